@@ -1,0 +1,1 @@
+"""One module per question, all of one form: ``NEEDS``, ``Params``, ``run``."""

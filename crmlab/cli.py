@@ -1,0 +1,238 @@
+"""The ``crmlab`` command. Heavy imports happen inside functions, so that ``crmlab --help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from crmlab import __version__
+
+if TYPE_CHECKING:
+    from crmlab.data.catalog import Descriptor
+    from crmlab.data.clean import LedgerRow
+    from crmlab.errors import CrmlabError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _plainly(function: F) -> F:
+    """Show an error that crmlab raises on purpose as a sentence, without a traceback."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from crmlab.errors import CrmlabError
+
+        try:
+            return function(*args, **kwargs)
+        except CrmlabError as error:
+            click.echo(f"crmlab: {error}", err=True)
+            sys.exit(2)
+
+    return wrapped  # type: ignore[return-value]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="crmlab")
+def main() -> None:
+    """Customer analytics from your own order history: reports that a manager acts on.
+
+    Start with: crmlab run --data shop
+    """
+
+
+@main.command("list")
+@_plainly
+def list_() -> None:
+    """List the reports and the data sets that there are."""
+    from crmlab.data.catalog import dataset_names, load
+    from crmlab.report import registry
+
+    click.echo("Reports (crmlab describe NAME)")
+    names = registry.report_names()
+    width = max(map(len, [*names, *dataset_names()]), default=0)
+    for name in names:
+        click.echo(f"  {name:<{width}}  {registry.question(name)}")
+    click.echo("Data sets (crmlab check NAME)")
+    for name in dataset_names():
+        descriptor = load(name)
+        click.echo(f"  {name:<{width}}  {descriptor.description or descriptor.title}")
+
+
+@main.command()
+@click.argument("name")
+@_plainly
+def describe(name: str) -> None:
+    """Say what a report answers, what it needs, and its parameters."""
+    import inspect
+
+    from crmlab.report import registry
+    from crmlab.report.params import REQUIRED, specs
+
+    module = registry.analysis(name)
+    click.echo(registry.question(name))
+    click.echo(f"\n{inspect.getdoc(module)}\n")
+    click.echo(f"Needs: {', '.join(module.NEEDS)}")
+    click.echo("Parameters (-p name=value):")
+    known = specs(module.Params)
+    width = max((len(spec.name) for spec in known), default=0)
+    for spec in known:
+        default = "required" if spec.default is REQUIRED else f"default {spec.default!r}"
+        click.echo(f"  {spec.name:<{width}}  {spec.type_name}, {default}: {spec.help}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the data set; default: that of the file.")
+@_plainly
+def new(file: Path, name: str | None) -> None:
+    """Look at your own FILE and write data/NAME.toml with the best guess of its columns."""
+    from crmlab.data import guess
+
+    seen = guess.look(file)
+    path = guess.write(file, name=name)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    click.echo(f"Wrote {shown}")
+    for doubt in seen.doubts:
+        click.echo(f"  unsure: {doubt}")
+    click.echo(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
+
+
+@main.command()
+@click.argument("data")
+@_plainly
+def check(data: str) -> None:
+    """Read a data set and say what was read, what was dropped, and what is wrong."""
+    from crmlab.data.catalog import load
+    from crmlab.data.dataset import check_source, open_dataset
+
+    descriptor = load(data)
+    problems: list[CrmlabError] = []
+    if descriptor.kind in ("postgres", "spark"):
+        rows = list(open_dataset(data, "spark" if descriptor.kind == "spark" else None).ledger)
+    else:
+        rows, problems = check_source(descriptor)
+    _show_read(descriptor, rows)
+    if problems:
+        _show_problems(problems)
+        sys.exit(1)
+    _show_ready(data, descriptor)
+
+
+def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
+    from crmlab.data.clean import REASONS
+
+    click.echo(f"{descriptor.title} ({descriptor.where})")
+    for table in dict.fromkeys(row.table for row in rows):
+        mine = [row for row in rows if row.table == table]
+        click.echo(f"  {table}: {sum(row.rows for row in mine):,} rows read")
+        for row in mine:
+            words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
+            amount = "" if row.amount is None else f", adding up to {float(row.amount):,.2f}"
+            click.echo(f"    {row.rows:>12,}  {words}{amount}")
+
+
+def _show_problems(problems: list[CrmlabError]) -> None:
+    click.echo(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}:", err=True)
+    for problem in problems:
+        click.echo(f"  - {problem}", err=True)
+
+
+def _show_ready(data: str, descriptor: Descriptor) -> None:
+    from crmlab.data.dataset import open_dataset
+    from crmlab.features.customers import history
+    from crmlab.report.runner import plan_jobs
+
+    dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
+    if "orders" in dataset.tables:
+        first, last = history(dataset.orders)
+        customers = dataset.orders.select("customer_id").distinct().count().execute()
+        click.echo(f"  Orders from {first} to {last}, {customers:,} customers")
+    unnamed = 'not named (add currency = "EUR" to the TOML file)'
+    click.echo(f"  Currency: {descriptor.currency or unnamed}")
+    click.echo(f"  Tables: {', '.join(dataset.tables)}")
+    for job in plan_jobs([], {}, dataset.tables):
+        click.echo(f"  {'no ' if job.skipped else 'yes'}  {job.name}{': ' + job.skipped if job.skipped else ''}")
+    click.echo(f"No problems. Next: crmlab run --data {data}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", default="shop", show_default=True, help="Data set: a name, or the path of a TOML file.")
+@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
+@click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; may be given several times.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at a time.")
+@click.option("--cell-deadline", type=click.FloatRange(min=1), help="Seconds that one cell may take.")
+@click.option("--run-deadline", type=click.FloatRange(min=1), help="Seconds that one notebook may take.")
+@_plainly
+def run(
+    names: tuple[str, ...],
+    data: str,
+    out: Path,
+    params: tuple[str, ...],
+    engine: str | None,
+    jobs: int,
+    cell_deadline: float | None,
+    run_deadline: float | None,
+) -> None:
+    """Run reports (all, or those NAMED) and render them as pages."""
+    from crmlab.report.params import assignments
+    from crmlab.report.progress import Progress
+    from crmlab.report.runner import run_reports
+
+    values = assignments(params)
+    with Progress() as progress:
+        records = run_reports(
+            data,
+            names,
+            out=out,
+            engine=engine,
+            values=values,
+            jobs=jobs,
+            cell_deadline=cell_deadline,
+            run_deadline=run_deadline,
+            on_start=progress.started,
+            on_end=progress.ended,
+        )
+    made = [record for record in records if record.ok]
+    # Asked for by name: everything must be made. Asked for all: what the data do not allow is no failure.
+    failed = [record for record in records if not record.ok and (names or record.status != "skipped")]
+    if made:
+        click.echo(str(out / records[0].dataset / "index.html"))
+    if failed or not made:
+        click.echo(f"crmlab: {len(failed)} of {len(records)} reports could not be made.", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--data", "names", multiple=True, help="Data set; default: every one in the folder.")
+@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
+@_plainly
+def render(names: tuple[str, ...], out: Path) -> None:
+    """Render pages anew from executed notebooks, without running them."""
+    from crmlab.report.site import render_again
+
+    for path in render_again(out, names):
+        click.echo(str(path))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1)
+@_plainly
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab in notebooks/."""
+    import subprocess
+
+    from crmlab.data.project import home
+
+    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(home() / "notebooks"), *arguments]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Analyses of the same form, built from the public steps of others."""

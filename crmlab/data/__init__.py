@@ -1,0 +1,1 @@
+"""Where records come from: canonical tables, sources, data sets."""

@@ -1,0 +1,188 @@
+"""Checks a mapping against the values, and says in plain sentences what is not sure.
+
+Totals are held against quantity × price, missing columns are named, and what the reader will stumble over is said
+before it does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from crmlab.data.guess.profile import Profile
+from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible, name_score
+
+
+def settle_money(roles: Roles, profiles: list[Profile]) -> None:
+    """Find out by calculating which column is the total and which the price of one piece.
+
+    Parameters
+    ----------
+    roles : Roles
+        The mapping; ``amount`` and ``unit_price`` may be changed.
+    profiles : list of Profile
+        All columns of the file.
+    """
+    columns = roles.columns
+    quantity, price, amount = columns.get("quantity"), columns.get("unit_price"), columns.get("amount")
+    if roles.table == "orders":
+        _price_as_amount(roles)
+    elif quantity and price:
+        _compare(roles, profiles, quantity, price)
+    elif quantity and amount and "product_id" in columns and _is_price(roles, columns["product_id"], quantity, amount):
+        _no_total(roles, f"'{amount.name}' stays the same when more pieces are bought", amount)
+
+
+def _price_as_amount(roles: Roles) -> None:
+    """An order without a total: its price is the amount, unless it would have to be multiplied."""
+    columns = roles.columns
+    price, quantity = columns.get("unit_price"), columns.get("quantity")
+    if price is None or "amount" in columns:
+        return
+    if quantity is None:
+        columns["amount"] = price
+        roles.doubt("amount", f"'{price.name}' is taken as what the order adds up to.")
+    else:
+        product = f"'{quantity.name}' × '{price.name}'"
+        roles.doubt("amount", f"There is no total. Add a column with {product} to the file and name it here.")
+
+
+def _compare(roles: Roles, profiles: list[Profile], quantity: Profile, price: Profile) -> None:
+    pieces, prices = quantity.read(roles.decimal), price.read(roles.decimal)
+
+    def agreement(item: Profile, each: bool = False) -> float | None:
+        """The share of rows, of those with other than one piece, where a column is the total (or the price) there."""
+        rows = [
+            abs(a - (p if each else q * p)) <= max(0.011, 0.005 * abs(q * p))
+            for a, q, p in zip(item.read(roles.decimal), pieces, prices, strict=True)
+            if a is not None and q is not None and p is not None and abs(q) != 1
+        ]
+        return sum(rows) / len(rows) if rows else None
+
+    chosen = roles.columns.get("amount")
+    if chosen is None:
+        return
+    if chosen.name != "amount":  # the reader takes a column of this name whatever is mapped
+        others = [item for item in profiles if item is not price and is_possible("amount", item)]
+        fitting = [i for i in others if name_score("amount", i) >= 0.6 and (agreement(i) or 0) > (agreement(chosen) or 0)]
+        if fitting:
+            chosen = roles.columns["amount"] = max(fitting, key=lambda item: agreement(item) or 0)
+            roles.near.pop("amount", None)
+    fit = agreement(chosen)
+    if fit is None or fit >= 0.9:
+        return
+    if (agreement(chosen, each=True) or 0) >= 0.9:
+        _no_total(roles, f"'{chosen.name}' equals '{price.name}', the price of one piece", price)
+    elif "order_id" in roles.columns and roles.columns["order_id"].decides(chosen) >= 0.9:
+        _no_total(roles, f"'{chosen.name}' is the same in all lines of an order, so it is the order's total", price)
+    else:
+        product = f"'{quantity.name}' × '{price.name}'"
+        roles.doubt("amount", f"'{chosen.name}' is {product} in only {fit:.0%} of the rows (discounts, tax?).")
+
+
+def _is_price(roles: Roles, product: Profile, quantity: Profile, amount: Profile) -> bool:
+    """Whether an amount stays what it is when more pieces of a product are bought."""
+    seen: dict[Any, set[tuple[float, float]]] = defaultdict(set)
+    for code, q, a in zip(product.values, quantity.read(roles.decimal), amount.read(roles.decimal), strict=True):
+        if code is not None and q is not None and a is not None and q > 0:
+            seen[code].add((q, a))
+    several = [pairs for pairs in seen.values() if len({q for q, _ in pairs}) > 1]
+    return len(several) >= 3 and sum(len({a for _, a in pairs}) == 1 for pairs in several) >= 0.8 * len(several)
+
+
+def _no_total(roles: Roles, why: str, price: Profile) -> None:
+    """What was taken for a total is none: let the reader calculate it."""
+    if roles.columns["amount"].name == "amount":
+        advice = "Rename that column in the file and map the price as unit_price, so that the amount is calculated."
+        roles.doubt("amount", f"{why}. {advice}")
+        return
+    del roles.columns["amount"]
+    roles.near.pop("amount", None)
+    roles.columns["unit_price"] = price
+    roles.doubt("unit_price", f"{why}. So the amount is calculated: quantity × unit_price.")
+
+
+def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
+    """Say which columns were not found.
+
+    Returns
+    -------
+    dict
+        For columns that the user has to decide about, a name that may be meant.
+    """
+    columns, orders = roles.columns, roles.table in ("orders", "order_lines")
+    maybe: dict[str, str] = {}
+    if not orders:
+        advice = "Put this section into the TOML file of your orders."
+        roles.doubt(roles.table, f"The file seems to hold {roles.table} and no orders. {advice}")
+        own = "product_id" if roles.table == "products" else "customer_id"
+        if own not in columns:
+            roles.doubt(own, "No column with the id was found. Name it here before use.")
+        return maybe
+    if "customer_id" not in columns:
+        who = next((item for item in profiles if "customer" in item.concepts and item.filled and not item.personal), None)
+        person = next((item for item in roles.personal if item.contacts > 0.3 or "customer" in item.concepts), None)
+        hint = ""
+        if person is not None:
+            hint = f" '{person.name}' may tell who bought but is personal: put an id into the file instead."
+        elif who is not None and name_score("customer_id", who) > 0:
+            maybe["customer_id"] = who.name
+        roles.doubt("customer_id", f"No column with an id of the customer was found. Name it here before use.{hint}")
+    if "ordered_at" not in columns:
+        named = next((item for item in profiles if name_score("ordered_at", item) >= 0.6 and item.filled), None)
+        if named is None:
+            roles.doubt("ordered_at", "No column with dates was found. Name it here before use.")
+        else:
+            maybe["ordered_at"] = named.name
+            why = 'its values could not be read as dates. Give their form as date_format, such as "%d %b %Y"'
+            roles.doubt("ordered_at", f"'{named.name}' is called a date, but {why}.")
+    if roles.table == "order_lines":
+        _missing_in_lines(roles)
+    else:
+        _missing_in_orders(roles)
+    return maybe
+
+
+def _missing_in_orders(roles: Roles) -> None:
+    order = roles.columns.get("order_id")
+    if "amount" not in roles.columns and all(key != "amount" for key, _ in roles.doubts):
+        roles.doubt("amount", "No column with the amount was found. Name it here before use.")
+    if order is None:
+        roles.doubt("order_id", "No column with a receipt number was found, so each row counts as one order.")
+    elif order.repeats:
+        roles.doubt("order_id", f"Values of '{order.name}' repeat, so the rows may be lines of orders.")
+
+
+def _missing_in_lines(roles: Roles) -> None:
+    if "order_id" not in roles.columns:
+        roles.doubt("order_id", "No column with a receipt number was found. Order lines need one: name it here.")
+    if "quantity" not in roles.columns:
+        roles.doubt("quantity", "No column with the pieces was found. Order lines need one: name it here.")
+    if not {"amount", "unit_price"} & set(roles.columns):
+        roles.doubt("amount", "No column with an amount or a price was found. Name one of them here before use.")
+
+
+def say_unreadable(roles: Roles) -> None:
+    """Say what competes for a role, and which values the reader will stumble over."""
+    for role, item in roles.columns.items():
+        if role in roles.near:
+            listed = " or ".join(f"'{name}'" for name in roles.near[role][:3])
+            roles.doubt(role, f"'{item.name}' was chosen; it could also be {listed}.")
+        if item.nothing is not None:
+            roles.doubt(role, f"'{item.nothing}' stands for no value in '{item.name}', and the reader takes it as a value.")
+        if role in NUMBERS:
+            read = item.read(roles.decimal)
+            bad = [value for value, n in zip(item.values, read, strict=True) if value is not None and n is None]
+            if bad:
+                count = f"{len(bad):,} of {item.filled:,} values"
+                roles.doubt(role, f"{count} of '{item.name}' cannot be read as numbers, such as {_quoted(bad[0])}.")
+        if role in TIMES and item.dates.share < 1:
+            share = f"{1 - item.dates.share:.1%} of the values"
+            roles.doubt(role, f"{share} of '{item.name}' are in another form, such as {_quoted(item.dates.unread)}.")
+        if role == "customer_id" and item.personal:
+            roles.hidden.add(role)
+            roles.doubt(role, f"'{item.name}' seems to hold names or addresses of persons. Put an id into the file.")
+
+
+def _quoted(value: Any) -> str:
+    return f"'{str(value)[:30]}'"

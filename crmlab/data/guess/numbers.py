@@ -1,0 +1,119 @@
+"""Tries the values of a column as numbers, by the rules of :mod:`crmlab.data.clean`, so that it can read the guess."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+# What the reader takes off an amount, and the forms that it then understands.
+_TAKEN_OFF = re.compile(r"[\s\u00a0\u202f€$£¥']|[A-Z]{3}$")
+_PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+# Amounts to the eye, which the reader may not understand: (12.50), 12.50-, EUR 12.50, 12,50 kr.
+_CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|NZD|JPY|CNY|INR|BRL|MXN|TRY"
+_AMOUNT = re.compile(
+    rf"\(?[+-]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?|₹)?[+-]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Fr\.?|,-)?\)?-?"
+)
+_CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD"}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The values of a column as numbers.
+
+    Attributes
+    ----------
+    share : float
+        How many can be read.
+    loose : float
+        How many are amounts to the eye, such as (12.50).
+    decimal : str or None
+        The decimal sign; None: nothing tells, and a point is tried.
+    mixed : bool
+        Some values tell of a point and others of a comma.
+    unclear : str or None
+        The sign of values such as 1.234, where no other value tells what it means.
+    fractions : float
+        How many of those read are not whole.
+    """
+
+    share: float = 0.0
+    loose: float = 0.0
+    decimal: str | None = None
+    mixed: bool = False
+    unclear: str | None = None
+    fractions: float = 0.0
+
+
+def number(value: Any, decimal: str = ".") -> float | None:
+    """Read a value as the reader of data sets does; None where it cannot.
+
+    Examples
+    --------
+    >>> number("1.234,50 €", ","), number("1,234.50"), number("12,50")
+    (1234.5, 1234.5, None)
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float, Decimal)):
+        return None if math.isnan(value) else float(value)
+    if not isinstance(value, str) or len(value) > 60:
+        return None
+    text = _TAKEN_OFF.sub("", value)
+    if decimal == ",":
+        text = text.replace(".", "").replace(",", ".")
+    elif _GROUPED.fullmatch(text):
+        text = text.replace(",", "")
+    return float(text) if _PLAIN.fullmatch(text) else None
+
+
+def numbers(values: Sequence[Any]) -> Numbers:
+    """Try the values of a column as numbers.
+
+    Examples
+    --------
+    >>> numbers(["1.234,50", "7,00"]).decimal
+    ','
+    """
+    filled = [value for value in values if value is not None]
+    amounts = [v for v in filled if isinstance(v, str) and len(v) <= 60 and _AMOUNT.fullmatch(_TAKEN_OFF.sub("", v))]
+    signs = Counter(_sign(text) for text in amounts)
+    decided = "," if signs[","] > signs["."] else "." if signs["."] else None
+    read = [number(value, decided or ".") for value in filled]
+    good = [value for value in read if value is not None]
+    alike, total = set(amounts), max(len(filled), 1)
+    return Numbers(
+        share=len(good) / total,
+        loose=sum(n is not None or v in alike for v, n in zip(filled, read, strict=True)) / total,
+        decimal=decided,
+        mixed=bool(signs[","] and signs["."]),
+        unclear=None if decided else next((sign for sign in ".," if signs[f"{sign}?"]), None),
+        fractions=sum(not value.is_integer() for value in good) / max(len(good), 1),
+    )
+
+
+def _sign(text: str) -> str:
+    """What one number tells about the decimal sign: '.', ',', or '.?' and ',?' where it may group thousands."""
+    digits = re.sub(r"[^0-9.,]|,-$", "", text).rstrip(".,")
+    points, commas = digits.count("."), digits.count(",")
+    if points and commas:
+        return "." if digits.rfind(".") > digits.rfind(",") else ","
+    if points + commas == 0:
+        return ""
+    sign, other = (".", ",") if points else (",", ".")
+    if points + commas > 1:
+        return other
+    whole, _, part = digits.partition(sign)
+    return f"{sign}?" if len(part) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0") else sign
+
+
+def currencies(values: Iterable[Any]) -> set[str]:
+    """Return the currencies whose sign or code stands beside amounts, such as ``{"EUR"}``."""
+    texts = {value for value in values if isinstance(value, str) and len(value) <= 60}
+    found = {code for sign, code in _CURRENCIES.items() if any(sign in text for text in texts)}
+    return found | {code for code in _CODES.split("|") if any(re.search(rf"\b{code}\b", text) for text in texts)}

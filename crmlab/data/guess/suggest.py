@@ -1,0 +1,251 @@
+"""Looks at a user's file and suggests how to read it: the table, the mapping, the options, and what is not sure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from crmlab.data.guess.dates import Dates
+from crmlab.data.guess.doubts import say_missing, say_unreadable, settle_money
+from crmlab.data.guess.numbers import currencies
+from crmlab.data.guess.profile import Profile, is_contact
+from crmlab.data.guess.roles import TIMES, Roles, assign, complete
+from crmlab.data.guess.settings import choose_settings
+from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
+from crmlab.data.guess.words import plain
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How a file may be read as a canonical table.
+
+    Attributes
+    ----------
+    name : str
+        The name of the data set, made from the file's.
+    table : str
+        The canonical table: orders, order_lines, customers or products.
+    path : Path
+        The user's file.
+    file : str
+        The file as the TOML file names it; an absolute path until :func:`~crmlab.data.guess.write` places it.
+    rows : int
+        How many rows were looked at.
+    complete : bool
+        Whether these are all rows.
+    columns : mapping
+        For each canonical column the file's.
+    options : mapping
+        How the file is read: delimiter, encoding, decimal, date_format, …
+    settings : mapping
+        Values for the top of the TOML file; a key that begins with # is only suggested.
+    remarks : mapping
+        For each key what to say beside it.
+    maybe : mapping
+        For required columns that were not found, a name that may be meant.
+    personal, unread : tuple of str
+        Columns that tell who somebody is, and others, that are not read.
+    unsure : tuple of (key, sentence)
+        The doubts, with the line that each belongs to.
+    """
+
+    name: str
+    table: str
+    path: Path
+    file: str
+    rows: int
+    complete: bool
+    columns: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    maybe: Mapping[str, str] = field(default_factory=dict)
+    personal: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    unsure: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What is not sure, in plain sentences."""
+        return tuple(sentence for _, sentence in self.unsure)
+
+
+def look(path: str | os.PathLike[str]) -> Guess:
+    r"""Look at a file and guess how it is to be read.
+
+    Only the first rows are read, and of a long text file some pieces further down.
+
+    Parameters
+    ----------
+    path : str or path
+        A csv, tsv, txt (packed with gzip or not), Parquet or workbook file; a relative one is also looked for in the
+        folder of the user's own data.
+
+    Returns
+    -------
+    Guess
+
+    Raises
+    ------
+    SourceError
+        No such file, an empty one, an unknown format, damaged or binary content.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "sales.csv"
+    >>> _ = file.write_text("cust;date;total\n7;31.12.2024;1,50\n8;30.12.2024;2,00\n")
+    >>> guess = look(file)
+    >>> guess.table, dict(guess.columns)
+    ('orders', {'customer_id': 'cust', 'ordered_at': 'date', 'amount': 'total'})
+    >>> guess.options["decimal"], guess.options["date_format"]
+    (',', '%d.%m.%Y')
+    """
+    source = sample(find(Path(path)))
+    roles, profiles = assign(source)
+    settle_money(roles, profiles)
+    complete(roles, profiles)
+    for key, sentence in source.doubts:
+        roles.doubt(key, sentence)
+    maybe = say_missing(roles, profiles)
+    say_unreadable(roles)
+    remarks: dict[str, str] = {}
+    options = _options(source, roles, profiles)
+    settings = choose_settings(roles, profiles, remarks)
+    for role, item in roles.columns.items():
+        if shown := examples(roles, role, item):
+            remarks[role] = f"for example {', '.join(shown)}"
+    mapped = {role: item.name for role, item in roles.columns.items()}
+    personal = tuple(item.name for item in roles.personal)
+    unread = [item.name for item in profiles if item.name not in (*mapped.values(), *personal)]
+    return Guess(
+        name=dataset_name(source.path),
+        table=roles.table,
+        path=source.path,
+        file=Path(os.path.abspath(source.path)).as_posix(),
+        rows=source.rows,
+        complete=source.complete,
+        columns=mapped,
+        options=options,
+        settings=settings,
+        remarks=remarks,
+        maybe=maybe,
+        personal=personal,
+        # Where the header is not sure its cells may be values, which are not to be shown.
+        unread=tuple(unread) if source.header_sure and source.header else (),
+        unsure=tuple(roles.doubts),
+    )
+
+
+def dataset_name(path: Path) -> str:
+    """Make the name of a data set from the name of a file.
+
+    Examples
+    --------
+    >>> dataset_name(Path("Bestellungen März 2024.csv.gz"))
+    'bestellungen_marz_2024'
+    """
+    name = path.name
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+            break
+    return re.sub(r"[^\w-]+|_+", "_", plain(name)).strip("_-")[:60] or "orders"
+
+
+def examples(roles: Roles, role: str, item: Profile) -> list[str]:
+    """Return two or three values to show beside a line, none that tells who somebody is."""
+    if role in roles.hidden:
+        return []
+    private = {str(value) for other in roles.personal for value in set(other.values)}
+    shown: list[str] = []
+    for value in item.values:
+        text = _shown(value)
+        if value is None or is_contact(text) or str(value) in private or text in shown or text in private:
+            continue
+        if role in ("customer_id", "household_id") and not re.fullmatch(r"(?=.*[0-9])[^\s@]{1,40}", text):
+            continue  # a name, perhaps
+        shown.append(text)
+        if len(shown) == 3:
+            break
+    return shown
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (dt.date, dt.datetime)):
+        text = value.isoformat(sep=" ") if isinstance(value, dt.datetime) else value.isoformat()
+    elif isinstance(value, (float, Decimal)):
+        text = f"{value:.12g}"
+    else:
+        text = str(value)
+    return text if len(text) <= 30 else text[:29] + "…"
+
+
+def _options(source: Sample, roles: Roles, profiles: list[Profile]) -> dict[str, Any]:
+    """How the file is to be read: only what differs from what the reader would do anyway."""
+    options: dict[str, Any] = {}
+    if source.sheet is not None:
+        options["sheet"] = source.sheet
+    if source.delimiter is not None:
+        options["delimiter"] = source.delimiter
+    if source.encoding is not None:
+        options["encoding"] = source.encoding
+    if not source.header:
+        options |= {"header": False, "names": list(source.names)}
+    if roles.decimal == "," or any(key == "decimal" for key, _ in roles.doubts):
+        options["decimal"] = roles.decimal
+    when = next((roles.columns[role] for role in TIMES if role in roles.columns), None)
+    if when is not None and (form := _date_format(source, roles, when, profiles)):
+        options["date_format"] = form
+    return options
+
+
+def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Profile]) -> str | None:
+    """The strptime form of the dates; settles which is the day and which the month."""
+    found = when.dates
+    form, clearly = found.form, None
+    if found.as_numbers and source.kind == "workbook":
+        roles.doubt("date_format", f"'{when.name}' holds dates as plain numbers. Store them as dates in the workbook.")
+    if found.both:
+        roles.doubt("date_format", f"Some values of '{when.name}' have the day first and others the month.")
+    if found.unclear and found.other is not None:
+        clearly = _elsewhere(found, when, profiles)
+        if clearly is not None:
+            form, why = clearly, "another column of the file has that form"
+        elif found.sorted_as is not None:
+            form, why = found.sorted_as, "so the rows are in order of time"
+        elif _american(source, roles, found):
+            form, why = found.other, "the file looks American"
+        else:
+            why = "a guess"
+        rival = found.other if form == found.form else found.form
+        roles.doubt("date_format", f"Day and month of '{when.name}' could be exchanged ({rival}); {form} is taken: {why}.")
+    if found.short_year:
+        roles.doubt("date_format", f"The years of '{when.name}' have two digits: 69 to 99 are read as 1969 to 1999.")
+    return form
+
+
+def _elsewhere(found: Dates, when: Profile, profiles: list[Profile]) -> str | None:
+    """The form, of the two that a column may have, that another column shows for sure."""
+    for item in profiles:
+        other = item.dates
+        if item is not when and other.share >= 0.8 and not other.unclear and other.form:
+            day_first = other.form.startswith("%d")
+            for form in (found.form, found.other):
+                if form and other.form[:2] in ("%d", "%m") and form.startswith("%d") == day_first:
+                    return form
+    return None
+
+
+def _american(source: Sample, roles: Roles, found: Dates) -> bool:
+    """Whether a file of the form 05/06/2024 rather has the month first: commas between fields, points in numbers."""
+    signs = set().union(*(currencies(item.values) for item in roles.columns.values())) & {"EUR", "GBP", "CHF"}
+    slashes = found.form is not None and "/" in found.form
+    points = any(item.numbers.decimal == "." for item in roles.columns.values())
+    return slashes and not signs and (found.half or (source.delimiter == "," and points))

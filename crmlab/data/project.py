@@ -1,0 +1,54 @@
+"""Where things are: the project's folders, the user's own data, the cache.
+
+The home of a project is the folder that holds ``notebooks/`` and ``data/``: the one named in ``CRMLAB_HOME``, else the
+nearest at or above the working folder, else the clone that the package was installed from.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crmlab.errors import NotInProjectError
+
+
+def _is_home(folder: Path) -> bool:
+    return (folder / "notebooks").is_dir() and (folder / "data").is_dir()
+
+
+def home() -> Path:
+    """Return the project's folder.
+
+    Raises
+    ------
+    NotInProjectError
+        Where there is none.
+
+    Examples
+    --------
+    >>> (home() / "notebooks").is_dir()
+    True
+    """
+    named = os.environ.get("CRMLAB_HOME")
+    if named:
+        if _is_home(Path(named)):
+            return Path(named).resolve()
+        raise NotInProjectError.nowhere(named)
+    start = Path.cwd()
+    clone = Path(__file__).resolve().parents[2]
+    for folder in (start, *start.parents, clone):
+        if _is_home(folder):
+            return folder
+    raise NotInProjectError.nowhere(start)
+
+
+def private_data() -> Path:
+    """Return the folder of the user's own files: ``CRMLAB_DATA``, by default ``data/private``."""
+    named = os.environ.get("CRMLAB_DATA")
+    return Path(named).expanduser() if named else home() / "data" / "private"
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: ``CRMLAB_CACHE``, by default ``.cache`` in the project."""
+    named = os.environ.get("CRMLAB_CACHE")
+    return Path(named).expanduser() if named else home() / ".cache"

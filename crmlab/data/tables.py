@@ -1,0 +1,248 @@
+"""The canonical tables: columns, types, meaning and rules. The only place where columns are defined.
+
+Every source is brought into this form before anything else sees it. Times are local to the data set's time zone and
+carry no zone; money is ``DECIMAL(18,4)`` in the data set's currency, summed exactly and cast to float after summing.
+
+>>> [column.name for column in TABLES["orders"].columns if column.required]
+['order_id', 'customer_id', 'ordered_at', 'amount']
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import ibis.expr.datatypes as dt
+    from pandera.ibis import DataFrameSchema
+
+Kind = Literal["text", "time", "date", "money", "number", "flag"]
+
+IBIS_TYPES: dict[Kind, str] = {
+    "text": "string",
+    "time": "timestamp(6)",
+    "date": "date",
+    "money": "decimal(18, 4)",
+    "number": "decimal(18, 4)",
+    "flag": "boolean",
+}
+
+# What an error message calls a value of each kind.
+KIND_WORDS: dict[Kind, str] = {
+    "text": "text",
+    "time": "date",
+    "date": "date",
+    "money": "amount",
+    "number": "number",
+    "flag": "yes or no",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One canonical column.
+
+    ``required``: the table cannot be without it. ``nullable``: single values may be missing. ``at_least`` and
+    ``one_of`` are rules that :func:`schema` checks. ``input_only`` columns are read to derive others and not kept.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    required: bool = True
+    nullable: bool = False
+    unique: bool = False
+    at_least: float | None = None
+    one_of: tuple[str, ...] | None = None
+    input_only: bool = False
+
+    @property
+    def ibis_type(self) -> dt.DataType:
+        """The Ibis type of the column."""
+        import ibis.expr.datatypes as dt
+
+        return dt.dtype(IBIS_TYPES[self.kind])
+
+
+def _optional(
+    name: str, kind: Kind, meaning: str, at_least: float | None = None, one_of: tuple[str, ...] | None = None
+) -> Column:
+    return Column(name, kind, meaning, required=False, nullable=True, at_least=at_least, one_of=one_of)
+
+
+def _input(name: str, kind: Kind, meaning: str) -> Column:
+    return Column(name, kind, meaning, required=False, nullable=True, input_only=True)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One canonical table: its columns, and the order in which its rows are kept."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    order_by: tuple[str, ...]
+    attributes: bool = False  # further columns of the source are kept as they are
+
+    def column(self, name: str) -> Column | None:
+        """Return the column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def kept(self) -> tuple[Column, ...]:
+        """The columns that the canonical table has (without the input-only ones)."""
+        return tuple(column for column in self.columns if not column.input_only)
+
+
+_ORDER_ID = Column("order_id", "text", "identifier of the receipt")
+_CUSTOMER_ID = Column("customer_id", "text", "identifier of the customer; leading zeros are kept")
+_ORDERED_AT = Column("ordered_at", "time", "when the order was booked, local time of the data set")
+_CHANNEL = _optional("channel", "text", "where the order came in: web, shop, phone, …")
+
+ORDERS = TableSpec(
+    "orders",
+    "one row per order (receipt)",
+    (
+        _ORDER_ID,
+        _CUSTOMER_ID,
+        _ORDERED_AT,
+        Column("amount", "money", "what the order adds up to; negative for a return"),
+        _optional("return_amount", "money", "the part of amount that is return lines (zero or negative)"),
+        _CHANNEL,
+    ),
+    ("customer_id", "ordered_at", "order_id", "amount"),
+)
+
+ORDER_LINES = TableSpec(
+    "order_lines",
+    "one row per line of a receipt",
+    (
+        _ORDER_ID,
+        _CUSTOMER_ID,
+        _ORDERED_AT,
+        Column("product_id", "text", "identifier of the product sold"),
+        Column("quantity", "number", "pieces; negative for a return"),
+        Column("amount", "money", "what the line adds up to; negative for a return"),
+        _CHANNEL,
+        _input("unit_price", "money", "price of one piece; amount = quantity × unit_price where amount is not given"),
+        _input("product_name", "text", "name of the product; makes the products table where none is given"),
+        _input("product_category", "text", "category of the product; goes with product_name"),
+    ),
+    ("customer_id", "ordered_at", "order_id", "product_id", "quantity", "amount"),
+)
+
+PRODUCTS = TableSpec(
+    "products",
+    "one row per product",
+    (
+        Column("product_id", "text", "identifier of the product", unique=True),
+        Column("name", "text", "name as people read it", nullable=True),
+        Column("category", "text", "group that the product belongs to", required=False, nullable=True),
+        _optional("unit_cost", "money", "cost of goods of one piece", at_least=0),
+        _optional("available_until", "date", "last day on which the product is sold"),
+    ),
+    ("product_id",),
+)
+
+CUSTOMERS = TableSpec(
+    "customers",
+    "one row per customer, with attributes",
+    (
+        Column("customer_id", "text", "identifier of the customer; leading zeros are kept", unique=True),
+        _optional("household_id", "text", "people who share an address share a household"),
+        _optional("contactable", "flag", "whether the customer may be contacted"),
+        _optional("acquired_at", "date", "day on which the customer was won"),
+        _optional("acquisition_cost", "money", "what winning the customer cost", at_least=0),
+    ),
+    ("customer_id",),
+    attributes=True,
+)
+
+CELLS = TableSpec(
+    "cells",
+    "one row per test cell of a campaign",
+    (
+        Column("campaign_id", "text", "the campaign that the cell belongs to"),
+        _optional("program_id", "text", "the program within the campaign"),
+        Column("cell_id", "text", "identifier of the cell", unique=True),
+        Column("control_cell_id", "text", "the cell that this one is compared with; missing for a control", nullable=True),
+        _optional("response_code", "text", "code by which responses name the cell"),
+        _optional("offer", "text", "what is offered"),
+        _optional("list", "text", "whom the cell was drawn from"),
+        _optional("creative", "text", "how the offer is put"),
+        _optional("channel", "text", "how the cell is contacted"),
+        _optional("cost_per_contact", "money", "cost of one contact", at_least=0),
+        _optional("fixed_cost", "money", "cost of the cell whatever its size", at_least=0),
+        _optional("planned_share", "number", "share of the list planned for the cell", at_least=0),
+        _optional("opens_on", "date", "first day on which responses count"),
+        _optional("closes_on", "date", "last day on which responses count"),
+    ),
+    ("cell_id",),
+)
+
+CONTACTS = TableSpec(
+    "contacts",
+    "one row per customer assigned to a cell at one time (a control customer too)",
+    (
+        _CUSTOMER_ID,
+        Column("cell_id", "text", "the cell that the customer was assigned to"),
+        Column("contacted_at", "time", "when, local time of the data set"),
+        _optional("household_id", "text", "the household of the customer then"),
+    ),
+    ("customer_id", "contacted_at", "cell_id"),
+)
+
+RESPONSES = TableSpec(
+    "responses",
+    "one row per thing that a customer did",
+    (
+        _CUSTOMER_ID,
+        Column("responded_at", "time", "when, local time of the data set"),
+        Column("kind", "text", "what was done", one_of=("open", "click", "visit", "order", "complaint")),
+        _optional("response_code", "text", "code given with the response"),
+        _optional("order_id", "text", "the order that was the response"),
+    ),
+    ("customer_id", "responded_at", "kind"),
+)
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec for spec in (ORDERS, ORDER_LINES, PRODUCTS, CUSTOMERS, CELLS, CONTACTS, RESPONSES)
+}
+
+
+def schema(table: str) -> DataFrameSchema:
+    """Return the pandera schema that a canonical table must fit.
+
+    Parameters
+    ----------
+    table : str
+        Name of a canonical table.
+
+    Returns
+    -------
+    pandera.ibis.DataFrameSchema
+        Checks types, missing values and the rules of :class:`Column`. Optional columns may be absent; further columns
+        are allowed (attributes).
+
+    Examples
+    --------
+    >>> schema("products").columns["unit_cost"].required
+    False
+    """
+    import pandera.ibis as pa
+
+    columns = {}
+    for column in TABLES[table].kept:
+        checks = []
+        if column.at_least is not None:
+            checks.append(pa.Check.ge(column.at_least))
+        if column.one_of is not None:
+            checks.append(pa.Check.isin(column.one_of))
+        columns[column.name] = pa.Column(
+            column.ibis_type,
+            checks,
+            nullable=column.nullable,
+            required=column.required,
+            description=column.meaning,
+        )
+    return pa.DataFrameSchema(columns, name=table, strict=False)

@@ -1,0 +1,1 @@
+"""Reductions of order histories, always as of a date."""

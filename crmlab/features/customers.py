@@ -1,0 +1,326 @@
+"""Orders → one row per customer, as of a date.
+
+The words (frequency, recency, T, occasion, returned) are those of the field, one meaning each: a *purchase occasion* is a
+customer-day whose spend, net of returns booked that day, is positive, or a free purchase with nothing returned.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+# Days in one unit of time: a month is a twelfth of 365.25 days.
+UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
+
+
+def customer_summary(
+    orders: ibis.Table | pd.DataFrame,
+    as_of: str | dt.date | None = None,
+    start: str | dt.date | None = None,
+    unit: str = "day",
+) -> ibis.Table:
+    """Reduce orders to one row per customer, as of a date.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders: customer_id, ordered_at, amount, and return_amount where orders hold return lines.
+    as_of : date or ISO date, optional
+        Last day of history, inclusive; default: the day of the last order. Nothing after it is looked at.
+    start : date or ISO date, optional
+        First day of history, inclusive; default: the day of the first order.
+    unit : {"day", "week", "month"}
+        Unit of frequency-related times: recency and T. A week is 7 days, a month 30.4375.
+
+    Returns
+    -------
+    ibis.Table
+        One row per customer with at least one occasion, in no particular order:
+
+        - customer_id
+        - frequency : repeat purchase occasions (occasions − 1)
+        - recency : time from first to last occasion, in ``unit``
+        - T : time from first occasion to ``as_of``, in ``unit``
+        - monetary_value : mean spend per repeat occasion; null where frequency is 0
+        - days_since_last : days from last occasion to ``as_of``
+        - first_occasion, last_occasion : dates
+        - occasions, total_spend : number of occasions and what they add up to
+        - returned : net amount of the customer's days that are no occasion (≤ 0)
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last, ``unit`` is unknown, a date cannot be read.
+    DataError
+        A column is missing, or there are no orders.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting your customers" the easy way: section 2 defines frequency, recency and T.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({
+    ...     "customer_id": ["a", "a", "a", "b"],
+    ...     "ordered_at": ["2024-01-01", "2024-01-08", "2024-01-08", "2024-01-10"],
+    ...     "amount": [10.0, 20.0, 5.0, 7.0],
+    ... })
+    >>> summary = customer_summary(orders, as_of="2024-01-10", unit="week")
+    >>> summary.order_by("customer_id").to_pandas()[["customer_id", "frequency", "recency", "monetary_value"]]
+      customer_id  frequency  recency  monetary_value
+    0           a          1      1.0            25.0
+    1           b          0      0.0             NaN
+    """
+    import ibis
+
+    table = _checked(orders)
+    scale = _unit_days(unit)
+    first, last = _history(table)
+    end = _as_of(as_of, first, last)
+    begin = _date(start, "start") if start is not None else None
+    if begin is not None and begin > end:
+        raise ParameterError.dates_out_of_order("start", begin, "as_of", end)
+    days = occasion_days(table).filter(lambda t: t["day"] <= end)
+    if begin is not None:
+        days = days.filter(days["day"] >= begin)
+    grouped = days.group_by("customer_id").agg(
+        occasions=days["is_occasion"].sum(),
+        first_occasion=days["day"].min(where=days["is_occasion"]),
+        last_occasion=days["day"].max(where=days["is_occasion"]),
+        _spend=days["spend"].sum(where=days["is_occasion"]),
+        _first_spend=days["spend"].argmin(days["day"], where=days["is_occasion"]),
+        _returned=days["spend"].sum(where=~days["is_occasion"]),
+    )
+    grouped = grouped.filter(grouped["occasions"] > 0)
+    until = ibis.literal(end, type="date")
+    frequency = grouped["occasions"] - 1
+    repeat = (grouped["_spend"] - grouped["_first_spend"]).cast("float64")
+    return grouped.select(
+        "customer_id",
+        frequency=frequency,
+        recency=grouped["last_occasion"].delta(grouped["first_occasion"], unit="day").cast("float64") / scale,
+        T=until.delta(grouped["first_occasion"], unit="day").cast("float64") / scale,
+        monetary_value=ibis.ifelse(frequency > 0, repeat / frequency.nullif(0), None),
+        days_since_last=until.delta(grouped["last_occasion"], unit="day").cast("int64"),
+        first_occasion=grouped["first_occasion"],
+        last_occasion=grouped["last_occasion"],
+        occasions=grouped["occasions"],
+        total_spend=grouped["_spend"].cast("float64"),
+        returned=grouped["_returned"].fill_null(0).cast("float64"),
+    )
+
+
+def distinct_states(summary: ibis.Table | pd.DataFrame) -> ibis.Table:
+    """Count customers by distinct (frequency, recency, T): all that a buy-till-you-die model needs to know.
+
+    Parameters
+    ----------
+    summary : ibis.Table or DataFrame
+        With columns frequency, recency, T; as of :func:`customer_summary`.
+
+    Returns
+    -------
+    ibis.Table
+        frequency, recency, T, weight (number of customers), in no particular order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary = pd.DataFrame({"frequency": [0, 0, 1], "recency": [0.0, 0.0, 2.0], "T": [5.0, 5.0, 5.0]})
+    >>> distinct_states(summary).order_by("frequency").to_pandas()
+       frequency  recency    T  weight
+    0          0      0.0  5.0       2
+    1          1      2.0  5.0       1
+    """
+    table = _table(summary)
+    keys = ("frequency", "recency", "T")
+    _require(table, "summary", keys)
+    return table.group_by(*keys).agg(weight=table.count())
+
+
+def holdout_summary(
+    orders: ibis.Table | pd.DataFrame,
+    as_of: str | dt.date,
+    until: str | dt.date | None = None,
+    unit: str = "day",
+) -> ibis.Table:
+    """Summarise customers as of a date, and what they did after it.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    as_of : date or ISO date
+        Last day of the calibration period, inclusive.
+    until : date or ISO date, optional
+        Last day of the holdout period, inclusive; default: the day of the last order.
+    unit : {"day", "week", "month"}
+        Unit of recency, T and horizon.
+
+    Returns
+    -------
+    ibis.Table
+        :func:`customer_summary` as of ``as_of``, and holdout_purchases (occasions in (as_of, until]), holdout_spend
+        (what they add up to) and horizon (length of the holdout period in ``unit``).
+
+    Raises
+    ------
+    ParameterError
+        The dates are out of order or outside the history.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({
+    ...     "customer_id": ["a", "a"], "ordered_at": ["2024-01-01", "2024-01-15"], "amount": [10.0, 20.0],
+    ... })
+    >>> held = holdout_summary(orders, "2024-01-08", "2024-01-15", unit="week").to_pandas()
+    >>> int(held.holdout_purchases[0]), float(held.holdout_spend[0]), float(held.horizon[0])
+    (1, 20.0, 1.0)
+    """
+    import ibis
+
+    table = _checked(orders)
+    first, last = _history(table)
+    end = _date(until, "until") if until is not None else last
+    begin = _as_of(as_of, first, last)
+    if end <= begin:
+        raise ParameterError.dates_out_of_order("as_of", begin, "until", end)
+    if end > last:
+        raise ParameterError.expected("holdout_summary", "until", f"no later than the last order, {last}", str(end))
+    summary = customer_summary(table, begin, unit=unit)
+    days = occasion_days(table).filter(lambda t: (t["day"] > begin) & (t["day"] <= end) & t["is_occasion"])
+    after = days.group_by("customer_id").agg(_purchases=days.count(), _after=days["spend"].sum().cast("float64"))
+    joined = summary.left_join(after, "customer_id").drop("customer_id_right")
+    return joined.select(
+        *summary.columns,
+        holdout_purchases=joined["_purchases"].fill_null(0),
+        holdout_spend=joined["_after"].fill_null(0.0),
+        horizon=ibis.literal((end - begin).days / _unit_days(unit)),
+    )
+
+
+def occasion_days(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+    """Reduce orders to customer-days, and say which of them are purchase occasions.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, day, spend (DECIMAL, net of returns booked that day), is_occasion.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a"], "ordered_at": ["2024-01-01 09:00", "2024-01-01 15:00"],
+    ...                        "amount": [10.0, -10.0]})
+    >>> bool(occasion_days(orders).to_pandas().is_occasion[0])
+    False
+    """
+    table = _checked(orders)
+    lowest = table["amount"].min()
+    if "return_amount" in table.columns:
+        import ibis
+
+        lowest = ibis.least(lowest, table["return_amount"].fill_null(0).min())
+    days = table.group_by("customer_id", day=table["ordered_at"].date()).agg(spend=table["amount"].sum(), _lowest=lowest)
+    is_occasion = (days["spend"] > 0) | ((days["spend"] == 0) & (days["_lowest"] >= 0))
+    return days.select("customer_id", "day", "spend", is_occasion=is_occasion)
+
+
+def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> tuple[dt.date, dt.date]:
+    """Return the first day of a history and its last: the day of the last order, or ``as_of`` checked against it.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last.
+    DataError
+        There are no orders.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history(pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "amount": [1.0]}))
+    (datetime.date(2024, 1, 1), datetime.date(2024, 1, 1))
+    """
+    first, last = _history(_checked(orders))
+    return first, _as_of(as_of, first, last)
+
+
+def _table(frame: ibis.Table | pd.DataFrame) -> ibis.Table:
+    import ibis
+
+    return frame if isinstance(frame, ibis.Table) else ibis.memtable(frame)
+
+
+def _require(table: ibis.Table, name: str, columns: tuple[str, ...]) -> None:
+    for column in columns:
+        if column not in table.columns:
+            raise DataError.missing_column(name, column, table.columns, "your frame")
+
+
+def _checked(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+    """Orders with the columns and types that the reductions need; canonical tables pass as they are."""
+    table = _table(orders)
+    _require(table, "orders", ("customer_id", "ordered_at", "amount"))
+    changes: dict[str, Any] = {}
+    kind = table["ordered_at"].type()
+    if not (kind.is_timestamp() or kind.is_date()):
+        if not kind.is_string():
+            raise DataError.wrong_type("orders", "ordered_at", "a date", f"type {kind}", "your frame")
+        changes["ordered_at"] = table["ordered_at"].cast("timestamp")
+    for column in ("amount", "return_amount"):
+        if column in table.columns:
+            kind = table[column].type()
+            if not kind.is_numeric():
+                raise DataError.wrong_type("orders", column, "an amount", f"type {kind}", "your frame")
+            if not kind.is_decimal():
+                changes[column] = table[column].cast("decimal(18, 4)")
+    return table.mutate(**changes) if changes else table
+
+
+def _unit_days(unit: str) -> float:
+    if unit not in UNIT_DAYS:
+        raise ParameterError.expected("customer_summary", "unit", "'day', 'week' or 'month'", unit)
+    return UNIT_DAYS[unit]
+
+
+def _date(value: str | dt.date, name: str) -> dt.date:
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ParameterError.expected("customer_summary", name, "a date such as 2024-12-31", value) from error
+
+
+def _history(table: ibis.Table) -> tuple[dt.date, dt.date]:
+    found = table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()).to_pyarrow().to_pylist()[0]
+    if found["first"] is None:
+        raise DataError.too_little("customer_summary", "at least one order", "none")
+    return _date(found["first"], "first"), _date(found["last"], "last")
+
+
+def _as_of(as_of: str | dt.date | None, first: dt.date, last: dt.date) -> dt.date:
+    if as_of is None:
+        return last
+    day = _date(as_of, "as_of")
+    if day < first:
+        raise ParameterError.as_of_outside(day, first, last, "before")
+    if day > last:
+        raise ParameterError.as_of_outside(day, first, last, "after")
+    return day

@@ -1,0 +1,1 @@
+"""Mathematics, one model per file; knows nothing of CRM tables."""

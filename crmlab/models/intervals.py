@@ -1,0 +1,121 @@
+"""Intervals that the analyses share: proportions, medians, shares of a total."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a proportion by Wilson's score method.
+
+    Parameters
+    ----------
+    successes, n : int
+        Number that have the property, number in all.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (low, high) : float
+        Both in [0, 1]; (0, 1) where n is 0.
+
+    References
+    ----------
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
+
+    Examples
+    --------
+    >>> low, high = wilson(19, 38)
+    >>> round(low, 7), round(high, 7)
+    (0.3484993, 0.6515007)
+    """
+    if n == 0:
+        return 0.0, 1.0
+    z = float(stats.norm.isf((1 - level) / 2))
+    p = successes / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, float(middle - half))
+    high = 1.0 if successes == n else min(1.0, float(middle + half))
+    return low, high
+
+
+def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a median from order statistics, without any assumption about the distribution.
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+    level : float
+        Confidence level, reached at least; the lowest and highest value where n is too small to reach it.
+
+    Returns
+    -------
+    (low, high) : float
+        Two of the values.
+
+    References
+    ----------
+    David and Nagaraja (2003), Order Statistics, section 7.1.
+
+    Examples
+    --------
+    >>> median_interval(range(1, 101))
+    (40.0, 61.0)
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    n = len(ordered)
+    if n == 0:
+        return float("nan"), float("nan")
+    # The number of values under the median is binomial(n, 1/2): leave out at most (1 - level) / 2 on each side.
+    rank = max(1, int(stats.binom.ppf((1 - level) / 2, n, 0.5)))
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
+    """Share of a total that a group holds, with an interval over the sampling of customers.
+
+    The share is a ratio of two sums over the same customers. Its variance is that of the linearised ratio; the interval is
+    worked out on the logit scale, so that it stays in (0, 1).
+
+    Parameters
+    ----------
+    values : array of shape (n,)
+        What each customer adds to the total, at least 0.
+    member : boolean array of shape (n,)
+        Who is in the group.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (share, low, high) : float
+        NaN where the total is 0; the interval is the point where the share is 0 or 1.
+
+    References
+    ----------
+    Cochran (1977), Sampling Techniques, 3rd edition, section 6.4 (ratio estimator).
+
+    Examples
+    --------
+    >>> share, low, high = share_of_total([1.0, 2.0, 3.0, 4.0], [False, False, True, True])
+    >>> round(share, 2), low < 0.7 < high
+    (0.7, True)
+    """
+    x = np.asarray(values, dtype=float)
+    inside = np.asarray(member, dtype=bool)
+    total, n = float(x.sum()), len(x)
+    if n == 0 or total <= 0:
+        return float("nan"), float("nan"), float("nan")
+    share = float(x[inside].sum()) / total
+    if n == 1 or share <= 0 or share >= 1:
+        return share, share, share
+    influence = x * (inside - share)
+    deviation = float(np.sqrt(np.sum(influence**2) * n / (n - 1))) / total
+    z = float(stats.norm.isf((1 - level) / 2))
+    half = z * deviation / (share * (1 - share))
+    logit = np.log(share / (1 - share))
+    return share, float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))

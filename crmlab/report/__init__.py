@@ -1,0 +1,1 @@
+"""How analyses are run and shown."""

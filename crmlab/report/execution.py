@@ -1,0 +1,173 @@
+"""Runs one notebook through papermill in a kernel of its own, and says itself how that ended.
+
+papermill's saved status cannot be trusted: after a deadline, a dead kernel or an interrupt the notebook says that every
+cell completed. So the exception that reached us, and whether the last cell ran, are kept here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+ENGINE = "crmlab"
+
+
+@dataclass
+class Execution:
+    """One notebook being run: what its kernel gets, its deadlines, and how it ended.
+
+    ``status`` is one of ok, failed, timed_out, kernel_died, cancelled.
+    """
+
+    environment: Mapping[str, str]
+    cell_deadline: float | None = None  # seconds
+    run_deadline: float | None = None
+    status: str = "running"
+    error: str | None = None
+    error_type: str | None = None
+    failing_cell: int | None = None
+    last_cell: int = -1
+    notebook: NotebookNode | None = None
+    started: float = field(default_factory=time.monotonic)
+    cell_seconds: float = 0.0
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _manager: Any = None
+
+    def cancel(self) -> None:
+        """Stop: the kernel is killed at once. Safe from any thread."""
+        self._cancelled.set()
+        manager = self._manager
+        provisioner = getattr(manager, "provisioner", None)
+        process = getattr(provisioner, "process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether :meth:`cancel` was called."""
+        return self._cancelled.is_set()
+
+    def seconds_left(self, _cell: Any = None) -> int | None:
+        """The deadline of the next cell, in whole seconds: its own, or what is left of the run's."""
+        bounds = [] if self.cell_deadline is None else [self.cell_deadline]
+        if self.run_deadline is not None:
+            bounds.append(self.run_deadline - (time.monotonic() - self.started))
+        return None if not bounds else max(1, round(min(bounds)))
+
+
+class _Client(PapermillNotebookClient):
+    """papermill's client, that notes which cell runs and stops when told to."""
+
+    execution: Execution
+
+    def papermill_execute_cells(self) -> None:
+        from nbclient.exceptions import CellExecutionError
+
+        self.execution._manager = self.km
+        for index, cell in enumerate(self.nb.cells):
+            if self.execution.cancelled:
+                raise KeyboardInterrupt
+            self.execution.last_cell = index
+            begun = time.monotonic()
+            try:
+                self.nb_man.cell_start(cell, index)
+                self.execute_cell(cell, index)
+            except CellExecutionError as error:
+                self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
+                raise
+            finally:
+                self.execution.cell_seconds += time.monotonic() - begun
+                self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+
+class _Engine(NBClientEngine):
+    """A papermill engine that hands an :class:`Execution` to the client."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> NotebookNode:
+        import logging
+
+        execution: Execution = kwargs["execution"]
+        execution.notebook = nb_man.nb
+        client = _Client(
+            nb_man,
+            kernel_name=kernel_name,
+            timeout_func=execution.seconds_left,
+            startup_timeout=kwargs.get("start_timeout", 60),
+            shutdown_kernel="immediate",
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            log=logging.getLogger("crmlab.notebook"),
+        )
+        client.execution = execution
+        result: NotebookNode = client.execute(env={**os.environ, **execution.environment})
+        return result
+
+
+papermill_engines.register(ENGINE, _Engine)
+
+
+def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution) -> None:
+    """Run a notebook; never raises for what happens in it, but says it in ``execution``.
+
+    Parameters
+    ----------
+    notebook : Path
+        The notebook; it is read, not written.
+    parameters : mapping
+        Values for its parameters cell, checked already.
+    execution : Execution
+        Gets status, error, failing cell and the executed notebook.
+    """
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    # Given as a node, not as a path: papermill formats paths with parameters, so that braces in a name would fail.
+    node = nbformat.read(notebook, as_version=4)
+    last = len(node.cells) + bool(parameters) - 1
+    try:
+        papermill.execute_notebook(
+            node,
+            None,
+            parameters=dict(parameters),
+            engine_name=ENGINE,
+            kernel_name="python3",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            execution=execution,
+        )
+    except (CellExecutionError, PapermillExecutionError) as error:
+        _fail(execution, "failed", getattr(error, "ename", "") or type(error).__name__, getattr(error, "evalue", str(error)))
+    except CellTimeoutError:
+        limit = execution.cell_deadline if execution.run_deadline is None else execution.run_deadline
+        _fail(execution, "timed_out", "CellTimeoutError", f"A deadline of {limit:g} s passed.")
+    except DeadKernelError:
+        _fail(execution, "kernel_died", "DeadKernelError", "The kernel died; it may have run out of memory.")
+    except KeyboardInterrupt:
+        _fail(execution, "cancelled", "KeyboardInterrupt", "The run was stopped.")
+    except Exception as error:
+        _fail(execution, "failed", type(error).__name__, str(error))
+    else:
+        if execution.last_cell == last:
+            execution.status = "ok"
+        else:
+            _fail(execution, "failed", "IncompleteRun", f"Only {execution.last_cell + 1} of {last + 1} cells ran.")
+    if execution.cancelled and execution.status != "ok":
+        _fail(execution, "cancelled", "KeyboardInterrupt", "The run was stopped.")
+
+
+def _fail(execution: Execution, status: str, kind: str, message: str) -> None:
+    execution.status, execution.error_type, execution.error = status, kind, message
+    execution.failing_cell = execution.last_cell

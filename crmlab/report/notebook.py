@@ -1,0 +1,59 @@
+"""What a notebook calls: run an analysis, and save its result where the runner asks for it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from crmlab.data.dataset import Dataset, open_dataset
+from crmlab.report.params import build
+from crmlab.report.registry import analysis
+from crmlab.report.save import save
+from crmlab.result import Result
+
+# Set by the runner for the kernel of one notebook: where the result is to be saved.
+TARGET = "CRMLAB_TARGET"
+
+
+def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None, **params: Any) -> Result:
+    """Run the analysis of a notebook.
+
+    Parameters
+    ----------
+    name : str
+        Name of the report, such as ``"rfm"``.
+    data : str or Dataset
+        Name of a data set, the path of a TOML file, or an open data set.
+    engine : None, "duckdb", "spark" or a SparkSession
+        Where reductions run.
+    **params
+        Fields of the analysis' ``Params``.
+
+    Returns
+    -------
+    Result
+        Saved to a folder only where ``crmlab run`` is at work.
+
+    Raises
+    ------
+    ReportError, ParameterError, MissingTableError
+        The report, a parameter or a table that it needs is not there.
+
+    Examples
+    --------
+    >>> run_notebook("rfm", data="cdnow_sample", bins=3).context.customers
+    2357
+    """
+    module = analysis(name)
+    checked = build(name, module.Params, params)
+    dataset = data if isinstance(data, Dataset) else open_dataset(data, engine)
+    for table in module.NEEDS:
+        dataset.table(table)
+    result = module.run(dataset, checked)
+    target = os.environ.get(TARGET)
+    if target:
+        save(result, Path(target))
+        return replace(result, saved=True)
+    return result

@@ -1,0 +1,67 @@
+"""Progress of a run: one line per notebook with elapsed time; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any
+
+from crmlab.report.records import RunRecord
+
+_WORDS = {
+    "ok": "done",
+    "skipped": "skipped",
+    "failed": "failed",
+    "timed_out": "too long",
+    "kernel_died": "kernel died",
+    "cancelled": "stopped",
+}
+
+
+class Progress:
+    """Shows notebooks as they run. Use it in a ``with`` block; its methods may be called from several threads."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(highlight=False)
+        self._lock = threading.Lock()
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            from rich.progress import Progress as Bars
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._bars = Bars(
+                SpinnerColumn(finished_text=" "),
+                TextColumn("{task.description:<18}"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[state]}"),
+                console=self._console,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def started(self, name: str) -> None:
+        """A notebook begins."""
+        with self._lock:
+            if self._bars is not None:
+                self._tasks[name] = self._bars.add_task(name, total=1, state="running")
+
+    def ended(self, record: RunRecord) -> None:
+        """A notebook ended, well or not."""
+        state = _WORDS.get(record.status, record.status)
+        reason = f"  {record.reason}" if record.reason else ""
+        with self._lock:
+            if self._bars is not None and record.report in self._tasks:
+                from rich.markup import escape
+
+                self._bars.update(self._tasks[record.report], completed=1, state=escape(state + reason))
+            else:
+                print(f"{record.report:<18} {record.seconds:6.1f} s  {state}{reason}", flush=True)

@@ -1,0 +1,75 @@
+"""Puts a finished folder in the place of the last one, so that a reader sees one or the other, whole."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+_HERE = -100  # AT_FDCWD
+
+
+def put_in_place(new: Path, place: Path) -> None:
+    """Move a folder to its place; what was there is removed afterwards.
+
+    On Linux and macOS the two are exchanged in one step. Elsewhere the old one is renamed first, and :func:`sweep` brings
+    it back if a crash came between.
+
+    Parameters
+    ----------
+    new : Path
+        Finished folder, on the same file system; gone afterwards.
+    place : Path
+        Where it belongs.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _make_readable(new)
+    if not place.exists():
+        new.rename(place)
+        return
+    if _exchange(new, place):
+        shutil.rmtree(new, ignore_errors=True)
+        return
+    old = place.with_name(f".old-{place.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Clear what a killed run left aside, and bring back what it had moved away. The caller holds the lock."""
+    for rest in folder.glob(".aside-*"):
+        if rest.is_dir():
+            shutil.rmtree(rest, ignore_errors=True)
+        else:
+            rest.unlink(missing_ok=True)
+    for old in folder.glob(".old-*"):
+        place = folder / old.name.removeprefix(".old-")
+        if place.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(place)
+
+
+def _make_readable(folder: Path) -> None:
+    # Temporary folders are for their owner only; reports are for whoever may read the folder around them.
+    umask = os.umask(0)
+    os.umask(umask)
+    folder.chmod(0o777 & ~umask)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        ends = os.fsencode(first), os.fsencode(second)
+        if sys.platform.startswith("linux"):
+            return bool(libc.renameat2(_HERE, ends[0], _HERE, ends[1], _EXCHANGE) == 0)
+        if sys.platform == "darwin":
+            return bool(libc.renamex_np(*ends, _EXCHANGE) == 0)
+    except (AttributeError, OSError, TypeError):
+        pass
+    return False
