@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crmlab.data.catalog import Descriptor
     from crmlab.data.clean import LedgerRow
     from crmlab.errors import CrmlabError
+    from crmlab.report.jobs import Order
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +35,21 @@ def _plainly(function: F) -> F:
             sys.exit(2)
 
     return wrapped  # type: ignore[return-value]
+
+
+def _run_options(function: F) -> F:
+    """Add the options that all commands have which run notebooks."""
+    options = (
+        click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports."),
+        click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run."),
+        click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at a time."),
+        click.option("--force", is_flag=True, help="Run even what is up to date."),
+        click.option("--cell-deadline", type=click.FloatRange(min=1), help="Seconds that one cell may take."),
+        click.option("--run-deadline", type=click.FloatRange(min=1), help="Seconds that one notebook may take."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -145,7 +161,7 @@ def _show_problems(problems: list[CrmlabError]) -> None:
 def _show_ready(data: str, descriptor: Descriptor) -> None:
     from crmlab.data.dataset import open_dataset
     from crmlab.features.customers import history
-    from crmlab.report.runner import plan_jobs
+    from crmlab.report.jobs import Order, plan_jobs
 
     dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
     if "orders" in dataset.tables:
@@ -155,70 +171,133 @@ def _show_ready(data: str, descriptor: Descriptor) -> None:
     unnamed = 'not named (add currency = "EUR" to the TOML file)'
     click.echo(f"  Currency: {descriptor.currency or unnamed}")
     click.echo(f"  Tables: {', '.join(dataset.tables)}")
-    for job in plan_jobs([], {}, dataset.tables):
+    for job in plan_jobs(Order(data), dataset.tables):
         click.echo(f"  {'no ' if job.skipped else 'yes'}  {job.name}{': ' + job.skipped if job.skipped else ''}")
     click.echo(f"No problems. Next: crmlab run --data {data}")
 
 
 @main.command()
 @click.argument("names", nargs=-1)
-@click.option("--data", default="shop", show_default=True, help="Data set: a name, or the path of a TOML file.")
-@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
+@click.option("--data", help="Data set: a name, or the path of a TOML file.  [default: shop]")
+@click.option("--plan", help="A named set of runs: plans/NAME.toml.")
 @click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; may be given several times.")
-@click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at a time.")
-@click.option("--cell-deadline", type=click.FloatRange(min=1), help="Seconds that one cell may take.")
-@click.option("--run-deadline", type=click.FloatRange(min=1), help="Seconds that one notebook may take.")
+@_run_options
 @_plainly
-def run(
-    names: tuple[str, ...],
-    data: str,
-    out: Path,
-    params: tuple[str, ...],
-    engine: str | None,
-    jobs: int,
-    cell_deadline: float | None,
-    run_deadline: float | None,
-) -> None:
-    """Run reports (all, or those NAMED) and render them as pages."""
+def run(names: tuple[str, ...], data: str | None, plan: str | None, params: tuple[str, ...], **options: Any) -> None:
+    """Run reports (all, or those NAMED) and render them as pages. What is up to date is not run again."""
+    from crmlab.report.jobs import Order, load_plan
     from crmlab.report.params import assignments
-    from crmlab.report.progress import Progress
-    from crmlab.report.runner import run_reports
 
-    values = assignments(params)
+    if plan and (names or data or params):
+        raise click.UsageError("--plan says what to run: leave out names, --data and -p.")
+    orders = load_plan(plan) if plan else [Order(data or "shop", names, assignments(params))]
+    _run(orders, named=bool(names or plan), **options)
+
+
+def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
+    """Run orders with progress; leaves with 1 where a report that was asked for is missing, with 130 after Ctrl-C."""
+    import signal
+
+    from crmlab.report.progress import Progress
+    from crmlab.report.runner import Settings, run_reports
+
+    # A polite kill ends like Ctrl-C: kernels are stopped and records written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress() as progress:
-        records = run_reports(
-            data,
-            names,
-            out=out,
-            engine=engine,
-            values=values,
-            jobs=jobs,
-            cell_deadline=cell_deadline,
-            run_deadline=run_deadline,
-            on_start=progress.started,
-            on_end=progress.ended,
-        )
-    made = [record for record in records if record.ok]
+        told: dict[str, Any] = {"on_start": progress.started, "on_end": progress.ended, "on_wait": progress.waiting}
+        records = run_reports(orders, Settings(**options, **told))
+    for name in dict.fromkeys(record.dataset for record in records if record.ok):
+        click.echo(str(options["out"] / name / "index.html"))
     # Asked for by name: everything must be made. Asked for all: what the data do not allow is no failure.
-    failed = [record for record in records if not record.ok and (names or record.status != "skipped")]
-    if made:
-        click.echo(str(out / records[0].dataset / "index.html"))
-    if failed or not made:
+    failed = [record for record in records if not record.ok and (named or record.status != "skipped")]
+    if any(record.status == "cancelled" for record in records):
+        click.echo("crmlab: stopped.", err=True)
+        sys.exit(130)
+    if failed or not any(record.ok for record in records):
         click.echo(f"crmlab: {len(failed)} of {len(records)} reports could not be made.", err=True)
         sys.exit(1)
 
 
 @main.command()
-@click.option("--data", "names", multiple=True, help="Data set; default: every one in the folder.")
+@click.argument("record", type=click.Path(path_type=Path))
+@_run_options
+@_plainly
+def rerun(record: Path, **options: Any) -> None:
+    """Make the report of a run.json again, and say what differs."""
+    from crmlab.report.rerun import rerun as make_again
+    from crmlab.report.runner import Settings
+
+    options.pop("engine"), options.pop("force")
+    made = make_again(record, Settings(**options))
+    if not made.record.ok:
+        click.echo(f"crmlab: {made.record.reason}", err=True)
+        sys.exit(1)
+    click.echo(f"{len(made.same)} files have the same bytes.")
+    for words, names in (("differ", made.changed), ("are not made any more", made.missing), ("are new", made.added)):
+        if names:
+            click.echo(f"{len(names)} files {words}: {', '.join(names)}")
+    for reason in made.reasons:
+        click.echo(f"  {reason}")
+    sys.exit(0 if made.identical else 1)
+
+
+@main.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Show what did not move as well.")
+@_plainly
+def diff(first: Path, second: Path, everything: bool) -> None:
+    """Compare the metrics of two runs (run.json or report folders): what moved, beyond its interval or within."""
+    from crmlab.report.changes import VERDICTS, compare, differences, kind_of
+    from crmlab.report.records import read_record
+    from crmlab.style import Format
+
+    old, new = read_record(first), read_record(second)
+    form = Format()
+    for reason in differences(old, new):
+        click.echo(reason)
+    changes = compare(old.metrics, new.metrics)
+    shown = [change for change in changes if everything or change.verdict != "same"]
+    width = max((len(change.name) for change in shown), default=0)
+    for change in shown:
+        before, after = (form.write(value, kind_of(change.unit)) for value in (change.before, change.after))
+        click.echo(f"  {change.name:<{width}}  {before:>10} → {after:>10}  {VERDICTS[change.verdict]}")
+    same = sum(change.verdict == "same" for change in changes)
+    click.echo(
+        f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals."
+    )
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", default="shop", show_default=True, help="Data set.")
 @click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
 @_plainly
-def render(names: tuple[str, ...], out: Path) -> None:
+def history(names: tuple[str, ...], data: str, out: Path) -> None:
+    """List the runs of a data set's reports, oldest first."""
+    from crmlab.report.records import history as records_of
+
+    stem = Path(data).stem if data.endswith(".toml") else data
+    for record in records_of(out / stem):
+        if not names or record.report in names:
+            reason = f"  {record.reason}" if record.reason else ""
+            click.echo(f"{record.started[:19]}  {record.place:<20} {record.status:<12} {record.seconds:7.1f} s{reason}")
+
+
+@main.command()
+@click.option("--data", "names", multiple=True, help="Data set; default: every one in the folder.")
+@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
+@click.option("--pdf", is_flag=True, help="Print every report to PDF as well (needs Chromium).")
+@_plainly
+def render(names: tuple[str, ...], out: Path, pdf: bool) -> None:
     """Render pages anew from executed notebooks, without running them."""
+    from crmlab.report.pdf import to_pdf
     from crmlab.report.site import render_again
 
     for path in render_again(out, names):
         click.echo(str(path))
+        for page in sorted(path.parent.glob("*/report.html")) if pdf else []:
+            click.echo(str(to_pdf(page)))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -233,6 +233,18 @@ class ReportError(CrmlabError, RuntimeError):
         return cls(f"The reports folder {path} cannot be written. {reason}. Choose another with --out.")
 
     @classmethod
+    def no_record(cls, name: str) -> ReportError:
+        return cls(f"{name} holds no record of a run. Expected a run.json, or the folder of a report.")
+
+    @classmethod
+    def no_browser(cls) -> ReportError:
+        return cls("No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER.")
+
+    @classmethod
+    def browser_failed(cls, reason: str) -> ReportError:
+        return cls(f"No PDF was made: the browser failed. {reason} Try another browser in CRMLAB_BROWSER.")
+
+    @classmethod
     def nothing_to_render(cls, path: Any) -> ReportError:
         return cls(f"There is no executed notebook under {path}. Make one with: crmlab run --data shop")
 
@@ -249,6 +261,27 @@ class ReportError(CrmlabError, RuntimeError):
             f"The page of '{name}' weighs {size // 1000} kB. Expected at most {limit // 1000} kB. "
             "Rasterise heavy chart layers or shorten its tables."
         )
+
+
+class PlanError(CrmlabError, ValueError):
+    """A plan of runs cannot be understood."""
+
+    @classmethod
+    def unknown(cls, name: str, known: Iterable[str]) -> PlanError:
+        return cls(f"There is no plan '{name}'. {_hint(name, known)} Plans are files plans/NAME.toml.")
+
+    @classmethod
+    def not_toml(cls, path: Any, reason: Any) -> PlanError:
+        return cls(f"{path} is not valid TOML. {reason}. Runs look like [[run]].")
+
+    @classmethod
+    def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> PlanError:
+        place = f"under {section}" if section else "at the top"
+        return cls(f"{where}: unknown key '{key}' {place}. {_hint(key, known)}")
+
+    @classmethod
+    def expected(cls, where: str, key: str, expectation: str, got: Any) -> PlanError:
+        return cls(f"{where}: {key} must be {expectation}. Got {_shown(got)} instead.")
 
 
 class NotInProjectError(CrmlabError, RuntimeError):

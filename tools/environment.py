@@ -41,7 +41,7 @@ def environment() -> str:
         "name: crmlab\n"
         "channels:\n  - conda-forge\n  - nodefaults\n"
         f"dependencies:\n{lines}\n"
-        '  - pip:\n      - --no-deps -e .\n'
+        "  - pip:\n      - --no-deps -e .\n"
     )
 
 

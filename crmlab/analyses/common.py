@@ -17,7 +17,7 @@ LEVEL = 0.95  # of every interval, unless an analysis says otherwise
 
 def form_of(data: Dataset) -> Format:
     """How numbers of this data set are written."""
-    return Format(data.currency)
+    return Format(data.currency, data.descriptor.report.language)
 
 
 def context_of(data: Dataset, as_of: dt.date | str | None = None, customers: int | None = None) -> Context:

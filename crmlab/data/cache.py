@@ -58,6 +58,10 @@ def write_aside(path: Path, content: bytes) -> None:
         raise
 
 
+# What a data set says of itself that changes pages, not tables.
+LOOKS = ("title", "description", "licence", "customer", "currency", "report")
+
+
 @cache
 def code_digest() -> str:
     """Return the sha256 of the code that makes canonical tables: a change of it makes the cache anew."""
@@ -70,7 +74,7 @@ def code_digest() -> str:
 def key_of(descriptor: Descriptor, files: Iterable[tuple[str, str]]) -> str:
     """Return the key of a data set: its rules, its files' digests and the code. The place of the files plays no part."""
     rules = asdict(descriptor)
-    for place in ("folder", "where"):
+    for place in ("folder", "where", *LOOKS):
         rules.pop(place)
     content = {"rules": rules, "files": sorted(files), "code": code_digest()}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -44,6 +44,17 @@ class TableSection:
 
 
 @dataclass(frozen=True)
+class ReportSection:
+    """The section ``[report]``: how pages of the data set look. ``logo`` is a file beside the TOML file."""
+
+    title: str = ""
+    logo: str = ""
+    contact: str = ""
+    language: Literal["en", "de", "es", "fr"] = "en"  # form of numbers and dates
+    lists: tuple[str, ...] = ()  # further forms of customer lists: "xlsx"
+
+
+@dataclass(frozen=True)
 class Descriptor:
     """A data set as its TOML file describes it. ``where`` is the file's name as messages show it."""
 
@@ -64,6 +75,7 @@ class Descriptor:
     not_products: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
+    report: ReportSection = field(default_factory=ReportSection)
 
     @property
     def kind(self) -> str:
@@ -159,7 +171,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Descriptor:
 
 def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) -> Descriptor:
     """Turn the content of a TOML file into a checked :class:`Descriptor`."""
-    known = (*_TEXTS, *_CHOICES, "not_products", "source", *TABLES)
+    known = (*_TEXTS, *_CHOICES, "not_products", "source", "report", *TABLES)
     for key in content:
         if key not in known:
             raise DescriptorError.unknown_key(where, "", key, known)
@@ -183,6 +195,7 @@ def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) ->
         not_products=_texts(where, "", "not_products", content.get("not_products", [])),
         source=source,
         tables=tables,
+        report=_parse_report(content.get("report", {}), where, folder),
         **values,
     )
 
@@ -259,6 +272,25 @@ def _parse_source(content: Any, where: str) -> Mapping[str, Any]:
         if key in _SOURCE_KEYS[kind]:
             _check(where, "source", key, content.get(key, "nothing"), key in content, "given")
     return {**content, "kind": kind}
+
+
+def _parse_report(content: Any, where: str, folder: Path) -> ReportSection:
+    _check(where, "", "report", content, isinstance(content, dict), "a section")
+    known = tuple(item.name for item in fields(ReportSection))
+    for key, value in content.items():
+        if key not in known:
+            raise DescriptorError.unknown_key(where, "report", key, known)
+        if key == "lists":
+            _check(where, "report", key, value, value in ([], ["xlsx"]), '["xlsx"] or left out')
+        else:
+            _check(where, "report", key, value, isinstance(value, str), "a text in quotes")
+    language = content.get("language", "en")
+    _check(where, "report", "language", language, language in ("en", "de", "es", "fr"), "one of en, de, es, fr")
+    logo = content.get("logo", "")
+    if logo:
+        form = Path(logo).suffix.lower() in (".png", ".svg", ".jpg", ".jpeg")
+        _check(where, "report", "logo", logo, form and (folder / logo).is_file(), "a png, svg or jpg file beside it")
+    return ReportSection(**{**content, "lists": tuple(content.get("lists", ()))})
 
 
 def _parse_section(table: str, content: Any, where: str) -> TableSection:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ENGINE = "crmlab"
 
 
-@dataclass
+@dataclass(eq=False)
 class Execution:
     """One notebook being run: what its kernel gets, its deadlines, and how it ended.
 
@@ -71,10 +71,14 @@ class _Client(PapermillNotebookClient):
 
     execution: Execution
 
+    def create_kernel_manager(self) -> Any:
+        manager = super().create_kernel_manager()
+        self.execution._manager = manager
+        return manager
+
     def papermill_execute_cells(self) -> None:
         from nbclient.exceptions import CellExecutionError
 
-        self.execution._manager = self.km
         for index, cell in enumerate(self.nb.cells):
             if self.execution.cancelled:
                 raise KeyboardInterrupt

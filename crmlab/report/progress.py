@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -10,6 +11,7 @@ from crmlab.report.records import RunRecord
 
 _WORDS = {
     "ok": "done",
+    "up_to_date": "up to date",
     "skipped": "skipped",
     "failed": "failed",
     "timed_out": "too long",
@@ -54,14 +56,19 @@ class Progress:
             if self._bars is not None:
                 self._tasks[name] = self._bars.add_task(name, total=1, state="running")
 
+    def waiting(self, folder: Path) -> None:
+        """Another run is at work in the folder."""
+        with self._lock:
+            self._console.print(f"Another crmlab run is at work in {folder}; waiting for it to end.")
+
     def ended(self, record: RunRecord) -> None:
         """A notebook ended, well or not."""
         state = _WORDS.get(record.status, record.status)
         reason = f"  {record.reason}" if record.reason else ""
         with self._lock:
-            if self._bars is not None and record.report in self._tasks:
+            if self._bars is not None and record.place in self._tasks:
                 from rich.markup import escape
 
-                self._bars.update(self._tasks[record.report], completed=1, state=escape(state + reason))
+                self._bars.update(self._tasks[record.place], completed=1, state=escape(state + reason))
             else:
-                print(f"{record.report:<18} {record.seconds:6.1f} s  {state}{reason}", flush=True)
+                print(f"{record.place:<18} {record.seconds:6.1f} s  {state}{reason}", flush=True)

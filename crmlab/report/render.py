@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab import __version__
+from crmlab.data.cache import write_aside
+from crmlab.data.catalog import Descriptor
 from crmlab.errors import ReportError
+from crmlab.report.glossary import explain
 from crmlab.report.registry import label
 from crmlab.style import TOKENS
 
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_PAGE = 500_000  # bytes
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_LOGO_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
 @cache
@@ -29,7 +36,45 @@ def stylesheet() -> str:
     return f":root{{{light};color-scheme:light dark}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{rules}"
 
 
-def page(name: str, notebook: NotebookNode, summary: dict[str, Any], source: str) -> str:
+def head(title: str, descriptor: Descriptor) -> str:
+    """The head of every page: language, width, a policy that forbids scripts and outside requests, title, style."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<title>{escape(title)} · {escape(descriptor.report.title or descriptor.title)}</title>\n"
+        f"<style>{stylesheet()}</style>\n</head>\n"
+    )
+
+
+def masthead(descriptor: Descriptor, here: str, context: str) -> str:
+    """The top of every page: logo, where one is, what the page is about. ``here`` is empty on the index."""
+    logo = _logo(descriptor)
+    way = (
+        f'<a href="../index.html">All reports</a><span aria-hidden="true">/</span><b aria-current="page">{escape(here)}</b>'
+        if here
+        else '<b aria-current="page">All reports</b>'
+    )
+    return f'<header>\n{logo}<nav aria-label="Reports">{way}</nav>\n<p class="meta">{escape(context)}</p>\n</header>'
+
+
+def foot(descriptor: Descriptor) -> str:
+    """The foot of every page: what the data are, under which licence, whom to ask."""
+    contact = f"<p>Questions: {escape(descriptor.report.contact)}</p>" if descriptor.report.contact else ""
+    licence = f"<p>{escape(descriptor.licence)}</p>" if descriptor.licence else ""
+    return f"<footer>{contact}{licence}<p>Made with crmlab {__version__}.</p></footer>\n"
+
+
+def _logo(descriptor: Descriptor) -> str:
+    if not descriptor.report.logo:
+        return ""
+    path = descriptor.folder / descriptor.report.logo
+    content = base64.b64encode(path.read_bytes()).decode()
+    words = escape(f"The logo of {descriptor.report.title or descriptor.title}.", quote=True)
+    return f'<img class="logo" alt="{words}" src="data:{_LOGO_TYPES[path.suffix.lower()]};base64,{content}">'
+
+
+def page(name: str, notebook: NotebookNode, summary: dict[str, Any], descriptor: Descriptor) -> str:
     """Render an executed notebook as a page.
 
     Parameters
@@ -40,8 +85,8 @@ def page(name: str, notebook: NotebookNode, summary: dict[str, Any], source: str
         Executed; outputs are shown, code is not.
     summary : dict
         ``result.json`` of the run.
-    source : str
-        Where the records come from, for the foot of the page.
+    descriptor : Descriptor
+        The data set.
 
     Returns
     -------
@@ -55,17 +100,15 @@ def page(name: str, notebook: NotebookNode, summary: dict[str, Any], source: str
     """
     resources = {
         "page": {
-            "css": stylesheet(),
-            "heading": label(name),
-            "title": summary["dataset_title"],
-            "context": summary["context"],
-            "language": "en",
-            "source": source,
-            "made": f"Made with crmlab {__version__}.",
+            "head": head(label(name), descriptor),
+            "masthead": masthead(descriptor, label(name), summary["context"]),
+            "foot": foot(descriptor),
         }
     }
     body, _ = _exporter().from_notebook_node(notebook, resources=resources)
-    text = "\n".join(line.rstrip() for line in body.splitlines() if line.strip()) + "\n"
+    before, main, after = re.split(r"(?<=<main>)|(?=</main>)", body, maxsplit=2)
+    text = before + explain(main) + after
+    text = "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
     size = len(text.encode())
     if size > LARGEST_PAGE:
         raise ReportError.too_large(name, size, LARGEST_PAGE)
@@ -77,6 +120,7 @@ def page_part(html: str) -> str:
     return re.sub(r"<style data-crmlab>.*?</style>", "", html, flags=re.S)
 
 
+@cache
 def _exporter() -> Any:
     from nbconvert import HTMLExporter
 
@@ -120,15 +164,13 @@ def scrub(notebook: NotebookNode, root: str) -> NotebookNode:
     return notebook
 
 
-def render_folder(folder: Path, name: str, source: str) -> None:
+def render_folder(folder: Path, name: str, descriptor: Descriptor) -> None:
     """Write ``report.html`` of one report folder anew from its executed notebook."""
     import nbformat
-
-    from crmlab.data.cache import write_aside
 
     path = folder / "notebook.ipynb"
     if not path.is_file():
         raise ReportError.nothing_to_render(folder)
     notebook = nbformat.read(path, as_version=4)
     summary = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    write_aside(folder / "report.html", page(name, notebook, summary, source).encode())
+    write_aside(folder / "report.html", page(name, notebook, summary, descriptor).encode())

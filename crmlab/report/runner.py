@@ -1,28 +1,36 @@
-"""Runs reports: notebooks through papermill, several at a time, each written aside and renamed into place."""
+"""Runs reports: notebooks through papermill, several at a time, each written aside and put in place whole."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
+import json
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crmlab.data.catalog import Descriptor, load
-from crmlab.data.dataset import Dataset, open_dataset
+from crmlab.data.catalog import Descriptor
 from crmlab.data.project import home
-from crmlab.errors import ParameterError, ReportError
+from crmlab.errors import CrmlabError, ReportError
 from crmlab.report import params as parameters
+from crmlab.report.inputs import Inputs, inspect
+from crmlab.report.jobs import Job, Order, plan_jobs
+from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
-from crmlab.report.records import RunRecord, keep, versions
-from crmlab.report.registry import analysis, notebook_path, report_names
-from crmlab.report.site import source_line, write_index
+from crmlab.report.records import RunRecord, git_state, keep, read_record, settle, versions
+from crmlab.report.registry import notebook_path
+from crmlab.report.site import write_index
 from crmlab.report.swap import put_in_place, sweep
+
+if TYPE_CHECKING:
+    from crmlab.report.execution import Execution
 
 # One thread per kernel: two kernels on two cores then do not fight, and sums are added in one order.
 KERNEL = {
@@ -34,181 +42,202 @@ KERNEL = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """One report to be made: its name, checked parameters, and why it is skipped, if it is."""
-
-    name: str
-    params: Any
-    skipped: str = ""
+def _nothing(*_: Any) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What a call of :func:`run_reports` shares between its jobs."""
-
-    data: str
-    engine: str | None
-    folder: Path
-    descriptor: Descriptor
-    inputs: Mapping[str, Any]
-    cell_deadline: float | None = None
-    run_deadline: float | None = None
-
-
-def plan_jobs(names: Sequence[str], values: Mapping[str, Any], tables: Sequence[str]) -> list[Job]:
-    """Check names and parameters before any kernel starts, and say what the data set does not allow.
+class Settings:
+    """How reports are run.
 
     Parameters
     ----------
-    names : sequence of str
-        Reports; empty for all that the data set allows.
-    values : mapping
-        Given parameters. With several reports each takes those that it knows; one that none knows is an error.
-    tables : sequence of str
-        Canonical tables of the data set.
-
-    Returns
-    -------
-    list of Job
-
-    Raises
-    ------
-    ReportError
-        A name is unknown.
-    ParameterError
-        A parameter is unknown, of the wrong type or out of range.
-    """
-    chosen = list(dict.fromkeys(names)) or [name for name in report_names() if _runs_unasked(name)]
-    modules = {name: analysis(name) for name in chosen}
-    known = {name: {spec.name for spec in parameters.specs(module.Params)} for name, module in modules.items()}
-    everyone = set().union(*known.values()) if known else set()
-    for key in values:
-        if key not in everyone:
-            raise ParameterError.unknown(", ".join(chosen), key, everyone)
-    jobs = []
-    for name, module in modules.items():
-        mine = {key: value for key, value in values.items() if key in known[name]}
-        missing = [table for table in module.NEEDS if table not in tables]
-        reason = f"It needs {' and '.join(missing)}, which this data set does not have." if missing else ""
-        jobs.append(Job(name, parameters.build(name, module.Params, mine), reason))
-    return jobs
-
-
-def _runs_unasked(name: str) -> bool:
-    return all(spec.default is not parameters.REQUIRED for spec in parameters.specs(analysis(name).Params))
-
-
-def run_reports(
-    data: str,
-    names: Sequence[str] = (),
-    *,
-    out: Path = Path("reports"),
-    engine: str | None = None,
-    values: Mapping[str, Any] | None = None,
-    jobs: int = 2,
-    cell_deadline: float | None = None,
-    run_deadline: float | None = None,
-    on_start: Callable[[str], None] = lambda name: None,
-    on_end: Callable[[RunRecord], None] = lambda record: None,
-) -> list[RunRecord]:
-    """Make the reports of a data set.
-
-    Each report lands in ``<out>/<data set>/<report>/``, all at once or not at all: where a run fails, the last good report
-    stays, and the failed notebook is kept under ``failed/``.
-
-    Parameters
-    ----------
-    data : str
-        Name of a data set, or the path of a TOML file.
-    names : sequence of str
-        Reports; default: all that the data set allows.
     out : Path
         Folder of reports.
     engine : None, "duckdb" or "spark"
-    values : mapping
-        Parameters, by name; texts are brought to their types.
     jobs : int
         How many notebooks run at a time.
+    force : bool
+        Run even what is up to date.
     cell_deadline, run_deadline : float, optional
         Seconds that one cell, or one notebook, may take.
-    on_start, on_end : callable
-        Told when a report begins and how it ended; called from several threads.
+    on_start : callable
+        Told the name of a report's folder when it begins; called from several threads, as is ``on_end``.
+    on_end : callable
+        Told the record of a report when it ended.
+    on_wait : callable
+        Told the folder, when another run is at work in it.
+    """
+
+    out: Path = Path("reports")
+    engine: str | None = None
+    jobs: int = 2
+    force: bool = False
+    cell_deadline: float | None = None
+    run_deadline: float | None = None
+    on_start: Callable[[str], None] = _nothing
+    on_end: Callable[[RunRecord], None] = _nothing
+    on_wait: Callable[[Path], None] = _nothing
+
+
+@dataclass
+class Batch:
+    """The jobs of one data set, and what they share."""
+
+    order: Order
+    inputs: Inputs
+    jobs: list[Job]
+    folder: Path
+    settings: Settings
+    stop: threading.Event
+    running: set[Execution] = field(default_factory=set)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The data set."""
+        return self.inputs.descriptor
+
+
+def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> list[RunRecord]:
+    """Make reports.
+
+    Each lands in ``<out>/<data set>/<report>/``, all at once or not at all: where a run fails, the last good report stays, and
+    the failed notebook is kept under ``failed/``. What is up to date is not run. Another call at work in the same folder is
+    waited for.
+
+    Parameters
+    ----------
+    orders : sequence of Order
+        What is asked for.
+    settings : Settings
 
     Returns
     -------
     list of RunRecord
-        One per report, in the order of the jobs.
+        One per report, in the order of the jobs. After Ctrl-C the rest is "cancelled", no kernel is left, and the records
+        are whole.
 
     Raises
     ------
     CrmlabError
-        The data set, a name or a parameter is wrong; then no report was begun.
+        A data set, a name or a parameter is wrong; then no report was begun.
     """
-    dataset = open_dataset(data, "spark" if load(data).kind == "spark" else None)
-    planned = plan_jobs(names, values or {}, dataset.tables)
-    folder = out / dataset.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        sweep(folder)
-    except OSError as error:
-        raise ReportError.cannot_write(out, error.strerror) from error
-    batch = Batch(data, engine, folder, dataset.descriptor, _inputs(dataset), cell_deadline, run_deadline)
-    _disconnect(dataset)
-
-    def one(job: Job) -> RunRecord:
-        on_start(job.name)
-        record = _run(job, batch)
-        on_end(record)
-        return record
-
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        records = list(pool.map(one, planned))
-    write_index(folder, dataset.descriptor)
+    stop = threading.Event()
+    batches = []
+    for order in orders:
+        inputs = inspect(order.data)
+        jobs = plan_jobs(order, list(inputs.rows))
+        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop))
+    with _locked({batch.folder for batch in batches}, settings):
+        records = _run_all(batches, settings, stop)
+        for batch in {batch.folder: batch for batch in batches}.values():
+            _write_index(batch)
     return records
 
 
-def _inputs(dataset: Dataset) -> dict[str, Any]:
-    rows = {name: int(dataset.table(name).count().execute()) for name in dataset.tables}
-    return {"fingerprint": dataset.fingerprint, "rows": rows}
+@contextlib.contextmanager
+def _locked(folders: set[Path], settings: Settings) -> Iterator[None]:
+    """Hold the locks of folders of reports, always in the same order; then clear what a killed run left there."""
+    from filelock import FileLock, Timeout
+
+    with contextlib.ExitStack() as held:
+        for folder in sorted(folders):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(str(folder / ".lock"))
+                try:
+                    held.enter_context(lock.acquire(timeout=0))
+                except Timeout:
+                    settings.on_wait(folder)
+                    held.enter_context(lock.acquire())
+                sweep(folder)
+                settle(folder)
+            except OSError as error:
+                raise ReportError.cannot_write(folder, error.strerror or error) from error
+        yield
 
 
-def _disconnect(dataset: Dataset) -> None:
-    if dataset.con.name == "duckdb":
-        dataset.con.disconnect()
+def _run_all(batches: Sequence[Batch], settings: Settings, stop: threading.Event) -> list[RunRecord]:
+    work = [(job, batch) for batch in batches for job in batch.jobs]
+    with ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
+        futures = [pool.submit(_one, job, batch) for job, batch in work]
+        while True:
+            try:
+                return [future.result() for future in futures]
+            except KeyboardInterrupt:
+                # Threads cannot be interrupted: their kernels are killed, and each thread then records what happened.
+                stop.set()
+                for batch in batches:
+                    for execution in list(batch.running):
+                        execution.cancel()
 
 
-def _run(job: Job, batch: Batch) -> RunRecord:
+def _write_index(batch: Batch) -> None:
+    try:
+        write_index(batch.folder, batch.descriptor, list(batch.inputs.rows))
+    except OSError as error:
+        raise ReportError.cannot_write(batch.folder, error.strerror or error) from error
+
+
+def _one(job: Job, batch: Batch) -> RunRecord:
     """Make one report, or say why not. Never raises for what happens inside."""
-    started, clock = dt.datetime.now(dt.UTC), time.monotonic()
+    batch.settings.on_start(job.place)
+    clock = time.monotonic()
     record = RunRecord(
         report=job.name,
         dataset=batch.descriptor.name,
         status="skipped" if job.skipped else "running",
+        variant=job.variant,
         reason=job.skipped,
         params=parameters.plain(job.params),
-        data=batch.data,
-        engine=batch.engine,
-        inputs=dict(batch.inputs),
+        data=batch.order.data,
+        engine=batch.settings.engine,
+        inputs={"fingerprint": batch.inputs.fingerprint, "rows": batch.inputs.rows},
         versions=versions(),
-        started=started.isoformat(timespec="milliseconds"),
+        git=git_state(),
+        started=_now(),
     )
-    if not job.skipped:
-        try:
+    try:
+        if not job.skipped:
+            record.key = run_key(notebook_path(job.name), record.params, record.data, record.engine, batch.inputs.fingerprint)
+            if not batch.settings.force and _up_to_date(record, batch.folder / job.place):
+                record.status = "up_to_date"
+                batch.settings.on_end(record)
+                return record
+            keep(record, batch.folder)
             _make(job, batch, record, clock)
-        except OSError as error:
-            record.status, record.reason = "failed", f"The report could not be written: {error.strerror or error}."
-            record.error = {"type": type(error).__name__, "message": str(error.strerror or error)}
-        except ReportError as error:
-            record.status, record.reason = "failed", str(error)
-            record.error = {"type": type(error).__name__, "message": str(error)}
-    record.seconds = round(time.monotonic() - clock, 3)
+    except CrmlabError as error:
+        _failed(record, error, str(error))
+    except OSError as error:
+        _failed(record, error, f"The report could not be written: {error.strerror or error}.")
+    record.seconds, record.finished = round(time.monotonic() - clock, 3), _now()
     try:
         keep(record, batch.folder)
     except OSError as error:
-        record.reason = record.reason or f"The record could not be written: {error.strerror}."
-        record.status = "failed"
+        _failed(record, error, f"{record.reason} The record could not be written: {error.strerror or error}.".strip())
+    batch.settings.on_end(record)
     return record
+
+
+def _failed(record: RunRecord, error: BaseException, reason: str) -> None:
+    record.status, record.reason = "failed", reason
+    record.error = record.error or {"type": type(error).__name__, "message": reason}
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+
+
+def _up_to_date(record: RunRecord, place: Path) -> bool:
+    """Whether the report in place was made from the same, and is whole."""
+    if record.key is None:
+        return False
+    try:
+        last = read_record(place)
+        same = last.key == record.key and last.status == "ok"
+        return same and all(_sha256(place / name) == digest for name, digest in last.files.items())
+    except (ReportError, OSError):
+        return False
 
 
 def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
@@ -218,45 +247,53 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
     from crmlab.report.execution import Execution, execute
     from crmlab.report.render import render_folder, scrub
 
-    path = notebook_path(job.name)
-    if not path.is_file():
-        raise ReportError.no_notebook(job.name, f"notebooks/{job.name}.ipynb")
-    aside = Path(tempfile.mkdtemp(prefix=f".aside-{job.name}-", dir=batch.folder))
+    settings = batch.settings
+    aside = Path(tempfile.mkdtemp(prefix=f".aside-{job.place[:80]}-", dir=batch.folder))
     try:
-        execution = Execution({**KERNEL, TARGET: str(aside.resolve())}, batch.cell_deadline, batch.run_deadline)
-        execute(path, {"data": batch.data, "engine": batch.engine, **record.params}, execution)
+        execution = Execution({**KERNEL, TARGET: str(aside.resolve())}, settings.cell_deadline, settings.run_deadline)
+        batch.running.add(execution)
+        try:
+            if batch.stop.is_set():
+                execution.cancel()
+            execute(notebook_path(job.name), {"data": record.data, "engine": record.engine, **record.params}, execution)
+        finally:
+            batch.running.discard(execution)
         record.status, record.cell_seconds = execution.status, round(execution.cell_seconds, 3)
         if execution.notebook is not None:
-            nbformat.write(scrub(execution.notebook, str(home())), aside / "notebook.ipynb")
+            text = nbformat.writes(scrub(execution.notebook, str(home())))
+            (aside / "notebook.ipynb").write_text(batch.inputs.redact(text) + "\n", encoding="utf-8")
         if execution.status != "ok":
-            record.reason = _sentence(execution.status, execution.error_type, execution.error)
-            record.error = {"type": execution.error_type, "message": execution.error, "cell": execution.failing_cell}
+            record.reason = batch.inputs.redact(_sentence(execution))
+            message = batch.inputs.redact(execution.error or "")
+            record.error = {"type": execution.error_type, "message": message, "cell": execution.failing_cell}
         elif not (aside / "result.json").is_file():
             raise ReportError.not_saved(job.name, sorted(item.name for item in aside.iterdir()))
         else:
-            render_folder(aside, job.name, source_line(batch.descriptor))
+            render_folder(aside, job.name, batch.descriptor)
+            record.metrics = json.loads((aside / "metrics.json").read_text(encoding="utf-8"))
             record.files = {
                 item.relative_to(aside).as_posix(): _sha256(item) for item in sorted(aside.rglob("*")) if item.is_file()
             }
-        record.seconds = round(time.monotonic() - clock, 3)
+        record.seconds, record.finished = round(time.monotonic() - clock, 3), _now()
         (aside / "run.json").write_bytes(record.to_json())
-        place = batch.folder / job.name if record.ok else batch.folder / "failed" / job.name
-        put_in_place(aside, place)
+        failed = batch.folder / "failed" / job.place
+        put_in_place(aside, batch.folder / job.place if record.ok else failed)
         if record.ok:
-            shutil.rmtree(batch.folder / "failed" / job.name, ignore_errors=True)
+            shutil.rmtree(failed, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _sentence(status: str, kind: str | None, message: str | None) -> str:
+def _sentence(execution: Execution) -> str:
     words = {
         "failed": "A cell failed",
         "timed_out": "It took too long",
         "kernel_died": "Its kernel died",
         "cancelled": "It was stopped",
     }
-    first = (message or "").strip().splitlines()[0] if (message or "").strip() else kind or "no message"
-    return f"{words[status]}: {first}"
+    message = (execution.error or "").strip()
+    first = message.splitlines()[0] if message else execution.error_type or "no message"
+    return f"{words[execution.status]}: {first}"
 
 
 def _sha256(path: Path) -> str:

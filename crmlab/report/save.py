@@ -81,10 +81,11 @@ def _summary(result: Result) -> dict[str, Any]:
         "dataset": context.dataset,
         "dataset_title": context.title,
         "context": context.line(),
+        "first_day": context.first_day.isoformat(),
         "as_of": context.as_of.isoformat(),
         "customers": context.customers,
         "params": plain(result.params),
-        "findings": [{"value": f.value, "text": f.text, "interval": f.interval} for f in result.findings],
+        "findings": [{"value": f.value, "text": f.text, "interval": f.interval, "metric": f.metric} for f in result.findings],
         "warnings": list(result.warnings),
         "outputs": list(result.outputs),
     }

@@ -1,0 +1,92 @@
+"""Terms explained where a page first uses them, without a script."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+# One meaning each (the words of the field). Longer terms come first, so that "test cell" is not taken for "cell".
+GLOSSARY = {
+    "purchase occasion": "a day on which a customer bought, its spend net of that day's returns being positive",
+    "confidence interval": "the range that would hold the true value in the stated share of repeated samples",
+    "as of": "the last day of history that the report looks at",
+    "occasions": "days on which a customer bought, net of that day's returns",
+    "occasion": "a day on which a customer bought, net of that day's returns",
+    "segment": "a group of customers given by a rule",
+    "interval": "the range in which the true value lies, at the stated level of confidence",
+    "median": "the value in the middle: half of the customers are below it",
+    "revenue share": "the part of all revenue that a group brings",
+    "recency": "how lately a customer bought",
+    "frequency": "on how many days a customer bought",
+    "stale": "without a purchase for longer than the number of days chosen",
+}
+_SKIPPED = (
+    "svg",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "title",
+    "style",
+    "a",
+    "abbr",
+    "dl",
+    "dt",
+    "summary",
+    "code",
+    "pre",
+    "strong",
+    "nav",
+)
+
+
+def explain(html: str) -> str:
+    """Wrap the first use of each term in ``<abbr>`` and add the list of terms used at the end of the text.
+
+    Parameters
+    ----------
+    html : str
+        The content of a page's ``main``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> explain("<p>The median rises. The median falls.</p>").startswith('<p>The <abbr title="the value in the middle')
+    True
+    """
+    used: dict[str, str] = {}
+    parts = re.split(r"(<[^>]*>)", html)
+    depth = 0
+    for i, part in enumerate(parts):
+        if part.startswith("<"):
+            name = re.match(r"</?\s*([\w-]+)", part)
+            if name and name[1].lower() in _SKIPPED and not part.endswith("/>"):
+                depth += -1 if part.startswith("</") else 1
+        elif depth == 0 and part.strip():
+            parts[i] = _mark(part, used)
+    return "".join(parts) + _terms(used)
+
+
+def _mark(text: str, used: dict[str, str]) -> str:
+    marked: list[tuple[int, int, str, str]] = []
+    for term, meaning in GLOSSARY.items():
+        if meaning in used.values():
+            continue
+        found = re.search(rf"\b{term}\b", text, flags=re.I)
+        if found and not any(start < found.end() and found.start() < end for start, end, _, _ in marked):
+            marked.append((found.start(), found.end(), term, meaning))
+            used[term] = meaning
+    for start, end, _, meaning in sorted(marked, reverse=True):
+        text = f'{text[:start]}<abbr title="{escape(meaning, quote=True)}">{text[start:end]}</abbr>{text[end:]}'
+    return text
+
+
+def _terms(used: dict[str, str]) -> str:
+    """The terms as a folded list: a title is not shown on a phone or on paper."""
+    if not used:
+        return ""
+    items = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in sorted(used.items()))
+    return f'\n<details class="terms"><summary>Words used here</summary><dl>{items}</dl></details>\n'

@@ -1,0 +1,71 @@
+"""What a run reads: the data set's tables, their fingerprint, and secrets that must not get out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from crmlab.data import cache, dataset
+from crmlab.data.catalog import Descriptor, load
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The input of a run: data set, fingerprint of its contents (None: cannot be told), rows by table."""
+
+    descriptor: Descriptor
+    fingerprint: str | None
+    rows: dict[str, int]
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def redact(self, text: str) -> str:
+        """Take database addresses and passwords out of a text."""
+        for secret in self.secrets:
+            text = text.replace(secret, "[not shown]")
+        return text
+
+
+def inspect(data: str) -> Inputs:
+    """Look at a data set; makes its canonical tables first where the cache does not hold them.
+
+    Where the cache does, no engine is loaded: this is what makes "nothing changed" quick.
+
+    Parameters
+    ----------
+    data : str
+        Name of a data set, or the path of a TOML file.
+
+    Raises
+    ------
+    CrmlabError
+        It cannot be opened.
+    """
+    descriptor = load(data)
+    if descriptor.kind in ("postgres", "spark"):
+        opened = dataset.open_dataset(data, "spark" if descriptor.kind == "spark" else None)
+        rows = {name: int(opened.table(name).count().execute()) for name in opened.tables}
+        return Inputs(descriptor, None, rows, secrets_of(descriptor))
+    key = cache.key_of(descriptor, dataset._inputs(descriptor))
+    _, manifest = cache.materialised(descriptor.name, key, lambda aside: dataset._build(descriptor, aside))
+    return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"])
+
+
+def _with_looks(key: str, descriptor: Descriptor) -> str:
+    """The fingerprint of a data set's contents and of what its pages say of it."""
+    looks = {name: value for name, value in asdict(descriptor).items() if name in cache.LOOKS}
+    logo = descriptor.folder / descriptor.report.logo
+    digest = cache.file_digest(logo) if descriptor.report.logo else ""
+    return hashlib.sha256(json.dumps([key, looks, digest], sort_keys=True).encode()).hexdigest()
+
+
+def secrets_of(descriptor: Descriptor) -> tuple[str, ...]:
+    """Return the address of a data set's database and its password, as the environment holds them; longest first."""
+    url = os.environ.get(str(descriptor.source.get("url_env", "")), "")
+    if not url:
+        return ()
+    parts = urlsplit(url)
+    found = {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
+    return tuple(sorted((item for item in found if len(item) > 3), key=len, reverse=True))
