@@ -110,7 +110,7 @@ def read_record(path: Path) -> RunRecord:
         content = json.loads(file.read_text(encoding="utf-8"))
         known = {item.name for item in fields(RunRecord)}
         return RunRecord(**{key: value for key, value in content.items() if key in known})
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ReportError.no_record(path.name) from error
 
 

@@ -1,0 +1,96 @@
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+
+from crmlab.analyses import rfm
+from crmlab.errors import ParameterError
+from crmlab.report.params import REQUIRED, assignments, build, cell_source, plain, specs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Every kind of parameter."""
+
+    customer_id: str  # who
+    level: float = 0.9  # of intervals, between 0 and 1
+    days: int = 7  # a number; with "#" in the middle
+    when: str | None = None  # a day
+    wide: bool = False  # whether
+    names: tuple[str, ...] = ("a", "b")  # several
+    sizes: tuple[int, ...] = ()  # several numbers
+    silent: int = 1
+
+
+def test_specs_give_names_types_defaults_and_help_in_order():
+    found = {spec.name: spec for spec in specs(Params)}
+    assert list(found) == ["customer_id", "level", "days", "when", "wide", "names", "sizes", "silent"]
+    assert found["customer_id"].default is REQUIRED
+    assert found["days"].help == 'a number; with "#" in the middle'
+    assert found["silent"].help == ""
+    assert found["when"].type_name == "str | None"
+
+
+def test_build_converts_texts_of_a_command_line():
+    made = build(
+        "x",
+        Params,
+        {"customer_id": "007", "level": "0.8", "days": "3", "when": "none", "wide": "yes", "names": "c, d", "sizes": "1,2"},
+    )
+    assert made == Params(customer_id="007", level=0.8, days=3, wide=True, names=("c", "d"), sizes=(1, 2))
+
+
+def test_build_keeps_python_values():
+    assert build("x", Params, {"customer_id": "1", "days": 3.0, "names": ["z"]}).names == ("z",)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"bin": 4}, "Unknown parameter 'bin' for rfm. Did you mean 'bins'?"),
+        ({"bins": 40}, "The 'bins' parameter of rfm must be between 2 and 10. Got 40 instead."),
+        ({"bins": -1}, "The 'bins' parameter of rfm must be between 2 and 10. Got -1 instead."),
+        ({"bins": "many"}, "The 'bins' parameter of rfm must be a whole number. Got 'many' instead."),
+        ({"bins": 2.5}, "The 'bins' parameter of rfm must be a whole number. Got 2.5 instead."),
+        ({"bins": True}, "The 'bins' parameter of rfm must be a whole number. Got True instead."),
+        ({"bins": None}, "The 'bins' parameter of rfm must be a whole number. Got None instead."),
+        ({"as_of": "31.12.2024"}, "The 'as_of' parameter of rfm must be a date such as 2024-12-31. Got '31.12.2024' instead."),
+    ],
+)
+def test_build_refuses_in_the_grammar(values, message):
+    with pytest.raises(ParameterError) as error:
+        build("rfm", rfm.Params, values)
+    assert str(error.value) == message
+
+
+def test_build_wants_required_parameters():
+    with pytest.raises(ParameterError, match="The 'customer_id' parameter of x must be given. Got 'nothing' instead."):
+        build("x", Params, {})
+
+
+def test_assignments_refuse_what_is_none():
+    with pytest.raises(ParameterError, match="must be given as key=value"):
+        assignments(["bins"])
+    assert assignments(["a=b=c"]) == {"a": "b=c"}
+
+
+def test_cell_source_runs_and_gives_the_defaults():
+    space = {}
+    exec(cell_source(rfm.Params, data="cdnow"), space)
+    assert space["data"] == "cdnow"
+    assert space["engine"] is None
+    for spec in specs(rfm.Params):
+        assert space[spec.name] == spec.default
+
+
+def test_plain_values_are_json_values():
+    assert plain(Params(customer_id="1"))["names"] == ["a", "b"]
+
+
+def test_params_of_every_report_have_help_for_every_field():
+    from crmlab.report import registry
+
+    for name in registry.report_names():
+        for spec in specs(registry.analysis(name).Params):
+            assert spec.help, f"{name}.{spec.name}"
+        assert dataclasses.fields(registry.analysis(name).Params)
