@@ -89,6 +89,7 @@ class Finding:
     value: str
     text: str
     interval: str = ""
+    metric: str = ""  # name of the metric that it shows, by which two runs are compared
 
     def __repr__(self) -> str:
         return f"Finding({self.value!r}, {self.text!r})"
@@ -319,10 +320,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Files:
-    """Where a result's lists are; links only once they were saved."""
+    """Where a result's lists are; links only once they were saved, one per form (csv, parquet, xlsx)."""
 
     outputs: Mapping[str, Output] = field(repr=False)
-    saved: bool = False
+    saved: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Files({', '.join(self.outputs)})"
@@ -335,7 +336,7 @@ class Files:
         lines = []
         for name, output in self.outputs.items():
             safe = escape(name, quote=True)
-            links = " · ".join(f'<a href="outputs/{safe}.{end}">{safe}.{end}</a>' for end in ("csv", "parquet"))
+            links = " · ".join(f'<a href="outputs/{safe}.{end}">{safe}.{end}</a>' for end in self.saved)
             where = links if self.saved else f"<code>result.outputs[&quot;{safe}&quot;].frame</code>"
             lines.append(f'<p class="files">{escape(output.caption)}: {where}</p>')
         return "".join(lines)
@@ -396,7 +397,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
-    saved: bool = False
+    saved: tuple[str, ...] = ()  # forms in which the lists were saved
 
     def __post_init__(self) -> None:
         def freeze(name: str, value: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -32,6 +31,8 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     >>> round(low, 7), round(high, 7)
     (0.3484993, 0.6515007)
     """
+    from scipy import stats  # late: half a second that `crmlab run` does not need where nothing changed
+
     if n == 0:
         return 0.0, 1.0
     z = float(stats.norm.isf((1 - level) / 2))
@@ -66,6 +67,8 @@ def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, 
     >>> median_interval(range(1, 101))
     (40.0, 61.0)
     """
+    from scipy import stats
+
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
     if n == 0:
@@ -105,6 +108,8 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     >>> round(share, 2), low < 0.7 < high
     (0.7, True)
     """
+    from scipy import stats
+
     x = np.asarray(values, dtype=float)
     inside = np.asarray(member, dtype=bool)
     total, n = float(x.sum()), len(x)

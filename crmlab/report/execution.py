@@ -7,6 +7,7 @@ cell completed. So the exception that reached us, and whether the last cell ran,
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,8 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
+# jsonschema, which nbformat imports, loads a grammar for internationalised addresses where it finds one: seconds, for a
+# check that notebooks do not need. Saying that it is not there is the documented way of jsonschema to go without.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+from papermill.clientwrap import PapermillNotebookClient  # noqa: E402
+from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
+
+from crmlab.report.kernels import ENVIRONMENT, QUIET, Kernels  # noqa: E402
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,6 +37,7 @@ class Execution:
     ``status`` is one of ok, failed, timed_out, kernel_died, cancelled.
     """
 
+    kernels: Kernels
     environment: Mapping[str, str]
     cell_deadline: float | None = None  # seconds
     run_deadline: float | None = None
@@ -73,6 +81,7 @@ class _Client(PapermillNotebookClient):
 
     def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
+        self.execution.kernels.prepare(manager)
         self.execution._manager = manager
         return manager
 
@@ -110,11 +119,11 @@ class _Engine(NBClientEngine):
             timeout_func=execution.seconds_left,
             startup_timeout=kwargs.get("start_timeout", 60),
             shutdown_kernel="immediate",
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=QUIET,
             log=logging.getLogger("crmlab.notebook"),
         )
         client.execution = execution
-        result: NotebookNode = client.execute(env={**os.environ, **execution.environment})
+        result: NotebookNode = client.execute(env={**os.environ, **ENVIRONMENT, **execution.environment})
         return result
 
 
@@ -135,6 +144,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
     """
     import nbformat
     import papermill
+    from jupyter_core.utils import ensure_event_loop
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -168,6 +178,9 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
             execution.status = "ok"
         else:
             _fail(execution, "failed", "IncompleteRun", f"Only {execution.last_cell + 1} of {last + 1} cells ran.")
+    finally:
+        # The client makes an event loop for each thread and leaves it open.
+        ensure_event_loop().close()
     if execution.cancelled and execution.status != "ok":
         _fail(execution, "cancelled", "KeyboardInterrupt", "The run was stopped.")
 

@@ -54,6 +54,6 @@ def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None,
     result = module.run(dataset, checked)
     target = os.environ.get(TARGET)
     if target:
-        save(result, Path(target))
-        return replace(result, saved=True)
+        forms = save(result, Path(target), dataset.descriptor.report.lists)
+        return replace(result, saved=forms)
     return result

@@ -164,6 +164,13 @@ def scrub(notebook: NotebookNode, root: str) -> NotebookNode:
     return notebook
 
 
+def written(notebook: NotebookNode) -> str:
+    """Return a notebook as the text of its file."""
+    import nbformat
+
+    return f"{nbformat.writes(notebook)}\n"
+
+
 def render_folder(folder: Path, name: str, descriptor: Descriptor) -> None:
     """Write ``report.html`` of one report folder anew from its executed notebook."""
     import nbformat

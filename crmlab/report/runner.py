@@ -31,15 +31,7 @@ from crmlab.report.swap import put_in_place, sweep
 
 if TYPE_CHECKING:
     from crmlab.report.execution import Execution
-
-# One thread per kernel: two kernels on two cores then do not fight, and sums are added in one order.
-KERNEL = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    "MPLBACKEND": "agg",
-}
+    from crmlab.report.kernels import Kernels
 
 
 def _nothing(*_: Any) -> None:
@@ -80,6 +72,31 @@ class Settings:
     on_wait: Callable[[Path], None] = _nothing
 
 
+class Crew:
+    """The kernels of one call; nothing is imported or started before the first notebook wants one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kernels: Kernels | None = None
+
+    def kernels(self) -> Kernels:
+        """What starts kernels; made, and warmed up, on first use."""
+        with self._lock:
+            if self._kernels is None:
+                from crmlab.report.kernels import Kernels
+
+                self._kernels = Kernels()
+                self._kernels.warm_up()
+            return self._kernels
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._kernels is not None:
+            self._kernels.__exit__()
+
+
 @dataclass
 class Batch:
     """The jobs of one data set, and what they share."""
@@ -90,6 +107,7 @@ class Batch:
     folder: Path
     settings: Settings
     stop: threading.Event
+    crew: Crew
     running: set[Execution] = field(default_factory=set)
 
     @property
@@ -123,12 +141,13 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
         A data set, a name or a parameter is wrong; then no report was begun.
     """
     stop = threading.Event()
+    crew = Crew()
     batches = []
     for order in orders:
         inputs = inspect(order.data)
         jobs = plan_jobs(order, list(inputs.rows))
-        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop))
-    with _locked({batch.folder for batch in batches}, settings):
+        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop, crew))
+    with _locked({batch.folder for batch in batches}, settings), crew:
         records = _run_all(batches, settings, stop)
         for batch in {batch.folder: batch for batch in batches}.values():
             _write_index(batch)
@@ -210,6 +229,9 @@ def _one(job: Job, batch: Batch) -> RunRecord:
         _failed(record, error, str(error))
     except OSError as error:
         _failed(record, error, f"The report could not be written: {error.strerror or error}.")
+    except Exception as error:
+        # A fault of crmlab itself must not take the other reports with it, nor leave a record that says "running".
+        _failed(record, error, f"crmlab itself failed: {type(error).__name__}: {error}")
     record.seconds, record.finished = round(time.monotonic() - clock, 3), _now()
     try:
         keep(record, batch.folder)
@@ -242,15 +264,14 @@ def _up_to_date(record: RunRecord, place: Path) -> bool:
 
 def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
     """Run the notebook into a folder aside, render it, and put the folder in place."""
-    import nbformat
-
-    from crmlab.report.execution import Execution, execute
-    from crmlab.report.render import render_folder, scrub
-
     settings = batch.settings
+    kernels = batch.crew.kernels()  # first: it imports in a process of its own while this one does
+    from crmlab.report.execution import Execution, execute
+    from crmlab.report.render import render_folder, scrub, written
+
     aside = Path(tempfile.mkdtemp(prefix=f".aside-{job.place[:80]}-", dir=batch.folder))
     try:
-        execution = Execution({**KERNEL, TARGET: str(aside.resolve())}, settings.cell_deadline, settings.run_deadline)
+        execution = Execution(kernels, {TARGET: str(aside.resolve())}, settings.cell_deadline, settings.run_deadline)
         batch.running.add(execution)
         try:
             if batch.stop.is_set():
@@ -260,8 +281,8 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
             batch.running.discard(execution)
         record.status, record.cell_seconds = execution.status, round(execution.cell_seconds, 3)
         if execution.notebook is not None:
-            text = nbformat.writes(scrub(execution.notebook, str(home())))
-            (aside / "notebook.ipynb").write_text(batch.inputs.redact(text) + "\n", encoding="utf-8")
+            text = written(scrub(execution.notebook, str(home())))
+            (aside / "notebook.ipynb").write_text(batch.inputs.redact(text), encoding="utf-8")
         if execution.status != "ok":
             record.reason = batch.inputs.redact(_sentence(execution))
             message = batch.inputs.redact(execution.error or "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.errors import DataError
 from crmlab.report.params import plain
 from crmlab.result import Output, Result
 
@@ -13,10 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # A spreadsheet takes a text that begins with one of these for a formula.
+LONGEST_SHEET = 1_048_576
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def save(result: Result, folder: Path) -> None:
+def save(result: Result, folder: Path, lists: Sequence[str] = ()) -> tuple[str, ...]:
     """Save a result.
 
     Parameters
@@ -25,6 +28,13 @@ def save(result: Result, folder: Path) -> None:
     folder : Path
         Gets ``tables/*.csv`` (numbers of tables and charts), ``outputs/*.parquet`` and ``.csv`` (lists, ordered by key),
         ``metrics.json`` and ``result.json``.
+    lists : sequence of str
+        Further forms of the lists: "xlsx".
+
+    Returns
+    -------
+    tuple of str
+        The forms in which the lists were saved.
     """
     tables, outputs = folder / "tables", folder / "outputs"
     tables.mkdir(parents=True, exist_ok=True)
@@ -37,9 +47,12 @@ def save(result: Result, folder: Path) -> None:
         frame = ordered(output)
         frame.to_parquet(outputs / f"{name}.parquet", index=False)
         write_csv(frame, outputs / f"{name}.csv")
+        if "xlsx" in lists:
+            write_workbook(frame, outputs / f"{name}.xlsx")
     metrics = {key: estimate.to_dict() for key, estimate in sorted(result.metrics.items())}
     _write_json(folder / "metrics.json", metrics)
     _write_json(folder / "result.json", _summary(result))
+    return ("csv", "parquet", *lists)
 
 
 def ordered(output: Output) -> pd.DataFrame:
@@ -72,6 +85,21 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
         if frame.dtypes.iloc[i].kind not in "iufbM":
             safe.isetitem(i, frame.iloc[:, i].map(neutral, na_action="ignore").to_numpy(object))
     safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def write_workbook(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as a workbook: texts are texts, never formulas or links; the same frame gives the same bytes."""
+    import datetime as dt
+
+    import pandas as pd
+
+    if len(frame) >= LONGEST_SHEET:
+        raise DataError.too_little("xlsx", f"at most {LONGEST_SHEET - 1:,} rows for a sheet", f"{len(frame):,}")
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": True}
+    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs={"options": options}) as writer:
+        frame.to_excel(writer, index=False, freeze_panes=(1, 0))
+        # A workbook carries the moment of its making unless it is given one.
+        writer.book.set_properties({"created": dt.datetime(2000, 1, 1)})
 
 
 def _summary(result: Result) -> dict[str, Any]:

@@ -12,9 +12,9 @@ def test_plan_jobs_runs_all_that_the_data_allow():
 
 
 def test_plan_jobs_refuses_unknown_names_and_parameters():
-    with pytest.raises(ReportError, match="There is no report 'rmf'. Did you mean 'rfm'?"):
+    with pytest.raises(ReportError, match=r"There is no report 'rmf'. Did you mean 'rfm'?"):
         plan_jobs(Order("shop", ("rmf",)), ["orders"])
-    with pytest.raises(ParameterError, match="Unknown parameter 'bin' for rfm. Did you mean 'bins'?"):
+    with pytest.raises(ParameterError, match=r"Unknown parameter 'bin' for rfm. Did you mean 'bins'?"):
         plan_jobs(Order("shop", ("rfm",), {"bin": 3}), ["orders"])
 
 
@@ -58,5 +58,5 @@ def test_load_plan_refuses_in_the_grammar(tmp_path, text, message):
 
 
 def test_load_plan_hints_at_a_name():
-    with pytest.raises(PlanError, match="There is no plan 'montly'. Did you mean 'monthly'?"):
+    with pytest.raises(PlanError, match=r"There is no plan 'montly'. Did you mean 'monthly'?"):
         load_plan("montly")

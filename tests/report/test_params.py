@@ -64,7 +64,7 @@ def test_build_refuses_in_the_grammar(values, message):
 
 
 def test_build_wants_required_parameters():
-    with pytest.raises(ParameterError, match="The 'customer_id' parameter of x must be given. Got 'nothing' instead."):
+    with pytest.raises(ParameterError, match=r"The 'customer_id' parameter of x must be given. Got 'nothing' instead."):
         build("x", Params, {})
 
 
