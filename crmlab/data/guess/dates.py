@@ -1,4 +1,4 @@
-"""Tries the values of a column as days and times, in the forms that :mod:`crmlab.data.clean` can read."""
+"""Tries the values of a column as days and times, in the forms that :mod:`crmlab.data.parse` can read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,9 +15,10 @@ _TIME = (
     r"(?:(?P<gap>T|, ?| ?- ?| +)(?P<clock>[0-9]{1,2}:[0-9]{2})(?P<second>:[0-9]{2})?(?P<part>[.,][0-9]{1,6})?"
     r"(?P<half> ?[AaPp][Mm])?)?"
 )
+# A zone needs the seconds before it: DuckDB wants them.
 _ISO = re.compile(
-    r"[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}"
-    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?)?"
+    r"[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?P<zone> ?(?:Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?)?"
 )
 _NUMERIC = re.compile(r"(?P<a>[0-9]{1,2})(?P<s>[./ -])(?P<b>[0-9]{1,2})(?P=s)(?P<c>[0-9]{4}|[0-9]{2})" + _TIME)
 _YEAR_FIRST = re.compile(r"[0-9]{4}(?P<s>[./ -])[0-9]{1,2}(?P=s)[0-9]{1,2}" + _TIME)
@@ -50,8 +50,8 @@ class Dates:
         The one of the two forms in which the rows are in order of time.
     both : bool
         Some values have the day first for sure, and others the month.
-    short_year, zoned, half, as_numbers : bool
-        Years have two digits; times carry a zone; hours go to 12; the days are numbers such as 20241231.
+    short_year, zoned, half : bool
+        Years have two digits; times carry a zone; hours go to 12.
     unread : str or None
         A value in another form.
     """
@@ -65,7 +65,6 @@ class Dates:
     short_year: bool = False
     zoned: bool = False
     half: bool = False
-    as_numbers: bool = False
     unread: str | None = None
 
 
@@ -80,17 +79,19 @@ def dates(values: Sequence[Any]) -> Dates:
     filled = [value for value in values if value is not None]
     if not filled:
         return Dates()
-    typed = sum(isinstance(value, (dt.date, dt.datetime)) for value in filled)
+    typed = [value for value in filled if isinstance(value, dt.date)]
     if typed:
-        zoned = any(isinstance(value, dt.datetime) and value.tzinfo is not None for value in filled)
-        return Dates(share=typed / len(filled), zoned=zoned)
+        # A workbook may hold days beside texts: the reader writes the days as the texts are.
+        rest = dates([value for value in filled if not isinstance(value, dt.date)])
+        read = len(typed) + rest.share * (len(filled) - len(typed))
+        zoned = any(isinstance(value, dt.datetime) and value.tzinfo is not None for value in typed)
+        return replace(rest, share=read / len(filled), zoned=zoned or rest.zoned)
     texts = [_day_text(value) for value in filled]
     counts = Counter(shape for text in texts if (shape := _shape(text)) is not None)
     if not counts:
         return Dates(unread=next(filter(None, texts), None))
     best = counts.most_common(1)[0][0]
     fitting = [text for text in texts if _shape(text) == best]
-    as_numbers = any(isinstance(value, (int, float, Decimal)) for value in filled)
     half = "%p" in best
     if best == "ISO":
         good = {text for text in set(fitting) if _is_iso(text)}
@@ -114,7 +115,6 @@ def dates(values: Sequence[Any]) -> Dates:
         both=len(forms) > 1 and any(fits[f] > 0 and set(_kept(tried[f])) - good for f in forms if f != form),
         short_year="%y" in form,
         half=half,
-        as_numbers=as_numbers,
         unread=_unread(texts, good),
     )
 

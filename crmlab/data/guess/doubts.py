@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from crmlab.data.guess.profile import Profile
+from crmlab.data.guess.profile import Profile, is_contact, is_person
 from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible, name_score
 
 
@@ -31,6 +31,11 @@ def settle_money(roles: Roles, profiles: list[Profile]) -> None:
         _compare(roles, profiles, quantity, price)
     elif quantity and amount and "product_id" in columns and _is_price(roles, columns["product_id"], quantity, amount):
         _no_total(roles, f"'{amount.name}' stays the same when more pieces are bought", amount)
+    elif quantity and amount and "order_id" in columns:
+        order = columns["order_id"]
+        if order.distinct < order.filled and order.decides(amount) >= 0.9 > order.decides(quantity):
+            why = "it may be the order's total, which would be counted once for every line"
+            roles.doubt("amount", f"'{amount.name}' is the same in all lines of an order: {why}.")
 
 
 def _price_as_amount(roles: Roles) -> None:
@@ -62,13 +67,16 @@ def _compare(roles: Roles, profiles: list[Profile], quantity: Profile, price: Pr
     chosen = roles.columns.get("amount")
     if chosen is None:
         return
-    if chosen.name != "amount":  # the reader takes a column of this name whatever is mapped
+    if chosen.name.lower() != "amount":  # the reader takes a column of this name whatever is mapped
         others = [item for item in profiles if item is not price and is_possible("amount", item)]
         fitting = [i for i in others if name_score("amount", i) >= 0.6 and (agreement(i) or 0) > (agreement(chosen) or 0)]
         if fitting:
             chosen = roles.columns["amount"] = max(fitting, key=lambda item: agreement(item) or 0)
             roles.near.pop("amount", None)
     fit = agreement(chosen)
+    if chosen.filled < 0.9 * price.filled and quantity.filled > chosen.filled:
+        _no_total(roles, f"'{chosen.name}' is given in fewer rows than '{price.name}'", price)
+        return
     if fit is None or fit >= 0.9:
         return
     if (agreement(chosen, each=True) or 0) >= 0.9:
@@ -92,7 +100,7 @@ def _is_price(roles: Roles, product: Profile, quantity: Profile, amount: Profile
 
 def _no_total(roles: Roles, why: str, price: Profile) -> None:
     """What was taken for a total is none: let the reader calculate it."""
-    if roles.columns["amount"].name == "amount":
+    if roles.columns["amount"].name.lower() == "amount":
         advice = "Rename that column in the file and map the price as unit_price, so that the amount is calculated."
         roles.doubt("amount", f"{why}. {advice}")
         return
@@ -135,6 +143,8 @@ def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
         else:
             maybe["ordered_at"] = named.name
             why = 'its values could not be read as dates. Give their form as date_format, such as "%d %b %Y"'
+            if named.dates.both:
+                why = "some values have the day first and others the month. Bring them into one form"
             roles.doubt("ordered_at", f"'{named.name}' is called a date, but {why}.")
     if roles.table == "order_lines":
         _missing_in_lines(roles)
@@ -165,7 +175,7 @@ def _missing_in_lines(roles: Roles) -> None:
 def say_unreadable(roles: Roles) -> None:
     """Say what competes for a role, and which values the reader will stumble over."""
     for role, item in roles.columns.items():
-        if role in roles.near:
+        if role in roles.near and role not in ("product_name", "product_category", "category", "channel"):
             listed = " or ".join(f"'{name}'" for name in roles.near[role][:3])
             roles.doubt(role, f"'{item.name}' was chosen; it could also be {listed}.")
         if item.nothing is not None:
@@ -179,10 +189,16 @@ def say_unreadable(roles: Roles) -> None:
         if role in TIMES and item.dates.share < 1:
             share = f"{1 - item.dates.share:.1%} of the values"
             roles.doubt(role, f"{share} of '{item.name}' are in another form, such as {_quoted(item.dates.unread)}.")
-        if role == "customer_id" and item.personal:
+        if role == "customer_id" and not any(
+            c.isdigit() for value in set(item.values) if value is not None for c in str(value)
+        ):
+            roles.doubt(role, f"'{item.name}' holds words and no numbers. Where these are names, put an id into the file.")
+        elif role == "customer_id" and item.personal:
             roles.hidden.add(role)
             roles.doubt(role, f"'{item.name}' seems to hold names or addresses of persons. Put an id into the file.")
 
 
 def _quoted(value: Any) -> str:
+    if is_contact(value) or is_person(value):
+        return "a name or an address"  # from a row that slipped, perhaps; not to be shown
     return f"'{str(value)[:30]}'"

@@ -1,4 +1,4 @@
-"""Tries the values of a column as numbers, by the rules of :mod:`crmlab.data.clean`, so that it can read the guess."""
+"""Tries the values of a column as numbers, by the rules of :mod:`crmlab.data.parse`, so that it can read the guess."""
 
 from __future__ import annotations
 
@@ -10,14 +10,32 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-# What the reader takes off an amount, and the forms that it then understands.
-_TAKEN_OFF = re.compile(r"[\s\u00a0\u202f€$£¥']|[A-Z]{3}$")
-_PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
-# Amounts to the eye, which the reader may not understand: (12.50), 12.50-, EUR 12.50, 12,50 kr.
+_GAP = "[ \u00a0\u202f\u2009]"
+_CURRENCY = "(?:[A-Z]{0,3}[$¢£¤¥฿₠-₿]|[A-Z]{3}|kr|zł|Kč|Ft|Fr)"
+_LARGEST = 1e14  # of DECIMAL(18,4)
+
+
+def _forms(point: str, group: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The amounts that the reader takes from a program, and from people: see crmlab.data.parse."""
+    groups = "|".join(f"(?:{sign}[0-9]{{3}})+" for sign in (group, _GAP, "['’]"))
+    digits = rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{groups}))(?:{point}[0-9]*)?|{point}[0-9]+)"
+    amount = f"{_GAP}*{_CURRENCY}?{_GAP}*{digits}{_GAP}*{_CURRENCY}?{_GAP}*"
+    people = (
+        rf"[+\-−]?{amount}",
+        rf"{_CURRENCY}{_GAP}*[+\-−]{_GAP}*{digits}",
+        rf"\({amount}\)",
+        f"{_CURRENCY}?{_GAP}*{digits}{_GAP}*-",
+    )
+    program = rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]{{1,2}})?"
+    return re.compile(program), re.compile("|".join(people))
+
+
+_FORMS = {".": _forms(r"\.", ","), ",": _forms(",", r"\.")}
+# Amounts to the eye, also in forms that the reader does not take: Rs. 12.50, 12,-.
+_TAKEN_OFF = re.compile(r"[\s€$£¥'’]|[A-Z]{3}$")
 _CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|NZD|JPY|CNY|INR|BRL|MXN|TRY"
-_AMOUNT = re.compile(
-    rf"\(?[+-]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?|₹)?[+-]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Fr\.?|,-)?\)?-?"
+_LOOSE = re.compile(
+    rf"\(?[+\-−]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?|₹)?[+\-−]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Ft|Fr\.?|,-)?\)?-?"
 )
 _CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD"}
 
@@ -64,12 +82,16 @@ def number(value: Any, decimal: str = ".") -> float | None:
         return None if math.isnan(value) else float(value)
     if not isinstance(value, str) or len(value) > 60:
         return None
-    text = _TAKEN_OFF.sub("", value)
-    if decimal == ",":
-        text = text.replace(".", "").replace(",", ".")
-    elif _GROUPED.fullmatch(text):
-        text = text.replace(",", "")
-    return float(text) if _PLAIN.fullmatch(text) else None
+    text = value.strip()
+    program, people = _FORMS[decimal]
+    if program.fullmatch(text):
+        found = float(text.replace(decimal, "."))
+    elif people.fullmatch(text):
+        digits = re.sub(f"[^0-9{decimal}]", "", text).replace(decimal, ".")
+        found = -float(digits) if re.search("[-−(]", text) else float(digits)
+    else:
+        return None
+    return found if abs(found) < _LARGEST else None
 
 
 def numbers(values: Sequence[Any]) -> Numbers:
@@ -81,7 +103,7 @@ def numbers(values: Sequence[Any]) -> Numbers:
     ','
     """
     filled = [value for value in values if value is not None]
-    amounts = [v for v in filled if isinstance(v, str) and len(v) <= 60 and _AMOUNT.fullmatch(_TAKEN_OFF.sub("", v))]
+    amounts = [v for v in filled if isinstance(v, str) and len(v) <= 60 and _LOOSE.fullmatch(_TAKEN_OFF.sub("", v))]
     signs = Counter(_sign(text) for text in amounts)
     decided = "," if signs[","] > signs["."] else "." if signs["."] else None
     read = [number(value, decided or ".") for value in filled]

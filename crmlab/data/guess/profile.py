@@ -10,14 +10,16 @@ from typing import Any
 
 from crmlab.data.guess.dates import Dates, dates
 from crmlab.data.guess.numbers import Numbers, number, numbers
-from crmlab.data.guess.words import concepts, is_personal
+from crmlab.data.guess.words import concepts, is_bare_name, is_personal
 
-# Texts that stand for "nothing" in exports. The reader takes only the empty text so.
-NOTHING = frozenset({"null", "na", "n/a", "#n/a", "nan", "none", "nil", "\\n", "-", "?", "(null)", "<na>", "nat"})
+# Texts that stand for "nothing" in exports: those that the reader knows (crmlab.data.parse), and those that it does not.
+_KNOWN_NOTHING = frozenset({"null", "(null)", "\\n", "nan", "nat", "none", "<na>", "#n/a", "n/a"})
+NOTHING = _KNOWN_NOTHING | {"na", "nil", "-", "--", "?"}
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}|\(?0[0-9]{2,5}\)?[ /][0-9][0-9 /-]{4,15}")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?")
+_CODE = re.compile(r"#?[A-Za-z]{0,4}[-_]?[0-9]{2,12}(?:[-/][0-9]{1,8})?")
 _WORD = r"[^\W\d_](?:[^\W\d_]|['.-])*"
 _PERSON = re.compile(rf"{_WORD},?(?: +{_WORD}){{1,3}}")
 
@@ -39,7 +41,7 @@ class Profile:
     contacts, persons : float
         The share of e-mail addresses and phone numbers, and of what reads like names of persons.
     nothing : str or None
-        A text such as NULL that was found among the values.
+        A text such as "na" found among the values, which the reader would take for a value.
     """
 
     name: str
@@ -71,8 +73,15 @@ class Profile:
     @property
     def personal(self) -> bool:
         """Whether the column tells who somebody is: by its name, by e-mail addresses, by names of customers."""
+        if is_bare_name(self.concepts) and self.codes:
+            return False
         named = self.persons > 0.6 and ("customer" in self.concepts or (self.nameless and self.distinct > self.filled / 2))
         return is_personal(self.concepts) or self.contacts > 0.3 or named
+
+    @property
+    def codes(self) -> bool:
+        """Whether the values are codes with a digit, such as #1001."""
+        return _share(self.values, lambda value: isinstance(value, str) and _CODE.fullmatch(value) is not None) > 0.95
 
     def read(self, decimal: str) -> list[float | None]:
         """Return the values as numbers; None where one cannot be read."""
@@ -123,7 +132,7 @@ def profile(name: str, values: Sequence[Any], header: bool = True) -> Profile:
         dates(kept),
         _share(kept, is_contact),
         _share(kept, is_person),
-        min(empty, default=None),
+        min((value for value in empty if value.lower() not in _KNOWN_NOTHING), default=None),
     )
 
 

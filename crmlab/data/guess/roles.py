@@ -35,7 +35,7 @@ _RULES: dict[str, tuple[dict[str, float], str, dict[str, float]]] = {
     "ordered_at": (
         {"date+order": 1.0, "date+sale": 1.0, "date": 0.85, "order": 0.4, "sale": 0.4, "other_date": 0.6},
         "birth name id",
-        {"other_date": 0.2, "joined": 0.4, "customer": 0.3, "product": 0.3},
+        {"other_date": 0.2, "period": 0.5, "joined": 0.4, "customer": 0.3, "product": 0.3},
     ),
     "amount": (
         {"amount+total": 1.0, "price+total": 1.0, "sale+total": 1.0, "line+total": 1.0, "order+total": 1.0,
@@ -123,7 +123,7 @@ def name_score(role: str, item: Profile) -> float:
     >>> name_score("amount", profile("Gesamtbetrag", [])), name_score("amount", profile("Bestelldatum", []))
     (1.0, 0.0)
     """
-    if item.name == role:
+    if item.name.lower() == role:
         return 1.5  # the reader takes a column of this name without being told
     sets, forbidden, against = _RULES[role]
     found = frozenset(concept.replace(" ", "_") for concept in item.concepts)
@@ -192,7 +192,7 @@ def _by_name(roles: Roles, profiles: list[Profile]) -> None:
     for i, item in enumerate(profiles):
         for role in _RULES:
             score = name_score(role, item)
-            if score >= 0.35 and is_possible(role, item) and (not item.personal or item.name == role):
+            if score >= 0.35 and is_possible(role, item) and (not item.personal or item.name.lower() == role):
                 # Of equals, the one with fewer gaps.
                 pairs.append((score - 0.1 * (1 - item.filled / len(item.values)), i, role))
     used: dict[int, str] = {}
@@ -212,8 +212,12 @@ def _by_name(roles: Roles, profiles: list[Profile]) -> None:
 
 
 def _bare_names(roles: Roles, profiles: list[Profile]) -> None:
-    """A column that is just called "name" is a person's, unless it goes with the product."""
+    """A column that is just called "name" is a person's, unless it holds codes or goes with the product."""
     product, customer = roles.columns.get("product_id"), roles.columns.get("customer_id")
+    coded = next((item for item in profiles if is_bare_name(item.concepts) and item.codes), None)
+    if coded is not None and "order_id" not in roles.columns and "ordered_at" in roles.columns:
+        roles.columns["order_id"] = coded
+        roles.doubt("order_id", f"'{coded.name}' holds codes and is taken as the number of the order.")
     if product is None or "product_name" in roles.columns:
         return
     for item in profiles:

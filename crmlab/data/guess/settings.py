@@ -88,7 +88,7 @@ def _currency(roles: Roles, profiles: list[Profile], remarks: dict[str, str]) ->
     if not found:
         return ""
     remarks["currency"] = "the sign beside the amounts" if beside else "from the name of the column"
-    code = found.pop()
+    (code,) = found
     if code == "USD" and not any("USD" in str(value) for item in money for value in (item.name, *item.values)):
         roles.doubt("currency", "'$' or 'dollar' is taken as US dollars.")
     if beside:

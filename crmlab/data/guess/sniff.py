@@ -6,6 +6,7 @@ Nothing here knows what the columns mean; that is :mod:`crmlab.data.guess.roles`
 from __future__ import annotations
 
 import datetime as dt
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from crmlab.errors import NotInProjectError, SourceError
 # As in crmlab.data.source.
 _TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+_RAGGED = 'correct the file, or write bad_rows = "drop" at the top'
 ENDINGS = (*_TEXTS, ".parquet", *_WORKBOOKS)
 
 
@@ -85,7 +87,7 @@ def sample(path: Path) -> Sample:
         if path.is_dir():
             files = sorted(item for item in path.rglob("*.parquet") if item.is_file())
             if not files:
-                raise SourceError.unknown_format(TABLE, path.name, ENDINGS)
+                raise SourceError.empty_folder(TABLE, path.name)
             return _parquet(path, files[0])
         if not path.is_file():
             raise SourceError.no_file(TABLE, [path.name], [path.parent])
@@ -98,7 +100,7 @@ def sample(path: Path) -> Sample:
         return _workbook(path) if lower.endswith(_WORKBOOKS) else _text(path)
     except SourceError:
         raise
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
 
 
@@ -111,11 +113,11 @@ def _parquet(path: Path, file: Path) -> Sample:
             total = source.metadata.num_rows
             batch = next(source.iter_batches(batch_size=ROWS), None)
             names = tuple(source.schema_arrow.names)
-    except pa.ArrowException as error:
+        columns = tuple(_arrow_values(column) for column in batch.columns) if batch is not None else ()
+    except (pa.ArrowException, ValueError, KeyError) as error:
         raise unreadable(path, error) from error
-    if batch is None or total == 0 or not names:
+    if total == 0 or not columns:
         raise SourceError.no_rows(TABLE, path.name)
-    columns = tuple(_arrow_values(column) for column in batch.columns)
     return Sample(path, "parquet", names, columns, complete=total <= ROWS and path == file)
 
 
@@ -155,9 +157,7 @@ def _workbook(path: Path) -> Sample:
                 break
     except (CalamineError, ValueError) as error:
         raise unreadable(path, error) from error
-    # The names stay as they are, with their blanks: so does crmlab.data.source.
-    grid = [[None if cell == "" else cell for cell in row] for row in best[:1]]
-    grid += [[cleaned(cell) if isinstance(cell, str) else cell for cell in row] for row in best[1:]]
+    grid = [[cleaned(cell) if isinstance(cell, str) else cell for cell in row] for row in best]
     if not any(cell is not None for row in grid for cell in row):
         raise SourceError.empty(TABLE, path.name)
     made = _tabulate(path, grid, "workbook")
@@ -176,7 +176,7 @@ def _text(path: Path) -> Sample:
         sentence = f"The encoding is not UTF-8; '{text.encoding}' is a guess. Look whether accents come out right."
         doubts.append(("encoding", sentence))
     if text.usual < 1:
-        doubts.append(("delimiter", f"Only {text.usual:.1%} of the rows have the usual number of fields."))
+        doubts.append(("delimiter", f"Only {text.usual:.1%} of the rows have the usual number of fields; {_RAGGED}."))
     made = _tabulate(path, text.rows, "text")
     return replace(
         made,
@@ -212,7 +212,7 @@ def _cell_text(cell: Any) -> str:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Name every column, each once: the names that crmlab.data.source gives."""
+    """Name every column, each once: the names that crmlab.data.texts gives."""
     seen: set[str] = set()
     result = []
     for i, name in enumerate(names):
@@ -248,7 +248,7 @@ def _has_header(rows: list[list[Any]]) -> tuple[bool, bool]:
     if any(_is_number(cell) or str(cell).lower() in NOTHING for cell in cells):
         # A name such as "2023" stands beside real names.
         return hits >= max(2, len(cells) / 2), True
-    if hits:
+    if hits >= max(1, len(texts) / 3):
         return True, True
     for i, cell in enumerate(rows[0]):
         below = [row[i] for row in rows[1:200] if i < len(row) and row[i] is not None]

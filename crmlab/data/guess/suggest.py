@@ -18,7 +18,9 @@ from crmlab.data.guess.profile import Profile, is_contact
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
 from crmlab.data.guess.settings import choose_settings
 from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
+from crmlab.data.guess.text import TABLE
 from crmlab.data.guess.words import plain
+from crmlab.errors import SourceError
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,16 @@ def look(path: str | os.PathLike[str]) -> Guess:
     Examples
     --------
     >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "sales.csv"
-    >>> _ = file.write_text("cust;date;total\n7;31.12.2024;1,50\n8;30.12.2024;2,00\n")
-    >>> guess = look(file)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "sales.csv")
+    ...     _ = file.write_text("cust;date;total\n7;31.12.2024;1,50\n8;30.12.2024;2,00\n")
+    ...     guess = look(file)
     >>> guess.table, dict(guess.columns)
     ('orders', {'customer_id': 'cust', 'ordered_at': 'date', 'amount': 'total'})
     >>> guess.options["decimal"], guess.options["date_format"]
     (',', '%d.%m.%Y')
     """
-    source = sample(find(Path(path)))
+    source = sample(_valid(find(Path(path))))
     roles, profiles = assign(source)
     settle_money(roles, profiles)
     complete(roles, profiles)
@@ -141,6 +144,16 @@ def look(path: str | os.PathLike[str]) -> Guess:
         unread=tuple(unread) if source.header_sure and source.header else (),
         unsure=tuple(roles.doubts),
     )
+
+
+def _valid(path: Path) -> Path:
+    """Refuse a path that cannot be written into a text."""
+    try:
+        os.path.abspath(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = path.name.encode("ascii", "replace").decode()
+        raise SourceError.unreadable(TABLE, shown, "Its name or folder is no valid text.", "Rename it.") from error
+    return path
 
 
 def dataset_name(path: Path) -> str:
@@ -210,8 +223,6 @@ def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Pro
     """The strptime form of the dates; settles which is the day and which the month."""
     found = when.dates
     form, clearly = found.form, None
-    if found.as_numbers and source.kind == "workbook":
-        roles.doubt("date_format", f"'{when.name}' holds dates as plain numbers. Store them as dates in the workbook.")
     if found.both:
         roles.doubt("date_format", f"Some values of '{when.name}' have the day first and others the month.")
     if found.unclear and found.other is not None:

@@ -152,9 +152,10 @@ def write(path: str | os.PathLike[str], *, name: str | None = None, folder: str 
     Examples
     --------
     >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp())
-    >>> _ = (place / "sales.csv").write_text("cust,date,total\n7,2024-12-31,1.50\n8,2024-12-30,2.00\n")
-    >>> write(place / "sales.csv", folder=place).name
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "sales.csv")
+    ...     _ = file.write_text("cust,date,total\n7,2024-12-31,1.50\n8,2024-12-30,2.00\n")
+    ...     write(file, folder=folder).name
     'sales.toml'
     """
     target_folder = Path(folder) if folder is not None else home() / "data"

@@ -24,11 +24,12 @@ _VOCABULARY = {
     "sale": "sale sales vente ventes venta ventas verkauf verkaufe verkaeufe verkoop sold",
     "line": "line lines zeile zeilen position positions pos ligne linea regel row rows index",
     "date": "date dates datum fecha datetime timestamp time day tag jour dia zeit uhrzeit zeitpunkt tijd tijdstip "
-    "hora heure created creation erstellt erfasst moment dt when",
+    "hora heure created creation erstellt erstell anlage erfasst moment dt when at on",
     "other date": "ship shipped shipping shipment delivery delivered liefer lieferung versand versendet livraison "
     "expedition entrega envio levering verzend due faellig fallig paid payment zahlung paiement pago betaal updated "
     "update modified changed anderung aenderung expiry expires expiration return returned cancelled canceled "
     "fulfilled fulfillment export exported import imported loaded load until end valid last first previous next",
+    "period": "hour hours weekday dow month year week monat jahr woche stunde wochentag mois annee semaine mes ano days tage",
     "joined": "registered registration signup joined acquired since seit anmelde anmeldung registrierung inscription alta",
     "amount": "amount amt revenue umsatz betrag montant importe monto bedrag omzet spend spent turnover value wert "
     "warenwert valor valeur summe sum brutto netto gross net proceeds erloes erlos dollar dollars ingreso ingresos",
@@ -40,12 +41,12 @@ _VOCABULARY = {
     "product": "product products prod produkt produkte produit produits producto productos stock item items article "
     "articles artikel art articulo articulos ware material merchandise",
     "sku": "sku ean gtin upc asin isbn barcode plu",
-    "text": "description desc descr beschreibung bezeichnung designation libelle descripcion omschrijving title titel",
+    "text": "description desc descr beschreibung bezeichnung designation libelle descripcion omschrijving title titel kurztext langtext",
     "name": "name names namen nom nombre naam",
     "category": "category categories kategorie categorie categoria warengruppe gruppe group department dept abteilung "
     "family familie famille familia rayon sortiment",
     "kind": "type typ tipo status segment class klasse state flag level stufe tier points punkte balance saldo",
-    "channel": "channel kanal canal kanaal vertriebsweg platform plattform plateforme",
+    "channel": "channel vertrieb kanal canal kanaal vertriebsweg platform plattform plateforme",
     "currency": "currency waehrung wahrung devise moneda valuta divisa ccy curr",
     "country": "country land pays pais region nation",
     "not revenue": "tax taxes vat mwst ust steuer tva iva btw gst discount rabatt remise descuento korting freight "
@@ -53,7 +54,7 @@ _VOCABULARY = {
     "cost": "cost costs kosten cout costo coste kostprijs einkauf einkaufs",
     "household": "household haushalt foyer hogar huishouden",
     "contactable": "contactable optin newsletter consent einwilligung",
-    "birth": "birth birthday birthdate dob born geburt geburts geburtstag naissance nacimiento geboorte",
+    "birth": "birth birthday birthdate dob born geburt geburts geburtstag naissance nacimiento geboorte age alter edad leeftijd",
     "personal": "email mail phone telephone telefon telefono telefoon tel mobile mobil handy cell fax address addresses "
     "adresse anschrift direccion adres street strasse str rue calle straat city town stadt ort ville ciudad plaats "
     "zip zipcode postcode postal postleitzahl plz hausnummer firstname lastname surname fullname vorname nachname "
@@ -126,6 +127,9 @@ def _apart(word: str) -> tuple[str, ...]:
     """Take a compound apart: kundennummer → kunden, nummer. A word that cannot be taken apart stays whole."""
     if word in _CONCEPT or len(word) > 40:
         return (word,)
+    for link in ("s", "n", "en", "es"):  # Rechnungs-Nr
+        if len(word) > 6 and word.removesuffix(link) in _CONCEPT:
+            return (word.removesuffix(link),)
     for cut in range(len(word) - 2, 1, -1):
         for link in ("", "s", "n", "en", "es"):
             stem = word[:cut].removesuffix(link)
