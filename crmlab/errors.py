@@ -115,6 +115,43 @@ class DescriptorError(CrmlabError, ValueError):
         )
 
     @classmethod
+    def no_address(cls, where: str, variable: str) -> DescriptorError:
+        return cls(
+            f"{where}: the environment variable {variable} must hold an address such as postgresql://user@host/database. "
+            "Got something else, which is not shown."
+        )
+
+    @classmethod
+    def other_width(cls, table: str, names: int, width: int) -> DescriptorError:
+        return cls(f"{table}: 'names' must name every column of the file, {width} of them. Got {names} names instead.")
+
+    @classmethod
+    def no_variable(cls, where: str) -> DescriptorError:
+        # What was found there may be an address with a password.
+        return cls(
+            f"{where}: [source] url_env must be the name of an environment variable. Got something else, which is not shown. "
+            "Addresses and passwords are never written into the TOML file."
+        )
+
+    @classmethod
+    def personal_used(cls, where: str, section: str, name: str, column: str) -> DescriptorError:
+        return cls(
+            f"{where}: [{section}] personal must name columns that are not used. Found '{name}', which is mapped to '{column}'. "
+            "Map another column, or take it off the list."
+        )
+
+    @classmethod
+    def no_date_format(cls, where: str, section: str, form: str, reason: str) -> DescriptorError:
+        return cls(
+            f'{where}: [{section}] date_format must be a form of strptime, such as "%d/%m/%Y". '
+            f"Got {_shown(form)} instead: {reason}"
+        )
+
+    @classmethod
+    def cannot_read(cls, path: Any, reason: Any) -> DescriptorError:
+        return cls(f"{path} cannot be read. {reason}. Expected the TOML file of a data set.")
+
+    @classmethod
     def exists(cls, path: Any) -> DescriptorError:
         return cls(f"{path} exists already. Nothing was written. Delete it, or choose another name with --name.")
 
@@ -142,9 +179,19 @@ class SourceError(CrmlabError, OSError):
         return cls(f"{table}: {name} has a header but no rows. Expected at least one row.")
 
     @classmethod
-    def bad_row(cls, table: str, name: str, row: int | None, reason: str) -> SourceError:
-        place = f"row {row:,} of {name}" if row else name
-        return cls(f"{table}: {place} cannot be read. {reason}")
+    def empty_folder(cls, table: str, name: str) -> SourceError:
+        return cls(f"{table}: the folder {name} holds no .parquet file. Expected at least one. Name a file, or another folder.")
+
+    @classmethod
+    def other_columns(cls, table: str, name: str, found: Iterable[str], first: str, expected: Iterable[str]) -> SourceError:
+        return cls(
+            f"{table}: {name} has other columns than {first}. Expected: {_listing(expected)}. Found: {_listing(found)}. "
+            "Files that are read together need the same columns in the same order."
+        )
+
+    @classmethod
+    def bad_row(cls, table: str, name: str, row: str, reason: str, hint: str = "Correct the file.") -> SourceError:
+        return cls(f"{table}: {row} of {name} cannot be read. {reason} {hint}")
 
     @classmethod
     def unreadable(cls, table: str, name: str, reason: str, hint: str = "") -> SourceError:
@@ -185,20 +232,41 @@ class DataError(CrmlabError, ValueError):
         )
 
     @classmethod
+    def not_in_file(cls, table: str, name: str, found: Sequence[str], where: str) -> DataError:
+        close = get_close_matches(name, list(found), n=1, cutoff=0.6)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        return cls(
+            f"{table}: '{name}' is listed in {where} under [{table}] but is not in the file. Found: {_listing(found)}.{hint}"
+        )
+
+    @classmethod
     def wrong_type(cls, table: str, column: str, expected: str, found: str, where: str) -> DataError:
         return cls(
             f"{table}: column '{column}' must hold {expected}. Found: {found}. Map another column in {where} under [{table}]."
         )
 
     @classmethod
+    def frame_lacks(cls, table: str, column: str, found: Iterable[Any]) -> DataError:
+        names = [str(name) for name in found]
+        close = get_close_matches(column, names, n=1, cutoff=0.6)
+        example = f"frame.rename(columns={{'{close[0] if close else 'old'}': '{column}'}})"
+        return cls(f"{table}: missing column '{column}'. Found: {_listing(names)}. Rename a column of your frame: {example}.")
+
+    @classmethod
+    def frame_twice(cls, table: str, column: str, count: int) -> DataError:
+        return cls(f"{table}: {count} columns of your frame are named '{column}'. Expected one. Drop or rename the others.")
+
+    @classmethod
+    def frame_type(cls, table: str, column: str, expected: str, found: str, hint: str) -> DataError:
+        return cls(f"{table}: column '{column}' must hold {expected}. Found: {found}. {hint}")
+
+    @classmethod
     def unparsable(
-        cls, table: str, column: str, expected: str, count: int, read: int, row: int | None, value: Any, hint: str
+        cls, table: str, column: str, expected: str, count: int, read: int, row: int | str | None, value: Any, hint: str
     ) -> DataError:
-        first = f", first in row {row:,}" if row else ""
-        rows = "1 row" if count == 1 else f"{count:,} rows"
-        return cls(
-            f"{table}: {rows} of {read:,} hold no {expected} in column '{column}'{first}. Found: {_shown(value)}. {hint}"
-        )
+        first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
+        rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
+        return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {_shown(value)}. {hint}")
 
     @classmethod
     def nothing_left(cls, table: str, read: int, reasons: Iterable[str]) -> DataError:
@@ -238,7 +306,9 @@ class ReportError(CrmlabError, RuntimeError):
 
     @classmethod
     def no_browser(cls) -> ReportError:
-        return cls("No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER.")
+        return cls(
+            "No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER."
+        )
 
     @classmethod
     def browser_failed(cls, reason: str) -> ReportError:

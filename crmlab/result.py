@@ -14,7 +14,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from crmlab.style import DASH, Format, svg
+from crmlab.style import DASH, TOKENS, Format, plain, svg
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,18 +25,34 @@ if TYPE_CHECKING:
 
 TOP_ROWS = 20  # a longer table shows so many rows and names its file
 
-# Enough style for JupyterLab; a page has its own and drops this.
+
+def _tokens(place: str, shade: int) -> str:
+    return f"{place}{{{';'.join(f'--{name}:{colors[shade]}' for name, colors in TOKENS.items())}}}"
+
+
+# Enough style for JupyterLab, light and dark; a page has its own and drops this.
 _LAB_STYLE = (
-    "<style data-crmlab>.crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
+    f"<style data-crmlab>{_tokens('.crmlab', 0)}{_tokens('body[data-jp-theme-light=false] .crmlab', 1)}"
+    ".crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
     ".crmlab .findings li{max-width:15rem}.crmlab .findings strong{display:block;font-size:1.8rem;line-height:1.2}"
     ".crmlab .ci{opacity:.75;font-size:.86em}.crmlab figure{margin:1rem 0;max-width:46rem}.crmlab td .ci{display:block}"
     ".crmlab caption,.crmlab figcaption{text-align:left;opacity:.8;font-size:.9em}"
-    ".crmlab .note{border-left:3px solid #b34e08;padding:.4rem 1rem;margin:1rem 0}</style>"
+    ".crmlab .note{border-left:3px solid var(--second);padding:.4rem 1rem;margin:1rem 0}</style>"
 )
 
 
 def _box(content: str) -> str:
-    return f'{_LAB_STYLE}<div class="crmlab">{content}</div>'
+    return f'{_LAB_STYLE}<div class="crmlab">{content}</div>' if content else ""
+
+
+def _text(value: str) -> str:
+    """A text for HTML, in an element or an attribute: what cannot be shown is taken out, the rest escaped."""
+    return escape(plain(value), quote=True)
+
+
+def _label(caption: str) -> str:
+    """The first sentence of a caption."""
+    return _text(caption.split(". ")[0].rstrip("."))
 
 
 @dataclass(frozen=True)
@@ -101,8 +117,8 @@ class Finding:
 
     def html(self) -> str:
         """The finding as a list item."""
-        ends = f' <span class="ci">({escape(self.interval)})</span>' if self.interval else ""
-        return f"<li><strong>{escape(self.value)}</strong><span>{escape(self.text)}{ends}</span></li>"
+        ends = f' <span class="ci">({_text(self.interval)})</span>' if self.interval else ""
+        return f"<li><strong>{_text(self.value)}</strong><span>{_text(self.text)}{ends}</span></li>"
 
 
 class Findings(tuple[Finding, ...]):
@@ -148,6 +164,8 @@ class Table:
         How numbers are written.
     key : str
         Name of the table in its result, and of its file; set by :class:`Result`.
+    top : int
+        How many rows are shown of a longer table; its file has them all.
     """
 
     caption: str
@@ -155,6 +173,7 @@ class Table:
     columns: Mapping[str, Column] | None = None
     form: Format = Format()
     key: str = ""
+    top: int = TOP_ROWS
 
     def __repr__(self) -> str:
         return f"Table({self.caption!r}, {len(self.frame)} rows × {self.frame.shape[1]} columns)"
@@ -172,28 +191,31 @@ class Table:
         """The table as accessible HTML: caption, scoped headers, numbers aligned, intervals small."""
         shown = self._shown()
         head = "".join(
-            f'<th scope="col"{_align(column, i)}>{escape(column.label)}</th>' for i, column in enumerate(shown.values())
+            f'<th scope="col"{_align(column, i)}>{_text(column.label)}</th>' for i, column in enumerate(shown.values())
         )
         rows = []
-        for record in self.frame.head(TOP_ROWS).to_dict("records"):
+        for record in self.frame.head(self.top).to_dict("records"):
             cells = "".join(self._cell(record, name, column, i) for i, (name, column) in enumerate(shown.items()))
             rows.append(f"<tr>{cells}</tr>")
+        if not rows:
+            rows = [f'<tr><th scope="row" colspan="{len(shown)}">None</th></tr>']
         more = ""
-        if len(self.frame) > TOP_ROWS:
-            more = f'<p class="files">The first {TOP_ROWS} of {self.form.count(len(self.frame))} rows. All: {_table_link(self.key)}</p>'
-        label = escape(self.caption.split(".")[0], quote=True)
+        if len(self.frame) > self.top:
+            size = self.form.count(len(self.frame))
+            more = f'<p class="files">The first {self.top} of {size} rows. All: {_table_link(self.key)}</p>'
         return (
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table><caption>{escape(self.caption)}</caption>'
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{_label(self.caption)}">'
+            f"<table><caption>{_text(self.caption)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"
         )
 
     def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> str:
         written = self.form.write(record[name], column.kind)
         parts = written.split("\n") if column.kind == "lines" else [written]
-        text = "<br>".join(escape(_clip(part)) for part in parts)
+        text = "<br>".join(_text(_clip(part)) for part in parts)
         if column.low is not None and column.high is not None:
             ends = self.form.interval(record[column.low], record[column.high], column.kind)
-            text += f' <span class="ci">{escape(ends)}</span>' if ends else ""
+            text += f' <span class="ci">{_text(ends)}</span>' if ends else ""
         if place == 0:
             return f'<th scope="row">{text}</th>'
         return f"<td{_align(column, place)}>{text}</td>"
@@ -206,12 +228,12 @@ def _align(column: Column, place: int) -> str:
 
 
 def _table_link(key: str) -> str:
-    return f'<a href="tables/{escape(key, quote=True)}.csv">{escape(key)}.csv</a>' if key else "see the frame"
+    return f'<a href="tables/{_text(key)}.csv">{_text(key)}.csv</a>' if key else "see the frame"
 
 
 def _clip(text: str, limit: int = 120) -> str:
     """Keep a cell readable whatever it holds."""
-    clean = "".join(ch if ch.isprintable() else " " for ch in text)
+    clean = plain(text[: 4 * limit])
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
@@ -257,11 +279,10 @@ class Chart:
         prefix = "c" + hashlib.sha256(f"{self.key}|{self.caption}|{self.alt}".encode()).hexdigest()[:8]
         picture = svg(self.draw, self.size, self.alt, prefix)
         narrow = ' class="narrow"' if self.size[0] < 6 else ""
-        data = f' <a href="tables/{escape(self.key, quote=True)}.csv">Data</a>' if self.key else ""
-        label = escape("Chart: " + self.caption.split(".")[0], quote=True)
+        data = f' <a href="tables/{_text(self.key)}.csv">Data</a>' if self.key else ""
         return (
-            f'<figure{narrow}><div class="plot" tabindex="0" role="region" aria-label="{label}">{picture}</div>'
-            f"<figcaption>{escape(self.caption)}{data}</figcaption></figure>"
+            f'<figure{narrow}><div class="plot" tabindex="0" role="region" aria-label="Chart: {_label(self.caption)}">{picture}</div>'
+            f"<figcaption>{_text(self.caption)}{data}</figcaption></figure>"
         )
 
 
@@ -282,7 +303,7 @@ class Note:
         """The note, or nothing where it is empty."""
         if not self.sentences:
             return ""
-        return f'<div class="note"><p><strong>{escape(self.title)}</strong> {escape(" ".join(self.sentences))}</p></div>'
+        return f'<div class="note"><p><strong>{_text(self.title)}</strong> {_text(" ".join(self.sentences))}</p></div>'
 
 
 @dataclass(frozen=True)
@@ -301,10 +322,10 @@ class Method:
 
     def html(self) -> str:
         """The method, folded."""
-        points = "".join(f"<li>{escape(text)}</li>" for text in self.assumptions)
-        terms = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in self.definitions.items())
+        points = "".join(f"<li>{_text(text)}</li>" for text in self.assumptions)
+        terms = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in self.definitions.items())
         return (
-            f"<details><summary>Method and definitions</summary><p>{escape(self.source)}</p>"
+            f"<details><summary>Method and definitions</summary><p>{_text(self.source)}</p>"
             f"{f'<ul>{points}</ul>' if points else ''}{f'<dl>{terms}</dl>' if terms else ''}</details>"
         )
 
@@ -335,10 +356,10 @@ class Files:
         """One line per list."""
         lines = []
         for name, output in self.outputs.items():
-            safe = escape(name, quote=True)
+            safe = _text(name)
             links = " · ".join(f'<a href="outputs/{safe}.{end}">{safe}.{end}</a>' for end in self.saved)
             where = links if self.saved else f"<code>result.outputs[&quot;{safe}&quot;].frame</code>"
-            lines.append(f'<p class="files">{escape(output.caption)}: {where}</p>')
+            lines.append(f'<p class="files">{_text(output.caption)}: {where}</p>')
         return "".join(lines)
 
 
@@ -414,7 +435,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         first = next(iter(self.charts.values()), None)
-        heading = f"<h2>{escape(self.title)}</h2><p>{escape(self.context.line())}</p>"
+        heading = f"<h2>{_text(self.title)}</h2><p>{_text(self.context.line())}</p>"
         return _box(heading + self.findings.html() + (first.html() if first else ""))
 
     @property

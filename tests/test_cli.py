@@ -82,8 +82,8 @@ def test_check_lists_every_problem_and_fails(tmp_path):
     done = call("check", toml)
     assert done.exit_code == 1
     assert "2 problems:" in done.output
-    assert "first in row 2. Found: 'yesterday'." in done.output
-    assert "first in row 2. Found: 'x'." in done.output
+    assert "first in row 2 below the header. Found: 'yesterday'." in done.output
+    assert "first in row 2 below the header. Found: 'x'." in done.output
 
 
 def test_from_own_file_to_first_report_in_three_commands(tmp_path):

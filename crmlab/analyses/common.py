@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from crmlab.features.customers import history
+from crmlab.features.orders import history
 from crmlab.result import Context
 from crmlab.style import Format
 

@@ -10,7 +10,9 @@ from crmlab import checks
 from crmlab.analyses.common import LEVEL, context_of
 from crmlab.data.clean import REASONS
 from crmlab.features.customers import customer_summary
-from crmlab.features.quality import RULES, daily, largest_orders
+from crmlab.features.orders import daily
+from crmlab.features.outliers import largest_orders
+from crmlab.features.quality import RULES
 from crmlab.models.intervals import wilson
 from crmlab.result import Chart, Column, Estimate, Finding, Findings, Method, Result, Table
 from crmlab.style import Format, color

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data import cache, source
-from crmlab.data.catalog import Descriptor, TableSection, load
-from crmlab.data.clean import (
-    Cleaning,
-    LedgerRow,
-    clean,
-    derive_orders,
-    derive_products,
-    free,
-    ledger,
-    missing_customers,
-    problems,
-)
-from crmlab.data.tables import TABLES, schema
-from crmlab.errors import CrmlabError, DataError, MissingTableError, ParameterError
+from crmlab.data import build, engines
+from crmlab.data.catalog import load
+from crmlab.data.clean import LedgerRow, clean
+from crmlab.data.descriptor import Descriptor
+from crmlab.data.ledger import ledger, problems
+from crmlab.data.raw import Raw, literal
+from crmlab.data.tables import TABLES
+from crmlab.errors import CrmlabError, MissingTableError, ParameterError
 
 if TYPE_CHECKING:
     import ibis
@@ -174,13 +168,24 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         if engine is not None:
             raise ParameterError.expected("open_dataset", "engine", "None for a data set in Postgres", engine)
         return _open_database(descriptor, None)
-    key = cache.key_of(descriptor, _inputs(descriptor))
-    folder, manifest = cache.materialised(descriptor.name, key, lambda aside: _build(descriptor, aside))
-    con = source.spark(engine) if spark_wanted else _duckdb()
-    names = [name for name in TABLES if name in manifest["tables"]]
-    tables = {name: con.read_parquet(str(folder / f"{name}.parquet"), table_name=f"{descriptor.name}_{name}") for name in names}
+    folder, manifest, key = build.materialise(descriptor)
+    con = engines.spark(engine) if spark_wanted else engines.scratch_duckdb()
+    tables = {}
+    for name in (name for name in TABLES if name in manifest["tables"]):
+        path = folder / f"{name}.parquet"
+        tables[name] = con.read_parquet(_spark_literal(path) if spark_wanted else literal(path), table_name=_view(key, name))
     rows = tuple(LedgerRow(**{**row, "examples": tuple(row["examples"])}) for row in manifest["ledger"])
     return Dataset(descriptor, con, tables, rows, key)
+
+
+def _view(key: str, table: str) -> str:
+    """A name for a view that no other data set of the same Spark session has, and that needs no quotation marks."""
+    return f"crmlab_{key[:12]}_{table}"
+
+
+def _spark_literal(path: Path) -> str:
+    """A path for Spark, which takes brackets, braces and stars in it for a pattern."""
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", str(path))
 
 
 def check_source(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
@@ -191,206 +196,31 @@ def check_source(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabEr
     (ledger, problems)
         The ledger of the tables that could be read, and one error per problem.
     """
-    import tempfile
-
-    rows: list[LedgerRow] = []
-    found: list[CrmlabError] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        con = _duckdb(Path(scratch))
-        for name in _raw_names(descriptor):
-            try:
-                cleaning = _cleaning(descriptor, con, name, Path(scratch))
-                found += _table_problems(cleaning, descriptor)
-                rows += ledger(cleaning)
-            except CrmlabError as error:
-                found.append(error)
-    return rows, found
-
-
-def _duckdb(scratch: Path | None = None) -> BaseBackend:
-    import ibis
-
-    settings = {"temp_directory": str(scratch)} if scratch else {}
-    con: BaseBackend = ibis.duckdb.connect(**settings)
-    return con
-
-
-def _inputs(descriptor: Descriptor) -> list[tuple[str, str]]:
-    """The files of a data set and their digests."""
-    if descriptor.kind == "shop":
-        return []
-    if descriptor.kind == "duckdb":
-        path = _database_file(descriptor)
-        return [(path.name, cache.file_digest(path))]
-    result = []
-    for name, section in descriptor.tables.items():
-        path = source.file_of(section, descriptor)
-        result += [(f"{name}/{file.name}", cache.file_digest(file)) for file in source.files_of(path)]
-    return result
-
-
-def _database_file(descriptor: Descriptor) -> Path:
-    return source.file_of(TableSection("source", file=(str(descriptor.source["file"]),)), descriptor)
-
-
-def _raw_names(descriptor: Descriptor) -> list[str]:
-    return ["order_lines", "products", "customers"] if descriptor.kind == "shop" else list(descriptor.tables)
-
-
-def _raw(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> ibis.Table:
-    """Load one table of a source into a scratch DuckDB."""
-    section = _section(descriptor, name)
-    if descriptor.kind == "shop":
-        import pyarrow as pa
-
-        from crmlab.data.shop import make_shop
-
-        if name == _raw_names(descriptor)[0]:
-            arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty")}
-            shop = make_shop(int(descriptor.source.get("customers", 2000)), **arguments)
-            for table, frame in shop.tables.items():
-                con.create_table(f"raw_{table}", obj=pa.Table.from_pandas(frame, preserve_index=False), temp=True)
-        return con.table(f"raw_{name}")
-    if descriptor.kind == "duckdb":
-        catalog = "source"
-        if catalog not in con.list_catalogs():
-            source.attach(con, _database_file(descriptor), name)
-        outside = source.database_table(con, _qualified(section, catalog), str(descriptor.source["file"]))
-        return con.create_table(f"raw_{name}", obj=outside, temp=True)
-    return source.read_file(con, section, source.file_of(section, descriptor), scratch)
-
-
-def _qualified(section: TableSection, catalog: str) -> TableSection:
-    from dataclasses import replace
-
-    name = section.from_table or section.table
-    return replace(section, from_table=f"{catalog}.{name}" if "." in name else f"{catalog}.main.{name}")
-
-
-def _section(descriptor: Descriptor, name: str) -> TableSection:
-    given = descriptor.tables.get(name)
-    if given is not None:
-        return given
-    return TableSection(name, personal=("email",) if name == "customers" else ())
-
-
-def _cleaning(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> Cleaning:
-    return clean(TABLES[name], _section(descriptor, name), _raw(descriptor, con, name, scratch), descriptor)
-
-
-def _table_problems(cleaning: Cleaning, descriptor: Descriptor) -> list[CrmlabError]:
-    """Everything that keeps a table from being used."""
-    result: list[CrmlabError] = []
-    spec = cleaning.spec
-    if descriptor.bad_rows == "error":
-        result += problems(cleaning, descriptor.where)
-    if descriptor.missing_customer == "error" and "customer_id" in cleaning.mapping:
-        missing = missing_customers(cleaning)
-        if missing:
-            result.append(DataError.not_canonical(spec.name, "no customer", missing, "an empty customer_id"))
-    if result:
-        return result
-    kept = cleaning.kept()
-    read = int(cleaning.raw.count().execute())
-    if kept.count().execute() == 0:
-        reasons = [f"{row.rows:,} {row.reason}" for row in ledger(cleaning)]
-        return [DataError.nothing_left(spec.name, read, reasons)]
-    for column in spec.kept:
-        if column.unique:
-            twice = kept.group_by(column.name).agg(n=lambda t: t.count()).filter(lambda t: t["n"] > 1)
-            found = twice.order_by(column.name).limit(1).to_pyarrow().to_pylist()
-            if found:
-                count = int(twice.count().execute())
-                result.append(
-                    DataError.not_canonical(spec.name, f"'{column.name}' is not unique", count, found[0][column.name])
-                )
-        for words, rule in _rules(column):
-            if column.name in kept.columns:
-                broken = kept.filter(rule)
-                count = int(broken.count().execute())
-                if count:
-                    example = broken.limit(1).to_pyarrow().to_pylist()[0][column.name]
-                    result.append(DataError.not_canonical(spec.name, f"'{column.name}' is {words}", count, example))
-    return result
-
-
-def _rules(column: Any) -> list[tuple[str, Callable[[ibis.Table], Any]]]:
-    rules: list[tuple[str, Callable[[ibis.Table], Any]]] = []
-    if column.at_least is not None:
-        rules.append((f"under {column.at_least:g}", lambda table: table[column.name] < column.at_least))
-    if column.one_of is not None:
-        rules.append((f"none of {', '.join(column.one_of)}", lambda table: ~table[column.name].isin(column.one_of)))
-    return rules
-
-
-def _build(descriptor: Descriptor, folder: Path) -> dict[str, Any]:
-    """Read, clean and write every table of a data set into a folder; return the manifest."""
-    import tempfile
-    from dataclasses import asdict
-
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        con = _duckdb(Path(scratch))
-        rows: list[LedgerRow] = []
-        tables: dict[str, ibis.Table] = {}
-        for name in _raw_names(descriptor):
-            cleaning = _cleaning(descriptor, con, name, Path(scratch))
-            found = _table_problems(cleaning, descriptor)
-            if found:
-                raise found[0]
-            rows += ledger(cleaning)
-            tables[name] = con.create_table(name, obj=cleaning.kept(), temp=True)
-        rows += _derive(descriptor, tables)
-        sizes = {}
-        for name, table in tables.items():
-            extra = [column.name for column in TABLES[name].columns if column.input_only and column.name in table.columns]
-            table = table.drop(*extra)
-            schema(name).validate(table)
-            order = [key for key in TABLES[name].order_by if key in table.columns]
-            con.to_parquet(table.order_by([*order, *[c for c in table.columns if c not in order]]), folder / f"{name}.parquet")
-            sizes[name] = int(table.count().execute())
-        con.disconnect()
-    return {"format": 1, "tables": sizes, "ledger": [asdict(row) for row in rows]}
-
-
-def _derive(descriptor: Descriptor, tables: dict[str, ibis.Table]) -> list[LedgerRow]:
-    """Add orders and products that follow from order lines, where the data set does not give them."""
-    rows: list[LedgerRow] = []
-    lines = tables.get("order_lines")
-    if lines is None:
-        return rows
-    if "orders" not in tables:
-        orders = derive_orders(lines)
-        if descriptor.free_orders == "ignore":
-            free_ones = orders.filter(free(orders))
-            count = int(free_ones.count().execute())
-            if count:
-                rows.append(LedgerRow("orders", "free_order", count, "0", _ids(free_ones)))
-            orders = orders.filter(~free(orders))
-        tables["orders"] = orders
-    if "products" not in tables and "product_name" in lines.columns:
-        tables["products"] = derive_products(lines)
-    return rows
-
-
-def _ids(orders: ibis.Table) -> tuple[Mapping[str, str], ...]:
-    shown = orders.order_by("order_id", "customer_id").limit(3).select("order_id", "customer_id", "ordered_at", "amount")
-    return tuple({key: str(value) for key, value in row.items()} for row in shown.to_pyarrow().to_pylist())
+    return build.check(descriptor)
 
 
 def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
-    con = source.connect(descriptor, engine)
+    con = engines.connect(descriptor, engine)
     rows: list[LedgerRow] = []
     tables: dict[str, ibis.Table] = {}
     for name, section in descriptor.tables.items():
-        raw = source.database_table(con, section, descriptor.kind)
-        cleaning = clean(TABLES[name], section, raw, descriptor)
-        found = _table_problems(cleaning, descriptor)
-        if found:
-            raise found[0]
-        rows += ledger(cleaning)
-        tables[name] = cleaning.kept()
-    rows += _derive(descriptor, tables)
-    for name, table in tables.items():
-        extra = [column.name for column in TABLES[name].columns if column.input_only and column.name in table.columns]
-        tables[name] = table.drop(*extra)
-    return Dataset(descriptor, con, tables, tuple(rows), None)
+        with engines.told(name, section.from_table or name):
+            outside = engines.database_table(con, section, descriptor.kind)
+            raw = Raw(outside, section.from_table or name, tuple(outside.columns), numbered=False)
+            cleaning = clean(TABLES[name], section, raw, descriptor)
+            found: list[CrmlabError] = list(cleaning.errors)
+            if not found:
+                counted = ledger(cleaning)
+                rows += counted
+                found = problems(cleaning, descriptor, counted)
+            if found:
+                raise found[0]
+            tables[name] = cleaning.kept()
+    with engines.told("orders", "what the order lines add up to"):
+        rows += build.derive(descriptor, tables)
+    made = {name: build.canonical(name, table) for name, table in tables.items()}
+    return Dataset(descriptor, con, made, tuple(rows), None)
+
+
+# What the report layer calls to learn whether anything has changed, without loading an engine.
+_inputs, _build = build.inputs, build.build

@@ -10,10 +10,13 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import DataError, ParameterError
+from crmlab.features.orders import as_orders, between, history, to_date
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
+
+__all__ = ["UNIT_DAYS", "customer_summary", "distinct_states", "history", "holdout_summary", "occasion_days"]
 
 # Days in one unit of time: a month is a twelfth of 365.25 days.
 UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
@@ -30,13 +33,15 @@ def customer_summary(
     Parameters
     ----------
     orders : ibis.Table or DataFrame
-        Canonical orders: customer_id, ordered_at, amount, and return_amount where orders hold return lines.
+        Canonical orders: customer_id, ordered_at, amount, and return_amount where orders hold return lines; see
+        :func:`crmlab.features.orders.as_orders`.
     as_of : date or ISO date, optional
         Last day of history, inclusive; default: the day of the last order. Nothing after it is looked at.
     start : date or ISO date, optional
-        First day of history, inclusive; default: the day of the first order.
+        First day of history, inclusive; default: the day of the first order. What a customer did before it is not
+        looked at, so that T counts from the first occasion after it.
     unit : {"day", "week", "month"}
-        Unit of frequency-related times: recency and T. A week is 7 days, a month 30.4375.
+        Unit of recency and T. A week is 7 days, a month 30.4375.
 
     Returns
     -------
@@ -80,38 +85,42 @@ def customer_summary(
     """
     import ibis
 
-    table = _checked(orders)
+    table = as_orders(orders)
     scale = _unit_days(unit)
-    first, last = _history(table)
-    end = _as_of(as_of, first, last)
-    begin = _date(start, "start") if start is not None else None
+    _, end = history(table, as_of)
+    begin = to_date(start, "start") if start is not None else None
     if begin is not None and begin > end:
         raise ParameterError.dates_out_of_order("start", begin, "as_of", end)
-    days = occasion_days(table).filter(lambda t: t["day"] <= end)
-    if begin is not None:
-        days = days.filter(days["day"] >= begin)
-    grouped = days.group_by("customer_id").agg(
-        occasions=days["is_occasion"].sum(),
-        first_occasion=days["day"].min(where=days["is_occasion"]),
-        last_occasion=days["day"].max(where=days["is_occasion"]),
-        _spend=days["spend"].sum(where=days["is_occasion"]),
-        _first_spend=days["spend"].argmin(days["day"], where=days["is_occasion"]),
-        _returned=days["spend"].sum(where=~days["is_occasion"]),
+    days = occasion_days(between(table, begin, end))
+    # Columns that are null where they do not count, not filtered aggregates: engines are faster so.
+    split = days.select(
+        "customer_id",
+        day=ibis.ifelse(days["is_occasion"], days["day"], None),
+        spend=ibis.ifelse(days["is_occasion"], days["spend"], None),
+        back=ibis.ifelse(days["is_occasion"], None, days["spend"]),
+    )
+    grouped = split.group_by("customer_id").agg(
+        occasions=split["day"].count(),
+        first_occasion=split["day"].min(),
+        last_occasion=split["day"].max(),
+        _spend=split["spend"].sum(),
+        _first_spend=_at_least(split["spend"], split["day"]),
+        _returned=split["back"].sum(),
     )
     grouped = grouped.filter(grouped["occasions"] > 0)
     until = ibis.literal(end, type="date")
-    frequency = grouped["occasions"] - 1
+    frequency = grouped["occasions"].cast("int64") - 1
     repeat = (grouped["_spend"] - grouped["_first_spend"]).cast("float64")
     return grouped.select(
         "customer_id",
         frequency=frequency,
         recency=grouped["last_occasion"].delta(grouped["first_occasion"], unit="day").cast("float64") / scale,
         T=until.delta(grouped["first_occasion"], unit="day").cast("float64") / scale,
-        monetary_value=ibis.ifelse(frequency > 0, repeat / frequency.nullif(0), None),
+        monetary_value=repeat / frequency.nullif(0),
         days_since_last=until.delta(grouped["last_occasion"], unit="day").cast("int64"),
         first_occasion=grouped["first_occasion"],
         last_occasion=grouped["last_occasion"],
-        occasions=grouped["occasions"],
+        occasions=grouped["occasions"].cast("int64"),
         total_spend=grouped["_spend"].cast("float64"),
         returned=grouped["_returned"].fill_null(0).cast("float64"),
     )
@@ -139,9 +148,14 @@ def distinct_states(summary: ibis.Table | pd.DataFrame) -> ibis.Table:
     0          0      0.0  5.0       2
     1          1      2.0  5.0       1
     """
-    table = _table(summary)
+    import ibis
+    import pandas as pd
+
+    table = ibis.memtable(summary) if isinstance(summary, pd.DataFrame) else summary
     keys = ("frequency", "recency", "T")
-    _require(table, "summary", keys)
+    for column in keys:
+        if column not in table.columns:
+            raise DataError.frame_lacks("summary", column, table.columns)
     return table.group_by(*keys).agg(weight=table.count())
 
 
@@ -187,23 +201,24 @@ def holdout_summary(
     """
     import ibis
 
-    table = _checked(orders)
-    first, last = _history(table)
-    end = _date(until, "until") if until is not None else last
-    begin = _as_of(as_of, first, last)
+    table = as_orders(orders)
+    _, last = history(table)
+    _, begin = history(table, as_of)
+    end = to_date(until, "until", "holdout_summary") if until is not None else last
     if end <= begin:
         raise ParameterError.dates_out_of_order("as_of", begin, "until", end)
     if end > last:
         raise ParameterError.expected("holdout_summary", "until", f"no later than the last order, {last}", str(end))
     summary = customer_summary(table, begin, unit=unit)
-    days = occasion_days(table).filter(lambda t: (t["day"] > begin) & (t["day"] <= end) & t["is_occasion"])
-    after = days.group_by("customer_id").agg(_purchases=days.count(), _after=days["spend"].sum().cast("float64"))
+    days = occasion_days(between(table, begin + dt.timedelta(days=1), end))
+    bought = days.filter(days["is_occasion"])
+    after = bought.group_by("customer_id").agg(_purchases=bought.count(), _after=bought["spend"].sum().cast("float64"))
     joined = summary.left_join(after, "customer_id").drop("customer_id_right")
     return joined.select(
         *summary.columns,
         holdout_purchases=joined["_purchases"].fill_null(0),
         holdout_spend=joined["_after"].fill_null(0.0),
-        horizon=ibis.literal((end - begin).days / _unit_days(unit)),
+        horizon=ibis.literal((end - begin).days).cast("float64") / _unit_days(unit),
     )
 
 
@@ -228,99 +243,31 @@ def occasion_days(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     >>> bool(occasion_days(orders).to_pandas().is_occasion[0])
     False
     """
-    table = _checked(orders)
+    table = as_orders(orders)
     lowest = table["amount"].min()
     if "return_amount" in table.columns:
         import ibis
 
         lowest = ibis.least(lowest, table["return_amount"].fill_null(0).min())
     days = table.group_by("customer_id", day=table["ordered_at"].date()).agg(spend=table["amount"].sum(), _lowest=lowest)
+    # A free day is an occasion only if nothing came back on it: an order and its return on one day also add up to 0.
     is_occasion = (days["spend"] > 0) | ((days["spend"] == 0) & (days["_lowest"] >= 0))
     return days.select("customer_id", "day", "spend", is_occasion=is_occasion)
 
 
-def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> tuple[dt.date, dt.date]:
-    """Return the first day of a history and its last: the day of the last order, or ``as_of`` checked against it.
-
-    Raises
-    ------
-    ParameterError
-        ``as_of`` is before the first order or after the last.
-    DataError
-        There are no orders.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> history(pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "amount": [1.0]}))
-    (datetime.date(2024, 1, 1), datetime.date(2024, 1, 1))
-    """
-    first, last = _history(_checked(orders))
-    return first, _as_of(as_of, first, last)
-
-
-def _table(frame: ibis.Table | pd.DataFrame) -> ibis.Table:
+def _at_least(value: Any, key: Any) -> Any:
+    """The value where a key is least, nulls left out. Ibis sorts each group for it on DuckDB; ``min_by`` does not."""
     import ibis
 
-    return frame if isinstance(frame, ibis.Table) else ibis.memtable(frame)
+    if value.get_backend().name not in ("duckdb", "pyspark"):
+        return value.argmin(key)
 
+    def min_by(value, key): ...  # type: ignore[no-untyped-def]
 
-def _require(table: ibis.Table, name: str, columns: tuple[str, ...]) -> None:
-    for column in columns:
-        if column not in table.columns:
-            raise DataError.missing_column(name, column, table.columns, "your frame")
-
-
-def _checked(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
-    """Orders with the columns and types that the reductions need; canonical tables pass as they are."""
-    table = _table(orders)
-    _require(table, "orders", ("customer_id", "ordered_at", "amount"))
-    changes: dict[str, Any] = {}
-    kind = table["ordered_at"].type()
-    if not (kind.is_timestamp() or kind.is_date()):
-        if not kind.is_string():
-            raise DataError.wrong_type("orders", "ordered_at", "a date", f"type {kind}", "your frame")
-        changes["ordered_at"] = table["ordered_at"].cast("timestamp")
-    for column in ("amount", "return_amount"):
-        if column in table.columns:
-            kind = table[column].type()
-            if not kind.is_numeric():
-                raise DataError.wrong_type("orders", column, "an amount", f"type {kind}", "your frame")
-            if not kind.is_decimal():
-                changes[column] = table[column].cast("decimal(18, 4)")
-    return table.mutate(**changes) if changes else table
+    return ibis.udf.agg.builtin(min_by, signature=((value.type(), key.type()), value.type()))(value, key)
 
 
 def _unit_days(unit: str) -> float:
     if unit not in UNIT_DAYS:
         raise ParameterError.expected("customer_summary", "unit", "'day', 'week' or 'month'", unit)
     return UNIT_DAYS[unit]
-
-
-def _date(value: str | dt.date, name: str) -> dt.date:
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.date.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise ParameterError.expected("customer_summary", name, "a date such as 2024-12-31", value) from error
-
-
-def _history(table: ibis.Table) -> tuple[dt.date, dt.date]:
-    found = table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()).to_pyarrow().to_pylist()[0]
-    if found["first"] is None:
-        raise DataError.too_little("customer_summary", "at least one order", "none")
-    return _date(found["first"], "first"), _date(found["last"], "last")
-
-
-def _as_of(as_of: str | dt.date | None, first: dt.date, last: dt.date) -> dt.date:
-    if as_of is None:
-        return last
-    day = _date(as_of, "as_of")
-    if day < first:
-        raise ParameterError.as_of_outside(day, first, last, "before")
-    if day > last:
-        raise ParameterError.as_of_outside(day, first, last, "after")
-    return day

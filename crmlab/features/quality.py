@@ -1,14 +1,14 @@
-"""Rules that records should keep, each as an expression that finds the rows that break it.
+"""Rules that records should keep, each as an expression that finds what breaks it.
 
 A rule looks at canonical tables, so it runs in the engine. What was dropped on the way to canonical form is in the data
-set's ledger, not here.
+set's ledger, not here. A rule says what it counts (lines, orders, customers, products), and its share is of those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.features.customers import occasion_days
 
@@ -18,21 +18,88 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
 
 EARLIEST = "1990-01-01"  # no order history of today reaches further back
-FAR_FROM_MEDIAN = 10  # a price so many times its product's median is suspicious
+FAR_FROM_MEDIAN = 10  # a price so many times its product's median, or so small a part of it, is suspicious
+ENOUGH_PRICES = 5  # a median of fewer lines says little
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a rule found: how many things it looked at, how many broke it, and some of them."""
+
+    checked: int
+    broken: int
+    examples: tuple[Mapping[str, Any], ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the things looked at that broke the rule."""
+        return self.broken / self.checked if self.checked else 0.0
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: what it says, which tables it needs, how grave a breach is, and the rows that break it.
+    """One rule: what it says, which tables it needs, how grave a breach is, and what breaks it.
 
-    ``grave`` rules make numbers wrong; the others are worth knowing. ``broken`` gives ids first.
+    ``grave`` rules make numbers wrong; the others are worth knowing. ``unit`` is what ``base`` counts; ``broken`` gives
+    one row per unit, ids first, or None where a column is not there. Where it has a column ``copies``, all but one of
+    them are counted.
     """
 
     name: str
     says: str
+    unit: str
     needs: tuple[str, ...]
     grave: bool
+    base: Callable[[Dataset], Any]
     broken: Callable[[Dataset], ibis.Table | None]
+
+    def check(self, data: Dataset, examples: int = 3) -> Check | None:
+        """Apply the rule.
+
+        Parameters
+        ----------
+        data : Dataset
+        examples : int
+            How many of what broke it are returned, in the order of their ids.
+
+        Returns
+        -------
+        Check or None
+            None where a table or column that the rule needs is not there.
+        """
+        if not set(self.needs) <= set(data.tables):
+            return None
+        broken = self.broken(data)
+        if broken is None:
+            return None
+        counted = (broken["copies"] - 1).sum().fill_null(0) if "copies" in broken.columns else broken.count()
+        count = int(counted.execute())
+        found = broken.order_by(broken.columns).limit(examples).to_pyarrow().to_pylist() if count else []
+        return Check(int(self.base(data).execute()), count, tuple(found))
+
+
+def _lines(data: Dataset) -> Any:
+    return data.order_lines.count()
+
+
+def _orders(data: Dataset) -> Any:
+    return data.orders.count()
+
+
+def _line_orders(data: Dataset) -> Any:
+    return data.order_lines["order_id"].nunique()
+
+
+def _order_ids(data: Dataset) -> Any:
+    return data.orders["order_id"].nunique()
+
+
+def _buyers(data: Dataset) -> Any:
+    return data.orders["customer_id"].nunique()
+
+
+def _products(data: Dataset) -> Any:
+    return data.products.count()
 
 
 def _duplicates(data: Dataset) -> ibis.Table:
@@ -40,6 +107,18 @@ def _duplicates(data: Dataset) -> ibis.Table:
     groups = lines.group_by(*lines.columns).agg(copies=lines.count())
     again = groups.filter(groups["copies"] > 1)
     return again.select("order_id", "customer_id", "product_id", "ordered_at", "copies")
+
+
+def _repeated_orders(data: Dataset) -> ibis.Table:
+    orders = data.orders.filter(data.orders["amount"] != 0)
+    groups = orders.group_by("customer_id", "ordered_at", "amount").agg(copies=orders.count())
+    return groups.filter(groups["copies"] > 1)
+
+
+def _repeated_ids(data: Dataset) -> ibis.Table:
+    orders = data.orders
+    groups = orders.group_by("order_id", "customer_id").agg(copies=orders.count())
+    return groups.filter(groups["copies"] > 1)
 
 
 def _split_orders(data: Dataset) -> ibis.Table:
@@ -82,29 +161,52 @@ def _strange_prices(data: Dataset) -> ibis.Table:
     lines = data.order_lines
     paid = lines.filter((lines["amount"] > 0) & (lines["quantity"] > 0))
     priced = paid.mutate(price=paid["amount"].cast("float64") / paid["quantity"].cast("float64"))
-    medians = priced.group_by("product_id").agg(usual=priced["price"].approx_median(), n=priced.count())
-    joined = priced.join(medians.filter(medians["n"] >= 5), "product_id")
-    far = joined.filter(joined["price"] > FAR_FROM_MEDIAN * joined["usual"])
-    return far.select("order_id", "customer_id", "product_id", "price", "usual")
+    medians = priced.group_by("product_id").agg(usual=priced["price"].median(), n=priced.count())
+    joined = priced.join(medians.filter(medians["n"] >= ENOUGH_PRICES), "product_id")
+    high = joined["price"] > FAR_FROM_MEDIAN * joined["usual"]
+    low = FAR_FROM_MEDIAN * joined["price"] < joined["usual"]
+    return joined.filter(high | low).select("order_id", "customer_id", "product_id", "price", "usual")
+
+
+def _returned_lines(data: Dataset) -> Any:
+    return data.order_lines.filter(data.order_lines["quantity"] < 0).count()
 
 
 def _returns_without_purchase(data: Dataset) -> ibis.Table:
     lines = data.order_lines
-    bought = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id").distinct()
+    sold = lines.filter(lines["quantity"] > 0)
+    bought = sold.group_by("customer_id", "product_id").agg(first=sold["ordered_at"].min())
     returned = lines.filter(lines["quantity"] < 0)
-    alone = returned.anti_join(bought, ["customer_id", "product_id"])
+    joined = returned.left_join(bought, ["customer_id", "product_id"])
+    alone = joined.filter(joined["first"].isnull() | (joined["first"] > joined["ordered_at"]))
     return alone.select("order_id", "customer_id", "product_id", "quantity", "amount")
 
 
-def _without_occasion(data: Dataset) -> ibis.Table:
-    days = occasion_days(data.orders)
-    found = days.group_by("customer_id").agg(occasions=days["is_occasion"].sum(), amount=days["spend"].sum())
-    return found.filter(found["occasions"] == 0).select("customer_id", "amount")
+def without_occasion(orders: ibis.Table) -> ibis.Table:
+    """Return the customers whose orders make no purchase occasion: they are absent from every summary.
+
+    Parameters
+    ----------
+    orders : ibis.Table
+        Canonical orders.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, amount: what all their orders add up to.
+    """
+    days = occasion_days(orders)
+    found = days.group_by("customer_id").agg(_n=days["is_occasion"].sum(), amount=days["spend"].sum())
+    return found.filter(found["_n"] == 0).select("customer_id", "amount")
 
 
 def _unnamed(data: Dataset) -> ibis.Table:
     products = data.products
     return products.filter(products["name"].isnull()).select("product_id")
+
+
+def _sold_products(data: Dataset) -> Any:
+    return data.order_lines["product_id"].nunique()
 
 
 def _unknown_products(data: Dataset) -> ibis.Table:
@@ -116,94 +218,121 @@ def _unknown_customers(data: Dataset) -> ibis.Table:
     return data.orders.anti_join(data.customers, "customer_id").select("customer_id").distinct()
 
 
-def _bought_before_acquired(data: Dataset) -> ibis.Table | None:
+def _won(data: Dataset) -> ibis.Table | None:
+    """Customers with an order and a day on which they were won."""
     customers = data.customers
     if "acquired_at" not in customers.columns:
         return None
     orders = data.orders
     first = orders.group_by("customer_id").agg(first_order=orders["ordered_at"].min().date())
-    joined = first.join(customers.select("customer_id", "acquired_at"), "customer_id")
-    return joined.filter(joined["first_order"] < joined["acquired_at"])
+    known = customers.filter(customers["acquired_at"].notnull()).select("customer_id", "acquired_at")
+    return first.join(known, "customer_id").select("customer_id", "first_order", "acquired_at")
 
 
-def _different_amounts(data: Dataset) -> ibis.Table:
+def _won_count(data: Dataset) -> Any:
+    won = _won(data)
+    return data.customers.count() if won is None else won.count()
+
+
+def _bought_before_won(data: Dataset) -> ibis.Table | None:
+    won = _won(data)
+    return None if won is None else won.filter(won["first_order"] < won["acquired_at"])
+
+
+def _order_sums(data: Dataset) -> ibis.Table:
     lines = data.order_lines
     sums = lines.group_by("order_id", "customer_id").agg(of_lines=lines["amount"].sum())
     orders = data.orders.group_by("order_id", "customer_id").agg(of_order=lambda t: t["amount"].sum())
     joined = orders.join(sums, ["order_id", "customer_id"])
-    return joined.filter((joined["of_order"] - joined["of_lines"]).abs() >= 0.01)
+    return joined.select("order_id", "customer_id", "of_order", "of_lines")
 
 
+def _different_sums(data: Dataset) -> ibis.Table:
+    both = _order_sums(data)
+    return both.filter((both["of_order"] - both["of_lines"]).abs() >= 0.01)
+
+
+_LINES, _ORDERS = ("order_lines",), ("orders",)
 RULES = (
-    Rule("Duplicates", "No two lines are the same in every column", ("order_lines",), False, _duplicates),
-    Rule("One time per order", "All lines of an order carry one time", ("order_lines",), False, _split_orders),
-    Rule("One customer per order", "An order belongs to one customer", ("orders",), True, _shared_orders),
-    Rule("Possible dates", f"No order is older than {EARLIEST}", ("orders",), True, _too_early),
-    Rule("Signs agree", "Quantity and amount have the same sign", ("order_lines",), True, _wrong_sign),
-    Rule("Quantity", "No line has a quantity of 0", ("order_lines",), False, _no_quantity),
-    Rule("Free lines", "No line is free of charge", ("order_lines",), False, _free_lines),
+    Rule("Duplicates", "No two lines are the same in every column", "lines", _LINES, False, _lines, _duplicates),
+    Rule(
+        "Repeated orders",
+        "No customer has two orders of the same time and amount",
+        "orders",
+        _ORDERS,
+        False,
+        _orders,
+        _repeated_orders,
+    ),
+    Rule("One row per order", "Every order is there once", "orders", _ORDERS, False, _orders, _repeated_ids),
+    Rule("One time per order", "All lines of an order carry one time", "orders", _LINES, False, _line_orders, _split_orders),
+    Rule("One customer per order", "An order belongs to one customer", "orders", _ORDERS, True, _order_ids, _shared_orders),
+    Rule("Possible dates", f"No order is older than {EARLIEST}", "orders", _ORDERS, True, _orders, _too_early),
+    Rule("Signs agree", "Quantity and amount have the same sign", "lines", _LINES, True, _lines, _wrong_sign),
+    Rule("Quantity", "No line has a quantity of 0", "lines", _LINES, False, _lines, _no_quantity),
+    Rule("Free lines", "No line is free of charge", "lines", _LINES, False, _lines, _free_lines),
     Rule(
         "Usual prices",
-        f"No price is over {FAR_FROM_MEDIAN} times the median of its product",
-        ("order_lines",),
+        f"No price is over {FAR_FROM_MEDIAN} times its product's median, or under a tenth of it",
+        "lines",
+        _LINES,
         False,
+        _lines,
         _strange_prices,
     ),
-    Rule("Returns", "What is returned was bought before, in this history", ("order_lines",), False, _returns_without_purchase),
-    Rule("Customers who bought", "Every customer with orders has a purchase occasion", ("orders",), False, _without_occasion),
-    Rule("Names", "Every product has a name", ("products",), False, _unnamed),
-    Rule("Known products", "Every product sold is in the products table", ("order_lines", "products"), True, _unknown_products),
     Rule(
-        "Known customers", "Everyone who ordered is in the customers table", ("orders", "customers"), True, _unknown_customers
+        "Returns",
+        "What is returned was bought before, in this history",
+        "return lines",
+        _LINES,
+        False,
+        _returned_lines,
+        _returns_without_purchase,
     ),
-    Rule("Won before bought", "Nobody ordered before being won", ("orders", "customers"), False, _bought_before_acquired),
-    Rule("Sums agree", "An order adds up to its lines", ("orders", "order_lines"), True, _different_amounts),
+    Rule(
+        "Customers who bought",
+        "Everyone with orders has a purchase occasion",
+        "customers",
+        _ORDERS,
+        False,
+        _buyers,
+        lambda data: without_occasion(data.orders),
+    ),
+    Rule("Names", "Every product has a name", "products", ("products",), False, _products, _unnamed),
+    Rule(
+        "Known products",
+        "Every product sold is in the products table",
+        "products",
+        ("order_lines", "products"),
+        True,
+        _sold_products,
+        _unknown_products,
+    ),
+    Rule(
+        "Known customers",
+        "Everyone who ordered is in the customers table",
+        "customers",
+        ("orders", "customers"),
+        True,
+        _buyers,
+        _unknown_customers,
+    ),
+    Rule(
+        "Won before bought",
+        "Nobody ordered before being won",
+        "customers",
+        ("orders", "customers"),
+        False,
+        _won_count,
+        _bought_before_won,
+    ),
+    Rule(
+        "Sums agree",
+        "An order adds up to its lines",
+        "orders",
+        ("orders", "order_lines"),
+        True,
+        lambda data: _order_sums(data).count(),
+        _different_sums,
+    ),
 )
-
-
-def largest_orders(orders: ibis.Table, n: int) -> ibis.Table:
-    """Return the largest orders and whether each was cancelled.
-
-    Parameters
-    ----------
-    orders : ibis.Table
-        Canonical orders.
-    n : int
-        How many.
-
-    Returns
-    -------
-    ibis.Table
-        order_id, customer_id, ordered_at, amount, cancelled: the same customer has an order of exactly the opposite
-        amount, at the same time or later; ordered by amount, largest first.
-    """
-    import ibis
-
-    keys = ["amount", "order_id", "customer_id"]
-    top = orders.order_by([ibis.desc("amount"), "order_id", "customer_id"]).limit(n)
-    top = top.select("order_id", "customer_id", "ordered_at", "amount")
-    back = orders.filter(orders["amount"] < 0)
-    back = back.select(back_customer=back["customer_id"], back_at=back["ordered_at"], back_amount=-back["amount"])
-    match = top.left_join(
-        back,
-        [
-            top["customer_id"] == back["back_customer"],
-            top["amount"] == back["back_amount"],
-            top["ordered_at"] <= back["back_at"],
-        ],
-    )
-    found = match.group_by("order_id", "customer_id", "ordered_at", "amount").agg(_n=match["back_at"].count())
-    cancelled = found.mutate(cancelled=found["_n"] > 0).drop("_n")
-    return cancelled.order_by([ibis.desc("amount"), *keys[1:]])
-
-
-def daily(orders: ibis.Table) -> ibis.Table:
-    """Count orders and add up amounts by day.
-
-    Returns
-    -------
-    ibis.Table
-        day, orders, amount; only days with orders, in order.
-    """
-    days = orders.group_by(day=orders["ordered_at"].date())
-    return days.agg(orders=lambda t: t.count(), amount=lambda t: t["amount"].sum().cast("float64")).order_by("day")

@@ -51,12 +51,12 @@ def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, 
     ----------
     values : array of shape (n,)
     level : float
-        Confidence level, reached at least; the lowest and highest value where n is too small to reach it.
+        Confidence level, reached at least.
 
     Returns
     -------
     (low, high) : float
-        Two of the values.
+        Two of the values. NaN where even the lowest and highest do not reach the level: under 6 values at 95 %.
 
     References
     ----------
@@ -71,18 +71,19 @@ def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, 
 
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
-    if n == 0:
-        return float("nan"), float("nan")
     # The number of values under the median is binomial(n, 1/2): leave out at most (1 - level) / 2 on each side.
-    rank = max(1, int(stats.binom.ppf((1 - level) / 2, n, 0.5)))
+    rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
+    if rank == 0:
+        return float("nan"), float("nan")
     return float(ordered[rank - 1]), float(ordered[n - rank])
 
 
 def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
     """Share of a total that a group holds, with an interval over the sampling of customers.
 
-    The share is a ratio of two sums over the same customers. Its variance is that of the linearised ratio; the interval is
-    worked out on the logit scale, so that it stays in (0, 1).
+    The share is a ratio of two sums over the same customers. Its variance is that of the linearised ratio, from each
+    customer's influence on it. Where few large customers carry that variance it is itself uncertain: so a t quantile is
+    used, with Satterthwaite's degrees of freedom. The interval is worked out on the logit scale and stays in (0, 1).
 
     Parameters
     ----------
@@ -96,11 +97,13 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     Returns
     -------
     (share, low, high) : float
-        NaN where the total is 0; the interval is the point where the share is 0 or 1.
+        All NaN where the total is 0. Low and high are NaN where the share is 0 or 1: nothing varies in the sample, so
+        nothing can be said of how it would.
 
     References
     ----------
     Cochran (1977), Sampling Techniques, 3rd edition, section 6.4 (ratio estimator).
+    Satterthwaite (1946), "An approximate distribution of estimates of variance components", Biometrics Bulletin 2.
 
     Examples
     --------
@@ -108,19 +111,22 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     >>> round(share, 2), low < 0.7 < high
     (0.7, True)
     """
-    from scipy import stats
+    from scipy import special, stats
 
     x = np.asarray(values, dtype=float)
     inside = np.asarray(member, dtype=bool)
     total, n = float(x.sum()), len(x)
+    nothing = float("nan")
     if n == 0 or total <= 0:
-        return float("nan"), float("nan"), float("nan")
+        return nothing, nothing, nothing
     share = float(x[inside].sum()) / total
-    if n == 1 or share <= 0 or share >= 1:
-        return share, share, share
-    influence = x * (inside - share)
-    deviation = float(np.sqrt(np.sum(influence**2) * n / (n - 1))) / total
-    z = float(stats.norm.isf((1 - level) / 2))
-    half = z * deviation / (share * (1 - share))
-    logit = np.log(share / (1 - share))
-    return share, float(1 / (1 + np.exp(half - logit))), float(1 / (1 + np.exp(-half - logit)))
+    if share <= 0 or share >= 1:
+        return share, nothing, nothing
+    squares = (x * (inside - share) / total) ** 2
+    variance = float(squares.sum())
+    deviation = float(np.sqrt(variance * n / (n - 1)))
+    spread = float(np.sum(squares**2)) - variance**2 / n
+    freedom = max(1.0, 2 * variance**2 / spread) if spread > 1e-12 * variance**2 else np.inf
+    half = float(stats.t.isf((1 - level) / 2, freedom)) * deviation / (share * (1 - share))
+    logit = float(np.log(share / (1 - share)))
+    return share, float(special.expit(logit - half)), float(special.expit(logit + half))
