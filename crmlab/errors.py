@@ -47,7 +47,7 @@ class ParameterError(CrmlabError, ValueError):
     @classmethod
     def unknown(cls, analysis: str, name: str, known: Iterable[str]) -> ParameterError:
         """``Unknown parameter 'bin' for rfm. Did you mean 'bins'?``"""
-        return cls(f"Unknown parameter '{name}' for {analysis}. {_hint(name, known)}")
+        return cls(f"Unknown parameter {_shown(name)} for {analysis}. {_hint(name, known)}")
 
     @classmethod
     def not_an_assignment(cls, text: str) -> ParameterError:
@@ -83,7 +83,7 @@ class DescriptorError(CrmlabError, ValueError):
 
     @classmethod
     def unknown_dataset(cls, name: str, known: Iterable[str]) -> DescriptorError:
-        return cls(f"There is no data set '{name}'. {_hint(name, known)} A path must end in .toml.")
+        return cls(f"There is no data set {_shown(name)}. {_hint(name, known)} A path must end in .toml.")
 
     @classmethod
     def no_file(cls, path: Any) -> DescriptorError:
@@ -266,7 +266,8 @@ class DataError(CrmlabError, ValueError):
     ) -> DataError:
         first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
         rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
-        return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {_shown(value)}. {hint}")
+        found = "an empty cell" if value in (None, "an empty cell") else _shown(value)
+        return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {found}. {hint}")
 
     @classmethod
     def nothing_left(cls, table: str, read: int, reasons: Iterable[str]) -> DataError:
@@ -290,7 +291,7 @@ class ReportError(CrmlabError, RuntimeError):
 
     @classmethod
     def unknown(cls, name: str, known: Iterable[str]) -> ReportError:
-        return cls(f"There is no report '{name}'. {_hint(name, known)}")
+        return cls(f"There is no report {_shown(name)}. {_hint(name, known)}")
 
     @classmethod
     def no_notebook(cls, name: str, path: Any) -> ReportError:
@@ -338,7 +339,7 @@ class PlanError(CrmlabError, ValueError):
 
     @classmethod
     def unknown(cls, name: str, known: Iterable[str]) -> PlanError:
-        return cls(f"There is no plan '{name}'. {_hint(name, known)} Plans are files plans/NAME.toml.")
+        return cls(f"There is no plan {_shown(name)}. {_hint(name, known)} Plans are files plans/NAME.toml.")
 
     @classmethod
     def not_toml(cls, path: Any, reason: Any) -> PlanError:

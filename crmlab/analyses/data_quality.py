@@ -244,7 +244,7 @@ def _coverage(data: Dataset, days: pd.DataFrame, summary: pd.DataFrame, first: d
     if longest:
         place = gaps.idxmax()
         around = f", before {Format().day(days['day'][place])}"
-    weekdays = days["day"].dt.dayofweek.value_counts()
+    weekdays = days["day"].dt.day_of_week.value_counts()
     names = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
     closed = [name for i, name in enumerate(names) if i not in weekdays.index] if (last - first).days >= 28 else []
     form = Format()

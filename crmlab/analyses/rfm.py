@@ -148,8 +148,9 @@ def run(data: Dataset, params: Params = Params()) -> Result:
 def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     """Score customers from 1 to ``bins`` on recency, frequency and money.
 
-    A customer's score is one more than the number of whole ``bins``-ths of the base that do strictly worse. Ties are never
-    split: equal values get equal scores, so bins are unequal where values bunch.
+    For occasions and spend a score is one more than the number of whole ``bins``-ths of the base that do strictly worse; for
+    recency it is ``bins`` less the number that bought strictly later. So who bought least gets 1, and who bought last gets
+    ``bins``, however many they are. Ties are never split: equal values get equal scores, so bins are unequal where values bunch.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     >>> summary = pd.DataFrame({"customer_id": list("abcd"), "days_since_last": [1, 9, 9, 30],
     ...                         "occasions": [4, 1, 1, 2], "total_spend": [90.0, 10.0, 12.0, 30.0]})
     >>> score(summary, bins=2)[["r_score", "f_score", "m_score"]].to_dict("list")
-    {'r_score': [2, 1, 1, 1], 'f_score': [2, 1, 1, 2], 'm_score': [2, 1, 1, 2]}
+    {'r_score': [2, 2, 2, 1], 'f_score': [2, 1, 1, 2], 'm_score': [2, 1, 1, 2]}
     """
     checks.whole("rfm", "bins", bins, 2, 10)
     frame = _frame(summary)
@@ -188,7 +189,7 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     # Cents, not floats: two customers who spent the same must tie whatever the sum of their floats.
     cents = (frame["total_spend"].astype(float) * 100).round().astype("int64")
     return frame.assign(
-        r_score=_ranked(-frame["days_since_last"].to_numpy(), bins),
+        r_score=_from_the_top(frame["days_since_last"].to_numpy(), bins),
         f_score=_ranked(frame["occasions"].to_numpy(), bins),
         m_score=_ranked(cents.to_numpy(), bins),
     )
@@ -198,6 +199,14 @@ def _frame(summary: ibis.Table | pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     return summary if isinstance(summary, pd.DataFrame) else summary.to_pandas()
+
+
+def _from_the_top(days: Any, bins: int) -> np.ndarray:
+    """The best score less the number of whole bins-ths of the base that bought strictly later: the latest are always best."""
+    import numpy as np
+
+    later = np.searchsorted(np.sort(days), days, side="left")
+    return bins - (bins * later) // max(len(days), 1)
 
 
 def _ranked(values: Any, bins: int) -> np.ndarray:
@@ -541,10 +550,11 @@ def _method(params: Params, form: Format, as_of: dt.date, earlier: dt.date | Non
         f"Scores from 1 to {params.bins} as of {form.day(as_of)}{compared}, after Hughes (1994), on the statistics of Fader, "
         "Hardie and Lee (2005).",
         (
-            "A score is one more than the number of whole parts of the base that do strictly worse.",
+            "Scores of occasions and spend count from the lowest, scores of recency from the latest; equal values are never split.",
             "Segments use recency and frequency; the money score is in the customer list.",
             f"Intervals are at {form.share(LEVEL)}: shares of customers by Wilson's method, shares of revenue by the linearised "
-            "ratio over customers, medians by order statistics. They are not corrected for the number of segments.",
+            "ratio over customers, medians by order statistics. They are not corrected for the number of segments, and take the cut points "
+            "of the scores as given: with the cut points drawn anew, shares of segments in the middle vary more.",
             f"Segments with fewer than {params.min_group} customers are shown together as “{OTHER}”.",
         ),
         {
@@ -556,6 +566,8 @@ def _method(params: Params, form: Format, as_of: dt.date, earlier: dt.date | Non
 
 
 def _segments_chart(segments: pd.DataFrame, form: Format) -> Chart:
+    import numpy as np
+
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
         count = len(segments)
@@ -565,13 +577,16 @@ def _segments_chart(segments: pd.DataFrame, form: Format) -> Chart:
             ax.barh(place + 0.17, value, 0.34, color=color("accent"))
             ax.barh(place - 0.19, 100 * row["share"], 0.28, color=color("fill"))
             ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
+            tip = np.nanmax([high, value, 100 * row["share"], 0])
             text = f"{form.share(row['revenue_share'])} of revenue from {form.share(row['share'])} of customers"
             ax.annotate(
-                text, (max(high, 100 * row["share"]), place), (6, 0), textcoords="offset points", va="center",
+                text, (tip, place), (6, 0), textcoords="offset points", va="center",
                 color=color("muted"), fontsize=9,
             )  # fmt: skip
         ax.set_yticks(range(count), list(segments["segment"])[::-1], color=color("ink"))
-        ax.set_xlim(0, 100 * max(segments["revenue_share_high"].max(), segments["share"].max()) * 1.55)
+        # One customer, or one segment, has no interval.
+        longest = np.nanmax([*segments["revenue_share_high"], *segments["revenue_share"], *segments["share"], 0.01])
+        ax.set_xlim(0, 100 * longest * 1.55)
         ax.xaxis.set_major_formatter(lambda value, _: form.share(value / 100, 0))
         ax.xaxis.grid(visible=True)
         ax.spines[["left", "bottom"]].set_visible(False)

@@ -194,11 +194,14 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     own = [f"{mark}row"] if f"{mark}row" in table.columns else []
     if spec is ORDERS and "order_id" not in mapping:
         parsed["order_id"] = _number(table, mark, mapping).cast("string").lpad(12, "0")
-    values = {**parsed, **{name: table[name] for name in (*attributes, *own)}, **given}
+    # Rows of a database cannot be found again by their place: what they hold is kept for messages.
+    shown = [] if raw.numbered else [f"{mark}raw_{name}" for name in parsed if name in mapping]
+    values = {**parsed, **{name: table[name] for name in (*attributes, *own, *shown)}, **given}
     table = before = _step(raw, f"parsed_{spec.name}", table.select(**values), before=table)
     if spec is ORDER_LINES and "amount" not in mapping and {"quantity", "unit_price"} <= set(parsed):
-        product = table["quantity"] * table["unit_price"]
-        table = table.mutate(**{"amount": parser.to_decimal(product), f"{mark}given_amount": product.notnull()})
+        both = table["quantity"].notnull() & table["unit_price"].notnull()
+        amount = parser.product(table["quantity"], table["unit_price"])
+        table = table.mutate(**{"amount": amount, f"{mark}given_amount": both})
     cleaning = Cleaning(spec, section, raw, where, table, mapping, mark, tuple(attributes), tuple(errors))
     if errors:
         return cleaning

@@ -122,11 +122,11 @@ def _unreadable(cleaning: Cleaning, read: int) -> list[DataError]:
             aggregates[f"{name}_row"] = table[cleaning.mark + "row"].min(where=flagged)
     found = table.aggregate(**aggregates).to_pyarrow().to_pylist()[0]
     result = []
-    for name, (column, _) in checks.items():
+    for name, (column, flagged) in checks.items():
         count = int(found[f"{name}_n"])
         if count:
             row = int(found[f"{name}_row"]) if numbered else None
-            value = _value_at(cleaning, column, row)
+            value = _value_at(cleaning, column, row, flagged)
             result.append(
                 DataError.unparsable(
                     spec.name,
@@ -135,22 +135,26 @@ def _unreadable(cleaning: Cleaning, read: int) -> list[DataError]:
                     count,
                     read,
                     cleaning.raw.place(row) if row else "",
-                    "an empty cell" if value is None else value,
+                    value,
                     _hint(column, cleaning.section, cleaning.where, value, everything=count == read),
                 )
             )
     return result
 
 
-def _value_at(cleaning: Cleaning, column: Column, row: int | None) -> Any:
-    """What the source holds in a row, for a message. A database's rows have no place: nothing is shown."""
-    if row is None:
-        return "a value that does not fit"
-    source = cleaning.raw.table
+def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any) -> Any:
+    """What the source holds in a row, or in the first by value where rows have no place; None where nothing is there."""
     mapping = cleaning.mapping
-    names = [mapping[column.name]] if column.name in mapping else [mapping["quantity"], mapping["unit_price"]]
-    found = source.filter(source.rowid() == row - 1).select(names).to_pyarrow().to_pylist()[0]
-    values = [found[name] for name in names]
+    names = [column.name] if column.name in mapping else ["quantity", "unit_price"]
+    if row is None:
+        held = [cleaning.own(f"raw_{name}").cast("string") for name in names]
+        found = cleaning.table.filter(flagged).select(**{f"v{i}": value for i, value in enumerate(held)})
+        values = list(found.order_by(found.columns).limit(1).to_pyarrow().to_pylist()[0].values())
+    else:
+        source = cleaning.raw.table
+        found = source.filter(source.rowid() == row - 1).select(*dict.fromkeys(mapping[name] for name in names))
+        line = found.to_pyarrow().to_pylist()[0]
+        values = [line[mapping[name]] for name in names]
     return values[0] if len(values) == 1 else " × ".join(map(str, values))
 
 

@@ -49,6 +49,7 @@ class Execution:
     notebook: NotebookNode | None = None
     started: float = field(default_factory=time.monotonic)
     cell_seconds: float = 0.0
+    limit: float | None = None  # the deadline that the running cell is held to
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _manager: Any = None
 
@@ -68,10 +69,18 @@ class Execution:
 
     def seconds_left(self, _cell: Any = None) -> int | None:
         """The deadline of the next cell, in whole seconds: its own, or what is left of the run's."""
-        bounds = [] if self.cell_deadline is None else [self.cell_deadline]
+        bounds = [] if self.cell_deadline is None else [(self.cell_deadline, self.cell_deadline)]
         if self.run_deadline is not None:
-            bounds.append(self.run_deadline - (time.monotonic() - self.started))
-        return None if not bounds else max(1, round(min(bounds)))
+            bounds.append((self.run_deadline - (time.monotonic() - self.started), self.run_deadline))
+        if not bounds:
+            return None
+        left, self.limit = min(bounds)
+        return max(1, round(left))
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the run's deadline passed: between cells, that each keep theirs."""
+        return self.run_deadline is not None and time.monotonic() - self.started >= self.run_deadline
 
 
 class _Client(PapermillNotebookClient):
@@ -86,12 +95,15 @@ class _Client(PapermillNotebookClient):
         return manager
 
     def papermill_execute_cells(self) -> None:
-        from nbclient.exceptions import CellExecutionError
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
         for index, cell in enumerate(self.nb.cells):
             if self.execution.cancelled:
                 raise KeyboardInterrupt
             self.execution.last_cell = index
+            if self.execution.overdue:
+                self.execution.limit = self.execution.run_deadline
+                raise CellTimeoutError
             begun = time.monotonic()
             try:
                 self.nb_man.cell_start(cell, index)
@@ -165,8 +177,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
     except (CellExecutionError, PapermillExecutionError) as error:
         _fail(execution, "failed", getattr(error, "ename", "") or type(error).__name__, getattr(error, "evalue", str(error)))
     except CellTimeoutError:
-        limit = execution.cell_deadline if execution.run_deadline is None else execution.run_deadline
-        _fail(execution, "timed_out", "CellTimeoutError", f"A deadline of {limit:g} s passed.")
+        _fail(execution, "timed_out", "CellTimeoutError", f"A deadline of {execution.limit:g} s passed.")
     except DeadKernelError:
         _fail(execution, "kernel_died", "DeadKernelError", "The kernel died; it may have run out of memory.")
     except KeyboardInterrupt:

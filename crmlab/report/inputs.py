@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from html import escape
 from urllib.parse import unquote, urlsplit
 
 from crmlab.data import cache, dataset
@@ -68,4 +69,7 @@ def secrets_of(descriptor: Descriptor) -> tuple[str, ...]:
         return ()
     parts = urlsplit(url)
     found = {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
+    # As tracebacks, pages and notebooks write them, too.
+    for written in (lambda text: repr(text)[1:-1], escape, lambda text: json.dumps(text, ensure_ascii=False)[1:-1]):
+        found |= {written(text) for text in found}
     return tuple(sorted((item for item in found if len(item) > 3), key=len, reverse=True))

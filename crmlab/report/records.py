@@ -131,16 +131,43 @@ def history(folder: Path) -> list[RunRecord]:
     return found
 
 
+def latest(folder: Path, place: str) -> RunRecord | None:
+    """Return the newest record of a report, None where it was never run."""
+    for path in sorted((folder / "history").glob(f"{'[0-9]' * 17}-{place}.json"), reverse=True):
+        try:
+            return read_record(path)
+        except ReportError:
+            continue
+    return None
+
+
 def settle(folder: Path) -> None:
-    """Tell the truth about runs that were killed: whoever holds the lock knows that nothing is running."""
+    """Tell the truth about runs that were killed: whoever holds the lock knows that nothing is running.
+
+    One that was killed after its folder was put in place has ended as the record in that folder says.
+    """
     for path in (folder / "history").glob("*.json"):
         try:
             record = read_record(path)
         except ReportError:
             continue
         if record.status == "running":
-            record.status, record.reason = "cancelled", "The run was killed before it could end."
-            write_aside(path, record.to_json())
+            ended = _ended(record, folder)
+            if ended is None:
+                record.status, record.reason = "cancelled", "The run was killed before it could end."
+            write_aside(path, (ended or record).to_json())
+
+
+def _ended(record: RunRecord, folder: Path) -> RunRecord | None:
+    """The record of the same run in the report's folder, or in that of failed ones, where it got as far."""
+    for place in (folder / record.place, folder / "failed" / record.place):
+        try:
+            found = read_record(place / "run.json")
+        except ReportError:
+            continue
+        if found.started == record.started:
+            return found
+    return None
 
 
 @cache

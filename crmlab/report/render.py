@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_PAGE = 500_000  # bytes
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)])
 _LOGO_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -108,11 +109,16 @@ def page(name: str, notebook: NotebookNode, summary: dict[str, Any], descriptor:
     body, _ = _exporter().from_notebook_node(notebook, resources=resources)
     before, main, after = re.split(r"(?<=<main>)|(?=</main>)", body, maxsplit=2)
     text = before + explain(main) + after
-    text = "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
+    text = valid("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
     size = len(text.encode())
     if size > LARGEST_PAGE:
         raise ReportError.too_large(name, size, LARGEST_PAGE)
     return text
+
+
+def valid(html: str) -> str:
+    """Drop control characters, which no HTML may hold, whatever names and texts do."""
+    return html.translate(_CONTROL)
 
 
 def page_part(html: str) -> str:

@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.catalog import Descriptor
+from crmlab.data.catalog import Descriptor, load
 from crmlab.data.project import home
-from crmlab.errors import CrmlabError, ReportError
+from crmlab.errors import CrmlabError, DataError, ReportError, SourceError
 from crmlab.report import params as parameters
 from crmlab.report.inputs import Inputs, inspect
 from crmlab.report.jobs import Job, Order, plan_jobs
 from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
-from crmlab.report.records import RunRecord, git_state, keep, read_record, settle, versions
+from crmlab.report.records import RunRecord, git_state, keep, latest, read_record, settle, versions
 from crmlab.report.registry import notebook_path
 from crmlab.report.site import write_index
 from crmlab.report.swap import put_in_place, sweep
@@ -144,7 +144,11 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
     crew = Crew()
     batches = []
     for order in orders:
-        inputs = inspect(order.data)
+        try:
+            inputs = inspect(order.data)
+        except (SourceError, DataError) as error:
+            _unreadable(order, settings, error)
+            raise
         jobs = plan_jobs(order, list(inputs.rows))
         batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop, crew))
     with _locked({batch.folder for batch in batches}, settings), crew:
@@ -221,6 +225,7 @@ def _one(job: Job, batch: Batch) -> RunRecord:
             record.key = run_key(notebook_path(job.name), record.params, record.data, record.engine, batch.inputs.fingerprint)
             if not batch.settings.force and _up_to_date(record, batch.folder / job.place):
                 record.status = "up_to_date"
+                _no_longer_stale(record, batch.folder)
                 batch.settings.on_end(record)
                 return record
             keep(record, batch.folder)
@@ -239,6 +244,34 @@ def _one(job: Job, batch: Batch) -> RunRecord:
         _failed(record, error, f"{record.reason} The record could not be written: {error.strerror or error}.".strip())
     batch.settings.on_end(record)
     return record
+
+
+def _no_longer_stale(record: RunRecord, folder: Path) -> None:
+    """Where the last run failed and the report in place is up to date again, put that on record: the index calls it stale."""
+    last = latest(folder, record.place)
+    if last is None or last.ok:
+        return
+    record.finished = _now()
+    with contextlib.suppress(OSError):
+        keep(record, folder)
+        shutil.rmtree(folder / "failed" / record.place, ignore_errors=True)
+
+
+def _unreadable(order: Order, settings: Settings, error: CrmlabError) -> None:
+    """Put on record, and on the index, that the data cannot be read any more: reports in place are stale."""
+    descriptor = load(order.data)
+    folder = settings.out / descriptor.name
+    if not folder.is_dir():
+        return
+    with contextlib.suppress(ReportError, OSError), _locked({folder}, settings):
+        for path in sorted(folder.glob("*/run.json")):
+            last = read_record(path)
+            if not order.reports or last.report in order.reports:
+                record = RunRecord(last.report, descriptor.name, "running", last.variant, params=last.params, data=order.data)
+                record.started = record.finished = _now()
+                _failed(record, error, str(error))
+                keep(record, folder)
+        write_index(folder, descriptor)
 
 
 def _failed(record: RunRecord, error: BaseException, reason: str) -> None:
@@ -265,6 +298,9 @@ def _up_to_date(record: RunRecord, place: Path) -> bool:
 def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
     """Run the notebook into a folder aside, render it, and put the folder in place."""
     settings = batch.settings
+    if batch.stop.is_set():
+        record.status, record.reason = "cancelled", "It was stopped before it began."
+        return
     kernels = batch.crew.kernels()  # first: it imports in a process of its own while this one does
     from crmlab.report.execution import Execution, execute
     from crmlab.report.render import render_folder, scrub, written

@@ -17,7 +17,7 @@ from crmlab.report.changes import compare
 from crmlab.report.jobs import runs_unasked
 from crmlab.report.records import RunRecord, history
 from crmlab.report.registry import analysis, label, question, report_names
-from crmlab.report.render import foot, head, masthead, render_folder
+from crmlab.report.render import foot, head, masthead, render_folder, valid
 from crmlab.style import Format
 
 
@@ -49,7 +49,7 @@ def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | No
         ``index.html``.
     """
     path = folder / "index.html"
-    write_aside(path, index_page(entries(folder), descriptor, tables).encode())
+    write_aside(path, valid(index_page(entries(folder), descriptor, tables)).encode())
     return path
 
 

@@ -72,7 +72,7 @@ def test_decimal_comma_date_form_and_encoding(tmp_path):
 
 
 def test_decimal_comma_without_saying_so_is_an_error_not_a_tenfold_amount(tmp_path):
-    with pytest.raises(DataError, match='If amounts look like'):
+    with pytest.raises(DataError, match="If amounts look like"):
         opened(tmp_path, text([("1", "2024-01-01", "12,50")], ";"))
 
 
@@ -236,7 +236,9 @@ def test_unknown_key_is_an_error_with_a_hint(tmp_path):
         crmlab.open_dataset(dataset(tmp_path, top='curency = "EUR"'))
 
 
-@pytest.mark.parametrize(("bad", "row"), [("1,2024-13-45,5", 1_500_000), ("1,2024-01-01,x", 1_999_999), ("1,2024-01-01,5,6", 777)])
+@pytest.mark.parametrize(
+    ("bad", "row"), [("1,2024-13-45,5", 1_500_000), ("1,2024-01-01,x", 1_999_999), ("1,2024-01-01,5,6", 777)]
+)
 def test_one_bad_row_in_two_million_is_named(tmp_path, bad, row):
     good = "12345,2024-01-01,5.00\n"
     (tmp_path / "o.csv").write_text("cust,day,total\n" + good * (row - 1) + bad + "\n" + good * (2_000_000 - row))

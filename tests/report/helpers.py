@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -158,6 +159,7 @@ class Nursery:
 
     def __init__(self, cache: Path, scratch: Path) -> None:
         self._said = scratch / "said.txt"
+        self._last: Runner | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore::DeprecationWarning", __file__],
             env=environment(cache),
@@ -176,6 +178,9 @@ class Nursery:
 
     def start(self, *arguments: str | Path, env: dict[str, str], prepare: str = "") -> Runner:
         """Start ``crmlab``; ``prepare`` is code that it runs before. One at a time: wait for its end before the next."""
+        if self._last is not None and self._last.ended is None:  # a test failed before its end
+            self._last.signal(signal.SIGKILL)
+            self._last.end()
         mark = uuid.uuid4().hex
         order = {
             "arguments": list(map(str, arguments)),
@@ -183,16 +188,22 @@ class Nursery:
             "prepare": prepare,
             "said": str(self._said),
         }
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
+        self._tell(order)
         pid = self._line()
 
         def wait() -> tuple[int, str]:
+            # Only now its process number may be given to another: until then a signal cannot go astray.
+            self._tell("wait")
             status = self._line()
             return status, self._said.read_text(encoding="utf-8", errors="replace")
 
-        return Runner(pid, mark, wait)
+        self._last = Runner(pid, mark, wait)
+        return self._last
+
+    def _tell(self, message: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
 
     def close(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -216,7 +227,7 @@ def _nurse() -> None:
     for name in report_names():
         analysis(name)
     print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
+    while line := sys.stdin.readline():
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
@@ -230,6 +241,7 @@ def _nurse() -> None:
             crmlab.cli.main()
             os._exit(0)
         print(json.dumps(pid), flush=True)
+        sys.stdin.readline()
         print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])), flush=True)
 
 

@@ -37,8 +37,12 @@ def test_change_in_words():
 
 
 def test_differences_name_what_a_run_depends_on():
-    old = RunRecord("rfm", "shop", "ok", params={"bins": 5}, versions={"pandas": "3.0"}, inputs={"fingerprint": "a", "rows": {"orders": 3}})
-    new = RunRecord("rfm", "shop", "ok", params={"bins": 4}, versions={"pandas": "3.1"}, inputs={"fingerprint": "b", "rows": {"orders": 4}})
+    old = RunRecord(
+        "rfm", "shop", "ok", params={"bins": 5}, versions={"pandas": "3.0"}, inputs={"fingerprint": "a", "rows": {"orders": 3}}
+    )
+    new = RunRecord(
+        "rfm", "shop", "ok", params={"bins": 4}, versions={"pandas": "3.1"}, inputs={"fingerprint": "b", "rows": {"orders": 4}}
+    )
     assert differences(old, new) == [
         "The input differs: orders 3 → 4 rows.",
         "The parameter bins differs: 5 → 4.",

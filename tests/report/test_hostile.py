@@ -62,7 +62,7 @@ HOSTILE = [
     "a,b;c\td\"e'f",
     "line\nbreak",
     "\ufeffbom",
-    "\u00a0",
+    "x\u00a0y",  # alone it is no text to the data layer
     "NULL",
     "nan",
     "../../../etc/passwd",

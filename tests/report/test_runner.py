@@ -22,7 +22,9 @@ def cache(tmp_path_factory):
 def made(cache, tmp_path_factory):
     out = tmp_path_factory.mktemp("reports")
     seen = []
-    records = run_reports([Order("cdnow_sample")], Settings(out=out, on_start=seen.append, on_end=lambda r: seen.append(r.status)))
+    records = run_reports(
+        [Order("cdnow_sample")], Settings(out=out, on_start=seen.append, on_end=lambda r: seen.append(r.status))
+    )
     return out / "cdnow_sample", records, seen
 
 
