@@ -35,7 +35,7 @@ def run(*command: str | Path) -> None:
 def install(lock: Path) -> None:
     uv = shutil.which("uv")
     if uv:
-        run(uv, "pip", "install", "--quiet", "--python", PYTHON, "--require-hashes", "-r", lock)
+        run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", PYTHON, "--require-hashes", "-r", lock)
         run(uv, "pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation", "-e", ROOT)
     else:
         pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")

@@ -630,7 +630,7 @@ def _grid_chart(scored: pd.DataFrame, bins: int, form: Format) -> Chart:
             )
             ink = color("onaccent" if strong else "ink")
             ax.text(r, f + 0.1, form.count(row["customers"]), ha="center", va="center", fontsize=11, color=ink)
-            ax.text(r, f - 0.24, form.share(row["revenue_share"]), ha="center", va="center", fontsize=8.5, color=ink)
+            ax.text(r, f - 0.24, form.share(row["revenue_share"]), ha="center", va="center", fontsize=9, color=ink)
         ax.set_xlim(0.5, bins + 0.5)
         ax.set_ylim(0.5, bins + 0.5)
         ends = {1: "1\nlongest ago", bins: f"{bins}\nmost recent"}

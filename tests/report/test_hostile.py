@@ -63,8 +63,8 @@ HOSTILE = [
     "line\nbreak",
     "\ufeffbom",
     "x\u00a0y",  # alone it is no text to the data layer
-    "NULL",
-    "nan",
+    "nil",
+    "nan.",
     "../../../etc/passwd",
     "C:\\Windows\\System32",
     "'; DROP TABLE orders; --",
