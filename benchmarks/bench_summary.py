@@ -115,9 +115,7 @@ def main(rounds: int = 5) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "orders.parquet"
         make(path)
-        done = subprocess.run(
-            [sys.executable, __file__, "--memory", str(path)], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, __file__, "--memory", str(path)], capture_output=True, text=True, check=True)
         mine, peer = ours(path, rounds)
         ratios = [a / b for a, b in zip(mine, peer, strict=True)]
         print(f"{ROWS:,} orders: ours {middle(mine):.2f} s, bare SQL {middle(peer):.2f} s, ", end="")

@@ -354,7 +354,7 @@ def _listed(scored: pd.DataFrame) -> pd.DataFrame:
 
 def _row(segments: pd.DataFrame, name: str) -> dict[str, Any] | None:
     found = segments[segments["segment"] == name].to_dict("records")
-    return found[0] if found else None  # type: ignore[return-value]
+    return found[0] if found else None
 
 
 def _findings(segments: pd.DataFrame, scored: pd.DataFrame, form: Format) -> Findings:

@@ -287,7 +287,7 @@ def test_parser_typed_days(read):
     for unit in ("s", "ms", "us", "ns"):
         assert read("time", pa.array([DAY], pa.timestamp(unit))) == [DAY]
     late = datetime(2024, 1, 31, 23, 30, tzinfo=UTC)
-    summer = datetime(2024, 7, 31, 23, 30, tzinfo=timezone(timedelta(hours=-4)))
+    summer = datetime(2024, 7, 31, 23, 30, tzinfo=timezone(timedelta(hours=-4))).astimezone(UTC)
     assert read("time", pa.array([late], pa.timestamp("us", "UTC")), "Europe/Berlin") == [datetime(2024, 2, 1, 0, 30)]
     assert read("time", pa.array([summer], pa.timestamp("us", "UTC")), "Europe/Berlin") == [datetime(2024, 8, 1, 5, 30)]
     assert read("time", pa.array([late], pa.timestamp("ns", "Asia/Tokyo")), "Europe/Berlin") == [datetime(2024, 2, 1, 0, 30)]
