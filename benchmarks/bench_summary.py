@@ -29,13 +29,13 @@ SQL = """
 create or replace temp table states as
 with days as (
     select customer_id, cast(ordered_at as date) as d, sum(amount) as spend, min(amount) as lowest
-    from read_parquet('{path}') where cast(ordered_at as date) <= date '2025-12-31' group by 1, 2
+    from read_parquet('{path}') where cast(ordered_at as date) <= date '2025-12-30' group by 1, 2
 ), flagged as (
     select *, (spend > 0 or (spend = 0 and lowest >= 0)) as occasion from days
 ), customers as (
     select customer_id, count(*) filter (occasion) - 1 as frequency,
         date_diff('day', min(d) filter (occasion), max(d) filter (occasion))::double as recency,
-        date_diff('day', min(d) filter (occasion), date '2025-12-31')::double as T,
+        date_diff('day', min(d) filter (occasion), date '2025-12-30')::double as T,
         sum(spend) filter (occasion) as total, arg_min(spend, d) filter (occasion) as first_spend,
         sum(spend) filter (not occasion) as returned, max(d) filter (occasion) as last
     from flagged group by 1 having count(*) filter (occasion) > 0
@@ -78,13 +78,13 @@ def ours(path: Path, rounds: int) -> tuple[list[float], list[float]]:
     bare = duckdb.connect()
 
     def reduce() -> None:
-        summary = customer_summary(con.read_parquet(str(path)), as_of="2025-12-31")
+        summary = customer_summary(con.read_parquet(str(path)), as_of="2025-12-30")
         con.create_table("summary", obj=summary, temp=True, overwrite=True)
         distinct_states(con.table("summary")).to_pyarrow()
 
     def sql() -> None:
         bare.execute(SQL.format(path=path)).fetchall()
-        bare.execute("select * from states").fetch_arrow_table()
+        bare.execute("select * from states").to_arrow_table()
 
     mine, peer = [], []
     for _ in range(rounds + 1):
@@ -104,8 +104,8 @@ def against_lifetimes(path: Path, rounds: int) -> tuple[list[float], list[float]
     orders = con.read_parquet(str(path))
     some = con.create_table("some", obj=orders.filter(orders["customer_id"].cast("int64") < SOME), temp=True)
     frame = some.select("customer_id", "ordered_at").to_pandas()
-    mine = timed(lambda: customer_summary(some, as_of="2025-12-31").to_pandas(), rounds)
-    period = {"observation_period_end": "2025-12-31", "freq": "D"}
+    mine = timed(lambda: customer_summary(some, as_of="2025-12-30").to_pandas(), rounds)
+    period = {"observation_period_end": "2025-12-30", "freq": "D"}
     peer = timed(lambda: summary_data_from_transaction_data(frame, "customer_id", "ordered_at", **period), 1)
     return mine, peer
 
@@ -133,7 +133,7 @@ def memory(path: str) -> None:
     from crmlab.features.customers import customer_summary, distinct_states
 
     con = ibis.duckdb.connect()
-    con.create_table("summary", obj=customer_summary(con.read_parquet(str(ours_alone)), as_of="2025-12-31"), temp=True)
+    con.create_table("summary", obj=customer_summary(con.read_parquet(str(ours_alone)), as_of="2025-12-30"), temp=True)
     distinct_states(con.table("summary")).to_pyarrow()
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
