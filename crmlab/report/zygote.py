@@ -156,6 +156,18 @@ class Zygote:
             self._changed.notify_all()
 
 
+class _Watch:
+    """Asked at every import before the real finders; ends the process where the runner is gone."""
+
+    def __init__(self) -> None:
+        self._input = select.poll()
+        self._input.register(0, 0)  # the end of the other side is reported whatever is asked for
+
+    def find_spec(self, *_: object) -> None:
+        if any(event & select.POLLHUP for _, event in self._input.poll(0)):
+            os._exit(0)
+
+
 def serve() -> None:
     """Be the warm process: import, then fork a kernel per request until the input closes."""
     import gc
@@ -163,12 +175,16 @@ def serve() -> None:
 
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints must not be taken for a reply
+    # Imports take seconds; a runner that is killed meanwhile must not leave this process behind.
+    watch = _Watch()
+    sys.meta_path.insert(0, watch)
     for name in PRELOADED:
         import_module(name)
     from crmlab.report import registry
 
     for name in registry.report_names():
         registry.analysis(name)
+    sys.meta_path.remove(watch)
     gc.collect()
     gc.freeze()  # objects from before the fork are never collected, so that their memory stays shared
     awake, wake = os.pipe()
