@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from crmlab.errors import ParameterError
@@ -40,3 +41,17 @@ def day(analysis: str, name: str, value: Any) -> dt.date | None:
         except ValueError:
             pass
     raise ParameterError.expected(analysis, name, "a date such as 2024-12-31", value)
+
+
+def positive(analysis: str, name: str, value: Any, high: float | None = None) -> None:
+    """Check a finite number above 0, and at most ``high``."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < float("inf") or (high is not None and value > high):
+        expectation = "a number above 0" if high is None else f"above 0 and at most {high:g}"
+        raise ParameterError.expected(analysis, name, expectation, value)
+
+
+def choice(analysis: str, name: str, value: Any, options: Sequence[str]) -> None:
+    """Check that a text is one of several."""
+    if value not in options:
+        raise ParameterError.expected(analysis, name, f"one of {', '.join(options)}", value)

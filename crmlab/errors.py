@@ -62,6 +62,13 @@ class ParameterError(CrmlabError, ValueError):
         )
 
     @classmethod
+    def compare_to_outside(cls, day: Any, first: Any, as_of: Any) -> ParameterError:
+        return cls(
+            f"The 'compare_to' date {day} is before the first order. Expected a day from {first} on, and before {as_of}. "
+            "Leave it out to compare with 91 days before."
+        )
+
+    @classmethod
     def dates_out_of_order(cls, early: str, early_value: Any, late: str, late_value: Any) -> ParameterError:
         return cls(f"'{early}' must be before '{late}'. Got {early} {early_value} and {late} {late_value}.")
 
@@ -282,8 +289,12 @@ class DataError(CrmlabError, ValueError):
         return cls(f"{table}: {problem} in {rows}. Expected none. Found for example: {_shown(example)}.")
 
     @classmethod
-    def too_little(cls, analysis: str, needed: str, found: str) -> DataError:
-        return cls(f"{analysis}: needs {needed}. Found: {found}.")
+    def too_little(cls, analysis: str, needed: str, found: str) -> TooLittleError:
+        return TooLittleError(f"{analysis}: needs {needed}. Found: {found}.")
+
+
+class TooLittleError(DataError):
+    """The data set holds too little for an analysis; a run of all reports passes over it and says why."""
 
 
 class ReportError(CrmlabError, RuntimeError):
@@ -363,4 +374,82 @@ class NotInProjectError(CrmlabError, RuntimeError):
         return cls(
             f"No crmlab project at {start} or above it. Expected a folder with notebooks/ and data/. "
             "Change into your clone, or name it in CRMLAB_HOME."
+        )
+
+
+class ModelError(CrmlabError, ValueError):
+    """A model cannot be fitted to what it was given, or cannot answer what it was asked."""
+
+    @classmethod
+    def no_frame(cls, model: str, got: Any) -> ModelError:
+        return cls(f"{model}: expected a pandas DataFrame. Got {_shown(type(got).__name__)} instead. Use to_pandas() first.")
+
+    @classmethod
+    def missing_column(cls, model: str, column: str, found: Iterable[Any]) -> ModelError:
+        """``BGNBD: missing column 'recency'. Found: frequency, T. Make the frame with customer_summary.``"""
+        return cls(f"{model}: missing column '{column}'. Found: {_listing(found)}. Make the frame with customer_summary.")
+
+    @classmethod
+    def empty(cls, model: str) -> ModelError:
+        return cls(f"{model}: the frame is empty. Expected at least one customer. Found: 0 rows.")
+
+    @classmethod
+    def bad_rows(cls, model: str, expectation: str, count: int, rows: int, first: Any, hint: str = "") -> ModelError:
+        """``BGNBD: recency must be at most T. Found 2 of 10 rows that are not so, the first at index 4. …``"""
+        are = "1 row that is" if count == 1 else f"{count:,} rows that are"
+        return cls(
+            f"{model}: {expectation}. Found {are} not so, of {rows:,}; the first at index {_shown(first)}."
+            f"{' ' + hint if hint else ''}"
+        )
+
+    @classmethod
+    def not_identifiable(cls, model: str, needed: str, found: str, hint: str) -> NotIdentifiableError:
+        return NotIdentifiableError(f"{model}: the parameters are not identifiable. Needs {needed}. Found: {found}. {hint}")
+
+    @classmethod
+    def expected(cls, model: str, name: str, expectation: str, got: Any) -> ModelError:
+        return cls(f"{model}: '{name}' must be {expectation}. Got {_shown(got)} instead.")
+
+    @classmethod
+    def no_posterior(cls, model: str) -> ModelError:
+        return cls(
+            f"{model}: parameters that were given have no uncertainty. Expected a fitted model. "
+            "Found one made by from_params. Use fit, or interval='outcome'."
+        )
+
+    @classmethod
+    def low_sample_size(cls, model: str, share: float) -> ModelError:
+        return cls(
+            f"{model}: the posterior sample is not usable. Expected an effective sample size of at least 10 %. "
+            f"Found {share:.1%}. Fit to more customers, or to a longer history."
+        )
+
+    @classmethod
+    def infinite_mean(cls, model: str, q: float) -> InfiniteMeanError:
+        return InfiniteMeanError(
+            f"{model}: q must be above 1, or mean spend is infinite. Found q = {q:.4g}. "
+            "A few huge amounts may dominate: check monetary_value, or set them apart."
+        )
+
+    @classmethod
+    def not_comparable(cls, needed: str, found: str) -> ModelError:
+        return cls(f"compare: needs {needed}. Found: {found}.")
+
+
+class InfiniteMeanError(ModelError):
+    """Spend is so unequal that the model's mean would be infinite."""
+
+
+class NotIdentifiableError(ModelError):
+    """What was given says nothing of a parameter, however long one searches."""
+
+
+class ConvergenceError(ModelError, RuntimeError):
+    """The optimiser of a model did not reach an optimum."""
+
+    @classmethod
+    def not_reached(cls, model: str, tried: Sequence[str]) -> ConvergenceError:
+        return cls(
+            f"{model}: the fit did not converge. Expected a gradient of 0 at an optimum. Tried: {_listing(tried)}. "
+            "Check the time unit and look for customers unlike all others."
         )

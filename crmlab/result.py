@@ -35,6 +35,7 @@ _LAB_STYLE = (
     f"<style data-crmlab>{_tokens('.crmlab', 0)}{_tokens('body[data-jp-theme-light=false] .crmlab', 1)}"
     ".crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
     ".crmlab .findings li{max-width:15rem}.crmlab .findings strong{display:block;font-size:1.8rem;line-height:1.2}"
+    ".crmlab .nb{white-space:nowrap}"
     ".crmlab .ci{opacity:.75;font-size:.86em}.crmlab figure{margin:1rem 0;max-width:46rem}.crmlab td .ci{display:block}"
     ".crmlab caption,.crmlab figcaption{text-align:left;opacity:.8;font-size:.9em}"
     ".crmlab .note{border-left:3px solid var(--second);padding:.4rem 1rem;margin:1rem 0}</style>"
@@ -48,6 +49,12 @@ def _box(content: str) -> str:
 def _text(value: str) -> str:
     """A text for HTML, in an element or an attribute: what cannot be shown is taken out, the rest escaped."""
     return escape(plain(value), quote=True)
+
+
+def _unbroken(text: str) -> str:
+    """Keep each range of numbers on one line: a browser would break it after its dash."""
+    words = (f'<span class="nb">{word}</span>' if DASH in word and len(word) < 40 else word for word in text.split(" "))
+    return " ".join(words)
 
 
 def _label(caption: str) -> str:
@@ -117,7 +124,7 @@ class Finding:
 
     def html(self) -> str:
         """The finding as a list item."""
-        ends = f' <span class="ci">({_text(self.interval)})</span>' if self.interval else ""
+        ends = f' <span class="ci">({_unbroken(_text(self.interval))})</span>' if self.interval else ""
         return f"<li><strong>{_text(self.value)}</strong><span>{_text(self.text)}{ends}</span></li>"
 
 
@@ -166,6 +173,8 @@ class Table:
         Name of the table in its result, and of its file; set by :class:`Result`.
     top : int
         How many rows are shown of a longer table; its file has them all.
+    linked : bool
+        Whether its file is there to be linked; set by :class:`Result` once it was saved.
     """
 
     caption: str
@@ -174,6 +183,7 @@ class Table:
     form: Format = Format()
     key: str = ""
     top: int = TOP_ROWS
+    linked: bool = False
 
     def __repr__(self) -> str:
         return f"Table({self.caption!r}, {len(self.frame)} rows × {self.frame.shape[1]} columns)"
@@ -202,12 +212,18 @@ class Table:
         more = ""
         if len(self.frame) > self.top:
             size = self.form.count(len(self.frame))
-            more = f'<p class="files">The first {self.top} of {size} rows. All: {_table_link(self.key)}</p>'
+            more = f'<p class="files">The first {self.top} of {size} rows. All: {self._whole()}</p>'
         return (
             f'<div class="scroll" tabindex="0" role="region" aria-label="{_label(self.caption)}">'
             f"<table><caption>{_text(self.caption)}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"
         )
+
+    def _whole(self) -> str:
+        """Where all rows of a longer table are."""
+        if self.linked:
+            return f'<a href="tables/{_text(self.key)}.csv">{_text(self.key)}.csv</a>'
+        return f"<code>result.tables[&quot;{_text(self.key)}&quot;].frame</code>" if self.key else "its frame"
 
     def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> str:
         written = self.form.write(record[name], column.kind)
@@ -225,10 +241,6 @@ def _align(column: Column, place: int) -> str:
     if column.kind == "lines":
         return ' class="text wide"'
     return ' class="text"' if column.kind == "text" or place == 0 else ""
-
-
-def _table_link(key: str) -> str:
-    return f'<a href="tables/{_text(key)}.csv">{_text(key)}.csv</a>' if key else "see the frame"
 
 
 def _clip(text: str, limit: int = 120) -> str:
@@ -255,6 +267,8 @@ class Chart:
         In inches; the width of a page is 8.
     key : str
         Name of the chart in its result, and of its data's file; set by :class:`Result`.
+    linked : bool
+        Whether that file is there to be linked; set by :class:`Result` once it was saved.
     """
 
     caption: str
@@ -263,6 +277,7 @@ class Chart:
     frame: pd.DataFrame = field(repr=False)
     size: tuple[float, float] = (8.0, 3.2)
     key: str = ""
+    linked: bool = False
 
     def __post_init__(self) -> None:
         if len(self.alt.split()) < 4 or not self.alt.strip().endswith("."):
@@ -275,11 +290,11 @@ class Chart:
         return _box(self.html())
 
     def html(self) -> str:
-        """The chart as a figure with inline SVG, its caption, and a link to its data."""
+        """The chart as a figure with inline SVG, its caption, and a link to its data once they were saved."""
         prefix = "c" + hashlib.sha256(f"{self.key}|{self.caption}|{self.alt}".encode()).hexdigest()[:8]
         picture = svg(self.draw, self.size, self.alt, prefix)
         narrow = ' class="narrow"' if self.size[0] < 6 else ""
-        data = f' <a href="tables/{_text(self.key)}.csv">Data</a>' if self.key else ""
+        data = f' <a href="tables/{_text(self.key)}.csv">Data</a>' if self.linked else ""
         return (
             f'<figure{narrow}><div class="plot" tabindex="0" role="region" aria-label="Chart: {_label(self.caption)}">{picture}</div>'
             f"<figcaption>{_text(self.caption)}{data}</figcaption></figure>"
@@ -303,6 +318,9 @@ class Note:
         """The note, or nothing where it is empty."""
         if not self.sentences:
             return ""
+        if len(self.sentences) > 2:
+            points = "".join(f"<li>{_text(sentence)}</li>" for sentence in self.sentences)
+            return f'<div class="note"><p><strong>{_text(self.title)}</strong></p><ul>{points}</ul></div>'
         return f'<div class="note"><p><strong>{_text(self.title)}</strong> {_text(" ".join(self.sentences))}</p></div>'
 
 
@@ -404,6 +422,8 @@ class Result:
         What a reader must know before acting.
     limits : tuple of str
         What the analysis cannot say.
+    absent : mapping of str to str
+        Tables and charts that these data do not allow, and why.
     method : Method
     """
 
@@ -418,7 +438,8 @@ class Result:
     warnings: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     outputs: Mapping[str, Output] = field(default_factory=dict)
-    saved: tuple[str, ...] = ()  # forms in which the lists were saved
+    saved: tuple[str, ...] = ()  # forms in which the lists were saved; empty where nothing was, so that nothing is linked
+    absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
 
     def __post_init__(self) -> None:
         def freeze(name: str, value: Any) -> None:
@@ -427,8 +448,11 @@ class Result:
         freeze("findings", Findings(self.findings))
         freeze("metrics", MappingProxyType(dict(self.metrics)))
         freeze("outputs", MappingProxyType(dict(self.outputs)))
-        freeze("tables", MappingProxyType({key: replace(table, key=key) for key, table in self.tables.items()}))
-        freeze("charts", MappingProxyType({key: replace(chart, key=f"chart-{key}") for key, chart in self.charts.items()}))
+        linked = bool(self.saved)
+        tables = {key: replace(table, key=key, linked=linked) for key, table in self.tables.items()}
+        charts = {key: replace(chart, key=f"chart-{key}", linked=linked) for key, chart in self.charts.items()}
+        freeze("tables", MappingProxyType(tables))
+        freeze("charts", MappingProxyType(charts))
 
     def __repr__(self) -> str:
         return f"Result({self.title!r}, {len(self.findings)} findings, tables: {', '.join(self.tables) or DASH})"
@@ -437,6 +461,14 @@ class Result:
         first = next(iter(self.charts.values()), None)
         heading = f"<h2>{_text(self.title)}</h2><p>{_text(self.context.line())}</p>"
         return _box(heading + self.findings.html() + (first.html() if first else ""))
+
+    def chart(self, name: str) -> Chart | Note:
+        """Return a chart, or where this result left it out a remark that says why."""
+        return self.charts[name] if name in self.charts else Note("Left out.", (self.absent[name],))
+
+    def table(self, name: str) -> Table | Note:
+        """Return a table, or where this result left it out a remark that says why."""
+        return self.tables[name] if name in self.tables else Note("Left out.", (self.absent[name],))
 
     @property
     def notes(self) -> Note:

@@ -1,10 +1,12 @@
+import dataclasses
+import datetime as dt
 import re
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
-from crmlab.result import Chart, Column, Estimate, Finding, Findings, Method, Note, Table
+from crmlab.result import Chart, Column, Context, Estimate, Finding, Findings, Method, Note, Result, Table
 from crmlab.style import Format, color
 
 HOSTILE = ["<script>x</script>", '"><img onerror=1>', "{{7*7}}", "{x}", "\u202eabc", "a\0b", "x" * 10_000, "a & b"]
@@ -85,12 +87,28 @@ def test_chart_wants_a_sentence(alt):
 
 
 def test_table_has_caption_scopes_and_cuts_long_frames():
-    html = Table("Many.", pd.DataFrame({"a": ["x"] * 25, "n": range(25)}), key="many").html()
+    html = Table("Many.", pd.DataFrame({"a": ["x"] * 25, "n": range(25)}), key="many", linked=True).html()
     assert "<caption>Many.</caption>" in html
     assert html.count('scope="col"') == 2
     assert html.count('scope="row"') == 20
     assert "The first 20 of 25 rows" in html
-    assert "many.csv" in html
+    assert '<a href="tables/many.csv">many.csv</a>' in html
+
+
+def result(saved=()):
+    context = Context("tiny", "Tiny", dt.date(2024, 1, 31), dt.date(2024, 1, 1))
+    long = Table("Many.", pd.DataFrame({"a": ["x"] * 25}))
+    return Result("Why?", context, None, Findings(), {}, {"many": long}, {"line": chart()}, Method("m"), saved=saved)
+
+
+def test_result_links_files_only_once_they_were_saved():
+    unsaved = result()
+    parts = [unsaved, *unsaved.tables.values(), *unsaved.charts.values()]
+    assert not [part for part in parts if "<a " in part._repr_html_()]
+    assert "All: <code>result.tables[&quot;many&quot;].frame</code>" in unsaved.tables["many"].html()
+    saved = dataclasses.replace(unsaved, saved=("csv",))
+    assert 'href="tables/many.csv"' in saved.tables["many"].html()
+    assert 'href="tables/chart-line.csv"' in saved.charts["line"].html()
 
 
 def test_reprs_are_short_and_hold_no_address():
@@ -129,8 +147,6 @@ def test_money_is_short(value, shown):
 
 
 def test_shares_and_days_in_four_languages():
-    import datetime as dt
-
     assert Format().share(0.234).replace("\u202f", " ") == "23 %"
     assert Format().share(0.00001).replace("\u202f", " ").startswith("<0.01")
     day = dt.date(2011, 12, 9)

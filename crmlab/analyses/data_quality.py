@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crmlab import checks
+from crmlab.analyses import data_quality_views as views
 from crmlab.analyses.common import LEVEL, context_of
+from crmlab.analyses.data_quality_counts import amounts_table, ledger_table, orders_by_day, rules_table
 from crmlab.data.clean import REASONS
 from crmlab.features.customers import customer_summary
-from crmlab.features.orders import daily
+from crmlab.features.orders import between
 from crmlab.features.outliers import largest_orders
-from crmlab.features.quality import RULES
 from crmlab.models.intervals import wilson
-from crmlab.result import Chart, Column, Estimate, Finding, Findings, Method, Result, Table
-from crmlab.style import Format, color
+from crmlab.result import Estimate, Finding, Findings, Method, Result
+from crmlab.style import Format
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from crmlab.data.dataset import Dataset
+
+__all__ = ["NEEDS", "Params", "amounts_table", "judge", "ledger_table", "orders_by_day", "rules_table", "run"]
 
 NEEDS = ("orders",)
 
@@ -57,7 +60,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: read, rules, largest, coverage. Charts: orders.
+        Tables: read, amounts, rules, examples, largest, coverage. Charts: orders.
 
     Raises
     ------
@@ -70,25 +73,26 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     context = context_of(data, params.as_of, len(summary))
     read = ledger_table(data)
     rules = rules_table(data)
-    days = _days(data, context.as_of)
-    coverage = _coverage(data, days, summary, context.first_day, context.as_of)
+    days = orders_by_day(data, context.first_day, context.as_of)
     largest = _largest(data, params, context.as_of)
-    stale = int((summary["days_since_last"] > params.stale_after).sum())
-    verdict, reasons = judge(read, rules, (context.as_of - context.first_day).days + 1)
+    length = (context.as_of - context.first_day).days + 1
+    verdict, reasons = judge(read, rules, length)
+    metrics = _metrics(data, read, rules, largest, summary, params)
     return Result(
         title="Can we rely on this data?",
         context=context,
         params=params,
-        findings=_findings(verdict, read, largest, stale, len(summary), params, form),
-        metrics=_metrics(read, rules, stale, len(summary)),
+        findings=_findings(verdict, read, largest, len(summary), length, metrics, params, form),
+        metrics=metrics,
         tables={
-            "read": _read_shown(read, form),
-            "rules": _rules_shown(rules),
-            "largest": _largest_shown(largest, form),
-            "examples": _examples_shown(read, rules),
-            "coverage": _coverage_shown(coverage),
+            "read": views.read_shown(read, form),
+            "amounts": views.amounts_shown(amounts_table(data, context.as_of), form),
+            "rules": views.rules_shown(rules, form),
+            "examples": views.examples_shown(read, rules),
+            "largest": views.largest_shown(largest, form),
+            "coverage": views.coverage_shown(data, days, summary, form),
         },
-        charts={"orders": _orders_chart(days, form)},
+        charts={"orders": views.orders_chart(days, form)},
         method=_method(data, form),
         warnings=reasons,
         limits=(
@@ -96,80 +100,6 @@ def run(data: Dataset, params: Params = Params()) -> Result:
             f"Definition of a customer: {data.descriptor.customer}. One person with two ids counts twice.",
         ),
     )
-
-
-def ledger_table(data: Dataset) -> pd.DataFrame:
-    """Say what became of every row that was read.
-
-    Parameters
-    ----------
-    data : Dataset
-
-    Returns
-    -------
-    DataFrame
-        One row per table and fate: table, reason (None: kept), fate in words, rows, share (of the table's rows), amount,
-        examples (up to three, as text with ids only). The rows of a table add up to those read.
-    """
-    import pandas as pd
-
-    totals: dict[str, int] = {}
-    for row in data.ledger:
-        totals[row.table] = totals.get(row.table, 0) + row.rows
-    rows = [
-        {
-            "table": row.table,
-            "reason": row.reason,
-            "fate": "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}",
-            "rows": row.rows,
-            "share": row.rows / totals[row.table],
-            "amount": float(row.amount) if row.amount is not None else None,
-            "examples": "\n".join(_example(example) for example in row.examples),
-        }
-        # A table derived from another has no rows of its own that were read: only what it left out is told.
-        for row in data.ledger
-    ]
-    frame = pd.DataFrame(rows, columns=["table", "reason", "fate", "rows", "share", "amount", "examples"])
-    derived = [row.table for row in data.ledger if row.reason is None]
-    frame.loc[~frame["table"].isin(derived), "share"] = float("nan")
-    return frame
-
-
-def rules_table(data: Dataset, examples: int = 3) -> pd.DataFrame:
-    """Count the rows that break each rule.
-
-    Parameters
-    ----------
-    data : Dataset
-    examples : int
-        Rows shown for each rule, with ids only.
-
-    Returns
-    -------
-    DataFrame
-        rule, says, grave, unit (what is counted), checked, broken, share, examples; one row per rule
-        whose tables are there.
-    """
-    import pandas as pd
-
-    rows = []
-    for rule in RULES:
-        check = rule.check(data, examples)
-        if check is None:
-            continue
-        rows.append(
-            {
-                "rule": rule.name,
-                "says": rule.says,
-                "grave": rule.grave,
-                "unit": rule.unit,
-                "checked": check.checked,
-                "broken": check.broken,
-                "share": check.share,
-                "examples": "\n".join(_example(example) for example in check.examples),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def judge(read: pd.DataFrame, rules: pd.DataFrame, days: int) -> tuple[str, tuple[str, ...]]:
@@ -208,63 +138,10 @@ def judge(read: pd.DataFrame, rules: pd.DataFrame, days: int) -> tuple[str, tupl
     return ("Usable with care", tuple(care)) if care else ("Good", ())
 
 
-def _example(row: Any) -> str:
-    parts = []
-    for key, value in row.items():
-        if value in ("", None):
-            continue
-        text = value.isoformat(" ") if isinstance(value, dt.datetime) else str(value)
-        if hasattr(value, "normalize") or (key in ("amount", "quantity") and "." in text):
-            text = text.rstrip("0").rstrip(".")
-        elif isinstance(value, float):
-            text = f"{value:.2f}"
-        parts.append(f"{key} {text}")
-    return ", ".join(parts)
-
-
-def _days(data: Dataset, as_of: dt.date) -> pd.DataFrame:
-    import pandas as pd
-
-    orders = data.orders
-    frame = daily(orders.filter(orders["ordered_at"].date() <= as_of)).to_pandas()
-    frame["day"] = pd.to_datetime(frame["day"])
-    return frame
-
-
-def _coverage(data: Dataset, days: pd.DataFrame, summary: pd.DataFrame, first: dt.date, last: dt.date) -> pd.DataFrame:
-    import pandas as pd
-
-    gaps = days["day"].diff().dt.days.fillna(1) - 1
-    longest = int(gaps.max()) if len(gaps) else 0
-    around = ""
-    if longest:
-        place = gaps.idxmax()
-        around = f", before {Format().day(days['day'][place])}"
-    weekdays = days["day"].dt.day_of_week.value_counts()
-    names = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
-    closed = [name for i, name in enumerate(names) if i not in weekdays.index] if (last - first).days >= 28 else []
-    form = Format()
-    rows = [
-        ("Currency", data.currency or "not named"),
-        ("First day", form.day(first)),
-        ("Last day", form.day(last)),
-        ("Length in days", form.count((last - first).days + 1)),
-        ("Days with orders", form.count(len(days))),
-        ("Longest gap in days", f"{form.count(longest)}{around}"),
-        ("Weekdays never seen", ", ".join(closed) or "none"),
-        ("Orders", form.count(float(days["orders"].sum()))),
-        ("Customers with a purchase", form.count(len(summary))),
-        ("Purchase occasions", form.count(float(summary["occasions"].sum()))),
-        ("Tables", ", ".join(name.replace("_", " ") for name in data.tables)),
-        ("Definition of a customer", data.descriptor.customer),
-    ]
-    return pd.DataFrame(rows, columns=["item", "value"])
-
-
 def _largest(data: Dataset, params: Params, as_of: dt.date) -> pd.DataFrame:
-    orders = data.orders
-    known = orders.filter(orders["ordered_at"].date() <= as_of)
-    frame = largest_orders(known, params.largest).to_pandas()
+    known = between(data.orders, None, as_of)
+    lines = between(data.order_lines, None, as_of) if "order_lines" in data.tables else None
+    frame = largest_orders(known, params.largest, lines).to_pandas()
     total = float(known.filter(known["amount"] > 0)["amount"].sum().execute() or 0)
     frame["amount"] = frame["amount"].astype(float)
     return frame.assign(share=frame["amount"] / total if total else float("nan"))
@@ -274,112 +151,80 @@ def _findings(
     verdict: str,
     read: pd.DataFrame,
     largest: pd.DataFrame,
-    stale: int,
     customers: int,
+    length: int,
+    metrics: Mapping[str, Estimate],
     params: Params,
     form: Format,
 ) -> Findings:
-    lost = read[read["reason"].notna() & read["share"].notna()]
-    rows = int(read[read["share"].notna()]["rows"].sum())
-    dropped = int(lost["rows"].sum())
-    if rows and dropped:
-        why = lost.sort_values("rows", ascending=False).iloc[0]
+    own = read[read["share"].notna()]
+    lost = own[own["reason"].notna()]
+    rows = form.count(int(own["rows"].sum()))
+    if len(lost):
+        why = lost.sort_values("rows", ascending=False, kind="stable").iloc[0]
+        count = int(why["rows"])
         words = (
-            f"{form.share(1 - dropped / rows)} of {form.count(rows)} rows were used. Most others: "
-            f"{REASONS[why['reason']]} ({form.count(why['rows'])} rows)."
+            f"{form.share(metrics['rows_used_share'].value)} of {rows} rows were used. Most others: {REASONS[why['reason']]} "
+            f"({form.count(count)} {'row' if count == 1 else 'rows'})."
         )
     else:
-        words = f"all {form.count(rows)} rows were used."
-    found = [Finding(verdict, words, "a count of all rows, not an estimate")]
-    low, high = wilson(stale, customers, LEVEL)
-    found.append(
-        Finding(
-            form.share(stale / customers if customers else 0),
-            f"of {form.count(customers)} customers last bought more than {params.stale_after} days ago.",
-            f"{form.interval(low, high, 'share')}, at {form.share(LEVEL)}",
-        )
-    )
+        words = f"all {rows} rows were used."
+    found = [Finding(verdict, words, "counted, not estimated", "rows_used_share")]
+    stale = metrics.get("stale_share")
+    if stale is not None:
+        text = f"of {form.count(customers)} customers last bought more than {params.stale_after} days ago."
+        if length <= params.stale_after:
+            text = (
+                f"of {form.count(customers)} customers last bought more than {params.stale_after} days ago: the history has only "
+                f"{form.count(length)} days, so it cannot tell."
+            )
+        interval = f"{form.interval(stale.low, stale.high, 'share')}; {form.share(LEVEL)} interval"
+        found.append(Finding(form.share(stale.value), text, interval if length > params.stale_after else "", "stale_share"))
     if len(largest):
         top = largest.iloc[0]
-        fate = "and was cancelled" if top["cancelled"] else "and was not cancelled"
-        found.append(
-            Finding(
-                form.money(top["amount"]),
-                f"is the largest order, {form.share(top['share'])} of all sales, {fate}. "
-                f"{form.count(int(largest['cancelled'].sum()))} of the {len(largest)} largest were cancelled.",
-            )
-        )
+        value = form.money(top["amount"])
+        words = f"is the largest order, {form.share(top['share'])} of all sales, {_fate(top, form)}.{_cancelled(largest, form)}"
+        found.append(Finding(value, words, "counted, not estimated", "largest_order"))
     return Findings(found)
 
 
-def _metrics(read: pd.DataFrame, rules: pd.DataFrame, stale: int, customers: int) -> dict[str, Estimate]:
+def _fate(order: pd.Series, form: Format) -> str:
+    if order["cancelled"]:
+        return "and was cancelled"
+    return f"and {form.money(order['returned'])} of it came back" if order["returned"] > 0 else "and was not cancelled"
+
+
+def _cancelled(largest: pd.DataFrame, form: Format) -> str:
+    """How many of the largest orders were cancelled, as a sentence; nothing where there is only one."""
+    count, size = int(largest["cancelled"].sum()), len(largest)
+    if size == 1:
+        return ""
+    if count == size:
+        return f" All {form.count(size)} largest were cancelled."
+    return f" {form.count(count) if count else 'None'} of the {form.count(size)} largest {'was' if count < 2 else 'were'} cancelled."
+
+
+def _metrics(
+    data: Dataset, read: pd.DataFrame, rules: pd.DataFrame, largest: pd.DataFrame, summary: pd.DataFrame, params: Params
+) -> dict[str, Estimate]:
+    customers = len(summary)
     metrics = {"customers": Estimate(float(customers), unit="customers")}
     if customers:
-        low, high = wilson(stale, customers, LEVEL)
-        metrics["stale_share"] = Estimate(stale / customers, low, high, LEVEL, "share")
+        stale = int((summary["days_since_last"] > params.stale_after).sum())
+        metrics["stale_share"] = Estimate(stale / customers, *wilson(stale, customers, LEVEL), LEVEL, "share")
+    own = read[read["share"].notna()]
+    metrics["rows_used_share"] = Estimate(
+        float(own.loc[own["reason"].isna(), "rows"].sum()) / max(int(own["rows"].sum()), 1), unit="share"
+    )
+    if len(largest):
+        metrics["largest_order"] = Estimate(float(largest["amount"].iloc[0]), unit=data.currency)
+        metrics["largest_cancelled"] = Estimate(float(largest["cancelled"].sum()), unit="orders")
     for row in read.to_dict("records"):
         metrics[f"rows_{row['table']}_{row['reason'] or 'kept'}"] = Estimate(float(row["rows"]), unit="rows")
     for row in rules.to_dict("records"):
         name = str(row["rule"]).lower().replace(" ", "_")
         metrics[f"broken_{name}"] = Estimate(float(row["broken"]), unit="rows")
     return metrics
-
-
-def _read_shown(read: pd.DataFrame, form: Format) -> Table:
-    shown = read.assign(table=read["table"].str.replace("_", " "))
-    columns = {
-        "fate": Column("What became of rows"),
-        "table": Column("Table"),
-        "rows": Column("Rows", "count"),
-        "share": Column("Share", "share"),
-        "amount": Column("Adding up to", "amount"),
-    }
-    return Table("Every row that was read, by what became of it. Counts of all rows, not estimates.", shown, columns, form)
-
-
-def _rules_shown(rules: pd.DataFrame) -> Table:
-    shown = rules.assign(
-        grave=["grave" if grave else "worth knowing" for grave in rules["grave"]],
-    )
-    columns = {
-        "says": Column("Rule"),
-        "grave": Column("A breach is"),
-        "unit": Column("Counted"),
-        "checked": Column("Checked", "count"),
-        "broken": Column("Broken by", "count"),
-        "share": Column("Share", "share"),
-    }
-    return Table("The rules, and how many rows break each. Counts of all rows, not estimates.", shown, columns)
-
-
-def _examples_shown(read: pd.DataFrame, rules: pd.DataFrame) -> Table:
-    import pandas as pd
-
-    dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]]
-    broken = rules[rules["examples"] != ""].rename(columns={"says": "what"})[["what", "examples"]]
-    broken = broken.assign(what="not so: " + broken["what"].astype(str))
-    columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines")}
-    return Table(
-        "Examples of rows dropped and of rules broken, with ids only.", pd.concat([dropped, broken], ignore_index=True), columns
-    )
-
-
-def _largest_shown(largest: pd.DataFrame, form: Format) -> Table:
-    shown = largest.assign(cancelled=["yes" if value else "no" for value in largest["cancelled"]])
-    columns = {
-        "order_id": Column("Order"),
-        "customer_id": Column("Customer"),
-        "ordered_at": Column("Day", "date"),
-        "amount": Column("Amount", "amount"),
-        "share": Column("Share of sales", "share"),
-        "cancelled": Column("Cancelled"),
-    }
-    caption = "The largest orders. Cancelled: the same customer has an order of exactly the opposite amount, then or later."
-    return Table(caption, shown, columns, form)
-
-
-def _coverage_shown(coverage: pd.DataFrame) -> Table:
-    return Table("What the history covers.", coverage, {"item": Column("What"), "value": Column("Value")})
 
 
 def _method(data: Dataset, form: Format) -> Method:
@@ -391,7 +236,7 @@ def _method(data: Dataset, form: Format) -> Method:
     free = {"count": "Free orders count as purchases.", "ignore": "Free orders are ignored."}
     return Method(
         f"Counts over every row. The verdict is “Not usable yet” where half of a table's rows or more cannot be used, “Usable "
-        f"with care” from {form.share(DROPPED_CARE)}, where a grave rule is broken by {form.share(GRAVE_CARE)} of rows or more, or "
+        f"with care” from {form.share(DROPPED_CARE, 0)}, where a grave rule is broken by {form.share(GRAVE_CARE, 0)} of rows or more, or "
         f"where the history is under {SHORT_HISTORY} days; else “Good”.",
         (
             returns[rules.returns],
@@ -399,45 +244,10 @@ def _method(data: Dataset, form: Format) -> Method:
             *((f"Not products: {', '.join(rules.not_products)}.",) if rules.not_products else ()),
             f"The share of stale customers has a {form.share(LEVEL)} interval by Wilson's method; all else is counted.",
         ),
-        {"Stale": "a customer whose last purchase occasion is longer ago than the number of days chosen"},
-    )
-
-
-def _orders_chart(days: pd.DataFrame, form: Format) -> Chart:
-    import pandas as pd
-
-    span = int((days["day"].iloc[-1] - days["day"].iloc[0]).days) + 1
-    by = "W-SUN" if span > 120 else "D"
-    series = days.set_index("day")["orders"].resample(by).sum()
-    frame = pd.DataFrame({"from": series.index, "orders": series.to_numpy()})
-    # The first and last week may be cut by the ends of the history: they would look like a fall.
-    whole = frame.iloc[1:-1] if by == "W-SUN" and len(frame) > 4 else frame
-    empty = whole[whole["orders"] == 0]
-
-    def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        width = 6.0 if by == "W-SUN" else 0.85
-        ax.bar(whole["from"], whole["orders"], width=width, color=color("accent"))
-        if len(empty):
-            ax.plot(empty["from"], [0] * len(empty), "v", color=color("second"), markersize=6, clip_on=False)
-        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-        ax.yaxis.grid(visible=True)
-        from matplotlib.dates import AutoDateLocator, num2date
-
-        ax.xaxis.set_major_locator(AutoDateLocator(minticks=4, maxticks=8))
-        ax.xaxis.set_major_formatter(
-            lambda value, _: form.month(num2date(value)) if span > 60 else form.short_day(num2date(value))
-        )
-        ax.spines["left"].set_visible(False)
-
-    unit = "week" if by == "W-SUN" else "day"
-    note = f" Triangles mark {unit}s without an order." if len(empty) else f" No {unit} is without an order."
-    ends = " The first and last week are incomplete and left out." if len(whole) < len(frame) else ""
-    return Chart(
-        f"Orders per {unit}.{note}{ends}",
-        f"Bars of the number of orders per {unit}, between {form.count(whole['orders'].min())} and "
-        f"{form.count(whole['orders'].max())}, with {len(empty)} empty {unit}s.",
-        draw,
-        frame,
-        (8, 2.6),
+        {
+            "Stale": "a customer whose last purchase occasion is longer ago than the number of days chosen",
+            "Came back": "of a large order: what the customer later returned of its products, at most what was bought of each",
+            "Customer-day": "a customer and a day with at least one order",
+            "Purchase occasion": "a customer-day with a purchase whose spend, net of returns booked that day, is positive",
+        },
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data import cache, engines, source
 from crmlab.data.clean import Cleaning, LedgerRow, clean, needed
 from crmlab.data.derive import derive_orders, derive_products, free
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import SIMULATED, Descriptor, TableSection
 from crmlab.data.ledger import free_rows, ledger, problems, too_large
 from crmlab.data.raw import Raw
 from crmlab.data.tables import TABLES, schema
@@ -20,6 +20,7 @@ from crmlab.errors import CrmlabError
 
 if TYPE_CHECKING:
     import ibis
+    import pandas as pd
     from ibis.backends import BaseBackend
 
 
@@ -38,7 +39,7 @@ def materialise(descriptor: Descriptor) -> tuple[Path, Mapping[str, Any], str]:
 
 def inputs(descriptor: Descriptor) -> list[tuple[str, str]]:
     """Return the files of a data set and their digests."""
-    if descriptor.kind == "shop":
+    if descriptor.kind in SIMULATED:
         return []
     if descriptor.kind == "duckdb":
         path = _database_file(descriptor)
@@ -118,7 +119,7 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
 
 def raw_names(descriptor: Descriptor) -> list[str]:
     """Return the tables that a data set gives itself."""
-    return ["order_lines", "products", "customers"] if descriptor.kind == "shop" else list(descriptor.tables)
+    return list(SIMULATED.get(descriptor.kind, descriptor.tables))
 
 
 def derive(descriptor: Descriptor, tables: dict[str, ibis.Table]) -> list[LedgerRow]:
@@ -179,19 +180,19 @@ def _examined(
 
 
 def section_of(descriptor: Descriptor, name: str) -> TableSection:
-    """Return the section of a table; the shop's tables need none."""
+    """Return the section of a table; simulated tables need none."""
     given = descriptor.tables.get(name)
     if given is not None:
         return given
-    return TableSection(name, personal=("email",) if name == "customers" else ())
+    return TableSection(name, personal=("email",) if (descriptor.kind, name) == ("shop", "customers") else ())
 
 
 def _raw(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> Raw:
     """Load one table of a source into a scratch DuckDB."""
     section = section_of(descriptor, name)
     choose = partial(needed, TABLES[name], section, where=descriptor.where)
-    if descriptor.kind == "shop":
-        return _shop_table(descriptor, con, name, choose)
+    if descriptor.kind in SIMULATED:
+        return _simulated_table(descriptor, con, name, choose)
     if descriptor.kind == "duckdb":
         file = str(descriptor.source["file"])
         if not engines.is_attached(con):
@@ -203,19 +204,27 @@ def _raw(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> 
     return source.read_file(con, section, path, scratch, choose, tolerant=descriptor.bad_rows == "drop")
 
 
-def _shop_table(descriptor: Descriptor, con: BaseBackend, name: str, choose: source.Chooser) -> Raw:
+def _simulated_table(descriptor: Descriptor, con: BaseBackend, name: str, choose: source.Chooser) -> Raw:
     import pyarrow as pa
 
+    if name == raw_names(descriptor)[0]:
+        for table, frame in _simulated(descriptor).items():
+            con.create_table(f"simulated_{table}", obj=pa.Table.from_pandas(frame, preserve_index=False), temp=True)
+    made = con.table(f"simulated_{name}")
+    columns = list(made.columns)
+    raw = con.create_table(f"raw_{name}", obj=made.select(choose(columns)), temp=True)
+    return Raw(raw, f"the {descriptor.kind}", tuple(columns))
+
+
+def _simulated(descriptor: Descriptor) -> dict[str, pd.DataFrame]:
+    arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty")}
+    if descriptor.kind == "donors":
+        from crmlab.data.donors import make_donors
+
+        return make_donors(int(descriptor.source.get("customers", 3000)), **arguments).tables
     from crmlab.data.shop import make_shop
 
-    if name == raw_names(descriptor)[0]:
-        arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty")}
-        shop = make_shop(int(descriptor.source.get("customers", 2000)), **arguments)
-        for table, frame in shop.tables.items():
-            con.create_table(f"shop_{table}", obj=pa.Table.from_pandas(frame, preserve_index=False), temp=True)
-    made = con.table(f"shop_{name}")
-    columns = list(made.columns)
-    return Raw(con.create_table(f"raw_{name}", obj=made.select(choose(columns)), temp=True), "the shop", tuple(columns))
+    return make_shop(int(descriptor.source.get("customers", 2000)), **arguments).tables
 
 
 def _database_file(descriptor: Descriptor) -> Path:

@@ -23,9 +23,9 @@ from crmlab.errors import SourceError
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's contents; remembered while its size and time of change stay the same."""
+    """Return the sha256 of a file's contents; remembered while its size and times of change stay the same."""
     stat = path.stat()
-    seen = {"size": stat.st_size, "mtime": stat.st_mtime_ns}
+    seen = {"size": stat.st_size, "mtime": stat.st_mtime_ns, "ctime": stat.st_ctime_ns}
     memo = cache_folder() / "digests" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
     try:
         known = json.loads(memo.read_text())

@@ -15,7 +15,9 @@ from typing import Any, Literal
 from crmlab.data.tables import TABLES
 from crmlab.errors import DescriptorError
 
-SOURCE_KINDS = ("files", "duckdb", "postgres", "spark", "shop")
+SOURCE_KINDS = ("files", "duckdb", "postgres", "spark", "shop", "donors")
+# Simulated data sets, and the tables that each gives itself.
+SIMULATED = {"shop": ("order_lines", "products", "customers"), "donors": ("orders", "customers")}
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Descriptor:
     missing_customer: Literal["drop", "error"] = "drop"
     bad_rows: Literal["error", "drop"] = "error"
     duplicates: Literal["keep", "drop"] = "keep"
+    rounds: Literal["none", "year"] = "none"  # whether people may buy (give) at any time, or once in each year
     not_products: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
@@ -87,6 +90,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "missing_customer": ("drop", "error"),
     "bad_rows": ("error", "drop"),
     "duplicates": ("keep", "drop"),
+    "rounds": ("none", "year"),
 }
 _TEXTS = ("title", "currency", "timezone", "description", "licence", "customer")
 _SOURCE_KEYS = {
@@ -95,6 +99,7 @@ _SOURCE_KEYS = {
     "postgres": ("kind", "url_env"),
     "spark": ("kind",),
     "shop": ("kind", "customers", "seed", "dirty"),
+    "donors": ("kind", "customers", "seed"),
 }
 _READING = ("decimal", "date_format")
 _FILE_KEYS = ("file", "package", "sheet", "delimiter", "encoding", "header", "names", *_READING)
@@ -105,6 +110,7 @@ _SECTION_KEYS = {
     "postgres": ("from_table",),
     "spark": ("from_table",),
     "shop": (),
+    "donors": (),
 }
 _CUSTOMER_ONLY = ("attributes", "personal")
 _DELIMITER_WORDS = ("whitespace", "tab", "\\t")
@@ -152,7 +158,7 @@ def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) ->
     source = _parse_source(content.get("source", {}), where)
     kind = source["kind"]
     tables = {table: _parse_section(table, content[table], where, kind) for table in TABLES if table in content}
-    if not tables and kind != "shop":
+    if not tables and kind not in SIMULATED:
         raise DescriptorError.no_tables(where, TABLES)
     return Descriptor(
         name=name,

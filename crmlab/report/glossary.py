@@ -7,13 +7,12 @@ from html import escape
 
 # One meaning each (the words of the field). Longer terms come first, so that "test cell" is not taken for "cell".
 GLOSSARY = {
-    "purchase occasion": "a day on which a customer bought, its spend net of that day's returns being positive",
+    "purchase occasion": "a day on which a customer bought for more than came back that day",
     "confidence interval": "the range that would hold the true value in the stated share of repeated samples",
     "as of": "the last day of history that the report looks at",
-    "occasions": "days on which a customer bought, net of that day's returns",
-    "occasion": "a day on which a customer bought, net of that day's returns",
+    "occasion": "a day on which a customer bought for more than came back that day",
     "segment": "a group of customers given by a rule",
-    "interval": "the range in which the true value lies, at the stated level of confidence",
+    "interval": "a range made so that it holds the true value in the stated share of cases: 95 of 100, say",
     "median": "the value in the middle: half of the customers are below it",
     "revenue share": "the part of all revenue that a group brings",
     "recency": "how lately a customer bought",
@@ -75,7 +74,7 @@ def _mark(text: str, used: dict[str, str]) -> str:
     for term, meaning in GLOSSARY.items():
         if meaning in used.values():
             continue
-        found = re.search(rf"\b{term}\b", text, flags=re.I)
+        found = re.search(rf"\b{term}s?\b", text, flags=re.I)
         if found and not any(start < found.end() and found.start() < end for start, end, _, _ in marked):
             marked.append((found.start(), found.end(), term, meaning))
             used[term] = meaning

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from crmlab.report.kernels import Kernels
 
 
+# Errors that say that the data do not allow a report. One that nobody asked for by name is then passed over.
+TOO_LITTLE = ("TooLittleError", "NotIdentifiableError", "InfiniteMeanError")
+
+
 def _nothing(*_: Any) -> None:
     """Tell nobody."""
 
@@ -228,6 +232,9 @@ def _one(job: Job, batch: Batch) -> RunRecord:
                 _no_longer_stale(record, batch.folder)
                 batch.settings.on_end(record)
                 return record
+            if not batch.settings.force and _still_too_little(record, job, batch):
+                batch.settings.on_end(record)
+                return record
             keep(record, batch.folder)
             _make(job, batch, record, clock)
     except CrmlabError as error:
@@ -244,6 +251,15 @@ def _one(job: Job, batch: Batch) -> RunRecord:
         _failed(record, error, f"{record.reason} The record could not be written: {error.strerror or error}.".strip())
     batch.settings.on_end(record)
     return record
+
+
+def _still_too_little(record: RunRecord, job: Job, batch: Batch) -> bool:
+    """Whether the same was passed over last time, because the data held too little for it."""
+    last = latest(batch.folder, job.place)
+    if batch.order.reports or last is None or last.status != "skipped" or last.key is None or last.key != record.key:
+        return False
+    record.status, record.reason = "skipped", last.reason
+    return True
 
 
 def _no_longer_stale(record: RunRecord, folder: Path) -> None:
@@ -319,6 +335,10 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
         if execution.notebook is not None:
             text = written(scrub(execution.notebook, str(home())))
             (aside / "notebook.ipynb").write_text(batch.inputs.redact(text), encoding="utf-8")
+        if execution.status == "failed" and execution.error_type in TOO_LITTLE and not batch.order.reports:
+            # Nobody asked for this one by name: the data do not allow it, which is no failure.
+            record.status, record.reason = "skipped", batch.inputs.redact(_first_line(execution))
+            return
         if execution.status != "ok":
             record.reason = batch.inputs.redact(_sentence(execution))
             message = batch.inputs.redact(execution.error or "")
@@ -348,9 +368,12 @@ def _sentence(execution: Execution) -> str:
         "kernel_died": "Its kernel died",
         "cancelled": "It was stopped",
     }
+    return f"{words[execution.status]}: {_first_line(execution)}"
+
+
+def _first_line(execution: Execution) -> str:
     message = (execution.error or "").strip()
-    first = message.splitlines()[0] if message else execution.error_type or "no message"
-    return f"{words[execution.status]}: {first}"
+    return message.splitlines()[0] if message else execution.error_type or "no message"
 
 
 def _sha256(path: Path) -> str:

@@ -157,7 +157,7 @@ def _state(entry: Entry) -> str:
     record = entry.last
     if record is None or record.ok:
         return ""
-    if record.status == "skipped":
+    if record.status == "skipped" and not entry.summary:
         return f'<p class="state">Not made. {escape(record.reason)}</p>'
     if record.status == "running":
         return '<p class="state">A run is at work.</p>'

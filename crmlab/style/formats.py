@@ -106,6 +106,12 @@ class Format:
         assert value is not None
         return self._marked(*self._scaled(value), negative=value < 0)
 
+    def tick(self, value: float | None) -> str:
+        """Write an amount at an axis: shortly, and without cents where it is whole."""
+        if _missing(value) or value is None or not float(value).is_integer() or abs(value) >= 100:
+            return self.money(value)
+        return self._marked(self.number(abs(value), 0), negative=value < 0)
+
     def amount(self, value: float | None) -> str:
         """Write an amount in full: without cents from 100 on."""
         if _missing(value):
@@ -201,17 +207,22 @@ class Format:
         return self._marked(f"{first}{DASH}{last}", word)
 
 
+def _or_text(write: Callable[[Format, float], str]) -> Callable[[Format, object], str]:
+    """Leave a text as it is: it stands where a number must not be shown ("under 5") or there is none ("")."""
+    return lambda form, value: value if isinstance(value, str) else write(form, float(value))  # type: ignore[arg-type]
+
+
 # What a cell or an estimate can be, and how it is written.
 KINDS: dict[str, Callable[[Format, object], str]] = {
     "text": lambda form, value: str(value),
     "lines": lambda form, value: str(value),
-    "count": lambda form, value: form.count(float(value)),  # type: ignore[arg-type]
-    "number": lambda form, value: form.number(float(value)),  # type: ignore[arg-type]
-    "share": lambda form, value: form.share(float(value)),  # type: ignore[arg-type]
-    "money": lambda form, value: form.money(float(value)),  # type: ignore[arg-type]
-    "amount": lambda form, value: form.amount(float(value)),  # type: ignore[arg-type]
-    "exact": lambda form, value: form.exact(float(value)),  # type: ignore[arg-type]
-    "days": lambda form, value: form.number(float(value)),  # type: ignore[arg-type]
+    "count": _or_text(Format.count),
+    "number": _or_text(Format.number),
+    "share": _or_text(Format.share),
+    "money": _or_text(Format.money),
+    "amount": _or_text(Format.amount),
+    "exact": _or_text(Format.exact),
+    "days": _or_text(Format.number),
     "date": lambda form, value: form.short_day(value),  # type: ignore[arg-type]
 }
 

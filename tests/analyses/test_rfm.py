@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import crmlab
-from crmlab.analyses import rfm
+from crmlab.analyses import rfm, rfm_charts, rfm_tables
+from crmlab.analyses.common import small_groups
 from crmlab.errors import DataError, ParameterError
+from crmlab.style import Format
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,6 +114,90 @@ def test_segment_table_intervals_hold_their_estimates(sample):
         assert (table[name] <= table[f"{name}_high"]).all()
 
 
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.integers(1, 9))
+def test_small_groups_never_leave_one_that_follows_from_the_total(sizes, least):
+    series = pd.Series(sizes)
+    small = small_groups(series, least)
+    shown = series.drop(small)
+    assert not ((shown > 0) & (shown < least)).any()
+    together = series[small].sum()
+    assert together == 0 or together >= least or not shown.any()
+    assert (series[small] > 0).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows, st.integers(2, 6), st.integers(1, 8))
+def test_grid_adds_up_and_hides_small_cells(values, bins, min_group):
+    scored = rfm.score(summary(*map(list, zip(*values, strict=True))), bins)
+    frame = rfm_charts.grid(scored, min_group)
+    assert frame["customers"].sum() == len(scored)
+    assert frame["revenue"].sum() == pytest.approx(scored["total_spend"].sum())
+    counted = frame[frame["customers"].notna()]
+    if len(scored) >= min_group:
+        assert counted["customers"].min() >= min_group
+    hidden = frame[frame["customers"].isna()]
+    assert hidden[["revenue", "revenue_share"]].isna().all(axis=None)
+    sizes = scored.groupby(["r_score", "f_score"]).size()
+    assert all(sizes[(row.r_score, row.f_score)] < row.fewer_than for row in hidden.itertuples())
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows, st.integers(2, 6), st.integers(2, 8))
+def test_tables_hide_small_groups(values, bins, min_group):
+    scored = rfm.segmented(summary(*map(list, zip(*values, strict=True))), bins)
+    segments = rfm.segment_table(scored, min_group)
+    rules = rfm_tables.rules_shown(scored, segments, bins, min_group, Format()).frame
+    shown = rules["customers"].dropna()
+    assert not ((shown > 0) & (shown < min_group)).any()
+    assert set(shown[shown > 0].index) == set(rules.index[rules["segment"].isin(segments["segment"])])
+    cuts = rfm_tables.cuts_shown(scored, bins, min_group, Format()).frame
+    for name in ("days", "occasions", "spend"):
+        counts = cuts[f"{name}_customers"]
+        told = counts.map(lambda value: isinstance(value, str))
+        assert all(value == 0 or value >= min_group for value in counts[~told])
+        assert (cuts.loc[told, name] == "–").all()
+
+
+def test_cuts_leave_the_ends_of_single_customers_open():
+    scored = rfm.score(summary(range(100), range(1, 101), range(100)), 5)
+    cuts = rfm_tables.cuts_shown(scored, 5, 5, Format("EUR")).frame.set_index("score")
+    assert cuts["days"].tolist() == ["up to 19", "20 to 39", "40 to 59", "60 to 79", "80 or more"]
+    assert cuts["occasions"].tolist() == ["81 or more", "61 to 80", "41 to 60", "21 to 40", "up to 20"]
+    assert cuts.loc[1, "spend"] == "up to €19.00"
+
+
+def moves_of(pairs):
+    return pd.DataFrame(pairs, columns=["segment_before", "segment", "customers"])
+
+
+def test_small_moves_are_one_row():
+    moves = moves_of([("Loyal", "Champions", 40), ("Loyal", "Loyal", 60), ("Loyal", "At risk", 3), ("Lost", "New", 4)])
+    frame = rfm_tables.moves_shown(moves, Format(), pd.Timestamp("2024-01-01"), 5).frame
+    assert frame["customers"].tolist() == [40, 7]
+    assert frame["segment_before"].tolist() == ["Loyal", "Other moves"]
+    assert frame["share"].iloc[0] == 40 / 103
+
+
+def test_small_segments_then_or_now_are_one_row():
+    moves = moves_of([("Loyal", "Loyal", 60), ("Loyal", "At risk", 3), ("Lost", "New", 9), ("Champions", "Champions", 30)])
+    frame = rfm_charts.sizes_then_and_now(moves, 5)
+    assert frame.to_dict("list") == {
+        "segment": ["Champions", "Loyal", "Lost", "Other"],
+        "before": [30, 63, 9, 0],
+        "after": [30, 60, 0, 12],
+    }
+
+
+def test_finding_of_quiet_customers_says_how_often_and_how_long():
+    result = rfm.run(crmlab.open_dataset("cdnow"))
+    frame = result.outputs["customers"].frame
+    quiet = frame[frame["segment"].isin(["Cannot lose", "At risk"])]
+    text = next(finding.text for finding in result.findings if finding.metric == "quiet_share")
+    assert f"they bought on {quiet['occasions'].min()} days or more" in text
+    assert f"not in the last {quiet['days_since_last'].min()} days" in text
+    assert result.metrics["quiet_share"].value == len(quiet) / len(frame)
+
+
 @pytest.mark.parametrize("bins", [2, 3, 5, 10])
 def test_run_draws_every_chart_and_table(sample, bins):
     result = rfm.run(sample, rfm.Params(bins=bins))
@@ -169,3 +255,10 @@ def test_as_of_outside_the_history(sample):
         rfm.run(sample, rfm.Params(as_of="1996-12-31"))
     with pytest.raises(ParameterError, match="1998-07-01 is after the last order"):
         rfm.run(sample, rfm.Params(as_of="1998-07-01"))
+
+
+def test_compare_to_outside_the_history_is_named(sample):
+    with pytest.raises(ParameterError, match="The 'compare_to' date 1996-12-31 is before the first order. Expected a day from"):
+        rfm.run(sample, rfm.Params(compare_to="1996-12-31"))
+    with pytest.raises(ParameterError, match="'compare_to' must be before 'as_of'"):
+        rfm.run(sample, rfm.Params(compare_to="1998-06-30"))

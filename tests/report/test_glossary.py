@@ -20,3 +20,10 @@ def test_explain_prefers_the_longer_term():
 
 def test_explain_leaves_a_text_without_terms_as_it_is():
     assert explain("<p>Nothing to see.</p>") == "<p>Nothing to see.</p>"
+
+
+def test_explain_knows_a_term_in_the_plural_and_lists_it_once():
+    page = explain("<p>The segments differ.</p><p>One segment.</p>")
+    assert page.count("<abbr") == 1
+    assert ">segments</abbr>" in page
+    assert page.count("<dt>segment</dt>") == 1

@@ -118,7 +118,7 @@ def tables(values: list[str]) -> dict[str, dict[str, list[Any]]]:
         for k in range(1 + i % 5):
             day = start + dt.timedelta(days=(i * 37 + k * 61) % 420)
             # The largest orders are shown with their ids.
-            amount = float(10 + (i * 13 + k * 7) % 90 + (5_000 if k == 0 else 0))
+            amount = float(10 + (i * 13 + k * 7) % 90 + (5_000 if k == 0 and i % 5 == 0 else 0))
             order = values[i] if k == 0 else f"{k}-{i}"
             row = {"order_id": order, "customer_id": customer, "ordered_at": day}
             for name, value in {**row, "amount": amount, "channel": values[(i + k) % count]}.items():

@@ -1,0 +1,270 @@
+"""How good probabilities of a yes-or-no outcome are: ranking, calibration, and the profit of acting on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special, stats
+
+from crmlab.errors import ModelError
+
+Array = npt.NDArray[np.float64]
+_EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before their odds are taken
+
+
+def auc(y: npt.ArrayLike, score: npt.ArrayLike) -> float:
+    """Chance that a yes scores higher than a no; ties count half.
+
+    Examples
+    --------
+    >>> auc([0, 1, 0, 1], [0.1, 0.4, 0.35, 0.8])
+    1.0
+    """
+    yes, s = _checked(y, score)
+    n1, n0 = float(yes.sum()), float((1 - yes).sum())
+    if not n1 or not n0:
+        return float("nan")
+    return float((stats.rankdata(s)[yes > 0].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+
+
+def average_precision(y: npt.ArrayLike, score: npt.ArrayLike) -> float:
+    """Mean precision over the yeses, from the highest score down; equal scores are taken together.
+
+    Examples
+    --------
+    >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)
+    0.8333
+    """
+    yes, s = _checked(y, score)
+    taken, hits = _from_the_top(yes, s)
+    gained = np.diff(hits, prepend=0.0)
+    return float((gained * hits / taken).sum() / yes.sum()) if yes.sum() else float("nan")
+
+
+def brier(y: npt.ArrayLike, probability: npt.ArrayLike) -> float:
+    """Mean squared difference between outcome and probability.
+
+    Examples
+    --------
+    >>> brier([0, 1], [0.5, 0.5])
+    0.25
+    """
+    yes, p = _checked(y, probability)
+    return float(((yes - p) ** 2).mean())
+
+
+def brier_skill(y: npt.ArrayLike, probability: npt.ArrayLike) -> float:
+    """Share of the Brier score of the plain rate that a forecast takes off: 1 is perfect, 0 no better than the rate.
+
+    Examples
+    --------
+    >>> brier_skill([0, 1], [0.0, 1.0])
+    1.0
+    """
+    yes, _ = _checked(y, probability)
+    plain = float(yes.mean() * (1 - yes.mean()))
+    return 1 - brier(y, probability) / plain if plain else float("nan")
+
+
+def calibration_line(y: npt.ArrayLike, probability: npt.ArrayLike) -> tuple[float, float]:
+    """Intercept and slope of the outcome's log odds on those of the probability: 0 and 1 where probabilities are right.
+
+    The intercept is that at slope 1 (calibration in the large): how far the odds are off in all.
+
+    References
+    ----------
+    Cox (1958), Two further applications of a model for binary regression, Biometrika 45.
+
+    Examples
+    --------
+    >>> intercept, slope = calibration_line([0, 0, 1, 0, 1, 1], [0.2, 0.2, 0.2, 0.8, 0.8, 0.8])
+    >>> abs(round(intercept, 6)), round(slope, 6)
+    (0.0, 0.5)
+    """
+    yes, p = _checked(y, probability)
+    odds = special.logit(np.clip(p, _EDGE, 1 - _EDGE))
+    if not 0 < yes.mean() < 1 or odds.std() == 0:
+        return float("nan"), float("nan")
+
+    slope = float(_newton(yes, np.column_stack([np.ones(len(odds)), odds]), np.array([0.0, 1.0]), np.zeros(len(odds)))[1])
+    intercept = float(_newton(yes, np.ones((len(odds), 1)), np.zeros(1), odds)[0])
+    return intercept, slope
+
+
+def _newton(yes: Array, design: Array, theta: Array, offset: Array) -> Array:
+    """Maximum likelihood of a logistic line; NaN where rows are told apart perfectly, so that there is none."""
+    for _ in range(40):
+        p = special.expit(design @ theta + offset)
+        try:
+            step = np.linalg.solve((design * (p * (1 - p))[:, None]).T @ design, design.T @ (yes - p))
+        except np.linalg.LinAlgError:
+            break
+        theta = theta + np.clip(step, -5.0, 5.0)
+        if np.abs(step).max() < 1e-9:
+            return theta
+    return np.full(len(theta), np.nan)
+
+
+def top_lift(y: npt.ArrayLike, score: npt.ArrayLike, tenths: int = 1) -> float:
+    """Rate of yes among the top tenths by score over that of all; where a tie straddles the cut, its expected value.
+
+    Examples
+    --------
+    >>> top_lift([1, 0, 0, 0, 0, 0, 0, 0, 0, 1], [0.9, 0.9, 0, 0, 0, 0, 0, 0, 0, 0])
+    2.5
+    """
+    yes, s = _checked(y, score)
+    size = max(len(yes) * tenths // 10, 1)
+    taken, hits = _from_the_top(yes, s)
+    k = int(np.searchsorted(taken, size))
+    before, found = (taken[k - 1], hits[k - 1]) if k else (0.0, 0.0)
+    expected = found + (size - before) * (hits[k] - found) / (taken[k] - before)
+    return float(expected / size / yes.mean()) if yes.sum() else float("nan")
+
+
+def expected_maximum_profit(
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    *,
+    value: float = 200.0,
+    offer: float = 10.0,
+    contact: float = 1.0,
+    accept: tuple[float, float] = (6.0, 14.0),
+) -> tuple[float, float]:
+    """Profit per customer of a retention campaign at the best cut, expected over how many accept the offer.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        1 for who leaves.
+    score : array of shape (n,)
+    value : float
+        Value of a customer who is kept.
+    offer : float
+        Cost of the offer, paid to whoever accepts it: would-be leavers with the chance, all others who are contacted.
+    contact : float
+        Cost of one contact.
+    accept : (float, float)
+        Beta distribution of the chance that a would-be leaver accepts and stays.
+
+    Returns
+    -------
+    (profit, share)
+        Expected maximum profit per customer, and the share of customers contacted at it, expected too.
+
+    References
+    ----------
+    Verbraken, Verbeke and Baesens (2013), A novel profit maximizing metric for measuring classification performance of customer
+    churn prediction models, IEEE Transactions on Knowledge and Data Engineering 25: equations (13) to (18).
+
+    Examples
+    --------
+    >>> profit, _ = expected_maximum_profit([0, 1, 0, 1, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9])
+    >>> round(profit, 9)
+    23.875593418
+    """
+    yes, s = _checked(y, score)
+    rate = float(yes.mean())
+    if not 0 < rate < 1:
+        return float("nan"), float("nan")
+    taken, hits = _from_the_top(yes, s)
+    found0 = np.concatenate([[0.0], hits / yes.sum()])
+    found1 = np.concatenate([[0.0], (taken - hits) / (len(yes) - yes.sum())])
+    hull = _hull(found1, found0)
+    f0, f1 = found0[hull], found1[hull]
+    d, f = offer / value, contact / value
+    # Between two corners of the hull the later one pays from this chance to accept on.
+    step0, step1 = np.diff(f0), np.diff(f1)
+    with np.errstate(divide="ignore"):
+        turn = ((1 - rate) * (d + f) * step1 + rate * f * step0) / (rate * (1 - d) * step0)
+    edges = np.clip(np.concatenate([[0.0], turn, [1.0]]), 0.0, 1.0)
+    edges = np.maximum.accumulate(edges)
+    a, b = accept
+    chance = np.diff(special.betainc(a, b, edges))
+    mean = a / (a + b) * np.diff(special.betainc(a + 1, b, edges))
+    profit = value * (rate * f0 * ((1 - d) * mean - f * chance) - (1 - rate) * f1 * (d + f) * chance)
+    contacted = (rate * f0 + (1 - rate) * f1) * chance
+    return float(profit.sum()), float(contacted.sum())
+
+
+def bootstrap(
+    measures: dict[str, Callable[[Array, Array], float]],
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    *,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Work out measures with percentile intervals from customers drawn anew.
+
+    Parameters
+    ----------
+    measures : mapping of str to callable
+        Each gets outcomes and scores.
+    y, score : arrays of shape (n,)
+    level : float
+    draws : int
+        Fewer are taken above 50,000 customers, whose intervals are narrow anyway.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Indexed by measure: value, low, high.
+
+    Examples
+    --------
+    >>> bootstrap({"auc": auc}, [0, 1] * 50, [0.2, 0.8] * 50).loc["auc"].tolist()
+    [1.0, 1.0, 1.0]
+    """
+    yes, s = _checked(y, score)
+    rng = np.random.default_rng(seed)
+    n = len(yes)
+    count = draws if n <= 50_000 else max(draws // 4, 40)
+    found = []
+    for _ in range(count):
+        some = rng.integers(0, n, n)
+        found.append([of(yes[some], s[some]) for of in measures.values()])
+    sides = [(1 - level) / 2, (1 + level) / 2]
+    # Of some draws a measure may not be known (nobody churned, say); of none, it has no interval.
+    columns = [column[np.isfinite(column)] for column in np.array(found).T]
+    ends = np.array([np.quantile(column, sides) if len(column) else [np.nan, np.nan] for column in columns]).T
+    point = [of(yes, s) for of in measures.values()]
+    return pd.DataFrame({"value": point, "low": ends[0], "high": ends[1]}, index=pd.Index(list(measures), name="measure"))
+
+
+def _checked(y: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Array, Array]:
+    yes, s = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    if yes.shape != s.shape or yes.ndim != 1 or not len(yes):
+        raise ModelError.not_comparable("outcomes and scores of one length", f"{yes.shape} and {s.shape}")
+    if not np.isin(yes, (0.0, 1.0)).all():
+        raise ModelError.not_comparable("outcomes 0 or 1", "others")
+    if not np.isfinite(s).all():
+        raise ModelError.not_comparable("scores that are numbers", f"{int((~np.isfinite(s)).sum()):,} that are none")
+    return yes, s
+
+
+def _from_the_top(yes: Array, score: Array) -> tuple[Array, Array]:
+    """Customers taken, and yeses among them, after each distinct score from the highest down."""
+    values, place = np.unique(-score, return_inverse=True)
+    size = np.bincount(place, minlength=len(values)).astype(float)
+    return np.cumsum(size), np.cumsum(np.bincount(place, weights=yes, minlength=len(values)))
+
+
+def _hull(x: Array, y: Array) -> list[int]:
+    """Places of the corners of the upper convex hull of a curve from (0, 0) to (1, 1)."""
+    corners: list[int] = []
+    # Plain floats: numbers of an array are several times slower one by one.
+    across, up = x.tolist(), y.tolist()
+    for k in range(len(across)):
+        while len(corners) >= 2:
+            i, j = corners[-2], corners[-1]
+            if (across[j] - across[i]) * (up[k] - up[i]) - (up[j] - up[i]) * (across[k] - across[i]) < 0:
+                break
+            corners.pop()
+        corners.append(k)
+    return corners

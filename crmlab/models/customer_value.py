@@ -1,0 +1,278 @@
+"""Customer value: how often customers will buy and what they will spend, composed into money."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+
+from crmlab.errors import ModelError
+from crmlab.models.bg_nbd import BGNBD
+from crmlab.models.btyd import BuyTillYouDie
+from crmlab.models.estimator import joined, positive
+from crmlab.models.gamma_gamma import GammaGamma
+from crmlab.models.portfolio import Measure, Portfolio, Worth, portfolio
+from crmlab.models.posterior import quantiles
+from crmlab.models.special import Array
+from crmlab.models.states import States, checked, compress
+
+# Units of time in a year.
+UNITS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
+
+
+class CustomerValue(BaseEstimator):
+    """Residual value of customers: margin × discounted expected purchases × expected spend per purchase.
+
+    Parameters
+    ----------
+    purchases : BGNBD, MBGNBD, ParetoNBD or BGBB, optional
+        How often customers buy; BG/NBD unless given. One that is fitted already is used as it is where ``fit`` is not called.
+    spend : GammaGamma, optional
+        What they spend.
+    margin : float
+        Gross margin, the share of spend that is kept; above 0.
+    rate : float
+        *Annual* rate of discount, above 0: 0.1 is ten percent a year.
+    unit : {"day", "week", "month", "year"}
+        Unit of time of the summaries.
+
+    Attributes
+    ----------
+    purchases_, spend_ : fitted models
+    n_left_out_ : int
+        Customers who bought again but whose repeat spend is not positive: they say nothing of spend that the model can use,
+        are left out of its fit, and are valued at the spend of a customer of whom nothing is known.
+    delta_ : float
+        Continuous rate of discount per unit of time.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis, Journal of Marketing
+    Research 42: (1) and (2).
+
+    Examples
+    --------
+    >>> from crmlab.models.pareto_nbd import ParetoNBD
+    >>> value = CustomerValue(
+    ...     purchases=ParetoNBD.from_params(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562),
+    ...     spend=GammaGamma.from_params(p=6.25, q=3.74, v=15.44), margin=0.3, rate=0.15, unit="week",
+    ... )
+    >>> customers = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]})
+    >>> value.residual_value(customers).round(2).tolist()
+    [48.2]
+    """
+
+    def __init__(
+        self,
+        purchases: BuyTillYouDie | None = None,
+        spend: GammaGamma | None = None,
+        *,
+        margin: float = 1.0,
+        rate: float = 0.1,
+        unit: str = "week",
+    ) -> None:
+        self.purchases = purchases
+        self.spend = spend
+        self.margin = margin
+        self.rate = rate
+        self.unit = unit
+
+    def fit(self, summary: pd.DataFrame, y: None = None) -> Self:  # noqa: ARG002
+        """Fit both models to one summary.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            What the model of purchases needs, and monetary_value.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+        """
+        self.purchases_ = (clone(self.purchases) if self.purchases is not None else BGNBD()).fit(summary)
+        return self.fit_spend(summary)
+
+    def fit_spend(self, summary: pd.DataFrame) -> Self:
+        """Fit the model of spend alone, beside a model of purchases that is fitted already.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            frequency and monetary_value.
+
+        Returns
+        -------
+        self
+        """
+        self._options()
+        spend = clone(self.spend) if self.spend is not None else GammaGamma()
+        known = self._spend_known(summary)
+        self.n_left_out_ = int(((summary["frequency"].to_numpy(float) > 0) & ~known).sum())
+        self.spend_ = spend.fit(summary[known]) if known.any() else spend.fit(summary.assign(frequency=0))
+        return self
+
+    @property
+    def delta_(self) -> float:
+        """Continuous rate of discount per unit of time: ln(1 + rate) / units in a year."""
+        return float(np.log1p(self._options()) / UNITS_PER_YEAR[self.unit])
+
+    def expected_spend(self, summary: pd.DataFrame) -> pd.Series:
+        """Expected spend per purchase of each customer, those without usable repeat spend included."""
+        self._models()
+        states, inverse = self._spend_states(summary)
+        spend = self._models()[1]
+        return pd.Series(spend._spend(spend._given(), states)[inverse], index=summary.index, name="expected_spend")
+
+    def residual_value(
+        self,
+        summary: pd.DataFrame,
+        horizon: float = np.inf,
+        *,
+        level: float | None = None,
+        interval: str = "mean",
+    ) -> pd.Series | pd.DataFrame:
+        """What each customer will still bring in, discounted, times the margin.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+            In the time unit; infinite unless given.
+        level : float, optional
+        interval : {"mean", "outcome"}
+            Of the expectation, with the uncertainty of both models; or of the discounted sum that the customer will bring.
+
+        Returns
+        -------
+        Series, or DataFrame with columns residual_value, low, high
+            In the currency of monetary_value.
+        """
+        self._options()
+        purchases, spend = self._models()
+        share, h = purchases._level(level, interval), self._horizon(horizon)
+        states, inner = purchases._asked(summary), self._spend_states(summary)
+        money, place = inner
+        delta = self.delta_
+        with np.errstate(all="ignore"):
+            bought = purchases._discounted(purchases._given(), states, delta, h)
+            each = spend._spend(spend._given(), money)
+            point = self.margin * bought[states.inverse] * each[place]
+            bounds = None
+            if share is not None and interval == "mean":
+                first = purchases._cumulants(lambda params: purchases._discounted(params, states, delta, h))
+                second = spend._cumulants(lambda params: spend._spend(params, money))
+                # Logs of the two factors add up, and so do their cumulants: the two fits are independent.
+                both = [a[states.inverse] + b[place] for a, b in zip(first, second, strict=True)]
+                low, high = quantiles((both[0], both[1], both[2]), share)
+                bounds = self.margin * np.exp(low), self.margin * np.exp(high)
+            elif share is not None:
+                bounds = self._outcome(summary, money, place, h, share)
+        return joined("residual_value", summary.index, slice(None), point, bounds, interval == "mean")
+
+    def total(self, summary: pd.DataFrame, horizon: float = np.inf, *, level: float = 0.9, interval: str = "mean") -> pd.Series:
+        """Residual value of all customers together, with an interval.
+
+        Parameters
+        ----------
+        summary, horizon, level
+            As in :meth:`residual_value`.
+        interval : {"mean", "outcome"}
+            Of the expectation, or of the total that will be seen: parameters and chance.
+
+        Returns
+        -------
+        Series with residual_value, low, high
+        """
+        self._options()
+        self._models()[0]._level(level, interval)
+        found = portfolio(self, summary, {"residual_value": Measure(_sum_of_values, outcome=interval)}, horizon, level=level)
+        return found.loc["residual_value"].rename({"value": "residual_value"})
+
+    def value_at_risk(self, summary: pd.DataFrame, horizon: float = np.inf) -> pd.Series:
+        """What each customer would be worth if certainly still alive, less what they are worth as things stand.
+
+        The most that a measure can be worth which makes sure of a customer, if it always succeeds: (1 − P(alive)) times the value
+        of one who is alive.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+            As in :meth:`residual_value`.
+
+        Returns
+        -------
+        Series
+            In the currency of monetary_value.
+        """
+        self._options()
+        with np.errstate(all="ignore"):
+            worth = Portfolio(self, summary, self._horizon(horizon)).at(None, None)
+        return pd.Series(worth.at_risk, index=summary.index, name="value_at_risk")
+
+    # How.
+
+    def _options(self) -> float:
+        positive("CustomerValue", "margin", self.margin)
+        if self.unit not in UNITS_PER_YEAR:
+            raise ModelError.expected("CustomerValue", "unit", "'day', 'week', 'month' or 'year'", self.unit)
+        return positive("CustomerValue", "rate", self.rate)
+
+    def _models(self) -> tuple[BuyTillYouDie, GammaGamma]:
+        purchases: Any = getattr(self, "purchases_", self.purchases)
+        spend: Any = getattr(self, "spend_", self.spend)
+        if not (hasattr(purchases, "params_") and hasattr(spend, "params_")):
+            raise NotFittedError("This CustomerValue is not fitted yet. Expected fit, or two fitted models.")
+        return purchases, spend
+
+    def _horizon(self, horizon: float) -> float:
+        return np.inf if horizon == np.inf else self._models()[0]._horizon(horizon)
+
+    def _spend_known(self, summary: pd.DataFrame) -> Any:
+        found = checked("CustomerValue", summary, ["frequency", "monetary_value"])
+        return (found["frequency"] > 0) & (found["monetary_value"] > 0) & np.isfinite(found["monetary_value"])
+
+    def _spend_states(self, summary: pd.DataFrame) -> tuple[States, Any]:
+        known = self._spend_known(summary)
+        x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
+        money = np.where(known, summary["monetary_value"].to_numpy(float, na_value=np.nan), 0.0)
+        states = compress([x, money])
+        return states, states.inverse
+
+    def _both_states(self, summary: pd.DataFrame, x: Array) -> States:
+        columns, _ = self._models()[0]._checked(summary)
+        return compress([*columns, x])
+
+    def _outcome(self, summary: pd.DataFrame, money: States, place: Any, horizon: float, level: float) -> tuple[Array, Array]:
+        """Given the past, a customer's future spend is v + x m times something that depends on counts alone."""
+        purchases, spend = self._models()
+        x = money.columns[0][place]
+        states = self._both_states(summary, x)
+        low, high = purchases._simulated(states, self.delta_, horizon, level, self._per_purchase(money))
+        scale = self.margin * (spend._given()[2] + x * money.columns[1][place])
+        return scale * low[states.inverse], scale * high[states.inverse]
+
+    def _per_purchase(self, money: States) -> Any:
+        """Draws of spend per purchase in units of v + x m."""
+        spend = self._models()[1]
+        points, at = spend._points(), spend._given()
+        known = money.columns[0] > 0
+        typical = float(np.average(money.columns[1][known], weights=money.weight[known])) if known.any() else 0.0
+
+        def draw(k: int, states: States, some: slice, count: Array, rng: np.random.Generator) -> Array:
+            p, q, v = points[k % len(points)]
+            x = states.columns[3][some][:, None]
+            bought = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
+            drift = (v + x * typical) / (at[2] + x * typical)
+            return bought / rng.gamma(p * x + q, 1.0, count.shape) * drift
+
+        return draw
+
+
+def _sum_of_values(worth: Worth) -> float:
+    return float(worth.value.sum())
