@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.churn_model import Plan, Scorer, prepared, reasons
+from crmlab.analyses.common import contactable
 from crmlab.analyses.value_tiers import tier_of
 from crmlab.models.survival import given_waited, kaplan_meier
 from crmlab.result import Estimate
@@ -77,12 +78,8 @@ def customer_list(data: Dataset, scorer: Scorer, today: pd.DataFrame, value: Any
     )
     frame["action"] = np.where(profit > 0, "contact", "do not contact: it would cost more than it saves")
     frame = pd.concat([frame, reasons(scorer, rows).reset_index(drop=True)], axis=1)
-    frame["contactable"] = "not known"
-    if "customers" in data.tables and "contactable" in data.customers.columns:
-        flags = data.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
-        found = flags.reindex(frame["customer_id"]).to_numpy()
-        frame["contactable"] = ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
-        frame.loc[frame["contactable"] == "no", "action"] = "do not contact: has asked not to be"
+    frame["contactable"] = contactable(data, frame["customer_id"])
+    frame.loc[frame["contactable"] == "no", "action"] = "do not contact: has asked not to be"
     return frame
 
 

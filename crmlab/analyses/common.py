@@ -68,3 +68,23 @@ def under(sizes: pd.Series, least: int) -> int:
     (5, 10)
     """
     return least * (int(sizes.max()) // least + 1) if len(sizes) else least
+
+
+def contactable(data: Dataset, customer_ids: pd.Series) -> list[str]:
+    """Say of each customer whether they may be contacted: ``"yes"``, ``"no"`` or, where the data set does not say, ``"not known"``.
+
+    Parameters
+    ----------
+    data : Dataset
+    customer_ids : Series
+
+    Returns
+    -------
+    list of str
+        In the order of ``customer_ids``.
+    """
+    if "customers" not in data.tables or "contactable" not in data.customers.columns:
+        return ["not known"] * len(customer_ids)
+    flags = data.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
+    found = flags.reindex(customer_ids).to_numpy()
+    return ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab import checks
-from crmlab.analyses.common import context_of
+from crmlab.analyses.common import contactable, context_of
 from crmlab.composed import trigger_views as views
 from crmlab.composed.trigger_rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
 from crmlab.errors import DataError
@@ -169,11 +169,7 @@ def actions_of(
             )
         )
     frame = pd.concat(parts, ignore_index=True)
-    frame["contactable"] = "not known"
-    if "customers" in data.tables and "contactable" in data.customers.columns:
-        flags = data.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
-        found = flags.reindex(frame["customer_id"]).to_numpy()
-        frame["contactable"] = ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
+    frame["contactable"] = contactable(data, frame["customer_id"])
     return frame.sort_values(["customer_id", "trigger", "product_id"], kind="stable", ignore_index=True)
 
 
