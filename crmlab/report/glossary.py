@@ -7,6 +7,12 @@ from html import escape
 
 # One meaning each (the words of the field). Longer terms come first, so that "test cell" is not taken for "cell".
 GLOSSARY = {
+    "score card": "models and simple rules side by side, on a time whose outcome is already known",
+    "holdout period": "the last part of the history, kept back to check a forecast",
+    "value at risk": "what would be won by making sure of a customer who may have left",
+    "gross margin": "what is left of spend after the cost of goods",
+    "discounted": "money to come counted for less, the later it comes",
+    "log-likelihood": "how well a model tells what was seen; higher is better",
     "purchase occasion": "a day on which a customer bought for more than came back that day",
     "confidence interval": "the range that would hold the true value in the stated share of repeated samples",
     "as of": "the last day of history that the report looks at",
