@@ -112,8 +112,9 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     }
     charts = {"segments": rfm_charts.segments_chart(segments, form), "grid": rfm_charts.grid_chart(scored, bins, least, form)}
     warnings: list[str] = []
+    absent: dict[str, str] = {}
     if earlier is None:
-        warnings.append("The history is too short to say who moved: it needs at least 182 days, or compare_to.")
+        absent["moves"] = "The history is too short to say who moved: it needs at least 182 days, or compare_to."
     else:
         before = segmented(customer_summary(data.orders, earlier), bins)
         scored = scored.merge(
@@ -134,6 +135,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
         charts=charts,
         method=_method(params, form, context.as_of, earlier),
         warnings=tuple(warnings),
+        absent=absent,
         limits=(
             "Segments describe the past; they do not predict.",
             "A score is a place among today's customers, so a customer's score can change because others changed.",
