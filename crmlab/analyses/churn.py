@@ -29,11 +29,10 @@ from crmlab.analyses.churn_lists import (
 from crmlab.analyses.churn_model import Plan, plan
 from crmlab.analyses.churn_trial import final, trial
 from crmlab.analyses.churn_words import findings_of, method_of, metrics_of, warnings_of
-from crmlab.analyses.common import context_of
+from crmlab.analyses.common import context_of, margin_known
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
 from crmlab.features.customers import customer_summary
 from crmlab.features.gaps import gaps
-from crmlab.features.margins import gross_margin
 from crmlab.features.orders import history
 from crmlab.features.snapshots import snapshots, with_model
 from crmlab.models.bg_nbd import BGNBD
@@ -227,12 +226,8 @@ def values_of(data: Dataset, today: pd.DataFrame, end: dt.date, params: Params) 
         Source says what the values rest on: ``"model"``, or ``"last_year"`` (the last year's spend) where BG/NBD or Gamma-Gamma
         cannot be fitted; with ``"+revenue"`` where no margin is known.
     """
-    margin, known = params.margin, ""
-    if margin is None and "order_lines" in data.tables and "products" in data.tables:
-        found = gross_margin(data.order_lines, data.products, end)
-        margin = min(found[0], 1.0) if found is not None and found[0] > 0 else None
-    if margin is None:
-        margin, known = 1.0, "+revenue"
+    margin, where, _ = margin_known(data, end, params.margin)
+    known = "+revenue" if where in ("revenue", "loss") else ""
     summary = customer_summary(data.orders, end, unit="week").to_pandas().set_index("customer_id").loc[today["customer_id"]]
     whole = customer_summary(data.orders, end, unit="week").to_pandas().sort_values("customer_id", ignore_index=True)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from crmlab.features.margins import gross_margin
 from crmlab.features.orders import history
 from crmlab.result import Context
 from crmlab.style import Format
@@ -88,3 +89,19 @@ def contactable(data: Dataset, customer_ids: pd.Series) -> list[str]:
     flags = data.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
     found = flags.reindex(customer_ids).to_numpy()
     return ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
+
+
+def margin_known(data: Dataset, end: dt.date, given: float | None) -> tuple[float, str, float]:
+    """Gross margin, where it is from, and the share of revenue on which it rests.
+
+    From: ``"given"``, ``"costs"`` (unit costs), or ``"revenue"`` (not known: 1).
+
+    ``"loss"``: by the unit costs nothing is left, which no value can be made of; 1 is taken, and the page must say so.
+    """
+    if given is not None:
+        return float(given), "given", 1.0
+    if "order_lines" in data.tables and "products" in data.tables:
+        found = gross_margin(data.order_lines, data.products, end)
+        if found is not None:
+            return (min(found[0], 1.0), "costs", min(found[1], 1.0)) if found[0] > 0 else (1.0, "loss", min(found[1], 1.0))
+    return 1.0, "revenue", 0.0

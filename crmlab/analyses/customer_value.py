@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from crmlab import checks
 from crmlab.analyses import value_charts as charts_of
 from crmlab.analyses import value_views as views
-from crmlab.analyses.common import form_of
+from crmlab.analyses.common import form_of, margin_known
 from crmlab.analyses.value_backtest import Backtest, backtest
 from crmlab.analyses.value_base import MODELS, ROUNDS, YEAR_OF_WEEKS, Base, base_of, default_holdout, fit_spend
 from crmlab.analyses.value_tiers import value_customers
 from crmlab.analyses.value_words import UNKNOWN, absent_of, findings_of, limits_of, method_of, metrics_of, warnings_of, what_of
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
-from crmlab.features.margins import gross_margin
 from crmlab.models.customer_value import CustomerValue
 from crmlab.models.fitting import NO_DROPOUT
 from crmlab.models.gamma_gamma import GammaGamma
@@ -191,19 +190,8 @@ def fitted(summary: pd.DataFrame, names: tuple[str, ...], tested: Backtest | Non
 
 
 def margin_of(data: Dataset, base: Base, params: Params) -> tuple[float, str, float]:
-    """Gross margin, where it is from, and the share of revenue on which it rests.
-
-    From: ``"given"``, ``"costs"`` (unit costs), or ``"revenue"`` (not known: 1).
-
-    ``"loss"``: by the unit costs nothing is left, which no value can be made of; 1 is taken, and the page says so.
-    """
-    if params.margin is not None:
-        return float(params.margin), "given", 1.0
-    if "order_lines" in data.tables and "products" in data.tables:
-        found = gross_margin(data.order_lines, data.products, base.end)
-        if found is not None:
-            return (min(found[0], 1.0), "costs", min(found[1], 1.0)) if found[0] > 0 else (1.0, "loss", min(found[1], 1.0))
-    return 1.0, "revenue", 0.0
+    """Gross margin, where it is from, and the share of revenue on which it rests; see :func:`~crmlab.analyses.common.margin_known`."""
+    return margin_known(data, base.end, params.margin)
 
 
 def _names(base: Base, params: Params) -> tuple[str, ...]:

@@ -1,93 +1,116 @@
-"""How long something lasts, where some of it is not over yet: Kaplan and Meier's estimate with intervals."""
+"""Time until something happens, where for some it has not happened yet: Kaplan–Meier, and Aalen–Johansen for several causes.
+
+Durations come with weights, so that a table of distinct durations and their counts is enough.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.special import Array
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def kaplan_meier(
-    duration: npt.ArrayLike,
-    ended: npt.ArrayLike,
-    weight: npt.ArrayLike | None = None,
-    *,
-    entry: npt.ArrayLike | None = None,
-    level: float = 0.9,
+    durations: npt.ArrayLike, observed: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = 0.9
 ) -> pd.DataFrame:
-    """Estimate how many last beyond each time.
+    """Estimate the share for whom nothing has happened by each time.
 
     Parameters
     ----------
-    duration : array of shape (n,)
-        How long each lasted, or has lasted so far; at least 0.
-    ended : array of bool of shape (n,)
-        Whether it ended then; else it was only seen to last so long (censored).
-    weight : array of shape (n,), optional
-        How many each row stands for.
-    entry : array of shape (n,), optional
-        Time from which each was watched (left truncation); 0 unless given.
+    durations : array of shape (n,)
+        Time until it happened, or until nothing more is known; at least 0, in any unit.
+    observed : array of bool of shape (n,)
+        Whether it happened; False: censored. Who is censored at a time is still at risk at it.
+    weights : array of shape (n,), optional
+        How many have this duration; default: one each.
     level : float
-        Of the intervals.
+        Of the intervals at each time (Greenwood's variance, on the scale of log(−log S)).
 
     Returns
     -------
     DataFrame
-        One row per time at which something ended, a row for time 0 before them: time, at_risk, ended, survival, low, high,
-        variance (Greenwood's sum, that of log survival).
+        time, at_risk, events, survival, low, high, variance: a row for time 0 and one for each time at which something happened.
+        Where survival is 1 or 0 nothing varies, and the interval has no width. ``variance`` is Greenwood's sum, that of the log.
 
     Raises
     ------
     ModelError
-        Lengths differ, or nothing was given, or a duration is negative or missing.
-
-    Notes
-    -----
-    Intervals are symmetric on the scale of log(−log survival), so that they stay within 0 and 1.
+        Durations are negative or missing, shapes differ, or there are none.
 
     References
     ----------
-    Kaplan and Meier (1958), JASA 53; Greenwood (1926); Kalbfleisch and Prentice (2002), section 1.4.
+    Kaplan and Meier (1958), JASA 53. Kalbfleisch and Prentice (2002), section 1.4.
 
     Examples
     --------
-    >>> kaplan_meier([1, 2, 2, 3], [True, True, False, True])[["time", "at_risk", "survival"]]
-       time  at_risk  survival
-    0   0.0      4.0      1.00
-    1   1.0      4.0      0.75
-    2   2.0      3.0      0.50
-    3   3.0      1.0      0.00
+    >>> kaplan_meier([1, 2, 2, 3], [True, True, False, True])["survival"].tolist()
+    [1.0, 0.75, 0.5, 0.0]
     """
-    t, over = np.asarray(duration, dtype=float), np.asarray(ended, dtype=bool)
-    w = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=float)
-    begin = np.zeros(len(t)) if entry is None else np.asarray(entry, dtype=float)
-    if not len(t) or not t.shape == over.shape == w.shape == begin.shape:
-        raise ModelError.not_comparable("durations, ends and weights of one length", f"{len(t)}, {len(over)} and {len(w)}")
-    if not ((t >= 0) & np.isfinite(t)).all():
-        raise ModelError.not_comparable("durations of at least 0", "others")
-    times = np.unique(t[over])
-    order, starts = np.argsort(t, kind="stable"), np.argsort(begin, kind="stable")
-    leaving = np.concatenate([[0.0], np.cumsum(w[order])])
-    entered = np.concatenate([[0.0], np.cumsum(w[starts])])
-    # At risk at a time: entered before it and not gone before it.
-    at_risk = entered[np.searchsorted(begin[starts], times, side="left" if entry is not None else "right")]
-    at_risk = at_risk - leaving[np.searchsorted(t[order], times, side="left")]
-    events = np.bincount(np.searchsorted(times, t[over]), weights=w[over], minlength=len(times))
+    import pandas as pd
+
+    t, cause, w = _checked("kaplan_meier", durations, np.asarray(observed, dtype=bool).astype(int), weights)
+    time, at_risk, events = _table(t, cause, w, 1)
+    died = events[:, 0]
+    survival: Array = np.asarray(np.cumprod(1 - died / at_risk), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod(1 - events / at_risk)
-        variance = np.cumsum(events / (at_risk * (at_risk - events)))
-    low, high = _limits(survival, variance, level)
-    frame = pd.DataFrame({"time": times, "at_risk": at_risk, "ended": events, "survival": survival, "low": low, "high": high})
-    frame["variance"] = variance
-    first = pd.DataFrame({"time": [0.0], "at_risk": [w.sum()], "ended": [0.0], "survival": [1.0], "low": [1.0], "high": [1.0]})
-    return pd.concat(
-        [first.assign(variance=0.0), frame[frame["time"] > 0]] if not (times == 0).any() else [frame], ignore_index=True
-    )
+        variance: Array = np.asarray(np.cumsum(died / (at_risk * (at_risk - died))), dtype=np.float64)
+        low, high = _log_log(survival, survival * np.sqrt(variance), level)
+    found = {
+        "time": time,
+        "at_risk": at_risk,
+        "events": died,
+        "survival": survival,
+        "low": low,
+        "high": high,
+        "variance": variance,
+    }
+    start = {
+        "time": [0.0],
+        "at_risk": [w.sum()],
+        "events": [0.0],
+        "survival": [1.0],
+        "low": [1.0],
+        "high": [1.0],
+        "variance": [0.0],
+    }
+    return pd.concat([pd.DataFrame(start), pd.DataFrame(found)], ignore_index=True) if len(time) else pd.DataFrame(start)
+
+
+def median_time(curve: pd.DataFrame) -> tuple[float, float, float]:
+    """Time by which it has happened to half, with the interval at the level of the curve's own.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        Of :func:`kaplan_meier`.
+
+    Returns
+    -------
+    (median, low, high) : float
+        Infinite where the curve, or the end of its interval, does not come down to a half.
+
+    References
+    ----------
+    Brookmeyer and Crowley (1982), A confidence interval for the median survival time, Biometrics 38.
+
+    Examples
+    --------
+    >>> median_time(kaplan_meier(range(1, 101), [True] * 100, level=0.95))
+    (50.0, 40.0, 60.0)
+    """
+
+    def first(name: str) -> float:
+        below = curve.loc[curve[name] <= 0.5 + 1e-12, "time"]
+        return float(below.iloc[0]) if len(below) else float("inf")
+
+    return first("survival"), first("low"), first("high")
 
 
 def given_waited(curve: pd.DataFrame, waited: float, *, level: float = 0.9) -> pd.DataFrame:
@@ -111,13 +134,17 @@ def given_waited(curve: pd.DataFrame, waited: float, *, level: float = 0.9) -> p
     >>> given_waited(kaplan_meier([1, 2, 3, 4], [True] * 4), 2.0)["survival"].round(2).tolist()
     [1.0, 0.5, 0.0]
     """
+    import pandas as pd
+
     before = curve[curve["time"] <= waited].iloc[-1]
     rest = curve[curve["time"] > waited]
     first = pd.DataFrame({"time": [0.0], "survival": [1.0], "low": [1.0], "high": [1.0]})
     if not before["survival"] > 0 or rest.empty:
         return first
     survival = (rest["survival"] / before["survival"]).to_numpy()
-    low, high = _limits(survival, (rest["variance"] - before["variance"]).to_numpy(), level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = survival * np.sqrt((rest["variance"] - before["variance"]).to_numpy())
+        low, high = _log_log(survival, error, level)
     after = pd.DataFrame({"time": rest["time"].to_numpy() - waited, "survival": survival, "low": low, "high": high})
     return pd.concat([first, after], ignore_index=True)
 
@@ -133,12 +160,97 @@ def at(curve: pd.DataFrame, time: float) -> pd.Series:
     return curve[curve["time"] <= time].iloc[-1]
 
 
-def _limits(survival: Array, variance: Array, level: float) -> tuple[Array, Array]:
+def cumulative_incidence(
+    durations: npt.ArrayLike, causes: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = 0.9
+) -> pd.DataFrame:
+    """Estimate the share to whom each of several things has happened first, by each time (Aalen–Johansen).
+
+    Parameters
+    ----------
+    durations : array of shape (n,)
+        Time until the first of them happened, or until nothing more is known.
+    causes : array of int of shape (n,)
+        Which happened: 1, 2, …; 0: censored.
+    weights : array of shape (n,), optional
+    level : float
+        Of the intervals at each time (delta method, on the scale of log(−log(1 − F))).
+
+    Returns
+    -------
+    DataFrame
+        cause, time, incidence, low, high: for each cause one row per time at which anything happened.
+
+    Raises
+    ------
+    ModelError
+        As :func:`kaplan_meier`.
+
+    References
+    ----------
+    Aalen and Johansen (1978), Scandinavian Journal of Statistics 5. Marubini and Valsecchi (1995), Analysing Survival Data from
+    Clinical Trials and Observational Studies, section 10.2 (variance).
+
+    Examples
+    --------
+    >>> found = cumulative_incidence([1, 2, 3, 4], [1, 2, 1, 1])
+    >>> found.groupby("cause")["incidence"].last().tolist()
+    [0.75, 0.25]
+    """
+    import pandas as pd
+
+    t, cause, w = _checked("cumulative_incidence", durations, np.asarray(causes).astype(int), weights)
+    kinds = int(cause.max(initial=0))
+    time, at_risk, events = _table(t, cause, w, kinds)
+    any_event = events.sum(axis=1)
+    before = np.concatenate([[1.0], np.cumprod(1 - any_event / at_risk)[:-1]]) if len(time) else np.empty(0)
+    parts = []
+    for k in range(kinds):
+        d = events[:, k]
+        F = np.cumsum(before * d / at_risk)
+        left = np.where(at_risk > any_event, at_risk * (at_risk - any_event), np.inf)
+        a, b = any_event / left, before * d / at_risk**2
+        # Σ (F(t) − F(s))² a(s) − 2 Σ (F(t) − F(s)) b(s) + Σ c(s), multiplied out, so that one pass is enough.
+        c = before**2 * (at_risk - d) * d / at_risk**3
+        variance = F**2 * np.cumsum(a) - 2 * F * np.cumsum(a * F) + np.cumsum(a * F**2)
+        variance += -2 * F * np.cumsum(b) + 2 * np.cumsum(b * F) + np.cumsum(c)
+        low, high = _log_log(1 - F, np.sqrt(np.maximum(variance, 0)), level)
+        parts.append(pd.DataFrame({"cause": k + 1, "time": time, "incidence": F, "low": 1 - high, "high": 1 - low}))
+    columns = ["cause", "time", "incidence", "low", "high"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({name: [] for name in columns})
+
+
+def _checked(
+    model: str, durations: npt.ArrayLike, cause: npt.NDArray[np.int64], weights: npt.ArrayLike | None
+) -> tuple[Array, npt.NDArray[np.int64], Array]:
+    t = np.asarray(durations, dtype=float)
+    w = np.ones(len(t)) if weights is None else np.asarray(weights, dtype=float)
+    if t.ndim != 1 or not len(t) or cause.shape != t.shape or w.shape != t.shape:
+        raise ModelError.expected(model, "durations", "as many as there are outcomes and weights, at least one", f"{t.shape}")
+    if not np.isfinite(t).all() or (t < 0).any():
+        raise ModelError.expected(model, "durations", "numbers of at least 0", "others")
+    if (w < 0).any() or w.sum() <= 0:
+        raise ModelError.expected(model, "weights", "numbers of at least 0, not all of them 0", "others")
+    return t, cause, w
+
+
+def _table(t: Array, cause: npt.NDArray[np.int64], w: Array, kinds: int) -> tuple[Array, Array, Array]:
+    """Times at which something happened, how many were at risk just before, and to how many what happened."""
+    times, place = np.unique(t, return_inverse=True)
+    events = np.zeros((len(times), kinds))
+    for k in range(kinds):
+        events[:, k] = np.bincount(place, w * (cause == k + 1), len(times))
+    at_risk = np.cumsum(np.bincount(place, w, len(times))[::-1])[::-1]
+    some = events.sum(axis=1) > 0
+    return times[some], at_risk[some], events[some]
+
+
+def _log_log(survival: Array, error: Array, level: float) -> tuple[Array, Array]:
+    """Interval of a share on the scale of log(−log): it stays between 0 and 1."""
+    from scipy import special
+
     z = float(special.ndtri((1 + level) / 2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_s = np.log(survival)
-        half = z * np.sqrt(variance) / np.abs(log_s)
-        inner = np.log(-log_s)
-        low, high = np.exp(-np.exp(inner + half)), np.exp(-np.exp(inner - half))
-    edge = (survival <= 0) | (survival >= 1)
-    return np.where(edge, survival, low), np.where(edge, survival, high)
+    inside = (survival > 1e-12) & (survival < 1)
+    s = np.where(inside, survival, 0.5)
+    half = np.where(inside, z * error / (s * -np.log(s)), 0.0)
+    low, high = s ** np.exp(half), s ** np.exp(-half)
+    return np.where(inside, low, survival), np.where(inside, high, survival)

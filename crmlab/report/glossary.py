@@ -23,6 +23,14 @@ GLOSSARY = {
     "revenue share": "the part of all revenue that a group brings",
     "recency": "how lately a customer bought",
     "frequency": "on how many days a customer bought",
+    "Kaplan–Meier": "an estimate of how long things last that counts those which have not ended yet",
+    "Markov chain": "a model in which the next move depends on the present state only, not on how it was reached",
+    "transition matrix": "for each state, how likely each state is one step later",
+    "growth accounting": "the change of a number of customers, split into those who came, came back and left",
+    "own rhythm": "the mean number of days between the purchases of one customer",
+    "reactivated": "came back after having lapsed",
+    "lapsed": "silent for longer than nine in ten gaps between purchases, unless other thresholds were chosen",
+    "cohort": "the customers who first came in one period",
     "stale": "without a purchase for longer than the number of days chosen",
 }
 _SKIPPED = (
