@@ -172,7 +172,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     if test is not None:
         tables["check"] = views.check_table(test, life, form, level)
     if value is not None:
-        what = "revenue" if source == "revenue" else f"gross margin ({form.share(margin)} of spend)"
+        what = "revenue" if source in ("revenue", "loss") else f"gross margin ({form.share(margin)} of spend)"
         what += f", discounted at {form.share(params.rate)} a year,"
         tables["value"] = views.value_table(value, life, form, level, what, life.words.span(steps), params.min_group)
     if len(cohorts):

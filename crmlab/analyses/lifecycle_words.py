@@ -119,7 +119,7 @@ def warnings(
                 "times as much as chance would have it. "
                 "The intervals are widened for it; a matrix that stays fixed is a simplification."
             )
-    if source == "revenue" and valued:
+    if source in ("revenue", "loss") and valued:
         out.append("No costs are known, so the value of the base is revenue. Give margin=0.3, say, to see profit.")
     return tuple(out)
 
