@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ _LONGEST_SOCKET = 90  # a socket's path must fit into 107 bytes, and gets a suff
 class Kernels:
     """Starts the kernels of one run; use it in a ``with`` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, reports: Sequence[str] = ()) -> None:
+        self._reports = tuple(reports)  # whose analyses are imported once for all
         self._lock = threading.Lock()
         self._zygote: Zygote | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="crmlab-"))
@@ -49,7 +51,7 @@ class Kernels:
         """Start the warm process, so that it imports while the runner goes on."""
         with self._lock:
             if self._zygote is None and available():
-                self._zygote = Zygote({**os.environ, **ENVIRONMENT})
+                self._zygote = Zygote({**os.environ, **ENVIRONMENT}, self._reports)
 
     def prepare(self, manager: Any) -> None:
         """Make a kernel manager start its kernel from the warm process, and talk with it through private sockets."""

@@ -80,6 +80,7 @@ class Crew:
     """The kernels of one call; nothing is imported or started before the first notebook wants one."""
 
     def __init__(self) -> None:
+        self.reports: set[str] = set()
         self._lock = threading.Lock()
         self._kernels: Kernels | None = None
 
@@ -89,7 +90,7 @@ class Crew:
             if self._kernels is None:
                 from crmlab.report.kernels import Kernels
 
-                self._kernels = Kernels()
+                self._kernels = Kernels(sorted(self.reports))
                 self._kernels.warm_up()
             return self._kernels
 
@@ -154,6 +155,7 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
             _unreadable(order, settings, error)
             raise
         jobs = plan_jobs(order, list(inputs.rows))
+        crew.reports |= {job.name for job in jobs if not job.skipped}
         batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop, crew))
     with _locked({batch.folder for batch in batches}, settings), crew:
         records = _run_all(batches, settings, stop)

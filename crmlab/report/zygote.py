@@ -78,9 +78,9 @@ class ForkedProcess:
 class Zygote:
     """The runner's end: starts the warm process, asks it for kernels, hears when they end. Safe from any thread."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        # The last argument is read by nobody: it lets people who list processes find kernels under their usual name.
-        command = [sys.executable, "-m", "crmlab.report.zygote", "ipykernel_launcher"]
+    def __init__(self, environment: Mapping[str, str], reports: Sequence[str] = ()) -> None:
+        # The first argument is read by nobody: it lets people who list processes find kernels under their usual name.
+        command = [sys.executable, "-m", "crmlab.report.zygote", "ipykernel_launcher", *reports]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(environment), start_new_session=True
         )
@@ -168,8 +168,8 @@ class _Watch:
             os._exit(0)
 
 
-def serve() -> None:
-    """Be the warm process: import, then fork a kernel per request until the input closes."""
+def serve(reports: Sequence[str] = ()) -> None:
+    """Be the warm process: import, with the analyses of some reports, then fork a kernel per request until the input closes."""
     import gc
     from importlib import import_module
 
@@ -182,7 +182,7 @@ def serve() -> None:
         import_module(name)
     from crmlab.report import registry
 
-    for name in registry.report_names():
+    for name in reports:
         registry.analysis(name)
     sys.meta_path.remove(watch)
     gc.collect()
@@ -265,4 +265,4 @@ def _reap(children: set[int], replies: Any) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[2:])
