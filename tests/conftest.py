@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 
+# Two workers on two cores: threads of numerical libraries would only get in each other's way, as they would in kernels.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # PySpark's own: sockets that its gateway leaves to the garbage collector, names that pandas and Arrow are giving up.
 SPARK_NOISE = ("ignore::Warning:pyspark", "ignore::Warning:py4j", "ignore::ResourceWarning")
 OWNED = pytest.StashKey[Path]()

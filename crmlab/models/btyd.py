@@ -258,10 +258,9 @@ class BuyTillYouDie(Future):
                 def mixed(t: Array) -> Array:
                     return np.mean([chance(t) for chance in each], axis=0)
 
-                # Mixed over a few parameters, a time is known to no more digits than these.
                 bounds = (
-                    self._first_time(mixed, (1 - share) / 2, states, 1e-6),
-                    self._first_time(mixed, (1 + share) / 2, states, 1e-6),
+                    self._first_time(mixed, (1 - share) / 2, states),
+                    self._first_time(mixed, (1 + share) / 2, states),
                 )
         return joined("next_purchase", summary.index, states.inverse, point, bounds, interval == "mean")
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import crmlab
+from crmlab.analyses import common, value_base, value_tiers
 from crmlab.analyses import customer_value as analysis
-from crmlab.analyses import value_base, value_tiers
 from crmlab.analyses.value_backtest import calibration, simple_rules
 from crmlab.data.donors import make_donors
 from crmlab.data.shop import make_shop
@@ -274,14 +274,14 @@ def test_margin_comes_from_costs_or_is_given(data):
 
 def test_costs_above_prices_are_not_called_unknown(monkeypatch):
     shop = crmlab.open_dataset("shop")
-    monkeypatch.setattr(analysis, "gross_margin", lambda *_: (-0.2, 1.0))
+    monkeypatch.setattr(common, "gross_margin", lambda *_: (-0.2, 1.0))
     assert analysis.margin_of(shop, value_base.base_of(shop), analysis.Params()) == (1.0, "loss", 1.0)
     found = analysis.run(shop, analysis.Params(as_of="2024-12-31", model="bg_nbd"))
     assert any(warning.startswith("By their unit costs") for warning in found.warnings)
     assert not any("No costs are known" in warning for warning in found.warnings)
     assert "revenue" in found.findings[0].sentence()
     # A margin that rests on few products says so.
-    monkeypatch.setattr(analysis, "gross_margin", lambda *_: (0.4, 0.03))
+    monkeypatch.setattr(common, "gross_margin", lambda *_: (0.4, 0.03))
     few = analysis.run(shop, analysis.Params(as_of="2024-12-31", model="bg_nbd"))
     assert any("unit costs of products with 3.0" in point for point in few.method.assumptions)
 
