@@ -161,11 +161,11 @@ def sizes_table(frame: pd.DataFrame, life: Life, form: Format) -> Table:
     shown = count.join(money).reset_index().iloc[::-1].reset_index(drop=True)
     columns = {"date": Column(f"{life.words.period.capitalize()} to", "date")}
     columns |= {state: Column(state.capitalize(), "count") for state in STATES}
-    columns |= {f"spend_{state}": Column(f"Revenue: {state}", "money") for state in CURRENT}
+    shown["spend"] = shown[[f"spend_{state}" for state in STATES]].sum(axis=1)
+    columns["spend"] = Column("Revenue", "money")
     caption = (
-        f"{life.words.many.capitalize()} in each state at the end of each {life.words.period}, and what those in it "
-        "then had spent in "
-        f"the {life.words.period}."
+        f"{life.words.many.capitalize()} in each state at the end of each {life.words.period}, and the revenue of the "
+        f"{life.words.period}; that of each state is in the file and in the picture above."
     )
     return Table(caption, shown, columns, form, top=7)
 

@@ -197,7 +197,7 @@ def transitions(
     )
     keys = ["start", "stop", "slow", "lapse", "lose", "kind", "before"]
     counted = rows.group_by(*keys, *(["waited"] if longest is not None else [])).agg(
-        customers=rows.count(), bought=rows["bought"].sum(), spent=rows["spent"].sum().cast("float64")
+        customers=rows.count(), bought=rows["bought"].sum(), spent=rows["spent"].sum()
     )
     steps = ibis.memtable(pd.DataFrame({"place": range(1, len(places)), "date": places[1:]}))
     pairs = counted.join(steps, [counted["start"] <= steps["place"], counted["stop"] > steps["place"]])
@@ -211,16 +211,18 @@ def transitions(
         silent = ibis.ifelse(entered, (pairs["place"] - 1 - pairs["waited"]).fill_null(-1), pairs["place"] - 1 - pairs["start"])
         columns["silence_before"] = ibis.least(silent, longest).cast("int64")
         columns["silence"] = ibis.least(pairs["place"] - pairs["start"], longest).cast("int64")
+    # Money stays exact until it is summed: sums of floats would depend on the order in which an engine adds them.
+    nothing = ibis.literal(0).cast(pairs["spent"].type())
     moves = pairs.select(
         **columns,
         customers=pairs["customers"],
         bought=ibis.ifelse(entered, pairs["bought"], 0),
-        spent=ibis.ifelse(entered, pairs["spent"], 0.0),
+        spent=ibis.ifelse(entered, pairs["spent"], nothing),
     )
     return moves.group_by(*columns).agg(
         customers=moves["customers"].sum().cast("int64"),
         occasions=moves["bought"].sum().cast("int64"),
-        spend=moves["spent"].sum(),
+        spend=moves["spent"].sum().cast("float64"),
     )
 
 

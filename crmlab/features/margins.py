@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import ibis
 
 
+EXACT = "decimal(18, 4)"
+
+
 def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date | None = None) -> tuple[float, float] | None:
     """Gross margin of all that was sold, from the unit costs of products.
 
@@ -36,7 +39,8 @@ def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date |
     found = joined.aggregate(
         revenue=joined["amount"].sum().cast("float64"),
         known=joined["amount"].sum(where=known).cast("float64"),
-        cost=(joined["quantity"].cast("float64") * joined["unit_cost"].cast("float64")).sum(where=known),
+        # Exact until it is summed: a sum of floats depends on the order in which an engine adds them.
+        cost=(joined["quantity"].cast(EXACT) * joined["unit_cost"].cast(EXACT)).sum(where=known).cast("float64"),
     )
     row = found.to_pyarrow().to_pylist()[0]
     if not row["known"] or row["known"] <= 0 or not row["revenue"] or row["revenue"] <= 0:

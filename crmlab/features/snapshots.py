@@ -101,7 +101,7 @@ def snapshots(
     # Within a customer's occasions (and, of no use, within the other days): from one to the next.
     order = ibis.window(group_by=["customer_id", "is_occasion"], order_by="day")
     gap = base["day"].delta(base["day"].lag().over(order), unit="day")
-    events = base.select("customer_id", "day", "is_occasion", spend=base["spend"].cast("float64"), gap=gap.cast("float64"))
+    events = base.select("customer_id", "day", "is_occasion", "spend", gap=gap.cast("int64"))
     parts = [_of_day(events, day, window, active_within, outcome) for day in days]
     found = parts[0] if len(parts) == 1 else ibis.union(*parts)
     if order_lines is None:
@@ -186,11 +186,14 @@ def _of_day(events: ibis.Table, day: dt.date, window: int, active_within: int, o
     def count(condition: Any) -> Any:
         return ibis.ifelse(real & condition, one, ibis.literal(0)).sum().cast("int64")
 
+    # Money and days stay exact until they are summed: sums of floats depend on the order in which an engine adds them.
+    free = ibis.literal(0).cast(spend.type())
+
     def total(condition: Any, value: Any) -> Any:
-        return ibis.ifelse(condition, value, ibis.literal(0.0)).sum()
+        return ibis.ifelse(condition, value, free).sum().cast("float64")
 
     nothing = ibis.null("float64")
-    gap = ibis.ifelse(real, events["gap"], nothing)
+    gap = ibis.ifelse(real, events["gap"], ibis.null("int64"))
     day_of = ibis.ifelse(real, when, ibis.null("date"))
     last_year = ibis.literal(day - dt.timedelta(days=365), type="date")
     season_end = ibis.literal(day - dt.timedelta(days=365 - window), type="date")
@@ -198,14 +201,14 @@ def _of_day(events: ibis.Table, day: dt.date, window: int, active_within: int, o
         "_last": day_of.max(),
         "_first": day_of.min(),
         "occasions": count(True),
-        "mean_gap": gap.mean(),
-        "gap_spread": gap.std(how="pop"),
+        "_gaps": gap.sum().cast("float64"),
+        "_squares": (gap * gap).sum().cast("float64"),
         "recent": count(when > back(window)),
         "earlier": count((when <= back(window)) & (when > back(2 * window))),
         "same_season": count((when > last_year) & (when <= season_end)),
         "total_spend": total(real, spend),
         "recent_spend": total(real & (when > back(window)), spend),
-        "last_spend": _latest(spend, day_of),
+        "last_spend": _latest(spend, day_of).cast("float64"),
         "_back": total(known & ~events["is_occasion"], -spend),
     }
     if outcome:
@@ -214,14 +217,17 @@ def _of_day(events: ibis.Table, day: dt.date, window: int, active_within: int, o
     grouped = events.group_by("customer_id").agg(**columns)
     grouped = grouped.filter(grouped["_last"] > back(active_within))
     since = now.delta(grouped["_last"], unit="day").cast("int64")
+    count_gaps = (grouped["occasions"] - 1).nullif(0).cast("float64")
+    mean_gap = grouped["_gaps"] / count_gaps
+    spread = ibis.greatest(grouped["_squares"] / count_gaps - mean_gap * mean_gap, 0.0).sqrt()
     result = {
         "date": now,
         "days_since_last": since,
         "occasions": grouped["occasions"],
         "age": now.delta(grouped["_first"], unit="day").cast("int64"),
-        "mean_gap": grouped["mean_gap"],
-        "gap_spread": ibis.ifelse(grouped["occasions"] > 2, grouped["gap_spread"], nothing),
-        "silence": since.cast("float64") / grouped["mean_gap"],
+        "mean_gap": mean_gap,
+        "gap_spread": ibis.ifelse(grouped["occasions"] > 2, spread, nothing),
+        "silence": since.cast("float64") / mean_gap,
         "recent": grouped["recent"],
         "earlier": grouped["earlier"],
         "trend": grouped["recent"] - grouped["earlier"],
