@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+FloatArray = npt.NDArray[np.float64]
+
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Interval of a proportion by Wilson's score method.
@@ -41,6 +43,77 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low = 0.0 if successes == 0 else max(0.0, float(middle - half))
     high = 1.0 if successes == n else min(1.0, float(middle + half))
+    return low, high
+
+
+def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Exact intervals of proportions, which hold their level whatever the proportion.
+
+    Parameters
+    ----------
+    successes, n : array
+        Number that have the property, number in all.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (low, high) : ndarray
+        In [0, 1]; (0, 1) where n is 0.
+
+    References
+    ----------
+    Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson(19, 21)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.6962, 0.9883)
+    """
+    from scipy import special
+
+    k, size = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low = np.where(k > 0, special.betaincinv(np.maximum(k, 1e-300), size - k + 1, tail), 0.0)
+        high = np.where(k < size, special.betaincinv(k + 1, np.maximum(size - k, 1e-300), 1 - tail), 1.0)
+    return low, high
+
+
+FEW = 10  # fewer successes or failures than this, and a proportion's interval is the exact one
+
+
+def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Intervals of many proportions: Wilson's, and the exact one where fewer than 10 have the property or fewer than 10 have not.
+
+    Parameters
+    ----------
+    successes, n : array
+        Number that have the property, number in all.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (low, high) : ndarray
+
+    Examples
+    --------
+    >>> low, high = proportion_intervals([19, 19], [38, 21])
+    >>> low.round(4).tolist(), high.round(4).tolist()
+    ([0.3485, 0.6962], [0.6515, 0.9883])
+    """
+    from scipy import special
+
+    k, size = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(n, dtype=float))
+    z = -float(special.ndtri((1 - level) / 2))
+    some = np.maximum(size, 1)
+    middle, half = k / some + z * z / (2 * some), z * np.sqrt(k / some * (1 - k / some) / some + z * z / (4 * some * some))
+    low, high = (middle - half) / (1 + z * z / some), (middle + half) / (1 + z * z / some)
+    few = np.minimum(k, size - k) < FEW
+    if few.any():
+        low[few], high[few] = clopper_pearson(k[few], size[few], level)
     return low, high
 
 
