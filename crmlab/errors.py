@@ -353,8 +353,13 @@ class PlanError(CrmlabError, ValueError):
         return cls(f"There is no plan {_shown(name)}. {_hint(name, known)} Plans are files plans/NAME.toml.")
 
     @classmethod
-    def not_toml(cls, path: Any, reason: Any) -> PlanError:
-        return cls(f"{path} is not valid TOML. {reason}. Runs look like [[run]].")
+    def no_campaign(cls, path: Any) -> PlanError:
+        return cls(f"There is no plan {path}. Expected a TOML file with campaign, salt and one [[cell]] for each cell.")
+
+    @classmethod
+    def not_toml(cls, path: Any, reason: Any, form: str = "[[run]]") -> PlanError:
+        what = "Runs look" if form == "[[run]]" else "Cells look"
+        return cls(f"{path} is not valid TOML. {reason}. {what} like {form}.")
 
     @classmethod
     def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> PlanError:
@@ -364,6 +369,183 @@ class PlanError(CrmlabError, ValueError):
     @classmethod
     def expected(cls, where: str, key: str, expectation: str, got: Any) -> PlanError:
         return cls(f"{where}: {key} must be {expectation}. Got {_shown(got)} instead.")
+
+
+class CampaignError(CrmlabError, ValueError):
+    """Cells of a campaign do not make a test, or the campaign memory cannot take or give what was asked for."""
+
+    @classmethod
+    def cell_twice(cls, cell: str) -> CampaignError:
+        return cls(
+            f"Cell {_shown(cell)} is there twice. Expected one row per cell. Found 2 or more. Give each cell a name of its own."
+        )
+
+    @classmethod
+    def own_control(cls, cell: str) -> CampaignError:
+        return cls(f"Cell {_shown(cell)} is its own control. Expected another cell. Name one that is not contacted.")
+
+    @classmethod
+    def no_such_control(cls, cell: str, control: str, known: Iterable[str]) -> CampaignError:
+        return cls(
+            f"The control of cell {_shown(cell)} is no cell of its campaign. Got {_shown(control)}. {_hint(control, known)}"
+        )
+
+    @classmethod
+    def foreign_control(cls, cell: str, control: str, campaign: str, other: str) -> CampaignError:
+        return cls(
+            f"The control of cell {_shown(cell)} must be of the same campaign, {_shown(campaign)}. "
+            f"Got {_shown(control)} of {_shown(other)} instead. People of two lists cannot be compared."
+        )
+
+    @classmethod
+    def without_control(cls, cell: str, campaign: str) -> CampaignError:
+        return cls(
+            f"Cell {_shown(cell)} of {_shown(campaign)} has no control and is nobody's. Expected a control, as other cells of the "
+            "campaign have. Found none. Name one in control_cell_id."
+        )
+
+    @classmethod
+    def code_twice(cls, code: str, cells: Iterable[str]) -> CampaignError:
+        return cls(
+            f"The response code {_shown(code)} is used twice. Expected a code of its own for each cell. Found it for: "
+            f"{_listing(cells)}. Responses could not be told apart."
+        )
+
+    @classmethod
+    def shares(cls, campaign: str, total: float) -> CampaignError:
+        return cls(f"The planned shares of {_shown(campaign)} must add up to 1. Found {total:.6g}. Correct planned_share.")
+
+    @classmethod
+    def negative(cls, cell: str, column: str, value: Any) -> CampaignError:
+        return cls(f"'{column}' of cell {_shown(cell)} must be at least 0. Got {_shown(value)} instead. Costs are positive.")
+
+    @classmethod
+    def window(cls, cell: str, opens: Any, closes: Any) -> CampaignError:
+        return cls(
+            f"The window of cell {_shown(cell)} ends before it begins. Expected opens_on on or before closes_on. "
+            f"Got {opens} and {closes}. Are they the wrong way round?"
+        )
+
+    @classmethod
+    def expected(cls, what: str, expectation: str, got: Any, hint: str = "") -> CampaignError:
+        return cls(f"{what} must be {expectation}. Got {_shown(got)} instead.{' ' + hint if hint else ''}")
+
+    @classmethod
+    def missing_column(cls, what: str, column: str, found: Iterable[Any]) -> CampaignError:
+        return cls(f"{what}: missing column '{column}'. Found: {_listing(found)}.")
+
+    @classmethod
+    def unknown_cells(cls, campaign: str, cells: Iterable[str], known: Iterable[str]) -> CampaignError:
+        return cls(f"{campaign}: there is no cell {_listing(cells)}. Expected cells of the campaign: {_listing(known)}.")
+
+    @classmethod
+    def twice_assigned(cls, campaign: str, count: int, customer: str) -> CampaignError:
+        customers = "1 customer is" if count == 1 else f"{count:,} customers are"
+        return cls(f"{campaign}: {customers} assigned twice. Expected one cell for each. Found for example {_shown(customer)}.")
+
+    @classmethod
+    def code_changed(cls, cell: str, old: Any, new: Any) -> CampaignError:
+        return cls(
+            f"The response code of a launched cell cannot change. Expected {_shown(old)} for cell {_shown(cell)}. "
+            f"Got {_shown(new)} instead. Codes are in people's hands: give a new cell a new name."
+        )
+
+    @classmethod
+    def launched_already(cls, campaign: str, at: str) -> CampaignError:
+        return cls(
+            f"The campaign {_shown(campaign)} is launched and cannot change. Expected the cells and people of {at[:10]}. "
+            "Found others. Plan a new campaign under another name."
+        )
+
+    @classmethod
+    def no_list(cls, campaign: str) -> CampaignError:
+        return cls(
+            f"There is no list for {_shown(campaign)}. Expected one pulled from the data set, or a csv file with customer_id. "
+            "Found neither. Give one with --list FILE."
+        )
+
+    @classmethod
+    def bad_list(cls, name: str, reason: str) -> CampaignError:
+        return cls(f"The list {name} cannot be read. {reason}. Expected a csv file in UTF-8 with a column customer_id.")
+
+    @classmethod
+    def unknown_customers(cls, name: str, count: int, example: str) -> CampaignError:
+        customers = "1 customer" if count == 1 else f"{count:,} customers"
+        return cls(
+            f"The list {name} holds {customers} who are not in the data set. Expected customers of it. Found for example "
+            f"{_shown(example)}. Leading zeros count."
+        )
+
+    @classmethod
+    def cannot_measure(cls, campaign: str, reason: str) -> CampaignError:
+        return cls(f"{campaign} cannot be measured. {reason} Nothing was written.")
+
+    @classmethod
+    def lists_not_written(cls, path: Any, reason: Any) -> CampaignError:
+        return cls(f"The lists cannot be written to {path}. {reason}. Nothing was launched. Choose another folder with --out.")
+
+    @classmethod
+    def list_not_placed(cls, path: Any, reason: Any) -> CampaignError:
+        return cls(f"The campaign is launched, but {path} cannot be written. {reason}. Run the same command again to write it.")
+
+    @classmethod
+    def closed(cls, campaign: str) -> CampaignError:
+        return cls(f"The campaign {_shown(campaign)} is closed. Expected no further results. Plan a new one.")
+
+    @classmethod
+    def unknown(cls, campaign: str, known: Iterable[str]) -> CampaignError:
+        return cls(f"There is no campaign {_shown(campaign)} in the memory. {_hint(campaign, known)}")
+
+    @classmethod
+    def unreadable(cls, name: str, reason: str) -> CampaignError:
+        return cls(
+            f"{name} of the campaign memory cannot be read. Expected an event written by crmlab campaign. Found: {_shown(reason, 120)}. "
+            "Nothing was changed. Restore it from a copy, or move it elsewhere."
+        )
+
+    @classmethod
+    def foreign(cls, name: str) -> CampaignError:
+        return cls(
+            f"{name} in the campaign memory is no event. Expected files that crmlab campaign wrote, and nothing else. "
+            "Nothing was changed. Move it elsewhere."
+        )
+
+    @classmethod
+    def altered(cls, name: str) -> CampaignError:
+        return cls(
+            f"{name} of the campaign memory is not as it was written. Expected the content that its name stands for. Found another. "
+            "Nothing was changed. Restore it from a copy."
+        )
+
+    @classmethod
+    def newer(cls, name: str, known: int, found: Any) -> CampaignError:
+        return cls(
+            f"{name} of the campaign memory has another form. Expected form {known}. Found {_shown(found)}. "
+            "Use the version of crmlab that wrote it."
+        )
+
+    @classmethod
+    def cannot_write(cls, path: Any, reason: Any) -> CampaignError:
+        return cls(f"The campaign memory {path} cannot be written. {reason}. Name another folder in CRMLAB_CAMPAIGNS.")
+
+    @classmethod
+    def no_address(cls, variable: str) -> CampaignError:
+        return cls(
+            f"The environment variable {variable} must hold an address such as postgresql://user@host/database. "
+            "Got nothing or something else, which is not shown."
+        )
+
+    @classmethod
+    def address_given(cls) -> CampaignError:
+        # What was given may hold a password.
+        return cls(
+            "The campaign memory must be named by a folder. Got the address of a database, which is not shown. "
+            "Put it into the environment variable CRMLAB_CAMPAIGNS: addresses are never written into files."
+        )
+
+    @classmethod
+    def no_database(cls, variable: str, kind: str) -> CampaignError:
+        return cls(f"The campaign memory that {variable} names does not answer or refuses ({kind}). Nothing was changed.")
 
 
 class NotInProjectError(CrmlabError, RuntimeError):
@@ -432,8 +614,80 @@ class ModelError(CrmlabError, ValueError):
         )
 
     @classmethod
+    def frame_lacks(cls, model: str, column: str, found: Iterable[Any], hint: str) -> ModelError:
+        return cls(f"{model}: missing column '{column}'. Found: {_listing(found)}. {hint}")
+
+    @classmethod
+    def no_part(cls, part: str) -> ModelError:
+        return cls(
+            f"rules: every part of a set of items needs its count. Found none for {part}. "
+            "Give the itemsets whole, before anything is filtered."
+        )
+
+    @classmethod
+    def margins_differ(cls, sold: int, held: int) -> ModelError:
+        return cls(
+            f"BasketNull: items and baskets must add up to the same. Found {sold:,} by the items' counts and {held:,} by the "
+            "baskets' margins. Take both from one matrix."
+        )
+
+    @classmethod
     def not_comparable(cls, needed: str, found: str) -> ModelError:
         return cls(f"compare: needs {needed}. Found: {found}.")
+
+    @classmethod
+    def unknown_metric(cls, metric: str, known: Iterable[str], argument: str = "metrics") -> ModelError:
+        return cls(f"Unknown metric {_shown(metric)} in {argument}. Expected one of the cell's. {_hint(metric, known)}")
+
+    @classmethod
+    def not_a_rate(cls, model: str, metric: str, mean: float) -> ModelError:
+        return cls(
+            f"{model}: '{metric}' is taken for a rate, whose mean must be from 0 to 1. Found {mean:.6g}. "
+            "Give its sum of squares (or its variance) where its values are not 0 or 1."
+        )
+
+    @classmethod
+    def impossible_square(cls, model: str, metric: str) -> ModelError:
+        return cls(
+            f"{model}: the sum of squares of '{metric}' is less than its sum allows. Expected at least sum² / n. "
+            "Check that both are over the same customers."
+        )
+
+    @classmethod
+    def no_product(cls, first: str, second: str) -> ModelError:
+        return cls(
+            f"The sum of products of '{first}' and '{second}' is not known. Expected it of each cell that they are used together in. "
+            f"Give it in products, under ('{first}', '{second}')."
+        )
+
+    @classmethod
+    def unknown_cell(cls, what: str, cell: str, known: Iterable[str]) -> ModelError:
+        return cls(f"There is no {what} {_shown(cell)}. Expected the name of a cell. {_hint(cell, known)}")
+
+    @classmethod
+    def no_control(cls, cell: str) -> ModelError:
+        return cls(
+            f"Cell {_shown(cell)} has no control. Expected another cell that it is compared with. Found none. "
+            "Name one in control."
+        )
+
+    @classmethod
+    def own_control(cls, cell: str) -> ModelError:
+        return cls(f"Cell {_shown(cell)} is its own control. Expected another cell. Name one that was not contacted.")
+
+    @classmethod
+    def does_not_vary(cls, metric: str, value: float) -> ModelError:
+        return cls(
+            f"'{metric}' does not vary: it is {value:.6g} for every customer of every cell. Expected some difference between "
+            "customers, or no interval can be given. Leave it out, or wait for responses."
+        )
+
+    @classmethod
+    def not_estimable(cls, effects: Iterable[str]) -> ModelError:
+        return cls(
+            f"These effects cannot be told apart in the cells that were sent: {_listing(effects)}. Expected a design that "
+            "separates them. Ask for fewer interactions (order=1), or see the alias table."
+        )
 
 
 class InfiniteMeanError(ModelError):
@@ -453,3 +707,54 @@ class ConvergenceError(ModelError, RuntimeError):
             f"{model}: the fit did not converge. Expected a gradient of 0 at an optimum. Tried: {_listing(tried)}. "
             "Check the time unit and look for customers unlike all others."
         )
+
+
+class PublishError(CrmlabError, RuntimeError):
+    """A table cannot be published."""
+
+    @classmethod
+    def address_given(cls) -> PublishError:
+        # What was given may hold a password: it is not shown.
+        return cls(
+            "An address of a database must not be given on the command line, where others can read it. Expected the name of an "
+            "environment variable that holds it. Found an address, which is not shown. For example: --to env:CRM_DATABASE"
+        )
+
+    @classmethod
+    def no_environment(cls, variable: str, found: str) -> PublishError:
+        return cls(
+            f"The environment variable {_shown(variable)} must hold an address such as postgresql://user@host/database. "
+            f"Found {found}. Set it before the command, and never write it into a file."
+        )
+
+    @classmethod
+    def unknown_target(cls, to: Any) -> PublishError:
+        return cls(
+            f"There is nothing to publish to in {_shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
+            "env:NAME for Postgres."
+        )
+
+    @classmethod
+    def not_ours(cls, place: str, found: Iterable[str]) -> PublishError:
+        return cls(
+            f"{place} holds what crmlab did not publish. Expected nothing, or what was published before. Found: {_listing(found)}. "
+            "Choose another place: what is there would be lost."
+        )
+
+    @classmethod
+    def cannot_write(cls, place: str, reason: str) -> PublishError:
+        return cls(f"{place}: the tables could not be published ({reason}). What was published before is as it was. Try again.")
+
+    @classmethod
+    def unknown_column(cls, table: str, column: str, known: Iterable[str]) -> PublishError:
+        return cls(f"{table}: the column {_shown(column)} is not in the data dictionary. {_hint(column, known)}")
+
+    @classmethod
+    def missing_column(cls, table: str, column: str, found: Iterable[Any]) -> PublishError:
+        return cls(
+            f"{table}: missing column '{column}', which must be published. Found: {_listing(found)}. Add it to the frame."
+        )
+
+    @classmethod
+    def wrong_values(cls, table: str, column: str, expected: str, found: str) -> PublishError:
+        return cls(f"{table}: column '{column}' must hold {expected}. Found {found}. Correct the frame.")

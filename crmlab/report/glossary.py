@@ -31,6 +31,11 @@ GLOSSARY = {
     "reactivated": "came back after having lapsed",
     "lapsed": "silent for longer than nine in ten gaps between purchases, unless other thresholds were chosen",
     "cohort": "the customers who first came in one period",
+    "false discovery rate": "the share of what is called found that is found by chance only",
+    "base rate": "how often something is in any basket, whatever else is in it",
+    "hit rate": "the share of customers who bought at least one product of their list",
+    "backtest": "a forecast made as of an earlier day, held against what came since",
+    "lift": "how many times more often two things are together than if they had nothing to do with each other",
     "stale": "without a purchase for longer than the number of days chosen",
 }
 _SKIPPED = (

@@ -1,0 +1,306 @@
+"""Cross-sell: which offer to whom, with evidence.
+
+What lies together in baskets beyond chance, the products that each customer is likeliest to buy next, and how such offers would
+have done on days whose outcome is known. None of it is the effect of an offer: that takes a test cell.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab import checks
+from crmlab.analyses import cross_sell_charts as charts
+from crmlab.analyses import cross_sell_views as views
+from crmlab.analyses.common import contactable, context_of
+from crmlab.analyses.cross_sell_backtest import Backtest, backtest_offers
+from crmlab.analyses.cross_sell_blend import outcome_of
+from crmlab.analyses.cross_sell_cycles import Cycles, repurchase_cycles
+from crmlab.analyses.cross_sell_offers import Offers, next_best_offers
+from crmlab.analyses.cross_sell_pairs import (
+    Found,
+    bundles_of,
+    find,
+    halves,
+    learn_pairs,
+)
+from crmlab.analyses.cross_sell_state import State, margins_of, names_of, state_at
+from crmlab.analyses.cross_sell_words import findings_of, method_of, metrics_of, warnings_of
+from crmlab.analyses.cross_sell_worth import Holdings, best_direction, promising, worth_of
+from crmlab.errors import TooLittleError
+from crmlab.features.orders import history
+from crmlab.result import Output, Result
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+
+NEEDS = ("order_lines",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What an analyst may choose. The defaults run on the embedded data."""
+
+    as_of: str | None = None  # last day of history, ISO date; default: the last order's day
+    unit: str = "order"  # what a basket is: "order", or "customer" for all that a customer bought
+    level_of: str = "product"  # what an item is: "product" or "category"
+    min_count: int | None = None  # baskets that a pair must be in; default: one basket in 500, and at least 10
+    max_items: int = 100  # of a basket; one with more is cut down to so many
+    horizon: int = 91  # days for which a purchase is predicted, and on which offers are tested
+    k: int = 3  # offers per customer
+    margin: float | None = None  # gross margin, share of spend that is kept; default: from unit costs, else margin is revenue
+    level: float = 0.95  # of every interval
+    min_group: int = 5  # fewer customers are not counted on the page
+    seed: int = 0  # of bootstrap and samples
+
+    def __post_init__(self) -> None:
+        checks.day("cross_sell", "as_of", self.as_of)
+        checks.choice("cross_sell", "unit", self.unit, ("order", "customer"))
+        checks.choice("cross_sell", "level_of", self.level_of, ("product", "category"))
+        if self.min_count is not None:
+            checks.whole("cross_sell", "min_count", self.min_count, 1)
+        checks.whole("cross_sell", "max_items", self.max_items, 2)
+        checks.whole("cross_sell", "horizon", self.horizon, 7, 730)
+        checks.whole("cross_sell", "k", self.k, 1, 20)
+        if self.margin is not None:
+            checks.positive("cross_sell", "margin", self.margin, 1)
+        checks.share("cross_sell", "level", self.level)
+        checks.whole("cross_sell", "min_group", self.min_group, 1)
+        checks.whole("cross_sell", "seed", self.seed, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What the page is made of; None where the data do not allow it, with the reason in ``absent``."""
+
+    found: Found
+    pairs: pd.DataFrame  # actionable, with names, reach, worth and both halves; first what surely brings most
+    bundles: pd.DataFrame
+    names: dict[str, str]
+    backtest: Backtest | None
+    offers: Offers | None
+    cycles: Cycles | None
+    customers: int | None
+    margin_source: str
+    absent: dict[str, str]
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """The three pairs that surely bring most: the first of those whose extra margin is known and who reach anybody."""
+        return self.pairs[self.pairs["extra"].notna() & (self.pairs["reach"] > 0)].head(3)
+
+
+def run(data: Dataset, params: Params = Params()) -> Result:
+    """Say which offers to make to whom, and how surely they would have met what people then bought.
+
+    Parameters
+    ----------
+    data : Dataset
+        Needs order lines; names, categories, costs and last days of sale come from products, suppression from customers, where
+        they are there.
+    params : Params
+
+    Returns
+    -------
+    Result
+        Tables: scope, pairs, worth, substitutes, bundles, removed, backtest, by_history, cycles. Charts: offers, hits, opportunity, lift,
+        heatmap, network. Outputs: rules, offers, cycles.
+
+    Raises
+    ------
+    MissingTableError
+        There are no order lines.
+    ParameterError
+        ``as_of`` is outside the history; ``level_of`` is "category" where no product has one.
+    """
+    lines = data.order_lines
+    first, end = history(lines, params.as_of)
+    parts = parts_of(data, first, end, params)
+    context = context_of(data, params.as_of, parts.customers)
+    form = context.form
+    tables = views.tables_of(parts, first, end, form, params)
+    pictures = charts.charts_of(parts, form, params)
+    nothing = "Nothing to report: no pair of products that can be offered is sold together surely more often than by chance."
+    outputs = {
+        "rules": Output(
+            "Rules that hold after correction, and longer ones that a shorter one explains",
+            views.rules_file(parts),
+            ("antecedent", "consequent"),
+        )
+    }
+    if parts.offers is not None:
+        outputs["offers"] = Output(
+            "Offers per customer, with probability and reason", parts.offers.frame, ("customer_id", "rank")
+        )
+    if parts.cycles is not None:
+        outputs["cycles"] = Output("Repurchase cycle of every product", parts.cycles.products, ("product_id",))
+        outputs["due"] = Output(
+            "Customers who could be moved to a shorter cycle", parts.cycles.customers, ("customer_id", "product_id")
+        )
+    absent = {name: parts.absent.get(name, _REASONS.get(name, nothing)) for name in _ALL if name not in {**tables, **pictures}}
+    return Result(
+        title="Which offer to whom, with evidence",
+        context=context,
+        params=params,
+        findings=findings_of(parts, form, params),
+        metrics=metrics_of(parts, form.currency, params),
+        tables=tables,
+        charts=pictures,
+        method=method_of(parts, form, params),
+        warnings=warnings_of(parts, form),
+        limits=(
+            "Association is not the effect of an offer: people who buy two things together may do so without being asked. Send the "
+            "offer to a test cell, keep a control cell, and measure the difference.",
+            "Extra margin compares people who have the first product with people who have neither; they may differ in more than that.",
+            "What sold together in one season may not in the next: compare the two halves of the history.",
+        ),
+        absent=absent,
+        outputs=outputs,
+    )
+
+
+_ALL = (
+    "pairs", "worth", "substitutes", "bundles", "removed", "backtest", "by_history", "cycles",
+    "offers", "hits", "opportunity", "lift", "heatmap", "network",
+)  # fmt: skip
+
+
+_REASONS = {
+    "substitutes": "No pair that chance would put into 10 baskets is sold together surely less often than that.",
+    "bundles": "No three products are sold together surely more often than their best pair explains.",
+    "removed": "No longer rule had to be removed.",
+    "cycles": "No product was bought again often enough to know its rhythm.",
+    "offers": "No offer is known to bring anything: no pair holds, or the history is too short to say what came of it.",
+}
+
+
+def parts_of(data: Dataset, first: dt.date, end: dt.date, params: Params) -> Parts:
+    """Count, test, offer, and hold the offers against what came: everything that the page shows.
+
+    Parameters
+    ----------
+    data : Dataset
+    first, end : datetime.date
+        Of the history.
+    params : Params
+
+    Returns
+    -------
+    Parts
+    """
+    found = find(
+        data, end, unit=params.unit, level=params.level_of, min_count=params.min_count, max_items=params.max_items,
+        interval=params.level,
+    )  # fmt: skip
+    known: dict[dt.date, pd.DataFrame] = {}
+
+    def pairs_by(source: Dataset, day: dt.date) -> pd.DataFrame:
+        if day not in known:
+            known[day] = learn_pairs(source, day)
+        return known[day]
+
+    absent: dict[str, str] = {}
+    state, before = _state(data, end, params.horizon), None
+    if (end - first).days > params.horizon:
+        before = _state(data, end - dt.timedelta(days=params.horizon), params.horizon)
+    names, source = names_by_item(data, found, state), "revenue"
+    pairs = found.pairs.head(0).assign(reach=[], extra=[], extra_low=[])
+    if state is not None:
+        worth, source = margins_of(data, state, params.margin)
+        now = holdings(data, state, worth, params, outcome=False)
+        pairs = promising(found.pairs, now)
+        then = holdings(data, before, worth_before(data, before, params), params, outcome=True) if before is not None else None
+        pairs = pd.concat([pairs, worth_of(pairs, now, then, params.level)], axis=1)
+        pairs = best_direction(pairs)
+        pairs = pd.concat([pairs, halves(data, pairs, found, first, end, params.level)], axis=1)
+    pairs = pairs.assign(
+        name_a=[names.get(item, item) for item in pairs["antecedent"]],
+        name_b=[names.get(item, item) for item in pairs["consequent"]],
+    )
+    backtest = offers = cycles = None
+    options = {"k": params.k, "horizon": params.horizon, "margin": params.margin, "pairs": pairs_by, "seed": params.seed}
+    try:
+        offers = next_best_offers(data, end, **options)  # type: ignore[arg-type]
+    except TooLittleError as error:
+        absent["offers_list"] = str(error)
+    try:
+        backtest = backtest_offers(data, end, level=params.level, **options)  # type: ignore[arg-type]
+    except TooLittleError as error:
+        absent |= dict.fromkeys(("backtest", "by_history", "hits"), f"Offers could not be tested on later days. {error}")
+    try:
+        cycles = repurchase_cycles(data, end, horizon=params.horizon, level=params.level)
+    except TooLittleError as error:
+        absent["cycles"] = str(error)
+    customers = state.shape[0] if state is not None else None
+    return Parts(found, pairs, bundles_of(found), names, backtest, offers, cycles, customers, source, absent)
+
+
+def _state(data: Dataset, day: dt.date, recent: int) -> State | None:
+    try:
+        return state_at(data, day, recent)
+    except TooLittleError:
+        return None
+
+
+def worth_before(data: Dataset, state: State, params: Params) -> np.ndarray:
+    """Margin of one purchase of each product, as known on the state's day."""
+    return margins_of(data, state, params.margin)[0]
+
+
+def names_by_item(data: Dataset, found: Found, state: State | None) -> dict[str, str]:
+    """Names of items; categories name themselves."""
+    if found.baskets.level == "category" or state is None:
+        return {}
+    return dict(zip(state.products, (str(name) for name in names_of(data, state.products)), strict=True))
+
+
+def holdings(data: Dataset, state: State, worth: np.ndarray, params: Params, *, outcome: bool) -> Holdings:
+    """Who has what on a state's day, by item of the analysis: products, or their categories.
+
+    Parameters
+    ----------
+    data : Dataset
+    state : State
+    worth : array of shape (products,)
+        Margin of one purchase.
+    params : Params
+    outcome : bool
+        Whether the horizon after the day is over.
+
+    Returns
+    -------
+    Holdings
+    """
+    from scipy import sparse
+
+    item_of, items = _items(data, state, params.level_of)
+    shape = (state.shape[0], len(items))
+
+    def table(row: np.ndarray, col: np.ndarray) -> sparse.csc_array:
+        some = col >= 0
+        column = item_of[col[some]]
+        known = column >= 0
+        ones = np.ones(int(known.sum()), dtype=np.int32)
+        return sparse.csc_array((ones, (row[some][known], column[known])), shape=shape)
+
+    sold = np.bincount(state.col, state.days, len(state.products))
+    inside = item_of >= 0
+    weight = np.bincount(item_of[inside], sold[inside], len(items))
+    margin = np.bincount(item_of[inside], (sold * worth)[inside], len(items)) / np.maximum(weight, 1)
+    in_range = np.bincount(item_of[inside], state.in_range[inside], len(items)) > 0
+    asked = np.array(contactable(data, pd.Series(state.customers.to_pandas()))) != "no"
+    later = table(*outcome_of(data, state, params.horizon)) if outcome else None
+    return Holdings({item: k for k, item in enumerate(items)}, table(state.row, state.col), later, asked, margin, in_range)
+
+
+def _items(data: Dataset, state: State, level_of: str) -> tuple[np.ndarray, list[str]]:
+    """Item of each product (-1: none), and the items."""
+    if level_of == "product":
+        return np.arange(len(state.products)), [str(item) for item in state.products]
+    groups = data.products.select("product_id", "category").to_pandas().drop_duplicates("product_id").set_index("product_id")
+    codes, items = pd.factorize(groups["category"].reindex(state.products), sort=True)
+    return np.asarray(codes), [str(item) for item in items]

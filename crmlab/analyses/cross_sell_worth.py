@@ -1,0 +1,144 @@
+"""Whom each pair concerns, and what it was worth on days whose outcome is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmlab.models.intervals import newcombe, wilson
+
+MOST_PAIRS = 200  # whose reach and worth are worked out: the surest, and as many that promise most
+
+
+@dataclass(frozen=True, eq=False)
+class Holdings:
+    """Who has what on a day, by item, and what they bought in the days after: what reach and worth are counted on.
+
+    Attributes
+    ----------
+    items : dict of str to int
+        Column of each item.
+    has, later : scipy.sparse.csc_array of shape (customers, items)
+        Owned on the day; bought within the horizon after it (None where that is not over).
+    asked : array of bool, shape (customers,)
+        Who may be contacted, as far as is known.
+    margin : array of shape (items,)
+        Of one purchase.
+    in_range : array of bool, shape (items,)
+    """
+
+    items: dict[str, int]
+    has: Any
+    later: Any
+    asked: npt.NDArray[np.bool_]
+    margin: npt.NDArray[np.float64]
+    in_range: npt.NDArray[np.bool_]
+
+    def column(self, table: Any, item: str) -> npt.NDArray[np.bool_]:
+        """Which customers have an item in a table."""
+        out = np.zeros(table.shape[0], dtype=bool)
+        place = self.items.get(item)
+        if place is not None:
+            out[table.indices[table.indptr[place] : table.indptr[place + 1]]] = True
+        return out
+
+
+def _unordered(pairs: pd.DataFrame) -> pd.Series:
+    """The two items of each pair, in the order of their ids."""
+    both = [tuple(sorted(pair)) for pair in zip(pairs["antecedent"], pairs["consequent"], strict=True)]
+    return pd.Series(both, index=pairs.index, dtype=object)
+
+
+def promising(pairs: pd.DataFrame, now: Holdings) -> pd.DataFrame:
+    """Choose the pairs whose reach and worth are worked out: those of the surest lift, and those that promise most.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Significant pairs, both directions.
+    now : Holdings
+
+    Returns
+    -------
+    DataFrame
+        At most 400 pairs, both directions of each, in their order. Promise: baskets with A and not B, times what B's chance is
+        surely higher there, times the margin of B.
+    """
+    place = pairs["consequent"].map(now.items)
+    margin = np.where(place.notna(), now.margin[place.fillna(0).astype(int)], 0.0) if len(now.margin) else np.zeros(len(pairs))
+    gain = (pairs["confidence_low"] - pairs["n_consequent"] / pairs["n"]).clip(lower=0)
+    promise = (pairs["n_antecedent"] - pairs["n_both"]) * gain * margin
+    names = _unordered(pairs)
+    most = names[promise.sort_values(ascending=False, kind="stable").index].drop_duplicates().head(MOST_PAIRS)
+    chosen = set(names.drop_duplicates().head(MOST_PAIRS)) | set(most)
+    return pairs[names.isin(chosen)].reset_index(drop=True)
+
+
+def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interval: float) -> pd.DataFrame:
+    """Whom each pair concerns, and what those people bought more than others on the days whose outcome is known.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        antecedent and consequent.
+    now, before : Holdings
+        Of today, and of a horizon earlier; None where the history is too short for one.
+    interval : float
+
+    Returns
+    -------
+    DataFrame
+        In the order of ``pairs``: reach (customers who have A and not B and may be contacted), in_range (of B), margin (of one
+        purchase of B), seen (customers who had A and not B then), rate (their share who bought B within the horizon) and other (the
+        same of those who had neither), with _low and _high, extra with extra_low and extra_high (margin per 1,000 of them, over
+        1,000 of the others);
+        missing where nothing is known.
+    """
+    rows = []
+    for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True):
+        first, second = now.column(now.has, a), now.column(now.has, b)
+        place = now.items.get(b)
+        row: dict[str, Any] = {
+            "reach": int((first & ~second & now.asked).sum()),
+            "in_range": bool(place is not None and now.in_range[place]),
+            "margin": float(now.margin[place]) if place is not None else np.nan,
+        }
+        row |= _extra(a, b, row["margin"], before, interval)
+        rows.append(row)
+    columns = ["reach", "in_range", "margin", *_KNOWN]
+    return pd.DataFrame(rows, columns=columns, index=pairs.index)
+
+
+_KNOWN = ("seen", "rate", "rate_low", "rate_high", "other", "other_low", "other_high", "extra", "extra_low", "extra_high")
+
+
+def _extra(a: str, b: str, margin: float, before: Holdings | None, interval: float) -> dict[str, float]:
+    nothing = dict.fromkeys(_KNOWN, np.nan)
+    if before is None:
+        return nothing
+    first, second, bought = before.column(before.has, a), before.column(before.has, b), before.column(before.later, b)
+    with_a, neither = first & ~second, ~first & ~second
+    n1, n0 = int(with_a.sum()), int(neither.sum())
+    if not n1 or not n0:
+        return nothing
+    x1, x0 = int((bought & with_a).sum()), int((bought & neither).sum())
+    gap = sorted(1000 * margin * end for end in newcombe(x1, n1, x0, n0, interval))
+    extra = 1000 * margin * (x1 / n1 - x0 / n0)
+    values = (n1, x1 / n1, *wilson(x1, n1, interval), x0 / n0, *wilson(x0, n0, interval), extra, *gap)
+    return dict(zip(_KNOWN, values, strict=True))
+
+
+def best_direction(pairs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each pair, in the direction that surely brings more; what surely brings most comes first.
+
+    That is reach times the lower bound of the extra margin. Where nothing is known of margins, the surest lift comes first, in the
+    direction that reaches more customers. What is out of range is left out.
+    """
+    keyed = pairs.assign(_pair=_unordered(pairs), _sure=(pairs["reach"] * pairs["extra_low"]).fillna(-np.inf))
+    order, rising = ["_sure", "lift_low", "reach", "antecedent", "consequent"], [False, False, False, True, True]
+    keyed = keyed[keyed["in_range"].astype(bool)].sort_values(order, ascending=rising, kind="stable")
+    return keyed.drop_duplicates("_pair").drop(columns=["_pair", "_sure"]).reset_index(drop=True)
