@@ -113,7 +113,8 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
     low, high = (middle - half) / (1 + z * z / some), (middle + half) / (1 + z * z / some)
     few = np.minimum(k, size - k) < FEW
     if few.any():
-        low[few], high[few] = clopper_pearson(k[few], size[few], level)
+        exact_low, exact_high = clopper_pearson(np.where(few, k, 0), np.where(few, size, 1), level)
+        low, high = np.where(few, exact_low, low), np.where(few, exact_high, high)
     return low, high
 
 
@@ -203,3 +204,64 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     half = float(stats.t.isf((1 - level) / 2, freedom)) * deviation / (share * (1 - share))
     logit = float(np.log(share / (1 - share)))
     return share, float(special.expit(logit - half)), float(special.expit(logit + half))
+
+
+def newcombe(x1: int, n1: int, x0: int, n0: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a difference of two proportions, put together from Wilson's intervals of each.
+
+    Parameters
+    ----------
+    x1, n1, x0, n0 : int
+        Successes and number in all, of the first and of the second.
+    level : float
+
+    Returns
+    -------
+    (low, high) : float
+
+    References
+    ----------
+    Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in Medicine 17, method 10.
+
+    Examples
+    --------
+    >>> low, high = newcombe(7, 34, 1, 34)
+    >>> round(low, 4), round(high, 4)
+    (0.0189, 0.3404)
+    """
+    (low1, high1), (low0, high0) = wilson(x1, n1, level), wilson(x0, n0, level)
+    p, q = x1 / max(n1, 1), x0 / max(n0, 1)
+    low = p - q - float(np.hypot(p - low1, high0 - q))
+    return low, p - q + float(np.hypot(high1 - p, q - low0))
+
+
+def agresti_caffo(x1: int, n1: int, x0: int, n0: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a difference of two proportions, after one success and one failure are added to each.
+
+    Parameters
+    ----------
+    x1, n1, x0, n0 : int
+        Successes and number in all, of the first and of the second.
+    level : float
+
+    Returns
+    -------
+    (low, high) : float
+        In [-1, 1].
+
+    References
+    ----------
+    Agresti and Caffo (2000), Simple and effective confidence intervals for proportions and differences of proportions, The American
+    Statistician 54.
+
+    Examples
+    --------
+    >>> low, high = agresti_caffo(7, 34, 1, 34)
+    >>> round(low, 5), round(high, 5)
+    (0.01161, 0.32172)
+    """
+    from scipy import special
+
+    p, q = (x1 + 1) / (n1 + 2), (x0 + 1) / (n0 + 2)
+    half = float(special.ndtri((1 + level) / 2)) * float(np.sqrt(p * (1 - p) / (n1 + 2) + q * (1 - q) / (n0 + 2)))
+    return max(-1.0, p - q - half), min(1.0, p - q + half)
