@@ -249,7 +249,7 @@ def heatmap_chart(parts: Parts, form: Format) -> Chart:
         ],
         columns=["first", "second", "ratio"],
     )
-    names = [short(parts.names.get(item, item), 26) for item in items]
+    names = [short(parts.names.get(item, item), 24) for item in items]
     top = float(np.log(table[shown]).max()) if shown.any() else 1.0
 
     def draw(figure: Figure) -> None:
@@ -282,7 +282,7 @@ def heatmap_chart(parts: Parts, form: Format) -> Chart:
         f"A square grid of {len(items)} products with coloured squares where two sell together beyond chance.",
         draw,
         frame,
-        (8, 1.0 + 0.235 * len(items)),
+        (8, 1.0 + 0.22 * len(items)),
     )
 
 

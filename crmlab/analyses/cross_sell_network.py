@@ -47,9 +47,12 @@ def network_chart(parts: Parts) -> Chart:
             ax.plot([x1, x2], [y1, y2], color=color("accent"), linewidth=1 + 3 * float(thick), alpha=0.45, zorder=1)
         for item, (x, y) in places.items():
             ax.plot([x], [y], "o", color=color("accent"), markersize=6, zorder=2)
+            # On the side away from what it is joined with.
+            near = [places[b if a == item else a][1] for a, b in links if item in (a, b)]
+            above = y >= sum(near) / len(near)
             ax.annotate(
-                short(parts.names.get(item, item), 24), (x, y), (0, 7), textcoords="offset points", ha="center", fontsize=8.5,
-                color=color("ink"), zorder=3,
+                short(parts.names.get(item, item), 24), (x, y), (0, 7 if above else -7), textcoords="offset points", ha="center",
+                va="bottom" if above else "top", fontsize=9, color=color("ink"), zorder=3,
             )  # fmt: skip
         ax.set_xlim(0, WIDTH)
         ax.set_ylim(-0.1, height)
@@ -118,7 +121,7 @@ def _springs(group: list[str], links: list[tuple[str, str]]) -> FloatArray:
     """Places in the unit square: linked items pull, all push (Fruchterman and Reingold 1991), from a circle on."""
     n = len(group)
     if n == 2:
-        return np.array([[0.0, 0.3], [1.0, 0.7]])
+        return np.array([[0.2, 0.15], [0.8, 0.85]])
     place = {item: k for k, item in enumerate(group)}
     joined = np.zeros((n, n))
     for a, b in links:

@@ -22,15 +22,16 @@ SHORT = 34  # letters of a name in a chart
 
 
 def short(name: str, most: int = SHORT) -> str:
-    """A name for a chart: on one line, cut where it is long.
+    """A name for a chart: on one line, its middle left out where it is long, for names often differ at their end.
 
     Examples
     --------
-    >>> short("Recycled   memo board with a very long name", 20)
-    'Recycled memo board…'
+    >>> short("French   blue metal door sign number 5", 24)
+    'French blue metal…mber 5'
     """
     clean = " ".join(name.split())
-    return clean if len(clean) <= most else clean[: most - 1].rstrip() + "…"
+    tail = max(most // 4, 1)
+    return clean if len(clean) <= most else f"{clean[: most - 1 - tail].rstrip()}…{clean[-tail:].lstrip()}"
 
 
 def masked(count: int, least: int) -> int | str:
@@ -109,7 +110,7 @@ def pairs_table(parts: Parts, form: Format, params: Params) -> Table:
     caption = (
         "Pairs sold together beyond chance, each once, first what surely brings most (see the next table). Last columns: "
         "lift in either "
-        f"half of the history. Small figures: {form.share(params.level)} intervals."
+        f"half of the history (– where one was not sold then). Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
 
@@ -166,12 +167,11 @@ def substitutes_table(parts: Parts, form: Format, params: Params) -> Table:
         "ratio": Column("Of what chance gives", "share", "ratio_low", "ratio_high"),
         "q": Column("q"),
     }
+    tested = form.count(parts.found.tested_apart)
     caption = (
-        f"Sold together less than by chance, given how often, when and in how large baskets each sells: perhaps one in "
-        f"place of the "
-        f"other. {form.count(len(apart))} pairs of {form.count(parts.found.tested_apart)} that chance would put into at "
-        f"least 10 baskets; "
-        f"small figures: {form.share(params.level)} intervals."
+        "Sold together less than by chance, given how often, when and in how large baskets each sells: one in place of the other, or "
+        f"bought by different people. {form.count(len(apart))} pairs of {tested} that chance would put into at least 10 baskets; small "
+        f"figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=10)
 

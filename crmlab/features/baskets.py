@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from crmlab import checks
-from crmlab.errors import DataError, ParameterError
-from crmlab.features.orders import between
+from crmlab.features.basket_counts import counted_pairs, kept_items, pair_counts
+from crmlab.features.basket_lines import KEY, MAX_ITEMS, basket_key, check, lines_of
 
 if TYPE_CHECKING:
     import ibis
-    import ibis.expr.types as ir
     import pyarrow as pa
     from scipy import sparse
 
-MAX_ITEMS = 100  # of a basket; one with more is cut down to so many
-EXACT = "decimal(18, 4)"
+__all__ = ["MAX_ITEMS", "Baskets", "basket_matrix", "basket_months", "counted_pairs", "kept_items", "pair_counts"]
+
 CHUNK = 1_000_000  # lines read at a time
-_KEY = "\x1f"  # between the parts of a basket's key: no identifier holds it
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,82 +116,9 @@ def basket_matrix(
     >>> baskets, baskets.items, baskets.matrix.toarray().tolist()
     (Baskets(2 by order, 2 of product, 3 items held), ('ale', 'bread'), [[1, 1], [1, 0]])
     """
-    lines = _lines(order_lines, unit, level, products, start, as_of)
-    _check(min_count, max_items)
+    lines = lines_of(order_lines, unit, level, products, start, as_of)
+    check(min_count, max_items)
     return _matrix(lines, unit, level, min_count, max_items)
-
-
-def pair_counts(
-    order_lines: ibis.Table,
-    unit: str = "order",
-    level: str = "product",
-    min_count: int = 1,
-    *,
-    products: ibis.Table | None = None,
-    max_items: int = MAX_ITEMS,
-    start: dt.date | None = None,
-    as_of: dt.date | None = None,
-) -> ibis.Table:
-    """Count pairs of items in the engine, where the lines do not fit into memory: the numbers of :func:`basket_matrix`.
-
-    Parameters
-    ----------
-    order_lines, unit, level, min_count, products, max_items, start, as_of
-        As :func:`basket_matrix` takes them.
-
-    Returns
-    -------
-    ibis.Table
-        first, second (in the order of identifiers), n_both: pairs that ``min_count`` baskets hold.
-
-    Examples
-    --------
-    >>> import ibis
-    >>> lines = ibis.memtable({"order_id": ["1", "1", "2"], "customer_id": ["a", "a", "b"], "product_id": ["ale", "bread", "ale"],
-    ...                        "quantity": [1, 0.5, 2], "ordered_at": [dt.datetime(2024, 1, 1)] * 3})
-    >>> pair_counts(lines).to_pandas().values.tolist()
-    [['ale', 'bread', 1]]
-    """
-    kept = kept_items(order_lines, unit, level, min_count, products=products, max_items=max_items, start=start, as_of=as_of)
-    other = kept.view()
-    both = kept.join(other, [kept["basket"] == other["basket"], kept["item"] < other["item"]])
-    pairs = both.select(first=kept["item"], second=other["item"])
-    counted = pairs.group_by("first", "second").agg(n_both=lambda t: t.count())
-    return counted.filter(counted["n_both"] >= min_count)
-
-
-def kept_items(
-    order_lines: ibis.Table,
-    unit: str = "order",
-    level: str = "product",
-    min_count: int = 1,
-    *,
-    products: ibis.Table | None = None,
-    max_items: int = MAX_ITEMS,
-    start: dt.date | None = None,
-    as_of: dt.date | None = None,
-) -> ibis.Table:
-    """Baskets and their items in the engine, rare items and what is too much for a basket left out.
-
-    Returns
-    -------
-    ibis.Table
-        basket, item: one row for each item of a basket.
-    """
-    import ibis
-
-    held = _held(order_lines, unit, level, products, start, as_of)
-    _check(min_count, max_items)
-    counts = held.group_by("item").agg(baskets=lambda t: t.count())
-    frequent = held.semi_join(counts.filter(counts["baskets"] >= min_count), "item")
-    md5 = _md5()
-    whole = frequent.mutate(
-        size=frequent.count().over(ibis.window(group_by="basket")),
-        draw=ibis.row_number().over(
-            ibis.window(group_by="basket", order_by=[md5(frequent["basket"] + _KEY + frequent["item"]), frequent["item"]])
-        ),
-    )
-    return whole.filter((whole["size"] <= max_items) | (whole["draw"] < max_items)).select("basket", "item")
 
 
 def basket_months(order_lines: ibis.Table, baskets: Baskets) -> npt.NDArray[np.int64]:
@@ -214,63 +138,12 @@ def basket_months(order_lines: ibis.Table, baskets: Baskets) -> npt.NDArray[np.i
 
     moment = order_lines["ordered_at"]
     keyed = order_lines.select(
-        basket=_basket(order_lines, baskets.unit), month=(moment.year() * 12 + moment.month()).cast("int32")
+        basket=basket_key(order_lines, baskets.unit), month=(moment.year() * 12 + moment.month()).cast("int32")
     )
     first = keyed.group_by("basket").agg(month=keyed["month"].min()).to_pyarrow()
     place = pc.index_in(baskets.keys, value_set=first["basket"].combine_chunks())
     month = first["month"].to_numpy()[place.to_numpy(zero_copy_only=False).astype(np.int64)]
     return np.unique(month, return_inverse=True)[1].astype(np.int64)
-
-
-def _basket(order_lines: ibis.Table, unit: str) -> ir.StringValue:
-    # Numbers of receipts may begin anew with each customer.
-    return order_lines["order_id"] + _KEY + order_lines["customer_id"] if unit == "order" else order_lines["customer_id"]
-
-
-def _check(min_count: int, max_items: int) -> None:
-    checks.whole("basket_matrix", "min_count", min_count, 1)
-    checks.whole("basket_matrix", "max_items", max_items, 2)
-
-
-def _lines(
-    order_lines: ibis.Table,
-    unit: str,
-    level: str,
-    products: ibis.Table | None,
-    start: dt.date | None,
-    as_of: dt.date | None,
-) -> ibis.Table:
-    """Lines of the period: basket, product and, of categories, item, with exact pieces as whole numbers."""
-    checks.choice("basket_matrix", "unit", unit, ("order", "customer"))
-    checks.choice("basket_matrix", "level", level, ("product", "category"))
-    for column in ("order_id", "customer_id", "product_id", "quantity"):
-        if column not in order_lines.columns:
-            raise DataError.frame_lacks("order_lines", column, order_lines.columns)
-    lines = between(order_lines, start, as_of) if start or as_of else order_lines
-    lines = lines.filter(lines["product_id"].notnull())
-    pieces = (lines["quantity"].cast(EXACT) * 10_000).cast("int64")
-    lines = lines.select(basket=_basket(lines, unit), product=lines["product_id"], pieces=pieces)
-    if level == "product":
-        return lines.mutate(item=lines["product"])
-    if products is None or "category" not in products.columns:
-        raise ParameterError.expected("basket_matrix", "level", "product, where no product has a category", level)
-    groups = products.filter(products["category"].notnull()).select(product=products["product_id"], item=products["category"])
-    return lines.join(groups, "product").select("basket", "product", "pieces", item=groups["item"])
-
-
-def _held(
-    order_lines: ibis.Table,
-    unit: str,
-    level: str,
-    products: ibis.Table | None,
-    start: dt.date | None,
-    as_of: dt.date | None,
-) -> ibis.Table:
-    """One row for each basket and item with a product whose net quantity is above 0."""
-    lines = _lines(order_lines, unit, level, products, start, as_of)
-    bought = lines.group_by("basket", "product", "item").agg(pieces=lines["pieces"].sum())
-    held = bought.filter(bought["pieces"] > 0).select("basket", "item")
-    return held if level == "product" else held.distinct()
 
 
 def _matrix(lines: ibis.Table, unit: str, level: str, min_count: int, max_items: int) -> Baskets:
@@ -359,19 +232,8 @@ def _drawn(basket: Any, item: Any, sizes: Any, keys: pa.Array, items: tuple[str,
     by_basket: dict[int, list[tuple[str, str, int]]] = {}
     for row in in_large.tolist():
         place, name = int(basket[row]), items[item[row]]
-        draw = md5(f"{keys[place].as_py()}{_KEY}{name}".encode(), usedforsecurity=False).hexdigest()
+        draw = md5(f"{keys[place].as_py()}{KEY}{name}".encode(), usedforsecurity=False).hexdigest()
         by_basket.setdefault(place, []).append((draw, name, row))
     for rows in by_basket.values():
         stays[[row for _, _, row in sorted(rows)[most:]]] = False
     return stays
-
-
-def _md5() -> Any:
-    """The engine's own md5 of a text, which DuckDB, Spark and Postgres have in common."""
-    import ibis
-
-    @ibis.udf.scalar.builtin(name="md5", signature=(("string",), "string"))  # type: ignore[untyped-decorator]
-    def md5(text: str) -> str:  # type: ignore[empty-body]
-        ...
-
-    return md5

@@ -66,8 +66,8 @@ def rules(
         antecedent (a tuple), consequent, n, n_antecedent, n_consequent, n_both, support, confidence, lift, leverage, conviction;
         confidence_low and _high (Wilson's, exact where counts are small); lift_low and _high (the interval of the share of the
         rarer side that has the other, over the other's base rate, so that both directions of a pair have one); expected (baskets
-        with both under the null), p_value (one-sided: more than expected), q_value (Benjamini–Hochberg) and parent (for a longer
-        rule, the shorter antecedent that explains most of it; None for pairs). Sorted by lift_low, high first, then by names.
+        with both under the null), p_value (twice the chance of so many or more: fewer would have been found too),
+        q_value (Benjamini–Hochberg) and parent (for a longer rule, the shorter antecedent that explains most of it; None for pairs). Sorted by lift_low, high first, then by names.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def _facts(lattice: Lattice, null: Null | None, length: int, out: int) -> dict[s
         expected, p = _pair_test(lattice, null, whole, both)
     else:
         expected, best = _explained(lattice, null, whole, rest, right, left)
-        p = upper_tail(both, expected, expected * np.maximum(1 - expected / left, 0.0), left)
+        p = _doubled(upper_tail(both, expected, expected * np.maximum(1 - expected / left, 0.0), left))
         for place in range(length - 1):
             some = best == place
             parent[some] = lattice.tuples(np.delete(rest[some], place, axis=1))
@@ -216,9 +216,14 @@ def _pair_test(lattice: Lattice, null: Null | None, pairs: IntArray, both: IntAr
     if null is None:
         from scipy import stats
 
-        return a * b / lattice.n, np.asarray(stats.hypergeom.sf(both - 1, lattice.n, a, b))
+        return a * b / lattice.n, _doubled(np.asarray(stats.hypergeom.sf(both - 1, lattice.n, a, b)))
     mean, variance = null.pair_moments(pairs)
-    return mean, upper_tail(both, mean, variance, np.minimum(a, b))
+    return mean, _doubled(upper_tail(both, mean, variance, np.minimum(a, b)))
+
+
+def _doubled(tail: FloatArray) -> FloatArray:
+    """Two-sided p-values from the chance on one side: pairs are looked at for less than chance as well, as substitutes."""
+    return np.minimum(2 * tail, 1.0)
 
 
 def _explained(

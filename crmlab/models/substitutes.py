@@ -51,8 +51,8 @@ def substitutes(
     -------
     DataFrame
         first, second (in the order of names), n, n_first, n_second, n_both, expected, ratio (n_both over expected) with ratio_low
-        and ratio_high, p_value (one-sided: fewer), q_value (Benjamini–Hochberg over all pairs with such an expectation). Sorted by
-        ratio_high. Its ``attrs`` hold ``tested``, the number of pairs in the family.
+        and ratio_high, p_value (twice the chance of so few or fewer), q_value (Benjamini–Hochberg over all pairs with such an
+        expectation). Sorted by ratio_high. Its ``attrs`` hold ``tested``, the number of pairs in the family.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def substitutes(
     enough = mean >= min_expected
     pairs, mean, variance = pairs[enough], mean[enough], variance[enough]
     both = _together(columns, pairs)
-    p = lower_tail(both, mean, variance)
+    p = np.minimum(2 * lower_tail(both, mean, variance), 1.0)  # two-sided, as for pairs that are together more often
     q = adjusted(p, len(pairs))
     some = (both < mean) & (q < alpha if alpha < 1 else True)
     pairs, both, mean = pairs[some], both[some], mean[some]

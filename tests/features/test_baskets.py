@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from crmlab.errors import DataError, ParameterError
-from crmlab.features.baskets import basket_matrix, basket_months, pair_counts
+from crmlab.features.baskets import basket_matrix, basket_months, counted_pairs, pair_counts
+from crmlab.models.association import rules
 from crmlab.models.itemsets import itemsets, pair_codes
 
 DAY = dt.datetime(2024, 1, 15, 12)
@@ -115,6 +116,17 @@ def test_pairs_in_the_engine_are_those_in_memory(unit, least, most):
     lines = ibis.memtable(random_lines(1))
     baskets = basket_matrix(lines, unit, min_count=least, max_items=most)
     assert in_engine(pair_counts(lines, unit, min_count=least, max_items=most)) == in_memory(baskets, least)
+
+
+@pytest.mark.parametrize(
+    ("unit", "least", "most"), [("order", 1, 100), ("order", 4, 5), ("customer", 3, 8), ("order", 10**6, 9)]
+)
+def test_rules_from_the_engine_are_those_from_memory(unit, least, most):
+    lines = ibis.memtable(random_lines(3))
+    counted = counted_pairs(lines, unit, min_count=least, max_items=most)
+    held = itemsets(basket_matrix(lines, unit, min_count=least, max_items=most), least, 2)
+    pd.testing.assert_frame_equal(counted, held)
+    pd.testing.assert_frame_equal(rules(counted), rules(held))
 
 
 @pytest.mark.spark
