@@ -16,6 +16,7 @@ TYPES = {
     "amount": MONEY,
     "return_amount": MONEY,
     "quantity": MONEY,
+    "unit_cost": MONEY,
     "acquired_at": pa.date32(),
     "name": pa.string(),
 }

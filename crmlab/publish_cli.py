@@ -1,0 +1,36 @@
+"""The command ``crmlab publish``: the customer table to where other systems read it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from crmlab.plainly import plainly
+
+# Composes the frame: ``customer_table(data, as_of) -> DataFrame`` with columns of ``PUBLISHED``.
+COMPOSER = "crmlab.composed.customer_table"
+
+
+@click.command("publish")
+@click.option("--to", required=True, metavar="URI", help="FILE.duckdb, a folder for Parquet files, or env:NAME for Postgres.")
+@click.option("--data", default="shop", show_default=True, help="Data set: a name, or the path of a TOML file.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run.")
+@click.option("--as-of", help="Last day of history, ISO date; default: the last order's day.")
+@plainly
+def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -> None:
+    """Publish the customer table, with its data dictionary: readers see one run or the next, never both.
+
+    The address of a Postgres is never given on the command line: name the environment variable that holds it.
+    """
+    from crmlab.data.dataset import open_dataset
+    from crmlab.data.publish import publish
+    from crmlab.data.published import CUSTOMERS
+    from crmlab.errors import PublishError
+
+    if to.startswith(("postgres:", "postgresql:")):
+        # Said before anything is read: a mistake should not cost the time of the models.
+        raise PublishError.address_given()
+    frame = import_module(COMPOSER).customer_table(open_dataset(data, engine), as_of)
+    run = publish({CUSTOMERS: frame}, to)
+    click.echo(f"Published {len(frame):,} customers to {to} (run {run}).")
