@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from crmlab import __version__
+from crmlab.campaign_cli import campaign
+from crmlab.plainly import plainly as _plainly
 
 if TYPE_CHECKING:
     from crmlab.data.catalog import Descriptor
@@ -19,22 +20,6 @@ if TYPE_CHECKING:
     from crmlab.report.jobs import Order
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _plainly(function: F) -> F:
-    """Show an error that crmlab raises on purpose as a sentence, without a traceback."""
-
-    @wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        from crmlab.errors import CrmlabError
-
-        try:
-            return function(*args, **kwargs)
-        except CrmlabError as error:
-            click.echo(f"crmlab: {error}", err=True)
-            sys.exit(2)
-
-    return wrapped  # type: ignore[return-value]
 
 
 def _run_options(function: F) -> F:
@@ -311,6 +296,9 @@ def lab(arguments: tuple[str, ...]) -> None:
 
     command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(home() / "notebooks"), *arguments]
     sys.exit(subprocess.run(command, check=False).returncode)
+
+
+main.add_command(campaign)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,18 @@ class DescriptorError(CrmlabError, ValueError):
         return cls(f"{where}: {place} must be {expectation}. Got {_shown(got)} instead.")
 
     @classmethod
+    def unknown_goal(cls, where: str, measure: str, known: Iterable[str]) -> DescriptorError:
+        return cls(f"{where}: a goal names the unknown measure {_shown(measure)}. {_hint(measure, known)}")
+
+    @classmethod
+    def goal_lacks(cls, where: str, measure: str, key: str, expectation: str) -> DescriptorError:
+        return cls(f"{where}: the goal for '{measure}' has no '{key}'. Expected {expectation}.")
+
+    @classmethod
+    def goal_twice(cls, where: str, measure: str, by: str) -> DescriptorError:
+        return cls(f"{where}: there are two goals for '{measure}' by {by}. Expected one. Take one out, or change its date.")
+
+    @classmethod
     def no_tables(cls, where: str, tables: Iterable[str]) -> DescriptorError:
         return cls(f"{where}: no table is described. Expected at least one section of: {_listing(tables)}.")
 
@@ -474,6 +486,42 @@ class CampaignError(CrmlabError, ValueError):
         return cls(
             f"The list {name} holds {customers} who are not in the data set. Expected customers of it. Found for example "
             f"{_shown(example)}. Leading zeros count."
+        )
+
+    @classmethod
+    def bad_condition(cls, text: str, operators: Iterable[str]) -> CampaignError:
+        return cls(
+            f"The condition {_shown(text)} cannot be read. Expected a column, one of {_listing(operators)}, and a value. "
+            "For example: tier in A, B; state = slowing; churn >= 0.5"
+        )
+
+    @classmethod
+    def unknown_column(cls, column: str, known: Iterable[str]) -> CampaignError:
+        options = [str(name) for name in known]
+        close = get_close_matches(str(column), options, n=1, cutoff=0.6)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Known: {_listing(sorted(options), 40)}."
+        return cls(f"Nothing is known of customers by the name {_shown(column)}. {hint}")
+
+    @classmethod
+    def unknown_value(cls, column: str, value: str, known: Iterable[str]) -> CampaignError:
+        return cls(f"{_shown(value)} is no value of {_shown(column)}. {_hint(value, known)}")
+
+    @classmethod
+    def no_order(cls, column: str, operator: str) -> CampaignError:
+        return cls(
+            f"'{column}' has no order, and '{operator}' needs one. Expected =, !=, in or not in. "
+            f"Name the values: {column} in …, …"
+        )
+
+    @classmethod
+    def nobody(cls, steps: str) -> CampaignError:
+        return cls(f"Nobody is left on the list. Expected at least one customer. Found: {steps}. Loosen the criteria.")
+
+    @classmethod
+    def too_few(cls, customers: int, cells: int, needed: int) -> CampaignError:
+        return cls(
+            f"The list is smaller than its cells. Expected at least {needed:,} customers for {cells} cells. Found {customers:,}. "
+            "Loosen the criteria, or test fewer cells."
         )
 
     @classmethod

@@ -15,6 +15,7 @@ from crmlab.data.derive import derive_orders, derive_products, free
 from crmlab.data.descriptor import SIMULATED, Descriptor, TableSection
 from crmlab.data.ledger import free_rows, ledger, problems, too_large
 from crmlab.data.raw import Raw
+from crmlab.data.shop_plans import LEAST_CUSTOMERS
 from crmlab.data.tables import TABLES, schema
 from crmlab.errors import CrmlabError
 
@@ -119,7 +120,11 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
 
 def raw_names(descriptor: Descriptor) -> list[str]:
     """Return the tables that a data set gives itself."""
-    return list(SIMULATED.get(descriptor.kind, descriptor.tables))
+    names = list(SIMULATED.get(descriptor.kind, descriptor.tables))
+    of = descriptor.source
+    if descriptor.kind == "shop" and (not of.get("campaigns", True) or int(of.get("customers", 2000)) < LEAST_CUSTOMERS):
+        return names[: names.index("cells")]
+    return names
 
 
 def derive(descriptor: Descriptor, tables: dict[str, ibis.Table]) -> list[LedgerRow]:
@@ -217,7 +222,7 @@ def _simulated_table(descriptor: Descriptor, con: BaseBackend, name: str, choose
 
 
 def _simulated(descriptor: Descriptor) -> dict[str, pd.DataFrame]:
-    arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty")}
+    arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty", "campaigns")}
     if descriptor.kind == "donors":
         from crmlab.data.donors import make_donors
 

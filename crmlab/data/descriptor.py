@@ -12,12 +12,16 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from crmlab.data.goals import Goal, parse_goals
 from crmlab.data.tables import TABLES
 from crmlab.errors import DescriptorError
 
 SOURCE_KINDS = ("files", "duckdb", "postgres", "spark", "shop", "donors")
 # Simulated data sets, and the tables that each gives itself.
-SIMULATED = {"shop": ("order_lines", "products", "customers"), "donors": ("orders", "customers")}
+SIMULATED = {
+    "shop": ("order_lines", "products", "customers", "cells", "contacts", "responses"),
+    "donors": ("orders", "customers"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Descriptor:
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
     report: ReportSection = field(default_factory=ReportSection)
+    goals: tuple[Goal, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -98,7 +103,7 @@ _SOURCE_KEYS = {
     "duckdb": ("kind", "file"),
     "postgres": ("kind", "url_env"),
     "spark": ("kind",),
-    "shop": ("kind", "customers", "seed", "dirty"),
+    "shop": ("kind", "customers", "seed", "dirty", "campaigns"),
     "donors": ("kind", "customers", "seed"),
 }
 _READING = ("decimal", "date_format")
@@ -142,7 +147,7 @@ def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) ->
     >>> parse({"orders": {"file": "o.csv"}}, name="mine", where="mine.toml", folder=Path()).tables["orders"].file
     ('o.csv',)
     """
-    known = (*_TEXTS, *_CHOICES, "not_products", "source", "report", *TABLES)
+    known = (*_TEXTS, *_CHOICES, "not_products", "source", "report", "goals", *TABLES)
     for key in content:
         if key not in known:
             raise DescriptorError.unknown_key(where, "", key, known)
@@ -168,6 +173,7 @@ def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) ->
         source=source,
         tables=tables,
         report=_parse_report(content.get("report", {}), where, folder),
+        goals=parse_goals(content.get("goals", []), where),
         **values,
     )
 
@@ -204,7 +210,7 @@ def _parse_source(content: Any, where: str) -> Mapping[str, Any]:
         if key in ("customers", "seed"):
             good = isinstance(value, int) and not isinstance(value, bool) and value >= (1 if key == "customers" else 0)
             _check(where, "source", key, value, good, "a positive whole number")
-        elif key == "dirty":
+        elif key in ("dirty", "campaigns"):
             _check(where, "source", key, value, isinstance(value, bool), "true or false")
         elif key == "url_env" and (not isinstance(value, str) or not value.isidentifier()):
             raise DescriptorError.no_variable(where)

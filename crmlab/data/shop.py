@@ -7,11 +7,13 @@ until a team brings its own.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from crmlab.data.shop_campaigns import Sent, send_all, true_effects
+from crmlab.data.shop_caused import campaign_tables, caused_orders, margin_of_caused, with_caused
 from crmlab.data.shop_dirt import soil
 from crmlab.data.shop_goods import fill_baskets, make_goods, plant_affinities
 from crmlab.data.shop_orders import (
@@ -24,6 +26,7 @@ from crmlab.data.shop_orders import (
     pick_returns,
     write_receipts,
 )
+from crmlab.data.shop_plans import LEAST_CUSTOMERS
 from crmlab.data.shop_truth import (
     POPULATION,
     Affinity,
@@ -55,7 +58,8 @@ class Shop:
     ----------
     tables : dict of DataFrame
         Frames in canonical form by name: ``orders`` (not where the shop is dirty), ``order_lines``, ``products``,
-        ``customers``. The customers' attributes are ``country`` and, as an example of a personal column, ``email``.
+        ``customers``, and where there are campaigns ``cells``, ``contacts``, ``responses``. The customers' attributes are
+        ``country`` and, as an example of a personal column, ``email``.
     truth : Truth
         What a model should find.
     """
@@ -77,6 +81,7 @@ def make_shop(
     return_rate: float = 0.04,
     affinities: bool = True,
     dirty: bool = False,
+    campaigns: bool = True,
 ) -> Shop:
     """Simulate a shop for household goods: its customers, their orders, and the truth behind them.
 
@@ -106,6 +111,11 @@ def make_shop(
     dirty : bool
         Add to the same clean order lines what real books have: rows without a customer, duplicates, postage,
         write-offs and the like. Their numbers are in ``truth.dirt``; the orders table is left out, to be derived.
+    campaigns : bool
+        Send five campaigns, one of which does nothing, one lost part of a cell, and one is not over at the end. Their
+        cells cause orders that come on top of all others, numbered after them (1 to 2 %); ``truth.campaigns`` says how
+        many and ``truth.caused`` which. Everything else stays as it is without. Shops of fewer than 100 customers send
+        none.
 
     Returns
     -------
@@ -133,13 +143,13 @@ def make_shop(
     --------
     >>> shop = make_shop(100, seed=1)
     >>> len(shop.tables["customers"]), sorted(shop.tables)
-    (104, ['customers', 'order_lines', 'orders', 'products'])
+    (104, ['cells', 'contacts', 'customers', 'order_lines', 'orders', 'products', 'responses'])
     >>> shop.truth.population["r"]
     0.4
     """
     _check(n_customers, seed, days, seasonality, return_rate)
     # A stream of its own for each step: changing one option leaves what the others draw as it is.
-    people, books, shelves, tills, baskets, counter, dust = np.random.default_rng(seed).spawn(7)
+    people, books, shelves, tills, baskets, counter, dust, post = np.random.default_rng(seed).spawn(8)
     last_day = np.datetime64(end, "D")
     start = last_day - (days - 1)
     season = make_season(start.item(), days, float(seasonality))
@@ -152,14 +162,25 @@ def make_shop(
     sold = fill_baskets(receipts.cents, receipts.at.astype("datetime64[D]"), goods, planted, baskets)
     returned = pick_returns(receipts.at[sold.order], return_rate, last_day, counter)
     ids, product_ids = customers["customer_id"], goods["product_id"]
+    sent: list[Sent] = []
+    further: dict[str, pd.DataFrame] = {}
+    if campaigns and n_customers >= LEAST_CUSTOMERS:
+        sending, buying, saying = post.spawn(3)
+        sent = send_all(customers, receipts, start, days, sending)
+        receipts, channel, sold = with_caused(sent, receipts, channel, sold, goods, planted, buying)
+        further = campaign_tables(sent, receipts, customers, last_day + 1, saying)
     orders, order_lines = order_tables(receipts, channel, sold, returned, ids, product_ids)
     tables = {"orders": orders, "order_lines": order_lines}
     dirt: dict[str, int] = {}
     if dirty:
         book, dirt = soil(order_lines, dust)
         tables = {"order_lines": book}
-    tables |= {"products": canonical(PRODUCTS, goods), "customers": customers}
-    return Shop(tables, _truth(histories, ids, place, goods, season, planted, dirt))
+    tables |= {"products": canonical(PRODUCTS, goods), "customers": customers, **further}
+    truth = _truth(histories, ids, place, goods, season, planted, dirt)
+    if further:
+        margin = margin_of_caused(goods, planted, last_day, post)
+        truth = replace(truth, campaigns=true_effects(sent, margin), caused=caused_orders(sent, receipts, ids))
+    return Shop(tables, truth)
 
 
 def _check(n_customers: int, seed: int, days: int, seasonality: float, return_rate: float) -> None:

@@ -114,6 +114,15 @@ class Truth:
         that its products meet others a little less often than by chance: visible in a million lines, never as a lift.
     dirt : dict
         Rows added to the order lines, by kind of dirt; empty where the shop is clean.
+    campaigns : DataFrame
+        One row per cell, controls too: ``campaign_id``, ``cell_id``, ``control_cell_id``, ``offer``, ``creative``;
+        ``effect`` (by how much the cell raises the probability that a person of the list buys while the window is open);
+        ``seen`` (the part of it that falls before the data end); ``spend`` and ``margin`` (expected per contact of the
+        orders seen that it causes; the margin is before costs of contact). What is expected holds for everybody assigned,
+        by the first contact; the second contact of the few who got two does nothing.
+    caused : DataFrame
+        One row per order that would not have been: ``order_id``, ``customer_id``, ``cell_id``. Nothing of them is in
+        ``customers`` and ``occasions``, which tell the story without campaigns.
     """
 
     customers: pd.DataFrame = field(repr=False)
@@ -123,6 +132,8 @@ class Truth:
     season: Season
     affinities: tuple[Affinity, ...] = ()
     dirt: dict[str, int] = field(default_factory=dict)
+    campaigns: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    caused: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -188,6 +188,7 @@ CONTACTS = TableSpec(
         Column("cell_id", "text", "the cell that the customer was assigned to"),
         Column("contacted_at", "time", "when, local time of the data set"),
         _optional("household_id", "text", "the household of the customer then"),
+        _optional("response_code", "text", "the code sent with the contact; missing for a control"),
     ),
     ("customer_id", "contacted_at", "cell_id"),
 )

@@ -51,7 +51,7 @@ def inspect(data: str) -> Inputs:
         return Inputs(descriptor, None, rows, secrets_of(descriptor))
     key = cache.key_of(descriptor, dataset._inputs(descriptor))
     _, manifest = cache.materialised(descriptor.name, key, lambda aside: dataset._build(descriptor, aside))
-    return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"])
+    return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"], secrets_of(descriptor))
 
 
 def _with_looks(key: str, descriptor: Descriptor) -> str:
@@ -62,13 +62,34 @@ def _with_looks(key: str, descriptor: Descriptor) -> str:
     return hashlib.sha256(json.dumps([key, looks, digest], sort_keys=True).encode()).hexdigest()
 
 
+def with_memory(fingerprint: str | None, module: object) -> str | None:
+    """Return the fingerprint of what a report reads: that of the data, and of the campaign memory where it reads that too.
+
+    A module of ``analyses`` or ``composed`` says so with ``MEMORY = True``. Then its report is made again when a campaign is
+    planned, launched, measured or closed.
+
+    Raises
+    ------
+    CampaignError
+        The memory cannot be read.
+    """
+    if fingerprint is None or not getattr(module, "MEMORY", False):
+        return fingerprint
+    from crmlab.data.campaigns import fingerprint as of_memory
+
+    return hashlib.sha256(f"{fingerprint}\x1f{of_memory()}".encode()).hexdigest()
+
+
 def secrets_of(descriptor: Descriptor) -> tuple[str, ...]:
-    """Return the address of a data set's database and its password, as the environment holds them; longest first."""
-    url = os.environ.get(str(descriptor.source.get("url_env", "")), "")
-    if not url:
+    """Return the addresses of databases (the data set's, the campaign memory's) and their passwords; longest first."""
+    own, memory = os.environ.get(str(descriptor.source.get("url_env", "")), ""), os.environ.get("CRMLAB_CAMPAIGNS", "")
+    urls = [url for url in (own, memory if "://" in memory else "") if url]
+    found: set[str] = set()
+    for url in urls:
+        parts = urlsplit(url)
+        found |= {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
+    if not found:
         return ()
-    parts = urlsplit(url)
-    found = {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
     # As tracebacks, pages and notebooks write them, too.
     for written in (lambda text: repr(text)[1:-1], escape, lambda text: json.dumps(text, ensure_ascii=False)[1:-1]):
         found |= {written(text) for text in found}

@@ -20,12 +20,12 @@ from crmlab.data.catalog import Descriptor, load
 from crmlab.data.project import home
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError
 from crmlab.report import params as parameters
-from crmlab.report.inputs import Inputs, inspect
+from crmlab.report.inputs import Inputs, inspect, with_memory
 from crmlab.report.jobs import Job, Order, plan_jobs
 from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
 from crmlab.report.records import RunRecord, git_state, keep, latest, read_record, settle, versions
-from crmlab.report.registry import notebook_path
+from crmlab.report.registry import analysis, notebook_path
 from crmlab.report.site import write_index
 from crmlab.report.swap import put_in_place, sweep
 
@@ -228,7 +228,8 @@ def _one(job: Job, batch: Batch) -> RunRecord:
     )
     try:
         if not job.skipped:
-            record.key = run_key(notebook_path(job.name), record.params, record.data, record.engine, batch.inputs.fingerprint)
+            read = with_memory(batch.inputs.fingerprint, analysis(job.name))
+            record.key = run_key(notebook_path(job.name), record.params, record.data, record.engine, read)
             if not batch.settings.force and _up_to_date(record, batch.folder / job.place):
                 record.status = "up_to_date"
                 _no_longer_stale(record, batch.folder)

@@ -73,7 +73,7 @@ def test_findings_and_metrics_hang_together(result):
     shares = [result.metrics[f"share_{state}"].value for state in STATES]
     assert sum(shares) == pytest.approx(1)
     assert sum(shares[:4]) == pytest.approx(result.metrics["current_share"].value)
-    assert (result.metrics["current_share"].low, result.metrics["current_share"].high) == wilson(2131, 4000, 0.9)
+    assert (result.metrics["current_share"].low, result.metrics["current_share"].high) == wilson(2228, 4000, 0.9)
     assert not result.absent
 
 
@@ -144,8 +144,8 @@ def test_rows_of_few_moves_are_left_out(life):
     counts = life.counts().sum(axis=(0, 2))
     hidden = [state for state, n in zip(STATES, counts, strict=True) if n < 5000]
     assert hidden and frame.loc[hidden, list(STATES)].isna().all(axis=None) and frame.loc[hidden, "n"].isna().all()
-    merged = views.states_frame(life, 0.9, 450).set_index("state")
-    assert "new" not in merged.index and merged.loc["other", "customers"] == 445 + 215
+    merged = views.states_frame(life, 0.9, 456).set_index("state")
+    assert "new" not in merged.index and merged.loc["other", "customers"] == 455 + 243
     assert merged["customers"].sum() == 4000
 
 

@@ -1,0 +1,58 @@
+"""A report that reads the campaign memory is made again when the memory changes, and its address stays a secret."""
+
+from __future__ import annotations
+
+import types
+
+import pandas as pd
+import pytest
+
+from crmlab.data.campaigns import open_memory
+from crmlab.data.catalog import load
+from crmlab.errors import CampaignError
+from crmlab.report.inputs import Inputs, secrets_of, with_memory
+
+READS = types.SimpleNamespace(MEMORY=True)
+CELLS = pd.DataFrame({"cell_id": ["a-0", "a-1"], "control_cell_id": [None, "a-0"]})
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
+    return tmp_path / "memory"
+
+
+def test_fingerprint_holds_the_memory_where_a_report_reads_it():
+    before = with_memory("data", READS)
+    assert before not in ("data", None)
+    assert with_memory("data", READS) == before
+    assert with_memory("other data", READS) != before
+    open_memory().plan("a", CELLS)
+    after = with_memory("data", READS)
+    assert after != before
+    open_memory().plan("a", CELLS)  # the same again
+    assert with_memory("data", READS) == after
+
+
+def test_fingerprint_is_that_of_the_data_where_it_does_not():
+    for module in (types.SimpleNamespace(), types.SimpleNamespace(MEMORY=False)):
+        open_memory().plan("a", CELLS)
+        assert with_memory("data", module) == "data"
+    assert with_memory(None, READS) is None  # what cannot be told is always run
+
+
+def test_a_memory_that_cannot_be_read_is_said(place):
+    place.mkdir()
+    (place / "notes.txt").write_text("mine")
+    with pytest.raises(CampaignError, match=r"notes.txt in the campaign memory is no event"):
+        with_memory("data", READS)
+    assert with_memory("data", types.SimpleNamespace()) == "data"
+
+
+def test_address_of_the_memory_is_a_secret(monkeypatch):
+    shop = load("shop")
+    assert secrets_of(shop) == ()  # a folder is none
+    monkeypatch.setenv("CRMLAB_CAMPAIGNS", "postgresql://clerk:hunt%2Fer2@host/db")
+    inputs = Inputs(shop, None, {}, secrets_of(shop))
+    shown = inputs.redact("cannot reach postgresql://clerk:hunt%2Fer2@host/db with hunt/er2 or hunt%2Fer2")
+    assert "hunt" not in shown
