@@ -182,29 +182,29 @@ def _read(lines: ibis.Table, level: str) -> tuple[Any, Any, pa.Array, pa.Array]:
         for name in columns:
             parts[name].append(batch[name].dictionary_encode())
         parts["pieces"].append(batch["pieces"])
-    pieces = np.concatenate([part.to_numpy() for part in parts.pop("pieces")] or [np.zeros(0, dtype=np.int64)])
+    amounts = [part.to_numpy() for part in parts.pop("pieces")]
     column, names = _codes(parts.pop("product"))
     row, keys = _codes(parts.pop("basket"))
-    if not len(pieces) or pieces.min() > 0:
-        pieces = np.ones(len(pieces), dtype=np.int32)  # nothing was returned: what is bought is held
+    # Where nothing was returned, what is bought is held.
+    returned = any(len(part) and part.min() <= 0 for part in amounts)
+    pieces = np.concatenate(amounts) if returned else np.ones(len(row), dtype=np.int32)
+    del amounts
     held = sparse.csr_array((pieces, (row, column)), shape=(len(keys), len(names)))
+    del pieces, row
+    if returned:
+        held = sparse.csr_array((np.maximum(held.data, 0), held.indices, held.indptr), shape=held.shape)
+        held.eliminate_zeros()
     if level == "category":
         code, groups = _codes(parts.pop("item"))
         of = np.zeros(len(names), dtype=np.int32)
         of[column] = code
-        held, names = (held > 0).astype(np.int32), groups
-        held = sparse.csr_array((held.data, of[held.indices], held.indptr), shape=(len(keys), len(groups)))
+        held, names = sparse.csr_array((held.data, of[held.indices], held.indptr), shape=(len(keys), len(groups))), groups
         held.sum_duplicates()
     held.sort_indices()
-    some = held.data > 0
-    sizes = (
-        np.add.reduceat(np.append(some, False), held.indptr[:-1]) * (np.diff(held.indptr) > 0)
-        if len(keys)
-        else np.zeros(0, int)
-    )
+    sizes = np.diff(held.indptr)
     there = sizes > 0  # baskets of which nothing is left are none
     basket = np.repeat(np.arange(int(there.sum()), dtype=np.int32), sizes[there])
-    return basket, held.indices[some].astype(np.int32), keys.filter(pa.array(there)), names
+    return basket, held.indices.astype(np.int32, copy=False), keys if there.all() else keys.filter(pa.array(there)), names
 
 
 def _codes(parts: list[pa.Array]) -> tuple[Any, pa.Array]:

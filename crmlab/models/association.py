@@ -67,7 +67,8 @@ def rules(
         confidence_low and _high (Wilson's, exact where counts are small); lift_low and _high (the interval of the share of the
         rarer side that has the other, over the other's base rate, so that both directions of a pair have one); expected (baskets
         with both under the null), p_value (twice the chance of so many or more: fewer would have been found too),
-        q_value (Benjamini–Hochberg) and parent (for a longer rule, the shorter antecedent that explains most of it; None for pairs). Sorted by lift_low, high first, then by names.
+        q_value (Benjamini–Hochberg) and parent (for a longer rule, the shorter antecedent that explains most of it; None for
+        pairs). Sorted by lift_low, high first, then by names.
 
     Raises
     ------

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.int64]
 BLOCK = 256  # items whose pairs are counted at a time
+DENSE = 3000  # items up to which pairs are counted in a square table
+PART = 4_000_000  # pairs counted at a time
 
 
 def least_count(support: float, n: int) -> int:
@@ -127,7 +129,7 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     n = int(whole.shape[0])
     counts = np.bincount(whole.indices, minlength=whole.shape[1])
     kept = _sorted_by_name(np.flatnonzero(counts >= min_count), names)
-    some = whole[:, kept] if len(kept) else whole[:, :0]
+    some = whole if np.array_equal(kept, np.arange(whole.shape[1])) else whole[:, kept] if len(kept) else whole[:, :0]
     basket = np.repeat(np.arange(n), np.diff(some.indptr))
     labels = [names[place] for place in kept]
     levels = [np.arange(len(kept), dtype=np.int64)[:, None]]
@@ -162,6 +164,8 @@ def pair_codes(matrix: sparse.csr_array, min_count: int = 1) -> tuple[IntArray, 
     (pairs, counts)
         Arrays of shapes (pairs, 2), the smaller column first, and (pairs,); in the order of the columns.
     """
+    if 1 < matrix.shape[1] <= DENSE:
+        return _dense_pairs(matrix, min_count)
     ones = matrix.astype(np.int32)
     by_item = ones.T.tocsr()
     pairs, counts = [], []
@@ -174,6 +178,23 @@ def pair_codes(matrix: sparse.csr_array, min_count: int = 1) -> tuple[IntArray, 
     found, many = np.concatenate(pairs), np.concatenate(counts)
     order = np.lexsort((found[:, 1], found[:, 0]))
     return found[order], many[order]
+
+
+def _dense_pairs(matrix: sparse.csr_array, min_count: int) -> tuple[IntArray, IntArray]:
+    """Count pairs in a square table: each item with the one that lies 1, 2, … places on in its basket."""
+    matrix.sort_indices()
+    k, item = matrix.shape[1], matrix.indices
+    left = np.repeat(matrix.indptr[1:], np.diff(matrix.indptr)) - np.arange(len(item), dtype=matrix.indptr.dtype) - 1
+    table = np.zeros(k * k, dtype=np.int64)
+    place, step = np.flatnonzero(left >= 1).astype(np.int32 if len(item) < 2**31 else np.int64), 1
+    while len(place):
+        for start in range(0, len(place), PART):
+            some = place[start : start + PART]
+            table += np.bincount(item[some].astype(np.int64) * k + item[some + step], minlength=k * k)
+        step += 1
+        place = place[left[place] >= step]
+    first, second = np.divmod(np.flatnonzero(table >= min_count), k)
+    return np.column_stack([first, second]).astype(np.int64), table[first * k + second]
 
 
 def _triples(matrix: sparse.csr_array, pairs: IntArray, min_count: int) -> tuple[IntArray, IntArray]:
