@@ -177,13 +177,24 @@ class BasketNull:
         -------
         ndarray, shape (sets,)
         """
-        codes = np.atleast_2d(np.asarray(sets, dtype=np.int64))
-        out = np.zeros(len(codes))
-        for start in range(0, len(codes), CHUNK):
-            part = self._of[codes[start : start + CHUNK]]
+        kinds, kind = self._kinds(sets)
+        out = np.zeros(len(kinds))
+        for start in range(0, len(kinds), CHUNK):
+            part = kinds[start : start + CHUNK]
             for tilt in self._tilts:
                 out[start : start + CHUNK] += tilt.joint(part) @ tilt.many
-        return out
+        return out[kind]
+
+    def _kinds(self, sets: npt.ArrayLike) -> tuple[IntArray, IntArray]:
+        """Sets by classes of their items, each once, and which of them every set is: items that sell as often are alike."""
+        classes = np.sort(self._of[np.atleast_2d(np.asarray(sets, dtype=np.int64))], axis=1)
+        key = np.zeros(len(classes), dtype=np.int64)
+        for column in classes.T:
+            key = key * len(self._class) + column
+            if len(self._class) ** classes.shape[1] >= 2**62:
+                key = np.unique(key, return_inverse=True)[1]  # longer sets of many classes: numbers stay small
+        _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+        return classes[first], kind
 
     def pair_moments(self, pairs: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of the number of baskets that hold each pair, given the counts of its two items.
@@ -198,12 +209,12 @@ class BasketNull:
             The variance is that of the count less what the two items' counts explain of it (linearly); 0 where they and the
             sizes leave no freedom.
         """
-        codes = np.atleast_2d(np.asarray(pairs, dtype=np.int64))
-        mean, variance = np.zeros(len(codes)), np.zeros(len(codes))
-        for start in range(0, len(codes), CHUNK):
+        kinds, kind = self._kinds(pairs)
+        mean, variance = np.zeros(len(kinds)), np.zeros(len(kinds))
+        for start in range(0, len(kinds), CHUNK):
             part = slice(start, start + CHUNK)
-            mean[part], variance[part] = self._moments(self._of[codes[part]])
-        return mean, variance
+            mean[part], variance[part] = self._moments(kinds[part])
+        return mean[kind], variance[kind]
 
     def _moments(self, pairs: IntArray) -> tuple[FloatArray, FloatArray]:
         # Sums over baskets of: joint, its square, its product with either item, the items' product.
