@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.basket_null import BasketNull, Margins, StratifiedNull
+from crmlab.models.bridge_mlxtend import from_mlxtend, to_mlxtend
 from crmlab.models.intervals import proportion_intervals
 from crmlab.models.itemsets import itemsets, least_count
 from crmlab.models.lattice import Lattice
@@ -22,7 +23,9 @@ from crmlab.models.tails import adjusted, upper_tail
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["envelope", "itemsets", "least_count", "redundant", "rules", "substitutes"]
+__all__ = [
+    "envelope", "from_mlxtend", "itemsets", "least_count", "redundant", "rules", "substitutes", "to_mlxtend",
+]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
