@@ -90,8 +90,8 @@ class Parts:
 
     @property
     def best(self) -> pd.DataFrame:
-        """The three pairs that surely bring most: the first of those whose extra margin is known and who reach anybody."""
-        return self.pairs[self.pairs["extra"].notna() & (self.pairs["reach"] > 0)].head(3)
+        """The three pairs that surely bring most: the first of those with an extra margin above 0 that reach anybody."""
+        return self.pairs[(self.pairs["extra"] > 0) & (self.pairs["reach"] > 0)].head(3)
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
@@ -174,7 +174,8 @@ _REASONS = {
     "bundles": "No three products are sold together surely more often than their best pair explains.",
     "removed": "No longer rule had to be removed.",
     "cycles": "No product was bought again often enough to know its rhythm.",
-    "offers": "No offer is known to bring anything: no pair holds, or the history is too short to say what came of it.",
+    "offers": "No offer is known to bring anything: no pair holds, people with the one product did not buy more of the other than "
+    "people with neither, or the history is too short to say.",
 }
 
 

@@ -75,7 +75,7 @@ def offers_chart(parts: Parts, form: Format, params: Params) -> Chart:
 
     first = best.iloc[0]
     return Chart(
-        f"Three offers, the surest first: extra margin per 1,000 contacts with {form.share(params.level)} interval. It is "
+        f"{_count(len(best))}: extra margin per 1,000 contacts with {form.share(params.level)} interval. It is "
         f"what people who had "
         f"the one product and not the other bought of the other in {params.horizon} days, over people who had neither: what "
         f"goes with the "
@@ -87,6 +87,10 @@ def offers_chart(parts: Parts, form: Format, params: Params) -> Chart:
         frame,
         (8, 0.75 + 0.72 * len(best)),
     )
+
+
+def _count(offers: int) -> str:
+    return "One offer" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} offers, first what surely brings most"
 
 
 _SHADES = {"offers": "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}

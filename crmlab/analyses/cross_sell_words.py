@@ -45,8 +45,7 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
                 form.money(row["extra"]),
                 f"extra margin per 1,000 contacts goes with offering {short(row['name_b'], 60)} to the "
                 f"{reach if isinstance(reach, str) else form.count(reach)} customers who have {short(row['name_a'], 60)} "
-                f"and not that: "
-                "what such people bought more than others, unasked.",
+                f"and not that: what such people bought more than others, unasked{'' if row['extra_low'] > 0 else '; it may be nothing'}.",
                 f"{form.interval(row['extra_low'], row['extra_high'], 'money')}, at {at}",
                 "extra_margin",
             )

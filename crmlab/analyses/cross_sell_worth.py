@@ -135,10 +135,12 @@ def _extra(a: str, b: str, margin: float, before: Holdings | None, interval: flo
 def best_direction(pairs: pd.DataFrame) -> pd.DataFrame:
     """One row for each pair, in the direction that surely brings more; what surely brings most comes first.
 
-    That is reach times the lower bound of the extra margin. Where nothing is known of margins, the surest lift comes first, in the
-    direction that reaches more customers. What is out of range is left out.
+    That is reach times the lower bound of the extra margin; where that is not above 0, reach times the extra margin; where nothing is
+    known of margins, the surest lift comes first, in the direction that reaches more customers. What is out of range is left out.
     """
-    keyed = pairs.assign(_pair=_unordered(pairs), _sure=(pairs["reach"] * pairs["extra_low"]).fillna(-np.inf))
-    order, rising = ["_sure", "lift_low", "reach", "antecedent", "consequent"], [False, False, False, True, True]
+    sure, likely = pairs["reach"] * pairs["extra_low"].clip(lower=0), pairs["reach"] * pairs["extra"]
+    keyed = pairs.assign(_pair=_unordered(pairs), _sure=sure.fillna(-1.0), _likely=likely.fillna(-np.inf))
+    order = ["_sure", "_likely", "lift_low", "reach", "antecedent", "consequent"]
+    rising = [False, False, False, False, True, True]
     keyed = keyed[keyed["in_range"].astype(bool)].sort_values(order, ascending=rising, kind="stable")
-    return keyed.drop_duplicates("_pair").drop(columns=["_pair", "_sure"]).reset_index(drop=True)
+    return keyed.drop_duplicates("_pair").drop(columns=["_pair", "_sure", "_likely"]).reset_index(drop=True)

@@ -98,7 +98,7 @@ def test_each_pair_is_shown_once_in_the_direction_that_brings_more():
     pairs = pd.DataFrame(
         {
             "antecedent": ["a", "b", "c", "d"], "consequent": ["b", "a", "d", "c"], "lift_low": [3.0, 3.0, 9.0, 9.0],
-            "reach": [100, 100, 50, 60], "extra_low": [10.0, 30.0, np.nan, np.nan], "in_range": [True, True, False, True],
+            "reach": [100, 100, 50, 60], "extra": [50.0, 40.0, np.nan, np.nan], "extra_low": [10.0, 30.0, np.nan, np.nan], "in_range": [True, True, False, True],
         }
     )  # fmt: skip
     kept = best_direction(pairs)
