@@ -20,9 +20,11 @@ from crmlab.errors import ModelError
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-ROUNDS, TOLERANCE = 500, 1e-7
+ROUNDS, TOLERANCE = 200, 1e-7
+MISSED = 1e-3  # of an item's count: what the fit may be off by, before nothing is said of its pairs
 STRATA = 16  # classes of size at most; each holds about as many items
 FEWEST = 50  # baskets in a class
+APART = 1.5  # sizes of one class differ at most by this factor, where baskets are enough
 CHUNK = 4096  # sets worked on at a time: what is worked on fits into the cache of a core
 BELOW, ABOVE, FAR = 3.0, 4.0, 10.0  # square roots of a mean size: how far sizes share a tilt, and how far its law is worked out
 
@@ -68,15 +70,25 @@ class Margins:
     def strata(self) -> Iterator[tuple[IntArray, dict[int, int]]]:
         """Classes of size with about as many items held in each, not too few baskets: counts of the items, and sizes."""
         held = self.sizes * self.baskets
-        start = 0
-        for end in range(1, len(self.sizes) + 1):
-            full = held[start:end].sum() >= held.sum() / STRATA and self.baskets[start:end].sum() >= FEWEST
-            left = self.baskets[end:].sum()
-            if end == len(self.sizes) or (full and left >= FEWEST):
-                some = slice(start, end)
-                sizes = dict(zip(self.sizes[some].tolist(), self.baskets[some].tolist(), strict=True))
-                yield self.counts[some].sum(axis=0), sizes
+        runs: list[tuple[int, int]] = []
+        start, last = 0, len(self.sizes)
+        for end in range(1, last + 1):
+            enough = self.baskets[start:end].sum() >= FEWEST
+            # Sizes far apart are not of one class, however few things they hold: popularity may differ between them.
+            wide = end < last and self.sizes[end] > APART * self.sizes[start]
+            much = held[start:end].sum() >= held.sum() / STRATA
+            if end == last or wide or (much and enough and self.baskets[end:].sum() >= FEWEST):
+                if not enough and runs and (end == last or wide):
+                    runs[-1] = (runs[-1][0], end)  # too few for a class of their own: with the next smaller ones
+                elif enough or end == last:
+                    runs.append((start, end))
+                else:
+                    continue  # the smallest of all, and too few: with the next larger ones
                 start = end
+        for start, end in runs:
+            some = slice(start, end)
+            sizes = dict(zip(self.sizes[some].tolist(), self.baskets[some].tolist(), strict=True))
+            yield self.counts[some].sum(axis=0), sizes
 
 
 class StratifiedNull:
@@ -151,19 +163,28 @@ class BasketNull:
         self._fit(float(many.sum()))
 
     def _fit(self, n: float) -> None:
-        """Odds with which every item sells as often as it did: proportional fitting, on the odds where it sells often."""
+        """Odds with which every item sells as often as it did.
+
+        Newton's steps on the logarithm of the odds, each item by itself: what items share, the size, the tilts take care of.
+        Items that are not met (none in what was tried) are marked, and nothing is said of their pairs.
+        """
         goal = self._class.astype(float)
-        always = goal >= n
-        odds = np.where(always, np.inf, goal / np.where(always, 1, n - goal))
+        always, never = goal >= n, goal <= 0
+        some = ~always & ~never
+        log = np.zeros(len(goal))
+        log[some] = np.log(goal[some] / (n - goal[some]))
+        self.missed = np.zeros(len(goal), dtype=bool)
         for _ in range(ROUNDS):
+            odds = np.where(always, np.inf, np.where(never, 0.0, np.exp(log)))
             for tilt in self._tilts:
                 tilt.set(odds)
             mean = sum((tilt.many @ tilt.single for tilt in self._tilts), np.zeros(len(goal)))
-            if np.all(np.abs(mean - goal) <= TOLERANCE * np.maximum(goal, 1)):
+            own = sum((tilt.many @ (tilt.single * (1 - tilt.single)) for tilt in self._tilts), np.zeros(len(goal)))
+            gap = goal - mean
+            self.missed = np.abs(gap) > MISSED * np.maximum(goal, 1)
+            if np.all(np.abs(gap) <= TOLERANCE * np.maximum(goal, 1)):
                 return
-            with np.errstate(divide="ignore", invalid="ignore"):
-                step = goal / mean * (n - mean) / (n - goal)
-            odds = np.where((goal > 0) & ~always & np.isfinite(step), odds * step, odds)
+            log[some] += np.clip(gap[some] / np.maximum(own[some], 1e-9), -1.0, 1.0)
 
     def expected(self, sets: npt.ArrayLike) -> FloatArray:
         """Expected number of baskets that hold each set.
@@ -234,7 +255,8 @@ class BasketNull:
             explained = (alone_a**2 * own_b - 2 * alone_a * alone_b * shared + alone_b**2 * own_a) / determinant
         explained = np.where(determinant > 1e-9 * own_a * own_b, explained, np.inf)
         variance = np.maximum(mean - square - explained, 0.0)
-        return mean, np.where(variance > 1e-6 * mean, variance, 0.0)
+        missed = self.missed[pairs].any(axis=1)
+        return mean, np.where((variance > 1e-6 * mean) & ~missed, variance, 0.0)
 
     @cached_property
     def _own(self) -> FloatArray:
@@ -252,7 +274,8 @@ class _Tilt:
 
     def __init__(self, sizes: IntArray, many: FloatArray, members: IntArray) -> None:
         self.sizes, self.many, self._members = sizes, many, members
-        self._mean = float(sizes @ many / many.sum())
+        # In the middle of the sizes, so that none of them is too improbable to be worked out.
+        self._mean = (float(sizes[0]) + float(sizes[-1])) / 2
 
     def set(self, odds: FloatArray) -> None:
         """Work out the law for odds of the classes."""

@@ -26,7 +26,7 @@ def from_mlxtend(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     -------
     DataFrame
         items and count, as :func:`~crmlab.models.itemsets.itemsets` returns them. Sizes of baskets are not known from supports:
-        :func:`~crmlab.models.association.rules` then keeps the items' counts only, unless its ``sizes`` are given.
+        :func:`~crmlab.models.association.rules` then keeps the items' counts only, unless its ``margins`` are given.
 
     Examples
     --------
@@ -39,7 +39,12 @@ def from_mlxtend(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     for column in ("support", "itemsets"):
         if column not in frame.columns:
             raise ModelError.frame_lacks("from_mlxtend", column, frame.columns, "Give the frame of fpgrowth or apriori.")
-    items = pd.Series([tuple(sorted(items)) for items in frame["itemsets"]], dtype=object)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ModelError.expected("from_mlxtend", "n", "a whole number of baskets of at least 1", n)
+    try:
+        items = pd.Series([tuple(sorted(items)) for items in frame["itemsets"]], dtype=object)
+    except TypeError as error:
+        raise ModelError.expected("from_mlxtend", "itemsets", "items of one type", "items that cannot be sorted") from error
     counts = np.rint(frame["support"].to_numpy(dtype=float) * n).astype(np.int64)
     made = pd.DataFrame({"items": items, "count": counts})
     keyed = made.assign(_length=made["items"].map(len), _less=-made["count"])

@@ -76,12 +76,18 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
         whole = all(isinstance(kind, pd.SparseDtype) for kind in baskets.dtypes) and baskets.shape[1] > 0
         baskets = baskets.sparse.to_coo() if whole else baskets.to_numpy()
     matrix = baskets if isinstance(baskets, sparse.csr_array) else sparse.csr_array(baskets)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()  # whoever gave it keeps theirs as it is
+        matrix.sum_duplicates()
     if matrix.nnz and not (matrix.data == 1).all():
         matrix = sparse.csr_array((matrix > 0).astype(np.int32))
         matrix.eliminate_zeros()
     names: list[Hashable] = list(range(matrix.shape[1])) if items is None else list(items)
     if len(names) != matrix.shape[1]:
         raise ModelError.expected("itemsets", "items", f"one name for each of {matrix.shape[1]} columns", f"{len(names)} names")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelError.expected("itemsets", "items", "names that are given once each", f"{twice!r} twice")
     return matrix, names
 
 
@@ -182,7 +188,6 @@ def pair_codes(matrix: sparse.csr_array, min_count: int = 1) -> tuple[IntArray, 
 
 def _dense_pairs(matrix: sparse.csr_array, min_count: int) -> tuple[IntArray, IntArray]:
     """Count pairs in a square table: each item with the one that lies 1, 2, … places on in its basket."""
-    matrix.sort_indices()
     k, item = matrix.shape[1], matrix.indices
     left = np.repeat(matrix.indptr[1:], np.diff(matrix.indptr)) - np.arange(len(item), dtype=matrix.indptr.dtype) - 1
     table = np.zeros(k * k, dtype=np.int64)

@@ -62,6 +62,15 @@ class Lattice:
             )  # fmt: skip
         if self.longest and (self.counts[1] > n).any():
             raise ModelError.expected("rules", "n", "at least the largest count", n)
+        for length in range(1, self.longest + 1):
+            if (np.diff(self._keys[length]) == 0).any():
+                raise ModelError.expected("rules", "itemsets", "sets that are given once each", f"one of {length} items twice")
+        for length in range(2, self.longest + 1):
+            for out in range(length):
+                if (self.counts[length] > self.count(np.delete(self.codes[length], out, axis=1))).any():
+                    raise ModelError.expected(
+                        "rules", "itemsets", "counts of sets no larger than those of their parts", "a larger one"
+                    )
 
     @property
     def single(self) -> IntArray:

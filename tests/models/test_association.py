@@ -8,7 +8,7 @@ from scipy import sparse, stats
 from crmlab.data.shop import make_shop
 from crmlab.errors import ModelError
 from crmlab.models.association import redundant, rules, substitutes
-from crmlab.models.basket_null import BasketNull
+from crmlab.models.basket_null import BasketNull, Margins
 from crmlab.models.itemsets import itemsets
 from crmlab.models.tails import adjusted, lower_tail, upper_tail
 
@@ -100,6 +100,35 @@ def test_null_has_the_margins_and_the_moments_of_swapping():
     np.testing.assert_allclose(null.expected(three), np.mean(triples, axis=0), rtol=0.08)
     # A test that forgets the margins of sizes is far off: the pair of best-sellers has a third of a Poisson's variance.
     assert variance[0] < 0.4 * mean[0]
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_sizes_far_apart_and_an_item_in_nearly_all_baskets(always):
+    # Nine baskets in ten are small, one in ten holds half of the range: a retailer with resellers.
+    found = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        weight = 1 / (np.arange(80) + 5.0)
+        sizes = np.where(rng.random(4000) < 0.1, 40, 1 + rng.poisson(1.5, 4000))
+        order = np.argsort(rng.exponential(size=(4000, 80)) / weight, axis=1)
+        dense = np.zeros((4000, 81), dtype=bool)
+        for row, size in enumerate(sizes):
+            dense[row, order[row, :size]] = True
+        dense[:, 80] = rng.random(4000) < 0.97 if always else False
+        found += int((rules(itemsets(dense, 5, 2))["q_value"] < 0.05).sum()) // 2
+    assert found <= 2  # with sizes from 5 to 40 in one class there are dozens
+
+
+def test_fit_meets_every_items_count():
+    rng = np.random.default_rng(1009)
+    weight = 1 / (np.arange(80) + 5.0)
+    sizes = np.clip(rng.lognormal(1.2, 0.9, 4000).astype(int), 1, 60)
+    order = np.argsort(rng.exponential(size=(4000, 80)) / weight, axis=1)
+    items = np.concatenate([row[:size] for row, size in zip(order, sizes, strict=True)])
+    for counts, of in Margins.of(items, np.repeat(np.arange(4000), sizes), 80).strata():
+        null = BasketNull(counts, of)
+        assert not null.missed.any()
+        np.testing.assert_allclose(null.expected(np.arange(80)[:, None]), counts, rtol=1e-5, atol=1e-5)
 
 
 def test_null_of_exact_cases():
@@ -291,6 +320,14 @@ def test_half_a_million_itemsets_are_no_trouble():
         (
             lambda: rules(pd.DataFrame({"items": [("a",)], "count": [9]}), n=3),
             "rules: 'n' must be at least the largest count. Got 3",
+        ),
+        (
+            lambda: rules(pd.DataFrame({"items": [("a",), ("b",), ("a", "b")], "count": [2, 1, 2]}), n=3),
+            "rules: 'itemsets' must be counts of sets no larger",
+        ),
+        (
+            lambda: rules(pd.DataFrame({"items": [("a",), ("a",)], "count": [2, 2]}), n=3),
+            "rules: 'itemsets' must be sets that are given once",
         ),
         (lambda: rules(pd.DataFrame({"set": [("a",)]}), n=3), "rules: missing column 'items'. Found: set."),
         (

@@ -90,6 +90,12 @@ def test_quantities_are_binarised_and_order_of_rows_does_not_matter():
     pd.testing.assert_frame_equal(first, itemsets((table > 0).astype(int), 3))
 
 
+def test_what_a_matrix_holds_twice_is_held_once_and_the_matrix_stays_as_it_is():
+    twice = sparse.csr_array((np.ones(4), [0, 0, 1, 1], [0, 2, 4]), shape=(2, 2))
+    assert counted(itemsets(twice, 1)) == {(0,): 1, (1,): 1}
+    assert twice.nnz == 4
+
+
 def test_nothing_reaches_a_count_above_all():
     found = itemsets([[1, 1], [1, 0]], 5)
     assert len(found) == 0 and list(found.columns) == ["items", "count"]
@@ -130,6 +136,8 @@ def test_mlxtend_frames_go_both_ways():
         (lambda: itemsets([[1]], 0.2), "itemsets: 'min_count' must be a whole number of at least 1. Got 0.2 instead."),
         (lambda: itemsets([[1]], 1, 0), "itemsets: 'max_length' must be a whole number of at least 1. Got 0 instead."),
         (lambda: itemsets([[1, 1]], 1, items=["a"]), "itemsets: 'items' must be one name for each of 2 columns."),
+        (lambda: itemsets([[1, 1]], 1, items=["a", "a"]), "itemsets: 'items' must be names that are given once each."),
+        (lambda: from_mlxtend(pd.DataFrame({"support": [0.5], "itemsets": [frozenset({1})]}), 0), "from_mlxtend: 'n' must be"),
         (lambda: least_count(0, 10), "least_count: 'support' must be above 0 and at most 1. Got 0 instead."),
         (
             lambda: from_mlxtend(pd.DataFrame({"support": [0.5]}), 10),
