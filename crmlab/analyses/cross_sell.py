@@ -28,7 +28,7 @@ from crmlab.analyses.cross_sell_pairs import (
     halves,
     learn_pairs,
 )
-from crmlab.analyses.cross_sell_state import State, margins_of, names_of, state_at
+from crmlab.analyses.cross_sell_state import State, earned_within, margins_of, names_of, state_at
 from crmlab.analyses.cross_sell_words import findings_of, method_of, metrics_of, warnings_of
 from crmlab.analyses.cross_sell_worth import Holdings, best_direction, promising, worth_of
 from crmlab.errors import TooLittleError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
 
 NEEDS = ("order_lines",)
+FEWEST_ACTIVE = 20  # customers who bought in the period of the test, below which it says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +87,13 @@ class Parts:
     cycles: Cycles | None
     customers: int | None
     margin_source: str
+    least: int  # customers, the smallest group that is shown
     absent: dict[str, str]
 
     @property
     def best(self) -> pd.DataFrame:
         """The three pairs that surely bring most: the first of those with an extra margin above 0 that reach anybody."""
-        return self.pairs[(self.pairs["extra"] > 0) & (self.pairs["reach"] > 0)].head(3)
+        return self.pairs[(self.pairs["extra"] > 0) & (self.pairs["reach"] >= self.least)].head(3)
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
@@ -155,8 +157,9 @@ def run(data: Dataset, params: Params = Params()) -> Result:
         limits=(
             "Association is not the effect of an offer: people who buy two things together may do so without being asked. Send the "
             "offer to a test cell, keep a control cell, and measure the difference.",
-            "Extra margin compares people who have the first product with people who have neither; they may differ in more than that.",
-            "What sold together in one season may not in the next: compare the two halves of the history.",
+            "Extra margin compares people who have the first product with people who have neither; they may differ in more than that, "
+            "and a season's goods sell to both at once.",
+            "Seasons are not taken out of pairs: what sells in the same months counts as together. Compare the two halves of the history.",
         ),
         absent=absent,
         outputs=outputs,
@@ -214,8 +217,12 @@ def parts_of(data: Dataset, first: dt.date, end: dt.date, params: Params) -> Par
         worth, source = margins_of(data, state, params.margin)
         now = holdings(data, state, worth, params, outcome=False)
         pairs = promising(found.pairs, now)
-        then = holdings(data, before, worth_before(data, before, params), params, outcome=True) if before is not None else None
-        pairs = pd.concat([pairs, worth_of(pairs, now, then, params.level)], axis=1)
+        then = (
+            holdings(data, before, margins_of(data, before, params.margin)[0], params, outcome=True)
+            if before is not None
+            else None
+        )
+        pairs = pd.concat([pairs, worth_of(pairs, now, then, params.level, params.min_group)], axis=1)
         pairs = best_direction(pairs)
         pairs = pd.concat([pairs, halves(data, pairs, found, first, end, params.level)], axis=1)
     pairs = pairs.assign(
@@ -227,17 +234,29 @@ def parts_of(data: Dataset, first: dt.date, end: dt.date, params: Params) -> Par
     try:
         offers = next_best_offers(data, end, **options)  # type: ignore[arg-type]
     except TooLittleError as error:
-        absent["offers_list"] = str(error)
+        absent["offers_list"] = _reason(error)
     try:
         backtest = backtest_offers(data, end, level=params.level, **options)  # type: ignore[arg-type]
     except TooLittleError as error:
-        absent |= dict.fromkeys(("backtest", "by_history", "hits"), f"Offers could not be tested on later days. {error}")
+        absent |= dict.fromkeys(
+            ("backtest", "by_history", "hits"), f"Offers could not be tested on later days: {_reason(error)}"
+        )
+    if backtest is not None and backtest.active < FEWEST_ACTIVE:
+        reason = f"Offers could not be tested on later days: fewer than {FEWEST_ACTIVE} customers bought in the period."
+        absent |= dict.fromkeys(("backtest", "by_history", "hits"), reason)
+        backtest = None
     try:
         cycles = repurchase_cycles(data, end, horizon=params.horizon, level=params.level)
     except TooLittleError as error:
-        absent["cycles"] = str(error)
+        absent["cycles"] = _reason(error)
     customers = state.shape[0] if state is not None else None
-    return Parts(found, pairs, bundles_of(found), names, backtest, offers, cycles, customers, source, absent)
+    return Parts(found, pairs, bundles_of(found), names, backtest, offers, cycles, customers, source, params.min_group, absent)
+
+
+def _reason(error: TooLittleError) -> str:
+    """What was too little, as a sentence of the page."""
+    said = str(error).removeprefix("cross_sell: ")
+    return said[:1].lower() + said[1:]
 
 
 def _state(data: Dataset, day: dt.date, recent: int) -> State | None:
@@ -245,11 +264,6 @@ def _state(data: Dataset, day: dt.date, recent: int) -> State | None:
         return state_at(data, day, recent)
     except TooLittleError:
         return None
-
-
-def worth_before(data: Dataset, state: State, params: Params) -> np.ndarray:
-    """Margin of one purchase of each product, as known on the state's day."""
-    return margins_of(data, state, params.margin)[0]
 
 
 def names_by_item(data: Dataset, found: Found, state: State | None) -> dict[str, str]:
@@ -281,12 +295,12 @@ def holdings(data: Dataset, state: State, worth: np.ndarray, params: Params, *, 
     item_of, items = _items(data, state, params.level_of)
     shape = (state.shape[0], len(items))
 
-    def table(row: np.ndarray, col: np.ndarray) -> sparse.csc_array:
+    def table(row: np.ndarray, col: np.ndarray, value: np.ndarray | None = None) -> sparse.csc_array:
         some = col >= 0
         column = item_of[col[some]]
         known = column >= 0
-        ones = np.ones(int(known.sum()), dtype=np.int32)
-        return sparse.csc_array((ones, (row[some][known], column[known])), shape=shape)
+        data = np.ones(int(known.sum()), dtype=np.int32) if value is None else value[some][known]
+        return sparse.csc_array((data, (row[some][known], column[known])), shape=shape)
 
     sold = np.bincount(state.col, state.days, len(state.products))
     inside = item_of >= 0
@@ -295,7 +309,9 @@ def holdings(data: Dataset, state: State, worth: np.ndarray, params: Params, *, 
     in_range = np.bincount(item_of[inside], state.in_range[inside], len(items)) > 0
     asked = np.array(contactable(data, pd.Series(state.customers.to_pandas()))) != "no"
     later = table(*outcome_of(data, state, params.horizon)) if outcome else None
-    return Holdings({item: k for k, item in enumerate(items)}, table(state.row, state.col), later, asked, margin, in_range)
+    earned = table(*earned_within(data, state, params.horizon, params.margin)) if outcome else None
+    place = {item: k for k, item in enumerate(items)}
+    return Holdings(place, table(state.row, state.col), later, earned, asked, margin, in_range)
 
 
 def _items(data: Dataset, state: State, level_of: str) -> tuple[np.ndarray, list[str]]:

@@ -191,6 +191,9 @@ def _scores(
             mean, low, high = bootstrap_means(table, level=level, draws=draws, seed=seed)
             if not people.any():
                 continue
+            low, high = _never_sure(
+                mean, low, high, int(people.sum()), [m.startswith("hit") for _ in names for m in measures], level
+            )
             for j, (name, measure) in enumerate((name, measure) for name in names for measure in measures):
                 rows.append((name, LABELS[name], label, measure, mean[j], low[j], high[j], int(people.sum())))
             if label == "all":
@@ -246,8 +249,19 @@ def _curve(
             columns.append((first[active] <= k).astype(float))
             keys.append((name, LABELS[name], k))
     mean, low, high = bootstrap_means(np.column_stack(columns), level=level, draws=draws, seed=seed)
+    low, high = _never_sure(mean, low, high, int(active.sum()), [True] * len(mean), level)
     frame = pd.DataFrame(keys, columns=["method", "label", "k"])
     return frame.assign(value=mean, low=low, high=high)
+
+
+def _never_sure(mean: Array, low: Array, high: Array, n: int, rates: list[bool], level: float) -> tuple[Array, Array]:
+    """Widen intervals of rates that are 0 or 1 among all, of which drawing anew gives no other: Wilson's there."""
+    from crmlab.models.intervals import wilson
+
+    low, high = low.copy(), high.copy()
+    for j in np.flatnonzero(np.array(rates) & ((mean <= 0) | (mean >= 1))):
+        low[j], high[j] = wilson(round(float(mean[j]) * n), n, level)
+    return low, high
 
 
 def _calibration(lists: Lists, chance: Array, hit: Flags, k: int, level: float) -> pd.DataFrame:
@@ -258,7 +272,7 @@ def _calibration(lists: Lists, chance: Array, hit: Flags, k: int, level: float) 
     p, yes = chance[some], hit[some]
     order = np.argsort(p, kind="stable")
     rows = []
-    for part in np.array_split(order, min(_TENTHS, len(order))):
+    for part in np.array_split(order, min(_TENTHS, max(len(order), 1))) if len(order) else ():
         n, came = len(part), int(yes[part].sum())
         rows.append((n, float(p[part].mean()), came / n, *wilson(came, n, level)))
     return pd.DataFrame(rows, columns=["offers", "predicted", "observed", "low", "high"])

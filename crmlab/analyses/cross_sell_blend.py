@@ -34,6 +34,8 @@ _LIKENESS = 250_000
 _USUAL = 20_000
 _PEOPLE = 30_000  # customers, from which weights are learnt at most
 
+_SENT_BACK = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -81,6 +83,12 @@ class Kitchen:
         start = self.state.starts()
         size = np.maximum(np.diff(start), 1)
         table = sparse.csr_array((1 / np.sqrt(size)[self.state.row], self.state.col, start), shape=self.state.shape)
+        if len(self.state.back_row):
+            # What was sent back speaks for nothing, and is not offered as new either: a weight that only a marker is moved by.
+            back = np.full(len(self.state.back_row), _SENT_BACK)
+            table = sparse.csr_array(
+                table + sparse.csr_array((back, (self.state.back_row, self.state.back_col)), shape=table.shape)
+            )
         return table[rows]
 
     @cached_property

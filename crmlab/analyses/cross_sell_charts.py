@@ -14,6 +14,7 @@ import pandas as pd
 from crmlab.analyses.cross_sell_lists import LABELS
 from crmlab.analyses.cross_sell_network import network_chart
 from crmlab.analyses.cross_sell_views import masked, short
+from crmlab.analyses.cross_sell_words import SENT
 from crmlab.result import Chart
 from crmlab.style import Format, color
 
@@ -45,7 +46,7 @@ def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
 def offers_chart(parts: Parts, form: Format, params: Params) -> Chart:
     """The three surest offers: extra margin per 1,000 contacts, with interval."""
     best = parts.best.reset_index(drop=True)
-    frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "margin", "extra", "extra_low", "extra_high"]].copy()
+    frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "extra", "extra_low", "extra_high"]].copy()
     frame["reach"] = [masked(int(reach), params.min_group) for reach in best["reach"]]
 
     def draw(figure: Figure) -> None:
@@ -93,7 +94,7 @@ def _count(offers: int) -> str:
     return "One offer" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} offers, first what surely brings most"
 
 
-_SHADES = {"offers": "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
+_SHADES = {SENT: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
 
 
 def hits_chart(parts: Parts, form: Format) -> Chart:
@@ -108,10 +109,8 @@ def hits_chart(parts: Parts, form: Format) -> Chart:
         for method, shade in _SHADES.items():
             some = frame[frame["method"] == method]
             ax.fill_between(some["k"], some["low"], some["high"], color=color(shade), alpha=0.13, linewidth=0)
-            dashes: Any = "-" if method == "offers" else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5))
-            ax.plot(
-                some["k"], some["value"], color=color(shade), linewidth=2.2 if method == "offers" else 1.5, linestyle=dashes
-            )
+            dashes: Any = "-" if method == SENT else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5))
+            ax.plot(some["k"], some["value"], color=color(shade), linewidth=2.2 if method == SENT else 1.5, linestyle=dashes)
             ends.append((float(some["value"].iloc[-1]), LABELS[method], shade))
         top = float(frame["high"].max()) * 1.05 or 1.0
         for y, (_, label, shade) in zip(_apart([end[0] for end in ends], 0.075 * top), ends, strict=True):
@@ -126,7 +125,7 @@ def hits_chart(parts: Parts, form: Format) -> Chart:
         ax.yaxis.grid(visible=True)
         ax.spines["left"].set_visible(False)
 
-    ours = frame[(frame["method"] == "offers") & (frame["k"] == min(test.k, 10))].iloc[0]
+    ours = frame[(frame["method"] == SENT) & (frame["k"] == min(test.k, 10))].iloc[0]
     return Chart(
         f"Of {form.count(test.active)} customers who bought in the {test.horizon} days after {form.day(test.tested_on)}, "
         f"the share who bought "

@@ -199,7 +199,7 @@ def reasons(kitchen: Kitchen, found: Ranked, names: npt.NDArray[Any]) -> pd.Seri
 
 def _words(names: npt.NDArray[Any], source: int, a: int, b: int, c: int) -> str:
     if source == 0:
-        return f"bought {names[a]}; at least {b / 10:.1f} times as many of its buyers buy this as others"
+        return f"bought {names[a]}; baskets with that hold this at least {b / 10:.1f} times as often as baskets in all"
     if source == 1:
         return f"bought {names[a]}, whose buyers often buy this too"
     if source == 2:
@@ -209,7 +209,7 @@ def _words(names: npt.NDArray[Any], source: int, a: int, b: int, c: int) -> str:
         if a >= 3:
             return f"bought it every {b} {'day' if b == 1 else 'days'}, last {ago}"
         return f"bought it {'once' if a == 1 else 'twice'}, last {ago}; others buy it again after {b} {'day' if b == 1 else 'days'}"
-    return "popular among customers like these"
+    return "among the products bought most"
 
 
 def _distinct(said: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.DataFrame]:

@@ -196,10 +196,12 @@ class _Plan:
         goods, w = self.kitchen.goods, self.weights.new.coef_
         seg = segment[row]
         parts = np.full((len(row), 4), -np.inf)
-        parts[:, 2] = w[2] * goods.segment[seg, col]
+        more = goods.segment[seg, col]
+        parts[:, 2] = np.where((w[2] > 0) & (more > 0), w[2] * more, -np.inf)
         parts[:, 3] = self.popular[col] - self.middle[seg]
         because = np.full((len(row), 2), -1)
-        some = np.flatnonzero(lift > 0)
+        # Who has sent everything back has nothing that could speak for a product.
+        some = np.flatnonzero((lift > 0) & (self.starts[people[row] + 1] > self.starts[people[row]]))
         if len(some):
             start, end = self.starts[people[row[some]]], self.starts[people[row[some]] + 1]
             size = end - start

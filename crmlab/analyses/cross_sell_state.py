@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crmlab.errors import DataError
 from crmlab.features.customers import customer_summary
-from crmlab.features.purchases import purchases, takings
+from crmlab.features.purchases import purchases, sent_back, spent_within, takings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +48,8 @@ class State:
         Of each pair: days on which it was bought, days since the last of them, days from the first to the last.
     occasions, silence, age : arrays of shape (customers,)
         Purchase occasions, days since the last and since the first.
+    back_row, back_col : arrays of int
+        Customer and product of what was bought and wholly returned.
     in_range : array of bool of shape (n,)
     amount, quantity : arrays of shape (n,)
         What each product brought, net of returns; pieces.
@@ -66,6 +68,8 @@ class State:
     occasions: IntArray
     silence: IntArray
     age: IntArray
+    back_row: IntArray
+    back_col: IntArray
     in_range: Flags
     amount: Array
     quantity: Array
@@ -145,7 +149,7 @@ def state_at(data: Dataset, until: dt.date, recent: int = 91) -> State:
     import pyarrow.compute as pc
 
     lines = data.order_lines
-    pairs = purchases(lines, until).to_pyarrow()
+    pairs, back = purchases(lines, until).to_pyarrow(), sent_back(lines, until).to_pyarrow()
     sold = takings(lines, until).to_pyarrow()
     base = (
         customer_summary(data.orders, until).select("customer_id", "occasions", "first_occasion", "last_occasion").to_pyarrow()
@@ -162,6 +166,8 @@ def state_at(data: Dataset, until: dt.date, recent: int = 91) -> State:
     known = np.flatnonzero(row >= 0)  # who has no occasion (returned everything on the day, say) gets no offers
     order = known[_sorted(row[known], col[known], (len(customers), len(sold)))]
     last_sold = _dates(sold["last_sold"])
+    back_row, back_col = places(back["customer_id"], customers), places(back["product_id"], sold["product_id"].combine_chunks())
+    back_known = back_row >= 0
     return State(
         until=until,
         customers=customers if isinstance(customers, pa.Array) else pa.array(customers),
@@ -174,6 +180,8 @@ def state_at(data: Dataset, until: dt.date, recent: int = 91) -> State:
         occasions=base["occasions"].to_numpy().astype(np.int64),
         silence=(day - _dates(base["last_occasion"])).astype(np.int64),
         age=(day - _dates(base["first_occasion"])).astype(np.int64),
+        back_row=back_row[back_known],
+        back_col=back_col[back_known],
         in_range=_in_range(data, sold["product_id"], last_sold, day, recent),
         amount=sold["amount"].to_numpy(),
         quantity=sold["quantity"].to_numpy(),
@@ -236,17 +244,47 @@ def margins_of(data: Dataset, state: State, margin: float | None) -> tuple[Array
         In the data set's currency, per customer and day on which it was bought; source: ``"given"``, ``"costs"``, ``"loss"``
         or ``"revenue"``, as :func:`crmlab.analyses.common.margin_known` has them.
     """
+    bought = np.bincount(state.col, state.days, len(state.products))
+    left, source = _left(data, state, np.arange(len(state.products)), state.amount, state.quantity, margin)
+    return np.where(bought > 0, left / np.maximum(bought, 1), 0.0), source
+
+
+def earned_within(data: Dataset, state: State, horizon: int, margin: float | None) -> tuple[IntArray, IntArray, Array]:
+    """What was left of what customers known on the state's day spent on each product in the horizon after it, after returns.
+
+    Returns
+    -------
+    (row, col, margin)
+        Customer, product and money; products that were new by then are left out.
+    """
+    import pyarrow as pa
+
+    found = spent_within(data.order_lines, state.until, horizon).to_pyarrow()
+    row, col = places(found["customer_id"], state.customers), places(found["product_id"], pa.array(state.products, pa.string()))
+    known = (row >= 0) & (col >= 0)
+    row, col = row[known], col[known]
+    amount, quantity = found["amount"].to_numpy()[known], found["quantity"].to_numpy()[known]
+    return row, col, _left(data, state, col, amount, quantity, margin)[0]
+
+
+def _left(
+    data: Dataset, state: State, col: IntArray, amount: Array, quantity: Array, margin: float | None
+) -> tuple[Array, str]:
+    """What is left of amounts after the cost of goods, by product, and where that is from."""
     from crmlab.analyses.common import margin_known
 
     share, source, _ = margin_known(data, state.until, margin)
-    bought = np.bincount(state.col, state.days, len(state.products))
-    per = 1 / np.maximum(bought, 1)
-    left = share * state.amount
+    left = share * amount
     if source == "costs":
         costs = data.products.select("product_id", cost=data.products["unit_cost"].cast("float64")).to_pandas()
-        cost = costs.drop_duplicates("product_id").set_index("product_id")["cost"].reindex(state.products).to_numpy(dtype=float)
-        left = np.where(np.isfinite(cost), state.amount - cost * state.quantity, left)
-    return np.where(bought > 0, left * per, 0.0), source
+        cost = (
+            costs.drop_duplicates("product_id")
+            .set_index("product_id")["cost"]
+            .reindex(state.products)
+            .to_numpy(dtype=float)[col]
+        )
+        left = np.where(np.isfinite(cost), amount - cost * quantity, left)
+    return left, source
 
 
 def names_of(data: Dataset, products: npt.NDArray[Any]) -> npt.NDArray[Any]:

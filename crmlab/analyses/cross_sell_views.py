@@ -121,21 +121,19 @@ def worth_table(parts: Parts, form: Format, params: Params) -> Table:
     frame = known.assign(
         reach=[masked(reach, params.min_group) for reach in known["reach"]], pair=_arrows(parts, known)
     )[["pair", "antecedent", "consequent", "reach", "seen", "rate", "rate_low", "rate_high", "other", "other_low", "other_high",
-       "margin", "extra", "extra_low", "extra_high"]]  # fmt: skip
+       "extra", "extra_low", "extra_high"]]  # fmt: skip
     columns = {
         "pair": Column("A → B"),
         "reach": Column("Customers with A, not B", "count"),
         "rate": Column("Of such, bought B", "share", "rate_low", "rate_high"),
         "other": Column("With neither", "share", "other_low", "other_high"),
-        "margin": Column("Margin of one purchase", "amount"),
         "extra": Column("Extra margin per 1,000", "money", "extra_low", "extra_high"),
     }
     caption = (
-        f"Reach: customers of today who have A, not B, and may be contacted as far as is known. Shares: of those who had A "
-        f"and not B "
-        f"{params.horizon} days before the end, and of those who had neither, who bought B since, without being asked. "
-        f"Extra margin: the "
-        f"difference, per 1,000 people. Small figures: {form.share(params.level)} intervals."
+        "Reach: customers of today who have A, not B, and may be contacted as far as is known. Shares: of those who had A and not B "
+        f"{params.horizon} days before the end, and of those who had neither, who bought B since, without being asked. Extra margin: "
+        "what the first earned us with B in these days over what the others did, per 1,000 people, after returns. Small figures: "
+        f"{form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
 
@@ -169,9 +167,9 @@ def substitutes_table(parts: Parts, form: Format, params: Params) -> Table:
     }
     tested = form.count(parts.found.tested_apart)
     caption = (
-        "Sold together less than by chance, given how often, when and in how large baskets each sells: one in place of the other, or "
-        f"bought by different people. {form.count(len(apart))} pairs of {tested} that chance would put into at least 10 baskets; small "
-        f"figures: {form.share(params.level)} intervals."
+        f"Sold together less than by chance, given how often{', when' if params.unit == 'order' else ''} and in how large baskets each "
+        f"sells: one in place of the other, or bought by different people. {form.count(len(apart))} pairs of {tested} that chance would "
+        f"put into at least 10 baskets; small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=10)
 
@@ -194,8 +192,8 @@ def bundles_table(parts: Parts, form: Format, params: Params) -> Table:
     }
     caption = (
         "Three products that sell together more often than the strongest of their pairs explains, whichever of the three "
-        "comes last "
-        f"(largest q of the three rules). Small figures: {form.share(params.level)} intervals."
+        "comes last (largest q of the three rules). Intervals take what the pair explains as known. Small figures: "
+        f"{form.share(params.level)} intervals."
     )
     return Table(caption, frame.drop(columns=["items", "best"]), columns, form, top=10)
 

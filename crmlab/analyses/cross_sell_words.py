@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from crmlab.style import Format
 
 
+SENT = "offers_by_margin"  # the list that is written to the file
+
+
 def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
     """How the backtest went, what the best offer brings, and how many pairs hold."""
     at = form.share(params.level)
     found = []
     test = parts.backtest
     if test is not None:
-        ours = _score(parts, "offers", "hit_rate")
-        gap = test.differences[(test.differences["method"] == "offers") & (test.differences["measure"] == "hit_rate")].iloc[0]
+        ours = _score(parts, SENT, "hit_rate")
+        gap = test.differences[(test.differences["method"] == SENT) & (test.differences["measure"] == "hit_rate")].iloc[0]
         best = _score(parts, str(gap["against"]), "hit_rate")
         surely = "surely more than" if gap["low"] > 0 else "surely less than" if gap["high"] < 0 else "not shown to differ from"
         found.append(
@@ -81,9 +84,9 @@ def metrics_of(parts: Parts, currency: str, params: Params) -> dict[str, Estimat
     }
     if parts.backtest is not None:
         for measure in ("hit_rate", "recall", "coverage"):
-            out[measure] = _score(parts, "offers", measure)
+            out[measure] = _score(parts, SENT, measure)
         gaps = parts.backtest.differences
-        for row in gaps[(gaps["method"] == "offers") & (gaps["measure"] == "hit_rate")].to_dict("records"):
+        for row in gaps[(gaps["method"] == SENT) & (gaps["measure"] == "hit_rate")].to_dict("records"):
             out["hit_rate_gain"] = Estimate(row["value"], row["low"], row["high"], parts.backtest.level, "share")
     if len(parts.best):
         row = parts.best.iloc[0]

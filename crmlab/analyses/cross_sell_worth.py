@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmlab.models.intervals import newcombe, wilson
+from crmlab.errors import ModelError
+from crmlab.models.comparisons import CellStatistics, compare_cells
+from crmlab.models.intervals import wilson
 
 MOST_PAIRS = 200  # whose reach and worth are worked out: the surest, and as many that promise most
 
@@ -22,8 +24,9 @@ class Holdings:
     ----------
     items : dict of str to int
         Column of each item.
-    has, later : scipy.sparse.csc_array of shape (customers, items)
-        Owned on the day; bought within the horizon after it (None where that is not over).
+    has, later, earned : scipy.sparse.csc_array of shape (customers, items)
+        Owned on the day; bought within the horizon after it, and what was left of that after the cost of goods (None where the
+        horizon is not over).
     asked : array of bool, shape (customers,)
         Who may be contacted, as far as is known.
     margin : array of shape (items,)
@@ -34,16 +37,22 @@ class Holdings:
     items: dict[str, int]
     has: Any
     later: Any
+    earned: Any
     asked: npt.NDArray[np.bool_]
     margin: npt.NDArray[np.float64]
     in_range: npt.NDArray[np.bool_]
 
     def column(self, table: Any, item: str) -> npt.NDArray[np.bool_]:
         """Which customers have an item in a table."""
-        out = np.zeros(table.shape[0], dtype=bool)
+        return self.values(table, item) != 0
+
+    def values(self, table: Any, item: str) -> npt.NDArray[np.float64]:
+        """The column of an item in a table, by customer; 0 where there is nothing."""
+        out = np.zeros(table.shape[0])
         place = self.items.get(item)
         if place is not None:
-            out[table.indices[table.indptr[place] : table.indptr[place + 1]]] = True
+            some = slice(table.indptr[place], table.indptr[place + 1])
+            out[table.indices[some]] = table.data[some]
         return out
 
 
@@ -78,7 +87,7 @@ def promising(pairs: pd.DataFrame, now: Holdings) -> pd.DataFrame:
     return pairs[names.isin(chosen)].reset_index(drop=True)
 
 
-def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interval: float) -> pd.DataFrame:
+def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interval: float, least: int = 5) -> pd.DataFrame:
     """Whom each pair concerns, and what those people bought more than others on the days whose outcome is known.
 
     Parameters
@@ -88,6 +97,8 @@ def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interv
     now, before : Holdings
         Of today, and of a horizon earlier; None where the history is too short for one.
     interval : float
+    least : int
+        Customers under which nothing is said of a group.
 
     Returns
     -------
@@ -107,7 +118,7 @@ def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interv
             "in_range": bool(place is not None and now.in_range[place]),
             "margin": float(now.margin[place]) if place is not None else np.nan,
         }
-        row |= _extra(a, b, row["margin"], before, interval)
+        row |= _extra(a, b, before, interval, least)
         rows.append(row)
     columns = ["reach", "in_range", "margin", *_KNOWN]
     return pd.DataFrame(rows, columns=columns, index=pairs.index)
@@ -116,20 +127,30 @@ def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interv
 _KNOWN = ("seen", "rate", "rate_low", "rate_high", "other", "other_low", "other_high", "extra", "extra_low", "extra_high")
 
 
-def _extra(a: str, b: str, margin: float, before: Holdings | None, interval: float) -> dict[str, float]:
+def _extra(a: str, b: str, before: Holdings | None, interval: float, least: int) -> dict[str, float]:
     nothing = dict.fromkeys(_KNOWN, np.nan)
     if before is None:
         return nothing
-    first, second, bought = before.column(before.has, a), before.column(before.has, b), before.column(before.later, b)
+    first, second = before.column(before.has, a), before.column(before.has, b)
     with_a, neither = first & ~second, ~first & ~second
     n1, n0 = int(with_a.sum()), int(neither.sum())
-    if not n1 or not n0:
+    if n1 < max(least, 2) or n0 < max(least, 2):
         return nothing
+    bought, earned = before.column(before.later, b), before.values(before.earned, b)
     x1, x0 = int((bought & with_a).sum()), int((bought & neither).sum())
-    gap = sorted(1000 * margin * end for end in newcombe(x1, n1, x0, n0, interval))
-    extra = 1000 * margin * (x1 / n1 - x0 / n0)
-    values = (n1, x1 / n1, *wilson(x1, n1, interval), x0 / n0, *wilson(x0, n0, interval), extra, *gap)
+    extra, low, high = _difference(earned[with_a], earned[neither], interval)
+    values = (n1, x1 / n1, *wilson(x1, n1, interval), x0 / n0, *wilson(x0, n0, interval), 1000 * extra, 1000 * low, 1000 * high)
     return dict(zip(_KNOWN, values, strict=True))
+
+
+def _difference(mine: npt.NDArray[np.float64], others: npt.NDArray[np.float64], interval: float) -> tuple[float, float, float]:
+    """Difference of mean money of two groups, with an interval that keeps to its level where few bought anything."""
+    groups = {name: CellStatistics.from_values({"money": values}) for name, values in (("a", mine), ("others", others))}
+    try:
+        row = compare_cells(groups, control="others", correction="none", level=interval).iloc[0]
+    except ModelError:  # nobody bought it, or all spent the same
+        return float(mine.mean() - others.mean()), np.nan, np.nan
+    return float(row["estimate"]), float(row["low"]), float(row["high"])
 
 
 def best_direction(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -48,6 +48,41 @@ def purchases(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
     >>> purchases(lines, "2024-01-31").order_by("product_id").to_pandas()[["product_id", "days", "quantity"]].values.tolist()
     [['x', 2, 3.0], ['y', 1, 1.0]]
     """
+    found = _bought(order_lines, as_of)
+    kept = found.filter(found["_net"] > 0)
+    return kept.select("customer_id", "product_id", "days", "first", "last", quantity=kept["_net"].cast("float64"))
+
+
+def sent_back(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
+    """List what customers bought and wholly returned, as of a day: they do not have it, and should not be offered it again.
+
+    Parameters
+    ----------
+    order_lines : ibis.Table
+        Canonical order lines.
+    as_of : date or ISO date
+        Last day of history, inclusive.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, product_id, in no particular order.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> lines = ibis.memtable(pd.DataFrame({
+    ...     "customer_id": ["b", "b"], "product_id": ["x", "x"], "quantity": [1.0, -1.0],
+    ...     "ordered_at": pd.to_datetime(["2024-01-02", "2024-01-05"]), "amount": [5.0, -5.0]}))
+    >>> sent_back(lines, "2024-01-31").to_pandas().values.tolist()
+    [['b', 'x']]
+    """
+    found = _bought(order_lines, as_of)
+    return found.filter(found["_net"] <= 0).select("customer_id", "product_id")
+
+
+def _bought(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
+    """Customer and product bought on a day at least, with the pieces left after returns."""
     days = _days(between(order_lines, None, to_date(as_of, "as_of", "purchases")))
     bought = days["pieces"] > 0
     found = days.group_by("customer_id", "product_id").agg(
@@ -56,8 +91,7 @@ def purchases(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
         last=days["day"].max(where=bought),
         _net=days["pieces"].sum(),
     )
-    kept = found.filter((found["days"] > 0) & (found["_net"] > 0))
-    return kept.select("customer_id", "product_id", "days", "first", "last", quantity=kept["_net"].cast("float64"))
+    return found.filter(found["days"] > 0)
 
 
 def bought_within(order_lines: ibis.Table, as_of: str | dt.date, horizon: int) -> ibis.Table:
@@ -99,6 +133,39 @@ def bought_within(order_lines: ibis.Table, as_of: str | dt.date, horizon: int) -
     days = _days(after)
     days = days.filter(days["pieces"] > 0)
     return days.group_by("customer_id", "product_id").agg(days=days.count())
+
+
+def spent_within(order_lines: ibis.Table, as_of: str | dt.date, horizon: int) -> ibis.Table:
+    """Add up what customers spent on each product in the days after a day, returns of these days taken off.
+
+    Parameters
+    ----------
+    order_lines : ibis.Table
+        Canonical order lines.
+    as_of : date or ISO date
+        The period begins the day after.
+    horizon : int
+        Length of the period in days, at least 1.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, product_id, amount, quantity, in no particular order.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> lines = ibis.memtable(pd.DataFrame({
+    ...     "customer_id": ["a", "a"], "product_id": ["x", "x"], "quantity": [1.0, 2.0],
+    ...     "ordered_at": pd.to_datetime(["2024-01-01", "2024-01-02"]), "amount": [5.0, 7.0]}))
+    >>> spent_within(lines, "2024-01-01", 7).to_pandas().values.tolist()
+    [['a', 'x', 7.0, 2.0]]
+    """
+    end = to_date(as_of, "as_of", "spent_within")
+    after = between(order_lines, end + dt.timedelta(days=1), end + dt.timedelta(days=horizon))
+    return after.group_by("customer_id", "product_id").agg(
+        amount=after["amount"].sum().cast("float64"), quantity=after["quantity"].sum().cast("float64")
+    )
 
 
 def repurchase_gaps(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:

@@ -13,7 +13,6 @@ from crmlab.analyses.cross_sell_network import components, layout
 from crmlab.analyses.cross_sell_pairs import find
 from crmlab.analyses.cross_sell_worth import Holdings, best_direction, worth_of
 from crmlab.errors import MissingTableError, ParameterError
-from crmlab.models.intervals import newcombe
 
 
 @pytest.fixture(scope="module")
@@ -79,19 +78,43 @@ def test_files_hold_rules_with_names_and_no_missing_numbers(result):
 
 
 def test_worth_by_hand():
-    # Ten customers: 1-4 have A only, 5-6 both, 7-10 neither; since then 1, 2 and 7 bought B.
+    # Ten customers: 1-4 have A only, 5-6 both, 7-10 neither; since then 1, 2 and 7 bought B, for a margin of 6, 2 and 3.
     has = np.zeros((10, 2), dtype=int)
     has[:6, 0], has[4:6, 1] = 1, 1
-    later = np.zeros((10, 2), dtype=int)
-    later[[0, 1, 6], 1] = 1
+    earned = np.zeros((10, 2))
+    earned[[0, 1, 6], 1] = [6.0, 2.0, 3.0]
     asked = np.array([True] * 3 + [False] + [True] * 6)
     held = Holdings(
-        {"A": 0, "B": 1}, sparse.csc_array(has), sparse.csc_array(later), asked, np.array([1.0, 5.0]), np.array([True, True])
-    )
-    row = worth_of(pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]}), held, held, 0.95).iloc[0]
+        {"A": 0, "B": 1}, sparse.csc_array(has), sparse.csc_array((earned > 0).astype(int)), sparse.csc_array(earned), asked,
+        np.array([1.0, 5.0]), np.array([True, True]),
+    )  # fmt: skip
+    pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
+    row = worth_of(pair, held, held, 0.95, 2).iloc[0]
     assert (row["reach"], row["seen"], row["rate"], row["other"]) == (3, 4, 0.5, 0.25)
-    low, high = newcombe(2, 4, 1, 4)
-    assert (row["extra"], row["extra_low"], row["extra_high"]) == pytest.approx((1250.0, 5000 * low, 5000 * high))
+    assert row["extra"] == pytest.approx(1000 * (2.0 - 0.75))  # what was spent, not how many bought times a mean
+    assert row["extra_low"] < 0 < row["extra"] < row["extra_high"]
+    assert np.isnan(worth_of(pair, held, held, 0.95, 5).iloc[0]["extra"])  # groups of four are not shown
+
+
+def test_worth_is_what_the_orders_say():
+    # The same sums by plain pandas over the shop's own lines.
+    data = crmlab.open_dataset("shop")
+    end = data.orders["ordered_at"].max().to_pyarrow().as_py().date()
+    split = pd.Timestamp(end - dt.timedelta(days=91)) + pd.Timedelta(days=1)
+    lines = data.order_lines.to_pandas().astype({"amount": float, "quantity": float})
+    cost = data.products.select("product_id", "unit_cost").to_pandas().set_index("product_id")["unit_cost"].astype(float)
+    lines["margin"] = lines["amount"] - lines["quantity"] * lines["product_id"].map(cost)
+    row = analysis.run(data).tables["worth"].frame.iloc[0]
+    early, late = lines[lines["ordered_at"] < split], lines[lines["ordered_at"] >= split]
+    net = early.groupby(["customer_id", "product_id"])["quantity"].sum()
+    owns = {item: set(net[net > 0].xs(item, level="product_id").index) for item in (row["antecedent"], row["consequent"])}
+    known = set(early[early["quantity"] > 0]["customer_id"])
+    mine = (owns[row["antecedent"]] - owns[row["consequent"]]) & known
+    others = known - owns[row["antecedent"]] - owns[row["consequent"]]
+    spent = late[late["product_id"] == row["consequent"]].groupby("customer_id")["margin"].sum()
+    gap = spent.reindex(sorted(mine)).fillna(0).mean() - spent.reindex(sorted(others)).fillna(0).mean()
+    assert row["seen"] == pytest.approx(len(mine), rel=0.01)  # a few known only by days that are no occasion
+    assert row["extra"] == pytest.approx(1000 * gap, rel=0.02)
 
 
 def test_each_pair_is_shown_once_in_the_direction_that_brings_more():
@@ -188,6 +211,27 @@ def test_params_are_checked(given, said):
     with pytest.raises(ParameterError) as error:
         analysis.Params(**given)
     assert str(error.value) == said
+
+
+def test_what_was_sent_back_is_not_offered_again(tmp_path):
+    rows = list(random_rows(900, 12))
+    best = pd.Series([row[3] for row in rows]).value_counts().index[0]
+    back = [
+        ("x1", "ret", dt.date(2025, 1, 2), best, 1, 10),
+        ("x2", "ret", dt.date(2025, 1, 9), best, -1, -10),
+        ("x3", "ret", dt.date(2025, 1, 9), "p003", 1, 10),
+    ]
+    offers = analysis.run(write(tmp_path, rows + back), analysis.Params(k=12)).outputs["offers"].frame
+    assert best in set(offers["product_id"])
+    assert best not in set(offers.loc[offers["customer_id"] == "ret", "product_id"])
+    assert (offers["customer_id"] == "ret").any()
+
+
+def test_a_backtest_with_hardly_anybody_is_left_out(tmp_path):
+    rows = [*random_rows(900, 12, days=300), ("last", "c1", dt.date(2025, 3, 1), "p001", 1, 10)]
+    found = analysis.run(write(tmp_path, rows))
+    assert "fewer than 20 customers bought" in found.absent["backtest"]
+    assert found.findings[0].metric != "hit_rate"
 
 
 def test_network_puts_groups_side_by_side_and_stays_inside():
