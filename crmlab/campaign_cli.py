@@ -41,6 +41,7 @@ def _opened(memory: Path | None) -> CampaignMemory:
 @plainly
 def plan(file: Path, memory: Path | None) -> None:
     """Read the plan in FILE (TOML), give its cells response codes, and keep it."""
+    from crmlab.composed.campaign_where import conditions
     from crmlab.data.campaign_plan import read_plan
 
     kept = _opened(memory)
@@ -48,6 +49,8 @@ def plan(file: Path, memory: Path | None) -> None:
     mine = read_plan(file).campaign
     others = known[known["campaign_id"] != mine]
     planned = read_plan(file, taken=set(others["response_code"].dropna()))
+    for rules in ("criteria", "qualify"):
+        conditions(tuple(planned.details.get(rules, ())))  # what cannot be read is said now, not at the launch
     kept.plan(planned.campaign, planned.cells, dict(planned.details))
     click.echo(f"Planned {planned.campaign}:")
     columns = ["cell_id", "control_cell_id", "response_code", "offer", "creative", "channel", "planned_share"]

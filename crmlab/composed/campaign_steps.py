@@ -70,12 +70,17 @@ def launch_campaign(
     cells, details = memory.cells(name), memory.plan_details(name)
     again = bool(len(memory.headers(name, "launched")))
     customers = _customers(data)
-    pulled = _pull(name, data, details, list_file) if list_file is not None or not again else None
+    pulled: pd.DataFrame | None = None
     left_out: dict[str, int] = {}
+    if list_file is not None:
+        pulled = _read_list(list_file, data)
+    elif not again:
+        pulled, left_out = _pull(name, data, details, memory)
     if again:
-        people = memory.assignments(name)
+        people, left_out = memory.assignments(name), {}
     else:
-        people, left_out = _assigned(pulled, customers, cells, details)
+        people, later = _assigned(pulled, customers, cells, details)
+        left_out |= later
     files = _files(people, cells, pulled, customers, columns)
     written = tuple(out / f"{safe_name(name)}-{safe_name(channel)}.csv" for channel in files)
     with _aside(out, files.values()) as ready:
@@ -131,17 +136,39 @@ def _measure(data: Dataset, name: str, as_of: dt.date, cells: pd.DataFrame, peop
     return frame
 
 
-def _pull(name: str, data: Dataset, details: Mapping[str, Any], list_file: Path | None) -> pd.DataFrame:
-    """The one place that draws the list: a csv file, else whom the criteria of the plan choose from the data set."""
-    if list_file is not None:
-        return _read_list(list_file, data)
-    try:
-        pull_list = import_module("crmlab.composed.campaign_design").pull_list
-    except (ImportError, AttributeError) as error:
-        raise CampaignError.no_list(name) from error
-    pulled = pull_list(data, where=tuple(details.get("criteria", ())))
-    frame: pd.DataFrame = getattr(pulled, "frame", pulled)
-    return frame
+def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: CampaignMemory) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The list that the criteria of the plan choose from the data set, and how many went at each step."""
+    from crmlab.composed.campaign_outputs import known_columns
+    from crmlab.composed.campaign_pull import PULLING, pull_list
+
+    if "criteria" not in details:
+        raise CampaignError.no_list(name)
+    known = known_columns(data)
+    wanted = [details[key] for key in ("strata", "score") if details.get(key) in known]
+    options = {key: details[key] for key in PULLING if key in details}
+    contacts = _launched_before(name, memory)
+    pulled = pull_list(data, tuple(details["criteria"]), columns=wanted, contacts=contacts, **options)
+    steps = pulled.ledger[pulled.ledger["removed"] > 0]
+    said = (step[:1].lower() + step[1:] for step in steps["step"])
+    return pulled.frame, dict(zip(said, steps["removed"].astype(int), strict=True))
+
+
+def _launched_before(name: str, memory: CampaignMemory) -> pd.DataFrame:
+    """Who was sent something by other campaigns of the memory, on the first day of the cell's window, else of the launch."""
+    import pandas as pd
+
+    frames = [pd.DataFrame({"customer_id": pd.Series(dtype="str"), "contacted_at": pd.Series(dtype="datetime64[ns]")})]
+    for header in memory.headers(kind="launched"):
+        if header.campaign == name:
+            continue
+        cells = memory.cells(header.campaign)
+        treated = cells["control_cell_id"].notna()
+        sent = (cells[treated] if treated.any() else cells).set_index("cell_id")
+        people = memory.assignments(header.campaign)
+        people = people[people["cell_id"].isin(sent.index)]
+        day = pd.to_datetime(people["cell_id"].map(sent["opens_on"])).fillna(pd.Timestamp(header.recorded_at[:10]))
+        frames.append(pd.DataFrame({"customer_id": people["customer_id"], "contacted_at": day}))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _read_list(path: Path, data: Dataset) -> pd.DataFrame:

@@ -39,6 +39,10 @@ _TOP = {
     "campaign": _TEXT,
     "salt": _TEXT,
     "criteria": "a list of texts",
+    "qualify": "a list of texts",
+    "contacted_within": "a whole number of at least 0",
+    "seeds": "a list of texts",
+    "one_per_household": _FLAG,
     "by": _TEXT,
     "strata": _TEXT,
     "sample": _COUNT,
@@ -167,6 +171,7 @@ def _check(where: str, key: str, value: Any, expectation: str) -> None:
         _COUNT: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
         _DAY: isinstance(value, dt.date) and not isinstance(value, dt.datetime),
         _FLAG: isinstance(value, bool),
+        "a whole number of at least 0": isinstance(value, int) and not isinstance(value, bool) and value >= 0,
         "a list of texts": isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value),
     }[expectation]
     if not good:
