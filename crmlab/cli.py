@@ -12,6 +12,7 @@ import click
 from crmlab import __version__
 from crmlab.campaign_cli import campaign
 from crmlab.plainly import plainly as _plainly
+from crmlab.publish_cli import publish_command
 
 if TYPE_CHECKING:
     from crmlab.data.catalog import Descriptor
@@ -299,6 +300,7 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 
 main.add_command(campaign)
+main.add_command(publish_command)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,12 @@ class ParameterError(CrmlabError, ValueError):
         )
 
     @classmethod
+    def no_customer(cls, customer: str, known: Iterable[str]) -> ParameterError:
+        return cls(
+            f"The 'customer_id' parameter names {_shown(customer)}, whom the data set does not know. {_hint(customer, known)}"
+        )
+
+    @classmethod
     def compare_to_outside(cls, day: Any, first: Any, as_of: Any) -> ParameterError:
         return cls(
             f"The 'compare_to' date {day} is before the first order. Expected a day from {first} on, and before {as_of}. "
@@ -472,8 +478,8 @@ class CampaignError(CrmlabError, ValueError):
     @classmethod
     def no_list(cls, campaign: str) -> CampaignError:
         return cls(
-            f"There is no list for {_shown(campaign)}. Expected one pulled from the data set, or a csv file with customer_id. "
-            "Found neither. Give one with --list FILE."
+            f"There is no list for {_shown(campaign)}. Expected criteria in its plan, or a csv file with customer_id. "
+            'Found neither. Give one with --list FILE, or criteria = ["days_since_last <= 365"] in the plan.'
         )
 
     @classmethod
@@ -511,17 +517,6 @@ class CampaignError(CrmlabError, ValueError):
         return cls(
             f"'{column}' has no order, and '{operator}' needs one. Expected =, !=, in or not in. "
             f"Name the values: {column} in …, …"
-        )
-
-    @classmethod
-    def nobody(cls, steps: str) -> CampaignError:
-        return cls(f"Nobody is left on the list. Expected at least one customer. Found: {steps}. Loosen the criteria.")
-
-    @classmethod
-    def too_few(cls, customers: int, cells: int, needed: int) -> CampaignError:
-        return cls(
-            f"The list is smaller than its cells. Expected at least {needed:,} customers for {cells} cells. Found {customers:,}. "
-            "Loosen the criteria, or test fewer cells."
         )
 
     @classmethod

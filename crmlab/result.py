@@ -14,7 +14,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from crmlab.style import DASH, TOKENS, Format, plain, svg
+from crmlab.style import DASH, MINUS, TOKENS, Format, plain, svg
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -52,9 +52,12 @@ def _text(value: str) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Keep each range of numbers on one line: a browser would break it after its dash."""
-    words = (f'<span class="nb">{word}</span>' if DASH in word and len(word) < 40 else word for word in text.split(" "))
-    return " ".join(words)
+    """Keep each range of numbers on one line: a browser would break it after its dash, or between minus and currency."""
+    marks = (DASH, MINUS)
+    return " ".join(
+        f'<span class="nb">{word}</span>' if any(mark in word for mark in marks) and len(word) < 40 else word
+        for word in text.split(" ")
+    )
 
 
 def _label(caption: str) -> str:
@@ -146,7 +149,10 @@ class Findings(tuple[Finding, ...]):
 
 @dataclass(frozen=True)
 class Column:
-    """How one column of a table is shown: heading, kind of value (see ``style.KINDS``), and its interval's columns."""
+    """How one column of a table is shown: heading, kind of value (see ``style.KINDS``), and its interval's columns.
+
+    Where rows are of different kinds, ``"row:<column>"`` names the column that holds the kind of each.
+    """
 
     label: str
     kind: str = "text"
@@ -226,11 +232,12 @@ class Table:
         return f"<code>result.tables[&quot;{_text(self.key)}&quot;].frame</code>" if self.key else "its frame"
 
     def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> str:
-        written = self.form.write(record[name], column.kind)
-        parts = written.split("\n") if column.kind == "lines" else [written]
+        kind = str(record[column.kind[4:]]) if column.kind.startswith("row:") else column.kind
+        written = self.form.write(record[name], kind)
+        parts = written.split("\n") if kind == "lines" else [written]
         text = "<br>".join(_text(_clip(part)) for part in parts)
         if column.low is not None and column.high is not None:
-            ends = self.form.interval(record[column.low], record[column.high], column.kind)
+            ends = self.form.interval(record[column.low], record[column.high], kind)
             text += f' <span class="ci">{_text(ends)}</span>' if ends else ""
         if place == 0:
             return f'<th scope="row">{text}</th>'

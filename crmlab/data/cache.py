@@ -59,7 +59,7 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 # What a data set says of itself that changes pages, not tables.
-LOOKS = ("title", "description", "licence", "customer", "currency", "report")
+LOOKS = ("title", "description", "licence", "customer", "currency", "report", "goals")
 
 
 @cache

@@ -41,7 +41,9 @@ PUBLISHED: tuple[Published, ...] = (
     Published("value_level", "number", "level of the interval of value, such as 0.9"),
     Published("currency", "text", "ISO code of the currency; missing where the data set names none"),
     Published("tier", "text", "value tier: groups of customers by value, the highest first"),
-    Published("state", "text", "state in the lifecycle: new, active, slowing, lapsed, reactivated, lost"),
+    Published(
+        "state", "text", "state in the lifecycle: new, active, slowing, lapsed, reactivated, lost; prospect: no purchase yet"
+    ),
     Published("days_since_last", "count", "days from the last purchase to as_of"),
     Published("risk", "number", "chance, between 0 and 1, that the customer does not buy within the window of the churn model"),
     Published("value_at_risk", "number", "value that would be lost with the customer, in the currency"),

@@ -90,7 +90,7 @@ def estimates(
             if point is None:
                 continue
             value, variance = point
-            low, high = _ends(value, variance, kind, z)
+            low, high = interval_of(value, variance, kind, z)
             rows.append([number, span.label, name, kind, value, low, high, short])
     return pd.DataFrame(rows, columns=["number", "period", "measure", "kind", "value", "low", "high", "short"])
 
@@ -99,7 +99,8 @@ def _number(value: Any) -> float | None:
     return None if value is None or value != value else float(value)
 
 
-def _ends(value: float, variance: float, kind: str, z: float) -> tuple[float, float]:
+def interval_of(value: float, variance: float, kind: str, z: float) -> tuple[float, float]:
+    """Ends of an interval: on the log scale where a value is positive, on the logit scale for shares, exact for counts of none."""
     half = z * float(np.sqrt(max(variance, 0.0)))
     if kind == "count" and value == 0:
         # None were seen: so many may be expected still, by the exact interval of a Poisson number.

@@ -7,6 +7,12 @@ from html import escape
 
 # One meaning each (the words of the field). Longer terms come first, so that "test cell" is not taken for "cell".
 GLOSSARY = {
+    "incremental profit": "what would not have been earned without the contact, after its cost: cell less control",
+    "break-even cost": "what a contact may cost before it loses money",
+    "incremental": "what would not have come without the contact: cell less control",
+    "control": "people of the same list, drawn by chance, who were not contacted",
+    "Qini": "what ranking a list adds on average over depths, against contacting in a random order",
+    "household": "people who share an address; they are put into one cell",
     "score card": "models and simple rules side by side, on a time whose outcome is already known",
     "holdout period": "the last part of the history, kept back to check a forecast",
     "value at risk": "what would be won by making sure of a customer who may have left",
@@ -35,7 +41,14 @@ GLOSSARY = {
     "base rate": "how often something is in any basket, whatever else is in it",
     "hit rate": "the share of customers who bought at least one product of their list",
     "backtest": "a forecast made as of an earlier day, held against what came since",
+    "percentage point": "one hundredth: from 40 % to 42 % is two points",
+    "standardised difference": "a difference of means, measured in standard deviations",
+    "log-mean Divisia index": "a way to split the change of a product into parts that add up to it",
+    "value tier": "customers by what they will still bring: A the top tenth, B the next fifth, C the next three tenths, D the rest",
     "lift": "how many times more often two things are together than if they had nothing to do with each other",
+    "percentage points": "the difference of two shares: from 4 % to 6 % are two points",
+    "power": "the chance that a test shows an effect that is there",
+    "held out of all campaigns": "kept from every campaign by lot, to see what campaigns bring together",
     "stale": "without a purchase for longer than the number of days chosen",
 }
 _SKIPPED = (

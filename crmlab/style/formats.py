@@ -99,6 +99,13 @@ class Format:
             digits = _share_digits(value)
         return f"{self.number(100 * value, digits)}{THIN}%"
 
+    def points(self, value: float | None) -> str:
+        """Write a difference of two shares as percentage points."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        return f"{self.number(100 * value, _share_digits(value))}{THIN}pts"
+
     def money(self, value: float | None) -> str:
         """Write an amount shortly, in thousands or millions where it is large: £5.6M."""
         if _missing(value):
@@ -177,17 +184,18 @@ class Format:
         """Write an interval: the sign or currency once, where both ends allow it; digits enough to tell the ends apart."""
         if low is None or high is None or _missing(low) or _missing(high):
             return ""
-        if kind not in ("share", "money", "amount", "exact", "number", "days"):
+        if kind not in ("share", "points", "money", "amount", "exact", "number", "days"):
             return f"{self.write(low, kind)}{DASH}{self.write(high, kind)}"
         if kind in ("money", "amount", "exact"):
             return self._money_interval(low, high, kind)
-        scale = 100 if kind == "share" else 1
+        shared = kind in ("share", "points")
+        scale = 100 if shared else 1
         most = max(abs(low), abs(high))
-        whole = kind != "share" and float(low).is_integer() and float(high).is_integer()
-        digits = 0 if whole or math.isinf(most) else _share_digits(most) if kind == "share" else _digits(most)
+        whole = not shared and float(low).is_integer() and float(high).is_integer()
+        digits = 0 if whole or math.isinf(most) else _share_digits(most) if shared else _digits(most)
         if low != high and not whole and math.isfinite(high - low):
             digits = min(max(digits, -math.floor(math.log10(scale * abs(high - low)))), _MOST_DIGITS)
-        sign = f"{THIN}%" if kind == "share" else ""
+        sign = {"share": f"{THIN}%", "points": f"{THIN}pts"}.get(kind, "")
         first, last = self.number(scale * low, digits), self.number(scale * high, digits)
         if min(low, high) < 0:
             return f"{first}{sign} {_TO[self.language]} {last}{sign}"
@@ -219,6 +227,7 @@ KINDS: dict[str, Callable[[Format, object], str]] = {
     "count": _or_text(Format.count),
     "number": _or_text(Format.number),
     "share": _or_text(Format.share),
+    "points": _or_text(Format.points),
     "money": _or_text(Format.money),
     "amount": _or_text(Format.amount),
     "exact": _or_text(Format.exact),
