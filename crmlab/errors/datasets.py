@@ -1,0 +1,233 @@
+"""Errors of data sets: their TOML files, sources and records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from crmlab.errors.base import CrmlabError, _hint, _listing, _shown
+
+
+class DescriptorError(CrmlabError, ValueError):
+    """The TOML file of a data set cannot be understood."""
+
+    @classmethod
+    def unknown_dataset(cls, name: str, known: Iterable[str]) -> DescriptorError:
+        return cls(f"There is no data set {_shown(name)}. {_hint(name, known)} A path must end in .toml.")
+
+    @classmethod
+    def no_file(cls, path: Any) -> DescriptorError:
+        return cls(f"There is no data set file {path}. Make one from your own file with: crmlab new orders.csv")
+
+    @classmethod
+    def not_toml(cls, path: Any, reason: Any) -> DescriptorError:
+        return cls(f"{path} is not valid TOML. {reason}. Texts need quotes; sections look like [orders].")
+
+    @classmethod
+    def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> DescriptorError:
+        place = f"under [{section}]" if section else "at the top"
+        return cls(f"{where}: unknown key '{key}' {place}. {_hint(key, known)}")
+
+    @classmethod
+    def expected(cls, where: str, section: str, key: str, expectation: str, got: Any) -> DescriptorError:
+        place = f"[{section}] {key}" if section else key
+        return cls(f"{where}: {place} must be {expectation}. Got {_shown(got)} instead.")
+
+    @classmethod
+    def unknown_goal(cls, where: str, measure: str, known: Iterable[str]) -> DescriptorError:
+        return cls(f"{where}: a goal names the unknown measure {_shown(measure)}. {_hint(measure, known)}")
+
+    @classmethod
+    def goal_lacks(cls, where: str, measure: str, key: str, expectation: str) -> DescriptorError:
+        return cls(f"{where}: the goal for '{measure}' has no '{key}'. Expected {expectation}.")
+
+    @classmethod
+    def goal_twice(cls, where: str, measure: str, by: str) -> DescriptorError:
+        return cls(f"{where}: there are two goals for '{measure}' by {by}. Expected one. Take one out, or change its date.")
+
+    @classmethod
+    def no_tables(cls, where: str, tables: Iterable[str]) -> DescriptorError:
+        return cls(f"{where}: no table is described. Expected at least one section of: {_listing(tables)}.")
+
+    @classmethod
+    def no_environment(cls, where: str, variable: str) -> DescriptorError:
+        return cls(
+            f"{where}: the environment variable {variable} is not set. It must hold the address of the database. "
+            "Addresses and passwords are never written into the TOML file."
+        )
+
+    @classmethod
+    def no_address(cls, where: str, variable: str) -> DescriptorError:
+        return cls(
+            f"{where}: the environment variable {variable} must hold an address such as postgresql://user@host/database. "
+            "Got something else, which is not shown."
+        )
+
+    @classmethod
+    def other_width(cls, table: str, names: int, width: int) -> DescriptorError:
+        return cls(f"{table}: 'names' must name every column of the file, {width} of them. Got {names} names instead.")
+
+    @classmethod
+    def no_variable(cls, where: str) -> DescriptorError:
+        # What was found there may be an address with a password.
+        return cls(
+            f"{where}: [source] url_env must be the name of an environment variable. Got something else, which is not shown. "
+            "Addresses and passwords are never written into the TOML file."
+        )
+
+    @classmethod
+    def personal_used(cls, where: str, section: str, name: str, column: str) -> DescriptorError:
+        return cls(
+            f"{where}: [{section}] personal must name columns that are not used. Found '{name}', which is mapped to '{column}'. "
+            "Map another column, or take it off the list."
+        )
+
+    @classmethod
+    def no_date_format(cls, where: str, section: str, form: str, reason: str) -> DescriptorError:
+        return cls(
+            f'{where}: [{section}] date_format must be a form of strptime, such as "%d/%m/%Y". '
+            f"Got {_shown(form)} instead: {reason}"
+        )
+
+    @classmethod
+    def cannot_read(cls, path: Any, reason: Any) -> DescriptorError:
+        return cls(f"{path} cannot be read. {reason}. Expected the TOML file of a data set.")
+
+    @classmethod
+    def exists(cls, path: Any) -> DescriptorError:
+        return cls(f"{path} exists already. Nothing was written. Delete it, or choose another name with --name.")
+
+    @classmethod
+    def cannot_write(cls, path: Any, reason: Any) -> DescriptorError:
+        return cls(f"{path} cannot be written. {reason}.")
+
+
+class SourceError(CrmlabError, OSError):
+    """A file or database cannot be opened or read."""
+
+    @classmethod
+    def no_file(cls, table: str, names: Sequence[str], looked: Sequence[Any]) -> SourceError:
+        return cls(
+            f"{table}: there is no file {' or '.join(names)}. Looked in: {_listing(looked)}. "
+            "Put the file there, name its folder in CRMLAB_DATA, or correct 'file' in the TOML file."
+        )
+
+    @classmethod
+    def empty(cls, table: str, name: str) -> SourceError:
+        return cls(f"{table}: {name} is empty. Expected a header and at least one row.")
+
+    @classmethod
+    def no_rows(cls, table: str, name: str) -> SourceError:
+        return cls(f"{table}: {name} has a header but no rows. Expected at least one row.")
+
+    @classmethod
+    def empty_folder(cls, table: str, name: str) -> SourceError:
+        return cls(f"{table}: the folder {name} holds no .parquet file. Expected at least one. Name a file, or another folder.")
+
+    @classmethod
+    def other_columns(cls, table: str, name: str, found: Iterable[str], first: str, expected: Iterable[str]) -> SourceError:
+        return cls(
+            f"{table}: {name} has other columns than {first}. Expected: {_listing(expected)}. Found: {_listing(found)}. "
+            "Files that are read together need the same columns in the same order."
+        )
+
+    @classmethod
+    def bad_row(cls, table: str, name: str, row: str, reason: str, hint: str = "Correct the file.") -> SourceError:
+        return cls(f"{table}: {row} of {name} cannot be read. {reason} {hint}")
+
+    @classmethod
+    def unreadable(cls, table: str, name: str, reason: str, hint: str = "") -> SourceError:
+        return cls(f"{table}: {name} cannot be read. {reason}{' ' + hint if hint else ''}")
+
+    @classmethod
+    def unknown_format(cls, table: str, name: str, known: Iterable[str]) -> SourceError:
+        return cls(f"{table}: the format of {name} is not known. Expected a name that ends in {_listing(known)}.")
+
+    @classmethod
+    def no_table(cls, table: str, name: str, source: str, found: Iterable[str]) -> SourceError:
+        return cls(f"{table}: there is no table or sheet '{name}' in {source}. Found: {_listing(found)}.")
+
+    @classmethod
+    def no_cache(cls, path: Any, reason: Any) -> SourceError:
+        return cls(f"The cache folder {path} cannot be written. {reason}. Name another in CRMLAB_CACHE.")
+
+    @classmethod
+    def no_engine(cls, engine: str, reason: str) -> SourceError:
+        return cls(f"The engine '{engine}' cannot be used. {reason}")
+
+
+class DataError(CrmlabError, ValueError):
+    """The records are there but do not fit the canonical form."""
+
+    @classmethod
+    def missing_column(cls, table: str, column: str, found: Iterable[str], where: str) -> DataError:
+        """``orders: missing column 'customer_id'. Found: cust, date. Map it in data/mine.toml under [orders].``"""
+        return cls(f"{table}: missing column '{column}'. Found: {_listing(found)}. Map it in {where} under [{table}].")
+
+    @classmethod
+    def mapped_to_nothing(cls, table: str, column: str, mapped: str, found: Sequence[str], where: str) -> DataError:
+        close = get_close_matches(mapped, list(found), n=1, cutoff=0.6)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        return cls(
+            f"{table}: column '{column}' is mapped to '{mapped}', which is not in the file. Found: {_listing(found)}."
+            f"{hint} Correct it in {where} under [{table}]."
+        )
+
+    @classmethod
+    def not_in_file(cls, table: str, name: str, found: Sequence[str], where: str) -> DataError:
+        close = get_close_matches(name, list(found), n=1, cutoff=0.6)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        return cls(
+            f"{table}: '{name}' is listed in {where} under [{table}] but is not in the file. Found: {_listing(found)}.{hint}"
+        )
+
+    @classmethod
+    def wrong_type(cls, table: str, column: str, expected: str, found: str, where: str) -> DataError:
+        return cls(
+            f"{table}: column '{column}' must hold {expected}. Found: {found}. Map another column in {where} under [{table}]."
+        )
+
+    @classmethod
+    def frame_lacks(cls, table: str, column: str, found: Iterable[Any]) -> DataError:
+        names = [str(name) for name in found]
+        close = get_close_matches(column, names, n=1, cutoff=0.6)
+        example = f"frame.rename(columns={{'{close[0] if close else 'old'}': '{column}'}})"
+        return cls(f"{table}: missing column '{column}'. Found: {_listing(names)}. Rename a column of your frame: {example}.")
+
+    @classmethod
+    def frame_twice(cls, table: str, column: str, count: int) -> DataError:
+        return cls(f"{table}: {count} columns of your frame are named '{column}'. Expected one. Drop or rename the others.")
+
+    @classmethod
+    def frame_type(cls, table: str, column: str, expected: str, found: str, hint: str) -> DataError:
+        return cls(f"{table}: column '{column}' must hold {expected}. Found: {found}. {hint}")
+
+    @classmethod
+    def unparsable(
+        cls, table: str, column: str, expected: str, count: int, read: int, row: int | str | None, value: Any, hint: str
+    ) -> DataError:
+        first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
+        rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
+        found = "an empty cell" if value in (None, "an empty cell") else _shown(value)
+        return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {found}. {hint}")
+
+    @classmethod
+    def nothing_left(cls, table: str, read: int, reasons: Iterable[str]) -> DataError:
+        return cls(
+            f"{table}: none of {read:,} rows is left after cleaning. Dropped: {_listing(reasons)}. "
+            "Check the mapping and the options of the TOML file."
+        )
+
+    @classmethod
+    def not_canonical(cls, table: str, problem: str, count: int, example: Any) -> DataError:
+        rows = "1 row" if count == 1 else f"{count:,} rows"
+        return cls(f"{table}: {problem} in {rows}. Expected none. Found for example: {_shown(example)}.")
+
+    @classmethod
+    def too_little(cls, analysis: str, needed: str, found: str) -> TooLittleError:
+        return TooLittleError(f"{analysis}: needs {needed}. Found: {found}.")
+
+
+class TooLittleError(DataError):
+    """The data set holds too little for an analysis; a run of all reports passes over it and says why."""

@@ -1,0 +1,158 @@
+"""Errors of models: what cannot be fitted, or cannot be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from crmlab.errors.base import CrmlabError, _hint, _listing, _shown
+
+
+class ModelError(CrmlabError, ValueError):
+    """A model cannot be fitted to what it was given, or cannot answer what it was asked."""
+
+    @classmethod
+    def no_frame(cls, model: str, got: Any) -> ModelError:
+        return cls(f"{model}: expected a pandas DataFrame. Got {_shown(type(got).__name__)} instead. Use to_pandas() first.")
+
+    @classmethod
+    def missing_column(cls, model: str, column: str, found: Iterable[Any]) -> ModelError:
+        """``BGNBD: missing column 'recency'. Found: frequency, T. Make the frame with customer_summary.``"""
+        return cls(f"{model}: missing column '{column}'. Found: {_listing(found)}. Make the frame with customer_summary.")
+
+    @classmethod
+    def empty(cls, model: str) -> ModelError:
+        return cls(f"{model}: the frame is empty. Expected at least one customer. Found: 0 rows.")
+
+    @classmethod
+    def bad_rows(cls, model: str, expectation: str, count: int, rows: int, first: Any, hint: str = "") -> ModelError:
+        """``BGNBD: recency must be at most T. Found 2 of 10 rows that are not so, the first at index 4. …``"""
+        are = "1 row that is" if count == 1 else f"{count:,} rows that are"
+        return cls(
+            f"{model}: {expectation}. Found {are} not so, of {rows:,}; the first at index {_shown(first)}."
+            f"{' ' + hint if hint else ''}"
+        )
+
+    @classmethod
+    def not_identifiable(cls, model: str, needed: str, found: str, hint: str) -> NotIdentifiableError:
+        return NotIdentifiableError(f"{model}: the parameters are not identifiable. Needs {needed}. Found: {found}. {hint}")
+
+    @classmethod
+    def expected(cls, model: str, name: str, expectation: str, got: Any) -> ModelError:
+        return cls(f"{model}: '{name}' must be {expectation}. Got {_shown(got)} instead.")
+
+    @classmethod
+    def no_posterior(cls, model: str) -> ModelError:
+        return cls(
+            f"{model}: parameters that were given have no uncertainty. Expected a fitted model. "
+            "Found one made by from_params. Use fit, or interval='outcome'."
+        )
+
+    @classmethod
+    def low_sample_size(cls, model: str, share: float) -> ModelError:
+        return cls(
+            f"{model}: the posterior sample is not usable. Expected an effective sample size of at least 10 %. "
+            f"Found {share:.1%}. Fit to more customers, or to a longer history."
+        )
+
+    @classmethod
+    def infinite_mean(cls, model: str, q: float) -> InfiniteMeanError:
+        return InfiniteMeanError(
+            f"{model}: q must be above 1, or mean spend is infinite. Found q = {q:.4g}. "
+            "A few huge amounts may dominate: check monetary_value, or set them apart."
+        )
+
+    @classmethod
+    def frame_lacks(cls, model: str, column: str, found: Iterable[Any], hint: str) -> ModelError:
+        return cls(f"{model}: missing column '{column}'. Found: {_listing(found)}. {hint}")
+
+    @classmethod
+    def no_part(cls, part: str) -> ModelError:
+        return cls(
+            f"rules: every part of a set of items needs its count. Found none for {part}. "
+            "Give the itemsets whole, before anything is filtered."
+        )
+
+    @classmethod
+    def margins_differ(cls, sold: int, held: int) -> ModelError:
+        return cls(
+            f"BasketNull: items and baskets must add up to the same. Found {sold:,} by the items' counts and {held:,} by the "
+            "baskets' margins. Take both from one matrix."
+        )
+
+    @classmethod
+    def not_comparable(cls, needed: str, found: str) -> ModelError:
+        return cls(f"compare: needs {needed}. Found: {found}.")
+
+    @classmethod
+    def unknown_metric(cls, metric: str, known: Iterable[str], argument: str = "metrics") -> ModelError:
+        return cls(f"Unknown metric {_shown(metric)} in {argument}. Expected one of the cell's. {_hint(metric, known)}")
+
+    @classmethod
+    def not_a_rate(cls, model: str, metric: str, mean: float) -> ModelError:
+        return cls(
+            f"{model}: '{metric}' is taken for a rate, whose mean must be from 0 to 1. Found {mean:.6g}. "
+            "Give its sum of squares (or its variance) where its values are not 0 or 1."
+        )
+
+    @classmethod
+    def impossible_square(cls, model: str, metric: str) -> ModelError:
+        return cls(
+            f"{model}: the sum of squares of '{metric}' is less than its sum allows. Expected at least sum² / n. "
+            "Check that both are over the same customers."
+        )
+
+    @classmethod
+    def no_product(cls, first: str, second: str) -> ModelError:
+        return cls(
+            f"The sum of products of '{first}' and '{second}' is not known. Expected it of each cell that they are used together in. "
+            f"Give it in products, under ('{first}', '{second}')."
+        )
+
+    @classmethod
+    def unknown_cell(cls, what: str, cell: str, known: Iterable[str]) -> ModelError:
+        return cls(f"There is no {what} {_shown(cell)}. Expected the name of a cell. {_hint(cell, known)}")
+
+    @classmethod
+    def no_control(cls, cell: str) -> ModelError:
+        return cls(
+            f"Cell {_shown(cell)} has no control. Expected another cell that it is compared with. Found none. "
+            "Name one in control."
+        )
+
+    @classmethod
+    def own_control(cls, cell: str) -> ModelError:
+        return cls(f"Cell {_shown(cell)} is its own control. Expected another cell. Name one that was not contacted.")
+
+    @classmethod
+    def does_not_vary(cls, metric: str, value: float) -> ModelError:
+        return cls(
+            f"'{metric}' does not vary: it is {value:.6g} for every customer of every cell. Expected some difference between "
+            "customers, or no interval can be given. Leave it out, or wait for responses."
+        )
+
+    @classmethod
+    def not_estimable(cls, effects: Iterable[str]) -> ModelError:
+        return cls(
+            f"These effects cannot be told apart in the cells that were sent: {_listing(effects)}. Expected a design that "
+            "separates them. Ask for fewer interactions (order=1), or see the alias table."
+        )
+
+
+class InfiniteMeanError(ModelError):
+    """Spend is so unequal that the model's mean would be infinite."""
+
+
+class NotIdentifiableError(ModelError):
+    """What was given says nothing of a parameter, however long one searches."""
+
+
+class ConvergenceError(ModelError, RuntimeError):
+    """The optimiser of a model did not reach an optimum."""
+
+    @classmethod
+    def not_reached(cls, model: str, tried: Sequence[str]) -> ConvergenceError:
+        return cls(
+            f"{model}: the fit did not converge. Expected a gradient of 0 at an optimum. Tried: {_listing(tried)}. "
+            "Check the time unit and look for customers unlike all others."
+        )

@@ -1,0 +1,133 @@
+"""Errors of reports, plans of runs, and publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from crmlab.errors.base import CrmlabError, _hint, _listing, _shown
+
+
+class ReportError(CrmlabError, RuntimeError):
+    """A report cannot be run, rendered or written."""
+
+    @classmethod
+    def unknown(cls, name: str, known: Iterable[str]) -> ReportError:
+        return cls(f"There is no report {_shown(name)}. {_hint(name, known)}")
+
+    @classmethod
+    def no_notebook(cls, name: str, path: Any) -> ReportError:
+        return cls(f"The notebook of '{name}' is missing. Expected {path}.")
+
+    @classmethod
+    def cannot_write(cls, path: Any, reason: Any) -> ReportError:
+        return cls(f"The reports folder {path} cannot be written. {reason}. Choose another with --out.")
+
+    @classmethod
+    def no_record(cls, name: str) -> ReportError:
+        return cls(f"{name} holds no record of a run. Expected a run.json, or the folder of a report.")
+
+    @classmethod
+    def no_browser(cls) -> ReportError:
+        return cls(
+            "No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER."
+        )
+
+    @classmethod
+    def browser_failed(cls, reason: str) -> ReportError:
+        return cls(f"No PDF was made: the browser failed. {reason} Try another browser in CRMLAB_BROWSER.")
+
+    @classmethod
+    def nothing_to_render(cls, path: Any) -> ReportError:
+        return cls(f"There is no executed notebook under {path}. Make one with: crmlab run --data shop")
+
+    @classmethod
+    def not_saved(cls, name: str, found: Iterable[str]) -> ReportError:
+        return cls(
+            f"The notebook of '{name}' ran but saved no result. Expected one call of crmlab.run_notebook. "
+            f"Found: {_listing(found)}."
+        )
+
+    @classmethod
+    def too_large(cls, name: str, size: int, limit: int) -> ReportError:
+        return cls(
+            f"The page of '{name}' weighs {size // 1000} kB. Expected at most {limit // 1000} kB. "
+            "Rasterise heavy chart layers or shorten its tables."
+        )
+
+
+class PlanError(CrmlabError, ValueError):
+    """A plan of runs cannot be understood."""
+
+    @classmethod
+    def unknown(cls, name: str, known: Iterable[str]) -> PlanError:
+        return cls(f"There is no plan {_shown(name)}. {_hint(name, known)} Plans are files plans/NAME.toml.")
+
+    @classmethod
+    def no_campaign(cls, path: Any) -> PlanError:
+        return cls(f"There is no plan {path}. Expected a TOML file with campaign, salt and one [[cell]] for each cell.")
+
+    @classmethod
+    def not_toml(cls, path: Any, reason: Any, form: str = "[[run]]") -> PlanError:
+        what = "Runs look" if form == "[[run]]" else "Cells look"
+        return cls(f"{path} is not valid TOML. {reason}. {what} like {form}.")
+
+    @classmethod
+    def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> PlanError:
+        place = f"under {section}" if section else "at the top"
+        return cls(f"{where}: unknown key '{key}' {place}. {_hint(key, known)}")
+
+    @classmethod
+    def expected(cls, where: str, key: str, expectation: str, got: Any) -> PlanError:
+        return cls(f"{where}: {key} must be {expectation}. Got {_shown(got)} instead.")
+
+
+class PublishError(CrmlabError, RuntimeError):
+    """A table cannot be published."""
+
+    @classmethod
+    def address_given(cls) -> PublishError:
+        # What was given may hold a password: it is not shown.
+        return cls(
+            "An address of a database must not be given on the command line, where others can read it. Expected the name of an "
+            "environment variable that holds it. Found an address, which is not shown. For example: --to env:CRM_DATABASE"
+        )
+
+    @classmethod
+    def no_environment(cls, variable: str, found: str) -> PublishError:
+        return cls(
+            f"The environment variable {_shown(variable)} must hold an address such as postgresql://user@host/database. "
+            f"Found {found}. Set it before the command, and never write it into a file."
+        )
+
+    @classmethod
+    def unknown_target(cls, to: Any) -> PublishError:
+        return cls(
+            f"There is nothing to publish to in {_shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
+            "env:NAME for Postgres."
+        )
+
+    @classmethod
+    def not_ours(cls, place: str, found: Iterable[str]) -> PublishError:
+        return cls(
+            f"{place} holds what crmlab did not publish. Expected nothing, or what was published before. Found: {_listing(found)}. "
+            "Choose another place: what is there would be lost."
+        )
+
+    @classmethod
+    def cannot_write(cls, place: str, reason: str) -> PublishError:
+        return cls(f"{place}: the tables could not be published ({reason}). What was published before is as it was. Try again.")
+
+    @classmethod
+    def unknown_column(cls, table: str, column: str, known: Iterable[str]) -> PublishError:
+        return cls(f"{table}: the column {_shown(column)} is not in the data dictionary. {_hint(column, known)}")
+
+    @classmethod
+    def missing_column(cls, table: str, column: str, found: Iterable[Any]) -> PublishError:
+        return cls(
+            f"{table}: missing column '{column}', which must be published. Found: {_listing(found)}. Add it to the frame."
+        )
+
+    @classmethod
+    def wrong_values(cls, table: str, column: str, expected: str, found: str) -> PublishError:
+        return cls(f"{table}: column '{column}' must hold {expected}. Found {found}. Correct the frame.")
