@@ -10,6 +10,7 @@ import pandas as pd
 
 from crmlab.composed.customer_profile_facts import Facts
 from crmlab.composed.scorecard_value import TREATMENTS
+from crmlab.data.tables import CUSTOMERS
 from crmlab.result import Chart, Column, Table
 from crmlab.style import Format, color
 
@@ -30,9 +31,12 @@ def facts_table(facts: Facts, form: Format, level: float) -> Table:
     for name, value in facts.attributes.items():
         if name == "customer_id" or value is None or value == "":
             continue
-        kind = "date" if isinstance(value, dt.date) else "text"
+        column = CUSTOMERS.column(name)
+        kind = "date" if isinstance(value, dt.date) else "exact" if column is not None and column.kind == "money" else "text"
         said = ("yes" if value else "no") if isinstance(value, bool) else value
-        add(name.replace("_", " ").capitalize(), said if kind == "date" else str(said), kind)
+        add(
+            name.replace("_", " ").capitalize(), said if kind == "date" else float(said) if kind == "exact" else str(said), kind
+        )
     if len(bought):
         add("First purchase", bought["day"].iloc[0], "date")
         add("Last purchase", bought["day"].iloc[-1], "date")
