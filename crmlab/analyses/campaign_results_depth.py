@@ -69,6 +69,8 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
         return Ranked(None, states, None, {"depth": why, "segments": why})
     mine = found.table.filter(found.table["cell_id"].isin([*treated, shared]))
     frame = state_moments(mine, "margin", f"campaign_results {seed}").to_pyarrow().to_pandas()
+    # In an order of its own: floats are added up below.
+    frame = frame.sort_values(["cell_id", "part", *_STATE], ignore_index=True)
     frame["arm"] = np.where(frame["cell_id"] == shared, "control", "treated")
     frame["fold"] = [int(part, 16) % FOLDS for part in frame["part"]]
     cost = _mean_cost(found, treated, shared)

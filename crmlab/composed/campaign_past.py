@@ -105,8 +105,8 @@ def baseline(
 def _spend(data: Dataset, after: dt.date, until: dt.date) -> pd.Series:
     """What each customer with a purchase occasion spent in a time."""
     days = occasion_days(between(as_orders(data.orders), after + dt.timedelta(days=1), until))
-    some = days.filter(days["is_occasion"]).select("customer_id", spend=days["spend"].cast("float64"))
-    found = some.group_by("customer_id").agg(spend=some["spend"].sum()).to_pyarrow().to_pandas()
+    some = days.filter(days["is_occasion"]).select("customer_id", "spend")
+    found = some.group_by("customer_id").agg(spend=some["spend"].sum().cast("float64")).to_pyarrow().to_pandas()
     return pd.Series(found.sort_values("customer_id").set_index("customer_id")["spend"])
 
 

@@ -104,7 +104,7 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
     traits: dict[str, Array] = {}
 
     def shares(rows: ibis.Table, name: str, weight: str | None, form: str) -> None:
-        amount = rows[weight].cast("float64") if weight else 1
+        amount = rows[weight] if weight else 1
         table = rows.mutate(_what=rows[name].cast("string"), _size=amount)
         found = table.group_by("customer_id", "_what").agg(size=table["_size"].sum().cast("float64")).to_pandas()
         wide = (
@@ -133,7 +133,10 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
         hours = bought.mutate(_when=(day.hour() >= 17).ifelse("after 5 pm", "before 5 pm"))
         shares(hours, "_when", None, "often {}")
     sizes = (
-        bought.group_by("customer_id").agg(mean=bought["amount"].cast("float64").mean()).to_pandas().set_index("customer_id")
+        bought.group_by("customer_id")
+        .agg(mean=bought["amount"].sum().cast("float64") / bought.count())
+        .to_pandas()
+        .set_index("customer_id")
     )
     traits["spend per order"] = np.log(sizes["mean"].reindex(ids).to_numpy(float).clip(min=0.01))
     return traits | _attributes(board, ids)
