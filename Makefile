@@ -26,7 +26,9 @@ report: setup ## render every report that a data set allows: make report DATA=cd
 
 test: setup-dev lint ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q
-	$(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cacheprovider -o addopts="" -o testpaths=notebooks notebooks
+	@# customer_profile needs a customer: it is run with one in tests/composed.
+	$(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cacheprovider -o addopts="" -o testpaths=notebooks \
+		--ignore=notebooks/customer_profile.ipynb notebooks
 
 nightly: setup-dev ## slow proofs
 	$(BIN)/python -m pytest -m nightly -q -s

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
@@ -88,3 +91,12 @@ def test_nothing_after_the_day_is_shown(tmp_path):
     early = customer_profile.run(own(tmp_path), customer_profile.Params(customer_id="c07", as_of="2024-09-15"))
     assert early.charts["strip"].frame["day"].max() == pd.Timestamp("2024-09-08")
     assert early.metrics["occasions"].value == 9
+
+
+def test_the_notebook_runs_with_a_customer(tmp_path):
+    # The one notebook that cannot run as it stands: nbval passes over it.
+    command = [sys.executable, "-m", "crmlab.cli", "run", "customer_profile", "-p", "customer_id=C000001"]
+    done = subprocess.run([*command, "--data", "shop", "--out", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = list(tmp_path.rglob("report.html"))
+    assert len(pages) == 1 and "C000001" in pages[0].read_text(encoding="utf-8")
