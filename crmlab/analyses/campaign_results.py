@@ -172,7 +172,7 @@ def parts_of(data: Dataset, params: Params) -> Parts:
         sorted({dt.date.fromisoformat(str(day)[:10]) for day in past.get("as_of", pd.Series(dtype=object)).dropna()})
     )
     look = look_of(found, end, params.level, params.looks, params.boundary, earlier)
-    checked = health(data, found, cells, look)
+    checked = health(data, found, cells, look, end)
     options = {"level": look.level, "correction": params.correction, "adjust": params.adjust}
     frame = compared(found, **options)  # type: ignore[arg-type]
     earned = money(found, frame, level=look.level, adjust=params.adjust, unit=data.currency)

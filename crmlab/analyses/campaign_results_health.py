@@ -88,7 +88,7 @@ class Health:
         return [finding for finding in self.findings if finding.check == check]
 
 
-def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look) -> Health:
+def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look, as_of: dt.date) -> Health:
     """Check a campaign before anything is concluded from it.
 
     Parameters
@@ -98,6 +98,8 @@ def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look) -> H
     cells : DataFrame
         The cells of all campaigns.
     look : Look
+    as_of : datetime.date
+        Last day of history; contacts and responses of later days are not looked at.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look) -> H
         for cell, its in found.control.items()
         if (days.loc[cell, ["opens", "closes"]] != days.loc[its, ["opens", "closes"]]).any()
     )
-    return Health(ratio_of(found, cells), checks_of(data, found.campaign, cells), balance_of(found), look, unequal)
+    return Health(ratio_of(found, cells), checks_of(data, found.campaign, cells, as_of), balance_of(found), look, unequal)
 
 
 def ratio_of(found: Measured, cells: pd.DataFrame) -> SampleRatio | None:
@@ -124,14 +126,15 @@ def ratio_of(found: Measured, cells: pd.DataFrame) -> SampleRatio | None:
     return sample_ratio({cell: int(sizes[cell]) for cell in used}, {cell: share / total for cell, share in used.items()})
 
 
-def checks_of(data: Dataset, campaign: str, cells: pd.DataFrame) -> tuple[CampaignFinding, ...]:
-    """What the checks of campaigns find about this one; others whose cells make no test are left aside."""
+def checks_of(data: Dataset, campaign: str, cells: pd.DataFrame, as_of: dt.date) -> tuple[CampaignFinding, ...]:
+    """What the checks of campaigns find about this one by a day; others whose cells make no test are left aside."""
     names = [str(name) for name, mine in cells.groupby("campaign_id") if str(name) == campaign or not cell_problems(mine)]
     kept = data.cells.filter(data.cells["campaign_id"].isin(names))
     gone = [str(name) for name in cells.loc[~cells["campaign_id"].isin(names), "cell_id"]]
-    contacts = data.contacts.filter(~data.contacts["cell_id"].isin(gone)) if gone else data.contacts
-    further = {name: data.table(name) for name in ("responses", "customers") if name in data.tables}
-    found = check_tables(kept, contacts, **further)
+    contacts = data.contacts.filter(data.contacts["contacted_at"].date() <= as_of)
+    contacts = contacts.filter(~contacts["cell_id"].isin(gone)) if gone else contacts
+    responses = data.responses.filter(data.responses["responded_at"].date() <= as_of) if "responses" in data.tables else None
+    found = check_tables(kept, contacts, responses, data.customers if "customers" in data.tables else None)
     return tuple(finding for finding in found if finding.campaign in (None, campaign))
 
 

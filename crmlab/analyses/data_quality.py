@@ -72,7 +72,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     summary = customer_summary(data.orders, context.as_of).to_pandas()
     context = context_of(data, params.as_of, len(summary))
     read = ledger_table(data)
-    rules = rules_table(data)
+    rules = rules_table(data, as_of=context.as_of)
     days = orders_by_day(data, context.first_day, context.as_of)
     largest = _largest(data, params, context.as_of)
     length = (context.as_of - context.first_day).days + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def amounts_table(data: Dataset, as_of: dt.date | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["total", "part", "rows", "unit", "amount"])
 
 
-def rules_table(data: Dataset, examples: int = 3) -> pd.DataFrame:
+def rules_table(data: Dataset, examples: int = 3, as_of: dt.date | None = None) -> pd.DataFrame:
     """Count the rows that break each rule.
 
     Parameters
@@ -107,6 +108,8 @@ def rules_table(data: Dataset, examples: int = 3) -> pd.DataFrame:
     data : Dataset
     examples : int
         Rows shown for each rule, with ids only.
+    as_of : date, optional
+        Last day of history, inclusive: rows of later days break no rule yet; default: all rows.
 
     Returns
     -------
@@ -116,9 +119,10 @@ def rules_table(data: Dataset, examples: int = 3) -> pd.DataFrame:
     """
     import pandas as pd
 
+    known = data if as_of is None else _known(data, as_of)
     rows = []
     for rule in RULES:
-        check = rule.check(data, examples)
+        check = rule.check(known, examples)
         if check is None:
             continue
         rows.append(
@@ -134,6 +138,12 @@ def rules_table(data: Dataset, examples: int = 3) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _known(data: Dataset, as_of: dt.date) -> Dataset:
+    """The data set with the orders and order lines of no later day."""
+    cut = {name: between(data.table(name), None, as_of) for name in ("orders", "order_lines") if name in data.tables}
+    return replace(data, _tables={name: cut.get(name, data.table(name)) for name in data.tables})
 
 
 def orders_by_day(data: Dataset, first: dt.date, last: dt.date) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def rules_shown(rules: pd.DataFrame, form: Format) -> Table:
         "broken": Column("Broken by", "count"),
         "share": Column("Share", "share"),
     }
-    caption = "The rules, and how many rows break each, breaches first. Counts of all rows, not estimates."
+    caption = "The rules, and how many rows break each, breaches first. Counts of all rows to the last day, not estimates."
     return Table(caption, shown, columns, form)
 
 
