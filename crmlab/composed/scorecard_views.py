@@ -303,7 +303,7 @@ def profiles_table(profiles: pd.DataFrame, board: Board) -> Table:
 
 
 def freshness_table(board: Board) -> Table:
-    """How far each table of the data set reaches."""
+    """How far each table of the data set reached on the last day of the page: of what came later, the page knows nothing."""
     times = {
         "orders": "ordered_at",
         "order_lines": "ordered_at",
@@ -317,13 +317,11 @@ def freshness_table(board: Board) -> Table:
             continue
         table = board.data.table(name)
         day = table[column] if table[column].type().is_date() else table[column].date()
-        last = table.aggregate(last=day.max()).to_pyarrow().to_pylist()[0]["last"]
+        last = table.aggregate(last=day.max(where=day <= board.end)).to_pyarrow().to_pylist()[0]["last"]
         if last is not None:
             rows.append([name, pd.Timestamp(last), (board.end - last).days])
     frame = pd.DataFrame(rows, columns=["table", "last", "behind"])
-    frame["said"] = [
-        "as far as this page" if k == 0 else f"{length_of(abs(k))} {'before' if k > 0 else 'after'} it" for k in frame["behind"]
-    ]
+    frame["said"] = ["as far as this page" if k == 0 else f"{length_of(k)} before it" for k in frame["behind"]]
     columns = {
         "table": Column("Table"),
         "last": Column("Last entry", "date"),
