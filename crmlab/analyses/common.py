@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crmlab.features.margins import gross_margin
-from crmlab.features.orders import history
+from crmlab.features.orders import between, history
 from crmlab.result import Context
 from crmlab.style import Format
 
@@ -28,6 +29,13 @@ def context_of(data: Dataset, as_of: dt.date | str | None = None, customers: int
     """What a result is about; checks ``as_of`` against the history."""
     first, last = history(data.orders, as_of)
     return Context(data.name, data.title, last, first, customers, form_of(data))
+
+
+def known_by(data: Dataset, day: dt.date) -> Dataset:
+    """The data set with the orders and order lines of no later day."""
+    tables = {name: data.table(name) for name in data.tables}
+    tables |= {name: between(tables[name], None, day) for name in ("orders", "order_lines") if name in tables}
+    return replace(data, _tables=tables)
 
 
 def small_groups(sizes: pd.Series, least: int) -> pd.Index:

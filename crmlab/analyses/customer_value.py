@@ -102,7 +102,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     holdout = _holdout(base, params)
     tested, why = (None, TOO_SHORT) if holdout is None else _tested(base, holdout, names, params)
     purchases = fitted(summary, names, tested, params.seed)
-    margin, source, covered = margin_of(data, base, params)
+    margin, source, covered = margin_of(base.data, base, params)
     unfitted = CustomerValue(
         purchases=purchases,
         spend=GammaGamma(draws=DRAWS, seed=params.seed),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.common import known_by
 from crmlab.data.clean import REASONS
 from crmlab.features.amounts import amounts
 from crmlab.features.orders import between, daily
@@ -119,7 +119,7 @@ def rules_table(data: Dataset, examples: int = 3, as_of: dt.date | None = None) 
     """
     import pandas as pd
 
-    known = data if as_of is None else _known(data, as_of)
+    known = data if as_of is None else known_by(data, as_of)
     rows = []
     for rule in RULES:
         check = rule.check(known, examples)
@@ -138,12 +138,6 @@ def rules_table(data: Dataset, examples: int = 3, as_of: dt.date | None = None) 
             }
         )
     return pd.DataFrame(rows)
-
-
-def _known(data: Dataset, as_of: dt.date) -> Dataset:
-    """The data set with the orders and order lines of no later day."""
-    cut = {name: between(data.table(name), None, as_of) for name in ("orders", "order_lines") if name in data.tables}
-    return replace(data, _tables={name: cut.get(name, data.table(name)) for name in data.tables})
 
 
 def orders_by_day(data: Dataset, first: dt.date, last: dt.date) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crmlab.analyses.common import known_by
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.features.customers import customer_summary, holdout_summary
 from crmlab.features.orders import history
@@ -75,6 +76,8 @@ class Base:
         Models that fit such a base.
     length : int
         Whole periods of history.
+    known : datetime.date
+        Last day of which anything is known; with rounds, the last year may have more to come.
     """
 
     data: Dataset
@@ -84,6 +87,7 @@ class Base:
     age: str
     models: tuple[str, ...]
     length: int
+    known: dt.date
 
     def summary(self) -> pd.DataFrame:
         """One row per customer at the end of history, ordered by id."""
@@ -173,8 +177,8 @@ def base_of(data: Dataset, as_of: str | dt.date | None = None) -> Base:
         if year < first.year:
             raise DataError.too_little("customer_value", "at least one whole year of history", f"{first} to {end}")
         whole = dt.date(first.year, 1, 1), dt.date(year, 12, 31)
-        return Base(data, ROUNDS, *whole, "periods", ("bg_bb",), year - first.year + 1)
-    return Base(data, WEEKS, first, end, "T", ("bg_nbd", "mbg_nbd", "pareto_nbd"), ((end - first).days + 1) // 7)
+        return Base(known_by(data, end), ROUNDS, *whole, "periods", ("bg_bb",), year - first.year + 1, end)
+    return Base(data, WEEKS, first, end, "T", ("bg_nbd", "mbg_nbd", "pareto_nbd"), ((end - first).days + 1) // 7, end)
 
 
 def fit_spend(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValue, pd.DataFrame, float | None]:

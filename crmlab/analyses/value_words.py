@@ -9,7 +9,6 @@ from crmlab.analyses import value_views as views
 from crmlab.analyses.value_backtest import RULES, Backtest, label_of
 from crmlab.analyses.value_base import ROUNDS, Base
 from crmlab.analyses.value_tiers import TIERS, Valuation
-from crmlab.features.orders import history
 from crmlab.models.customer_value import CustomerValue
 from crmlab.models.fitting import NO_DROPOUT
 from crmlab.models.gamma_gamma import GammaGamma
@@ -169,7 +168,7 @@ def warnings_of(
             "By their unit costs, products cost more than what they were sold for brought in. No value can be made of that, so value is "
             "revenue. Check the costs, or give margin=0.3, say."
         )
-    last = history(base.data.orders)[1]
+    last = base.known
     if base.words is ROUNDS and last.year == base.end.year and last < base.end.replace(day=24):
         out.append(
             f"The last {words.deed} is of {form.day(last)}: if the year has more to come, its {words.deeds} are counted too low here. Give "

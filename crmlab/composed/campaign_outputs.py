@@ -64,7 +64,7 @@ def _value(data: Dataset, end: dt.date) -> pd.DataFrame:
     summary = base.summary()
     # The model of the lowest AIC: a list does not wait for the backtest that the report on values makes.
     purchases = fitted(summary, base.models[:2], None)
-    margin = margin_known(data, base.end, None)[0]
+    margin = margin_known(base.data, base.end, None)[0]
     unfitted = CustomerValue(purchases=purchases, spend=GammaGamma(draws=DRAWS), margin=margin, unit=base.words.unit)
     model, summary, _ = fit_spend(unfitted, summary)
     seen = purchases.boundary_ != NO_DROPOUT

@@ -167,7 +167,7 @@ def model_of(
     summary = base.summary()
     if summary.empty:
         raise DataError.too_little("scorecard", "at least one customer with a purchase", "none")
-    share, source, _ = margin_known(data, base.end, margin)
+    share, source, _ = margin_known(base.data, base.end, margin)
     holdout = default_holdout(base)
     tested = None
     if holdout is not None:

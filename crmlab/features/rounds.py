@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> int:
     """Return the last year that is whole.
 
-    The year of ``as_of`` is whole where that is its 31 December, or is the day of the last order and lies in December: nothing
-    more is known then. Else it is the year before.
+    The year of ``as_of`` is whole where that is its 31 December, or is a day with an order and lies in December: more is
+    not known then, whatever came later. Else it is the year before.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = 
     (2024, 2023)
     """
     table = as_orders(orders)
-    _, last = history(table)
     _, end = history(table, as_of)
+    _, last = history(between(table, None, end))
     whole = end.month == 12 and (end.day == 31 or end == last)
     return end.year if whole else end.year - 1
 

@@ -130,6 +130,20 @@ def test_later_rows_do_not_reach_a_page(both, name, params):
     assert not differences(known, then)
 
 
+def test_rounds_of_a_year_that_goes_on_are_those_that_were_known(tmp_path):
+    (tmp_path / "own.toml").write_text('title = "Own"\nrounds = "year"\n[source]\nkind = "donors"\ncustomers = 400\nseed = 1\n')
+    whole, day = crmlab.open_dataset(tmp_path / "own.toml"), dt.date(2023, 12, 13)
+    orders = whole.orders.filter(whole.orders["ordered_at"].date() <= day)
+    assert orders["ordered_at"].max().execute().date() == day
+    assert (whole.orders["ordered_at"].date().between(dt.date(2023, 12, 14), dt.date(2023, 12, 31))).sum().execute() > 5
+    module = registry.analysis("customer_value")
+    known, then = (
+        module.run(data, module.Params(as_of=day.isoformat())) for data in (whole, replace(whole, _tables={"orders": orders}))
+    )
+    assert any("if the year has more to come" in words for words in known.warnings)
+    assert not differences(known, then)
+
+
 @pytest.mark.parametrize("name", ["data_quality", "rfm"])
 def test_the_comparison_sees_what_a_later_day_brings(both, name):
     module, (whole, cut) = registry.analysis(name), both
