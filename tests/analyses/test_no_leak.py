@@ -12,6 +12,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
+import ibis
 import pandas as pd
 import pytest
 
@@ -40,12 +41,14 @@ def _nothing_remembered(tmp_path_factory):
 
 
 def wilder(table):
-    """Rows of later days once more, with sums that stand out and signs that do not fit."""
+    """Rows of later days once more, with sums that stand out, signs that do not fit, and contacts of the campaign that is open."""
     changed = {
         name: (table[name] * WILD).cast(table[name].type()) for name in ("amount", "return_amount") if name in table.columns
     }
     if "quantity" in table.columns:
         changed["quantity"] = (-table["quantity"]).cast(table["quantity"].type())
+    if "contacted_at" in table.columns:
+        changed["cell_id"] = ibis.literal("offer_by_creative-1")
     return table.mutate(**changed)
 
 
