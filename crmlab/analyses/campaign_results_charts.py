@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from crmlab.analyses.campaign_results_views import BLOCKED
 from crmlab.analyses.campaign_results_words import at_level
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.measures import measure
 from crmlab.result import Chart
 from crmlab.style import Format, color
@@ -194,7 +194,7 @@ def _by_day(parts: Parts) -> pd.DataFrame:
     weight = {"contacted": {cell: float(found.stats[cell].n) for cell in found.treated}, "control": {}}
     for cell, its in found.control.items():
         weight["control"][its] = weight["control"].get(its, 0.0) + found.stats[cell].n
-    z = float(special.ndtri((1 + parts.look.level) / 2))
+    z = normal_quantile(parts.look.level)
     days = np.arange(whole)
     out: dict[str, Any] = {"day": days + 1}
     counts = (

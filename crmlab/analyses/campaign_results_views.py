@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from crmlab.analyses.campaign_results_health import BALANCE, BALANCE_ALPHA, RATIO_ALPHA
 from crmlab.analyses.campaign_results_past import balance_table, history_table, matched_table, next_table
 from crmlab.analyses.campaign_results_words import at_level, points
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.measures import measure
 from crmlab.result import Column, Table
 
@@ -107,7 +107,7 @@ def cells_table(parts: Parts, form: Format) -> Table:
     """Every cell, controls first: who bought, what they spent, and the difference from control."""
     found, level = parts.found, parts.look.level
     one = measure(list(found.stats.values()), "response")
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     by = parts.frame.set_index(["metric", "cell"])
     rows = []
     for k, (cell, stats) in enumerate(found.stats.items()):

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import special
 
 from crmlab.features.snapshots import FEATURES
+from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,7 @@ class Scorer:
         spread = p * (1 - p)
         slope = np.array([(weight * spread).sum(), (weight * spread * odds).sum()])
         variance = float((weight**2 * spread).sum() + slope @ self.covariance @ slope)
-        point, half = float((weight * p).sum()), float(special.ndtri((1 + level) / 2)) * np.sqrt(variance)
+        point, half = float((weight * p).sum()), normal_quantile(level) * np.sqrt(variance)
         return point, max(point - half, 0.0), min(point + half, float(weight.sum()))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from crmlab.analyses.value_backtest import Backtest, label_of
 from crmlab.analyses.value_base import NAMES, Base
 from crmlab.analyses.value_tiers import Valuation
+from crmlab.models.intervals import normal_quantile
 from crmlab.result import Column, Table
 from crmlab.style import Format
 
@@ -93,9 +94,7 @@ def models_table(found: Backtest, form: Format, level: float) -> Table:
 
 def parameters_table(purchases: BuyTillYouDie, spend: GammaGamma, form: Format, level: float) -> Table:
     """Estimates with intervals of the models used."""
-    from scipy import special
-
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     rows = []
     for model, name in ((purchases, name_of(purchases)), (spend, "Gamma-Gamma")):
         for key, value in model.params_.items():

@@ -12,6 +12,7 @@ from crmlab.analyses.value_tiers import TIERS, Valuation
 from crmlab.models.customer_value import CustomerValue
 from crmlab.models.fitting import NO_DROPOUT
 from crmlab.models.gamma_gamma import GammaGamma
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.lifetimes_bridge import cross_check
 from crmlab.result import Estimate, Finding, Findings, Method
 
@@ -304,12 +305,10 @@ def _units(unit: str) -> str:
 
 def _correlation_interval(spend: GammaGamma, form: Format, level: float) -> str:
     """Interval of the correlation, by Fisher's transformation."""
-    from scipy import special
-
     n, r = spend.n_customers_, spend.correlation_
     if n < 4 or abs(r) >= 1:
         return "no interval"
-    half = float(special.ndtri((1 + level) / 2)) / math.sqrt(n - 3)
+    half = normal_quantile(level) / math.sqrt(n - 3)
     return form.interval(math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.composed.campaign_where import label
+from crmlab.models.intervals import normal_quantile
 
 
 def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Sequence[str], level: float = 0.95) -> pd.DataFrame:
@@ -38,9 +39,7 @@ def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Seque
     >>> round(balance(people, {"a": "b"}, ["orders"])["difference"].item(), 4)
     -0.7071
     """
-    from scipy import special
-
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     rows = []
     for name, title, values in _columns(people, covariates):
         for cell, control in controls.items():

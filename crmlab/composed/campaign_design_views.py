@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.composed.campaign_pull import Pulled
+from crmlab.models.intervals import normal_quantile
 from crmlab.result import Column, Table
 
 if TYPE_CHECKING:
@@ -224,9 +225,7 @@ def balance_table(plan: Plan, form: Format, params: Params) -> Table:
 
 def past_table(plan: Plan, form: Format, params: Params) -> Table:
     """What past cells brought beyond their controls."""
-    from scipy import special
-
-    z = float(special.ndtri((1 + params.level) / 2))
+    z = normal_quantile(params.level)
     frame = plan.past.copy()
     frame["what"] = [
         " · ".join(str(one) for one in (row["offer"], row["creative"]) if isinstance(one, str)) or str(row["cell_id"])

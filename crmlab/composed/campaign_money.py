@@ -12,6 +12,7 @@ import pandas as pd
 from crmlab.composed.campaign_past import Baseline, Expected
 from crmlab.errors import ModelError
 from crmlab.models.break_even import planned_profit, smallest_paying
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.power import Money, Rate, control_share, detectable_effect, power_of, required_size
 
 _STEPS = 60  # of a curve
@@ -161,9 +162,7 @@ def total_profit(terms: Terms, plan: pd.DataFrame, effects: Mapping[str, Expecte
 
     Cells share their control, and what is not known of the effect moves them all alike.
     """
-    from scipy import special
-
-    z = float(special.ndtri((1 + terms.level) / 2))
+    z = normal_quantile(terms.level)
     money, variance, unknown = terms.money, 0.0, 0.0
     for row in plan.to_dict("records"):
         variance += row["customers"] * (row["kept"] / terms.spend) ** 2 * money.variance(row["expected"] * terms.spend)

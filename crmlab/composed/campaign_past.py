@@ -15,7 +15,7 @@ from crmlab.composed.campaign_pull import pull_list
 from crmlab.composed.campaign_where import Where
 from crmlab.features.customers import occasion_days
 from crmlab.features.orders import as_orders, between, history
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.meta import pool
 from crmlab.models.sample_ratio import sample_ratio
 
@@ -267,10 +267,8 @@ def expected_effect(past: pd.DataFrame, offers: Any, base: float, level: float, 
     if past.empty:
         return Expected(GUESSED_LIFT * base, None, None, "guess")
     if len(past) == 1:
-        from scipy import special
-
         effect, error = float(past["effect"].iloc[0]), float(past["error"].iloc[0])
-        half = float(special.ndtri((1 + level) / 2)) * error
+        half = normal_quantile(level) * error
         return Expected(effect, effect - half, effect + half, source)
     found = pool(past["effect"].to_numpy(float), past["error"].to_numpy(float), level)
     value = float(found.effects["shrunk"].to_numpy(float)[same].mean()) if same.any() else found.mean

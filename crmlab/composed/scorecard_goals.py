@@ -15,6 +15,7 @@ from crmlab.features.period_estimates import estimates
 from crmlab.features.periods import periods
 from crmlab.features.spans import Period, calendar
 from crmlab.models.acquisition import AHEAD, recent_rate, seasonal_factors
+from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from crmlab.features.forecasts import Ahead
@@ -178,7 +179,7 @@ def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
     sums = periods(board.data.orders, spans).select("number", "new", "occasions").to_pandas().set_index("number")
     sums = sums.astype(float).reindex(range(len(spans)), fill_value=0.0)
     rate = recent_rate(sums["new"].to_numpy(), seasonal_factors(sums["occasions"].to_numpy()))
-    half = _z(board.level) * float(np.sqrt(np.log1p(rate.variance)))
+    half = normal_quantile(board.level) * float(np.sqrt(np.log1p(rate.variance)))
     return rate.expected, rate.expected * np.exp(-half), rate.expected * np.exp(half)
 
 
@@ -212,9 +213,3 @@ def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
     if goal.aim.kind == "share":
         values = values / (1 + values)
     return float(values[0]), float(values[1]), float(values[2]), "trend"
-
-
-def _z(level: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri((1 + level) / 2))

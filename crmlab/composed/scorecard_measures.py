@@ -18,7 +18,7 @@ from crmlab.features.gaps import gaps
 from crmlab.features.lifecycle import CURRENT, GONE, NONE
 from crmlab.features.orders import between
 from crmlab.features.period_changes import change
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.special import Array
 from crmlab.models.survival import at, kaplan_meier
 
@@ -254,7 +254,7 @@ def _second(board: Board) -> list[Line]:
             value, low, high = values[n]
             out = np.zeros(2)
             # From the interval's width on the log scale; each period in a place of its own: independent.
-            out[int(n == board.now)] = value * np.log(high / low) / (2 * _z(board.level))
+            out[int(n == board.now)] = value * np.log(high / low) / (2 * normal_quantile(board.level))
             return value, out
 
         past = {n: value[0] for n, value in values.items()}
@@ -340,9 +340,3 @@ def _hidden(line: Line, board: Board) -> Line:
 
 def _day(value: object) -> dt.date:
     return dt.date(value.year, value.month, value.day)  # type: ignore[attr-defined]
-
-
-def _z(level: float) -> float:
-    from scipy import special
-
-    return float(special.ndtri((1 + level) / 2))

@@ -12,6 +12,7 @@ import numpy as np
 from crmlab.composed.scorecard_base import Board
 from crmlab.features.orders import between
 from crmlab.features.period_estimates import interval_of
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 if TYPE_CHECKING:
@@ -128,9 +129,7 @@ def money_of(board: Board, serve_cost: float | None = None) -> Money:
 
 def ends_of(value: float, moved: Array, level: float, kind: str = "money") -> tuple[float, float]:
     """Interval of a measure over customers, from how much each moves it."""
-    from scipy import special
-
-    return interval_of(value, float((moved**2).sum()), kind, float(special.ndtri((1 + level) / 2)))
+    return interval_of(value, float((moved**2).sum()), kind, normal_quantile(level))
 
 
 # How.

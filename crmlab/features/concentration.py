@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import DataError, ParameterError
-from crmlab.models.intervals import share_of_total
+from crmlab.models.intervals import normal_quantile, share_of_total
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,6 @@ def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = 0.
     >>> found.top, found.share[0], round(found.gini[0], 3)
     (1, 0.9, 0.72)
     """
-    from scipy import special
-
     for name, value in (("top", top), ("level", level)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
             raise ParameterError.expected("concentration", name, "between 0 and 1, both excluded", value)
@@ -86,6 +84,6 @@ def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = 0.
     gini = float(2 * (x * rank).sum() / x.sum() - 1)
     above = (x.sum() - np.cumsum(x) + x / 2) / n
     influence = 2 / mean * (x * rank + above) - x / mean * (1 + gini)
-    half = float(special.ndtri((1 + level) / 2) * influence.std(ddof=1) / np.sqrt(n))
+    half = float(normal_quantile(level) * influence.std(ddof=1) / np.sqrt(n))
     ends = (max(gini - half, 0.0), min(gini + half, 1.0))
     return Concentration(n, count, share_of_total(x, member, level), (gini, *ends), int((given < 0).sum()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.errors import ParameterError
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 if TYPE_CHECKING:
@@ -154,12 +155,10 @@ def change(
     >>> change((30.0, same), (30.0, same))
     (0.0, 0.0, 0.0)
     """
-    from scipy import special
-
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ParameterError.expected("changes", "level", "between 0 and 1, both excluded", level)
     (first, moved_first), (second, moved_second) = before, after
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     if absolute:
         half = z * float(np.sqrt(((moved_second - moved_first) ** 2).sum()))
         return second - first, second - first - half, second - first + half

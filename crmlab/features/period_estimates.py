@@ -9,6 +9,7 @@ import numpy as np
 
 from crmlab.errors import ParameterError
 from crmlab.features.spans import Period
+from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
     import ibis
@@ -70,13 +71,12 @@ def estimates(
     Cochran (1977), Sampling Techniques, 3rd edition, section 6.4 (ratio estimator).
     """
     import pandas as pd
-    from scipy import special
 
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ParameterError.expected("periods", "level", "between 0 and 1, both excluded", level)
     frame = table if isinstance(table, pd.DataFrame) else table.to_pyarrow().to_pandas()
     found = {int(row["number"]): row for row in frame.to_dict("records")}
-    z, rows, earlier = float(special.ndtri((1 + level) / 2)), [], 0.0
+    z, rows, earlier = normal_quantile(level), [], 0.0
     for number, span in enumerate(spans):
         row: dict[str, float | None] = {name: _number(value) for name, value in found.get(number, {}).items()}
         if not row:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.outcomes import Outcome
 
 
@@ -107,5 +108,5 @@ def planned_profit(
         raise ModelError.expected("planned_profit", "n_control", "at least 1", n_control)
     error = n * margin * float(np.sqrt((outcome.variance(effect) / n + outcome.variance() / n_control) * inflation))
     value = n * (effect * margin - cost) - fixed
-    half = float(special.ndtri((1 + level) / 2)) * error
+    half = normal_quantile(level) * error
     return PlannedProfit(value, value - half, value + half, float(special.ndtr(value / error)))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 from sklearn.base import clone
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd import BuyTillYouDie
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 from crmlab.models.states import checked, checked_weight, compress, refuse
 
@@ -109,5 +109,5 @@ def _difference(each: Array, weight: Array | None, level: float) -> tuple[float,
     """Sum of customers' differences, with an interval from their spread (Vuong 1989)."""
     w = np.ones(len(each)) if weight is None else weight
     n, total = float(w.sum()), float(w @ each)
-    half = float(special.ndtri((1 + level) / 2)) * np.sqrt(float(w @ (each - total / n) ** 2))
+    half = normal_quantile(level) * np.sqrt(float(w @ (each - total / n) ** 2))
     return total, total - half, total + half

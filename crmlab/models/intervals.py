@@ -8,6 +8,29 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 
+def normal_quantile(level: float) -> float:
+    """How many standard errors an interval of a normal estimate reaches to either side.
+
+    Parameters
+    ----------
+    level : float
+        Confidence level, in (0, 1).
+
+    Returns
+    -------
+    float
+        The quantile of the standard normal distribution at (1 + level) / 2.
+
+    Examples
+    --------
+    >>> round(normal_quantile(0.95), 7)
+    1.959964
+    """
+    from scipy import special
+
+    return float(special.ndtri((1 + level) / 2))
+
+
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Interval of a proportion by Wilson's score method.
 
@@ -260,8 +283,6 @@ def agresti_caffo(x1: int, n1: int, x0: int, n0: int, level: float = 0.95) -> tu
     >>> round(low, 5), round(high, 5)
     (0.01161, 0.32172)
     """
-    from scipy import special
-
     p, q = (x1 + 1) / (n1 + 2), (x0 + 1) / (n0 + 2)
-    half = float(special.ndtri((1 + level) / 2)) * float(np.sqrt(p * (1 - p) / (n1 + 2) + q * (1 - q) / (n0 + 2)))
+    half = normal_quantile(level) * float(np.sqrt(p * (1 - p) / (n1 + 2) + q * (1 - q) / (n0 + 2)))
     return max(-1.0, p - q - half), min(1.0, p - q + half)

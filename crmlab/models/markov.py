@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 _TOLERANCE = 1e-8
@@ -130,15 +131,13 @@ def transition_probabilities(counts: npt.ArrayLike, level: float = 0.9) -> Moves
     >>> round(float(found.low[0, 0]), 7), round(float(found.high[0, 0]), 7), bool(np.isnan(found.p[1, 1]))
     (0.3484993, 0.6515007, True)
     """
-    from scipy import special
-
     moves = _counts("transition_probabilities", counts)
     total = moves.sum(axis=0)
     n = total.sum(axis=1)
     p = np.divide(total, n[:, None], out=np.full_like(total, np.nan), where=n[:, None] > 0)
     phi = _dispersion(moves, p)
     size = (n / phi)[:, None]
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (p + z * z / (2 * size)) / (1 + z * z / size)
         half = z / (1 + z * z / size) * np.sqrt(p * (1 - p) / size + z * z / (4 * size * size))

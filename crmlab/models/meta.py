@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 
@@ -103,7 +104,7 @@ def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = 0.9) -> P
     tail = (1 - level) / 2
     ends = [float(np.sqrt(_between(y, s, X, float(special.chdtri(k - 1, p))))) for p in (tail, 1 - tail)]
     shrunk, following = _predicted(y, s, tau2, mean, level)
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     return Pooled(
         k,
         float(np.sqrt(tau2)),
@@ -152,7 +153,7 @@ def _between(y: Array, s: Array, X: Array, target: float) -> float:
 
 def _predicted(y: Array, s: Array, tau2: float, mean: float, level: float) -> tuple[pd.DataFrame, tuple[float, float]]:
     """Best predictors of the true effects, and the interval of the next one."""
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     pull = s**2 / (s**2 + tau2)
     shrunk = pull * mean + (1 - pull) * y
     tau, weight = _taus(y, s)

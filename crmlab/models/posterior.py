@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from crmlab.errors import ModelError
 from crmlab.models.fitting import Coordinates, Objective, hessian, newton
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 _FREEDOM = 5.0
@@ -126,7 +127,7 @@ def quantiles(cumulants: tuple[Array, Array, Array], level: float) -> tuple[Arra
     k1, k2, k3 = cumulants
     deviation = np.sqrt(np.maximum(k2, 0))
     skew = np.clip(np.divide(k3, deviation**3, out=np.zeros_like(k3), where=deviation > 0), -1.6, 1.6)
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     # The second-order term keeps tails right where the surface is curved.
     bend = [skew / 6 * (z * z - 1) - skew**2 / 36 * (2 * side**3 - 5 * side) for side in (-z, z)]
     return k1 + deviation * (-z + bend[0]), k1 + deviation * (z + bend[1])

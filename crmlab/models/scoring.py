@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 
@@ -31,7 +31,7 @@ def mean_with_interval(values: npt.ArrayLike, level: float = 0.9) -> tuple[float
     mean = float(found.mean())
     if len(found) < 2:
         return mean, float("nan"), float("nan")
-    half = _z(level) * float(found.std(ddof=1)) / np.sqrt(len(found))
+    half = normal_quantile(level) * float(found.std(ddof=1)) / np.sqrt(len(found))
     return mean, mean - half, mean + half
 
 
@@ -73,7 +73,7 @@ def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = 0.9) ->
         return nothing
     ratio = ranked[0] / perfect[0]
     influence = (ranked[1] - ratio * perfect[1]) / perfect[0]
-    half = _z(level) * float(np.sqrt((influence**2).mean() / len(y)))
+    half = normal_quantile(level) * float(np.sqrt((influence**2).mean() / len(y)))
     return ratio, ratio - half, min(ratio + half, 1.0)
 
 
@@ -90,7 +90,3 @@ def _index(y: Array, by: Array, mean: float) -> tuple[float, Array]:
     value = 2 * theta / mean - 1
     influence = 2 * (y * rank + ahead - 2 * theta) / mean - 2 * theta * (y - mean) / mean**2
     return value, influence
-
-
-def _z(level: float) -> float:
-    return float(special.ndtri((1 + level) / 2))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.special import Array
 
 if TYPE_CHECKING:
@@ -246,9 +247,7 @@ def _table(t: Array, cause: npt.NDArray[np.int64], w: Array, kinds: int) -> tupl
 
 def _log_log(survival: Array, error: Array, level: float) -> tuple[Array, Array]:
     """Interval of a share on the scale of log(−log): it stays between 0 and 1."""
-    from scipy import special
-
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     inside = (survival > 1e-12) & (survival < 1)
     s = np.where(inside, survival, 0.5)
     half = np.where(inside, z * error / (s * -np.log(s)), 0.0)

@@ -13,6 +13,7 @@ from scipy import special
 from crmlab.errors import ModelError
 from crmlab.models.cells import CellStatistics
 from crmlab.models.comparisons import compare_cells
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.max_t import critical_value
 from crmlab.models.measures import measure
 from crmlab.models.special import Array
@@ -154,7 +155,7 @@ def depth_curve(parts: pd.DataFrame, *, cost: float = 0.0, level: float = 0.9) -
     error = np.sqrt(np.diag(covariance))
     if not (error > 0).all():
         raise ModelError.does_not_vary("outcome", float(parts["sum_control"].sum() / max(parts["n_control"].sum(), 1)))
-    z = float(special.ndtri((1 + level) / 2))
+    z = normal_quantile(level)
     band = critical_value(np.clip(covariance / np.outer(error, error), -1, 1), level)
     weights = _area(share)
     qini, spread_qini = float(weights @ value), float(np.sqrt(max(float(weights @ covariance @ weights), 0.0)))
