@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.composed.campaign_outputs import DOMAINS, customer_outputs, known_columns
-from crmlab.composed.campaign_spared import spared
+from crmlab.composed.campaign_spared import suppressed
 from crmlab.composed.campaign_where import Where, check_columns, conditions, holds, label
 from crmlab.errors import CampaignError, ParameterError
 
@@ -234,13 +234,13 @@ def _suppress(
     """Take off who must not be contacted; returns the seeds that there were."""
     flags = ledger.people["contactable"] if "contactable" in ledger.people.columns else pd.Series(None, ledger.people.index)
     refused = flags.map(lambda one: one is not None and not pd.isna(one) and (one == "no" or one is False or one == 0))
-    ledger.people = ledger.people.assign(contactable=flags.map(lambda one: "not known" if _unsaid(one) else "yes"))
+    ledger.people = ledger.people.assign(contactable=flags.map(lambda one: "not known" if _not_known(one) else "yes"))
     ledger.keep("suppression", "Has not consented", ~refused.to_numpy(dtype=bool))
-    if len(ledger.people) and (unsaid := int((ledger.people["contactable"] == "not known").sum())):
-        whole = unsaid == len(ledger.people)
-        who = "anybody" if whole else f"{unsaid:,} of {len(ledger.people):,} customers"
+    if len(ledger.people) and (not_known := int((ledger.people["contactable"] == "not known").sum())):
+        whole = not_known == len(ledger.people)
+        who = "anybody" if whole else f"{not_known:,} of {len(ledger.people):,} customers"
         ledger.notes.append(f"Whether {who} may be contacted is not known; they are kept on the list. Check before sending.")
-    complained, lately, absent = spared(customers, as_of, within, more)
+    complained, lately, absent = suppressed(customers, as_of, within, more)
     ledger.absent += absent
     ids = ledger.people["customer_id"]
     ledger.keep("suppression", "Has complained", ~ids.isin(complained).to_numpy())
@@ -254,7 +254,7 @@ def _suppress(
     return known
 
 
-def _unsaid(flag: Any) -> bool:
+def _not_known(flag: Any) -> bool:
     return flag is None or bool(pd.isna(flag)) or flag == "not known"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
 
 
-def spared(
+def suppressed(
     customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, within: int | None, more: pd.DataFrame | None = None
 ) -> tuple[set[str], set[str], list[tuple[str, str]]]:
     """Who has complained by a date, and who was contacted in the days up to it.

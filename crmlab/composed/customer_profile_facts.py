@@ -241,8 +241,8 @@ def _risk(data: Dataset, customer: str, end: dt.date, level: float, seed: int) -
     low, high = np.quantile(scorer.draws(mine, 400, seed)[:, 0], [(1 - level) / 2, (1 + level) / 2])
     # Facts are held against the middle of all customers.
     words = reasons(scorer, rows).iloc[where[0]]
-    said = tuple(str(text) for text in words if text)
-    return Estimate(p, min(float(low), p), max(float(high), p), level, "share"), said, scheme.window
+    fact_texts = tuple(str(text) for text in words if text)
+    return Estimate(p, min(float(low), p), max(float(high), p), level, "share"), fact_texts, scheme.window
 
 
 def _one(data: Dataset, end: dt.date, customer: str, column: str, absent: dict[str, str]) -> Any:

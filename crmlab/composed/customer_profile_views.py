@@ -33,9 +33,11 @@ def facts_table(facts: Facts, form: Format, level: float) -> Table:
             continue
         column = CUSTOMERS.column(name)
         kind = "date" if isinstance(value, dt.date) else "exact" if column is not None and column.kind == "money" else "text"
-        said = ("yes" if value else "no") if isinstance(value, bool) else value
+        fact_text = ("yes" if value else "no") if isinstance(value, bool) else value
         add(
-            name.replace("_", " ").capitalize(), said if kind == "date" else float(said) if kind == "exact" else str(said), kind
+            name.replace("_", " ").capitalize(),
+            fact_text if kind == "date" else float(fact_text) if kind == "exact" else str(fact_text),
+            kind,
         )
     if len(bought):
         add("First purchase", bought["day"].iloc[0], "date")

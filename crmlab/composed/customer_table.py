@@ -112,5 +112,5 @@ def _with_value(table: pd.DataFrame, data: Dataset, end: dt.date, level: float) 
 def _model(words: str, known: pd.Series) -> pd.Series:
     import pandas as pd
 
-    said = f"{words}, crmlab {version('crmlab')}"
-    return pd.Series([said if some else None for some in known], dtype=object)
+    model_text = f"{words}, crmlab {version('crmlab')}"
+    return pd.Series([model_text if some else None for some in known], dtype=object)

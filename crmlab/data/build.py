@@ -46,12 +46,12 @@ def inputs(descriptor: Descriptor) -> list[tuple[str, str]]:
         path = _database_file(descriptor)
         # What was written last may still be in the log beside it.
         files = [path, *(log for log in [path.with_name(path.name + ".wal")] if log.is_file())]
-        with engines.told("source", path.name):
+        with engines.explain_errors("source", path.name):
             return [(file.name, cache.file_digest(file)) for file in files]
     result = []
     for name, section in descriptor.tables.items():
         path = source.file_of(section, descriptor)
-        with engines.told(name, path.name):
+        with engines.explain_errors(name, path.name):
             # A folder may be part of the data: year=2024/.
             base = next(folder for folder in path.parents if folder.exists())
             found = [(file.relative_to(base), cache.file_digest(file)) for file in source.files_of(path)]
@@ -68,17 +68,17 @@ def build(descriptor: Descriptor, folder: Path) -> dict[str, Any]:
             rows: list[LedgerRow] = []
             tables: dict[str, ibis.Table] = {}
             for name in raw_names(descriptor):
-                with engines.told(name, _source_name(descriptor, name)):
+                with engines.explain_errors(name, _source_name(descriptor, name)):
                     cleaning, counted, found = _examined(descriptor, con, name, Path(scratch))
                     if found:
                         raise found[0]
                     rows += counted
                     tables[name] = cleaning.kept()
-            with engines.told("orders", "what the order lines add up to"):
+            with engines.explain_errors("orders", "what the order lines add up to"):
                 rows += derive(descriptor, tables)
             sizes = {}
             for name, table in tables.items():
-                with engines.told(name, _source_name(descriptor, name)):
+                with engines.explain_errors(name, _source_name(descriptor, name)):
                     sizes[name] = _write(con, name, canonical(name, table), folder / f"{name}.parquet")
         finally:
             con.disconnect()
@@ -100,7 +100,7 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
         con = engines.scratch_duckdb(Path(scratch))
         for name in raw_names(descriptor):
             try:
-                with engines.told(name, _source_name(descriptor, name)):
+                with engines.explain_errors(name, _source_name(descriptor, name)):
                     cleaning, counted, wrong = _examined(descriptor, con, name, Path(scratch))
                     rows += counted
                     found += wrong
@@ -110,7 +110,7 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
                 found.append(error)
         if not found:
             try:
-                with engines.told("orders", "what the order lines add up to"):
+                with engines.explain_errors("orders", "what the order lines add up to"):
                     rows += derive(descriptor, tables)
             except CrmlabError as error:
                 found.append(error)

@@ -204,7 +204,7 @@ def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
     rows: list[LedgerRow] = []
     tables: dict[str, ibis.Table] = {}
     for name, section in descriptor.tables.items():
-        with engines.told(name, section.from_table or name):
+        with engines.explain_errors(name, section.from_table or name):
             outside = engines.database_table(con, section, descriptor.kind)
             raw = Raw(outside, section.from_table or name, tuple(outside.columns), numbered=False)
             cleaning = clean(TABLES[name], section, raw, descriptor)
@@ -216,7 +216,7 @@ def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
             if found:
                 raise found[0]
             tables[name] = cleaning.kept()
-    with engines.told("orders", "what the order lines add up to"):
+    with engines.explain_errors("orders", "what the order lines add up to"):
         rows += build.derive(descriptor, tables)
     made = {name: build.canonical(name, table) for name, table in tables.items()}
     return Dataset(descriptor, con, made, tuple(rows), None)

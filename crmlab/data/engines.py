@@ -157,7 +157,7 @@ def spark(session: Any = None) -> BaseBackend:
 
 
 @contextmanager
-def told(table: str, name: str) -> Iterator[None]:
+def explain_errors(table: str, name: str) -> Iterator[None]:
     """Turn an engine's own errors into a sentence that names the source."""
     try:
         yield
