@@ -128,7 +128,7 @@ def same(folder: Path) -> dict[str, object]:
 
     import numpy as np
 
-    from crmlab.analyses.cross_sell_blend import AGAIN, NEW, Kitchen, Weights
+    from crmlab.analyses.cross_sell_blend import AGAIN, NEW, Ingredients, Weights
     from crmlab.analyses.cross_sell_rank import ranked
     from crmlab.analyses.cross_sell_state import goods_of, state_at
     from crmlab.models.blend import Blend
@@ -148,7 +148,7 @@ def same(folder: Path) -> dict[str, object]:
     new.coef_, new.intercept_ = np.eye(len(NEW))[NEW.index("segment")], -12.0
     again.coef_, again.intercept_ = np.zeros(len(AGAIN)), 0.0
     found = ranked(
-        Kitchen(state, goods, nothing, nothing), Weights(new, again, None, HORIZON, (0, 0)), K, np.ones(m), only_new=True
+        Ingredients(state, goods, nothing, nothing), Weights(new, again, None, HORIZON, (0, 0)), K, np.ones(m), only_new=True
     )
     ids = np.asarray(state.customers.to_pylist(), dtype=object)
     mine = {*zip(ids[found.row], state.products[found.col], strict=True)}

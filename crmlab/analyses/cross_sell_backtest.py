@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.cross_sell_blend import Kitchen, Weights, kitchen_at, outcome_of
+from crmlab.analyses.cross_sell_blend import Ingredients, Weights, ingredients_at, outcome_of
 from crmlab.analyses.cross_sell_lists import BASELINES, LABELS, OURS, Lists, lists_of
 from crmlab.analyses.cross_sell_offers import LEAST_DAYS, learnt_before
 from crmlab.analyses.cross_sell_state import HISTORY, Array, Flags, IntArray, margins_of
@@ -139,17 +139,17 @@ def backtest_offers(
             "cross_sell", "pairs", "a callable (data, day), so that nothing is known in hindsight", "a frame"
         )
     weights = learnt_before(data, first, tested, horizon, pairs, rebuy_share, seed)
-    kitchen = kitchen_at(data, tested, pairs, horizon, rebuy_share)
-    worth, source = margins_of(data, kitchen.state, margin)
-    row, col = outcome_of(data, kitchen.state, horizon)
-    wanted = np.bincount(row, minlength=kitchen.state.shape[0])
+    ingredients = ingredients_at(data, tested, pairs, horizon, rebuy_share)
+    worth, source = margins_of(data, ingredients.state, margin)
+    row, col = outcome_of(data, ingredients.state, horizon)
+    wanted = np.bincount(row, minlength=ingredients.state.shape[0])
     if not len(row):
         raise DataError.too_little("cross_sell", f"customers who bought before {tested} and again by {end}", "none")
-    lists, chance = lists_of(kitchen, weights, worth, max(k, CURVE))
+    lists, chance = lists_of(ingredients, weights, worth, max(k, CURVE))
     known = col >= 0
     hits = {name: hits_of(some.row, some.col, row[known], col[known]) for name, some in lists.items()}
     count = draws if len(wanted) <= 50_000 else min(draws, 200)
-    scores, differences = _scores(kitchen, lists, hits, wanted, worth, k, level, count, seed)
+    scores, differences = _scores(ingredients, lists, hits, wanted, worth, k, level, count, seed)
     return Backtest(
         weights.learnt_on or first,
         tested,
@@ -169,7 +169,7 @@ def backtest_offers(
 
 
 def _scores(
-    kitchen: Kitchen, lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, worth: Array, k: int,
+    ingredients: Ingredients, lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, worth: Array, k: int,
     level: float, draws: int, seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     names = list(lists)
@@ -182,7 +182,7 @@ def _scores(
         measured["margin"] = 1000 * np.bincount(row, hits[name][some] * worth[col], len(wanted))
         each[name] = measured
     active = wanted > 0
-    classes = kitchen.state.history
+    classes = ingredients.state.history
     groups = [("all", np.ones(len(wanted), dtype=bool)), *((label, classes == c) for c, label in enumerate(HISTORY))]
     rows, differences = [], pd.DataFrame()
     for label, inside in groups:
@@ -199,7 +199,7 @@ def _scores(
             if label == "all":
                 found = _differences(names, measures, table, mean, level, draws, seed)
                 differences = pd.concat([differences, found], ignore_index=True)
-    allowed = int((kitchen.state.in_range & (worth > 0)).sum())
+    allowed = int((ingredients.state.in_range & (worth > 0)).sum())
     for name in names:
         some = lists[name].rank <= k
         share, least, most = _coverage(lists[name].row[some], lists[name].col[some], len(wanted), allowed, level, draws, seed)

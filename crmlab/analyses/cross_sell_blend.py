@@ -68,7 +68,7 @@ class Weights:
 
 
 @dataclass(frozen=True, eq=False)
-class Kitchen:
+class Ingredients:
     """A day's ingredients: its state, how products sell, and the tables from what is owned to what goes with it."""
 
     state: State
@@ -114,7 +114,9 @@ class Kitchen:
         return np.column_stack([np.log(occasions / (age + _WAIT)), np.log1p(silence), np.log(occasions)])
 
 
-def kitchen_at(data: Dataset, until: dt.date, pairs: Pairs = None, recent: int = 91, rebuy_share: float = 0.05) -> Kitchen:
+def ingredients_at(
+    data: Dataset, until: dt.date, pairs: Pairs = None, recent: int = 91, rebuy_share: float = 0.05
+) -> Ingredients:
     """Read a day's ingredients.
 
     Parameters
@@ -130,24 +132,24 @@ def kitchen_at(data: Dataset, until: dt.date, pairs: Pairs = None, recent: int =
 
     Returns
     -------
-    Kitchen
+    Ingredients
     """
     state = state_at(data, until, recent)
     counts = state.counts()
     every = -(-state.shape[0] // _LIKENESS)  # of very many customers a share is enough to see who is like whom
     similar = ItemSimilarity(NEIGHBOURS).fit(counts[::every] if every > 1 else counts).similarity_
     found = pairs(data, until) if callable(pairs) else pairs
-    return Kitchen(state, goods_of(state, rebuy_share), similar, _associated(found, state))
+    return Ingredients(state, goods_of(state, rebuy_share), similar, _associated(found, state))
 
 
-def learn(data: Dataset, kitchen: Kitchen, horizon: int, seed: int = 0) -> Weights:
+def learn(data: Dataset, ingredients: Ingredients, horizon: int, seed: int = 0) -> Weights:
     """Learn weights from what was bought in the horizon after a day.
 
     Parameters
     ----------
     data : Dataset
         Must reach to the end of that horizon.
-    kitchen : Kitchen
+    ingredients : Ingredients
         The ingredients of the day.
     horizon : int
         Days.
@@ -158,7 +160,7 @@ def learn(data: Dataset, kitchen: Kitchen, horizon: int, seed: int = 0) -> Weigh
     -------
     Weights
     """
-    state = kitchen.state
+    state = ingredients.state
     n, m = state.shape
     row, col = outcome_of(data, state, horizon)
     bought = row[col >= 0] * m + col[col >= 0]
@@ -166,8 +168,8 @@ def learn(data: Dataset, kitchen: Kitchen, horizon: int, seed: int = 0) -> Weigh
     asked = np.zeros(n, dtype=bool)
     asked[people] = True
     bought = bought[asked[bought // m]]
-    owned_row, owned_col, Z = again_rows(kitchen, horizon, asked)
-    u, i, X = _new_rows(kitchen, people)
+    owned_row, owned_col, Z = again_rows(ingredients, horizon, asked)
+    u, i, X = _new_rows(ingredients, people)
     y = np.isin(u * m + i, bought)
     came = np.isin(owned_row * m + owned_col, bought)
     return Weights(
@@ -191,7 +193,7 @@ def outcome_of(data: Dataset, state: State, horizon: int) -> tuple[IntArray, Int
     return row[order], col[order]
 
 
-def again_rows(kitchen: Kitchen, horizon: int, asked: Flags | None = None) -> tuple[IntArray, IntArray, Array]:
+def again_rows(ingredients: Ingredients, horizon: int, asked: Flags | None = None) -> tuple[IntArray, IntArray, Array]:
     """Products that customers have, that people buy again, and that fall due within the horizon; with their ingredients.
 
     Of all customers, or of those ``asked`` (an array of bool). Due: the usual gap since the last purchase ends before the horizon
@@ -202,14 +204,14 @@ def again_rows(kitchen: Kitchen, horizon: int, asked: Flags | None = None) -> tu
     (customer, product, ingredients)
         Ingredients of shape (rows, len(AGAIN)).
     """
-    state, goods = kitchen.state, kitchen.goods
+    state, goods = ingredients.state, ingredients.goods
     gap = usual_gap(state, goods)
     due = goods.rebuyable[state.col] & state.in_range[state.col] & (state.since + horizon >= gap)
     if asked is not None:
         due &= asked[state.row]
     row, col = state.row[due], state.col[due]
     rhythm = np.log((state.since[due] + 1) / (gap[due] + 1))
-    people = kitchen.customer()[row]
+    people = ingredients.customer()[row]
     columns = [
         np.log(state.days[due] / (state.span[due] + state.since[due] + _WAIT)),
         np.log1p(state.since[due]),
@@ -232,23 +234,23 @@ def usual_gap(state: State, goods: Goods) -> Array:
     return np.where(state.days >= 3, np.maximum(own, 1.0), goods.gap[state.col])
 
 
-def base_of(kitchen: Kitchen, weights: Weights) -> Array:
+def base_of(ingredients: Ingredients, weights: Weights) -> Array:
     """Log odds of each product in each segment, from popularity alone; -inf where it is out of range. Shape (segments, n).
 
     What likeness and pairs speak for it on average is off already, so that what they add for a customer is at least 0.
     """
-    goods, w = kitchen.goods, weights.new.coef_
+    goods, w = ingredients.goods, weights.new.coef_
     table = w[0] * goods.popularity + w[1] * goods.history + w[2] * goods.segment
-    table = table - w[3] * kitchen.usual[0] - w[4] * kitchen.usual[1]
-    return np.where(kitchen.state.in_range, table, -np.inf)
+    table = table - w[3] * ingredients.usual[0] - w[4] * ingredients.usual[1]
+    return np.where(ingredients.state.in_range, table, -np.inf)
 
 
-def _new_rows(kitchen: Kitchen, people: IntArray) -> tuple[IntArray, IntArray, Array]:
+def _new_rows(ingredients: Ingredients, people: IntArray) -> tuple[IntArray, IntArray, Array]:
     """Products in range that customers do not have, with their ingredients."""
-    state, goods = kitchen.state, kitchen.goods
+    state, goods = ingredients.state, ingredients.goods
     m = len(state.products)
-    owned = kitchen.owned(people)
-    similar, associated = (owned @ kitchen.similar).toarray(), (owned @ kitchen.associated).toarray()
+    owned = ingredients.owned(people)
+    similar, associated = (owned @ ingredients.similar).toarray(), (owned @ ingredients.associated).toarray()
     free = np.broadcast_to(state.in_range, (len(people), m)).copy()
     free[np.repeat(np.arange(len(people)), np.diff(owned.indptr)), owned.indices] = False
     r, i = np.nonzero(free)
@@ -260,9 +262,11 @@ def _new_rows(kitchen: Kitchen, people: IntArray) -> tuple[IntArray, IntArray, A
         r, i = r[some], i[some]
     u = people[r]
     s = state.segment[u]
-    likeness = levelled(similar[r, i]) - kitchen.usual[0][s, i]
-    together = levelled(associated[r, i]) - kitchen.usual[1][s, i]
-    X = np.column_stack([goods.popularity[i], goods.history[i], goods.segment[s, i], likeness, together, kitchen.customer()[u]])
+    likeness = levelled(similar[r, i]) - ingredients.usual[0][s, i]
+    together = levelled(associated[r, i]) - ingredients.usual[1][s, i]
+    X = np.column_stack(
+        [goods.popularity[i], goods.history[i], goods.segment[s, i], likeness, together, ingredients.customer()[u]]
+    )
     return u, i, X
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crmlab.analyses.cross_sell_blend import Kitchen, Weights
+from crmlab.analyses.cross_sell_blend import Ingredients, Weights
 from crmlab.analyses.cross_sell_rank import ranked
 from crmlab.analyses.cross_sell_state import HISTORY, Array, IntArray
 from crmlab.models.recommend import best_per_row
@@ -33,13 +33,13 @@ class Lists(NamedTuple):
     rank: IntArray
 
 
-def lists_of(kitchen: Kitchen, weights: Weights, worth: Array, k: int) -> tuple[dict[str, Lists], Array]:
+def lists_of(ingredients: Ingredients, weights: Weights, worth: Array, k: int) -> tuple[dict[str, Lists], Array]:
     """The lists of each method, and the chances of those of the first."""
-    state, goods = kitchen.state, kitchen.goods
+    state, goods = ingredients.state, ingredients.goods
     n, m = state.shape
     allowed = state.in_range & (worth > 0)
-    by_chance = ranked(kitchen, weights, k, (worth > 0).astype(float))
-    by_margin = ranked(kitchen, weights, k, worth)
+    by_chance = ranked(ingredients, weights, k, (worth > 0).astype(float))
+    by_margin = ranked(ingredients, weights, k, worth)
     popular = np.where(allowed, np.exp(goods.popularity), 0.0)
     classes = len(HISTORY)
     lately = state.since <= state.recent

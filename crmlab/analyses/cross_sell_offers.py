@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.analyses.common import contactable
-from crmlab.analyses.cross_sell_blend import Kitchen, Weights, kitchen_at, learn, usual_gap
+from crmlab.analyses.cross_sell_blend import Ingredients, Weights, ingredients_at, learn, usual_gap
 from crmlab.analyses.cross_sell_rank import RHYTHM, SOURCES, Ranked, ranked
 from crmlab.analyses.cross_sell_state import margins_of, names_of
 from crmlab.errors import DataError
@@ -121,15 +121,15 @@ def next_best_offers(
     first, end = history(lines, as_of)
     if weights is None:
         weights = learnt_before(data, first, end, horizon, pairs, rebuy_share, seed)
-    kitchen = kitchen_at(data, end, pairs, horizon, rebuy_share)
-    worth, source = margins_of(data, kitchen.state, margin)
-    ids = pd.Series(kitchen.state.customers.to_pandas(), name="customer_id")
+    ingredients = ingredients_at(data, end, pairs, horizon, rebuy_share)
+    worth, source = margins_of(data, ingredients.state, margin)
+    ids = pd.Series(ingredients.state.customers.to_pandas(), name="customer_id")
     may = np.asarray(contactable(data, ids), dtype=object)
     asked = np.flatnonzero(may != "no")
     value = worth if rank_by == "expected_margin" else (worth > 0).astype(float)
-    found = ranked(kitchen, weights, k, value, asked)
-    frame = _frame(data, kitchen, found, worth, ids, may)
-    return Offers(frame, weights, source, end, _notes(data, kitchen, weights, worth, source, len(ids) - len(asked), pairs))
+    found = ranked(ingredients, weights, k, value, asked)
+    frame = _frame(data, ingredients, found, worth, ids, may)
+    return Offers(frame, weights, source, end, _notes(data, ingredients, weights, worth, source, len(ids) - len(asked), pairs))
 
 
 def learnt_before(
@@ -140,13 +140,13 @@ def learnt_before(
     if (begun - first).days < LEAST_DAYS:
         needed = f"at least {horizon + LEAST_DAYS} days of order lines"
         raise DataError.too_little("cross_sell", needed, f"{(end - first).days} days")
-    return learn(data, kitchen_at(data, begun, pairs, horizon, rebuy_share), horizon, seed)
+    return learn(data, ingredients_at(data, begun, pairs, horizon, rebuy_share), horizon, seed)
 
 
 def _frame(
-    data: Dataset, kitchen: Kitchen, found: Ranked, worth: npt.NDArray[Any], ids: pd.Series, may: npt.NDArray[Any]
+    data: Dataset, ingredients: Ingredients, found: Ranked, worth: npt.NDArray[Any], ids: pd.Series, may: npt.NDArray[Any]
 ) -> pd.DataFrame:
-    products = kitchen.state.products
+    products = ingredients.state.products
     names = names_of(data, products)
     margin = worth[found.col]
     return pd.DataFrame(
@@ -159,18 +159,18 @@ def _frame(
             "margin": margin,
             "expected_margin": found.probability * margin,
             "source": _spread(np.array(SOURCES, dtype=object), found.source),
-            "reason": reasons(kitchen, found, names),
+            "reason": reasons(ingredients, found, names),
             "contactable": _spread(np.array(["yes", "not known"], dtype=object), (may[found.row] != "yes").astype(int)),
         }
     )
 
 
-def reasons(kitchen: Kitchen, found: Ranked, names: npt.NDArray[Any]) -> pd.Series:
+def reasons(ingredients: Ingredients, found: Ranked, names: npt.NDArray[Any]) -> pd.Series:
     """Why each product was chosen, in words.
 
     Parameters
     ----------
-    kitchen : Kitchen
+    ingredients : Ingredients
     found : Ranked
     names : array of str, shape (products,)
 
@@ -178,18 +178,18 @@ def reasons(kitchen: Kitchen, found: Ranked, names: npt.NDArray[Any]) -> pd.Seri
     -------
     Series of str
     """
-    state = kitchen.state
+    state = ingredients.state
     a = np.full(len(found.row), -1)
     b, c = a.copy(), a.copy()
     a[:] = found.because
     pair = np.flatnonzero(found.source == 0)
-    lift = np.asarray(kitchen.associated[found.because[pair], found.col[pair]]).ravel() if len(pair) else np.empty(0)
+    lift = np.asarray(ingredients.associated[found.because[pair], found.col[pair]]).ravel() if len(pair) else np.empty(0)
     b[pair] = np.rint(10 * np.exp(lift)).astype(int)
     again = np.flatnonzero(found.source == RHYTHM)
     m = len(state.products)
     at = np.searchsorted(state.row * m + state.col, found.row[again] * m + found.col[again])
     a[again], c[again] = state.days[at], state.since[at]
-    b[again] = np.rint(usual_gap(state, kitchen.goods)[at]).astype(int)
+    b[again] = np.rint(usual_gap(state, ingredients.goods)[at]).astype(int)
     # Few reasons are distinct: each is worded once.
     said = pd.DataFrame({"source": found.source, "a": a, "b": b, "c": c})
     code, distinct = _distinct(said)
@@ -228,18 +228,26 @@ def _spread(values: npt.NDArray[Any], code: npt.NDArray[Any]) -> pd.Series:
 
 
 def _notes(
-    data: Dataset, kitchen: Kitchen, weights: Weights, worth: npt.NDArray[Any], source: str, suppressed: int, pairs: Pairs
+    data: Dataset,
+    ingredients: Ingredients,
+    weights: Weights,
+    worth: npt.NDArray[Any],
+    source: str,
+    suppressed: int,
+    pairs: Pairs,
 ) -> tuple[str, ...]:
     out = []
     if source == "revenue":
         out.append("Unit costs are not known: margins are whole revenue. Give the gross margin as the parameter 'margin'.")
     if source == "loss":
         out.append("By the unit costs nothing is left of what was sold: margins are whole revenue instead.")
-    losing = int(((worth <= 0) & kitchen.state.in_range).sum())
+    losing = int(((worth <= 0) & ingredients.state.in_range).sum())
     if losing:
         out.append(f"{losing:,} products leave no margin and are not offered.")
     if "products" not in data.tables or "available_until" not in data.products.columns:
-        out.append(f"Last days of sale are not known: products not sold for {kitchen.state.recent} days count as out of range.")
+        out.append(
+            f"Last days of sale are not known: products not sold for {ingredients.state.recent} days count as out of range."
+        )
     if "customers" not in data.tables or "contactable" not in data.customers.columns:
         out.append("Whom not to contact is not known: check the list against your suppressions.")
     if suppressed:

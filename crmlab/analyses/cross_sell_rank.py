@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from crmlab.analyses.cross_sell_blend import NEW, Kitchen, Weights, again_rows, base_of, levelled
+from crmlab.analyses.cross_sell_blend import NEW, Ingredients, Weights, again_rows, base_of, levelled
 from crmlab.models.recommend import best_per_row
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ class Ranked:
 
 
 def ranked(
-    kitchen: Kitchen, weights: Weights, k: int, value: Array, customers: IntArray | None = None, only_new: bool = False
+    ingredients: Ingredients, weights: Weights, k: int, value: Array, customers: IntArray | None = None, only_new: bool = False
 ) -> Ranked:
     """Choose the k best products of each customer by probability × value.
 
     Parameters
     ----------
-    kitchen : Kitchen
+    ingredients : Ingredients
     weights : Weights
     k : int
     value : array of shape (products,)
@@ -75,8 +75,8 @@ def ranked(
     Ranked
         Nothing that is out of range; nothing owned unless it is due again. Ties go to the lower product id.
     """
-    people = np.arange(kitchen.state.shape[0]) if customers is None else np.asarray(customers, dtype=np.int64)
-    plan = _Plan(kitchen, weights, k, np.asarray(value, dtype=float), only_new)
+    people = np.arange(ingredients.state.shape[0]) if customers is None else np.asarray(customers, dtype=np.int64)
+    plan = _Plan(ingredients, weights, k, np.asarray(value, dtype=float), only_new)
     step = max(1, _CELLS // max(plan.head, 1))
     parts = [plan.chunk(people[begin : begin + step]) for begin in range(0, len(people), step)]
     columns = zip(*parts, strict=True) if parts else [[np.empty(0)]] * 6
@@ -87,18 +87,18 @@ def ranked(
 class _Plan:
     """What all chunks share."""
 
-    def __init__(self, kitchen: Kitchen, weights: Weights, k: int, value: Array, only_new: bool) -> None:
+    def __init__(self, ingredients: Ingredients, weights: Weights, k: int, value: Array, only_new: bool) -> None:
         from scipy import sparse, special
 
-        state = kitchen.state
-        self.kitchen, self.k, self.value = kitchen, k, value
+        state = ingredients.state
+        self.ingredients, self.k, self.value = ingredients, k, value
         self.segment, self.starts, self.n = state.segment, state.starts(), len(state.products)
         self.weights = weights
         w = weights.new.coef_
-        self.base = np.where(value > 0, base_of(kitchen, weights), -np.inf)
+        self.base = np.where(value > 0, base_of(ingredients, weights), -np.inf)
         self.slopes = np.array([w[NEW.index("similarity")], w[NEW.index("association")]], dtype=np.float32)
         # Two sums at the price of one: likeness in the real part, pairs in the imaginary. An ingredient without weight is left out.
-        mixed = kitchen.similar * float(w[3] > 0) + kitchen.associated * (1j * float(w[4] > 0))
+        mixed = ingredients.similar * float(w[3] > 0) + ingredients.associated * (1j * float(w[4] > 0))
         # What is owned is marked by a number that no sum can outweigh.
         marked = sparse.csr_array(mixed + sparse.eye_array(self.n, format="csr") * _OWNED, dtype=np.complex64)
         marked.eliminate_zeros()
@@ -108,11 +108,11 @@ class _Plan:
         self.all = finite
         with np.errstate(divide="ignore"):
             order = np.log(np.maximum(value, 1e-300)) + self.base
-        self.popular = w[0] * kitchen.goods.popularity + w[1] * kitchen.goods.history
+        self.popular = w[0] * ingredients.goods.popularity + w[1] * ingredients.goods.history
         lists = np.argsort(-order, axis=1, kind="stable")
         self.lists = lists
         self.middle = np.array([_centre(self.popular, line[: self.head]) for line in lists])
-        row, col, Z = again_rows(kitchen, weights.horizon)
+        row, col, Z = again_rows(ingredients, weights.horizon)
         some = (value[col] > 0) & (not only_new)
         self.again_row, self.again_col = row[some], col[some]
         self.again_p = special.expit(weights.again.decision_function(Z[some]))
@@ -123,8 +123,8 @@ class _Plan:
         """The best of some customers: row, col, rank, probability, source, because."""
         size = self.head if head is None else head
         segment = self.segment[people]
-        offset = self.kitchen.customer(people) @ self.weights.new.coef_[5:] + self.weights.new.intercept_
-        found = self.kitchen.owned(people).astype(np.float32) @ self.marked
+        offset = self.ingredients.customer(people) @ self.weights.new.coef_[5:] + self.weights.new.intercept_
+        found = self.ingredients.owned(people).astype(np.float32) @ self.marked
         at = np.repeat(np.arange(len(people), dtype=np.int32), np.diff(found.indptr))
         lists = self.lists[:, :size]
         place = np.full((len(lists), self.n), -1, dtype=np.int32)
@@ -193,7 +193,7 @@ class _Plan:
 
         Likeness, pairs and segment are compared with what they add on average, popularity with the middle of the segment's list.
         """
-        goods, w = self.kitchen.goods, self.weights.new.coef_
+        goods, w = self.ingredients.goods, self.weights.new.coef_
         seg = segment[row]
         parts = np.full((len(row), 4), -np.inf)
         more = goods.segment[seg, col]
@@ -207,12 +207,15 @@ class _Plan:
             size = end - start
             which = np.repeat(np.arange(len(some)), size)
             first = np.cumsum(size) - size
-            j = self.kitchen.state.col[np.arange(len(which)) - np.repeat(first - start, size)]
+            j = self.ingredients.state.col[np.arange(len(which)) - np.repeat(first - start, size)]
             weight = np.repeat(1 / np.sqrt(size), size)
-            for side, table, slope in ((0, self.kitchen.associated, self.slopes[1]), (1, self.kitchen.similar, self.slopes[0])):
+            for side, table, slope in (
+                (0, self.ingredients.associated, self.slopes[1]),
+                (1, self.ingredients.similar, self.slopes[0]),
+            ):
                 term = _entries(table, j, col[some][which]) * weight
                 added = slope * levelled(np.add.reduceat(term, first))
-                usual = slope * self.kitchen.usual[1 - side][seg[some], col[some]]
+                usual = slope * self.ingredients.usual[1 - side][seg[some], col[some]]
                 parts[some, side] = np.where(added > 0, added - usual, -np.inf)
                 best = np.maximum.reduceat(term, first)
                 hit = np.flatnonzero((term == np.repeat(best, size)) & (term > 0))

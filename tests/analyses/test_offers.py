@@ -14,7 +14,7 @@ import pytest
 import crmlab
 from crmlab.analyses import cross_sell_backtest as backtest
 from crmlab.analyses import cross_sell_lists as lists_by_rule
-from crmlab.analyses.cross_sell_blend import AGAIN, NEW, Weights, kitchen_at, learn
+from crmlab.analyses.cross_sell_blend import AGAIN, NEW, Weights, ingredients_at, learn
 from crmlab.analyses.cross_sell_cycles import CYCLE_COLUMNS, MOVABLE_COLUMNS, repurchase_cycles
 from crmlab.analyses.cross_sell_offers import COLUMNS, next_best_offers
 from crmlab.analyses.cross_sell_rank import ranked
@@ -203,7 +203,7 @@ def planted(made):
     )
 
 
-def forced(kitchen, **weights):
+def forced(ingredients, **weights):
     """Weights that are given, not learnt."""
     new, again = Blend(), Blend()
     new.coef_ = np.array([weights.get(name, 0.0) for name in NEW])
@@ -241,9 +241,9 @@ def test_planted_affinities_turn_up_as_offers(shop):
 
 def test_planted_partners_are_alike(shop):
     made, data = shop
-    kitchen = kitchen_at(data, dt.date(2025, 12, 31))
-    ids = pd.Index(kitchen.state.products)
-    table = kitchen.similar.toarray()
+    ingredients = ingredients_at(data, dt.date(2025, 12, 31))
+    ids = pd.Index(ingredients.state.products)
+    table = ingredients.similar.toarray()
     ranks = []
     for pair in made.truth.affinities:
         a, b = ids.get_loc(pair.antecedent), ids.get_loc(pair.consequent)
@@ -253,20 +253,20 @@ def test_planted_partners_are_alike(shop):
 
 def test_ranked_is_the_exact_best(shop):
     _, data = shop
-    kitchen = kitchen_at(data, dt.date(2025, 12, 31), planted(shop[0]))
+    ingredients = ingredients_at(data, dt.date(2025, 12, 31), planted(shop[0]))
     weights = forced(None, popularity=0.7, history=0.2, segment=0.5, similarity=0.8, association=0.6, pace=0.3, silence=-0.2)
-    value = np.random.default_rng(1).uniform(0, 9, len(kitchen.state.products))
-    found = ranked(kitchen, weights, 4, value, only_new=True)
-    state, goods, w = kitchen.state, kitchen.goods, weights.new.coef_
-    owned = kitchen.owned()
-    odds = weights.new.intercept_ + (kitchen.customer() @ w[5:])[:, None] + w[0] * goods.popularity + w[1] * goods.history
+    value = np.random.default_rng(1).uniform(0, 9, len(ingredients.state.products))
+    found = ranked(ingredients, weights, 4, value, only_new=True)
+    state, goods, w = ingredients.state, ingredients.goods, weights.new.coef_
+    owned = ingredients.owned()
+    odds = weights.new.intercept_ + (ingredients.customer() @ w[5:])[:, None] + w[0] * goods.popularity + w[1] * goods.history
     odds = odds + w[2] * goods.segment[state.segment]
     odds = (
         odds
-        + w[3] * np.log1p((owned @ kitchen.similar).toarray() / 0.05)
-        + w[4] * np.log1p((owned @ kitchen.associated).toarray() / 0.05)
+        + w[3] * np.log1p((owned @ ingredients.similar).toarray() / 0.05)
+        + w[4] * np.log1p((owned @ ingredients.associated).toarray() / 0.05)
     )
-    odds = odds - w[3] * kitchen.usual[0][state.segment] - w[4] * kitchen.usual[1][state.segment]
+    odds = odds - w[3] * ingredients.usual[0][state.segment] - w[4] * ingredients.usual[1][state.segment]
     worth = value / (1 + np.exp(-odds))
     worth[:, ~state.in_range] = -1
     worth[state.row, state.col] = -1
@@ -349,8 +349,8 @@ def test_backtest_learns_nothing_from_the_test(shop):
     orders = made.tables["orders"]
     orders = orders[pd.to_datetime(orders["ordered_at"]) < pd.Timestamp("2025-10-02")]
     past = Book(cut, orders=orders, products=made.tables["products"])
-    a = learn(data, kitchen_at(data, begun), 91).frame()
-    b = learn(past, kitchen_at(past, begun), 91).frame()
+    a = learn(data, ingredients_at(data, begun), 91).frame()
+    b = learn(past, ingredients_at(past, begun), 91).frame()
     pd.testing.assert_frame_equal(a, b)
     asked = []
 
