@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.features.basket_lines import KEY, MAX_ITEMS, check, engine_md5, held_items
-from crmlab.models.basket_null import Margins
+from crmlab.models.basket_null import Totals
 
 if TYPE_CHECKING:
     import ibis
@@ -108,7 +108,7 @@ def counted_pairs(
     wide = table.pivot_table(index="size", columns="item", values="baskets", fill_value=0, aggfunc="sum")
     held = wide.reindex(columns=single["item"], fill_value=0).to_numpy(dtype=np.int64)
     sizes = wide.index.to_numpy(dtype=np.int64)
-    found.attrs = {"n": n, "margins": Margins(sizes, held.sum(axis=1) // np.maximum(sizes, 1), held)}
+    found.attrs = {"n": n, "margins": Totals(sizes, held.sum(axis=1) // np.maximum(sizes, 1), held)}
     return found
 
 

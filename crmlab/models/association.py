@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
-from crmlab.models.basket_null import BasketNull, Margins, StratifiedNull
+from crmlab.models.basket_null import BasketNull, StratifiedNull, Totals
 from crmlab.models.bridge_mlxtend import from_mlxtend, to_mlxtend
 from crmlab.models.intervals import proportion_intervals
 from crmlab.models.itemsets import itemsets, least_count
@@ -41,7 +41,7 @@ COLUMNS = (
 def rules(
     itemsets: pd.DataFrame,
     n: int | None = None,
-    margins: Margins | Mapping[int, int] | None = None,
+    margins: Totals | Mapping[int, int] | None = None,
     *,
     level: float = 0.95,
     min_confidence: float = 0.0,
@@ -54,7 +54,7 @@ def rules(
         items (tuples) and count, every part of a set among them: of :func:`~crmlab.models.itemsets.itemsets`.
     n : int, optional
         Number of baskets; default: what ``itemsets.attrs`` says.
-    margins : Margins or mapping of int to int, optional
+    margins : Totals or mapping of int to int, optional
         How often each item is in baskets of each size, in the order of the items; or only how many baskets hold how many of the
         items. Default: what ``itemsets.attrs`` says. Where neither says it, the null keeps the items' counts only (Fisher's exact
         test), which is wrong for baskets of varying size.
@@ -181,10 +181,10 @@ def envelope(expected: npt.ArrayLike, tests: int, alpha: float = 0.05) -> FloatA
     return np.asarray(stats.poisson.isf(alpha / max(tests, 1), np.asarray(expected, dtype=float)), dtype=float)
 
 
-def _null(counts: IntArray, margins: Margins | Mapping[int, int] | None) -> Null | None:
+def _null(counts: IntArray, margins: Totals | Mapping[int, int] | None) -> Null | None:
     if margins is None or not len(counts):
         return None
-    if isinstance(margins, Margins):
+    if isinstance(margins, Totals):
         sold = margins.counts.sum(axis=0)
         if len(sold) != len(counts) or not np.array_equal(sold, counts):
             raise ModelError.margins_differ(int(counts.sum()), int(sold.sum()))

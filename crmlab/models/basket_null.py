@@ -30,7 +30,7 @@ BELOW, ABOVE, FAR = 3.0, 4.0, 10.0  # square roots of a mean size: how far sizes
 
 
 @dataclass(frozen=True, eq=False)
-class Margins:
+class Totals:
     """How large baskets are, and how often each item is in baskets of each size.
 
     Attributes
@@ -42,8 +42,8 @@ class Margins:
 
     Examples
     --------
-    >>> Margins.of(np.array([0, 1, 0]), np.array([0, 0, 1]), 2)
-    Margins({1: 1, 2: 1})
+    >>> Totals.of(np.array([0, 1, 0]), np.array([0, 0, 1]), 2)
+    Totals({1: 1, 2: 1})
     """
 
     sizes: IntArray
@@ -51,7 +51,7 @@ class Margins:
     counts: IntArray
 
     @classmethod
-    def of(cls, items: npt.ArrayLike, baskets: npt.ArrayLike, k: int) -> Margins:
+    def of(cls, items: npt.ArrayLike, baskets: npt.ArrayLike, k: int) -> Totals:
         """Count margins from what is held: an item and a basket for each thing in a basket."""
         item, basket = np.asarray(items, dtype=np.int64), np.asarray(baskets, dtype=np.int64)
         size = np.bincount(basket)
@@ -61,11 +61,11 @@ class Margins:
         some = sizes > 0
         return cls(sizes[some], many[some], table[some])
 
-    def __deepcopy__(self, memo: object) -> Margins:
+    def __deepcopy__(self, memo: object) -> Totals:
         return self  # pandas copies the attrs of a frame with every step
 
     def __repr__(self) -> str:
-        return f"Margins({dict(zip(self.sizes.tolist(), self.baskets.tolist(), strict=True))})"
+        return f"Totals({dict(zip(self.sizes.tolist(), self.baskets.tolist(), strict=True))})"
 
     def strata(self) -> Iterator[tuple[IntArray, dict[int, int]]]:
         """Classes of size with about as many items held in each, not too few baskets: counts of the items, and sizes."""
@@ -96,16 +96,16 @@ class StratifiedNull:
 
     Parameters
     ----------
-    margins : Margins
+    margins : Totals
 
     Examples
     --------
     >>> items, baskets = [0, 1, 1, 2, 2, 0], [0, 0, 1, 1, 2, 2]
-    >>> StratifiedNull(Margins.of(items, baskets, 3)).expected([[0, 1]]).round(6).tolist()
+    >>> StratifiedNull(Totals.of(items, baskets, 3)).expected([[0, 1]]).round(6).tolist()
     [1.0]
     """
 
-    def __init__(self, margins: Margins) -> None:
+    def __init__(self, margins: Totals) -> None:
         self.strata = [BasketNull(counts, sizes) for counts, sizes in margins.strata()]
 
     def expected(self, sets: npt.ArrayLike) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
-from crmlab.models.basket_null import Margins
+from crmlab.models.basket_null import Totals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     >>> list(zip(found["items"], found["count"]))
     [(('bread',), 3), (('ale',), 2), (('cheese',), 2), (('ale', 'bread'), 2), (('bread', 'cheese'), 2)]
     >>> found.attrs
-    {'n': 3, 'margins': Margins({2: 2, 3: 1})}
+    {'n': 3, 'margins': Totals({2: 2, 3: 1})}
     """
     for name, value in (("min_count", min_count), ("max_length", max_length)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
@@ -153,7 +153,7 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
                 levels += [codes for codes, _ in longer]
                 totals += [count for _, count in longer]
     found = _frame(levels, totals, labels)
-    found.attrs = {"n": n, "margins": Margins.of(some.indices, basket, len(kept))}
+    found.attrs = {"n": n, "margins": Totals.of(some.indices, basket, len(kept))}
     return found
 
 

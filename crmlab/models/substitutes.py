@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError
-from crmlab.models.basket_null import Margins, StratifiedNull
+from crmlab.models.basket_null import StratifiedNull, Totals
 from crmlab.models.intervals import proportion_intervals
 from crmlab.models.itemsets import as_matrix, itemsets
 from crmlab.models.tails import adjusted, lower_tail
@@ -100,7 +100,7 @@ def substitutes(
     return frame
 
 
-def _likely_pairs(counts: IntArray, n: int, margins: Margins, least: float) -> IntArray:
+def _likely_pairs(counts: IntArray, n: int, margins: Totals, least: float) -> IntArray:
     """Pairs that may be expected together so often: all of which it is true, and some more."""
     sold = int(margins.sizes @ margins.baskets)
     ordered = int((margins.sizes * (margins.sizes - 1)) @ margins.baskets)

@@ -8,7 +8,7 @@ from scipy import sparse, stats
 from crmlab.data.shop import make_shop
 from crmlab.errors import ModelError
 from crmlab.models.association import redundant, rules, substitutes
-from crmlab.models.basket_null import BasketNull, Margins
+from crmlab.models.basket_null import BasketNull, Totals
 from crmlab.models.itemsets import itemsets
 from crmlab.models.tails import adjusted, lower_tail, upper_tail
 
@@ -125,7 +125,7 @@ def test_fit_meets_every_items_count():
     sizes = np.clip(rng.lognormal(1.2, 0.9, 4000).astype(int), 1, 60)
     order = np.argsort(rng.exponential(size=(4000, 80)) / weight, axis=1)
     items = np.concatenate([row[:size] for row, size in zip(order, sizes, strict=True)])
-    for counts, of in Margins.of(items, np.repeat(np.arange(4000), sizes), 80).strata():
+    for counts, of in Totals.of(items, np.repeat(np.arange(4000), sizes), 80).strata():
         null = BasketNull(counts, of)
         assert not null.missed.any()
         np.testing.assert_allclose(null.expected(np.arange(80)[:, None]), counts, rtol=1e-5, atol=1e-5)
