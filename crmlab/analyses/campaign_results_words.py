@@ -58,8 +58,8 @@ def findings_of(parts: Parts, form: Format) -> Findings:
         assert ratio is not None
         why = Finding(
             "No verdict",
-            f"on {parts.found.campaign}: the sizes of its cells do not fit the plan, so something other than chance decided who is in "
-            "which, and what they earned cannot be compared. Find out what got lost before anything else.",
+            f"on {parts.found.campaign}: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
+            "Find out what got lost before anything else.",
             f"sizes as far off as these come by chance with p = {form.number(ratio.p_value)}",
             "sample_ratio",
         )
@@ -82,14 +82,11 @@ def _money(parts: Parts, form: Format) -> Finding:
         words = f"of profit after costs{so_far} came from campaign {parts.found.campaign} and would not have come without it: {sent}."
     elif profit.high < 0:
         words = (
-            f"is what campaign {parts.found.campaign} earned{so_far} after costs: it cost more than it "
-            f"brought. {sent[0].upper()}{sent[1:]}."
+            f"is what campaign {parts.found.campaign} earned{so_far} after costs: it cost more than it brought. "
+            f"{sent[0].upper()}{sent[1:]}."
         )
     else:
-        words = (
-            f"is the best guess of what campaign {parts.found.campaign} earned{so_far} after costs, and it is not shown "
-            f"to differ from 0: {sent}."
-        )
+        words = f"is the best guess of what campaign {parts.found.campaign} earned{so_far} after costs, and it is not shown to differ from 0: {sent}."
     return Finding(
         form.money(profit.value),
         words,
@@ -126,8 +123,8 @@ def _cells(parts: Parts, form: Format) -> Finding:
         ends = form.interval(best["per_1000_low"], best["per_1000_high"], "money")
         first = "That is" if len(earned) == 1 else "The surest:"
         words = (
-            f"{noun} shown to have earned more than the cost. {first} {best['name']}, "
-            f"{form.money(best['per_1000'])} per 1,000 contacts."
+            f"{noun} shown to have earned more than the cost. "
+            f"{first} {best['name']}, {form.money(best['per_1000'])} per 1,000 contacts."
         )
         return Finding(count, words, f"{ends}, at {at_level(parts, form)}{_corrected(parts)}", "cells_that_earned")
     seen = float(cells["detectable"].astype(float).min()) * 1000
@@ -165,16 +162,14 @@ def warnings_of(parts: Parts, form: Format, params: Params) -> tuple[str, ...]:
     look = parts.look
     if parts.health.blocked:
         out.append(
-            f"Sizes that fit the plan would come out as far off as these with p under {RATIO_ALPHA:g}: no money is "
-            "reported. The table of cells "
-            "shows what was counted, and must not be compared."
+            f"Sizes that fit the plan would come out as far off as these with p under {RATIO_ALPHA:g}: no money is reported. "
+            "The table of cells shows what was counted, and must not be compared."
         )
     if parts.found.is_open:
         out.append(
-            f"The window is open until {form.day(max(parts.found.days['closes']))}; {form.share(look.fraction, 0)} "
-            "of it is over. This is look "
-            f"{look.number}: intervals are at {at_level(parts, form)}, so that all looks together err in {form.share(1 - params.level)} of "
-            "cases at most. Look again when it is over."
+            f"The window is open until {form.day(max(parts.found.days['closes']))}; {form.share(look.fraction, 0)} of it is over. "
+            f"This is look {look.number}: intervals are at {at_level(parts, form)}, so that all looks together err in {form.share(1 - params.level)} of cases at most. "
+            "Look again when it is over."
         )
     elif look.number > 1:
         out.append(
@@ -206,8 +201,7 @@ def warnings_of(parts: Parts, form: Format, params: Params) -> tuple[str, ...]:
 def limits_of(parts: Parts, form: Format) -> tuple[str, ...]:
     """What the campaign cannot say."""
     out = [
-        f"What came after {form.day(max(parts.found.days['last']))} is not counted: orders that a campaign only "
-        "brought forward look like gains.",
+        f"What came after {form.day(max(parts.found.days['last']))} is not counted: orders that a campaign only brought forward look like gains.",
         "Matched responses are not gains: the controls who got nothing are matched too. Only the difference from control counts.",
         "That a difference is not shown does not say that there is none: beside each stands what could have been seen.",
     ]
@@ -239,11 +233,7 @@ def method_of(parts: Parts, params: Params) -> Method:
         "People of one household were assigned together: variances are those of households." if parts.found.clustered else ""
     )
     return Method(
-        "Each cell against its own control: shares who bought by Miettinen and Nurminen's score (1985), money by "
-        "Welch's t, freed of skewness "
-        "after Hall where customers stand alone; sample ratio by chi-square (Fabijan et al. 2019); past campaigns "
-        "by random effects (Paule and "
-        "Mandel 1982); depth and Qini after Radcliffe (2007) and Imai and Li (2023).",
+        "Each cell against its own control: shares who bought by Miettinen and Nurminen's score (1985), money by Welch's t, freed of skewness after Hall where customers stand alone; sample ratio by chi-square (Fabijan et al. 2019); past campaigns by random effects (Paule and Mandel 1982); depth and Qini after Radcliffe (2007) and Imai and Li (2023).",
         tuple(
             text
             for text in (

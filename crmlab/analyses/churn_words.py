@@ -37,16 +37,14 @@ def findings_of(found: dict[str, Estimate], scheme: Plan, count: int, form: Form
             ),
             Finding(
                 form.money(found["value_at_risk"].value),
-                f"of what they would bring in the next {VALUE_WEEKS} weeks is at risk; those who will come back late "
-                "are counted for the time away.",
+                f"of what they would bring in the next {VALUE_WEEKS} weeks is at risk; those who will come back late are counted for the time away.",
                 ends("value_at_risk", "money"),
                 "value_at_risk",
             ),
             Finding(
                 form.count(worth.value),
-                f"customers are worth contacting, {form.share(worth.value / count)} of the active. If "
-                f"{form.share(params.accept)} of would-be leavers "
-                f"accept, that earns {form.money(profit.value)} more than it costs.",
+                f"customers are worth contacting, {form.share(worth.value / count)} of the active. "
+                f"If {form.share(params.accept)} of would-be leavers accept, that earns {form.money(profit.value)} more than it costs.",
                 f"{ends('worth_contacting', 'count', at=False)} customers, {ends('profit_of_contact', 'money')}",
                 "worth_contacting",
             ),
@@ -84,15 +82,14 @@ def warnings_of(tested: Trial, scheme: Plan, source: str, form: Format) -> tuple
         assert tested.difference is not None
         gap = form.interval(tested.difference[1], tested.difference[2])
         out.append(
-            f"{names[tested.chosen]} did not beat the simple rule “{names[tested.used]}” (Brier score differs by "
-            f"{gap}), so the rule is used."
+            f"{names[tested.chosen]} did not beat the simple rule “{names[tested.used]}” (Brier score differs by {gap}), so the rule is used."
         )
     off = tested.scores.loc[(tested.used, "intercept")]
     if not off["low"] <= 0 <= off["high"]:
         seen, told = float(tested.test["churned"].mean()), float(tested.test["probability"].mean())
         out.append(
-            f"On the test's day churn of {form.share(told)} was forecast, and {form.share(seen)} came: seasons or campaigns moved "
-            "everybody. Today's numbers may be off as much; their intervals allow for it."
+            f"On the test's day churn of {form.share(told)} was forecast, and {form.share(seen)} came: seasons or campaigns moved everybody. "
+            "Today's numbers may be off as much; their intervals allow for it."
         )
     if "revenue" in source:
         out.append("No costs are known, so value is revenue. Give margin=0.3, say, to see what contact earns.")
@@ -116,26 +113,21 @@ def method_of(
     days = ", ".join(form.short_day(day) for day in scheme.origins)
     at_level = form.share(params.level)
     points = [
-        f"Window: {scheme.window} days, {bound}. Eligible: bought within {scheme.active_within} days before; "
-        f"{form.count(len(today))} are today.",
+        f"Window: {scheme.window} days, {bound}. "
+        f"Eligible: bought within {scheme.active_within} days before; {form.count(len(today))} are today.",
         f"Days looked back from, a window apart so that no outcome reaches into a later day's: {days}. The first is the test's"
         + (", the second that of calibration." if len(scheme.origins) > 2 else "."),
-        f"Used: {names[tested.used]}. A model is used only where its Brier score beats the best simple rule's beyond "
-        f"the {at_level} interval of "
-        "the difference. No resampling, no class weights: scores are probabilities.",
-        f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and value at risk by chance, the "
-        "calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
-        f"Profit: a contact costs {form.exact(params.contact_cost)}, an offer {form.exact(params.offer_cost)}; "
-        f"{form.share(params.accept)} of would-be leavers "
-        "accept (Beta with the strength of 20 answers), all others take it as a gift.",
+        f"Used: {names[tested.used]}. "
+        f"A model is used only where its Brier score beats the best simple rule's beyond the {at_level} interval of the difference. "
+        "No resampling, no class weights: scores are probabilities.",
+        f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and value at risk by chance, the calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
+        f"Profit: a contact costs {form.exact(params.contact_cost)}, an offer {form.exact(params.offer_cost)}; {form.share(params.accept)} of would-be leavers accept (Beta with the strength of 20 answers), all others take it as a gift.",
         f"Value: {'expected margin' if 'revenue' not in source else 'expected revenue'} of the next {VALUE_WEEKS} weeks if certainly active"
         + (", from BG/NBD and Gamma-Gamma." if source.startswith("model") else ", taken as the last year's.")
         + f" At stake is {form.share(lost)} of it: so much of a year those who churned were away, some coming back (see the curve).",
     ]
     return Method(
-        "Buckinx and Van den Poel (2005) for partial defection; Verbraken, Verbeke and Baesens (2013) for expected "
-        "maximum profit; Kaplan and "
-        "Meier (1958) for curves.",
+        "Buckinx and Van den Poel (2005) for partial defection; Verbraken, Verbeke and Baesens (2013) for expected maximum profit; Kaplan and Meier (1958) for curves.",
         tuple(points),
         {
             "Churn": f"no purchase occasion within {scheme.window} days",

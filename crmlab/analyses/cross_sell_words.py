@@ -31,12 +31,8 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
         found.append(
             Finding(
                 form.share(ours.value),
-                f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they "
-                f"would have been "
-                f"offered: {surely} the best simple rule, “{LABELS[str(gap['against'])].lower()}”, with "
-                f"{form.share(best.value)}.",
-                f"{form.interval(ours.low, ours.high, 'share')}; difference "
-                f"{form.interval(100 * gap['low'], 100 * gap['high'])} points, at {at}",
+                f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been offered: {surely} the best simple rule, “{LABELS[str(gap['against'])].lower()}”, with {form.share(best.value)}.",
+                f"{form.interval(ours.low, ours.high, 'share')}; difference {form.interval(100 * gap['low'], 100 * gap['high'])} points, at {at}",
                 "hit_rate",
             )
         )
@@ -46,9 +42,7 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
         found.append(
             Finding(
                 form.money(row["extra"]),
-                f"extra margin per 1,000 contacts goes with offering {short(row['name_b'], 60)} to the "
-                f"{reach if isinstance(reach, str) else form.count(reach)} customers who have {short(row['name_a'], 60)} "
-                f"and not that: what such people bought more than others, unasked{'' if row['extra_low'] > 0 else '; it may be nothing'}.",
+                f"extra margin per 1,000 contacts goes with offering {short(row['name_b'], 60)} to the {reach if isinstance(reach, str) else form.count(reach)} customers who have {short(row['name_a'], 60)} and not that: what such people bought more than others, unasked{'' if row['extra_low'] > 0 else '; it may be nothing'}.",
                 f"{form.interval(row['extra_low'], row['extra_high'], 'money')}, at {at}",
                 "extra_margin",
             )
@@ -57,10 +51,7 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
     found.append(
         Finding(
             form.count(pairs),
-            f"{'pair' if pairs == 1 else 'pairs'} of {form.count(parts.found.tested)} {'is' if pairs == 1 else 'are'} sold "
-            f"together more "
-            f"often than chance would have it, given how often each sells and how large baskets are"
-            f"{'.' if pairs else ': nothing to report.'}",
+            f"{'pair' if pairs == 1 else 'pairs'} of {form.count(parts.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are{'.' if pairs else ': nothing to report.'}",
             f"at a false discovery rate of {form.share(ALPHA)}",
             "pairs",
         )
@@ -103,9 +94,7 @@ def warnings_of(parts: Parts, form: Format) -> tuple[str, ...]:
         out.append("No basket holds anything.")
     if len(parts.found.pairs) // 2 > 2 * MOST_PAIRS:
         out.append(
-            f"Reach and worth are worked out for {form.count(len(parts.pairs))} pairs, those of the surest lift and those "
-            f"that promise "
-            f"most; the file of rules holds all {form.count(len(parts.found.pairs) // 2)}."
+            f"Reach and worth are worked out for {form.count(len(parts.pairs))} pairs, those of the surest lift and those that promise most; the file of rules holds all {form.count(len(parts.found.pairs) // 2)}."
         )
     if len(parts.best) and float(parts.best["extra_low"].max()) <= 0:
         out.append("No pair's extra margin is surely above nothing on the days that are known: test before sending widely.")
@@ -121,25 +110,19 @@ def method_of(parts: Parts, form: Format, params: Params) -> Method:
         else "The history is too short for a test on later days."
     )
     return Method(
-        "Exact counts of pairs and triples. The null keeps both margins, how often each item sells and how large each "
-        "basket is (maximum "
-        "entropy, Chen, Dempster and Liu 1994; the variance of a swap randomisation, Gionis et al. 2007). Benjamini and "
-        "Hochberg (1995).",
+        "Exact counts of pairs and triples. "
+        "The null keeps both margins, how often each item sells and how large each basket is (maximum entropy, Chen, Dempster and Liu 1994; the variance of a swap randomisation, Gionis et al. 2007). "
+        "Benjamini and Hochberg (1995).",
         (
-            "The family of the correction is every unordered pair of items that reach the minimum count, those never seen "
-            "together included.",
-            f"Intervals at {form.share(params.level)}, each by itself: Wilson's, exact (Clopper and Pearson) where counts "
-            f"are small; "
-            "Newcombe's for differences. The three offers were picked after the figures were seen, so theirs flatter a little.",
+            "The family of the correction is every unordered pair of items that reach the minimum count, those never seen together included.",
+            f"Intervals at {form.share(params.level)}, each by itself: Wilson's, exact (Clopper and Pearson) where counts are small; Newcombe's for differences. "
+            "The three offers were picked after the figures were seen, so theirs flatter a little.",
             "A longer rule is kept where it surely beats every shorter rule inside it; the others are listed as removed.",
-            "An offer is never a product that the customer has, unless it is one that people buy again and is due; never "
-            "one out of range; "
-            "never to who must not be contacted.",
+            "An offer is never a product that the customer has, unless it is one that people buy again and is due; never one out of range; never to who must not be contacted.",
             learnt,
         ),
         {
-            "Support, confidence, lift": "share of baskets with both; share of baskets with A that hold B; confidence over "
-            "B's base rate",
+            "Support, confidence, lift": "share of baskets with both; share of baskets with A that hold B; confidence over B's base rate",
             "Base rate": "share of all baskets that hold B",
             "q": "share of false discoveries among all pairs that are at least as sure",
             "Reach": "customers who have A, do not have B, and may be contacted as far as is known",

@@ -31,8 +31,8 @@ def findings(
     found = [
         Finding(
             form.share(current / total),
-            f"of all {form.count(total)} {words.many} are current: they came lately enough, by their rhythm. That is "
-            f"{form.count(current)}.",
+            f"of all {form.count(total)} {words.many} are current: they came lately enough, by their rhythm. "
+            f"That is {form.count(current)}.",
             f"{form.interval(low, high, 'share')}, at {at}",
             "current_share",
         )
@@ -56,9 +56,8 @@ def findings(
         found.append(
             Finding(
                 form.count(round(slowing * slow.value)),
-                f"of {form.count(slowing)} {words.many} who are slowing will have lapsed in a {words.period}, going by "
-                "the past "
-                f"({form.share(slow.value)} did). Act on these first: they are in the list.",
+                f"of {form.count(slowing)} {words.many} who are slowing will have lapsed in a {words.period}, going by the past ({form.share(slow.value)} did). "
+                "Act on these first: they are in the list.",
                 f"{form.interval(round(slowing * slow.low), round(slowing * slow.high))}, at {at}",
                 "slowing_lapse",
             )
@@ -89,20 +88,16 @@ def warnings(
     early = [day for day in life.dates[1:] if day not in set(life.settled)]
     if early:
         out.append(
-            f"The history begins on {form.day(life.first)}: {words.many} from before it count as new when they first "
-            "come in it, and up to "
-            f"{form.day(early[-1])} few could have lapsed. The balance of those {words.periods} looks better than it was."
+            f"The history begins on {form.day(life.first)}: {words.many} from before it count as new when they first come in it, and up to {form.day(early[-1])} few could have lapsed. "
+            f"The balance of those {words.periods} looks better than it was."
         )
     if test is not None:
         whole, seen = test.found.current[:, -1], float(test.now[: len(CURRENT)].sum())
         if not whole[1] <= seen <= whole[2]:
             side = "more" if seen > whole[2] else "fewer"
             out.append(
-                f"The projection made in the same way on {form.day(test.date)} missed: {form.count(seen)} of those "
-                f"{words.many} are current "
-                f"now, {side} than its {form.share(level)} interval of "
-                f"{form.interval(round(whole[1]), round(whole[2]))}. Take the bands of the projection and "
-                "of the value for too narrow."
+                f"The projection made in the same way on {form.day(test.date)} missed: {form.count(seen)} of those {words.many} are current now, {side} than its {form.share(level)} interval of {form.interval(round(whole[1]), round(whole[2]))}. "
+                "Take the bands of the projection and of the value for too narrow."
             )
     elif life.periods >= LEAST_PERIODS:
         out.append("The history is too short to hold an earlier projection against what came: nothing was checked.")
@@ -115,8 +110,7 @@ def warnings(
         often = form.number(worst["dispersion"]) if worst["dispersion"] < 100 else "more than 100"
         if worst["dispersion"] >= _LEAST_DISPERSION and not math.isnan(worst["active"]):
             out.append(
-                f"{words.periods.capitalize()} differ by more than chance: moves from {worst['state']} vary {often} "
-                "times as much as chance would have it. "
+                f"{words.periods.capitalize()} differ by more than chance: moves from {worst['state']} vary {often} times as much as chance would have it. "
                 "The intervals are widened for it; a matrix that stays fixed is a simplification."
             )
     if source in ("revenue", "loss") and valued:
@@ -130,9 +124,8 @@ def limits(life: Life) -> tuple[str, ...]:
     return (
         "Silence is not departure: nobody says when they leave. A state is a rule on days, and some come back from lost.",
         f"Projection and value take today's {words.many} only, with no new ones, and a matrix that stays as it was on average.",
-        f"Thresholds come from gaps that ended; those of {words.many} who never came back are not among them, and busy "
-        f"{words.many} have more "
-        "gaps than others. Both make the thresholds of the base short.",
+        f"Thresholds come from gaps that ended; those of {words.many} who never came back are not among them, and busy {words.many} have more gaps than others. "
+        "Both make the thresholds of the base short.",
         f"Moves say what came next, not what caused it. Revenue is that of {words.deeds}, net of returns on the same day.",
     )
 
@@ -148,29 +141,19 @@ def method(life: Life, params: Params, form: Format, margin: float, source: str)
     own = "Nobody has a rhythm of their own."
     if limits.multiples is not None:
         times = ", ".join(form.number(multiple, 2) for multiple in limits.multiples)
-        own = (
-            f"From {limits.own_from} {words.deeds} on, the thresholds of a {words.one} are {times} times the mean of "
-            "their own gaps (at least a "
-            "week): the same quantiles of gaps divided by the mean of the gaps before them."
-        )
+        own = f"From {limits.own_from} {words.deeds} on, the thresholds of a {words.one} are {times} times the mean of their own gaps (at least a week): the same quantiles of gaps divided by the mean of the gaps before them."
     points = (
-        f"Thresholds of the base, in days of silence: {days}.{quantiles} They are worked out once, on "
-        f"{form.day(life.end)}, and used for every "
-        "date: the yardstick stays, while the state at a date looks only at what came up to it.",
+        f"Thresholds of the base, in days of silence: {days}.{quantiles} They are worked out once, on {form.day(life.end)}, and used for every date: the yardstick stays, while the state at a date looks only at what came up to it.",
         own,
         f"Dates are {words.span(1)} apart and end with {form.day(life.end)}; moves within a {words.period} are not seen.",
-        "Intervals of moves: Wilson, with the number of moves divided by their dispersion between periods (Pearson's "
-        "X² over its degrees of "
-        "freedom). Projection, balance and value: periods resampled whole; the projection adds chance.",
-        "The chain behind projection and value splits each state by the number of dates since the last "
-        f"{words.deed}, as Pfeifer and Carraway do with recency: those about to be lost move otherwise than those just lapsed.",
-        f"Value: spend in the {words.period} after a date counts at the date, times the margin ({form.share(margin)}"
-        f"{', revenue: costs are not known' if source == 'revenue' else ''}), discounted at {form.share(params.rate)} a year.",
+        "Intervals of moves: Wilson, with the number of moves divided by their dispersion between periods (Pearson's X² over its degrees of freedom). "
+        "Projection, balance and value: periods resampled whole; the projection adds chance.",
+        f"The chain behind projection and value splits each state by the number of dates since the last {words.deed}, as Pfeifer and Carraway do with recency: those about to be lost move otherwise than those just lapsed.",
+        f"Value: spend in the {words.period} after a date counts at the date, times the margin ({form.share(margin)}{', revenue: costs are not known' if source == 'revenue' else ''}), discounted at {form.share(params.rate)} a year.",
         "Time in a state: Kaplan–Meier with Greenwood's variance on the log(−log) scale; what ends it: Aalen–Johansen.",
     )
     return Method(
-        "Pfeifer and Carraway (2000) for the Markov chain and its value; Kaplan and Meier (1958), Aalen and Johansen "
-        "(1978) for time in a state.",
+        "Pfeifer and Carraway (2000) for the Markov chain and its value; Kaplan and Meier (1958), Aalen and Johansen (1978) for time in a state.",
         points,
         {
             "Current": "new, active, slowing or reactivated",

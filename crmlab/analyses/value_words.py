@@ -56,14 +56,11 @@ def findings_of(
     money = "revenue" if source in UNKNOWN else "margin"
     total, near, top = sums.loc["total"], sums.loc["total_ahead"], sums.loc["top_share"]
     if seen:
-        text = (
-            f"is what today's {form.count(len(found.customers))} {words.many} will still bring in discounted {money}; "
-            f"{form.money(near['value'])} of it in the next {words.span(found.ahead)}."
-        )
+        text = f"is what today's {form.count(len(found.customers))} {words.many} will still bring in discounted {money}; {form.money(near['value'])} of it in the next {words.span(found.ahead)}."
     else:
         text = (
-            f"is what today's {form.count(len(found.customers))} {words.many} will bring in discounted {money} in the next "
-            f"{words.span(found.ahead)}. Nobody is seen to have left yet, so value beyond that cannot be told."
+            f"is what today's {form.count(len(found.customers))} {words.many} will bring in discounted {money} in the next {words.span(found.ahead)}. "
+            "Nobody is seen to have left yet, so value beyond that cannot be told."
         )
     result = [
         Finding(
@@ -97,8 +94,7 @@ def findings_of(
         result.append(
             Finding(
                 form.share(abs(row["bias"])),
-                f"too {'low' if row['bias'] < 0 else 'high'} was the forecast of {words.deeds} for the last {words.span(tested.holdout)}, "
-                "which we know already.",
+                f"too {'low' if row['bias'] < 0 else 'high'} was the forecast of {words.deeds} for the last {words.span(tested.holdout)}, which we know already.",
                 f"{form.interval(row['bias_low'], row['bias_high'], 'share')} off, at {at}",
                 "holdout_bias",
             )
@@ -153,27 +149,26 @@ def warnings_of(
     out = []
     if purchases.boundary_ == NO_DROPOUT:
         out.append(
-            f"Drop-out cannot be seen yet ({purchases.boundary_}): the estimates are on the boundary, have no standard errors, and take "
-            f"every {words.one} for active. P(alive) and value at risk would mean nothing and are left out; value is given for "
-            f"{words.span(found.ahead)} only."
+            f"Drop-out cannot be seen yet ({purchases.boundary_}): the estimates are on the boundary, have no standard errors, and take every {words.one} for active. "
+            f"P(alive) and value at risk would mean nothing and are left out; value is given for {words.span(found.ahead)} only."
         )
     elif purchases.boundary_ is not None:
         out.append(
-            f"The estimates are on the boundary ({purchases.boundary_}): they have no standard errors, and what they say of differences "
-            f"between {words.many} rests on few {words.many} or a short history."
+            f"The estimates are on the boundary ({purchases.boundary_}): they have no standard errors, and what they say of differences between {words.many} rests on few {words.many} or a short history."
         )
     if source == "revenue":
         out.append("No costs are known, so value is revenue. Give margin=0.3, say, to see profit, and what it pays to invest.")
     if source == "loss":
         out.append(
-            "By their unit costs, products cost more than what they were sold for brought in. No value can be made of that, so value is "
-            "revenue. Check the costs, or give margin=0.3, say."
+            "By their unit costs, products cost more than what they were sold for brought in. "
+            "No value can be made of that, so value is revenue. "
+            "Check the costs, or give margin=0.3, say."
         )
     last = base.known
     if base.words is ROUNDS and last.year == base.end.year and last < base.end.replace(day=24):
         out.append(
-            f"The last {words.deed} is of {form.day(last)}: if the year has more to come, its {words.deeds} are counted too low here. Give "
-            "as_of, the last day of the year before, to leave it out."
+            f"The last {words.deed} is of {form.day(last)}: if the year has more to come, its {words.deeds} are counted too low here. "
+            "Give as_of, the last day of the year before, to leave it out."
         )
     if tested is None:
         out.append(f"{why} So nothing was checked.")
@@ -184,22 +179,18 @@ def warnings_of(
             ends = form.interval(row["forecast_low"], row["forecast_high"], "number")
             side = "more" if row["seen"] > row["forecast_high"] else "fewer"
             out.append(
-                f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's "
-                f"{form.share(level)} interval of {ends}: the intervals on this page leave out what made it miss, "
-                "such as seasons and campaigns."
+                f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(level)} interval of {ends}: the intervals on this page leave out what made it miss, such as seasons and campaigns."
             )
         out += _beaten(tested, base, form)
         out += [f"{label_of(name)} was not fitted: {reason}" for name, reason in tested.failed.items()]
     if cap is not None:
         out.append(
-            f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(cap)} was taken as that, "
-            "so value is on the low side."
+            f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(cap)} was taken as that, so value is on the low side."
         )
     correlation = getattr(model.spend_, "correlation_", 0.0)
     if abs(correlation) >= DEPENDENT:
         out.append(
-            f"Those who come more often spend {'more' if correlation > 0 else 'less'} each time (correlation {form.number(correlation)}), "
-            "which the model of spend takes to be unrelated: values at the ends of the list are off."
+            f"Those who come more often spend {'more' if correlation > 0 else 'less'} each time (correlation {form.number(correlation)}), which the model of spend takes to be unrelated: values at the ends of the list are off."
         )
     return tuple(out)
 
@@ -217,8 +208,7 @@ def _beaten(tested: Backtest, base: Base, form: Format) -> list[str]:
             )
         if row["gini"] > model["gini"] + 1e-6:
             better.append(
-                f"it ranked {base.words.many} by spend better (Gini {form.number(row['gini'])} against "
-                f"{form.number(model['gini'])}, {form.interval(model['gini_low'], model['gini_high'])})"
+                f"it ranked {base.words.many} by spend better (Gini {form.number(row['gini'])} against {form.number(model['gini'])}, {form.interval(model['gini_low'], model['gini_high'])})"
             )
         if better:
             out.append(f"The simple rule “{words}” did better than the model in the holdout period: {' and '.join(better)}.")
@@ -230,8 +220,7 @@ def limits_of(found: Valuation, base: Base, summary: pd.DataFrame, form: Format)
     words, purchases = base.words, found.model.purchases
     endless = math.isinf(found.horizon)
     out = [
-        f"Only today's {words.many} are valued, at the pace and spend of their own past; no {words.one} to come, no season, no "
-        "campaign is in it.",
+        f"Only today's {words.many} are valued, at the pace and spend of their own past; no {words.one} to come, no season, no campaign is in it.",
     ]
     if base.words is not ROUNDS:
         out.append(f"A {words.one} from before the history counts as new when first seen in it.")
@@ -266,15 +255,11 @@ def method_of(
     else:
         chosen = "chosen by the holdout period" if tested is not None else "chosen by AIC"
     points = [
-        f"Purchases: {name}, {chosen}, by maximum likelihood on {form.count(purchases.n_states_)} distinct states of "
-        f"{form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, "
-        f"in {words.periods}.",
-        f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend "
-        f"{form.number(spend.correlation_)} ({_correlation_interval(spend, form, params.level)}). "
-        f"{form.count(model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, "
-        "and are valued at the spend of somebody of whom nothing is known.",
-        f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). Sums carry "
-        "both models' uncertainty and chance; each single value in the list is an interval of what that one will bring.",
+        f"Purchases: {name}, {chosen}, by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
+        f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {form.number(spend.correlation_)} ({_correlation_interval(spend, form, params.level)}). "
+        f"{form.count(model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, and are valued at the spend of somebody of whom nothing is known.",
+        f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). "
+        "Sums carry both models' uncertainty and chance; each single value in the list is an interval of what that one will bring.",
         f"Discounting: {form.share(params.rate)} a year, continuously, δ = ln(1 + rate) / {_units(words.unit)} per {words.period}.",
         {
             "given": f"Gross margin: {form.share(model.margin)}, as given.",
@@ -287,8 +272,7 @@ def method_of(
     ]
     once = words.period if words is ROUNDS else "day"
     return Method(
-        "Fader, Hardie and Lee (2005), Schmittlein, Morrison and Colombo (1987), Batislam, Denizel and Filiztekin (2007), Fader, "
-        "Hardie and Shang (2010), and Fader and Hardie (2013) for spend.",
+        "Fader, Hardie and Lee (2005), Schmittlein, Morrison and Colombo (1987), Batislam, Denizel and Filiztekin (2007), Fader, Hardie and Shang (2010), and Fader and Hardie (2013) for spend.",
         tuple(points),
         {
             "P(alive)": f"probability that a {words.one} has not dropped out for good",

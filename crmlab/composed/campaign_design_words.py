@@ -105,8 +105,8 @@ def findings(plan: Plan, form: Format, params: Params) -> Findings:
     else:
         first = Finding(
             points(shown, form),
-            f"more buyers ({form.share(plan.terms.base.value)} to {form.share(plan.terms.base.value + shown)}) within {days} is the least "
-            f"that this test would show; {known}. {verdict(plan, form)}",
+            f"more buyers ({form.share(plan.terms.base.value)} to {form.share(plan.terms.base.value + shown)}) within {days} is the least that this test would show; {known}. "
+            f"{verdict(plan, form)}",
             f"{points_between(low, high, form)} points, at {at}, with {form.share(params.power)} power"
             if low is not None
             else "",
@@ -119,16 +119,15 @@ def findings(plan: Plan, form: Format, params: Params) -> Findings:
     guess = ", if that guess holds" if expected.source == "guess" else ""
     second = Finding(
         form.money(value),
-        f"is the {gain} to expect of {form.count(contacted)} contacts, beyond what comes anyway{guess}. They cost "
-        f"{form.amount(plan.cost)} and pay from a rise of {_range(plan, form)}.",
+        f"is the {gain} to expect of {form.count(contacted)} contacts, beyond what comes anyway{guess}. "
+        f"They cost {form.amount(plan.cost)} and pay from a rise of {_range(plan, form)}.",
         f"{form.interval(least, most, 'money')}, at {at}",
         "profit",
     )
     share = len(plan.people) / plan.pulled.start
     third = Finding(
         form.count(len(plan.people)),
-        f"of {form.count(plan.pulled.start)} customers ({form.share(share)}) are in the test, "
-        f"{form.count(len(plan.people) - contacted)} of them as a control that is sent nothing. "
+        f"of {form.count(plan.pulled.start)} customers ({form.share(share)}) are in the test, {form.count(len(plan.people) - contacted)} of them as a control that is sent nothing. "
         f"{_anyway(plan, form, params)}",
         "",
         "in_cells",
@@ -150,8 +149,8 @@ def warnings(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
     terms = plan.terms
     if terms.base.source == "guess":
         found.append(
-            f"How many buy anyway is a guess of {form.share(terms.base.value)}: fewer than 30 such customers were seen a window ago, "
-            "or none or all of them bought. Give response=0.04, say."
+            f"How many buy anyway is a guess of {form.share(terms.base.value)}: fewer than 30 such customers were seen a window ago, or none or all of them bought. "
+            "Give response=0.04, say."
         )
     guesses = [f"a contact costs {form.exact(terms.cost)} (cost_per_contact)"] if plan.cost_source == "guess" else []
     if plan.expected.source == "guess":
@@ -176,10 +175,8 @@ def warnings(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
     if len(lopsided):
         worst = lopsided.loc[lopsided["difference"].abs().idxmax()]
         found.append(
-            f"{len(lopsided)} of {len(plan.balance)} differences between cells and control are larger than chance alone leaves "
-            f"{form.share(params.level)} of them (about {form.number(by_chance, 1)} are by chance); the largest: “{worst['label']}”, "
-            f"{form.number(worst['difference'], 2)} standard deviations in {names_of(plan)[str(worst['cell_id'])]}. Strata would even "
-            "it out; choose before anything is sent, never after."
+            f"{len(lopsided)} of {len(plan.balance)} differences between cells and control are larger than chance alone leaves {form.share(params.level)} of them (about {form.number(by_chance, 1)} are by chance); the largest: “{worst['label']}”, {form.number(worst['difference'], 2)} standard deviations in {names_of(plan)[str(worst['cell_id'])]}. "
+            "Strata would even it out; choose before anything is sent, never after."
         )
     found += plan.notes
     return tuple(found)
@@ -190,8 +187,8 @@ def limits(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
     found = []
     if plan.shown is not None:
         found.append(
-            f"A rise of less than {points(plan.shown, form)} may well stay unseen. Then a cell is “not shown to differ”, which is not that "
-            "it does nothing."
+            f"A rise of less than {points(plan.shown, form)} may well stay unseen. "
+            "Then a cell is “not shown to differ”, which is not that it does nothing."
         )
     if plan.several > 1:
         apart = detectable(plan.terms, 2 * int(plan.cells["customers"].min()), 1, base=_treated(plan), share=0.5)
@@ -201,8 +198,8 @@ def limits(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
         f"It speaks of people like those on the list, and of {plan.window} days: what is bought now and not later looks like a gain.",
         "Looking before the window closes and stopping at the first good number errs far more often than the level says.",
         "What past campaigns brought was with other people at another time; the expected rise and profit are no promise.",
-        "The cells of this page are a rehearsal. They are fixed by: crmlab campaign plan FILE.toml, then crmlab campaign launch "
-        f"{params.campaign}.",
+        "The cells of this page are a rehearsal. "
+        f"They are fixed by: crmlab campaign plan FILE.toml, then crmlab campaign launch {params.campaign}.",
     ]
     return tuple(found)
 
@@ -223,27 +220,23 @@ def method(plan: Plan, form: Format, params: Params) -> Method:
     terms = plan.terms
     rules = "; ".join(one.words() for one in conditions(params.criteria)) or "everybody"
     margins = {
-        "given": "as given", "costs": "spend of a buyer within the window, less the cost of goods", "revenue": "the whole spend of a "
-        "buyer within the window", "loss": "the whole spend of a buyer within the window",
+        "given": "as given", "costs": "spend of a buyer within the window, less the cost of goods", "revenue": "the whole spend of a buyer within the window", "loss": "the whole spend of a buyer within the window",
     }  # fmt: skip
     return Method(
-        "Cells take exact shares of the list in the order of SHA-256 hashes of the salt and the household (or the customer): the same list "
-        "gives the same cells on any machine. Sizes and power: difference of two rates with each rate's own variance (Fleiss, Levin and "
-        "Paik 2003), the critical value of the largest of several comparisons with one control (Dunnett 1955). The expected rise: "
-        "past cells pooled by random effects (Paule and Mandel 1982), with the interval of the next one.",
+        "Cells take exact shares of the list in the order of SHA-256 hashes of the salt and the household (or the customer): the same list gives the same cells on any machine. "
+        "Sizes and power: difference of two rates with each rate's own variance (Fleiss, Levin and Paik 2003), the critical value of the largest of several comparisons with one control (Dunnett 1955). "
+        "The expected rise: past cells pooled by random effects (Paule and Mandel 1982), with the interval of the next one.",
         (
             f"List: {rules}. Then {'; '.join(one.words() for one in conditions(params.qualify)) or 'no further rule'}.",
             f"Share who buy anyway: {form.share(terms.base.value)}"
             + (
-                f", seen of {form.count(plan.seen)} people whom the same rules would have chosen {plan.window} days earlier and who "
-                "were not contacted since."
+                f", seen of {form.count(plan.seen)} people whom the same rules would have chosen {plan.window} days earlier and who were not contacted since."
                 if terms.base.source == "data"
                 else f", {'a guess' if terms.base.source == 'guess' else 'as given'}."
             ),
             f"Money kept from one response more: {form.exact(terms.margin)}, {margins[plan.margin_source]}.",
             f"An offer costs {form.exact(terms.gift)} on average for each who buys, those too who would have bought anyway.",
-            f"A contact costs {form.exact(terms.cost)} and a cell {form.exact(terms.fixed)}, "
-            f"{'the medians of past cells' if plan.cost_source == 'past' else 'as given or guessed'}.",
+            f"A contact costs {form.exact(terms.cost)} and a cell {form.exact(terms.fixed)}, {'the medians of past cells' if plan.cost_source == 'past' else 'as given or guessed'}.",
             f"The control gets {form.share(terms.share)} of the list.",
             "Of a household one person is on the list, so that everybody stands alone.",
             "Past cells that share a control are pooled as if they did not; their interval is a little too narrow.",

@@ -64,8 +64,8 @@ def _goals_finding(goals: pd.DataFrame, board: Board) -> list[Finding]:
         )
         seen = form.write(worst["expected"], worst["kind"])
         text += (
-            f". {name} {late}: {seen} {'came' if late == 'was missed' else 'expected'} by {form.short_day(worst['by'])}, "
-            f"{form.write(worst['target'], worst['kind'])} aimed at"
+            ". "
+            f"{name} {late}: {seen} {'came' if late == 'was missed' else 'expected'} by {form.short_day(worst['by'])}, {form.write(worst['target'], worst['kind'])} aimed at"
         )
         ends = form.interval(worst["low"], worst["high"], worst["kind"])
         ends = f"{ends} expected, at {form.share(board.level)}" if ends else ""
@@ -164,8 +164,9 @@ def warnings_of(parts: Parts) -> tuple[str, ...]:
     # Yearly rounds have gaps of a year, give or take a few days.
     if board.rhythm is not None and board.span.days < (0.9 if board.per_year == 1 else 1.0) * board.rhythm:
         out.append(
-            f"Periods of {length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between purchases are "
-            f"longer than {form.count(board.rhythm)} days. Customers who are counted as lost may just not be due. Choose longer periods."
+            f"Periods of {length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between purchases are longer than {form.count(board.rhythm)} days. "
+            "Customers who are counted as lost may just not be due. "
+            "Choose longer periods."
         )
     if len(board.spans) == 1:
         out.append("The history holds one whole period only, so nothing can be compared.")
@@ -179,8 +180,7 @@ def warnings_of(parts: Parts) -> tuple[str, ...]:
         board.spans[board.year].last - board.spans[board.year].first
     ):
         out.append(
-            f"The history begins on {form.day(board.first)}: a year ago many customers who had bought before count as new, and nobody "
-            "could have come back or been lost yet."
+            f"The history begins on {form.day(board.first)}: a year ago many customers who had bought before count as new, and nobody could have come back or been lost yet."
         )
     if parts.money.of("margin").add:
         out.append(
@@ -188,8 +188,7 @@ def warnings_of(parts: Parts) -> tuple[str, ...]:
         )
     if parts.value is not None and not parts.value.seen:
         out.append(
-            f"Nobody is seen to have left for good yet: value is that of the next {parts.value.base.words.span(parts.value.ahead)}, and "
-            "nothing is said of value at risk."
+            f"Nobody is seen to have left for good yet: value is that of the next {parts.value.base.words.span(parts.value.ahead)}, and nothing is said of value at risk."
         )
     return tuple(out)
 
@@ -199,8 +198,7 @@ def limits_of(parts: Parts) -> tuple[str, ...]:
     del parts
     return (
         "A change since a year ago has many causes. What of it the programme brought about, only cells with a control show: see campaigns.",
-        "Intervals of measures are over customers who come and buy independently of each other; weather, prices of competitors and the "
-        "like move all of them at once and are not in it.",
+        "Intervals of measures are over customers who come and buy independently of each other; weather, prices of competitors and the like move all of them at once and are not in it.",
         "Why revenue changed is arithmetic, not cause: more customers with fewer purchases each may be the same campaign.",
         "Forecasts hold if acquisition and buying go on as lately.",
     )
@@ -236,14 +234,13 @@ def method_of(parts: Parts) -> Method:
     at = form.share(board.level)
     assumptions = [
         f"Periods: {board.words()} and earlier ones of the same length; a year ago is {form.count(board.per_year)} periods back.",
-        f"Intervals at {at}: sums and ratios over customers, linearised (Cochran 1977); changes on the log scale from each customer's part "
-        "in both periods, so that who buys alike in both adds nothing. Rates of states and newcomers are compared as if periods were "
-        "independent.",
-        "Revenue is what the rows add up to, returns taken off, summed exactly. It is split by the additive log-mean Divisia index "
-        "(Ang 2005).",
+        f"Intervals at {at}: sums and ratios over customers, linearised (Cochran 1977); changes on the log scale from each customer's part in both periods, so that who buys alike in both adds nothing. "
+        "Rates of states and newcomers are compared as if periods were independent.",
+        "Revenue is what the rows add up to, returns taken off, summed exactly. "
+        "It is split by the additive log-mean Divisia index (Ang 2005).",
         "Forecast: BG/NBD and Gamma-Gamma for customers of today; newcomers at the recent rate; checked on earlier days.",
-        "Goals: sums are of the year that ends on the date, rates and numbers of customers of its last 13 weeks. Revenue, occasions, "
-        "margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters.",
+        "Goals: sums are of the year that ends on the date, rates and numbers of customers of its last 13 weeks. "
+        "Revenue, occasions, margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters.",
     ]
     if parts.value is not None:
         assumptions.append(
