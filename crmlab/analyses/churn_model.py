@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from crmlab.errors import DataError
 from crmlab.features.snapshots import FEATURES
 from crmlab.models.intervals import normal_quantile
 
@@ -209,9 +210,14 @@ def fit(name: str, columns: Sequence[str], train: pd.DataFrame, calibrate: pd.Da
     Returns
     -------
     Scorer
+
+    Raises
+    ------
+    TooLittleError
+        Nobody has churned, or everybody has, or customers are too few to be set apart.
     """
     own = columns_of(name, columns)
-    model = make(name, own, seed).fit(train[list(own)], train["churned"])
+    model = learnt(name, own, train, seed)
     if calibrate is None:
         odds, y = crossfitted(name, own, train, seed), train["churned"].to_numpy(float)
     else:
@@ -220,14 +226,29 @@ def fit(name: str, columns: Sequence[str], train: pd.DataFrame, calibrate: pd.Da
     return Scorer(name, model, own, intercept, slope, covariance)
 
 
+def learnt(name: str, columns: Sequence[str], rows: pd.DataFrame, seed: int) -> Any:
+    """Fit a model or baseline to rows of both outcomes.
+
+    Raises
+    ------
+    TooLittleError
+        Nobody of these has churned, or everybody has.
+    """
+    if rows["churned"].nunique() < 2:
+        found = "only such as have" if rows["churned"].any() else "nobody who has"
+        raise DataError.too_little("churn", "customers who have churned before and customers who have not", found)
+    return make(name, columns, seed).fit(rows[list(columns)], rows["churned"])
+
+
 def crossfitted(name: str, columns: Sequence[str], train: pd.DataFrame, seed: int, folds: int = 5) -> Array:
     """Log odds of each training row by a model that did not see its customer."""
     from sklearn.model_selection import GroupKFold
 
     odds = np.empty(len(train))
+    if (found := train["customer_id"].nunique()) < folds:
+        raise DataError.too_little("churn", f"at least {folds} customers to learn from", str(found))
     for some, rest in GroupKFold(folds).split(train, groups=train["customer_id"]):
-        part = train.iloc[some]
-        model = make(name, columns, seed).fit(part[list(columns)], part["churned"])
+        model = learnt(name, columns, train.iloc[some], seed)
         odds[rest] = Scorer(name, model, tuple(columns)).raw(train.iloc[rest])
     return odds
 

@@ -19,7 +19,7 @@ from crmlab.analyses.churn_model import (
     crossfitted,
     features_of,
     fit,
-    make,
+    learnt,
     prepared,
 )
 from crmlab.features.snapshots import FEATURES
@@ -112,7 +112,7 @@ def validate(days: dict[dt.date, pd.DataFrame], columns: Sequence[str], seed: in
         y = held["churned"].to_numpy(float)
         row: dict[str, Any] = {"day": order[k]}
         for name in CANDIDATES:
-            model = make(name, columns, seed).fit(train[list(columns)], train["churned"])
+            model = learnt(name, columns, train, seed)
             row[name] = log_loss(y, special.expit(Scorer(name, model, tuple(columns)).raw(held)))
         rows.append(row)
     return pd.DataFrame(rows)
@@ -139,6 +139,11 @@ def trial(
     Returns
     -------
     Trial
+
+    Raises
+    ------
+    TooLittleError
+        Nobody has churned on the days to learn from, or everybody has.
     """
     origins = scheme.origins
     rows = prepared(days[origins[0]]).reset_index(drop=True)

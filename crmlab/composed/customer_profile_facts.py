@@ -16,7 +16,7 @@ from crmlab.composed.campaign_outputs import customer_outputs
 from crmlab.composed.scorecard_value import model_of
 from crmlab.composed.trigger_rules import TRIGGERS
 from crmlab.data.guess.words import concepts, is_personal
-from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
+from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.features.customers import occasion_days
 from crmlab.features.lifecycle import states
 from crmlab.features.orders import between, history
@@ -147,14 +147,11 @@ def facts_of(data: Dataset, customer: str, as_of: str | None = None, *, level: f
         except UNFIT as error:
             absent["value"] = f"Value is not known. {error}"
         try:
-            risk, reasons_, window = _risk(data, customer, end, level, seed)
+            risk, reasons_, window = _risk(data, customer, end, level, seed, absent)
             if risk is not None:
                 estimates["churn"] = risk
-            else:
-                absent["churn"] = "Silent for too long to be counted as active: churn is told of active customers only."
-        except (*UNFIT, ValueError) as error:
-            # Where nobody has churned before, there is nothing to learn from.
-            absent["churn"] = f"The probability of churn is not known. {error}" if isinstance(error, UNFIT) else NEVER
+        except UNFIT as error:
+            absent["churn"] = f"The probability of churn is not known. {error}"
     else:
         absent["value"] = "Nothing was bought yet, so no value can be told."
     return Facts(
@@ -216,7 +213,9 @@ def _valued(
     return tier, out, (days[0], days[1]), horizon
 
 
-def _risk(data: Dataset, customer: str, end: dt.date, level: float, seed: int) -> tuple[Estimate | None, tuple[str, ...], int]:
+def _risk(
+    data: Dataset, customer: str, end: dt.date, level: float, seed: int, absent: dict[str, str]
+) -> tuple[Estimate | None, tuple[str, ...], int]:
     """Probability of churn as the report on churn tells it, with the interval of its calibration, and what moves it."""
     from crmlab.analyses.churn import Params, scheme_of, snapshots_of
     from crmlab.analyses.churn_model import prepared, reasons
@@ -230,12 +229,17 @@ def _risk(data: Dataset, customer: str, end: dt.date, level: float, seed: int) -
     rows = prepared(days.pop(end))
     where = np.flatnonzero((rows["customer_id"] == customer).to_numpy())
     if not len(where):
+        absent["churn"] = "Silent for too long to be counted as active: churn is told of active customers only."
         return None, (), scheme.window
     # Money decides which score card is shown, not which model is used.
     money = {"value": 1.01 * own.offer_cost, "offer": own.offer_cost, "contact": own.contact_cost, "accept": own.accept}
-    tested = trial(days, scheme, money, level=level, seed=seed)
-    drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
-    scorer = final(days, scheme, tested.used, seed, drift)
+    try:
+        tested = trial(days, scheme, money, level=level, seed=seed)
+        drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
+        scorer = final(days, scheme, tested.used, seed, drift)
+    except TooLittleError:
+        absent["churn"] = NEVER
+        return None, (), scheme.window
     mine = rows.iloc[where[:1]]
     p = float(scorer.probability(mine)[0])
     low, high = np.quantile(scorer.draws(mine, 400, seed)[:, 0], [(1 - level) / 2, (1 + level) / 2])

@@ -71,10 +71,6 @@ def _output(data: Dataset, end: dt.date, column: str, ids: pd.Series) -> pd.Seri
         found = customer_outputs(data, end, [column]).set_index("customer_id")[column].reindex(ids)
     except (DataError, ModelError, ConvergenceError):
         return None
-    except ValueError:
-        if column != "churn":
-            raise
-        return None  # nobody has churned before: there is nothing to learn from
     if column == "churn":
         return pd.Series(found.to_numpy(dtype=float, na_value=np.nan))
     texts = [" ".join(map(str, one)) if isinstance(one, tuple) else one for one in found]

@@ -14,7 +14,7 @@ import crmlab
 from crmlab.analyses import churn as analysis
 from crmlab.analyses import churn_model
 from crmlab.data.shop import make_shop
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.features.customers import customer_summary
 from crmlab.features.orders import between
 from crmlab.models.intervals import wilson
@@ -214,3 +214,12 @@ def test_params_are_checked(given, said):
     with pytest.raises(ParameterError) as error:
         analysis.Params(**given)
     assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(("churned", "found"), [(0.0, "nobody who has"), (1.0, "only such as have")])
+def test_one_outcome_is_too_little_to_learn_from(churned, found):
+    rows = pd.DataFrame({"customer_id": [f"C{i}" for i in range(20)], "days_since_last": np.arange(20.0), "churned": churned})
+    with pytest.raises(TooLittleError, match=f"churn: needs customers who have churned before .* Found: {found}"):
+        churn_model.fit("recency", ["days_since_last"], rows, None)
+    with pytest.raises(TooLittleError, match="at least 5 customers"):
+        churn_model.crossfitted("recency", ["days_since_last"], rows.head(3), 0)
