@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
 from crmlab.plainly import plainly
-
-# Composes the frame: ``customer_table(data, as_of) -> DataFrame`` with columns of ``PUBLISHED``.
-COMPOSER = "crmlab.composed.customer_table"
 
 
 @click.command("publish")
@@ -23,6 +18,7 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
 
     The address of a Postgres is never given on the command line: name the environment variable that holds it.
     """
+    from crmlab.composed.customer_table import customer_table
     from crmlab.data.dataset import open_dataset
     from crmlab.data.publish import publish
     from crmlab.data.published import CUSTOMERS
@@ -31,6 +27,6 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
     if to.startswith(("postgres:", "postgresql:")):
         # Said before anything is read: a mistake should not cost the time of the models.
         raise PublishError.address_given()
-    frame = import_module(COMPOSER).customer_table(open_dataset(data, engine), as_of)
+    frame = customer_table(open_dataset(data, engine), as_of)
     run = publish({CUSTOMERS: frame}, to)
     click.echo(f"Published {len(frame):,} customers to {to} (run {run}).")

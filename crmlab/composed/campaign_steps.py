@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,12 +127,9 @@ def measure_campaign(
 
 def _measure(data: Dataset, name: str, as_of: dt.date, cells: pd.DataFrame, people: pd.DataFrame | None) -> pd.DataFrame:
     """The one place that calls the analysis of results: a row per cell and metric. ``people`` None: the table of contacts."""
-    try:
-        measure = import_module("crmlab.analyses.campaign_results").measure
-    except (ImportError, AttributeError) as error:
-        raise CampaignError.cannot_measure(name, "crmlab.analyses.campaign_results has no function 'measure'.") from error
-    frame: pd.DataFrame = measure(data, name, as_of=as_of, cells=cells, people=people)
-    return frame
+    from crmlab.analyses.campaign_results import measure
+
+    return measure(data, name, as_of=as_of, cells=cells, people=people)
 
 
 def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: CampaignMemory) -> tuple[pd.DataFrame, dict[str, int]]:

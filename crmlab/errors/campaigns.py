@@ -140,10 +140,6 @@ class CampaignError(CrmlabError, ValueError):
         )
 
     @classmethod
-    def cannot_measure(cls, campaign: str, reason: str) -> CampaignError:
-        return cls(f"{campaign} cannot be measured. {reason} Nothing was written.")
-
-    @classmethod
     def lists_not_written(cls, path: Any, reason: Any) -> CampaignError:
         return cls(f"The lists cannot be written to {path}. {reason}. Nothing was launched. Choose another folder with --out.")
 

@@ -29,8 +29,6 @@ PRELOADED = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "IPython.core.completer",
-    "crmlab.data.dataset",
-    "crmlab.report.notebook",
 )
 
 
@@ -180,6 +178,8 @@ def serve(reports: Sequence[str] = ()) -> None:
     sys.meta_path.insert(0, watch)
     for name in PRELOADED:
         import_module(name)
+    import crmlab.data.dataset
+    import crmlab.report.notebook  # noqa: F401  (as they are needed anyway)
     from crmlab.report import registry
 
     for name in reports:

@@ -268,14 +268,10 @@ def test_publish_refuses_places(tmp_path):
 
 
 def test_publish_command(tmp_path, monkeypatch):
-    import sys
-    from types import SimpleNamespace
+    from crmlab.composed import customer_table
+    from crmlab.publish_cli import publish_command
 
-    from crmlab.publish_cli import COMPOSER, publish_command
-
-    monkeypatch.setitem(
-        sys.modules, COMPOSER, SimpleNamespace(customer_table=lambda data, as_of: frame(int(data.name == "cdnow_sample")))
-    )
+    monkeypatch.setattr(customer_table, "customer_table", lambda data, as_of: frame(int(data.name == "cdnow_sample")))
     done = CliRunner().invoke(publish_command, ["--data", "cdnow_sample", "--to", str(tmp_path / "crm.duckdb")])
     assert done.exit_code == 0, done.output
     assert done.output.startswith("Published 50 customers")
