@@ -15,7 +15,7 @@ from crmlab.analyses.value_tiers import tier_of
 from crmlab.composed.campaign_outputs import customer_outputs
 from crmlab.composed.scorecard_value import model_of
 from crmlab.composed.trigger_rules import TRIGGERS
-from crmlab.data.guess.words import concepts, is_personal
+from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.features.customers import occasion_days
 from crmlab.features.lifecycle import states

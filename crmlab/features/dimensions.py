@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.guess.words import concepts, is_personal
+from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import ParameterError
 from crmlab.features.customers import occasion_days
 from crmlab.features.margins import EXACT

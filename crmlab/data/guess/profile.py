@@ -10,7 +10,7 @@ from typing import Any
 
 from crmlab.data.guess.dates import Dates, dates
 from crmlab.data.guess.numbers import Numbers, number, numbers
-from crmlab.data.guess.words import concepts, is_bare_name, is_personal
+from crmlab.data.personal import concepts, is_bare_name, is_personal
 
 # Texts that stand for "nothing" in exports: those that the reader knows (crmlab.data.parse), and those that it does not.
 _KNOWN_NOTHING = frozenset({"null", "(null)", "\\n", "nan", "nat", "none", "<na>", "#n/a", "n/a"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from crmlab.data.guess.profile import Profile, decimal_sign, profile
 from crmlab.data.guess.sniff import Sample
-from crmlab.data.guess.words import is_bare_name
+from crmlab.data.personal import is_bare_name
 from crmlab.data.tables import TABLES
 
 NUMBERS = ("amount", "quantity", "unit_price", "unit_cost")

@@ -17,7 +17,7 @@ from crmlab.data.guess.dates import dates
 from crmlab.data.guess.numbers import number
 from crmlab.data.guess.profile import NOTHING, is_contact
 from crmlab.data.guess.text import ROWS, TABLE, cleaned, read_text, unreadable
-from crmlab.data.guess.words import concepts
+from crmlab.data.personal import concepts
 from crmlab.data.project import private_data
 from crmlab.errors import NotInProjectError, SourceError
 

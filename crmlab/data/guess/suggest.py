@@ -19,7 +19,7 @@ from crmlab.data.guess.roles import TIMES, Roles, assign, complete
 from crmlab.data.guess.settings import choose_settings
 from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
 from crmlab.data.guess.text import TABLE
-from crmlab.data.guess.words import plain
+from crmlab.data.personal import plain
 from crmlab.errors import SourceError
 
 
