@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data import cache, engines, source
 from crmlab.data.clean import Cleaning, LedgerRow, clean, needed
 from crmlab.data.derive import derive_orders, derive_products, free
-from crmlab.data.descriptor import SIMULATED, Descriptor, TableSection
+from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
 from crmlab.data.ledger import free_rows, ledger, problems, too_large
 from crmlab.data.raw import Raw
-from crmlab.data.shop_plans import LEAST_CUSTOMERS
 from crmlab.data.tables import TABLES, schema
 from crmlab.errors import CrmlabError
 
@@ -224,10 +223,10 @@ def _simulated_table(descriptor: Descriptor, con: BaseBackend, name: str, choose
 def _simulated(descriptor: Descriptor) -> dict[str, pd.DataFrame]:
     arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty", "campaigns")}
     if descriptor.kind == "donors":
-        from crmlab.data.donors import make_donors
+        from crmlab.data import make_donors
 
         return make_donors(int(descriptor.source.get("customers", 3000)), **arguments).tables
-    from crmlab.data.shop import make_shop
+    from crmlab.data import make_shop
 
     return make_shop(int(descriptor.source.get("customers", 2000)), **arguments).tables
 

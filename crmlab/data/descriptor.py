@@ -22,6 +22,7 @@ SIMULATED = {
     "shop": ("order_lines", "products", "customers", "cells", "contacts", "responses"),
     "donors": ("orders", "customers"),
 }
+LEAST_CUSTOMERS = 100  # a smaller simulated shop sends no campaigns: its lists would be too short
 
 
 @dataclass(frozen=True)

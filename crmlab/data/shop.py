@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from crmlab.data.descriptor import LEAST_CUSTOMERS
 from crmlab.data.shop_campaigns import Sent, send_all, true_effects
 from crmlab.data.shop_caused import campaign_tables, caused_orders, margin_of_caused, with_caused
 from crmlab.data.shop_dirt import soil
 from crmlab.data.shop_goods import fill_baskets, make_goods, plant_affinities
 from crmlab.data.shop_orders import (
     canonical,
-    labels,
     moments,
     order_tables,
     pick,
@@ -26,7 +26,6 @@ from crmlab.data.shop_orders import (
     pick_returns,
     write_receipts,
 )
-from crmlab.data.shop_plans import LEAST_CUSTOMERS
 from crmlab.data.shop_truth import (
     POPULATION,
     Affinity,
@@ -38,7 +37,7 @@ from crmlab.data.shop_truth import (
     draw_histories,
     make_season,
 )
-from crmlab.data.tables import CUSTOMERS, PRODUCTS
+from crmlab.data.tables import CUSTOMERS, PRODUCTS, labels
 from crmlab.errors import ParameterError
 
 __all__ = ["Affinity", "Season", "Shop", "Truth", "make_shop"]

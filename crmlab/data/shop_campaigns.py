@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from crmlab.data.codes import response_codes
-from crmlab.data.shop_orders import DAY_SECONDS, Receipts, labels
+from crmlab.data.shop_orders import DAY_SECONDS, Receipts
 from crmlab.data.shop_plans import CAMPAIGNS, CampaignPlan
 from crmlab.data.shop_truth import IntArray, TimeArray
+from crmlab.data.tables import labels
 
 MEAN_SPEND, SPEND_SHAPE = 45.0, 4.0  # of the orders that cells cause: gamma distributed
 MEAN_DELAY = 6.0  # days from the contact to an order that it causes; the rest of the window cuts it off

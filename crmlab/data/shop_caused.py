@@ -7,10 +7,10 @@ import pandas as pd
 
 from crmlab.data.shop_campaigns import MEAN_SPEND, SPEND_SHAPE, Sent, cells_table, contacts_table
 from crmlab.data.shop_goods import Lines, fill_baskets
-from crmlab.data.shop_orders import CHANNELS, Receipts, canonical, labels, pick
+from crmlab.data.shop_orders import CHANNELS, Receipts, canonical, pick
 from crmlab.data.shop_responses import responses_table
 from crmlab.data.shop_truth import Affinity, IntArray
-from crmlab.data.tables import CELLS, CONTACTS, RESPONSES
+from crmlab.data.tables import CELLS, CONTACTS, RESPONSES, labels
 
 
 def with_caused(

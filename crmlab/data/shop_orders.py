@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from crmlab.data.shop_goods import Lines
 from crmlab.data.shop_truth import FloatArray, Histories, IntArray, TimeArray
-from crmlab.data.tables import ORDER_LINES, ORDERS, TableSpec
+from crmlab.data.tables import ORDER_LINES, ORDERS, TableSpec, labels
 
 TWO_ORDERS = 0.04  # share of occasions with two receipts
 SAME_DAY_RETURN = 0.15  # share of returns that come back on the day of the sale
@@ -52,17 +51,6 @@ def pick(choices: dict[str, float], size: int, rng: np.random.Generator) -> IntA
     [1, 1, 1]
     """
     return np.searchsorted(np.cumsum(list(choices.values()))[:-1], rng.random(size), side="right")
-
-
-def labels(names: Sequence[str] | pd.Series[str], places: IntArray) -> pd.Series[str]:
-    """Texts by place. Much faster than making the texts row by row.
-
-    Examples
-    --------
-    >>> labels(["a", "b"], np.array([1, 0, 1])).tolist()
-    ['b', 'a', 'b']
-    """
-    return pd.Series(names).take(places).reset_index(drop=True)
 
 
 def canonical(spec: TableSpec, frame: pd.DataFrame) -> pd.DataFrame:

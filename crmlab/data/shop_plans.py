@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-LEAST_CUSTOMERS = 100  # a smaller shop sends no campaigns: its lists would be too short
-
 
 class CellPlan(NamedTuple):
     """A cell of the simulated shop and what it does: ``effect`` is the probability of an order that would not have been."""

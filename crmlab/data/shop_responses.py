@@ -9,8 +9,9 @@ import pandas as pd
 
 from crmlab.data.codes import ALPHABET
 from crmlab.data.shop_campaigns import Sent
-from crmlab.data.shop_orders import DAY_SECONDS, Receipts, labels
+from crmlab.data.shop_orders import DAY_SECONDS, Receipts
 from crmlab.data.shop_truth import IntArray, TimeArray
+from crmlab.data.tables import labels
 
 OPENS, CLICKS, VISITS = 0.35, 0.12, 0.7  # of e-mails sent; of those opened, those clicked, unless an order follows
 CODED_CAUSED, CODED_ANYWAY = 0.7, 0.35  # orders of people contacted that name the code

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import ibis.expr.datatypes as dt
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
     from pandera.ibis import DataFrameSchema
 
 Kind = Literal["text", "time", "date", "money", "number", "flag"]
@@ -247,3 +252,17 @@ def schema(table: str) -> DataFrameSchema:
             description=column.meaning,
         )
     return pa.DataFrameSchema(columns, name=table, strict=False)
+
+
+def labels(names: Sequence[str] | pd.Series[str], places: npt.NDArray[np.int64]) -> pd.Series[str]:
+    """Texts by place. Much faster than making the texts row by row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels(["a", "b"], np.array([1, 0, 1])).tolist()
+    ['b', 'a', 'b']
+    """
+    import pandas as pd
+
+    return pd.Series(names).take(places).reset_index(drop=True)

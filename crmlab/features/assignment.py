@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmlab.data.codes import check_code, response_codes
-from crmlab.data.shop_orders import labels
+from crmlab.data.tables import labels
 from crmlab.errors import CampaignError, ParameterError
 from crmlab.features.hashing import hash_keys, hash_pairs
 

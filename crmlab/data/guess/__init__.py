@@ -1,6 +1,6 @@
 """What ``crmlab new orders.xlsx`` does: look at a user's file and write a commented TOML file with the best guess.
 
-The steps, one module each: the bytes become rows (:mod:`text`, :mod:`sniff`), names become concepts (:mod:`words`),
+The steps, one module each: the bytes become rows (:mod:`text`, :mod:`sniff`), names become concepts (:mod:`crmlab.data.personal`),
 values become numbers and days (:mod:`numbers`, :mod:`dates`), both make a profile of each column (:mod:`profile`),
 profiles get roles (:mod:`roles`), the roles are checked (:mod:`doubts`), and the whole is suggested (:mod:`suggest`)
 and written (:mod:`toml`).
