@@ -87,7 +87,7 @@ def value_customers(
     """
     if summary is None:
         summary = base.summary()
-    purchases, _ = model._models()
+    purchases, _ = model.fitted_models()
     value = model.residual_value(summary, horizon, level=level, interval="outcome")
     tier = tier_of(value["residual_value"].to_numpy())
     alive = purchases.probability_alive(summary, level=level)

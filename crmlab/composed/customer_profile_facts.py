@@ -187,7 +187,7 @@ def _valued(
     data: Dataset, customer: str, end: dt.date, level: float, seed: int
 ) -> tuple[str, dict[str, Estimate], tuple[dt.date | None, dt.date | None], float]:
     base, model, summary, _, horizon, _ = model_of(data, end, level=level, seed=seed)
-    purchases = model._models()[0]
+    purchases = model.fitted_models()[0]
     place = int((summary["customer_id"] == customer).to_numpy().argmax())
     # Of everybody, as in the list of that report: simulated futures of one alone would be others.
     values = model.residual_value(summary, horizon, level=level, interval="outcome")

@@ -92,7 +92,7 @@ def _with_value(table: pd.DataFrame, data: Dataset, end: dt.date, level: float) 
         found = value_customers(base, model, ahead, horizon=horizon, level=level, summary=summary).customers
     except (DataError, ModelError, ConvergenceError):
         return table
-    purchases = model._models()[0]
+    purchases = model.fitted_models()[0]
     words = name_of(purchases)
     assert words in NAMES.values()
     mine = found.set_index("customer_id").reindex(table["customer_id"]).reset_index(drop=True)

@@ -114,7 +114,7 @@ def valued(board: Board, rate: float = 0.1, seed: int = 0) -> Valued:
     seen = math.isinf(horizon)
     ahead = float(YEARS_AHEAD if base.words is ROUNDS else YEAR_OF_WEEKS)
     with np.errstate(all="ignore"):
-        worth = Portfolio(model, summary, model._horizon(horizon)).at(None, None)
+        worth = Portfolio(model, summary, model.checked_horizon(horizon)).at(None, None)
     states = board.life.customers.set_index("customer_id")["state"] if board.life is not None else pd.Series(dtype=object)
     customers = pd.DataFrame(
         {

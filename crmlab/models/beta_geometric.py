@@ -23,7 +23,7 @@ from crmlab.models.states import States
 class BetaGeometric(BuyTillYouDie):
     """Base of BG/NBD and MBG/NBD."""
 
-    _names = ("r", "alpha", "a", "b")
+    parameter_names = ("r", "alpha", "a", "b")
     _extra: ClassVar[int]
 
     @classmethod
@@ -90,7 +90,8 @@ class BetaGeometric(BuyTillYouDie):
         by_b = at_x @ (both + psi(b + flips) - psi(b)) - dead_at_x @ np.where(some, 1 / later, 0.0)
         return float(value), np.array([by_r, by_alpha, by_a, by_b])
 
-    def _alive(self, params: Array, states: States) -> Array:
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """P(alive) of each state, at given parameters."""
         r, alpha, a, b = params
         x, tx, age = (states.group(k) for k in range(3))
         flips = self._chances(x.values)
@@ -104,8 +105,9 @@ class BetaGeometric(BuyTillYouDie):
         p, weights = beta_rule(params[2], params[3], self._chances(distinct), steepest)
         return p, weights, which
 
-    def _future(self, params: Array, states: States, horizon: float) -> Array:
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
         # Given the chance p: ∫₀ʰ E[λ e^(−λ p s)] ds = (1 − (1 + p z)^−r') / p with z = h / (α + T).
+        """Expected purchases within the horizon of a customer of each state who is alive."""
         r, alpha = params[:2]
 
         def future(x: Array, T: Array) -> Array:
@@ -126,8 +128,9 @@ class BetaGeometric(BuyTillYouDie):
         r, alpha = params[:2]
         return -np.expm1(-(r + states.columns[0]) * np.log1p(horizon / (alpha + states.columns[2])))
 
-    def _worth(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
         # Given p: r' / p · ∫ e^(−q v) (1 + v)^−(r'+1) dv over v up to p h / (α + T), with q = δ (α + T) / p.
+        """Discounted expected purchases of a customer of each state who is alive."""
         r, alpha = params[:2]
 
         def worth(x: Array, T: Array) -> Array:
@@ -165,9 +168,10 @@ class BetaGeometric(BuyTillYouDie):
         left = np.exp(special.betaln(a + 1, past + n - 1) - base)
         return stayed + left * special.betainc(n, power, horizon / (length + horizon))
 
-    def _lives(
+    def simulated_lives(
         self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Rates and remaining lives drawn for each state, at given parameters."""
         r, alpha, a, b = params
         rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
         p = rng.beta(a, (b + self._chances(x))[:, None], (len(x), m))

@@ -46,9 +46,9 @@ class BGBB(BuyTillYouDie):
     [3.752, 0.073]
     """
 
-    _names = ("alpha", "beta", "gamma", "delta")
+    parameter_names = ("alpha", "beta", "gamma", "delta")
     _age = "periods"
-    _whole_periods = True
+    whole_periods = True
 
     @classmethod
     def from_params(cls, *, alpha: float, beta: float, gamma: float, delta: float) -> Self:
@@ -107,7 +107,8 @@ class BGBB(BuyTillYouDie):
             ]
         )
 
-    def _alive(self, params: Array, states: States) -> Array:
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """P(alive) of each state, at given parameters."""
         alpha, beta, gamma, delta = params
         x, _, n = states.columns[:3]
         log_f = special.betaln(alpha + x, beta + n - x) - special.betaln(alpha, beta)
@@ -123,10 +124,12 @@ class BGBB(BuyTillYouDie):
     def _buys(self, params: Array, states: States) -> Array:
         return (params[0] + states.columns[0]) / (params[0] + params[1] + states.columns[2])
 
-    def _future(self, params: Array, states: States, horizon: float) -> Array:
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases within the horizon of a customer of each state who is alive."""
         return self._buys(params, states) * self._stays(params, states, 0.0, horizon)
 
-    def _worth(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of a customer of each state who is alive."""
         return self._buys(params, states) * self._stays(params, states, delta, horizon)
 
     def _stays(self, params: Array, states: States, delta: float, horizon: float) -> Array:
@@ -184,7 +187,7 @@ class BGBB(BuyTillYouDie):
         log_f += special.betaln(gamma + (j < int(horizon)), delta + n + j) - special.betaln(gamma, delta + n + 1)
         return np.where(j >= k, np.exp(log_f), 0.0).sum(axis=1)
 
-    def _lives(
+    def simulated_lives(
         self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Chance to buy, and the number of periods to live, the coming one included."""
@@ -194,11 +197,12 @@ class BGBB(BuyTillYouDie):
         life = np.minimum(rng.geometric(np.maximum(theta, 1e-12)), 1e12)
         return p, life.astype(float), np.zeros(p.shape, dtype=bool)
 
-    def _futures(
+    def simulated_futures(
         self, params: Array, states: States, some: slice, delta: float, horizon: float, m: int, rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        p, life, _ = self._lives(params, states.columns[0][some], states.columns[2][some], rng, m)
-        born = rng.random(p.shape) < self._alive(params, states)[some][:, None]
+        """Counts and discounted sums of purchases, drawn for some of the states."""
+        p, life, _ = self.simulated_lives(params, states.columns[0][some], states.columns[2][some], rng, m)
+        born = rng.random(p.shape) < self.chance_alive(params, states)[some][:, None]
         end = min(horizon, np.ceil(60 / delta)) if delta > 0 else horizon
         span = np.where(born, np.minimum(life, end), 0.0)
         count = rng.binomial(span.astype(np.int64), p).astype(float)
@@ -214,9 +218,9 @@ class BGBB(BuyTillYouDie):
 
     def simulate(self, T: npt.ArrayLike, horizon: float | None = None, *, seed: int = 0) -> pd.DataFrame:
         """Draw customers from the model, as :meth:`BuyTillYouDie.simulate` does; T and horizon in whole periods."""
-        params, age = self._given(), np.asarray(T, dtype=np.int64)
+        params, age = self.parameters(), np.asarray(T, dtype=np.int64)
         rng = np.random.default_rng(seed)
-        n, h = len(age), 0 if horizon is None else int(self._horizon(horizon))
+        n, h = len(age), 0 if horizon is None else int(self.checked_horizon(horizon))
         p, theta = rng.beta(params[0], params[1], n), rng.beta(params[2], params[3], n)
         x, tx, after = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         alive = np.ones(n, dtype=bool)

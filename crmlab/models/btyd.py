@@ -43,7 +43,7 @@ class BuyTillYouDie(Future):
         Series, or DataFrame with columns probability_alive, low, high
             Indexed like ``summary``.
         """
-        return self._chance("probability_alive", summary, self._alive, level, interval)
+        return self._chance("probability_alive", summary, self.chance_alive, level, interval)
 
     def probability_of_purchase(
         self, summary: pd.DataFrame, horizon: float, *, level: float | None = None, interval: str = "mean"
@@ -62,11 +62,11 @@ class BuyTillYouDie(Future):
         -------
         Series, or DataFrame with columns probability_of_purchase, low, high
         """
-        self._given()
-        h = self._horizon(horizon)
+        self.parameters()
+        h = self.checked_horizon(horizon)
 
         def chance(params: Array, states: States) -> Array:
-            return self._alive(params, states) * self._any(params, states, h)
+            return self.chance_alive(params, states) * self._any(params, states, h)
 
         return self._chance("probability_of_purchase", summary, chance, level, interval)
 
@@ -89,13 +89,13 @@ class BuyTillYouDie(Future):
         -------
         Series, or DataFrame with columns expected_purchases, low, high
         """
-        states = self._asked(summary)
-        h, share = self._horizon(horizon), self._level(level, interval)
+        states = self.states_of(summary)
+        h, share = self.checked_horizon(horizon), self.checked_level(level, interval)
         bounds = None
         with np.errstate(all="ignore"):
-            point = self._expected(self._given(), states, h)
+            point = self.mean_purchases(self.parameters(), states, h)
             if share is not None and interval == "mean":
-                bounds = self._mean_interval(lambda params: self._expected(params, states, h), share)
+                bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share)
             elif share is not None:
                 bounds = self._count_interval(states, h, share)
         return joined("expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
@@ -116,15 +116,15 @@ class BuyTillYouDie(Future):
         -------
         float, or Series for a single t with ``level``; Series or DataFrame indexed by t for several
         """
-        self._given()
-        share = self._level(level, interval)
-        times = [self._horizon(one, "t") for one in np.atleast_1d(np.asarray(t, dtype=float))]
-        state, rows = self._new(), []
+        self.parameters()
+        share = self.checked_level(level, interval)
+        times = [self.checked_horizon(one, "t") for one in np.atleast_1d(np.asarray(t, dtype=float))]
+        state, rows = self.new_customer(), []
         for one in times:
             with np.errstate(all="ignore"):
-                row = [float(self._expected(self._given(), state, one)[0])]
+                row = [float(self.mean_purchases(self.parameters(), state, one)[0])]
                 if share is not None and interval == "mean":
-                    low, high = self._mean_interval(lambda params, h=one: self._expected(params, state, h), share)  # type: ignore[misc]
+                    low, high = self._mean_interval(lambda params, h=one: self.mean_purchases(params, state, h), share)  # type: ignore[misc]
                     row += [min(float(low[0]), row[0]), max(float(high[0]), row[0])]
                 elif share is not None:
                     row += [float(bound[0]) for bound in self._count_interval(state, one, share)]
@@ -151,18 +151,18 @@ class BuyTillYouDie(Future):
         -------
         float for a single n without ``level``; else Series, or DataFrame with columns pmf, low, high, indexed by n
         """
-        self._given()
-        share, h = self._level(level, "mean"), self._horizon(t, "t")
+        self.parameters()
+        share, h = self.checked_level(level, "mean"), self.checked_horizon(t, "t")
         counts = np.atleast_1d(np.asarray(n, dtype=float))
         if not ((counts >= 0) & (counts == np.floor(counts))).all():
             raise ModelError.expected(type(self).__name__, "n", "whole numbers of at least 0", n)
-        state = self._new()
+        state = self.new_customer()
 
         def mass(params: Array) -> Array:
-            return self._count_mass(params, state, np.zeros(len(counts), dtype=int), counts, h)
+            return self.count_mass(params, state, np.zeros(len(counts), dtype=int), counts, h)
 
         with np.errstate(all="ignore"):
-            point = mass(self._given())
+            point = mass(self.parameters())
             bounds = self._mean_interval(mass, share, chance=True) if share is not None else None
         if np.ndim(n) == 0 and bounds is None:
             return float(point[0])
@@ -195,16 +195,16 @@ class BuyTillYouDie(Future):
         -------
         Series, or DataFrame with columns discounted_expected_purchases, low, high
         """
-        states = self._asked(summary)
-        rate, share = positive(type(self).__name__, "delta", delta), self._level(level, interval)
-        h = np.inf if horizon == np.inf else self._horizon(horizon)
+        states = self.states_of(summary)
+        rate, share = positive(type(self).__name__, "delta", delta), self.checked_level(level, interval)
+        h = np.inf if horizon == np.inf else self.checked_horizon(horizon)
         bounds = None
         with np.errstate(all="ignore"):
-            point = self._discounted(self._given(), states, rate, h)
+            point = self.mean_discounted(self.parameters(), states, rate, h)
             if share is not None and interval == "mean":
-                bounds = self._mean_interval(lambda params: self._discounted(params, states, rate, h), share)
+                bounds = self._mean_interval(lambda params: self.mean_discounted(params, states, rate, h), share)
             elif share is not None:
-                bounds = self._simulated(states, rate, h, share, None)
+                bounds = self.simulated_interval(states, rate, h, share, None)
         return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
 
     def next_purchase(
@@ -226,18 +226,18 @@ class BuyTillYouDie(Future):
         Series, or DataFrame with columns next_purchase, low, high
             In the time unit of ``summary``, from the end of the history.
         """
-        states = self._asked(summary)
-        share = self._level(level, interval)
+        states = self.states_of(summary)
+        share = self.checked_level(level, interval)
         if isinstance(q, bool) or not isinstance(q, (int, float, np.number)) or not 0 < q < 1:
             raise ModelError.expected(type(self).__name__, "q", "between 0 and 1, both excluded", q)
 
         def at(params: Array) -> Callable[[Array], Array]:
-            alive = self._alive(params, states)
+            alive = self.chance_alive(params, states)
             return lambda t: alive * self._any(params, states, t)
 
         bounds = None
         with np.errstate(all="ignore"):
-            point = self._first_time(at(self._given()), float(q), states)
+            point = self._first_time(at(self.parameters()), float(q), states)
             if share is not None and interval == "mean":
                 # The quantile is early where the chance is high: its interval inverts that of the chance.
                 posterior = self._posterior()
@@ -253,7 +253,7 @@ class BuyTillYouDie(Future):
                     self._first_time(lambda t: limit(0, t), float(q), states),
                 )
             elif share is not None:
-                each = [at(params) for params in self._points()]
+                each = [at(params) for params in self.posterior_points()]
 
                 def mixed(t: Array) -> Array:
                     return np.mean([chance(t) for chance in each], axis=0)
@@ -279,14 +279,14 @@ class BuyTillYouDie(Future):
         -------
         Series with expected_purchases, low, high
         """
-        states = self._asked(summary)
-        h, share = self._horizon(horizon), self._level(level, interval)
+        states = self.states_of(summary)
+        h, share = self.checked_horizon(horizon), self.checked_level(level, interval)
         assert share is not None
         with np.errstate(all="ignore"):
-            point = float(states.weight @ self._expected(self._given(), states, h))
+            point = float(states.weight @ self.mean_purchases(self.parameters(), states, h))
             cumulants = (
-                self._cumulants(lambda params: np.array([states.weight @ self._expected(params, states, h)]))
-                if hasattr(self, "_states")
+                self.log_cumulants(lambda params: np.array([states.weight @ self.mean_purchases(params, states, h)]))
+                if hasattr(self, "states_")
                 else (np.log([point]), np.zeros(1), np.zeros(1))
             )
             if interval == "outcome":

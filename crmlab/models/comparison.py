@@ -77,12 +77,12 @@ def compare(
     each: dict[str, Array] = {}
     for name, model in named.items():
         fitted = model if hasattr(model, "params_") else clone(model).fit(summary)
-        h = fitted._horizon(float(horizon[0]))
-        columns, _ = fitted._checked(summary)
+        h = fitted.checked_horizon(float(horizon[0]))
+        columns, _ = fitted.checked_columns(summary)
         states = compress([*columns, n], weight)
         with np.errstate(all="ignore"):
-            mass = fitted._count_mass(fitted._given(), states, slice(None), states.columns[3], h)
-            expected = float(states.weight @ fitted._expected(fitted._given(), states, h))
+            mass = fitted.count_mass(fitted.parameters(), states, slice(None), states.columns[3], h)
+            expected = float(states.weight @ fitted.mean_purchases(fitted.parameters(), states, h))
         log_mass = np.log(np.maximum(mass, 1e-300))
         each[name] = log_mass[states.inverse]
         rows[name] = {

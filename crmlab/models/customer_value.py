@@ -123,10 +123,10 @@ class CustomerValue(BaseEstimator):
 
     def expected_spend(self, summary: pd.DataFrame) -> pd.Series:
         """Expected spend per purchase of each customer, those without usable repeat spend included."""
-        self._models()
-        states, inverse = self._spend_states(summary)
-        spend = self._models()[1]
-        return pd.Series(spend._spend(spend._given(), states)[inverse], index=summary.index, name="expected_spend")
+        self.fitted_models()
+        states, inverse = self.spend_states(summary)
+        spend = self.fitted_models()[1]
+        return pd.Series(spend.mean_spend(spend.parameters(), states)[inverse], index=summary.index, name="expected_spend")
 
     def residual_value(
         self,
@@ -153,19 +153,19 @@ class CustomerValue(BaseEstimator):
             In the currency of monetary_value.
         """
         self._options()
-        purchases, spend = self._models()
-        share, h = purchases._level(level, interval), self._horizon(horizon)
-        states, inner = purchases._asked(summary), self._spend_states(summary)
+        purchases, spend = self.fitted_models()
+        share, h = purchases.checked_level(level, interval), self.checked_horizon(horizon)
+        states, inner = purchases.states_of(summary), self.spend_states(summary)
         money, place = inner
         delta = self.delta_
         with np.errstate(all="ignore"):
-            bought = purchases._discounted(purchases._given(), states, delta, h)
-            each = spend._spend(spend._given(), money)
+            bought = purchases.mean_discounted(purchases.parameters(), states, delta, h)
+            each = spend.mean_spend(spend.parameters(), money)
             point = self.margin * bought[states.inverse] * each[place]
             bounds = None
             if share is not None and interval == "mean":
-                first = purchases._cumulants(lambda params: purchases._discounted(params, states, delta, h))
-                second = spend._cumulants(lambda params: spend._spend(params, money))
+                first = purchases.log_cumulants(lambda params: purchases.mean_discounted(params, states, delta, h))
+                second = spend.log_cumulants(lambda params: spend.mean_spend(params, money))
                 # Logs of the two factors add up, and so do their cumulants: the two fits are independent.
                 both = [a[states.inverse] + b[place] for a, b in zip(first, second, strict=True)]
                 low, high = quantiles((both[0], both[1], both[2]), share)
@@ -189,7 +189,7 @@ class CustomerValue(BaseEstimator):
         Series with residual_value, low, high
         """
         self._options()
-        self._models()[0]._level(level, interval)
+        self.fitted_models()[0].checked_level(level, interval)
         found = portfolio(self, summary, {"residual_value": Measure(_sum_of_values, outcome=interval)}, horizon, level=level)
         return found.loc["residual_value"].rename({"value": "residual_value"})
 
@@ -212,7 +212,7 @@ class CustomerValue(BaseEstimator):
         """
         self._options()
         with np.errstate(all="ignore"):
-            worth = Portfolio(self, summary, self._horizon(horizon)).at(None, None)
+            worth = Portfolio(self, summary, self.checked_horizon(horizon)).at(None, None)
         return pd.Series(worth.at_risk, index=summary.index, name="value_at_risk")
 
     # How.
@@ -223,44 +223,48 @@ class CustomerValue(BaseEstimator):
             raise ModelError.expected("CustomerValue", "unit", "'day', 'week', 'month' or 'year'", self.unit)
         return positive("CustomerValue", "rate", self.rate)
 
-    def _models(self) -> tuple[BuyTillYouDie, GammaGamma]:
+    def fitted_models(self) -> tuple[BuyTillYouDie, GammaGamma]:
+        """The models of purchases and of spend; raises NotFittedError where they are not fitted."""
         purchases: Any = getattr(self, "purchases_", self.purchases)
         spend: Any = getattr(self, "spend_", self.spend)
         if not (hasattr(purchases, "params_") and hasattr(spend, "params_")):
             raise NotFittedError("This CustomerValue is not fitted yet. Expected fit, or two fitted models.")
         return purchases, spend
 
-    def _horizon(self, horizon: float) -> float:
-        return np.inf if horizon == np.inf else self._models()[0]._horizon(horizon)
+    def checked_horizon(self, horizon: float) -> float:
+        """A horizon, or infinity, checked by the model."""
+        return np.inf if horizon == np.inf else self.fitted_models()[0].checked_horizon(horizon)
 
     def _spend_known(self, summary: pd.DataFrame) -> Any:
         found = checked("CustomerValue", summary, ["frequency", "monetary_value"])
         return (found["frequency"] > 0) & (found["monetary_value"] > 0) & np.isfinite(found["monetary_value"])
 
-    def _spend_states(self, summary: pd.DataFrame) -> tuple[States, Any]:
+    def spend_states(self, summary: pd.DataFrame) -> tuple[States, Any]:
+        """Distinct states of the model of spend, and the place of each customer among them."""
         known = self._spend_known(summary)
         x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
         money = np.where(known, summary["monetary_value"].to_numpy(float, na_value=np.nan), 0.0)
         states = compress([x, money])
         return states, states.inverse
 
-    def _both_states(self, summary: pd.DataFrame, x: Array) -> States:
-        columns, _ = self._models()[0]._checked(summary)
+    def joint_states(self, summary: pd.DataFrame, x: Array) -> States:
+        """Distinct states of purchases beside a further column."""
+        columns, _ = self.fitted_models()[0].checked_columns(summary)
         return compress([*columns, x])
 
     def _outcome(self, summary: pd.DataFrame, money: States, place: Any, horizon: float, level: float) -> tuple[Array, Array]:
         """Given the past, a customer's future spend is v + x m times something that depends on counts alone."""
-        purchases, spend = self._models()
+        purchases, spend = self.fitted_models()
         x = money.columns[0][place]
-        states = self._both_states(summary, x)
-        low, high = purchases._simulated(states, self.delta_, horizon, level, self._per_purchase(money))
-        scale = self.margin * (spend._given()[2] + x * money.columns[1][place])
+        states = self.joint_states(summary, x)
+        low, high = purchases.simulated_interval(states, self.delta_, horizon, level, self._per_purchase(money))
+        scale = self.margin * (spend.parameters()[2] + x * money.columns[1][place])
         return scale * low[states.inverse], scale * high[states.inverse]
 
     def _per_purchase(self, money: States) -> Any:
         """Draws of spend per purchase in units of v + x m."""
-        spend = self._models()[1]
-        points, at = spend._points(), spend._given()
+        spend = self.fitted_models()[1]
+        points, at = spend.posterior_points(), spend.parameters()
         known = money.columns[0] > 0
         typical = float(np.average(money.columns[1][known], weights=money.weight[known])) if known.any() else 0.0
 

@@ -54,7 +54,7 @@ class WeightedModel(BaseEstimator, ABC):
         What an optimum on the boundary means, in words; None inside.
     """
 
-    _names: ClassVar[tuple[str, ...]]
+    parameter_names: ClassVar[tuple[str, ...]]
 
     def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0) -> None:
         self.max_iter = max_iter
@@ -64,7 +64,7 @@ class WeightedModel(BaseEstimator, ABC):
     # What a model must say of itself.
 
     @abstractmethod
-    def _checked(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
         """Columns of a frame and its weights, checked."""
 
     @abstractmethod
@@ -108,7 +108,7 @@ class WeightedModel(BaseEstimator, ABC):
         """
         name = type(self).__name__
         self._checked_options()
-        columns, weight = self._checked(summary, fitting=True)
+        columns, weight = self.checked_columns(summary, fitting=True)
         states = compress(columns, weight)
         where = Coordinates(self._parts(), self._unit(states))
         share = min(1.0, _THIN / states.n)
@@ -131,7 +131,7 @@ class WeightedModel(BaseEstimator, ABC):
                 self.max_iter,
             )
         params, slopes = where.params(found.eta)
-        self.params_ = dict(zip(self._names, params.tolist(), strict=True))
+        self.params_ = dict(zip(self.parameter_names, params.tolist(), strict=True))
         self.log_likelihood_ = float(found.value)
         self.n_customers_ = round(states.n)
         self.n_states_ = len(states.weight)
@@ -145,13 +145,13 @@ class WeightedModel(BaseEstimator, ABC):
         )
         if found.boundary is None:
             covariance = to_params @ np.linalg.inv(found.hessian) @ to_params.T
-        self.covariance_ = pd.DataFrame(covariance, index=list(self._names), columns=list(self._names))
-        self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=list(self._names), name="standard_error")
+        self.covariance_ = pd.DataFrame(covariance, index=list(self.parameter_names), columns=list(self.parameter_names))
+        self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=list(self.parameter_names), name="standard_error")
         self.standard_errors_.attrs["reason"] = self.standard_errors_reason_
         d = len(params)
         self.aic_ = 2 * d - 2 * self.log_likelihood_
         self.bic_ = d * float(np.log(states.n)) - 2 * self.log_likelihood_
-        self._states, self._where, self._eta = states, where, found.eta
+        self.states_, self._where, self._eta = states, where, found.eta
         self._information = None if found.boundary else found.hessian
         # Asked of the same customers, as is usual, the model need not compress them again; see __getstate__.
         self._rows = columns if weight is None else None
@@ -165,7 +165,7 @@ class WeightedModel(BaseEstimator, ABC):
         for name, value in given.items():
             if not (isinstance(value, (int, float, np.number)) and np.isfinite(value) and value > 0):
                 raise ModelError.expected(cls.__name__, name, "a positive number", value)
-        model.params_ = {name: float(given[name]) for name in cls._names}
+        model.params_ = {name: float(given[name]) for name in cls.parameter_names}
         model.boundary_ = None
         return model
 
@@ -173,15 +173,15 @@ class WeightedModel(BaseEstimator, ABC):
         """Compress rows, or recognise those of the fit."""
         seen = getattr(self, "_rows", None)
         if seen is not None and all(np.array_equal(a, b) for a, b in zip(seen, columns, strict=True)):
-            return self._states
+            return self.states_
         return compress(columns)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if state.get("_rows") is not None:
             # A saved model holds distinct states, not customers.
-            known = state["_states"]
-            state = {**state, "_rows": None, "_states": States(known.columns, known.weight, np.empty(0, dtype=np.int64))}
+            known = state["states_"]
+            state = {**state, "_rows": None, "states_": States(known.columns, known.weight, np.empty(0, dtype=np.int64))}
         return state
 
     def _checked_options(self) -> None:
@@ -201,27 +201,28 @@ class WeightedModel(BaseEstimator, ABC):
 
     # Uncertainty.
 
-    def _given(self) -> Array:
+    def parameters(self) -> Array:
+        """Parameters as an array, in the order of their names; raises NotFittedError where there are none."""
         if not hasattr(self, "params_"):
             raise NotFittedError(
                 f"This {type(self).__name__} is not fitted yet. Expected fit or from_params before it is asked anything."
             )
-        return np.array([self.params_[name] for name in self._names])
+        return np.array([self.params_[name] for name in self.parameter_names])
 
     def _posterior(self, n: int | None = None, seed: int | None = None, exact: bool = False) -> Posterior:
-        self._given()
-        if not hasattr(self, "_states"):
+        self.parameters()
+        if not hasattr(self, "states_"):
             raise ModelError.no_posterior(type(self).__name__)
         if n is None and self._posterior_ is not None:
             return self._posterior_
 
         def value(eta: Array) -> float:
-            return self._log_likelihood(self._where.params(eta)[0], self._states, False)[0]
+            return self._log_likelihood(self._where.params(eta)[0], self.states_, False)[0]
 
         with np.errstate(all="ignore"):
             found = sample(
                 type(self).__name__,
-                self._objective(self._states, self._where),
+                self._objective(self.states_, self._where),
                 value,
                 self._where,
                 self._eta,
@@ -259,22 +260,22 @@ class WeightedModel(BaseEstimator, ABC):
         """
         if not isinstance(n, (int, np.integer)) or n < 100:
             raise ModelError.expected(type(self).__name__, "n", "a whole number of at least 100", n)
-        self._given()
+        self.parameters()
         found = self._posterior(n, seed, exact=True)
         # Systematic resampling adds less noise than drawing with replacement.
         rng = np.random.default_rng([seed, 1])
         places = (np.arange(n) + rng.random()) / n
         chosen = np.minimum(np.searchsorted(np.cumsum(found.weight), places), n - 1)
         draws = np.array([found.where.params(found.eta[k])[0] for k in rng.permutation(chosen)])
-        frame = pd.DataFrame(draws, columns=list(self._names))
+        frame = pd.DataFrame(draws, columns=list(self.parameter_names))
         frame.attrs["effective_sample_size"] = found.share * n
         return frame
 
-    def _points(self) -> list[Array]:
+    def posterior_points(self) -> list[Array]:
         """Equally weighted parameters that carry the uncertainty; the parameters alone where they were given."""
-        return self._posterior().points if hasattr(self, "_states") else [self._given()]
+        return self._posterior().points if hasattr(self, "states_") else [self.parameters()]
 
-    def _cumulants(self, function: Function) -> tuple[Array, Array, Array]:
+    def log_cumulants(self, function: Function) -> tuple[Array, Array, Array]:
         """Cumulants of the log of a positive quantity over the posterior."""
         posterior = self._posterior()
         with np.errstate(all="ignore"):
@@ -283,7 +284,7 @@ class WeightedModel(BaseEstimator, ABC):
     def _mean_interval(self, function: Function, level: float, chance: bool = False) -> tuple[Array, Array]:
         """Interval of a positive quantity, or of a probability, over the posterior."""
         if not chance:
-            low, high = quantiles(self._cumulants(function), level)
+            low, high = quantiles(self.log_cumulants(function), level)
             return np.exp(low), np.exp(high)
         posterior = self._posterior()
         with np.errstate(all="ignore"):
@@ -291,7 +292,8 @@ class WeightedModel(BaseEstimator, ABC):
         low, high = quantiles(posterior.cumulants(values), level)
         return special.expit(low), np.where(values[0] > 36, 1.0, special.expit(high))
 
-    def _level(self, level: float | None, interval: str) -> float | None:
+    def checked_level(self, level: float | None, interval: str) -> float | None:
+        """Level of an interval, checked; None where no interval is asked for."""
         name = type(self).__name__
         if interval not in ("mean", "outcome"):
             raise ModelError.expected(name, "interval", "'mean' or 'outcome'", interval)

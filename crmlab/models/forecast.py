@@ -99,7 +99,7 @@ def forecast(
     factors = np.ones(AHEAD) if season is None else np.asarray(season, dtype=float)
     if factors.shape != (AHEAD,) or not (np.isfinite(factors) & (factors > 0)).all():
         raise ModelError.expected(_NAME, "season", "four positive numbers", factors.tolist())
-    share = model._models()[0]._level(level, "outcome")
+    share = model.fitted_models()[0].checked_level(level, "outcome")
     assert share is not None
     with np.errstate(all="ignore"):
         made = _Ahead(model, summary, recent_rate(past.arrivals, factors), past, factors, seed)
@@ -111,19 +111,19 @@ class _Ahead:
     """What both measures share: expectations by state and quarter, and their chance."""
 
     def __init__(self, model: CustomerValue, summary: pd.DataFrame, rate: Rate, past: Past, season: Array, seed: int) -> None:
-        self.bought, self.money = model._models()
+        self.bought, self.money = model.fitted_models()
         self.rate, self.past, self.season, self.seed = rate, past, season, seed
-        self.states = self.bought._asked(summary)
-        self.spends, self.place = model._spend_states(summary)
+        self.states = self.bought.states_of(summary)
+        self.spends, self.place = model.spend_states(summary)
         self.ends = WEEKS * np.arange(1, AHEAD + 1)
 
     def counts(self, params: Array) -> tuple[Array, Array]:
         """Expected occasions of each state in each quarter, and repeat occasions of all newcomers."""
-        until = [self.bought._expected(params, self.states, end) for end in self.ends]
+        until = [self.bought.mean_purchases(params, self.states, end) for end in self.ends]
         known = np.diff(np.column_stack([np.zeros(len(until[0])), *until]), axis=1) * self.season
         gap = WEEKS / _STEPS
-        new = self.bought._new()
-        ages = [float(self.bought._expected(params, new, (i + 0.5) * gap)[0]) for i in range(AHEAD * _STEPS)]
+        new = self.bought.new_customer()
+        ages = [float(self.bought.mean_purchases(params, new, (i + 0.5) * gap)[0]) for i in range(AHEAD * _STEPS)]
         reached = np.array([0.0, *ages])
         repeats = np.zeros(AHEAD)
         for k in range(AHEAD):
@@ -135,11 +135,11 @@ class _Ahead:
     def spend_each(self, params: Array) -> tuple[Array, float]:
         """Expected spend per purchase of each distinct history of spend, and of a newcomer."""
         p, q, v = params
-        return self.money._spend(params, self.spends), float(p * v / (q - 1))
+        return self.money.mean_spend(params, self.spends), float(p * v / (q - 1))
 
     def measure(self, name: str, level: float, widen: float) -> pd.DataFrame:
         money = name == "spend"
-        given = self.bought._given(), self.money._given()
+        given = self.bought.parameters(), self.money.parameters()
         known, repeats = self.counts(given[0])
         each, new_each = self.spend_each(given[1])
         first = self.past.first_spend if money else 1.0
@@ -185,8 +185,8 @@ class _Ahead:
     def chance(self, money: bool) -> Array:
         """Variance by chance at known parameters and a known rate, of each quarter and of all four."""
         rng = np.random.default_rng(self.seed)
-        params = self.bought._given()
-        p, q, v = self.money._given()
+        params = self.bought.parameters()
+        p, q, v = self.money.parameters()
         x, m = self.spends.columns[0][self.place], self.spends.columns[1][self.place]
         # Mean and mean square of a customer's mean spend; the square is finite from a shape above 2 on.
         shape = p * x + q
@@ -198,7 +198,7 @@ class _Ahead:
         sums = [np.bincount(self.states.inverse, weights=part, minlength=n) for part in (one**2, square)]
         for start in range(0, n, 5000):
             some = slice(start, min(start + 5000, n))
-            alive = self.bought._alive(params, self.states)[some]
+            alive = self.bought.chance_alive(params, self.states)[some]
             found = _simulated(
                 self.bought, params, self.states.columns[0][some], self.states.columns[2][some], alive, rng, _DRAWS
             )
@@ -210,8 +210,8 @@ class _Ahead:
 
     def _chance_of_new(self, money: bool, rng: np.random.Generator, mean: float, within: float, q: float) -> Array:
         """Newcomers are a Poisson number: what they bring has the variance of its mean square."""
-        params, zero = self.bought._given(), np.zeros(1)
-        alive = self.bought._alive(params, self.bought._new())
+        params, zero = self.bought.parameters(), np.zeros(1)
+        alive = self.bought.chance_alive(params, self.bought.new_customer())
         whole = np.zeros(AHEAD + 1)
         for k in range(AHEAD):
             late = WEEKS * (k + rng.random(_NEWCOMERS))
@@ -231,7 +231,7 @@ def _simulated(
     model: Any, params: Array, x: Array, T: Array, alive: Array, rng: np.random.Generator, m: int, late: Array | float = 0.0
 ) -> Array:
     """Purchases of simulated customers in each quarter, of shape (states, m, quarters); ``late``: when they begin."""
-    rate, life, ends = model._lives(params, x, T, rng, m)
+    rate, life, ends = model.simulated_lives(params, x, T, rng, m)
     born = rng.random(rate.shape) < alive[:, None]
     life = np.where(born, life, 0.0) + late
     edges = WEEKS * np.arange(AHEAD + 1)
@@ -247,7 +247,7 @@ def _with_total(values: Array) -> Array:
 
 def _cumulants(model: Any, function: Any, point: Array) -> tuple[Array, Array, Array]:
     """Of the logs over the posterior; those of a constant where parameters were given."""
-    if hasattr(model, "_states"):
-        found: tuple[Array, Array, Array] = model._cumulants(function)
+    if hasattr(model, "states_"):
+        found: tuple[Array, Array, Array] = model.log_cumulants(function)
         return found
     return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))

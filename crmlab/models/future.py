@@ -29,16 +29,16 @@ class Future(WeightedModel):
     """Base of the models with (frequency, recency, age) as a customer's state."""
 
     _age: ClassVar[str] = "T"
-    _whole_periods: ClassVar[bool] = False
+    whole_periods: ClassVar[bool] = False
 
     # What a model must say of a customer.
 
     @abstractmethod
-    def _alive(self, params: Array, states: States) -> Array:
+    def chance_alive(self, params: Array, states: States) -> Array:
         """Probability that the customer is alive."""
 
     @abstractmethod
-    def _future(self, params: Array, states: States, horizon: float) -> Array:
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
         """Expected purchases of one who is alive."""
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Future(WeightedModel):
         """Probability of at least one purchase of one who is alive; ``horizon`` may differ between states."""
 
     @abstractmethod
-    def _worth(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
         """Discounted expected purchases of one who is alive."""
 
     @abstractmethod
@@ -58,17 +58,18 @@ class Future(WeightedModel):
         """Probability of exactly n ≥ 1 purchases of one who is alive."""
 
     @abstractmethod
-    def _lives(
+    def simulated_lives(
         self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Draw (purchase rate, remaining lifetime, whether a purchase ends it) of those alive, each of shape (states, m)."""
 
     # Checks.
 
-    def _checked(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+        """Columns of a frame and its weights, checked."""
         name = type(self).__name__
         columns = checked_history(name, frame, self._age)
-        if self._whole_periods:
+        if self.whole_periods:
             for label, column in (("recency", columns[1]), (self._age, columns[2])):
                 refuse(name, f"{label} must be a whole number of periods", column != np.floor(column), frame)
             refuse(name, "frequency must be at most recency", columns[0] > columns[1], frame, "One purchase per period.")
@@ -87,17 +88,19 @@ class Future(WeightedModel):
     def _unit(self, states: States) -> float:
         return float(states.weight @ states.columns[2] / states.weight.sum())
 
-    def _horizon(self, value: Any, name: str = "horizon") -> float:
+    def checked_horizon(self, value: Any, name: str = "horizon") -> float:
+        """A horizon, checked: positive, and whole where the model counts periods."""
         found = positive(type(self).__name__, name, value)
-        if self._whole_periods and found != np.floor(found):
+        if self.whole_periods and found != np.floor(found):
             raise ModelError.expected(type(self).__name__, name, "a whole number of periods", value)
         return found
 
-    def _asked(self, summary: pd.DataFrame) -> States:
-        self._given()
-        return self._compressed(self._checked(summary)[0])
+    def states_of(self, summary: pd.DataFrame) -> States:
+        """Distinct states of customers who are asked about; raises NotFittedError where there are no parameters."""
+        self.parameters()
+        return self._compressed(self.checked_columns(summary)[0])
 
-    def _new(self) -> States:
+    def new_customer(self) -> States:
         """The state of a customer who has just made the first purchase."""
         return compress([np.zeros(1), np.zeros(1), np.zeros(1)])
 
@@ -117,11 +120,11 @@ class Future(WeightedModel):
         DataFrame
             frequency, recency, age, and holdout_purchases where asked.
         """
-        params, age = self._given(), np.asarray(T, dtype=float)
+        params, age = self.parameters(), np.asarray(T, dtype=float)
         rng = np.random.default_rng(seed)
         zero = np.zeros(1)
-        born = rng.random(len(age)) < self._alive(params, self._new())[0]
-        rate, life, ends = (part[0] for part in self._lives(params, zero, zero, rng, len(age)))
+        born = rng.random(len(age)) < self.chance_alive(params, self.new_customer())[0]
+        rate, life, ends = (part[0] for part in self.simulated_lives(params, zero, zero, rng, len(age)))
         life, ends = np.where(born, life, 0.0), ends & born
         seen = np.minimum(life, age)
         x = rng.poisson(rate * seen)
@@ -129,45 +132,47 @@ class Future(WeightedModel):
         ended = ends & (life <= age)
         frame = pd.DataFrame({"frequency": x + ended, "recency": np.where(ended, life, last), self._age: age})
         if horizon is not None:
-            h = self._horizon(horizon)
+            h = self.checked_horizon(horizon)
             more = rng.poisson(rate * np.clip(np.minimum(life, age + h) - age, 0, None))
             frame["holdout_purchases"] = more + (ends & (life > age) & (life <= age + h))
         return frame
 
     # How.
 
-    def _expected(self, params: Array, states: States, horizon: float) -> Array:
-        return self._alive(params, states) * self._future(params, states, horizon)
+    def mean_purchases(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases within the horizon of each state, at given parameters."""
+        return self.chance_alive(params, states) * self.purchases_if_alive(params, states, horizon)
 
-    def _discounted(self, params: Array, states: States, delta: float, horizon: float) -> Array:
-        return self._alive(params, states) * self._worth(params, states, delta, horizon)
+    def mean_discounted(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of each state, at given parameters."""
+        return self.chance_alive(params, states) * self.discounted_if_alive(params, states, delta, horizon)
 
     def _chance(
         self, name: str, summary: pd.DataFrame, chance: Any, level: float | None, interval: str
     ) -> pd.Series | pd.DataFrame:
-        states = self._asked(summary)
-        share = self._level(level, interval)
+        states = self.states_of(summary)
+        share = self.checked_level(level, interval)
         bounds = None
         with np.errstate(all="ignore"):
-            point = chance(self._given(), states)
+            point = chance(self.parameters(), states)
             if share is not None and interval == "mean":
                 bounds = self._mean_interval(lambda params: chance(params, states), share, chance=True)
             elif share is not None:
-                yes = np.mean([chance(params, states) for params in self._points()], axis=0)
+                yes = np.mean([chance(params, states) for params in self.posterior_points()], axis=0)
                 low, high = certain(yes, share)
                 bounds = low, high
         return joined(name, summary.index, states.inverse, point, bounds, interval == "mean")
 
-    def _count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
+    def count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
         """Probability of n purchases of the states chosen."""
-        alive = self._alive(params, states)[which]
+        alive = self.chance_alive(params, states)[which]
         x, T = states.columns[0][which], states.columns[2][which]
         some = self._mass(params, np.maximum(n, 1), x, T, horizon)
         return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, horizon)[which])
 
     def _count_interval(self, states: States, horizon: float, level: float) -> tuple[Array, Array]:
-        points = self._points()
-        alive = np.array([self._alive(params, states) for params in points])
+        points = self.posterior_points()
+        alive = np.array([self.chance_alive(params, states) for params in points])
         x, T = states.columns[0], states.columns[2]
         none = 1 - np.mean(
             [one * self._any(params, states, horizon) for one, params in zip(alive, points, strict=True)], axis=0
@@ -186,13 +191,13 @@ class Future(WeightedModel):
         high = smallest(above, np.where(from_zero, 1 - level, side))
         return low, high
 
-    def _futures(
+    def simulated_futures(
         self, params: Array, states: States, some: slice, delta: float, horizon: float, m: int, rng: np.random.Generator
     ) -> tuple[Array, Array]:
         """Draw the number of purchases and their discounted sum, each of shape (states, m)."""
         x, T = states.columns[0][some], states.columns[2][some]
-        rate, life, ends = self._lives(params, x, T, rng, m)
-        born = rng.random(rate.shape) < self._alive(params, states)[some][:, None]
+        rate, life, ends = self.simulated_lives(params, x, T, rng, m)
+        born = rng.random(rate.shape) < self.chance_alive(params, states)[some][:, None]
         end = min(horizon, 60 / delta) if delta > 0 else horizon
         span = np.where(born, np.minimum(life, end), 0.0)
         count = rng.poisson(np.minimum(rate * span, 1e15)).astype(float)
@@ -209,23 +214,23 @@ class Future(WeightedModel):
         rng, total = np.random.default_rng(self.seed), 0.0
         for start in range(0, len(states.weight), 5000):
             some = slice(start, min(start + 5000, len(states.weight)))
-            count, _ = self._futures(self._given(), states, some, 0.0, horizon, 200, rng)
+            count, _ = self.simulated_futures(self.parameters(), states, some, 0.0, horizon, 200, rng)
             total += float(states.weight[some] @ count.var(axis=1, ddof=1))
         return total
 
-    def _simulated(
+    def simulated_interval(
         self, states: States, delta: float, horizon: float, level: float, spend: Any, m: int = 1200
     ) -> tuple[Array, Array]:
         """Interval of the discounted sum, or with ``spend`` of what it is worth, by simulation on the distinct states."""
         rng = np.random.default_rng(self.seed)
-        points = self._points()
+        points = self.posterior_points()
         each = m // len(points)
         low, high = np.empty(len(states.weight)), np.empty(len(states.weight))
         for start in range(0, len(low), 1000):
             some = slice(start, min(start + 1000, len(low)))
             draws = []
             for k, params in enumerate(points):
-                count, total = self._futures(params, states, some, delta, horizon, each, rng)
+                count, total = self.simulated_futures(params, states, some, delta, horizon, each, rng)
                 draws.append(total if spend is None else total * spend(k, states, some, count, rng))
             sums = np.concatenate(draws, axis=1)
             from_zero = (sums <= 0).mean(axis=1) >= (1 - level) / 2
@@ -236,6 +241,6 @@ class Future(WeightedModel):
 
     def _first_time(self, chance: Callable[[Array], Array], target: float, states: States, precision: float = 1e-13) -> Array:
         n = len(states.weight)
-        if self._whole_periods:
+        if self.whole_periods:
             return first_period(chance, target, n)
         return first_time(chance, target, n, float(states.columns[2].max(initial=0.0)), precision)

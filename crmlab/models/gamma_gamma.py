@@ -49,7 +49,7 @@ class GammaGamma(WeightedModel):
     [35.22, 24.66]
     """
 
-    _names = ("p", "q", "v")
+    parameter_names = ("p", "q", "v")
 
     @classmethod
     def from_params(cls, *, p: float, q: float, v: float) -> Self:
@@ -91,14 +91,15 @@ class GammaGamma(WeightedModel):
             q = self.params_["q"]
             del self.params_
             raise ModelError.infinite_mean("GammaGamma", q)
-        x, m = self._states.columns
-        w = self._states.weight / self._states.n
+        x, m = self.states_.columns
+        w = self.states_.weight / self.states_.n
         dx, dm = x - w @ x, m - w @ m
         spread = float(np.sqrt((w @ dx**2) * (w @ dm**2)))
         self.correlation_ = float(w @ (dx * dm)) / spread if spread > 0 else 0.0
         return self
 
-    def _checked(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+        """Columns of a frame and its weights, checked."""
         found = checked("GammaGamma", frame, ["frequency", "monetary_value"])
         x, m = found["frequency"], found["monetary_value"]
         with np.errstate(invalid="ignore"):
@@ -168,33 +169,34 @@ class GammaGamma(WeightedModel):
         -------
         Series, or DataFrame with columns expected_spend, low, high
         """
-        self._given()
-        share = self._level(level, interval)
-        states = self._compressed(self._checked(summary)[0])
+        self.parameters()
+        share = self.checked_level(level, interval)
+        states = self._compressed(self.checked_columns(summary)[0])
         bounds = None
         with np.errstate(all="ignore"):
-            point = self._spend(self._given(), states)
+            point = self.mean_spend(self.parameters(), states)
             if share is not None and interval == "mean":
-                bounds = self._mean_interval(lambda params: self._spend(params, states), share)
+                bounds = self._mean_interval(lambda params: self.mean_spend(params, states), share)
             elif share is not None:
                 bounds = self._next_spend(states, (1 - share) / 2), self._next_spend(states, (1 + share) / 2)
         return joined("expected_spend", summary.index, states.inverse, point, bounds, interval == "mean")
 
-    def _spend(self, params: Array, states: States) -> Array:
+    def mean_spend(self, params: Array, states: States) -> Array:
+        """Expected spend per purchase of each state, at given parameters."""
         p, q, v = params
         x, m = states.columns
         return p * (v + x * m) / np.maximum(p * x + q - 1, 1e-12)
 
     def _next_spend(self, states: States, chance: float) -> Array:
         """Quantile of the next purchase: (v + x m) times a beta-prime, mixed over the parameters."""
-        points = self._points()
+        points = self.posterior_points()
         x, m = states.columns
 
         def below(amount: Array) -> Array:
             each = [special.betainc(p, p * x + q, amount / (amount + v + x * m)) for p, q, v in points]
             return np.mean(each, axis=0)
 
-        middle = np.log(self._spend(points[0], states))
+        middle = np.log(self.mean_spend(points[0], states))
         low, high = middle - 30, middle + 30
         for _ in range(60):
             guess = (low + high) / 2
@@ -219,14 +221,14 @@ class GammaGamma(WeightedModel):
         >>> GammaGamma.from_params(p=6.25, q=3.74, v=15.44).mean_spend_cdf([20.0, 40.0], 1).round(3)
         array([0.33, 0.72])
         """
-        p, q, v = self._given()
+        p, q, v = self.parameters()
         m, x = np.asarray(amount, dtype=float), np.asarray(frequency, dtype=float)
         found: Array = special.betainc(p * x, q, x * m / (v + x * m))
         return found
 
     def simulate(self, frequency: Any, *, seed: int = 0) -> pd.DataFrame:
         """Draw customers with the frequencies given: monetary_value, and the mean it would settle at, ``true_spend``."""
-        p, q, v = self._given()
+        p, q, v = self.parameters()
         x = np.asarray(frequency, dtype=float)
         rng = np.random.default_rng(seed)
         nu = rng.gamma(q, 1 / v, len(x))

@@ -53,24 +53,24 @@ def to_lifetimes(model: Any) -> Any:
     """
     if type(model) not in _FITTERS:
         raise ModelError.expected("to_lifetimes", "model", "one that lifetimes has too", type(model).__name__)
-    given = model._given()
+    given = model.parameters()
     name, columns = _FITTERS[type(model)]
     # Importing lifetimes switches warnings off for the whole process; they are put back as they were.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import lifetimes
     fitter = getattr(lifetimes, name)()
-    fitter.params_ = pd.Series(given, index=list(model._names))
+    fitter.params_ = pd.Series(given, index=list(model.parameter_names))
     fitter._scale = 1.0
     if hasattr(fitter, "conditional_expected_number_of_purchases_up_to_time"):
         fitter.predict = fitter.conditional_expected_number_of_purchases_up_to_time
-    if hasattr(model, "_states"):
-        data = dict(zip(columns, model._states.columns, strict=True))
-        weight = model._states.weight.astype(int)
+    if hasattr(model, "states_"):
+        data = dict(zip(columns, model.states_.columns, strict=True))
+        weight = model.states_.weight.astype(int)
         fitter.data = pd.DataFrame({**data, "weights": weight})
-        fitter._negative_log_likelihood_ = -model.log_likelihood_ / model._states.n
+        fitter._negative_log_likelihood_ = -model.log_likelihood_ / model.states_.n
         fitter.variance_matrix_ = model.covariance_.copy()
-        fitter.standard_errors_ = pd.Series(np.sqrt(np.diag(model.covariance_)), index=list(model._names))
+        fitter.standard_errors_ = pd.Series(np.sqrt(np.diag(model.covariance_)), index=list(model.parameter_names))
         half = 1.96 * fitter.standard_errors_
         fitter.confidence_intervals_ = pd.DataFrame(
             {"lower 95% bound": fitter.params_ - half, "upper 95% bound": fitter.params_ + half}
@@ -108,11 +108,11 @@ def cross_check(model: Any) -> dict[str, float]:
     True
     """
     fitter = to_lifetimes(model)
-    if not hasattr(model, "_states"):
+    if not hasattr(model, "states_"):
         raise ModelError.no_posterior(type(model).__name__)
     data = fitter.data
     columns = [data[name].to_numpy(float) for name in _FITTERS[type(model)][1]]
-    weights, given = data["weights"].to_numpy(float), model._given()
+    weights, given = data["weights"].to_numpy(float), model.parameters()
     # lifetimes takes logs of the parameters, but for Pareto/NBD, where it also divides by the mean weight.
     raw = isinstance(model, ParetoNBD)
     scale = weights.mean() if raw else weights.sum()

@@ -45,7 +45,7 @@ class ParetoNBD(BuyTillYouDie):
     [6.482562]
     """
 
-    _names = ("r", "alpha", "s", "beta")
+    parameter_names = ("r", "alpha", "s", "beta")
 
     @classmethod
     def from_params(cls, *, r: float, alpha: float, s: float, beta: float) -> Self:
@@ -99,7 +99,8 @@ class ParetoNBD(BuyTillYouDie):
         by_beta = states.n * s / beta - alive @ (s / (beta + T)) + dead @ (slope[3] - (s + 1) / (beta + tx))
         return float(value), np.array([by_r, by_alpha, by_s, by_beta])
 
-    def _alive(self, params: Array, states: States) -> Array:
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """P(alive) of each state, at given parameters."""
         r, alpha, s, beta = params
         x, tx, T = states.columns[:3]
         gone = power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx)[0]
@@ -108,7 +109,8 @@ class ParetoNBD(BuyTillYouDie):
         log_odds += (r + x) * np.log((alpha + T) / (alpha + tx)) + s * np.log((beta + T) / (beta + tx))
         return special.expit(-log_odds)
 
-    def _future(self, params: Array, states: States, horizon: float) -> Array:
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases within the horizon of a customer of each state who is alive."""
         r, alpha, s, beta = params
         x, T = states.columns[0], states.columns[2]
         return (r + x) / (alpha + T) * (beta + T) * shrinkage(s - 1, np.log1p(horizon / (beta + T)))
@@ -120,7 +122,8 @@ class ParetoNBD(BuyTillYouDie):
         span = power_integral(r + x + 1, alpha + T, np.array(s), beta + T, np.asarray(horizon))[0]
         return np.minimum((r + x) / (alpha + T) * span, 1.0)
 
-    def _worth(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of a customer of each state who is alive."""
         r, alpha, s, beta = params
         age = states.group(2)
         length = beta + age.values
@@ -169,9 +172,10 @@ class ParetoNBD(BuyTillYouDie):
             left += (high - low) * ((arrivals(tau) * density) @ weights)
         return stayed + left
 
-    def _lives(
+    def simulated_lives(
         self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Rates and remaining lives drawn for each state, at given parameters."""
         r, alpha, s, beta = params
         rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
         leaving = rng.gamma(s, 1.0, (len(x), m)) / (beta + T)[:, None]

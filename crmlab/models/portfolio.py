@@ -74,35 +74,37 @@ class Portfolio:
 
     def __init__(self, model: CustomerValue, summary: pd.DataFrame, horizon: float, ahead: float | None = None) -> None:
         self.model, self.summary, self.horizon, self.ahead = model, summary, horizon, ahead
-        self.purchases, self.spend = model._models()
-        self.states = self.purchases._asked(summary)
-        self.money, self.place = model._spend_states(summary)
+        self.purchases, self.spend = model.fitted_models()
+        self.states = self.purchases.states_of(summary)
+        self.money, self.place = model.spend_states(summary)
         self.delta = model.delta_
 
     def at(self, purchases: Array | None, spend: Array | None) -> Worth:
         """Value the customers; None stands for the estimates."""
         alive, worth, bought = self._typical if purchases is None else self._bought(purchases)
-        each = self._each if spend is None else self.model.margin * self.spend._spend(spend, self.money)[self.place]
+        each = self._each if spend is None else self.model.margin * self.spend.mean_spend(spend, self.money)[self.place]
         return Worth(alive * worth * each, worth * each, alive, bought)
 
     def _bought(self, params: Array) -> tuple[Array, Array, Array]:
         inverse = self.states.inverse
-        alive = self.purchases._alive(params, self.states)
-        worth = self.purchases._worth(params, self.states, self.delta, self.horizon)
-        bought = alive * self.purchases._future(params, self.states, self.ahead) if self.ahead else np.zeros_like(alive)
+        alive = self.purchases.chance_alive(params, self.states)
+        worth = self.purchases.discounted_if_alive(params, self.states, self.delta, self.horizon)
+        bought = (
+            alive * self.purchases.purchases_if_alive(params, self.states, self.ahead) if self.ahead else np.zeros_like(alive)
+        )
         return alive[inverse], worth[inverse], bought[inverse]
 
     @cached_property
     def _typical(self) -> tuple[Array, Array, Array]:
-        return self._bought(self.purchases._given())
+        return self._bought(self.purchases.parameters())
 
     @cached_property
     def _each(self) -> Array:
-        return self.model.margin * self.spend._spend(self.spend._given(), self.money)[self.place]
+        return self.model.margin * self.spend.mean_spend(self.spend.parameters(), self.money)[self.place]
 
     def chance(self) -> tuple[npt.NDArray[np.int64], Array]:
         """Customers drawn (their rows) and the variance by chance that each stands for at known parameters, margin included."""
-        p, q, v = self.spend._given()
+        p, q, v = self.spend.parameters()
         rng = np.random.default_rng(self.purchases.seed)
         n = len(self.summary)
         rows, weight = np.arange(n), np.ones(n)
@@ -113,11 +115,13 @@ class Portfolio:
             weight[others] = (n - sure) / len(others)
             rows = np.sort(np.concatenate([best[:sure], others]))
         x = self.money.columns[0][self.place][rows]
-        states = self.model._both_states(self.summary.iloc[rows], x)
+        states = self.model.joint_states(self.summary.iloc[rows], x)
         variance = np.empty(len(states.weight))
         for start in range(0, len(variance), 2000):
             some = slice(start, min(start + 2000, len(variance)))
-            count, total = self.purchases._futures(self.purchases._given(), states, some, self.delta, self.horizon, _DRAWS, rng)
+            count, total = self.purchases.simulated_futures(
+                self.purchases.parameters(), states, some, self.delta, self.horizon, _DRAWS, rng
+            )
             each = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
             each /= rng.gamma(p * states.columns[3][some][:, None] + q, 1.0, count.shape)
             variance[some] = (total * each).var(axis=1, ddof=1)
@@ -168,9 +172,9 @@ def portfolio(
     >>> portfolio(model, customers, {"total": Measure(lambda worth: worth.value.sum())}).round(1).value.tolist()
     [53.3]
     """
-    share = model._models()[0]._level(level, "mean")
+    share = model.fitted_models()[0].checked_level(level, "mean")
     assert share is not None
-    base = Portfolio(model, summary, model._horizon(horizon), ahead)
+    base = Portfolio(model, summary, model.checked_horizon(horizon), ahead)
     wanted = list(measures.values())
 
     def found(worth: Worth) -> Array:
@@ -194,8 +198,8 @@ def portfolio(
 
 def _cumulants(model: Any, function: Callable[[Array], Array], point: Array) -> tuple[Array, Array, Array]:
     """Cumulants of the logs over the posterior; those of a constant where parameters were given."""
-    if hasattr(model, "_states"):
-        found: tuple[Array, Array, Array] = model._cumulants(function)
+    if hasattr(model, "states_"):
+        found: tuple[Array, Array, Array] = model.log_cumulants(function)
         return found
     return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
 

@@ -44,9 +44,9 @@ class SBG(BuyTillYouDie):
     [0.46, 0.378]
     """
 
-    _names = ("alpha", "beta")
+    parameter_names = ("alpha", "beta")
     _age = "periods"
-    _whole_periods = True
+    whole_periods = True
 
     @classmethod
     def from_params(cls, *, alpha: float, beta: float) -> Self:
@@ -82,7 +82,8 @@ class SBG(BuyTillYouDie):
         left = pd.DataFrame({"time": [*times, times[-1]], "left": [*np.ones(len(lost)), 0.0], "weight": [*lost, there[-1]]})
         return super().fit(left[left["weight"] > 0].reset_index(drop=True))
 
-    def _checked(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+        """Columns of a frame and its weights, checked."""
         if fitting:
             return [frame["time"].to_numpy(float), frame["left"].to_numpy(float)], frame["weight"].to_numpy(float)
         n = checked("SBG", frame, ["periods"])["periods"]
@@ -116,29 +117,32 @@ class SBG(BuyTillYouDie):
 
     def survival(self, t: npt.ArrayLike) -> pd.Series:
         """Share of a cohort still there at times t, indexed by t."""
-        alpha, beta = self._given()
+        alpha, beta = self.parameters()
         times = np.atleast_1d(np.asarray(t, dtype=float))
         share = np.exp(special.betaln(alpha, beta + times) - special.betaln(alpha, beta))
         return pd.Series(share, index=pd.Index(times, name="t"), name="survival")
 
     def retention_rate(self, t: npt.ArrayLike) -> pd.Series:
         """Share of those there at time t − 1 who are there at time t, for t = 1, 2, …, indexed by t."""
-        alpha, beta = self._given()
+        alpha, beta = self.parameters()
         times = np.atleast_1d(np.asarray(t, dtype=float))
         return pd.Series(
             (beta + times - 1) / (alpha + beta + times - 1), index=pd.Index(times, name="t"), name="retention_rate"
         )
 
-    def _alive(self, params: Array, states: States) -> Array:
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """P(alive) of each state, at given parameters."""
         return (params[1] + states.columns[0]) / (params[0] + params[1] + states.columns[0])
 
-    def _future(self, params: Array, states: States, horizon: float) -> Array:
-        return self._worth(params, states, 0.0, horizon)
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases within the horizon of a customer of each state who is alive."""
+        return self.discounted_if_alive(params, states, 0.0, horizon)
 
     def _any(self, params: Array, states: States, horizon: Array | float) -> Array:  # noqa: ARG002
         return np.ones(len(states.weight))
 
-    def _worth(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of a customer of each state who is alive."""
         age = states.group(0)
         steepest = min(horizon, 1 / delta if delta else np.inf)
         theta, weights = beta_rule(params[0], params[1], age.values + 1, steepest)
@@ -157,29 +161,31 @@ class SBG(BuyTillYouDie):
         ends = special.betaln(alpha + (n < horizon), beta + T + n) - special.betaln(alpha, beta + T + 1)
         return np.where(n <= horizon, np.exp(ends), 0.0)
 
-    def _lives(
+    def simulated_lives(
         self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Rates and remaining lives drawn for each state, at given parameters."""
         theta = rng.beta(params[0], (params[1] + T + 1)[:, None], (len(x), m))
         life = np.minimum(rng.geometric(np.maximum(theta, 1e-12)), 1e12).astype(float)
         return np.ones(theta.shape), life, np.zeros(theta.shape, dtype=bool)
 
-    def _futures(
+    def simulated_futures(
         self, params: Array, states: States, some: slice, delta: float, horizon: float, m: int, rng: np.random.Generator
     ) -> tuple[Array, Array]:
-        _, life, _ = self._lives(params, states.columns[0][some], states.columns[2][some], rng, m)
-        born = rng.random(life.shape) < self._alive(params, states)[some][:, None]
+        """Counts and discounted sums of purchases, drawn for some of the states."""
+        _, life, _ = self.simulated_lives(params, states.columns[0][some], states.columns[2][some], rng, m)
+        born = rng.random(life.shape) < self.chance_alive(params, states)[some][:, None]
         end = min(horizon, np.ceil(60 / delta)) if delta > 0 else horizon
         count = np.where(born, np.minimum(life, end), 0.0)
         return count, np.exp(-delta) * np.expm1(-delta * count) / np.expm1(-delta) if delta else count
 
     def simulate(self, T: npt.ArrayLike, horizon: float | None = None, *, seed: int = 0) -> pd.DataFrame:
         """Draw customers from the model: ``periods`` renewed within T, and whether they are ``there`` after T."""
-        params, age = self._given(), np.asarray(T, dtype=float)
+        params, age = self.parameters(), np.asarray(T, dtype=float)
         rng = np.random.default_rng(seed)
         theta = rng.beta(params[0], params[1], len(age))
         renewed = np.minimum(rng.geometric(np.maximum(theta, 1e-12)), 1e12) - 1.0
         frame = pd.DataFrame({"periods": np.minimum(renewed, age), "there": renewed >= age})
         if horizon is not None:
-            frame["holdout_purchases"] = np.clip(renewed - age, 0, self._horizon(horizon))
+            frame["holdout_purchases"] = np.clip(renewed - age, 0, self.checked_horizon(horizon))
         return frame

@@ -73,7 +73,7 @@ def track(
         raise ModelError.not_comparable("starts and weight of one length", f"{came.shape} and {count.shape}")
     if until.ndim != 1 or not len(until) or not (np.diff(until) > 0).all():
         raise ModelError.not_comparable("ends that increase", "others")
-    share = model._level(level, "outcome")
+    share = model.checked_level(level, "outcome")
     assert share is not None
     # A cohort of many days meets many periods; their differences are few.
     age = np.round(np.maximum(until[:, None] - came, 0.0), 9)
@@ -81,8 +81,8 @@ def track(
     place = place.reshape(age.shape)
 
     def cumulative(params: Array) -> Array:
-        new = model._new()
-        each = np.array([model._expected(params, new, t)[0] if t > 0 else 0.0 for t in ages.tolist()])
+        new = model.new_customer()
+        each = np.array([model.mean_purchases(params, new, t)[0] if t > 0 else 0.0 for t in ages.tolist()])
         return each[place] @ count
 
     def both(params: Array) -> Array:
@@ -90,9 +90,9 @@ def track(
         return np.concatenate([np.diff(total, prepend=0.0), total])
 
     with np.errstate(all="ignore"):
-        point = both(model._given())
-        if hasattr(model, "_states"):
-            mean, spread, skew = model._cumulants(both)
+        point = both(model.parameters())
+        if hasattr(model, "states_"):
+            mean, spread, skew = model.log_cumulants(both)
         else:
             mean, spread, skew = np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
         chance = _chance(model, came, count, until)
@@ -122,18 +122,18 @@ def _of_few(mean: Array, variance: Array, level: float) -> Array:
 def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Array:
     """Variance of the numbers of all periods, and of their running sums, at known parameters, from simulated customers."""
     rng = np.random.default_rng(model.seed)
-    params = model._given()
+    params = model.parameters()
     m = _SIMULATED
     # As many of each start as the cohort has, to the nearest: no noise from who came when.
     order = np.searchsorted(np.cumsum(count) / count.sum(), (np.arange(m) + 0.5) / m)
     begin = came[np.minimum(order, len(came) - 1)]
     zero = np.zeros(1)
-    rate, life, ends = (part[0] for part in model._lives(params, zero, zero, rng, m))
-    born = rng.random(m) < model._alive(params, model._new())[0]
+    rate, life, ends = (part[0] for part in model.simulated_lives(params, zero, zero, rng, m))
+    born = rng.random(m) < model.chance_alive(params, model.new_customer())[0]
     life = np.where(born, life, 0.0)
     edges = np.concatenate([[-np.inf], until])
     spans = np.clip(np.minimum(edges[1:], (begin + life)[:, None]) - np.maximum(edges[:-1], begin[:, None]), 0.0, None)
-    if model._whole_periods:
+    if model.whole_periods:
         bought = rng.binomial(spans.astype(np.int64), rate[:, None]).astype(float)
     else:
         bought = rng.poisson(np.minimum(rate[:, None] * spans, 1e12)).astype(float)

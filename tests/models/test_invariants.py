@@ -156,7 +156,7 @@ def test_pareto_nbd_is_finite_everywhere(r, alpha, s, beta):
         assert np.isfinite(found).all()
         assert (found >= 0).all()
     states = compress([EXTREME[name].to_numpy(float) for name in ("frequency", "recency", "T")])
-    value, gradient = model._log_likelihood(model._given(), states, True)
+    value, gradient = model._log_likelihood(model.parameters(), states, True)
     assert np.isfinite(value) and np.isfinite(gradient).all()
 
 
@@ -174,7 +174,7 @@ def test_one_customer_with_5000_purchases_changes_nothing_for_others(truth):
 def test_gradient_is_the_derivative(truth):
     data = sample_of(truth, 300, 2)
     states = compress([data[name].to_numpy(float) for name in ("frequency", "recency", "T")])
-    params = truth._given() * 1.1
+    params = truth.parameters() * 1.1
     gradient = truth._log_likelihood(params, states, True)[1]
     for k in range(4):
         step = np.zeros(4)

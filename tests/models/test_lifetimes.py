@@ -49,7 +49,7 @@ def test_history_models_agree(cdnow, model):
     else:
         alone = [float(fitter.conditional_probability_of_n_purchases_up_to_time(n, 20.0, 2, 30.43, 38.86)) for n in range(6)]
         state = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]})
-        found = model._count_mass(model._given(), model._asked(state), np.zeros(6, dtype=int), np.arange(6.0), 20.0)
+        found = model.count_mass(model.parameters(), model.states_of(state), np.zeros(6, dtype=int), np.arange(6.0), 20.0)
         np.testing.assert_allclose(found, alone, rtol=1e-6)
 
 
