@@ -220,7 +220,3 @@ def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
         rows += build.derive(descriptor, tables)
     made = {name: build.canonical(name, table) for name, table in tables.items()}
     return Dataset(descriptor, con, made, tuple(rows), None)
-
-
-# What the report layer calls to learn whether anything has changed, without loading an engine.
-_inputs, _build = build.inputs, build.build

@@ -11,25 +11,25 @@ from difflib import get_close_matches
 from typing import Any
 
 
-def _listing(names: Iterable[Any], limit: int = 12) -> str:
+def listing(names: Iterable[Any], limit: int = 12) -> str:
     """Join names with commas, cut after ``limit``."""
     items = [str(name) for name in names]
     more = f", … ({len(items)} in all)" if len(items) > limit else ""
     return ", ".join(items[:limit]) + more if items else "nothing"
 
 
-def _shown(value: Any, limit: int = 60) -> str:
+def shown(value: Any, limit: int = 60) -> str:
     """Show a value for a message: short, on one line."""
     text = repr(value) if isinstance(value, str) else str(value)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _hint(wrong: str, known: Iterable[str]) -> str:
+def hint_at(wrong: str, known: Iterable[str]) -> str:
     """Say what was probably meant."""
     options = [str(name) for name in known]
     close = get_close_matches(str(wrong), options, n=1, cutoff=0.6)
-    return f"Did you mean '{close[0]}'?" if close else f"Known: {_listing(sorted(options))}."
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {listing(sorted(options))}."
 
 
 class CrmlabError(Exception):
@@ -42,16 +42,16 @@ class ParameterError(CrmlabError, ValueError):
     @classmethod
     def expected(cls, analysis: str, name: str, expectation: str, got: Any) -> ParameterError:
         """``The 'bins' parameter of rfm must be between 2 and 10. Got 40 instead.``"""
-        return cls(f"The '{name}' parameter of {analysis} must be {expectation}. Got {_shown(got)} instead.")
+        return cls(f"The '{name}' parameter of {analysis} must be {expectation}. Got {shown(got)} instead.")
 
     @classmethod
     def unknown(cls, analysis: str, name: str, known: Iterable[str]) -> ParameterError:
         """``Unknown parameter 'bin' for rfm. Did you mean 'bins'?``"""
-        return cls(f"Unknown parameter {_shown(name)} for {analysis}. {_hint(name, known)}")
+        return cls(f"Unknown parameter {shown(name)} for {analysis}. {hint_at(name, known)}")
 
     @classmethod
     def not_an_assignment(cls, text: str) -> ParameterError:
-        return cls(f"A parameter must be given as key=value. Got {_shown(text)} instead. For example: -p bins=4")
+        return cls(f"A parameter must be given as key=value. Got {shown(text)} instead. For example: -p bins=4")
 
     @classmethod
     def as_of_outside(cls, as_of: Any, first: Any, last: Any, side: str) -> ParameterError:
@@ -64,7 +64,7 @@ class ParameterError(CrmlabError, ValueError):
     @classmethod
     def no_customer(cls, customer: str, known: Iterable[str]) -> ParameterError:
         return cls(
-            f"The 'customer_id' parameter names {_shown(customer)}, whom the data set does not know. {_hint(customer, known)}"
+            f"The 'customer_id' parameter names {shown(customer)}, whom the data set does not know. {hint_at(customer, known)}"
         )
 
     @classmethod
@@ -85,9 +85,9 @@ class MissingTableError(CrmlabError, LookupError):
     @classmethod
     def absent(cls, table: str, dataset: str, present: Iterable[str], where: str, known: bool = True) -> MissingTableError:
         if not known:
-            return cls(f"There is no canonical table '{table}'. {_hint(table, present)}")
+            return cls(f"There is no canonical table '{table}'. {hint_at(table, present)}")
         return cls(
-            f"The data set '{dataset}' has no table '{table}'. Found: {_listing(present)}. Add a section [{table}] to {where}."
+            f"The data set '{dataset}' has no table '{table}'. Found: {listing(present)}. Add a section [{table}] to {where}."
         )
 
 

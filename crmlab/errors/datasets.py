@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from crmlab.errors.base import CrmlabError, _hint, _listing, _shown
+from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
 
 class DescriptorError(CrmlabError, ValueError):
@@ -14,7 +14,7 @@ class DescriptorError(CrmlabError, ValueError):
 
     @classmethod
     def unknown_dataset(cls, name: str, known: Iterable[str]) -> DescriptorError:
-        return cls(f"There is no data set {_shown(name)}. {_hint(name, known)} A path must end in .toml.")
+        return cls(f"There is no data set {shown(name)}. {hint_at(name, known)} A path must end in .toml.")
 
     @classmethod
     def no_file(cls, path: Any) -> DescriptorError:
@@ -27,16 +27,16 @@ class DescriptorError(CrmlabError, ValueError):
     @classmethod
     def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> DescriptorError:
         place = f"under [{section}]" if section else "at the top"
-        return cls(f"{where}: unknown key '{key}' {place}. {_hint(key, known)}")
+        return cls(f"{where}: unknown key '{key}' {place}. {hint_at(key, known)}")
 
     @classmethod
     def expected(cls, where: str, section: str, key: str, expectation: str, got: Any) -> DescriptorError:
         place = f"[{section}] {key}" if section else key
-        return cls(f"{where}: {place} must be {expectation}. Got {_shown(got)} instead.")
+        return cls(f"{where}: {place} must be {expectation}. Got {shown(got)} instead.")
 
     @classmethod
     def unknown_goal(cls, where: str, measure: str, known: Iterable[str]) -> DescriptorError:
-        return cls(f"{where}: a goal names the unknown measure {_shown(measure)}. {_hint(measure, known)}")
+        return cls(f"{where}: a goal names the unknown measure {shown(measure)}. {hint_at(measure, known)}")
 
     @classmethod
     def goal_lacks(cls, where: str, measure: str, key: str, expectation: str) -> DescriptorError:
@@ -48,7 +48,7 @@ class DescriptorError(CrmlabError, ValueError):
 
     @classmethod
     def no_tables(cls, where: str, tables: Iterable[str]) -> DescriptorError:
-        return cls(f"{where}: no table is described. Expected at least one section of: {_listing(tables)}.")
+        return cls(f"{where}: no table is described. Expected at least one section of: {listing(tables)}.")
 
     @classmethod
     def no_environment(cls, where: str, variable: str) -> DescriptorError:
@@ -87,7 +87,7 @@ class DescriptorError(CrmlabError, ValueError):
     def no_date_format(cls, where: str, section: str, form: str, reason: str) -> DescriptorError:
         return cls(
             f'{where}: [{section}] date_format must be a form of strptime, such as "%d/%m/%Y". '
-            f"Got {_shown(form)} instead: {reason}"
+            f"Got {shown(form)} instead: {reason}"
         )
 
     @classmethod
@@ -109,7 +109,7 @@ class SourceError(CrmlabError, OSError):
     @classmethod
     def no_file(cls, table: str, names: Sequence[str], looked: Sequence[Any]) -> SourceError:
         return cls(
-            f"{table}: there is no file {' or '.join(names)}. Looked in: {_listing(looked)}. "
+            f"{table}: there is no file {' or '.join(names)}. Looked in: {listing(looked)}. "
             "Put the file there, name its folder in CRMLAB_DATA, or correct 'file' in the TOML file."
         )
 
@@ -128,7 +128,7 @@ class SourceError(CrmlabError, OSError):
     @classmethod
     def other_columns(cls, table: str, name: str, found: Iterable[str], first: str, expected: Iterable[str]) -> SourceError:
         return cls(
-            f"{table}: {name} has other columns than {first}. Expected: {_listing(expected)}. Found: {_listing(found)}. "
+            f"{table}: {name} has other columns than {first}. Expected: {listing(expected)}. Found: {listing(found)}. "
             "Files that are read together need the same columns in the same order."
         )
 
@@ -142,11 +142,11 @@ class SourceError(CrmlabError, OSError):
 
     @classmethod
     def unknown_format(cls, table: str, name: str, known: Iterable[str]) -> SourceError:
-        return cls(f"{table}: the format of {name} is not known. Expected a name that ends in {_listing(known)}.")
+        return cls(f"{table}: the format of {name} is not known. Expected a name that ends in {listing(known)}.")
 
     @classmethod
     def no_table(cls, table: str, name: str, source: str, found: Iterable[str]) -> SourceError:
-        return cls(f"{table}: there is no table or sheet '{name}' in {source}. Found: {_listing(found)}.")
+        return cls(f"{table}: there is no table or sheet '{name}' in {source}. Found: {listing(found)}.")
 
     @classmethod
     def no_cache(cls, path: Any, reason: Any) -> SourceError:
@@ -163,14 +163,14 @@ class DataError(CrmlabError, ValueError):
     @classmethod
     def missing_column(cls, table: str, column: str, found: Iterable[str], where: str) -> DataError:
         """``orders: missing column 'customer_id'. Found: cust, date. Map it in data/mine.toml under [orders].``"""
-        return cls(f"{table}: missing column '{column}'. Found: {_listing(found)}. Map it in {where} under [{table}].")
+        return cls(f"{table}: missing column '{column}'. Found: {listing(found)}. Map it in {where} under [{table}].")
 
     @classmethod
     def mapped_to_nothing(cls, table: str, column: str, mapped: str, found: Sequence[str], where: str) -> DataError:
         close = get_close_matches(mapped, list(found), n=1, cutoff=0.6)
         hint = f" Did you mean '{close[0]}'?" if close else ""
         return cls(
-            f"{table}: column '{column}' is mapped to '{mapped}', which is not in the file. Found: {_listing(found)}."
+            f"{table}: column '{column}' is mapped to '{mapped}', which is not in the file. Found: {listing(found)}."
             f"{hint} Correct it in {where} under [{table}]."
         )
 
@@ -179,7 +179,7 @@ class DataError(CrmlabError, ValueError):
         close = get_close_matches(name, list(found), n=1, cutoff=0.6)
         hint = f" Did you mean '{close[0]}'?" if close else ""
         return cls(
-            f"{table}: '{name}' is listed in {where} under [{table}] but is not in the file. Found: {_listing(found)}.{hint}"
+            f"{table}: '{name}' is listed in {where} under [{table}] but is not in the file. Found: {listing(found)}.{hint}"
         )
 
     @classmethod
@@ -193,7 +193,7 @@ class DataError(CrmlabError, ValueError):
         names = [str(name) for name in found]
         close = get_close_matches(column, names, n=1, cutoff=0.6)
         example = f"frame.rename(columns={{'{close[0] if close else 'old'}': '{column}'}})"
-        return cls(f"{table}: missing column '{column}'. Found: {_listing(names)}. Rename a column of your frame: {example}.")
+        return cls(f"{table}: missing column '{column}'. Found: {listing(names)}. Rename a column of your frame: {example}.")
 
     @classmethod
     def frame_twice(cls, table: str, column: str, count: int) -> DataError:
@@ -209,20 +209,20 @@ class DataError(CrmlabError, ValueError):
     ) -> DataError:
         first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
         rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
-        found = "an empty cell" if value in (None, "an empty cell") else _shown(value)
+        found = "an empty cell" if value in (None, "an empty cell") else shown(value)
         return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {found}. {hint}")
 
     @classmethod
     def nothing_left(cls, table: str, read: int, reasons: Iterable[str]) -> DataError:
         return cls(
-            f"{table}: none of {read:,} rows is left after cleaning. Dropped: {_listing(reasons)}. "
+            f"{table}: none of {read:,} rows is left after cleaning. Dropped: {listing(reasons)}. "
             "Check the mapping and the options of the TOML file."
         )
 
     @classmethod
     def not_canonical(cls, table: str, problem: str, count: int, example: Any) -> DataError:
         rows = "1 row" if count == 1 else f"{count:,} rows"
-        return cls(f"{table}: {problem} in {rows}. Expected none. Found for example: {_shown(example)}.")
+        return cls(f"{table}: {problem} in {rows}. Expected none. Found for example: {shown(example)}.")
 
     @classmethod
     def too_little(cls, analysis: str, needed: str, found: str) -> TooLittleError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from crmlab.errors.base import CrmlabError, _hint, _listing, _shown
+from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
 
 class ModelError(CrmlabError, ValueError):
@@ -13,12 +13,12 @@ class ModelError(CrmlabError, ValueError):
 
     @classmethod
     def no_frame(cls, model: str, got: Any) -> ModelError:
-        return cls(f"{model}: expected a pandas DataFrame. Got {_shown(type(got).__name__)} instead. Use to_pandas() first.")
+        return cls(f"{model}: expected a pandas DataFrame. Got {shown(type(got).__name__)} instead. Use to_pandas() first.")
 
     @classmethod
     def missing_column(cls, model: str, column: str, found: Iterable[Any]) -> ModelError:
         """``BGNBD: missing column 'recency'. Found: frequency, T. Make the frame with customer_summary.``"""
-        return cls(f"{model}: missing column '{column}'. Found: {_listing(found)}. Make the frame with customer_summary.")
+        return cls(f"{model}: missing column '{column}'. Found: {listing(found)}. Make the frame with customer_summary.")
 
     @classmethod
     def empty(cls, model: str) -> ModelError:
@@ -29,7 +29,7 @@ class ModelError(CrmlabError, ValueError):
         """``BGNBD: recency must be at most T. Found 2 of 10 rows that are not so, the first at index 4. …``"""
         are = "1 row that is" if count == 1 else f"{count:,} rows that are"
         return cls(
-            f"{model}: {expectation}. Found {are} not so, of {rows:,}; the first at index {_shown(first)}."
+            f"{model}: {expectation}. Found {are} not so, of {rows:,}; the first at index {shown(first)}."
             f"{' ' + hint if hint else ''}"
         )
 
@@ -39,7 +39,7 @@ class ModelError(CrmlabError, ValueError):
 
     @classmethod
     def expected(cls, model: str, name: str, expectation: str, got: Any) -> ModelError:
-        return cls(f"{model}: '{name}' must be {expectation}. Got {_shown(got)} instead.")
+        return cls(f"{model}: '{name}' must be {expectation}. Got {shown(got)} instead.")
 
     @classmethod
     def no_posterior(cls, model: str) -> ModelError:
@@ -64,7 +64,7 @@ class ModelError(CrmlabError, ValueError):
 
     @classmethod
     def frame_lacks(cls, model: str, column: str, found: Iterable[Any], hint: str) -> ModelError:
-        return cls(f"{model}: missing column '{column}'. Found: {_listing(found)}. {hint}")
+        return cls(f"{model}: missing column '{column}'. Found: {listing(found)}. {hint}")
 
     @classmethod
     def no_part(cls, part: str) -> ModelError:
@@ -86,7 +86,7 @@ class ModelError(CrmlabError, ValueError):
 
     @classmethod
     def unknown_metric(cls, metric: str, known: Iterable[str], argument: str = "metrics") -> ModelError:
-        return cls(f"Unknown metric {_shown(metric)} in {argument}. Expected one of the cell's. {_hint(metric, known)}")
+        return cls(f"Unknown metric {shown(metric)} in {argument}. Expected one of the cell's. {hint_at(metric, known)}")
 
     @classmethod
     def not_a_rate(cls, model: str, metric: str, mean: float) -> ModelError:
@@ -111,18 +111,18 @@ class ModelError(CrmlabError, ValueError):
 
     @classmethod
     def unknown_cell(cls, what: str, cell: str, known: Iterable[str]) -> ModelError:
-        return cls(f"There is no {what} {_shown(cell)}. Expected the name of a cell. {_hint(cell, known)}")
+        return cls(f"There is no {what} {shown(cell)}. Expected the name of a cell. {hint_at(cell, known)}")
 
     @classmethod
     def no_control(cls, cell: str) -> ModelError:
         return cls(
-            f"Cell {_shown(cell)} has no control. Expected another cell that it is compared with. Found none. "
+            f"Cell {shown(cell)} has no control. Expected another cell that it is compared with. Found none. "
             "Name one in control."
         )
 
     @classmethod
     def own_control(cls, cell: str) -> ModelError:
-        return cls(f"Cell {_shown(cell)} is its own control. Expected another cell. Name one that was not contacted.")
+        return cls(f"Cell {shown(cell)} is its own control. Expected another cell. Name one that was not contacted.")
 
     @classmethod
     def does_not_vary(cls, metric: str, value: float) -> ModelError:
@@ -134,7 +134,7 @@ class ModelError(CrmlabError, ValueError):
     @classmethod
     def not_estimable(cls, effects: Iterable[str]) -> ModelError:
         return cls(
-            f"These effects cannot be told apart in the cells that were sent: {_listing(effects)}. Expected a design that "
+            f"These effects cannot be told apart in the cells that were sent: {listing(effects)}. Expected a design that "
             "separates them. Ask for fewer interactions (order=1), or see the alias table."
         )
 
@@ -153,6 +153,6 @@ class ConvergenceError(ModelError, RuntimeError):
     @classmethod
     def not_reached(cls, model: str, tried: Sequence[str]) -> ConvergenceError:
         return cls(
-            f"{model}: the fit did not converge. Expected a gradient of 0 at an optimum. Tried: {_listing(tried)}. "
+            f"{model}: the fit did not converge. Expected a gradient of 0 at an optimum. Tried: {listing(tried)}. "
             "Check the time unit and look for customers unlike all others."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from crmlab.errors.base import CrmlabError, _hint, _listing, _shown
+from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
 
 class ReportError(CrmlabError, RuntimeError):
@@ -13,7 +13,7 @@ class ReportError(CrmlabError, RuntimeError):
 
     @classmethod
     def unknown(cls, name: str, known: Iterable[str]) -> ReportError:
-        return cls(f"There is no report {_shown(name)}. {_hint(name, known)}")
+        return cls(f"There is no report {shown(name)}. {hint_at(name, known)}")
 
     @classmethod
     def no_notebook(cls, name: str, path: Any) -> ReportError:
@@ -45,7 +45,7 @@ class ReportError(CrmlabError, RuntimeError):
     def not_saved(cls, name: str, found: Iterable[str]) -> ReportError:
         return cls(
             f"The notebook of '{name}' ran but saved no result. Expected one call of crmlab.run_notebook. "
-            f"Found: {_listing(found)}."
+            f"Found: {listing(found)}."
         )
 
     @classmethod
@@ -61,7 +61,7 @@ class PlanError(CrmlabError, ValueError):
 
     @classmethod
     def unknown(cls, name: str, known: Iterable[str]) -> PlanError:
-        return cls(f"There is no plan {_shown(name)}. {_hint(name, known)} Plans are files plans/NAME.toml.")
+        return cls(f"There is no plan {shown(name)}. {hint_at(name, known)} Plans are files plans/NAME.toml.")
 
     @classmethod
     def no_campaign(cls, path: Any) -> PlanError:
@@ -75,11 +75,11 @@ class PlanError(CrmlabError, ValueError):
     @classmethod
     def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> PlanError:
         place = f"under {section}" if section else "at the top"
-        return cls(f"{where}: unknown key '{key}' {place}. {_hint(key, known)}")
+        return cls(f"{where}: unknown key '{key}' {place}. {hint_at(key, known)}")
 
     @classmethod
     def expected(cls, where: str, key: str, expectation: str, got: Any) -> PlanError:
-        return cls(f"{where}: {key} must be {expectation}. Got {_shown(got)} instead.")
+        return cls(f"{where}: {key} must be {expectation}. Got {shown(got)} instead.")
 
 
 class PublishError(CrmlabError, RuntimeError):
@@ -96,21 +96,21 @@ class PublishError(CrmlabError, RuntimeError):
     @classmethod
     def no_environment(cls, variable: str, found: str) -> PublishError:
         return cls(
-            f"The environment variable {_shown(variable)} must hold an address such as postgresql://user@host/database. "
+            f"The environment variable {shown(variable)} must hold an address such as postgresql://user@host/database. "
             f"Found {found}. Set it before the command, and never write it into a file."
         )
 
     @classmethod
     def unknown_target(cls, to: Any) -> PublishError:
         return cls(
-            f"There is nothing to publish to in {_shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
+            f"There is nothing to publish to in {shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
             "env:NAME for Postgres."
         )
 
     @classmethod
     def not_ours(cls, place: str, found: Iterable[str]) -> PublishError:
         return cls(
-            f"{place} holds what crmlab did not publish. Expected nothing, or what was published before. Found: {_listing(found)}. "
+            f"{place} holds what crmlab did not publish. Expected nothing, or what was published before. Found: {listing(found)}. "
             "Choose another place: what is there would be lost."
         )
 
@@ -120,12 +120,12 @@ class PublishError(CrmlabError, RuntimeError):
 
     @classmethod
     def unknown_column(cls, table: str, column: str, known: Iterable[str]) -> PublishError:
-        return cls(f"{table}: the column {_shown(column)} is not in the data dictionary. {_hint(column, known)}")
+        return cls(f"{table}: the column {shown(column)} is not in the data dictionary. {hint_at(column, known)}")
 
     @classmethod
     def missing_column(cls, table: str, column: str, found: Iterable[Any]) -> PublishError:
         return cls(
-            f"{table}: missing column '{column}', which must be published. Found: {_listing(found)}. Add it to the frame."
+            f"{table}: missing column '{column}', which must be published. Found: {listing(found)}. Add it to the frame."
         )
 
     @classmethod

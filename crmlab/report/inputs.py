@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from urllib.parse import unquote, urlsplit
 
-from crmlab.data import cache, dataset
+from crmlab.data import build, cache, dataset
 from crmlab.data.catalog import Descriptor, load
 
 
@@ -49,8 +49,7 @@ def inspect(data: str) -> Inputs:
         opened = dataset.open_dataset(data, "spark" if descriptor.kind == "spark" else None)
         rows = {name: int(opened.table(name).count().execute()) for name in opened.tables}
         return Inputs(descriptor, None, rows, secrets_of(descriptor))
-    key = cache.key_of(descriptor, dataset._inputs(descriptor))
-    _, manifest = cache.materialised(descriptor.name, key, lambda aside: dataset._build(descriptor, aside))
+    _, manifest, key = build.materialise(descriptor)
     return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"], secrets_of(descriptor))
 
 
