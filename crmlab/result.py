@@ -14,7 +14,7 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from crmlab.style import DASH, MINUS, TOKENS, Format, plain, svg
+from crmlab.style import DASH, MINUS, TOKENS, Format, plain, shortened, svg
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -253,7 +253,7 @@ def _align(column: Column, place: int) -> str:
 def _clip(text: str, limit: int = 120) -> str:
     """Keep a cell readable whatever it holds."""
     clean = plain(text[: 4 * limit])
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    return shortened(clean, limit)
 
 
 @dataclass(frozen=True)

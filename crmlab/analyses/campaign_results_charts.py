@@ -12,7 +12,7 @@ from crmlab.analyses.campaign_results_words import at_level
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.measures import measure
 from crmlab.result import Chart
-from crmlab.style import Format, color
+from crmlab.style import Format, color, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaign_results import Params, Parts
 
 CHARTS = ("forest", "components_chart", "days", "depth", "history_chart")
+LONGEST = 34  # letters of a label
 
 
 def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
@@ -55,10 +56,6 @@ def _rows(ax: Axes, labels: list[str], notes: list[str], low: float, high: float
     return places
 
 
-def _short(text: str, most: int = 34) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def forest_chart(parts: Parts, form: Format) -> Chart:
     """Incremental profit per 1,000 contacts of each cell, with the lines at which it breaks even and at which it caused nothing."""
     cells = parts.money.cells
@@ -73,7 +70,7 @@ def forest_chart(parts: Parts, form: Format) -> Chart:
             f"{form.money(row['per_1000'])}  ({form.interval(row['per_1000_low'], row['per_1000_high'], 'money')})"
             for row in frame.to_dict("records")
         ]
-        y = _rows(ax, [_short(name) for name in frame["name"]], notes, low, high)
+        y = _rows(ax, [shortened(name, LONGEST) for name in frame["name"]], notes, low, high)
         ax.axvline(0, color=color("ink"), linewidth=1)
         ax.hlines(y, frame["per_1000_low"], frame["per_1000_high"], color=color("ink"), linewidth=1.6)
         ax.plot(frame["per_1000"], y, "o", color=color("accent"), markersize=8)
@@ -127,7 +124,7 @@ def components_chart(parts: Parts, form: Format) -> Chart:
         ]
         # A row of what two components do together has a long name: theirs is enough.
         labels = [a.capitalize() if "×" in a else b for a, b in zip(shown["component"], shown["levels"], strict=True)]
-        y = _rows(ax, [_short(name) for name in labels], notes, low, high)
+        y = _rows(ax, [shortened(name, LONGEST) for name in labels], notes, low, high)
         ax.axvline(0, color=color("ink"), linewidth=1)
         ax.hlines(y, shown["low"], shown["high"], color=color("ink"), linewidth=1.6)
         ax.plot(shown["value"], y, "o", color=color("accent"), markersize=8)
@@ -277,7 +274,7 @@ def history_chart(parts: Parts, form: Format, params: Params) -> Chart:
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
-        labels = [_short(f"{row['what']}: {row['campaign']}", 40) for row in shown.to_dict("records")]
+        labels = [shortened(f"{row['what']}: {row['campaign']}", 40) for row in shown.to_dict("records")]
         notes = [
             f"{form.number(row['shrunk'], 1)}  ({form.number(row['low'], 1)} to {form.number(row['high'], 1)})"
             for row in shown.to_dict("records")

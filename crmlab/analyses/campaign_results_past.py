@@ -8,22 +8,12 @@ import pandas as pd
 
 from crmlab.analyses.campaign_results_health import BALANCE, BALANCE_ALPHA
 from crmlab.analyses.campaign_results_words import level_word
+from crmlab.analyses.common import masked
 from crmlab.result import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaign_results import Params, Parts
     from crmlab.style import Format
-
-
-def masked(count: int, least: int) -> int | str:
-    """A count of people, or that it is too small to be shown.
-
-    Examples
-    --------
-    >>> masked(0, 5), masked(3, 5), masked(12, 5)
-    (0, 'under 5', 12)
-    """
-    return f"under {least}" if 0 < count < least else count
 
 
 def history_table(parts: Parts, form: Format, params: Params) -> Table:

@@ -79,6 +79,17 @@ def under(sizes: pd.Series, least: int) -> int:
     return least * (int(sizes.max()) // least + 1) if len(sizes) else least
 
 
+def masked(count: int, least: int) -> int | str:
+    """A count of people, or that it is too small to be shown.
+
+    Examples
+    --------
+    >>> masked(0, 5), masked(3, 5), masked(12, 5)
+    (0, 'under 5', 12)
+    """
+    return f"under {least}" if 0 < count < least else count
+
+
 def contactable(data: Dataset, customer_ids: pd.Series) -> list[str]:
     """Say of each customer whether they may be contacted: ``"yes"``, ``"no"`` or, where the data set does not say, ``"not known"``.
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.common import masked
 from crmlab.analyses.cross_sell_lists import LABELS
 from crmlab.analyses.cross_sell_network import network_chart
-from crmlab.analyses.cross_sell_views import masked, short
+from crmlab.analyses.cross_sell_views import short
 from crmlab.analyses.cross_sell_words import SENT
 from crmlab.result import Chart
 from crmlab.style import Format, color

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.common import masked
 from crmlab.analyses.cross_sell_lists import LABELS
 from crmlab.analyses.cross_sell_pairs import ALPHA
 from crmlab.models.intervals import proportion_intervals
@@ -32,11 +33,6 @@ def short(name: str, most: int = SHORT) -> str:
     clean = " ".join(name.split())
     tail = max(most // 4, 1)
     return clean if len(clean) <= most else f"{clean[: most - 1 - tail].rstrip()}…{clean[-tail:].lstrip()}"
-
-
-def masked(count: int, least: int) -> int | str:
-    """A number of customers, or that it is too small to be shown."""
-    return f"under {least}" if 0 < count < least else count
 
 
 def tables_of(parts: Parts, first: dt.date, end: dt.date, form: Format, params: Params) -> dict[str, Table]:

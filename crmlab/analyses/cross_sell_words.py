@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmlab.analyses.common import masked
 from crmlab.analyses.cross_sell_lists import LABELS
 from crmlab.analyses.cross_sell_pairs import ALPHA
-from crmlab.analyses.cross_sell_views import masked, short
+from crmlab.analyses.cross_sell_views import short
 from crmlab.analyses.cross_sell_worth import MOST_PAIRS
 from crmlab.result import Estimate, Finding, Findings, Method
 

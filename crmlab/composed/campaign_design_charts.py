@@ -9,7 +9,7 @@ import pandas as pd
 from crmlab.composed.campaign_design_views import names_of, points, points_between, steps
 from crmlab.composed.campaign_pull import Pulled
 from crmlab.result import Chart
-from crmlab.style import color
+from crmlab.style import color, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from crmlab.style import Format
 
 _MOST_SHOWN = 18  # covariates in the picture of balance
-
-
-def _short(text: str, limit: int = 44) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+_LONGEST = 44  # letters of a label
 
 
 def ledger_chart(pulled: Pulled, form: Format, least: int) -> Chart:
@@ -46,7 +43,7 @@ def ledger_chart(pulled: Pulled, form: Format, least: int) -> Chart:
             )  # fmt: skip
             if i:
                 ax.plot([row["left"] + row["removed"]] * 2, [place + 0.31, place + 0.69], color=color("rule"), linewidth=0.8)
-        ax.set_yticks(range(len(frame)), [_short(step) for step in frame["step"]][::-1], color=color("ink"))
+        ax.set_yticks(range(len(frame)), [shortened(step, _LONGEST) for step in frame["step"]][::-1], color=color("ink"))
         ax.set_xlim(0, 1.12 * pulled.start)
         ax.set_xticks([])
         ax.spines[["left", "bottom"]].set_visible(False)
@@ -160,7 +157,7 @@ def balance_chart(plan: Plan, form: Format, params: Params) -> Chart:
             outside = some["difference"].abs() > some["chance"]
             shades = [color("second" if out else "accent") for out in outside]
             ax.scatter(some["difference"], place, marker=marks[k % len(marks)], c=shades, s=30, zorder=3)
-        ax.set_yticks(range(len(labels)), [_short(label) for label in labels[::-1]], color=color("ink"))
+        ax.set_yticks(range(len(labels)), [shortened(label, _LONGEST) for label in labels[::-1]], color=color("ink"))
         ax.set_ylim(-0.6, max(len(labels), 1) - 0.4)
         most = max(1.5 * chance, 1.1 * float(frame["difference"].abs().max()) if len(frame) else 0.1)
         ax.set_xlim(-most, most)

@@ -263,6 +263,17 @@ def _missing(value: object) -> bool:
         return type(value).__name__ == "NAType"  # pandas.NA does not compare
 
 
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters, its end left out where it is longer.
+
+    Examples
+    --------
+    >>> shortened("Winter catalogue", 8), shortened("Winter", 8)
+    ('Winter …', 'Winter')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def plain(text: str) -> str:
     """Take out of a text what no page can show: control characters, marks that turn the direction of reading, NUL.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from crmlab.data.guess.profile import NOTHING, is_contact
 from crmlab.data.guess.text import ROWS, TABLE, cleaned, read_text, unreadable
 from crmlab.data.personal import concepts
 from crmlab.data.project import private_data
+from crmlab.data.texts import unique
 from crmlab.errors import NotInProjectError, SourceError
 
 # As in crmlab.data.source.
@@ -194,7 +194,7 @@ def _tabulate(path: Path, rows: list[list[Any]], kind: Literal["text", "workbook
     header, sure = _has_header(rows)
     doubts = []
     if header:
-        names, body = _unique(["" if cell is None else _cell_text(cell) for cell in rows[0]]), rows[1:]
+        names, body = unique(["" if cell is None else _cell_text(cell) for cell in rows[0]]), rows[1:]
         if not sure:
             doubts.append(("header", "The first row is taken as column names, but it might be data."))
     else:
@@ -209,21 +209,6 @@ def _tabulate(path: Path, rows: list[list[Any]], kind: Literal["text", "workbook
 
 def _cell_text(cell: Any) -> str:
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Name every column, each once: the names that crmlab.data.texts gives."""
-    seen: set[str] = set()
-    result = []
-    for i, name in enumerate(names):
-        base = name or f"column_{i + 1}"
-        candidate, n = base, 1
-        while candidate.lower() in seen:
-            n += 1
-            candidate = f"{base}_{n}"
-        seen.add(candidate.lower())
-        result.append(candidate)
-    return result
 
 
 def _refuse_preamble(path: Path, rows: list[list[Any]], width: int) -> None:
