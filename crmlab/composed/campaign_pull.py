@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-STAGES = ("criteria", "qualification", "suppression", "one each", "hold-out")
 PERSON, HOUSEHOLD = "person_id", "household_id"
 QUALIFY = "orders >= 1"
 PULLING = ("qualify", "contacted_within", "seeds", "one_per_household")  # what a plan may say of it, beside criteria
