@@ -103,10 +103,8 @@ def _window(goal: Goal, last: dt.date) -> Period:
     """The year, or quarter, up to a day."""
     if not goal.aim.yearly:
         return Period("quarter", last - dt.timedelta(days=QUARTER - 1), last)
-    try:
-        before = last.replace(year=last.year - 1)
-    except ValueError:  # 29 February
-        before = last - dt.timedelta(days=366)
+    leap = (last.month, last.day) == (2, 29)
+    before = last - dt.timedelta(days=366) if leap else last.replace(year=last.year - 1)
     return Period("year", before + dt.timedelta(days=1), last)
 
 
