@@ -56,9 +56,9 @@ def contents(folder: Path) -> dict[str, Path]:
     files = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and path.name not in SKIPPED and not any(part.startswith(".") for part in inside.parts):
-            if "failed" not in inside.parts and "history" not in inside.parts:
-                files[inside.as_posix()] = path
+        aside = any(part.startswith(".") or part in ("failed", "history") for part in inside.parts)
+        if path.is_file() and path.name not in SKIPPED and not aside:
+            files[inside.as_posix()] = path
     return files
 
 
