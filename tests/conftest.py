@@ -1,24 +1,34 @@
-"""What all tests share: a cache of their own, and one Spark session."""
+"""What all tests share: a cache of their own, values made once, one Spark session, a Postgres, and a word on skips."""
 
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
+import pickle
 import shutil
 import tempfile
+import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+
+from .postgres import server
 
 # Two workers on two cores: threads of numerical libraries would only get in each other's way, as they would in kernels.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+ROOT = Path(__file__).resolve().parents[1]
 # PySpark's own: sockets that its gateway leaves to the garbage collector, names that pandas and Arrow are giving up.
 SPARK_NOISE = ("ignore::Warning:pyspark", "ignore::Warning:py4j", "ignore::ResourceWarning")
+# Files that take longest, longest first: a worker that began one of them last would work alone for minutes.
+LONGEST = ()
 OWNED = pytest.StashKey[Path]()
 
 
@@ -27,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[OWNED] = Path(tempfile.mkdtemp(prefix="crmlab-tests-"))
         os.environ["CRMLAB_CACHE"] = str(config.stash[OWNED] / "cache")
+        os.environ["CRMLAB_TESTS_SHARED"] = str(config.stash[OWNED] / "shared")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -34,11 +45,70 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[OWNED], ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        # A JVM and a server are started once, by the one worker that runs all tests that need them.
+        for fixture in ("spark", "postgres"):
+            if fixture in getattr(item, "fixturenames", ()) or item.get_closest_marker(fixture):
+                item.add_marker(pytest.mark.xdist_group(fixture))
+                item.add_marker(getattr(pytest.mark, fixture))
+        if item.get_closest_marker("postgres") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.proof)
         if item.get_closest_marker("spark"):
             for noise in SPARK_NOISE:
                 item.add_marker(pytest.mark.filterwarnings(noise))
+    place = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: 0 if item.get_closest_marker("spark") else 1 + place.get(item.path.stem, len(place)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out groups whole, and files whole; the longest first."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Files(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scope = super()._split_scope(nodeid)
+            return scope if scope != nodeid else nodeid.split("::", 1)[0]
+
+    config.option.loadscopereorder = False
+    return Files(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that skips in CI fails: what is missing there would be missing for years, and nobody would see it."""
+    report = yield
+    expected = hasattr(report, "wasxfail") or item.get_closest_marker("may_skip")
+    if report.skipped and not expected and os.environ.get("CI", "").lower() in ("1", "true"):
+        said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome, report.longrepr = "failed", f"{said}\nNothing may be skipped in CI but what is marked may_skip."
+    return report
+
+
+@cache
+def digest() -> str:
+    """A digest of the package's code and of the data sets that it names."""
+    found = hashlib.sha256()
+    for path in sorted([*(ROOT / "crmlab").rglob("*.py"), *(ROOT / "data").glob("*.toml")]):
+        found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def once(name: str, make: Callable[[], Any]) -> Any:
+    """A value that is made by the first worker who asks for it in a run, and read from a file by the others."""
+    folder = Path(os.environ["CRMLAB_TESTS_SHARED"])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{digest()}.pickle"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            made = pickle.dumps(make())
+            path.with_suffix(".part").write_bytes(made)
+            path.with_suffix(".part").replace(path)
+    return pickle.loads(path.read_bytes())
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +127,21 @@ def spark() -> Iterator[Any]:
         warnings.simplefilter("ignore")
         session.stop()
         gc.collect()  # what is left of the gateway, while nobody minds
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a Postgres of the run's own; skips where there is none."""
+    with server() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_server: str) -> str:
+    """The address of an empty database, one for each file of tests."""
+    import psycopg
+
+    name = f"tests_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server, autocommit=True) as session:
+        session.execute(f"create database {name}")
+    return postgres_server.rpartition("/")[0] + f"/{name}"

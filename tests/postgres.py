@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-USER, PASSWORD = "clerk", "swordfish"
+# A password that an address must escape.
+USER, PASSWORD = "clerk", "p:w/d +%@5"
 
 
 def _program(name: str) -> str | None:
@@ -75,7 +77,7 @@ def server() -> Iterator[str]:
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c max_connections=20"
     call(postgres, "-D", str(place), "-w", "-t", "30", "-l", str(folder / "log"), "-o", options, "start")
     try:
-        yield f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+        yield f"postgresql://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
     finally:
         call(postgres, "-D", str(place), "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)

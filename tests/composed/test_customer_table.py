@@ -16,7 +16,6 @@ from crmlab.data.publish import publish
 from crmlab.data.published import CUSTOMERS, PUBLISHED
 from crmlab.features.customers import customer_summary
 from crmlab.features.lifecycle import STATES
-from tests.postgres import server
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +57,14 @@ def test_offers_go_to_nobody_who_must_not_be_contacted(shop, table):
     assert {offer for text in table["next_offers"].dropna() for offer in text.split(" ")} <= known
 
 
-def test_postgres_holds_the_same(table, monkeypatch):
+def test_postgres_holds_the_same(table, postgres, monkeypatch):
     import psycopg
 
-    with server() as address:
-        monkeypatch.setenv("CRM_PLACE", address)
-        run = publish({CUSTOMERS: table}, "env:CRM_PLACE")
-        names = [column.name for column in PUBLISHED]
-        with psycopg.connect(address) as con:
-            rows = con.execute(f"select {', '.join(names)}, run from {CUSTOMERS} order by customer_id").fetchall()
+    monkeypatch.setenv("CRM_PLACE", postgres)
+    run = publish({CUSTOMERS: table}, "env:CRM_PLACE")
+    names = [column.name for column in PUBLISHED]
+    with psycopg.connect(postgres) as con:
+        rows = con.execute(f"select {', '.join(names)}, run from {CUSTOMERS} order by customer_id").fetchall()
     assert {row[-1] for row in rows} == {run}
     found = pd.DataFrame([row[:-1] for row in rows], columns=names)
     assert found["customer_id"].tolist() == table["customer_id"].tolist()

@@ -23,8 +23,6 @@ from crmlab.data.campaign_events import make_event
 from crmlab.data.campaigns import CampaignMemory, fingerprint, open_memory
 from crmlab.errors import CampaignError
 
-from .helpers_postgres import server
-
 CODES = {"spring-1": "AYADH7", "spring-2": "5VDWQ5"}
 
 
@@ -70,19 +68,13 @@ def results(campaign: str = "spring", scale: float = 1.0) -> pd.DataFrame:
     return frame.assign(estimate=frame["sum"].where(compared), low=-1.0, high=np.inf, p_value=0.5, level=0.95)
 
 
-@pytest.fixture(scope="module")
-def database():
-    with server() as url:
-        yield url
-
-
-@pytest.fixture(params=["folder", "postgres"])
+@pytest.fixture(params=["folder", pytest.param("postgres", marks=pytest.mark.postgres)])
 def memory(request, tmp_path, monkeypatch):
     if request.param == "folder":
         return open_memory(tmp_path / "campaigns")
     import psycopg
 
-    url = request.getfixturevalue("database")
+    url = request.getfixturevalue("postgres")
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("drop table if exists crmlab_campaign_events")
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", url)

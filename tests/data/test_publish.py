@@ -16,15 +16,9 @@ from click.testing import CliRunner
 from crmlab.data.publish import publish
 from crmlab.data.published import CUSTOMERS, DICTIONARY, PUBLISHED, Published
 from crmlab.errors import PublishError
-from tests.postgres import PASSWORD, server
 
+PASSWORD = "swordfish"
 KEY = Published("customer_id", "text", "who", required=True, key=True)
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with server() as address:
-        yield address
 
 
 def frame(version=1, n=50):

@@ -1,8 +1,7 @@
-"""What the tests of reductions share: a Spark session, and one reduction on both engines."""
+"""What the tests of reductions share: one reduction on both engines."""
 
 from __future__ import annotations
 
-import shutil
 import warnings
 
 import ibis
@@ -20,19 +19,6 @@ TYPES = {
     "acquired_at": pa.date32(),
     "name": pa.string(),
 }
-
-
-@pytest.fixture(scope="session")
-def spark():
-    """A local Spark session; skips where Java is not there."""
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java, and there is none on the PATH.")
-    pytest.importorskip("pyspark", reason="Spark is not installed: it comes with requirements-dev.lock.")
-    from crmlab.data.engines import spark as connect
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PySpark's own: sockets of its gateway, old names of the standard library
-        return connect()._session
 
 
 @pytest.fixture

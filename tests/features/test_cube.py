@@ -17,7 +17,6 @@ from crmlab.errors import DataError, MissingTableError, ParameterError
 from crmlab.features.cube import ALL, MISSING, OTHER, cube, cube_table
 from crmlab.features.dimensions import MEASURES, dimensions
 from tests.features.helpers import lines, money, receipts
-from tests.postgres import server
 
 MONEY = pa.decimal128(18, 4)
 
@@ -244,20 +243,19 @@ def test_cube_is_the_same_on_spark(both):
     assert flags == {tuple(int(i not in c) for i in range(4)) for k in range(5) for c in combinations(range(4), k)}
 
 
-def test_cube_is_the_same_on_postgres():
+def test_cube_is_the_same_on_postgres(postgres):
     from ibis.util import gen_name
 
-    with server() as address:
-        con = ibis.postgres.connect(**{**parts(address), "schema": "public"})
-        duck = small()
-        mine = Data()
-        mine.tables = duck.tables
-        for name in duck.tables:
-            mine._found[name] = con.create_table(gen_name(name), duck.table(name).to_pyarrow())
-        by, measures = ["country", "category", "month"], list(MEASURES)
-        one, two = (cube(data, by, measures, as_of="2024-04-09", min_group=1) for data in (duck, mine))
-        pd.testing.assert_frame_equal(one, two)
-        con.disconnect()
+    con = ibis.postgres.connect(**{**parts(postgres), "schema": "public"})
+    duck = small()
+    mine = Data()
+    mine.tables = duck.tables
+    for name in duck.tables:
+        mine._found[name] = con.create_table(gen_name(name), duck.table(name).to_pyarrow())
+    by, measures = ["country", "category", "month"], list(MEASURES)
+    one, two = (cube(data, by, measures, as_of="2024-04-09", min_group=1) for data in (duck, mine))
+    pd.testing.assert_frame_equal(one, two)
+    con.disconnect()
 
 
 def parts(address):
