@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 RUN := $(BIN)/python -m crmlab.cli
 
-.PHONY: help setup setup-dev report test nightly lab bench lint format notebooks-check lock clean
+.PHONY: help setup setup-dev report test proofs nightly lab bench lint format notebooks-check lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,13 +24,18 @@ setup-dev:
 report: setup ## render every report that a data set allows: make report DATA=cdnow
 	@$(RUN) run --data "$(DATA)" --out "$(OUT)"
 
-test: setup-dev lint ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
-	@# customer_profile needs a customer: it is run with one in tests/composed.
-	$(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cacheprovider -o addopts="" -o testpaths=notebooks \
-		--ignore=notebooks/customer_profile.ipynb notebooks
+NBVAL = $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cacheprovider -o addopts="" -o testpaths=notebooks
 
-nightly: setup-dev ## slow proofs
+test: setup-dev lint ## all tests but the long ones: style, types, notebooks, tests
+	@# customer_profile needs a customer: make proofs runs it with one.
+	$(NBVAL) --ignore=notebooks/customer_profile.ipynb --ignore=notebooks/explore notebooks
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q --durations=10
+
+proofs: setup-dev ## the long ones: whole reports, browsers, Spark, servers, attacks
+	$(NBVAL) notebooks/explore
+	$(BIN)/python -m pytest -m "proof and not nightly" -n 2 --dist loadgroup -q --durations=10
+
+nightly: setup-dev ## what takes hours
 	$(BIN)/python -m pytest -m nightly -q -s
 
 lint: setup-dev ## style, types and floors

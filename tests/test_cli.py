@@ -86,6 +86,7 @@ def test_check_lists_every_problem_and_fails(tmp_path):
     assert "first in row 2 below the header. Found: 'x'." in done.output
 
 
+@pytest.mark.proof
 def test_from_own_file_to_first_report_in_three_commands(tmp_path):
     project = tmp_path / "project"
     (project / "data").mkdir(parents=True)

@@ -114,7 +114,7 @@ def test_data_readme_dictionary_is_that_of_the_tables():
 
 def test_make_help_lists_the_targets():
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("report", "test", "lab", "bench", "lint", "clean"):
+    for target in ("report", "test", "proofs", "nightly", "lab", "bench", "lint", "clean"):
         assert re.search(rf"^  make {target} ", done.stdout, flags=re.M)
 
 

@@ -93,6 +93,7 @@ def test_nothing_after_the_day_is_shown(tmp_path):
     assert early.metrics["occasions"].value == 9
 
 
+@pytest.mark.proof
 def test_the_notebook_runs_with_a_customer(tmp_path):
     # The one notebook that cannot run as it stands: nbval passes over it.
     command = [sys.executable, "-m", "crmlab.cli", "run", "customer_profile", "-p", "customer_id=C000001"]

@@ -147,6 +147,7 @@ def test_assign_never_changes():
     assert "".join(found["cell_id"]) == "babaa00000ab"
 
 
+@pytest.mark.proof
 def test_assign_takes_tables_of_both_engines(both):
     frame = people(400)[["customer_id", "household_id"]]
     expected = by_id(assign(frame, CELLS, SALT))

@@ -130,7 +130,7 @@ def test_rules_from_the_engine_are_those_from_memory(unit, least, most):
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("unit", ["order", "customer"])
+@pytest.mark.parametrize("unit", ["order", pytest.param("customer", marks=pytest.mark.proof)])
 def test_pairs_and_matrix_on_both_engines(both, unit):
     frame = random_lines(2, 150, 25)
     duck, spark = both(lambda lines: pair_counts(lines, unit, min_count=2, max_items=6), lines=frame)

@@ -212,7 +212,7 @@ def test_cell_moments_are_the_same_whatever_the_order_of_rows():
         np.testing.assert_array_equal(one[name].scatter, two[name].scatter)
 
 
-@pytest.mark.parametrize("household", [None, "unit"])
+@pytest.mark.parametrize("household", [pytest.param(None, marks=pytest.mark.proof), "unit"])
 def test_cell_moments_on_both_engines(both, household):
     frame = random_rows(homes=150)
 
@@ -229,6 +229,7 @@ def test_cell_moments_on_both_engines(both, household):
     assert len(duck) == 3
 
 
+@pytest.mark.proof
 def test_outcomes_on_both_engines(both):
     rng = np.random.default_rng(5)
     people = [f"c{k}" for k in range(60)]

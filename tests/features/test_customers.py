@@ -499,23 +499,26 @@ HISTORY = orders(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("unit", ["day", "week", "month"])
+@pytest.mark.parametrize("unit", [*(pytest.param(unit, marks=pytest.mark.proof) for unit in ("day", "week")), "month"])
 def test_engines_customer_summary(both, unit):
     one, other = both(lambda orders: customer_summary(orders, "2024-01-21", unit=unit), orders=HISTORY)
     assert len(one) == 3
     _same(one, other)
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_customer_summary_start(both):
     _same(*both(lambda orders: customer_summary(orders, start="2024-01-04"), orders=HISTORY))
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_without_return_amount(both):
     _same(*both(customer_summary, orders=HISTORY.drop(columns="return_amount")))
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_distinct_states(both):
     one, other = both(lambda orders: distinct_states(customer_summary(orders, unit="month")), orders=HISTORY)
@@ -523,6 +526,7 @@ def test_engines_distinct_states(both):
     _same(one, other)
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_holdout_summary(both):
     one, other = both(lambda orders: holdout_summary(orders, "2024-01-08", "2024-02-29", unit="week"), orders=HISTORY)
@@ -530,6 +534,7 @@ def test_engines_holdout_summary(both):
     _same(one, other)
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_occasion_days(both):
     _same(*both(occasion_days, orders=HISTORY))

@@ -296,6 +296,17 @@ def test_cohorts_by_hand():
 
 
 @pytest.mark.spark
+def test_transitions_on_both_engines(both):
+    frame = make_shop(60, seed=4).tables["orders"][["customer_id", "ordered_at", "amount"]].copy()
+    frame["amount"] = [Decimal(f"{amount:.2f}") for amount in frame["amount"]]
+    limits = Thresholds(50, 120, 280, multiples=(1.29, 2.45, 4.61), own_from=4)
+    duck, spark = both(lambda orders: transitions(orders, ["2025-01-31", "2025-06-30"], limits), orders=frame)
+    assert len(duck)
+    pd.testing.assert_frame_equal(duck, spark, check_dtype=False)
+
+
+@pytest.mark.proof
+@pytest.mark.spark
 def test_lifecycle_on_both_engines(both):
     shop = make_shop(150, seed=4)
     frame = shop.tables["orders"][["customer_id", "ordered_at", "amount"]].copy()

@@ -219,6 +219,7 @@ def _same(one, other):
             assert left.astype(str).tolist() == right.astype(str).tolist(), column
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 @pytest.mark.parametrize("name", BROKEN)
 def test_engines_rule(both, name):
@@ -230,6 +231,7 @@ def test_engines_rule(both, name):
     _same(one, other)
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_rule_check(spark, tmp_path):
     frames = {**CLEAN, **BROKEN["Duplicates"][0]}
@@ -255,11 +257,13 @@ def test_engines_largest_orders(both):
     _same(one, other)
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_daily(both):
     _same(*both(daily, orders=CLEAN["orders"]))
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_engines_without_occasion(both):
     one, other = both(without_occasion, orders=BROKEN["Customers who bought"][0]["orders"])

@@ -29,6 +29,7 @@ from .helpers import (
     wait_for,
 )
 
+pytestmark = pytest.mark.proof
 # The quick notebook: heading, parameters, injected parameters, saving, a short wait; what a test adds is cell 5.
 ADDED = 5
 

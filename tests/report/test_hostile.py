@@ -28,6 +28,7 @@ from .helpers import (
 )
 from .test_pages import CHARTS, PROBE
 
+pytestmark = pytest.mark.proof
 SCRIPT = "<script>window.hacked=1</script>"
 HANDLER = '"><img src=x onerror=window.hacked=1>'
 # What templates, formats, spreadsheets, terminals and layouts trip over.

@@ -11,6 +11,7 @@ import pytest
 from .conftest import Shop
 from .helpers import broken_links, crmlab, environment, files_of, made, pages_of, read_page, shown
 
+pytestmark = pytest.mark.proof
 SCHEMES = ("light", "dark")
 WIDTHS = (1280, 380)
 # A4 less the margins of the page's print style, in CSS pixels.

@@ -9,6 +9,8 @@ from crmlab.report.jobs import Order
 from crmlab.report.records import history, read_record
 from crmlab.report.runner import Settings, run_reports
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
