@@ -26,7 +26,7 @@ report: setup ## render every report that a data set allows: make report DATA=cd
 
 NBVAL = $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cacheprovider -o addopts="" -o testpaths=notebooks
 
-test: setup-dev lint ## all tests but the long ones: style, types, notebooks, tests
+test: setup-dev lint ## style, types, notebooks, and all tests but the long ones
 	@# customer_profile needs a customer: make proofs runs it with one.
 	$(NBVAL) --ignore=notebooks/customer_profile.ipynb --ignore=notebooks/explore notebooks
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q --durations=10
@@ -35,7 +35,7 @@ proofs: setup-dev ## the long ones: whole reports, browsers, Spark, servers, att
 	$(NBVAL) notebooks/explore
 	$(BIN)/python -m pytest -m "proof and not nightly" -n 2 --dist loadgroup -q --durations=10
 
-nightly: setup-dev ## what takes hours
+nightly: setup-dev ## the slowest proofs, run by hand before an issue is closed
 	$(BIN)/python -m pytest -m nightly -q -s
 
 lint: setup-dev ## style, types and floors

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 from filelock import FileLock
 
@@ -28,7 +29,23 @@ ROOT = Path(__file__).resolve().parents[1]
 # PySpark's own: sockets that its gateway leaves to the garbage collector, names that pandas and Arrow are giving up.
 SPARK_NOISE = ("ignore::Warning:pyspark", "ignore::Warning:py4j", "ignore::ResourceWarning")
 # Files that take longest, longest first: a worker that began one of them last would work alone for minutes.
-LONGEST = ()
+LONGEST = (
+    "test_guess",
+    "test_contract",
+    "test_scorecard",
+    "test_churn",
+    "test_customer_value",
+    "test_faults",
+    "test_reproducible",
+    "test_hostile",
+    "test_pages",
+    "test_comparisons",
+    "test_source",
+    "test_clean",
+    "test_campaign_results",
+    "test_cross_sell",
+    "test_offers",
+)
 OWNED = pytest.StashKey[Path]()
 
 
@@ -105,10 +122,30 @@ def once(name: str, make: Callable[[], Any]) -> Any:
     path = folder / f"{name}-{digest()}.pickle"
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            made = pickle.dumps(make())
-            path.with_suffix(".part").write_bytes(made)
+            # Charts hold functions of functions, which pickle alone cannot write.
+            path.with_suffix(".part").write_bytes(cloudpickle.dumps(make()))
             path.with_suffix(".part").replace(path)
     return pickle.loads(path.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def opened_once() -> Callable[[str], Any]:
+    """A function that opens a data set of the project, once for each worker; what is read is cached between them."""
+    from crmlab import open_dataset
+
+    return cache(open_dataset)
+
+
+@pytest.fixture(scope="session")
+def result_of(opened_once: Callable[[str], Any]) -> Callable[[str, str], Any]:
+    """A function that gives what an analysis finds, with the parameters as they are, in a data set of the project."""
+    from crmlab.report.registry import analysis
+
+    def found(name: str, data: str) -> Any:
+        module = analysis(name)
+        return once(f"result-{name}-{data}", lambda: module.run(opened_once(data), module.Params()))
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,8 @@ def rows_of(orders):
 
 
 @pytest.fixture(scope="module")
-def result():
-    return analysis.run(crmlab.open_dataset("shop"))
+def result(result_of):
+    return result_of("churn", "shop")
 
 
 def test_findings_and_list_hang_together(result):

@@ -16,8 +16,8 @@ from crmlab.errors import MissingTableError, ParameterError
 
 
 @pytest.fixture(scope="module")
-def result():
-    return analysis.run(crmlab.open_dataset("shop"))
+def result(result_of):
+    return result_of("cross_sell", "shop")
 
 
 def write(folder, rows, header="order_id,customer_id,ordered_at,product_id,quantity,amount"):

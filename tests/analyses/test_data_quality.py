@@ -12,11 +12,6 @@ from crmlab.errors import ParameterError, SourceError
 from crmlab.style import Format
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("CRMLAB_CACHE", str(tmp_path_factory.getbasetemp() / "quality-cache"))
-
-
 def data(folder, rows, top=""):
     (folder / "o.csv").write_text("order_id,customer_id,ordered_at,amount\n" + "".join(f"{row}\n" for row in rows))
     (folder / "q.toml").write_text(f'{top}\n[orders]\nfile = "o.csv"\n')

@@ -31,8 +31,8 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def result(data):
-    return analysis.run(data)
+def result(result_of):
+    return result_of("lifecycle", "shop")
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,8 @@ from crmlab.errors import DataError, ParameterError
 from crmlab.style import Format
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
-def sample(own_cache):
+def sample():
     return crmlab.open_dataset("cdnow_sample")
 
 

@@ -107,8 +107,8 @@ def test_learning_up_to_a_day_ignores_gaps_that_end_later():
 
 
 @pytest.fixture(scope="module")
-def result():
-    return analysis.run(crmlab.open_dataset("shop"))
+def result(result_of):
+    return result_of("triggers", "shop")
 
 
 def test_page_and_list_hang_together(result):

@@ -31,10 +31,8 @@ TERMS = Terms(Expected(0.02, 0.018, 0.022, "data"), 40.0, 30.0, 20.0, 0.7, 100.0
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield crmlab.open_dataset("shop")
+def shop():
+    return crmlab.open_dataset("shop")
 
 
 @pytest.fixture(scope="module")
@@ -385,10 +383,8 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     assert shares.loc[shares["label"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
 
 
-def test_orders_only_work_and_say_what_is_not_known(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        result = analysis.run(crmlab.open_dataset("cdnow_sample"))
+def test_orders_only_work_and_say_what_is_not_known():
+    result = analysis.run(crmlab.open_dataset("cdnow_sample"))
     said = " ".join(result.warnings)
     for words in (
         "may be contacted is not known",

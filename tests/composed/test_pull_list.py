@@ -20,10 +20,8 @@ END = dt.date(2025, 12, 31)
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield crmlab.open_dataset("shop")
+def shop():
+    return crmlab.open_dataset("shop")
 
 
 def people(**columns):
@@ -309,27 +307,22 @@ def test_only_what_is_asked_for_is_computed(shop, monkeypatch):
         customer_outputs(shop, END, ["tier"])
 
 
-def test_outputs_are_those_of_the_reports(shop):
-    from crmlab.analyses import rfm
-    from crmlab.composed import triggers
-
+def test_outputs_are_those_of_the_reports(shop, result_of):
     found = customer_outputs(shop, END, ["segment", "trigger", "offer_product", "offer_chance"]).set_index("customer_id")
     assert len(found) == len(shop.customers.to_pyarrow())
-    scored = rfm.run(shop).outputs["customers"].frame.set_index("customer_id")["segment"]
+    scored = result_of("rfm", "shop").outputs["customers"].frame.set_index("customer_id")["segment"]
     assert found["segment"].dropna().sort_index().equals(scored.sort_index().astype(found["segment"].dtype))
-    actions = triggers.run(shop).outputs["actions"].frame
+    actions = result_of("triggers", "shop").outputs["actions"].frame
     assert {who: set(some) for who, some in found["trigger"].items() if some} == {
         who: set(some) for who, some in actions.groupby("customer_id")["trigger"]
     }
     assert found["offer_chance"].dropna().between(0, 1).all() and found["offer_product"].dropna().map(len).max() == 3
 
 
-def test_data_with_orders_only_work_and_say_what_is_not_there(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        data = crmlab.open_dataset("cdnow_sample")
-        pulled = pull_list(data, "days_since_last <= 200; orders >= 2")
-        known = known_columns(data)
+def test_data_with_orders_only_work_and_say_what_is_not_there():
+    data = crmlab.open_dataset("cdnow_sample")
+    pulled = pull_list(data, "days_since_last <= 200; orders >= 2")
+    known = known_columns(data)
     assert 100 < pulled.size < 600
     assert set(pulled.frame["contactable"]) == {"not known"}
     assert pulled.notes == (

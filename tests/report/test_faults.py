@@ -209,6 +209,7 @@ def fill(disk: Path, room: int) -> None:
         stream.write(b"\0" * max(0, free - room))
 
 
+@pytest.mark.may_skip("mounting needs a right that containers may not have")
 def test_disk_full(project: Project, good: Path, disk: Path) -> None:
     project.out = disk / "reports"
     shutil.copytree(good, project.out)
@@ -228,6 +229,7 @@ def test_disk_full(project: Project, good: Path, disk: Path) -> None:
     assert_next_run_succeeds(project, "--force")
 
 
+@pytest.mark.may_skip("mounting needs a right that containers may not have")
 def test_reports_folder_read_only(project: Project, good: Path, disk: Path) -> None:
     project.out = disk / "reports"
     shutil.copytree(good, project.out)
