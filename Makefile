@@ -29,11 +29,11 @@ NBVAL = $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cachep
 test: setup-dev lint ## style, types, notebooks, and all tests but the long ones
 	@# customer_profile needs a customer: make proofs runs it with one.
 	$(NBVAL) --ignore=notebooks/customer_profile.ipynb --ignore=notebooks/explore notebooks
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations=10
 
 proofs: setup-dev ## the long ones: whole reports, browsers, Spark, servers, attacks
 	$(NBVAL) notebooks/explore
-	$(BIN)/python -m pytest -m "proof and not nightly" -n 2 --dist loadgroup -q --durations=10
+	$(BIN)/python -m pytest -m "proof and not nightly" -n 2 --dist loadfile -q --durations=10
 
 nightly: setup-dev ## the slowest proofs, run by hand before an issue is closed
 	$(BIN)/python -m pytest -m nightly -q -s

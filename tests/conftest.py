@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import os
 import pickle
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    groups = {}
     for item in items:
-        # A JVM and a server are started once, by the one worker that runs all tests that need them.
         for fixture in ("spark", "postgres"):
             if fixture in getattr(item, "fixturenames", ()) or item.get_closest_marker(fixture):
-                item.add_marker(pytest.mark.xdist_group(fixture))
                 item.add_marker(getattr(pytest.mark, fixture))
+                groups[item.nodeid] = fixture
         if item.get_closest_marker("postgres") or item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.proof)
         if item.get_closest_marker("spark"):
@@ -77,19 +78,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.filterwarnings(noise))
     place = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: 0 if item.get_closest_marker("spark") else 1 + place.get(item.path.stem, len(place)))
+    # For the scheduler, which knows names only. (xdist's own groups do nothing under pytest 9.)
+    path = shared() / f"groups-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}.json"
+    path.write_text(json.dumps(groups), encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hand out groups whole, and files whole; the longest first."""
-    if config.getvalue("dist") != "loadgroup":
+    """Hand out files whole, the longest first, and a JVM and a server to the one worker that runs all tests that need them."""
+    if config.getvalue("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadGroupScheduling
+    from xdist.scheduler import LoadFileScheduling
 
-    class Files(LoadGroupScheduling):
+    class Files(LoadFileScheduling):
+        @cached_property
+        def groups(self) -> dict[str, str]:
+            # Asked for after every worker has collected.
+            return json.loads(next(shared().glob("groups-gw*.json")).read_text(encoding="utf-8"))
+
         def _split_scope(self, nodeid: str) -> str:
-            scope = super()._split_scope(nodeid)
-            return scope if scope != nodeid else nodeid.split("::", 1)[0]
+            return self.groups.get(nodeid) or super()._split_scope(nodeid)
 
     config.option.loadscopereorder = False
     return Files(config, log)
@@ -115,11 +123,16 @@ def digest() -> str:
     return found.hexdigest()[:16]
 
 
-def once(name: str, make: Callable[[], Any]) -> Any:
-    """A value that is made by the first worker who asks for it in a run, and read from a file by the others."""
+def shared() -> Path:
+    """A folder that all workers of a run share."""
     folder = Path(os.environ["CRMLAB_TESTS_SHARED"])
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{digest()}.pickle"
+    return folder
+
+
+def once(name: str, make: Callable[[], Any]) -> Any:
+    """A value that is made by the first worker who asks for it in a run, and read from a file by the others."""
+    path = shared() / f"{name}-{digest()}.pickle"
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             # Charts hold functions of functions, which pickle alone cannot write.
