@@ -6,7 +6,7 @@ OUT ?= reports
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-RUN := $(BIN)/python -m crmlab.cli
+RUN := $(BIN)/python -m crmlab.cli.commands
 
 .PHONY: help setup setup-dev report test proofs nightly lab bench lint format notebooks-check lock clean
 
@@ -38,7 +38,7 @@ proofs: setup-dev ## the long ones: whole reports, browsers, Spark, servers, att
 nightly: setup-dev ## the slowest proofs, run by hand before an issue is closed
 	$(BIN)/python -m pytest -m nightly -q -s
 
-lint: setup-dev ## style, types and floors
+lint: setup-dev ## style, types and the rules of imports
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy

@@ -43,8 +43,8 @@ def make(folder: Path) -> None:
 
 
 def ours(table):  # type: ignore[no-untyped-def]
-    from crmlab.features.campaign_moments import cell_statistics
-    from crmlab.models.comparisons import compare_cells
+    from crmlab.analyses.campaigns.moments import cell_statistics
+    from crmlab.models.testing.comparisons import compare_cells
 
     stats = cell_statistics(table, METRICS, covariates=["past"], rates=["response"])
     return compare_cells(stats, control="cell-0", metrics=METRICS, adjust="past")
@@ -113,7 +113,8 @@ def assign_all() -> None:
     import numpy as np
     import pandas as pd
 
-    from crmlab.features.assignment import assign, hash_keys
+    from crmlab.analyses.campaigns.assignment import assign
+    from crmlab.analyses.campaigns.hashing import hash_keys
 
     people = pd.DataFrame({"customer_id": [f"C{k:08}" for k in range(CONTACTS)]}).astype({"customer_id": "str"})
     shares = {f"cell-{k}": 1 / CELLS for k in range(CELLS)}

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crmlab.features.snapshots import snapshots, with_model
+from crmlab.analyses.churn.reductions import snapshots, with_model
 
 DAYS = ["2024-06-30", "2024-08-31", "2024-10-31", "2024-12-31", "2025-02-28", "2025-04-30"]
 WINDOW, WITHIN = 60, 180

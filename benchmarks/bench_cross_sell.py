@@ -52,9 +52,9 @@ def make(path: Path, baskets: int, giant: int = 0) -> None:
 def ours(path: str, least: int) -> int:
     import ibis
 
-    from crmlab.features.baskets import basket_matrix
-    from crmlab.models.association import redundant, rules
-    from crmlab.models.itemsets import itemsets
+    from crmlab.analyses.cross_sell.baskets import basket_matrix
+    from crmlab.models.baskets.association import redundant, rules
+    from crmlab.models.baskets.frequent import itemsets
 
     lines = ibis.duckdb.connect().read_parquet(path)
     return len(redundant(rules(itemsets(basket_matrix(lines, min_count=least), least))))
@@ -81,7 +81,7 @@ def child(which: str, path: str, least: int) -> None:
     import mlxtend.frequent_patterns  # noqa: F401
     import pandas as pd  # noqa: F401
 
-    import crmlab.models.association  # noqa: F401
+    import crmlab.models.baskets.association  # noqa: F401
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     begun = time.perf_counter()

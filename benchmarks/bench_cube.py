@@ -53,7 +53,7 @@ def make(folder: Path) -> None:
 
 def race(con, data, measures: dict[str, str], rounds: int) -> None:  # type: ignore[no-untyped-def]
     """Both in turn; prints the ratio of their medians."""
-    from crmlab.features.cube import cube
+    from crmlab.history.cubes import cube
 
     query = BARE.format(measures=", ".join(measures.values()))
     ours, bare, seconds = None, None, ([], [])  # type: ignore[var-annotated]

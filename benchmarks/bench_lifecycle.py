@@ -41,8 +41,8 @@ def ours(path: Path, tenth: bool = False):  # type: ignore[no-untyped-def]
     """The moves between all dates; those of all customers with rhythms of their own."""
     import ibis
 
-    from crmlab.features.lifecycle import transitions
-    from crmlab.features.rhythm import Thresholds
+    from crmlab.analyses.lifecycle.reductions import transitions
+    from crmlab.analyses.lifecycle.rhythm import Thresholds
 
     orders = ibis.duckdb.connect().read_parquet(str(path))
     if tenth:

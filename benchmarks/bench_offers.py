@@ -80,7 +80,7 @@ class Tables:
 
 def ours(folder: Path) -> dict[str, object]:
     """Features to ranked frame, weights learnt on the way."""
-    from crmlab.analyses.cross_sell_offers import next_best_offers
+    from crmlab.analyses.cross_sell.offers import next_best_offers
 
     begun = time.perf_counter()
     found = next_best_offers(Tables(folder), k=K, horizon=HORIZON)  # type: ignore[arg-type]
@@ -128,10 +128,10 @@ def same(folder: Path) -> dict[str, object]:
 
     import numpy as np
 
-    from crmlab.analyses.cross_sell_blend import AGAIN, NEW, Ingredients, Weights
-    from crmlab.analyses.cross_sell_rank import ranked
-    from crmlab.analyses.cross_sell_state import goods_of, state_at
-    from crmlab.models.blend import Blend
+    from crmlab.analyses.cross_sell.blend import AGAIN, NEW, Ingredients, Weights
+    from crmlab.analyses.cross_sell.rank import ranked
+    from crmlab.analyses.cross_sell.state import goods_of, state_at
+    from crmlab.models.baskets.ranking import Blend
 
     data = Tables(folder)
     state = state_at(data, dt.date(2025, 12, 30), HORIZON)  # type: ignore[arg-type]

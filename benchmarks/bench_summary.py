@@ -72,7 +72,7 @@ def ours(path: Path, rounds: int) -> tuple[list[float], list[float]]:
     import duckdb
     import ibis
 
-    from crmlab.features.customers import customer_summary, distinct_states
+    from crmlab.history.customers import customer_summary, distinct_states
 
     con = ibis.duckdb.connect()
     bare = duckdb.connect()
@@ -98,7 +98,7 @@ def against_lifetimes(path: Path, rounds: int) -> tuple[list[float], list[float]
     import ibis
     from lifetimes.utils import summary_data_from_transaction_data
 
-    from crmlab.features.customers import customer_summary
+    from crmlab.history.customers import customer_summary
 
     con = ibis.duckdb.connect()
     orders = con.read_parquet(str(path))
@@ -130,7 +130,7 @@ def memory(path: str) -> None:
     ours_alone = Path(path)
     import ibis
 
-    from crmlab.features.customers import customer_summary, distinct_states
+    from crmlab.history.customers import customer_summary, distinct_states
 
     con = ibis.duckdb.connect()
     con.create_table("summary", obj=customer_summary(con.read_parquet(str(ours_alone)), as_of="2025-12-30"), temp=True)

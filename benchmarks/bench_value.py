@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlab.models.bg_nbd import BGNBD
-from crmlab.models.pareto_nbd import ParetoNBD
+from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.pareto_nbd import ParetoNBD
 
 HORIZON = 90.0
 QUICK = "--quick" in sys.argv

@@ -1,20 +1,30 @@
 """crmlab: a customer-analytics workbench that lives in Jupyter.
 
-The package has floors; a module imports only from floors below its own.
+The package is cut by subject where it speaks of customers, and by layer for what all subjects share. A package imports only
+from those below it; a subject imports another only through its face, the ``__init__`` of its folder.
 
-=====  ==========================  ==================================================================
-floor  where                       what it does
-=====  ==========================  ==================================================================
-0      ``crmlab.errors``           every exception and the wording of its message
-1      ``crmlab.data``             where records come from: canonical tables, sources, data sets
-2      ``crmlab.models``           mathematics, one model per file; knows nothing of CRM tables
-3      ``crmlab.features``         reductions of order histories, always as of a date
-4      ``crmlab.result``           what an analysis returns; ``crmlab.style``: how it looks
-5      ``crmlab.analyses``         one module per question: ``NEEDS``, ``Params``, ``run``
-6      ``crmlab.composed``         the same form, built from the steps of other analyses
-7      ``crmlab.report``           runs notebooks and renders them into pages
-top    ``crmlab.cli``              the ``crmlab`` command
-=====  ==========================  ==================================================================
+=====================  ===============================================================================================
+``crmlab.cli``         the ``crmlab`` command
+``crmlab.report``      runs notebooks and renders them into pages; knows the analyses by the names in its registry
+``crmlab.analyses``    one folder per subject, all of one form: ``NEEDS``, ``Params``, ``run`` and what others may use
+``crmlab.history``     an order history as of a day: the only place that cuts time
+``crmlab.data``        where records come from: data sets, reading, the campaign memory, ``crmlab new``, simulated worlds
+``crmlab.models``      mathematics, one model per file; knows nothing of CRM: ``btyd``, ``testing``, ``baskets`` and more
+``crmlab.page``        what an analysis returns, and how it looks
+``crmlab.errors``      every exception; ``crmlab.lazy``: public names that are imported on first use
+=====================  ===============================================================================================
+
+The subjects, each above those that it may ask::
+
+    customer_profile
+    scorecard
+    campaigns (with campaigns.design and campaigns.results)
+    customers
+    churn
+    triggers
+    cross_sell, lifecycle, rfm
+    customer_value
+    data_quality
 
 Three names are enough to begin::
 
@@ -25,22 +35,14 @@ Three names are enough to begin::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-__all__ = ["__version__", "open_dataset", "run_notebook"]
+from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import open_dataset
     from crmlab.report.notebook import run_notebook
 
-_HOMES = {"open_dataset": "crmlab.data.dataset", "run_notebook": "crmlab.report.notebook"}
-
-
-def __getattr__(name: str) -> Any:
-    # Imported on first use, so that `import crmlab` (and `crmlab --help`) stays instant.
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'crmlab' has no attribute {name!r}")
+__version__ = "0.1.0"
+__all__ = ["__version__", "open_dataset", "run_notebook"]
+__getattr__, __dir__ = lazy_names(__name__)

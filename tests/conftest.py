@@ -167,7 +167,7 @@ def spark() -> Iterator[Any]:
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("Spark needs Java, and there is none on the PATH.")
     pytest.importorskip("pyspark", reason="Spark is not installed: it comes with requirements-dev.lock.")
-    from crmlab.data.engines import spark as connect
+    from crmlab.data.reading.engines import spark as connect
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -195,3 +195,35 @@ def postgres(postgres_server: str) -> str:
     with psycopg.connect(postgres_server, autocommit=True) as session:
         session.execute(f"create database {name}")
     return postgres_server.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture
+def both(spark: Any, tmp_path: Path) -> Callable[..., list[Any]]:
+    """A function that runs a reduction of tables on DuckDB and on Spark, and returns both answers in one order."""
+    import ibis
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tests.frames import TYPES
+
+    backends = (ibis.duckdb.connect(), ibis.pyspark.connect(spark))
+    count = 0
+
+    def run(reduce: Callable[..., Any], **frames: Any) -> list[Any]:
+        nonlocal count
+        count += 1
+        paths = {}
+        for name, frame in frames.items():
+            paths[name] = tmp_path / f"{name}{count}.parquet"
+            schema = pa.schema([(column, TYPES.get(column, pa.string())) for column in frame.columns])
+            pq.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False), paths[name])
+        answers = []
+        for backend in backends:
+            tables = {name: backend.read_parquet(str(path)) for name, path in paths.items()}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # PySpark asks Arrow and pandas for names that they are giving up
+                answer = reduce(**tables).to_pyarrow().to_pandas()
+            answers.append(answer.sort_values(list(answer.columns), ignore_index=True))
+        return answers
+
+    return run

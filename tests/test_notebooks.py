@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from crmlab.data.project import home
+from crmlab.page.params import specs
 from crmlab.report import registry
-from crmlab.report.params import cell_source, specs
+from crmlab.report.params import cell_source
 
 NAMES = registry.report_names()
 

@@ -152,7 +152,7 @@ def test_no_generated_report_is_tracked():
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from click.testing import CliRunner; from crmlab.cli import main; "
+        "import sys; from click.testing import CliRunner; from crmlab.cli.commands import main; "
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0; "
         "print([m for m in ('pandas', 'ibis', 'numpy', 'papermill', 'nbconvert', 'matplotlib', 'rich') if m in sys.modules])"
     )

@@ -1,1 +1,1 @@
-"""One module per question, all of one form: ``NEEDS``, ``Params``, ``run``."""
+"""One folder per subject, all of one form; the map is the docstring of :mod:`crmlab`, the reports are in its registry."""

@@ -1,22 +1,20 @@
-"""Where records come from: canonical tables, sources, data sets; and simulated worlds, made by ``make_shop`` and ``make_donors``."""
+"""Where records come from: data sets, reading, canonical tables, the campaign memory, ``crmlab new``, and simulated worlds.
+
+Code that runs on anybody's data never imports the simulator; where a data set says that it is simulated, it is made through
+this face.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.data.donors import make_donors
-    from crmlab.data.shop import make_shop
+    from crmlab.data.catalog import dataset_names
+    from crmlab.data.dataset import Dataset, open_dataset
+    from crmlab.data.shop.donors import make_donors
+    from crmlab.data.shop.make import make_shop
 
-__all__ = ["make_donors", "make_shop"]
-
-_HOMES = {"make_donors": "crmlab.data.donors", "make_shop": "crmlab.data.shop"}
-
-
-def __getattr__(name: str) -> Any:
-    # Imported on first use: only who asks for a simulated world pays for the simulator.
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'crmlab.data' has no attribute {name!r}")
+__all__ = ["Dataset", "dataset_names", "make_donors", "make_shop", "open_dataset"]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -17,9 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from crmlab.data.catalog import Descriptor
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import cache_folder
 from crmlab.errors import SourceError
+
+__all__ = ["LOOKS", "code_digest", "file_digest", "key_of", "materialised", "write_aside"]
 
 
 def file_digest(path: Path) -> str:
@@ -66,7 +68,9 @@ LOOKS = ("title", "description", "licence", "customer", "currency", "report", "g
 def code_digest() -> str:
     """Return the sha256 of the code that makes canonical tables: a change of it makes the cache anew."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

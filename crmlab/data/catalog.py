@@ -6,11 +6,11 @@ import os
 import tomllib
 from pathlib import Path
 
-from crmlab.data.descriptor import Descriptor, ReportSection, TableSection, parse
+from crmlab.data.descriptor import Descriptor, TableSection, parse
 from crmlab.data.project import home, private_data
 from crmlab.errors import DescriptorError
 
-__all__ = ["Descriptor", "ReportSection", "TableSection", "dataset_names", "find", "load", "locate", "matches", "parse"]
+__all__ = ["dataset_names", "find", "load", "locate", "matches"]
 
 
 def dataset_names() -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 
 from crmlab.errors import ParameterError
 
+__all__ = ["ALPHABET", "LEAST", "MOST", "check_character", "check_code", "normalised", "response_codes"]
+
 # Neither 0, O, 1 nor I, and of 2 and Z, 5 and S, 8 and B the figure only. 29 characters: a prime.
 ALPHABET = "23456789ACDEFGHJKLMNPQRTUVWXY"
 LEAST, MOST = 3, 27  # characters before the check character

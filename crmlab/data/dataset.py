@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data import build, engines
 from crmlab.data.catalog import load
-from crmlab.data.clean import LedgerRow, clean
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.ledger import ledger, problems
-from crmlab.data.raw import Raw, literal
+from crmlab.data.reading import building as build
+from crmlab.data.reading import engines
+from crmlab.data.reading.cleaning import LedgerRow, clean
+from crmlab.data.reading.ledgers import ledger, problems
+from crmlab.data.reading.raw import Raw, literal
 from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, MissingTableError, ParameterError
 
 if TYPE_CHECKING:
     import ibis
     from ibis.backends import BaseBackend
+
+__all__ = ["Dataset", "check_source", "open_dataset"]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from crmlab.data.goals import Goal, parse_goals
 from crmlab.data.tables import TABLES
 from crmlab.errors import DescriptorError
 
+__all__ = ["LEAST_CUSTOMERS", "SIMULATED", "SOURCE_KINDS", "Descriptor", "ReportSection", "TableSection", "parse"]
+
 SOURCE_KINDS = ("files", "duckdb", "postgres", "spark", "shop", "donors")
 # Simulated data sets, and the tables that each gives itself.
 SIMULATED = {

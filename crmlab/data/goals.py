@@ -9,6 +9,8 @@ from typing import Any
 
 from crmlab.errors import DescriptorError
 
+__all__ = ["MEASURES", "Aim", "Goal", "parse_goals"]
+
 
 @dataclass(frozen=True)
 class Aim:

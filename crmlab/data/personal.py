@@ -10,6 +10,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+__all__ = ["concepts", "is_bare_name", "is_personal", "plain"]
+
 # English, German, French, Spanish, Dutch; without accents, umlauts both as in "stuck" and as in "stueck".
 _VOCABULARY = {
     "customer": "customer customers cust client clients kunde kunden kd kdn cliente clientes klant klanten member "

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from crmlab.errors import NotInProjectError
 
+__all__ = ["cache_folder", "home", "private_data"]
+
 
 def _is_home(folder: Path) -> bool:
     return (folder / "notebooks").is_dir() and (folder / "data").is_dir()

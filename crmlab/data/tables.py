@@ -21,6 +21,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandera.ibis import DataFrameSchema
 
+__all__ = [
+    "CELLS",
+    "CONTACTS",
+    "CUSTOMERS",
+    "IBIS_TYPES",
+    "KIND_WORDS",
+    "ORDERS",
+    "ORDER_LINES",
+    "PRODUCTS",
+    "RESPONSES",
+    "TABLES",
+    "Column",
+    "Kind",
+    "TableSpec",
+    "labels",
+    "schema",
+]
+
 Kind = Literal["text", "time", "date", "money", "number", "flag"]
 
 IBIS_TYPES: dict[Kind, str] = {

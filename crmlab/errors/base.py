@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+__all__ = ["CrmlabError", "MissingTableError", "NotInProjectError", "ParameterError", "hint_at", "listing", "shown"]
+
 
 def listing(names: Iterable[Any], limit: int = 12) -> str:
     """Join names with commas, cut after ``limit``."""

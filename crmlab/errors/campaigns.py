@@ -8,6 +8,8 @@ from typing import Any
 
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
+__all__ = ["CampaignError"]
+
 
 class CampaignError(CrmlabError, ValueError):
     """Cells of a campaign do not make a test, or the campaign memory cannot take or give what was asked for."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
+__all__ = ["DataError", "DescriptorError", "SourceError", "TooLittleError"]
+
 
 class DescriptorError(CrmlabError, ValueError):
     """The TOML file of a data set cannot be understood."""

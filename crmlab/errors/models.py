@@ -7,6 +7,8 @@ from typing import Any
 
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
+__all__ = ["ConvergenceError", "InfiniteMeanError", "ModelError", "NotIdentifiableError"]
+
 
 class ModelError(CrmlabError, ValueError):
     """A model cannot be fitted to what it was given, or cannot answer what it was asked."""

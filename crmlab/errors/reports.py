@@ -7,6 +7,8 @@ from typing import Any
 
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 
+__all__ = ["PlanError", "PublishError", "ReportError"]
+
 
 class ReportError(CrmlabError, RuntimeError):
     """A report cannot be run, rendered or written."""

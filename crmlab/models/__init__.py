@@ -1,1 +1,165 @@
-"""Mathematics, one model per file; knows nothing of CRM tables."""
+"""Mathematics, one model per file: arrays and frames in, no word of CRM; nothing is imported but errors.
+
+>>> from crmlab.models import BGNBD, GammaGamma, compare_cells, required_size
+>>> BGNBD().unit
+'week'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.models.baskets.association import redundant, rules
+    from crmlab.models.baskets.basket_null import BasketNull, StratifiedNull
+    from crmlab.models.baskets.bridge_mlxtend import from_mlxtend, to_mlxtend
+    from crmlab.models.baskets.frequent import itemsets, pair_codes
+    from crmlab.models.baskets.ranking import Blend, hits_of, list_measures
+    from crmlab.models.baskets.recommend import ItemSimilarity, bm25
+    from crmlab.models.baskets.substitution import substitutes
+    from crmlab.models.btyd.bg_bb import BGBB
+    from crmlab.models.btyd.bg_nbd import BGNBD
+    from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
+    from crmlab.models.btyd.forecasting import coverage, forecast, recent_rate, seasonal_factors
+    from crmlab.models.btyd.future import Future
+    from crmlab.models.btyd.gamma_gamma import GammaGamma
+    from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
+    from crmlab.models.btyd.mbg_nbd import MBGNBD
+    from crmlab.models.btyd.pareto_nbd import ParetoNBD
+    from crmlab.models.btyd.posterior import Posterior
+    from crmlab.models.btyd.sbg import SBG
+    from crmlab.models.btyd.selection import compare
+    from crmlab.models.btyd.tracking import track
+    from crmlab.models.classification import (
+        auc,
+        average_precision,
+        bootstrap,
+        brier,
+        brier_skill,
+        calibration_line,
+        expected_maximum_profit,
+        top_lift,
+    )
+    from crmlab.models.decomposition import apportion, decompose, growth, product_effects
+    from crmlab.models.intervals import (
+        clopper_pearson,
+        median_interval,
+        normal_quantile,
+        proportion_intervals,
+        share_of_total,
+        wilson,
+    )
+    from crmlab.models.markov import Projection, markov_value, project, transition_probabilities
+    from crmlab.models.survival import cumulative_incidence, given_waited, kaplan_meier, median_time
+    from crmlab.models.testing.cells import CellStatistics
+    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, paired, sample_ratio
+    from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
+    from crmlab.models.testing.max_t import critical_value, holm
+    from crmlab.models.testing.meta import fade, pool
+    from crmlab.models.testing.power import (
+        Money,
+        Rate,
+        Ratio,
+        control_share,
+        design_effect,
+        detectable_effect,
+        planned_profit,
+        power_of,
+        required_size,
+        smallest_paying,
+    )
+    from crmlab.models.testing.sequential import boundaries, error_of
+    from crmlab.models.testing.uplift import depth_curve, segment_uplift, slices
+
+__all__ = [
+    "BGBB",
+    "BGNBD",
+    "MBGNBD",
+    "SBG",
+    "BasketNull",
+    "Blend",
+    "CellStatistics",
+    "CustomerValue",
+    "Future",
+    "GammaGamma",
+    "ItemSimilarity",
+    "Money",
+    "ParetoNBD",
+    "Portfolio",
+    "Posterior",
+    "Projection",
+    "Rate",
+    "Ratio",
+    "SampleRatio",
+    "StratifiedNull",
+    "aliases",
+    "apportion",
+    "auc",
+    "average_precision",
+    "bm25",
+    "bootstrap",
+    "boundaries",
+    "brier",
+    "brier_skill",
+    "calibration_line",
+    "clopper_pearson",
+    "compare",
+    "compare_cells",
+    "component_differences",
+    "control_share",
+    "coverage",
+    "critical_value",
+    "cross_check",
+    "cumulative_incidence",
+    "decompose",
+    "depth_curve",
+    "design_cells",
+    "design_effect",
+    "detectable_effect",
+    "error_of",
+    "expected_maximum_profit",
+    "factorial_effects",
+    "fade",
+    "forecast",
+    "from_mlxtend",
+    "given_waited",
+    "growth",
+    "hits_of",
+    "holm",
+    "itemsets",
+    "kaplan_meier",
+    "list_measures",
+    "markov_value",
+    "median_interval",
+    "median_time",
+    "normal_quantile",
+    "pair_codes",
+    "paired",
+    "planned_profit",
+    "pool",
+    "portfolio",
+    "power_of",
+    "product_effects",
+    "project",
+    "proportion_intervals",
+    "recent_rate",
+    "redundant",
+    "required_size",
+    "rules",
+    "sample_ratio",
+    "seasonal_factors",
+    "segment_uplift",
+    "share_of_total",
+    "slices",
+    "smallest_paying",
+    "substitutes",
+    "to_lifetimes",
+    "to_mlxtend",
+    "top_lift",
+    "track",
+    "transition_probabilities",
+    "wilson",
+]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -5,6 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "FEW",
+    "FloatArray",
+    "clopper_pearson",
+    "median_interval",
+    "normal_quantile",
+    "proportion_intervals",
+    "share_of_total",
+    "wilson",
+]
+
 FloatArray = npt.NDArray[np.float64]
 
 

@@ -13,8 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
-from crmlab.models.special import Array
+
+__all__ = [
+    "Moves",
+    "Projection",
+    "markov_value",
+    "project",
+    "resampled_matrices",
+    "resampled_rewards",
+    "transition_probabilities",
+]
 
 _TOLERANCE = 1e-8
 

@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
-from crmlab.models.special import Array
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["at", "cumulative_incidence", "given_waited", "kaplan_meier", "median_time"]
 
 
 def kaplan_meier(

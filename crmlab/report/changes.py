@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crmlab.page.format import Format
 from crmlab.report.records import RunRecord
-from crmlab.style import Format
+
+__all__ = ["VERDICTS", "Change", "compare", "differences", "kind_of"]
 
 # How a change is judged.
 VERDICTS = {
@@ -70,7 +72,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     Parameters
     ----------
     before, after : mapping
-        Name → estimate as :meth:`crmlab.result.Estimate.to_dict` gives it.
+        Name → estimate as :meth:`crmlab.page.result.Estimate.to_dict` gives it.
 
     Returns
     -------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html import escape
 
+__all__ = ["GLOSSARY", "explain"]
+
 # One meaning each (the words of the field). Longer terms come first, so that "test cell" is not taken for "cell".
 GLOSSARY = {
     "incremental profit": "what would not have been earned without the contact, after its cost: cell less control",

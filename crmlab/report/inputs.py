@@ -9,8 +9,12 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from urllib.parse import unquote, urlsplit
 
-from crmlab.data import build, cache, dataset
-from crmlab.data.catalog import Descriptor, load
+from crmlab.data import cache, dataset
+from crmlab.data.catalog import load
+from crmlab.data.descriptor import Descriptor
+from crmlab.data.reading import building as build
+
+__all__ = ["Inputs", "inspect", "secrets_of", "with_memory"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def _with_looks(key: str, descriptor: Descriptor) -> str:
 def with_memory(fingerprint: str | None, module: object) -> str | None:
     """Return the fingerprint of what a report reads: that of the data, and of the campaign memory where it reads that too.
 
-    A module of ``analyses`` or ``composed`` says so with ``MEMORY = True``. Then its report is made again when a campaign is
+    A report says so with ``MEMORY = True``. Then its report is made again when a campaign is
     planned, launched, measured or closed.
 
     Raises
@@ -74,7 +78,7 @@ def with_memory(fingerprint: str | None, module: object) -> str | None:
     """
     if fingerprint is None or not getattr(module, "MEMORY", False):
         return fingerprint
-    from crmlab.data.campaigns import fingerprint as of_memory
+    from crmlab.data.memory.campaigns import fingerprint as of_memory
 
     return hashlib.sha256(f"{fingerprint}\x1f{of_memory()}".encode()).hexdigest()
 

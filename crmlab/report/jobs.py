@@ -12,8 +12,10 @@ from typing import Any
 
 from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
-from crmlab.report import params as parameters
+from crmlab.page import params as parameters
 from crmlab.report.registry import analysis, report_names
+
+__all__ = ["Job", "Order", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from typing import Any
 
 import crmlab
 
+__all__ = ["installed", "installed_digest", "notebook_digest", "run_key", "source_digest"]
+
 
 def run_key(notebook: Path, params: dict[str, Any], data: str, engine: str | None, fingerprint: str | None) -> str | None:
     """Return the key of a run, or None where the contents of its source cannot be told (a database): then it always runs.

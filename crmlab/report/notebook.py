@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from crmlab.data.dataset import Dataset, open_dataset
-from crmlab.report.params import build
+from crmlab.page.params import build
+from crmlab.page.result import Result
 from crmlab.report.registry import analysis
-from crmlab.report.save import save
-from crmlab.result import Result
+from crmlab.report.saving import save
+
+__all__ = ["TARGET", "run_notebook"]
 
 # Set by the runner for the kernel of one notebook: where the result is to be saved.
 TARGET = "CRMLAB_TARGET"

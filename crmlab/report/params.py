@@ -5,163 +5,20 @@ The dataclass is the single source: names, types, defaults, and help (the commen
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import io
-import tokenize
-import types
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterable
+from typing import Any
 
 from crmlab.errors import ParameterError
+from crmlab.page.params import REQUIRED, specs
 
-REQUIRED = dataclasses.MISSING
+__all__ = ["COMMON", "assignments", "cell_source"]
+
+
 # What every notebook has before the fields of its Params.
 COMMON = {
     "data": "data set: a name in data/, or the path of a TOML file",
     "engine": 'where reductions run: None (DuckDB, or the data set\'s own database) or "spark"',
 }
-
-
-@dataclass(frozen=True)
-class Spec:
-    """One parameter: name, type, default (``REQUIRED`` where there is none) and help."""
-
-    name: str
-    type: Any
-    default: Any
-    help: str
-
-    @property
-    def type_name(self) -> str:
-        """The type as people write it."""
-        return str(self.type) if get_origin(self.type) else getattr(self.type, "__name__", str(self.type))
-
-
-def specs(params: type[Any]) -> tuple[Spec, ...]:
-    """Return the parameters of a Params class, in order.
-
-    Examples
-    --------
-    >>> from crmlab.analyses.rfm import Params
-    >>> spec = specs(Params)[2]
-    >>> spec.name, spec.default, spec.help
-    ('bins', 5, 'score bins per dimension, 2 to 10')
-    """
-    hints = get_type_hints(params)
-    comments = _comments(params)
-    result = []
-    for field in dataclasses.fields(params):
-        default = field.default
-        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        result.append(Spec(field.name, hints[field.name], default, comments.get(field.name, "")))
-    return tuple(result)
-
-
-def build(analysis: str, params: type[Any], values: Mapping[str, Any]) -> Any:
-    """Make checked Params from given values.
-
-    Parameters
-    ----------
-    analysis : str
-        Name of the report, for messages.
-    params : type
-        The Params class.
-    values : mapping
-        Given values; texts (from a command line) are brought to the field's type.
-
-    Returns
-    -------
-    Params
-
-    Raises
-    ------
-    ParameterError
-        Unknown name, wrong type, out of range, or a required one missing.
-
-    Examples
-    --------
-    >>> from crmlab.analyses.rfm import Params
-    >>> build("rfm", Params, {"bins": "4"}).bins
-    4
-    >>> build("rfm", Params, {"bin": 4})
-    Traceback (most recent call last):
-    crmlab.errors.ParameterError: Unknown parameter 'bin' for rfm. Did you mean 'bins'?
-    """
-    known = {spec.name: spec for spec in specs(params)}
-    converted = {}
-    for name, value in values.items():
-        if name not in known:
-            raise ParameterError.unknown(analysis, name, known)
-        converted[name] = convert(analysis, known[name], value)
-    for spec in known.values():
-        if spec.default is REQUIRED and spec.name not in converted:
-            raise ParameterError.expected(analysis, spec.name, "given", "nothing")
-    return params(**converted)
-
-
-def convert(analysis: str, spec: Spec, value: Any) -> Any:
-    """Bring one value to the type of its parameter.
-
-    Raises
-    ------
-    ParameterError
-        It cannot be.
-    """
-    kind, optional = _unwrap(spec.type)
-    if value is None or (optional and isinstance(value, str) and value.strip().lower() in ("none", "")):
-        if optional:
-            return None
-        raise ParameterError.expected(analysis, spec.name, _words(kind), value)
-    try:
-        return _converted(kind, value)
-    except (TypeError, ValueError) as error:
-        raise ParameterError.expected(analysis, spec.name, _words(kind), value) from error
-
-
-def _unwrap(kind: Any) -> tuple[Any, bool]:
-    if get_origin(kind) in (Union, types.UnionType):
-        rest = [arg for arg in get_args(kind) if arg is not type(None)]
-        return rest[0], len(rest) < len(get_args(kind))
-    return kind, False
-
-
-def _converted(kind: Any, value: Any) -> Any:
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)[0]
-        items = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else list(value)
-        return tuple(_converted(inner, item) for item in items)
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        return (
-            {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()]
-            if (str(value).lower() in ("true", "yes", "1", "false", "no", "0"))
-            else _refuse()
-        )
-    if kind is int:
-        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-            _refuse()
-        return int(value)
-    if kind is float:
-        if isinstance(value, bool):
-            _refuse()
-        return float(value)
-    if kind is str:
-        return value if isinstance(value, str) else _refuse()
-    return value
-
-
-def _refuse() -> Any:
-    raise ValueError
-
-
-def _words(kind: Any) -> str:
-    if get_origin(kind) is tuple:
-        return "a list, with commas between"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(kind, str(kind))
 
 
 def assignments(texts: Iterable[str]) -> dict[str, str]:
@@ -186,7 +43,7 @@ def cell_source(params: type[Any], data: str = "shop") -> str:
 
     Examples
     --------
-    >>> from crmlab.analyses.rfm import Params
+    >>> from crmlab.analyses.rfm.report import Params
     >>> print(cell_source(Params).splitlines()[0])
     data = "shop"  # data set: a name in data/, or the path of a TOML file
     """
@@ -199,35 +56,3 @@ def cell_source(params: type[Any], data: str = "shop") -> str:
 
 def _literal(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) and '"' not in value else repr(value)
-
-
-def plain(params: Any) -> dict[str, Any]:
-    """Return the values of a Params as plain JSON values.
-
-    Examples
-    --------
-    >>> from crmlab.analyses.rfm import Params
-    >>> plain(Params())["bins"]
-    5
-    """
-    return {
-        field.name: list(value) if isinstance(value := getattr(params, field.name), tuple) else value
-        for field in dataclasses.fields(params)
-    }
-
-
-def _comments(params: type[Any]) -> dict[str, str]:
-    """The comment behind each field of a dataclass, from its source."""
-    source = inspect.cleandoc("\n" + inspect.getsource(params))
-    result: dict[str, str] = {}
-    name, depth = None, 0
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.OP:
-            depth += (token.string in "([{") - (token.string in ")]}")
-        if token.type == tokenize.NAME and token.start[1] == 4 and depth == 0:
-            name = token.string
-        elif token.type == tokenize.COMMENT and name is not None and token.start[1] > 4:
-            result.setdefault(name, token.string.lstrip("# ").strip())
-        elif token.type == tokenize.NEWLINE:
-            name = None
-    return result

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from crmlab.errors import ReportError
 
+__all__ = ["BROWSERS", "find_browser", "to_pdf"]
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _QUIET = (
     "--headless",

@@ -9,6 +9,8 @@ from typing import Any
 
 from crmlab.report.records import RunRecord
 
+__all__ = ["Progress"]
+
 _WORDS = {
     "ok": "done",
     "up_to_date": "up to date",

@@ -12,14 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab import __version__
 from crmlab.data.cache import write_aside
-from crmlab.data.catalog import Descriptor
+from crmlab.data.descriptor import Descriptor
 from crmlab.errors import ReportError
+from crmlab.page.tokens import TOKENS
 from crmlab.report.glossary import explain
 from crmlab.report.registry import label
-from crmlab.style import TOKENS
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+__all__ = [
+    "LARGEST_PAGE",
+    "TEMPLATES",
+    "foot",
+    "head",
+    "masthead",
+    "page",
+    "page_part",
+    "render_folder",
+    "scrub",
+    "stylesheet",
+    "valid",
+    "written",
+]
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_PAGE = 500_000  # bytes

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.catalog import Descriptor, load
+from crmlab.data.catalog import load
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError
-from crmlab.report import params as parameters
+from crmlab.page import params as parameters
 from crmlab.report.inputs import Inputs, inspect, with_memory
 from crmlab.report.jobs import Job, Order, plan_jobs
 from crmlab.report.keys import run_key
@@ -32,6 +33,8 @@ from crmlab.report.swap import put_in_place, sweep
 if TYPE_CHECKING:
     from crmlab.report.execution import Execution
     from crmlab.report.kernels import Kernels
+
+__all__ = ["TOO_LITTLE", "Batch", "Crew", "Settings", "run_reports"]
 
 
 # Errors that say that the data do not allow a report. One that nobody asked for by name is then passed over.

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from crmlab.data.cache import write_aside
-from crmlab.data.catalog import Descriptor, load
+from crmlab.data.catalog import load
+from crmlab.data.descriptor import Descriptor
 from crmlab.errors import ReportError
+from crmlab.page.format import Format
 from crmlab.report.changes import compare
 from crmlab.report.jobs import runs_unasked
 from crmlab.report.records import RunRecord, history
 from crmlab.report.registry import analysis, label, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
-from crmlab.style import Format
+
+__all__ = ["Entry", "entries", "index_page", "render_again", "write_index"]
 
 
 @dataclass(frozen=True)

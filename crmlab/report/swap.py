@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+__all__ = ["put_in_place", "sweep"]
+
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 _HERE = -100  # AT_FDCWD
 

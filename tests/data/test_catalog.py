@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crmlab.data import catalog
-from crmlab.data.catalog import Descriptor
+from crmlab.data.descriptor import Descriptor
 from crmlab.errors import CrmlabError, DescriptorError
 
 

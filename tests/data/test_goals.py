@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from crmlab.analyses.scorecard.estimation import MEASURES as MEASURED
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import parse
 from crmlab.data.goals import MEASURES, Goal
 from crmlab.errors import DescriptorError
-from crmlab.features.period_estimates import MEASURES as MEASURED
 
 GOOD = {"measure": "revenue", "target": 1_200_000, "by": dt.date(2026, 6, 30), "owner": "Head of retail"}
 

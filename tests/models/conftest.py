@@ -21,7 +21,7 @@ def _cache(tmp_path_factory):
 
 def _read(reduce, name: str, **options) -> pd.DataFrame:
     import crmlab
-    from crmlab.features import customers
+    from crmlab.history import customers
 
     with warnings.catch_warnings():
         # Ibis asks pandas for an option that pandas 3.1 deprecates.

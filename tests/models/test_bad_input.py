@@ -9,13 +9,13 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ConvergenceError, CrmlabError, ModelError
-from crmlab.models.bg_bb import BGBB
-from crmlab.models.bg_nbd import BGNBD
-from crmlab.models.customer_value import CustomerValue
-from crmlab.models.gamma_gamma import GammaGamma
-from crmlab.models.mbg_nbd import MBGNBD
-from crmlab.models.pareto_nbd import ParetoNBD
-from crmlab.models.sbg import SBG
+from crmlab.models.btyd.bg_bb import BGBB
+from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.customer_value import CustomerValue
+from crmlab.models.btyd.gamma_gamma import GammaGamma
+from crmlab.models.btyd.mbg_nbd import MBGNBD
+from crmlab.models.btyd.pareto_nbd import ParetoNBD
+from crmlab.models.btyd.sbg import SBG
 
 HISTORY_MODELS = [BGNBD, MBGNBD, ParetoNBD, BGBB]
 GIVEN = {

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlab.errors import ModelError
-from crmlab.models.decomposition import FACTORS, GROUPS, apportion, decompose, growth
-from crmlab.models.effects import product_effects
+from crmlab.models.decomposition import FACTORS, GROUPS, apportion, decompose, growth, product_effects
 
 positive = st.floats(0.01, 1000)
 

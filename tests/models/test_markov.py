@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 
 from crmlab.errors import ModelError
 from crmlab.models.intervals import wilson
-from crmlab.models.markov import (
-    markov_value,
-    project,
-    resampled_matrices,
-    resampled_rewards,
-    transition_probabilities,
-)
+from crmlab.models.markov import markov_value, project, resampled_matrices, resampled_rewards, transition_probabilities
 
 # Pfeifer and Carraway (2000), Modeling customer relationships as Markov chains, Journal of Interactive Marketing 14: the example of
 # a catalogue firm. A purchase brings NC = 40, a mailing costs M = 4, d = 0.2; who was last seen five periods ago is given up.

@@ -64,7 +64,7 @@ def environment(cache: Path, **extra: str) -> dict[str, str]:
 def crmlab(*arguments: str | Path, env: dict[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``crmlab`` to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "crmlab.cli", *map(str, arguments)],
+        [sys.executable, "-m", "crmlab.cli.commands", *map(str, arguments)],
         env=env,
         cwd=cwd or ROOT,
         capture_output=True,
@@ -139,7 +139,7 @@ def start(*arguments: str | Path, env: dict[str, str]) -> Runner:
     """Start ``crmlab`` in a fresh process."""
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
-        [sys.executable, "-m", "crmlab.cli", *map(str, arguments)],
+        [sys.executable, "-m", "crmlab.cli.commands", *map(str, arguments)],
         env={**env, MARK: mark},
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -218,10 +218,10 @@ def _nurse() -> None:
     import nbconvert  # noqa: F401
     import rich.console  # noqa: F401
 
-    import crmlab.cli
+    import crmlab.cli.commands
     import crmlab.report.execution
     import crmlab.report.progress
-    import crmlab.report.rerun
+    import crmlab.report.reruns
     from crmlab.report.registry import analysis, report_names
 
     for name in report_names():
@@ -238,7 +238,7 @@ def _nurse() -> None:
             os.environ.update(order["env"])
             sys.argv = ["crmlab", *order["arguments"]]
             exec(order["prepare"], {})
-            crmlab.cli.main()
+            crmlab.cli.commands.main()
             os._exit(0)
         print(json.dumps(pid), flush=True)
         sys.stdin.readline()
@@ -475,7 +475,7 @@ def new_project(folder: Path, cache: Path, saved: Path, nursery: Nursery, names:
 def save_results(folder: Path, cache: Path) -> None:
     """Save the results of both reports on cdnow_sample, as their notebooks would."""
     script = (
-        "import sys, pathlib, crmlab\nfrom crmlab.report.registry import analysis\nfrom crmlab.report.save import save\n"
+        "import sys, pathlib, crmlab\nfrom crmlab.report.registry import analysis\nfrom crmlab.report.saving import save\n"
         "data = crmlab.open_dataset('cdnow_sample')\n"
         "for name in ('rfm', 'data_quality'):\n"
         "    folder = pathlib.Path(sys.argv[1]) / name\n    folder.mkdir(parents=True)\n"

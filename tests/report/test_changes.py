@@ -1,8 +1,8 @@
 import pytest
 
+from crmlab.page.format import Format
 from crmlab.report.changes import compare, differences
 from crmlab.report.records import RunRecord
-from crmlab.style import Format
 
 
 def share(value, low=None, high=None):

@@ -7,8 +7,8 @@ import types
 import pandas as pd
 import pytest
 
-from crmlab.data.campaigns import open_memory
 from crmlab.data.catalog import load
+from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError
 from crmlab.report.inputs import Inputs, secrets_of, with_memory
 

@@ -5,7 +5,8 @@ import pytest
 
 from crmlab.analyses import rfm
 from crmlab.errors import ParameterError
-from crmlab.report.params import REQUIRED, assignments, build, cell_source, plain, specs
+from crmlab.page.params import REQUIRED, build, plain, specs
+from crmlab.report.params import assignments, cell_source
 
 
 @dataclass(frozen=True, kw_only=True)

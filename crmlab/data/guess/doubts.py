@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from crmlab.data.guess.profile import Profile, is_contact, is_person
+from crmlab.data.guess.profiles import Profile, is_contact, is_person
 from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible, name_score
+
+__all__ = ["say_missing", "say_unreadable", "settle_money"]
 
 
 def settle_money(roles: Roles, profiles: list[Profile]) -> None:

@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from crmlab.data.guess.profile import Profile, decimal_sign, profile
+from crmlab.data.guess.profiles import Profile, decimal_sign, profile
 from crmlab.data.guess.sniff import Sample
 from crmlab.data.personal import is_bare_name
 from crmlab.data.tables import TABLES
+
+__all__ = ["NUMBERS", "TIMES", "Roles", "assign", "complete", "is_possible", "name_score"]
 
 NUMBERS = ("amount", "quantity", "unit_price", "unit_cost")
 TIMES = ("ordered_at", "acquired_at")

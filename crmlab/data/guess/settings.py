@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from crmlab.data.guess.numbers import currencies
-from crmlab.data.guess.profile import Profile, is_contact
+from crmlab.data.guess.number_columns import currencies
+from crmlab.data.guess.profiles import Profile, is_contact
 from crmlab.data.guess.roles import TIMES, Roles
 from crmlab.data.guess.words import is_charge
+
+__all__ = ["choose_settings"]
 
 
 def choose_settings(roles: Roles, profiles: list[Profile], remarks: dict[str, str]) -> dict[str, Any]:

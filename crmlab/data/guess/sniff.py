@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from crmlab.data.guess.dates import dates
-from crmlab.data.guess.numbers import number
-from crmlab.data.guess.profile import NOTHING, is_contact
+from crmlab.data.guess.date_columns import dates
+from crmlab.data.guess.number_columns import number
+from crmlab.data.guess.profiles import NOTHING, is_contact
 from crmlab.data.guess.text import ROWS, TABLE, cleaned, read_text, unreadable
 from crmlab.data.personal import concepts
 from crmlab.data.project import private_data
-from crmlab.data.texts import unique
+from crmlab.data.reading.texts import unique
 from crmlab.errors import NotInProjectError, SourceError
 
-# As in crmlab.data.source.
+__all__ = ["ENDINGS", "Sample", "find", "sample"]
+
+# As in crmlab.data.reading.source.
 _TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _RAGGED = 'correct the file, or write bad_rows = "drop" at the top'

@@ -11,16 +11,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from crmlab.data.guess.dates import Dates
+from crmlab.data.guess.date_columns import Dates
 from crmlab.data.guess.doubts import say_missing, say_unreadable, settle_money
-from crmlab.data.guess.numbers import currencies
-from crmlab.data.guess.profile import Profile, is_contact
+from crmlab.data.guess.number_columns import currencies
+from crmlab.data.guess.profiles import Profile, is_contact
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
 from crmlab.data.guess.settings import choose_settings
 from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
 from crmlab.data.guess.text import TABLE
 from crmlab.data.personal import plain
 from crmlab.errors import SourceError
+
+__all__ = ["Guess", "dataset_name", "examples", "look"]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from crmlab.data.project import home, private_data
 from crmlab.data.tables import TABLES
 from crmlab.errors import DescriptorError, NotInProjectError
 
+__all__ = ["to_toml", "write"]
+
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
 _ORDER = ("sheet", "delimiter", "encoding", "header", "names", "decimal", "date_format")
 _REMARKS = {

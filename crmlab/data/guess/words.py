@@ -6,6 +6,8 @@ import re
 
 from crmlab.data.personal import plain
 
+__all__ = ["is_charge"]
+
 # Codes that stand among products and are none: postage, discounts, fees.
 _CHARGES = (
     "post postage shipping ship versand versandkosten porto freight delivery livraison port envio verzendkosten "

@@ -1,0 +1,55 @@
+"""Campaigns: whom to write to, in which coded test cells, and what the cells earned.
+
+What both reports share stands here: lists pulled by criteria, cells and their plan, assignment, outcomes of contacts, effects of
+past campaigns, and the commands that launch and measure. :mod:`~crmlab.analyses.campaigns.design` is the report before a campaign,
+:mod:`~crmlab.analyses.campaigns.results` the one after it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.assignment import assign, in_holdout, quotas, sample
+    from crmlab.analyses.campaigns.cells import check_cells, design_cells
+    from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
+    from crmlab.analyses.campaigns.commands import launch_campaign, measure_campaign, safe_name
+    from crmlab.analyses.campaigns.hashing import hash_keys
+    from crmlab.analyses.campaigns.lists import pull_list
+    from crmlab.analyses.campaigns.matching import match_back, match_counts
+    from crmlab.analyses.campaigns.measurement import RATIO_ALPHA, Measured, contrast, ends, known_cells, measured, ratio_of
+    from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
+    from crmlab.analyses.campaigns.plan import read_plan
+    from crmlab.analyses.campaigns.reductions import outcomes
+
+__all__ = [
+    "RATIO_ALPHA",
+    "Measured",
+    "assign",
+    "cell_moments",
+    "cell_statistics",
+    "check_campaigns",
+    "check_cells",
+    "check_tables",
+    "contrast",
+    "design_cells",
+    "ends",
+    "hash_keys",
+    "in_holdout",
+    "known_cells",
+    "launch_campaign",
+    "match_back",
+    "match_counts",
+    "measure_campaign",
+    "measured",
+    "outcomes",
+    "pull_list",
+    "quotas",
+    "ratio_of",
+    "read_plan",
+    "safe_name",
+    "sample",
+]
+__getattr__, __dir__ = lazy_names(__name__)

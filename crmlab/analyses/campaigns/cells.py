@@ -1,0 +1,240 @@
+"""The cells of the next campaign: combinations of offer, list and creative, each with a code, a share and a control."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from crmlab.data.codes import check_code, normalised, response_codes
+from crmlab.data.memory.rules import cell_problems, share_problems
+from crmlab.errors import CampaignError
+from crmlab.models.testing import factorials as designs
+from crmlab.models.testing.power import control_share
+
+__all__ = ["COLUMNS", "COMPONENTS", "Design", "check_cells", "design_cells"]
+
+
+COMPONENTS = ("offer", "list", "creative")
+COLUMNS = (
+    "campaign_id", "program_id", "cell_id", "control_cell_id", "response_code", "offer", "list", "creative", "channel",
+    "cost_per_contact", "fixed_cost", "planned_share", "opens_on", "closes_on",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Cells of a campaign, and what they can and cannot tell apart.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        Rows of the canonical table ``cells``, controls first.
+    aliases : DataFrame
+        Effects that these cells cannot tell apart, see :func:`crmlab.models.testing.factorials.aliases`.
+    warnings : tuple of str
+    """
+
+    cells: pd.DataFrame
+    aliases: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    @property
+    def controls(self) -> pd.DataFrame:
+        """Cells that others are compared with."""
+        return self.cells[self.cells["control_cell_id"].isna()]
+
+    @property
+    def treated(self) -> pd.DataFrame:
+        """Cells that are compared with a control."""
+        return self.cells[self.cells["control_cell_id"].notna()]
+
+    def shares(self) -> dict[str, float]:
+        """Share of the list by cell."""
+        return {str(name): float(share) for name, share in zip(self.cells["cell_id"], self.cells["planned_share"], strict=True)}
+
+
+def design_cells(
+    factors: Mapping[str, Sequence[str]],
+    *,
+    campaign: str = "next",
+    generators: Mapping[str, Sequence[str]] | None = None,
+    control: Mapping[str, str] | None = None,
+    share: float | str = "optimal",
+    shares: Sequence[float] | None = None,
+    codes: Sequence[str] = (),
+    taken: Collection[str] = (),
+    channel: str | Mapping[str, str] = "email",
+    cost_per_contact: float = 0.0,
+    fixed_cost: float = 0.0,
+    opens_on: dt.date | None = None,
+    closes_on: dt.date | None = None,
+) -> Design:
+    """Lay out the cells of a campaign.
+
+    Parameters
+    ----------
+    factors : mapping of "offer", "list", "creative" to their levels
+        A factor of one level is the same in all cells. With several lists each has a control of its own: people of two lists
+        cannot be compared.
+    campaign : str
+    generators : mapping of factor to factors, optional
+        For a fraction of the combinations: ``{"creative": ("offer", "list")}``, see :func:`crmlab.models.testing.factorials.design_cells`.
+    control : mapping of component to level, optional
+        What the control is sent; default: nothing.
+    share : float, "optimal" or "equal"
+        Of the control; optimal is √m / (m + √m) for m cells.
+    shares : sequence of float, optional
+        Of the controls, then of the cells, in their order, instead of ``share``. They add up to 1.
+    codes : sequence of str, optional
+        Response codes of the cells, in their order; default: made from the names.
+    taken : collection of str
+        Codes of other campaigns.
+    channel : str, or mapping of creative to channel
+    cost_per_contact, fixed_cost : float
+        Of every cell that is sent something.
+    opens_on, closes_on : date, optional
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    CampaignError
+        An unknown component, a code used twice or mistyped, shares that do not add up, a negative cost, a window that ends before it
+        begins, a campaign without cells.
+    ModelError
+        A level named twice, or generators that make no fraction.
+
+    Examples
+    --------
+    >>> design = design_cells({"offer": ["10 % off", "gift"], "creative": ["plain"]}, campaign="spring")
+    >>> design.cells[["cell_id", "control_cell_id", "response_code"]].astype(object).fillna("").values.tolist()
+    [['spring-0', '', ''], ['spring-1', 'spring-0', 'AYADH7'], ['spring-2', 'spring-0', '5VDWQ5']]
+    >>> design.cells["planned_share"].round(3).tolist()
+    [0.414, 0.293, 0.293]
+    """
+    table, found = _combinations(factors, generators)
+    lists = list(dict.fromkeys(table["list"])) if "list" in table.columns else [None]
+    several = len(lists) > 1
+    rows: list[dict[str, Any]] = []
+    for number, name in enumerate(lists, start=1):
+        sent = dict(control or {})
+        label = f"{campaign}-{number}" if several else campaign
+        rows.append({"cell_id": f"{label}-0", "control_cell_id": None, "program_id": "control", "list": name, **sent})
+    for place, row in enumerate(table.to_dict("records"), start=1):
+        label = f"{campaign}-{lists.index(row['list']) + 1}" if several else campaign
+        rows.append({"cell_id": f"{label}-{place}", "control_cell_id": f"{label}-0", "program_id": row.get("offer"), **row})
+    frame = pd.DataFrame(rows, dtype=object)
+    treated = frame["control_cell_id"].notna()
+    active = treated | frame[[name for name in ("offer", "creative") if name in frame.columns]].notna().any(axis=1)
+    frame["response_code"] = _coded(frame, active, campaign, codes, taken)
+    frame["channel"] = [_channel(channel, row.get("creative")) for row in frame.to_dict("records")]
+    frame["cost_per_contact"] = [float(cost_per_contact) if one else 0.0 for one in active]
+    frame["fixed_cost"] = [float(fixed_cost) if one else 0.0 for one in treated]
+    frame["planned_share"] = _shared(frame, len(lists), share, shares)
+    frame = frame.assign(campaign_id=campaign, opens_on=opens_on, closes_on=closes_on).reindex(columns=list(COLUMNS))
+    frame = frame.astype({"planned_share": float, "cost_per_contact": float, "fixed_cost": float})
+    check_cells(frame)
+    return Design(frame, found, _warned(frame, found, bool(control)))
+
+
+def check_cells(cells: pd.DataFrame) -> None:
+    """Raise the first thing among cells that makes their results meaningless: see :mod:`crmlab.data.memory.rules`.
+
+    Raises
+    ------
+    CampaignError
+        A cell without control, a control that is its own cell, a code used twice, shares that do not add up to 1, a negative cost, a
+        window that ends before it begins.
+    """
+    for problem in (*cell_problems(cells), *share_problems(cells)):
+        raise problem
+
+
+def _combinations(
+    factors: Mapping[str, Sequence[str]], generators: Mapping[str, Sequence[str]] | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All cells by their components, and what is aliased among those that vary."""
+    for name, levels in factors.items():
+        if name not in COMPONENTS:
+            raise CampaignError.expected("A component of cells", f"one of {', '.join(COMPONENTS)}", name)
+        if not levels or not all(isinstance(level, str) and level.strip() for level in levels):
+            raise CampaignError.expected(f"The levels of '{name}'", "at least one text", list(levels) or "none")
+    if not factors:
+        raise CampaignError.expected("The components of cells", f"some of {', '.join(COMPONENTS)}", "none")
+    varied = {name: list(levels) for name, levels in factors.items() if len(levels) > 1}
+    table = designs.design_cells(varied, generators) if varied else pd.DataFrame(index=[0])
+    for name, levels in factors.items():
+        if name not in varied:
+            table[name] = levels[0]
+    # Names of pairs are those of models; a fraction of three factors has effects of two at most that matter.
+    same = pd.DataFrame(columns=["effect", "aliased_with", "correlation", "how"])
+    if len(varied) > 1:
+        same = designs.aliases(table[list(varied)], min(2, len(varied)))
+    return table[[name for name in COMPONENTS if name in table.columns]], same
+
+
+def _coded(
+    frame: pd.DataFrame, active: pd.Series, campaign: str, codes: Sequence[str], taken: Collection[str]
+) -> list[str | None]:
+    """A code for whatever is sent."""
+    names = frame.loc[active, "cell_id"].tolist()
+    if codes and len(codes) != len(names):
+        raise CampaignError.expected("The response codes", f"one for each of {len(names)} cells", ", ".join(codes))
+    for code in codes:
+        if not check_code(code):
+            raise CampaignError.expected("A response code", "one whose last character checks the others", code)
+        if normalised(code) in {normalised(one) for one in taken}:
+            raise CampaignError.expected("A response code", "one that no other campaign has", code)
+    made = (
+        dict(zip(names, (normalised(code) for code in codes), strict=True))
+        if codes
+        else response_codes(names, campaign, taken=taken)
+    )
+    return [made.get(name) for name in frame["cell_id"]]
+
+
+def _channel(channel: str | Mapping[str, str], creative: Any) -> str:
+    if isinstance(channel, str):
+        return channel
+    return str(channel.get(creative) or next(iter(channel.values())))
+
+
+def _shared(frame: pd.DataFrame, lists: int, share: float | str, shares: Sequence[float] | None) -> list[float]:
+    treated = int(frame["control_cell_id"].notna().sum())
+    if shares is not None:
+        if len(shares) != len(frame):
+            raise CampaignError.expected("The shares", f"one for each of {len(frame)} cells, controls first", tuple(shares))
+        return [float(one) for one in shares]
+    its = control_share(max(treated // lists, 1), share)
+    return [its / lists] * lists + [(1 - its) / treated] * treated
+
+
+def _warned(frame: pd.DataFrame, same: pd.DataFrame, sent: bool) -> tuple[str, ...]:
+    """What the cells cannot tell apart, in sentences."""
+    found = []
+    parts = [name for name in COMPONENTS if frame[name].notna().any()]
+    components = {row["cell_id"]: {name: row[name] for name in parts} for row in frame.astype(object).to_dict("records")}
+    controls = {
+        row["cell_id"]: row["control_cell_id"] for row in frame.to_dict("records") if not pd.isna(row["control_cell_id"])
+    }
+    components = {name: {part: None if pd.isna(one) else one for part, one in own.items()} for name, own in components.items()}
+    differences = designs.component_differences(components, controls)
+    if sent:
+        found += [str(one) for one in differences["warning"].dropna()]
+    elif (differences["count"] > 1).any():
+        names = differences.loc[differences["count"] > 1, "differs"].iloc[0].replace(", ", " and ")
+        found.append(
+            f"The control is sent nothing, so each cell differs from it in {names} at once: what a cell earns is that of both "
+            "together, and of being contacted at all."
+        )
+    for row in same.to_dict("records"):
+        how = "cannot be told apart from" if row["how"] == "fully" else "can only partly be told apart from"
+        other = "the mean of all cells" if row["aliased_with"] == "mean" else row["aliased_with"]
+        found.append(f"The effect of {row['effect']} {how} that of {other}.")
+    return tuple(found)

@@ -1,0 +1,196 @@
+"""Checks of campaigns before anything is concluded from them: what makes results meaningless, and what weakens them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data.memory.rules import cell_problems, share_problems
+
+if TYPE_CHECKING:
+    import ibis
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["CampaignFinding", "check_campaigns", "check_tables"]
+
+
+@dataclass(frozen=True)
+class CampaignFinding:
+    """Something that weakens the results of a campaign: which check, in a sentence, and how many it is about.
+
+    ``campaign`` is None where the finding is about no single campaign.
+    """
+
+    check: str
+    sentence: str
+    count: int
+    campaign: str | None = None
+
+
+def check_campaigns(data: Dataset) -> list[CampaignFinding]:
+    """Check the campaigns of a data set.
+
+    Parameters
+    ----------
+    data : Dataset
+        With the table ``cells``; ``contacts``, ``responses`` and ``customers`` are looked at where they are there.
+
+    Returns
+    -------
+    list of CampaignFinding
+        By check, then by campaign; empty where all is well.
+
+    Raises
+    ------
+    CampaignError
+        Cells do not make a test: a control that is its own cell, that there is none of or that is of another campaign; a cell
+        without control beside others that have one; a code used twice; a negative cost; a window that ends before it begins.
+
+    Examples
+    --------
+    >>> from crmlab.data.dataset import open_dataset
+    >>> [finding.check for finding in check_campaigns(open_dataset("shop"))][:2]
+    ['two_cells', 'two_cells']
+    """
+    tables = {name: data.table(name) for name in ("contacts", "responses", "customers") if name in data.tables}
+    return check_tables(data.cells, **tables)
+
+
+def check_tables(
+    cells: ibis.Table,
+    contacts: ibis.Table | None = None,
+    responses: ibis.Table | None = None,
+    customers: ibis.Table | None = None,
+) -> list[CampaignFinding]:
+    """Check canonical tables of campaigns; see :func:`check_campaigns`."""
+    known = cells.to_pyarrow().to_pandas()
+    for problem in cell_problems(known):
+        raise problem
+    found = _of_cells(known)
+    if contacts is not None:
+        found += _of_contacts(known, cells, contacts, customers)
+    if responses is not None:
+        found += _of_responses(cells, contacts, responses)
+    return [finding for finding in found if finding.count]
+
+
+def _of_cells(known: Any) -> list[CampaignFinding]:
+    found = []
+    for campaign, mine in known.groupby("campaign_id"):
+        if mine["control_cell_id"].isna().all():
+            words = f"Campaign {campaign} has no control: what its {_many(len(mine), 'cell')} caused cannot be told."
+            found.append(CampaignFinding("no_control", words, len(mine), str(campaign)))
+    for campaign, mine in known.groupby("campaign_id"):
+        if share_problems(mine):
+            shares = mine["planned_share"]
+            missing = int(shares.isna().sum())
+            words = f"The planned shares of {campaign} add up to {float(shares.dropna().astype(float).sum()):.4g}, not to 1"
+            words += f"; {_many(missing, 'cell')} without one." if missing else "."
+            found.append(CampaignFinding("shares", words, len(mine), str(campaign)))
+    return found
+
+
+def _of_contacts(known: Any, cells: ibis.Table, contacts: ibis.Table, customers: ibis.Table | None) -> list[CampaignFinding]:
+    found = []
+    sizes = {row["cell_id"]: row["n"] for row in _rows(contacts.group_by("cell_id").agg(n=contacts.count()))}
+    for campaign, mine in known.groupby("campaign_id"):
+        empty = [name for name in sorted(mine["cell_id"]) if not sizes.get(name)]
+        if empty:
+            words = f"{_many(len(empty), 'cell')} of {campaign} without contacts: {', '.join(empty)}."
+            found.append(CampaignFinding("empty_cell", words, len(empty), str(campaign)))
+    strangers = sum(n for name, n in sizes.items() if name not in set(known["cell_id"]))
+    words = f"{_many(strangers, 'contact')} of cells that are not in the table of cells: they are left out."
+    found.append(CampaignFinding("unknown_cell", words, strangers))
+    joined = contacts.inner_join(cells.select("cell_id", "campaign_id", "control_cell_id"), "cell_id")
+    twice = joined.group_by("campaign_id", "customer_id").agg(
+        cells=joined["cell_id"].nunique(), control=joined["control_cell_id"].isnull().cast("int32").max()
+    )
+    twice = twice.filter(twice["cells"] > 1)
+    for row in _by_campaign(twice.group_by("campaign_id").agg(n=twice.count(), leaked=twice["control"].sum())):
+        words = f"{_many(row['n'], 'customer')} in two cells of {row['campaign_id']}"
+        words += f", {row['leaked']:,} of them controls that were contacted all the same." if row["leaked"] else "."
+        found.append(CampaignFinding("two_cells", words, int(row["n"]), row["campaign_id"]))
+    return found + _of_sending(cells, contacts, customers)
+
+
+def _of_sending(cells: ibis.Table, contacts: ibis.Table, customers: ibis.Table | None) -> list[CampaignFinding]:
+    """Codes, windows and consent of what was sent."""
+    found = []
+    wanted = ["cell_id", "campaign_id", "control_cell_id"]
+    wanted += [name for name in ("response_code", "closes_on") if name in cells.columns]
+    about = cells.select(wanted)
+    if "response_code" in wanted:
+        about = about.rename(own_code="response_code")
+    sent = contacts.inner_join(about, "cell_id")
+    if "response_code" in contacts.columns and "response_code" in cells.columns:
+        wrong = sent.filter(
+            sent["response_code"].notnull() & (sent["own_code"].isnull() | (sent["response_code"] != sent["own_code"]))
+        )
+        words = "with another response code than its cell's: responses will be counted where the code says."
+        found += _counted("other_code", wrong, "contact", words)
+    if "closes_on" in wanted:
+        late = sent.filter(sent["contacted_at"].cast("date") > sent["closes_on"])
+        found += _counted("late_contact", late, "contact", "after its window had closed.")
+    if customers is not None and "contactable" in customers.columns:
+        refused = customers.filter(~customers["contactable"]).select("customer_id")
+        treated = sent.filter(sent["control_cell_id"].notnull()).semi_join(refused, "customer_id")
+        found += _counted("not_contactable", treated, "contact", "of customers who may not be contacted.")
+    return found
+
+
+def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibis.Table) -> list[CampaignFinding]:
+    found: list[CampaignFinding] = []
+    coded = "response_code" in responses.columns and "response_code" in cells.columns
+    if coded:
+        codes = cells.filter(cells["response_code"].notnull()).select("response_code", named="cell_id")
+        given = responses.filter(responses["response_code"].notnull())
+        unknown = given.anti_join(codes, "response_code")
+        n = _count(unknown)
+        words = f"{_many(n, 'response')} with a code that is no cell's: matched by contact where there is one."
+        found.append(CampaignFinding("unknown_code", words, n))
+        if contacts is not None:
+            first = contacts.group_by(who="customer_id", named="cell_id").agg(first=contacts["contacted_at"].min())
+            said = given.inner_join(codes, "response_code")
+            early = said.inner_join(first, [said["customer_id"] == first["who"], said["named"] == first["named"]])
+            found += _early(early.filter(early["responded_at"] < early["first"]), "by code")
+    if contacts is not None:
+        ever = contacts.group_by(who="customer_id").agg(first=contacts["contacted_at"].min())
+        # An order needs no contact; an open, a click or a complaint does.
+        react = responses.filter(responses["kind"] != "order")
+        if coded:
+            react = react.filter(react["response_code"].isnull())
+        before = react.inner_join(ever, react["customer_id"] == ever["who"])
+        found += _early(before.filter(before["responded_at"] < before["first"]), "without a code")
+    return found
+
+
+def _early(rows: ibis.Table, how: str) -> list[CampaignFinding]:
+    n = _count(rows)
+    return [CampaignFinding("early_response", f"{_many(n, 'response')} {how} before the contact: not counted.", n)]
+
+
+def _counted(check: str, rows: ibis.Table, thing: str, words: str) -> list[CampaignFinding]:
+    """One finding per campaign."""
+    counts = _by_campaign(rows.group_by("campaign_id").agg(n=rows.count()))
+    return [
+        CampaignFinding(check, f"{_many(row['n'], thing)} of {row['campaign_id']} {words}", int(row["n"]), row["campaign_id"])
+        for row in counts
+    ]
+
+
+def _by_campaign(table: ibis.Table) -> list[dict[str, Any]]:
+    return sorted(_rows(table), key=lambda row: str(row["campaign_id"]))
+
+
+def _rows(table: ibis.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pyarrow().to_pylist()
+    return rows
+
+
+def _count(table: ibis.Table) -> int:
+    return int(table.count().to_pyarrow().as_py())
+
+
+def _many(count: int, thing: str) -> str:
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -1,0 +1,283 @@
+"""The steps of a campaign that the command line takes: draw the list, assign it, write the files to send from; measure."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import CampaignError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import pandas as pd
+
+    from crmlab.data.dataset import Dataset
+    from crmlab.data.memory.campaigns import CampaignMemory
+
+__all__ = ["FILE_COLUMNS", "Launched", "launch_campaign", "measure_campaign", "safe_name"]
+
+
+FILE_COLUMNS = ("customer_id", "response_code", "offer", "creative")
+
+
+@dataclass(frozen=True, eq=False)
+class Launched:
+    """A launched campaign: how many went into each cell, what was left out and why, and the files that were written."""
+
+    sizes: Mapping[str, int]
+    left_out: Mapping[str, int]
+    files: tuple[Path, ...]
+    again: bool  # it had been launched before; the files were written again from the memory
+
+
+def launch_campaign(
+    name: str,
+    data: Dataset,
+    memory: CampaignMemory,
+    out: Path,
+    *,
+    list_file: Path | None = None,
+    columns: Sequence[str] = (),
+) -> Launched:
+    """Assign the list of a planned campaign for ever, and write one file per channel.
+
+    A campaign that is launched already is read back: nobody changes cells, and the files are written again.
+
+    Parameters
+    ----------
+    name : str
+        A campaign that was planned.
+    data : Dataset
+        Where the list is drawn from.
+    memory : CampaignMemory
+    out : Path
+        Folder of the files ``<campaign>-<channel>.csv``: customer id, response code, offer, creative, then ``columns``. Controls
+        are in none of them.
+    list_file : Path, optional
+        A csv file with ``customer_id``: the list, ready made.
+    columns : sequence of str
+        Further columns of the list or of the customers table.
+
+    Raises
+    ------
+    CampaignError
+        The campaign was not planned, the list cannot be read or is empty, a column is missing, or a file cannot be written. Then
+        nothing is launched.
+    """
+    cells, details = memory.cells(name), memory.plan_details(name)
+    again = bool(len(memory.headers(name, "launched")))
+    customers = _customers(data)
+    pulled: pd.DataFrame | None = None
+    left_out: dict[str, int] = {}
+    if list_file is not None:
+        pulled = _read_list(list_file, data)
+    elif not again:
+        pulled, left_out = _pull(name, data, details, memory)
+    if again:
+        people, left_out = memory.assignments(name), {}
+    else:
+        people, later = _assigned(pulled, customers, cells, details)
+        left_out |= later
+    files = _files(people, cells, pulled, customers, columns)
+    written = tuple(out / f"{safe_name(name)}-{safe_name(channel)}.csv" for channel in files)
+    with _aside(out, files.values()) as ready:
+        if not again:
+            memory.launch(name, cells, people, {"data": data.name})
+        for place, target in zip(ready, written, strict=True):
+            try:
+                place.replace(target)
+            except OSError as error:
+                raise CampaignError.list_not_placed(target, error.strerror or error) from error
+    sizes = people["cell_id"].value_counts().reindex(sorted(cells["cell_id"]), fill_value=0)
+    return Launched({str(cell): int(n) for cell, n in sizes.items()}, left_out, written, again)
+
+
+def measure_campaign(
+    name: str, data: Dataset, memory: CampaignMemory, as_of: dt.date | None
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Measure a campaign.
+
+    Returns
+    -------
+    (results, cells, details)
+        As :meth:`~crmlab.data.memory.campaigns.CampaignMemory.record_results` takes them.
+
+    Raises
+    ------
+    CampaignError
+        The campaign is neither in the memory nor in the data set.
+    """
+    from crmlab.history.orders import history
+
+    known = set(memory.campaigns()["campaign_id"])
+    if name in known:
+        cells = memory.cells(name).drop(columns="state")
+    elif "cells" in data.tables:
+        every = data.cells.to_pyarrow().to_pandas()
+        cells = every[every["campaign_id"] == name].reset_index(drop=True)
+        known |= set(every["campaign_id"])
+    if name not in known:
+        raise CampaignError.unknown(name, known)
+    people = memory.assignments(name) if len(memory.headers(name, "launched")) else None
+    day = as_of or history(data.orders)[1]
+    return _measure(data, name, day, cells, people), cells, {"as_of": day.isoformat(), "data": data.name}
+
+
+def _measure(data: Dataset, name: str, as_of: dt.date, cells: pd.DataFrame, people: pd.DataFrame | None) -> pd.DataFrame:
+    """The one place that calls the analysis of results: a row per cell and metric. ``people`` None: the table of contacts."""
+    from crmlab.analyses.campaigns.results.study import measure
+
+    return measure(data, name, as_of=as_of, cells=cells, people=people)
+
+
+def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: CampaignMemory) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The list that the criteria of the plan choose from the data set, and how many went at each step."""
+    from crmlab.analyses.campaigns.lists import PULLING, pull_list
+    from crmlab.analyses.customers import known_columns
+
+    if "criteria" not in details:
+        raise CampaignError.no_list(name)
+    known = known_columns(data)
+    wanted = [details[key] for key in ("strata", "score") if details.get(key) in known]
+    options = {key: details[key] for key in PULLING if key in details}
+    contacts = _launched_before(name, memory)
+    pulled = pull_list(data, tuple(details["criteria"]), columns=wanted, contacts=contacts, **options)
+    steps = pulled.ledger[pulled.ledger["removed"] > 0]
+    said = (step[:1].lower() + step[1:] for step in steps["step"])
+    return pulled.frame, dict(zip(said, steps["removed"].astype(int), strict=True))
+
+
+def _launched_before(name: str, memory: CampaignMemory) -> pd.DataFrame:
+    """Who was sent something by other campaigns of the memory, on the first day of the cell's window, else of the launch."""
+    import pandas as pd
+
+    frames = [pd.DataFrame({"customer_id": pd.Series(dtype="str"), "contacted_at": pd.Series(dtype="datetime64[ns]")})]
+    for header in memory.headers(kind="launched"):
+        if header.campaign == name:
+            continue
+        cells = memory.cells(header.campaign)
+        treated = cells["control_cell_id"].notna()
+        sent = (cells[treated] if treated.any() else cells).set_index("cell_id")
+        people = memory.assignments(header.campaign)
+        people = people[people["cell_id"].isin(sent.index)]
+        day = pd.to_datetime(people["cell_id"].map(sent["opens_on"])).fillna(pd.Timestamp(header.recorded_at[:10]))
+        frames.append(pd.DataFrame({"customer_id": people["customer_id"], "contacted_at": day}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path, dtype="str", encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
+        raise CampaignError.bad_list(path.name, reason) from error
+    if "customer_id" not in frame.columns:
+        raise CampaignError.missing_column(f"The list {path.name}", "customer_id", frame.columns)
+    table = data.table("customers" if "customers" in data.tables else "orders")
+    known = set(table.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+    strangers = [who for who in frame["customer_id"] if who not in known]
+    if strangers:
+        raise CampaignError.unknown_customers(path.name, len(strangers), str(strangers[0]))
+    return frame
+
+
+def _customers(data: Dataset) -> pd.DataFrame:
+    """The customers table, or nothing but a column of ids."""
+    import pandas as pd
+
+    if "customers" not in data.tables:
+        return pd.DataFrame({"customer_id": pd.Series(dtype="str")})
+    frame: pd.DataFrame = data.customers.to_pyarrow().to_pandas()
+    return frame
+
+
+def _assigned(
+    pulled: Any, customers: pd.DataFrame, cells: pd.DataFrame, details: Mapping[str, Any]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Everybody's cell, and how many of the list were left out and why."""
+    from crmlab.analyses.campaigns.assignment import assign, in_holdout
+
+    by = str(details.get("by", "household_id"))
+    wanted = [name for name in (by, "contactable", details.get("strata")) if name and name not in pulled.columns]
+    about = customers[["customer_id", *(name for name in dict.fromkeys(wanted) if name in customers.columns)]]
+    people = pulled.merge(about, on="customer_id", how="left")
+    left_out = {}
+    if "contactable" in about.columns:
+        refused = people["contactable"].eq(False).fillna(False).astype(bool)
+        left_out["may not be contacted"] = int(refused.sum())
+        people = people[~refused]
+    if "holdout" in details:
+        key = people[by].where(people[by].notna(), people["customer_id"]) if by in people else people["customer_id"]
+        held = in_holdout(key.astype("str").to_numpy(), float(details["holdout"]), str(details["holdout_salt"]))
+        left_out["held out of all campaigns"] = int(held.sum())
+        people = people[~held]
+    score = details.get("score")
+    if score in people.columns:
+        people = people.assign(**{str(score): people[score].astype(float)})
+    shares = dict(zip(cells["cell_id"], cells["planned_share"].astype(float), strict=True))
+    options = {key: details[key] for key in ("exact", "strata", "score") if key in details}
+    assigned = assign(people.reset_index(drop=True), shares, str(details["salt"]), by=by, n=details.get("sample"), **options)
+    left_out["not among those taken"] = len(people) - len(assigned)
+    return assigned, {reason: count for reason, count in left_out.items() if count}
+
+
+def _files(
+    people: pd.DataFrame, cells: pd.DataFrame, pulled: pd.DataFrame | None, customers: pd.DataFrame, columns: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """What is sent, by channel: people of cells that have a control, or of every cell where none has one."""
+    about = cells.set_index("cell_id")
+    treated = about[about["control_cell_id"].notna()] if about["control_cell_id"].notna().any() else about
+    whole = people[["customer_id", "cell_id"]].merge(treated[list(FILE_COLUMNS[1:])], left_on="cell_id", right_index=True)
+    for column in dict.fromkeys(columns):
+        source = next((frame for frame in (pulled, customers) if frame is not None and column in frame.columns), None)
+        if source is None:
+            known = [*([] if pulled is None else pulled.columns), *customers.columns]
+            raise CampaignError.missing_column("The list", column, dict.fromkeys(known))
+        if column not in whole.columns:
+            whole = whole.merge(source[["customer_id", column]].drop_duplicates("customer_id"), on="customer_id", how="left")
+    channel = whole["cell_id"].map(about["channel"]).fillna("any")
+    whole = whole.drop(columns="cell_id").sort_values("customer_id")
+    return {str(name): mine for name, mine in sorted(whole.groupby(channel.loc[whole.index]))}
+
+
+class _aside:  # noqa: N801  (used like contextlib's functions)
+    """Files written beside their place, and gone again where they were not moved there."""
+
+    def __init__(self, out: Path, frames: Any):
+        self.out, self.frames = out, list(frames)
+
+    def __enter__(self) -> list[Path]:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self.folder = Path(tempfile.mkdtemp(dir=self.out, prefix=".aside-"))
+            places = [self.folder / f"{number}.csv" for number in range(len(self.frames))]
+            for place, frame in zip(places, self.frames, strict=True):
+                frame.to_csv(place, index=False, lineterminator="\n")
+        except OSError as error:
+            self.__exit__()
+            raise CampaignError.lists_not_written(self.out, error.strerror or error) from error
+        return places
+
+    def __exit__(self, *_: object) -> None:
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def safe_name(name: str) -> str:
+    """Return a name that a file may have.
+
+    Examples
+    --------
+    >>> safe_name("../spring 2025")
+    'spring_2025'
+    """
+    import re
+
+    return re.sub(r"[^\w-]+", "_", name).strip("_") or "campaign"

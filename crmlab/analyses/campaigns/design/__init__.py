@@ -1,0 +1,14 @@
+"""What to test next, on whom, and what the test will show and cost, before anything is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.design.params import Params
+    from crmlab.analyses.campaigns.design.report import NEEDS, run
+
+__all__ = ["NEEDS", "Params", "run"]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,0 +1,188 @@
+"""Charts of the next campaign: the way to the list, power, balance before sending."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from crmlab.analyses.campaigns.design.tables import names_of, points, points_between, steps
+from crmlab.analyses.campaigns.lists import Pulled
+from crmlab.page.format import shortened
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from crmlab.analyses.campaigns.design.params import Params
+    from crmlab.analyses.campaigns.design.study import Plan
+    from crmlab.page.format import Format
+
+__all__ = ["balance_chart", "ledger_chart", "power_chart"]
+
+
+_MOST_SHOWN = 18  # covariates in the picture of balance
+_LONGEST = 44  # letters of a label
+
+
+def ledger_chart(pulled: Pulled, form: Format, least: int) -> Chart:
+    """A waterfall from all customers to the list."""
+    frame = steps(pulled, least)
+    frame = frame[(frame["removed"] > 0) | (frame["stage"] == "start")]
+    end = pd.DataFrame([{"stage": "list", "step": "On the list", "removed": 0, "left": pulled.size}])
+    frame = pd.concat([frame, end], ignore_index=True)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for i, row in enumerate(frame.to_dict("records")):
+            place = len(frame) - 1 - i
+            whole = row["stage"] in ("start", "list")
+            left, width = (0, row["left"]) if whole else (row["left"], row["removed"])
+            ax.barh(place, width, 0.62, left=left, color=color("accent" if row["stage"] == "list" else "fill"))
+            words = form.count(row["left"]) if whole else f"−{form.count(row['removed'])}"
+            ax.annotate(
+                words, (left + width, place), (6, 0), textcoords="offset points", va="center", fontsize=9,
+                color=color("ink" if whole else "muted"),
+            )  # fmt: skip
+            if i:
+                ax.plot([row["left"] + row["removed"]] * 2, [place + 0.31, place + 0.69], color=color("rule"), linewidth=0.8)
+        ax.set_yticks(range(len(frame)), [shortened(step, _LONGEST) for step in frame["step"]][::-1], color=color("ink"))
+        ax.set_xlim(0, 1.12 * pulled.start)
+        ax.set_xticks([])
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    return Chart(
+        "The way to the list: how many customers went at each step, and why. Everybody is counted once.",
+        f"A waterfall from {form.count(pulled.start)} customers in {len(frame) - 2} steps to {form.count(pulled.size)} on the list.",
+        draw,
+        frame,
+        (8, 0.36 * len(frame) + 0.3),
+    )
+
+
+def power_chart(plan: Plan, form: Format, params: Params) -> Chart:
+    """Chance that the test shows a rise, by its size, with the rise from which it pays and the one that is expected."""
+    frame = plan.curves
+    pays = float(plan.cells["pays_from"].max())
+    expected = plan.terms.possible(plan.expected.value)
+    ends = points_between(plan.expected.low, plan.expected.high, form)
+    span = f" ({ends})" if ends else ""
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        counts = sorted(frame["cells"].unique())
+        for count in counts:
+            some = frame[frame["cells"] == count]
+            planned = count == plan.several
+            ax.plot(
+                100 * some["effect"],
+                some["power"],
+                color=color("accent" if planned else "muted"),
+                linewidth=2.4 if planned else 1.2,
+            )
+            label = f"{count} cell{'s' if count > 1 else ''}{', planned' if planned else ''}"
+            at = _free(some, (pays, expected), 1 if planned else -1)
+            ax.annotate(
+                label, (100 * some["effect"].iloc[at], some["power"].iloc[at]), (8, -4) if planned else (-8, 2),
+                textcoords="offset points", color=color("accent" if planned else "muted"), fontsize=9,
+                ha="left" if planned else "right",
+            )  # fmt: skip
+        right = 100 * float(frame["effect"].max())
+        ax.axhline(params.power, color=color("rule"), linewidth=0.8)
+        # The mark to the left is written higher, so that its text runs above the other's line.
+        marks = sorted([(pays, "pays from here"), (expected, "expected")])
+        for (value, words), height in zip(marks, (1.13, 1.05), strict=True):
+            if 0 < 100 * value <= right:
+                top = 1.0 if height > 1.1 else 0.91
+                ax.axvline(100 * value, ymax=top, color=color("second"), linewidth=1.2, linestyle=(0, (3, 2)))
+                text = f"{words}: {points(value, form)}{span if words == 'expected' else ''}"
+                ax.annotate(
+                    text,
+                    (100 * value, height),
+                    (4, 0),
+                    textcoords="offset points",
+                    va="center",
+                    color=color("second"),
+                    fontsize=9,
+                )
+        ax.set_xlim(0, right)
+        ax.set_ylim(0, 1.18)
+        ax.set_yticks([0, 0.5, params.power, 1.0], [form.share(tick, 0) for tick in (0, 0.5, params.power, 1)])
+        ax.set_xlabel("true rise of the share who buy, in percentage points")
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(plan.people))} customers, at "
+        f"{form.share(params.level)} confidence. Left of “pays from here” a campaign loses money.",
+        f"Curves that rise with the effect; the planned test passes {form.share(params.power)} at "
+        f"{points(plan.shown, form) if plan.shown is not None else 'no effect drawn'}.",
+        draw,
+        frame,
+        (8, 3.4),
+    )
+
+
+def _free(curve: pd.DataFrame, marks: tuple[float, ...], side: int) -> int:
+    """Place on a curve whose label, to its right (1) or left (-1), stays clear of the marks."""
+    right = float(curve["effect"].max())
+    best, widest = 0, -1.0
+    for power in (0.25, 0.35, 0.5, 0.15, 0.65) if side > 0 else (0.62, 0.72, 0.5, 0.85, 0.4):
+        at = int((curve["power"] - power).abs().to_numpy().argmin())
+        x = float(curve["effect"].iloc[at])
+        room = min([side * (mark - x) for mark in marks if side * (mark - x) > -0.02 * right] + [right - x if side > 0 else x])
+        if room > (0.22 if side > 0 else 0.12) * right:
+            return at
+        if room > widest:
+            best, widest = at, room
+    return best
+
+
+def balance_chart(plan: Plan, form: Format, params: Params) -> Chart:
+    """A love plot: standardised differences of each cell from its control, and how far chance alone goes."""
+    names = names_of(plan)
+    largest = plan.balance.assign(size=plan.balance["difference"].abs()).groupby("label", sort=False)["size"].max()
+    kept = largest.sort_values(ascending=False, kind="stable").head(_MOST_SHOWN).index
+    labels = [label for label in plan.balance["label"].unique() if label in set(kept)]
+    frame = plan.balance[plan.balance["label"].isin(labels)].reset_index(drop=True)
+    cells = list(dict.fromkeys(frame["cell_id"]))
+    marks = ("o", "s", "^", "D", "v", "P", "X", "<")
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax = figure.add_subplot()
+        chance = float(frame["chance"].max()) if len(frame) else 0.1
+        ax.axvspan(-chance, chance, color=color("fill"), alpha=0.6, linewidth=0)
+        ax.axvline(0, color=color("muted"), linewidth=0.8)
+        for k, cell in enumerate(cells):
+            some = frame[frame["cell_id"] == cell]
+            place = [len(labels) - 1 - labels.index(label) + (0.12 * (k - (len(cells) - 1) / 2)) for label in some["label"]]
+            outside = some["difference"].abs() > some["chance"]
+            shades = [color("second" if out else "accent") for out in outside]
+            ax.scatter(some["difference"], place, marker=marks[k % len(marks)], c=shades, s=30, zorder=3)
+        ax.set_yticks(range(len(labels)), [shortened(label, _LONGEST) for label in labels[::-1]], color=color("ink"))
+        ax.set_ylim(-0.6, max(len(labels), 1) - 0.4)
+        most = max(1.5 * chance, 1.1 * float(frame["difference"].abs().max()) if len(frame) else 0.1)
+        ax.set_xlim(-most, most)
+        ax.xaxis.set_major_formatter(lambda value, _: form.number(value, 2))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.set_xlabel("difference from the control, in standard deviations")
+        ax.spines[["left"]].set_visible(False)
+        if len(cells) > 1:
+            for k, cell in enumerate(cells):
+                ax.scatter([], [], marker=marks[k % len(marks)], c=[color("muted")], s=30, label=names[str(cell)])
+            ax.legend(
+                loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(cells), 3), frameon=False, fontsize=9,
+                handletextpad=0.2, borderaxespad=0.1,
+            )  # fmt: skip
+
+    return Chart(
+        f"Are the cells alike before anything is sent? In the shaded band lie {form.share(params.level)} of differences that are "
+        "chance alone.",
+        f"Dots for {len(labels)} things known before, by cell; {int((frame['difference'].abs() > frame['chance']).sum())} of {len(frame)} "
+        "lie outside the band of chance.",
+        draw,
+        frame,
+        (8, 0.34 * max(len(labels), 1) + 1.1),
+    )

@@ -1,0 +1,317 @@
+"""Works out the next campaign: list, cells, sizes, power, money, balance."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.campaigns.assignment import assign
+from crmlab.analyses.campaigns.cells import Design, design_cells
+from crmlab.analyses.campaigns.design.expected import Expected, baseline, expected_effect, past_cells, together
+from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, terms_of, total_profit
+from crmlab.analyses.campaigns.lists import Pulled, pull_list
+from crmlab.analyses.customers import label
+from crmlab.errors import DataError, ParameterError
+from crmlab.history.context import margin_known
+from crmlab.models.intervals import normal_quantile
+from crmlab.page import params as checks
+from crmlab.page.result import Output
+
+if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.design.params import Params
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["GUESSED_COST", "WINDOW", "Plan", "balance", "outputs_of", "plan_of"]
+
+
+def outputs_of(plan: Plan) -> dict[str, Output]:
+    """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address."""
+    about: Any = plan.design.cells.set_index("cell_id")
+    treated = set(plan.design.treated["cell_id"])
+    whole = plan.people[["customer_id", "cell_id"]].join(about[["response_code", "offer", "creative", "channel"]], on="cell_id")
+    found = {}
+    for channel in sorted(set(about.loc[sorted(treated), "channel"])):
+        mine = whole[whole["cell_id"].isin(treated) & (whole["channel"] == channel)]
+        name = "".join(one if one.isalnum() else "_" for one in f"send_{channel}")
+        frame = mine[["customer_id", "response_code", "offer", "creative"]].reset_index(drop=True)
+        found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, ("customer_id",))
+    controls = whole.loc[~whole["cell_id"].isin(treated), ["customer_id", "cell_id"]].reset_index(drop=True)
+    found["controls"] = Output("Controls, to be sent nothing", controls, ("customer_id",))
+    found["left_out"] = Output("Who was left out, and why", plan.pulled.left_out, ("customer_id",))
+    if len(plan.pulled.seeds):
+        found["seeds"] = Output("Seeds, who get everything and are not counted", plan.pulled.seeds, ("customer_id",))
+    return found
+
+
+WINDOW = 28  # days, where neither the parameters nor past campaigns say
+GUESSED_COST = 0.5  # of a contact, where no past cell says
+_NAME = "campaign_design"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that the page shows.
+
+    Attributes
+    ----------
+    pulled : Pulled
+    design : Design
+    people : DataFrame
+        The list with ``cell_id``.
+    sizes : dict of cell to customers
+    terms : Terms
+    effects : dict of cell to Expected
+        Of a contact on the response, as a difference of shares.
+    expected : Expected
+        The same for the campaign as a whole.
+    cells : DataFrame
+        Of :func:`~crmlab.analyses.campaigns.design.money.cell_plan`.
+    options, curves, balance, past : DataFrame
+    total : (value, low, high)
+        Profit of all cells beyond their controls.
+    shown : float or None
+        Smallest effect that the test would show.
+    window : int
+        Days.
+    seen : int
+        Customers whom the response was seen of.
+    margin_source, cost_source : str
+    notes : tuple of str
+        On past campaigns.
+    """
+
+    pulled: Pulled
+    design: Design
+    people: pd.DataFrame
+    sizes: dict[str, int]
+    terms: Terms
+    effects: dict[str, Expected]
+    expected: Expected
+    cells: pd.DataFrame
+    options: pd.DataFrame
+    curves: pd.DataFrame
+    balance: pd.DataFrame
+    past: pd.DataFrame
+    total: tuple[float, float, float]
+    shown: float | None
+    window: int
+    seen: int
+    margin_source: str
+    cost_source: str
+    notes: tuple[str, ...]
+
+    @property
+    def several(self) -> int:
+        """Cells that are compared with the control."""
+        return len(self.cells)
+
+    @property
+    def margin_known(self) -> bool:
+        """Whether what counts as gain is margin, not all that is spent."""
+        return self.margin_source not in ("revenue", "loss")
+
+    @property
+    def cost(self) -> float:
+        """What the test costs, whatever comes of it."""
+        return float(self.cells["cost"].sum())
+
+
+def plan_of(data: Dataset, end: dt.date, params: Params) -> Plan:
+    """Everything that the page shows.
+
+    Parameters
+    ----------
+    data : Dataset
+    end : date
+        Last day of history.
+    params : Params
+
+    Returns
+    -------
+    Plan
+    """
+    past, notes = past_cells(data, end)
+    opens = checks.day(_NAME, "opens_on", params.opens_on) or end + dt.timedelta(days=1)
+    closes = checks.day(_NAME, "closes_on", params.closes_on)
+    if closes is None:
+        closes = opens + dt.timedelta(days=(int(past["days"].median()) if len(past) else WINDOW) - 1)
+    if closes < opens:
+        raise ParameterError.dates_out_of_order("opens_on", opens, "closes_on", closes)
+    window = (closes - opens).days + 1
+    cost, fixed, cost_source = _costs(past, params)
+    design = _design(data, params, cost, fixed, opens, closes)
+    extra = [name for name in (params.strata, params.score) if name]
+    pulled = pull_list(
+        data, params.criteria, as_of=end, qualify=params.qualify, contacted_within=params.contacted_within, seeds=params.seeds,
+        holdout=params.holdout, holdout_salt=params.holdout_salt, columns=extra,
+    )  # fmt: skip
+    people = _assigned(pulled, design, params)
+    sizes = {name: int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"]}
+    base = baseline(data, params.criteria, params.qualify, end, window, params.level, params.response)
+    margin, source = _margin(data, end, base.spend, pulled, params)
+    spend = _usual_spend(pulled)
+    several = len(design.treated)
+    share = sizes[str(design.controls["cell_id"].iloc[0])] / len(people)
+    terms = terms_of(base, margin, cost, fixed, params.power, params.level, share, spend)
+    effects = {
+        str(row["cell_id"]): expected_effect(past, [row["offer"]], base.share.value, params.level, params.effect)
+        for row in design.treated.to_dict("records")
+    }
+    expected = together(list(effects.values()))
+    by_offer = dict(
+        zip(params.offers, params.offer_costs * (len(params.offers) if len(params.offer_costs) == 1 else 1), strict=True)
+    )
+    gifts = {str(row["cell_id"]): float(by_offer[row["offer"]]) for row in design.treated.to_dict("records")}
+    if max(gifts.values()) >= terms.margin:
+        expectation = f"under what is kept from one response, {terms.margin:.6g}"
+        raise ParameterError.expected(_NAME, "offer_costs", expectation, params.offer_costs)
+    terms = replace(terms, gift=sum(gifts.values()) / len(gifts))
+    cells = cell_plan(terms, design.treated, sizes, effects, several, gifts)
+    found = options(terms, len(people), sorted({1, 2, 3, 4, several}), expected.value)
+    covariates = [name for name in pulled.frame.columns if name not in ("customer_id", "household_id", "contactable")]
+    controls = dict(zip(cells["cell_id"], cells["control_cell_id"], strict=True))
+    return Plan(
+        pulled, design, people, sizes, terms, effects, expected, cells, found,
+        curves(terms, len(people), sorted({1, several}), [float(cells["pays_from"].max()), expected.value]),
+        balance(people, controls, covariates, params.level), past, total_profit(terms, cells, effects),
+        detectable(terms, len(people), several), window, base.n, source, cost_source, notes,
+    )  # fmt: skip
+
+
+def _costs(past: pd.DataFrame, params: Params) -> tuple[float, float, str]:
+    known = past[past["channel"].isin(params.channels)] if len(past) else past
+    found = known["cost_per_contact"].dropna() if len(known) else pd.Series(dtype=float)
+    bills = known["fixed_cost"].dropna() if len(known) else pd.Series(dtype=float)
+    guess = float(found.median()) if len(found) else GUESSED_COST
+    source = "given" if params.cost_per_contact is not None else "past" if len(found) else "guess"
+    cost = params.cost_per_contact if params.cost_per_contact is not None else guess
+    fixed = params.fixed_cost if params.fixed_cost is not None else float(bills.median()) if len(bills) else 0.0
+    return float(cost), float(fixed), source
+
+
+def _design(data: Dataset, params: Params, cost: float, fixed: float, opens: dt.date, closes: dt.date) -> Design:
+    taken: set[str] = set()
+    if "cells" in data.tables and "response_code" in data.cells.columns:
+        taken = {code for code in data.cells.select("response_code").to_pyarrow()["response_code"].to_pylist() if code}
+    pairs = zip(params.creatives, params.channels * (len(params.creatives) if len(params.channels) == 1 else 1), strict=True)
+    return design_cells(
+        {"offer": params.offers, "creative": params.creatives}, campaign=params.campaign, codes=params.codes, taken=taken,
+        share=params.control_share if params.control_share is not None else "optimal", shares=params.shares,
+        channel=dict(pairs), cost_per_contact=cost, fixed_cost=fixed, opens_on=opens, closes_on=closes,
+    )  # fmt: skip
+
+
+def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
+    """The list with the cell of each customer.
+
+    Raises
+    ------
+    TooLittleError
+        The list, or a cell, is too small.
+    """
+    count = len(design.cells)
+    needed = max(params.min_group, 2) * count
+    if pulled.size < needed:
+        most = pulled.ledger.sort_values("removed", ascending=False, kind="stable").iloc[0]
+        found = f"{pulled.size:,} of {pulled.start:,}; most went at the step “{most['step']}”"
+        raise DataError.too_little(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
+    given = assign(
+        pulled.frame, design.shares(), params.salt, strata=params.strata, n=params.sample, score=params.score
+    )  # fmt: skip
+    people = pulled.frame.merge(given[["customer_id", "cell_id"]], on="customer_id")
+    smallest = min(int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"])
+    if smallest < max(params.min_group, 2):
+        least = f"at least {max(params.min_group, 2)} customers in each cell"
+        raise DataError.too_little(_NAME, least, f"a cell of {smallest}")
+    return people
+
+
+def _usual_spend(pulled: Pulled) -> float:
+    """Spend per purchase of the people on the list, where no window shows any."""
+    orders = float(pulled.frame["orders"].sum())
+    spend = float(pulled.frame["spend"].sum())
+    return spend / orders if orders > 0 and spend > 0 else 1.0
+
+
+def _margin(data: Dataset, end: dt.date, spend: float, pulled: Pulled, params: Params) -> tuple[float, str]:
+    """Money kept from one response more, and where that is from."""
+    if params.margin is not None:
+        return float(params.margin), "given"
+    kept, source, _ = margin_known(data, end, None)
+    each = spend if spend == spend and spend > 0 else _usual_spend(pulled)
+    return kept * each, source
+
+
+def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+    """Compare each cell with its control in what was known before.
+
+    Parameters
+    ----------
+    people : DataFrame
+        ``cell_id`` and the covariates: numbers, or texts, of which each value's share is compared.
+    controls : mapping of cell to its control
+    covariates : sequence of str
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        covariate, label, cell_id, mean, mean_control, difference (of means, in standard deviations; 0 where nothing varies), low,
+        high, chance (what chance alone keeps it under with probability ``level``).
+
+    References
+    ----------
+    Austin (2009), Balance diagnostics for comparing the distribution of baseline covariates, Statistics in Medicine 28: standardised
+    differences. Hedges and Olkin (1985), Statistical Methods for Meta-Analysis, section 5: their standard error.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"cell_id": list("aabb"), "orders": [1, 3, 2, 4]})
+    >>> round(balance(people, {"a": "b"}, ["orders"])["difference"].item(), 4)
+    -0.7071
+    """
+    z = normal_quantile(level)
+    rows = []
+    for name, title, values in _columns(people, covariates):
+        for cell, control in controls.items():
+            mine, other = values[people["cell_id"] == cell], values[people["cell_id"] == control]
+            mine, other = mine[~np.isnan(mine)], other[~np.isnan(other)]
+            n, n0 = len(mine), len(other)
+            if n < 2 or n0 < 2:
+                continue
+            sd = float(np.sqrt((mine.var(ddof=1) + other.var(ddof=1)) / 2))
+            gap = float(mine.mean() - other.mean())
+            difference = gap / sd if sd > 0 else 0.0
+            chance = float(np.sqrt(1 / n + 1 / n0))
+            error = float(np.sqrt(1 / n + 1 / n0 + difference**2 / (2 * (n + n0))))
+            rows.append(
+                {
+                    "covariate": name, "label": title, "cell_id": cell, "mean": float(mine.mean()),
+                    "mean_control": float(other.mean()), "difference": difference, "low": difference - z * error,
+                    "high": difference + z * error, "chance": z * chance,
+                }
+            )  # fmt: skip
+    columns = ["covariate", "label", "cell_id", "mean", "mean_control", "difference", "low", "high", "chance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _columns(people: pd.DataFrame, covariates: Sequence[str], most: int = 6) -> list[tuple[str, str, np.ndarray]]:
+    """Numbers as they are, texts of few values as one share each."""
+    found = []
+    for name in covariates:
+        column = people[name]
+        text = label(name)
+        title = text[:1].upper() + text[1:]
+        if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
+            found.append((name, title, column.to_numpy(dtype=float, na_value=np.nan)))
+            continue
+        texts = column.dropna()
+        if texts.map(lambda one: isinstance(one, str)).all() and 1 < texts.nunique() <= most:
+            for value in sorted(texts.unique()):
+                found.append((name, f"{title}: {value}", (column == value).to_numpy(dtype=float)))
+    return found

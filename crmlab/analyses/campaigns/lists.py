@@ -1,0 +1,346 @@
+"""Pulls the list of a campaign: criteria, qualification, suppression, one per person and household, with a ledger of who went and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
+from crmlab.errors import CampaignError, ParameterError
+from crmlab.history.orders import history
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["HOUSEHOLD", "PERSON", "PULLING", "QUALIFY", "Pulled", "pull_list", "suppressed"]
+
+
+PERSON, HOUSEHOLD = "person_id", "household_id"
+QUALIFY = "orders >= 1"
+PULLING = ("qualify", "contacted_within", "seeds", "one_per_household")  # what a plan may say of it, beside criteria
+
+
+@dataclass(frozen=True, eq=False)
+class Pulled:
+    """A list and how it came about.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        A row per customer on the list, ordered by ``customer_id``: that, ``household_id`` where known, ``contactable`` ("yes" or "not
+        known"), and every column that was asked for.
+    ledger : DataFrame
+        A row per step: stage, step, removed, left. The first has what there was; ``left`` of the last is the size of the list.
+    left_out : DataFrame
+        ``customer_id``, ``stage``, ``step`` of everybody who went, once each.
+    seeds : DataFrame
+        ``customer_id`` of seeds that were kept apart.
+    notes : tuple of str
+        What the data do not say, so that a step could not be taken.
+    start : int
+        Customers there were.
+    """
+
+    frame: pd.DataFrame
+    ledger: pd.DataFrame
+    left_out: pd.DataFrame
+    seeds: pd.DataFrame
+    notes: tuple[str, ...]
+    start: int
+
+    @property
+    def size(self) -> int:
+        """Customers on the list."""
+        return len(self.frame)
+
+
+class _Ledger:
+    """Takes people off a list, and keeps count."""
+
+    def __init__(self, people: pd.DataFrame) -> None:
+        self.people = people
+        self.rows: list[tuple[str, str, int, int]] = []
+        self.gone: list[pd.DataFrame] = []
+        self.notes: list[str] = []
+        self.absent: list[tuple[str, str]] = []  # what the data do not hold, and what follows from that
+
+    def keep(self, stage: str, step: str, good: npt.NDArray[np.bool_]) -> pd.DataFrame:
+        """Go on with some; return the others."""
+        out = self.people[~good]
+        self.gone.append(pd.DataFrame({"customer_id": out["customer_id"], "stage": stage, "step": step}))
+        self.people = self.people[good]
+        self.rows.append((stage, step, len(out), len(self.people)))
+        return out
+
+
+def pull_list(
+    customers: Dataset | pd.DataFrame,
+    where: Where = (),
+    *,
+    as_of: dt.date | str | None = None,
+    qualify: Where = QUALIFY,
+    contacted_within: int | None = 14,
+    seeds: Collection[str] = (),
+    one_per_household: bool = True,
+    holdout: float = 0.0,
+    holdout_salt: str = "",
+    columns: Sequence[str] = (),
+    contacts: pd.DataFrame | None = None,
+) -> Pulled:
+    """Pull a list.
+
+    In this order: who meets the criteria; who qualifies; who must not be contacted now (no consent, has complained, was contacted
+    lately, is a seed); one each of a person and of a household, the one who bought last; who is held out of all campaigns.
+
+    Parameters
+    ----------
+    customers : Dataset or DataFrame
+        A frame has ``customer_id`` and every column that is named; further ``contactable``, ``household_id``, ``person_id``,
+        ``days_since_last``, where known.
+    where : str or sequence
+        Criteria, see :func:`~crmlab.analyses.customers.criteria.conditions`. Names: see
+        :func:`~crmlab.analyses.customers.columns.known_columns`.
+    as_of : date or ISO date, optional
+        Nothing after it is looked at. Consent is as the data set has it.
+    qualify : str or sequence
+        What everybody must fulfil whatever the criteria.
+    contacted_within : int, optional
+        Days before ``as_of`` (that day included) within which nobody was contacted; None: no matter. People in a control cell were not.
+    seeds : collection of str
+        Customers of our own, who get everything and belong to no cell.
+    one_per_household : bool
+    holdout : float
+        Share held out of all campaigns, by ``holdout_salt``.
+    columns : sequence of str
+        Further columns for the list.
+    contacts : DataFrame, optional
+        Contacts beside those of the data set, such as those of launched campaigns, later ones too: ``customer_id``, ``contacted_at``.
+
+    Returns
+    -------
+    Pulled
+
+    Raises
+    ------
+    CampaignError
+        A condition cannot be read, or names what there is not; a customer without an id.
+    ParameterError
+        A number is out of range.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"customer_id": ["a", "b", "c", "d"], "orders": [3, 1, 4, 2],
+    ...                        "contactable": [True, True, False, None], "household_id": ["h", "h", None, None]})
+    >>> pulled = pull_list(people, "orders >= 2")
+    >>> pulled.frame["customer_id"].tolist(), pulled.ledger["removed"].tolist()[:2]
+    (['a', 'd'], [0, 1])
+    """
+    _checked(contacted_within, holdout)
+    criteria, musts = conditions(where), conditions(qualify)
+    named = list(dict.fromkeys([*(one.column for one in (*criteria, *musts)), *columns]))
+    found = _everybody(customers, as_of, named)
+    check_columns((*criteria, *musts), [name for name in found.columns if name != "customer_id"])
+    ledger = _Ledger(found)
+    ledger.rows.append(("start", "Customers known", 0, len(found)))
+    for stage, several in (("criteria", criteria), ("qualification", musts)):
+        for one in several:
+            good, unknown = holds(ledger.people[one.column], one, DOMAINS.get(one.column))
+            if unknown.any():
+                ledger.keep(stage, _capital(f"{label(one.column)} is not known"), ~unknown)
+                good = good[~unknown]
+            ledger.keep(stage, _capital(one.failed()), good)
+    apart = _suppress(ledger, customers, as_of, contacted_within, seeds, contacts)
+    _dedupe(ledger, one_per_household)
+    if holdout:
+        from crmlab.analyses.campaigns.assignment import in_holdout
+
+        kept = in_holdout(_home(ledger.people).to_list(), holdout, holdout_salt)
+        ledger.keep("hold-out", "Held out of all campaigns", ~kept)
+    people = ledger.people.sort_values("customer_id", kind="stable", ignore_index=True)
+    front = [name for name in ("customer_id", HOUSEHOLD, "contactable") if name in people.columns]
+    wanted = [name for name in (*named, "orders", "spend", "days_since_last", "days_as_customer") if name in people.columns]
+    people = people.assign(
+        **{
+            name: people[name].map(lambda one: ", ".join(map(str, one)) if isinstance(one, tuple) else one)
+            for name in wanted
+            if people[name].map(lambda one: isinstance(one, tuple)).any()
+        }
+    )
+    gone = pd.concat(ledger.gone) if ledger.gone else pd.DataFrame(columns=["customer_id", "stage", "step"])
+    return Pulled(
+        people[list(dict.fromkeys([*front, *wanted]))],
+        pd.DataFrame(ledger.rows, columns=["stage", "step", "removed", "left"]),
+        gone.sort_values("customer_id", kind="stable", ignore_index=True),
+        pd.DataFrame({"customer_id": sorted(apart)}, dtype="str"),
+        (*ledger.notes, *_absent(ledger.absent)),
+        len(found),
+    )
+
+
+def _absent(found: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """One sentence on all that the data do not hold."""
+    if not found:
+        return ()
+    things, follows = zip(*found, strict=True)
+    joined = (" or ".join([", ".join(things[:-1]), things[-1]]), ", and ".join([", ".join(follows[:-1]), follows[-1]]))
+    one, so = joined if len(found) > 1 else (things[0], follows[0])
+    return (f"The data hold no {one}: {so}.",)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _checked(contacted_within: int | None, holdout: float) -> None:
+    if contacted_within is not None and (isinstance(contacted_within, bool) or contacted_within < 0):
+        raise ParameterError.expected("pull_list", "contacted_within", "a whole number of days of at least 0", contacted_within)
+    if not 0 <= holdout < 1:
+        raise ParameterError.expected("pull_list", "holdout", "at least 0 and under 1", holdout)
+
+
+def _everybody(customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, named: Sequence[str]) -> pd.DataFrame:
+    if not isinstance(customers, pd.DataFrame):
+        known = known_columns(customers)
+        for name in named:
+            if name not in known and name != "customer_id":
+                raise CampaignError.unknown_column(name, known)
+        return customer_outputs(customers, as_of, named)
+    if "customer_id" not in customers.columns:
+        raise CampaignError.missing_column("The customers", "customer_id", customers.columns)
+    if customers["customer_id"].isna().any():
+        raise CampaignError.expected("customer_id of the customers", "given for everybody", "an empty one")
+    for name in named:
+        if name not in customers.columns and not (name == "orders" and "orders" not in customers.columns):
+            raise CampaignError.unknown_column(name, [one for one in customers.columns if one != "customer_id"])
+    # A frame that says nothing of orders is of people who were chosen already.
+    frame = customers if "orders" in customers.columns or "orders" not in named else customers.assign(orders=1)
+    return frame.astype({"customer_id": "str"}).reset_index(drop=True)
+
+
+def _suppress(
+    ledger: _Ledger,
+    customers: Dataset | pd.DataFrame,
+    as_of: dt.date | str | None,
+    within: int | None,
+    seeds: Collection[str],
+    more: pd.DataFrame | None,
+) -> set[str]:
+    """Take off who must not be contacted; returns the seeds that there were."""
+    flags = ledger.people["contactable"] if "contactable" in ledger.people.columns else pd.Series(None, ledger.people.index)
+    refused = flags.map(lambda one: one is not None and not pd.isna(one) and (one == "no" or one is False or one == 0))
+    ledger.people = ledger.people.assign(contactable=flags.map(lambda one: "not known" if _not_known(one) else "yes"))
+    ledger.keep("suppression", "Has not consented", ~refused.to_numpy(dtype=bool))
+    if len(ledger.people) and (not_known := int((ledger.people["contactable"] == "not known").sum())):
+        whole = not_known == len(ledger.people)
+        who = "anybody" if whole else f"{not_known:,} of {len(ledger.people):,} customers"
+        ledger.notes.append(f"Whether {who} may be contacted is not known; they are kept on the list. Check before sending.")
+    complained, lately, absent = suppressed(customers, as_of, within, more)
+    ledger.absent += absent
+    ids = ledger.people["customer_id"]
+    ledger.keep("suppression", "Has complained", ~ids.isin(complained).to_numpy())
+    if within is not None:
+        days = "1 day" if within == 1 else f"{within} days"
+        ledger.keep("suppression", f"Contacted within {days}", ~ledger.people["customer_id"].isin(lately).to_numpy())
+    known = set(seeds)
+    if not known:
+        return set()
+    ledger.keep("suppression", "Seeds, kept apart", ~ledger.people["customer_id"].isin(known).to_numpy())
+    return known
+
+
+def _not_known(flag: Any) -> bool:
+    return flag is None or bool(pd.isna(flag)) or flag == "not known"
+
+
+def _home(people: pd.DataFrame) -> pd.Series:
+    """The household, or the customer where there is none."""
+    if HOUSEHOLD not in people.columns:
+        return people["customer_id"]
+    return people[HOUSEHOLD].where(people[HOUSEHOLD].notna(), people["customer_id"]).astype("str")
+
+
+def _dedupe(ledger: _Ledger, one_per_household: bool) -> None:
+    """One each, the one who bought last, the smaller id where that is the same day."""
+    order = ["days_since_last", "customer_id"] if "days_since_last" in ledger.people.columns else ["customer_id"]
+    ledger.people = ledger.people.sort_values(order, kind="stable", na_position="last")
+    ids = ledger.people["customer_id"]
+    again = ids.duplicated().to_numpy()
+    if PERSON in ledger.people.columns:
+        person = ledger.people[PERSON]
+        again = again | (person.notna() & person.duplicated()).to_numpy()
+    ledger.keep("one each", "The same person again", ~again)
+    if not one_per_household:
+        return
+    if HOUSEHOLD not in ledger.people.columns:
+        ledger.absent.append(("households", "two people of one home may be in two cells"))
+        return
+    home = ledger.people[HOUSEHOLD]
+    ledger.keep("one each", "Another one of the same household", ~(home.notna() & home.duplicated()).to_numpy())
+
+
+def suppressed(
+    customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, within: int | None, more: pd.DataFrame | None = None
+) -> tuple[set[str], set[str], list[tuple[str, str]]]:
+    """Who has complained by a date, and who was contacted in the days up to it.
+
+    Parameters
+    ----------
+    customers : Dataset or DataFrame
+    as_of : date or ISO date, optional
+    within : int, optional
+        Days; None: contacts do not matter.
+    more : DataFrame, optional
+        Contacts beside those of the data set: ``customer_id``, ``contacted_at``.
+
+    Returns
+    -------
+    (complained, contacted, absent)
+        Ids; and what the data do not hold, each with what follows from that.
+    """
+    complained: set[str] = set()
+    lately: set[str] = set()
+    absent: list[tuple[str, str]] = []
+    if isinstance(customers, pd.DataFrame):
+        if more is not None and within is not None and len(more):
+            end = dt.date.fromisoformat(str(as_of)) if as_of else pd.to_datetime(more["contacted_at"]).max().date()
+            lately |= _recent(more, end, within)
+        return complained, lately, absent
+    end = history(customers.orders, as_of)[1]
+    if "responses" in customers.tables:
+        table = customers.responses
+        some = table.filter((table["kind"] == "complaint") & (table["responded_at"].date() <= end))
+        complained = set(some.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+    else:
+        absent.append(("responses", "nobody is known to have complained"))
+    if within is None:
+        return complained, lately, absent
+    first = end - dt.timedelta(days=within)
+    if "contacts" in customers.tables:
+        table = customers.contacts
+        some = table.filter((table["contacted_at"].date() > first) & (table["contacted_at"].date() <= end))
+        if "cells" in customers.tables:
+            # Who is in a control was not contacted; where a campaign has no control at all, everybody was.
+            cells = customers.cells
+            named = cells.filter(cells["control_cell_id"].notnull()).select(cell_id="control_cell_id").distinct()
+            if "response_code" in cells.columns:  # a control that is sent what is usual has a code
+                named = named.semi_join(cells.filter(cells["response_code"].isnull()), "cell_id")
+            some = some.anti_join(named, "cell_id")
+        lately |= set(some.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+    elif more is None:
+        absent.append(("contacts", "nobody is known to have been contacted lately"))
+    if more is not None:
+        lately |= _recent(more, end, within)
+    return complained, lately, absent
+
+
+def _recent(contacts: pd.DataFrame, end: dt.date, within: int) -> set[str]:
+    """Who was contacted in so many days up to a day, or is about to be."""
+    day = pd.to_datetime(contacts["contacted_at"]).dt.date
+    return set(contacts.loc[day > end - dt.timedelta(days=within), "customer_id"].astype("str"))

@@ -1,0 +1,277 @@
+"""What past cells of the same offer, list or creative did: each as it was and shrunk, whether effects fade, and the next plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from crmlab.analyses.campaigns.measurement import COMPONENTS, RATIO_ALPHA, Measured, contrast, ends, measured, ratio_of
+from crmlab.errors import CrmlabError, ModelError
+from crmlab.models.testing.meta import Fade, Pooled, fade, pool
+from crmlab.models.testing.power import Rate, required_size
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+    from crmlab.data.memory.campaigns import CampaignMemory
+
+__all__ = ["COLUMNS", "GROUPS", "MOST", "Component", "History", "history_of", "past_cells", "remembered"]
+
+
+MOST = 40  # past campaigns that are measured again, the latest
+COLUMNS = (
+    "campaign", "cell", "control", "opens", *COMPONENTS, "n", "effect", "error", "profit", "profit_low", "profit_high", "base", "from",
+)  # fmt: skip
+GROUPS = ("component", "value", "campaign", "opens", "k", "n", "effect", "error", "base", "from")
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """What past campaigns did with one component.
+
+    Attributes
+    ----------
+    component, value : str
+        Such as "offer", "10 % off".
+    campaigns : DataFrame
+        A row per campaign, its cells with this component together: they share a control, and two differences from it are not two
+        pieces of evidence. Columns of ``GROUPS``, and raw, raw_low, raw_high, shrunk, low, high of the difference in the share who
+        bought.
+    pooled : Pooled
+    fade : Fade or None
+        None with fewer than three campaigns, or all at one time.
+    expected : (float, float)
+        Where the next true effect is expected, cut off where a share would be under 0 or over 1.
+    size : int or None
+        Customers per cell that the next plan needs to find the expected effect; None where that is not above 0.
+    """
+
+    component: str
+    value: str
+    campaigns: pd.DataFrame
+    pooled: Pooled
+    fade: Fade | None
+    expected: tuple[float, float]
+    size: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Past cells, those of the campaign looked at among them."""
+
+    cells: pd.DataFrame
+    components: tuple[Component, ...]
+    left_out: tuple[str, ...]
+
+
+def past_cells(
+    data: Dataset,
+    now: Measured,
+    cells: pd.DataFrame,
+    as_of: dt.date,
+    *,
+    margin: float | None,
+    level: float,
+    adjust: bool,
+    min_group: int,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Measure every past cell of the data set, up to a day.
+
+    Parameters
+    ----------
+    data : Dataset
+    now : Measured
+        The campaign looked at; it is not measured again.
+    cells : DataFrame
+        The cells of all campaigns.
+    as_of : datetime.date
+        Campaigns whose windows are open on it are left out.
+    margin, level, adjust, min_group
+        As for the campaign itself.
+
+    Returns
+    -------
+    (cells, groups, left out)
+        A row per cell with a control, in the order of launch; a row per campaign and component (``GROUPS``); why campaigns are not
+        there.
+    """
+    frames, gone = [], []
+    groups: list[dict[str, Any]] = []
+    names = [str(name) for name in cells["campaign_id"].unique()]
+    if "opens_on" in cells.columns:
+        opened = cells.groupby("campaign_id")["opens_on"].min()
+        names.sort(key=lambda name: (str(opened[name]), name))
+    found: list[Measured] = []
+    for name in names[-MOST:]:
+        if name == now.campaign:
+            found.append(now)
+            continue
+        try:
+            found.append(measured(data, name, as_of, cells=cells, margin=margin, min_group=min_group))
+        except CrmlabError as error:
+            gone.append(f"{name} is left out of the history: {error}")
+    for one in sorted(found, key=lambda each: (min(each.days["opens"]), each.campaign)):
+        if one.is_open:
+            if one is not now:
+                gone.append(f"{one.campaign} is left out of the history: its window is open.")
+            continue
+        ratio = ratio_of(one, cells)
+        if ratio is not None and ratio.p_value < RATIO_ALPHA:
+            gone.append(f"{one.campaign} is left out of the history: sizes of its cells do not fit its design.")
+            continue
+        frames.append(_rows(one, level, adjust))
+        groups += _groups(one)
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
+    return frame, pd.DataFrame(groups, columns=list(GROUPS)), gone
+
+
+def _groups(one: Measured) -> list[dict[str, Any]]:
+    """The cells of a campaign by component: each group less its controls, weighted by size."""
+    rows = []
+    mine = one.cells[one.cells["control_cell_id"].notna()]
+    opens = min(one.days["opens"])
+    for component in COMPONENTS[:3]:
+        if component not in mine.columns:
+            continue
+        for value, some in mine[mine[component].notna()].groupby(component):
+            names = [str(name) for name in some["cell_id"]]
+            n = sum(one.stats[name].n for name in names)
+            weights: dict[str, float] = {}
+            for name in names:
+                share = one.stats[name].n / n
+                weights[name] = share
+                weights[one.control[name]] = weights.get(one.control[name], 0.0) - share
+            effect, error, _ = contrast(one, "response", weights, adjust=False)
+            base = sum(-w * one.stats[name].mean("response") for name, w in weights.items() if w < 0)
+            row = {
+                "component": component,
+                "value": str(value),
+                "campaign": one.campaign,
+                "opens": opens,
+                "k": len(names),
+                "n": n,
+            }
+            rows.append({**row, "effect": effect, "error": error, "base": base, "from": "data"})
+    return rows
+
+
+def _rows(one: Measured, level: float, adjust: bool) -> pd.DataFrame:
+    about, days = one.cells.set_index("cell_id"), one.days.set_index("cell_id")
+    rows = []
+    for cell, its in one.control.items():
+        effect, error, _ = contrast(one, "response", {cell: 1.0, its: -1.0}, adjust=False)
+        row: dict[str, Any] = {"campaign": one.campaign, "cell": cell, "control": its, "opens": days.at[cell, "opens"]}
+        for name in COMPONENTS:
+            value = about.at[cell, name] if name in about.columns else None
+            row[name] = None if value is None or pd.isna(value) else str(value)
+        row |= {
+            "n": one.stats[cell].n,
+            "effect": effect,
+            "error": error,
+            "profit": None,
+            "profit_low": None,
+            "profit_high": None,
+        }
+        if one.varies("margin"):
+            profit, spread, freedom = contrast(one, "profit", {cell: 1.0, its: -1.0}, adjust=adjust)
+            low, high, _ = ends(profit, spread, freedom, level)
+            row |= {"profit": profit, "profit_low": low, "profit_high": high}
+        rows.append({**row, "base": one.stats[its].mean("response"), "from": "data"})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def remembered(memory: CampaignMemory, known: set[str]) -> pd.DataFrame:
+    """Past campaigns of the campaign memory that are not in the data set, by component.
+
+    Parameters
+    ----------
+    memory : CampaignMemory
+    known : set of str
+        Campaigns of the data set.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``GROUPS``. Cells of one campaign with the same component are taken for one, as sure as they are on the average:
+        the memory does not say how they go together.
+    """
+    rows: list[dict[str, Any]] = []
+    if memory.headers(kind="results"):
+        for component in COMPONENTS[:3]:
+            past = memory.history(component)
+            if "error" not in past.columns or "estimate" not in past.columns:
+                continue
+            error, wanted = pd.to_numeric(past["error"]), past["metric"] == "response"
+            past = past[wanted & ~past["campaign_id"].isin(known) & (error > 0) & past["estimate"].notna()]
+            for (value, campaign), some in past.groupby(["value", "campaign_id"]):
+                n = some["n"].to_numpy(dtype=float)
+                opens = some["opens_on"].dropna()
+                base = some["mean_control"].dropna() if "mean_control" in some else pd.Series(dtype=float)
+                rows.append(
+                    {
+                        "component": component,
+                        "value": str(value),
+                        "campaign": str(campaign),
+                        "opens": pd.Timestamp(opens.min()).date() if len(opens) else None,
+                        "k": len(some),
+                        "n": int(n.sum()),
+                        "effect": float(n @ some["estimate"].to_numpy(dtype=float) / n.sum()),
+                        "error": float(n @ some["error"].to_numpy(dtype=float) / n.sum()),
+                        "base": float(base.iloc[0]) if len(base) else None,
+                        "from": "memory",
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(GROUPS))
+
+
+def history_of(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], level: float) -> History:
+    """Pool past campaigns by offer, list and creative.
+
+    Parameters
+    ----------
+    cells, groups : DataFrame
+        As :func:`past_cells` gives them; groups with those of :func:`remembered`.
+    left_out : list of str
+    level : float
+
+    Returns
+    -------
+    History
+        Components of at least two campaigns, offers first. A list or creative that is the same in every cell tells nothing and is not
+        there.
+    """
+    out = []
+    for component in COMPONENTS[:3]:
+        mine = groups[groups["component"] == component]
+        values = sorted(mine["value"].unique())
+        if len(values) == 1 and component != "offer":
+            continue
+        for value in values:
+            some = mine[mine["value"] == value].reset_index(drop=True)
+            if len(some) >= 2:
+                out.append(_component(component, str(value), some, level))
+    return History(cells, tuple(out), tuple(left_out))
+
+
+def _component(component: str, value: str, campaigns: pd.DataFrame, level: float) -> Component:
+    effects, errors = campaigns["effect"].to_numpy(dtype=float), campaigns["error"].to_numpy(dtype=float)
+    pooled = pool(effects, errors, level)
+    times = pd.to_datetime(campaigns["opens"])
+    fading = None
+    if len(campaigns) >= 3 and times.notna().all() and times.nunique() > 1:
+        years = (times - times.min()).dt.days.to_numpy(dtype=float) / 365.25
+        fading = fade(effects, errors, years, level)
+    bases = campaigns["base"].dropna().astype(float)
+    base = float(bases.mean()) if len(bases) else 0.0
+    expected = (
+        (max(pooled.next_low, -base), min(pooled.next_high, 1 - base)) if base > 0 else (pooled.next_low, pooled.next_high)
+    )
+    size = None
+    if pooled.mean > 0 and base > 0:
+        try:
+            size = required_size(Rate(base), min(pooled.mean, 1 - base - 1e-6), level=0.95).per_cell
+        except ModelError:
+            size = None
+    return Component(component, value, pd.concat([campaigns, pooled.effects], axis=1), pooled, fading, expected, size)

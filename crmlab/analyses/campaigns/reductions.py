@@ -1,0 +1,198 @@
+"""Contacts → what every customer of a campaign did while the window of the cell was open, and before it opened.
+
+The only place that decides for campaigns what lies before a contact and what after it. Controls are treated like all others: what
+counts are orders in the window, whatever code they name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from crmlab.history.orders import between
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+__all__ = ["BEFORE_DAYS", "MONEY", "RECENT_DAYS", "assigned", "outcomes", "windows"]
+
+
+MONEY = "decimal(18, 4)"
+BEFORE_DAYS, RECENT_DAYS = 365, 90  # how far back covariates look
+
+
+def assigned(contacts: ibis.Table, cell_ids: list[str], as_of: dt.date) -> ibis.Table:
+    """Say which cell of a campaign each customer was assigned to: that of the first contact.
+
+    Whoever was contacted in a second cell all the same stays in the first: people are compared as they were drawn, not as they
+    were treated.
+
+    Parameters
+    ----------
+    contacts : ibis.Table
+        Canonical contacts.
+    cell_ids : list of str
+        The cells of one campaign.
+    as_of : datetime.date
+        Last day of history; later contacts are not looked at.
+
+    Returns
+    -------
+    ibis.Table
+        One row per customer: customer_id, cell_id, contacted_at, unit (the household, or the customer where there is none).
+    """
+    import ibis
+
+    moment = contacts["contacted_at"]
+    last = ibis.literal(as_of + dt.timedelta(days=1), type="date").cast("timestamp")
+    mine = contacts.filter(contacts["cell_id"].isin(cell_ids) & (moment < last))
+    # Of two contacts at the same moment the smaller name of a cell counts, so that the order of rows does not.
+    order = ibis.window(group_by="customer_id", order_by=["contacted_at", "cell_id"])
+    first = mine.mutate(_place=ibis.row_number().over(order)).filter(lambda t: t["_place"] == 0)
+    alone = ibis.literal("c:") + first["customer_id"]
+    if "household_id" in first.columns:
+        unit = ibis.coalesce(ibis.literal("h:") + first["household_id"], alone)
+    else:
+        unit = alone
+    return first.select("customer_id", "cell_id", "contacted_at", unit=unit)
+
+
+def windows(cells: pd.DataFrame, first_contact: dt.date, as_of: dt.date) -> pd.DataFrame:
+    """Give the days on which each cell's outcomes count.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Rows of the cells table, of one campaign.
+    first_contact : datetime.date
+        Of the campaign: where a cell has no opens_on.
+    as_of : datetime.date
+        Last day of history: where a cell has no closes_on.
+
+    Returns
+    -------
+    DataFrame
+        cell_id, opens, closes, last (the earlier of closes and as_of), is_open (whether the window goes on after as_of).
+    """
+    import pandas as pd
+
+    def days(name: str, otherwise: dt.date) -> list[dt.date]:
+        values = cells[name] if name in cells.columns else [None] * len(cells)
+        return [otherwise if pd.isna(value) else pd.Timestamp(value).date() for value in values]
+
+    opens, closes = days("opens_on", first_contact), days("closes_on", as_of)
+    return pd.DataFrame(
+        {
+            "cell_id": cells["cell_id"].astype(str).tolist(),
+            "opens": opens,
+            "closes": closes,
+            "last": [min(day, as_of) for day in closes],
+            "is_open": [day > as_of for day in closes],
+        }
+    )
+
+
+def outcomes(
+    people: ibis.Table,
+    days: pd.DataFrame,
+    orders: ibis.Table,
+    *,
+    margin: float = 1.0,
+    order_lines: ibis.Table | None = None,
+    products: ibis.Table | None = None,
+) -> ibis.Table:
+    """Add to everybody assigned what they did in the window, and what is known of them from before it.
+
+    Parameters
+    ----------
+    people : ibis.Table
+        As :func:`assigned` gives it.
+    days : DataFrame
+        As :func:`windows` gives it.
+    orders : ibis.Table
+        Canonical orders.
+    margin : float
+        Share of spend that is left after the cost of goods; of products without a known cost where there are order lines.
+    order_lines, products : ibis.Table, optional
+        Canonical; with both, and unit costs among products, margin is spend less the cost of goods.
+
+    Returns
+    -------
+    ibis.Table
+        One row per customer: customer_id, cell_id, unit; response (1: bought), spend, margin, first_day (of a purchase in the
+        window), opens; and from before it opened: before (spend in 365 days), orders_before (purchases in them), recent (1: bought
+        in the last 90 days), ever (1: bought in the 365 days). Spend is net of returns booked in the window.
+    """
+    import ibis
+    import pyarrow as pa
+
+    span = _spans(days)
+    who = people.inner_join(ibis.memtable(pa.Table.from_pandas(span, preserve_index=False)), "cell_id")
+    who = who.select("customer_id", "cell_id", "unit", "opens", "last", "near", "since")
+    first, last = min(span["since"]), max(span["last"])
+    found = who.left_join(_of_orders(who, between(orders, first, last)), "customer_id")
+    zero = ibis.literal(Decimal(0), type=MONEY)
+    named: dict[str, Any] = {name: ibis.coalesce(found[name], zero).cast(MONEY) for name in ("spend", "before")}
+    for name in ("response", "orders_before", "recent", "ever"):
+        named[name] = ibis.coalesce(found[name], 0).cast("int32")
+    table = found.select("customer_id", "cell_id", "unit", "opens", "first_day", **named)
+    if order_lines is None or products is None or "unit_cost" not in products.columns:
+        return table.mutate(margin=_part(table["spend"], margin))
+    goods = _of_lines(who, between(order_lines, first, last), products, margin)
+    both = table.left_join(goods, table["customer_id"] == goods["buyer"])
+    return both.mutate(margin=ibis.coalesce(both["left"], zero).cast(MONEY)).drop("left", "buyer")
+
+
+def _spans(days: pd.DataFrame) -> pd.DataFrame:
+    """The window of each cell, and from where on covariates are looked at."""
+    span = days[["cell_id", "opens", "last"]].copy()
+    span["near"] = [day - dt.timedelta(days=RECENT_DAYS) for day in span["opens"]]
+    span["since"] = [day - dt.timedelta(days=BEFORE_DAYS) for day in span["opens"]]
+    return span
+
+
+def _joined(who: ibis.Table, rows: ibis.Table) -> tuple[ibis.Table, Any, Any]:
+    """Rows of the people of a campaign, and which of them are in the window and before it."""
+    both = who.inner_join(rows, who["customer_id"] == rows["buyer"])
+    day = both["day"]
+    return both, (day >= both["opens"]) & (day <= both["last"]), (day < both["opens"]) & (day >= both["since"])
+
+
+def _of_orders(who: ibis.Table, orders: ibis.Table) -> ibis.Table:
+    kept = orders.select(buyer="customer_id", day=orders["ordered_at"].cast("date"), amount="amount")
+    both, inside, before = _joined(who, kept)
+    bought = both["amount"] > 0
+    return both.group_by("customer_id").agg(
+        response=(inside & bought).cast("int32").max(),
+        spend=both["amount"].sum(where=inside),
+        first_day=both["day"].min(where=inside & bought),
+        before=both["amount"].sum(where=before),
+        orders_before=(before & bought).cast("int32").sum(),
+        recent=(before & bought & (both["day"] >= both["near"])).cast("int32").max(),
+        ever=(before & bought).cast("int32").max(),
+    )
+
+
+def _of_lines(who: ibis.Table, order_lines: ibis.Table, products: ibis.Table, margin: float) -> ibis.Table:
+    """What is left of spend in the window after the cost of goods."""
+    import ibis
+
+    day = order_lines["ordered_at"].cast("date")
+    kept = order_lines.select("product_id", "quantity", "amount", buyer="customer_id", day=day)
+    costs = products.select("product_id", "unit_cost")
+    kept = kept.left_join(costs, "product_id").select("buyer", "day", "quantity", "amount", "unit_cost")
+    both, inside, _ = _joined(who, kept)
+    cost = (both["quantity"].cast("decimal(14, 4)") * both["unit_cost"].cast("decimal(14, 4)")).cast(MONEY)
+    cost = ibis.coalesce(cost, _part(both["amount"], 1 - margin))
+    found = both.filter(inside).mutate(_left=both["amount"] - cost)
+    return found.group_by(buyer=found["customer_id"]).agg(left=found["_left"].sum())
+
+
+def _part(amount: Any, share: float) -> Any:
+    """A share of an amount, exact to four decimals."""
+    import ibis
+
+    wide = "decimal(18, 6)"
+    return (amount.cast(wide) * ibis.literal(Decimal(f"{share:.6f}"), type=wide)).cast(MONEY)

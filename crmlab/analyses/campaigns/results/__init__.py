@@ -1,0 +1,18 @@
+"""What each cell of a campaign earned over its control, and how surely.
+
+Incremental is cell against control and nothing else: what contacted people bought is compared with what people bought who were
+drawn from the same list by chance and not contacted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.results.params import Params
+    from crmlab.analyses.campaigns.results.report import MEMORY, NEEDS, run
+
+__all__ = ["MEMORY", "NEEDS", "Params", "run"]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,0 +1,305 @@
+"""Charts of campaign results: profit by cell, components, who bought by day, depth of the list, past cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.campaigns.results.tables import BLOCKED
+from crmlab.analyses.campaigns.results.words import at_level
+from crmlab.models.intervals import normal_quantile
+from crmlab.models.testing.measures import measure
+from crmlab.page.format import Format, shortened
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from crmlab.analyses.campaigns.results.params import Params
+    from crmlab.analyses.campaigns.results.study import Parts
+
+__all__ = ["CHARTS", "LONGEST", "charts_of", "components_chart", "days_chart", "depth_chart", "forest_chart", "history_chart"]
+
+
+CHARTS = ("forest", "components_chart", "days", "depth", "history_chart")
+LONGEST = 34  # letters of a label
+
+
+def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
+    """Every chart that the data allow, by name."""
+    out: dict[str, Chart] = {}
+    if parts.health.blocked:
+        parts.absent.update(dict.fromkeys(("forest", "components_chart", "days", "depth"), BLOCKED))
+    else:
+        if parts.found.varies("margin"):
+            out["forest"] = forest_chart(parts, form)
+        if parts.components is not None:
+            out["components_chart"] = components_chart(parts, form)
+        out["days"] = days_chart(parts, form)
+        if parts.ranked.depth is not None:
+            out["depth"] = depth_chart(parts, form)
+    if parts.history.components:
+        out["history_chart"] = history_chart(parts, form, params)
+    return out
+
+
+def _rows(ax: Axes, labels: list[str], notes: list[str], low: float, high: float) -> np.ndarray:
+    """Rows of a forest plot: a name on the left over each interval, its numbers on the right. Returns their heights."""
+    places = np.arange(len(labels))[::-1].astype(float)
+    span = (high - low) or 1.0
+    for y, label, note in zip(places, labels, notes, strict=True):
+        ax.text(low - 0.02 * span, y, label, va="center", ha="right", fontsize=10, color=color("ink"))
+        ax.text(high + 0.02 * span, y, note, va="center", fontsize=9, color=color("muted"))
+    ax.set_xlim(low - 0.02 * span, high + 0.02 * span)
+    ax.set_ylim(-0.6, len(labels) - 0.2)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    return places
+
+
+def forest_chart(parts: Parts, form: Format) -> Chart:
+    """Incremental profit per 1,000 contacts of each cell, with the lines at which it breaks even and at which it caused nothing."""
+    cells = parts.money.cells
+    names = ["name", "cell", "n", "per_1000", "per_1000_low", "per_1000_high", "nothing"]
+    frame = cells[names].astype(dict.fromkeys(names[3:], float)).reset_index(drop=True)
+    low = float(min(frame["per_1000_low"].min(), frame["nothing"].min(), 0))
+    high = float(max(frame["per_1000_high"].max(), 0))
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        notes = [
+            f"{form.money(row['per_1000'])}  ({form.interval(row['per_1000_low'], row['per_1000_high'], 'money')})"
+            for row in frame.to_dict("records")
+        ]
+        y = _rows(ax, [shortened(name, LONGEST) for name in frame["name"]], notes, low, high)
+        ax.axvline(0, color=color("ink"), linewidth=1)
+        ax.hlines(y, frame["per_1000_low"], frame["per_1000_high"], color=color("ink"), linewidth=1.6)
+        ax.plot(frame["per_1000"], y, "o", color=color("accent"), markersize=8)
+        ax.vlines(frame["nothing"], y - 0.32, y + 0.32, color=color("second"), linewidth=1.6, linestyle=(0, (2, 1.2)))
+        ax.text(0, len(frame) - 0.3, " breaks even", fontsize=9, color=color("ink"), va="center")
+        if (frame["nothing"] < 0).any():
+            ax.text(
+                float(frame["nothing"].iloc[0]),
+                len(frame) - 0.3,
+                "caused nothing ",
+                fontsize=9,
+                color=color("second"),
+                va="center",
+                ha="right",
+            )
+        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value))
+        ax.set_xlabel("incremental profit per 1,000 contacts")
+
+    best = frame.loc[frame["per_1000"].idxmax()]
+    return Chart(
+        f"Incremental profit per 1,000 contacts after costs, with {at_level(parts, form)} intervals. To the right "
+        "of the line at 0 a cell earned "
+        "more than it cost; the dashed mark is where it would stand had it caused nothing at all: its cost.",
+        f"Dots with intervals for {len(frame)} cells; the highest, {best['name']}, stands at "
+        f"{form.money(best['per_1000'])} per 1,000 contacts.",
+        draw,
+        frame,
+        (8, 0.95 + max(0.3, 0.5 - 0.006 * len(frame)) * len(frame)),
+    )
+
+
+def components_chart(parts: Parts, form: Format) -> Chart:
+    """Main effects and interactions on the share who bought, or on profit where nobody's buying differs."""
+    table = parts.components
+    assert table is not None
+    metric = "response" if "response" in table else "profit"
+    scale = 100 if metric == "response" else 1000
+    frame = pd.DataFrame({"component": table["effect"], "levels": table["levels"]})
+    for name, end in (("value", ""), ("low", "_low"), ("high", "_high")):
+        frame[name] = scale * table[metric + end]
+    most = frame[~frame["component"].str.contains("×")] if len(frame) > 14 else frame
+    shown = most.head(20).reset_index(drop=True)
+    low, high = float(min(shown["low"].min(), 0)), float(max(shown["high"].max(), 0))
+    axis = "points more who bought" if metric == "response" else "incremental profit per 1,000 contacts"
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        notes = [
+            f"{form.number(row['value'], 1)}  ({form.number(row['low'], 1)} to {form.number(row['high'], 1)})"
+            for row in shown.to_dict("records")
+        ]
+        # A row of what two components do together has a long name: theirs is enough.
+        labels = [a.capitalize() if "×" in a else b for a, b in zip(shown["component"], shown["levels"], strict=True)]
+        y = _rows(ax, [shortened(name, LONGEST) for name in labels], notes, low, high)
+        ax.axvline(0, color=color("ink"), linewidth=1)
+        ax.hlines(y, shown["low"], shown["high"], color=color("ink"), linewidth=1.6)
+        ax.plot(shown["value"], y, "o", color=color("accent"), markersize=8)
+        ax.set_xlabel(axis)
+
+    first = shown.iloc[0]
+    return Chart(
+        f"What each component did, averaged over the others: {axis}, with {at_level(parts, form)} intervals. An "
+        "interval that holds 0 is not shown "
+        "to differ.",
+        f"Dots with intervals for {len(shown)} components; {first['levels']} stands at {form.number(first['value'], 1)}.",
+        draw,
+        frame,
+        (8, 0.8 + 0.42 * len(shown)),
+    )
+
+
+def days_chart(parts: Parts, form: Format) -> Chart:
+    """Share who had bought by day since the window opened: contacted against control."""
+    frame = _by_day(parts)
+    level = at_level(parts, form)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for name, shade in (("control", "muted"), ("contacted", "accent")):
+            ax.fill_between(
+                frame["day"],
+                frame[f"{name}_low"],
+                frame[f"{name}_high"],
+                color=color(shade),
+                alpha=0.15,
+                linewidth=0,
+                step="post",
+            )
+            ax.step(frame["day"], frame[name], where="post", color=color(shade), linewidth=2 if name == "contacted" else 1.5)
+            ax.text(frame["day"].iloc[-1] + 0.4, frame[name].iloc[-1], name, color=color(shade), fontsize=10, va="center")
+        ax.set_xlim(1, float(frame["day"].iloc[-1]) * 1.14 + 1)
+        ax.set_ylim(0, float(frame[["contacted_high", "control_high"]].max().max()) * 1.05 or 1.0)
+        ax.set_xlabel("day since the window opened")
+        ax.set_ylabel("have bought")
+        ax.yaxis.set_major_formatter(lambda value, _: form.share(value))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    last = frame.iloc[-1]
+    return Chart(
+        f"Share of customers who had bought by each day, with {level} bands, each day by itself. The gap between "
+        "the lines is what contacts added; "
+        "a gap that closes again was brought forward.",
+        f"Two rising lines: after {int(last['day'])} days {form.share(float(last['contacted']))} of those contacted and "
+        f"{form.share(float(last['control']))} of controls had bought.",
+        draw,
+        frame,
+        (8, 3.0),
+    )
+
+
+def _by_day(parts: Parts) -> pd.DataFrame:
+    """Shares by day, cells added up as the overall difference adds them up."""
+    found = parts.found
+    whole = (max(found.days["last"]) - min(found.days["opens"])).days + 1
+    one = measure(list(found.stats.values()), "response")
+    effective = {cell: float(size) for cell, size in zip(found.stats, one.sizes, strict=True)}
+    weight = {"contacted": {cell: float(found.stats[cell].n) for cell in found.treated}, "control": {}}
+    for cell, its in found.control.items():
+        weight["control"][its] = weight["control"].get(its, 0.0) + found.stats[cell].n
+    z = normal_quantile(parts.look.level)
+    days = np.arange(whole)
+    out: dict[str, Any] = {"day": days + 1}
+    counts = (
+        parts.days.pivot_table(index="day", columns="cell_id", values="n", aggfunc="sum", fill_value=0)
+        .reindex(days, fill_value=0)
+        .cumsum()
+    )
+    for group, weights in weight.items():
+        total = sum(weights.values())
+        share, variance = np.zeros(whole), np.zeros(whole)
+        for cell, w in weights.items():
+            bought = counts[cell].to_numpy(dtype=float) if cell in counts else np.zeros(whole)
+            p = bought / found.stats[cell].n
+            share += w / total * p
+            variance += (w / total) ** 2 * (p * (1 - p) + 0.25 / effective[cell]) / effective[cell]
+        half = z * np.sqrt(variance)
+        out |= {group: share, f"{group}_low": np.maximum(share - half, 0.0), f"{group}_high": np.minimum(share + half, 1.0)}
+    return pd.DataFrame(out)
+
+
+def depth_chart(parts: Parts, form: Format) -> Chart:
+    """Incremental profit by share of the list contacted, best scores first."""
+    depth = parts.ranked.depth
+    assert depth is not None
+    curve = depth.curve
+    frame = pd.DataFrame({"share": curve["share"], "n": curve["n"]})
+    for name in ("profit", "low", "high", "band_low", "band_high"):
+        frame[name] = 1000 * curve[name]
+    end = float(frame["profit"].iloc[-1])
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        x = np.concatenate([[0.0], frame["share"]])
+        ax.axhline(0, color=color("muted"), linewidth=1)
+        ax.fill_between(
+            x,
+            np.concatenate([[0.0], frame["low"]]),
+            np.concatenate([[0.0], frame["high"]]),
+            color=color("accent"),
+            alpha=0.15,
+            linewidth=0,
+        )
+        ax.plot([0, 1], [0, end], color=color("muted"), linewidth=1.2, linestyle=(0, (4, 2)))
+        ax.plot(x, np.concatenate([[0.0], frame["profit"]]), color=color("accent"), linewidth=2.2)
+        ax.text(1.01, end, "all", fontsize=9, color=color("muted"), va="center")
+        ax.text(0.5, end / 2, " random order", fontsize=9, color=color("muted"), va="top")
+        ax.set_xlim(0, 1.08)
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        ax.xaxis.set_major_formatter(lambda value, _: form.share(value, 0))
+        ax.yaxis.set_major_formatter(lambda value, _: form.tick(value))
+        ax.set_xlabel("share of the list contacted, highest expected gain first")
+        ax.set_ylabel("profit per 1,000 on the list")
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    said = "is shown to add" if depth.qini_low > 0 else "is shown to cost" if depth.qini_high < 0 else "is not shown to add"
+    qini = f"{form.money(1000 * depth.qini)} per 1,000, {form.interval(1000 * depth.qini_low, 1000 * depth.qini_high, 'money')}"
+    return Chart(
+        "Incremental profit had only the first part of the list been contacted, by share contacted, with "
+        f"{at_level(parts, form)} band at each depth. "
+        f"Ranking by what was known before {said} anything over a random order (Qini {qini}). Fixed costs are left out.",
+        f"A curve of incremental profit by share of the list contacted; it ends at {form.money(end)} per 1,000 customers when all are.",
+        draw,
+        frame,
+        (8, 3.2),
+    )
+
+
+def history_chart(parts: Parts, form: Format, params: Params) -> Chart:
+    """Past campaigns by component: as measured, and shrunk."""
+    frames = [each.campaigns.assign(what=each.value) for each in parts.history.components]
+    whole = pd.concat(
+        [one[["what", "campaign", "k", "raw", "raw_low", "raw_high", "shrunk", "low", "high"]] for one in frames],
+        ignore_index=True,
+    )
+    for name in ("raw", "raw_low", "raw_high", "shrunk", "low", "high"):
+        whole[name] = 100 * whole[name].astype(float)
+    shown = whole.head(24)
+    low, high = float(min(shown["raw_low"].min(), 0)), float(max(shown["raw_high"].max(), 0))
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        labels = [shortened(f"{row['what']}: {row['campaign']}", 40) for row in shown.to_dict("records")]
+        notes = [
+            f"{form.number(row['shrunk'], 1)}  ({form.number(row['low'], 1)} to {form.number(row['high'], 1)})"
+            for row in shown.to_dict("records")
+        ]
+        y = _rows(ax, labels, notes, low, high)
+        ax.axvline(0, color=color("ink"), linewidth=1)
+        ax.hlines(y + 0.14, shown["raw_low"], shown["raw_high"], color=color("muted"), linewidth=1)
+        ax.plot(shown["raw"], y + 0.14, "o", color=color("muted"), markerfacecolor="none", markersize=6)
+        ax.hlines(y - 0.12, shown["low"], shown["high"], color=color("ink"), linewidth=1.6)
+        ax.plot(shown["shrunk"], y - 0.12, "o", color=color("accent"), markersize=7)
+        ax.set_xlabel("points more who bought than in control")
+
+    first = shown.iloc[0]
+    return Chart(
+        f"Past campaigns by what was sent, with {form.share(params.level)} intervals: open circles as measured, full ones shrunk to "
+        "the mean of such campaigns; the figures are the shrunk ones.",
+        f"Pairs of dots for {len(shown)} past campaigns; {first['what']} in {first['campaign']} shrinks from "
+        f"{form.number(first['raw'], 1)} to "
+        f"{form.number(first['shrunk'], 1)} points.",
+        draw,
+        whole,
+        (8, 0.8 + 0.46 * len(shown)),
+    )

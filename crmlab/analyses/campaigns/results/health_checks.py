@@ -1,0 +1,189 @@
+"""Whether the numbers of a campaign mean anything: sizes as designed, leaks, codes, balance, windows, looks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.campaigns.checks import CampaignFinding, check_tables
+from crmlab.analyses.campaigns.measurement import RATIO_ALPHA, Measured, ratio_of
+from crmlab.analyses.campaigns.moments import cell_statistics
+from crmlab.data.memory.rules import cell_problems
+from crmlab.models.testing.comparisons import SampleRatio, compare_cells
+from crmlab.models.testing.sequential import boundaries
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["BALANCE", "BALANCE_ALPHA", "Health", "Look", "balance_of", "checks_of", "health", "look_of"]
+
+
+BALANCE_ALPHA = 0.01
+BALANCE = {
+    "before": "spend in the year before",
+    "orders_before": "purchases in the year before",
+    "recent": "bought in the 90 days before",
+}
+_SMALLEST = 1e-9  # no level is closer to 1 than this
+
+
+@dataclass(frozen=True)
+class Look:
+    """How often a campaign was looked at, and how high the bar is for this look.
+
+    Attributes
+    ----------
+    number : int
+        This look's number, from 1.
+    fraction : float
+        Share of the window that is over.
+    level : float
+        Of intervals, so that all looks together keep the level asked for; that itself where the window is over at the first look.
+    bar : float or None
+        \\|z\\| that a difference must pass; None where there is but one look.
+    """
+
+    number: int
+    fraction: float
+    level: float
+    bar: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Health:
+    """Checks of a campaign.
+
+    Attributes
+    ----------
+    ratio : SampleRatio or None
+        None where the plan names no shares that add up.
+    findings : tuple of CampaignFinding
+    balance : DataFrame
+        cell, control, covariate, difference (in standard deviations), low, high, p_adjusted.
+    look : Look
+    unequal_windows : tuple of str
+        Cells whose window is not that of their control.
+    """
+
+    ratio: SampleRatio | None
+    findings: tuple[CampaignFinding, ...]
+    balance: pd.DataFrame
+    look: Look
+    unequal_windows: tuple[str, ...]
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing may be concluded: sizes do not fit the design, so something decided who is in a cell."""
+        return self.ratio is not None and self.ratio.p_value < RATIO_ALPHA
+
+    @property
+    def unbalanced(self) -> bool:
+        """Whether cells differed before anything was sent by more than chance allows."""
+        return len(self.balance) > 0 and float(self.balance["p_adjusted"].min()) < BALANCE_ALPHA
+
+    def found(self, check: str) -> list[CampaignFinding]:
+        """What one check found."""
+        return [finding for finding in self.findings if finding.check == check]
+
+
+def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look, as_of: dt.date) -> Health:
+    """Check a campaign before anything is concluded from it.
+
+    Parameters
+    ----------
+    data : Dataset
+    found : Measured
+    cells : DataFrame
+        The cells of all campaigns.
+    look : Look
+    as_of : datetime.date
+        Last day of history; contacts and responses of later days are not looked at.
+
+    Returns
+    -------
+    Health
+    """
+    days = found.days.set_index("cell_id")
+    unequal = tuple(
+        cell
+        for cell, its in found.control.items()
+        if (days.loc[cell, ["opens", "closes"]] != days.loc[its, ["opens", "closes"]]).any()
+    )
+    return Health(ratio_of(found, cells), checks_of(data, found.campaign, cells, as_of), balance_of(found), look, unequal)
+
+
+def checks_of(data: Dataset, campaign: str, cells: pd.DataFrame, as_of: dt.date) -> tuple[CampaignFinding, ...]:
+    """What the checks of campaigns find about this one by a day; others whose cells make no test are left aside."""
+    names = [str(name) for name, mine in cells.groupby("campaign_id") if str(name) == campaign or not cell_problems(mine)]
+    kept = data.cells.filter(data.cells["campaign_id"].isin(names))
+    gone = [str(name) for name in cells.loc[~cells["campaign_id"].isin(names), "cell_id"]]
+    contacts = data.contacts.filter(data.contacts["contacted_at"].date() <= as_of)
+    contacts = contacts.filter(~contacts["cell_id"].isin(gone)) if gone else contacts
+    responses = data.responses.filter(data.responses["responded_at"].date() <= as_of) if "responses" in data.tables else None
+    found = check_tables(kept, contacts, responses, data.customers if "customers" in data.tables else None)
+    return tuple(finding for finding in found if finding.campaign in (None, campaign))
+
+
+def balance_of(found: Measured) -> pd.DataFrame:
+    """Standardised differences between each cell and its control in what was known before, corrected for all of them together."""
+    columns = ["cell", "control", "covariate", "difference", "low", "high", "p_adjusted"]
+    table = found.table.filter(found.table["cell_id"].isin(list(found.stats)))
+    stats = cell_statistics(table, ["before", "orders_before", "recent"], rates=["recent"], household="unit")
+    names = [name for name in BALANCE if any(cell.scatter[cell.index(name), cell.index(name)] > 0 for cell in stats.values())]
+    if not names:
+        return pd.DataFrame(columns=columns)
+    frame = compare_cells(stats, control=found.control, metrics=names, family="all", level=1 - BALANCE_ALPHA)
+    n = sum(cell.n for cell in stats.values())
+    spread = {name: float(np.sqrt(sum(cell.n * _own(cell.variance(name)) for cell in stats.values()) / n)) for name in names}
+    scale = frame["metric"].map(spread)
+    return pd.DataFrame(
+        {
+            "cell": frame["cell"],
+            "control": frame["control"],
+            "covariate": frame["metric"],
+            "difference": frame["estimate"] / scale,
+            "low": frame["low"] / scale,
+            "high": frame["high"] / scale,
+            "p_adjusted": frame["p_adjusted"],
+        }
+    )
+
+
+def _own(variance: float) -> float:
+    return variance if np.isfinite(variance) else 0.0
+
+
+def look_of(
+    found: Measured, as_of: dt.date, level: float, looks: int | None, kind: str, earlier: tuple[dt.date, ...] = ()
+) -> Look:
+    """Say which look this is, and widen the level where there is, or will be, more than one.
+
+    Parameters
+    ----------
+    found : Measured
+    as_of : datetime.date
+    level : float
+        That all looks together shall keep.
+    looks : int, optional
+        Looks taken, this one included; default: those in the campaign memory, and this one.
+    kind : str
+        See :func:`crmlab.models.testing.sequential.boundaries`.
+    earlier : tuple of datetime.date
+        Days of looks in the campaign memory, before this one and while the window was open.
+    """
+    opens, closes = min(found.days["opens"]), max(found.days["closes"])
+    whole = (closes - opens).days + 1
+    fraction = min(max(((as_of - opens).days + 1) / whole, 1 / whole), 1.0)
+    shares = sorted({((day - opens).days + 1) / whole for day in earlier if opens <= day < min(as_of, closes)})
+    number = len(shares) + 1 if looks is None else looks
+    if number != len(shares) + 1:
+        shares = [fraction * k / number for k in range(1, number)]
+    if number == 1 and not found.is_open:
+        return Look(1, 1.0, level, None)
+    bars = boundaries(kind, [*shares, fraction], 1 - level)
+    last = bars.iloc[-1]
+    return Look(number, fraction, 1 - max(float(last["p_nominal"]), _SMALLEST), float(last["z"]))

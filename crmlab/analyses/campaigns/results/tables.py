@@ -1,0 +1,387 @@
+"""Tables of campaign results: health, cells, money, components, segments, history, the next plan, matched responses, balance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
+from crmlab.analyses.campaigns.results.health_checks import BALANCE, BALANCE_ALPHA
+from crmlab.analyses.campaigns.results.words import at_level, level_word, points
+from crmlab.history.context import masked
+from crmlab.models.intervals import normal_quantile
+from crmlab.models.testing.measures import measure
+from crmlab.page.result import Column, Table
+
+if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.results.params import Params
+    from crmlab.analyses.campaigns.results.study import Parts
+    from crmlab.page.format import Format
+
+__all__ = [
+    "BLOCKED",
+    "FINE",
+    "LOOK",
+    "STOP",
+    "TABLES",
+    "UNKNOWN",
+    "balance_table",
+    "cells_table",
+    "components_table",
+    "health_table",
+    "history_table",
+    "matched_table",
+    "money_table",
+    "next_table",
+    "segments_table",
+    "tables_of",
+]
+
+
+TABLES = ("health", "cells", "money", "components", "segments", "history", "next_plan", "matched", "balance")
+BLOCKED = "The sizes of the cells do not fit the plan: no money is reported."
+FINE, LOOK, STOP, UNKNOWN = "fine", "mind", "stops the verdict", "not checked"
+
+
+def tables_of(parts: Parts, form: Format, params: Params) -> dict[str, Table]:
+    """Every table that the data allow, by name."""
+    out = {"health": health_table(parts, form), "cells": cells_table(parts, form)}
+    if parts.health.blocked:
+        parts.absent.update(dict.fromkeys(("money", "components", "segments"), BLOCKED))
+    else:
+        if parts.found.varies("margin"):
+            out["money"] = money_table(parts, form)
+        if parts.components is not None:
+            out["components"] = components_table(parts, form)
+        if parts.ranked.segments is not None:
+            out["segments"] = segments_table(parts, form)
+    if parts.history.components:
+        out["history"] = history_table(parts, form, params)
+        out["next_plan"] = next_table(parts, form, params)
+    if parts.matched is not None:
+        out["matched"] = matched_table(parts, form, params)
+    if len(parts.health.balance):
+        out["balance"] = balance_table(parts, form)
+    elif "balance" not in parts.absent:
+        parts.absent["balance"] = "Nothing is known of these people from before the window opened."
+    return out
+
+
+def health_table(parts: Parts, form: Format) -> Table:
+    """Whether the numbers mean anything, check by check."""
+    health, found = parts.health, parts.found
+    rows: list[tuple[str, str, str]] = []
+    if health.ratio is None:
+        rows.append(("Sizes as planned", "the plan names no shares that add up to 1", UNKNOWN))
+    else:
+        worst = health.ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
+        units = "households" if found.clustered else "customers"
+        words = (
+            f"p = {form.number(health.ratio.p_value)}; farthest off: {worst['cell']}, {form.count(worst['n'])} {units} where "
+            f"{form.count(worst['expected'])} were planned"
+        )
+        rows.append(("Sizes as planned", words, STOP if health.blocked else FINE))
+    twice = health.found("two_cells")
+    rows.append(("In two cells", _said(twice, "nobody"), LOOK if twice else FINE))
+    if parts.matched is not None:
+        codes = [*health.found("unknown_code"), *health.found("early_response")]
+        rows.append(("Codes, of all campaigns", _said(codes, "every code is a cell's"), LOOK if codes else FINE))
+    else:
+        rows.append(("Codes, of all campaigns", "there are no responses", UNKNOWN))
+    if len(health.balance):
+        far = health.balance.loc[health.balance["difference"].abs().idxmax()]
+        words = (
+            f"largest difference: {form.number(far['difference'])} standard deviations in {BALANCE[far['covariate']]} "
+            f"({form.number(far['low'], 2)} to {form.number(far['high'], 2)}, at {form.share(1 - BALANCE_ALPHA)} for all at once)"
+        )
+        rows.append(("Alike before", words, LOOK if health.unbalanced else FINE))
+    else:
+        rows.append(("Alike before", "nothing is known from before", UNKNOWN))
+    closes = form.day(max(found.days["closes"]))
+    rows.append(
+        ("Windows", f"open until {closes}" if found.is_open else f"over since {closes}", LOOK if found.is_open else FINE)
+    )
+    look = health.look
+    first = (
+        "the first, at the end"
+        if look.bar is None
+        else f"look {look.number}, with {form.share(look.fraction, 0)} of the window over"
+    )
+    bar = "" if look.bar is None else f"; a difference must pass {form.number(look.bar, 2)} standard errors"
+    rows.append(("Looks", first + bar, FINE if look.number == 1 and not found.is_open else LOOK))
+    frame = pd.DataFrame(rows, columns=["check", "found", "meaning"])
+    columns = {"check": Column("Check"), "meaning": Column("So"), "found": Column("What was found", "lines")}
+    return Table(
+        f"Can the numbers of {found.campaign} be relied on? Sizes with p under {RATIO_ALPHA:g} stop the verdict.",
+        frame,
+        columns,
+        form,
+    )
+
+
+def _said(findings: list[Any], otherwise: str) -> str:
+    return "\n".join(finding.sentence for finding in findings) or otherwise
+
+
+def cells_table(parts: Parts, form: Format) -> Table:
+    """Every cell, controls first: who bought, what they spent, and the difference from control."""
+    found, level = parts.found, parts.look.level
+    one = measure(list(found.stats.values()), "response")
+    z = normal_quantile(level)
+    by = parts.frame.set_index(["metric", "cell"])
+    rows = []
+    for k, (cell, stats) in enumerate(found.stats.items()):
+        low, high = _wilson(stats.mean("response"), float(one.sizes[k]), z)
+        half = z * float(np.sqrt(stats.variance("spend") / stats.n))
+        row: dict[str, Any] = {"name": found.name(cell), "cell": cell, "n": stats.n}
+        row |= {"response": stats.mean("response"), "response_low": low, "response_high": high}
+        row |= {"spend": stats.mean("spend"), "spend_low": stats.mean("spend") - half, "spend_high": stats.mean("spend") + half}
+        row |= {"points": None, "points_low": None, "points_high": None, "verdict": "the control"}
+        if cell in found.control:
+            row["verdict"] = "no verdict" if parts.health.blocked else "nobody bought"
+            if ("response", cell) in by.index and not parts.health.blocked:
+                its = by.loc[("response", cell)]
+                row |= {"points": 100 * its["estimate"], "points_low": 100 * its["low"], "points_high": 100 * its["high"]}
+                row["verdict"] = _differs(
+                    its["low"], its["high"], "more bought", "fewer bought", points(its["detectable"], form) + " points"
+                )
+        rows.append(row)
+    frame = _objects(pd.DataFrame(rows), ["points", "points_low", "points_high"])
+    columns = {
+        "name": Column("Cell"),
+        "n": Column("Customers", "count"),
+        "response": Column("Bought", "share", "response_low", "response_high"),
+        "spend": Column("Spend per customer", "amount", "spend_low", "spend_high"),
+        "points": Column("Against control, points", "number", "points_low", "points_high"),
+        "verdict": Column("So"),
+    }
+    opens, closes = min(found.days["opens"]), max(found.days["last"])
+    caption = (
+        f"Cells of {found.campaign}, controls first: who bought from {form.short_day(opens)} to "
+        f"{form.short_day(closes)}, and what they spent. "
+        f"Small figures: {at_level(parts, form)} intervals, differences {_family(parts)}."
+    )
+    return Table(caption, frame, columns, form, top=40)
+
+
+def _family(parts: Parts) -> str:
+    kind = parts.frame["correction"].iloc[0]
+    if len(parts.found.control) == 1 or kind == "none":
+        return "each by itself"
+    return "for all cells at once" + (" (Bonferroni)" if kind == "holm" else "")
+
+
+def _differs(low: float, high: float, more: str, less: str, seen: str) -> str:
+    return more if low > 0 else less if high < 0 else f"not shown to differ ({seen} could have been seen)"
+
+
+def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's interval for a number of customers that need not be whole: households know less than their people would."""
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * float(np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def _objects(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Columns in which a value may be missing hold None there, which is written as a dash."""
+    return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None) for name in columns})
+
+
+def money_table(parts: Parts, form: Format) -> Table:
+    """What each cell earned."""
+    frame = parts.money.cells.copy()
+    frame["verdict"] = [
+        _differs(row["profit_low"], row["profit_high"], "earned more than it cost", "cost more than it brought",
+                 form.money(1000 * row["detectable"]))
+        for row in frame.to_dict("records")
+    ]  # fmt: skip
+    names = [f"{name}{end}" for name in ("per_1000", "total", "roi", "break_even") for end in ("", "_low", "_high")]
+    frame = _objects(frame, names)
+    columns = {
+        "name": Column("Cell"),
+        "cost": Column("Cost", "money"),
+        "per_1000": Column("Profit per 1,000", "money", "per_1000_low", "per_1000_high"),
+        "total": Column("Profit of the cell", "money", "total_low", "total_high"),
+        "roi": Column("Return per unit of cost", "number", "roi_low", "roi_high"),
+        "break_even": Column("Break-even cost of a contact", "exact", "break_even_low", "break_even_high"),
+        "verdict": Column("So"),
+    }
+    if frame["roi"].isna().all():
+        columns.pop("roi")
+    caption = (
+        "Incremental profit after costs, cell by cell. A contact that costs more than the break-even cost loses money. In brackets: what "
+        "could have been seen, per 1,000. Small figures: "
+        f"{at_level(parts, form)} intervals, {_family(parts)}."
+    )
+    return Table(caption, frame, columns, form, top=40)
+
+
+def components_table(parts: Parts, form: Format) -> Table:
+    """What each component did, and what they did together."""
+    frame = parts.components
+    assert frame is not None
+    out = pd.DataFrame({"component": frame["effect"].str.capitalize(), "levels": frame["levels"]})
+    columns = {"component": Column("Component"), "levels": Column("What against what")}
+    for metric, scale, label, kind in (
+        ("response", 100, "Bought, points", "number"),
+        ("profit", 1000, "Profit per 1,000", "money"),
+    ):
+        if metric not in frame:
+            continue
+        for end in ("", "_low", "_high"):
+            out[metric + end] = (scale * frame[metric + end]).round(2)
+        columns[metric] = Column(label, kind, f"{metric}_low", f"{metric}_high")
+    name = "response" if "response" in frame else "profit"
+    seen = [
+        points(value, form) + " points" if name == "response" else form.money(1000 * value)
+        for value in frame[f"{name}_detectable"]
+    ]
+    out["verdict"] = [
+        _differs(low, high, "more" if name == "response" else "earned more", "less", each)
+        for low, high, each in zip(frame[f"{name}_low"], frame[f"{name}_high"], seen, strict=True)
+    ]
+    columns["verdict"] = Column("So, of who bought" if name == "response" else "So")
+    together = " Rows with × say how much more one component does where the other is there." if parts.order == 2 else ""
+    caption = (
+        f"Each component, averaged over the others.{together} Small figures: {at_level(parts, form)} intervals, for all rows at once "
+        "unless the correction is none."
+    )
+    return Table(caption, out, columns, form)
+
+
+def segments_table(parts: Parts, form: Format) -> Table:
+    """What a contact added by segment."""
+    found = parts.ranked.segments
+    assert found is not None
+    frame = found.table.assign(
+        **{name: 1000 * found.table[old] for name, old in (("value", "estimate"), ("value_low", "low"), ("value_high", "high"))}
+    )
+    frame["verdict"] = [
+        _differs(row["low"], row["high"], "adds margin", "takes margin", f"{form.money(1000 * row['detectable'])} per 1,000")
+        for row in frame.to_dict("records")
+    ]
+    columns = {
+        "segment": Column("Customers who"),
+        "n": Column("Contacted", "count"),
+        "n_control": Column("Controls", "count"),
+        "value": Column("Margin added per 1,000", "money", "value_low", "value_high"),
+        "verdict": Column("So"),
+    }
+    differ = "are shown to differ" if found.p_value < 1 - parts.look.level else "are not shown to differ"
+    caption = (
+        f"Margin that contacts added, by how lately people had bought. The segments {differ} from each other (p = "
+        f"{form.number(found.p_value)}). "
+        f"Small figures: {at_level(parts, form)} intervals, for all segments at once unless the correction is none."
+    )
+    return Table(caption, frame, columns, form)
+
+
+def history_table(parts: Parts, form: Format, params: Params) -> Table:
+    """Past campaigns of each component, raw and shrunk."""
+    frames = [each.campaigns.assign(component=each.component.capitalize()) for each in parts.history.components]
+    frame = pd.concat([one.astype(object) for one in frames], ignore_index=True)
+    for name in ("raw", "raw_low", "raw_high", "shrunk", "low", "high"):
+        frame[name] = 100 * frame[name].astype(float)
+    frame["what"] = frame["value"]
+    columns = {
+        "what": Column("Component"),
+        "campaign": Column("Campaign"),
+        "k": Column("Cells", "count"),
+        "opens": Column("Sent", "date"),
+        "n": Column("Contacts", "count"),
+        "raw": Column("As measured, points", "number", "raw_low", "raw_high"),
+        "shrunk": Column("Shrunk, points", "number", "low", "high"),
+    }
+    kept = frame[["component", "what", "campaign", "k", "opens", "n", "raw", "raw_low", "raw_high", "shrunk", "low", "high"]]
+    caption = (
+        "How many more bought than in control, by what was sent, all campaigns whose windows are over: as "
+        "measured, and shrunk to the mean "
+        f"of such cells. Small figures: {form.share(params.level)} intervals, each by itself."
+    )
+    return Table(caption, kept, columns, form)
+
+
+def next_table(parts: Parts, form: Format, params: Params) -> Table:
+    """What to expect of the next cell with each component."""
+    rows = []
+    for each in parts.history.components:
+        pooled, fading = each.pooled, each.fade
+        if fading is None:
+            trend = "too few to say"
+        else:
+            ends = f"{form.number(100 * fading.low, 1)} to {form.number(100 * fading.high, 1)} points a year"
+            trend = (
+                f"fades ({ends})" if fading.high < 0 else f"grows ({ends})" if fading.low > 0 else f"not shown to fade ({ends})"
+            )
+        row = {"what": each.value, "component": each.component, "k": pooled.k, "next": 100 * pooled.prior[0], "trend": trend}
+        row |= {"next_low": 100 * min(each.expected[0], pooled.mean), "next_high": 100 * max(each.expected[1], pooled.mean)}
+        rows.append({**row, "size": "no gain to plan for" if each.size is None else each.size})
+    columns = {
+        "what": Column("Component"),
+        "k": Column("Campaigns", "count"),
+        "next": Column("Expect of the next, points", "number", "next_low", "next_high"),
+        "trend": Column("With time"),
+        "size": Column("Customers per cell to find that", "count"),
+    }
+    caption = (
+        "For the next plan: the mean of past campaigns and where the true effect of the next one is expected, and how many customers "
+        "a cell and its control need each to find that mean in "
+        f"80 of 100 campaigns at 95{chr(0x202F)}%. Small figures: {form.share(params.level)} intervals."
+    )
+    return Table(caption, pd.DataFrame(rows), columns, form)
+
+
+def matched_table(parts: Parts, form: Format, params: Params) -> Table:
+    """Orders coded, matched and unmatched, side by side."""
+    assert parts.matched is not None
+    least = params.min_group
+    rows = []
+    for row in parts.matched.to_dict("records"):
+        cell = row["cell_id"] if isinstance(row["cell_id"], str) else None
+        if cell is not None and cell not in parts.found.stats:
+            continue
+        name = "No contact found" if cell is None else parts.found.name(cell)
+        rows.append(
+            {
+                "name": name,
+                "cell": cell or "",
+                **{key: masked(int(row[key]), least) for key in ("coded", "matched", "unmatched")},
+            }
+        )
+    order = {cell: k for k, cell in enumerate(parts.found.stats)}
+    rows.sort(key=lambda row: order.get(str(row["cell"]), len(order)))
+    columns = {
+        "name": Column("Cell"),
+        "coded": Column("By code", "count"),
+        "matched": Column("By the latest contact", "count"),
+        "unmatched": Column("Unmatched", "count"),
+    }
+    caption = (
+        "Orders in the windows, by the cell that they go to. Controls are matched too, without having got anything: this is why matched "
+        "orders are not what a cell caused. Counts of what was read."
+    )
+    return Table(caption, pd.DataFrame(rows), columns, form, top=40)
+
+
+def balance_table(parts: Parts, form: Format) -> Table:
+    """Differences before anything was sent."""
+    frame = parts.health.balance
+    wide: dict[str, dict[str, Any]] = {}
+    for row in frame.to_dict("records"):
+        mine = wide.setdefault(row["cell"], {"name": parts.found.name(row["cell"])})
+        mine |= {
+            row["covariate"]: row["difference"],
+            f"{row['covariate']}_low": row["low"],
+            f"{row['covariate']}_high": row["high"],
+        }
+    names = [name for name in BALANCE if name in set(frame["covariate"])]
+    columns = {"name": Column("Cell")} | {
+        name: Column(BALANCE[name].capitalize(), "number", f"{name}_low", f"{name}_high") for name in names
+    }
+    caption = (
+        "Before the window opened: cell less control, in standard deviations. Chance alone makes some differ. Small figures: "
+        f"{level_word(1 - BALANCE_ALPHA, form)} intervals, for all at once."
+    )
+    return Table(caption, pd.DataFrame(list(wide.values())), columns, form, top=40)

@@ -1,0 +1,274 @@
+"""What is said of a campaign: findings, metrics, warnings, limits, method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
+from crmlab.page.result import Estimate, Finding, Findings, Method
+
+if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.results.params import Params
+    from crmlab.analyses.campaigns.results.study import Parts
+    from crmlab.page.format import Format
+
+__all__ = [
+    "SOURCES",
+    "at_level",
+    "findings_of",
+    "level_word",
+    "limits_of",
+    "method_of",
+    "metrics_of",
+    "points",
+    "points_ends",
+    "warnings_of",
+]
+
+
+SOURCES = {
+    "given": "Margin is the share of spend given as a parameter",
+    "costs": "Margin is spend less the unit costs of what was bought",
+    "revenue": "Costs of goods are not known: margin is all of spend, and profit is too high by them",
+    "loss": "By the unit costs nothing is left of spend: margin is all of spend, and profit is too high",
+}
+
+
+def at_level(parts: Parts, form: Format) -> str:
+    """The level of intervals, as people write it."""
+    return level_word(parts.look.level, form)
+
+
+def level_word(level: float, form: Format) -> str:
+    """A level of nearly 1 with all its nines.
+
+    Examples
+    --------
+    >>> from crmlab.page.format import Format
+    >>> level_word(0.95, Format()), level_word(0.999962, Format())
+    ('95\\u202f%', '99.9962\\u202f%')
+    """
+    digits = 0
+    while digits < 7 and round(100 * level, digits) != round(100 * level, 9) and (1 - level) * 10 ** (digits + 2) < 9.5:
+        digits += 1
+    return form.share(level, digits)
+
+
+def points(value: float | None, form: Format, *, sign: bool = False) -> str:
+    """A difference of shares in points of per cent."""
+    assert value is not None
+    return ("+" if sign and value > 0 else "") + form.number(100 * value, 2 if abs(value) < 0.01 else 1)
+
+
+def points_ends(low: float, high: float, form: Format) -> str:
+    """An interval of a difference of shares."""
+    digits = 2 if max(abs(low), abs(high)) < 0.01 else 1
+    return f"{form.number(100 * low, digits)} to {form.number(100 * high, digits)} points"
+
+
+def findings_of(parts: Parts, form: Format) -> Findings:
+    """What was earned, with its interval; how many more bought; which cells are shown to have earned."""
+    if parts.health.blocked:
+        ratio = parts.health.ratio
+        assert ratio is not None
+        why = Finding(
+            "No verdict",
+            f"on {parts.found.campaign}: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
+            "Find out what got lost before anything else.",
+            f"sizes as far off as these come by chance with p = {form.number(ratio.p_value)}",
+            "sample_ratio",
+        )
+        return Findings([why])
+    found = [_money(parts, form)] if parts.money.profit is not None else []
+    found.append(_response(parts, form))
+    if parts.money.profit is not None:
+        found.append(_cells(parts, form))
+    return Findings(found)
+
+
+def _money(parts: Parts, form: Format) -> Finding:
+    profit = parts.money.profit
+    assert profit is not None
+    assert profit.low is not None
+    assert profit.high is not None
+    so_far = " so far" if parts.found.is_open else ""
+    sent = f"{form.count(parts.money.contacts)} contacts that cost {form.money(parts.money.cost)}"
+    if profit.low > 0:
+        words = f"of profit after costs{so_far} came from campaign {parts.found.campaign} and would not have come without it: {sent}."
+    elif profit.high < 0:
+        words = (
+            f"is what campaign {parts.found.campaign} earned{so_far} after costs: it cost more than it brought. "
+            f"{sent[0].upper()}{sent[1:]}."
+        )
+    else:
+        words = f"is the best guess of what campaign {parts.found.campaign} earned{so_far} after costs, and it is not shown to differ from 0: {sent}."
+    return Finding(
+        form.money(profit.value),
+        words,
+        f"{form.interval(profit.low, profit.high, 'money')}, at {at_level(parts, form)}",
+        "profit",
+    )
+
+
+def _response(parts: Parts, form: Format) -> Finding:
+    money, change = parts.money, parts.money.response
+    assert change.low is not None
+    assert change.high is not None
+    shares = f"{form.share(money.share, _digits(money.share))} against {form.share(money.share_control, _digits(money.share_control))}"
+    if change.low > 0:
+        words = f"more of the people contacted bought than of controls: {shares}."
+    elif change.high < 0:
+        words = f"is what contacts changed: fewer of the people contacted bought than of controls, {shares}."
+    else:
+        words = f"is the difference in who bought, {shares}: not shown to differ."
+    ends = f"{points_ends(change.low, change.high, form)}, at {at_level(parts, form)}"
+    return Finding(f"{points(change.value, form, sign=True)} points", words, ends, "response")
+
+
+def _digits(share: float) -> int:
+    return 2 if share < 0.1 else 1
+
+
+def _cells(parts: Parts, form: Format) -> Finding:
+    cells, earned = parts.money.cells, parts.money.earned
+    count = f"{len(earned)} of {len(cells)}"
+    noun = "cell is" if 1 in (len(earned), len(cells)) else "cells are"
+    if len(earned):
+        best = earned.sort_values(["profit_low", "cell"], ascending=[False, True]).iloc[0]
+        ends = form.interval(best["per_1000_low"], best["per_1000_high"], "money")
+        first = "That is" if len(earned) == 1 else "The surest:"
+        words = (
+            f"{noun} shown to have earned more than the cost. "
+            f"{first} {best['name']}, {form.money(best['per_1000'])} per 1,000 contacts."
+        )
+        return Finding(count, words, f"{ends}, at {at_level(parts, form)}{_corrected(parts)}", "cells_that_earned")
+    seen = float(cells["detectable"].astype(float).min()) * 1000
+    words = f"{noun} shown to have earned more than the cost: {form.money(seen)} per 1,000 contacts could have been seen."
+    return Finding(count, words, f"at {at_level(parts, form)}{_corrected(parts)}", "cells_that_earned")
+
+
+def _corrected(parts: Parts) -> str:
+    return "" if len(parts.money.cells) == 1 or parts.frame["correction"].iloc[0] == "none" else " for all cells at once"
+
+
+def metrics_of(parts: Parts, currency: str) -> dict[str, Estimate]:
+    """What two runs are compared on; nothing is concluded where sizes do not fit the plan."""
+    out = {
+        "contacts": Estimate(float(parts.money.contacts), unit="contacts"),
+        "cost": Estimate(parts.money.cost, unit=currency),
+    }
+    if parts.health.ratio is not None:
+        out["sample_ratio"] = Estimate(parts.health.ratio.p_value, unit="p")
+    if parts.health.blocked:
+        return out
+    out["response"] = parts.money.response
+    if parts.money.profit is not None and parts.money.margin is not None:
+        out |= {"profit": parts.money.profit, "margin": parts.money.margin}
+        out["cells_that_earned"] = Estimate(float(len(parts.money.earned)), unit="cells")
+    depth = parts.ranked.depth
+    if depth is not None:
+        out["qini"] = Estimate(1000 * depth.qini, 1000 * depth.qini_low, 1000 * depth.qini_high, depth.level, currency)
+    return out
+
+
+def warnings_of(parts: Parts, form: Format, params: Params) -> tuple[str, ...]:
+    """What a reader must know before acting."""
+    out = list(parts.found.notes)
+    look = parts.look
+    if parts.health.blocked:
+        out.append(
+            f"Sizes that fit the plan would come out as far off as these with p under {RATIO_ALPHA:g}: no money is reported. "
+            "The table of cells shows what was counted, and must not be compared."
+        )
+    if parts.found.is_open:
+        out.append(
+            f"The window is open until {form.day(max(parts.found.days['closes']))}; {form.share(look.fraction, 0)} of it is over. "
+            f"This is look {look.number}: intervals are at {at_level(parts, form)}, so that all looks together err in {form.share(1 - params.level)} of cases at most. "
+            "Look again when it is over."
+        )
+    elif look.number > 1:
+        out.append(
+            f"This is look {look.number}: intervals are at {at_level(parts, form)}, so that all looks together keep the level."
+        )
+    for cell in parts.health.unequal_windows:
+        out.append(f"The window of cell {cell} is not that of its control: what differs in days is not what the cell did.")
+    if parts.health.unbalanced:
+        out.append("Cells differed before anything was sent by more than chance allows: see the table of balance.")
+    if not parts.found.varies("margin"):
+        out.append("Nobody's spend differs from anybody's, so there is no money to compare.")
+    shown = {
+        "no_control",
+        "shares",
+        "empty_cell",
+        "unknown_cell",
+        "late_contact",
+        "not_contactable",
+        "other_code",
+    }
+    out += [finding.sentence for finding in parts.health.findings if finding.check in shown]
+    if parts.found.source in ("revenue", "loss"):
+        out.append(SOURCES[parts.found.source] + ". Give a margin to change that.")
+    if parts.history.left_out:
+        out += list(parts.history.left_out[:4])
+    return tuple(dict.fromkeys(out))
+
+
+def limits_of(parts: Parts, form: Format) -> tuple[str, ...]:
+    """What the campaign cannot say."""
+    out = [
+        f"What came after {form.day(max(parts.found.days['last']))} is not counted: orders that a campaign only brought forward look like gains.",
+        "Matched responses are not gains: the controls who got nothing are matched too. Only the difference from control counts.",
+        "That a difference is not shown does not say that there is none: beside each stands what could have been seen.",
+    ]
+    leaks = parts.health.found("two_cells")
+    if leaks:
+        out.append("People in two cells count in the first one. That makes differences a little smaller than they are.")
+    if parts.order == 1 and parts.components is not None and parts.components["effect"].nunique() > 1:
+        out.append("The cells do not tell whether components work together: main effects take it that they do not.")
+    if parts.ranked.depth is not None and parts.found.clustered:
+        out.append("The ranking treats people of one household as if each stood alone: its intervals are a little narrow.")
+    if not parts.history.components:
+        out.append("There is no history of these offers: one campaign may be a good or a bad day.")
+    return tuple(out)
+
+
+def method_of(parts: Parts, params: Params) -> Method:
+    """Where the method comes from, and what it assumes."""
+    corrections = {
+        "max-t": "intervals hold for all cells at once (max-|t|, Hothorn, Bretz and Westfall 2008)",
+        "holm": "p-values are Holm's, intervals Bonferroni's, a little wider",
+        "none": "intervals hold for each cell by itself: of many cells some leave out 0 by chance",
+    }
+    adjusted = (
+        "Differences of money are freed of those in spend in the year before the window opened, with one coefficient for all cells."
+        if params.adjust
+        else "Differences are not adjusted for anything known before."
+    )
+    homes = (
+        "People of one household were assigned together: variances are those of households." if parts.found.clustered else ""
+    )
+    return Method(
+        "Each cell against its own control: shares who bought by Miettinen and Nurminen's score (1985), money by Welch's t, freed of skewness after Hall where customers stand alone; sample ratio by chi-square (Fabijan et al. 2019); past campaigns by random effects (Paule and Mandel 1982); depth and Qini after Radcliffe (2007) and Imai and Li (2023).",
+        tuple(
+            text
+            for text in (
+                "Outcomes of everybody assigned count from orders in the window, whatever code they name, returns taken off.",
+                f"Between several cells, {corrections[params.correction]}.",
+                adjusted,
+                homes,
+                f"{SOURCES[parts.found.source]}.",
+                "Scores that rank the list come from other households than those they rank, by how lately and how often people bought.",
+                f"Cells whose sizes differ from the plan with p under {RATIO_ALPHA:g} get no verdict.",
+            )
+            if text
+        ),
+        {
+            "Incremental": "cell less control: what would not have come without the contact",
+            "Profit": "incremental margin less what contacts cost, fixed costs included",
+            "Return": "incremental profit for each unit of money that the cell cost",
+            "Break-even cost": "what a contact may cost before the cell loses money",
+            "Could have been seen": "the smallest difference that such cells find in 80 of 100 campaigns",
+            "Qini": "what ranking the list adds on average over depths, against contacting in a random order",
+            "Shrunk": "moved to the mean of all past campaigns, the more so the less sure it is",
+        },
+    )

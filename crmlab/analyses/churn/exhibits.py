@@ -1,0 +1,362 @@
+"""Tables and charts of churn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.churn.model import BASELINES, CANDIDATES, Plan
+from crmlab.analyses.churn.trials import Trial
+from crmlab.models.intervals import wilson
+from crmlab.models.survival import at
+from crmlab.page.format import Format
+from crmlab.page.result import Chart, Column, Table
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "NAMES",
+    "calibration_chart",
+    "candidates_table",
+    "gaps_chart",
+    "holdout_table",
+    "importance_table",
+    "matrix_chart",
+    "matrix_table",
+    "reversal_chart",
+    "scores_table",
+    "timing_chart",
+]
+
+
+NAMES = CANDIDATES | BASELINES
+_MEASURES = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "skill": "Brier skill",
+    "slope": "Calibration slope",
+    "intercept": "Calibration intercept",
+    "lift": "Lift of the top tenth",
+    "profit": "Profit per customer, {currency}",
+}
+_RISKS = ["over 75 %", "50 to 75 %", "25 to 50 %", "under 25 %"]
+_TIERS = ["A", "B", "C", "D"]
+
+
+def matrix_table(matrix: pd.DataFrame, form: Format, scheme: Plan, min_group: int) -> Table:
+    """Risk by value: customers, value at risk, and the contact cost that just pays."""
+    small = matrix["customers"] < min_group
+    shown = matrix.assign(
+        customers=[f"under {min_group}" if few else form.count(n) for few, n in zip(small, matrix["customers"], strict=True)],
+        value_at_risk=matrix["value_at_risk"].mask(small),
+        break_even=matrix["break_even"].mask(small),
+    )
+    shown["risk"] = pd.Categorical(shown["risk"], _RISKS, ordered=True)
+    shown = shown.sort_values(["risk", "tier"], ignore_index=True).astype({"risk": str})
+    columns = {
+        "risk": Column("Probability of churn"),
+        "tier": Column("Value tier"),
+        "customers": Column("Customers"),
+        "value_at_risk": Column("Value at risk", "money"),
+        "break_even": Column("Contact may cost", "amount"),
+    }
+    caption = (
+        f"Eligible customers by probability of no purchase in {scheme.window} days and by value tier (A: the tenth worth most). Counts of "
+        "today's scores; the interval of their sum stands above. Where contact may cost less than 0, it cannot pay."
+    )
+    return Table(caption, shown, columns, form)
+
+
+def scores_table(tested: Trial, form: Format, scheme: Plan, level: float) -> Table:
+    """Model and simple rules on the same rows of the test's day."""
+    names = list(dict.fromkeys(tested.scores.index.get_level_values(0)))
+    rows = []
+    for measure, label in _MEASURES.items():
+        row: dict[str, object] = {"measure": label.format(currency=form.currency or "money")}
+        for name in names:
+            found = tested.scores.loc[(name, measure)]
+            known = bool(found["value"] == found["value"])
+            row |= {
+                name: found["value"],
+                f"{name}_low": found["low"] if known else None,
+                f"{name}_high": found["high"] if known else None,
+            }
+        rows.append(row)
+    columns = {"measure": Column("Measure")}
+    for name in names:
+        columns[name] = Column(
+            NAMES[name] + (" (used)" if name == tested.used else ""), "number", f"{name}_low", f"{name}_high"
+        )
+    rate = float(tested.test["churned"].mean())
+    caption = (
+        f"On {form.day(scheme.origins[0])}, {form.count(len(tested.test))} eligible customers, of whom {form.share(rate)} churned; small "
+        f"figures are {form.share(level)} intervals. An AUC of 0.5 and a skill of 0 are worth nothing; slope 1 and intercept 0 are right "
+        "probabilities."
+    )
+    return Table(caption, pd.DataFrame(rows), columns, form)
+
+
+def candidates_table(tested: Trial, form: Format) -> Table:
+    """Log loss of the candidates on earlier days."""
+    frame = tested.validation.assign(day=pd.to_datetime(tested.validation["day"]))
+    columns = {"day": Column("Day", "date"), **{name: Column(label, "number") for name, label in CANDIDATES.items()}}
+    caption = (
+        f"Log loss of the two candidates on earlier days, each learnt from the days before (lower is better). Chosen: "
+        f"{CANDIDATES[str(tested.chosen)]}. Its worth is judged on the test's day above, with intervals."
+    )
+    return Table(caption, frame, columns, form)
+
+
+def importance_table(tested: Trial, form: Format, level: float) -> Table:
+    """What the score rests on."""
+    columns = {"says": Column("Fact"), "value": Column("AUC lost", "number", "low", "high")}
+    caption = (
+        f"What is lost where one fact is shuffled, on the test's day, with {form.share(level)} range. Facts that say the same share their "
+        "weight. Association, not cause."
+    )
+    return Table(caption, tested.importance, columns, form, top=10)
+
+
+def holdout_table(sizes: pd.DataFrame, form: Format) -> Table:
+    """How many to leave uncontacted, to measure what contact saves."""
+    columns = {
+        "saving": Column("If contact saves, of churners", "share"),
+        "rate": Column("Churn without contact", "share"),
+        "kept_out": Column("Leave out, and contact, at least", "count"),
+        "targets": Column("Customers worth contacting", "count"),
+        "possible": Column("Enough of them"),
+    }
+    caption = (
+        "Before contacting all, leave some out at random: so many in each group are needed to see the saving at 95 % confidence with 80 % "
+        "power. A plan, from today's expected rate."
+    )
+    enough = ["yes" if 2 * n <= all_ else "no" for n, all_ in zip(sizes["kept_out"], sizes["targets"], strict=True)]
+    return Table(caption, sizes.assign(possible=enough), columns, form)
+
+
+def matrix_chart(matrix: pd.DataFrame, form: Format, min_group: int) -> Chart:
+    """Value at risk by probability of churn and value tier."""
+    frame = matrix.assign(value_at_risk=matrix["value_at_risk"].mask(matrix["customers"] < min_group))
+    frame = frame.assign(
+        customers=frame["customers"].mask(frame["customers"] < min_group),
+        break_even=frame["break_even"].mask(frame["value_at_risk"].isna()),
+    )
+    top = max(float(frame["value_at_risk"].max()), 1e-9) if frame["value_at_risk"].notna().any() else 1.0
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.patches import Rectangle
+
+        ax = figure.add_subplot()
+        for row in frame.to_dict("records"):
+            x, y = _TIERS.index(row["tier"]), len(_RISKS) - 1 - _RISKS.index(row["risk"])
+            known = row["value_at_risk"] == row["value_at_risk"]
+            strength = float(np.round(0.5 * max(row["value_at_risk"], 0) / top, 2)) if known else 0.0
+            ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color("wash"), linewidth=0))
+            ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color("accent"), alpha=strength, linewidth=0))
+            ink = color("ink")  # on half the colour at most, text can be read in light and dark
+            words = f"{form.count(row['customers'])} customers" if known else f"under {min_group} customers"
+            ax.text(
+                x, y + 0.12, form.money(row["value_at_risk"]) if known else "", ha="center", va="center", fontsize=11, color=ink
+            )
+            ax.text(x, y - 0.2, words, ha="center", va="center", fontsize=9, color=ink)
+        ax.set_xlim(-0.5, 3.5)
+        ax.set_ylim(-0.5, 3.5)
+        ax.set_xticks(range(4), ["A\nworth most", "B", "C", "D\nworth least"])
+        ax.set_yticks(range(4), _RISKS[::-1])
+        ax.set_ylabel("probability of churn")
+        for side in ax.spines.values():
+            side.set_visible(False)
+
+    best = frame.loc[frame["value_at_risk"].idxmax()] if frame["value_at_risk"].notna().any() else None
+    where = (
+        f"the most, {form.money(best['value_at_risk'])}, in tier {best['tier']} at {best['risk']}"
+        if best is not None
+        else "no cell is large enough"
+    )
+    return Chart(
+        "Value at risk (large) and customers (small) by probability of churn, upwards, and value tier; the stronger the colour, the more "
+        "is at risk. Look first at the top left.",
+        f"A grid of four risks by four value tiers; {where}.",
+        draw,
+        frame,
+        (8, 3.4),
+    )
+
+
+def calibration_chart(tested: Trial, form: Format, scheme: Plan, level: float) -> Chart:
+    """Probability told against share that churned, by tenth."""
+    rows = tested.test.sort_values(["probability", "customer_id"], kind="stable").reset_index(drop=True)
+    tenth = (np.arange(len(rows)) * 10) // max(len(rows), 1)
+    out = []
+    for k in range(10):
+        part = rows[tenth == k]
+        if len(part):
+            low, high = wilson(int(part["churned"].sum()), len(part), level)
+            out.append(
+                {
+                    "told": float(part["probability"].mean()),
+                    "seen": float(part["churned"].mean()),
+                    "low": low,
+                    "high": high,
+                    "customers": len(part),
+                }
+            )
+    frame = pd.DataFrame(out)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ax.plot([0, 1], [0, 1], color=color("muted"), linewidth=1, linestyle=(0, (4, 3)))
+        ax.vlines(frame["told"], frame["low"], frame["high"], color=color("ink"), linewidth=1.4)
+        ax.plot(frame["told"], frame["seen"], "o", color=color("accent"), markersize=6)
+        ax.annotate("as told", (0.9, 0.9), (-8, 4), textcoords="offset points", ha="right", color=color("muted"), fontsize=9)
+        ax.set_xlim(0, 1)
+        ax.set_ylim(0, 1)
+        ax.set_xlabel("probability told")
+        ax.set_ylabel("share that churned")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(lambda value, _: form.share(value, 0))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"Customers of {form.day(scheme.origins[0])} in tenths by the probability that was told of them, and the share that churned in the "
+        f"{scheme.window} days after ({form.share(level)} interval). On the dashed line probabilities are right.",
+        f"Dots of the share that churned against the probability told, for {len(frame)} tenths of customers.",
+        draw,
+        frame,
+        (8, 3.4),
+    )
+
+
+def gaps_chart(waits: pd.DataFrame, scheme: Plan, form: Format) -> Chart:
+    """Gaps between purchases, with the window marked."""
+    ended = waits.loc[waits["ended"], "gap"].to_numpy(float)
+    top = max(float(np.quantile(ended, 0.99)), 1.3 * scheme.window)
+    edges = np.linspace(0, np.ceil(top / 30) * 30, 31)
+    counts, _ = np.histogram(ended, edges)
+    frame = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "gaps": counts})
+    within = float((ended <= scheme.window).mean())
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ax.bar((edges[:-1] + edges[1:]) / 2, counts, width=0.92 * (edges[1] - edges[0]), color=color("accent"), alpha=0.75)
+        ax.axvline(scheme.window, color=color("second"), linewidth=1.6)
+        ax.annotate(
+            f"window: {scheme.window} days", (scheme.window, 0.95), (6, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+            color=color("second"), fontsize=9, va="top",
+        )  # fmt: skip
+        ax.set_xlabel("days to the next purchase")
+        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    bound = {
+        "given": "was given",
+        "gap": "is their 90 % quantile",
+        "history": "is bound by the length of history, a sixth of it",
+    }[scheme.bound_by]
+    return Chart(
+        f"Gaps between purchases that ended, all customers: {form.share(within)} are no longer than the window, which "
+        f"{bound}. Gaps that are "
+        "still open are not in the picture, so long ones are fewer here than they will be.",
+        f"Bars of the number of gaps by their length in days, with a line at the window of {scheme.window} days.",
+        draw,
+        frame,
+        (8, 2.6),
+    )
+
+
+def reversal_chart(curve: pd.DataFrame, scheme: Plan, form: Format, level: float) -> Chart:
+    """How many of the churned came back, by time since."""
+    back = 1 - curve["survival"]
+    frame = curve.assign(returned=back, returned_low=1 - curve["high"], returned_high=1 - curve["low"])
+    last = float(curve["time"].iloc[-1])
+    points = [t for t in (30.0, 90.0, 180.0, 365.0) if t <= last] or [last]
+    row = at(frame, points[-1])
+    ends = form.interval(float(row["returned_low"]), float(row["returned_high"]), "share")
+    words = f"{form.share(float(row['returned']))} ({ends}) within {points[-1]:g} days"
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ax.fill_between(
+            frame["time"],
+            frame["returned_low"],
+            frame["returned_high"],
+            step="post",
+            color=color("accent"),
+            alpha=0.2,
+            linewidth=0,
+        )
+        ax.step(frame["time"], frame["returned"], where="post", color=color("accent"), linewidth=2)
+        ax.set_xlabel(f"days after {scheme.window} days of silence")
+        ax.set_ylabel("have come back")
+        ax.yaxis.set_major_formatter(lambda value, _: form.share(value, 0))
+        ax.set_ylim(0, min(1, max(0.1, 1.15 * float(frame["returned_high"].max()))))
+        ax.set_xlim(0, max(last, 1))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"Of those who had been silent for {scheme.window} days, how many bought again, by days since (Kaplan–Meier "
+        f"with {form.share(level)} band, as "
+        f"far as the data reach): {words}. Churn is not always for good.",
+        f"A rising curve of the share of churned customers who came back, reaching {form.share(float(back.iloc[-1]))} "
+        f"after {last:.0f} days.",
+        draw,
+        frame,
+        (8, 2.6),
+    )
+
+
+def timing_chart(groups: dict[str, tuple[pd.DataFrame, float, int]], form: Format, level: float) -> Chart:
+    """Time to the next purchase from today, by number of purchases so far."""
+    shades = {"after 1 purchase": "muted", "after 2 to 4": "second", "after 5 and more": "accent"}
+    frame = (
+        pd.concat([curve.assign(group=label, waited=waited) for label, (curve, waited, _) in groups.items()])
+        if groups
+        else pd.DataFrame()
+    )
+    horizon = 180.0
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for label, (curve, waited, count) in groups.items():
+            some = curve[curve["time"] <= horizon]
+            ax.fill_between(
+                some["time"], some["low"], some["high"], step="post", color=color(shades[label]), alpha=0.15, linewidth=0
+            )
+            ax.step(some["time"], some["survival"], where="post", color=color(shades[label]), linewidth=2)
+            y = float(some["survival"].iloc[-1])
+            ax.text(
+                horizon * 1.01,
+                y,
+                f"{label}\n({form.count(count)} customers, {waited:.0f} days silent)",
+                color=color(shades[label]),
+                fontsize=9,
+                va="center",
+            )
+        ax.set_xlim(0, horizon * 1.45)
+        ax.set_ylim(0, 1.02)
+        ax.set_xticks(range(0, 181, 30))
+        ax.set_xlabel("days from today")
+        ax.set_ylabel("no purchase yet")
+        ax.yaxis.set_major_formatter(lambda value, _: form.share(value, 0))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    if not groups:
+        frame = pd.DataFrame(columns=["group", "time", "survival", "low", "high"])
+    return Chart(
+        "How long until the next purchase, for customers who have been silent for as long as is usual in their group: "
+        "the curve starts at 100 % "
+        f"today and falls as they buy ({form.share(level)} bands). Where it stays high, waiting does not help.",
+        f"Falling curves of the share without a purchase over the next {horizon:.0f} days, for {len(groups)} groups by purchases so far.",
+        draw,
+        frame,
+        (8, 3.0),
+    )

@@ -1,0 +1,281 @@
+"""Orders → customers as they stood on several days, and what they did in a window after each.
+
+Everything in a row but the outcome is known on its day: no later order changes it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import ParameterError
+from crmlab.history.customers import customer_summary, occasion_days
+from crmlab.history.orders import as_orders, between, history, to_date
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+__all__ = ["FEATURES", "snapshots", "with_model"]
+
+
+# What each feature says of a customer on the day of the snapshot, for people.
+FEATURES = {
+    "days_since_last": "days since the last purchase",
+    "occasions": "purchases so far",
+    "age": "days since the first purchase",
+    "mean_gap": "usual days between purchases",
+    "gap_spread": "how irregular the gaps are",
+    "silence": "days since the last purchase against the usual gap",
+    "recent": "purchases in the last window",
+    "earlier": "purchases in the window before",
+    "trend": "recent purchases against those before",
+    "same_season": "purchases in the same weeks a year ago",
+    "total_spend": "spend so far",
+    "mean_spend": "spend per purchase",
+    "last_spend": "spend of the last purchase",
+    "recent_spend": "spend in the last window",
+    "returned_share": "share of spend that came back",
+    "products": "different products bought",
+    "categories": "different categories bought",
+    "probability_alive": "probability of being active still (BG/NBD)",
+    "expected_purchases": "purchases expected in the window (BG/NBD)",
+}
+
+
+def snapshots(
+    orders: ibis.Table | pd.DataFrame,
+    dates: Sequence[str | dt.date],
+    window: int,
+    active_within: int,
+    order_lines: ibis.Table | None = None,
+    products: ibis.Table | None = None,
+    *,
+    outcome: bool = True,
+) -> ibis.Table:
+    """Reduce orders to one row per customer and day of snapshot.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    dates : sequence of dates or ISO dates
+        Days of the snapshots, increasing.
+    window : int
+        Days after a snapshot in which an occasion means that the customer did not churn; positive.
+    active_within : int
+        A customer is eligible on a day with an occasion in so many days up to it; positive.
+    order_lines, products : ibis.Table, optional
+        Canonical tables: with them, breadth of products and, where products have categories, of categories.
+    outcome : bool
+        Whether the outcome is wanted. Without it, the last snapshot may lie on the last day of history.
+
+    Returns
+    -------
+    ibis.Table
+        Eligible customers only, in no particular order: customer_id, date, the features that ``FEATURES`` describes (without those
+        of BG/NBD, see :func:`with_model`; products and categories only where they are known; mean_gap, gap_spread and silence
+        are null where there are too few occasions), and with ``outcome``: churned (no occasion in (date, date + window]) and
+        bought (occasions in it).
+
+    Raises
+    ------
+    ParameterError
+        Dates do not increase or lie outside the history, a number is not positive, or the window of a date is not complete.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a", "b"], "ordered_at": ["2024-01-01", "2024-01-09", "2024-02-20"],
+    ...                        "amount": [10.0, 20.0, 5.0]})
+    >>> seen = snapshots(orders, ["2024-01-10"], window=14, active_within=30).to_pandas()
+    >>> seen[["customer_id", "days_since_last", "occasions", "churned"]].values.tolist()
+    [['a', 1, 2, True]]
+    """
+    import ibis
+
+    table = as_orders(orders)
+    first, last = history(table)
+    days = _checked(dates, window, active_within, first, last, outcome)
+    until = min(days[-1] + dt.timedelta(days=window), last) if outcome else days[-1]
+    base = occasion_days(between(table, None, until))
+    # Within a customer's occasions (and, of no use, within the other days): from one to the next.
+    order = ibis.window(group_by=["customer_id", "is_occasion"], order_by="day")
+    gap = base["day"].delta(base["day"].lag().over(order), unit="day")
+    events = base.select("customer_id", "day", "is_occasion", "spend", gap=gap.cast("int64"))
+    parts = [_of_day(events, day, window, active_within, outcome) for day in days]
+    found = parts[0] if len(parts) == 1 else ibis.union(*parts)
+    if order_lines is None:
+        return found
+    return _with_breadth(found, order_lines, products, days)
+
+
+def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: int) -> pd.DataFrame:
+    """Add what BG/NBD, fitted on each snapshot's day to what was known then, says of each customer.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of :func:`snapshots`.
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    window : int
+        Days.
+
+    Returns
+    -------
+    DataFrame
+        The frame with probability_alive and expected_purchases; NaN on days on which the model cannot be fitted, because
+        nobody had bought again, say.
+    """
+    import pandas as pd
+
+    from crmlab.errors import ConvergenceError, ModelError
+    from crmlab.models.btyd.bg_nbd import BGNBD
+
+    parts = []
+    for day, part in frame.groupby("date", sort=True):
+        summary = customer_summary(orders, to_date(day, "date")).select("customer_id", "frequency", "recency", "T").to_pandas()
+        summary = summary.sort_values("customer_id", ignore_index=True)
+        try:
+            model = BGNBD().fit(summary)
+        except (ModelError, ConvergenceError):
+            parts.append(part.assign(probability_alive=float("nan"), expected_purchases=float("nan")))
+            continue
+        summary["probability_alive"] = model.probability_alive(summary)
+        summary["expected_purchases"] = model.expected_purchases(summary, float(window))
+        parts.append(part.merge(summary[["customer_id", "probability_alive", "expected_purchases"]], "left", "customer_id"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _checked(
+    dates: Sequence[str | dt.date], window: int, active_within: int, first: dt.date, last: dt.date, outcome: bool
+) -> list[dt.date]:
+    for name, value in (("window", window), ("active_within", active_within)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ParameterError.expected("snapshots", name, "a whole number of days of at least 1", value)
+    days = [to_date(day, "dates", "snapshots") for day in dates]
+    if not days:
+        raise ParameterError.expected("snapshots", "dates", "at least one day", "none")
+    for early, late in pairwise(days):
+        if early >= late:
+            raise ParameterError.expected("snapshots", "dates", "in increasing order", f"{early} before {late}")
+    for day in days:
+        if not first <= day <= last:
+            raise ParameterError.expected("snapshots", "dates", f"from {first} to {last}", str(day))
+        if outcome and day + dt.timedelta(days=window) > last:
+            end = last - dt.timedelta(days=window)
+            raise ParameterError.expected(
+                "snapshots", "dates", f"at the latest {end}, so that {window} days after it are known", str(day)
+            )
+    return days
+
+
+def _of_day(events: ibis.Table, day: dt.date, window: int, active_within: int, outcome: bool) -> ibis.Table:
+    """All customers who were eligible on a day: one pass over the events of everybody."""
+    import ibis
+
+    def back(days: int) -> Any:
+        return ibis.literal(day - dt.timedelta(days=days), type="date")
+
+    now = ibis.literal(day, type="date")
+    when, spend = events["day"], events["spend"]
+    known = when <= now
+    real = known & events["is_occasion"]
+    one = ibis.literal(1)
+
+    def count(condition: Any) -> Any:
+        return ibis.ifelse(real & condition, one, ibis.literal(0)).sum().cast("int64")
+
+    # Money and days stay exact until they are summed: sums of floats depend on the order in which an engine adds them.
+    free = ibis.literal(0).cast(spend.type())
+
+    def total(condition: Any, value: Any) -> Any:
+        return ibis.ifelse(condition, value, free).sum().cast("float64")
+
+    nothing = ibis.null("float64")
+    gap = ibis.ifelse(real, events["gap"], ibis.null("int64"))
+    day_of = ibis.ifelse(real, when, ibis.null("date"))
+    last_year = ibis.literal(day - dt.timedelta(days=365), type="date")
+    season_end = ibis.literal(day - dt.timedelta(days=365 - window), type="date")
+    columns = {
+        "_last": day_of.max(),
+        "_first": day_of.min(),
+        "occasions": count(True),
+        "_gaps": gap.sum().cast("float64"),
+        "_squares": (gap * gap).sum().cast("float64"),
+        "recent": count(when > back(window)),
+        "earlier": count((when <= back(window)) & (when > back(2 * window))),
+        "same_season": count((when > last_year) & (when <= season_end)),
+        "total_spend": total(real, spend),
+        "recent_spend": total(real & (when > back(window)), spend),
+        "last_spend": _latest(spend, day_of).cast("float64"),
+        "_back": total(known & ~events["is_occasion"], -spend),
+    }
+    if outcome:
+        after = (when > now) & (when <= ibis.literal(day + dt.timedelta(days=window), type="date")) & events["is_occasion"]
+        columns["bought"] = ibis.ifelse(after, one, ibis.literal(0)).sum().cast("int64")
+    grouped = events.group_by("customer_id").agg(**columns)
+    grouped = grouped.filter(grouped["_last"] > back(active_within))
+    since = now.delta(grouped["_last"], unit="day").cast("int64")
+    count_gaps = (grouped["occasions"] - 1).nullif(0).cast("float64")
+    mean_gap = grouped["_gaps"] / count_gaps
+    spread = ibis.greatest(grouped["_squares"] / count_gaps - mean_gap * mean_gap, 0.0).sqrt()
+    result = {
+        "date": now,
+        "days_since_last": since,
+        "occasions": grouped["occasions"],
+        "age": now.delta(grouped["_first"], unit="day").cast("int64"),
+        "mean_gap": mean_gap,
+        "gap_spread": ibis.ifelse(grouped["occasions"] > 2, spread, nothing),
+        "silence": since.cast("float64") / mean_gap,
+        "recent": grouped["recent"],
+        "earlier": grouped["earlier"],
+        "trend": grouped["recent"] - grouped["earlier"],
+        "same_season": grouped["same_season"],
+        "total_spend": grouped["total_spend"],
+        "mean_spend": grouped["total_spend"] / grouped["occasions"],
+        "last_spend": grouped["last_spend"],
+        "recent_spend": grouped["recent_spend"],
+        "returned_share": grouped["_back"] / (grouped["total_spend"] + grouped["_back"]).nullif(0),
+    }
+    if outcome:
+        result |= {"bought": grouped["bought"], "churned": grouped["bought"] == 0}
+    return grouped.select("customer_id", **result)
+
+
+def _latest(value: Any, key: Any) -> Any:
+    """The value where a key is greatest, nulls left out; see ``_at_least`` of the customer summary."""
+    import ibis
+
+    if value.get_backend().name not in ("duckdb", "pyspark"):
+        return value.argmax(key)
+
+    def max_by(value, key): ...  # type: ignore[no-untyped-def]
+
+    return ibis.udf.agg.builtin(max_by, signature=((value.type(), key.type()), value.type()))(value, key)
+
+
+def _with_breadth(found: ibis.Table, order_lines: ibis.Table, products: ibis.Table | None, days: list[dt.date]) -> ibis.Table:
+    """Add how many products and categories each customer had bought by each day."""
+    lines = between(order_lines, None, days[-1])
+    lines = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date())
+    names = {"products": lines}
+    if products is not None and "category" in products.columns:
+        kinds = products.select("product_id", "category")
+        joined = lines.join(kinds, "product_id")
+        names["categories"] = joined.filter(joined["category"].notnull()).select("customer_id", "day", product_id="category")
+    import ibis
+
+    for name, bought in names.items():
+        first = bought.group_by("customer_id", "product_id").agg(day=bought["day"].min())
+        parts = []
+        for day in days:
+            by = first.filter(first["day"] <= ibis.literal(day, type="date"))
+            parts.append(by.group_by("customer_id").agg(**{name: by.count()}).mutate(date=ibis.literal(day, type="date")))
+        counts = parts[0] if len(parts) == 1 else ibis.union(*parts)
+        joined = found.left_join(counts, ["customer_id", "date"]).drop("customer_id_right", "date_right")
+        found = joined.mutate(**{name: joined[name].fill_null(0)})
+    return found

@@ -1,0 +1,464 @@
+"""Charts of cross-sell: three offers, hit rates, opportunities, lift against what chance allows, and the heat map of "
+"affinities.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmlab.analyses.cross_sell.backtesting import LABELS
+from crmlab.analyses.cross_sell.tables import short
+from crmlab.analyses.cross_sell.words import SENT
+from crmlab.history.context import masked
+from crmlab.page.format import Format
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from crmlab.analyses.cross_sell.params import Params
+    from crmlab.analyses.cross_sell.study import Parts
+
+__all__ = [
+    "BARS",
+    "HEAT_ITEMS",
+    "LINKS",
+    "MOST_DOTS",
+    "ROUNDS",
+    "WIDTH",
+    "FloatArray",
+    "charts_of",
+    "components",
+    "heatmap_chart",
+    "hits_chart",
+    "layout",
+    "lift_chart",
+    "network_chart",
+    "offers_chart",
+    "opportunity_chart",
+]
+
+
+MOST_DOTS = 400
+HEAT_ITEMS = 22
+BARS = 10
+
+
+def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
+    """Every chart that the data allow, by name."""
+    out = {}
+    if len(parts.best):
+        out["offers"] = offers_chart(parts, form, params)
+    if parts.backtest is not None:
+        out["hits"] = hits_chart(parts, form)
+    if len(parts.pairs):
+        out["opportunity"] = opportunity_chart(parts, form, params)
+        out["lift"] = lift_chart(parts, form, params)
+        out["heatmap"] = heatmap_chart(parts, form)
+        out["network"] = network_chart(parts)
+    return out
+
+
+def offers_chart(parts: Parts, form: Format, params: Params) -> Chart:
+    """The three surest offers: extra margin per 1,000 contacts, with interval."""
+    best = parts.best.reset_index(drop=True)
+    frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "extra", "extra_low", "extra_high"]].copy()
+    frame["reach"] = [masked(int(reach), params.min_group) for reach in best["reach"]]
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        places = np.arange(len(best))[::-1]
+        top = float(max(best["extra_high"].max(), 0))
+        bottom = float(min(best["extra_low"].min(), 0))
+        span = (top - bottom) or 1.0
+        ax.axvline(0, color=color("muted"), linewidth=1)
+        ax.hlines(places, best["extra_low"], best["extra_high"], color=color("ink"), linewidth=1.6)
+        ax.plot(best["extra"], places, "o", color=color("accent"), markersize=8)
+        for y, row in zip(places, best.to_dict("records"), strict=True):
+            reach = masked(int(row["reach"]), params.min_group)
+            count = reach if isinstance(reach, str) else form.count(reach)
+            words = f"Offer {short(row['name_b'], 40)} to the {count} who have {short(row['name_a'], 40)}"
+            ax.text(bottom, y + 0.28, words, va="center", fontsize=10, color=color("ink"))
+            ends = form.interval(row["extra_low"], row["extra_high"], "money")
+            ax.text(
+                top + 0.02 * span, y, f"{form.money(row['extra'])}  ({ends})", va="center", fontsize=9, color=color("muted")
+            )
+        ax.set_xlim(bottom - 0.02 * span, top + 0.42 * span)
+        ax.set_ylim(-0.5, len(best) - 0.3)
+        ax.set_yticks([])
+        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value) if value <= top + 0.05 * span else "")
+        ax.set_xlabel("extra margin per 1,000 contacts")
+        ax.spines["left"].set_visible(False)
+
+    first = best.iloc[0]
+    return Chart(
+        f"{_count(len(best))}: extra margin per 1,000 contacts with {form.share(params.level)} interval. It is "
+        f"what people who had "
+        f"the one product and not the other bought of the other in {params.horizon} days, over people who had neither: what "
+        f"goes with the "
+        "pair, not what an offer adds. Send each to a test cell first.",
+        f"Dots with intervals for {len(best)} offers; the first, {short(first['name_b'], 40)} to owners of "
+        f"{short(first['name_a'], 40)}, "
+        f"stands at {form.money(first['extra'])} per 1,000 contacts.",
+        draw,
+        frame,
+        (8, 0.75 + 0.72 * len(best)),
+    )
+
+
+def _count(offers: int) -> str:
+    return "One offer" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} offers, first what surely brings most"
+
+
+_SHADES = {SENT: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
+
+
+def hits_chart(parts: Parts, form: Format) -> Chart:
+    """Hit rate by length of list, ours against simple rules."""
+    test = parts.backtest
+    assert test is not None
+    frame = test.curve[test.curve["method"].isin(_SHADES)].reset_index(drop=True)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ends: list[tuple[float, str, str]] = []
+        for method, shade in _SHADES.items():
+            some = frame[frame["method"] == method]
+            ax.fill_between(some["k"], some["low"], some["high"], color=color(shade), alpha=0.13, linewidth=0)
+            dashes: Any = "-" if method == SENT else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5))
+            ax.plot(some["k"], some["value"], color=color(shade), linewidth=2.2 if method == SENT else 1.5, linestyle=dashes)
+            ends.append((float(some["value"].iloc[-1]), LABELS[method], shade))
+        top = float(frame["high"].max()) * 1.05 or 1.0
+        for y, (_, label, shade) in zip(_apart([end[0] for end in ends], 0.075 * top), ends, strict=True):
+            ax.text(10.15, y, label, color=color(shade), fontsize=9, va="center")
+        ax.axvline(test.k, color=color("rule"), linewidth=1)
+        ax.set_xlim(1, 14)
+        ax.set_ylim(0, top)
+        ax.set_xticks(range(1, 11))
+        ax.set_xlabel("products on the list")
+        ax.set_ylabel("bought at least one")
+        ax.yaxis.set_major_formatter(lambda value, _: form.share(value, 0))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    ours = frame[(frame["method"] == SENT) & (frame["k"] == min(test.k, 10))].iloc[0]
+    return Chart(
+        f"Of {form.count(test.active)} customers who bought in the {test.horizon} days after {form.day(test.tested_on)}, "
+        f"the share who bought "
+        f"at least one product of a list made on that day, by length of list ({form.share(test.level)} bands).",
+        f"Rising curves of the share of customers who bought from their list; offers reach "
+        f"{form.share(float(ours['value']))} with {int(ours['k'])} products.",
+        draw,
+        frame,
+        (8, 3.2),
+    )
+
+
+def _apart(values: list[float], least: float) -> list[float]:
+    """Places for labels, moved apart where values are too near."""
+    order = np.argsort(values, kind="stable")
+    placed = np.array(values, dtype=float)
+    for before, after in pairwise(order):
+        placed[after] = max(placed[after], placed[before] + least)
+    return [float(value) for value in placed]
+
+
+def opportunity_chart(parts: Parts, form: Format, params: Params) -> Chart:
+    """Customers who have A and not B, and those who have both... by pair."""
+    some = parts.pairs[parts.pairs["reach"] >= params.min_group].head(BARS).reset_index(drop=True)
+    frame = some[["name_a", "name_b", "reach", "lift", "lift_low", "lift_high"]]
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        places = np.arange(len(some))[::-1]
+        ax.barh(places, some["reach"], height=0.62, color=color("fill"))
+        most = float(some["reach"].max()) if len(some) else 1.0
+        for y, row in zip(places, some.to_dict("records"), strict=True):
+            ax.text(row["reach"] + 0.01 * most, y, form.count(row["reach"]), va="center", fontsize=9, color=color("ink"))
+        names = [f"{short(a, 30)} → {short(b, 30)}" for a, b in zip(some["name_a"], some["name_b"], strict=True)]
+        ax.set_yticks(places, names)
+        ax.tick_params(axis="y", labelcolor=color("ink"), labelsize=9)
+        ax.set_xlim(0, 1.12 * most)
+        ax.set_xticks([])
+        for side in ax.spines.values():
+            side.set_visible(False)
+
+    return Chart(
+        "Customers who have A, not B, and may be contacted as far as is known: whom the strongest pairs concern. Counts of "
+        "today.",
+        f"Bars of the number of customers who have one product of a pair and not the other, for {len(some)} pairs.",
+        draw,
+        frame,
+        (8, 0.6 + 0.32 * max(len(some), 1)),
+    )
+
+
+def lift_chart(parts: Parts, form: Format, params: Params) -> Chart:
+    """Times expected against expected count, with what chance allows; only pairs that hold after correction."""
+    from crmlab.models.baskets.association import envelope
+
+    pairs = parts.found.pairs
+    once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(MOST_DOTS)
+    ratio = once["n_both"] / once["expected"]
+    frame = pd.DataFrame(
+        {
+            "first": [parts.names.get(item, item) for item in once["antecedent"]],
+            "second": [parts.names.get(item, item) for item in once["consequent"]],
+            "n_both": once["n_both"],
+            "expected": once["expected"],
+            "ratio": ratio,
+            "ratio_low": ratio * once["lift_low"] / once["lift"],
+            "ratio_high": ratio * once["lift_high"] / once["lift"],
+        }
+    ).reset_index(drop=True)
+    low, high = max(float(frame["expected"].min()) / 1.5, 0.05), float(frame["expected"].max()) * 1.5
+    grid = np.geomspace(low, high, 60)
+    bound = envelope(grid, parts.found.tested) / grid
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        top = float(frame["ratio_high"].max()) * 1.2
+        ax.fill_between(grid, 1 / top, np.minimum(bound, top), color=color("fill"), alpha=0.7, linewidth=0)
+        ax.axhline(1, color=color("muted"), linewidth=1)
+        ax.vlines(
+            frame["expected"],
+            frame["ratio_low"],
+            frame["ratio_high"],
+            color=color("ink"),
+            linewidth=0.9,
+            alpha=0.5,
+            rasterized=len(frame) > 200,
+        )
+        ax.plot(frame["expected"], frame["ratio"], "o", color=color("accent"), markersize=4.5, rasterized=len(frame) > 200)
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.set_xlim(low, high)
+        ax.set_ylim(0.7, top)
+        ax.text(high / 1.05, 0.78, "what chance allows", ha="right", fontsize=9, color=color("ink"))
+        ax.set_xlabel("baskets expected by chance")
+        ax.set_ylabel("times as many seen")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(lambda value, _: form.number(value))
+            axis.set_minor_formatter(lambda value, _: "")
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"How many times more baskets hold both than chance would have it, against how many it would "
+        f"({form.share(params.level)} intervals). "
+        f"The pale area is what chance alone reaches once among {form.count(parts.found.tested)} pairs. Only pairs that "
+        f"hold after "
+        f"correction are drawn{', the surest ' + form.count(MOST_DOTS) if len(pairs) // 2 > MOST_DOTS else ''}.",
+        f"Dots with intervals for {len(frame)} pairs of products, above an area of what chance allows.",
+        draw,
+        frame,
+        (8, 3.4),
+    )
+
+
+def heatmap_chart(parts: Parts, form: Format) -> Chart:
+    """Affinities among the products of the strongest pairs, in an order that puts what goes together side by side."""
+    items, table, shown = _affinities(parts)
+    frame = pd.DataFrame(
+        [
+            {"first": parts.names.get(a, a), "second": parts.names.get(b, b), "ratio": table[i, j]}
+            for i, a in enumerate(items)
+            for j, b in enumerate(items)
+            if i < j and shown[i, j]
+        ],
+        columns=["first", "second", "ratio"],
+    )
+    names = [short(parts.names.get(item, item), 24) for item in items]
+    top = float(np.log(table[shown]).max()) if shown.any() else 1.0
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.patches import Rectangle
+
+        ax = figure.add_subplot()
+        for i in range(len(items)):
+            for j in range(len(items)):
+                ax.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, color=color("wash"), linewidth=0))
+                if i != j and shown[i, j]:
+                    strength = round(0.2 + 0.8 * float(np.log(table[i, j])) / max(top, 1e-9), 2)
+                    ax.add_patch(
+                        Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, color=color("accent"), alpha=strength, linewidth=0)
+                    )
+        ax.set_xlim(-0.5, len(items) - 0.5)
+        ax.set_ylim(len(items) - 0.5, -0.5)
+        ax.set_yticks(range(len(items)), names)
+        ax.set_xticks(range(len(items)), [str(k + 1) for k in range(len(items))])
+        ax.set_yticklabels([f"{name}  {k + 1}" for k, name in enumerate(names)])
+        ax.tick_params(axis="both", labelsize=9)
+        ax.set_aspect("equal")
+        for side in ax.spines.values():
+            side.set_visible(False)
+
+    return Chart(
+        "Products of the strongest pairs, set side by side where they go together. A coloured square is a pair that holds "
+        "after correction; the "
+        f"darker, the more baskets than by chance, up to {form.number(math.exp(top))} times. Intervals are in the table of "
+        f"pairs.",
+        f"A square grid of {len(items)} products with coloured squares where two sell together beyond chance.",
+        draw,
+        frame,
+        (8, 1.0 + 0.22 * len(items)),
+    )
+
+
+def _affinities(parts: Parts) -> tuple[list[str], Any, Any]:
+    """Items of the strongest pairs in the order of a clustering, times expected, and which pairs hold."""
+    from scipy.cluster import hierarchy
+    from scipy.spatial.distance import squareform
+
+    pairs = parts.found.pairs
+    kept: list[str] = []
+    for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True):
+        new = [item for item in (a, b) if item not in kept]
+        if len(kept) + len(new) <= HEAT_ITEMS:
+            kept += new
+    kept = sorted(kept)
+    place = {item: k for k, item in enumerate(kept)}
+    table = np.ones((len(kept), len(kept)))
+    shown = np.zeros(table.shape, dtype=bool)
+    inside = pairs[pairs["antecedent"].isin(place) & pairs["consequent"].isin(place)]
+    i, j = inside["antecedent"].map(place).to_numpy(), inside["consequent"].map(place).to_numpy()
+    table[i, j] = (inside["n_both"] / inside["expected"]).to_numpy()
+    shown[i, j] = True
+    if len(kept) > 2:
+        distance = np.round(1 / (1 + np.log(np.maximum(table, 1))), 9)
+        np.fill_diagonal(distance, 0)
+        near = squareform(distance, checks=False)
+        order = hierarchy.leaves_list(hierarchy.optimal_leaf_ordering(hierarchy.linkage(near, "average"), near))
+        kept = [kept[k] for k in order]
+        table, shown = table[np.ix_(order, order)], shown[np.ix_(order, order)]
+    return kept, table, shown
+
+
+LINKS = 30
+ROUNDS = 300
+WIDTH = 8.0
+FloatArray = npt.NDArray[np.float64]
+
+
+def network_chart(parts: Parts) -> Chart:
+    """Draw the 30 strongest pairs."""
+    pairs = parts.found.pairs
+    once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(LINKS)
+    frame = pd.DataFrame(
+        {
+            "first": [parts.names.get(item, item) for item in once["antecedent"]],
+            "second": [parts.names.get(item, item) for item in once["consequent"]],
+            "lift": once["lift"], "lift_low": once["lift_low"], "lift_high": once["lift_high"],
+        }
+    ).reset_index(drop=True)  # fmt: skip
+    links = list(zip(once["antecedent"], once["consequent"], strict=True))
+    groups = components(links)
+    places, height = layout(groups, links)
+    strength = (once["lift_low"] / once["lift_low"].max()).to_numpy()
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for (a, b), thick in zip(links, strength, strict=True):
+            (x1, y1), (x2, y2) = places[a], places[b]
+            ax.plot([x1, x2], [y1, y2], color=color("accent"), linewidth=1 + 3 * float(thick), alpha=0.45, zorder=1)
+        for item, (x, y) in places.items():
+            ax.plot([x], [y], "o", color=color("accent"), markersize=6, zorder=2)
+            # On the side away from what it is joined with.
+            near = [places[b if a == item else a][1] for a, b in links if item in (a, b)]
+            above = y >= sum(near) / len(near)
+            ax.annotate(
+                short(parts.names.get(item, item), 24), (x, y), (0, 7 if above else -7), textcoords="offset points", ha="center",
+                va="bottom" if above else "top", fontsize=9, color=color("ink"), zorder=3,
+            )  # fmt: skip
+        ax.set_xlim(0, WIDTH)
+        ax.set_ylim(-0.1, height)
+        ax.axis("off")
+
+    most = max(len(group) for group in groups)
+    return Chart(
+        f"The {len(links)} strongest pairs: products joined where they sell together; the thicker the line, the surer the lift (its lower "
+        "bound). Place on the picture means nothing but closeness within a group.",
+        f"A network of {len(places)} products in {len(groups)} groups joined by lines, the largest group of {most} products.",
+        draw,
+        frame,
+        (WIDTH, max(1.2, height)),
+    )
+
+
+def components(links: list[tuple[str, str]]) -> list[list[str]]:
+    """Groups of items that hang together, largest first, each sorted.
+
+    Examples
+    --------
+    >>> components([("a", "b"), ("c", "d"), ("b", "e")])
+    [['a', 'b', 'e'], ['c', 'd']]
+    """
+    root: dict[str, str] = {}
+
+    def top(item: str) -> str:
+        while root.setdefault(item, item) != item:
+            item = root[item]
+        return item
+
+    for a, b in links:
+        first, second = sorted((top(a), top(b)))
+        root[second] = first
+    groups: dict[str, list[str]] = {}
+    for item in sorted(root):
+        groups.setdefault(top(item), []).append(item)
+    return sorted(groups.values(), key=lambda group: (-len(group), group))
+
+
+def layout(groups: list[list[str]], links: list[tuple[str, str]]) -> tuple[dict[str, tuple[float, float]], float]:
+    """Places of items in rows of groups, and the height of the whole, in inches."""
+    places: dict[str, tuple[float, float]] = {}
+    x, y, row = 0.0, 0.0, 0.0
+    for group in groups:
+        wide, high = _size(len(group))
+        if x + wide > WIDTH + 1e-9:
+            x, y, row = 0.0, y + row, 0.0
+        inner = _springs(group, links)
+        margin_x, margin_y = 0.85, 0.35
+        for item, (u, v) in zip(group, inner, strict=True):
+            places[item] = (x + margin_x + u * (wide - 2 * margin_x), y + margin_y + v * (high - 2 * margin_y))
+        x, row = x + wide, max(row, high)
+    return places, y + row
+
+
+def _size(items: int) -> tuple[float, float]:
+    if items == 2:
+        return WIDTH / 3, 1.0
+    if items <= 4:
+        return WIDTH / 2, 1.5
+    return WIDTH, min(1.6 + 0.28 * items, 6.0)
+
+
+def _springs(group: list[str], links: list[tuple[str, str]]) -> FloatArray:
+    """Places in the unit square: linked items pull, all push (Fruchterman and Reingold 1991), from a circle on."""
+    n = len(group)
+    if n == 2:
+        return np.array([[0.2, 0.15], [0.8, 0.85]])
+    place = {item: k for k, item in enumerate(group)}
+    joined = np.zeros((n, n))
+    for a, b in links:
+        if a in place and b in place:
+            joined[place[a], place[b]] = joined[place[b], place[a]] = 1.0
+    angle = 2 * np.pi * np.arange(n) / n
+    at = np.column_stack([np.cos(angle), np.sin(angle)])
+    ideal = 2.0 / np.sqrt(n)
+    for step in range(ROUNDS):
+        gap = at[:, None] - at[None]
+        far = np.maximum(np.sqrt((gap**2).sum(axis=2)), 1e-6)
+        force = ((ideal**2 / far**2 - joined * far / ideal)[:, :, None] * gap).sum(axis=1)
+        size = np.maximum(np.sqrt((force**2).sum(axis=1)), 1e-9)
+        heat = 0.15 * (1 - step / ROUNDS)
+        at = np.round(at + force / size[:, None] * np.minimum(size, heat)[:, None], 9)
+    low, high = at.min(axis=0), at.max(axis=0)
+    return np.asarray((at - low) / np.maximum(high - low, 1e-9))

@@ -1,0 +1,232 @@
+"""Which pairs sell together beyond chance, in either half of the history; bundles, substitutes and what was removed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.cross_sell.baskets import MAX_ITEMS, Baskets, basket_matrix, basket_months
+from crmlab.models.baskets.association import redundant, rules
+from crmlab.models.baskets.frequent import itemsets
+from crmlab.models.baskets.substitution import substitutes
+from crmlab.models.intervals import proportion_intervals
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["ALPHA", "FEWEST", "LEAST_EXPECTED", "ONE_IN", "Found", "bundles_of", "find", "halves", "learn_pairs"]
+
+
+ALPHA = 0.05  # of the corrected tests
+ONE_IN, FEWEST = 500, 10  # minimum count where none is given: one basket in so many, and at least so many
+LEAST_EXPECTED = 10.0  # baskets in which chance would put two items together, before their absence says anything
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was counted and tested.
+
+    Attributes
+    ----------
+    baskets : Baskets
+    rules : DataFrame
+        Every rule, both directions, with ``redundant``: of :func:`crmlab.models.baskets.association.redundant`.
+    apart : DataFrame
+        Pairs sold together less than expected: of :func:`crmlab.models.baskets.association.substitutes`.
+    tested, tested_apart : int
+        Pairs in either family.
+    """
+
+    baskets: Baskets
+    rules: pd.DataFrame = field(repr=False)
+    apart: pd.DataFrame = field(repr=False)
+    tested: int
+    tested_apart: int
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Pairs that are together more often than by chance (both directions), strongest first."""
+        two = self.rules["parent"].isna() & (self.rules["q_value"] < ALPHA)
+        found = self.rules[two & (self.rules["n_both"] > self.rules["expected"])].reset_index(drop=True)
+        return found.assign(antecedent=[items[0] for items in found["antecedent"]])
+
+    @property
+    def longer(self) -> pd.DataFrame:
+        """Rules with more than one item in their antecedent that no shorter rule explains."""
+        three = self.rules["parent"].notna() & ~self.rules["redundant"]
+        return self.rules[three & (self.rules["n_both"] > self.rules["expected"])].reset_index(drop=True)
+
+    @property
+    def removed(self) -> pd.DataFrame:
+        """Longer rules that look strong by themselves and that a significant shorter rule explains."""
+        known = {((a,), b) for a, b in zip(self.pairs["antecedent"], self.pairs["consequent"], strict=True)}
+        flagged = self.rules[self.rules["redundant"] & (self.rules["lift_low"] > 1)]
+        explained = [key in known for key in zip(flagged["parent"], flagged["consequent"], strict=True)]
+        return flagged[explained].reset_index(drop=True)
+
+
+def find(
+    data: Dataset,
+    as_of: dt.date,
+    *,
+    start: dt.date | None = None,
+    unit: str = "order",
+    level: str = "product",
+    min_count: int | None = None,
+    max_items: int = MAX_ITEMS,
+    interval: float = 0.95,
+    longest: int = 3,
+) -> Found:
+    """Count baskets, make rules and test them.
+
+    Parameters
+    ----------
+    data : Dataset
+        Needs order lines; categories come from products.
+    as_of : datetime.date
+        Last day of history.
+    start : datetime.date, optional
+        First day.
+    unit, level, max_items
+        As :func:`crmlab.analyses.cross_sell.baskets.basket_matrix` takes them.
+    min_count : int, optional
+        Default: one basket in 500, and at least 10.
+    interval : float
+        Level of the intervals.
+    longest : int
+        Most items in a set.
+
+    Returns
+    -------
+    Found
+    """
+    baskets, least, counts = _counted(data, as_of, start, unit, level, min_count, max_items, longest)
+    found = redundant(rules(counts, level=interval), ALPHA)
+    months = basket_months(data.order_lines, baskets) if unit == "order" else None
+    apart = substitutes(baskets, LEAST_EXPECTED, min_count=least, periods=months, alpha=ALPHA, level=interval)
+    kept = int((counts["items"].map(len) == 1).sum()) if len(counts) else 0
+    described = replace(baskets, min_count=least, dropped=len(baskets.items) - kept)
+    return Found(described, found, apart, kept * (kept - 1) // 2, int(apart.attrs["tested"]))
+
+
+def _counted(
+    data: Dataset,
+    as_of: dt.date,
+    start: dt.date | None,
+    unit: str,
+    level: str,
+    min_count: int | None,
+    max_items: int,
+    longest: int,
+) -> tuple[Baskets, int, pd.DataFrame]:
+    """Baskets, the minimum count, and the itemsets."""
+    products = data.products if "products" in data.tables else None
+    baskets = basket_matrix(
+        data.order_lines,
+        unit,
+        level,
+        1,
+        products=products,
+        max_items=max_items,
+        start=start,
+        as_of=as_of,
+    )
+    least = min_count if min_count is not None else max(FEWEST, baskets.n // ONE_IN)
+    return baskets, least, itemsets(baskets, least, longest)
+
+
+def learn_pairs(data: Dataset, until: dt.date) -> pd.DataFrame:
+    """Learn which products go together from what was known on a day: what the offers are made from.
+
+    Parameters
+    ----------
+    data : Dataset
+    until : datetime.date
+
+    Returns
+    -------
+    DataFrame
+        antecedent, consequent (product ids), lift_low: significant pairs, both directions.
+    """
+    found = rules(_counted(data, until, None, "order", "product", None, MAX_ITEMS, 2)[2])
+    kept = found[(found["q_value"] < ALPHA) & (found["n_both"] > found["expected"])].reset_index(drop=True)
+    return kept.assign(antecedent=[items[0] for items in kept["antecedent"]])[["antecedent", "consequent", "lift_low"]]
+
+
+def halves(data: Dataset, pairs: pd.DataFrame, found: Found, first: dt.date, last: dt.date, interval: float) -> pd.DataFrame:
+    """Lift of each pair in the first and in the second half of the history, with intervals: does it last?
+
+    Returns
+    -------
+    DataFrame
+        In the order of ``pairs``: lift_first, lift_first_low, lift_first_high, and the same of lift_second; missing where an item
+        was not sold in that half.
+    """
+    middle = first + (last - first) / 2
+    products = data.products if "products" in data.tables else None
+    out = {}
+    for name, start, end in (("first", first, middle), ("second", middle + dt.timedelta(days=1), last)):
+        some = basket_matrix(
+            data.order_lines, found.baskets.unit, found.baskets.level, 1,
+            products=products, max_items=found.baskets.max_items, start=start, as_of=end,
+        )  # fmt: skip
+        out[name] = _lifts(some, pairs, interval).add_prefix(f"lift_{name}")
+    return pd.concat(list(out.values()), axis=1)
+
+
+def _lifts(baskets: Baskets, pairs: pd.DataFrame, interval: float) -> pd.DataFrame:
+    place = {item: column for column, item in enumerate(baskets.items)}
+    columns = baskets.matrix.tocsc()
+    counts = np.diff(columns.indptr)
+    nothing = {"": np.nan, "_low": np.nan, "_high": np.nan}
+    rows = []
+    for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True):
+        if a not in place or b not in place:
+            rows.append(nothing)
+            continue
+        i, j = place[a], place[b]
+        both = len(
+            np.intersect1d(
+                columns.indices[columns.indptr[i] : columns.indptr[i + 1]],
+                columns.indices[columns.indptr[j] : columns.indptr[j + 1]],
+                assume_unique=True,
+            )
+        )
+        rarer, base = min(counts[i], counts[j]), max(counts[i], counts[j]) / baskets.n
+        low, high = proportion_intervals(both, rarer, interval)
+        rows.append({"": both / rarer / base, "_low": float(low) / base, "_high": float(high) / base})
+    return pd.DataFrame(rows, columns=list(nothing), index=pairs.index)
+
+
+def bundles_of(found: Found) -> pd.DataFrame:
+    """Sets of three that sell together more often than their best pair explains, whichever of the three comes last.
+
+    Returns
+    -------
+    DataFrame
+        items (sorted tuple), n_both, expected (baskets, under the pair that explains most), ratio with ratio_low and ratio_high,
+        q_value (the largest of the three rules), best (the pair that explains most); sorted by ratio_low.
+    """
+    three = found.rules[found.rules["antecedent"].map(len) == 2]
+    if three.empty:
+        return pd.DataFrame(columns=["items", "n_both", "expected", "ratio", "ratio_low", "ratio_high", "q_value", "best"])
+    sets = [tuple(sorted((*a, b))) for a, b in zip(three["antecedent"], three["consequent"], strict=True)]
+    ratio = three["n_both"] / three["expected"]
+    bounds = three[["confidence_low", "confidence_high"]].div(three["confidence"], axis=0)
+    best = [tuple(sorted((*parent, b))) for parent, b in zip(three["parent"], three["consequent"], strict=True)]
+    frame = pd.DataFrame(
+        {
+            "items": sets, "n_both": three["n_both"].to_numpy(), "expected": three["expected"].to_numpy(), "ratio": ratio.to_numpy(),
+            "ratio_low": (ratio * bounds["confidence_low"]).to_numpy(), "ratio_high": (ratio * bounds["confidence_high"]).to_numpy(),
+            "q_value": three["q_value"].to_numpy(), "best": best,
+        }
+    )  # fmt: skip
+    frame = frame.sort_values(["items", "expected", "best"], ascending=[True, False, True], kind="stable")
+    worst = frame.groupby("items", sort=True)["q_value"].max()
+    kept = frame.drop_duplicates("items").assign(q_value=lambda f: f["items"].map(worst))
+    kept = kept[(kept["q_value"] < ALPHA) & (kept["ratio"] > 1)]
+    return kept.sort_values(["ratio_low", "items"], ascending=[False, True], kind="stable", ignore_index=True)

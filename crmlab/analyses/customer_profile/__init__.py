@@ -1,0 +1,14 @@
+"""What do we know of this customer? Everything on one page, for people who talk with the customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.customer_profile.params import Params
+    from crmlab.analyses.customer_profile.report import NEEDS, run
+
+__all__ = ["NEEDS", "Params", "run"]
+__getattr__, __dir__ = lazy_names(__name__)

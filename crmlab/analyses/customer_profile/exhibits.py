@@ -1,0 +1,202 @@
+"""Chart and tables of one customer's profile."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from crmlab.analyses.customer_profile.study import Facts
+from crmlab.analyses.scorecard import TREATMENTS
+from crmlab.data.tables import CUSTOMERS
+from crmlab.page.format import Format
+from crmlab.page.result import Chart, Column, Table
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "KINDS",
+    "bought_table",
+    "contacts_table",
+    "facts_table",
+    "moments_table",
+    "offers_table",
+    "state_words",
+    "strip_chart",
+]
+
+
+KINDS = {"open": "opened a message", "click": "clicked", "visit": "visited", "order": "ordered", "complaint": "complained"}
+
+
+def facts_table(facts: Facts, form: Format, level: float) -> Table:
+    """What to know before talking with the customer."""
+    bought = facts.occasions
+    rows: list[list[object]] = []
+
+    def add(label: str, value: object, kind: str = "text", low: object = None, high: object = None) -> None:
+        rows.append([label, value, kind, low, high])
+
+    for name, value in facts.attributes.items():
+        if name == "customer_id" or value is None or value == "":
+            continue
+        column = CUSTOMERS.column(name)
+        kind = "date" if isinstance(value, dt.date) else "exact" if column is not None and column.kind == "money" else "text"
+        fact_text = ("yes" if value else "no") if isinstance(value, bool) else value
+        add(
+            name.replace("_", " ").capitalize(),
+            fact_text if kind == "date" else float(fact_text) if kind == "exact" else str(fact_text),
+            kind,
+        )
+    if len(bought):
+        add("First purchase", bought["day"].iloc[0], "date")
+        add("Last purchase", bought["day"].iloc[-1], "date")
+        add("Purchase occasions", len(bought), "count")
+        add("Spend in all", float(bought["spend"].sum()), "exact")
+        back = float(facts.days.loc[~facts.days["is_occasion"], "spend"].sum())
+        if back:
+            add("Returned on other days", back, "exact")
+    if facts.state:
+        add("Lifecycle state", state_words(facts), "text")
+    gap = facts.state.get("mean_gap")
+    if gap:
+        add("Usual gap between purchases, days", float(round(gap)), "count")
+    if facts.tier:
+        add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[facts.tier])
+    span = "without end" if math.isinf(facts.horizon) else f"over {facts.horizon:g} weeks"
+    names = {
+        "value": (f"Value still to come, {span}", "amount"),
+        "purchases": ("Purchases expected in a year", "number"),
+        "alive": ("Probability of being a customer still", "share"),
+        "churn": (f"Probability of no purchase within {facts.window} days", "share"),
+    }
+    for key, (label, kind) in names.items():
+        if key in facts.estimates:
+            found = facts.estimates[key]
+            add(label, found.value, kind, found.low, found.high)
+    if facts.reasons:
+        add("What moves that", "\n".join(facts.reasons), "lines")
+    if facts.next_from is not None:
+        until = form.short_day(facts.next_to) if facts.next_to is not None else "never"
+        add("Next purchase, with " + form.share(level), f"{form.short_day(facts.next_from)} to {until}")
+    treatment = TREATMENTS.get(("high" if facts.tier in ("A", "B") else "low", str(facts.state.get("state"))))
+    if treatment:
+        add("What to do", treatment)
+    frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
+    columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
+    caption = (
+        f"Customer {facts.customer} on {form.day(facts.end)}. Small figures are {form.share(level)} intervals of what this customer "
+        "will do."
+    )
+    return Table(caption, frame, columns, form, top=60)
+
+
+def state_words(facts: Facts) -> str:
+    """State, since when, and what comes next if nothing is bought."""
+    state = str(facts.state.get("state", ""))
+    silent = facts.state.get("days_since_last")
+    if silent is None:
+        return f"{state}: nothing bought yet"
+    limits = [("slowing", "slowing_after"), ("lapsed", "lapsed_after"), ("lost", "lost_after")]
+    ahead = [(name, int(facts.state[key]) - int(silent) + 1) for name, key in limits if int(facts.state[key]) >= int(silent)]
+    then = f"; {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} without a purchase" if ahead else ""
+    return f"{state}, {silent} {'day' if silent == 1 else 'days'} since the last purchase{then}"
+
+
+def bought_table(facts: Facts, form: Format) -> Table:
+    """What was bought, most often first."""
+    columns = {"product": Column("Product"), "times": Column("Times", "count"), "spend": Column("Spend", "exact")}
+    return Table("What the customer bought, most often first.", facts.bought, columns, form, top=10)
+
+
+def offers_table(facts: Facts, form: Format) -> Table:
+    """What to offer next."""
+    columns = {"rank": Column("Rank", "count"), "name": Column("Offer"), "reason": Column("Because")}
+    return Table("What to offer next, the best first, as the report on offers ranks it.", facts.offers, columns, form)
+
+
+def moments_table(facts: Facts, form: Format) -> Table:
+    """Moments to act on now."""
+    columns = {"label": Column("Moment"), "advice": Column("What to do")}
+    return Table("Moments of the last seven days that call for action.", facts.moments, columns, form)
+
+
+def contacts_table(facts: Facts, form: Format) -> Table:
+    """Contacts and responses, latest first."""
+    sent = pd.DataFrame(
+        {"day": facts.contacts["day"], "what": facts.contacts["campaign"].astype(str) + ": " + facts.contacts["what"]}
+    )
+    code = [f" (code {code})" if code else "" for code in facts.responses["code"]]
+    came = [KINDS.get(str(kind), str(kind)) + more for kind, more in zip(facts.responses["kind"], code, strict=True)]
+    frame = pd.concat(
+        [
+            sent.assign(who="we contacted").where(
+                facts.contacts["contacted"].astype(bool), sent.assign(who="we did not contact")
+            ),
+            pd.DataFrame({"day": facts.responses["day"], "what": came, "who": "the customer"}),
+        ],
+        ignore_index=True,
+    )
+    frame = frame.sort_values(["day", "who", "what"], ascending=[False, True, True], kind="stable", ignore_index=True)
+    columns = {"day": Column("Day", "date"), "who": Column("Who"), "what": Column("What")}
+    return Table("Contacts and responses, latest first.", frame, columns, form, top=30)
+
+
+def strip_chart(facts: Facts, form: Format) -> Chart:
+    """The history as a strip: purchases, returns, contacts, responses, and when the next purchase is expected."""
+    bought, back = facts.occasions, facts.days[~facts.days["is_occasion"] & (facts.days["spend"] < 0)]
+    sent = facts.contacts[facts.contacts["contacted"].astype(bool)]
+    frame = pd.concat(
+        [
+            pd.DataFrame({"day": bought["day"], "kind": "purchase", "amount": bought["spend"]}),
+            pd.DataFrame({"day": back["day"], "kind": "return", "amount": back["spend"]}),
+            pd.DataFrame({"day": sent["day"], "kind": "contact", "amount": float("nan")}),
+            pd.DataFrame({"day": facts.responses["day"], "kind": "response", "amount": float("nan")}),
+        ],
+        ignore_index=True,
+    ).sort_values(["day", "kind"], kind="stable", ignore_index=True)
+    top = max(float(bought["spend"].max()) if len(bought) else 0.0, 1.0)
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.dates import AutoDateLocator, date2num, num2date
+
+        ax = figure.add_subplot()
+        for row in frame.to_dict("records"):
+            x = float(date2num(row["day"]))
+            if row["kind"] in ("purchase", "return"):
+                token = "accent" if row["kind"] == "purchase" else "second"
+                ax.plot([x, x], [0, row["amount"]], color=color(token), linewidth=2)
+                ax.plot(x, row["amount"], "o", color=color(token), markersize=4)
+            else:
+                ax.plot(x, -0.22 * top if row["kind"] == "contact" else -0.4 * top, "^" if row["kind"] == "contact" else "s",
+                        color=color("muted"), markersize=5)  # fmt: skip
+        right = float(date2num(facts.end))
+        if facts.next_from is not None:
+            until = min(facts.next_to or facts.end + dt.timedelta(days=365), facts.end + dt.timedelta(days=365))
+            ax.axvspan(float(date2num(facts.next_from)), float(date2num(until)), color=color("fill"), alpha=0.6, linewidth=0)
+            ax.annotate("next purchase\nexpected", (float(date2num(facts.next_from)), top), (3, 0), textcoords="offset points",
+                        va="top", color=color("muted"), fontsize=9)  # fmt: skip
+            right = float(date2num(until))
+        ax.axhline(0, color=color("ink"), linewidth=0.8)
+        begin = frame["day"].min() if len(frame) else pd.Timestamp(facts.first)
+        ax.set_xlim(float(date2num(begin)) - 10, right + 10)
+        low = min(-0.5 * top, float(back["spend"].min()) * 1.1 if len(back) else 0.0)
+        ax.set_ylim(low, 1.1 * top)
+        ax.set_yticks([-0.4 * top, -0.22 * top, 0, top], ["responses", "contacts", "", form.money(top)])
+        ax.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=6))
+        ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    return Chart(
+        "The customer's history: purchases by day with what was spent (blue), returns (orange, below the line), contacts (triangles) and "
+        "responses (squares). Pale: when the next purchase is expected.",
+        f"A strip in time of {len(bought)} purchases, {len(back)} days of returns, {len(sent)} contacts and "
+        f"{len(facts.responses)} responses.",
+        draw,
+        frame,
+        (8, 2.7),
+    )

@@ -1,0 +1,43 @@
+"""What our customers are worth, how sure that is, and the most that keeping them may cost.
+
+The models of purchases are held against a period that is already known; the one that tells it best is fitted to the whole
+history and composed with a model of spend. Where people give or renew in yearly rounds, the model is BG/BB and the page
+speaks of gifts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
+    from crmlab.analyses.customer_value.params import NAMES, Params
+    from crmlab.analyses.customer_value.report import NEEDS, run
+    from crmlab.analyses.customer_value.rounds import last_round, round_summary
+    from crmlab.analyses.customer_value.study import DRAWS, YEARS_AHEAD, fitted, model_of
+    from crmlab.analyses.customer_value.tables import name_of
+    from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS, tier_of, value_customers
+
+__all__ = [
+    "DRAWS",
+    "NAMES",
+    "NEEDS",
+    "TIERS",
+    "TIER_WORDS",
+    "YEARS_AHEAD",
+    "Base",
+    "Params",
+    "base_of",
+    "fit_spend",
+    "fitted",
+    "last_round",
+    "model_of",
+    "name_of",
+    "round_summary",
+    "run",
+    "tier_of",
+    "value_customers",
+]
+__getattr__, __dir__ = lazy_names(__name__)

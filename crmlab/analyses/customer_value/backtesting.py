@@ -1,0 +1,267 @@
+"""How well the models of purchases, and two simple rules, would have forecast a period that is already known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.customer_value.base import Base, fit_spend
+from crmlab.analyses.customer_value.params import MODELS, NAMES
+from crmlab.errors import ConvergenceError, ModelError
+from crmlab.models.btyd.customer_value import CustomerValue
+from crmlab.models.btyd.selection import compare
+from crmlab.models.btyd.tracking import track
+from crmlab.models.classification import gini, mean_with_interval
+from crmlab.models.intervals import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crmlab.models.btyd.btyd import BuyTillYouDie
+
+__all__ = ["RULES", "Backtest", "backtest", "calibration", "label_of", "simple_rules"]
+
+
+RULES = {"last_year": "Last year goes on", "average": "Historic average"}
+_OPEN_BIN = 7  # customers with so many repeat purchases or more are one group of the calibration
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """What was found on the holdout period.
+
+    Attributes
+    ----------
+    holdout : int
+        Periods kept back.
+    split : datetime.date
+        Last day of the history that the forecasts saw.
+    best : str
+        Name of the model with the highest holdout log-likelihood.
+    ranking : DataFrame
+        As of :func:`crmlab.models.btyd.selection.compare`.
+    scores : DataFrame
+        One row per model and rule: name, kind, forecast (with forecast_low, forecast_high; models only), seen, bias (and
+        interval), error (mean absolute error of purchases per customer, and interval), spend_error, gini (of spend, and
+        interval), covered (share of customers inside their outcome interval, and interval; models only).
+    calibration : DataFrame
+        One row per group of frequency: label, customers, seen (and interval), and a column per model and rule.
+    track : DataFrame
+        One row per period, of the best model: as of :func:`crmlab.models.btyd.tracking.track`, with seen and seen_cumulative.
+    failed : dict
+        Models that could not be fitted, and why.
+    """
+
+    holdout: int
+    split: dt.date
+    best: str
+    ranking: pd.DataFrame
+    scores: pd.DataFrame
+    calibration: pd.DataFrame
+    track: pd.DataFrame
+    failed: dict[str, str]
+
+    def of(self, name: str) -> pd.Series:
+        """The scores of one model or rule."""
+        return self.scores.set_index("name").loc[name]
+
+
+def backtest(
+    base: Base, holdout: int, names: Sequence[str], *, level: float = 0.9, seed: int = 0, min_group: int = 5
+) -> Backtest:
+    """Fit models to the history before a holdout period, and hold what they say of it against what came.
+
+    Parameters
+    ----------
+    base : Base
+    holdout : int
+        Periods kept back.
+    names : sequence of str
+        Of ``MODELS``.
+    level : float
+        Of all intervals.
+    seed : int
+    min_group : int
+        Groups of the calibration have at least so many customers.
+
+    Returns
+    -------
+    Backtest
+
+    Raises
+    ------
+    ModelError
+        No model can be fitted; the message is that of the first.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting your customers" the easy way, section 4: tracking and conditional expectations.
+    """
+    held = base.held(holdout)
+    models: dict[str, BuyTillYouDie] = {}
+    failed: dict[str, str] = {}
+    first: ModelError | ConvergenceError | None = None
+    for name in names:
+        try:
+            models[name] = MODELS[name](seed=seed).fit(held)
+        except (ModelError, ConvergenceError) as error:
+            failed[name], first = str(error), first or error
+    if not models:
+        assert first is not None
+        raise first
+    ranking = compare(models, held, level=level)
+    # On the boundary the models are one and the same: the first of equals, not the first by rounding.
+    top = float(ranking["holdout_log_likelihood"].max())
+    best = next(name for name in models if ranking.loc[name, "holdout_log_likelihood"] > top - 0.01)
+    forecasts = {name: model.expected_purchases(held, float(holdout)).to_numpy() for name, model in models.items()}
+    spend = {name: forecasts[name] * _spend(model, held, base.words.unit) for name, model in models.items()}
+    rules, rule_spend = simple_rules(held, base.age, float(holdout))
+    forecasts |= rules
+    spend |= rule_spend
+    rows = [_scored(name, held, forecasts[name], spend[name], models.get(name), float(holdout), level) for name in forecasts]
+    return Backtest(
+        holdout=holdout,
+        split=base.split(holdout),
+        best=best,
+        ranking=ranking,
+        scores=pd.DataFrame(rows),
+        calibration=calibration(held, forecasts, level, min_group),
+        track=_track(base, holdout, models[best], level),
+        failed=failed,
+    )
+
+
+def simple_rules(held: pd.DataFrame, age: str, horizon: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Forecast purchases and spend by two rules that need no model.
+
+    ``last_year``: what the last year brought goes on at the same pace (where the history is shorter, what it brought).
+    ``average``: repeat purchases go on at the customer's own average pace since the first one, at the average spend.
+
+    Parameters
+    ----------
+    held : DataFrame
+        As of :meth:`crmlab.analyses.customer_value.base.Base.held`.
+    age : str
+        Column that holds the age.
+    horizon : float
+
+    Returns
+    -------
+    (purchases, spend)
+        Arrays of shape (n_customers,) by rule.
+    """
+    pace = horizon / held["year_length"].to_numpy(float)
+    lived = held[age].to_numpy(float)
+    average = np.divide(held["frequency"].to_numpy(float) * horizon, lived, out=np.zeros(len(held)), where=lived > 0)
+    each = held["total_spend"].to_numpy(float) / held["occasions"].to_numpy(float)
+    return (
+        {"last_year": held["year_purchases"].to_numpy(float) * pace, "average": average},
+        {"last_year": held["year_spend"].to_numpy(float) * pace, "average": average * each},
+    )
+
+
+def calibration(held: pd.DataFrame, forecasts: dict[str, np.ndarray], level: float = 0.9, min_group: int = 5) -> pd.DataFrame:
+    """Mean purchases in the holdout period by earlier frequency, seen and forecast.
+
+    Parameters
+    ----------
+    held : DataFrame
+        frequency and holdout_purchases.
+    forecasts : dict of arrays
+    level : float
+    min_group : int
+        Neighbouring frequencies are taken together until a group has so many customers.
+
+    Returns
+    -------
+    DataFrame
+        label, customers, seen, seen_low, seen_high, and the mean of each forecast.
+    """
+    frequency = np.minimum(held["frequency"].to_numpy(int), _OPEN_BIN)
+    sizes = np.bincount(frequency, minlength=_OPEN_BIN + 1)
+    groups: list[list[int]] = []
+    for value in range(_OPEN_BIN + 1):
+        if groups and sizes[groups[-1]].sum() < min_group:
+            groups[-1].append(value)
+        else:
+            groups.append([value])
+    if len(groups) > 1 and sizes[groups[-1]].sum() < min_group:
+        rest = groups.pop()
+        groups[-1] += rest
+    seen = held["holdout_purchases"].to_numpy(float)
+    rows = []
+    for group in groups:
+        member = np.isin(frequency, group)
+        mean, low, high = mean_with_interval(seen[member], level)
+        label = str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
+        if group[-1] == _OPEN_BIN:
+            label = f"{group[0]}+"
+        means = {name: float(values[member].mean()) for name, values in forecasts.items()}
+        rows.append({"label": label, "customers": int(member.sum()), "seen": mean, "seen_low": low, "seen_high": high, **means})
+    return pd.DataFrame(rows)
+
+
+def _spend(model: BuyTillYouDie, held: pd.DataFrame, unit: str) -> np.ndarray:
+    """Expected spend per purchase of each customer, from the history before the split."""
+    value, known, _ = fit_spend(CustomerValue(purchases=model, unit=unit), held)
+    return value.expected_spend(known).to_numpy()
+
+
+def _scored(
+    name: str,
+    held: pd.DataFrame,
+    purchases: np.ndarray,
+    spend: np.ndarray,
+    model: BuyTillYouDie | None,
+    horizon: float,
+    level: float,
+) -> dict[str, object]:
+    seen, came = held["holdout_purchases"].to_numpy(float), held["holdout_spend"].to_numpy(float)
+    total = float(seen.sum())
+    row: dict[str, object] = {
+        "name": name,
+        "kind": "rule" if model is None else "model",
+        "forecast": float(purchases.sum()),
+        "forecast_low": np.nan,
+        "forecast_high": np.nan,
+        "seen": total,
+    }
+    if model is None:
+        # A rule gives no interval: its bias has the sampling error of the customers' differences.
+        _, low, high = (len(seen) * part for part in mean_with_interval(purchases - seen, level))
+        ends = low, high
+    else:
+        found = model.expected_total(held, horizon, level=level, interval="outcome")
+        row |= {"forecast_low": found["low"], "forecast_high": found["high"]}
+        ends = found["low"] - total, found["high"] - total
+    row |= _triple("bias", [float(purchases.sum()) - total, *ends], total)
+    row |= _triple("error", mean_with_interval(np.abs(purchases - seen), level))
+    row |= _triple("spend_error", mean_with_interval(np.abs(spend - came), level))
+    row |= _triple("gini", gini(np.maximum(came, 0), spend, level))
+    covered: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+    if model is not None:
+        bounds = model.expected_purchases(held, horizon, level=level, interval="outcome")
+        inside = int(((seen >= bounds["low"]) & (seen <= bounds["high"])).sum())
+        covered = (inside / len(seen), *wilson(inside, len(seen), level))
+    return row | _triple("covered", covered)
+
+
+def _triple(name: str, values: Sequence[float], scale: float = 1.0) -> dict[str, float]:
+    found = [float(value) / scale if scale else np.nan for value in values]
+    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+
+
+def _track(base: Base, holdout: int, model: BuyTillYouDie, level: float) -> pd.DataFrame:
+    came, seen = base.track(holdout)
+    found = track(model, came["start"], came["customers"], seen["end"], level=level)
+    counts = seen["seen"].to_numpy(float)
+    return found.assign(seen=counts, seen_cumulative=np.cumsum(counts))
+
+
+def label_of(name: str) -> str:
+    """Name of a model or rule for people."""
+    return NAMES.get(name) or RULES[name]

@@ -1,0 +1,310 @@
+"""Charts of customer value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.customer_value.backtesting import RULES, Backtest, label_of
+from crmlab.analyses.customer_value.base import Base
+from crmlab.analyses.customer_value.tiers import Valuation
+from crmlab.history.words import ROUNDS
+from crmlab.page.format import Format
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from crmlab.models.btyd.btyd import BuyTillYouDie
+    from crmlab.models.btyd.gamma_gamma import GammaGamma
+
+__all__ = ["calibration_chart", "invest_chart", "maps_chart", "spend_chart", "tiers_chart", "track_chart"]
+
+
+def tiers_chart(found: Valuation, base: Base, form: Format, what: str) -> Chart:
+    """Share of value beside share of customers, by tier."""
+    frame = found.tiers
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        count = len(frame)
+        total = float(found.sums.loc["total", "value"]) or 1.0
+        for i, row in enumerate(frame.to_dict("records")):
+            place = count - 1 - i
+            low, high = 100 * row["value_low"] / total, 100 * row["value_high"] / total
+            ax.barh(place + 0.17, 100 * row["value_share"], 0.36, color=color("accent"))
+            ax.barh(place - 0.2, 100 * row["share"], 0.28, color=color("fill"))
+            ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
+            words = f"{form.money(row['value'])} from {form.count(row['customers'])} {base.words.many}, {form.amount(row['each'])} each"
+            tip = max(high, 100 * row["share"])
+            ax.annotate(words, (tip, place), (8, 0), textcoords="offset points", va="center", color=color("muted"), fontsize=9)
+        ax.set_yticks(range(count), list(frame["tier"])[::-1], color=color("ink"))
+        ax.set_xlim(0, max(100 * frame["value_high"].max() / total, 40) * 1.75)
+        ax.set_xticks(range(0, 101, 20), [form.share(tick / 100, 0) for tick in range(0, 101, 20)])
+        ax.xaxis.grid(visible=True)
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    top = frame.iloc[0]
+    return Chart(
+        f"Share of value (strong colour, with interval) beside share of {base.words.many} (light colour), by tier; value is {what}.",
+        f"Paired bars for {len(frame)} tiers; tier {top['tier'][0]} holds {form.share(top['value_share'])} of the value.",
+        draw,
+        frame,
+        (8, 0.62 * len(frame) + 0.5),
+    )
+
+
+def invest_chart(found: Valuation, base: Base, form: Format, level: float, revenue: bool = False) -> Chart:
+    """The most that keeping a customer may cost, by tier."""
+    frame = found.tiers
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        count = len(frame)
+        for i, row in enumerate(frame.to_dict("records")):
+            place = count - 1 - i
+            ax.plot([row["risk_low"], row["risk_high"]], [place, place], color=color("accent"), linewidth=5, alpha=0.35)
+            ax.plot(row["risk"], place, "o", color=color("accent"), markersize=7)
+            ends = form.interval(row["risk_low"], row["risk_high"], "amount")
+            words = f"{form.amount(row['risk'])} ({ends}); {form.share(1 - row['alive'])} have left"
+            ax.annotate(
+                words,
+                (row["risk_high"], place),
+                (9, 0),
+                textcoords="offset points",
+                va="center",
+                color=color("muted"),
+                fontsize=9,
+            )
+        ax.set_yticks(range(count), list(frame["tier"])[::-1], color=color("ink"))
+        ax.set_ylim(-0.6, count - 0.4)
+        ax.set_xlim(0, max(float(frame["risk_high"].max()), 1e-9) * 1.8)
+        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value))
+        ax.xaxis.grid(visible=True)
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    one = base.words.one
+    # Of revenue, only the margin may be spent.
+    most = "its margin" if revenue else "it"
+    return Chart(
+        f"Value at risk per {one}: what a {one} of the tier would be worth if certainly still active, less what they are worth as "
+        f"things stand{', in revenue' if revenue else ''}. A measure that costs more than {most} per {one} cannot pay, even if it always "
+        f"worked; one that works for 1 in 10 may cost a tenth. Bars are {form.share(level)} intervals.",
+        f"Dots with intervals of the value at risk per {one}, for {len(frame)} tiers.",
+        draw,
+        frame[["tier", "customers", "alive", "risk", "risk_low", "risk_high"]],
+        (8, 0.45 * len(frame) + 0.6),
+    )
+
+
+def calibration_chart(found: Backtest, base: Base, form: Format, level: float) -> Chart:
+    """Purchases in the holdout period by earlier frequency, seen and forecast."""
+    frame, best, words = found.calibration, found.best, base.words
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        x = np.arange(len(frame))
+        for rule in RULES:
+            ax.plot(x, frame[rule], color=color("muted"), linewidth=1.2, linestyle=(0, (4, 3)))
+        ax.plot(x, frame[best], color=color("accent"), linewidth=2.2)
+        ax.vlines(x, frame["seen_low"], frame["seen_high"], color=color("ink"), linewidth=1.4)
+        ax.plot(x, frame["seen"], "o", color=color("ink"), markersize=5)
+        ends = {label_of(rule): (float(frame[rule].iloc[-1]), "muted") for rule in RULES}
+        ends |= {label_of(best): (float(frame[best].iloc[-1]), "accent"), "seen": (float(frame["seen"].iloc[-1]), "ink")}
+        top = max(float(frame[[*RULES, best]].max().max()), float(frame["seen_high"].max()))
+        _label_ends(ax, ends, x[-1] + 0.12, top)
+        ax.set_xticks(x, list(frame["label"]))
+        ax.set_xlim(-0.3, x[-1] + 1.9)
+        ax.set_ylim(0, 1.08 * top)
+        ax.set_xlabel(f"repeat {words.deeds} before {form.day(found.split)}")
+        ax.set_ylabel(f"{words.deeds} after it, mean")
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {form.day(found.split)}, by repeat {words.deeds} "
+        f"before: seen (dots, with {form.share(level)} interval), forecast by {label_of(best)} (line) and by two simple rules (dashed).",
+        f"A line of forecasts against dots of what was seen, for {len(frame)} groups of {words.many} by earlier {words.deeds}.",
+        draw,
+        frame,
+        (8, 3.3),
+    )
+
+
+def _label_ends(ax: Axes, ends: dict[str, tuple[float, str]], x: float, top: float) -> None:
+    """Write names at the ends of lines, pushed apart where they would overlap."""
+    last = -np.inf
+    for name, (y, token) in sorted(ends.items(), key=lambda item: item[1][0]):
+        place = max(y, last + 0.075 * top)
+        ax.text(x, place, name, color=color(token), va="center", fontsize=9)
+        last = place
+
+
+def track_chart(found: Backtest, base: Base, form: Format, level: float) -> Chart:
+    """Repeat purchases per period and in all, seen and expected."""
+    frame, words = found.track, base.words
+    yearly = words is ROUNDS
+    span = frame["end"].to_numpy()
+    days = [_date_of(base, value, yearly) for value in span]
+    split = _date_of(base, _end_of(base, found), yearly)
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        for ax, names, title in (
+            (left, ("expected", "low", "high", "seen"), f"per {words.period}"),
+            (right, ("cumulative", "cumulative_low", "cumulative_high", "seen_cumulative"), "in all"),
+        ):
+            point, low, high, seen = (frame[name] for name in names)
+            ax.fill_between(days, low, high, color=color("accent"), alpha=0.18, linewidth=0)
+            ax.plot(days, point, color=color("accent"), linewidth=1.8)
+            ax.plot(days, seen, color=color("ink"), linewidth=1.1, marker="o" if yearly else None, markersize=4)
+            ax.axvline(split, color=color("second"), linewidth=1, linestyle=(0, (3, 3)))
+            ax.set_ylim(bottom=0)
+            ax.set_title(f"Repeat {words.deeds} {title}")
+            ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+            ax.yaxis.grid(visible=True)
+            ax.spines["left"].set_visible(False)
+            _date_axis(ax, form, yearly)
+        left.annotate(
+            "forecast from here", (split, 0.98), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+            color=color("second"), fontsize=9, va="top",
+        )  # fmt: skip
+
+    return Chart(
+        f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: seen (dark line) and expected by "
+        f"{label_of(found.best)} from nothing but when they came (blue, with {form.share(level)} band). Right of the dashed line "
+        "the model had not seen what came; left of it the band is wide for a model that was fitted to it. The models know no seasons.",
+        f"Two panels with seen and expected repeat {words.deeds} over time, per {words.period} and cumulative, with bands.",
+        draw,
+        frame,
+        (8, 3.0),
+    )
+
+
+def _end_of(base: Base, found: Backtest) -> float:
+    if base.words is ROUNDS:
+        return float(found.split.year - base.first.year)
+    return (found.split - base.first).days / 7
+
+
+def _date_of(base: Base, value: float, yearly: bool) -> float:
+    """Place on a date axis."""
+    from matplotlib.dates import date2num
+
+    if yearly:
+        return float(base.first.year + value)
+    return float(date2num(base.first)) + 7 * value
+
+
+def _date_axis(ax: Axes, form: Format, yearly: bool) -> None:
+    from matplotlib.dates import AutoDateLocator, num2date
+    from matplotlib.ticker import MaxNLocator
+
+    if yearly:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
+        return
+    ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
+    ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
+
+
+def maps_chart(model: BuyTillYouDie, base: Base, summary: pd.DataFrame, ahead: int, form: Format, level: float) -> Chart:
+    """P(alive) and expected purchases over time since the last purchase and frequency."""
+    words = base.words
+    # At least one period, or there is nobody to speak of: half of the customers may have come in the last one.
+    age = max(float(np.floor(summary[base.age].median())), 1.0)
+    most = max(int(summary.loc[summary[base.age] >= age, "frequency"].quantile(0.98)), 4)
+    rows = sorted({x for x in (1, 2, 3, 4, 6, 9, 14, 20, 30, 50, 80) if x <= most})
+    step = max(int(np.ceil(age / 10)), 1)
+    since = [float(t) for t in range(0, int(age) + 1, step)]
+    least = rows if base.words is ROUNDS else [0] * len(rows)  # one gift a year at most
+    pairs = [(x, t) for x, few in zip(rows, least, strict=True) for t in since if age - t >= max(few, 1e-9)]
+    grid = pd.DataFrame(pairs, columns=["frequency", "since"])
+    rows, since = sorted(grid["frequency"].unique()), sorted(grid["since"].unique())
+    frame = grid.assign(recency=age - grid["since"], **{base.age: age})
+    for name, found in (
+        ("probability_alive", model.probability_alive(frame, level=level)),
+        ("expected_purchases", model.expected_purchases(frame, float(ahead), level=level)),
+    ):
+        frame[[name, f"{name}_low", f"{name}_high"]] = found.to_numpy()
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.patches import Rectangle
+
+        axes = figure.subplots(2, 1)
+        titles = "P(alive)", f"Expected {words.deeds} in {words.span(ahead)}"
+        for ax, name, title in zip(axes, ("probability_alive", "expected_purchases"), titles, strict=True):
+            top = 1.0 if name == "probability_alive" else max(float(frame[name].max()), 1e-9)
+            for row in frame.to_dict("records"):
+                place = row["since"] / step, rows.index(row["frequency"])
+                # Half the colour at most: text on it must be read in light and dark.
+                strength = float(np.round(0.5 * row[name] / top, 2))
+                ax.add_patch(
+                    Rectangle((place[0] - 0.5, place[1] - 0.5), 1, 1, color=color("accent"), alpha=strength, linewidth=0)
+                )
+                text = form.share(row[name]) if name == "probability_alive" else form.number(row[name], 1)
+                ax.text(*place, text, ha="center", va="center", fontsize=9, color=color("ink"))
+            ax.set_xticks(range(len(since)), [f"{t:g}" for t in since])
+            ax.set_yticks(range(len(rows)), [str(x) for x in rows])
+            ax.set_xlim(-0.5, len(since) - 0.5)
+            ax.set_ylim(-0.5, len(rows) - 0.5)
+            ax.set_title(title)
+            ax.set_ylabel(f"repeat {words.deeds}")
+            for side in ax.spines.values():
+                side.set_visible(False)
+        axes[1].set_xlabel(f"{words.periods} since the last {words.deed}")
+
+    return Chart(
+        f"What the model makes of a {words.one} who came {words.span(age)} ago: the probability of being active still, and the "
+        f"{words.deeds} expected in the next {words.span(ahead)}; the stronger the colour, the more. The "
+        f"more often somebody used to come, the "
+        f"sooner silence is a bad sign. Intervals ({form.share(level)}) are in the data.",
+        f"Two grids over {words.periods} since the last {words.deed} and number of repeat {words.deeds}: P(alive) and expected "
+        f"{words.deeds}.",
+        draw,
+        frame,
+        (8, 0.34 * 2 * len(rows) + 1.6),
+    )
+
+
+def spend_chart(spend: GammaGamma, summary: pd.DataFrame, form: Format, level: float, words_deed: str) -> Chart:
+    """Mean repeat spend of customers, seen and as the model has it."""
+    from scipy import stats
+
+    known = summary[(summary["frequency"] > 0) & (summary["monetary_value"] > 0)]
+    money = known["monetary_value"].to_numpy(float)
+    top = float(np.quantile(money, 0.98)) * 1.02
+    edges = np.linspace(0, top, 25)
+    seen, _ = np.histogram(money, edges)
+    counts = known["frequency"].value_counts()
+    cdf = np.array([spend.mean_spend_cdf(edges, x) for x in counts.index])
+    share = (counts.to_numpy(float) @ np.diff(cdf, axis=1)) / len(known)
+    low, high = stats.binom.interval(level, len(known), np.clip(share, 0, 1))
+    frame = pd.DataFrame(
+        {"from": edges[:-1], "to": edges[1:], "seen": seen, "expected": share * len(known), "low": low, "high": high}
+    )
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        middle = (edges[:-1] + edges[1:]) / 2
+        ax.bar(middle, seen, width=0.9 * (edges[1] - edges[0]), color=color("fill"))
+        ax.fill_between(middle, low, high, color=color("accent"), alpha=0.2, linewidth=0)
+        ax.plot(middle, frame["expected"], color=color("accent"), linewidth=2)
+        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value))
+        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+        ax.set_xlim(0, top)
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"Mean spend per repeat {words_deed} of those who came again: how many have it (bars), and how many Gamma-Gamma expects (line, "
+        f"with the {form.share(level)} range of chance). The largest 2 % are off the picture.",
+        f"Bars of the number of people by mean spend per repeat {words_deed}, with the curve of the model.",
+        draw,
+        frame,
+        (8, 2.6),
+    )

@@ -1,0 +1,240 @@
+"""What is known of each customer, to draw lists by: outputs of the other analyses, computed only where they are asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from crmlab.analyses.customer_value import TIERS
+from crmlab.analyses.lifecycle import NONE, STATES
+from crmlab.analyses.rfm import SEGMENTS, segmented
+from crmlab.analyses.triggers import TRIGGERS
+from crmlab.errors import CampaignError
+from crmlab.history.customers import customer_summary
+from crmlab.history.orders import history
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["BASE", "DOMAINS", "GROUPS", "Group", "customer_outputs", "known_columns"]
+
+
+BASE = ("orders", "spend", "days_since_last", "days_as_customer")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Outputs that one computation gives: their names, what they mean, and the values that there can be where these are few."""
+
+    columns: dict[str, str]
+    compute: Callable[[Dataset, dt.date], pd.DataFrame]
+    domain: tuple[str, ...] | None = None
+
+
+def _summary(data: Dataset, end: dt.date) -> pd.DataFrame:
+    found = customer_summary(data.orders, end).to_pandas()
+    return pd.DataFrame(
+        {
+            "customer_id": found["customer_id"],
+            "orders": found["occasions"].astype("int64"),
+            "spend": found["total_spend"].astype(float),
+            "days_since_last": found["days_since_last"].astype("int64"),
+            "days_as_customer": found["T"].astype(float),
+        }
+    )
+
+
+def _segment(data: Dataset, end: dt.date) -> pd.DataFrame:
+    return segmented(customer_summary(data.orders, end))[["customer_id", "segment"]]
+
+
+def _value(data: Dataset, end: dt.date) -> pd.DataFrame:
+    import numpy as np
+
+    from crmlab.analyses.customer_value import DRAWS, base_of, fit_spend, fitted, tier_of
+    from crmlab.history.context import margin_known
+    from crmlab.models.btyd.customer_value import CustomerValue
+    from crmlab.models.btyd.fitting import NO_DROPOUT
+    from crmlab.models.btyd.gamma_gamma import GammaGamma
+
+    base = base_of(data, end)
+    summary = base.summary()
+    # The model of the lowest AIC: a list does not wait for the backtest that the report on values makes.
+    purchases = fitted(summary, base.models[:2], None)
+    margin = margin_known(base.data, base.end, None)[0]
+    unfitted = CustomerValue(purchases=purchases, spend=GammaGamma(draws=DRAWS), margin=margin, unit=base.words.unit)
+    model, summary, _ = fit_spend(unfitted, summary)
+    seen = purchases.boundary_ != NO_DROPOUT
+    worth = np.asarray(
+        model.residual_value(summary, np.inf if seen else 52.0 if base.words.unit == "week" else 3.0), dtype=float
+    )
+    alive = np.asarray(purchases.probability_alive(summary), dtype=float)
+    return pd.DataFrame(
+        {
+            "customer_id": summary["customer_id"],
+            "tier": tier_of(worth),
+            "value": worth.round(2),
+            "alive": alive if seen else np.nan,
+        }
+    )
+
+
+def _state(data: Dataset, end: dt.date) -> pd.DataFrame:
+    from crmlab.analyses.lifecycle import Params, limits_of, states
+
+    own = Params()
+    limits = limits_of(data, end.isoformat(), (own.slowing, own.lapsed, own.lost), (None, None, None), own.own_from)
+    people = data.customers if "customers" in data.tables else None
+    found = states(data.orders, end, limits, people)
+    return found.select("customer_id", "state").to_pandas()
+
+
+def _churn(data: Dataset, end: dt.date) -> pd.DataFrame:
+    from crmlab.analyses.churn import Params, final, prepared, scheme_of, snapshots_of, trial
+    from crmlab.history.customers import gaps
+
+    own = Params(as_of=end.isoformat())
+    first, _ = history(data.orders, end)
+    waits = gaps(data.orders, end).to_pandas().sort_values(["customer_id", "number"], ignore_index=True)
+    scheme = scheme_of(waits, first, end, own)
+    days = snapshots_of(data, scheme, end)
+    today = days.pop(end)
+    # Money decides which score card is shown, not which model is used.
+    money = {"value": 1.01 * own.offer_cost, "offer": own.offer_cost, "contact": own.contact_cost, "accept": own.accept}
+    tested = trial(days, scheme, money, level=own.level, seed=own.seed)
+    scorer = final(days, scheme, tested.used, own.seed)
+    return pd.DataFrame({"customer_id": today["customer_id"], "churn": scorer.probability(prepared(today))})
+
+
+def _triggers(data: Dataset, end: dt.date) -> pd.DataFrame:
+    from crmlab.analyses.triggers import Params, actions_of, learn, occasions_of, rebuys_of
+    from crmlab.history.customers import gaps, occasion_days
+    from crmlab.history.orders import as_orders, between
+
+    own = Params()
+    days = occasion_days(between(as_orders(data.orders), None, end))
+    spend = days.filter(days["is_occasion"]).select("customer_id", "day", spend=days["spend"].cast("float64")).to_pandas()
+    occasions = occasions_of(gaps(data.orders, end).to_pandas(), spend)
+    rebuys, today = rebuys_of(data, end), pd.Timestamp(end)
+    found = actions_of(data, occasions, rebuys, learn(occasions, rebuys, today, own.seed), today, own)
+    names = found.groupby("customer_id")["trigger"].agg(lambda one: tuple(sorted(set(one))))
+    return names.rename("trigger").reset_index()
+
+
+def _offers(data: Dataset, end: dt.date) -> pd.DataFrame:
+    from crmlab.analyses.cross_sell import next_best_offers
+
+    found = next_best_offers(data, end).frame.sort_values(["customer_id", "rank"], kind="stable")
+    by = found.groupby("customer_id")
+    offers = by["product_id"].agg(tuple).rename("offer_product")
+    return pd.DataFrame({"offer_product": offers, "offer_chance": by["probability"].max()}).reset_index()
+
+
+GROUPS = (
+    Group(
+        {
+            "orders": "purchase occasions so far",
+            "spend": "what they add up to",
+            "days_since_last": "days since the last one",
+            "days_as_customer": "days since the first one",
+        },
+        _summary,
+    ),
+    Group({"segment": "segment of the report on segments"}, _segment, tuple(segment.name for segment in SEGMENTS)),
+    Group({"state": "state of the report on the lifecycle"}, _state, (*STATES, NONE)),
+    Group({"churn": "probability of churn; known of active customers"}, _churn),
+    Group({"trigger": "moments to act on now; one customer may have several"}, _triggers, tuple(one.name for one in TRIGGERS)),
+    Group({"offer_product": "the best products to offer", "offer_chance": "chance that the best one is bought"}, _offers),
+    Group({"tier": "value tier", "value": "value still to come", "alive": "probability of being a customer still"}, _value),
+)
+DOMAINS = {
+    **{name: group.domain for group in GROUPS for name in group.columns if group.domain},
+    "tier": tuple(TIERS),
+}
+
+
+def known_columns(data: Dataset) -> list[str]:
+    """Names that criteria may use with a data set: outputs of the analyses, and the columns of its customers table.
+
+    Examples
+    --------
+    >>> from crmlab.data.dataset import open_dataset
+    >>> known_columns(open_dataset("shop"))[:4]
+    ['orders', 'spend', 'days_since_last', 'days_as_customer']
+    """
+    own = list(data.customers.columns) if "customers" in data.tables else []
+    computed = [
+        name for group in GROUPS for name in group.columns if "order_lines" in data.tables or group.compute is not _offers
+    ]
+    return list(dict.fromkeys([*computed, *(name for name in own if name != "customer_id")]))
+
+
+def customer_outputs(data: Dataset, as_of: dt.date | str | None = None, needed: Collection[str] = ()) -> pd.DataFrame:
+    """What is known of each customer, as of a date.
+
+    Parameters
+    ----------
+    data : Dataset
+    as_of : date or ISO date, optional
+        Last day of history.
+    needed : collection of str
+        Names of :func:`known_columns`. Nothing else is computed.
+
+    Returns
+    -------
+    DataFrame
+        A row per customer of the customers table and of the orders, ordered by ``customer_id``; columns of the customers table, those
+        of ``BASE``, and what was asked for. Missing where an analysis says nothing of a customer. ``trigger`` and ``offer_product``
+        hold tuples.
+
+    Raises
+    ------
+    CampaignError
+        An unknown name; the message hints at a similar one.
+    DataError
+        The history is too short for an output.
+
+    Examples
+    --------
+    >>> from crmlab.data.dataset import open_dataset
+    >>> sorted(customer_outputs(open_dataset("shop"), "2025-06-30", ["state"])["state"].unique())[:3]
+    ['active', 'lapsed', 'lost']
+    """
+    known = known_columns(data)
+    for name in needed:
+        if name not in known and name != "customer_id":
+            raise CampaignError.unknown_column(name, known)
+    end = history(data.orders, as_of)[1]
+    found = _people(data, end)
+    for group in GROUPS:
+        if group.compute is _summary or set(group.columns) & (set(needed) - set(found.columns)):
+            found = found.drop(columns=[name for name in group.columns if name in found.columns])
+            found = found.merge(group.compute(data, end), "left", "customer_id")
+    found["orders"] = found["orders"].fillna(0).astype("int64")
+    found["spend"] = found["spend"].fillna(0.0)
+    if "trigger" in found.columns:
+        # Who has no moment is known to have none.
+        found["trigger"] = found["trigger"].map(lambda one: one if isinstance(one, tuple) else ())
+    return found.sort_values("customer_id", kind="stable", ignore_index=True)
+
+
+def _people(data: Dataset, end: dt.date) -> pd.DataFrame:
+    """Everybody in the customers table who was won by then, and everybody who bought by then."""
+    bought = data.orders.filter(data.orders["ordered_at"].date() <= end).select("customer_id").distinct().to_pandas()
+    if "customers" not in data.tables:
+        return bought
+    people = data.customers.to_pyarrow().to_pandas()
+    for name in people.columns:
+        some = people[name].dropna()
+        if len(some) and some.map(lambda one: isinstance(one, dt.date)).all():
+            people[name] = pd.to_datetime(people[name])
+        elif len(some) and some.map(lambda one: type(one).__name__ == "Decimal").all():
+            people[name] = people[name].astype(float)
+    if "acquired_at" in people.columns:
+        late = (people["acquired_at"] > pd.Timestamp(end)) & ~people["customer_id"].isin(bought["customer_id"])
+        people = people[~late]
+    return people.merge(bought, "outer", "customer_id")

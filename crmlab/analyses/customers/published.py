@@ -1,0 +1,149 @@
+"""What is published of customers: the one place where its columns and their meanings are defined."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from crmlab.errors import PublishError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["CUSTOMERS", "DICTIONARY", "PUBLISHED", "SQL_TYPES", "Kind", "Published", "prepared"]
+
+
+Kind = Literal["text", "number", "count", "date", "flag"]
+CUSTOMERS, DICTIONARY = "crmlab_customers", "crmlab_dictionary"
+# What a kind is called by DuckDB and Postgres, and what an error message calls its values.
+SQL_TYPES: dict[str, str] = {"text": "text", "number": "double precision", "count": "bigint", "date": "date", "flag": "boolean"}
+_WORDS = {"text": "text", "number": "numbers", "count": "whole numbers", "date": "dates", "flag": "yes or no"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published column. ``key`` columns tell rows apart; a ``required`` column has a value in every row."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    required: bool = False
+    key: bool = False
+
+
+PUBLISHED: tuple[Published, ...] = (
+    Published("customer_id", "text", "identifier of the customer, as in the source", required=True, key=True),
+    Published("as_of", "date", "last day of the history that the row rests on", required=True),
+    Published("value", "number", "residual value: discounted margin that the customer is expected to bring, in the currency"),
+    Published("value_low", "number", "lower end of the interval of value"),
+    Published("value_high", "number", "upper end of the interval of value"),
+    Published("value_level", "number", "level of the interval of value, such as 0.9"),
+    Published("currency", "text", "ISO code of the currency; missing where the data set names none"),
+    Published("tier", "text", "value tier: groups of customers by value, the highest first"),
+    Published(
+        "state", "text", "state in the lifecycle: new, active, slowing, lapsed, reactivated, lost; prospect: no purchase yet"
+    ),
+    Published("days_since_last", "count", "days from the last purchase to as_of"),
+    Published("risk", "number", "chance, between 0 and 1, that the customer does not buy within the window of the churn model"),
+    Published("value_at_risk", "number", "value that would be lost with the customer, in the currency"),
+    Published("next_offers", "text", "product ids to offer next, the best first, with a blank between them"),
+    Published("triggers", "text", "moments that call for action as of the day, by name, with a blank between them"),
+    Published("contactable", "flag", "whether the customer may be contacted; missing where it is not known"),
+    Published("value_model", "text", "model behind value, and its version"),
+    Published("risk_model", "text", "model behind risk, and its version"),
+    Published("offer_model", "text", "model behind next_offers, and its version"),
+)
+_RUN = Published(
+    "run", "text", "identifier of the run: the same in every row of every table that was published together", required=True
+)
+_TERMS = (
+    Published("table_name", "text", "published table", required=True, key=True),
+    Published("column_name", "text", "column of it", required=True, key=True),
+    Published("kind", "text", "kind of its values: text, number, count, date or flag", required=True),
+    Published("meaning", "text", "what it means", required=True),
+)
+
+
+def prepared(
+    frames: Mapping[str, pd.DataFrame], dictionary: Mapping[str, Sequence[Published]]
+) -> tuple[dict[str, pa.Table], dict[str, tuple[Published, ...]], str]:
+    """Check frames against their dictionary and bring them into the form that is written.
+
+    Parameters
+    ----------
+    frames : mapping of table names to frames
+    dictionary : mapping of table names to columns
+
+    Returns
+    -------
+    (tables, columns, run)
+        Arrow tables in the order of the dictionary's columns, ordered by key, columns that a frame lacks empty; the dictionary itself
+        as the table ``crmlab_dictionary``; each with a column ``run``, which is the same for the same contents.
+
+    Raises
+    ------
+    PublishError
+        A column is unknown or missing, a key is there twice, or values are of another kind.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    columns = {name: tuple(dictionary[name]) for name in frames}
+    tables = {name: _typed(name, frame, columns[name]) for name, frame in frames.items()}
+    terms = [
+        [name, column.name, column.kind, column.meaning] for name, known in columns.items() for column in (*known, _RUN)
+    ] + [[DICTIONARY, column.name, column.kind, column.meaning] for column in (*_TERMS, _RUN)]
+    frame = pd.DataFrame(terms, columns=[column.name for column in _TERMS])
+    columns[DICTIONARY] = _TERMS
+    tables[DICTIONARY] = _typed(DICTIONARY, frame, _TERMS)
+    digest = hashlib.sha256()
+    for name in sorted(tables):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, tables[name].schema) as writer:
+            writer.write_table(tables[name].combine_chunks())
+        digest.update(name.encode() + sink.getvalue().to_pybytes())
+    run = digest.hexdigest()[:16]
+    marked = {name: t.append_column("run", pa.array([run] * t.num_rows, pa.string())) for name, t in tables.items()}
+    return marked, {name: (*known, _RUN) for name, known in columns.items()}, run
+
+
+def _typed(name: str, frame: pd.DataFrame, columns: tuple[Published, ...]) -> pa.Table:
+    import pyarrow as pa
+
+    known = [column.name for column in columns]
+    for column in frame.columns:
+        if column not in known:
+            raise PublishError.unknown_column(name, str(column), known)
+    arrays: dict[str, Any] = {}
+    for column in columns:
+        if column.name not in frame.columns:
+            if column.required:
+                raise PublishError.missing_column(name, column.name, frame.columns)
+            arrays[column.name] = pa.nulls(len(frame), _arrow(column.kind))
+            continue
+        try:
+            array = pa.array(frame[column.name], type=_arrow(column.kind), from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError) as error:
+            raise PublishError.wrong_values(
+                name, column.name, _WORDS[column.kind], f"type {frame[column.name].dtype}"
+            ) from error
+        if column.required and array.null_count:
+            raise PublishError.wrong_values(name, column.name, "a value in every row", f"{array.null_count:,} empty")
+        arrays[column.name] = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    table = pa.table(arrays)
+    keys = [column.name for column in columns if column.key]
+    if keys:
+        distinct = table.select(keys).group_by(keys).aggregate([]).num_rows
+        if distinct != table.num_rows:
+            raise PublishError.wrong_values(name, ", ".join(keys), "each value once", f"{table.num_rows - distinct:,} repeated")
+        table = table.sort_by([(key, "ascending") for key in keys])
+    return table
+
+
+def _arrow(kind: str) -> Any:
+    import pyarrow as pa
+
+    return {"text": pa.string(), "number": pa.float64(), "count": pa.int64(), "date": pa.date32(), "flag": pa.bool_()}[kind]

@@ -1,0 +1,114 @@
+"""The customer table that is published: what the analyses say of each customer, one row each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crmlab.analyses.customers.columns import customer_outputs
+from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.history.orders import history
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["LEVEL", "customer_table"]
+
+
+LEVEL = 0.9  # of the interval of a customer's value
+
+
+def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: float = LEVEL) -> pd.DataFrame:
+    """Say of each customer what the analyses know: value, tier, state, risk, next offers, moments to act.
+
+    Parameters
+    ----------
+    data : Dataset
+    as_of : date or ISO date, optional
+        Last day of history; default: the day of the last order.
+    level : float
+        Of the interval of a customer's value.
+
+    Returns
+    -------
+    DataFrame
+        One row per customer of the orders and of the customers table, ordered by customer_id; columns of
+        :data:`crmlab.analyses.customers.published.PUBLISHED`. Missing where an analysis says nothing of a customer, or the
+        data do not allow it.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is outside the history.
+    """
+    import pandas as pd
+
+    end = history(data.orders, as_of)[1]
+    found = customer_outputs(data, end)
+    table = pd.DataFrame({"customer_id": found["customer_id"], "as_of": pd.Series([end] * len(found), dtype=object)})
+    table["days_since_last"] = found["days_since_last"].astype("Int64")
+    table["currency"] = pd.Series([data.currency or None] * len(found), dtype=object)
+    flags = found["contactable"] if "contactable" in found.columns else pd.Series([None] * len(found), dtype=object)
+    table["contactable"] = flags.astype(object).where(flags.notna(), None)
+    for column, name in (("state", "state"), ("churn", "risk"), ("trigger", "triggers"), ("offer_product", "next_offers")):
+        values = _output(data, end, column, table["customer_id"])
+        if values is not None:
+            table[name] = values
+    for name, word in (("risk", "churn"), ("next_offers", "next best offers")):
+        if name in table:
+            table[f"{name.replace('next_offers', 'offer')}_model"] = _model(word, table[name].notna())
+    return _with_value(table, data, end, level).sort_values("customer_id", kind="stable", ignore_index=True)
+
+
+def _output(data: Dataset, end: dt.date, column: str, ids: pd.Series) -> pd.Series | None:
+    """One output of the analyses for each customer; None where the data do not allow it."""
+    import pandas as pd
+
+    if column == "offer_product" and "order_lines" not in data.tables:
+        return None
+    try:
+        found = customer_outputs(data, end, [column]).set_index("customer_id")[column].reindex(ids)
+    except (DataError, ModelError, ConvergenceError):
+        return None
+    if column == "churn":
+        return pd.Series(found.to_numpy(dtype=float, na_value=np.nan))
+    texts = [" ".join(map(str, one)) if isinstance(one, tuple) else one for one in found]
+    return pd.Series([None if text != text or text is None or text == "" else text for text in texts], dtype=object)
+
+
+def _with_value(table: pd.DataFrame, data: Dataset, end: dt.date, level: float) -> pd.DataFrame:
+    """Value, its interval, tier and value at risk, as the report on customer value works them out."""
+    import pandas as pd
+
+    from crmlab.analyses.customer_value import NAMES, model_of, name_of, value_customers
+    from crmlab.history.words import ROUNDS, YEAR_OF_WEEKS
+
+    try:
+        base, model, summary, _, horizon, _ = model_of(data, end, level=level)
+        ahead = 3 if base.words is ROUNDS else YEAR_OF_WEEKS
+        found = value_customers(base, model, ahead, horizon=horizon, level=level, summary=summary).customers
+    except (DataError, ModelError, ConvergenceError):
+        return table
+    purchases = model.fitted_models()[0]
+    words = name_of(purchases)
+    assert words in NAMES.values()
+    mine = found.set_index("customer_id").reindex(table["customer_id"]).reset_index(drop=True)
+    names = {"value": "residual_value", "value_low": "value_low", "value_high": "value_high", "value_at_risk": "value_at_risk"}
+    table = table.assign(**{name: mine[column].astype(float) for name, column in names.items()})
+    known = mine["residual_value"].notna()
+    table["tier"] = mine["tier"].astype(object).where(known, None)
+    table["value_level"] = pd.Series(np.where(known, level, np.nan))
+    table["value_model"] = _model(f"{words} and Gamma-Gamma", known)
+    return table
+
+
+def _model(words: str, known: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    model_text = f"{words}, crmlab {version('crmlab')}"
+    return pd.Series([model_text if some else None for some in known], dtype=object)

@@ -1,0 +1,15 @@
+"""Can we rely on this data? What was read, what was dropped and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.data_quality.params import Params
+    from crmlab.analyses.data_quality.reductions import RULES, amounts, largest_orders, without_occasion
+    from crmlab.analyses.data_quality.report import NEEDS, run
+
+__all__ = ["NEEDS", "RULES", "Params", "amounts", "largest_orders", "run", "without_occasion"]
+__getattr__, __dir__ = lazy_names(__name__)

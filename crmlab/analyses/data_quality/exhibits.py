@@ -1,0 +1,219 @@
+"""Tables and the chart of what was read, what the rules found, and what the history covers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from crmlab.page.format import DASH, Format
+from crmlab.page.result import Chart, Column, Table
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = [
+    "WEEKLY_FROM",
+    "amounts_shown",
+    "coverage_shown",
+    "examples_shown",
+    "largest_shown",
+    "orders_by_period",
+    "orders_chart",
+    "read_shown",
+    "rules_shown",
+]
+
+
+WEEKLY_FROM = 120  # days of history from which on bars are weeks, not days
+_WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+def read_shown(read: pd.DataFrame, form: Format) -> Table:
+    """What became of the rows."""
+    shown = read.assign(table=read["table"].str.replace("_", " "))
+    columns = {
+        "fate": Column("What became of rows"),
+        "table": Column("Table"),
+        "rows": Column("Rows", "count"),
+        "share": Column("Share", "share"),
+    }
+    return Table("Every row that was read, by what became of it. Counts of all rows, not estimates.", shown, columns, form)
+
+
+def amounts_shown(amounts: pd.DataFrame, form: Format) -> Table:
+    """How the amounts add up."""
+    total = amounts["part"] == ""
+    shown = amounts[["rows", "unit"]].assign(
+        what=(amounts["total"].str[:1].str.upper() + amounts["total"].str[1:]).where(total, f"{DASH} " + amounts["part"]),
+        part=amounts["amount"].mask(total, ""),
+        total=amounts["amount"].where(total, ""),
+    )
+    columns = {
+        "what": Column("What"),
+        "rows": Column("Number", "count"),
+        "unit": Column("of"),
+        "part": Column("Part", "exact"),
+        "total": Column("Total", "exact"),
+    }
+    caption = (
+        "The parts under each total make that total, exactly: counts and sums, not estimates. Customers without any purchase "
+        "occasion are in no other report."
+    )
+    return Table(caption, shown[list(columns)], columns, form)
+
+
+def rules_shown(rules: pd.DataFrame, form: Format) -> Table:
+    """What the rules found: breaches first, the grave before the others."""
+    found = rules.assign(clean=rules["broken"] == 0, minor=~rules["grave"].astype(bool), less=-rules["share"])
+    found = found.sort_values(["clean", "minor", "less"], kind="stable", ignore_index=True)
+    shown = found.drop(columns=["clean", "minor", "less"]).assign(
+        grave=["grave" if grave else "minor" for grave in found["grave"]],
+    )
+    columns = {
+        "says": Column("Rule"),
+        "grave": Column("A breach is"),
+        "unit": Column("Counted"),
+        "checked": Column("Checked", "count"),
+        "broken": Column("Broken by", "count"),
+        "share": Column("Share", "share"),
+    }
+    caption = "The rules, and how many rows break each, breaches first. Counts of all rows to the last day, not estimates."
+    return Table(caption, shown, columns, form)
+
+
+def examples_shown(read: pd.DataFrame, rules: pd.DataFrame) -> Table:
+    """Rows that were dropped, and rows that broke rules."""
+    import pandas as pd
+
+    dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]]
+    broken = rules[rules["examples"] != ""].rename(columns={"says": "what"})[["what", "examples"]]
+    broken = broken.assign(what="not so: " + broken["what"].astype(str))
+    columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines")}
+    return Table(
+        "Examples of rows dropped and of rules broken, with ids only.", pd.concat([dropped, broken], ignore_index=True), columns
+    )
+
+
+def largest_shown(largest: pd.DataFrame, form: Format) -> Table:
+    """The largest orders; what came back of them where order lines tell."""
+    shown = largest.assign(cancelled=["yes" if value else "no" for value in largest["cancelled"]])
+    columns = {
+        "order_id": Column("Order"),
+        "customer_id": Column("Customer"),
+        "ordered_at": Column("Day", "date"),
+        "amount": Column("Amount", "amount"),
+        "share": Column("Share of sales", "share"),
+        "cancelled": Column("Cancelled"),
+    }
+    caption = "The largest orders. Cancelled: the same customer has an order of exactly the opposite amount, then or later."
+    if shown["returned"].notna().any():
+        columns["returned"] = Column("Came back", "amount")
+        caption += " Came back: what the customer later returned of the same products."
+    return Table(caption, shown, columns, form)
+
+
+def coverage_shown(data: Dataset, days: pd.DataFrame, summary: pd.DataFrame, form: Format) -> Table:
+    """What the history covers."""
+    import pandas as pd
+
+    bought = days.loc[days["orders"] > 0, "day"]
+    gaps = bought.diff().dt.days.fillna(1) - 1
+    longest = int(gaps.max()) if len(gaps) else 0
+    around = f", before {form.day(bought[gaps.idxmax()])}" if longest else ""
+    seen = set(bought.dt.day_of_week)
+    closed = [name for i, name in enumerate(_WEEKDAYS) if i not in seen] if len(days) > 28 else []
+    rows = [
+        ("Currency", data.currency or "not named"),
+        ("First day", form.day(days["day"].iloc[0])),
+        ("Last day", form.day(days["day"].iloc[-1])),
+        ("Length in days", form.count(len(days))),
+        ("Days with orders", form.count(len(bought))),
+        ("Longest gap in days", f"{form.count(longest)}{around}"),
+        ("Weekdays never seen", ", ".join(closed) or "none"),
+        ("Orders", form.count(float(days["orders"].sum()))),
+        ("Customers with a purchase", form.count(len(summary))),
+        ("Purchase occasions", form.count(float(summary["occasions"].sum()))),
+        ("Tables", ", ".join(name.replace("_", " ") for name in data.tables)),
+        ("Definition of a customer", data.descriptor.customer),
+    ]
+    frame = pd.DataFrame(rows, columns=["item", "value"])
+    return Table(
+        "The history in figures: counts, not estimates.", frame, {"item": Column("What"), "value": Column("Value")}, form
+    )
+
+
+def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:
+    """Count orders by week where the history is long, else by day.
+
+    Parameters
+    ----------
+    days : DataFrame
+        day and orders, every day of the history.
+
+    Returns
+    -------
+    DataFrame
+        from (first day), orders, days (how many of the period lie in the history), whole (whether all do).
+    """
+    import pandas as pd
+
+    weekly = len(days) > WEEKLY_FROM
+    start = days["day"] - pd.to_timedelta(days["day"].dt.day_of_week, "D") if weekly else days["day"]
+    frame = days.groupby(start.rename("from")).agg(orders=("orders", "sum"), days=("day", "size")).reset_index()
+    return frame.assign(whole=frame["days"] == (7 if weekly else 1))
+
+
+def orders_chart(days: pd.DataFrame, form: Format) -> Chart:
+    """Orders per week or day; periods that the ends of the history cut would look like a fall and are left out."""
+    span = len(days)
+    unit = "week" if span > WEEKLY_FROM else "day"
+    frame = orders_by_period(days)
+    whole = frame[frame["whole"]]
+    empty = whole[whole["orders"] == 0]
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.dates import AutoDateLocator, date2num, num2date
+        from matplotlib.ticker import FixedLocator, MaxNLocator
+
+        ax = figure.add_subplot()
+        width = 6.0 if unit == "week" else 0.85
+        ax.bar(whole["from"], whole["orders"], width=width, align="edge", color=color("accent"))
+        if len(empty):
+            middle = [day + dt.timedelta(days=width / 2) for day in empty["from"]]
+            ax.plot(middle, [0] * len(empty), "v", color=color("second"), markersize=6, clip_on=False)
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+        ax.yaxis.grid(visible=True)
+        # A few days would be divided into hours, and the same day written twice.
+        few = [day + dt.timedelta(days=width / 2) for day in whole["from"]]
+        ax.xaxis.set_major_locator(FixedLocator(date2num(few)) if span <= 5 else AutoDateLocator(minticks=3, maxticks=7))
+        written = form.month if unit == "week" else form.short_day
+        ax.xaxis.set_major_formatter(lambda value, _: written(num2date(value)))
+        ax.spines["left"].set_visible(False)
+
+    note = f"No {unit} is without an order."
+    if len(empty):
+        note = (
+            f"Triangles mark {unit}s without an order." if len(empty) > 1 else f"The triangle marks a {unit} without an order."
+        )
+    counted = f"{len(empty)} {unit if len(empty) == 1 else unit + 's'} without an order" if len(empty) else f"no empty {unit}"
+    return Chart(
+        f"Orders per {unit}. {note}{_ends(frame)}",
+        f"Bars of the number of orders per {unit}, between {form.count(whole['orders'].min())} and "
+        f"{form.count(whole['orders'].max())}, with {counted}.",
+        draw,
+        frame,
+        (8, 2.6),
+    )
+
+
+def _ends(frame: pd.DataFrame) -> str:
+    """Which weeks are left out because the history begins or ends within them."""
+    first, last = not frame["whole"].iloc[0], not frame["whole"].iloc[-1]
+    if first and last:
+        return " The first and the last week are incomplete and left out."
+    return f" The {'first' if first else 'last'} week is incomplete and left out." if first or last else ""

@@ -1,0 +1,41 @@
+"""Where our customers stand, how they move, and where that leads if nothing changes.
+
+States follow from the buying rhythm alone. What is shown of them: sizes and revenue, growth accounting, moves with intervals,
+time in a state, a projection that is held against what came, the value of the base as a Markov chain, and cohorts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.lifecycle.params import Params
+    from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
+    from crmlab.analyses.lifecycle.report import NEEDS, run
+    from crmlab.analyses.lifecycle.rhythm import QUANTILES, Thresholds, thresholds
+    from crmlab.analyses.lifecycle.study import Life, growth, life_of, limits_of, moves_between
+
+__all__ = [
+    "CURRENT",
+    "GONE",
+    "NEEDS",
+    "NONE",
+    "QUANTILES",
+    "STATES",
+    "Life",
+    "Params",
+    "Thresholds",
+    "cohorts",
+    "growth",
+    "life_of",
+    "limits_of",
+    "moves_between",
+    "run",
+    "spells",
+    "states",
+    "thresholds",
+    "transitions",
+]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,0 +1,431 @@
+"""Charts of the lifecycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.lifecycle.reductions import CURRENT, NONE, STATES
+from crmlab.models.intervals import wilson
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from crmlab.analyses.lifecycle.projection import Ahead
+    from crmlab.analyses.lifecycle.study import Life
+    from crmlab.page.format import Format
+
+__all__ = [
+    "cohort_chart",
+    "cohort_frame",
+    "growth_chart",
+    "projection_chart",
+    "revenue_chart",
+    "sankey_chart",
+    "sizes_chart",
+    "time_chart",
+]
+
+
+def growth_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
+    """How many are current, and who came and went."""
+    words = life.words
+    days = _days(frame["date"])
+    width = 0.72 * float(np.median(np.diff(days))) if len(days) > 1 else 20.0
+
+    def draw(figure: Figure) -> None:
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.5])
+        top.plot(days, frame["current"], color=color("accent"), linewidth=2.2)
+        top.plot(days[-1], frame["current"].iloc[-1], "o", color=color("accent"), markersize=6)
+        last = form.count(frame["current"].iloc[-1])
+        _beside(top, days[-1], float(frame["current"].iloc[-1]), last, "accent", bold=True)
+        top.set_ylim(0, 1.15 * max(float(frame["current"].max()), 1))
+        top.set_title(f"Current {words.many}")
+        gained = frame["new"] + frame["reactivated"]
+        bottom.bar(days, frame["new"], width, color=color("accent"))
+        bottom.bar(days, frame["reactivated"], width, bottom=frame["new"], color=color("accent"), alpha=0.45)
+        bottom.bar(days, -frame["lapsed"], width, color=color("muted"))
+        bottom.axhline(0, color=color("ink"), linewidth=0.8)
+        net = gained - frame["lapsed"]
+        bottom.plot(days, net, "o-", color=color("ink"), linewidth=1, markersize=3)
+        bottom.set_title(f"Came and went, per {words.period}")
+        accounts = frame.iloc[-1]
+        span = float(gained.max() + frame["lapsed"].max()) or 1.0
+        ends = {
+            "new": (float(frame["new"].iloc[-1]) / 2, "accent"),
+            "reactivated": (float(frame["new"].iloc[-1] + frame["reactivated"].iloc[-1] / 2), "accent"),
+            "net": (float(net.iloc[-1]), "ink"),
+            "lapsed": (-float(frame["lapsed"].iloc[-1]) / 2, "muted"),
+        }
+        ends = {name: end for name, end in ends.items() if name == "net" or accounts[name]}
+        bottom.margins(y=0.08)
+        _spread(bottom, ends, days[-1] + 0.7 * width, 0.1 * span)
+        for ax in (top, bottom):
+            ax.yaxis.set_major_formatter(lambda value, _: form.count(abs(value)))
+            ax.yaxis.grid(visible=True)
+            ax.spines["left"].set_visible(False)
+            ax.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
+        _dated(bottom, form, life, days)
+
+    last = frame.iloc[-1]
+    return Chart(
+        f"Above: {words.many} who are current (new, active, slowing or reactivated) at the end of each {words.period}. "
+        "Below: new and "
+        f"reactivated ones (blue and pale blue) against those who lapsed (grey); dots are the net change.",
+        f"A line of current {words.many}, {form.count(last['current'])} at the end, above bars of those who came and went.",
+        draw,
+        frame,
+        (8, 4.4),
+    )
+
+
+def sizes_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
+    """The size of each state over time, a panel each."""
+    words = life.words
+    table = frame.pivot_table("customers", "date", "state", "sum")[list(STATES)]
+    days = _days(table.index)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(2, 3, sharex=True).ravel()
+        for ax, state in zip(axes, STATES, strict=True):
+            token = "accent" if state in CURRENT else "muted"
+            values = table[state].to_numpy(float)
+            ax.plot(days, values, color=color(token), linewidth=1.8)
+            ax.plot(days[-1], values[-1], "o", color=color(token), markersize=4)
+            ax.set_title(f"{state}: {form.count(values[-1])}")
+            ax.set_ylim(0, 1.12 * max(float(values.max()), 1.0))
+            ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+            ax.yaxis.set_major_locator(_few())
+            ax.yaxis.grid(visible=True)
+            ax.spines["left"].set_visible(False)
+            _dated(ax, form, life, days, most=2)
+
+    return Chart(
+        f"{words.many.capitalize()} in each state at the end of each {words.period}; every panel has a scale of its "
+        "own. The number is "
+        "today's.",
+        f"Six panels, one line each, of the number of {words.many} in a state over time.",
+        draw,
+        frame,
+        (8, 3.6),
+    )
+
+
+def revenue_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
+    """Revenue by where its customers stood before."""
+    words = life.words
+    days = _days(frame["date"])
+    width = 0.72 * float(np.median(np.diff(days))) if len(days) > 1 else 20.0
+    parts = (("repeat", 1.0), ("reactivated", 0.6), ("new", 0.3))
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        base = np.zeros(len(frame))
+        ends = {}
+        for name, strength in parts:
+            values = frame[f"spend_{name}"].to_numpy(float)
+            ax.bar(days, values, width, bottom=base, color=color("accent"), alpha=strength, linewidth=0)
+            ends[name] = (float(base[-1] + values[-1] / 2), "ink")
+            base = base + values
+        _spread(ax, ends, days[-1] + 0.7 * width, 0.08 * max(float(base.max()), 1.0))
+        ax.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
+        ax.yaxis.set_major_formatter(lambda value, _: form.tick(value))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+        _dated(ax, form, life, days)
+
+    share = frame["spend_repeat"].iloc[-1] / max(
+        float(frame[["spend_new", "spend_repeat", "spend_reactivated"]].iloc[-1].sum()), 1e-9
+    )
+    return Chart(
+        f"Revenue per {words.period} from {words.many} who were current before (repeat), who had lapsed or were lost "
+        "(reactivated), and "
+        "who had never come before (new).",
+        f"Stacked bars of revenue over time; repeat {words.many} bring {form.share(share)} in the last {words.period}.",
+        draw,
+        frame[["date", "spend_new", "spend_repeat", "spend_reactivated"]],
+        (8, 2.6),
+    )
+
+
+def sankey_chart(life: Life, form: Format, min_group: int) -> Chart:
+    """Where customers of the day looked back to are now, and where today's come from."""
+    words = life.words
+    flows = life.since.groupby(["state_before", "state"], as_index=False)["customers"].sum()
+    hidden = int(flows.loc[flows["customers"] < min_group, "customers"].sum())
+    flows = flows[flows["customers"] >= min_group].reset_index(drop=True)
+    left = [state for state in (NONE, *STATES) if (flows["state_before"] == state).any()]
+    right = [state for state in STATES if (flows["state"] == state).any()]
+    then = life.dates[-1 - life.back]
+    names = {NONE: "not yet here"}
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        total = float(flows["customers"].sum())
+        gap = 0.025 * total
+        starts, ends = (
+            _stack(flows.groupby(name)["customers"].sum(), order, gap)
+            for name, order in (("state_before", left), ("state", right))
+        )
+        used_left, used_right = {state: starts[state][0] for state in left}, {state: ends[state][0] for state in right}
+        for before in left:
+            for after in right:
+                n = float(flows.loc[(flows["state_before"] == before) & (flows["state"] == after), "customers"].sum())
+                if n:
+                    _ribbon(ax, used_left[before], used_right[after], n, after in CURRENT)
+                    used_left[before] += n
+                    used_right[after] += n
+        for places, x, side in ((starts, 0.0, "right"), (ends, 1.0, "left")):
+            last = -np.inf
+            for state, (low, high) in places.items():
+                ax.fill_betweenx(
+                    [low, high], x - 0.012, x + 0.012, color=color("accent" if state in CURRENT else "muted"), linewidth=0
+                )
+                place = max((low + high) / 2, last + 0.05 * total)
+                last = place
+                text = f"{names.get(state, state)}  {form.count(high - low)}"
+                ax.text(
+                    x + (-0.025 if side == "right" else 0.025),
+                    place,
+                    text,
+                    ha=side,
+                    va="center",
+                    fontsize=10,
+                    color=color("ink"),
+                )
+        ax.text(0, -1.6 * gap, form.day(then), ha="center", va="bottom", color=color("muted"))
+        ax.text(1, -1.6 * gap, form.day(life.end), ha="center", va="bottom", color=color("muted"))
+        ax.set_xlim(-0.32, 1.32)
+        ax.invert_yaxis()
+        ax.set_axis_off()
+
+    stayed = flows[flows["state_before"].isin(CURRENT)]
+    kept = float(stayed.loc[stayed["state"].isin(CURRENT), "customers"].sum()) / max(float(stayed["customers"].sum()), 1.0)
+    small = f" Flows of fewer than {min_group} are left out, {form.count(hidden)} {words.many} in all." if hidden else ""
+    return Chart(
+        f"Where the {words.many} of {form.day(then)} (left) are today (right); the width of a band is their number. "
+        "Blue bands lead to "
+        f"{words.many} who are current, grey ones to those who are not.{small}",
+        f"Bands from states on {form.day(then)} to states today; {form.share(kept)} of those current then are current now.",
+        draw,
+        flows,
+        (8, 4.6),
+    )
+
+
+def _stack(sizes: pd.Series, order: Sequence[str], gap: float) -> dict[str, tuple[float, float]]:
+    """From where to where each node of a column reaches."""
+    found, at = {}, 0.0
+    for state in order:
+        found[state] = (at, at + float(sizes[state]))
+        at += float(sizes[state]) + gap
+    return found
+
+
+def _ribbon(ax: Axes, left: float, right: float, size: float, current: bool) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    a, b, middle = 0.012, 0.988, 0.5
+    corners = [
+        (a, left), (middle, left), (middle, right), (b, right),
+        (b, right + size), (middle, right + size), (middle, left + size), (a, left + size), (a, left),
+    ]  # fmt: skip
+    curve = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
+    tone = {"facecolor": color("accent"), "alpha": 0.4} if current else {"facecolor": color("rule"), "alpha": 1.0}
+    ax.add_patch(PathPatch(Path(corners, curve), linewidth=0, zorder=2 if current else 1, **tone))
+
+
+def time_chart(frame: pd.DataFrame, form: Format, level: float) -> Chart:
+    """Kaplan–Meier curves of the time in each state."""
+    shown = [state for state in STATES if (frame["state"] == state).any()]
+
+    def draw(figure: Figure) -> None:
+        rows = (len(shown) + 2) // 3
+        axes = np.atleast_1d(figure.subplots(rows, 3, sharey=True)).ravel()
+        for ax in axes[len(shown) :]:
+            ax.set_axis_off()
+        for ax, state in zip(axes, shown, strict=False):
+            curve = _thinned(frame[frame["state"] == state])
+            ax.fill_between(
+                curve["time"], curve["low"], curve["high"], step="post", color=color("accent"), alpha=0.25, linewidth=0
+            )
+            ax.step(curve["time"], curve["survival"], where="post", color=color("accent"), linewidth=1.8)
+            ax.set_title(state)
+            ax.set_ylim(0, 1.04)
+            ax.set_xlim(0, max(float(curve["time"].max()), 1.0))
+            ax.set_yticks([0, 0.5, 1], [form.share(tick, 0) for tick in (0, 0.5, 1)])
+            ax.xaxis.set_major_locator(_few())
+            ax.yaxis.grid(visible=True)
+            ax.spines["left"].set_visible(False)
+        for ax in axes[max(len(shown) - 3, 0) : len(shown)]:
+            ax.set_xlabel("days")
+
+    return Chart(
+        f"Share still in a state, by days since they came into it, with {form.share(level)} band. A curve that falls at "
+        "once at its end falls "
+        "at a threshold: silence took them further. Where it falls before, they came back.",
+        f"{len(shown)} curves that fall from all to few, one for each state, over days in the state.",
+        draw,
+        frame,
+        (8, 1.9 * ((len(shown) + 2) // 3)),
+    )
+
+
+def _thinned(curve: pd.DataFrame, most: int = 90) -> pd.DataFrame:
+    """A curve of steps with no more of them than can be told apart: the first, the last, and some of those between."""
+    if len(curve) <= most:
+        return curve
+    return curve.iloc[np.unique(np.linspace(0, len(curve) - 1, most).round().astype(int))]
+
+
+def projection_chart(
+    growth: pd.DataFrame, found: Ahead, dates: Sequence[dt.date], life: Life, form: Format, level: float
+) -> Chart:
+    """Current customers so far, and those of today who will still be."""
+    words = life.words
+    past, future = _days(growth["date"]), _days([life.end, *dates])
+    middle, low, high = found.current
+    frame = pd.DataFrame({"date": [life.end, *dates], "current": middle, "low": low, "high": high})
+    for k, state in enumerate(STATES):
+        frame[state], frame[f"{state}_low"], frame[f"{state}_high"] = found.expected[:, k], found.low[:, k], found.high[:, k]
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ax.plot(past, growth["current"], color=color("ink"), linewidth=1.6)
+        ax.fill_between(future, low, high, color=color("accent"), alpha=0.22, linewidth=0)
+        ax.plot(future, middle, color=color("accent"), linewidth=2.2)
+        text = f"{form.count(middle[-1])}\n({form.interval(round(low[-1]), round(high[-1]))})"
+        _beside(ax, future[-1], float(middle[-1]), text, "accent", bold=True)
+        ax.axvline(past[-1], color=color("rule"), linewidth=1)
+        ax.text(past[-1], 1.0, " today", transform=ax.get_xaxis_transform(), color=color("muted"), fontsize=9, va="top")
+        ax.set_ylim(0, 1.12 * max(float(growth["current"].max()), float(high.max())))
+        ax.set_xlim(past[0], future[-1] + 0.17 * (future[-1] - past[0]))
+        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+        ax.yaxis.grid(visible=True)
+        ax.spines["left"].set_visible(False)
+        _dated(ax, form, life, [*past[:-1], *future])
+
+    return Chart(
+        f"Current {words.many} so far (dark), and how many of today's {form.count(found.expected[0].sum())} "
+        f"{words.many} will be current (blue, "
+        f"with {form.share(level)} band). It takes the moves between states to stay as they were, and no new "
+        f"{words.many} to come.",
+        f"A line of current {words.many} that goes on as a falling line with a band, to {form.count(middle[-1])}.",
+        draw,
+        frame,
+        (8, 2.8),
+    )
+
+
+def cohort_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
+    """The cohort triangle: cohort (last day of its period), size, age in periods, share who bought with interval.
+
+    Ages that are not over yet have no row; cohorts under ``min_group`` neither.
+    """
+    rows = []
+    for place, day in enumerate(life.cohort_dates):
+        some = life.cohorts[life.cohorts["cohort"] == place].set_index("period")["customers"] if len(life.cohorts) else {}
+        size = int(some.get(place, 0))
+        if size < min_group:
+            continue
+        for age in range(1, len(life.cohort_dates) - place):
+            count = int(some.get(place + age, 0))
+            low, high = wilson(count, size, level)
+            rows.append(
+                {"cohort": day, "customers": size, "age": age, "bought": count, "share": count / size, "low": low, "high": high}
+            )
+    return pd.DataFrame(rows, columns=["cohort", "customers", "age", "bought", "share", "low", "high"])
+
+
+def cohort_chart(frame: pd.DataFrame, life: Life, form: Format, level: float) -> Chart:
+    """The cohort triangle as a picture."""
+    words = life.words
+    cohorts = list(dict.fromkeys(frame["cohort"]))
+    ages = sorted(frame["age"].unique())
+    top = max(float(frame["share"].max()), 1e-9)
+    period = _cohort_period(life)
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.patches import Rectangle
+
+        ax = figure.add_subplot()
+        for row in frame.to_dict("records"):
+            x, y = row["age"], len(cohorts) - 1 - cohorts.index(row["cohort"])
+            # Pale enough for dark text in light mode, and for light text in dark mode.
+            strength = float(np.round(0.45 * row["share"] / top, 2))
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=color("accent"), alpha=strength, linewidth=0))
+            ax.text(x, y, form.share(row["share"]), ha="center", va="center", fontsize=9, color=color("ink"))
+        sizes = frame.groupby("cohort")["customers"].first()
+        labels = [f"to {form.month(day)} ({form.count(sizes[day])})" for day in reversed(cohorts)]
+        ax.set_yticks(range(len(cohorts)), labels)
+        ax.set_xticks(ages, [str(age) for age in ages])
+        ax.set_xlim(0.5, max(ages) + 0.5)
+        ax.set_ylim(-0.5, len(cohorts) - 0.5)
+        ax.set_xlabel(f"{period}s after the first {words.deed}")
+        for side in ax.spines.values():
+            side.set_visible(False)
+
+    return Chart(
+        f"Cohorts by the {period} of the first {words.deed} (number of {words.many} in brackets), and the share who "
+        f"came again in each {period} "
+        f"after it. Blank: not over yet. The first cohort holds everybody known from before its {period}'s end. "
+        f"Intervals ({form.share(level)}) "
+        "are in the data.",
+        f"A triangle of shares for {len(cohorts)} cohorts by {period}s since the first {words.deed}.",
+        draw,
+        frame,
+        (8, 0.34 * len(cohorts) + 0.9),
+    )
+
+
+def _cohort_period(life: Life) -> str:
+    months = {1: "month", 3: "quarter", 12: "year"}
+    if len(life.cohort_dates) > 1:
+        gap = (life.cohort_dates[-1] - life.cohort_dates[-2]).days
+        return months[min(months, key=lambda step: abs(30.4 * step - gap))]
+    return life.words.period
+
+
+def _days(dates: object) -> list[float]:
+    from matplotlib.dates import date2num
+
+    return [float(date2num(day)) for day in dates]  # type: ignore[attr-defined]
+
+
+def _dated(ax: Axes, form: Format, life: Life, days: Sequence[float], most: int = 7) -> None:
+    """Ticks at some of the dates, the last among them."""
+    from matplotlib.dates import num2date
+
+    some = list(days)[::-1][:: -(-len(days) // most)]
+    ax.set_xticks(some, [str(num2date(day).year) if life.step == 12 else form.month(num2date(day)) for day in some])
+
+
+def _few() -> object:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=3, integer=True)
+
+
+def _beside(ax: Axes, x: float, y: float, text: str, token: str, *, bold: bool = False) -> None:
+    weight = "bold" if bold else "normal"
+    ax.annotate(
+        text, (x, y), (7, 0), textcoords="offset points", va="center", color=color(token), fontsize=10, fontweight=weight
+    )  # fmt: skip
+
+
+def _spread(ax: Axes, ends: dict[str, tuple[float, str]], x: float, least: float) -> None:
+    """Names at the ends of bars, pushed apart where they would overlap."""
+    last = -np.inf
+    for name, (y, token) in sorted(ends.items(), key=lambda item: item[1][0]):
+        place = max(y, last + least)
+        ax.text(x, place, name, color=color(token), va="center", fontsize=9)
+        last = place

@@ -1,0 +1,305 @@
+"""How long is too long? Thresholds from the gaps between occasions, and every occasion with the days on which they run out.
+
+A gap is the number of days from one purchase occasion of a customer to the next. Thresholds are quantiles of the gaps: of
+the whole base, in days; and, where a customer has enough occasions, multiples of the mean of the customer's own gaps.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crmlab.errors import DataError, ParameterError
+from crmlab.history.customers import occasion_days
+from crmlab.history.orders import as_orders, between, history
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import ibis
+    import numpy.typing as npt
+    import pandas as pd
+
+__all__ = [
+    "EPOCH",
+    "LEAST_GAPS",
+    "LEAST_OWN",
+    "OWN_FROM",
+    "QUANTILES",
+    "SHORTEST_RHYTHM",
+    "Thresholds",
+    "day_number",
+    "occasions",
+    "thresholds",
+    "to_day",
+]
+
+
+QUANTILES = (0.75, 0.9, 0.975)
+OWN_FROM = 6  # occasions: five gaps are the least that a mean can be taken for a rhythm
+SHORTEST_RHYTHM = 7.0  # days; who buys on three days in a row is not lost after ten days of silence
+LEAST_GAPS = 20  # for quantiles of the base
+LEAST_OWN = 100  # gaps of customers with a rhythm of their own
+EPOCH = dt.date(1970, 1, 1)
+_NAMES = ("slowing", "lapsed", "lost")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """After how many days of silence a customer is slowing, has lapsed, is lost.
+
+    Parameters
+    ----------
+    slowing, lapsed, lost : int
+        Days since the last occasion, for the whole base; passed on the day after. Increasing.
+    multiples : tuple of three floats, optional
+        The same in multiples of the mean of a customer's own gaps, for customers with a rhythm of their own. Increasing.
+    own_from : int
+        Occasions from which a customer has a rhythm of their own.
+    quantiles : tuple of three floats, optional
+        Of the gaps, where the thresholds come from them.
+    gaps, own_gaps : int
+        How many gaps they are quantiles of.
+
+    Raises
+    ------
+    ParameterError
+        They do not increase.
+
+    Examples
+    --------
+    >>> Thresholds(30, 60, 120).of(mean_gap=10, occasions=9)
+    (30, 60, 120)
+    >>> Thresholds(30, 60, 120, multiples=(1.5, 2.5, 4.0)).of(mean_gap=10, occasions=9)
+    (15, 25, 40)
+    """
+
+    slowing: int
+    lapsed: int
+    lost: int
+    multiples: tuple[float, float, float] | None = None
+    own_from: int = OWN_FROM
+    quantiles: tuple[float, float, float] | None = None
+    gaps: int = 0
+    own_gaps: int = 0
+
+    def __post_init__(self) -> None:
+        days = self.days
+        if not all(isinstance(day, int) and not isinstance(day, bool) for day in days) or not 0 < days[0] < days[1] < days[2]:
+            raise ParameterError.expected("lifecycle", "thresholds", "whole days that increase, slowing < lapsed < lost", days)
+        if self.multiples is not None and not 0 < self.multiples[0] < self.multiples[1] < self.multiples[2]:
+            raise ParameterError.expected("lifecycle", "multiples", "numbers above 0 that increase", self.multiples)
+        if self.own_from < 3:
+            raise ParameterError.expected("lifecycle", "own_from", "a whole number of at least 3", self.own_from)
+
+    @property
+    def days(self) -> tuple[int, int, int]:
+        """The three thresholds of the base."""
+        return self.slowing, self.lapsed, self.lost
+
+    def of(self, mean_gap: float, occasions: int) -> tuple[int, int, int]:
+        """The three thresholds of one customer, in whole days."""
+        if self.multiples is None or occasions < self.own_from:
+            return self.days
+        first, second, third = (int(multiple * max(mean_gap, SHORTEST_RHYTHM)) for multiple in self.multiples)
+        second = max(second, first + 1)
+        return first, second, max(third, second + 1)
+
+
+def thresholds(
+    orders: ibis.Table | pd.DataFrame,
+    as_of: str | dt.date | None = None,
+    quantiles: Sequence[float] = QUANTILES,
+    own_from: int | None = OWN_FROM,
+) -> Thresholds:
+    """Take the thresholds from the gaps between occasions.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders; see :func:`crmlab.history.orders.as_orders`.
+    as_of : date or ISO date, optional
+        Last day of history, inclusive; default: the day of the last order.
+    quantiles : three floats
+        Of the gaps, for slowing, lapsed and lost; increasing, between 0 and 1. With 0.9, one gap in ten was longer.
+    own_from : int, optional
+        Occasions from which a customer has a rhythm of their own; None: nobody has. Their multiples are the same quantiles of
+        each gap divided by the mean of the gaps before it, so that they hold for gaps still to come. They are left out where
+        there are fewer than 100 such gaps.
+
+    Returns
+    -------
+    Thresholds
+
+    Raises
+    ------
+    ParameterError
+        The quantiles do not increase, or ``own_from`` is under 3.
+    DataError
+        There are fewer than 20 gaps: too few customers came again.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.date_range("2024-01-01", periods=41, freq="10D")
+    >>> found = thresholds(pd.DataFrame({"customer_id": "a", "ordered_at": days, "amount": 5.0}))
+    >>> found.days, found.gaps, found.multiples is None
+    ((10, 11, 12), 40, True)
+    """
+    import ibis
+
+    values = tuple(float(value) for value in quantiles)
+    if len(values) != 3 or not 0 < values[0] < values[1] < values[2] < 1:
+        raise ParameterError.expected("lifecycle", "quantiles", "three numbers between 0 and 1 that increase", tuple(quantiles))
+    if own_from is not None and own_from < 3:
+        raise ParameterError.expected("lifecycle", "own_from", "a whole number of at least 3", own_from)
+    rows = _numbered(orders, as_of)
+    rows = rows.filter(rows["number"] > 1)
+    gap = rows["day"] - rows["previous"]
+    own = own_from if own_from is not None else 2**31
+    # The mean of the gaps before this one; a number of customers share a ratio once it is rounded to hundredths.
+    mean = ibis.greatest((rows["previous"] - rows["first"]).cast("float64") / (rows["number"] - 2).nullif(0), SHORTEST_RHYTHM)
+    ratio = ibis.ifelse(rows["number"] > own, (gap / mean).round(2), ibis.literal(None, type="float64"))
+    found = rows.select(gap=gap, ratio=ratio).group_by("gap", "ratio").agg(count=lambda t: t.count()).to_pyarrow()
+    gaps, ratios, counts = (found[name].to_numpy() for name in ("gap", "ratio", "count"))
+    total = int(counts.sum())
+    if total < LEAST_GAPS:
+        needed = f"at least {LEAST_GAPS} gaps between purchases of one customer, or thresholds given in days"
+        raise DataError.too_little("lifecycle", needed, str(total))
+    slowing, lapsed, lost = (int(value) for value in _quantiles(gaps.astype(float), counts, values))
+    # Where gaps are all alike, quantiles fall on one day: a day apart keeps the states apart.
+    slowing = max(slowing, 1)
+    lapsed = max(lapsed, slowing + 1)
+    days = slowing, lapsed, max(lost, lapsed + 1)
+    known = ~np.isnan(ratios.astype(float))
+    seen = int(counts[known].sum())
+    multiples = None
+    if seen >= LEAST_OWN:
+        a, b, c = _quantiles(ratios[known].astype(float), counts[known], values)
+        multiples = (a, b, c) if 0 < a < b < c else None
+    return Thresholds(*days, multiples, own_from or OWN_FROM, (values[0], values[1], values[2]), total, seen)
+
+
+def _quantiles(
+    values: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], shares: tuple[float, ...]
+) -> tuple[float, float, float]:
+    """The least value that at least a share of all reaches."""
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(counts[order])
+    places = [int(np.searchsorted(cumulative, share * cumulative[-1] - 1e-9)) for share in shares]
+    first, second, third = (round(float(values[order][place]), 2) for place in places)
+    return first, second, third
+
+
+def occasions(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None, limits: Thresholds) -> ibis.Table:
+    """Every purchase occasion, what it made of the customer, and the days on which silence after it runs out.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    as_of : date or ISO date, optional
+        Last day of history, inclusive.
+    limits : Thresholds
+
+    Returns
+    -------
+    ibis.Table
+        One row per customer and occasion, in no particular order. Days are numbered from 1 January 1970.
+
+        - customer_id, day, spend, number (1 for the first occasion), first (day of the first occasion)
+        - total : what the customer's occasions add up to so far
+        - following : day of the next occasion up to ``as_of``; null where there is none
+        - own : whether the customer has a rhythm of their own by then
+        - kind : ``new`` (the first), ``reactivated`` (had lapsed the day before) or ``active``
+        - started : whether a spell of this kind begins: the customer was in another state the day before
+        - slowing, lapsed, lost : last day before the customer is, without another occasion
+    """
+    rows = _numbered(orders, as_of)
+    own, slow, lapse, lose = _limits(rows["day"] - rows["first"], rows["number"], limits)
+    # What was known of the customer before this occasion, and before the one before: nothing later decides a state.
+    _, slow_1, lapse_1, _ = _limits(rows["previous"] - rows["first"], rows["number"] - 1, limits)
+    _, _, lapse_2, _ = _limits(rows["before"] - rows["first"], rows["number"] - 2, limits)
+    kind = _kind(rows["number"], rows["day"] - rows["previous"], lapse_1)
+    earlier = _kind(rows["number"] - 1, rows["previous"] - rows["before"], lapse_2)
+    goes_on = (kind == "active") & (earlier == "active") & (rows["day"] - rows["previous"] <= slow_1 + 1)
+    return rows.select(
+        "customer_id",
+        "day",
+        "spend",
+        "number",
+        "first",
+        "following",
+        "total",
+        own=own,
+        kind=kind,
+        started=~goes_on,
+        slowing=rows["day"] + slow,
+        lapsed=rows["day"] + lapse,
+        lost=rows["day"] + lose,
+    )
+
+
+def day_number(day: dt.date) -> int:
+    """Number of a day, from 1 January 1970.
+
+    Examples
+    --------
+    >>> day_number(dt.date(1970, 1, 31))
+    30
+    """
+    return (dt.date(day.year, day.month, day.day) - EPOCH).days
+
+
+def to_day(number: Any) -> Any:
+    """The date of a column of numbers of days."""
+    import ibis
+
+    return ibis.literal(EPOCH, type="date") + number.as_interval("D")
+
+
+def _kind(number: Any, gap: Any, lapse: Any) -> Any:
+    import ibis
+
+    return ibis.cases((number == 1, "new"), (gap > lapse + 1, "reactivated"), else_="active")
+
+
+def _limits(span: Any, number: Any, limits: Thresholds) -> tuple[Any, Any, Any, Any]:
+    """Whether a customer with so many occasions in so many days has a rhythm of their own, and the three thresholds."""
+    import ibis
+
+    base = [ibis.literal(day, type="int64") for day in limits.days]
+    if limits.multiples is None:
+        return (number < 0, *base)
+    own = number >= limits.own_from
+    mean = ibis.greatest(span.cast("float64") / (number - 1).nullif(0), SHORTEST_RHYTHM)
+    slow, lapse, lose = ((mean * multiple).floor().cast("int64") for multiple in limits.multiples)
+    lapse = ibis.greatest(lapse, slow + 1)
+    lose = ibis.greatest(lose, lapse + 1)
+    mine = (ibis.ifelse(own, value, given) for value, given in zip((slow, lapse, lose), base, strict=True))
+    return (own, *mine)
+
+
+def _numbered(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None) -> ibis.Table:
+    """Occasions in the order of each customer: number, first, the two before and the next."""
+    import ibis
+
+    table = as_orders(orders)
+    _, end = history(table, as_of)
+    days = occasion_days(between(table, None, end))
+    days = days.filter(days["is_occasion"])
+    day = days["day"].delta(ibis.literal(EPOCH, type="date"), unit="day").cast("int64")
+    rows = days.select("customer_id", "spend", day=day)
+    own = ibis.window(group_by="customer_id", order_by="day")
+    so_far = ibis.cumulative_window(group_by="customer_id", order_by="day")
+    return rows.mutate(
+        number=(ibis.row_number().over(own) + 1).cast("int64"),
+        first=rows["day"].min().over(so_far),
+        previous=rows["day"].lag(1).over(own),
+        before=rows["day"].lag(2).over(own),
+        following=rows["day"].lead(1).over(own),
+        total=rows["spend"].sum().over(so_far),
+    )

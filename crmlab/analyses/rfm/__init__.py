@@ -1,0 +1,15 @@
+"""Who our customers are, and where the money is: ten segments by recency, frequency and money, and who moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.rfm.params import Params
+    from crmlab.analyses.rfm.report import NEEDS, run
+    from crmlab.analyses.rfm.segments import SEGMENTS, score, segmented
+
+__all__ = ["NEEDS", "SEGMENTS", "Params", "run", "score", "segmented"]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,0 +1,232 @@
+"""Charts of the segments, without groups that are too small to be shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS
+from crmlab.models.intervals import share_of_total, wilson
+from crmlab.page.format import Format
+from crmlab.page.groups import LEVEL, OTHER, small_groups, under
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["grid", "grid_chart", "moves_chart", "segments_chart", "sizes_then_and_now"]
+
+
+def segments_chart(segments: pd.DataFrame, form: Format) -> Chart:
+    """Share of revenue beside share of customers."""
+    import numpy as np
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        count = len(segments)
+        for i, row in enumerate(segments.to_dict("records")):
+            place = count - 1 - i
+            value, low, high = (100 * row[k] for k in ("revenue_share", "revenue_share_low", "revenue_share_high"))
+            ax.barh(place + 0.17, value, 0.34, color=color("accent"))
+            ax.barh(place - 0.19, 100 * row["share"], 0.28, color=color("fill"))
+            ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
+            tip = np.nanmax([high, value, 100 * row["share"], 0])
+            words = " of revenue from {} of customers" if i == 0 else " from {}"
+            text = form.share(row["revenue_share"]) + words.format(form.share(row["share"]))
+            ax.annotate(
+                text, (tip, place), (6, 0), textcoords="offset points", va="center",
+                color=color("muted"), fontsize=9,
+            )  # fmt: skip
+        ax.set_yticks(range(count), list(segments["segment"])[::-1], color=color("ink"))
+        # One customer, or one segment, has no interval. The words beside the first bar need a third of the width.
+        first = np.nanmax(
+            [segments["revenue_share_high"].iloc[0], segments["revenue_share"].iloc[0], segments["share"].iloc[0]]
+        )
+        longest = np.nanmax([*segments["revenue_share_high"], *segments["revenue_share"], *segments["share"], 0.01])
+        ax.set_xlim(0, 100 * max(1.55 * np.nanmax([first, 0.01]), 1.2 * longest))
+        ax.xaxis.set_major_formatter(lambda value, _: form.share(value / 100, 0))
+        ax.xaxis.grid(visible=True)
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    top = segments.iloc[0]
+    return Chart(
+        f"By segment, share of revenue (upper bar, with {form.share(LEVEL)} interval) and share of customers (lower bar).",
+        f"Paired bars for {len(segments)} segments; {top['segment']} lead with {form.share(top['revenue_share'])} of revenue.",
+        draw,
+        segments,
+        (8, 0.42 * len(segments) + 0.5),
+    )
+
+
+def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.DataFrame:
+    """Count and value the pairs of scores.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        As of :func:`crmlab.analyses.rfm.segments.score`.
+    min_group : int
+        Pairs with fewer customers are added up in a last row, so that totals hold.
+    level : float
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair that someone has: r_score, f_score, customers, revenue, revenue_share (and interval). Where a
+        pair is too small to be shown these are missing, and fewer_than says under what its number is; the last row,
+        without scores, holds what such pairs add up to.
+    """
+    import pandas as pd
+
+    keys = ["r_score", "f_score"]
+    sizes = scored.groupby(keys).size()
+    small = small_groups(sizes, min_group)
+    spend = scored["total_spend"].to_numpy(float)
+    pairs = pd.MultiIndex.from_frame(scored[keys])
+    rows: list[dict[str, Any]] = []
+
+    def row(member: Any, **place: Any) -> dict[str, Any]:
+        shares = dict(
+            zip(("revenue_share", "revenue_share_low", "revenue_share_high"), share_of_total(spend, member, level), strict=True)
+        )
+        return {**place, "customers": int(member.sum()), "revenue": round(float(spend[member].sum()), 4), **shares}
+
+    for r, f in sizes.index:
+        hidden = (r, f) in small
+        place = {"r_score": int(r), "f_score": int(f)}
+        rows.append({**place, "fewer_than": under(sizes[small], min_group)} if hidden else row(pairs.isin([(r, f)]), **place))
+    if len(small):
+        rows.append(row(pairs.isin(small)))
+    columns = [*keys, "customers", "fewer_than", "revenue", "revenue_share", "revenue_share_low", "revenue_share_high"]
+    frame = pd.DataFrame(rows, columns=columns)
+    whole = [*keys, "customers", "fewer_than"]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
+
+
+def grid_chart(scored: pd.DataFrame, bins: int, min_group: int, form: Format) -> Chart:
+    """Where the money sits: recency across, frequency up."""
+    frame = grid(scored, min_group)
+    placed = frame[frame["r_score"].notna()]
+    shown = placed[placed["customers"].notna()]
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.patches import Rectangle
+
+        ax = figure.add_subplot()
+        most = max(shown["revenue_share"].max() if len(shown) else 0, 1e-12)
+        for place, row in zip(placed.index, placed.to_dict("records"), strict=True):
+            r, f = row["r_score"], row["f_score"]
+            hidden = place not in shown.index
+            strength = 0 if hidden else max(row["revenue_share"], 0) / most
+            strong = strength > 0.55
+            corner = (r - 0.48, f - 0.46)
+            ax.add_patch(Rectangle(corner, 0.96, 0.92, color=color("wash")))
+            if hidden:
+                ax.text(r, f, f"<{row['fewer_than']}", ha="center", va="center", fontsize=11, color=color("muted"))
+                continue
+            # Full colour or a pale one: half-tones of one colour would change their meaning in dark mode.
+            alpha = 1 if strong else 0.1 + 0.9 * min(1, strength / 0.3)
+            ax.add_patch(Rectangle(corner, 0.96, 0.92, color=color("accent" if strong else "fill"), alpha=alpha))
+            ink = color("onaccent" if strong else "ink")
+            ax.text(r, f + 0.1, form.count(row["customers"]), ha="center", va="center", fontsize=11, color=ink)
+            ax.text(r, f - 0.24, form.share(row["revenue_share"]), ha="center", va="center", fontsize=9, color=ink)
+        ax.set_xlim(0.5, bins + 0.5)
+        ax.set_ylim(0.5, bins + 0.5)
+        ends = {1: "1\nlongest ago", bins: f"{bins}\nmost recent"}
+        ax.set_xticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
+        ends = {1: "fewest occasions  1", bins: f"most occasions  {bins}"}
+        ax.set_yticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
+        for side in ax.spines.values():
+            side.set_visible(False)
+
+    few = " Where nothing stands, there is nobody." if len(placed) < bins * bins else ""
+    rest = frame[frame["r_score"].isna()]
+    if len(rest):
+        together = rest.iloc[0]
+        few += (
+            f" Cells with “<{placed['fewer_than'].max()}” are too small to be shown: together {form.count(together['customers'])} "
+            f"customers with {form.share(together['revenue_share'])} of revenue."
+        )
+    seen = "none is large enough to be shown"
+    if len(shown):
+        best = shown.sort_values("revenue", ascending=False, kind="stable").iloc[0]
+        seen = (
+            f"the cell with recency {best['r_score']} and frequency {best['f_score']} holds the most revenue, "
+            f"{form.share(best['revenue_share'])} of all"
+        )
+    return Chart(
+        "Recency score across, frequency score up. Each cell: number of customers, and below it their share of revenue; the "
+        f"stronger the colour, the more revenue. The data hold {form.share(LEVEL)} intervals of the shares.{few}",
+        f"A grid of {bins} by {bins} cells; {seen}.",
+        draw,
+        frame,
+        (8, 0.62 * bins + 0.6),
+    )
+
+
+def sizes_then_and_now(moves: pd.DataFrame, min_group: int) -> pd.DataFrame:
+    """Return the size of each segment at two days, small ones together as "Other": segment, before, after."""
+    import pandas as pd
+
+    known = moves[moves["segment_before"] != NOT_YET]
+    before = known.groupby("segment_before")["customers"].sum()
+    after = moves.groupby("segment")["customers"].sum()
+    names = [s.name for s in SEGMENTS if s.name in before.index or s.name in after.index]
+    frame = pd.DataFrame({"before": before, "after": after}).reindex(names).fillna(0).astype("int64")
+    small: set[str] = set()
+    for column in frame.columns:
+        small |= set(small_groups(frame[column], min_group))
+    rest = frame[frame.index.isin(small)].sum()
+    frame = frame[~frame.index.isin(small)]
+    if small:
+        frame = pd.concat([frame, pd.DataFrame([rest], index=[OTHER])])
+    return frame.rename_axis("segment").reset_index()
+
+
+def moves_chart(moves: pd.DataFrame, form: Format, earlier: dt.date, min_group: int) -> Chart:
+    """Sizes of segments, then and now."""
+    frame = sizes_then_and_now(moves, min_group)
+    rows: list[Mapping[str, Any]] = frame.iloc[::-1].to_dict("records")
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax = figure.add_subplot()
+        for i, row in enumerate(rows):
+            old, new = row["before"], row["after"]
+            ax.plot([old, new], [i, i], color=color("fill"), linewidth=3, zorder=1)
+            ax.plot(old, i, "o", color=color("muted"), markersize=6, markerfacecolor=color("paper"), zorder=2)
+            ax.plot(new, i, "o", color=color("accent"), markersize=7, zorder=3)
+            words = f"{form.count(old)} → {form.count(new)}"
+            ax.annotate(
+                words, (max(old, new), i), (9, 0), textcoords="offset points", va="center", fontsize=9, color=color("muted")
+            )
+        ax.set_yticks(range(len(rows)), [row["segment"] for row in rows], color=color("ink"))
+        most = max(frame["before"].max(), frame["after"].max(), 1)
+        ax.set_xlim(-0.02 * most, 1.25 * most)  # a dot at 0 must not touch the name beside it
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.xaxis.set_major_formatter(lambda value, _: form.count(value))
+        ax.xaxis.grid(visible=True)
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    known = moves[moves["segment_before"] != NOT_YET]
+    kept = int(known.loc[known["segment"] == known["segment_before"], "customers"].sum())
+    total = int(known["customers"].sum())
+    stayed = ""
+    if total >= min_group:
+        low, high = wilson(kept, total, LEVEL)
+        stayed = (
+            f" Of those who were customers then, {form.share(kept / total)} are in the same segment now "
+            f"({form.interval(low, high, 'share')}, at {form.share(LEVEL)})."
+        )
+    return Chart(
+        f"Customers per segment on {form.day(earlier)} (hollow) and now (filled).{stayed}",
+        f"Dots for {len(rows)} segments, then and now, joined by lines that show growth or decline.",
+        draw,
+        frame,
+        (8, 0.36 * len(rows) + 0.5),
+    )

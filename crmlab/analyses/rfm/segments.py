@@ -1,0 +1,323 @@
+"""Scores of recency, frequency and money, and the ten segments that follow from them.
+
+Customers are scored on days since the last purchase occasion, on the number of occasions (not receipts), and on total
+spend. Equal customers get equal scores, whatever the order of the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import DataError
+from crmlab.models.intervals import median_interval, share_of_total, wilson
+from crmlab.page import params as checks
+from crmlab.page.groups import LEVEL, OTHER, small_groups
+
+if TYPE_CHECKING:
+    import ibis
+    import numpy as np
+    import pandas as pd
+
+__all__ = [
+    "NOT_YET",
+    "SEGMENTS",
+    "Segment",
+    "cut_points",
+    "level",
+    "movement",
+    "score",
+    "segment_of",
+    "segment_table",
+    "segmented",
+]
+
+
+NOT_YET = "Not yet a customer"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment: a range of levels (1 to 5, high is good) of recency and of frequency, and what to do.
+
+    A level is a place among the other customers, so that meanings are relative: level 1 of frequency may hold customers
+    with more than one occasion, and level 3 customers with two.
+    """
+
+    name: str
+    recency: tuple[int, int]
+    frequency: tuple[int, int]
+    meaning: str
+    action: str
+
+
+# The one table of rules. Every pair of levels is in exactly one segment.
+SEGMENTS = (
+    Segment(
+        "Champions",
+        (5, 5),
+        (4, 5),
+        "among the latest and the most frequent buyers",
+        "reward them; ask them to recommend",
+    ),
+    Segment(
+        "Loyal",
+        (3, 4),
+        (4, 5),
+        "among the most frequent buyers, but not among the latest",
+        "thank them; offer what goes with what they own",
+    ),
+    Segment(
+        "Promising repeaters",
+        (4, 5),
+        (2, 3),
+        "bought lately, neither seldom nor often",
+        "make the next purchase easy",
+    ),
+    Segment("New", (5, 5), (1, 1), "few purchases, the latest very lately", "welcome them; bring about the next purchase"),
+    Segment("Fresh", (4, 4), (1, 1), "few purchases, the latest lately", "remind them while they remember you"),
+    Segment("Needs attention", (3, 3), (3, 3), "middling, and cooling", "make an offer with an end date"),
+    Segment("About to sleep", (3, 3), (1, 2), "few purchases, the latest some time ago", "remind them once, at low cost"),
+    Segment(
+        "At risk",
+        (1, 2),
+        (3, 4),
+        "bought more often than many, the latest long ago",
+        "win them back, in person where it pays",
+    ),
+    Segment(
+        "Cannot lose",
+        (1, 2),
+        (5, 5),
+        "among the most frequent buyers, the latest long ago",
+        "call them; find out what went wrong",
+    ),
+    Segment("Lost", (1, 2), (1, 2), "few purchases, the latest long ago", "do not spend on them first"),
+)
+
+
+def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
+    """Score customers from 1 to ``bins`` on recency, frequency and money.
+
+    For occasions and spend a score is one more than the number of whole ``bins``-ths of the base that do strictly worse; for
+    recency it is ``bins`` less the number that bought strictly later. So who bought least gets 1, and who bought last gets
+    ``bins``, however many they are. Ties are never split: equal values get equal scores, so bins are unequal where values bunch.
+
+    Parameters
+    ----------
+    summary : ibis.Table or DataFrame
+        As of :func:`crmlab.history.customers.customer_summary`: customer_id, days_since_last, occasions, total_spend.
+    bins : int
+        Number of scores, 2 to 10.
+
+    Returns
+    -------
+    DataFrame
+        The summary ordered by customer_id, with r_score (few days since the last occasion are good), f_score and
+        m_score; whole numbers from 1 to ``bins``.
+
+    Raises
+    ------
+    ParameterError
+        ``bins`` is out of range.
+    DataError
+        A column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary = pd.DataFrame({"customer_id": list("abcd"), "days_since_last": [1, 9, 9, 30],
+    ...                         "occasions": [4, 1, 1, 2], "total_spend": [90.0, 10.0, 12.0, 30.0]})
+    >>> score(summary, bins=2)[["r_score", "f_score", "m_score"]].to_dict("list")
+    {'r_score': [2, 2, 2, 1], 'f_score': [2, 1, 1, 2], 'm_score': [2, 1, 1, 2]}
+    """
+    checks.whole("rfm", "bins", bins, 2, 10)
+    frame = _frame(summary)
+    for column in ("customer_id", "days_since_last", "occasions", "total_spend"):
+        if column not in frame.columns:
+            raise DataError.missing_column("summary", column, list(frame.columns), "your frame")
+    frame = frame.sort_values("customer_id", ignore_index=True)
+    # Cents, not floats: two customers who spent the same must tie whatever the sum of their floats.
+    cents = (frame["total_spend"].astype(float) * 100).round().astype("int64")
+    return frame.assign(
+        r_score=_from_the_top(frame["days_since_last"].to_numpy(), bins),
+        f_score=_ranked(frame["occasions"].to_numpy(), bins),
+        m_score=_ranked(cents.to_numpy(), bins),
+    )
+
+
+def _frame(summary: ibis.Table | pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    return summary if isinstance(summary, pd.DataFrame) else summary.to_pandas()
+
+
+def _from_the_top(days: Any, bins: int) -> np.ndarray:
+    """The best score less the number of whole bins-ths of the base that bought strictly later: the latest are always best."""
+    import numpy as np
+
+    later = np.searchsorted(np.sort(days), days, side="left")
+    return bins - (bins * later) // max(len(days), 1)
+
+
+def _ranked(values: Any, bins: int) -> np.ndarray:
+    """1 + the number of whole bins-ths of the base that lie strictly below, in whole numbers only."""
+    import numpy as np
+
+    below = np.searchsorted(np.sort(values), values, side="left")
+    return 1 + (bins * below) // max(len(values), 1)
+
+
+def level(score_value: int, bins: int) -> int:
+    """Bring a score from 1 to ``bins`` to one of five levels, the ends to the ends.
+
+    Examples
+    --------
+    >>> [level(s, 3) for s in (1, 2, 3)]
+    [1, 3, 5]
+    >>> [level(s, 10) for s in range(1, 11)]
+    [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    """
+    return 1 + (8 * (score_value - 1) + bins - 1) // (2 * (bins - 1))
+
+
+def segment_of(r_score: int, f_score: int, bins: int = 5) -> Segment:
+    """Return the segment of a pair of scores.
+
+    Examples
+    --------
+    >>> segment_of(5, 5).name
+    'Champions'
+    """
+    r, f = level(r_score, bins), level(f_score, bins)
+    return next(s for s in SEGMENTS if s.recency[0] <= r <= s.recency[1] and s.frequency[0] <= f <= s.frequency[1])
+
+
+def segmented(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
+    """Score customers and name their segments.
+
+    Parameters
+    ----------
+    summary : ibis.Table or DataFrame
+        As :func:`score` takes it.
+    bins : int
+        Number of scores, 2 to 10.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`score`, with the column segment.
+    """
+    scored = score(summary, bins)
+    names = {(r, f): segment_of(r, f, bins).name for r in range(1, bins + 1) for f in range(1, bins + 1)}
+    pairs = zip(scored["r_score"], scored["f_score"], strict=True)
+    return scored.assign(segment=[names[pair] for pair in pairs])
+
+
+def segment_table(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.DataFrame:
+    """Count and value the segments.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        As of :func:`segmented`.
+    min_group : int
+        Segments with fewer customers are added up as "Other", so that totals hold.
+    level : float
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row per segment with customers, by revenue: segment, customers, share (and interval), revenue,
+        revenue_share (and interval), median_spend (and interval), median_days (and interval).
+    """
+    import pandas as pd
+
+    small = small_groups(scored["segment"].value_counts(), min_group)
+    group = scored["segment"].where(~scored["segment"].isin(small), OTHER)
+    days = scored["days_since_last"]
+    rows = []
+    for name in sorted(group.unique()):
+        member = (group == name).to_numpy()
+        spend = scored["total_spend"].to_numpy(float)
+        revenue_share = share_of_total(spend, member, level)
+        rows.append(
+            {
+                "segment": name,
+                "customers": int(member.sum()),
+                "share": member.mean(),
+                **dict(zip(("share_low", "share_high"), wilson(int(member.sum()), len(scored), level), strict=True)),
+                "revenue": round(float(spend[member].sum()), 4),
+                **dict(zip(("revenue_share", "revenue_share_low", "revenue_share_high"), revenue_share, strict=True)),
+                "median_spend": float(scored.loc[member, "total_spend"].median()),
+                **dict(
+                    zip(
+                        ("median_spend_low", "median_spend_high"),
+                        median_interval(spend[member], level),
+                        strict=True,
+                    )
+                ),
+                "median_days": float(days[member].median()),
+                **dict(zip(("median_days_low", "median_days_high"), median_interval(days[member], level), strict=True)),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    frame["_last"] = frame["segment"] == OTHER
+    ordered = frame.sort_values(["_last", "revenue", "segment"], ascending=[True, False, True], ignore_index=True)
+    return ordered.drop(columns="_last")
+
+
+def movement(scored: pd.DataFrame) -> pd.DataFrame:
+    """Count who moved between segments.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        With segment and segment_before (missing for who was no customer then).
+
+    Returns
+    -------
+    DataFrame
+        segment_before ("Not yet a customer" where missing), segment (now), customers.
+    """
+    before = scored["segment_before"].fillna(NOT_YET)
+    pairs = scored.assign(segment_before=before).groupby(["segment_before", "segment"], sort=True)
+    return pairs.size().rename("customers").reset_index()
+
+
+def cut_points(scored: pd.DataFrame, bins: int = 5) -> pd.DataFrame:
+    """Say from where to where each score reaches.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        As of :func:`score`.
+    bins : int
+        Number of scores.
+
+    Returns
+    -------
+    DataFrame
+        One row per score, best first: score and, for days, occasions and spend, from, to and customers; a score that
+        nobody has is missing there.
+    """
+    import pandas as pd
+
+    rows = []
+    measures = {
+        "days": ("r_score", "days_since_last"),
+        "occasions": ("f_score", "occasions"),
+        "spend": ("m_score", "total_spend"),
+    }
+    for value in range(bins, 0, -1):
+        row: dict[str, Any] = {"score": value}
+        for name, (score_column, column) in measures.items():
+            found = scored.loc[scored[score_column] == value, column]
+            row |= {
+                f"{name}_from": found.min() if len(found) else None,
+                f"{name}_to": found.max() if len(found) else None,
+                f"{name}_customers": len(found),
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)

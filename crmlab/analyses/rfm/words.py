@@ -1,0 +1,154 @@
+"""What the segments say in sentences."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from crmlab.analyses.rfm.params import Params
+from crmlab.analyses.rfm.segments import SEGMENTS, level
+from crmlab.models.intervals import wilson
+from crmlab.page.format import Format
+from crmlab.page.groups import LEVEL, OTHER
+from crmlab.page.result import Estimate, Finding, Findings, Method
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["QUIET", "findings_of", "method_of", "metrics_of"]
+
+
+QUIET = ("Cannot lose", "At risk")  # bought more often than many, and have not bought for long
+
+
+def _row(segments: pd.DataFrame, name: str) -> dict[str, Any] | None:
+    found = segments[segments["segment"] == name].to_dict("records")
+    return found[0] if found else None
+
+
+def _key(measure: str, segment: str) -> str:
+    return f"{measure}_{segment.lower().replace(' ', '_')}"
+
+
+def findings_of(segments: pd.DataFrame, scored: pd.DataFrame, bins: int, form: Format) -> Findings:
+    """Return the findings: the sentences that open the page."""
+    top = segments[segments["segment"] != OTHER]
+    if top.empty:
+        return Findings([Finding(form.count(len(scored)), "customers are too few to be told apart.", metric="customers")])
+    best = top.iloc[0]
+    action = next(segment.action for segment in SEGMENTS if segment.name == best["segment"])
+    found = [
+        Finding(
+            form.share(best["revenue_share"]),
+            f"of revenue comes from {form.share(best['share'])} of customers, the segment “{best['segment']}”: {action}.",
+            _intervals(best, form, revenue_share="revenue", share="customers"),
+            _key("revenue_share", best["segment"]),
+        ),
+        *_quiet_finding(segments, scored, bins, form),
+    ]
+    lost = _row(segments, "Lost")
+    if lost:
+        days, occasions = _cuts(scored, ("Lost",), bins)
+        times = "once only" if occasions[1] == 1 else f"on {form.count(occasions[1])} days at most"
+        found.append(
+            Finding(
+                form.share(lost["share"]),
+                f"of customers bought {times}, and not in the last {form.count(days[0])} days. They brought "
+                f"{form.share(lost['revenue_share'])} of revenue: do not spend on them first.",
+                _intervals(lost, form, share="customers", revenue_share="revenue"),
+                "share_lost",
+            )
+        )
+    return Findings(found[:3])
+
+
+def _quiet_finding(segments: pd.DataFrame, scored: pd.DataFrame, bins: int, form: Format) -> list[Finding]:
+    """Customers who bought more often than many and have not bought for long; says how often and how long that is."""
+    names = _quiet(segments, scored)
+    if not names:
+        return []
+    quiet = scored[scored["segment"].isin(names)]
+    spent = round(float(quiet["total_spend"].sum()), 4)
+    low, high = wilson(len(quiet), len(scored), LEVEL)
+    days, occasions = _cuts(scored, names, bins)
+    most = "most" if 2 * int((scored["occasions"] < occasions[0]).sum()) > len(scored) else "many"
+    often = f"{form.count(occasions[0])} days or more" if occasions[0] > 1 else "1 day or more"
+    return [
+        Finding(
+            form.share(len(quiet) / len(scored)),
+            f"of customers have gone quiet: they bought on {often}, more often than {most}, but not in the last "
+            f"{form.count(days[0])} days. These {form.count(len(quiet))} spent {form.money(spent)} "
+            "so far: win them back first.",
+            f"{form.interval(low, high, 'share')}; {form.share(LEVEL)} interval",
+            "quiet_share",
+        )
+    ]
+
+
+def _quiet(segments: pd.DataFrame, scored: pd.DataFrame) -> tuple[str, ...]:
+    """The quiet segments whose number may be told: those shown alone, or all of them where they alone make up "Other"."""
+    there = tuple(name for name in QUIET if (scored["segment"] == name).any())
+    shown = tuple(name for name in there if _row(segments, name))
+    merged = set(scored["segment"]) - set(segments["segment"])
+    return there if merged == set(there) else shown
+
+
+def _cuts(scored: pd.DataFrame, names: tuple[str, ...], bins: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """From where to where days since last, and occasions, reach at the levels of some segments, among all customers."""
+    levels = {value: level(value, bins) for value in range(1, bins + 1)}
+    rules = [segment for segment in SEGMENTS if segment.name in names]
+
+    def ends(score_column: str, column: str, low: int, high: int) -> tuple[int, int]:
+        inside = scored.loc[scored[score_column].map(levels).between(low, high), column]
+        return int(inside.min()), int(inside.max())
+
+    days = ends("r_score", "days_since_last", min(s.recency[0] for s in rules), max(s.recency[1] for s in rules))
+    occasions = ends("f_score", "occasions", min(s.frequency[0] for s in rules), max(s.frequency[1] for s in rules))
+    return days, occasions
+
+
+def _intervals(row: Any, form: Format, **measures: str) -> str:
+    """Intervals of some measures of a segment, each with what it is of; those that there are."""
+    ends = {name: form.interval(row[f"{name}_low"], row[f"{name}_high"], "share") for name in measures}
+    parts = [f"{ends[name]} of {of}" for name, of in measures.items() if ends[name]]
+    return f"{', '.join(parts)}; {form.share(LEVEL)} interval{'s' if len(parts) > 1 else ''}" if parts else ""
+
+
+def metrics_of(segments: pd.DataFrame, scored: pd.DataFrame) -> dict[str, Estimate]:
+    """Return what two runs are compared on."""
+    metrics = {"customers": Estimate(float(len(scored)), unit="customers")}
+    for row in segments.to_dict("records"):
+        for measure in ("share", "revenue_share"):
+            metrics[_key(measure, str(row["segment"]))] = Estimate(
+                float(row[measure]), float(row[f"{measure}_low"]), float(row[f"{measure}_high"]), LEVEL, "share"
+            )
+    names = _quiet(segments, scored)
+    if names:
+        count = int(scored["segment"].isin(names).sum())
+        metrics["quiet_share"] = Estimate(count / len(scored), *wilson(count, len(scored), LEVEL), LEVEL, "share")
+    return metrics
+
+
+def method_of(params: Params, form: Format, as_of: dt.date, earlier: dt.date | None) -> Method:
+    """Return how it was done, and what it cannot say."""
+    compared = f", compared with {form.day(earlier)}" if earlier else ""
+    return Method(
+        f"Scores from 1 to {params.bins} as of {form.day(as_of)}{compared}, after Hughes (1994), on the statistics of Fader, "
+        "Hardie and Lee (2005).",
+        (
+            "Scores of occasions and spend count from the lowest, scores of recency from the latest; equal values are never split.",
+            "Segments use recency and frequency; the money score is in the customer list.",
+            f"Intervals are at {form.share(LEVEL)}: shares of customers by Wilson's method, shares of revenue by the linearised "
+            "ratio over customers, medians by order statistics. They are not corrected for the number of segments, and take the cut points "
+            "of the scores as given: with the cut points drawn anew, shares of segments in the middle vary more.",
+            f"Groups with fewer than {params.min_group} customers are never shown alone: segments and moves are added up as "
+            f"“{OTHER}”, cells and scores say only that they are small. The next smallest group may be among "
+            "them, so that no such number follows from the total of its table; it may follow from several tables together.",
+            "Levels are places among the customers of this history: what counts as often, or as long ago, is in the table of rules.",
+        ),
+        {
+            "Purchase occasion": "a customer-day with a purchase whose spend, net of returns booked that day, is positive",
+            "Days since last": "days from the last occasion to the last day of history",
+            "Total spend": "what a customer's occasions add up to",
+        },
+    )

@@ -1,0 +1,36 @@
+"""Is the customer programme working?
+
+One page for a board: goals first, then every measure now, before and a year ago, why it changed, what is to come, and where the
+value lies. It is put together from the steps of the other analyses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.scorecard.estimation import change, concentration, estimates, panel
+    from crmlab.analyses.scorecard.forecasts import quarters_ahead
+    from crmlab.analyses.scorecard.params import Params
+    from crmlab.analyses.scorecard.reductions import calendar, customer_periods, periods, two_periods
+    from crmlab.analyses.scorecard.report import NEEDS, run
+    from crmlab.analyses.scorecard.value import TREATMENTS
+
+__all__ = [
+    "NEEDS",
+    "TREATMENTS",
+    "Params",
+    "calendar",
+    "change",
+    "concentration",
+    "customer_periods",
+    "estimates",
+    "panel",
+    "periods",
+    "quarters_ahead",
+    "run",
+    "two_periods",
+]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,0 +1,287 @@
+"""Charts of a scorecard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.customer_value import TIER_WORDS, TIERS
+from crmlab.analyses.lifecycle import STATES
+from crmlab.analyses.scorecard.board import Board
+from crmlab.analyses.scorecard.goals import ON_TRACK, REACHED, UNKNOWN
+from crmlab.analyses.scorecard.measures import Line
+from crmlab.analyses.scorecard.reductions import calendar, periods
+from crmlab.analyses.scorecard.value import Valued
+from crmlab.page.format import Format
+from crmlab.page.groups import OTHER
+from crmlab.page.result import Chart
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from crmlab.analyses.scorecard.forecasts import Ahead
+
+__all__ = ["bridge_chart", "forecast_chart", "goals_chart", "matrix_chart", "trends_chart"]
+
+
+_SHORT = {
+    "customers": "Customers who bought",
+    "new": "New customers",
+    "kept_share": "Bought again",
+    "revenue": "Revenue",
+    "margin": "Gross margin",
+    "average_order_value": "Average order",
+    "occasions_per_customer": "Occasions each",
+    "products_per_customer": "Products each",
+    "returned_share": "Returned",
+    "lapsing": "Current who lapsed",
+    "won_back": "Lost who came back",
+    "contacted_share": "Contacted",
+}
+_STEPS = {
+    "customers": "customers",
+    "occasions per customer": "occasions each",
+    "basket": "pieces per\noccasion",
+    "spend per occasion": "spend per\noccasion",
+}
+
+
+def goals_chart(goals: pd.DataFrame, form: Format, level: float) -> Chart | None:
+    """What is expected of each goal against its target; None where nothing can be expected of any."""
+    frame = goals[(goals["status"] != UNKNOWN) & goals["expected"].notna()].reset_index(drop=True)
+    if frame.empty:
+        return None
+    frame = frame.assign(**{f"{name}_of_target": frame[name] / frame["target"] for name in ("expected", "low", "high")})
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        right = max(float(frame["high_of_target"].fillna(frame["expected_of_target"]).max()), 1.1)
+        left = min(float(frame["low_of_target"].fillna(frame["expected_of_target"]).min()), 0.9)
+        ax.axvline(1, color=color("ink"), linewidth=1.2)
+        for i, row in enumerate(frame.to_dict("records")):
+            place = len(frame) - 1 - i
+            token = "accent" if row["status"] in (ON_TRACK, REACHED) else "second"
+            if row["low"] == row["low"]:
+                ends = [row["low_of_target"], row["high_of_target"]]
+                ax.plot(ends, [place, place], color=color(token), linewidth=6, alpha=0.35)
+            ax.plot(row["expected_of_target"], place, "o", color=color(token), markersize=8)
+            day = form.short_day(row["by"])
+            words = f"{row['label']}, by {day}: {row['status']}"
+            ax.annotate(words, (left, place), (0, 14), textcoords="offset points", color=color("ink"), fontsize=10,
+                        bbox={"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5})  # fmt: skip
+            seen = form.write(row["expected"], row["kind"])
+            aim = form.write(row["target"], row["kind"])
+            ax.annotate(
+                f"{seen} of {aim}",
+                (right, place),
+                (8, 0),
+                textcoords="offset points",
+                va="center",
+                color=color(token),
+                fontsize=10,
+            )
+        ax.annotate("target", (1, len(frame) - 0.45), (4, 0), textcoords="offset points", color=color("muted"), fontsize=9)
+        span = right - left
+        ax.set_xlim(left - 0.02 * span, right + 0.3 * span)
+        ax.set_ylim(-0.5, len(frame) - 0.25)
+        ax.set_yticks([])
+        ax.xaxis.set_major_formatter(lambda value, _: form.share(value, 0))
+        ax.set_xticks([tick for tick in ax.get_xticks() if left <= tick <= right])
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    said = "; ".join(f"{row.label}: {row.status}" for row in frame.itertuples())
+    return Chart(
+        f"What is expected by the date of each goal, as a share of its target; bars are {form.share(level)} intervals of the forecast, or "
+        "of the trend. A goal whose date is past has none.",
+        f"Dots with intervals against a line at the target. {said}.",
+        draw,
+        frame,
+        (8, 0.62 * len(frame) + 0.55),
+    )
+
+
+def trends_chart(lines: list[Line], board: Board) -> Chart | None:
+    """A small line for each measure."""
+    by = {line.key: line for line in lines}
+    # A measure that was never anything (no returns, say) has no course.
+    some = [
+        by[key]
+        for key in _SHORT
+        if key in by and by[key].now is not None and len(by[key].past) > 2 and any(by[key].past.values())
+    ]
+    if not some:
+        return None
+    form = board.form
+    rows = [
+        {"measure": line.key, "period": board.spans[n].last, "value": value}
+        for line in some
+        for n, value in sorted(line.past.items())
+    ]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(-(-len(some) // 3), 3, squeeze=False)
+        for ax, line in zip(axes.flat, some, strict=False):
+            numbers = sorted(line.past)
+            values = np.array([line.past[n] for n in numbers])
+            ax.plot(numbers, values, color=color("muted"), linewidth=1.6)
+            ax.plot(numbers[-1], values[-1], "o", color=color("accent"), markersize=6)
+            if board.year is not None and board.year in line.past:
+                ax.plot(board.year, line.past[board.year], "o", markerfacecolor="none", color=color("muted"), markersize=6)
+            ax.set_title(f"{_SHORT[line.key]}: {form.write(line.now, line.kind)}")
+            low, high = min(0.0, float(values.min())), float(values.max())
+            ax.set_ylim(low - 0.06 * (high - low or 1), high + 0.15 * (high - low or 1))
+            ax.set_xlim(-0.3, board.now + 0.3)
+            ax.set_xticks([])
+            ax.set_yticks([0], ["0"])
+            ax.spines[["left"]].set_visible(False)
+        for ax in np.ravel(axes)[len(some) :]:
+            ax.set_visible(False)
+
+    year = "; the open dot is a year ago" if board.year is not None else ""
+    return Chart(
+        f"The main measures by period ({board.words(0)} first, {board.words()} last), each from 0 on a scale of its own. The full dot and "
+        f"the number are this period{year}.",
+        f"Small line charts of {len(some)} measures over {len(board.spans)} periods.",
+        draw,
+        pd.DataFrame(rows),
+        (8, 1.25 * -(-len(some) // 3)),
+    )
+
+
+def bridge_chart(steps: pd.DataFrame, board: Board, first: str, last: str, what: str, caption: str) -> Chart:
+    """From one amount to another, step by step: bars that add up.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        part, effect, low, high; before and after in the first and last row.
+    board : Board
+    first, last : str
+        What the ends are called.
+    what, caption : str
+    """
+    form = board.form
+    begin, end = float(steps["effect"].iloc[0]), float(steps["effect"].iloc[-1])
+    middle = steps.iloc[1:-1]
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ax.bar([0, len(steps) - 1], [begin, end], 0.62, color=color("fill"))
+        at = begin
+        top = max(begin, end, *(begin + np.cumsum(middle["effect"]))) if len(middle) else max(begin, end)
+        for k, row in enumerate(middle.to_dict("records"), start=1):
+            token = "accent" if row["effect"] >= 0 else "second"
+            ax.bar(k, row["effect"], 0.62, bottom=at, color=color(token))
+            ax.plot([k, k], [at + row["low"], at + row["high"]], color=color("ink"), linewidth=1)
+            above = max(at, at + row["effect"], at + row["high"])
+            sign = "+" if row["effect"] > 0 else ""
+            ax.annotate(f"{sign}{form.money(row['effect'])}", (k, above), (0, 5), textcoords="offset points", ha="center",
+                        color=color(token), fontsize=10)  # fmt: skip
+            ax.plot([k - 0.31, k + 1.31], [at + row["effect"]] * 2, color=color("muted"), linewidth=0.7)
+            top = max(top, above)
+            at += row["effect"]
+        for k, value in ((0, begin), (len(steps) - 1, end)):
+            ax.annotate(
+                form.money(value), (k, max(value, 0)), (0, 5), textcoords="offset points", ha="center", color=color("ink")
+            )
+        names = [first, *(_STEPS.get(str(part), str(part)) for part in middle["part"]), last]
+        ax.set_xticks(range(len(steps)), names, color=color("ink"), fontsize=9)
+        ax.set_yticks([])
+        ax.axhline(0, color=color("ink"), linewidth=0.8)
+        ax.set_ylim(min(0.0, begin, end), 1.14 * max(top, 1e-9))
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    moved = ", ".join(f"{row.part} {form.money(row.effect)}" for row in middle.itertuples())
+    return Chart(
+        caption,
+        f"Bars that lead from {what} of {form.money(begin)} to {form.money(end)}: {moved}.",
+        draw,
+        steps.reset_index(drop=True),
+        (8, 3.2),
+    )
+
+
+def forecast_chart(ahead: Ahead, board: Board) -> Chart:
+    """Past quarters and the next four, with their intervals."""
+    form = board.form
+    spans = calendar(board.first, board.end, 91, count=8)
+    past = periods(board.data.orders, spans).select("number", "spend").to_pandas().set_index("number")["spend"]
+    seen = past.astype(float).reindex(range(len(spans)), fill_value=0.0).to_numpy()
+    rows = ahead.quarters[(ahead.quarters["measure"] == "spend") & (ahead.quarters["quarter"] > 0)].sort_values("quarter")
+    n = len(seen)
+    frame = pd.DataFrame(
+        {
+            "last": [*(span.last for span in spans), *(value for value in rows["last"])],
+            "revenue": [*seen, *rows["expected"]],
+            "low": [*[np.nan] * n, *rows["low"]],
+            "high": [*[np.nan] * n, *rows["high"]],
+            "kind": [*["seen"] * n, *["forecast"] * len(rows)],
+        }
+    )
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        ax.bar(range(n), seen, 0.62, color=color("fill"))
+        later = np.arange(n, n + len(rows))
+        ax.bar(later, rows["expected"], 0.62, color=color("accent"))
+        ax.vlines(later, rows["low"], rows["high"], color=color("ink"), linewidth=1.2)
+        for k, value in enumerate([*seen, *rows["expected"]]):
+            # In the bar where the line of an interval stands above it.
+            place = (k, value) if k < n else (k, 0)
+            ax.annotate(form.money(value), place, (0, 4), textcoords="offset points", ha="center",
+                        color=color("muted" if k < n else "onaccent"), fontsize=9)  # fmt: skip
+        days = [form.short_day(day).rsplit(" ", 1) for day in frame["last"]]
+        ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
+        ax.set_ylim(0, 1.06 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9))
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+
+    return Chart(
+        f"Revenue before returns by quarter of 13 weeks, named by its last day: seen (pale) and forecast (strong, with "
+        f"{form.share(board.level)} interval). {ahead.said}",
+        f"Bars of {n} past quarters and {len(rows)} to come; the next is expected at {form.money(float(rows['expected'].iloc[0]))}.",
+        draw,
+        frame,
+        (8, 3.0),
+    )
+
+
+def matrix_chart(found: Valued, board: Board) -> Chart | None:
+    """Where the value lies: tiers against states."""
+    frame = found.matrix
+    shown = frame[(frame["tier"] != OTHER) & (frame["state"] != "")]
+    if shown.empty:
+        return None
+    form = board.form
+    most = float(shown["value"].max()) or 1.0
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for row in shown.to_dict("records"):
+            x, y = STATES.index(row["state"]), list(TIERS).index(row["tier"])
+            _cell(ax, x, y, row, most, form)
+        ax.set_xticks(range(len(STATES)), STATES, color=color("ink"))
+        ax.set_yticks(range(len(TIERS)), [f"{tier}: {TIER_WORDS[tier]}" for tier in TIERS], color=color("ink"))
+        ax.xaxis.tick_top()
+        ax.set_xlim(-0.5, len(STATES) - 0.5)
+        ax.set_ylim(len(TIERS) - 0.5, -0.5)
+        ax.spines[:].set_visible(False)
+
+    top = shown.sort_values(["value", "tier", "state"], ascending=[False, True, True], kind="stable").iloc[0]
+    return Chart(
+        "Value (bold, and bars) and customers by value tier and lifecycle state. Groups that are too small to show are left blank.",
+        f"A grid of tiers and states; most value, {form.money(top['value'])}, lies with tier {top['tier']}, {top['state']}.",
+        draw,
+        shown.reset_index(drop=True),
+        (8, 2.9),
+    )
+
+
+def _cell(ax: Any, x: int, y: int, row: dict[str, Any], most: float, form: Format) -> None:
+    ax.barh(y + 0.34, row["value"] / most * 0.86, 0.13, left=x - 0.43, color=color("accent"))
+    ax.annotate(form.money(row["value"]), (x - 0.43, y - 0.08), va="center", color=color("ink"), fontsize=11, weight="bold")
+    ax.annotate(form.count(row["customers"]), (x - 0.43, y + 0.15), va="center", color=color("muted"), fontsize=9)
+    ax.plot([x - 0.43, x + 0.43], [y - 0.42] * 2, color=color("rule"), linewidth=0.8)

@@ -1,0 +1,204 @@
+"""Orders → what a forecast of the quarters ahead needs, and how well the same forecast would have done before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crmlab.analyses.scorecard.reductions import Period, calendar, periods
+from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.history.customers import customer_summary, occasion_days
+from crmlab.history.orders import as_orders, between, history
+from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.customer_value import CustomerValue
+from crmlab.models.btyd.forecasting import AHEAD, Past, coverage, forecast, seasonal_factors
+from crmlab.models.intervals import wilson
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+__all__ = ["CAPS", "LEAST_PAST", "QUARTER", "Ahead", "quarters_ahead"]
+
+
+QUARTER = 91  # days: 13 weeks
+LEAST_PAST = 2  # quarters before an origin
+CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:
+    """A forecast and its backtest.
+
+    Attributes
+    ----------
+    quarters : DataFrame
+        As of :func:`crmlab.models.btyd.forecasting.forecast`, with first and last (days of each; of all four for quarter 0).
+    backtest : DataFrame
+        One row per origin, measure and quarter whose outcome is known: origin, measure, quarter, expected, low, high, seen; intervals
+        before widening.
+    inside, cases : int
+        Intervals of the backtest that held what came, of so many.
+    covered : (low, high)
+        Interval of that share at the same level, as if cases were independent; quarters of one origin are not, so it is too narrow.
+    widen : float
+        Factor by which intervals were widened; 1 where they held what they claim.
+    seasonal : bool
+        Whether two years of history allowed seasonal factors.
+    said : str
+        What was found of the intervals, in a sentence.
+    """
+
+    quarters: pd.DataFrame
+    backtest: pd.DataFrame
+    inside: int
+    cases: int
+    covered: tuple[float, float]
+    widen: float
+    seasonal: bool
+    said: str
+
+
+def quarters_ahead(
+    orders: ibis.Table | pd.DataFrame,
+    as_of: str | dt.date | None = None,
+    *,
+    purchases: Any = None,
+    level: float = 0.9,
+    origins: int = 4,
+    seed: int = 0,
+) -> Ahead:
+    """Forecast occasions and spend of the next four quarters of 13 weeks, with intervals that a backtest has checked.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    as_of : date or ISO date, optional
+        Last day of history; default: the day of the last order. Nothing after it is looked at.
+    purchases : BGNBD, MBGNBD or ParetoNBD, optional
+        Model of purchases; BG/NBD unless given.
+    level : float
+        Of the intervals.
+    origins : int
+        Rolling origins of the backtest, one to so many quarters before ``as_of``; as many as the history allows.
+    seed : int
+
+    Returns
+    -------
+    Ahead
+
+    Raises
+    ------
+    DataError
+        The history is shorter than three quarters, so that nothing can be checked.
+    ModelError
+        A model cannot be fitted.
+    """
+    import pandas as pd
+
+    table = as_orders(orders)
+    first, end = history(table, as_of)
+    table = between(table, None, end)
+    spans = calendar(first, end, QUARTER)
+    if len(spans) < LEAST_PAST + 1:
+        raise DataError.too_little(
+            "forecast", f"at least {LEAST_PAST + 1} quarters of {QUARTER} days of history", f"{first} to {end}"
+        )
+    sums = _sums(table, spans)
+    rows = []
+    for back in range(min(origins, len(spans) - LEAST_PAST), 0, -1):
+        known = len(spans) - back
+        try:
+            made = _at(table, spans[:known], sums.iloc[:known], purchases, level, 1.0, seed)[0]
+        except (ModelError, ConvergenceError):
+            continue  # an origin too early for a model says nothing of its intervals
+        made = made[(made["quarter"] > 0) & (made["quarter"] <= back)]
+        seen = [float(sums[row.measure].iloc[known + row.quarter - 1]) for row in made.itertuples()]
+        rows.append(made.assign(origin=spans[known - 1].last, seen=seen))
+    columns = ["origin", "measure", "quarter", "expected", "low", "high", "seen"]
+    tested = pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
+    inside, cases, factor = coverage(tested, level) if rows else (0, 0, 1.0)
+    # Wider only where too few held: a factor from few cases is noise otherwise.
+    widen = factor if cases and inside < level * cases else 1.0
+    found, seasonal = _at(table, spans, sums, purchases, level, widen, seed)
+    begin = [end + dt.timedelta(days=1 + QUARTER * (max(q, 1) - 1)) for q in found["quarter"]]
+    last = [end + dt.timedelta(days=QUARTER * (q or AHEAD)) for q in found["quarter"]]
+    return Ahead(
+        quarters=found.assign(first=begin, last=last),
+        backtest=tested,
+        inside=inside,
+        cases=cases,
+        covered=wilson(inside, cases, level) if cases else (0.0, 1.0),
+        widen=widen,
+        seasonal=seasonal,
+        said=_said(inside, cases, level, widen),
+    )
+
+
+def _at(
+    table: ibis.Table, spans: list[Period], sums: pd.DataFrame, purchases: Any, level: float, widen: float, seed: int
+) -> tuple[pd.DataFrame, bool]:
+    """The forecast as it was on the last day of the last span."""
+    end = spans[-1].last
+    summary = customer_summary(table, end, unit="week").to_pandas().sort_values("customer_id", ignore_index=True)
+    model, summary = _fitted(
+        CustomerValue(purchases=purchases if purchases is not None else BGNBD(seed=seed), unit="week"), summary
+    )
+    occasions = sums["occasions"].to_numpy(float)
+    season = seasonal_factors(occasions)
+    firsts = _first_spends(table, spans[-min(AHEAD, len(spans)) :])
+    past = Past(sums["new"].to_numpy(float), occasions, *firsts)
+    return forecast(model, summary, past, season=season, level=level, widen=widen, seed=seed), season is not None
+
+
+def _fitted(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValue, pd.DataFrame]:
+    """Both models; where a few spend so much that mean spend would be infinite, with their spend capped."""
+    try:
+        return model.fit(summary), summary
+    except ModelError as error:
+        if not hasattr(model, "purchases_"):
+            raise
+        spend = summary.loc[(summary["frequency"] > 0) & (summary["monetary_value"] > 0), "monetary_value"]
+        for share in CAPS if len(spend) else ():
+            capped = summary.assign(monetary_value=summary["monetary_value"].clip(upper=float(spend.quantile(share))))
+            try:
+                return model.fit_spend(capped), capped
+            except ModelError:
+                continue
+        raise error
+
+
+def _sums(table: ibis.Table, spans: list[Period]) -> pd.DataFrame:
+    """new, occasions and spend of each span; zeros where nothing happened."""
+    found = periods(table, spans).select("number", "new", "occasions", "spend").to_pandas().set_index("number")
+    return found.astype(float).reindex(range(len(spans)), fill_value=0.0)
+
+
+def _first_spends(table: ibis.Table, spans: list[Period]) -> tuple[float, float, float]:
+    """Mean, standard error and standard deviation of spend on the first occasions of recent newcomers; of all, where nobody came."""
+    days = occasion_days(between(table, None, spans[-1].last))
+    days = days.filter(days["is_occasion"])
+    first = days.group_by("customer_id").agg(day=days["day"].min())
+    joined = days.join(first, ["customer_id", "day"]).select("customer_id", "day", spend=days["spend"].cast("float64"))
+    spends = joined.order_by("customer_id").to_pandas()
+    recent = spends.loc[[day >= spans[0].first for day in _days(spends["day"])], "spend"]
+    some = (recent if len(recent) > 1 else spends["spend"]).to_numpy(float)
+    deviation = float(some.std(ddof=1)) if len(some) > 1 else 0.0
+    return float(some.mean()), deviation / float(np.sqrt(len(some))), deviation
+
+
+def _days(values: Any) -> list[dt.date]:
+    return [dt.date(day.year, day.month, day.day) for day in values]
+
+
+def _said(inside: int, cases: int, level: float, widen: float) -> str:
+    if not cases:
+        return "No earlier forecast could be held against what came: the intervals are unchecked."
+    held = f"In a backtest, {inside} of {cases} intervals at {level:.0%} held what came"
+    if widen > 1:
+        return f"{held}: too few, so all were widened by a factor of {widen:.2f}."
+    return f"{held}; they are shown as they are."

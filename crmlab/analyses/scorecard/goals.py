@@ -1,0 +1,215 @@
+"""Goals: where each stands, what is expected by its date, and whether it is on track, at risk or missed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.scorecard.board import Board
+from crmlab.analyses.scorecard.estimation import estimates
+from crmlab.analyses.scorecard.forecasts import QUARTER
+from crmlab.analyses.scorecard.reductions import Period, calendar, periods
+from crmlab.data.goals import Goal
+from crmlab.models.btyd.forecasting import AHEAD, recent_rate, seasonal_factors
+from crmlab.models.intervals import normal_quantile
+
+if TYPE_CHECKING:
+    from crmlab.analyses.scorecard.forecasts import Ahead
+    from crmlab.models.btyd.special import Array
+
+__all__ = ["AT_RISK", "LEAST_TREND", "MISSED", "MOST_TREND", "ON_TRACK", "REACHED", "UNKNOWN", "goals_of"]
+
+
+ON_TRACK, AT_RISK, MISSED, REACHED, UNKNOWN = "on track", "at risk", "missed", "reached", "not known yet"
+LEAST_TREND = 4  # quarters of a trend
+MOST_TREND = 8
+
+
+def goals_of(board: Board, ahead: Ahead | None) -> pd.DataFrame:
+    """Say of each goal of the data set where it stands.
+
+    Parameters
+    ----------
+    board : Board
+    ahead : Ahead or None
+        Forecast of the quarters ahead.
+
+    Returns
+    -------
+    DataFrame
+        One row per goal, those that need care first: measure, label, kind, owner, by, target, now (the measure of the year, or
+        quarter, up to today), expected (by the date; the measure itself where the date is past), low, high, status, why (in words).
+        Empty where the data set names no goals.
+
+    Notes
+    -----
+    Sums of a year: what has come in of the year that ends on the date, and the forecast of the rest. Ends of the intervals of
+    quarters are added up, which makes that of a sum a little wide. Where no model forecasts a measure, the trend of its quarters
+    (a line through the logs, or logits of shares) is drawn out, with the interval of a prediction.
+    """
+    rows = [_goal(board, goal, ahead) for goal in board.data.descriptor.goals]
+    columns = ["measure", "label", "kind", "owner", "by", "target", "now", "expected", "low", "high", "status", "why"]
+    frame = pd.DataFrame(rows, columns=columns)
+    order = {status: k for k, status in enumerate((MISSED, AT_RISK, UNKNOWN, ON_TRACK, REACHED))}
+    return frame.sort_values("status", key=lambda s: s.map(order), kind="stable", ignore_index=True)
+
+
+def _goal(board: Board, goal: Goal, ahead: Ahead | None) -> dict[str, object]:
+    aim = goal.aim
+    row: dict[str, object] = {
+        "measure": goal.measure, "label": aim.label, "kind": aim.kind, "owner": goal.owner or "nobody named", "by": pd.Timestamp(goal.by),
+        "target": goal.target, "expected": np.nan, "low": np.nan, "high": np.nan,
+    }  # fmt: skip
+    row["now"] = _measured(board, goal.measure, _window(goal, board.end))[0]
+    if goal.day <= board.end:
+        window = _window(goal, goal.day)
+        value = _measured(board, goal.measure, window)[0]
+        if value is None or window.first < board.first:
+            why = "not known: the history begins later" if window.first < board.first else _cannot(goal)
+            return row | {"status": UNKNOWN, "why": why}
+        good = value <= goal.target if aim.less else value >= goal.target
+        return row | {"expected": value, "status": REACHED if good else MISSED, "why": "counted: the date is past"}
+    if goal.day > board.end + dt.timedelta(days=AHEAD * QUARTER):
+        reach = board.form.short_day(board.end + dt.timedelta(days=AHEAD * QUARTER))
+        return row | {"status": UNKNOWN, "why": f"too far ahead: forecasts reach to {reach}"}
+    found = _summed(board, goal, ahead) if aim.yearly else _trend(board, goal)
+    if isinstance(found, str):
+        return row | {"status": UNKNOWN, "why": found}
+    value, low, high, basis = found
+    best, worst = (low, high) if aim.less else (high, low)
+    sign = -1 if aim.less else 1
+    if sign * worst >= sign * goal.target:
+        status, why = ON_TRACK, f"even the {'high' if aim.less else 'low'} end of the {basis} meets the target"
+    elif sign * best < sign * goal.target:
+        status, why = MISSED, f"unless something changes: all of the {basis} misses the target"
+    elif sign * value >= sign * goal.target:
+        status, why = AT_RISK, f"expected to be met, but part of the {basis} misses the target"
+    else:
+        status, why = AT_RISK, f"expected to be missed, but part of the {basis} meets the target"
+    return row | {"expected": value, "low": low, "high": high, "status": status, "why": why}
+
+
+def _cannot(goal: Goal) -> str:
+    hints = {
+        "margin": "add products.unit_cost",
+        "margin_share": "add products.unit_cost",
+        "products_per_customer": "add order_lines",
+    }
+    return f"not known: {hints.get(goal.measure, 'nobody bought')}"
+
+
+def _window(goal: Goal, last: dt.date) -> Period:
+    """The year, or quarter, up to a day."""
+    if not goal.aim.yearly:
+        return Period("quarter", last - dt.timedelta(days=QUARTER - 1), last)
+    leap = (last.month, last.day) == (2, 29)
+    before = last - dt.timedelta(days=366) if leap else last.replace(year=last.year - 1)
+    return Period("year", before + dt.timedelta(days=1), last)
+
+
+def _measured(board: Board, measure: str, *spans: Period) -> list[float | None]:
+    """A measure of some spans, by the engine's exact sums; None where it is not known."""
+    data = board.data
+    lines = data.order_lines if "order_lines" in data.tables else None
+    goods = data.products if lines is not None and "products" in data.tables else None
+    given = list(spans)
+    if measure == "lost":
+        first = spans[0].first - dt.timedelta(days=1)
+        given = [Period("before", first - dt.timedelta(days=QUARTER - 1), first), *given]
+    # Lines are read only where something of them is asked for.
+    if measure not in ("margin", "margin_share", "products_per_customer") or board.margin is not None:
+        lines = goods = None
+    found = estimates(periods(data.orders, given, lines, goods), given, level=board.level)
+    if board.margin is not None and measure == "margin_share":
+        return [board.margin] * len(spans)
+    name = "revenue" if board.margin is not None and measure == "margin" else measure
+    values = found[found["measure"] == name].set_index("number")["value"]
+    scale = board.margin if board.margin is not None and measure == "margin" else 1.0
+    return [scale * float(values[n]) if n in values.index else None for n in range(len(given) - len(spans), len(given))]
+
+
+def _summed(board: Board, goal: Goal, ahead: Ahead | None) -> tuple[float, float, float, str] | str:
+    """What has come in of the year that ends on the goal's date, and the forecast of the rest."""
+    window = _window(goal, goal.day)
+    got = 0.0
+    if window.first <= board.end:
+        value = _measured(board, goal.measure, Period("so far", window.first, board.end))[0]
+        if value is None:
+            return _cannot(goal)
+        got = value
+    weights = np.zeros(AHEAD)
+    for q in range(AHEAD):
+        begin = board.end + dt.timedelta(days=1 + q * QUARTER)
+        last = min(board.end + dt.timedelta(days=(q + 1) * QUARTER), goal.day)
+        weights[q] = max(((last - max(begin, window.first)).days + 1) / QUARTER, 0.0)
+    if goal.measure == "new":
+        found = _newcomers(board)
+        if isinstance(found, str):
+            return found
+        middle, low, high = found
+    else:
+        if ahead is None:
+            return "not known: there is no forecast"
+        share = _per_spend(board, goal.measure)
+        if share is None:
+            return _cannot(goal)
+        rows = ahead.quarters[ahead.quarters["quarter"] > 0]
+        rows = rows[rows["measure"] == ("occasions" if goal.measure == "occasions" else "spend")].sort_values("quarter")
+        middle, low, high = (share * rows[name].to_numpy(float) for name in ("expected", "low", "high"))
+    return got + float(weights @ middle), got + float(weights @ low), got + float(weights @ high), "forecast"
+
+
+def _per_spend(board: Board, measure: str) -> float | None:
+    """What of each unit of spend on occasions is left after returns, or as margin, over the last year."""
+    if measure == "occasions":
+        return 1.0
+    year = Period("year", max(board.end - dt.timedelta(days=AHEAD * QUARTER - 1), board.first), board.end)
+    value = _measured(board, measure, year)[0]
+    spend = periods(board.data.orders, [year]).select("spend").to_pyarrow().to_pylist()[0]["spend"]
+    return value / float(spend) if value is not None and spend > 0 else None
+
+
+def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
+    spans = calendar(board.first, board.end, QUARTER)
+    if len(spans) < 3:
+        return "not known: fewer than three quarters of history"
+    sums = periods(board.data.orders, spans).select("number", "new", "occasions").to_pandas().set_index("number")
+    sums = sums.astype(float).reindex(range(len(spans)), fill_value=0.0)
+    rate = recent_rate(sums["new"].to_numpy(), seasonal_factors(sums["occasions"].to_numpy()))
+    half = normal_quantile(board.level) * float(np.sqrt(np.log1p(rate.variance)))
+    return rate.expected, rate.expected * np.exp(-half), rate.expected * np.exp(half)
+
+
+def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
+    """The line through the quarters so far, drawn out to the one that ends on the goal's date."""
+    from scipy import stats
+
+    spans = calendar(board.first, board.end, QUARTER, count=MOST_TREND)
+    if len(spans) < LEAST_TREND:
+        return f"not known: a trend needs {LEAST_TREND} quarters of history"
+    series = [value for value in _measured(board, goal.measure, *spans) if value is not None and value > 0]
+    if len(series) < len(spans):
+        return _cannot(goal)
+    y = np.array(series)
+    if goal.aim.kind == "share":
+        if (y >= 1).any():
+            return _cannot(goal)
+        y = np.log(y / (1 - y))
+    else:
+        y = np.log(y)
+    x = np.arange(len(y), dtype=float)
+    at = len(y) - 1 + (goal.day - board.end).days / QUARTER
+    slope, start = np.polyfit(x, y, 1)
+    rest = y - (start + slope * x)
+    freedom = len(y) - 2
+    spread = float((x - x.mean()) @ (x - x.mean()))
+    error = float(np.sqrt(rest @ rest / freedom * (1 + 1 / len(y) + (at - x.mean()) ** 2 / spread)))
+    half = float(stats.t.isf((1 - board.level) / 2, freedom)) * error
+    middle = start + slope * at
+    values = np.exp([middle, middle - half, middle + half])
+    if goal.aim.kind == "share":
+        values = values / (1 + values)
+    return float(values[0]), float(values[1]), float(values[2]), "trend"

@@ -1,0 +1,212 @@
+"""From revenue to profit: what is known of costs, and what to add where a cost is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crmlab.analyses.scorecard.board import Board
+from crmlab.analyses.scorecard.estimation import interval_of
+from crmlab.history.orders import between
+from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import normal_quantile
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+__all__ = ["Money", "Part", "ends_of", "money_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One line between revenue and profit.
+
+    Attributes
+    ----------
+    key, label : str
+    amounts : mapping of int to float
+        Amount of each period looked at, in the currency, to the cent; empty where it is not known.
+    each : mapping of int to array of shape (n,)
+        What each customer adds to it.
+    add : str
+        What to add so that it is known; empty where it is.
+    """
+
+    key: str
+    label: str
+    amounts: Mapping[int, float]
+    each: Mapping[int, Array]
+    add: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Money:
+    """Revenue, costs and profit.
+
+    Attributes
+    ----------
+    customers : array of str, shape (n,)
+        Everybody who brought or cost anything in the periods looked at, ordered.
+    parts : list of Part
+        Revenue, cost of goods, gross margin, cost of contacts, of acquisition and of serving, and profit.
+    """
+
+    customers: Array
+    parts: list[Part]
+
+    def of(self, key: str) -> Part:
+        """One line."""
+        return next(part for part in self.parts if part.key == key)
+
+    def influence(self, key: str, number: int) -> tuple[float, Array] | None:
+        """Amount of a period, and how much each customer moves it; None where it is not known."""
+        part = self.of(key)
+        return (part.amounts[number], part.each[number]) if number in part.amounts else None
+
+
+def money_of(board: Board, serve_cost: float | None = None) -> Money:
+    """Work out what is left of revenue after the costs that the data set knows.
+
+    Parameters
+    ----------
+    board : Board
+    serve_cost : float, optional
+        Cost of serving one order, in the currency.
+
+    Returns
+    -------
+    Money
+        Profit is gross margin less the other costs that are known; it is not known where the gross margin is not.
+    """
+    numbers = [n for n in dict.fromkeys((board.now, board.last, board.year)) if n is not None]
+    contacts = _contacts(board, numbers)
+    won = _acquisition(board, numbers)
+    ids = np.array(sorted({*board.people.customers, *_ids(contacts), *_ids(won)}), dtype=object)
+
+    def wide(values: Array) -> Array:
+        out = np.zeros(len(ids))
+        out[np.searchsorted(ids, board.people.customers)] = values
+        return out
+
+    def summed(key: str, label: str, add: str) -> Part:
+        found = {n: board.influence(key, n) for n in numbers}
+        # The engine's sums are exact to the cent; those of floats are not.
+        amounts = {n: board.value(key, n) for n in numbers}
+        known = {n: (amount, some[1]) for n, some in found.items() if some and (amount := amounts[n]) is not None}
+        return Part(
+            key, label, {n: a for n, (a, _) in known.items()}, {n: wide(e) for n, (_, e) in known.items()}, "" if known else add
+        )
+
+    revenue = summed("revenue", "Revenue", "")
+    margin = summed("margin", "Gross margin", "add products.unit_cost, or give the parameter 'margin'")
+    parts = [revenue]
+    goods = {n: margin.amounts[n] - revenue.amounts[n] for n in margin.amounts}
+    parts.append(Part("goods", "Cost of goods", goods, {n: margin.each[n] - revenue.each[n] for n in goods}, margin.add))
+    parts.append(margin)
+    add = "add the tables cells (cost_per_contact) and contacts"
+    parts.append(_costs("contacts", "Cost of contacts", contacts, ids, numbers, add, _fixed(board, numbers)))
+    parts.append(
+        _costs("acquisition", "Cost of acquisition", won, ids, numbers, "add customers.acquired_at and acquisition_cost")
+    )
+    served = {}
+    if serve_cost is not None:
+        served = {n: -serve_cost * wide(orders) for n in numbers if (orders := board.people.of(n, "orders")) is not None}
+    parts.append(
+        Part(
+            "serving", "Cost to serve", {n: float(round(each.sum(), 2)) for n, each in served.items()}, served,
+            "" if served else "give the parameter 'serve_cost', the cost of serving one order",
+        )
+    )  # fmt: skip
+    others = [part for part in parts if part.key in ("contacts", "acquisition", "serving")]
+    profit = {n: margin.amounts[n] + sum(part.amounts.get(n, 0.0) for part in others) for n in margin.amounts}
+    each = {n: margin.each[n] + sum(part.each.get(n, np.zeros(len(ids))) for part in others) for n in profit}
+    parts.append(Part("profit", "Profit after the costs that are known", profit, each, "" if profit else margin.add))
+    return Money(ids, parts)
+
+
+def ends_of(value: float, moved: Array, level: float, kind: str = "money") -> tuple[float, float]:
+    """Interval of a measure over customers, from how much each moves it."""
+    return interval_of(value, float((moved**2).sum()), kind, normal_quantile(level))
+
+
+# How.
+
+
+def _costs(
+    key: str, label: str, frame: pd.DataFrame | None, ids: Array, numbers: list[int], add: str, fixed: Mapping[int, Decimal] | None = None
+) -> Part:  # fmt: skip
+    if frame is None:
+        return Part(key, label, {}, {}, add)
+    amounts, each = {}, {}
+    for n in numbers:
+        some = frame[frame["number"] == n]
+        amounts[n] = -float(sum(some["cost"], Decimal(0)) + (fixed or {}).get(n, Decimal(0)))
+        values = np.zeros(len(ids))
+        values[np.searchsorted(ids, some["customer_id"].to_numpy(object))] = -some["cost"].astype(float)
+        each[n] = values
+    return Part(key, label, amounts, each)
+
+
+def _contacts(board: Board, numbers: list[int]) -> pd.DataFrame | None:
+    """number, customer_id and cost (exact) of contacts."""
+    data = board.data
+    if "contacts" not in data.tables or "cells" not in data.tables or "cost_per_contact" not in data.cells.columns:
+        return None
+    cells = data.cells.select(_cell="cell_id", cost="cost_per_contact")
+    return _by_period(board, numbers, data.contacts, cells)
+
+
+def _by_period(board: Board, numbers: list[int], contacts: ibis.Table, cells: ibis.Table) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    for n in numbers:
+        span = board.spans[n]
+        some = between(contacts.rename(ordered_at="contacted_at"), span.first, span.last)
+        joined = some.join(cells, some["cell_id"] == cells["_cell"])
+        joined = joined.filter(joined["cost"] > 0)
+        found = joined.group_by("customer_id").agg(cost=joined["cost"].sum()).to_pyarrow().to_pandas()
+        parts.append(found.sort_values("customer_id", ignore_index=True).assign(number=n))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _fixed(board: Board, numbers: list[int]) -> dict[int, Decimal]:
+    """What cells cost whatever their size, in the period of their first contact."""
+    data = board.data
+    if "contacts" not in data.tables or "cells" not in data.tables or "fixed_cost" not in data.cells.columns:
+        return {}
+    begun = data.contacts.group_by("cell_id").agg(day=data.contacts["contacted_at"].min().date())
+    fixed = data.cells.select(_cell="cell_id", fixed="fixed_cost")
+    joined = begun.join(fixed, begun["cell_id"] == fixed["_cell"])
+    rows = joined.filter(joined["fixed"] > 0).select("cell_id", "day", "fixed").to_pyarrow().to_pylist()
+    return {
+        n: sum((row["fixed"] for row in rows if board.spans[n].first <= row["day"] <= board.spans[n].last), Decimal(0))
+        for n in numbers
+    }
+
+
+def _acquisition(board: Board, numbers: list[int]) -> pd.DataFrame | None:
+    """number, customer_id and cost (exact) of customers who were won."""
+    import pandas as pd
+
+    data = board.data
+    if "customers" not in data.tables or not {"acquired_at", "acquisition_cost"} <= set(data.customers.columns):
+        return None
+    people = data.customers
+    known = people.filter(people["acquisition_cost"] > 0).select("customer_id", "acquired_at", cost="acquisition_cost")
+    frame = known.to_pyarrow().to_pandas().sort_values("customer_id", ignore_index=True)
+    parts = []
+    for n in numbers:
+        span = board.spans[n]
+        inside = [day is not None and day == day and span.first <= day <= span.last for day in frame["acquired_at"]]
+        parts.append(frame.loc[inside, ["customer_id", "cost"]].assign(number=n))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ids(frame: pd.DataFrame | None) -> list[str]:
+    return [] if frame is None else list(frame["customer_id"])

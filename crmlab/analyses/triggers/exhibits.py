@@ -1,0 +1,154 @@
+"""Tables and charts of triggers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.triggers.rules import TRIGGERS
+from crmlab.page.format import Format
+from crmlab.page.result import Chart, Column, Table
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["precision_chart", "today_chart", "triggers_table", "weeks_chart"]
+
+
+_LABELS = {trigger.name: trigger.label for trigger in TRIGGERS}
+
+
+def triggers_table(table: pd.DataFrame, form: Format, level: float, window: int, min_group: int) -> Table:
+    """Each trigger with its rule, its count today, and how often it was right."""
+    few = table["customers"].between(1, min_group - 1)
+    shown = table.assign(
+        customers=[f"under {min_group}" if small else form.count(n) for small, n in zip(few, table["customers"], strict=True)]
+    )
+    columns = {
+        "label": Column("Trigger"),
+        "rule": Column("Rule"),
+        "customers": Column("Customers now"),
+        "predicts": Column("Predicts"),
+        "true": Column("Came true", "share", "true_low", "true_high"),
+        "tested": Column("Judged on", "count"),
+        "advice": Column("What to do"),
+    }
+    caption = (
+        f"The triggers. Came true: share of past moments after which what is predicted came within {window} days; small figures are "
+        f"{form.share(level)} intervals."
+    )
+    return Table(caption, shown, columns, form)
+
+
+def today_chart(table: pd.DataFrame, form: Format, min_group: int) -> Chart:
+    """Customers with a moment now, by trigger."""
+    frame = table[["name", "label", "customers", "advice"]].copy()
+    frame["customers"] = frame["customers"].mask(frame["customers"].between(1, min_group - 1))
+    frame = frame.sort_values("customers", ascending=False, na_position="last", kind="stable", ignore_index=True)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        top = max(float(frame["customers"].max()), 1.0) if frame["customers"].notna().any() else 1.0
+        for i, row in enumerate(frame.to_dict("records")):
+            place = len(frame) - 1 - i
+            known = row["customers"] == row["customers"]
+            ax.barh(place, row["customers"] if known else 0, 0.62, color=color("accent"))
+            words = f"{form.count(row['customers'])}: {row['advice']}" if known else f"under {min_group}"
+            ax.annotate(
+                words,
+                (row["customers"] if known else 0, place),
+                (6, 0),
+                textcoords="offset points",
+                va="center",
+                color=color("muted"),
+                fontsize=9,
+            )
+        ax.set_yticks(range(len(frame)), list(frame["label"])[::-1], color=color("ink"))
+        ax.set_xlim(0, 1.9 * top)
+        ax.set_xticks([])
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    first = frame.iloc[0]
+    return Chart(
+        "Customers with a moment to act on now, by trigger, and what to do. One customer may have several.",
+        f"Bars of customers for {len(frame)} triggers; “{first['label']}” has the most.",
+        draw,
+        frame,
+        (8, 0.42 * len(frame) + 0.4),
+    )
+
+
+def precision_chart(table: pd.DataFrame, form: Format, level: float, window: int) -> Chart:
+    """How often what a trigger predicts came true."""
+    frame = table[table["tested"] > 0][["label", "predicts", "tested", "true", "true_low", "true_high"]].reset_index(drop=True)
+
+    def draw(figure: Figure) -> None:
+        ax = figure.add_subplot()
+        for i, row in enumerate(frame.to_dict("records")):
+            place = len(frame) - 1 - i
+            ax.plot([row["true_low"], row["true_high"]], [place, place], color=color("accent"), linewidth=5, alpha=0.35)
+            ax.plot(row["true"], place, "o", color=color("accent"), markersize=7)
+            words = f"{form.share(row['true'])}: {row['predicts']}"
+            ax.annotate(
+                words,
+                (row["true_high"], place),
+                (9, 0),
+                textcoords="offset points",
+                va="center",
+                color=color("muted"),
+                fontsize=9,
+            )
+        ax.set_yticks(range(len(frame)), list(frame["label"])[::-1], color=color("ink"))
+        ax.set_xlim(0, 1.45)
+        ax.set_ylim(-0.6, max(len(frame), 1) - 0.4)
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0], [form.share(tick, 0) for tick in (0, 0.25, 0.5, 0.75, 1)])
+        ax.xaxis.grid(visible=True)
+        ax.spines[["left", "bottom"]].set_visible(False)
+
+    return Chart(
+        f"How often what a trigger predicts came true within {window} days of past moments ({form.share(level)} intervals).",
+        f"Dots with intervals of the share that came true, for {len(frame)} triggers.",
+        draw,
+        frame,
+        (8, 0.42 * max(len(frame), 1) + 0.5),
+    )
+
+
+def weeks_chart(past: pd.DataFrame, split: pd.Timestamp, today: pd.Timestamp, form: Format, min_group: int) -> Chart:
+    """Moments by week, one small picture per trigger."""
+    weeks = int((today - split).days // 7)
+    place = ((past["at"] - split).dt.days - 1) // 7
+    every = pd.MultiIndex.from_product([list(_LABELS), range(weeks)], names=["trigger", "week"])
+    counts = past.assign(week=place).groupby(["trigger", "week"]).size().reindex(every, fill_value=0)
+    frame = counts.rename("moments").reset_index()
+    frame["from"] = split + pd.to_timedelta(7 * frame["week"] + 1, unit="D")
+    frame["moments"] = frame["moments"].astype(float).mask(frame["moments"].between(1, min_group - 1))
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.dates import AutoDateLocator, date2num, num2date
+
+        axes = figure.subplots(2, 4, sharex=True)
+        for ax, (name, label) in zip(axes.flat, _LABELS.items(), strict=False):
+            some = frame[frame["trigger"] == name]
+            ax.bar(date2num(some["from"]), some["moments"].fillna(0), width=6, color=color("accent"))
+            ax.set_title(label, fontsize=9)
+            ax.yaxis.get_major_locator().set_params(nbins=3, integer=True)
+            ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
+            ax.yaxis.grid(visible=True)
+            ax.spines["left"].set_visible(False)
+            ax.xaxis.set_major_locator(AutoDateLocator(minticks=1, maxticks=3))
+            ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
+            ax.tick_params(axis="x", labelsize=9)
+        for ax in np.ravel(axes)[len(_LABELS) :]:
+            ax.set_visible(False)
+
+    return Chart(
+        f"Moments by week since {form.day(split.date())}, each with its own scale. Weeks with fewer than {min_group} are not drawn.",
+        f"Small bar charts of the number of moments per week over {weeks} weeks, one for each of {len(_LABELS)} triggers.",
+        draw,
+        frame,
+        (8, 3.4),
+    )

@@ -1,0 +1,275 @@
+"""The moments at which to act, told from each customer's own rhythm.
+
+A trigger fires once, on a day: so long after a purchase without the next one, or on the day of a purchase. What a rule needs to
+know of the base (usual gaps, a model) is learnt up to a date, so that earlier moments can be judged without hindsight.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crmlab.errors import ConvergenceError, ModelError
+from crmlab.history.orders import between
+from crmlab.models.btyd.bg_nbd import BGNBD
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["COUNTS", "FEWEST_REBUYS", "TRIGGERS", "Learnt", "Trigger", "learn", "moments", "occasions_of", "rebuys_of"]
+
+
+COUNTS = (5, 10, 20, 50)  # purchases that are worth a thank-you
+FEWEST_REBUYS = 20  # gaps between purchases of one product, below which its rhythm is not known
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What the rules know of a base up to a date.
+
+    Attributes
+    ----------
+    until : Timestamp
+    second : float
+        Days from the first purchase to the second, median of those that came.
+    lapse : float
+        Gap beyond which a customer counts as lapsed: 90 % quantile of those that ended.
+    spend : float
+        Spend that one customer in ten has passed.
+    model : BGNBD or None
+        None where it cannot be fitted.
+    rebuys : Series
+        Median days until a product is bought again, by product.
+    """
+
+    until: pd.Timestamp
+    second: float
+    lapse: float
+    spend: float
+    model: BGNBD | None
+    rebuys: pd.Series
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One trigger: its rule and what it predicts, in words, and how its moments are found.
+
+    ``buys`` says whether it predicts a purchase within the window, or that none comes.
+    """
+
+    name: str
+    label: str
+    rule: Callable[[Learnt, float], str]
+    buys: bool
+    advice: str
+    find: Callable[[pd.DataFrame, pd.DataFrame, Learnt, float], pd.DataFrame]
+
+
+def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
+    """Purchase occasions with what is known on their day.
+
+    Parameters
+    ----------
+    waits : DataFrame
+        Of :func:`crmlab.history.customers.gaps`.
+    spend : DataFrame
+        customer_id, day, spend of each occasion.
+
+    Returns
+    -------
+    DataFrame
+        Ordered by customer and day: customer_id, day, number, spend, first (day of the first occasion), before (gap to the
+        occasion before), usual (mean of the gaps so far, missing for the first), total (spend so far), next (day of the next
+        occasion, missing where none came).
+    """
+    paid = spend.assign(day=pd.to_datetime(spend["day"]))
+    frame = waits.assign(day=pd.to_datetime(waits["day"])).merge(paid, "left", ["customer_id", "day"])
+    frame = frame.sort_values(["customer_id", "day"], kind="stable", ignore_index=True)
+    by = frame.groupby("customer_id", sort=False)
+    frame["first"] = by["day"].transform("min")
+    frame["before"] = by["day"].diff().dt.days
+    frame["usual"] = (frame["day"] - frame["first"]).dt.days / (frame["number"] - 1).where(frame["number"] > 1)
+    frame["total"] = by["spend"].cumsum()
+    frame["next"] = (frame["day"] + pd.to_timedelta(frame["gap"], unit="D")).where(frame["ended"])
+    return frame.drop(columns=["gap", "ended"])
+
+
+def rebuys_of(data: Dataset, until: dt.date) -> pd.DataFrame:
+    """Days on which each customer bought each product, with the day it was bought next: customer_id, product_id, day, next."""
+    if "order_lines" not in data.tables:
+        return pd.DataFrame({"customer_id": [], "product_id": [], "day": pd.to_datetime([]), "next": pd.to_datetime([])})
+    lines = between(data.order_lines, None, until)
+    bought = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date()).distinct()
+    frame = bought.to_pandas().assign(day=lambda f: pd.to_datetime(f["day"]))
+    frame = frame.sort_values(["customer_id", "product_id", "day"], kind="stable", ignore_index=True)
+    frame["next"] = frame.groupby(["customer_id", "product_id"], sort=False)["day"].shift(-1)
+    return frame
+
+
+def learn(occasions: pd.DataFrame, rebuys: pd.DataFrame, until: pd.Timestamp, seed: int = 0) -> Learnt:
+    """Learn what the rules need from what was known on a date.
+
+    Parameters
+    ----------
+    occasions, rebuys : DataFrame
+        Of :func:`occasions_of` and :func:`rebuys_of`.
+    until : Timestamp
+    seed : int
+
+    Returns
+    -------
+    Learnt
+    """
+    known = occasions[occasions["day"] <= until]
+    gap = (known["next"].where(known["next"] <= until) - known["day"]).dt.days
+    last = known.groupby("customer_id", sort=True).tail(1)
+    ended = gap.dropna()
+    summary = pd.DataFrame(
+        {
+            "frequency": last["number"] - 1,
+            "recency": (last["day"] - last["first"]).dt.days.astype(float),
+            "T": (until - last["first"]).dt.days.astype(float),
+        }
+    )
+    try:
+        model: BGNBD | None = BGNBD(seed=seed).fit(summary)
+    except (ModelError, ConvergenceError):
+        model = None
+    again = rebuys[(rebuys["day"] <= until) & (rebuys["next"] <= until)]
+    wait = (again["next"] - again["day"]).dt.days.groupby(again["product_id"])
+    usual = wait.median()[wait.size() >= FEWEST_REBUYS]
+    return Learnt(
+        until,
+        float(gap[known["number"] == 1].median()),
+        float(ended.quantile(0.9)) if len(ended) else float("nan"),
+        float(last["total"].quantile(0.9)),
+        model,
+        usual,
+    )
+
+
+def _after(frame: pd.DataFrame, wait: Any) -> pd.DataFrame:
+    """Moments so many days after a purchase, where the next one had not come by then."""
+    days = pd.Series(np.asarray(wait, dtype=float), index=frame.index)
+    known = days.notna() & np.isfinite(days) & (days < 20_000)
+    some, days = frame[known], days[known]
+    at = some["day"] + pd.to_timedelta(np.ceil(days), unit="D")
+    still = some["next"].isna() | (some["next"] > at)
+    return some.assign(at=at)[still]
+
+
+def _overdue(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:
+    if learnt.model is None:
+        return frame.iloc[:0].assign(at=pd.NaT)
+    age = (frame["day"] - frame["first"]).dt.days.astype(float)
+    states = pd.DataFrame({"frequency": frame["number"] - 1, "recency": age, "T": age})
+    return _after(frame, learnt.model.next_purchase(states, q).to_numpy())
+
+
+def _slowing(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
+    some = frame[frame["number"] >= 3]
+    return _after(some, 2 * some["usual"].to_numpy())
+
+
+def _reactivated(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
+    some = frame[frame["before"] > learnt.lapse]
+    return some.assign(at=some["day"])
+
+
+def _second(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
+    some = frame[frame["number"] == 1]
+    return _after(some, np.full(len(some), learnt.second))
+
+
+def _threshold(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
+    passed = (frame["total"] >= learnt.spend) & (frame["total"] - frame["spend"] < learnt.spend)
+    some = frame[frame["number"].isin(COUNTS) | passed]
+    return some.assign(at=some["day"])
+
+
+def _anniversary(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
+    # The last purchase before each anniversary of the first: a week ahead of it there is time to write.
+    out = []
+    for years in range(1, 40):
+        at = frame["first"] + pd.to_timedelta(365 * years - 7, unit="D")
+        held = (frame["day"] <= at) & (frame["next"].isna() | (frame["next"] > at))
+        if not (at <= learnt.until + pd.Timedelta(days=400)).any():
+            break
+        out.append(frame.assign(at=at)[held])
+    return pd.concat(out) if out else frame.iloc[:0].assign(at=pd.NaT)
+
+
+def _product(_: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
+    # Only who has bought it again before is taken to use it up.
+    counts = rebuys.groupby(["customer_id", "product_id"], sort=False).cumcount()
+    some = rebuys[(counts >= 1) & rebuys["product_id"].isin(learnt.rebuys.index)]
+    return _after(some, some["product_id"].map(learnt.rebuys).to_numpy())
+
+
+TRIGGERS = (
+    Trigger(
+        "overdue", "Overdue",
+        lambda learnt, q: f"no purchase by the day by which one was expected with {100 * q:.0f} % (BG/NBD, after the last purchase)",
+        False, "ask what is wrong; make it easy to return", _overdue,
+    ),
+    Trigger(
+        "slowing", "Slowing down",
+        lambda learnt, q: "silent for twice their own usual gap, after three purchases or more",
+        False, "remind them before the habit is gone", _slowing,
+    ),
+    Trigger(
+        "second", "Second purchase due",
+        lambda learnt, q: f"{learnt.second:.0f} days after the first purchase, the usual time to the second, and no second yet",
+        True, "help them to a second purchase", _second,
+    ),
+    Trigger(
+        "reactivated", "Just come back",
+        lambda learnt, q: f"a purchase after a gap of more than {learnt.lapse:.0f} days, longer than nine in ten gaps",
+        True, "welcome them back", _reactivated,
+    ),
+    Trigger(
+        "threshold", "A mark was passed",
+        lambda learnt, q: f"purchase number {', '.join(map(str, COUNTS))}, or spend of {learnt.spend:,.0f} in all (one in ten is past it)",
+        True, "thank them", _threshold,
+    ),
+    Trigger(
+        "anniversary", "Anniversary ahead",
+        lambda learnt, q: "a week before the day of the first purchase comes round",
+        True, "congratulate them", _anniversary,
+    ),
+    Trigger(
+        "product", "Product due again",
+        lambda learnt, q: "a product that they have bought again before, after its usual time between purchases",
+        True, "offer the product", _product,
+    ),
+)  # fmt: skip
+
+
+def moments(trigger: Trigger, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float = 0.8) -> pd.DataFrame:
+    """Find all moments of a trigger.
+
+    Parameters
+    ----------
+    trigger : Trigger
+    occasions, rebuys : DataFrame
+    learnt : Learnt
+    q : float
+        Quantile of the predicted next purchase beyond which a customer is overdue.
+
+    Returns
+    -------
+    DataFrame
+        customer_id, at (the day it fired), next (day of the next purchase of the customer or, for a product, of the product;
+        missing where none came), and product_id where it is about a product. Ordered by customer and day.
+    """
+    found = trigger.find(occasions, rebuys, learnt, q)
+    if "product_id" not in found.columns:
+        found = found.assign(product_id="")
+    return found[["customer_id", "product_id", "at", "next"]].sort_values(
+        ["customer_id", "product_id", "at"], ignore_index=True
+    )

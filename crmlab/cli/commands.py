@@ -1,0 +1,308 @@
+"""The ``crmlab`` command. Heavy imports happen inside functions, so that ``crmlab --help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from crmlab import __version__
+from crmlab.cli.campaigns import campaign
+from crmlab.cli.errors import show_errors
+from crmlab.cli.publish import publish_command
+
+if TYPE_CHECKING:
+    from crmlab.data.descriptor import Descriptor
+    from crmlab.data.reading.cleaning import LedgerRow
+    from crmlab.errors import CrmlabError
+    from crmlab.report.jobs import Order
+
+__all__ = ["F", "check", "describe", "diff", "history", "lab", "list_", "main", "new", "render", "rerun", "run"]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _run_options(function: F) -> F:
+    """Add the options that all commands have which run notebooks."""
+    options = (
+        click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports."),
+        click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run."),
+        click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at a time."),
+        click.option("--force", is_flag=True, help="Run even what is up to date."),
+        click.option("--cell-deadline", type=click.FloatRange(min=1), help="Seconds that one cell may take."),
+        click.option("--run-deadline", type=click.FloatRange(min=1), help="Seconds that one notebook may take."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="crmlab")
+def main() -> None:
+    """Customer analytics from your own order history: reports that a manager acts on.
+
+    Start with: crmlab run --data shop
+    """
+
+
+@main.command("list")
+@show_errors
+def list_() -> None:
+    """List the reports and the data sets that there are."""
+    from crmlab.data.catalog import dataset_names, load
+    from crmlab.report import registry
+
+    click.echo("Reports (crmlab describe NAME)")
+    names = registry.report_names()
+    width = max(map(len, [*names, *dataset_names()]), default=0)
+    for name in names:
+        click.echo(f"  {name:<{width}}  {registry.question(name)}")
+    click.echo("Data sets (crmlab check NAME)")
+    for name in dataset_names():
+        descriptor = load(name)
+        click.echo(f"  {name:<{width}}  {descriptor.description or descriptor.title}")
+
+
+@main.command()
+@click.argument("name")
+@show_errors
+def describe(name: str) -> None:
+    """Say what a report answers, what it needs, and its parameters."""
+    import inspect
+
+    from crmlab.page.params import REQUIRED, specs
+    from crmlab.report import registry
+
+    module = registry.analysis(name)
+    click.echo(registry.question(name))
+    click.echo(f"\n{inspect.getdoc(module)}\n")
+    click.echo(f"Needs: {', '.join(module.NEEDS)}")
+    click.echo("Parameters (-p name=value):")
+    known = specs(module.Params)
+    width = max((len(spec.name) for spec in known), default=0)
+    for spec in known:
+        default = "required" if spec.default is REQUIRED else f"default {spec.default!r}"
+        click.echo(f"  {spec.name:<{width}}  {spec.type_name}, {default}: {spec.help}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="Name of the data set; default: that of the file.")
+@show_errors
+def new(file: Path, name: str | None) -> None:
+    """Look at your own FILE and write data/NAME.toml with the best guess of its columns."""
+    from crmlab.data import guess
+
+    seen = guess.look(file)
+    path = guess.write(file, name=name)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    click.echo(f"Wrote {shown}")
+    for doubt in seen.doubts:
+        click.echo(f"  unsure: {doubt}")
+    click.echo(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
+
+
+@main.command()
+@click.argument("data")
+@show_errors
+def check(data: str) -> None:
+    """Read a data set and say what was read, what was dropped, and what is wrong."""
+    from crmlab.data.catalog import load
+    from crmlab.data.dataset import check_source, open_dataset
+
+    descriptor = load(data)
+    problems: list[CrmlabError] = []
+    if descriptor.kind in ("postgres", "spark"):
+        rows = list(open_dataset(data, "spark" if descriptor.kind == "spark" else None).ledger)
+    else:
+        rows, problems = check_source(descriptor)
+    _show_read(descriptor, rows)
+    if problems:
+        _show_problems(problems)
+        sys.exit(1)
+    _show_ready(data, descriptor)
+
+
+def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
+    from crmlab.data.reading.cleaning import REASONS
+
+    click.echo(f"{descriptor.title} ({descriptor.where})")
+    for table in dict.fromkeys(row.table for row in rows):
+        mine = [row for row in rows if row.table == table]
+        click.echo(f"  {table}: {sum(row.rows for row in mine):,} rows read")
+        for row in mine:
+            words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
+            amount = "" if row.amount is None else f", adding up to {float(row.amount):,.2f}"
+            click.echo(f"    {row.rows:>12,}  {words}{amount}")
+
+
+def _show_problems(problems: list[CrmlabError]) -> None:
+    click.echo(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}:", err=True)
+    for problem in problems:
+        click.echo(f"  - {problem}", err=True)
+
+
+def _show_ready(data: str, descriptor: Descriptor) -> None:
+    from crmlab.data.dataset import open_dataset
+    from crmlab.history.orders import history
+    from crmlab.report.jobs import Order, plan_jobs
+
+    dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
+    if "orders" in dataset.tables:
+        first, last = history(dataset.orders)
+        customers = dataset.orders.select("customer_id").distinct().count().execute()
+        click.echo(f"  Orders from {first} to {last}, {customers:,} customers")
+    unnamed = 'not named (add currency = "EUR" to the TOML file)'
+    click.echo(f"  Currency: {descriptor.currency or unnamed}")
+    click.echo(f"  Tables: {', '.join(dataset.tables)}")
+    for job in plan_jobs(Order(data), dataset.tables):
+        click.echo(f"  {'no ' if job.skipped else 'yes'}  {job.name}{': ' + job.skipped if job.skipped else ''}")
+    click.echo(f"No problems. Next: crmlab run --data {data}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", help="Data set: a name, or the path of a TOML file.  [default: shop]")
+@click.option("--plan", help="A named set of runs: plans/NAME.toml.")
+@click.option("-p", "params", multiple=True, metavar="KEY=VALUE", help="A parameter; may be given several times.")
+@_run_options
+@show_errors
+def run(names: tuple[str, ...], data: str | None, plan: str | None, params: tuple[str, ...], **options: Any) -> None:
+    """Run reports (all, or those NAMED) and render them as pages. What is up to date is not run again."""
+    from crmlab.report.jobs import Order, load_plan
+    from crmlab.report.params import assignments
+
+    if plan and (names or data or params):
+        raise click.UsageError("--plan says what to run: leave out names, --data and -p.")
+    orders = load_plan(plan) if plan else [Order(data or "shop", names, assignments(params))]
+    _run(orders, named=bool(names or plan), **options)
+
+
+def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
+    """Run orders with progress; leaves with 1 where a report that was asked for is missing, with 130 after Ctrl-C."""
+    import signal
+
+    from crmlab.report.progress import Progress
+    from crmlab.report.runner import Settings, run_reports
+
+    # A polite kill ends like Ctrl-C: kernels are stopped and records written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Progress() as progress:
+        told: dict[str, Any] = {"on_start": progress.started, "on_end": progress.ended, "on_wait": progress.waiting}
+        records = run_reports(orders, Settings(**options, **told))
+    for name in dict.fromkeys(record.dataset for record in records if record.ok):
+        click.echo(str(options["out"] / name / "index.html"))
+    # Asked for by name: everything must be made. Asked for all: what the data do not allow is no failure.
+    failed = [record for record in records if not record.ok and (named or record.status != "skipped")]
+    if any(record.status == "cancelled" for record in records):
+        click.echo("crmlab: stopped.", err=True)
+        sys.exit(130)
+    if failed or not any(record.ok for record in records):
+        click.echo(f"crmlab: {len(failed)} of {len(records)} reports could not be made.", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("record", type=click.Path(path_type=Path))
+@_run_options
+@show_errors
+def rerun(record: Path, **options: Any) -> None:
+    """Make the report of a run.json again, and say what differs."""
+    from crmlab.report.reruns import rerun as make_again
+    from crmlab.report.runner import Settings
+
+    options.pop("engine"), options.pop("force")
+    made = make_again(record, Settings(**options))
+    if not made.record.ok:
+        click.echo(f"crmlab: {made.record.reason}", err=True)
+        sys.exit(1)
+    click.echo(f"{len(made.same)} files have the same bytes.")
+    for words, names in (("differ", made.changed), ("are not made any more", made.missing), ("are new", made.added)):
+        if names:
+            click.echo(f"{len(names)} files {words}: {', '.join(names)}")
+    for reason in made.reasons:
+        click.echo(f"  {reason}")
+    sys.exit(0 if made.identical else 1)
+
+
+@main.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Show what did not move as well.")
+@show_errors
+def diff(first: Path, second: Path, everything: bool) -> None:
+    """Compare the metrics of two runs (run.json or report folders): what moved, beyond its interval or within."""
+    from crmlab.page.format import Format
+    from crmlab.report.changes import VERDICTS, compare, differences, kind_of
+    from crmlab.report.records import read_record
+
+    old, new = read_record(first), read_record(second)
+    form = Format()
+    for reason in differences(old, new):
+        click.echo(reason)
+    changes = compare(old.metrics, new.metrics)
+    shown = [change for change in changes if everything or change.verdict != "same"]
+    width = max((len(change.name) for change in shown), default=0)
+    for change in shown:
+        before, after = (form.write(value, kind_of(change.unit)) for value in (change.before, change.after))
+        click.echo(f"  {change.name:<{width}}  {before:>10} → {after:>10}  {VERDICTS[change.verdict]}")
+    same = sum(change.verdict == "same" for change in changes)
+    click.echo(
+        f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals."
+    )
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--data", default="shop", show_default=True, help="Data set.")
+@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
+@show_errors
+def history(names: tuple[str, ...], data: str, out: Path) -> None:
+    """List the runs of a data set's reports, oldest first."""
+    from crmlab.report.records import history as records_of
+
+    stem = Path(data).stem if data.endswith(".toml") else data
+    for record in records_of(out / stem):
+        if not names or record.report in names:
+            reason = f"  {record.reason}" if record.reason else ""
+            click.echo(f"{record.started[:19]}  {record.place:<20} {record.status:<12} {record.seconds:7.1f} s{reason}")
+
+
+@main.command()
+@click.option("--data", "names", multiple=True, help="Data set; default: every one in the folder.")
+@click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports.")
+@click.option("--pdf", is_flag=True, help="Print every report to PDF as well (needs Chromium).")
+@show_errors
+def render(names: tuple[str, ...], out: Path, pdf: bool) -> None:
+    """Render pages anew from executed notebooks, without running them."""
+    from crmlab.report.pdf import to_pdf
+    from crmlab.report.site import render_again
+
+    for path in render_again(out, names):
+        click.echo(str(path))
+        for page in sorted(path.parent.glob("*/report.html")) if pdf else []:
+            click.echo(str(to_pdf(page)))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1)
+@show_errors
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab in notebooks/."""
+    import subprocess
+
+    from crmlab.data.project import home
+
+    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(home() / "notebooks"), *arguments]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+main.add_command(campaign)
+main.add_command(publish_command)
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""Analyses of the same form, built from the public steps of others."""

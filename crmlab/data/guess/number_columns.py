@@ -1,0 +1,144 @@
+"""Tries the values of a column as numbers, by the rules of :mod:`crmlab.data.reading.parse`, so that it can read the guess."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+__all__ = ["Numbers", "currencies", "number", "numbers"]
+
+
+_GAP = "[ \u00a0\u202f\u2009]"
+_CURRENCY = "(?:[A-Z]{0,3}[$¢£¤¥฿₠-₿]|[A-Z]{3}|kr|zł|Kč|Ft|Fr)"
+_LARGEST = 1e14  # of DECIMAL(18,4)
+
+
+def _forms(point: str, group: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The amounts that the reader takes from a program, and from people: see crmlab.data.reading.parse."""
+    groups = "|".join(f"(?:{sign}[0-9]{{3}})+" for sign in (group, _GAP, "['’]"))
+    digits = rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{groups}))(?:{point}[0-9]*)?|{point}[0-9]+)"
+    amount = f"{_GAP}*{_CURRENCY}?{_GAP}*{digits}{_GAP}*{_CURRENCY}?{_GAP}*"
+    people = (
+        rf"[+\-−]?{amount}",
+        rf"{_CURRENCY}{_GAP}*[+\-−]{_GAP}*{digits}",
+        rf"\({amount}\)",
+        f"{_CURRENCY}?{_GAP}*{digits}{_GAP}*-",
+    )
+    program = rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]{{1,2}})?"
+    return re.compile(program), re.compile("|".join(people))
+
+
+_FORMS = {".": _forms(r"\.", ","), ",": _forms(",", r"\.")}
+# Amounts to the eye, also in forms that the reader does not take: Rs. 12.50, 12,-.
+_TAKEN_OFF = re.compile(r"[\s€$£¥'’]|[A-Z]{3}$")
+_CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|NZD|JPY|CNY|INR|BRL|MXN|TRY"
+_LOOSE = re.compile(
+    rf"\(?[+\-−]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?|₹)?[+\-−]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Ft|Fr\.?|,-)?\)?-?"
+)
+_CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD"}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The values of a column as numbers.
+
+    Attributes
+    ----------
+    share : float
+        How many can be read.
+    loose : float
+        How many are amounts to the eye, such as (12.50).
+    decimal : str or None
+        The decimal sign; None: nothing tells, and a point is tried.
+    mixed : bool
+        Some values tell of a point and others of a comma.
+    unclear : str or None
+        The sign of values such as 1.234, where no other value tells what it means.
+    fractions : float
+        How many of those read are not whole.
+    """
+
+    share: float = 0.0
+    loose: float = 0.0
+    decimal: str | None = None
+    mixed: bool = False
+    unclear: str | None = None
+    fractions: float = 0.0
+
+
+def number(value: Any, decimal: str = ".") -> float | None:
+    """Read a value as the reader of data sets does; None where it cannot.
+
+    Examples
+    --------
+    >>> number("1.234,50 €", ","), number("1,234.50"), number("12,50")
+    (1234.5, 1234.5, None)
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float, Decimal)):
+        return None if math.isnan(value) else float(value)
+    if not isinstance(value, str) or len(value) > 60:
+        return None
+    text = value.strip()
+    program, people = _FORMS[decimal]
+    if program.fullmatch(text):
+        found = float(text.replace(decimal, "."))
+    elif people.fullmatch(text):
+        digits = re.sub(f"[^0-9{decimal}]", "", text).replace(decimal, ".")
+        found = -float(digits) if re.search("[-−(]", text) else float(digits)
+    else:
+        return None
+    return found if abs(found) < _LARGEST else None
+
+
+def numbers(values: Sequence[Any]) -> Numbers:
+    """Try the values of a column as numbers.
+
+    Examples
+    --------
+    >>> numbers(["1.234,50", "7,00"]).decimal
+    ','
+    """
+    filled = [value for value in values if value is not None]
+    amounts = [v for v in filled if isinstance(v, str) and len(v) <= 60 and _LOOSE.fullmatch(_TAKEN_OFF.sub("", v))]
+    signs = Counter(_sign(text) for text in amounts)
+    decided = "," if signs[","] > signs["."] else "." if signs["."] else None
+    read = [number(value, decided or ".") for value in filled]
+    good = [value for value in read if value is not None]
+    alike, total = set(amounts), max(len(filled), 1)
+    return Numbers(
+        share=len(good) / total,
+        loose=sum(n is not None or v in alike for v, n in zip(filled, read, strict=True)) / total,
+        decimal=decided,
+        mixed=bool(signs[","] and signs["."]),
+        unclear=None if decided else next((sign for sign in ".," if signs[f"{sign}?"]), None),
+        fractions=sum(not value.is_integer() for value in good) / max(len(good), 1),
+    )
+
+
+def _sign(text: str) -> str:
+    """What one number tells about the decimal sign: '.', ',', or '.?' and ',?' where it may group thousands."""
+    digits = re.sub(r"[^0-9.,]|,-$", "", text).rstrip(".,")
+    points, commas = digits.count("."), digits.count(",")
+    if points and commas:
+        return "." if digits.rfind(".") > digits.rfind(",") else ","
+    if points + commas == 0:
+        return ""
+    sign, other = (".", ",") if points else (",", ".")
+    if points + commas > 1:
+        return other
+    whole, _, part = digits.partition(sign)
+    return f"{sign}?" if len(part) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0") else sign
+
+
+def currencies(values: Iterable[Any]) -> set[str]:
+    """Return the currencies whose sign or code stands beside amounts, such as ``{"EUR"}``."""
+    texts = {value for value in values if isinstance(value, str) and len(value) <= 60}
+    found = {code for sign, code in _CURRENCIES.items() if any(sign in text for text in texts)}
+    return found | {code for code in _CODES.split("|") if any(re.search(rf"\b{code}\b", text) for text in texts)}

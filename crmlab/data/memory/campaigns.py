@@ -1,0 +1,419 @@
+"""The campaign memory: what was planned, launched and learnt, for ever. Written by ``crmlab campaign``, read by reports.
+
+Nothing is overwritten and nothing is deleted. Writing the same twice changes nothing, and of two writers at once neither loses
+anything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crmlab.data.memory.checks import check_codes, checked_cells, checked_people
+from crmlab.data.memory.events import Event, Header, Kind, make_event, read_rows
+from crmlab.data.memory.stores import Folder
+from crmlab.data.tables import CELLS
+from crmlab.errors import CampaignError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pandas as pd
+
+__all__ = ["COMPONENTS", "VARIABLE", "CampaignMemory", "CampaignReader", "Store", "cells_now", "fingerprint", "open_memory"]
+
+
+VARIABLE = "CRMLAB_CAMPAIGNS"
+
+
+def open_memory(place: str | os.PathLike[str] | None = None) -> CampaignMemory:
+    """Open the campaign memory.
+
+    Parameters
+    ----------
+    place : str or path, optional
+        A folder. Default: what the environment variable ``CRMLAB_CAMPAIGNS`` holds, a folder or the address of a Postgres
+        (``postgresql://…``); where it is not set, ``campaigns/`` in the folder of private data. It need not be there yet.
+
+    Returns
+    -------
+    CampaignMemory
+
+    Raises
+    ------
+    CampaignError
+        The address of a database was given as ``place``: addresses hold passwords and belong into the environment.
+    """
+    if place is not None:
+        # A path that was made of an address has lost one of its slashes.
+        if "://" in os.fspath(place) or os.fspath(place).startswith(("postgres:", "postgresql:")):
+            raise CampaignError.address_given()
+        return CampaignMemory(Folder(Path(place).expanduser()))
+    named = os.environ.get(VARIABLE, "").strip()
+    if "://" in named:
+        from crmlab.data.memory.stores import Postgres
+
+        return CampaignMemory(Postgres(VARIABLE))
+    from crmlab.data.project import home
+
+    return CampaignMemory(Folder(Path(named).expanduser() if named else home() / "data" / "private" / "campaigns"))
+
+
+def fingerprint(memory: CampaignMemory | None = None) -> str:
+    """Return a digest of everything in the memory; it changes with every event, and with nothing else.
+
+    Raises
+    ------
+    CampaignError
+        The memory cannot be read.
+    """
+    events = sorted(header.event_id for header in (memory or open_memory()).headers())
+    return hashlib.sha256(json.dumps(events).encode()).hexdigest()
+
+
+class CampaignReader:
+    """What can be read of a campaign memory. See :class:`~crmlab.data.memory.campaigns.CampaignMemory`."""
+
+    def __init__(self, store: Store):
+        self.store = store
+
+    def __repr__(self) -> str:
+        return f"CampaignMemory({self.store!r})"
+
+    def headers(self, campaign: str | None = None, kind: Kind | None = None) -> list[Header]:
+        """Return the headers of events, in the order of recording."""
+        found = [item for item in self.store.headers() if campaign in (None, item.campaign) and kind in (None, item.kind)]
+        return sorted(found, key=lambda header: (header.recorded_at, header.event_id))
+
+    def campaigns(self) -> pd.DataFrame:
+        """Return one row per campaign: ``campaign_id``, ``state``, ``cells``, ``people`` (assigned), ``looks``, ``last_at``."""
+        return self._overview(self.headers())
+
+    def _overview(self, headers: list[Header]) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = []
+        order = list(_STATES)
+        for name, mine in _by_campaign(headers).items():
+            state = _STATES[max((header.kind for header in mine), key=order.index)]
+            people = sum(header.rows for header in mine if header.kind == "launched")
+            looks = sum(header.kind == "results" for header in mine)
+            cells = cells_now(mine)
+            rows.append((name, state, 0 if cells is None else len(cells), people, looks, mine[-1].recorded_at))
+        return pd.DataFrame(rows, columns=["campaign_id", "state", "cells", "people", "looks", "last_at"])
+
+    def cells(self, campaign: str | None = None) -> pd.DataFrame:
+        """Return the cells as launched, else as last planned: the columns of the canonical table, and ``state``.
+
+        Raises
+        ------
+        CampaignError
+            There is no such campaign.
+        """
+        import pandas as pd
+
+        columns = [*(column.name for column in CELLS.columns), "state"]
+        frames = []
+        headers = self.headers()
+        overview, events = self._overview(headers), _by_campaign(headers)
+        self._known(campaign, overview)
+        for name, state in zip(overview["campaign_id"], overview["state"], strict=True):
+            found = cells_now(events[name]) if campaign in (None, name) else None
+            if found is not None:
+                frames.append(found.reindex(columns=columns[:-1]).assign(state=state).astype(object))
+        if not frames:
+            return pd.DataFrame(columns=columns)
+        return pd.concat(frames).sort_values(["campaign_id", "cell_id"], ignore_index=True).infer_objects()
+
+    def assignments(self, campaign: str) -> pd.DataFrame:
+        """Return who is in which cell, as launched: ``customer_id``, ``cell_id``, ``household_id``.
+
+        Raises
+        ------
+        CampaignError
+            The campaign was not launched from here, or the file is not as it was written.
+        """
+        launched = self.headers(campaign, "launched")
+        if not launched:
+            raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="launched")})
+        return self._rows(launched[0])
+
+    def plan_details(self, campaign: str) -> dict[str, Any]:
+        """Return what the last plan says beside its cells: salt, criteria of the list."""
+        planned = self.headers(campaign, "planned")
+        if not planned:
+            raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="planned")})
+        return dict(planned[-1].details)
+
+    def looks(self, campaign: str) -> int:
+        """Return how often results of a campaign have been recorded."""
+        return len(self.headers(campaign, "results"))
+
+    def results(self, campaign: str | None = None, *, last_only: bool = False) -> pd.DataFrame:
+        """Return results: ``campaign_id``, ``look`` (from 1), ``cell_id``, ``metric``, ``n`` and whatever was recorded.
+
+        Parameters
+        ----------
+        campaign : str, optional
+            Default: all.
+        last_only : bool
+            Only the last look of each campaign.
+        """
+        import pandas as pd
+
+        frames = []
+        for name, events in _by_campaign(self.headers(campaign, "results")).items():
+            mine = list(enumerate(events, start=1))
+            for look, header in mine[-1:] if last_only else mine:
+                frame = self._rows(header)
+                leading = {"campaign_id": name, "look": look}
+                said = {key: header.details.get(key) for key in ("as_of",) if key not in frame.columns}
+                frames.append(frame.drop(columns=[*leading], errors="ignore").assign(**said).astype(object).assign(**leading))
+        columns = ["campaign_id", "look", "cell_id", "metric", "n"]
+        if not frames:
+            return pd.DataFrame(columns=columns)
+        whole = pd.concat(frames, ignore_index=True).infer_objects()
+        rest = [name for name in whole.columns if name not in columns]
+        return whole[[*columns, *rest]].sort_values(["campaign_id", "look", "metric", "cell_id"], ignore_index=True)
+
+    def history(self, component: str = "offer", value: str | None = None) -> pd.DataFrame:
+        """Return the last results of every past cell that had a control, by one of its components.
+
+        Parameters
+        ----------
+        component : {"offer", "list", "creative", "channel"}
+        value : str, optional
+            Only cells with this offer (list, …).
+
+        Returns
+        -------
+        DataFrame
+            ``component``'s value as ``value``, then ``campaign_id``, ``cell_id``, ``control_cell_id``, ``metric``, ``n``,
+            ``look``, ``opens_on``, ``closes_on``, ``state`` and what was recorded; ordered by value, then by time.
+
+        Raises
+        ------
+        CampaignError
+            There is no such component.
+        """
+        if component not in COMPONENTS:
+            raise CampaignError.expected("The component of a history", f"one of {', '.join(COMPONENTS)}", component)
+        last, cells = self.results(last_only=True), self.cells()
+        about = cells[["campaign_id", "cell_id", "control_cell_id", component, "opens_on", "closes_on", "state"]]
+        about = about.rename(columns={component: "value"})
+        kept = last.drop(columns=[name for name in about.columns if name not in ("campaign_id", "cell_id")], errors="ignore")
+        joined = about.merge(kept, on=["campaign_id", "cell_id"])
+        joined = joined[joined["control_cell_id"].notna() & joined["value"].notna()]
+        if value is not None:
+            joined = joined[joined["value"] == value]
+        leading = [
+            "value",
+            "campaign_id",
+            "cell_id",
+            "control_cell_id",
+            "metric",
+            "n",
+            "look",
+            "opens_on",
+            "closes_on",
+            "state",
+        ]
+        joined = joined[[*leading, *(name for name in joined.columns if name not in leading)]]
+        return joined.sort_values(["value", "opens_on", "campaign_id", "cell_id", "metric"], ignore_index=True)
+
+    def _rows(self, header: Header) -> pd.DataFrame:
+        return read_rows(*self.store.content(header))
+
+    def _known(self, campaign: str | None, overview: pd.DataFrame) -> None:
+        if campaign is not None and campaign not in set(overview["campaign_id"]):
+            raise CampaignError.unknown(campaign, overview["campaign_id"])
+
+
+class CampaignMemory(CampaignReader):
+    """What was planned, launched and learnt.
+
+    Parameters
+    ----------
+    store : Store
+        A :class:`~crmlab.data.memory.stores.Folder` or a :class:`~crmlab.data.memory.stores.Postgres`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> cells = pd.DataFrame({"cell_id": ["a-1", "a-0"], "control_cell_id": ["a-0", None], "response_code": ["AYADH7", None]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     memory = open_memory(folder)
+    ...     event = memory.plan("a", cells)
+    ...     event == memory.plan("a", cells), memory.cells()["cell_id"].tolist()
+    (True, ['a-0', 'a-1'])
+    """
+
+    def plan(self, campaign: str, cells: pd.DataFrame, details: dict[str, Any] | None = None) -> str:
+        """Keep the plan of a campaign; a later plan takes the place of an earlier one until the launch.
+
+        Parameters
+        ----------
+        campaign : str
+        cells : DataFrame
+            Rows of the canonical table ``cells``; ``campaign_id`` may be left out.
+        details : dict, optional
+            Salt, criteria of the list and the like, as plain values.
+
+        Returns
+        -------
+        str
+            Identifier of the event.
+
+        Raises
+        ------
+        CampaignError
+            The cells do not make a test, a code is in use, or the campaign is launched and this is another plan.
+        """
+        mine = checked_cells(campaign, cells)
+        with self.store.exclusive():
+            known = self.headers()
+            check_codes(campaign, mine, known)
+            launched = next((header for header in known if header.kind == "launched" and header.campaign == campaign), None)
+            event = make_event("planned", campaign, _now(), cells=mine, details=details)
+            if launched is not None and all(header.event_id != event.header.event_id for header in known):
+                raise CampaignError.launched_already(campaign, launched.recorded_at)
+            return self._put(event)
+
+    def launch(
+        self, campaign: str, cells: pd.DataFrame, assignments: pd.DataFrame, details: dict[str, Any] | None = None
+    ) -> str:
+        """Fix for ever who is in which cell.
+
+        Parameters
+        ----------
+        campaign : str
+        cells : DataFrame
+            As of :meth:`plan`.
+        assignments : DataFrame
+            ``customer_id``, ``cell_id`` and, where known, ``household_id``; in any order.
+        details : dict, optional
+
+        Returns
+        -------
+        str
+            Identifier of the event: the same if the same was launched before.
+
+        Raises
+        ------
+        CampaignError
+            The cells do not make a test, a customer is assigned twice or to no cell of the campaign, or the campaign is
+            launched with other cells or other people.
+        """
+        mine, people = checked_cells(campaign, cells), checked_people(campaign, cells, assignments)
+        with self.store.exclusive():
+            known = self.headers()
+            check_codes(campaign, mine, known)
+            return self._put(make_event("launched", campaign, _now(), rows=people, cells=mine, details=details))
+
+    def record_results(
+        self,
+        campaign: str,
+        results: pd.DataFrame,
+        cells: pd.DataFrame | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> str:
+        """Add one look at the results of a campaign.
+
+        Parameters
+        ----------
+        campaign : str
+            Launched from here or known from elsewhere.
+        results : DataFrame
+            One row per cell and metric: ``cell_id``, ``metric``, ``n``, and any further numbers and texts, such as ``sum``,
+            ``square``, ``mean``, ``control_cell_id``, ``estimate``, ``low``, ``high``, ``level``, ``p_value``. ``cell`` and
+            ``control``, as ``compare_cells`` has them, are taken for ``cell_id`` and ``control_cell_id``.
+        cells : DataFrame, optional
+            Rows of the cells table, needed where the campaign was not planned here.
+        details : dict, optional
+            Such as ``as_of`` and ``data``: the same look at the same data is one event.
+
+        Returns
+        -------
+        str
+            Identifier of the event.
+
+        Raises
+        ------
+        CampaignError
+            A column is missing, a cell is unknown, the campaign is unknown and no cells are given, or it is closed.
+        """
+        frame = results.rename(columns={"cell": "cell_id", "control": "control_cell_id"})
+        for column in ("cell_id", "metric", "n"):
+            if column not in frame.columns:
+                raise CampaignError.missing_column(f"results of {campaign}", column, results.columns)
+        frame = frame.sort_values(["metric", "cell_id"], ignore_index=True)
+        with self.store.exclusive():
+            known = self.headers(campaign)
+            mine = checked_cells(campaign, cells) if cells is not None else cells_now(known)
+            if mine is None:
+                raise CampaignError.unknown(campaign, {header.campaign for header in self.headers()})
+            extra = sorted(set(frame["cell_id"].dropna()) - set(mine["cell_id"]))
+            if extra:
+                raise CampaignError.unknown_cells(campaign, extra, mine["cell_id"])
+            event = make_event("results", campaign, _now(), rows=frame, cells=mine, details=details)
+            closed = any(header.kind == "closed" for header in known)
+            if closed and all(header.event_id != event.header.event_id for header in known):
+                raise CampaignError.closed(campaign)
+            return self._put(event)
+
+    def close(self, campaign: str, note: str = "") -> str:
+        """Say that a campaign is over: no further results are taken."""
+        with self.store.exclusive():
+            if not self.headers(campaign):
+                raise CampaignError.unknown(campaign, {header.campaign for header in self.headers()})
+            known = self.headers(campaign, "closed")
+            return known[0].event_id if known else self._put(make_event("closed", campaign, _now(), details={"note": note}))
+
+    def _put(self, event: Event) -> str:
+        mine = event.header
+        if not self.store.put(event):
+            there = next(header for header in self.store.headers() if header.slot == mine.slot)
+            if there.event_id != mine.event_id:
+                raise CampaignError.launched_already(mine.campaign, there.recorded_at)
+        return mine.event_id
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+
+
+COMPONENTS = ("offer", "list", "creative", "channel")
+_STATES = {"planned": "planned", "launched": "launched", "results": "measured", "closed": "closed"}
+
+
+class Store(Protocol):
+    """Where events are kept."""
+
+    def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
+    def headers(self) -> list[Header]: ...  # noqa: D102
+    def content(self, header: Header) -> tuple[Any, str]: ...  # noqa: D102
+    def put(self, event: Event) -> bool: ...  # noqa: D102
+
+
+def cells_now(headers: list[Header]) -> pd.DataFrame | None:
+    """The cells of one campaign as launched, else as last planned, else as last measured."""
+    import pandas as pd
+
+    for kind in ("launched", "planned", "results"):
+        mine = [header for header in headers if header.kind == kind and header.cells]
+        if mine:
+            return pd.DataFrame(list(mine[-1].cells))
+    return None
+
+
+def _by_campaign(headers: list[Header]) -> dict[str, list[Header]]:
+    """Headers by campaign, in the order of names; those of one stay in their order."""
+    found: dict[str, list[Header]] = {name: [] for name in sorted({header.campaign for header in headers})}
+    for header in headers:
+        found[header.campaign].append(header)
+    return found

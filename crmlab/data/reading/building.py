@@ -1,0 +1,246 @@
+"""Makes the canonical tables of a data set in files: reads, cleans, checks and writes them into the cache."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data import cache
+from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
+from crmlab.data.reading import engines, source, texts
+from crmlab.data.reading.cleaning import Cleaning, LedgerRow, clean, needed
+from crmlab.data.reading.derived import derive_orders, derive_products, free
+from crmlab.data.reading.ledgers import free_rows, ledger, problems, too_large
+from crmlab.data.reading.raw import Raw
+from crmlab.data.tables import TABLES, schema
+from crmlab.errors import CrmlabError
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+    from ibis.backends import BaseBackend
+
+__all__ = ["build", "canonical", "check", "derive", "inputs", "materialise", "raw_names", "section_of"]
+
+
+def materialise(descriptor: Descriptor) -> tuple[Path, Mapping[str, Any], str]:
+    """Return the folder of a data set's canonical Parquet, its manifest and its key; makes them where they are not there.
+
+    Raises
+    ------
+    CrmlabError
+        The source or the records cannot be used, or the cache cannot be written.
+    """
+    key = cache.key_of(descriptor, inputs(descriptor))
+    folder, manifest = cache.materialised(descriptor.name, key, lambda aside: build(descriptor, aside))
+    return folder, manifest, key
+
+
+def inputs(descriptor: Descriptor) -> list[tuple[str, str]]:
+    """Return the files of a data set and their digests."""
+    if descriptor.kind in SIMULATED:
+        return []
+    if descriptor.kind == "duckdb":
+        path = _database_file(descriptor)
+        # What was written last may still be in the log beside it.
+        files = [path, *(log for log in [path.with_name(path.name + ".wal")] if log.is_file())]
+        with engines.explain_errors("source", path.name):
+            return [(file.name, cache.file_digest(file)) for file in files]
+    result = []
+    for name, section in descriptor.tables.items():
+        path = source.file_of(section, descriptor)
+        with engines.explain_errors(name, path.name):
+            # A folder may be part of the data: year=2024/.
+            base = next(folder for folder in path.parents if folder.exists())
+            found = [(file.relative_to(base), cache.file_digest(file)) for file in source.files_of(path)]
+            result += [(f"{name}/{file.as_posix()}", digest) for file, digest in found]
+    return result
+
+
+def build(descriptor: Descriptor, folder: Path) -> dict[str, Any]:
+    """Read, clean and write every table of a data set into a folder; return the manifest."""
+    # Not in the cache: a killed process must not leave what a source holds of people there.
+    with tempfile.TemporaryDirectory(prefix="crmlab-", ignore_cleanup_errors=True) as scratch:
+        con = engines.scratch_duckdb(Path(scratch))
+        try:
+            rows: list[LedgerRow] = []
+            tables: dict[str, ibis.Table] = {}
+            for name in raw_names(descriptor):
+                with engines.explain_errors(name, _source_name(descriptor, name)):
+                    cleaning, counted, found = _examined(descriptor, con, name, Path(scratch))
+                    if found:
+                        raise found[0]
+                    rows += counted
+                    tables[name] = cleaning.kept()
+            with engines.explain_errors("orders", "what the order lines add up to"):
+                rows += derive(descriptor, tables)
+            sizes = {}
+            for name, table in tables.items():
+                with engines.explain_errors(name, _source_name(descriptor, name)):
+                    sizes[name] = _write(con, name, canonical(name, table), folder / f"{name}.parquet")
+        finally:
+            con.disconnect()
+    return {"format": 1, "tables": sizes, "ledger": [asdict(row) for row in rows]}
+
+
+def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
+    """Read a data set in files without keeping anything, and collect every problem instead of stopping at the first.
+
+    Returns
+    -------
+    (ledger, problems)
+        The ledger of the tables that could be read, and one error per problem.
+    """
+    rows: list[LedgerRow] = []
+    found: list[CrmlabError] = []
+    tables: dict[str, ibis.Table] = {}
+    with tempfile.TemporaryDirectory(prefix="crmlab-", ignore_cleanup_errors=True) as scratch:
+        con = engines.scratch_duckdb(Path(scratch))
+        for name in raw_names(descriptor):
+            try:
+                with engines.explain_errors(name, _source_name(descriptor, name)):
+                    cleaning, counted, wrong = _examined(descriptor, con, name, Path(scratch))
+                    rows += counted
+                    found += wrong
+                    if not wrong:
+                        tables[name] = cleaning.kept()
+            except CrmlabError as error:
+                found.append(error)
+        if not found:
+            try:
+                with engines.explain_errors("orders", "what the order lines add up to"):
+                    rows += derive(descriptor, tables)
+            except CrmlabError as error:
+                found.append(error)
+        con.disconnect()
+    return rows, found
+
+
+def raw_names(descriptor: Descriptor) -> list[str]:
+    """Return the tables that a data set gives itself."""
+    names = list(SIMULATED.get(descriptor.kind, descriptor.tables))
+    of = descriptor.source
+    if descriptor.kind == "shop" and (not of.get("campaigns", True) or int(of.get("customers", 2000)) < LEAST_CUSTOMERS):
+        return names[: names.index("cells")]
+    return names
+
+
+def derive(descriptor: Descriptor, tables: dict[str, ibis.Table]) -> list[LedgerRow]:
+    """Add orders and products that follow from order lines, where the data set does not give them.
+
+    Returns
+    -------
+    list of LedgerRow
+        Derived orders that are dropped because they are free of charge.
+
+    Raises
+    ------
+    DataError
+        An order adds up to more than an amount can hold.
+    """
+    rows: list[LedgerRow] = []
+    lines = tables.get("order_lines")
+    if lines is None:
+        return rows
+    if "orders" not in tables:
+        for error in too_large(lines):
+            raise error
+        orders = derive_orders(lines)
+        if descriptor.free_orders == "ignore":
+            rows += free_rows(orders)
+            orders = orders.filter(~free(orders))
+        tables["orders"] = orders
+    if "products" not in tables and "product_name" in lines.columns:
+        tables["products"] = derive_products(lines)
+    return rows
+
+
+def canonical(name: str, table: ibis.Table) -> ibis.Table:
+    """Return a table without the columns that were only read to derive others."""
+    return table.drop(*(column.name for column in TABLES[name].columns if column.input_only and column.name in table.columns))
+
+
+def _write(con: BaseBackend, name: str, table: ibis.Table, path: Path) -> int:
+    """Check a canonical table against its schema and write it, ordered by key and then by everything else."""
+    made = con.create_table(f"made_{name}", obj=table, temp=True)
+    schema(name).validate(made)
+    first = [key for key in TABLES[name].order_by if key in made.columns]
+    con.to_parquet(made.order_by([*first, *(column for column in made.columns if column not in first)]), path)
+    size = int(made.count().to_pyarrow().as_py())
+    con.drop_table(made.op().name)
+    return size
+
+
+def _examined(
+    descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path
+) -> tuple[Cleaning, list[LedgerRow], list[CrmlabError]]:
+    """Clean one table; its ledger and everything that is wrong with it."""
+    cleaning = clean(TABLES[name], section_of(descriptor, name), _raw(descriptor, con, name, scratch), descriptor)
+    if cleaning.errors:
+        return cleaning, [], list(cleaning.errors)
+    counted = ledger(cleaning)
+    return cleaning, counted, problems(cleaning, descriptor, counted)
+
+
+def section_of(descriptor: Descriptor, name: str) -> TableSection:
+    """Return the section of a table; simulated tables need none."""
+    given = descriptor.tables.get(name)
+    if given is not None:
+        return given
+    return TableSection(name, personal=("email",) if (descriptor.kind, name) == ("shop", "customers") else ())
+
+
+def _raw(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> Raw:
+    """Load one table of a source into a scratch DuckDB."""
+    section = section_of(descriptor, name)
+    choose = partial(needed, TABLES[name], section, where=descriptor.where)
+    if descriptor.kind in SIMULATED:
+        return _simulated_table(descriptor, con, name, choose)
+    if descriptor.kind == "duckdb":
+        file = str(descriptor.source["file"])
+        if not engines.is_attached(con):
+            engines.attach(con, _database_file(descriptor), name)
+        outside = engines.attached_table(con, section, Path(file).name)
+        columns = list(outside.columns)
+        return Raw(con.create_table(f"raw_{name}", obj=outside.select(choose(columns)), temp=True), file, tuple(columns))
+    path = source.file_of(section, descriptor)
+    return source.read_file(con, section, path, scratch, choose, tolerant=descriptor.bad_rows == "drop")
+
+
+def _simulated_table(descriptor: Descriptor, con: BaseBackend, name: str, choose: texts.Chooser) -> Raw:
+    import pyarrow as pa
+
+    if name == raw_names(descriptor)[0]:
+        for table, frame in _simulated(descriptor).items():
+            con.create_table(f"simulated_{table}", obj=pa.Table.from_pandas(frame, preserve_index=False), temp=True)
+    made = con.table(f"simulated_{name}")
+    columns = list(made.columns)
+    raw = con.create_table(f"raw_{name}", obj=made.select(choose(columns)), temp=True)
+    return Raw(raw, f"the {descriptor.kind}", tuple(columns))
+
+
+def _simulated(descriptor: Descriptor) -> dict[str, pd.DataFrame]:
+    arguments = {key: value for key, value in descriptor.source.items() if key in ("seed", "dirty", "campaigns")}
+    if descriptor.kind == "donors":
+        from crmlab.data import make_donors
+
+        return make_donors(int(descriptor.source.get("customers", 3000)), **arguments).tables
+    from crmlab.data import make_shop
+
+    return make_shop(int(descriptor.source.get("customers", 2000)), **arguments).tables
+
+
+def _database_file(descriptor: Descriptor) -> Path:
+    return source.file_of(TableSection("source", file=(str(descriptor.source["file"]),)), descriptor)
+
+
+def _source_name(descriptor: Descriptor, name: str) -> str:
+    """What messages call the source of a table."""
+    if descriptor.kind == "files":
+        files = descriptor.tables[name].file if name in descriptor.tables else ("what the order lines add up to",)
+        return Path(files[0]).name if len(files) == 1 else " or ".join(Path(file).name for file in files)
+    return str(descriptor.source.get("file", descriptor.kind))

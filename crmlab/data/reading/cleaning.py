@@ -1,0 +1,314 @@
+"""Brings a source's columns into canonical form, and says of every row whether it is kept or why not.
+
+Nothing is dropped silently: every row of a source is either kept or counted in the ledger under one reason, with what
+it added up to. A value that cannot be read is an error that names its row, unless the data set says
+``bad_rows = "drop"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.reading.derived import free
+from crmlab.data.reading.parse import Parser, check_date_format
+from crmlab.data.reading.raw import Raw
+from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
+from crmlab.errors import DataError
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+__all__ = ["REASONS", "Cleaning", "LedgerRow", "blank", "clean", "columns_of", "needed"]
+
+
+# Reasons for dropping a row, in the order in which they are asked; the first that holds counts.
+REASONS = {
+    "blank": "an empty row",
+    "unreadable": "a value is missing or cannot be read",
+    "no_customer": "no customer",
+    "not_product": "not a product",
+    "return_line": "a return, and returns are dropped",
+    "free_order": "free of charge, and free orders are ignored",
+    "duplicate": "the same row again",
+}
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """What became of some rows of a source: kept (``reason`` None) or dropped, how many, what they add up to.
+
+    ``examples`` are at most three rows as text, with ids and without attributes of people.
+    """
+
+    table: str
+    reason: str | None
+    rows: int
+    amount: str | None = None
+    examples: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """A source on its way to canonical form: one row per source row.
+
+    Attributes
+    ----------
+    spec, section, raw
+        The canonical table, how it is read, and what it is read from.
+    where : str
+        The TOML file as messages show it.
+    table : ibis.Table
+        The canonical columns and ``attributes``, then columns of our own: ``mark + "row"`` (place in the source, from 1),
+        ``mark + "reason"`` (why the row is dropped; null where it is kept) and ``mark + "given_" + column`` (whether the
+        source has a value there).
+    mapping : mapping
+        For each canonical column the source's.
+    mark : str
+        What the names of our own columns begin with; no attribute's does.
+    attributes : tuple of str
+        Further columns that are kept.
+    errors : tuple of DataError
+        Columns that are missing or of a wrong type. The others are there all the same.
+    """
+
+    spec: TableSpec
+    section: TableSection
+    raw: Raw
+    where: str
+    table: ibis.Table
+    mapping: Mapping[str, str]
+    mark: str = "_"
+    attributes: tuple[str, ...] = ()
+    errors: tuple[DataError, ...] = field(default=())
+
+    def own(self, name: str) -> ir.Column:
+        """One of our own columns."""
+        return self.table[self.mark + name]
+
+    def bad(self, name: str) -> ir.BooleanValue:
+        """Whether the source has a value for a column that cannot be read."""
+        return self.own("given_" + name) & self.table[name].isnull()
+
+    def kept(self) -> ibis.Table:
+        """The rows that are kept, with the canonical columns and attributes only."""
+        table = self.table.filter(self.own("reason").isnull())
+        canonical = [column.name for column in self.spec.columns if column.name in table.columns]
+        return table.select(*canonical, *self.attributes)
+
+
+def columns_of(
+    spec: TableSpec, section: TableSection, found: Sequence[str], where: str
+) -> tuple[dict[str, str], list[str], list[DataError]]:
+    """Say which column of the source each canonical column comes from, and which further columns are kept.
+
+    A column that is not mapped is looked for under its canonical name, without regard to case.
+
+    Returns
+    -------
+    (mapping, attributes, errors)
+        Canonical name → the source's; names of attributes; what is missing.
+    """
+    errors: list[DataError] = []
+    mapping = {}
+    for personal in (*section.personal, *(section.attributes or ())):
+        if personal not in found:
+            errors.append(DataError.not_in_file(spec.name, personal, found, where))
+    free_names = {name.lower(): name for name in found if name not in section.personal}
+    for column in spec.columns:
+        mapped = section.columns.get(column.name)
+        if mapped is None:
+            mapped = column.name if column.name in free_names.values() else free_names.get(column.name)
+        elif mapped not in found:
+            errors.append(DataError.mapped_to_nothing(spec.name, column.name, mapped, found, where))
+            continue
+        if mapped is not None:
+            mapping[column.name] = mapped
+    for column in spec.columns:
+        missing = column.required and column.name not in mapping and column.name not in section.columns
+        if missing and not _derivable(spec, column, {**section.columns, **mapping}):
+            errors.append(DataError.missing_column(spec.name, column.name, found, where))
+    return mapping, _attributes(spec, section, found, mapping), errors
+
+
+def _derivable(spec: TableSpec, column: Column, mapping: Mapping[str, str]) -> bool:
+    if spec is ORDER_LINES and column.name == "amount":
+        return {"quantity", "unit_price"} <= set(mapping)
+    # One row of an orders file is one order unless it says otherwise.
+    return spec is ORDERS and column.name == "order_id"
+
+
+def _attributes(spec: TableSpec, section: TableSection, found: Sequence[str], mapping: Mapping[str, str]) -> list[str]:
+    """The further columns of a customers table, without the personal ones."""
+    if not spec.attributes:
+        return []
+    taken = {*mapping.values(), *section.personal}
+    canonical = {column.name for column in spec.columns}
+    wanted = section.attributes if section.attributes is not None else found
+    return [name for name in wanted if name in found and name not in taken and name.lower() not in canonical]
+
+
+def needed(spec: TableSpec, section: TableSection, found: list[str], where: str) -> list[str]:
+    """Return the columns of a source that are to be loaded: personal ones never are."""
+    mapping, attributes, _ = columns_of(spec, section, found, where)
+    wanted = {*mapping.values(), *attributes}
+    return [name for name in found if name in wanted] or found[:1]  # without any there would be no rows
+
+
+def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descriptor) -> Cleaning:
+    """Bring a source's columns into canonical form.
+
+    Parameters
+    ----------
+    spec : TableSpec
+        The canonical table to make.
+    section : TableSection
+        The mapping and reading options.
+    raw : Raw
+        The source as it is. On DuckDB texts are read, and the result is a table; in a database values must have the right
+        type, and the result is an expression.
+    descriptor : Descriptor
+        The rules of the data set.
+
+    Returns
+    -------
+    Cleaning
+        Its ``errors`` say which columns are missing or cannot be read at all.
+    """
+    where, con = descriptor.where, raw.table.get_backend()
+    mapping, attributes, errors = columns_of(spec, section, raw.columns, where)
+    if con.name == "duckdb":
+        check_date_format(con, section, where)
+    mark = _mark(attributes)
+    parser = Parser(spec, section, descriptor, con.name)
+    table = _prepared(spec, raw, mapping, attributes, mark, parser)
+    parsed: dict[str, Any] = {}
+    for name in mapping:
+        try:
+            column = spec.column(name)
+            assert column is not None
+            parsed[name] = parser.parse(column, table[f"{mark}raw_{name}"])
+        except DataError as error:
+            errors.append(error)
+    given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}
+    own = [f"{mark}row"] if f"{mark}row" in table.columns else []
+    if spec is ORDERS and "order_id" not in mapping:
+        parsed["order_id"] = _number(table, mark, mapping).cast("string").lpad(12, "0")
+    # Rows of a database cannot be found again by their place: what they hold is kept for messages.
+    shown = [] if raw.numbered else [f"{mark}raw_{name}" for name in parsed if name in mapping]
+    values = {**parsed, **{name: table[name] for name in (*attributes, *own, *shown)}, **given}
+    table = before = _step(raw, f"parsed_{spec.name}", table.select(**values), before=table)
+    if spec is ORDER_LINES and "amount" not in mapping and {"quantity", "unit_price"} <= set(parsed):
+        both = table["quantity"].notnull() & table["unit_price"].notnull()
+        amount = parser.product(table["quantity"], table["unit_price"])
+        table = table.mutate(**{"amount": amount, f"{mark}given_amount": both})
+    cleaning = Cleaning(spec, section, raw, where, table, mapping, mark, tuple(attributes), tuple(errors))
+    if errors:
+        return cleaning
+    table = table.mutate(**{f"{mark}reason": _reason(cleaning, descriptor)})
+    if descriptor.duplicates == "drop":
+        table = _without_again(replace(cleaning, table=table))
+    return replace(cleaning, table=_step(raw, f"clean_{spec.name}", table, before=before))
+
+
+def _prepared(
+    spec: TableSpec, raw: Raw, mapping: Mapping[str, str], attributes: Sequence[str], mark: str, parser: Parser
+) -> ibis.Table:
+    """The source's columns that are used, under names of our own, with null where nothing is given."""
+    columns: dict[str, Any] = {f"{mark}raw_{name}": parser.stripped(raw.table[column]) for name, column in mapping.items()}
+    columns |= {name: _storable(raw.table[name]) for name in attributes}
+    if raw.numbered:
+        columns[f"{mark}row"] = raw.table.rowid() + 1
+    if not columns:
+        return raw.table
+    table = _step(raw, f"stripped_{spec.name}", raw.table.select(**columns))
+    given = {f"{mark}raw_{name}": parser.given(table[f"{mark}raw_{name}"]) for name in mapping}
+    return _step(raw, f"given_{spec.name}", table.mutate(**given), before=table)
+
+
+def _number(table: ibis.Table, mark: str, mapping: Mapping[str, str]) -> Any:
+    """The places of rows, from 1. A database has no order of its own: there it is by value."""
+    import ibis
+
+    if f"{mark}row" in table.columns:
+        return table[f"{mark}row"]
+    return ibis.row_number().over(order_by=[table[f"{mark}raw_{name}"] for name in mapping]) + 1
+
+
+def _step(raw: Raw, name: str, table: ibis.Table, before: ibis.Table | None = None) -> ibis.Table:
+    """A step of the way: in a scratch DuckDB a table of its own, since a value would be computed wherever it is used.
+
+    The table of the step ``before`` goes: one copy of a large source is enough.
+    """
+    if not raw.numbered:
+        return table
+    con = table.get_backend()
+    made = con.create_table(name, obj=table, temp=True)
+    if before is not None:
+        con.drop_table(before.op().name)
+    return made
+
+
+def _storable(value: Any) -> Any:
+    """An attribute as it is, if every engine can read its type; else as text."""
+    kind = value.type()
+    plain = kind.is_string() or kind.is_numeric() or kind.is_boolean() or kind.is_date() or kind.is_timestamp()
+    return value if plain else value.cast("string")
+
+
+def _mark(attributes: Sequence[str]) -> str:
+    """Underscores enough that no attribute begins with as many."""
+    return "_" * (1 + max((len(name) - len(name.lstrip("_")) for name in attributes), default=0))
+
+
+def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
+    import ibis
+
+    spec, table = cleaning.spec, cleaning.table
+    unreadable: Any = ibis.literal(False)
+    for column in spec.columns:
+        if column.name in table.columns:
+            if cleaning.mark + "given_" + column.name in table.columns:
+                unreadable = unreadable | cleaning.bad(column.name)
+            if not column.nullable and column.name != "customer_id":
+                unreadable = unreadable | table[column.name].isnull()
+    cases: list[tuple[Any, str]] = [(blank(cleaning), "blank"), (unreadable, "unreadable")]
+    if "customer_id" in table.columns:
+        cases.append((table["customer_id"].isnull(), "no_customer"))
+    if "product_id" in table.columns and descriptor.not_products:
+        codes = [code.strip().upper() for code in descriptor.not_products]
+        cases.append((table["product_id"].upper().isin(codes), "not_product"))
+    if descriptor.returns == "drop" and "amount" in table.columns:
+        is_return = table["amount"] < 0
+        if "quantity" in table.columns:
+            is_return = is_return | (table["quantity"] < 0)
+        cases.append((is_return, "return_line"))
+    if descriptor.free_orders == "ignore" and spec is ORDERS:
+        cases.append((free(table), "free_order"))
+    return ibis.cases(*cases, else_=ibis.null("string"))
+
+
+def blank(cleaning: Cleaning) -> ir.BooleanValue:
+    """Whether nothing at all stands in a row: what spreadsheets leave below a table."""
+    import ibis
+
+    result: Any = ibis.literal(True)
+    for name in cleaning.mapping:
+        result = result & ~cleaning.own("given_" + name)
+    for name in cleaning.attributes:
+        result = result & cleaning.table[name].isnull()
+    return result
+
+
+def _without_again(cleaning: Cleaning) -> ibis.Table:
+    """Mark rows that are the same as one before, in every column that was read."""
+    import ibis
+
+    table, reason = cleaning.table, cleaning.own("reason")
+    keys = [table[name] for name in (*cleaning.mapping, *cleaning.attributes)]
+    order = cleaning.own("row") if cleaning.raw.numbered else keys[0]
+    again = ibis.row_number().over(group_by=keys, order_by=order) > 0
+    return table.mutate(**{f"{cleaning.mark}reason": ibis.ifelse(reason.isnull() & again, "duplicate", reason)})

@@ -1,0 +1,85 @@
+"""A source's rows as they came, and how messages name one of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ibis
+
+__all__ = ["Raw", "first_line", "literal", "row_words"]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The columns of a source that are needed, before anything is understood.
+
+    Attributes
+    ----------
+    table : ibis.Table
+        One row per row of the source.
+    name : str
+        What messages call the source.
+    columns : tuple of str
+        All columns that the source has, also those that were not loaded.
+    header : bool
+        Whether rows are counted below a line of column names.
+    numbered : bool
+        Whether ``rowid`` tells a row's place. Rows of a database have none.
+    parts : tuple of (name, rows)
+        The files that the rows came from, in order, where they are several.
+    rejected : tuple of int
+        Places (from 1) of rows with too many or too few fields, which are left out.
+    """
+
+    table: ibis.Table
+    name: str
+    columns: tuple[str, ...]
+    header: bool = False
+    numbered: bool = True
+    parts: tuple[tuple[str, int], ...] = ()
+    rejected: tuple[int, ...] = ()
+
+    def origin(self, row: int) -> tuple[int, str]:
+        """The place of a row of the table in its source: its number, and the file where they are several."""
+        for bad in self.rejected:
+            row += bad <= row
+        return self.of_file(row)
+
+    def of_file(self, row: int) -> tuple[int, str]:
+        """The file that a row of all files together is in, and its number there."""
+        for name, rows in self.parts:
+            if row <= rows:
+                return row, name
+            row -= rows
+        return row, ""
+
+    def place(self, row: int) -> str:
+        """Say where a row of the table stands in the source: ``"row 7 below the header of b.csv"``."""
+        number, file = self.origin(row)
+        return row_words(number, header=self.header) + (f" of {file}" if file else "")
+
+
+def row_words(row: int, *, header: bool) -> str:
+    """Say which row is meant; the line of column names is not counted."""
+    return f"row {row:,}{' below the header' if header else ''}"
+
+
+def first_line(error: object) -> str:
+    """The first line of a library's message, short and without folders: the caller has named the file already."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"(?:[A-Za-z]:)?[/\\](?:[^/\\\s\"']+[/\\])+", "", line)[:200].rstrip(".") + "."
+
+
+def literal(path: Path) -> str:
+    """A path for DuckDB, which takes brackets and stars in it for a pattern.
+
+    Examples
+    --------
+    >>> literal(Path("orders[1].csv"))
+    'orders[[]1].csv'
+    """
+    return re.sub(r"([*?\[])", r"[\1]", str(path))

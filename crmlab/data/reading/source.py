@@ -1,0 +1,145 @@
+"""Opens csv, csv.gz, Parquet and workbooks as tables of a scratch DuckDB, with the source's own columns.
+
+Text files are read as text: what is a date and what is a number is decided in :mod:`crmlab.data.reading.parse`, where a value
+that does not fit can be counted and named. Nothing is guessed here but the delimiter, from the header line.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crmlab.data.catalog import locate, matches
+from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.reading.raw import Raw, first_line, literal
+from crmlab.data.reading.texts import Chooser
+from crmlab.errors import DescriptorError, SourceError
+
+if TYPE_CHECKING:
+    from ibis.backends import BaseBackend
+
+__all__ = ["ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "file_of", "files_of", "read_file", "row_count"]
+
+
+TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+WORKBOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+ENDINGS = (*TEXT_ENDINGS, ".parquet", *WORKBOOK_ENDINGS)
+
+
+def file_of(section: TableSection, descriptor: Descriptor) -> Path:
+    """Return the file (or folder, or glob) of a table of a data set that lives in files.
+
+    Raises
+    ------
+    SourceError
+        Where there is none; the message says where it was looked for.
+    DescriptorError
+        Where the section names no file.
+    """
+    if not section.file:
+        raise DescriptorError.expected(descriptor.where, section.table, "file", "given", "nothing")
+    path, looked = locate(section, descriptor.folder)
+    if path is None:
+        raise SourceError.no_file(section.table, section.file, [folder.name or str(folder) for folder in looked])
+    return path
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the single files behind a file, a folder of Parquet files or a glob, sorted.
+
+    As in Spark, names that begin with a dot or an underscore are not data: half-written files, logs, markers.
+    """
+    if path.is_dir():
+        inside = (item for item in path.rglob("*.parquet") if not _is_hidden(item.relative_to(path)))
+        return sorted(item for item in inside if item.is_file())
+    return [path] if path.exists() else matches(path)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def read_file(
+    con: BaseBackend, section: TableSection, path: Path, scratch: Path, choose: Chooser, *, tolerant: bool = False
+) -> Raw:
+    """Load one file into a table of a scratch DuckDB, with the columns that it has.
+
+    Parameters
+    ----------
+    con : ibis DuckDB backend
+        The scratch database. The table ``raw_<table>`` is made in it; its ``rowid`` is the row's place in the file.
+    section : TableSection
+        How the file is to be read.
+    path : Path
+        The file, a folder of Parquet files, or a glob.
+    scratch : Path
+        A folder for temporary files.
+    choose : callable
+        Says which of the file's columns are needed.
+    tolerant : bool
+        Leave rows of a text file out that have too many or too few fields, and say which.
+
+    Returns
+    -------
+    Raw
+
+    Raises
+    ------
+    SourceError
+        The file is empty, damaged, in an unknown format or encoding; a row has too many or too few fields.
+    """
+    from crmlab.data.reading.texts import read_texts
+
+    table, lower = f"raw_{section.table}", path.name.lower()
+    try:
+        files = files_of(path)
+        if not files:
+            raise SourceError.empty_folder(section.table, path.name)
+        if all(file.stat().st_size == 0 for file in files):
+            raise SourceError.empty(section.table, path.name)
+        if path.is_dir() or lower.endswith(".parquet"):
+            raw = _read_parquet(con, section, path, files, choose)
+        elif lower.endswith(WORKBOOK_ENDINGS):
+            raw = _read_workbook(con, section, path, choose)
+        elif lower.endswith(TEXT_ENDINGS):
+            raw = read_texts(con, section, files, table, scratch, choose, tolerant=tolerant)
+        else:
+            raise SourceError.unknown_format(section.table, path.name, ENDINGS)
+    except SourceError:
+        raise
+    except OSError as error:
+        raise SourceError.unreadable(section.table, path.name, f"{error.strerror or first_line(error)}.") from error
+    if row_count(raw) == 0 and not raw.rejected:
+        raise SourceError.no_rows(section.table, path.name)
+    return raw
+
+
+def row_count(raw: Raw) -> int:
+    """Count the rows of a source without pandas, which ``execute`` would load."""
+    return int(raw.table.count().to_pyarrow().as_py())
+
+
+def _read_parquet(con: BaseBackend, section: TableSection, path: Path, files: list[Path], choose: Chooser) -> Raw:
+    import duckdb
+    import pyarrow.parquet as pq
+
+    table = f"raw_{section.table}"
+    try:
+        found = con.read_parquet([literal(file) for file in files], table_name=f"file_{section.table}")
+        kept = found.select(choose(list(found.columns)))
+        parts = [(file.name, pq.read_metadata(file).num_rows) for file in files] if len(files) > 1 else []
+        loaded = con.create_table(table, obj=kept, temp=True)
+        return Raw(loaded, path.name, tuple(found.columns), parts=tuple(parts))
+    except duckdb.Error as error:
+        raise SourceError.unreadable(section.table, path.name, first_line(error)) from error
+
+
+def _read_workbook(con: BaseBackend, section: TableSection, path: Path, choose: Chooser) -> Raw:
+    from crmlab.data.reading.workbook import read_sheet
+
+    names, column = read_sheet(section, path)
+    import pyarrow as pa
+
+    kept = pa.table({name: column(names.index(name)) for name in choose(names)})
+    loaded = con.create_table(f"raw_{section.table}", obj=kept, temp=True)
+    return Raw(loaded, path.name, tuple(names), header=section.header)

@@ -1,0 +1,15 @@
+"""The simulated worlds, whose truth is known: the shop with its campaigns, and donors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.data.shop.donors import Donors, make_donors
+    from crmlab.data.shop.make import Shop, make_shop
+    from crmlab.data.shop.truth import Affinity, Season, Truth
+
+__all__ = ["Affinity", "Donors", "Season", "Shop", "Truth", "make_donors", "make_shop"]
+__getattr__, __dir__ = lazy_names(__name__)

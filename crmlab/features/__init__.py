@@ -1,1 +1,0 @@
-"""Reductions of order histories, always as of a date."""

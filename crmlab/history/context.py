@@ -1,0 +1,121 @@
+"""What every analysis shares: the history it looks at, how its numbers are written, and which groups are too small to show."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from crmlab.history.orders import between, history
+from crmlab.page.format import Format
+from crmlab.page.result import Context
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["EXACT", "contactable", "context_of", "form_of", "gross_margin", "known_by", "margin_known", "masked"]
+
+
+def form_of(data: Dataset) -> Format:
+    """How numbers of this data set are written."""
+    return Format(data.currency, data.descriptor.report.language)
+
+
+def context_of(data: Dataset, as_of: dt.date | str | None = None, customers: int | None = None) -> Context:
+    """What a result is about; checks ``as_of`` against the history."""
+    first, last = history(data.orders, as_of)
+    return Context(data.name, data.title, last, first, customers, form_of(data))
+
+
+def known_by(data: Dataset, day: dt.date) -> Dataset:
+    """The data set with the orders and order lines of no later day."""
+    tables = {name: data.table(name) for name in data.tables}
+    tables |= {name: between(tables[name], None, day) for name in ("orders", "order_lines") if name in tables}
+    return replace(data, _tables=tables)
+
+
+def masked(count: int, least: int) -> int | str:
+    """A count of people, or that it is too small to be shown.
+
+    Examples
+    --------
+    >>> masked(0, 5), masked(3, 5), masked(12, 5)
+    (0, 'under 5', 12)
+    """
+    return f"under {least}" if 0 < count < least else count
+
+
+def contactable(data: Dataset, customer_ids: pd.Series) -> list[str]:
+    """Say of each customer whether they may be contacted: ``"yes"``, ``"no"`` or, where the data set does not say, ``"not known"``.
+
+    Parameters
+    ----------
+    data : Dataset
+    customer_ids : Series
+
+    Returns
+    -------
+    list of str
+        In the order of ``customer_ids``.
+    """
+    if "customers" not in data.tables or "contactable" not in data.customers.columns:
+        return ["not known"] * len(customer_ids)
+    flags = data.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
+    found = flags.reindex(customer_ids).to_numpy()
+    return ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
+
+
+def margin_known(data: Dataset, end: dt.date, given: float | None) -> tuple[float, str, float]:
+    """Gross margin, where it is from, and the share of revenue on which it rests.
+
+    From: ``"given"``, ``"costs"`` (unit costs), or ``"revenue"`` (not known: 1).
+
+    ``"loss"``: by the unit costs nothing is left, which no value can be made of; 1 is taken, and the page must say so.
+    """
+    if given is not None:
+        return float(given), "given", 1.0
+    if "order_lines" in data.tables and "products" in data.tables:
+        found = gross_margin(data.order_lines, data.products, end)
+        if found is not None:
+            return (min(found[0], 1.0), "costs", min(found[1], 1.0)) if found[0] > 0 else (1.0, "loss", min(found[1], 1.0))
+    return 1.0, "revenue", 0.0
+
+
+EXACT = "decimal(18, 4)"
+
+
+def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date | None = None) -> tuple[float, float] | None:
+    """Gross margin of all that was sold, from the unit costs of products.
+
+    Parameters
+    ----------
+    order_lines, products : ibis.Table
+        Canonical tables.
+    as_of : datetime.date, optional
+        Last day of history.
+
+    Returns
+    -------
+    (margin, covered) or None
+        Share of revenue that is left after the cost of goods, returns taken off both; and the share of revenue whose products'
+        costs are known, on which it rests. None where no cost is known, or revenue is not positive.
+    """
+    if "unit_cost" not in products.columns:
+        return None
+    lines = between(order_lines, None, as_of)
+    costs = products.select("product_id", "unit_cost")
+    joined = lines.left_join(costs, "product_id")
+    known = joined["unit_cost"].notnull()
+    found = joined.aggregate(
+        revenue=joined["amount"].sum().cast("float64"),
+        known=joined["amount"].sum(where=known).cast("float64"),
+        # Exact until it is summed: a sum of floats depends on the order in which an engine adds them.
+        cost=(joined["quantity"].cast(EXACT) * joined["unit_cost"].cast(EXACT)).sum(where=known).cast("float64"),
+    )
+    row = found.to_pyarrow().to_pylist()[0]
+    if not row["known"] or row["known"] <= 0 or not row["revenue"] or row["revenue"] <= 0:
+        return None
+    return 1 - row["cost"] / row["known"], row["known"] / row["revenue"]

@@ -1,0 +1,317 @@
+"""Orders → one row per customer, as of a date.
+
+The words (frequency, recency, T, occasion, returned) are those of the field, one meaning each: a *purchase occasion* is a
+customer-day whose spend, net of returns booked that day, is positive, or a free purchase with nothing returned.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import DataError, ParameterError
+from crmlab.history.orders import as_orders, between, history, to_date
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+__all__ = ["UNIT_DAYS", "customer_summary", "distinct_states", "gaps", "holdout_summary", "occasion_days"]
+
+
+# Days in one unit of time: a month is a twelfth of 365.25 days.
+UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
+
+
+def customer_summary(
+    orders: ibis.Table | pd.DataFrame,
+    as_of: str | dt.date | None = None,
+    start: str | dt.date | None = None,
+    unit: str = "day",
+) -> ibis.Table:
+    """Reduce orders to one row per customer, as of a date.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders: customer_id, ordered_at, amount, and return_amount where orders hold return lines; see
+        :func:`crmlab.history.orders.as_orders`.
+    as_of : date or ISO date, optional
+        Last day of history, inclusive; default: the day of the last order. Nothing after it is looked at.
+    start : date or ISO date, optional
+        First day of history, inclusive; default: the day of the first order. What a customer did before it is not
+        looked at, so that T counts from the first occasion after it.
+    unit : {"day", "week", "month"}
+        Unit of recency and T. A week is 7 days, a month 30.4375.
+
+    Returns
+    -------
+    ibis.Table
+        One row per customer with at least one occasion, in no particular order:
+
+        - customer_id
+        - frequency : repeat purchase occasions (occasions − 1)
+        - recency : time from first to last occasion, in ``unit``
+        - T : time from first occasion to ``as_of``, in ``unit``
+        - monetary_value : mean spend per repeat occasion; null where frequency is 0
+        - days_since_last : days from last occasion to ``as_of``
+        - first_occasion, last_occasion : dates
+        - occasions, total_spend : number of occasions and what they add up to
+        - returned : net amount of the customer's days that are no occasion (≤ 0)
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last, ``unit`` is unknown, a date cannot be read.
+    DataError
+        A column is missing, or there are no orders.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting your customers" the easy way: section 2 defines frequency, recency and T.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({
+    ...     "customer_id": ["a", "a", "a", "b"],
+    ...     "ordered_at": ["2024-01-01", "2024-01-08", "2024-01-08", "2024-01-10"],
+    ...     "amount": [10.0, 20.0, 5.0, 7.0],
+    ... })
+    >>> summary = customer_summary(orders, as_of="2024-01-10", unit="week")
+    >>> summary.order_by("customer_id").to_pandas()[["customer_id", "frequency", "recency", "monetary_value"]]
+      customer_id  frequency  recency  monetary_value
+    0           a          1      1.0            25.0
+    1           b          0      0.0             NaN
+    """
+    import ibis
+
+    table = as_orders(orders)
+    scale = _unit_days(unit)
+    _, end = history(table, as_of)
+    begin = to_date(start, "start") if start is not None else None
+    if begin is not None and begin > end:
+        raise ParameterError.dates_out_of_order("start", begin, "as_of", end)
+    days = occasion_days(between(table, begin, end))
+    # Columns that are null where they do not count, not filtered aggregates: engines are faster so.
+    split = days.select(
+        "customer_id",
+        day=ibis.ifelse(days["is_occasion"], days["day"], None),
+        spend=ibis.ifelse(days["is_occasion"], days["spend"], None),
+        back=ibis.ifelse(days["is_occasion"], None, days["spend"]),
+    )
+    grouped = split.group_by("customer_id").agg(
+        occasions=split["day"].count(),
+        first_occasion=split["day"].min(),
+        last_occasion=split["day"].max(),
+        _spend=split["spend"].sum(),
+        _first_spend=_at_least(split["spend"], split["day"]),
+        _returned=split["back"].sum(),
+    )
+    grouped = grouped.filter(grouped["occasions"] > 0)
+    until = ibis.literal(end, type="date")
+    frequency = grouped["occasions"].cast("int64") - 1
+    repeat = (grouped["_spend"] - grouped["_first_spend"]).cast("float64")
+    return grouped.select(
+        "customer_id",
+        frequency=frequency,
+        recency=grouped["last_occasion"].delta(grouped["first_occasion"], unit="day").cast("float64") / scale,
+        T=until.delta(grouped["first_occasion"], unit="day").cast("float64") / scale,
+        monetary_value=repeat / frequency.nullif(0),
+        days_since_last=until.delta(grouped["last_occasion"], unit="day").cast("int64"),
+        first_occasion=grouped["first_occasion"],
+        last_occasion=grouped["last_occasion"],
+        occasions=grouped["occasions"].cast("int64"),
+        total_spend=grouped["_spend"].cast("float64"),
+        returned=grouped["_returned"].fill_null(0).cast("float64"),
+    )
+
+
+def distinct_states(summary: ibis.Table | pd.DataFrame) -> ibis.Table:
+    """Count customers by distinct (frequency, recency, T): all that a buy-till-you-die model needs to know.
+
+    Parameters
+    ----------
+    summary : ibis.Table or DataFrame
+        With columns frequency, recency, T; as of :func:`customer_summary`.
+
+    Returns
+    -------
+    ibis.Table
+        frequency, recency, T, weight (number of customers), in no particular order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary = pd.DataFrame({"frequency": [0, 0, 1], "recency": [0.0, 0.0, 2.0], "T": [5.0, 5.0, 5.0]})
+    >>> distinct_states(summary).order_by("frequency").to_pandas()
+       frequency  recency    T  weight
+    0          0      0.0  5.0       2
+    1          1      2.0  5.0       1
+    """
+    import ibis
+    import pandas as pd
+
+    table = ibis.memtable(summary) if isinstance(summary, pd.DataFrame) else summary
+    keys = ("frequency", "recency", "T")
+    for column in keys:
+        if column not in table.columns:
+            raise DataError.frame_lacks("summary", column, table.columns)
+    return table.group_by(*keys).agg(weight=table.count())
+
+
+def holdout_summary(
+    orders: ibis.Table | pd.DataFrame,
+    as_of: str | dt.date,
+    until: str | dt.date | None = None,
+    unit: str = "day",
+) -> ibis.Table:
+    """Summarise customers as of a date, and what they did after it.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    as_of : date or ISO date
+        Last day of the calibration period, inclusive.
+    until : date or ISO date, optional
+        Last day of the holdout period, inclusive; default: the day of the last order.
+    unit : {"day", "week", "month"}
+        Unit of recency, T and horizon.
+
+    Returns
+    -------
+    ibis.Table
+        :func:`customer_summary` as of ``as_of``, and holdout_purchases (occasions in (as_of, until]), holdout_spend
+        (what they add up to) and horizon (length of the holdout period in ``unit``).
+
+    Raises
+    ------
+    ParameterError
+        The dates are out of order or outside the history.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({
+    ...     "customer_id": ["a", "a"], "ordered_at": ["2024-01-01", "2024-01-15"], "amount": [10.0, 20.0],
+    ... })
+    >>> held = holdout_summary(orders, "2024-01-08", "2024-01-15", unit="week").to_pandas()
+    >>> int(held.holdout_purchases[0]), float(held.holdout_spend[0]), float(held.horizon[0])
+    (1, 20.0, 1.0)
+    """
+    import ibis
+
+    table = as_orders(orders)
+    _, last = history(table)
+    _, begin = history(table, as_of)
+    end = to_date(until, "until", "holdout_summary") if until is not None else last
+    if end <= begin:
+        raise ParameterError.dates_out_of_order("as_of", begin, "until", end)
+    if end > last:
+        raise ParameterError.expected("holdout_summary", "until", f"no later than the last order, {last}", str(end))
+    summary = customer_summary(table, begin, unit=unit)
+    days = occasion_days(between(table, begin + dt.timedelta(days=1), end))
+    bought = days.filter(days["is_occasion"])
+    after = bought.group_by("customer_id").agg(_purchases=bought.count(), _after=bought["spend"].sum().cast("float64"))
+    joined = summary.left_join(after, "customer_id").drop("customer_id_right")
+    return joined.select(
+        *summary.columns,
+        holdout_purchases=joined["_purchases"].fill_null(0),
+        holdout_spend=joined["_after"].fill_null(0.0),
+        horizon=ibis.literal((end - begin).days).cast("float64") / _unit_days(unit),
+    )
+
+
+def occasion_days(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+    """Reduce orders to customer-days, and say which of them are purchase occasions.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+
+    Returns
+    -------
+    ibis.Table
+        customer_id, day, spend (DECIMAL, net of returns booked that day), is_occasion.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a"], "ordered_at": ["2024-01-01 09:00", "2024-01-01 15:00"],
+    ...                        "amount": [10.0, -10.0]})
+    >>> bool(occasion_days(orders).to_pandas().is_occasion[0])
+    False
+    """
+    table = as_orders(orders)
+    lowest = table["amount"].min()
+    if "return_amount" in table.columns:
+        import ibis
+
+        lowest = ibis.least(lowest, table["return_amount"].fill_null(0).min())
+    days = table.group_by("customer_id", day=table["ordered_at"].date()).agg(spend=table["amount"].sum(), _lowest=lowest)
+    # A free day is an occasion only if nothing came back on it: an order and its return on one day also add up to 0.
+    is_occasion = (days["spend"] > 0) | ((days["spend"] == 0) & (days["_lowest"] >= 0))
+    return days.select("customer_id", "day", "spend", is_occasion=is_occasion)
+
+
+def _at_least(value: Any, key: Any) -> Any:
+    """The value where a key is least, nulls left out. Ibis sorts each group for it on DuckDB; ``min_by`` does not."""
+    import ibis
+
+    if value.get_backend().name not in ("duckdb", "pyspark"):
+        return value.argmin(key)
+
+    def min_by(value, key): ...  # type: ignore[no-untyped-def]
+
+    return ibis.udf.agg.builtin(min_by, signature=((value.type(), key.type()), value.type()))(value, key)
+
+
+def _unit_days(unit: str) -> float:
+    if unit not in UNIT_DAYS:
+        raise ParameterError.expected("customer_summary", "unit", "'day', 'week' or 'month'", unit)
+    return UNIT_DAYS[unit]
+
+
+def gaps(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> ibis.Table:
+    """Say after each purchase occasion how long the next one took, or has not come yet.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        Canonical orders.
+    as_of : date or ISO date, optional
+        Last day of history; default: the day of the last order.
+
+    Returns
+    -------
+    ibis.Table
+        One row per occasion, in no particular order: customer_id, day, number (1 for the customer's first occasion), gap (days
+        to the next occasion or, where none came, to ``as_of``), ended (whether it came).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "a"], "ordered_at": ["2024-01-01", "2024-01-09"], "amount": [10.0, 20.0]})
+    >>> gaps(orders, "2024-01-09").order_by("number").to_pandas()[["number", "gap", "ended"]].values.tolist()
+    [[1, 8, True], [2, 0, False]]
+    """
+    import ibis
+
+    table = as_orders(orders)
+    _, end = history(table, as_of)
+    days = occasion_days(between(table, None, end))
+    days = days.filter(days["is_occasion"])
+    window = ibis.window(group_by="customer_id", order_by="day")
+    seen = days.select(
+        "customer_id", "day", number=ibis.row_number().over(window).cast("int64") + 1, following=days["day"].lead().over(window)
+    )
+    until = ibis.coalesce(seen["following"], ibis.literal(end, type="date"))
+    return seen.select(
+        "customer_id",
+        "day",
+        "number",
+        gap=until.delta(seen["day"], unit="day").cast("int64"),
+        ended=seen["following"].notnull(),
+    )

@@ -1,0 +1,274 @@
+"""Orders as the reductions need them: an Ibis table or a frame with the right columns and types, and its first and last day.
+
+Canonical tables pass as they are. A frame is checked value by value, so that a date that is none or a missing amount is
+said, not summed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["LARGEST_AMOUNT", "MONEY", "REQUIRED", "as_orders", "between", "daily", "history", "to_date"]
+
+
+REQUIRED = ("customer_id", "ordered_at", "amount")
+MONEY = "decimal(18, 4)"
+LARGEST_AMOUNT = 1e14  # DECIMAL(18, 4) holds 14 digits before the point
+_CENSUS = "Correct or drop these rows first."
+
+
+def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+    """Return orders with the columns and types that the reductions need.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        customer_id, ordered_at (a date or a local time without a zone; ISO text is read), amount, and return_amount
+        where orders hold return lines. Times of a frame that carry a zone are taken by the clock of that zone.
+
+    Returns
+    -------
+    ibis.Table
+        The same rows; amounts are DECIMAL(18, 4).
+
+    Raises
+    ------
+    DataError
+        A column is missing, there twice or of the wrong type; a value of a frame is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_orders(pd.DataFrame({"customer": ["a"], "ordered_at": ["2024-01-01"], "amount": [1.0]}))
+    Traceback (most recent call last):
+    crmlab.errors.DataError: orders: missing column 'customer_id'. Found: customer, ordered_at, amount. Rename a column ...
+    """
+    import pandas as pd
+
+    table = _from_frame(orders) if isinstance(orders, pd.DataFrame) else orders
+    for column in REQUIRED:
+        if column not in table.columns:
+            raise DataError.frame_lacks("orders", column, table.columns)
+    changes: dict[str, Any] = {}
+    moment = table["ordered_at"].type()
+    if moment.is_timestamp() and moment.timezone is not None:
+        # Which day an instant falls on depends on the zone; an engine would take that of its session.
+        hint = "Convert it to the local time of the shop, without a zone."
+        raise DataError.frame_type("orders", "ordered_at", "local times", f"times in the zone {moment.timezone}", hint)
+    if moment.is_string():
+        changes["ordered_at"] = _moments(table)
+    elif not (moment.is_timestamp() or moment.is_date()):
+        raise _no_date(f"type {moment}")
+    for column in ("amount", "return_amount"):
+        if column in table.columns:
+            kind = table[column].type()
+            if not kind.is_numeric() or kind.is_boolean():
+                raise _no_amount(column, f"type {kind}")
+            if not kind.is_decimal():
+                changes[column] = table[column].cast(MONEY)
+    return table.mutate(**changes) if changes else table
+
+
+def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> tuple[dt.date, dt.date]:
+    """Return the first day of a history and its last: the day of the last order, or ``as_of`` checked against it.
+
+    Parameters
+    ----------
+    orders : ibis.Table or DataFrame
+        As :func:`as_orders` takes them.
+    as_of : date or ISO date, optional
+        Last day of history, inclusive.
+
+    Returns
+    -------
+    (first, last) : datetime.date
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last.
+    DataError
+        There are no orders.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history(pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "amount": [1.0]}))
+    (datetime.date(2024, 1, 1), datetime.date(2024, 1, 1))
+    """
+    table = as_orders(orders)
+    found = table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()).to_pyarrow().to_pylist()[0]
+    if found["first"] is None:
+        raise DataError.too_little("customer_summary", "at least one order", "none")
+    first, last = to_date(found["first"], "first"), to_date(found["last"], "last")
+    if as_of is None:
+        return first, last
+    day = to_date(as_of, "as_of")
+    if day < first:
+        raise ParameterError.as_of_outside(day, first, last, "before")
+    if day > last:
+        raise ParameterError.as_of_outside(day, first, last, "after")
+    return first, day
+
+
+def between(orders: ibis.Table, first: dt.date | None, last: dt.date | None) -> ibis.Table:
+    """Keep the orders from one day to another, both included; None leaves an end open.
+
+    Bare comparisons with the column, not with its date: an engine can skip the parts of a file that lie outside.
+    """
+    import ibis
+
+    moment = orders["ordered_at"]
+    kind = "date" if moment.type().is_date() else "timestamp"
+    if first is not None:
+        orders = orders.filter(moment >= ibis.literal(first, type="date").cast(kind))
+    if last is not None and last < dt.date.max:
+        orders = orders.filter(moment < ibis.literal(last + dt.timedelta(days=1), type="date").cast(kind))
+    return orders
+
+
+def daily(orders: ibis.Table) -> ibis.Table:
+    """Count orders and add up amounts by day.
+
+    Parameters
+    ----------
+    orders : ibis.Table
+        Canonical orders.
+
+    Returns
+    -------
+    ibis.Table
+        day, orders, amount; only days with orders, in order.
+    """
+    days = orders.group_by(day=orders["ordered_at"].date())
+    return days.agg(orders=lambda t: t.count(), amount=lambda t: t["amount"].sum().cast("float64")).order_by("day")
+
+
+def to_date(value: Any, name: str, analysis: str = "customer_summary") -> dt.date:
+    """Read a day: a date, a time (its day), or an ISO text.
+
+    Examples
+    --------
+    >>> to_date("2024-12-31", "as_of")
+    datetime.date(2024, 12, 31)
+    """
+    try:
+        if type(value).__name__ == "datetime64":
+            value = value.astype("datetime64[D]").item()
+        if isinstance(value, dt.datetime):
+            return dt.date(value.year, value.month, value.day)  # fails for a missing time, which has no year
+        if isinstance(value, dt.date):
+            return value
+        return dt.date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ParameterError.expected(analysis, name, "a date such as 2024-12-31", value) from error
+
+
+def _moments(table: ibis.Table) -> Any:
+    """The times behind a text column of an Ibis table; says which text is none before an engine stumbles over it."""
+    text = table["ordered_at"]
+    moment = text.try_cast("timestamp") if table.get_backend().name != "postgres" else text.cast("timestamp")
+    wrong = table.filter(moment.isnull())
+    examples = wrong.select("ordered_at").limit(1).to_pyarrow().to_pylist()
+    if examples:
+        count, rows = int(wrong.count().execute()), int(table.count().execute())
+        raise DataError.unparsable("orders", "ordered_at", "date", count, rows, None, examples[0]["ordered_at"], _CENSUS)
+    return moment
+
+
+def _from_frame(frame: pd.DataFrame) -> ibis.Table:
+    import ibis
+    import pyarrow as pa
+
+    names = [str(name) for name in frame.columns]
+    columns: dict[str, pa.Array] = {}
+    for column in (*REQUIRED, "return_amount"):
+        count = names.count(column)
+        if count > 1:
+            raise DataError.frame_twice("orders", column, count)
+        if count:
+            values = frame.iloc[:, names.index(column)]
+            columns[column] = _READERS.get(column, _amounts)(values, column)
+        elif column in REQUIRED:
+            raise DataError.frame_lacks("orders", column, names)
+    return ibis.memtable(pa.table(columns))
+
+
+def _customers(values: pd.Series, column: str) -> pa.Array:
+    import pyarrow as pa
+
+    _complete(values.isna(), values, column, "customer")
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        hint = "Convert it with frame.astype({'customer_id': str})."
+        raise DataError.frame_type("orders", column, "ids of one type", "values of several types", hint) from error
+
+
+def _days(values: pd.Series, column: str) -> pa.Array:
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = values.dtype
+    if isinstance(kind, pd.PeriodDtype) or pd.api.types.is_numeric_dtype(kind) or kind == "timedelta64[ns]":
+        raise _no_date(f"type {kind}")
+    if not pd.api.types.is_datetime64_any_dtype(kind):
+        try:
+            read = pd.to_datetime(values.astype(object), format="ISO8601", errors="coerce")
+        except (TypeError, ValueError) as error:  # several zones in one column have no common clock
+            raise _no_date("times in several zones" if "zone" in str(error).lower() else f"type {kind}") from error
+        _complete(read.isna(), values, column, "date")
+        values = read
+    _complete(values.isna(), values, column, "date")
+    moments = values.dt.tz_localize(None) if getattr(values.dtype, "tz", None) is not None else values
+    return pa.array(moments.astype("datetime64[us]"), pa.timestamp("us"))
+
+
+def _amounts(values: pd.Series, column: str) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise _no_amount(column, "values of several types") from error
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    kind = array.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
+        raise _no_amount(column, f"type {values.dtype}" if not pa.types.is_string(kind) else "text")
+    numbers = pc.fill_null(array.cast("float64"), float("inf")).to_numpy(zero_copy_only=False)
+    wrong = abs(numbers) >= LARGEST_AMOUNT
+    if column == "return_amount":
+        wrong &= ~values.isna().to_numpy()
+    _complete(wrong, values, column, "amount")
+    return pc.round(array, 4, "half_towards_infinity").cast(pa.decimal128(18, 4)) if pa.types.is_decimal(kind) else array
+
+
+_READERS: dict[str, Any] = {"customer_id": _customers, "ordered_at": _days}
+
+
+def _complete(wrong: Any, values: pd.Series, column: str, word: str) -> None:
+    """Raise where a flag is set; names the first row, counted from 1."""
+    if wrong.any():
+        place = int(wrong.argmax())
+        found = values.iloc[place]
+        shown = "an empty cell" if found is None or found != found or str(found) in ("<NA>", "NaT") else found
+        raise DataError.unparsable("orders", column, word, int(wrong.sum()), len(values), place + 1, shown, _CENSUS)
+
+
+def _no_date(found: str) -> DataError:
+    hint = "Convert it with pandas.to_datetime first."
+    return DataError.frame_type("orders", "ordered_at", "dates", found, hint)
+
+
+def _no_amount(column: str, found: str) -> DataError:
+    return DataError.frame_type("orders", column, "amounts", found, "Convert it with pandas.to_numeric first.")

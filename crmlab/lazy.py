@@ -1,0 +1,66 @@
+"""Public names of a package that are imported on first use, so that ``import crmlab`` and ``crmlab --help`` stay instant."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["lazy_names"]
+
+
+def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the ``__getattr__`` and ``__dir__`` of a package (PEP 562) whose imports stand under ``if TYPE_CHECKING:``.
+
+    Those imports are what type checkers and import-linter see, and the only place that says where a name lives: on first use
+    of a name they are read from the package's source, and the one module that has it is imported.
+
+    Parameters
+    ----------
+    package : str
+        ``__name__`` of the package.
+
+    Returns
+    -------
+    tuple of callable
+        To be assigned: ``__getattr__, __dir__ = lazy_names(__name__)``.
+
+    Examples
+    --------
+    >>> import crmlab.models
+    >>> crmlab.models.BGNBD.__module__
+    'crmlab.models.btyd.bg_nbd'
+    >>> "compare_cells" in dir(crmlab.models)
+    True
+    >>> crmlab.models.BGMBD
+    Traceback (most recent call last):
+    AttributeError: module 'crmlab.models' has no attribute 'BGMBD'
+    """
+
+    def get(name: str) -> Any:
+        # Dunder names are asked for by tools (doctest, pickle, inspect): none of them is lazy.
+        if not name.startswith("__") and name in _homes(package):
+            return getattr(import_module(_homes(package)[name]), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def names() -> list[str]:
+        return sorted({*vars(import_module(package)), *_homes(package)})
+
+    return get, names
+
+
+@cache
+def _homes(package: str) -> dict[str, str]:
+    """Name → module, as the imports under ``if TYPE_CHECKING:`` in the source of a package say."""
+    loader = getattr(find_spec(package), "loader", None)
+    source = loader.get_source(package) if loader is not None and hasattr(loader, "get_source") else None
+    homes: dict[str, str] = {}
+    for node in ast.parse(source or "").body:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for item in node.body:
+                if isinstance(item, ast.ImportFrom) and item.module:
+                    homes |= {alias.name: item.module for alias in item.names}
+    return homes

@@ -1,0 +1,182 @@
+"""What BG/NBD and MBG/NBD share: purchases at a Gamma rate, drop-out after a purchase with a Beta chance.
+
+They differ in one thing: MBG/NBD lets customers drop out after their first purchase too. A customer with x repeat purchases
+has thus come through x (BG/NBD) or x + 1 (MBG/NBD) chances to drop out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.fitting import Chances, Part, Rates
+from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH, MEAN_RATE, SHAPE
+from crmlab.models.btyd.special import Array, beta_rule, discounted_power, shrinkage
+from crmlab.models.btyd.states import States
+
+__all__ = ["BetaGeometric"]
+
+
+class BetaGeometric(BuyTillYouDie):
+    """Base of BG/NBD and MBG/NBD."""
+
+    parameter_names = ("r", "alpha", "a", "b")
+    _extra: ClassVar[int]
+
+    @classmethod
+    def from_params(cls, *, r: float, alpha: float, a: float, b: float) -> Self:
+        """Make a model at given parameters.
+
+        Parameters
+        ----------
+        r, alpha : float
+            Shape and scale parameter of the Gamma distribution of purchase rates; alpha is a length of time.
+        a, b : float
+            Parameters of the Beta distribution of the chance to drop out after a purchase.
+        """
+        return cls._from_params({"r": r, "alpha": alpha, "a": a, "b": b})
+
+    def _parts(self) -> tuple[Part, ...]:
+        return Rates((SHAPE, MEAN_RATE)), Chances((DROPOUT_MEAN, DROPOUT_STRENGTH))
+
+    def _starts(self) -> Sequence[Sequence[float]]:
+        # (log r, log mean purchases in a typical history, log odds of drop-out, log(a + b))
+        return [
+            (-1.0, 0.5, -1.2, 1.0),
+            (0.0, 0.0, -3.0, 0.0),
+            (-0.5, 1.5, 0.0, 0.5),
+            (0.5, 2.5, -4.0, 2.0),
+            (-2.0, -1.0, -0.5, -1.0),
+        ]
+
+    def _chances(self, x: Array) -> Array:
+        """Chances to drop out that a customer has come through."""
+        return x + self._extra
+
+    def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
+        r, alpha, a, b = params
+        w = states.weight
+        x, tx, age = (states.group(k) for k in range(3))
+        at_x = np.bincount(x.inverse, weights=w)
+        at_age = np.bincount(age.inverse, weights=w)
+        bought_at_age = np.bincount(age.inverse, weights=w * states.columns[0])
+        flips = self._chances(x.values)
+        some = flips > 0
+        later = np.where(some, b + flips - 1, 1.0)
+        head = special.gammaln(r + x.values) - special.gammaln(r)
+        head += special.betaln(a, b + flips) - special.betaln(a, b)
+        log_age, log_tx = np.log(alpha + age.values), np.log(alpha + tx.values)
+        spread = log_age[age.inverse] - log_tx[tx.inverse]
+        power = (r + x.values)[x.inverse]
+        odds = np.where(some, np.log(a) - np.log(later), -np.inf)[x.inverse] + power * spread
+        small = np.exp(-np.abs(odds))
+        value = at_x @ head + states.n * r * np.log(alpha) - (r * at_age + bought_at_age) @ log_age
+        value += w @ (np.log1p(small) + np.maximum(odds, 0))
+        if not gradient:
+            return float(value), params
+        dead = w * np.where(odds > 0, 1.0, small) / (1 + small)
+        dead_at_x = np.bincount(x.inverse, weights=dead)
+        psi = special.digamma
+        by_r = at_x @ (psi(r + x.values) - psi(r)) + states.n * np.log(alpha) - at_age @ log_age + dead @ spread
+        heavy = dead * power
+        by_alpha = states.n * r / alpha - (r * at_age + bought_at_age) @ (1 / (alpha + age.values))
+        by_alpha += np.bincount(age.inverse, weights=heavy) @ (1 / (alpha + age.values))
+        by_alpha -= np.bincount(tx.inverse, weights=heavy) @ (1 / (alpha + tx.values))
+        both = psi(a + b) - psi(a + b + flips)
+        by_a = at_x @ both + dead.sum() / a
+        by_b = at_x @ (both + psi(b + flips) - psi(b)) - dead_at_x @ np.where(some, 1 / later, 0.0)
+        return float(value), np.array([by_r, by_alpha, by_a, by_b])
+
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """P(alive) of each state, at given parameters."""
+        r, alpha, a, b = params
+        x, tx, age = (states.group(k) for k in range(3))
+        flips = self._chances(x.values)
+        odds = np.where(flips > 0, np.log(a) - np.log(np.where(flips > 0, b + flips - 1, 1.0)), -np.inf)
+        spread = np.log(alpha + age.values)[age.inverse] - np.log(alpha + tx.values)[tx.inverse]
+        return 1 / (1 + np.exp(odds[x.inverse] + (r + x.values)[x.inverse] * spread))
+
+    def _over_chance(self, params: Array, x: Array, steepest: float) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+        """Nodes p, weights for each distinct frequency, and the frequency of each row, of those alive."""
+        distinct, which = np.unique(x, return_inverse=True)
+        p, weights = beta_rule(params[2], params[3], self._chances(distinct), steepest)
+        return p, weights, which
+
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
+        # Given the chance p: ∫₀ʰ E[λ e^(−λ p s)] ds = (1 − (1 + p z)^−r') / p with z = h / (α + T).
+        """Expected purchases within the horizon of a customer of each state who is alive."""
+        r, alpha = params[:2]
+
+        def future(x: Array, T: Array) -> Array:
+            z = horizon / (alpha + T)
+            p, weights, which = self._over_chance(params, x, float((z * np.maximum(1.0, 0.05 * (r + x))).max()))
+            out = np.empty(len(x))
+            for start in range(0, len(x), 4096):
+                s = slice(start, start + 4096)
+                grown = np.log1p(p * z[s, None])
+                each = shrinkage((r + x[s])[:, None], grown) * (r + x[s])[:, None]
+                inner = np.divide(each, p, out=np.broadcast_to(((r + x[s]) * z[s])[:, None], each.shape).copy(), where=p > 0)
+                out[s] = np.einsum("ij,ij->i", weights[which[s]], inner)
+            return out
+
+        return states.on_pairs(future, alpha)
+
+    def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
+        r, alpha = params[:2]
+        return -np.expm1(-(r + states.columns[0]) * np.log1p(horizon / (alpha + states.columns[2])))
+
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        # Given p: r' / p · ∫ e^(−q v) (1 + v)^−(r'+1) dv over v up to p h / (α + T), with q = δ (α + T) / p.
+        """Discounted expected purchases of a customer of each state who is alive."""
+        r, alpha = params[:2]
+
+        def worth(x: Array, T: Array) -> Array:
+            reach = np.minimum(horizon, 1 / delta) / (alpha + T)
+            p, weights, which = self._over_chance(params, x, float((reach * np.maximum(1.0, 0.05 * (r + x))).max()))
+            positive = p > 0
+            out = np.empty(len(x))
+            for start in range(0, len(x), 512):
+                s = slice(start, start + 512)
+                length, power = (alpha + T[s])[:, None], (r + x[s])[:, None]
+                # p = 0, the customer who never drops out, is an annuity.
+                annuity = power / length * (-np.expm1(-delta * horizon) / delta)
+                inner = np.broadcast_to(annuity, (len(length), len(p))).copy()
+                inner[:, positive] = (power / p[positive]) * discounted_power(
+                    delta * length / p[positive], power + 1, p[positive] * horizon / length
+                )
+                out[s] = np.einsum("ij,ij->i", weights[which[s]], inner)
+            return out
+
+        return states.on_pairs(worth, alpha)
+
+    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+        # At least k purchases: k arrivals in time, and k − 1 chances come through.
+        r, alpha, a, b = params
+        stays = special.betaln(a, b + self._chances(x) + k - 1) - special.betaln(a, b + self._chances(x))
+        return special.betainc(k, r + x, horizon / (alpha + T + horizon)) * np.exp(stays)
+
+    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+        r, alpha, a, b = params
+        power, length, past = r + x, alpha + T, b + self._chances(x)
+        log_nb = special.gammaln(power + n) - special.gammaln(power) - special.gammaln(n + 1)
+        log_nb += power * np.log(length / (length + horizon)) + n * np.log(horizon / (length + horizon))
+        base = special.betaln(a, past)
+        stayed = np.exp(special.betaln(a, past + n) - base + log_nb)
+        left = np.exp(special.betaln(a + 1, past + n - 1) - base)
+        return stayed + left * special.betainc(n, power, horizon / (length + horizon))
+
+    def simulated_lives(
+        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+    ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Rates and remaining lives drawn for each state, at given parameters."""
+        r, alpha, a, b = params
+        rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
+        p = rng.beta(a, (b + self._chances(x))[:, None], (len(x), m))
+        # Purchases thin into those that end the customer's life and those that do not; the two are independent.
+        life = rng.exponential(1.0, (len(x), m)) / np.maximum(rate * p, 1e-300)
+        return rate * (1 - p), life, np.ones(rate.shape, dtype=bool)

@@ -1,0 +1,39 @@
+"""BG/NBD: the beta-geometric / negative binomial model of repeat purchases."""
+
+from __future__ import annotations
+
+from crmlab.models.btyd.beta_geometric import BetaGeometric
+
+__all__ = ["BGNBD"]
+
+
+class BGNBD(BetaGeometric):
+    """The BG/NBD model: customers buy at their own steady rate, and after each repeat purchase may drop out for good.
+
+    Purchase rates λ vary over customers as Gamma(r, alpha), chances p to drop out as Beta(a, b). A customer who has not yet
+    bought again has had no chance to drop out, and is alive for certain.
+
+    Parameters
+    ----------
+    max_iter, draws, seed : int
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting your customers" the easy way: an alternative to the Pareto/NBD model, Marketing
+    Science 24: likelihood (6), pmf (8), expectations (9) and (10). The discounted expectation is not in the paper; it is the
+    integral of the expected rate of a customer who is alive, over time and the posterior of p.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> model = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> customers = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]}, index=["1516"])
+    >>> model.expected_purchases(customers, 39).round(6)
+    1516    1.226028
+    Name: expected_purchases, dtype: float64
+    >>> round(model.expected_purchases_new(39), 6)
+    1.196723
+    """
+
+    _extra = 0

@@ -1,0 +1,298 @@
+"""What the buy-till-you-die models share: everything that may be asked of a customer's future.
+
+Each model says how likely a customer is alive and what a customer who is alive will do; this module turns that into points,
+intervals and quantiles on distinct states, and joins them back to the customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import special
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.estimator import joined, positive
+from crmlab.models.btyd.future import Future
+from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import States
+
+__all__ = ["BuyTillYouDie"]
+
+
+class BuyTillYouDie(Future):
+    """Base of the models with (frequency, recency, age) as a customer's state: what may be asked of them."""
+
+    def probability_alive(
+        self, summary: pd.DataFrame, *, level: float | None = None, interval: str = "mean"
+    ) -> pd.Series | pd.DataFrame:
+        """Probability that each customer has not dropped out.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            frequency, recency and age, as in ``fit``.
+        level : float, optional
+            Adds columns low and high at this level.
+        interval : {"mean", "outcome"}
+            Of the probability (what is not known of the parameters), or of whether the customer is alive: 0 or 1.
+
+        Returns
+        -------
+        Series, or DataFrame with columns probability_alive, low, high
+            Indexed like ``summary``.
+        """
+        return self._chance("probability_alive", summary, self.chance_alive, level, interval)
+
+    def probability_of_purchase(
+        self, summary: pd.DataFrame, horizon: float, *, level: float | None = None, interval: str = "mean"
+    ) -> pd.Series | pd.DataFrame:
+        """Probability that each customer buys at least once within ``horizon``.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+            Length of the time after the end of the history, positive, in the time unit of ``summary``.
+        level, interval
+            As in :meth:`probability_alive`.
+
+        Returns
+        -------
+        Series, or DataFrame with columns probability_of_purchase, low, high
+        """
+        self.parameters()
+        h = self.checked_horizon(horizon)
+
+        def chance(params: Array, states: States) -> Array:
+            return self.chance_alive(params, states) * self._any(params, states, h)
+
+        return self._chance("probability_of_purchase", summary, chance, level, interval)
+
+    def expected_purchases(
+        self, summary: pd.DataFrame, horizon: float, *, level: float | None = None, interval: str = "mean"
+    ) -> pd.Series | pd.DataFrame:
+        """Expected purchases of each customer within ``horizon``.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+            Positive, in the time unit of ``summary``.
+        level : float, optional
+        interval : {"mean", "outcome"}
+            Of the expectation, or of the number that the customer will make. The second is the narrowest that leaves out
+            at most (1 − level) / 2 on either side, and all of it above where it begins at 0.
+
+        Returns
+        -------
+        Series, or DataFrame with columns expected_purchases, low, high
+        """
+        states = self.states_of(summary)
+        h, share = self.checked_horizon(horizon), self.checked_level(level, interval)
+        bounds = None
+        with np.errstate(all="ignore"):
+            point = self.mean_purchases(self.parameters(), states, h)
+            if share is not None and interval == "mean":
+                bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share)
+            elif share is not None:
+                bounds = self._count_interval(states, h, share)
+        return joined("expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
+
+    def expected_purchases_new(
+        self, t: npt.ArrayLike, *, level: float | None = None, interval: str = "mean"
+    ) -> float | pd.Series | pd.DataFrame:
+        """Expected repeat purchases of a new customer up to time t.
+
+        Parameters
+        ----------
+        t : float or array of floats
+            Positive, in the time unit of the data.
+        level, interval
+            As in :meth:`expected_purchases`.
+
+        Returns
+        -------
+        float, or Series for a single t with ``level``; Series or DataFrame indexed by t for several
+        """
+        self.parameters()
+        share = self.checked_level(level, interval)
+        times = [self.checked_horizon(one, "t") for one in np.atleast_1d(np.asarray(t, dtype=float))]
+        state, rows = self.new_customer(), []
+        for one in times:
+            with np.errstate(all="ignore"):
+                row = [float(self.mean_purchases(self.parameters(), state, one)[0])]
+                if share is not None and interval == "mean":
+                    low, high = self._mean_interval(lambda params, h=one: self.mean_purchases(params, state, h), share)  # type: ignore[misc]
+                    row += [min(float(low[0]), row[0]), max(float(high[0]), row[0])]
+                elif share is not None:
+                    row += [float(bound[0]) for bound in self._count_interval(state, one, share)]
+            rows.append(row)
+        columns = ["expected_purchases", "low", "high"][: len(rows[0])]
+        frame = pd.DataFrame(rows, index=pd.Index(times, name="t"), columns=columns)
+        if np.ndim(t) == 0:
+            return float(rows[0][0]) if share is None else frame.iloc[0]
+        return frame["expected_purchases"] if share is None else frame
+
+    def pmf(self, n: npt.ArrayLike, t: float, *, level: float | None = None) -> float | pd.Series | pd.DataFrame:
+        """Probability that a new customer makes exactly n repeat purchases up to time t.
+
+        Parameters
+        ----------
+        n : int or array of ints
+            At least 0.
+        t : float
+            Positive.
+        level : float, optional
+            Adds the interval over the posterior.
+
+        Returns
+        -------
+        float for a single n without ``level``; else Series, or DataFrame with columns pmf, low, high, indexed by n
+        """
+        self.parameters()
+        share, h = self.checked_level(level, "mean"), self.checked_horizon(t, "t")
+        counts = np.atleast_1d(np.asarray(n, dtype=float))
+        if not ((counts >= 0) & (counts == np.floor(counts))).all():
+            raise ModelError.expected(type(self).__name__, "n", "whole numbers of at least 0", n)
+        state = self.new_customer()
+
+        def mass(params: Array) -> Array:
+            return self.count_mass(params, state, np.zeros(len(counts), dtype=int), counts, h)
+
+        with np.errstate(all="ignore"):
+            point = mass(self.parameters())
+            bounds = self._mean_interval(mass, share, chance=True) if share is not None else None
+        if np.ndim(n) == 0 and bounds is None:
+            return float(point[0])
+        index = pd.Index(counts.astype(int), name="n")
+        return joined("pmf", index, np.arange(len(counts)), point, bounds, True)
+
+    def discounted_expected_purchases(
+        self,
+        summary: pd.DataFrame,
+        delta: float,
+        *,
+        horizon: float = np.inf,
+        level: float | None = None,
+        interval: str = "mean",
+    ) -> pd.Series | pd.DataFrame:
+        """Discounted expected residual purchases (DERT) of each customer.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        delta : float
+            Continuous rate of discount per unit of time, positive: ln(1 + annual rate) / units in a year.
+        horizon : float
+            Infinite unless given.
+        level : float, optional
+        interval : {"mean", "outcome"}
+            Of the expectation, or of the discounted sum that the customer will make (simulated on the distinct states).
+
+        Returns
+        -------
+        Series, or DataFrame with columns discounted_expected_purchases, low, high
+        """
+        states = self.states_of(summary)
+        rate, share = positive(type(self).__name__, "delta", delta), self.checked_level(level, interval)
+        h = np.inf if horizon == np.inf else self.checked_horizon(horizon)
+        bounds = None
+        with np.errstate(all="ignore"):
+            point = self.mean_discounted(self.parameters(), states, rate, h)
+            if share is not None and interval == "mean":
+                bounds = self._mean_interval(lambda params: self.mean_discounted(params, states, rate, h), share)
+            elif share is not None:
+                bounds = self.simulated_interval(states, rate, h, share, None)
+        return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
+
+    def next_purchase(
+        self, summary: pd.DataFrame, q: float = 0.5, *, level: float | None = None, interval: str = "mean"
+    ) -> pd.Series | pd.DataFrame:
+        """Time by which each customer's next purchase comes with probability q; infinite where it may never come.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        q : float
+            Between 0 and 1.
+        level : float, optional
+        interval : {"mean", "outcome"}
+            Of the quantile, or of the time itself: its (1 ∓ level) / 2 quantiles, parameters not being known.
+
+        Returns
+        -------
+        Series, or DataFrame with columns next_purchase, low, high
+            In the time unit of ``summary``, from the end of the history.
+        """
+        states = self.states_of(summary)
+        share = self.checked_level(level, interval)
+        if isinstance(q, bool) or not isinstance(q, (int, float, np.number)) or not 0 < q < 1:
+            raise ModelError.expected(type(self).__name__, "q", "between 0 and 1, both excluded", q)
+
+        def at(params: Array) -> Callable[[Array], Array]:
+            alive = self.chance_alive(params, states)
+            return lambda t: alive * self._any(params, states, t)
+
+        bounds = None
+        with np.errstate(all="ignore"):
+            point = self._first_time(at(self.parameters()), float(q), states)
+            if share is not None and interval == "mean":
+                # The quantile is early where the chance is high: its interval inverts that of the chance.
+                posterior = self._posterior()
+                design = [at(params) for params in posterior.design]
+
+                def limit(side: int, t: Array) -> Array:
+                    chances = [np.clip(chance(t), 1e-300, 1 - 1e-16) for chance in design]
+                    found = quantiles(posterior.cumulants([special.logit(one) for one in chances]), share)
+                    return special.expit(found[side])
+
+                bounds = (
+                    self._first_time(lambda t: limit(1, t), float(q), states),
+                    self._first_time(lambda t: limit(0, t), float(q), states),
+                )
+            elif share is not None:
+                each = [at(params) for params in self.posterior_points()]
+
+                def mixed(t: Array) -> Array:
+                    return np.mean([chance(t) for chance in each], axis=0)
+
+                bounds = (
+                    self._first_time(mixed, (1 - share) / 2, states),
+                    self._first_time(mixed, (1 + share) / 2, states),
+                )
+        return joined("next_purchase", summary.index, states.inverse, point, bounds, interval == "mean")
+
+    def expected_total(self, summary: pd.DataFrame, horizon: float, *, level: float = 0.9, interval: str = "mean") -> pd.Series:
+        """Expected purchases of all customers together within ``horizon``, with an interval.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+        level : float
+        interval : {"mean", "outcome"}
+            Of the expectation, or of the total that will be seen: what is not known of the parameters, and chance.
+
+        Returns
+        -------
+        Series with expected_purchases, low, high
+        """
+        states = self.states_of(summary)
+        h, share = self.checked_horizon(horizon), self.checked_level(level, interval)
+        assert share is not None
+        with np.errstate(all="ignore"):
+            point = float(states.weight @ self.mean_purchases(self.parameters(), states, h))
+            cumulants = (
+                self.log_cumulants(lambda params: np.array([states.weight @ self.mean_purchases(params, states, h)]))
+                if hasattr(self, "states_")
+                else (np.log([point]), np.zeros(1), np.zeros(1))
+            )
+            if interval == "outcome":
+                # Chance is independent of the parameters' error and, summed over customers, nearly normal.
+                cumulants = cumulants[0], cumulants[1] + self._count_variance(states, h) / point**2, cumulants[2]
+            low, high = quantiles(cumulants, share)
+        return pd.Series({"expected_purchases": point, "low": min(np.exp(low[0]), point), "high": max(np.exp(high[0]), point)})

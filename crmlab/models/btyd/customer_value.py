@@ -1,0 +1,486 @@
+"""Customer value: how often customers will buy and what they will spend, composed into money."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.estimator import joined, positive
+from crmlab.models.btyd.gamma_gamma import GammaGamma
+from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import States, checked, compress
+
+__all__ = ["UNITS_PER_YEAR", "CustomerValue", "Measure", "Portfolio", "Worth", "portfolio"]
+
+
+# Units of time in a year.
+UNITS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
+
+
+class CustomerValue(BaseEstimator):
+    """Residual value of customers: margin × discounted expected purchases × expected spend per purchase.
+
+    Parameters
+    ----------
+    purchases : BGNBD, MBGNBD, ParetoNBD or BGBB, optional
+        How often customers buy; BG/NBD unless given. One that is fitted already is used as it is where ``fit`` is not called.
+    spend : GammaGamma, optional
+        What they spend.
+    margin : float
+        Gross margin, the share of spend that is kept; above 0.
+    rate : float
+        *Annual* rate of discount, above 0: 0.1 is ten percent a year.
+    unit : {"day", "week", "month", "year"}
+        Unit of time of the summaries.
+
+    Attributes
+    ----------
+    purchases_, spend_ : fitted models
+    n_left_out_ : int
+        Customers who bought again but whose repeat spend is not positive: they say nothing of spend that the model can use,
+        are left out of its fit, and are valued at the spend of a customer of whom nothing is known.
+    delta_ : float
+        Continuous rate of discount per unit of time.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis, Journal of Marketing
+    Research 42: (1) and (2).
+
+    Examples
+    --------
+    >>> from crmlab.models.btyd.btyd.pareto_nbd import ParetoNBD
+    >>> value = CustomerValue(
+    ...     purchases=ParetoNBD.from_params(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562),
+    ...     spend=GammaGamma.from_params(p=6.25, q=3.74, v=15.44), margin=0.3, rate=0.15, unit="week",
+    ... )
+    >>> customers = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]})
+    >>> value.residual_value(customers).round(2).tolist()
+    [48.2]
+    """
+
+    def __init__(
+        self,
+        purchases: BuyTillYouDie | None = None,
+        spend: GammaGamma | None = None,
+        *,
+        margin: float = 1.0,
+        rate: float = 0.1,
+        unit: str = "week",
+    ) -> None:
+        self.purchases = purchases
+        self.spend = spend
+        self.margin = margin
+        self.rate = rate
+        self.unit = unit
+
+    def fit(self, summary: pd.DataFrame, y: None = None) -> Self:  # noqa: ARG002
+        """Fit both models to one summary.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            What the model of purchases needs, and monetary_value.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+        """
+        self.purchases_ = (clone(self.purchases) if self.purchases is not None else BGNBD()).fit(summary)
+        return self.fit_spend(summary)
+
+    def fit_spend(self, summary: pd.DataFrame) -> Self:
+        """Fit the model of spend alone, beside a model of purchases that is fitted already.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            frequency and monetary_value.
+
+        Returns
+        -------
+        self
+        """
+        self._options()
+        spend = clone(self.spend) if self.spend is not None else GammaGamma()
+        known = self._spend_known(summary)
+        self.n_left_out_ = int(((summary["frequency"].to_numpy(float) > 0) & ~known).sum())
+        self.spend_ = spend.fit(summary[known]) if known.any() else spend.fit(summary.assign(frequency=0))
+        return self
+
+    @property
+    def delta_(self) -> float:
+        """Continuous rate of discount per unit of time: ln(1 + rate) / units in a year."""
+        return float(np.log1p(self._options()) / UNITS_PER_YEAR[self.unit])
+
+    def expected_spend(self, summary: pd.DataFrame) -> pd.Series:
+        """Expected spend per purchase of each customer, those without usable repeat spend included."""
+        self.fitted_models()
+        states, inverse = self.spend_states(summary)
+        spend = self.fitted_models()[1]
+        return pd.Series(spend.mean_spend(spend.parameters(), states)[inverse], index=summary.index, name="expected_spend")
+
+    def residual_value(
+        self,
+        summary: pd.DataFrame,
+        horizon: float = np.inf,
+        *,
+        level: float | None = None,
+        interval: str = "mean",
+    ) -> pd.Series | pd.DataFrame:
+        """What each customer will still bring in, discounted, times the margin.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+            In the time unit; infinite unless given.
+        level : float, optional
+        interval : {"mean", "outcome"}
+            Of the expectation, with the uncertainty of both models; or of the discounted sum that the customer will bring.
+
+        Returns
+        -------
+        Series, or DataFrame with columns residual_value, low, high
+            In the currency of monetary_value.
+        """
+        self._options()
+        purchases, spend = self.fitted_models()
+        share, h = purchases.checked_level(level, interval), self.checked_horizon(horizon)
+        states, inner = purchases.states_of(summary), self.spend_states(summary)
+        money, place = inner
+        delta = self.delta_
+        with np.errstate(all="ignore"):
+            bought = purchases.mean_discounted(purchases.parameters(), states, delta, h)
+            each = spend.mean_spend(spend.parameters(), money)
+            point = self.margin * bought[states.inverse] * each[place]
+            bounds = None
+            if share is not None and interval == "mean":
+                first = purchases.log_cumulants(lambda params: purchases.mean_discounted(params, states, delta, h))
+                second = spend.log_cumulants(lambda params: spend.mean_spend(params, money))
+                # Logs of the two factors add up, and so do their cumulants: the two fits are independent.
+                both = [a[states.inverse] + b[place] for a, b in zip(first, second, strict=True)]
+                low, high = quantiles((both[0], both[1], both[2]), share)
+                bounds = self.margin * np.exp(low), self.margin * np.exp(high)
+            elif share is not None:
+                bounds = self._outcome(summary, money, place, h, share)
+        return joined("residual_value", summary.index, slice(None), point, bounds, interval == "mean")
+
+    def total(self, summary: pd.DataFrame, horizon: float = np.inf, *, level: float = 0.9, interval: str = "mean") -> pd.Series:
+        """Residual value of all customers together, with an interval.
+
+        Parameters
+        ----------
+        summary, horizon, level
+            As in :meth:`residual_value`.
+        interval : {"mean", "outcome"}
+            Of the expectation, or of the total that will be seen: parameters and chance.
+
+        Returns
+        -------
+        Series with residual_value, low, high
+        """
+        self._options()
+        self.fitted_models()[0].checked_level(level, interval)
+        found = portfolio(self, summary, {"residual_value": Measure(_sum_of_values, outcome=interval)}, horizon, level=level)
+        return found.loc["residual_value"].rename({"value": "residual_value"})
+
+    def value_at_risk(self, summary: pd.DataFrame, horizon: float = np.inf) -> pd.Series:
+        """What each customer would be worth if certainly still alive, less what they are worth as things stand.
+
+        The most that a measure can be worth which makes sure of a customer, if it always succeeds: (1 − P(alive)) times the value
+        of one who is alive.
+
+        Parameters
+        ----------
+        summary : DataFrame
+        horizon : float
+            As in :meth:`residual_value`.
+
+        Returns
+        -------
+        Series
+            In the currency of monetary_value.
+        """
+        self._options()
+        with np.errstate(all="ignore"):
+            worth = Portfolio(self, summary, self.checked_horizon(horizon)).at(None, None)
+        return pd.Series(worth.at_risk, index=summary.index, name="value_at_risk")
+
+    # How.
+
+    def _options(self) -> float:
+        positive("CustomerValue", "margin", self.margin)
+        if self.unit not in UNITS_PER_YEAR:
+            raise ModelError.expected("CustomerValue", "unit", "'day', 'week', 'month' or 'year'", self.unit)
+        return positive("CustomerValue", "rate", self.rate)
+
+    def fitted_models(self) -> tuple[BuyTillYouDie, GammaGamma]:
+        """The models of purchases and of spend; raises NotFittedError where they are not fitted."""
+        purchases: Any = getattr(self, "purchases_", self.purchases)
+        spend: Any = getattr(self, "spend_", self.spend)
+        if not (hasattr(purchases, "params_") and hasattr(spend, "params_")):
+            raise NotFittedError("This CustomerValue is not fitted yet. Expected fit, or two fitted models.")
+        return purchases, spend
+
+    def checked_horizon(self, horizon: float) -> float:
+        """A horizon, or infinity, checked by the model."""
+        return np.inf if horizon == np.inf else self.fitted_models()[0].checked_horizon(horizon)
+
+    def _spend_known(self, summary: pd.DataFrame) -> Any:
+        found = checked("CustomerValue", summary, ["frequency", "monetary_value"])
+        return (found["frequency"] > 0) & (found["monetary_value"] > 0) & np.isfinite(found["monetary_value"])
+
+    def spend_states(self, summary: pd.DataFrame) -> tuple[States, Any]:
+        """Distinct states of the model of spend, and the place of each customer among them."""
+        known = self._spend_known(summary)
+        x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
+        money = np.where(known, summary["monetary_value"].to_numpy(float, na_value=np.nan), 0.0)
+        states = compress([x, money])
+        return states, states.inverse
+
+    def joint_states(self, summary: pd.DataFrame, x: Array) -> States:
+        """Distinct states of purchases beside a further column."""
+        columns, _ = self.fitted_models()[0].checked_columns(summary)
+        return compress([*columns, x])
+
+    def _outcome(self, summary: pd.DataFrame, money: States, place: Any, horizon: float, level: float) -> tuple[Array, Array]:
+        """Given the past, a customer's future spend is v + x m times something that depends on counts alone."""
+        purchases, spend = self.fitted_models()
+        x = money.columns[0][place]
+        states = self.joint_states(summary, x)
+        low, high = purchases.simulated_interval(states, self.delta_, horizon, level, self._per_purchase(money))
+        scale = self.margin * (spend.parameters()[2] + x * money.columns[1][place])
+        return scale * low[states.inverse], scale * high[states.inverse]
+
+    def _per_purchase(self, money: States) -> Any:
+        """Draws of spend per purchase in units of v + x m."""
+        spend = self.fitted_models()[1]
+        points, at = spend.posterior_points(), spend.parameters()
+        known = money.columns[0] > 0
+        typical = float(np.average(money.columns[1][known], weights=money.weight[known])) if known.any() else 0.0
+
+        def draw(k: int, states: States, some: slice, count: Array, rng: np.random.Generator) -> Array:
+            p, q, v = points[k % len(points)]
+            x = states.columns[3][some][:, None]
+            bought = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
+            drift = (v + x * typical) / (at[2] + x * typical)
+            return bought / rng.gamma(p * x + q, 1.0, count.shape) * drift
+
+        return draw
+
+
+def _sum_of_values(worth: Worth) -> float:
+    return float(worth.value.sum())
+
+
+# Chance is worked out for at most so many customers: half of them those worth most, who carry most of it, the others a random
+# sample of the rest, scaled up.
+_SIMULATED = 20_000
+_DRAWS = 400
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What two models say of each customer, all arrays of shape (n_rows,).
+
+    Attributes
+    ----------
+    value : array
+        Residual value, margin included.
+    if_alive : array
+        Residual value of a customer who is certainly alive.
+    alive : array
+        P(alive).
+    purchases : array
+        Expected purchases within the horizon of purchases.
+    """
+
+    value: Array
+    if_alive: Array
+    alive: Array
+    purchases: Array
+
+    @property
+    def at_risk(self) -> Array:
+        """Value if certainly alive, less value as things stand."""
+        return self.if_alive - self.value
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A positive number worked out from the worth of all customers.
+
+    Parameters
+    ----------
+    of : callable
+        Gets a :class:`Worth`, gives a number.
+    outcome : str
+        ``"mean"``: the interval carries what is not known of the parameters. ``"outcome"``: chance too; only for a sum of values.
+    members : array of bool of shape (n_rows,), optional
+        The customers over whom a sum of values goes; all unless given.
+    """
+
+    of: Callable[[Worth], float]
+    outcome: str = "mean"
+    members: npt.NDArray[np.bool_] | None = None
+
+
+class Portfolio:
+    """Customers, reduced to the distinct states of both models, ready to be valued at any parameters."""
+
+    def __init__(self, model: CustomerValue, summary: pd.DataFrame, horizon: float, ahead: float | None = None) -> None:
+        self.model, self.summary, self.horizon, self.ahead = model, summary, horizon, ahead
+        self.purchases, self.spend = model.fitted_models()
+        self.states = self.purchases.states_of(summary)
+        self.money, self.place = model.spend_states(summary)
+        self.delta = model.delta_
+
+    def at(self, purchases: Array | None, spend: Array | None) -> Worth:
+        """Value the customers; None stands for the estimates."""
+        alive, worth, bought = self._typical if purchases is None else self._bought(purchases)
+        each = self._each if spend is None else self.model.margin * self.spend.mean_spend(spend, self.money)[self.place]
+        return Worth(alive * worth * each, worth * each, alive, bought)
+
+    def _bought(self, params: Array) -> tuple[Array, Array, Array]:
+        inverse = self.states.inverse
+        alive = self.purchases.chance_alive(params, self.states)
+        worth = self.purchases.discounted_if_alive(params, self.states, self.delta, self.horizon)
+        bought = (
+            alive * self.purchases.purchases_if_alive(params, self.states, self.ahead) if self.ahead else np.zeros_like(alive)
+        )
+        return alive[inverse], worth[inverse], bought[inverse]
+
+    @cached_property
+    def _typical(self) -> tuple[Array, Array, Array]:
+        return self._bought(self.purchases.parameters())
+
+    @cached_property
+    def _each(self) -> Array:
+        return self.model.margin * self.spend.mean_spend(self.spend.parameters(), self.money)[self.place]
+
+    def chance(self) -> tuple[npt.NDArray[np.int64], Array]:
+        """Customers drawn (their rows) and the variance by chance that each stands for at known parameters, margin included."""
+        p, q, v = self.spend.parameters()
+        rng = np.random.default_rng(self.purchases.seed)
+        n = len(self.summary)
+        rows, weight = np.arange(n), np.ones(n)
+        if n > _SIMULATED:
+            best = np.argsort(-self.at(None, None).value, kind="stable")
+            sure = _SIMULATED // 2
+            others = rng.choice(best[sure:], _SIMULATED - sure, replace=False)
+            weight[others] = (n - sure) / len(others)
+            rows = np.sort(np.concatenate([best[:sure], others]))
+        x = self.money.columns[0][self.place][rows]
+        states = self.model.joint_states(self.summary.iloc[rows], x)
+        variance = np.empty(len(states.weight))
+        for start in range(0, len(variance), 2000):
+            some = slice(start, min(start + 2000, len(variance)))
+            count, total = self.purchases.simulated_futures(
+                self.purchases.parameters(), states, some, self.delta, self.horizon, _DRAWS, rng
+            )
+            each = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
+            each /= rng.gamma(p * states.columns[3][some][:, None] + q, 1.0, count.shape)
+            variance[some] = (total * each).var(axis=1, ddof=1)
+        scale = self.model.margin * (v + x * self.money.columns[1][self.place][rows])
+        return rows, weight[rows] * scale**2 * variance[states.inverse]
+
+
+def portfolio(
+    model: CustomerValue,
+    summary: pd.DataFrame,
+    measures: Mapping[str, Measure],
+    horizon: float = np.inf,
+    *,
+    ahead: float | None = None,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """Work out measures over all customers, each with an interval.
+
+    Parameters
+    ----------
+    model : CustomerValue
+        Fitted, or of two fitted models.
+    summary : DataFrame
+        The customers.
+    measures : mapping of str to Measure
+    horizon : float
+        Of the value, in the time unit; infinite unless given.
+    ahead : float, optional
+        Horizon of expected purchases, where a measure looks at them.
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        Indexed by the names of the measures: value, low, high. The interval always holds the value.
+
+    Examples
+    --------
+    >>> from crmlab.models.btyd.btyd.customer_value import CustomerValue
+    >>> from crmlab.models.btyd.btyd.pareto_nbd import ParetoNBD
+    >>> from crmlab.models.btyd.btyd.gamma_gamma import GammaGamma
+    >>> model = CustomerValue(
+    ...     purchases=ParetoNBD.from_params(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562),
+    ...     spend=GammaGamma.from_params(p=6.25, q=3.74, v=15.44), margin=0.3, rate=0.15, unit="week",
+    ... )
+    >>> customers = pd.DataFrame({"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 38.86],
+    ...                           "monetary_value": [22.35, float("nan")]})
+    >>> portfolio(model, customers, {"total": Measure(lambda worth: worth.value.sum())}).round(1).value.tolist()
+    [53.3]
+    """
+    share = model.fitted_models()[0].checked_level(level, "mean")
+    assert share is not None
+    base = Portfolio(model, summary, model.checked_horizon(horizon), ahead)
+    wanted = list(measures.values())
+
+    def found(worth: Worth) -> Array:
+        return np.array([measure.of(worth) for measure in wanted], dtype=float)
+
+    with np.errstate(all="ignore"):
+        point = found(base.at(None, None))
+        # The two fits are independent: the cumulants of their parts of the error add up.
+        first = _cumulants(base.purchases, lambda params: found(base.at(params, None)), point)
+        second = _cumulants(base.spend, lambda params: found(base.at(None, params)), point)
+        centre = np.where(point > 0, np.log(np.maximum(point, 1e-300)), 0.0)
+        mean, spread, skew = first[0] + second[0] - centre, first[1] + second[1], first[2] + second[2]
+        spread = spread + _chances(base, wanted) / np.maximum(point, 1e-300) ** 2
+        low, high = quantiles((mean, spread, skew), share)
+        ends = (
+            np.where(point > 0, np.minimum(np.exp(low), point), point),
+            np.where(point > 0, np.maximum(np.exp(high), point), point),
+        )
+    return pd.DataFrame({"value": point, "low": ends[0], "high": ends[1]}, index=pd.Index(list(measures), name="measure"))
+
+
+def _cumulants(model: Any, function: Callable[[Array], Array], point: Array) -> tuple[Array, Array, Array]:
+    """Cumulants of the logs over the posterior; those of a constant where parameters were given."""
+    if hasattr(model, "states_"):
+        found: tuple[Array, Array, Array] = model.log_cumulants(function)
+        return found
+    return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
+
+
+def _chances(base: Portfolio, measures: list[Measure]) -> Array:
+    """Variance by chance of each measure that asks for it."""
+    out = np.zeros(len(measures))
+    if any(measure.outcome == "outcome" for measure in measures):
+        rows, variance = base.chance()
+        for k, measure in enumerate(measures):
+            if measure.outcome == "outcome":
+                out[k] = variance.sum() if measure.members is None else variance[measure.members[rows]].sum()
+    return out

@@ -1,0 +1,326 @@
+"""What every model of customer value shares: compression, the fit, its uncertainty, and intervals of what is asked of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from scipy import special
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.fitting import Coordinates, Part, maximise
+from crmlab.models.btyd.posterior import Posterior, quantiles, sample
+from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import States, compress
+
+__all__ = ["Function", "WeightedModel", "joined", "positive"]
+
+
+# Thinned to this many customers, a sample brings the optimiser near enough to the optimum.
+_THIN = 20_000
+# Above this many states one evaluation is dear: the posterior is taken as normal where that is seen to hold.
+_LARGE = 20_000
+Function = Callable[[Array], Array]
+
+
+class WeightedModel(BaseEstimator, ABC):
+    """A model whose likelihood is a weighted sum over distinct states.
+
+    Parameters
+    ----------
+    max_iter : int
+        Iterations that the optimiser may take from each start.
+    draws : int
+        Posterior draws behind the intervals.
+    seed : int
+        Of these draws.
+
+    Attributes
+    ----------
+    params_ : dict
+        Estimates by name.
+    log_likelihood_ : float
+        Of the whole sample, in the time unit of the data.
+    covariance_ : DataFrame
+        Of the estimates, by the observed information; NaN on the boundary.
+    standard_errors_ : Series
+        NaN on the boundary; ``standard_errors_reason_`` says why.
+    n_customers_, n_states_ : int
+    aic_, bic_ : float
+    boundary_ : str or None
+        What an optimum on the boundary means, in words; None inside.
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0) -> None:
+        self.max_iter = max_iter
+        self.draws = draws
+        self.seed = seed
+
+    # What a model must say of itself.
+
+    @abstractmethod
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+        """Columns of a frame and its weights, checked."""
+
+    @abstractmethod
+    def _parts(self) -> tuple[Part, ...]:
+        """Coordinates, with bounds and priors."""
+
+    @abstractmethod
+    def _unit(self, states: States) -> float:
+        """Typical size of what carries the unit: the length of a history, or an amount."""
+
+    @abstractmethod
+    def _starts(self) -> Sequence[Sequence[float]]:
+        """Coordinates to start from."""
+
+    @abstractmethod
+    def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
+        """Weighted log-likelihood and its derivatives by the parameters."""
+
+    # The fit.
+
+    def fit(self, summary: pd.DataFrame, y: None = None) -> Self:  # noqa: ARG002
+        """Fit by maximum likelihood to the distinct states of the customers.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            The columns that the class names, and an optional whole-number ``weight``: the customers a row stands for.
+        y : None
+            Not used; there for scikit-learn.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ModelError
+            The frame is not usable (with the number of offending rows), or the parameters are not identifiable.
+        ConvergenceError
+            No start led to an optimum; the message says what was tried.
+        """
+        name = type(self).__name__
+        self._checked_options()
+        columns, weight = self.checked_columns(summary, fitting=True)
+        states = compress(columns, weight)
+        where = Coordinates(self._parts(), self._unit(states))
+        share = min(1.0, _THIN / states.n)
+        thin = states
+        if share < 0.5 and len(states.weight) > 2000:
+            # Poisson thinning of customers: reproducible, and independent of the order of rows.
+            kept = np.random.default_rng(0).poisson(states.weight * share).astype(float)
+            some = kept > 0
+            thin = States([column[some] for column in states.columns], kept[some], np.empty(0, dtype=np.int64))
+        else:
+            share = 1.0
+        with np.errstate(all="ignore"):
+            found = maximise(
+                name,
+                self._objective(states, where),
+                self._objective(thin, where),
+                share,
+                where,
+                [np.array(start, dtype=float) for start in self._starts()],
+                self.max_iter,
+            )
+        params, slopes = where.params(found.eta)
+        self.params_ = dict(zip(self.parameter_names, params.tolist(), strict=True))
+        self.log_likelihood_ = float(found.value)
+        self.n_customers_ = round(states.n)
+        self.n_states_ = len(states.weight)
+        self.boundary_ = found.boundary
+        to_params = params[:, None] * slopes
+        covariance = np.full((len(params), len(params)), np.nan)
+        self.standard_errors_reason_ = (
+            f"The optimum is on the boundary: {found.boundary}. Standard errors suppose an optimum inside."
+            if found.boundary
+            else None
+        )
+        if found.boundary is None:
+            covariance = to_params @ np.linalg.inv(found.hessian) @ to_params.T
+        self.covariance_ = pd.DataFrame(covariance, index=list(self.parameter_names), columns=list(self.parameter_names))
+        self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=list(self.parameter_names), name="standard_error")
+        self.standard_errors_.attrs["reason"] = self.standard_errors_reason_
+        d = len(params)
+        self.aic_ = 2 * d - 2 * self.log_likelihood_
+        self.bic_ = d * float(np.log(states.n)) - 2 * self.log_likelihood_
+        self.states_, self._where, self._eta = states, where, found.eta
+        self._information = None if found.boundary else found.hessian
+        # Asked of the same customers, as is usual, the model need not compress them again; see __getstate__.
+        self._rows = columns if weight is None else None
+        self._posterior_: Posterior | None = None
+        return self
+
+    @classmethod
+    def _from_params(cls, given: dict[str, float]) -> Self:
+        """Make a model at parameters that are known."""
+        model = cls()
+        for name, value in given.items():
+            if not (isinstance(value, (int, float, np.number)) and np.isfinite(value) and value > 0):
+                raise ModelError.expected(cls.__name__, name, "a positive number", value)
+        model.params_ = {name: float(given[name]) for name in cls.parameter_names}
+        model.boundary_ = None
+        return model
+
+    def _compressed(self, columns: list[Array]) -> States:
+        """Compress rows, or recognise those of the fit."""
+        seen = getattr(self, "_rows", None)
+        if seen is not None and all(np.array_equal(a, b) for a, b in zip(seen, columns, strict=True)):
+            return self.states_
+        return compress(columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if state.get("_rows") is not None:
+            # A saved model holds distinct states, not customers.
+            known = state["states_"]
+            state = {**state, "_rows": None, "states_": States(known.columns, known.weight, np.empty(0, dtype=np.int64))}
+        return state
+
+    def _checked_options(self) -> None:
+        name = type(self).__name__
+        for option, least in (("max_iter", 1), ("draws", 100), ("seed", 0)):
+            value = getattr(self, option)
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+                raise ModelError.expected(name, option, f"a whole number of at least {least}", value)
+
+    def _objective(self, states: States, where: Coordinates) -> Callable[[Array], tuple[float, Array]]:
+        def objective(eta: Array) -> tuple[float, Array]:
+            params, slopes = where.params(eta)
+            value, gradient = self._log_likelihood(params, states, True)
+            return value, (gradient * params) @ slopes
+
+        return objective
+
+    # Uncertainty.
+
+    def parameters(self) -> Array:
+        """Parameters as an array, in the order of their names; raises NotFittedError where there are none."""
+        if not hasattr(self, "params_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet. Expected fit or from_params before it is asked anything."
+            )
+        return np.array([self.params_[name] for name in self.parameter_names])
+
+    def _posterior(self, n: int | None = None, seed: int | None = None, exact: bool = False) -> Posterior:
+        self.parameters()
+        if not hasattr(self, "states_"):
+            raise ModelError.no_posterior(type(self).__name__)
+        if n is None and self._posterior_ is not None:
+            return self._posterior_
+
+        def value(eta: Array) -> float:
+            return self._log_likelihood(self._where.params(eta)[0], self.states_, False)[0]
+
+        with np.errstate(all="ignore"):
+            found = sample(
+                type(self).__name__,
+                self._objective(self.states_, self._where),
+                value,
+                self._where,
+                self._eta,
+                self._information,
+                self.draws if n is None else n,
+                self.seed if seed is None else seed,
+                self.n_states_ > _LARGE and not exact,
+            )
+        if n is None:
+            self._posterior_ = found
+            self.effective_sample_size_ = found.share * len(found.weight)
+        return found
+
+    def sample_posterior(self, n: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """Draw parameters from their posterior under weakly informative priors.
+
+        No MCMC: a multivariate t around the mode, weighted by the posterior and resampled.
+
+        Parameters
+        ----------
+        n : int
+            Draws, at least 100.
+        seed : int
+            Same seed, same draws.
+
+        Returns
+        -------
+        DataFrame of shape (n, parameters)
+            ``attrs["effective_sample_size"]`` is the effective number of draws before resampling.
+
+        Raises
+        ------
+        ModelError
+            The effective sample size is under 10 % of ``n``.
+        """
+        if not isinstance(n, (int, np.integer)) or n < 100:
+            raise ModelError.expected(type(self).__name__, "n", "a whole number of at least 100", n)
+        self.parameters()
+        found = self._posterior(n, seed, exact=True)
+        # Systematic resampling adds less noise than drawing with replacement.
+        rng = np.random.default_rng([seed, 1])
+        places = (np.arange(n) + rng.random()) / n
+        chosen = np.minimum(np.searchsorted(np.cumsum(found.weight), places), n - 1)
+        draws = np.array([found.where.params(found.eta[k])[0] for k in rng.permutation(chosen)])
+        frame = pd.DataFrame(draws, columns=list(self.parameter_names))
+        frame.attrs["effective_sample_size"] = found.share * n
+        return frame
+
+    def posterior_points(self) -> list[Array]:
+        """Equally weighted parameters that carry the uncertainty; the parameters alone where they were given."""
+        return self._posterior().points if hasattr(self, "states_") else [self.parameters()]
+
+    def log_cumulants(self, function: Function) -> tuple[Array, Array, Array]:
+        """Cumulants of the log of a positive quantity over the posterior."""
+        posterior = self._posterior()
+        with np.errstate(all="ignore"):
+            return posterior.cumulants([np.log(np.maximum(function(params), 1e-300)) for params in posterior.design])
+
+    def _mean_interval(self, function: Function, level: float, chance: bool = False) -> tuple[Array, Array]:
+        """Interval of a positive quantity, or of a probability, over the posterior."""
+        if not chance:
+            low, high = quantiles(self.log_cumulants(function), level)
+            return np.exp(low), np.exp(high)
+        posterior = self._posterior()
+        with np.errstate(all="ignore"):
+            values = [special.logit(np.clip(function(params), 1e-300, 1 - 1e-16)) for params in posterior.design]
+        low, high = quantiles(posterior.cumulants(values), level)
+        return special.expit(low), np.where(values[0] > 36, 1.0, special.expit(high))
+
+    def checked_level(self, level: float | None, interval: str) -> float | None:
+        """Level of an interval, checked; None where no interval is asked for."""
+        name = type(self).__name__
+        if interval not in ("mean", "outcome"):
+            raise ModelError.expected(name, "interval", "'mean' or 'outcome'", interval)
+        if level is None:
+            return None
+        if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
+            raise ModelError.expected(name, "level", "between 0 and 1, both excluded", level)
+        return float(level)
+
+
+def positive(model: str, name: str, value: Any) -> float:
+    """Check a positive finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
+        raise ModelError.expected(model, name, "a positive number", value)
+    return float(value)
+
+
+def joined(
+    name: str, index: pd.Index, inverse: Any, point: Array, bounds: tuple[Array, Array] | None, widen: bool = False
+) -> pd.Series | pd.DataFrame:
+    """Bring results on distinct states back to rows: a Series, or a frame of the point, low and high."""
+    if bounds is None:
+        return pd.Series(point[inverse], index=index, name=name)
+    low, high = bounds
+    if widen:
+        # On the boundary the point is an edge of the posterior; an interval that leaves its point out would mislead.
+        low, high = np.minimum(low, point), np.maximum(high, point)
+    return pd.DataFrame({name: point[inverse], "low": low[inverse], "high": high[inverse]}, index=index)

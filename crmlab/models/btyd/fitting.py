@@ -1,0 +1,316 @@
+"""Maximum likelihood with several starts, optima on the boundary, and the posterior without MCMC.
+
+Models are fitted in coordinates in which they are nearly independent and unconstrained: for a Gamma distribution of rates the
+logs of its shape and of the mean number of events in a typical history, for a Beta distribution the log odds of its mean and
+the log of its strength a + b. The same coordinates carry the priors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+from crmlab.errors import ConvergenceError
+from crmlab.models.btyd.special import Array
+
+__all__ = [
+    "NO_DROPOUT",
+    "Axis",
+    "Chances",
+    "Coordinates",
+    "Objective",
+    "Optimum",
+    "Part",
+    "Rates",
+    "Scale",
+    "hessian",
+    "maximise",
+    "newton",
+]
+
+
+Objective = Callable[[Array], tuple[float, Array]]
+NO_DROPOUT = "nobody has dropped out yet"
+# Log-likelihoods nearer than this to that of a limiting model are the limiting model.
+_SAME = 1e-3
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One coordinate: its bounds, what its bounds mean, and its weakly informative prior.
+
+    ``deviation`` of the normal prior; None for the logistic one, which makes the mean of a Beta distribution uniform.
+    """
+
+    low: float
+    high: float
+    at_low: str
+    at_high: str
+    centre: float = 0.0
+    deviation: float | None = None
+
+    def log_prior(self, value: float) -> tuple[float, float]:
+        """Log density and its derivative."""
+        if self.deviation is None:
+            return float(special.log_expit(value) + special.log_expit(-value)), float(1 - 2 * special.expit(value))
+        z = (value - self.centre) / self.deviation
+        return -0.5 * z * z - np.log(self.deviation * np.sqrt(2 * np.pi)), -z / self.deviation
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Gamma-distributed rates: shape and scale parameter (a length of time)."""
+
+    axes: tuple[Axis, ...]
+    size = 2
+
+    def params(self, eta: Array, unit: float) -> tuple[Array, Array]:
+        """Parameters and the derivatives of their logs by the coordinates."""
+        return np.array([np.exp(eta[0]), np.exp(eta[0] - eta[1]) * unit]), np.array([[1.0, 0.0], [1.0, -1.0]])
+
+    def eta(self, params: Array, unit: float) -> Array:
+        """Coordinates of parameters."""
+        return np.array([np.log(params[0]), np.log(params[0] * unit / params[1])])
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Beta-distributed probabilities: a and b."""
+
+    axes: tuple[Axis, ...]
+    size = 2
+
+    def params(self, eta: Array, unit: float) -> tuple[Array, Array]:  # noqa: ARG002
+        """Parameters and the derivatives of their logs by the coordinates."""
+        mean, rest, strength = special.expit(eta[0]), special.expit(-eta[0]), np.exp(eta[1])
+        return np.array([mean * strength, rest * strength]), np.array([[rest, 1.0], [-mean, 1.0]])
+
+    def eta(self, params: Array, unit: float) -> Array:  # noqa: ARG002
+        """Coordinates of parameters."""
+        return np.array([np.log(params[0] / params[1]), np.log(params[0] + params[1])])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A positive parameter, in units of the data where ``in_unit``."""
+
+    axes: tuple[Axis, ...]
+    in_unit: bool = False
+    size = 1
+
+    def params(self, eta: Array, unit: float) -> tuple[Array, Array]:
+        """Parameter and the derivative of its log by the coordinate."""
+        return np.exp(eta) * (unit if self.in_unit else 1.0), np.array([[1.0]])
+
+    def eta(self, params: Array, unit: float) -> Array:
+        """Coordinate of the parameter."""
+        return np.log(params / (unit if self.in_unit else 1.0))
+
+
+Part = Rates | Chances | Scale
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """All coordinates of a model, for a typical length of history ``unit``."""
+
+    parts: tuple[Part, ...]
+    unit: float
+
+    @property
+    def axes(self) -> list[Axis]:
+        """The axes of all parts."""
+        return [axis for part in self.parts for axis in part.axes]
+
+    @property
+    def low(self) -> Array:
+        """Lower bounds."""
+        return np.array([axis.low for axis in self.axes])
+
+    @property
+    def high(self) -> Array:
+        """Upper bounds."""
+        return np.array([axis.high for axis in self.axes])
+
+    def params(self, eta: Array) -> tuple[Array, Array]:
+        """Parameters, and the derivatives of their logs by the coordinates."""
+        values, blocks, place = [], np.zeros((len(eta), len(eta))), 0
+        for part in self.parts:
+            inside = slice(place, place + part.size)
+            found, blocks[inside, inside] = part.params(eta[inside], self.unit)
+            values.append(found)
+            place += part.size
+        return np.concatenate(values), blocks
+
+    def eta(self, params: Array) -> Array:
+        """Coordinates of parameters."""
+        out, place = [], 0
+        for part in self.parts:
+            out.append(part.eta(params[place : place + part.size], self.unit))
+            place += part.size
+        return np.concatenate(out)
+
+    def log_prior(self, eta: Array) -> tuple[float, Array]:
+        """Log density of the prior and its gradient."""
+        found = [axis.log_prior(float(value)) for axis, value in zip(self.axes, eta, strict=True)]
+        return sum(value for value, _ in found), np.array([slope for _, slope in found])
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Where the log-likelihood is highest: coordinates, value, Hessian of its negative, and the boundary's name if on one."""
+
+    eta: Array
+    value: float
+    hessian: Array
+    boundary: str | None
+
+
+def hessian(f: Objective, eta: Array, step: float = 1e-4) -> Array:
+    """Hessian of −f by central differences of the analytic gradient."""
+    rows = []
+    for k in range(len(eta)):
+        shift = np.zeros(len(eta))
+        shift[k] = step
+        rows.append((f(eta - shift)[1] - f(eta + shift)[1]) / (2 * step))
+    found = np.array(rows)
+    return (found + found.T) / 2
+
+
+def _inverse_step(curvature: Array, gradient: Array) -> Array:
+    """Newton step with negative and tiny curvatures replaced, so that it always climbs."""
+    values, vectors = np.linalg.eigh(curvature)
+    values = np.maximum(np.abs(values), 1e-7 * max(float(np.abs(values).max()), 1e-300))
+    return vectors @ ((vectors.T @ gradient) / values)
+
+
+def newton(
+    f: Objective, eta: Array, free: npt.NDArray[np.bool_], curvature: Array | None = None, steps: int = 60
+) -> tuple[Array, float, bool]:
+    """Climb to the optimum in the coordinates that are free; a given Hessian is kept while it serves."""
+    value, gradient = f(eta)
+    if not free.any():
+        return eta, value, True
+    before = np.inf
+    h = hessian(f, eta) if curvature is None else curvature
+    keep = np.ix_(free, free)
+    for _ in range(steps):
+        step = np.zeros(len(eta))
+        step[free] = _inverse_step(h[keep], gradient[free])
+        gain = float(gradient @ step) / 2
+        # Rounding of a sum of this size bounds what can be gained.
+        if gain < max(1e-10, 1e-15 * abs(value)):
+            return eta, value, True
+        if gain > before / 4:
+            h, before = hessian(f, eta), np.inf
+            continue
+        before = gain
+        length = min(1.0, 3.0 / float(np.abs(step).max()))
+        for _ in range(30):
+            there = eta + length * step
+            found, slope = f(there)
+            if np.isfinite(found) and found >= value - 1e-12 * abs(value):
+                break
+            length, before = length / 3, np.inf
+        else:
+            return eta, value, gain < 1e-6
+        eta, value, gradient = there, found, slope
+    return eta, value, False
+
+
+def _climb(f: Objective, start: Array, low: Array, high: Array, most: int) -> tuple[Array, float]:
+    """L-BFGS-B within the bounds."""
+    found = optimize.minimize(
+        lambda eta: tuple(-part for part in f(eta)),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(low, high, strict=True)),
+        options={"maxiter": most, "ftol": 1e-13, "gtol": 1e-9, "maxcor": 12},
+    )
+    return found.x, -float(found.fun)
+
+
+def maximise(
+    name: str, f: Objective, thin: Objective, share: float, where: Coordinates, starts: Sequence[Array], most: int
+) -> Optimum:
+    """Find the optimum, on the boundary or inside it.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for the error.
+    f, thin : callable
+        Log-likelihood and gradient on all states, and on a thinned sample of customers that only brings near the optimum.
+    share : float
+        Customers in the thinned sample as a share of all.
+    where : Coordinates
+    starts : sequence of arrays
+        The best three are followed.
+    most : int
+        Iterations of each.
+
+    Raises
+    ------
+    ConvergenceError
+        No start led to an optimum.
+    """
+    low, high = where.low, where.high
+    size = 1 / max(abs(thin(starts[0])[0]), 1.0)
+
+    def scaled(eta: Array) -> tuple[float, Array]:
+        value, gradient = thin(eta)
+        return (value * size, gradient * size) if np.isfinite(value) else (-1e10, np.zeros(len(eta)))
+
+    ranked = sorted((np.clip(start, low, high) for start in starts), key=lambda start: -scaled(start)[0])[:3]
+    found = [_climb(scaled, start, low, high, most) for start in ranked]
+    eta = max(found, key=lambda one: one[1])[0]
+    tried = [f"start {k + 1}: log-likelihood {value / size:.6g}" for k, (_, value) in enumerate(found)]
+    optimum = _settle(f, thin, share, eta, low, high)
+    inside = (optimum[0] > low + 0.5) & (optimum[0] < high - 0.5)
+    h = hessian(f, np.clip(optimum[0], low + 1e-3, high - 1e-3))
+    deviation = np.sqrt(np.diag(np.linalg.pinv(h)).clip(0))
+    suspects = np.flatnonzero(~inside | (deviation > 3) | (np.linalg.eigvalsh(h)[0] <= 0))
+    limits = [(k, low[k], where.axes[k].at_low) for k in suspects] + [(k, high[k], where.axes[k].at_high) for k in suspects]
+    # Without drop-out its other coordinate is free: the plainest name of that limit comes first.
+    limits.sort(key=lambda limit: limit[2] != NO_DROPOUT)
+    best: tuple[float, Array, str] | None = None
+    for k, bound, label in limits:
+        there, value, _ = _bounded(f, int(k), float(bound), optimum[0], low, high)
+        if value >= optimum[1] - _SAME and (best is None or value > best[0] + _SAME):
+            best = value, there, label
+    if best is not None:
+        return Optimum(best[1], best[0], h, best[2])
+    if not optimum[2] or not inside.all():
+        raise ConvergenceError.not_reached(name, [*tried, f"Newton's method from the best: {optimum[1]:.6g}"])
+    return Optimum(optimum[0], optimum[1], h, None)
+
+
+def _settle(f: Objective, thin: Objective, share: float, eta: Array, low: Array, high: Array) -> tuple[Array, float, bool]:
+    """Newton's method on all states, first with the Hessian of the thinned sample."""
+    free = (eta > low + 1e-6) & (eta < high - 1e-6)
+    guess = hessian(thin, eta) / share
+    there, value, fine = newton(f, eta, free, guess if np.linalg.eigvalsh(guess)[0] > 0 else None)
+    if ((there < low) | (there > high)).any():
+        clipped = np.clip(there, low, high)
+        return clipped, f(clipped)[0], True
+    return there, value, fine
+
+
+def _bounded(f: Objective, k: int, bound: float, eta: Array, low: Array, high: Array) -> tuple[Array, float, bool]:
+    """Optimum with one coordinate held at a bound."""
+    start = eta.copy()
+    start[k] = bound
+    low, high = low.copy(), high.copy()
+    low[k] = high[k] = bound
+    size = 1 / max(abs(f(start)[0]), 1.0)
+    there, _ = _climb(lambda e: tuple(part * size for part in f(e)), start, low, high, 200)  # type: ignore[arg-type,return-value]
+    free = (there > low + 1e-6) & (there < high - 1e-6)
+    found, value, fine = newton(f, there, free, steps=20)
+    if ((found < low) | (found > high)).any():
+        return there, f(there)[0], True
+    return found, value, fine

@@ -1,0 +1,359 @@
+"""What a customer may still do: the questions that each buy-till-you-die model answers for itself, and what follows from them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.estimator import WeightedModel, joined, positive
+from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
+from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, refuse
+
+__all__ = [
+    "DROPOUT_MEAN",
+    "DROPOUT_STRENGTH",
+    "MEAN_RATE",
+    "SHAPE",
+    "Future",
+    "certain",
+    "first_period",
+    "first_time",
+    "smallest",
+]
+
+
+# Priors (in coordinates, see fitting.py): a factor of e^±1.5 around a shape of 1 and of e^±2 around one event per history for
+# rates; uniform means and strengths a + b between 0.14 and 54 (at two deviations) for chances.
+SHAPE = Axis(-6.0, 9.0, "a few customers make all purchases", "all customers buy at the same rate", 0.0, 1.5)
+MEAN_RATE = Axis(-18.0, 18.0, "nobody buys again", "purchases never end", 0.0, 2.0)
+DROPOUT_MEAN = Axis(-18.0, 18.0, NO_DROPOUT, "everybody drops out at the first chance")
+DROPOUT_STRENGTH = Axis(-7.0, 9.0, "some drop out at once, the others never", "all customers drop out alike", 1.0, 1.5)
+
+
+class Future(WeightedModel):
+    """Base of the models with (frequency, recency, age) as a customer's state."""
+
+    _age: ClassVar[str] = "T"
+    whole_periods: ClassVar[bool] = False
+
+    # What a model must say of a customer.
+
+    @abstractmethod
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """Probability that the customer is alive."""
+
+    @abstractmethod
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases of one who is alive."""
+
+    @abstractmethod
+    def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
+        """Probability of at least one purchase of one who is alive; ``horizon`` may differ between states."""
+
+    @abstractmethod
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of one who is alive."""
+
+    @abstractmethod
+    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+        """Probability of at least k ≥ 1 purchases of one who is alive."""
+
+    @abstractmethod
+    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+        """Probability of exactly n ≥ 1 purchases of one who is alive."""
+
+    @abstractmethod
+    def simulated_lives(
+        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+    ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Draw (purchase rate, remaining lifetime, whether a purchase ends it) of those alive, each of shape (states, m)."""
+
+    # Checks.
+
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+        """Columns of a frame and its weights, checked."""
+        name = type(self).__name__
+        columns = checked_history(name, frame, self._age)
+        if self.whole_periods:
+            for label, column in (("recency", columns[1]), (self._age, columns[2])):
+                refuse(name, f"{label} must be a whole number of periods", column != np.floor(column), frame)
+            refuse(name, "frequency must be at most recency", columns[0] > columns[1], frame, "One purchase per period.")
+        if not fitting:
+            return columns, None
+        weight = checked_weight(name, frame)
+        rows = len(columns[0])
+        if (columns[2] == 0).all():
+            raise ModelError.not_identifiable(name, f"some {self._age} above 0", f"{rows:,} rows with 0", "Take a later as_of.")
+        if (columns[0] == 0).all():
+            raise ModelError.not_identifiable(
+                name, "customers who bought again", f"{rows:,} rows, all with frequency 0", "Take a longer history."
+            )
+        return columns, weight
+
+    def _unit(self, states: States) -> float:
+        return float(states.weight @ states.columns[2] / states.weight.sum())
+
+    def checked_horizon(self, value: Any, name: str = "horizon") -> float:
+        """A horizon, checked: positive, and whole where the model counts periods."""
+        found = positive(type(self).__name__, name, value)
+        if self.whole_periods and found != np.floor(found):
+            raise ModelError.expected(type(self).__name__, name, "a whole number of periods", value)
+        return found
+
+    def states_of(self, summary: pd.DataFrame) -> States:
+        """Distinct states of customers who are asked about; raises NotFittedError where there are no parameters."""
+        self.parameters()
+        return self._compressed(self.checked_columns(summary)[0])
+
+    def new_customer(self) -> States:
+        """The state of a customer who has just made the first purchase."""
+        return compress([np.zeros(1), np.zeros(1), np.zeros(1)])
+
+    def simulate(self, T: npt.ArrayLike, horizon: float | None = None, *, seed: int = 0) -> pd.DataFrame:
+        """Draw customers from the model: what they did up to T and, with a horizon, after it.
+
+        Parameters
+        ----------
+        T : array of shape (n,)
+            Age of each customer at the end of the history.
+        horizon : float, optional
+            Adds a column holdout_purchases: repeat purchases in (T, T + horizon].
+        seed : int
+
+        Returns
+        -------
+        DataFrame
+            frequency, recency, age, and holdout_purchases where asked.
+        """
+        params, age = self.parameters(), np.asarray(T, dtype=float)
+        rng = np.random.default_rng(seed)
+        zero = np.zeros(1)
+        born = rng.random(len(age)) < self.chance_alive(params, self.new_customer())[0]
+        rate, life, ends = (part[0] for part in self.simulated_lives(params, zero, zero, rng, len(age)))
+        life, ends = np.where(born, life, 0.0), ends & born
+        seen = np.minimum(life, age)
+        x = rng.poisson(rate * seen)
+        last = np.where(x > 0, seen * rng.random(len(age)) ** (1 / np.maximum(x, 1)), 0.0)
+        ended = ends & (life <= age)
+        frame = pd.DataFrame({"frequency": x + ended, "recency": np.where(ended, life, last), self._age: age})
+        if horizon is not None:
+            h = self.checked_horizon(horizon)
+            more = rng.poisson(rate * np.clip(np.minimum(life, age + h) - age, 0, None))
+            frame["holdout_purchases"] = more + (ends & (life > age) & (life <= age + h))
+        return frame
+
+    # How.
+
+    def mean_purchases(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases within the horizon of each state, at given parameters."""
+        return self.chance_alive(params, states) * self.purchases_if_alive(params, states, horizon)
+
+    def mean_discounted(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of each state, at given parameters."""
+        return self.chance_alive(params, states) * self.discounted_if_alive(params, states, delta, horizon)
+
+    def _chance(
+        self, name: str, summary: pd.DataFrame, chance: Any, level: float | None, interval: str
+    ) -> pd.Series | pd.DataFrame:
+        states = self.states_of(summary)
+        share = self.checked_level(level, interval)
+        bounds = None
+        with np.errstate(all="ignore"):
+            point = chance(self.parameters(), states)
+            if share is not None and interval == "mean":
+                bounds = self._mean_interval(lambda params: chance(params, states), share, chance=True)
+            elif share is not None:
+                yes = np.mean([chance(params, states) for params in self.posterior_points()], axis=0)
+                low, high = certain(yes, share)
+                bounds = low, high
+        return joined(name, summary.index, states.inverse, point, bounds, interval == "mean")
+
+    def count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
+        """Probability of n purchases of the states chosen."""
+        alive = self.chance_alive(params, states)[which]
+        x, T = states.columns[0][which], states.columns[2][which]
+        some = self._mass(params, np.maximum(n, 1), x, T, horizon)
+        return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, horizon)[which])
+
+    def _count_interval(self, states: States, horizon: float, level: float) -> tuple[Array, Array]:
+        points = self.posterior_points()
+        alive = np.array([self.chance_alive(params, states) for params in points])
+        x, T = states.columns[0], states.columns[2]
+        none = 1 - np.mean(
+            [one * self._any(params, states, horizon) for one, params in zip(alive, points, strict=True)], axis=0
+        )
+        side = (1 - level) / 2
+
+        def above(n: Array, which: Any) -> Array:
+            tails = [self._tail(params, n + 1, x[which], T[which], horizon) for params in points]
+            return np.mean([one[which] * tail for one, tail in zip(alive, tails, strict=True)], axis=0)
+
+        from_zero = none >= side
+        low = np.zeros(len(none))
+        late = np.flatnonzero(~from_zero)
+        if len(late):
+            low[late] = smallest(lambda n, some: above(n, late[some]), np.full(len(late), 1 - side))
+        high = smallest(above, np.where(from_zero, 1 - level, side))
+        return low, high
+
+    def simulated_futures(
+        self, params: Array, states: States, some: slice, delta: float, horizon: float, m: int, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Draw the number of purchases and their discounted sum, each of shape (states, m)."""
+        x, T = states.columns[0][some], states.columns[2][some]
+        rate, life, ends = self.simulated_lives(params, x, T, rng, m)
+        born = rng.random(rate.shape) < self.chance_alive(params, states)[some][:, None]
+        end = min(horizon, 60 / delta) if delta > 0 else horizon
+        span = np.where(born, np.minimum(life, end), 0.0)
+        count = rng.poisson(np.minimum(rate * span, 1e15)).astype(float)
+        # Given their number, the times of purchases are uniform: their discounts have this mean and variance.
+        lost = np.maximum(delta * span, 1e-12)
+        mean, square = -np.expm1(-lost) / lost, -np.expm1(-2 * lost) / (2 * lost)
+        total = count * mean + np.sqrt(count * np.maximum(square - mean**2, 0)) * rng.standard_normal(count.shape)
+        total = np.clip(total, count * np.exp(-lost), count)
+        last = born & ends & (life <= end)
+        return count + last, total + np.where(last, np.exp(-delta * np.minimum(life, end)), 0.0)
+
+    def _count_variance(self, states: States, horizon: float) -> float:
+        """Variance of all purchases together at known parameters, by simulation in blocks of states."""
+        rng, total = np.random.default_rng(self.seed), 0.0
+        for start in range(0, len(states.weight), 5000):
+            some = slice(start, min(start + 5000, len(states.weight)))
+            count, _ = self.simulated_futures(self.parameters(), states, some, 0.0, horizon, 200, rng)
+            total += float(states.weight[some] @ count.var(axis=1, ddof=1))
+        return total
+
+    def simulated_interval(
+        self, states: States, delta: float, horizon: float, level: float, spend: Any, m: int = 1200
+    ) -> tuple[Array, Array]:
+        """Interval of the discounted sum, or with ``spend`` of what it is worth, by simulation on the distinct states."""
+        rng = np.random.default_rng(self.seed)
+        points = self.posterior_points()
+        each = m // len(points)
+        low, high = np.empty(len(states.weight)), np.empty(len(states.weight))
+        for start in range(0, len(low), 1000):
+            some = slice(start, min(start + 1000, len(low)))
+            draws = []
+            for k, params in enumerate(points):
+                count, total = self.simulated_futures(params, states, some, delta, horizon, each, rng)
+                draws.append(total if spend is None else total * spend(k, states, some, count, rng))
+            sums = np.concatenate(draws, axis=1)
+            from_zero = (sums <= 0).mean(axis=1) >= (1 - level) / 2
+            ordered = np.quantile(sums, [(1 - level) / 2, (1 + level) / 2, level], axis=1)
+            low[some] = np.where(from_zero, 0.0, ordered[0])
+            high[some] = np.where(from_zero, ordered[2], ordered[1])
+        return low, high
+
+    def _first_time(self, chance: Callable[[Array], Array], target: float, states: States, precision: float = 1e-13) -> Array:
+        n = len(states.weight)
+        if self.whole_periods:
+            return first_period(chance, target, n)
+        return first_time(chance, target, n, float(states.columns[2].max(initial=0.0)), precision)
+
+
+def first_time(chance: Callable[[Array], Array], target: float, n: int, unit: float, precision: float = 1e-13) -> Array:
+    """First time at which a chance that grows with time reaches a target: bisection of its log, then regula falsi.
+
+    Parameters
+    ----------
+    chance : callable
+        Gives the chances of all states at times of shape (n,).
+    target : float
+    n : int
+        Number of states.
+    unit : float
+        A typical length of time.
+    precision : float
+        Of the log of the time, times 100.
+
+    Returns
+    -------
+    array of shape (n,)
+        Infinite where the target is never reached.
+
+    Examples
+    --------
+    >>> first_time(lambda t: np.array([1.0, 0.4]) * -np.expm1(-t), 0.5, 2, 1.0).round(9)
+    array([0.69314718,        inf])
+    """
+    unit = float(np.log(max(unit, 1.0)))
+
+    def gap(log_t: Array) -> Array:
+        return np.log(np.maximum(chance(np.exp(log_t)), 1e-300) / target)
+
+    low, high = np.full(n, unit - 25), np.full(n, unit + 30)
+    at_low, at_high = gap(low), gap(high)
+    never = ~(at_high >= 0)
+    done = never.copy()
+    for step in range(100):
+        middle = (low + high) / 2
+        if step >= 6 and step % 4 != 3:
+            crossing = (low * at_high - high * at_low) / (at_high - at_low)
+            middle = np.where(np.isfinite(crossing), np.clip(crossing, low, high), middle)
+        found = gap(middle)
+        reached = found >= 0
+        exact = np.abs(found) < precision
+        # A state that is done stays as it is, so that its answer does not depend on which others were asked.
+        go = ~done
+        # Illinois: an end that stays loses half its weight, so that both ends close in.
+        at_low, at_high = (
+            np.where(go, np.where(reached, at_low / 2, found), at_low),
+            np.where(go, np.where(reached, found, at_high / 2), at_high),
+        )
+        low, high = (
+            np.where(go & (~reached | exact), middle, low),
+            np.where(go & (reached | exact), middle, high),
+        )
+        done |= (high - low < precision * 100) | exact
+        if done.all():
+            break
+    return np.where(never, np.inf, np.exp(high))
+
+
+def certain(yes: Array, level: float) -> tuple[Array, Array]:
+    """Narrowest interval of a yes (1) or no (0) that holds with the level."""
+    return np.where(1 - yes <= 1 - level, 1.0, 0.0), np.where(yes <= 1 - level, 0.0, 1.0)
+
+
+def first_period(chance: Callable[[Array], Array], target: float, n: int) -> Array:
+    """First whole period at which a chance reaches a target, by doubling and bisection."""
+    low, high = np.zeros(n), np.ones(n)
+    never = ~(chance(np.full(n, 1e12)) >= target)
+    for _ in range(40):
+        late = ~never & ~(chance(high) >= target)
+        if not late.any():
+            break
+        low, high = np.where(late, high, low), np.where(late, 2 * high, high)
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        reached = chance(np.maximum(middle, 1)) >= target
+        open_ = high - low > 1
+        low, high = np.where(open_ & ~reached, middle, low), np.where(open_ & reached, middle, high)
+    return np.where(never, np.inf, high)
+
+
+def smallest(above: Callable[[Array, Any], Array], target: Array) -> Array:
+    """Smallest n ≥ 0 at which P(count > n) is at most the target, by doubling and bisection."""
+    n = len(target)
+    low, high = np.full(n, -1.0), np.zeros(n)
+    active = np.arange(n)
+    while len(active):
+        over = above(high[active], active) > target[active]
+        active = active[over]
+        low[active] = high[active]
+        high[active] = 2 * high[active] + 1
+    active = np.flatnonzero(high - low > 1)
+    while len(active):
+        middle = np.floor((low[active] + high[active]) / 2)
+        over = above(middle, active) > target[active]
+        low[active[over]] = middle[over]
+        high[active[~over]] = middle[~over]
+        active = active[high[active] - low[active] > 1]
+    return high

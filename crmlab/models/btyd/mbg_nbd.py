@@ -1,0 +1,33 @@
+"""MBG/NBD: the modified BG/NBD model, in which the first purchase too may be the last."""
+
+from __future__ import annotations
+
+from crmlab.models.btyd.beta_geometric import BetaGeometric
+
+__all__ = ["MBGNBD"]
+
+
+class MBGNBD(BetaGeometric):
+    """The MBG/NBD model: BG/NBD in which customers may also drop out right after their first purchase.
+
+    Parameters
+    ----------
+    max_iter, draws, seed : int
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+
+    References
+    ----------
+    Batislam, Denizel and Filiztekin (2007), Empirical validation and comparison of models for customer base analysis,
+    International Journal of Research in Marketing 24; Hoppe and Wagner (2007), Customer base analysis: the case for a
+    central variant of the Betageometric/NBD model, Marketing ZFP 29: likelihood (5), expectations (9) and (14).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> model = MBGNBD.from_params(r=0.525, alpha=6.183, a=0.891, b=1.614)
+    >>> customers = pd.DataFrame({"frequency": [0, 2], "recency": [0.0, 30.43], "T": [38.86, 38.86]})
+    >>> model.probability_alive(customers).round(4).tolist()
+    [0.3897, 0.7062]
+    """
+
+    _extra = 1

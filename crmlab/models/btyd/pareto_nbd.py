@@ -1,0 +1,186 @@
+"""Pareto/NBD: the classic buy-till-you-die model, in which customers may drop out at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.fitting import NO_DROPOUT, Axis, Part, Rates
+from crmlab.models.btyd.future import MEAN_RATE, SHAPE
+from crmlab.models.btyd.special import Array, discounted_power, gauss, power_integral, shrinkage
+from crmlab.models.btyd.states import States
+
+__all__ = ["ParetoNBD"]
+
+
+_DROPOUT_SHAPE = Axis(-6.0, 9.0, "some drop out at once, the others never", "all customers drop out alike", 0.0, 1.5)
+_DROPOUT_RATE = Axis(-18.0, 18.0, NO_DROPOUT, "everybody drops out at once", 0.0, 2.0)
+
+
+class ParetoNBD(BuyTillYouDie):
+    """The Pareto/NBD model: customers buy at their own steady rate until they drop out, at any time, unseen.
+
+    Purchase rates λ vary over customers as Gamma(r, alpha), rates μ of dropping out as Gamma(s, beta). The likelihood is worked
+    out as a sum of positive terms, so that it does not cancel for busy customers or where alpha and beta are near each other.
+
+    Parameters
+    ----------
+    max_iter, draws, seed : int
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+
+    References
+    ----------
+    Schmittlein, Morrison and Colombo (1987), Counting your customers: who are they and what will they do next?, Management
+    Science 33; Fader and Hardie (2005), A note on deriving the Pareto/NBD model and related expressions: (18), (36), (41); Fader,
+    Hardie and Lee (2005), RFM and CLV: using iso-value curves for customer base analysis, Journal of Marketing Research 42: (2).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> model = ParetoNBD.from_params(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562)
+    >>> customers = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86]})
+    >>> model.discounted_expected_purchases(customers, 0.0027).round(6).tolist()
+    [6.482562]
+    """
+
+    parameter_names = ("r", "alpha", "s", "beta")
+
+    @classmethod
+    def from_params(cls, *, r: float, alpha: float, s: float, beta: float) -> Self:
+        """Make a model at given parameters.
+
+        Parameters
+        ----------
+        r, alpha : float
+            Shape and scale parameter of the Gamma distribution of purchase rates.
+        s, beta : float
+            The same of the rates of dropping out; alpha and beta are lengths of time.
+        """
+        return cls._from_params({"r": r, "alpha": alpha, "s": s, "beta": beta})
+
+    def _parts(self) -> tuple[Part, ...]:
+        return Rates((SHAPE, MEAN_RATE)), Rates((_DROPOUT_SHAPE, _DROPOUT_RATE))
+
+    def _starts(self) -> Sequence[Sequence[float]]:
+        # (log r, log mean purchases in a typical history, log s, log mean drop-outs in a typical history)
+        return [
+            (-0.5, 0.5, -0.5, 0.5),
+            (0.0, 0.0, 0.0, -1.5),
+            (-0.5, 1.5, -0.5, -0.5),
+            (0.5, 2.5, 0.0, -3.0),
+            (-1.5, -1.0, -1.0, 0.5),
+        ]
+
+    def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
+        r, alpha, s, beta = params
+        x, tx, T = states.columns[:3]
+        w = states.weight
+        # Alive at T, or dropped out at some τ between the last purchase and T.
+        from_tx = power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx, gradient)
+        log_a, log_b = np.log(alpha + tx), np.log(beta + tx)
+        with np.errstate(divide="ignore"):
+            log_gone = np.log(from_tx[0])
+        lives = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
+        dies = np.log(s) - (r + x) * log_a - (s + 1) * log_b + log_gone
+        both = np.logaddexp(lives, dies)
+        value = w @ (both + special.gammaln(r + x)) + states.n * (r * np.log(alpha) + s * np.log(beta) - special.gammaln(r))
+        if not gradient:
+            return float(value), params
+        alive = w * np.exp(lives - both)
+        dead = w * np.exp(dies - both)
+        # Where nothing can have happened since the last purchase the integral is 0, and so is its part.
+        slope = [np.divide(part, from_tx[0], out=np.zeros_like(part), where=from_tx[0] > 0) for part in from_tx[1:]]
+        by_r = w @ special.digamma(r + x) + states.n * (np.log(alpha) - special.digamma(r))
+        by_r += -alive @ np.log(alpha + T) + dead @ (slope[0] - log_a)
+        by_alpha = states.n * r / alpha - alive @ ((r + x) / (alpha + T)) + dead @ (slope[1] - (r + x) / (alpha + tx))
+        by_s = states.n * np.log(beta) - alive @ np.log(beta + T) + dead @ (1 / s + slope[2] - log_b)
+        by_beta = states.n * s / beta - alive @ (s / (beta + T)) + dead @ (slope[3] - (s + 1) / (beta + tx))
+        return float(value), np.array([by_r, by_alpha, by_s, by_beta])
+
+    def chance_alive(self, params: Array, states: States) -> Array:
+        """P(alive) of each state, at given parameters."""
+        r, alpha, s, beta = params
+        x, tx, T = states.columns[:3]
+        gone = power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx)[0]
+        with np.errstate(divide="ignore"):
+            log_odds = np.log(s * gone) - np.log(beta + tx)
+        log_odds += (r + x) * np.log((alpha + T) / (alpha + tx)) + s * np.log((beta + T) / (beta + tx))
+        return special.expit(-log_odds)
+
+    def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
+        """Expected purchases within the horizon of a customer of each state who is alive."""
+        r, alpha, s, beta = params
+        x, T = states.columns[0], states.columns[2]
+        return (r + x) / (alpha + T) * (beta + T) * shrinkage(s - 1, np.log1p(horizon / (beta + T)))
+
+    def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
+        # The first purchase comes at τ, before dropping out: ∫ E[λ e^−λτ] E[e^−μτ] dτ.
+        r, alpha, s, beta = params
+        x, T = states.columns[0], states.columns[2]
+        span = power_integral(r + x + 1, alpha + T, np.array(s), beta + T, np.asarray(horizon))[0]
+        return np.minimum((r + x) / (alpha + T) * span, 1.0)
+
+    def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
+        """Discounted expected purchases of a customer of each state who is alive."""
+        r, alpha, s, beta = params
+        age = states.group(2)
+        length = beta + age.values
+        alone = length * discounted_power(delta * length, np.array(s), horizon / length)
+        return (r + states.columns[0]) / (alpha + states.columns[2]) * alone[age.inverse]
+
+    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+        # The k-th arrival comes at a Beta(k, r') share of time, and must come before dropping out.
+        r, alpha, s, beta = params
+        k, power, a_age, b_age = np.broadcast_arrays(k, r + x, alpha + T, beta + T)
+        end = horizon / (a_age + horizon)
+        low = np.minimum(special.betaincinv(k, power, 1e-14), end)
+        high = np.minimum(special.betaincinv(k, power, 1 - 1e-14), end)
+        nodes, weights = gauss(48)
+        # In logs of the odds of the share the density is smooth on both sides.
+        first, last = special.logit(np.maximum(low, 1e-300)), special.logit(np.minimum(high, 1 - 1e-16))
+        first = np.maximum(first, last - 700)
+        odds = first[:, None] + (last - first)[:, None] * nodes
+        share, rest = special.log_expit(odds), special.log_expit(-odds)
+        log_f = k[:, None] * share + power[:, None] * rest - special.betaln(k, power)[:, None]
+        stays = np.exp(-s * np.log1p((a_age / b_age)[:, None] * np.exp(odds)))
+        return np.maximum((last - first) * ((np.exp(log_f) * stays) @ weights), 0.0)
+
+    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+        # n arrivals up to the horizon, or up to dropping out at τ before it; τ by its own distribution.
+        r, alpha, s, beta = params
+        n, power, a_age, b_age = np.broadcast_arrays(n, r + x, alpha + T, beta + T)
+        nodes, weights = gauss(40)
+        small = np.minimum(b_age, a_age)
+        first = np.log1p(horizon * 1e-9 / small)
+        middle = np.log1p(horizon * 0.05 / small)
+        last = np.log1p(horizon / small)
+        base = special.gammaln(power + n) - special.gammaln(power) - special.gammaln(n + 1)
+
+        def arrivals(tau: Array) -> Array:
+            length = a_age[:, None] + tau
+            log_f = base[:, None] + power[:, None] * np.log(a_age[:, None] / length) + n[:, None] * np.log(tau / length)
+            return np.exp(log_f)
+
+        stayed = arrivals(np.full((len(n), 1), horizon))[:, 0] * np.exp(-s * np.log1p(horizon / b_age))
+        left = np.zeros(len(n))
+        for low, high in ((first, middle), (middle, last)):
+            u = low[:, None] + (high - low)[:, None] * nodes
+            tau = small[:, None] * np.expm1(u)
+            density = s / b_age[:, None] * np.exp(-(s + 1) * np.log1p(tau / b_age[:, None])) * (small[:, None] + tau)
+            left += (high - low) * ((arrivals(tau) * density) @ weights)
+        return stayed + left
+
+    def simulated_lives(
+        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+    ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+        """Rates and remaining lives drawn for each state, at given parameters."""
+        r, alpha, s, beta = params
+        rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
+        leaving = rng.gamma(s, 1.0, (len(x), m)) / (beta + T)[:, None]
+        life = rng.exponential(1.0, (len(x), m)) / np.maximum(leaving, 1e-300)
+        return rate, life, np.zeros(rate.shape, dtype=bool)

@@ -1,0 +1,233 @@
+"""The posterior of a model's parameters by importance sampling, and quantiles of quantities by a quadratic surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton
+from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import normal_quantile
+
+__all__ = ["Posterior", "quantiles", "sample"]
+
+
+_FREEDOM = 5.0
+_STEP = 1.4
+
+
+@dataclass
+class Posterior:
+    """Weighted draws of coordinates.
+
+    Attributes
+    ----------
+    eta : array of shape (n, d)
+    weight : array of shape (n,)
+        Sum to 1.
+    share : float
+        Effective sample size as a share of n.
+    where : Coordinates
+    normal : bool
+        Whether the draws are of a normal distribution, so that moments need not be taken from them.
+    """
+
+    eta: Array
+    weight: Array
+    share: float
+    where: Coordinates
+    normal: bool = False
+
+    @cached_property
+    def mean(self) -> Array:
+        """Mean of the coordinates."""
+        return self.weight @ self.eta
+
+    @cached_property
+    def root(self) -> Any:
+        """Triangular root of the covariance of the coordinates."""
+        gap = self.eta - self.mean
+        root: Any = np.linalg.cholesky((gap * self.weight[:, None]).T @ gap)
+        return root
+
+    @cached_property
+    def design(self) -> list[Array]:
+        """Parameters at which a quantity must be known for its quadratic surface: 1 + 2d + d(d−1)/2 points.
+
+        Where the posterior is normal it is narrow, and the mixed terms are left out.
+        """
+        d = self.eta.shape[1]
+        one = _STEP * np.eye(d)
+        z = [np.zeros(d), *one, *(-one)]
+        if not self.normal:
+            z += [one[i] + one[j] for i in range(d) for j in range(i + 1, d)]
+        return [self.where.params(self.mean + self.root @ point)[0] for point in z]
+
+    @cached_property
+    def points(self) -> list[Array]:
+        """Equally weighted parameters with the posterior's mean and covariance (a cubature of degree 3)."""
+        d = self.eta.shape[1]
+        return [self.where.params(self.mean + sign * np.sqrt(d) * self.root[:, k])[0] for k in range(d) for sign in (-1.0, 1.0)]
+
+    @cached_property
+    def _moments(self) -> tuple[Array, Array, Array]:
+        """Mean, covariance and third central moments of the terms of the surface, under the draws."""
+        z = np.linalg.solve(self.root, (self.eta - self.mean).T).T
+        d = z.shape[1]
+        terms = np.column_stack([z, z**2, *(z[:, i] * z[:, j] for i in range(d) for j in range(i + 1, d))])
+        mean = self.weight @ terms
+        gap = terms - mean
+        heavy = gap * self.weight[:, None]
+        return mean, heavy.T @ gap, np.einsum("si,sj,sk->ijk", heavy, gap, gap, optimize=True)
+
+    def cumulants(self, values: list[Array]) -> tuple[Array, Array, Array]:
+        """First three cumulants of a quantity from its values at the design.
+
+        Parameters
+        ----------
+        values : list of arrays of shape (m,)
+            On a scale on which the quantity is nearly normal, in the order of :attr:`design`.
+        """
+        d = self.eta.shape[1]
+        middle, up, down = values[0], values[1 : d + 1], values[d + 1 : 2 * d + 1]
+        linear = [(a - b) / (2 * _STEP) for a, b in zip(up, down, strict=True)]
+        square = [(a + b - 2 * middle) / (2 * _STEP**2) for a, b in zip(up, down, strict=True)]
+        if self.normal:
+            # Of c + b'z + z'Az for standard normal z and diagonal A.
+            k1, k2, k3 = middle.copy(), np.zeros_like(middle), np.zeros_like(middle)
+            for b, a in zip(linear, square, strict=True):
+                k1 += a
+                k2 += b * b + 2 * a * a
+                k3 += a * (6 * b * b + 8 * a * a)
+            return k1, k2, k3
+        pairs = [(i, j) for i in range(d) for j in range(i + 1, d)]
+        cross = [(both - up[i] - up[j] + middle) / _STEP**2 for both, (i, j) in zip(values[2 * d + 1 :], pairs, strict=True)]
+        mean, cov, third = self._moments
+        coefficients = np.stack([*linear, *square, *cross])
+        k1 = middle + mean @ coefficients
+        k2 = np.einsum("in,in->n", coefficients, cov @ coefficients)
+        k3 = np.zeros(len(middle))
+        for one, by_two in zip(coefficients, third, strict=True):
+            k3 += one * np.einsum("bn,bn->n", coefficients, by_two @ coefficients)
+        return k1, k2, k3
+
+
+def quantiles(cumulants: tuple[Array, Array, Array], level: float) -> tuple[Array, Array]:
+    """Both ends of a central interval from three cumulants, by Cornish and Fisher's expansion.
+
+    Examples
+    --------
+    >>> low, high = quantiles((np.zeros(1), np.ones(1), np.zeros(1)), 0.9)
+    >>> low.round(6), high.round(6)
+    (array([-1.644854]), array([1.644854]))
+    """
+    k1, k2, k3 = cumulants
+    deviation = np.sqrt(np.maximum(k2, 0))
+    skew = np.clip(np.divide(k3, deviation**3, out=np.zeros_like(k3), where=deviation > 0), -1.6, 1.6)
+    z = normal_quantile(level)
+    # The second-order term keeps tails right where the surface is curved.
+    bend = [skew / 6 * (z * z - 1) - skew**2 / 36 * (2 * side**3 - 5 * side) for side in (-z, z)]
+    return k1 + deviation * (-z + bend[0]), k1 + deviation * (z + bend[1])
+
+
+def _total(f: Objective, where: Coordinates) -> Objective:
+    def total(eta: Array) -> tuple[float, Array]:
+        value, gradient = f(eta)
+        prior, slope = where.log_prior(eta)
+        return value + prior, gradient + slope
+
+    return total
+
+
+def sample(
+    name: str,
+    f: Objective,
+    value: Callable[[Array], float],
+    where: Coordinates,
+    start: Array,
+    information: Array | None,
+    n: int,
+    seed: int,
+    large: bool,
+) -> Posterior:
+    """Draw from the posterior: Laplace's approximation at the mode, corrected by weights of a multivariate t.
+
+    Parameters
+    ----------
+    f, value : callable
+        Log-likelihood with gradient, and alone.
+    start : array of shape (d,)
+        The optimum of the likelihood.
+    information : array of shape (d, d), optional
+        Hessian there, where it is inside the bounds.
+    large : bool
+        Whether one evaluation is so dear that the normal approximation is taken where it holds along all axes.
+
+    Raises
+    ------
+    ModelError
+        The effective sample size is under 10 %.
+    """
+    total = _total(f, where)
+    guess = None if information is None else information + np.diag([1 / (a.deviation or 1.8) ** 2 for a in where.axes])
+    mode, _, _ = newton(total, start, np.ones(len(start), dtype=bool), guess)
+    # With many customers the prior moves the mode so little that the curvature is the same.
+    curvature = guess if large and guess is not None else hessian(total, mode)
+    values, vectors = np.linalg.eigh(curvature)
+    root = vectors / np.sqrt(np.maximum(values, 1e-3))
+    rng = np.random.default_rng(seed)
+    if large and _is_normal(value, where, mode, root):
+        half = rng.standard_normal((max(n // 2, 1), len(mode)))
+        z = np.vstack([half, -half])
+        return Posterior(mode + z @ root.T, np.full(len(z), 1 / len(z)), 1.0, where, normal=True)
+    centre = mode
+    best: Posterior | None = None
+    for _ in range(4):
+        eta, weight, share = _weighted(rng, value, where, centre, root, n)
+        if best is None or share > best.share:
+            best = Posterior(eta, weight, share, where)
+        if best.share > 0.5:
+            break
+        # Where the posterior is skewed, a second proposal with its own mean and covariance covers it better.
+        centre, root = best.mean, best.root * 1.05
+    assert best is not None
+    if not best.share >= 0.1:
+        raise ModelError.low_sample_size(name, best.share)
+    return best
+
+
+def _is_normal(value: Callable[[Array], float], where: Coordinates, mode: Array, root: Array) -> bool:
+    """Whether the log posterior falls by 2 at two deviations along every axis, within a quarter."""
+    top = value(mode) + where.log_prior(mode)[0]
+    for axis in root.T:
+        for side in (-2.0, 2.0):
+            there = mode + side * axis
+            if not abs(top - value(there) - where.log_prior(there)[0] - 2.0) < 0.25:
+                return False
+    return True
+
+
+def _weighted(
+    rng: np.random.Generator, value: Callable[[Array], float], where: Coordinates, centre: Array, root: Array, n: int
+) -> tuple[Array, Array, float]:
+    d = len(centre)
+    z = rng.standard_normal((n, d)) / np.sqrt(rng.chisquare(_FREEDOM, n) / _FREEDOM)[:, None]
+    eta = centre + z @ root.T
+    proposal = stats.multivariate_t.logpdf(z, df=_FREEDOM, shape=np.eye(d)).reshape(n)
+    # Beyond the bounds of the coordinates (five deviations of the priors) the log-likelihood is only rounding error.
+    inside = ((eta >= where.low) & (eta <= where.high)).all(axis=1)
+    target = np.full(n, -np.inf)
+    target[inside] = [value(one) + where.log_prior(one)[0] for one in eta[inside]]
+    target[~np.isfinite(target)] = -np.inf
+    if not np.isfinite(target).any():
+        return eta, np.full(n, 1 / n), 0.0
+    log_weight = target - proposal
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    return eta, weight, float(1 / (weight**2).sum() / n)

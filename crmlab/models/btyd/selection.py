@@ -1,0 +1,115 @@
+"""Which model of purchases tells best what customers did next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import checked, checked_weight, compress, refuse
+from crmlab.models.intervals import normal_quantile
+
+__all__ = ["compare"]
+
+
+def compare(
+    models: Sequence[BuyTillYouDie] | Mapping[str, BuyTillYouDie],
+    summary: pd.DataFrame,
+    holdout: pd.DataFrame | None = None,
+    *,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """Rank models by the log-likelihood of what customers did in the holdout period, and by AIC.
+
+    Parameters
+    ----------
+    models : sequence of models, or mapping of names to models
+        Fitted ones are used as they are; others are cloned and fitted to ``summary``.
+    summary : DataFrame
+        The calibration period, with an optional weight.
+    holdout : DataFrame, optional
+        Columns holdout_purchases and horizon, row by row the customers of ``summary`` (one frame may serve as both); by default
+        they are looked for in ``summary``.
+    level : float
+        Of the intervals of differences.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by model, best first: holdout_log_likelihood, holdout_rank, behind (holdout log-likelihood behind the best, with
+        behind_low and behind_high from its spread over customers; 0 for the best itself), aic, aic_rank, bic, log_likelihood,
+        expected_purchases (of all, in the holdout period), holdout_purchases (seen), boundary, and the fitted ``model``.
+
+    Raises
+    ------
+    ModelError
+        A column is missing, rows do not match, or customers have different horizons.
+
+    Examples
+    --------
+    >>> from crmlab.models.btyd.btyd.bg_nbd import BGNBD
+    >>> from crmlab.models.btyd.btyd.mbg_nbd import MBGNBD
+    >>> truth = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> customers = truth.simulate([40.0] * 3000, 40, seed=1).assign(horizon=40.0)
+    >>> compare([BGNBD(), MBGNBD()], customers)["holdout_rank"].to_dict()
+    {'BGNBD': 1, 'MBGNBD': 2}
+    """
+    found = summary if holdout is None else holdout
+    after = checked("compare", found, ["holdout_purchases", "horizon"])
+    if len(found) != len(summary) or not found.index.equals(summary.index):
+        raise ModelError.not_comparable(
+            "summary and holdout with the same rows in the same order", f"{len(summary):,} and {len(found):,} rows"
+        )
+    n, horizon = after["holdout_purchases"], after["horizon"]
+    with np.errstate(invalid="ignore"):
+        refuse("compare", "holdout_purchases must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), found)
+    if not (horizon == horizon[0]).all():
+        raise ModelError.not_comparable("one horizon for all", f"{len(np.unique(horizon)):,} horizons")
+    named = models if isinstance(models, Mapping) else {type(model).__name__: model for model in models}
+    if not named:
+        raise ModelError.not_comparable("at least one model", "none")
+    weight = checked_weight("compare", summary)
+    rows: dict[str, dict[str, Any]] = {}
+    each: dict[str, Array] = {}
+    for name, model in named.items():
+        fitted = model if hasattr(model, "params_") else clone(model).fit(summary)
+        h = fitted.checked_horizon(float(horizon[0]))
+        columns, _ = fitted.checked_columns(summary)
+        states = compress([*columns, n], weight)
+        with np.errstate(all="ignore"):
+            mass = fitted.count_mass(fitted.parameters(), states, slice(None), states.columns[3], h)
+            expected = float(states.weight @ fitted.mean_purchases(fitted.parameters(), states, h))
+        log_mass = np.log(np.maximum(mass, 1e-300))
+        each[name] = log_mass[states.inverse]
+        rows[name] = {
+            "holdout_log_likelihood": float(states.weight @ log_mass),
+            "aic": getattr(fitted, "aic_", np.nan),
+            "bic": getattr(fitted, "bic_", np.nan),
+            "log_likelihood": getattr(fitted, "log_likelihood_", np.nan),
+            "expected_purchases": expected,
+            "holdout_purchases": float(states.weight @ states.columns[3]),
+            "boundary": fitted.boundary_,
+            "model": fitted,
+        }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.insert(1, "holdout_rank", frame["holdout_log_likelihood"].rank(ascending=False, method="min").astype(int))
+    best = each[frame["holdout_log_likelihood"].idxmax()]
+    behind = np.array([_difference(best - one, weight, level) for one in each.values()])
+    for k, column in enumerate(("behind", "behind_low", "behind_high")):
+        frame.insert(2 + k, column, behind[:, k])
+    frame.insert(6, "aic_rank", frame["aic"].rank(method="min", na_option="bottom").astype(int))
+    return frame.sort_values("holdout_rank", kind="stable").rename_axis("model_name")
+
+
+def _difference(each: Array, weight: Array | None, level: float) -> tuple[float, float, float]:
+    """Sum of customers' differences, with an interval from their spread (Vuong 1989)."""
+    w = np.ones(len(each)) if weight is None else weight
+    n, total = float(w.sum()), float(w @ each)
+    half = normal_quantile(level) * np.sqrt(float(w @ (each - total / n) ** 2))
+    return total, total - half, total + half

@@ -1,0 +1,239 @@
+"""Checking of summaries, and their compression to distinct states with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.special import Array
+
+__all__ = ["Group", "Index", "States", "checked", "checked_history", "checked_weight", "compress", "refuse"]
+
+
+Index = npt.NDArray[np.int64]
+# Above this many cells a table of all possible states costs more than hashing.
+_TABLE_CELLS = 30_000_000
+
+
+@dataclass(frozen=True)
+class Group:
+    """The distinct values of one column of states, and the place of each state among them."""
+
+    values: Array
+    inverse: Index
+
+
+@dataclass
+class States:
+    """Distinct states: columns of equal length, weights, and the state of each row of the frame they came from.
+
+    Attributes
+    ----------
+    columns : list of arrays of shape (n_states,)
+        Sorted, so that nothing depends on the order of rows.
+    weight : array of shape (n_states,)
+        Number of customers in each state.
+    inverse : array of shape (n_rows,)
+    """
+
+    columns: list[Array]
+    weight: Array
+    inverse: Index
+    _groups: dict[int, Group] = field(default_factory=dict)
+
+    @property
+    def n(self) -> float:
+        """Number of customers."""
+        return float(self.weight.sum())
+
+    def group(self, column: int) -> Group:
+        """Distinct values of a column."""
+        if column not in self._groups:
+            self._groups[column] = Group(*_unique(self.columns[column]))
+        return self._groups[column]
+
+    @cached_property
+    def pairs(self) -> tuple[Array, Array, Index]:
+        """Distinct (first, third) columns, that is (frequency, T), and the pair of each state."""
+        first, last = self.group(0), self.group(2)
+        key, inverse = _unique(first.inverse * len(last.values) + last.inverse)
+        return first.values[key // len(last.values)], last.values[key % len(last.values)], inverse
+
+    def on_pairs(self, function: Callable[[Array, Array], Array], scale: float) -> Array:
+        """Work a positive, smooth function of (frequency, T) out once per pair.
+
+        Where one frequency meets many ages, the function is interpolated over log(scale + T) by Chebyshev's polynomials. The
+        functions of these models are analytic but for T = −scale, so the error is known beforehand and kept below 1e-11.
+        """
+        x, T, inverse = self.pairs
+        starts = np.flatnonzero(np.concatenate([[True], x[1:] != x[:-1]]))
+        ends = np.concatenate([starts[1:], [len(x)]])
+        ask_x: list[Array] = []
+        ask_t: list[Array] = []
+        plan: list[tuple[Any, Any, Any]] = []
+        for start, end in zip(starts, ends, strict=True):
+            ages = T[start:end]
+            count = _nodes_needed(ages, scale)
+            if end - start > 2 * count:
+                matrix, nodes = _chebyshev(ages, scale, count)
+                plan.append((start, end, matrix))
+            else:
+                nodes = ages
+                plan.append((start, end, None))
+            ask_x.append(np.full(len(nodes), x[start]))
+            ask_t.append(nodes)
+        answer = function(np.concatenate(ask_x), np.concatenate(ask_t))
+        out, place = np.empty(len(x)), 0
+        for (start, end, matrix), nodes in zip(plan, ask_t, strict=True):
+            part = answer[place : place + len(nodes)]
+            place += len(nodes)
+            out[start:end] = part if matrix is None else np.exp(matrix @ np.log(part))
+        return out[inverse]
+
+
+def _nodes_needed(ages: Array, scale: float) -> int:
+    """Number of Chebyshev nodes for 1e-12: the singularity is π away from the interval of log(scale + T)."""
+    half = max(float(np.log((scale + ages[-1]) / (scale + ages[0]))) / 2, 1e-3)
+    return int(np.ceil(32 / np.arcsinh(np.pi / half))) + 3
+
+
+def _chebyshev(ages: Array, scale: float, count: int) -> tuple[Array, Array]:
+    """Interpolation matrix to the ages given, and the nodes it starts from (barycentric formula)."""
+    y = np.log(ages + scale)
+    k = np.arange(count)
+    angle = (2 * k + 1) * np.pi / (2 * count)
+    nodes = (y[0] + y[-1]) / 2 + (y[-1] - y[0]) / 2 * np.cos(angle)
+    gap = y[:, None] - nodes
+    exact = gap == 0
+    part = (-1.0) ** k * np.sin(angle) / np.where(exact, 1.0, gap)
+    matrix = part / part.sum(axis=1, keepdims=True)
+    rows = exact.any(axis=1)
+    matrix[rows] = exact[rows]
+    return matrix, np.maximum(np.exp(nodes) - scale, 0.0)
+
+
+def _unique(values: Any) -> tuple[Any, Index]:
+    """Sorted distinct values and the place of each value, by hashing: sorting a million floats is slower."""
+    codes, found = pd.factorize(np.asarray(values), sort=True)
+    return np.asarray(found), codes.astype(np.int64)
+
+
+def compress(columns: Sequence[Array], weight: Array | None = None) -> States:
+    """Reduce rows to distinct states.
+
+    Parameters
+    ----------
+    columns : sequence of arrays of shape (n_rows,)
+        Finite and at least 0.
+    weight : array of shape (n_rows,), optional
+        Number of customers that a row stands for; 1 where it is not given.
+
+    Returns
+    -------
+    States
+
+    Examples
+    --------
+    >>> states = compress([np.array([1.0, 0.0, 1.0]), np.array([2.0, 0.0, 2.0])])
+    >>> states.columns[0], states.weight, states.inverse
+    (array([0., 1.]), array([1., 2.]), array([1, 0, 1]))
+    """
+    key: Any = np.zeros(len(columns[0]), dtype=np.int64)
+    cells, decode = 1, []
+    for column in columns:
+        whole = column.astype(np.int64)
+        top = int(whole.max(initial=0)) + 1
+        if top <= 100_000 and (whole == column).all():
+            codes, values, size = whole, None, top
+        else:
+            values, codes = _unique(column)
+            size = len(values)
+        if cells * size >= 2**62:
+            packed, key = _unique(key)
+            decode.append((packed, None, 0))
+            cells = len(packed)
+        key = key * size + codes
+        cells *= size
+        decode.append((None, values, size))
+    if cells <= min(_TABLE_CELLS, max(40 * len(key), 100_000)):
+        seen = np.zeros(cells, dtype=bool)
+        seen[key] = True
+        found = np.flatnonzero(seen)
+        table = np.empty(cells, dtype=np.int32)
+        table[found] = np.arange(len(found), dtype=np.int32)
+        inverse = table[key].astype(np.int64)
+    else:
+        found, inverse = _unique(key)
+    count = np.bincount(inverse, weights=weight, minlength=len(found)).astype(float)
+    out: list[Array] = []
+    rest = found
+    for packed, values, size in reversed(decode):
+        if packed is not None:
+            rest = packed[rest]
+            continue
+        code = rest % size
+        rest = rest // size
+        out.append(code.astype(float) if values is None else values[code].astype(float))
+    return States(out[::-1], count, inverse)
+
+
+def checked(model: str, frame: Any, columns: Sequence[str]) -> dict[str, Array]:
+    """Columns of a frame as arrays of float.
+
+    Raises
+    ------
+    ModelError
+        What was given is no frame, is empty, or lacks a column.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise ModelError.no_frame(model, frame)
+    for column in columns:
+        if column not in frame.columns:
+            raise ModelError.missing_column(model, column, frame.columns)
+    if frame.empty:
+        raise ModelError.empty(model)
+    out = {}
+    for column in columns:
+        values = pd.to_numeric(frame[column], errors="coerce")
+        out[column] = values.to_numpy(dtype=float, na_value=np.nan)
+    return out
+
+
+def refuse(model: str, expectation: str, bad: npt.NDArray[np.bool_], frame: pd.DataFrame, hint: str = "") -> None:
+    """Raise an error that counts the rows that are bad, if there are any."""
+    count = int(bad.sum())
+    if count:
+        raise ModelError.bad_rows(model, expectation, count, len(bad), frame.index[int(bad.argmax())], hint)
+
+
+def checked_weight(model: str, frame: pd.DataFrame) -> Array | None:
+    """Weights of the rows, or None where there is no such column."""
+    if "weight" not in frame.columns:
+        return None
+    weight = checked(model, frame, ["weight"])["weight"]
+    refuse(model, "weight must be a whole number of at least 1", ~((weight >= 1) & (weight == np.floor(weight))), frame)
+    return weight
+
+
+def checked_history(model: str, frame: Any, age: str, hint: str = "") -> list[Array]:
+    """Frequency, recency and age, checked row by row."""
+    found = checked(model, frame, ["frequency", "recency", age])
+    x, tx, T = found["frequency"], found["recency"], found[age]
+    with np.errstate(invalid="ignore"):
+        refuse(
+            model, "frequency must be a whole number of at least 0", ~((x >= 0) & (x == np.floor(x)) & np.isfinite(x)), frame
+        )
+        refuse(model, "recency must be a number of at least 0", ~((tx >= 0) & np.isfinite(tx)), frame)
+        refuse(model, f"{age} must be a number of at least 0", ~((T >= 0) & np.isfinite(T)), frame)
+        refuse(model, f"recency must be at most {age}", tx > T, frame, hint)
+        refuse(
+            model, "recency must be 0 where frequency is 0", (x == 0) & (tx > 0), frame, "Frequency counts repeat purchases."
+        )
+    return [x, tx, T]

@@ -1,0 +1,151 @@
+"""How many repeat purchases a model expects of a whole cohort in each period: what is held against what was seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from crmlab.errors import ModelError
+from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.special import Array
+
+if TYPE_CHECKING:
+    from crmlab.models.btyd.btyd import BuyTillYouDie
+
+__all__ = ["track"]
+
+
+_SIMULATED = 6000
+# Below this a number is far from lognormal: 0 may well come.
+_FEW = 50.0
+
+
+def track(
+    model: BuyTillYouDie,
+    starts: npt.ArrayLike,
+    weight: npt.ArrayLike,
+    ends: npt.ArrayLike,
+    *,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """Expected repeat purchases of a cohort by period, from nothing but when its customers came.
+
+    Parameters
+    ----------
+    model : BGNBD, MBGNBD, ParetoNBD or BGBB
+        Fitted, or made by ``from_params``.
+    starts : array of shape (n_starts,)
+        Times of first purchases, in the time unit of the model; in whole periods for BG/BB.
+    weight : array of shape (n_starts,)
+        Customers who came then.
+    ends : array of shape (n_periods,)
+        Ends of the periods, increasing, on the clock of ``starts``; the first period begins before all.
+    level : float
+        Of the intervals, which carry the parameters' uncertainty and chance.
+
+    Returns
+    -------
+    DataFrame
+        One row per period: end, expected, low, high (within the period), cumulative, cumulative_low, cumulative_high.
+
+    Raises
+    ------
+    ModelError
+        Lengths differ, or ``ends`` do not increase.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting your customers" the easy way, section 4: expected cumulative repeat transactions.
+
+    Examples
+    --------
+    >>> from crmlab.models.btyd.btyd.bg_nbd import BGNBD
+    >>> model = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> track(model, [0.0, 1.0], [100, 50], [13.0, 26.0, 39.0]).round(1)[["expected", "cumulative"]]
+       expected  cumulative
+    0      78.5        78.5
+    1      55.6       134.1
+    2      44.3       178.5
+    """
+    came, count, until = (np.asarray(values, dtype=float) for values in (starts, weight, ends))
+    if came.shape != count.shape or came.ndim != 1 or not len(came):
+        raise ModelError.not_comparable("starts and weight of one length", f"{came.shape} and {count.shape}")
+    if until.ndim != 1 or not len(until) or not (np.diff(until) > 0).all():
+        raise ModelError.not_comparable("ends that increase", "others")
+    share = model.checked_level(level, "outcome")
+    assert share is not None
+    # A cohort of many days meets many periods; their differences are few.
+    age = np.round(np.maximum(until[:, None] - came, 0.0), 9)
+    ages, place = np.unique(age, return_inverse=True)
+    place = place.reshape(age.shape)
+
+    def cumulative(params: Array) -> Array:
+        new = model.new_customer()
+        each = np.array([model.mean_purchases(params, new, t)[0] if t > 0 else 0.0 for t in ages.tolist()])
+        return each[place] @ count
+
+    def both(params: Array) -> Array:
+        total = cumulative(params)
+        return np.concatenate([np.diff(total, prepend=0.0), total])
+
+    with np.errstate(all="ignore"):
+        point = both(model.parameters())
+        if hasattr(model, "states_"):
+            mean, spread, skew = model.log_cumulants(both)
+        else:
+            mean, spread, skew = np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
+        chance = _chance(model, came, count, until)
+        low, high = quantiles((mean, spread + chance / np.maximum(point, 1e-300) ** 2, skew), share)
+    k, few = len(until), point < _FEW
+    ends = np.array([np.exp(low), np.exp(high)])
+    ends[:, few] = _of_few(point[few], chance[few] + spread[few] * point[few] ** 2, share)
+    low = np.where(point > 0, np.minimum(ends[0], point), 0.0)
+    high = np.where(point > 0, np.maximum(ends[1], point), 0.0)
+    return pd.DataFrame(
+        {
+            "end": until,
+            "expected": point[:k], "low": low[:k], "high": high[:k],
+            "cumulative": point[k:], "cumulative_low": low[k:], "cumulative_high": high[k:],
+        }
+    )  # fmt: skip
+
+
+def _of_few(mean: Array, variance: Array, level: float) -> Array:
+    """Both ends of the interval of a small number, in whole numbers: negative binomial, or Poisson where it varies no more."""
+    mean = np.maximum(mean, 1e-12)
+    size = mean / np.maximum(variance / mean - 1, 1e-6)
+    found: Array = stats.nbinom.ppf(np.array([[(1 - level) / 2], [(1 + level) / 2]]), size, size / (size + mean))
+    return found
+
+
+def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Array:
+    """Variance of the numbers of all periods, and of their running sums, at known parameters, from simulated customers."""
+    rng = np.random.default_rng(model.seed)
+    params = model.parameters()
+    m = _SIMULATED
+    # As many of each start as the cohort has, to the nearest: no noise from who came when.
+    order = np.searchsorted(np.cumsum(count) / count.sum(), (np.arange(m) + 0.5) / m)
+    begin = came[np.minimum(order, len(came) - 1)]
+    zero = np.zeros(1)
+    rate, life, ends = (part[0] for part in model.simulated_lives(params, zero, zero, rng, m))
+    born = rng.random(m) < model.chance_alive(params, model.new_customer())[0]
+    life = np.where(born, life, 0.0)
+    edges = np.concatenate([[-np.inf], until])
+    spans = np.clip(np.minimum(edges[1:], (begin + life)[:, None]) - np.maximum(edges[:-1], begin[:, None]), 0.0, None)
+    if model.whole_periods:
+        bought = rng.binomial(spans.astype(np.int64), rate[:, None]).astype(float)
+    else:
+        bought = rng.poisson(np.minimum(rate[:, None] * spans, 1e12)).astype(float)
+        dies = (begin + life)[:, None]
+        bought += (ends & born)[:, None] & (dies > edges[:-1]) & (dies <= edges[1:])
+    seen = np.concatenate([bought, np.cumsum(bought, axis=1)], axis=1)
+    # Within customers who came together: who came when is known.
+    groups, inverse, sizes = np.unique(begin, return_inverse=True, return_counts=True)
+    mean = np.array([np.bincount(inverse, weights=column, minlength=len(groups)) for column in seen.T]) / sizes
+    lost = len(groups) if len(groups) < m / 2 else 0
+    gap = seen - mean.T[inverse] if lost else seen - seen.mean(axis=0)
+    return count.sum() * (gap**2).sum(axis=0) / (m - max(lost, 1))

@@ -1,0 +1,499 @@
+"""How many customers a cell needs, and what a cell of a given size can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy import special
+
+from crmlab.errors import ModelError
+from crmlab.models.intervals import normal_quantile
+from crmlab.models.testing.max_t import checked_correction, critical_value
+
+__all__ = [
+    "Money",
+    "Outcome",
+    "PlannedProfit",
+    "Rate",
+    "Ratio",
+    "Size",
+    "control_share",
+    "design_effect",
+    "detectable_effect",
+    "planned_profit",
+    "power_of",
+    "required_size",
+    "smallest_paying",
+]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the cells are.
+
+    Attributes
+    ----------
+    per_cell, control, total : int
+        Customers in each cell that is contacted, in the control, and in all.
+    critical : float
+        How many standard errors a difference must reach.
+    design_effect : float
+        How many times more customers than if each stood alone.
+    """
+
+    per_cell: int
+    control: int
+    total: int
+    critical: float
+    design_effect: float
+
+
+def control_share(cells: int, share: float | str = "optimal") -> float:
+    """Share of all customers that the control gets: √m / (m + √m) tells most of m cells.
+
+    Examples
+    --------
+    >>> round(control_share(4), 4), control_share(4, "equal")
+    (0.3333, 0.2)
+    """
+    if cells < 1:
+        raise ModelError.expected("control_share", "cells", "at least 1", cells)
+    if share == "optimal":
+        return float(np.sqrt(cells) / (cells + np.sqrt(cells)))
+    if share == "equal":
+        return 1 / (cells + 1)
+    if isinstance(share, str) or not 0 < share < 1:
+        raise ModelError.expected("control_share", "share", "'optimal', 'equal', or between 0 and 1", share)
+    return float(share)
+
+
+def design_effect(size: float = 1.0, icc: float = 0.0, size_cv: float = 0.0) -> float:
+    """How many times more customers are needed because whole households are assigned.
+
+    Parameters
+    ----------
+    size : float
+        Mean number of customers of a household, at least 1.
+    icc : float
+        Correlation of the metric inside a household, from 0 to 1.
+    size_cv : float
+        Coefficient of variation of household sizes.
+
+    References
+    ----------
+    Eldridge, Ashby and Kerry (2006), Sample size for cluster randomized trials, International Journal of Epidemiology 35.
+
+    Examples
+    --------
+    >>> design_effect(2, 0.3), round(design_effect(2, 0.3, 0.5), 6)
+    (1.3, 1.45)
+    """
+    if not (size >= 1 and 0 <= icc <= 1 and size_cv >= 0):
+        expectation = "size of at least 1, icc from 0 to 1, size_cv of at least 0"
+        raise ModelError.expected("design_effect", "households", expectation, (size, icc, size_cv))
+    return 1 + ((1 + size_cv**2) * size - 1) * icc
+
+
+def required_size(
+    outcome: Outcome,
+    effect: float,
+    *,
+    cells: int = 1,
+    level: float = 0.95,
+    power: float = 0.8,
+    correction: str = "max-t",
+    share: float | str = "optimal",
+    inflation: float = 1.0,
+) -> Size:
+    """Customers that each cell needs, to find an effect with a given power.
+
+    Parameters
+    ----------
+    outcome : Rate, Money or Ratio
+    effect : float
+        Smallest difference of a cell from the control that must be found, in the outcome's unit.
+    cells : int
+        Cells that are contacted, all compared with one control.
+    level, power : float
+    correction : {"max-t", "holm", "none"}
+        For several cells; holm: the size that its first step needs.
+    share : float, "optimal" or "equal"
+        Of the control, in all customers.
+    inflation : float
+        Design effect of households, see ``design_effect``.
+
+    Returns
+    -------
+    Size
+
+    Raises
+    ------
+    ModelError
+        No effect, or a level, power or share outside its range.
+
+    References
+    ----------
+    Fleiss, Levin and Paik (2003), Statistical Methods for Rates and Proportions, equation (4.14) with each rate's own variance.
+
+    Examples
+    --------
+    >>> required_size(Rate(0.02), 0.002).per_cell
+    80679
+    """
+    if not effect or not np.isfinite(effect):
+        raise ModelError.expected("required_size", "effect", "different from 0", effect)
+    ratio, critical = _planned("required_size", outcome, effect, cells, level, power, correction, share)
+    if not inflation >= 1:
+        raise ModelError.expected("required_size", "inflation", "at least 1", inflation)
+    variance = outcome.variance(effect) + outcome.variance() / ratio
+    n = (critical + float(special.ndtri(power))) ** 2 * variance / effect**2 * inflation
+    per_cell, control = _up(n), _up(n * ratio)
+    return Size(per_cell, control, cells * per_cell + control, critical, inflation)
+
+
+def _up(n: float) -> int:
+    """Next whole number; a rounding error above one is that one."""
+    return max(2, int(np.ceil(n * (1 - 1e-12))))
+
+
+def detectable_effect(
+    outcome: Outcome,
+    total: int,
+    *,
+    cells: int = 1,
+    level: float = 0.95,
+    power: float = 0.8,
+    correction: str = "max-t",
+    share: float | str = "optimal",
+    inflation: float = 1.0,
+) -> float:
+    """Smallest rise above the control that would be found with a given power; the other way round from ``required_size``.
+
+    Parameters
+    ----------
+    total : int
+        Customers in all cells and the control.
+
+    Returns
+    -------
+    float
+        In the outcome's unit.
+
+    Raises
+    ------
+    ModelError
+        Even the largest possible effect would not be found.
+
+    Examples
+    --------
+    >>> round(detectable_effect(Rate(0.02), 161358), 6)
+    0.002
+    """
+    from scipy import optimize
+
+    if not total >= 2 * (cells + 1):
+        raise ModelError.expected("detectable_effect", "total", f"at least {2 * (cells + 1)}", total)
+
+    def found(effect: float) -> float:
+        return power_of(
+            outcome, effect, total, cells=cells, level=level, correction=correction, share=share, inflation=inflation
+        ) - _checked_power("detectable_effect", power)
+
+    most = _largest(outcome)
+    high = min(outcome.base * 1e-3, most)
+    while found(high) < 0 and high < most:
+        high = min(2 * high, most)
+    if found(high) < 0:
+        raise ModelError.expected("detectable_effect", "total", "enough to find the largest possible effect", total)
+    return float(optimize.brentq(found, high * 1e-9, high, xtol=1e-14, rtol=1e-12))
+
+
+def _largest(outcome: Outcome) -> float:
+    if isinstance(outcome, Rate):
+        return (1 - outcome.base) * (1 - 1e-9)
+    if isinstance(outcome, Money) and outcome.through == "share":
+        return (outcome.mean - outcome.base) * (1 - 1e-9) if outcome.share < 1 else outcome.base * 1e-9
+    return abs(outcome.base) * 1e6
+
+
+def power_of(
+    outcome: Outcome,
+    effect: float,
+    total: int,
+    *,
+    cells: int = 1,
+    level: float = 0.95,
+    correction: str = "max-t",
+    share: float | str = "optimal",
+    inflation: float = 1.0,
+) -> float:
+    """Probability that a cell is found to differ from the control, in the direction of its effect.
+
+    Parameters
+    ----------
+    total : int
+        Customers in all cells and the control.
+
+    Examples
+    --------
+    >>> round(power_of(Rate(0.02), 0.002, 161358), 3)
+    0.8
+    """
+    ratio, critical = _planned("power_of", outcome, effect, cells, level, 0.5, correction, share)
+    n = total / (cells + ratio) / inflation
+    error = np.sqrt(outcome.variance(effect) / n + outcome.variance() / (n * ratio))
+    return float(special.ndtr(abs(effect) / error - critical))
+
+
+def _checked_power(model: str, power: float) -> float:
+    if not 0 < power < 1:
+        raise ModelError.expected(model, "power", "between 0 and 1", power)
+    return power
+
+
+def _planned(
+    model: str, outcome: Outcome, effect: float, cells: int, level: float, power: float, correction: str, share: float | str
+) -> tuple[float, float]:
+    """Size of the control over that of a cell, and the critical value."""
+    checked_correction(model, correction, level)
+    _checked_power(model, power)
+    its = control_share(cells, share)
+    ratio = its / ((1 - its) / cells)
+    if cells == 1 or correction == "none":
+        return ratio, float(-special.ndtri((1 - level) / 2))
+    if correction == "holm":
+        return ratio, float(-special.ndtri((1 - level) / (2 * cells)))
+    shared = outcome.variance() / ratio
+    correlation = np.full((cells, cells), shared / (shared + outcome.variance(effect)))
+    np.fill_diagonal(correlation, 1.0)
+    return ratio, critical_value(correlation, level)
+
+
+@dataclass(frozen=True)
+class PlannedProfit:
+    """Incremental profit of a cell in the plan.
+
+    Attributes
+    ----------
+    value, low, high : float
+        In money, for all customers of the cell; the interval is what its result would show where the effect is as planned.
+    paying : float
+        Probability that the measured profit is above 0.
+    """
+
+    value: float
+    low: float
+    high: float
+    paying: float
+
+
+def _checked(model: str, n: int, cost: float, fixed: float, margin: float) -> None:
+    if not n >= 1:
+        raise ModelError.expected(model, "n", "at least 1", n)
+    if not (cost >= 0 and fixed >= 0 and np.isfinite(cost + fixed)):
+        raise ModelError.expected(model, "cost and fixed", "at least 0", (cost, fixed))
+    if not margin > 0:
+        raise ModelError.expected(model, "margin", "above 0", margin)
+
+
+def smallest_paying(n: int, cost: float, fixed: float = 0.0, margin: float = 1.0) -> float:
+    """Smallest effect that pays: margin from it equals what contacting costs.
+
+    Parameters
+    ----------
+    n : int
+        Customers who are contacted.
+    cost : float
+        Per contact, in money.
+    fixed : float
+        Of the cell, in money.
+    margin : float
+        Money kept from one unit of the outcome: of one response for a rate, or the share of spend that is margin.
+
+    Returns
+    -------
+    float
+        Increase per customer over the control, in the outcome's unit. For a rate this is the break-even response above the
+        control's.
+
+    Examples
+    --------
+    A letter at 0.70, and 20 from each order: 3.5 % must respond who would not have ordered anyway, 3.6 % with the designer's bill.
+
+    >>> round(smallest_paying(10_000, 0.70, margin=20.0), 6), round(smallest_paying(10_000, 0.70, 200.0, 20.0), 6)
+    (0.035, 0.036)
+    """
+    _checked("smallest_paying", n, cost, fixed, margin)
+    return (cost + fixed / n) / margin
+
+
+def planned_profit(
+    outcome: Outcome,
+    effect: float,
+    n: int,
+    n_control: int,
+    *,
+    cost: float,
+    fixed: float = 0.0,
+    margin: float = 1.0,
+    level: float = 0.9,
+    inflation: float = 1.0,
+) -> PlannedProfit:
+    """Incremental profit that a cell of n customers would show.
+
+    Parameters
+    ----------
+    outcome : Rate, Money or Ratio
+    effect : float
+        Assumed difference from the control per customer, in the outcome's unit.
+    n, n_control : int
+    cost, fixed, margin : float
+        As in ``smallest_paying``.
+    level : float
+    inflation : float
+        Design effect of households.
+
+    Examples
+    --------
+    >>> from crmlab.models.testing.power import Rate
+    >>> found = planned_profit(Rate(0.02), 0.01, 10_000, 10_000, cost=0.1, margin=20.0)
+    >>> round(found.value, 2), found.low < 1000 < found.high
+    (1000.0, True)
+    """
+    _checked("planned_profit", n, cost, fixed, margin)
+    if not n_control >= 1:
+        raise ModelError.expected("planned_profit", "n_control", "at least 1", n_control)
+    error = n * margin * float(np.sqrt((outcome.variance(effect) / n + outcome.variance() / n_control) * inflation))
+    value = n * (effect * margin - cost) - fixed
+    half = normal_quantile(level) * error
+    return PlannedProfit(value, value - half, value + half, float(special.ndtr(value / error)))
+
+
+class Outcome(Protocol):
+    """A metric as it is without a campaign: its mean, and the variance of a customer's value where the mean is moved."""
+
+    @property
+    def base(self) -> float:
+        """Mean without the campaign."""
+        ...
+
+    def variance(self, effect: float = 0.0) -> float:
+        """Variance of one customer's value where the mean is ``effect`` above the base."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Share of customers who respond.
+
+    Examples
+    --------
+    >>> Rate(0.02).variance()
+    0.0196
+    """
+
+    base: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.base < 1:
+            raise ModelError.expected("Rate", "base", "between 0 and 1", self.base)
+
+    def variance(self, effect: float = 0.0) -> float:
+        """Variance of one customer's value where the rate is ``effect`` above the base."""
+        p = self.base + effect
+        if not 0 < p < 1:
+            raise ModelError.expected("Rate", "effect", f"between {-self.base:.6g} and {1 - self.base:.6g}", effect)
+        return p * (1 - p)
+
+
+@dataclass(frozen=True)
+class Money:
+    """Spend that is 0 for most: a share who spend, and mean and standard deviation of what those spend.
+
+    A campaign moves the share (``through="share"``: more customers buy) or what each spends (``"amount"``, mean and standard
+    deviation alike).
+
+    Examples
+    --------
+    >>> spend = Money(share=0.01, mean=60.0, sd=45.0)
+    >>> spend.base, round(spend.variance(), 2)
+    (0.6, 55.89)
+    """
+
+    share: float
+    mean: float
+    sd: float
+    through: str = "share"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ModelError.expected("Money", "share", "above 0 and at most 1", self.share)
+        if not (self.mean > 0 and self.sd >= 0):
+            raise ModelError.expected("Money", "mean and sd", "above 0, and at least 0", (self.mean, self.sd))
+        if self.through not in ("share", "amount"):
+            raise ModelError.expected("Money", "through", "'share' or 'amount'", self.through)
+
+    @property
+    def base(self) -> float:
+        """Mean over all customers, those with 0 too."""
+        return self.share * self.mean
+
+    def variance(self, effect: float = 0.0) -> float:
+        """Variance of one customer's spend where the mean is ``effect`` above the base."""
+        ratio = 1 + effect / self.base
+        share = self.share * (ratio if self.through == "share" else 1.0)
+        size = ratio if self.through == "amount" else 1.0
+        if not (ratio > 0 and share <= 1):
+            most = self.mean - self.base if self.through == "share" else np.inf
+            raise ModelError.expected("Money", "effect", f"between {-self.base:.6g} and {most:.6g}", effect)
+        found = size**2 * (share * (self.sd**2 + self.mean**2) - (share * self.mean) ** 2)
+        if found <= 0:
+            raise ModelError.does_not_vary("spend", self.base)
+        return found
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of two means over customers, such as spend per order.
+
+    Parameters
+    ----------
+    numerator, denominator : float
+        Means over customers.
+    numerator_variance, denominator_variance, covariance : float
+        Over customers.
+
+    References
+    ----------
+    Deng, Knoblich and Lu (2018), Applying the delta method in metric analytics, KDD.
+
+    Examples
+    --------
+    >>> Ratio(20.0, 0.5, 900.0, 0.45, 12.0).base
+    40.0
+    """
+
+    numerator: float
+    denominator: float
+    numerator_variance: float
+    denominator_variance: float
+    covariance: float
+
+    def __post_init__(self) -> None:
+        if not self.denominator > 0:
+            raise ModelError.expected("Ratio", "denominator", "above 0", self.denominator)
+        if not self.variance() > 0:
+            raise ModelError.expected("Ratio", "covariance", "one that leaves some variance", self.covariance)
+
+    @property
+    def base(self) -> float:
+        """The ratio."""
+        return self.numerator / self.denominator
+
+    def variance(self, effect: float = 0.0) -> float:
+        """Variance of one customer's linearised share in the ratio where the numerator moves it by ``effect``."""
+        r = self.base + effect
+        found = self.numerator_variance - 2 * r * self.covariance + r**2 * self.denominator_variance
+        return found / self.denominator**2

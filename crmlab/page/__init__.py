@@ -1,0 +1,55 @@
+"""What an analysis returns, and how it looks: results, numbers, money, dates, colours, charts as SVG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.page.drawing import settings, svg
+    from crmlab.page.format import DASH, KINDS, LANGUAGES, MINUS, THIN, Format
+    from crmlab.page.groups import small_groups, under
+    from crmlab.page.result import (
+        Chart,
+        Column,
+        Context,
+        Estimate,
+        Files,
+        Finding,
+        Findings,
+        Method,
+        Note,
+        Output,
+        Result,
+        Table,
+    )
+    from crmlab.page.tokens import TOKENS, color
+
+__all__ = [
+    "DASH",
+    "KINDS",
+    "LANGUAGES",
+    "MINUS",
+    "THIN",
+    "TOKENS",
+    "Chart",
+    "Column",
+    "Context",
+    "Estimate",
+    "Files",
+    "Finding",
+    "Findings",
+    "Format",
+    "Method",
+    "Note",
+    "Output",
+    "Result",
+    "Table",
+    "color",
+    "settings",
+    "small_groups",
+    "svg",
+    "under",
+]
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,0 +1,296 @@
+"""How numbers, money, shares, intervals and dates are written, and which characters a page can show."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "plain", "shortened"]
+
+
+THIN = "\u202f"  # narrow no-break space, between a number and its sign
+MINUS = "\u2212"
+DASH = "\u2013"
+_SIGNS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥", "CHF": "CHF", "INR": "₹", "BRL": "R$"}
+_WHOLE = frozenset(("JPY", "KRW", "VND", "CLP", "ISK", "HUF", "IDR"))  # nobody writes their hundredths
+_SCALES = (("bn", 1e9, 999_500_000.0), ("M", 1e6, 999_500.0), ("k", 1e3, 9_999.5))  # word, size, from where on
+_SCALE_WORDS = {
+    "en": {"k": "k", "M": "M", "bn": "bn"},
+    "de": {"k": "Tsd.", "M": "Mio.", "bn": "Mrd."},
+    "es": {"k": "mil", "M": "M", "bn": "mil M"},
+    "fr": {"k": "k", "M": "M", "bn": "Md"},
+}
+_TO = {"en": "to", "de": "bis", "es": "a", "fr": "à"}
+_MONTHS = {
+    "en": "January February March April May June July August September October November December",
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+}
+_SHORT_MONTHS = {
+    "en": "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
+    "de": "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez",
+    "es": "ene feb mar abr may jun jul ago sep oct nov dic",
+    "fr": "janv févr mars avr mai juin juil août sept oct nov déc",
+}
+_SEPARATORS = {"en": (",", "."), "de": (".", ","), "es": (".", ","), "fr": (THIN, ",")}
+LANGUAGES = tuple(_MONTHS)
+
+
+@dataclass(frozen=True)
+class Format:
+    """Writes numbers, money, shares and dates as people read them.
+
+    Parameters
+    ----------
+    currency : str
+        ISO code; empty where none is known.
+    language : {"en", "de", "es", "fr"}
+        Form of numbers and dates.
+
+    Examples
+    --------
+    >>> Format("GBP").money(5_563_210)
+    '£5.6M'
+    >>> Format("GBP").interval(0.609, 0.709, "share")
+    '61–71\\u202f%'
+    >>> Format().day(dt.date(2011, 12, 9))
+    '9 December 2011'
+    """
+
+    currency: str = ""
+    language: str = "en"
+
+    def number(self, value: float | None, digits: int | None = None) -> str:
+        """Write a number: with thousands separated, about three digits where ``digits`` is not given."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        if math.isinf(value):
+            return f"{MINUS if value < 0 else ''}∞"
+        if digits is None:
+            if 0 < abs(value) < 10.0**-_MOST_DIGITS / 2:
+                return self._under(10.0**-_MOST_DIGITS, value, _MOST_DIGITS)
+            digits = _digits(value)
+        text = f"{abs(value):,.{digits}f}"
+        sign = MINUS if value < 0 and text.strip("0.,") else ""
+        group, point = _SEPARATORS[self.language]
+        return sign + text.replace(",", "\0").replace(".", point).replace("\0", group)
+
+    def _under(self, bound: float, value: float, digits: int) -> str:
+        """A number that is too small to be written but is not 0."""
+        return f"{'>' + MINUS if value < 0 else '<'}{self.number(bound, digits)}"
+
+    def count(self, value: float | None) -> str:
+        """Write a whole number."""
+        return self.number(value, 0)
+
+    def share(self, value: float | None, digits: int | None = None) -> str:
+        """Write a share of 1 as per cent: whole per cents from 10 %, more digits where it is small or nearly all."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        if digits is None:
+            if 0 < abs(value) < 5e-5:
+                return f"{self._under(0.01, value, 2)}{THIN}%"
+            if 0.99995 <= value < 1:
+                return f">{self.number(99.99, 2)}{THIN}%"
+            digits = _share_digits(value)
+        return f"{self.number(100 * value, digits)}{THIN}%"
+
+    def points(self, value: float | None) -> str:
+        """Write a difference of two shares as percentage points."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        return f"{self.number(100 * value, _share_digits(value))}{THIN}pts"
+
+    def money(self, value: float | None) -> str:
+        """Write an amount shortly, in thousands or millions where it is large: £5.6M."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        return self._marked(*self._scaled(value), negative=value < 0)
+
+    def tick(self, value: float | None) -> str:
+        """Write an amount at an axis: shortly, and without cents where it is whole."""
+        if _missing(value) or value is None or not float(value).is_integer() or abs(value) >= 100:
+            return self.money(value)
+        return self._marked(self.number(abs(value), 0), negative=value < 0)
+
+    def amount(self, value: float | None) -> str:
+        """Write an amount in full: without cents from 100 on."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        return self._marked(self.number(abs(value), self._cents(value)), negative=value < 0)
+
+    def exact(self, value: float | None) -> str:
+        """Write an amount to the cent."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        return self._marked(self.number(abs(value), 0 if self.currency in _WHOLE else 2), negative=value < 0)
+
+    def _cents(self, value: float) -> int:
+        return 0 if abs(value) >= 99.995 or value == 0 or self.currency in _WHOLE else 2
+
+    def _scaled(self, value: float) -> tuple[str, str]:
+        """An amount without sign and currency: number and word of scale."""
+        size = abs(value)
+        if math.isinf(size):
+            return self.number(size), ""
+        for word, scale, bound in _SCALES:
+            if size >= bound:
+                return self.number(size / scale, 1 if size / scale < 99.95 and word != "k" else 0), word
+        return self.number(size, self._cents(size)), ""
+
+    def _marked(self, text: str, word: str = "", *, negative: bool = False) -> str:
+        """Put sign, currency and scale to a number that is written already."""
+        sign = MINUS if negative and text.strip("0.,") else ""
+        mark, word = _SIGNS.get(self.currency, self.currency), _SCALE_WORDS[self.language].get(word, "")
+        if self.language != "en":
+            return sign + THIN.join(part for part in (text, word, mark) if part)
+        return f"{sign}{mark}{THIN if len(mark) > 2 else ''}{text}{word}"
+
+    def day(self, value: dt.date | dt.datetime | None) -> str:
+        """Write a day: 9 December 2011."""
+        return DASH if value is None or _missing(value) else self._date(value, _MONTHS)
+
+    def short_day(self, value: dt.date | dt.datetime | None) -> str:
+        """Write a day shortly: 9 Dec 2011."""
+        return DASH if value is None or _missing(value) else self._date(value, _SHORT_MONTHS)
+
+    def _date(self, value: dt.date, months: dict[str, str]) -> str:
+        month = months[self.language].split()[value.month - 1]
+        if self.language == "de":
+            return f"{value.day}. {month} {value.year}"
+        if self.language == "es" and months is _MONTHS:
+            return f"{value.day} de {month} de {value.year}"
+        return f"{value.day} {month} {value.year}"
+
+    def month(self, value: dt.date) -> str:
+        """Write a month: Dec 2011."""
+        return f"{_SHORT_MONTHS[self.language].split()[value.month - 1]} {value.year}"
+
+    def write(self, value: object, kind: str) -> str:
+        """Write a value of a table cell or an estimate by its kind (see ``KINDS``)."""
+        if value is None or _missing(value):
+            return DASH
+        return KINDS[kind](self, value) if kind in KINDS else str(value)
+
+    def interval(self, low: float | None, high: float | None, kind: str = "number") -> str:
+        """Write an interval: the sign or currency once, where both ends allow it; digits enough to tell the ends apart."""
+        if low is None or high is None or _missing(low) or _missing(high):
+            return ""
+        if kind not in ("share", "points", "money", "amount", "exact", "number", "days"):
+            return f"{self.write(low, kind)}{DASH}{self.write(high, kind)}"
+        if kind in ("money", "amount", "exact"):
+            return self._money_interval(low, high, kind)
+        shared = kind in ("share", "points")
+        scale = 100 if shared else 1
+        most = max(abs(low), abs(high))
+        whole = not shared and float(low).is_integer() and float(high).is_integer()
+        digits = 0 if whole or math.isinf(most) else _share_digits(most) if shared else _digits(most)
+        if low != high and not whole and math.isfinite(high - low):
+            digits = min(max(digits, -math.floor(math.log10(scale * abs(high - low)))), _MOST_DIGITS)
+        sign = {"share": f"{THIN}%", "points": f"{THIN}pts"}.get(kind, "")
+        first, last = self.number(scale * low, digits), self.number(scale * high, digits)
+        if min(low, high) < 0:
+            return f"{first}{sign} {_TO[self.language]} {last}{sign}"
+        return f"{first}{DASH}{last}{sign}"
+
+    def _money_interval(self, low: float, high: float, kind: str) -> str:
+        write = getattr(self, kind)
+        if min(low, high) < 0:
+            return f"{write(low)} {_TO[self.language]} {write(high)}"
+        if kind == "money":
+            (first, word), (last, other) = self._scaled(low), self._scaled(high)
+            if word != other:
+                return f"{write(low)}{DASH}{write(high)}"
+        else:
+            digits = 2 if kind == "exact" and self.currency not in _WHOLE else self._cents(high)
+            first, last, word = self.number(low, digits), self.number(high, digits), ""
+        return self._marked(f"{first}{DASH}{last}", word)
+
+
+def _or_text(write: Callable[[Format, float], str]) -> Callable[[Format, object], str]:
+    """Leave a text as it is: it stands where a number must not be shown ("under 5") or there is none ("")."""
+    return lambda form, value: value if isinstance(value, str) else write(form, float(value))  # type: ignore[arg-type]
+
+
+# What a cell or an estimate can be, and how it is written.
+KINDS: dict[str, Callable[[Format, object], str]] = {
+    "text": lambda form, value: str(value),
+    "lines": lambda form, value: str(value),
+    "count": _or_text(Format.count),
+    "number": _or_text(Format.number),
+    "share": _or_text(Format.share),
+    "points": _or_text(Format.points),
+    "money": _or_text(Format.money),
+    "amount": _or_text(Format.amount),
+    "exact": _or_text(Format.exact),
+    "days": _or_text(Format.number),
+    "date": lambda form, value: form.short_day(value),  # type: ignore[arg-type]
+}
+_MOST_DIGITS = 6  # behind the point
+
+
+def _digits(value: float) -> int:
+    """How many digits behind the point make about three in all; more where a number is small."""
+    size = abs(value)
+    if size >= 99.95 or float(value).is_integer():
+        return 0
+    if size >= 0.01:
+        return 1 if size >= 9.995 else 2
+    return min(1 - math.floor(math.log10(size)), _MOST_DIGITS)
+
+
+def _share_digits(value: float) -> int:
+    size = abs(100 * value)
+    if 99.5 <= size < 100:
+        return 1 if size < 99.95 else 2  # nearly all is not all
+    return 0 if size >= 9.95 or size == 0 else 1 if size >= 0.095 else 2
+
+
+def _missing(value: object) -> bool:
+    try:
+        return value is None or bool(value != value)  # NaN and NaT are the values that differ from themselves
+    except (TypeError, ValueError):
+        return type(value).__name__ == "NAType"  # pandas.NA does not compare
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters, its end left out where it is longer.
+
+    Examples
+    --------
+    >>> shortened("Winter catalogue", 8), shortened("Winter", 8)
+    ('Winter …', 'Winter')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def plain(text: str) -> str:
+    """Take out of a text what no page can show: control characters, marks that turn the direction of reading, NUL.
+
+    Examples
+    --------
+    >>> plain("a\\x00b\\u202ec")
+    'a bc'
+    """
+    return "".join(_shown(ch) for ch in text) if not text.isascii() or not text.isprintable() else text
+
+
+def _shown(ch: str) -> str:
+    if ch.isprintable() or ch in _JOINERS:
+        return ch
+    category = unicodedata.category(ch)
+    # A space stays the space it is (thin, not breaking); invisible marks go without a trace.
+    return ch if category == "Zs" else "" if category == "Cf" else "\ufffd" if category == "Cs" else " "
+
+
+_JOINERS = ("\u200c", "\u200d")  # between the letters of some scripts, and inside some emoji

@@ -1,0 +1,512 @@
+"""What an analysis returns: findings, estimates, tables, charts, warnings, method, and lists for files.
+
+Analyses make these objects and no HTML. Each shows itself well in JupyterLab and on a page; every text is escaped here,
+in one place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from html import escape
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from crmlab.page.drawing import svg
+from crmlab.page.format import DASH, MINUS, Format, plain, shortened
+from crmlab.page.tokens import TOKENS
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import ibis
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "TOP_ROWS",
+    "Chart",
+    "Column",
+    "Context",
+    "Estimate",
+    "Files",
+    "Finding",
+    "Findings",
+    "Method",
+    "Note",
+    "Output",
+    "Result",
+    "Table",
+]
+
+
+TOP_ROWS = 20  # a longer table shows so many rows and names its file
+
+
+def _tokens(place: str, shade: int) -> str:
+    return f"{place}{{{';'.join(f'--{name}:{colors[shade]}' for name, colors in TOKENS.items())}}}"
+
+
+# Enough style for JupyterLab, light and dark; a page has its own and drops this.
+_LAB_STYLE = (
+    f"<style data-crmlab>{_tokens('.crmlab', 0)}{_tokens('body[data-jp-theme-light=false] .crmlab', 1)}"
+    ".crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
+    ".crmlab .findings li{max-width:15rem}.crmlab .findings strong{display:block;font-size:1.8rem;line-height:1.2}"
+    ".crmlab .nb{white-space:nowrap}"
+    ".crmlab .ci{opacity:.75;font-size:.86em}.crmlab figure{margin:1rem 0;max-width:46rem}.crmlab td .ci{display:block}"
+    ".crmlab caption,.crmlab figcaption{text-align:left;opacity:.8;font-size:.9em}"
+    ".crmlab .note{border-left:3px solid var(--second);padding:.4rem 1rem;margin:1rem 0}</style>"
+)
+
+
+def _box(content: str) -> str:
+    return f'{_LAB_STYLE}<div class="crmlab">{content}</div>' if content else ""
+
+
+def _text(value: str) -> str:
+    """A text for HTML, in an element or an attribute: what cannot be shown is taken out, the rest escaped."""
+    return escape(plain(value), quote=True)
+
+
+def _unbroken(text: str) -> str:
+    """Keep each range of numbers on one line: a browser would break it after its dash, or between minus and currency."""
+    marks = (DASH, MINUS)
+    return " ".join(
+        f'<span class="nb">{word}</span>' if any(mark in word for mark in marks) and len(word) < 40 else word
+        for word in text.split(" ")
+    )
+
+
+def _label(caption: str) -> str:
+    """The first sentence of a caption."""
+    return _text(caption.split(". ")[0].rstrip("."))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its uncertainty.
+
+    ``low`` and ``high`` are None where the number is a count of what was read, not an estimate. ``level`` is that of the
+    interval; ``unit`` names what is counted: "share", "customers", "days", an ISO currency.
+
+    Examples
+    --------
+    >>> Estimate(0.66, 0.61, 0.71, 0.95, "share")
+    Estimate(0.66 [0.61, 0.71] at 95 %, share)
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None) or (self.low is not None and self.level is None):
+            raise ValueError("An interval needs low, high and level together.")
+
+    def __repr__(self) -> str:
+        ends = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}] at {100 * (self.level or 0):g} %"
+        return f"Estimate({self.value:.4g}{ends}{', ' + self.unit if self.unit else ''})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the estimate as plain values, None where a value is not finite."""
+
+        def finite(value: float | None) -> float | None:
+            return None if value is None or not math.isfinite(value) else float(value)
+
+        ends = {"low": finite(self.low), "high": finite(self.high)}
+        return {"value": finite(self.value), **ends, "level": self.level, "unit": self.unit}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found: a number as people read it, a sentence that goes on from it, and its interval.
+
+    Examples
+    --------
+    >>> Finding("23 %", "of customers bring two thirds of revenue.", "61–71 %, at 95 %")
+    Finding('23 %', 'of customers bring two thirds of revenue.')
+    """
+
+    value: str
+    text: str
+    interval: str = ""
+    metric: str = ""  # name of the metric that it shows, by which two runs are compared
+
+    def __repr__(self) -> str:
+        return f"Finding({self.value!r}, {self.text!r})"
+
+    def sentence(self) -> str:
+        """The finding as one line of plain text."""
+        ends = f" ({self.interval})" if self.interval else ""
+        return f"{self.value} {self.text}{ends}"
+
+    def html(self) -> str:
+        """The finding as a list item."""
+        ends = f' <span class="ci">({_unbroken(_text(self.interval))})</span>' if self.interval else ""
+        return f"<li><strong>{_text(self.value)}</strong><span>{_text(self.text)}{ends}</span></li>"
+
+
+class Findings(tuple[Finding, ...]):
+    """The findings of a result, most important first; shows itself as the first screen of a report."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(finding.sentence() for finding in self) or "Findings()"
+
+    def _repr_html_(self) -> str:
+        return _box(self.html())
+
+    def html(self) -> str:
+        """The findings as a list."""
+        return f'<ul class="findings">{"".join(finding.html() for finding in self)}</ul>' if self else ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one column of a table is shown: heading, kind of value (see ``style.KINDS``), and its interval's columns.
+
+    Where rows are of different kinds, ``"row:<column>"`` names the column that holds the kind of each.
+    """
+
+    label: str
+    kind: str = "text"
+    low: str | None = None
+    high: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: what it shows, its numbers, and how they are written.
+
+    Parameters
+    ----------
+    caption : str
+        What the table shows, and the level of its intervals.
+    frame : DataFrame
+        The numbers, unrounded. The first shown column names the rows.
+    columns : mapping, optional
+        Column name → :class:`Column`, in the order shown; default: every column, by its type. Columns that are an
+        interval's end are shown with their estimate.
+    form : Format
+        How numbers are written.
+    key : str
+        Name of the table in its result, and of its file; set by :class:`Result`.
+    top : int
+        How many rows are shown of a longer table; its file has them all.
+    linked : bool
+        Whether its file is there to be linked; set by :class:`Result` once it was saved.
+    """
+
+    caption: str
+    frame: pd.DataFrame
+    columns: Mapping[str, Column] | None = None
+    form: Format = Format()
+    key: str = ""
+    top: int = TOP_ROWS
+    linked: bool = False
+
+    def __repr__(self) -> str:
+        return f"Table({self.caption!r}, {len(self.frame)} rows × {self.frame.shape[1]} columns)"
+
+    def _repr_html_(self) -> str:
+        return _box(self.html())
+
+    def _shown(self) -> Mapping[str, Column]:
+        if self.columns is not None:
+            return self.columns
+        kinds = {"i": "count", "u": "count", "f": "number", "M": "date"}
+        return {name: Column(str(name), kinds.get(self.frame[name].dtype.kind, "text")) for name in self.frame.columns}
+
+    def html(self) -> str:
+        """The table as accessible HTML: caption, scoped headers, numbers aligned, intervals small."""
+        shown = self._shown()
+        head = "".join(
+            f'<th scope="col"{_align(column, i)}>{_text(column.label)}</th>' for i, column in enumerate(shown.values())
+        )
+        rows = []
+        for record in self.frame.head(self.top).to_dict("records"):
+            cells = "".join(self._cell(record, name, column, i) for i, (name, column) in enumerate(shown.items()))
+            rows.append(f"<tr>{cells}</tr>")
+        if not rows:
+            rows = [f'<tr><th scope="row" colspan="{len(shown)}">None</th></tr>']
+        more = ""
+        if len(self.frame) > self.top:
+            size = self.form.count(len(self.frame))
+            more = f'<p class="files">The first {self.top} of {size} rows. All: {self._whole()}</p>'
+        return (
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{_label(self.caption)}">'
+            f"<table><caption>{_text(self.caption)}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"
+        )
+
+    def _whole(self) -> str:
+        """Where all rows of a longer table are."""
+        if self.linked:
+            return f'<a href="tables/{_text(self.key)}.csv">{_text(self.key)}.csv</a>'
+        return f"<code>result.tables[&quot;{_text(self.key)}&quot;].frame</code>" if self.key else "its frame"
+
+    def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> str:
+        kind = str(record[column.kind[4:]]) if column.kind.startswith("row:") else column.kind
+        written = self.form.write(record[name], kind)
+        parts = written.split("\n") if kind == "lines" else [written]
+        text = "<br>".join(_text(_clip(part)) for part in parts)
+        if column.low is not None and column.high is not None:
+            ends = self.form.interval(record[column.low], record[column.high], kind)
+            text += f' <span class="ci">{_text(ends)}</span>' if ends else ""
+        if place == 0:
+            return f'<th scope="row">{text}</th>'
+        return f"<td{_align(column, place)}>{text}</td>"
+
+
+def _align(column: Column, place: int) -> str:
+    if column.kind == "lines":
+        return ' class="text wide"'
+    return ' class="text"' if column.kind == "text" or place == 0 else ""
+
+
+def _clip(text: str, limit: int = 120) -> str:
+    """Keep a cell readable whatever it holds."""
+    clean = plain(text[: 4 * limit])
+    return shortened(clean, limit)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture and the numbers behind it.
+
+    Parameters
+    ----------
+    caption : str
+        How to read the picture.
+    alt : str
+        A sentence that says what one sees.
+    draw : callable
+        Gets an empty matplotlib figure and draws into it.
+    frame : DataFrame
+        The numbers drawn.
+    size : (width, height)
+        In inches; the width of a page is 8.
+    key : str
+        Name of the chart in its result, and of its data's file; set by :class:`Result`.
+    linked : bool
+        Whether that file is there to be linked; set by :class:`Result` once it was saved.
+    """
+
+    caption: str
+    alt: str
+    draw: Callable[[Figure], None] = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
+    size: tuple[float, float] = (8.0, 3.2)
+    key: str = ""
+    linked: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.alt.split()) < 4 or not self.alt.strip().endswith("."):
+            raise ValueError(f"The alt text of a chart must be a sentence. Got {self.alt!r}.")
+
+    def __repr__(self) -> str:
+        return f"Chart({self.caption!r}, {len(self.frame)} rows of data)"
+
+    def _repr_html_(self) -> str:
+        return _box(self.html())
+
+    def html(self) -> str:
+        """The chart as a figure with inline SVG, its caption, and a link to its data once they were saved."""
+        prefix = "c" + hashlib.sha256(f"{self.key}|{self.caption}|{self.alt}".encode()).hexdigest()[:8]
+        picture = svg(self.draw, self.size, self.alt, prefix)
+        narrow = ' class="narrow"' if self.size[0] < 6 else ""
+        data = f' <a href="tables/{_text(self.key)}.csv">Data</a>' if self.linked else ""
+        return (
+            f'<figure{narrow}><div class="plot" tabindex="0" role="region" aria-label="Chart: {_label(self.caption)}">{picture}</div>'
+            f"<figcaption>{_text(self.caption)}{data}</figcaption></figure>"
+        )
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark that a reader must not miss: a warning, or what the analysis cannot say."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.title} {' '.join(self.sentences)}" if self.sentences else "Note()"
+
+    def _repr_html_(self) -> str:
+        return _box(self.html())
+
+    def html(self) -> str:
+        """The note, or nothing where it is empty."""
+        if not self.sentences:
+            return ""
+        if len(self.sentences) > 2:
+            points = "".join(f"<li>{_text(sentence)}</li>" for sentence in self.sentences)
+            return f'<div class="note"><p><strong>{_text(self.title)}</strong></p><ul>{points}</ul></div>'
+        return f'<div class="note"><p><strong>{_text(self.title)}</strong> {_text(" ".join(self.sentences))}</p></div>'
+
+
+@dataclass(frozen=True)
+class Method:
+    """Where the method comes from, what it assumes, and how terms are used."""
+
+    source: str
+    assumptions: tuple[str, ...] = ()
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Method({self.source!r})"
+
+    def _repr_html_(self) -> str:
+        return _box(self.html())
+
+    def html(self) -> str:
+        """The method, folded."""
+        points = "".join(f"<li>{_text(text)}</li>" for text in self.assumptions)
+        terms = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in self.definitions.items())
+        return (
+            f"<details><summary>Method and definitions</summary><p>{_text(self.source)}</p>"
+            f"{f'<ul>{points}</ul>' if points else ''}{f'<dl>{terms}</dl>' if terms else ''}</details>"
+        )
+
+
+@dataclass(frozen=True)
+class Output:
+    """A list for files, one row per customer, say: saved as Parquet and CSV, ordered by key, never shown in a page."""
+
+    caption: str
+    frame: pd.DataFrame | ibis.Table
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a result's lists are; links only once they were saved, one per form (csv, parquet, xlsx)."""
+
+    outputs: Mapping[str, Output] = field(repr=False)
+    saved: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Files({', '.join(self.outputs)})"
+
+    def _repr_html_(self) -> str:
+        return _box(self.html())
+
+    def html(self) -> str:
+        """One line per list."""
+        lines = []
+        for name, output in self.outputs.items():
+            safe = _text(name)
+            links = " · ".join(f'<a href="outputs/{safe}.{end}">{safe}.{end}</a>' for end in self.saved)
+            where = links if self.saved else f"<code>result.outputs[&quot;{safe}&quot;].frame</code>"
+            lines.append(f'<p class="files">{_text(output.caption)}: {where}</p>')
+        return "".join(lines)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a result is about: data set, history, number of customers."""
+
+    dataset: str
+    title: str
+    as_of: dt.date
+    first_day: dt.date
+    customers: int | None = None
+    form: Format = Format()
+
+    def line(self) -> str:
+        """The line at the top of a page."""
+        parts = [self.title, f"history to {self.form.day(self.as_of)}"]
+        if self.customers is not None:
+            parts.append(f"{self.form.count(self.customers)} customers")
+        return " · ".join(parts)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an analysis found. Frozen; made by ``run`` of an analysis.
+
+    Attributes
+    ----------
+    title : str
+        The question that the analysis answers, in a reader's words.
+    context : Context
+        Data set, as-of, customers.
+    params : object
+        The Params that it ran with.
+    findings : Findings
+        At most three, most important first.
+    metrics : mapping of str to Estimate
+        What two runs are compared on.
+    tables, charts, outputs : mappings
+        By name.
+    warnings : tuple of str
+        What a reader must know before acting.
+    limits : tuple of str
+        What the analysis cannot say.
+    absent : mapping of str to str
+        Tables and charts that these data do not allow, and why.
+    method : Method
+    """
+
+    title: str
+    context: Context
+    params: Any
+    findings: Findings
+    metrics: Mapping[str, Estimate]
+    tables: Mapping[str, Table]
+    charts: Mapping[str, Chart]
+    method: Method
+    warnings: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    saved: tuple[str, ...] = ()  # forms in which the lists were saved; empty where nothing was, so that nothing is linked
+    absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
+
+    def __post_init__(self) -> None:
+        def freeze(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        freeze("findings", Findings(self.findings))
+        freeze("metrics", MappingProxyType(dict(self.metrics)))
+        freeze("outputs", MappingProxyType(dict(self.outputs)))
+        linked = bool(self.saved)
+        tables = {key: replace(table, key=key, linked=linked) for key, table in self.tables.items()}
+        charts = {key: replace(chart, key=f"chart-{key}", linked=linked) for key, chart in self.charts.items()}
+        freeze("tables", MappingProxyType(tables))
+        freeze("charts", MappingProxyType(charts))
+
+    def __repr__(self) -> str:
+        return f"Result({self.title!r}, {len(self.findings)} findings, tables: {', '.join(self.tables) or DASH})"
+
+    def _repr_html_(self) -> str:
+        first = next(iter(self.charts.values()), None)
+        heading = f"<h2>{_text(self.title)}</h2><p>{_text(self.context.line())}</p>"
+        return _box(heading + self.findings.html() + (first.html() if first else ""))
+
+    def chart(self, name: str) -> Chart | Note:
+        """Return a chart, or where this result left it out a remark that says why."""
+        return self.charts[name] if name in self.charts else Note("Left out.", (self.absent[name],))
+
+    def table(self, name: str) -> Table | Note:
+        """Return a table, or where this result left it out a remark that says why."""
+        return self.tables[name] if name in self.tables else Note("Left out.", (self.absent[name],))
+
+    @property
+    def notes(self) -> Note:
+        """The warnings, as one remark."""
+        return Note("Please note.", self.warnings)
+
+    @property
+    def cannot_say(self) -> Note:
+        """The limits, as one remark."""
+        return Note("What this cannot say.", self.limits)
+
+    @property
+    def files(self) -> Files:
+        """Where the lists are."""
+        return Files(self.outputs, self.saved)

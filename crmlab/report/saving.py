@@ -1,0 +1,126 @@
+"""Writes a Result into a folder: tables and lists as files, metrics and findings as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crmlab.errors import DataError
+from crmlab.page.params import plain
+from crmlab.page.result import Output, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FORMULA_STARTS", "LONGEST_SHEET", "neutral", "ordered", "save", "write_csv", "write_workbook"]
+
+
+# A spreadsheet takes a text that begins with one of these for a formula.
+LONGEST_SHEET = 1_048_576
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def save(result: Result, folder: Path, lists: Sequence[str] = ()) -> tuple[str, ...]:
+    """Save a result.
+
+    Parameters
+    ----------
+    result : Result
+    folder : Path
+        Gets ``tables/*.csv`` (numbers of tables and charts), ``outputs/*.parquet`` and ``.csv`` (lists, ordered by key),
+        ``metrics.json`` and ``result.json``.
+    lists : sequence of str
+        Further forms of the lists: "xlsx".
+
+    Returns
+    -------
+    tuple of str
+        The forms in which the lists were saved.
+    """
+    tables, outputs = folder / "tables", folder / "outputs"
+    tables.mkdir(parents=True, exist_ok=True)
+    for key, table in result.tables.items():
+        write_csv(table.frame, tables / f"{key}.csv")
+    for chart in result.charts.values():
+        write_csv(chart.frame, tables / f"{chart.key}.csv")
+    for name, output in result.outputs.items():
+        outputs.mkdir(exist_ok=True)
+        frame = ordered(output)
+        frame.to_parquet(outputs / f"{name}.parquet", index=False)
+        write_csv(frame, outputs / f"{name}.csv")
+        if "xlsx" in lists:
+            write_workbook(frame, outputs / f"{name}.xlsx")
+    metrics = {key: estimate.to_dict() for key, estimate in sorted(result.metrics.items())}
+    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / "result.json", _summary(result))
+    return ("csv", "parquet", *lists)
+
+
+def ordered(output: Output) -> pd.DataFrame:
+    """Return a list as a frame ordered by its key."""
+    import pandas as pd
+
+    frame = output.frame if isinstance(output.frame, pd.DataFrame) else output.frame.to_pandas()
+    return frame.sort_values(list(output.key), kind="stable", ignore_index=True)
+
+
+def neutral(value: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> neutral("=1+1"), neutral("plain"), neutral(-3)
+    ("'=1+1", 'plain', -3)
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\0", "")
+    return "'" + text if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as UTF-8 CSV whose texts no spreadsheet takes for formulas."""
+    safe = frame.copy()
+    safe.columns = [neutral(str(name)) for name in frame.columns]
+    for i in range(frame.shape[1]):
+        if frame.dtypes.iloc[i].kind not in "iufbM":
+            safe.isetitem(i, frame.iloc[:, i].map(neutral, na_action="ignore").to_numpy(object))
+    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def write_workbook(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as a workbook: texts are texts, never formulas or links; the same frame gives the same bytes."""
+    import datetime as dt
+
+    import pandas as pd
+
+    if len(frame) >= LONGEST_SHEET:
+        raise DataError.too_little("xlsx", f"at most {LONGEST_SHEET - 1:,} rows for a sheet", f"{len(frame):,}")
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": True}
+    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs={"options": options}) as writer:
+        frame.to_excel(writer, index=False, freeze_panes=(1, 0))
+        # A workbook carries the moment of its making unless it is given one.
+        writer.book.set_properties({"created": dt.datetime(2000, 1, 1)})
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    context = result.context
+    return {
+        "title": result.title,
+        "dataset": context.dataset,
+        "dataset_title": context.title,
+        "context": context.line(),
+        "first_day": context.first_day.isoformat(),
+        "as_of": context.as_of.isoformat(),
+        "customers": context.customers,
+        "params": plain(result.params),
+        "findings": [{"value": f.value, "text": f.text, "interval": f.interval, "metric": f.metric} for f in result.findings],
+        "warnings": list(result.warnings),
+        "outputs": list(result.outputs),
+    }
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

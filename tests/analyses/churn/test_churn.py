@@ -1,0 +1,225 @@
+"""Churn as an analysis: what is learnt, what is used, and that the truth of the shop is found again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.analyses import churn as analysis
+from crmlab.analyses.churn import model as churn_model
+from crmlab.data.shop.make import make_shop
+from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.history.customers import customer_summary
+from crmlab.history.orders import between
+from crmlab.models.intervals import wilson
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Opens orders of one's own: rows of customer, day, amount."""
+
+    def opened(rows):
+        lines = "\n".join(f"{k},{who},{day},{amount}" for k, (who, day, amount) in enumerate(rows))
+        (tmp_path / "own.csv").write_text(f"order_id,customer_id,ordered_at,amount\n{lines}\n")
+        (tmp_path / "own.toml").write_text('title = "Own"\ncurrency = "EUR"\n[orders]\nfile = "own.csv"\n')
+        return crmlab.open_dataset(str(tmp_path / "own.toml"))
+
+    return opened
+
+
+def rows_of(orders):
+    return list(zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True))
+
+
+@pytest.fixture(scope="module")
+def result(result_of):
+    return result_of("churn", "shop")
+
+
+def test_findings_and_list_hang_together(result):
+    listed = result.outputs["customers"].frame
+    assert {finding.metric for finding in result.findings} <= set(result.metrics)
+    assert listed["probability"].sum() == pytest.approx(result.metrics["expected_churners"].value)
+    assert listed["value_at_risk"].sum() == pytest.approx(result.metrics["value_at_risk"].value, abs=0.01 * len(listed))
+    for name, estimate in result.metrics.items():
+        if estimate.low is not None:
+            assert estimate.low <= estimate.value <= estimate.high, name
+    worth = listed[(listed["profit_of_contact"] > 0) & (listed["contactable"] != "no")]
+    assert len(worth) == result.metrics["worth_contacting"].value
+    assert (worth["action"] == "contact").all()
+    assert (listed.loc[listed["contactable"] == "no", "action"] == "do not contact: has asked not to be").all()
+    assert listed["customer_id"].is_unique and listed["probability"].between(0, 1).all()
+    assert listed["reason_1"].str.len().gt(0).mean() > 0.9
+    assert result.tables["matrix"].frame["customers"].str.startswith("under").any()
+
+
+def test_everything_is_tested_on_the_same_rows(result):
+    scores = result.tables["scores"].frame
+    assert scores["measure"].tolist()[:4] == ["AUC", "Average precision", "Brier score", "Brier skill"]
+    assert {"recency", "time_rule", "p_alive", "logistic"} <= set(scores.columns)
+    # The day of the test is a window of 119 days before the end; whoever bought within two windows before it is eligible.
+    known = customer_summary(crmlab.open_dataset("shop").orders, "2025-09-03").to_pandas()
+    eligible, churned = int((known["days_since_last"] < 2 * 119).sum()), result.charts["calibration"].frame
+    assert churned["customers"].sum() == eligible > 1000
+    share = (churned["seen"] * churned["customers"]).sum() / eligible
+    assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}\u202f% churned" in result.tables["scores"].caption
+
+
+def test_predictions_by_tenth_cover_the_truth(own):
+    # Without seasons the shop's truth says exactly how likely each customer is to buy within the window: who dropped out never
+    # does, others do with 1 − exp(−λ window). What is told in tenths must cover the mean of that truth.
+    made = make_shop(6000, seed=21, seasonality=0.0, return_rate=0.0, days=700)
+    found = analysis.run(own(rows_of(made.tables["orders"])), analysis.Params(window=70))
+    listed = found.outputs["customers"].frame.set_index("customer_id")
+    truth = made.truth.customers.set_index("customer_id").loc[listed.index]
+    gone = truth["dropped_at"].notna()
+    churns = np.where(gone, 1.0, np.exp(-truth["purchase_rate"] * 70))
+    tenth = pd.qcut(listed["probability"].rank(method="first"), 10, labels=False)
+    off = 0
+    for k in range(10):
+        told, true = listed["probability"][tenth == k].mean(), churns[tenth == k]
+        # The truth of one customer is 0/1-like (gone or not): the mean over a tenth has the spread of a share.
+        low, high = wilson(round(true.sum()), len(true), 0.99)
+        off += not low - 0.02 <= told <= high + 0.02
+    assert off <= 1
+    total = found.metrics["expected_churners"]
+    assert total.low <= churns.sum() <= total.high
+    scores = found.tables["scores"].frame.set_index("measure")
+    assert scores.loc["Calibration slope", "logistic_low"] <= 1.05 and scores.loc["Calibration slope", "logistic_high"] >= 0.95
+
+
+def test_no_later_order_moves_a_forecast():
+    data, day = crmlab.open_dataset("shop"), dt.date(2025, 6, 30)
+    known = {name: between(data.table(name), None, day) for name in ("orders", "order_lines")}
+    cut = replace(data, _tables={name: known.get(name, data.table(name)) for name in data.tables})
+    assert cut.orders["ordered_at"].max().execute() < pd.Timestamp("2025-07-01")
+    first = analysis.run(data, analysis.Params(as_of="2025-06-30", window=60))
+    again = analysis.run(cut, analysis.Params(as_of="2025-06-30", window=60))
+    pd.testing.assert_frame_equal(first.outputs["customers"].frame, again.outputs["customers"].frame, check_exact=True)
+    pd.testing.assert_frame_equal(first.tables["scores"].frame, again.tables["scores"].frame, check_exact=True)
+    assert first.context.as_of == dt.date(2025, 6, 30)
+    assert (
+        not first.outputs["customers"]
+        .frame["customer_id"]
+        .isin(
+            data.orders.filter(data.orders["ordered_at"] > pd.Timestamp("2025-07-01"))
+            .select("customer_id")
+            .to_pandas()["customer_id"]
+        )
+        .all()
+    )
+
+
+def test_plan_lays_days_a_window_apart():
+    found = churn_model.plan(dt.date(2024, 1, 1), dt.date(2024, 12, 31), 60, "gap", 120)
+    assert [(dt.date(2024, 12, 31) - day).days for day in found.origins] == [60, 120, 180, 240]
+    assert min(found.origins) - dt.date(2024, 1, 1) >= dt.timedelta(days=120)
+    assert found.learns and not found.crossfits and found.missing == 0
+    short = churn_model.plan(dt.date(2024, 1, 1), dt.date(2024, 7, 1), 60, "gap", 120)
+    assert len(short.origins) == 1 and not short.learns and short.missing == 240 - 182
+    two = churn_model.plan(dt.date(2024, 1, 1), dt.date(2024, 8, 30), 60, "gap", 120)
+    assert two.crossfits
+
+
+def test_window_is_bound_by_gap_or_history():
+    waits = pd.DataFrame({"gap": [7] * 89 + [20] * 11, "ended": True})
+    end = dt.date(2024, 12, 31)
+    assert analysis.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).window == 21
+    assert analysis.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).bound_by == "gap"
+    long = analysis.scheme_of(waits.assign(gap=200), dt.date(2024, 1, 1), end, analysis.Params())
+    assert (long.window, long.bound_by) == (56, "history")  # a sixth of 365 days, in whole weeks
+
+
+def test_too_short_for_a_model_says_what_is_missing(own):
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(400):
+        day = int(rng.integers(0, 60))
+        while day < 100:
+            rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k % 7))
+            day += int(rng.integers(3, 40))
+    found = analysis.run(own(rows), analysis.Params(window=28, active_within=50))
+    assert "No model was learnt: the history is" in found.warnings[0] and "days too short" in found.warnings[0]
+    assert "candidates" not in found.tables
+    assert "No model was learnt" in repr(found.table("candidates"))
+    assert {"logistic", "boosting"}.isdisjoint(found.tables["scores"].frame.columns)
+
+
+def test_few_outcomes_keep_the_simple_rules(own):
+    rows = []
+    for k in range(60):
+        for day in range(k % 9, 340, 9 + k % 5):
+            if k >= 10 or day < 200 + 10 * k:
+                rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k))
+    found = analysis.run(own(rows), analysis.Params(window=40, active_within=80))
+    assert any("customers of the rarer outcome were seen, and a model needs 200" in warning for warning in found.warnings)
+
+
+def test_window_longer_than_history_is_said():
+    data = crmlab.open_dataset("cdnow_sample")
+    with pytest.raises(
+        ParameterError, match="The 'window' parameter of churn must be at most 181 days for 545 days of history. Got 400"
+    ):
+        analysis.run(data, analysis.Params(window=400))
+
+
+def test_one_order_each_is_said(own):
+    with pytest.raises(DataError, match="churn: needs customers who bought on two days at least. Found: none."):
+        analysis.run(own([(f"c{k}", f"2024-0{1 + k % 9}-01", 5) for k in range(30)]))
+
+
+def test_lost_share_counts_who_comes_back():
+    half = pd.DataFrame({"time": [0.0, 100.0], "survival": [1.0, 0.5]})
+    assert analysis.lost_share(half, 64) == pytest.approx((64 + 100 + 0.5 * 200) / 364)
+    assert analysis.lost_share(half, 400) == 1.0
+
+
+def test_holdout_sizes_are_those_of_fleiss():
+    # Fleiss, Levin and Paik (2003), formula (4.14) without continuity correction: rates .4 and .36 need 2,335 in each group.
+    listed = pd.DataFrame({"action": ["contact"] * 10, "probability": [0.4] * 10})
+    found = analysis.holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving")
+    p, q = 0.4, 0.36
+    middle = (p + q) / 2
+    by_hand = (
+        (1.959964 * math.sqrt(2 * middle * (1 - middle)) + 0.841621 * math.sqrt(p * (1 - p) + q * (1 - q))) / (p - q)
+    ) ** 2
+    assert found.loc[0.1, "kept_out"] == math.ceil(by_hand)
+
+
+def test_reasons_name_what_moved_the_score():
+    frame = pd.DataFrame({"days_since_last": np.r_[np.arange(200), 5], "customer_id": np.arange(201).astype(str)})
+    train = frame.assign(churned=frame["days_since_last"] > 100)
+    scorer = churn_model.fit("recency", ("days_since_last",), train, train)
+    said = churn_model.reasons(scorer, frame)["reason_1"]
+    assert said.iloc[199] == "days since the last purchase: 199 (raises)"
+    assert said.iloc[0] == "days since the last purchase: 0 (lowers)"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"window": 0}, "The 'window' parameter of churn must be a whole number of at least 1. Got 0 instead."),
+        ({"accept": 1.0}, "The 'accept' parameter of churn must be between 0 and 1, both excluded."),
+        ({"contact_cost": -1}, "The 'contact_cost' parameter of churn must be a number above 0. Got -1 instead."),
+        ({"margin": 2}, "The 'margin' parameter of churn must be above 0 and at most 1. Got 2 instead."),
+    ],
+)
+def test_params_are_checked(given, said):
+    with pytest.raises(ParameterError) as error:
+        analysis.Params(**given)
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(("churned", "found"), [(0.0, "nobody who has"), (1.0, "only such as have")])
+def test_one_outcome_is_too_little_to_learn_from(churned, found):
+    rows = pd.DataFrame({"customer_id": [f"C{i}" for i in range(20)], "days_since_last": np.arange(20.0), "churned": churned})
+    with pytest.raises(TooLittleError, match=f"churn: needs customers who have churned before .* Found: {found}"):
+        churn_model.fit("recency", ["days_since_last"], rows, None)
+    with pytest.raises(TooLittleError, match="at least 5 customers"):
+        churn_model.crossfitted("recency", ["days_since_last"], rows.head(3), 0)

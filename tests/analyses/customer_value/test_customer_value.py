@@ -1,0 +1,371 @@
+"""Customer value as an analysis: what it says, on which data, and when it says nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.analyses import customer_value as analysis
+from crmlab.analyses.customer_value import base as value_base
+from crmlab.analyses.customer_value import tiers as value_tiers
+from crmlab.analyses.customer_value.backtesting import calibration, simple_rules
+from crmlab.data.shop.donors import make_donors
+from crmlab.data.shop.make import make_shop
+from crmlab.errors import ModelError, ParameterError
+from crmlab.history import context as common
+from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.customer_value import CustomerValue, Worth
+from crmlab.models.btyd.gamma_gamma import GammaGamma
+from crmlab.page.result import Note
+
+RETAIL = Path(os.environ.get("CRMLAB_DATA", "data/private")) / "online_retail.parquet"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return crmlab.open_dataset("cdnow_sample")
+
+
+@pytest.fixture(scope="module")
+def result(data):
+    return analysis.run(data, analysis.Params(holdout=39))
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Opens orders of one's own: rows of customer, day, amount."""
+
+    def opened(rows, top=""):
+        lines = "\n".join(f"{k},{who},{day},{amount}" for k, (who, day, amount) in enumerate(rows))
+        (tmp_path / "own.csv").write_text(f"order_id,customer_id,ordered_at,amount\n{lines}\n")
+        (tmp_path / "own.toml").write_text(f'title = "Own"\ncurrency = "EUR"\n{top}\n[orders]\nfile = "own.csv"\n')
+        return crmlab.open_dataset(str(tmp_path / "own.toml"))
+
+    return opened
+
+
+def test_findings_and_metrics_hang_together(result):
+    assert [finding.metric for finding in result.findings] == ["value_total", "value_share_top_tenth", "value_at_risk_A"]
+    assert {finding.metric for finding in result.findings} <= set(result.metrics)
+    for name, estimate in result.metrics.items():
+        if name != "customers":
+            assert estimate.low <= estimate.value <= estimate.high, name
+            assert estimate.level == 0.9
+    tiers = [result.metrics[f"value_tier_{name}"].value for name in "ABCD"]
+    assert sum(tiers) == pytest.approx(result.metrics["value_total"].value)
+
+
+def test_customer_list_adds_up_to_the_page(result):
+    listed = result.outputs["customers"].frame
+    assert len(listed) == 2357 == result.context.customers
+    assert listed["customer_id"].is_unique
+    assert listed["residual_value"].sum() == pytest.approx(result.metrics["value_total"].value, abs=0.01 * len(listed))
+    assert listed["expected_purchases"].sum() == pytest.approx(result.metrics["expected_purchases"].value)
+    assert listed["probability_alive"].sum() == pytest.approx(result.metrics["customers_alive"].value)
+    assert (listed["value_low"] <= listed["value_high"]).all()
+    soon = listed["next_from"].dropna()  # missing where even the first chance in twenty never comes
+    assert (soon > pd.Timestamp(result.context.as_of)).all() and len(soon) > 0.8 * len(listed)
+    known = listed["next_to"].notna()
+    assert known.any() and not known.all()
+    assert (listed.loc[known, "next_to"] >= listed.loc[known, "next_from"]).all()
+    sizes = listed["tier"].value_counts()
+    assert sizes["A"] == math.ceil(0.1 * 2357)
+    worst = listed.groupby("tier")["residual_value"].min()
+    best = listed.groupby("tier")["residual_value"].max()
+    assert worst["A"] >= best["B"] >= worst["B"] >= best["C"] >= worst["C"] >= best["D"]
+
+
+def test_holdout_is_that_of_fader_hardie_and_lee(result, data):
+    # cdnow_sample, 39 weeks kept back: 1,882 repeat purchases came, and every model forecasts fewer.
+    scores = result.tables["scores"].frame.set_index("name")
+    assert (scores["seen"] == 1882).all()
+    published = BGNBD.from_params(r=0.2425945, alpha=4.4136019, a=0.7929199, b=2.4258881)  # Fader, Hardie and Lee (2005)
+    expected = published.expected_purchases(value_base.base_of(data).held(39), 39).sum()
+    assert scores.loc["bg_nbd", "forecast"] == pytest.approx(expected, rel=1e-5)
+    assert (scores.loc[["bg_nbd", "mbg_nbd", "pareto_nbd"], "forecast_high"] < 1882).all()
+    assert any("1,882 purchases, more than the forecast's" in warning for warning in result.warnings)
+    assert scores.loc["bg_nbd", "bias"] == pytest.approx(scores.loc["bg_nbd", "forecast"] / 1882 - 1)
+    assert scores.loc["bg_nbd", "error"] < scores.loc["last_year", "error"]
+    assert np.isnan(scores.loc["average", "covered"])
+
+
+def test_track_counts_every_repeat_purchase(result, data):
+    track = result.charts["track"].frame
+    held = value_base.base_of(data).held(39)
+    assert track["seen"].sum() == held["frequency"].sum() + held["holdout_purchases"].sum()
+    assert (np.diff(track["end"]) > 0).all()
+    assert len(track) == 78
+
+
+def test_no_later_order_reaches_the_forecast(data):
+    early = analysis.run(data, analysis.Params(as_of="1997-12-31", holdout=13))
+    cut = replace(data, _tables={"orders": data.orders.filter(data.orders["ordered_at"] < "1998-01-01")})
+    assert 1000 < cut.orders.count().execute() < data.orders.count().execute() - 1000
+    again = analysis.run(cut, analysis.Params(as_of="1997-12-31", holdout=13))
+    pd.testing.assert_frame_equal(early.outputs["customers"].frame, again.outputs["customers"].frame, check_exact=True)
+    assert dict(early.metrics) == dict(again.metrics)
+    assert early.context.as_of.isoformat() == "1997-12-31"
+    whole = value_base.base_of(data, "1997-12-31").summary()
+    assert whole["T"].max() <= 365 / 7
+
+
+def test_simple_rules_by_hand():
+    held = pd.DataFrame(
+        {
+            "frequency": [3, 0], "T": [30.0, 0.0], "year_purchases": [4, 1], "year_spend": [80.0, 10.0], "year_length": [40.0, 40.0],
+            "total_spend": [80.0, 10.0], "occasions": [4, 1],
+        }
+    )  # fmt: skip
+    purchases, spend = simple_rules(held, "T", 20.0)
+    assert purchases["last_year"].tolist() == [2.0, 0.5]
+    assert spend["last_year"].tolist() == [40.0, 5.0]
+    assert purchases["average"].tolist() == [2.0, 0.0]
+    assert spend["average"].tolist() == [40.0, 0.0]
+
+
+def test_calibration_merges_small_groups():
+    held = pd.DataFrame({"frequency": [0] * 9 + [1] * 3 + [2] * 4 + [9] * 2, "holdout_purchases": np.arange(18.0)})
+    found = calibration(held, {"m": np.ones(18)}, min_group=5)
+    assert found["label"].tolist() == ["0", "1+"]
+    assert found["customers"].tolist() == [9, 9]
+    assert found["m"].tolist() == [1.0, 1.0]
+    assert found["seen"].tolist() == [4.0, 13.0]
+
+
+def test_tiers_keep_ties_together():
+    assert value_tiers.tier_of(np.ones(50)).tolist() == ["A"] * 50
+    values = np.array([9.0] + [5.0] * 4 + [1.0] * 15)
+    assert "".join(value_tiers.tier_of(values)) == "A" + "A" * 4 + "B" * 15
+
+
+def test_ends_of_shares_stay_below_all():
+    # Eight customers, of whom little is known: the ends of the intervals would be far beyond.
+    seen = BGNBD.from_params(r=1.5, alpha=6.0, a=0.3, b=2.5).simulate([40.0] * 8, seed=3)
+    spend = GammaGamma.from_params(p=6.0, q=4.0, v=30.0).simulate(seen["frequency"], seed=3)["monetary_value"]
+    summary = seen.assign(customer_id=[f"c{k}" for k in range(8)], monetary_value=spend)
+    base = SimpleNamespace(summary=lambda: summary, age="T", words=value_base.WEEKS, end=pd.Timestamp("2025-12-31").date())
+    found = value_tiers.value_customers(base, CustomerValue(unit="week").fit(summary), 52)
+    assert found.sums.loc["alive", "high"] <= 8
+    assert found.sums.loc["top_share", "high"] <= 1
+    assert (found.tiers["alive_high"] <= 1).all()
+
+
+def test_top_tenth_is_tier_a():
+    values = np.arange(1.0, 16.0)
+    worth = Worth(values, values, np.ones(15), values)
+    in_a = value_tiers.tier_of(values) == "A"
+    assert value_tiers.top_share(worth) == pytest.approx(values[in_a].sum() / values.sum())
+
+
+def test_boundary_is_said_and_leaves_out_what_means_nothing():
+    if not RETAIL.exists():
+        pytest.skip("The user's own copy of Online Retail is not there.")
+    found = analysis.run(crmlab.open_dataset("online_retail"))
+    assert set(found.charts) == {"tiers", "calibration", "track", "spend"}
+    assert "risk" not in found.tables["tiers"].columns and "alive" not in found.tables["tiers"].columns
+    assert isinstance(found.chart("maps"), Note) and "cannot be seen" in repr(found.chart("maps"))
+    assert any(warning.startswith("Drop-out cannot be seen yet (nobody has dropped out yet)") for warning in found.warnings)
+    assert not any(name.startswith("value_at_risk") for name in found.metrics)
+    assert found.metrics["value_total"] == found.metrics["value_within_horizon"]
+    assert "boundary" in found.tables["parameters"].caption
+    assert found.tables["parameters"].frame["low"].isna().sum() == 4
+    assert found.outputs["customers"].frame[["probability_alive", "alive_low", "value_at_risk"]].isna().all(axis=None)
+    # What is not on the page is not hedged about either.
+    assert not any("without end" in limit or "at risk" in limit or "comes after" in limit for limit in found.limits)
+
+
+def test_revenue_at_risk_is_not_called_what_may_be_spent(data, result):
+    assert result.findings[2].sentence().count("of revenue per customer of tier A is at risk") == 1
+    assert result.tables["tiers"].columns["risk"].label == "Revenue at risk per customer"
+    assert "costs more than its margin" in result.charts["invest"].caption
+    known = analysis.run(data, analysis.Params(holdout=39, margin=0.3))
+    assert "is the most that keeping a customer of tier A may cost" in known.findings[2].sentence()
+    assert known.tables["tiers"].columns["risk"].label == "At most to invest per customer"
+
+
+def test_limits_say_what_came_back(own, result):
+    made = make_shop(300, seed=2, days=400)
+    orders = made.tables["orders"]
+    found = analysis.run(own(zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True)))
+    summary = value_base.base_of(own(zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True))).summary()
+    share = -summary["returned"].sum() / summary["total_spend"].sum()
+    assert share > 0.005
+    assert any("Returns on days without a purchase" in limit and f"{100 * share:.1f}" in limit for limit in found.limits)
+    assert not any("Returns" in limit for limit in result.limits)  # cdnow_sample knows none
+
+
+def test_limits_say_how_much_lies_beyond_the_horizon(result):
+    later = 1 - result.metrics["value_within_horizon"].value / result.metrics["value_total"].value
+    assert any(limit.startswith(f"{100 * later:.0f}") and "after the next 52 weeks" in limit for limit in result.limits)
+
+
+@pytest.fixture
+def few_donors(own):
+    """Donors whose optimum lies where all drop out alike, at a rate well above 0."""
+    made = make_donors(200, seed=4, years=4)
+    orders = made.tables["orders"]
+    return own(zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True), 'rounds = "year"')
+
+
+def test_boundary_that_is_not_about_dropout_does_not_hide_it(few_donors):
+    found = analysis.run(few_donors)
+    assert any(warning.startswith("The estimates are on the boundary (all customers") for warning in found.warnings)
+    assert "boundary" in found.tables["parameters"].caption
+    assert 0.05 < found.tables["tiers"].frame["alive"].min() < 0.95
+    assert "value_at_risk_A" in found.metrics
+    assert {"invest", "maps"} <= set(found.charts)
+    said = " ".join([*found.warnings, *(finding.sentence() for finding in found.findings)])
+    assert "cannot be seen" not in said and "Nobody is seen to have left" not in said
+
+
+def test_donors_speak_of_gifts():
+    found = analysis.run(crmlab.open_dataset("donors"))
+    text = (
+        " ".join(finding.sentence() for finding in found.findings)
+        + found.charts["track"].caption
+        + found.tables["tiers"].caption
+    )
+    assert "donors" in text and "gifts" in text
+    assert "purchase" not in text and "customer" not in text
+    scores = found.tables["scores"].frame.set_index("name")
+    assert scores.index.tolist() == ["bg_bb", "last_year", "average"]
+    # Drawn from BG/BB: the forecast holds, and beats both rules.
+    assert scores.loc["bg_bb", "forecast_low"] <= scores.loc["bg_bb", "seen"] <= scores.loc["bg_bb", "forecast_high"]
+    assert scores.loc["bg_bb", "error"] < scores.loc[["last_year", "average"], "error"].min()
+    listed = found.outputs["customers"].frame
+    # A gift of a round may come on any day of it.
+    assert set(pd.DatetimeIndex(listed["next_from"].dropna()).strftime("%m-%d")) == {"01-01"}
+    ends = value_tiers._dated(pd.Series([1.0, 21.0]), value_base.base_of(crmlab.open_dataset("donors")))
+    assert ends[0] == pd.Timestamp("2026-12-31") and pd.isna(ends[1])
+
+
+def test_shop_without_seasons_is_forecast_and_valued_rightly(own):
+    # The shop draws from BG/NBD and Gamma-Gamma: without seasons and returns the interval of the total must hold the truth,
+    # which is worked out from each customer's own rate, drop-out and spend.
+    made = make_shop(1500, seed=11, seasonality=0.0, return_rate=0.0, days=540)
+    orders = made.tables["orders"]
+    rows = zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True)
+    found = analysis.run(own(rows), analysis.Params(horizon=52, model="bg_nbd"))
+    truth = made.truth.customers
+    alive = truth["dropped_at"].isna()
+    rate, p = truth["purchase_rate"] * 7, truth["dropout_probability"]
+    delta = math.log(1.1) * 7 / 365.25
+    # A live customer buys at the rate λ and leaves after each purchase with p: purchases decay at λ p.
+    span = (1 - np.exp(-(rate * p + delta) * 52)) / (rate * p + delta)
+    worth = float((alive * rate * span * truth["mean_spend"]).sum())
+    estimate = found.metrics["value_within_horizon"]
+    assert estimate.low * 0.97 <= worth <= estimate.high * 1.03  # two occasions on one day are one: 2 % of them
+    row = found.tables["scores"].frame.iloc[0]
+    assert row["forecast_low"] <= row["seen"] <= row["forecast_high"]
+    assert row["covered"] >= 0.88
+
+
+def test_margin_comes_from_costs_or_is_given(data):
+    shop = crmlab.open_dataset("shop")
+    base = value_base.base_of(shop)
+    margin, source, covered = analysis.margin_of(shop, base, analysis.Params())
+    assert source == "costs" and 0.3 < margin < 0.7 and covered == 1.0
+    assert analysis.margin_of(shop, base, analysis.Params(margin=0.25)) == (0.25, "given", 1.0)
+    assert analysis.margin_of(data, value_base.base_of(data), analysis.Params()) == (1.0, "revenue", 0.0)
+
+
+def test_costs_above_prices_are_not_called_unknown(monkeypatch):
+    shop = crmlab.open_dataset("shop")
+    monkeypatch.setattr(common, "gross_margin", lambda *_: (-0.2, 1.0))
+    assert analysis.margin_of(shop, value_base.base_of(shop), analysis.Params()) == (1.0, "loss", 1.0)
+    found = analysis.run(shop, analysis.Params(as_of="2024-12-31", model="bg_nbd"))
+    assert any(warning.startswith("By their unit costs") for warning in found.warnings)
+    assert not any("No costs are known" in warning for warning in found.warnings)
+    assert "revenue" in found.findings[0].sentence()
+    # A margin that rests on few products says so.
+    monkeypatch.setattr(common, "gross_margin", lambda *_: (0.4, 0.03))
+    few = analysis.run(shop, analysis.Params(as_of="2024-12-31", model="bg_nbd"))
+    assert any("unit costs of products with 3.0" in point for point in few.method.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": "bgnbd"}, "The 'model' parameter of customer_value must be one of bg_nbd, mbg_nbd, pareto_nbd, bg_bb."),
+        ({"rate": 0}, "The 'rate' parameter of customer_value must be above 0 and at most 1. Got 0 instead."),
+        ({"margin": 1.5}, "The 'margin' parameter of customer_value must be above 0 and at most 1. Got 1.5 instead."),
+        ({"level": 1.0}, "The 'level' parameter of customer_value must be between 0 and 1, both excluded."),
+        ({"horizon": 0}, "The 'horizon' parameter of customer_value must be a whole number of at least 1. Got 0 instead."),
+        ({"seed": -1}, "The 'seed' parameter"),
+        ({"as_of": "soon"}, "The 'as_of' parameter of customer_value must be a date"),
+    ],
+)
+def test_params_are_checked(given, said):
+    with pytest.raises(ParameterError) as error:
+        analysis.Params(**given)
+    assert str(error.value).startswith(said)
+
+
+def test_holdout_must_leave_history(data):
+    with pytest.raises(ParameterError, match="at least 4 weeks of 78 weeks of history. Got 75 instead"):
+        analysis.run(data, analysis.Params(holdout=75))
+    with pytest.raises(ParameterError, match="for a data set without rounds"):
+        analysis.run(data, analysis.Params(model="bg_bb"))
+
+
+def test_nobody_bought_again_is_said(own):
+    rows = [(f"c{k}", f"2024-{1 + k % 6:02}-{1 + k % 27:02}", 10 + k) for k in range(40)]
+    with pytest.raises(ModelError, match="all with frequency 0"):
+        analysis.run(own(rows))
+
+
+def test_short_history_is_not_checked_and_says_so(own):
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(300):
+        day = rng.integers(0, 20)
+        for _ in range(1 + rng.poisson(1.2)):
+            rows.append(
+                (
+                    f"c{k}",
+                    (pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(min(day, 44)))).date(),
+                    round(rng.gamma(4, 10) + 1, 2),
+                )
+            )
+            day += rng.integers(3, 12)
+    found = analysis.run(own(rows))
+    assert found.context.as_of < pd.Timestamp("2024-02-20").date()
+    assert "scores" not in found.tables
+    assert "too short" in repr(found.table("scores"))
+    assert any("too short" in warning and "nothing was checked" in warning for warning in found.warnings)
+
+
+def test_a_forecast_that_fails_is_not_called_a_short_history(own, monkeypatch):
+    def fails(*_, **__):
+        raise ModelError.infinite_mean("GammaGamma", 0.9)
+
+    monkeypatch.setattr(analysis, "backtest", fails)
+    found = analysis.run(crmlab.open_dataset("cdnow_sample"), analysis.Params(model="bg_nbd"))
+    said = " ".join([*found.warnings, repr(found.table("scores"))])
+    assert "too short" not in said
+    assert "No forecast could be made of the last 26 weeks: GammaGamma" in said
+    with pytest.raises(ModelError):
+        analysis.run(crmlab.open_dataset("cdnow_sample"), analysis.Params(model="bg_nbd", holdout=26))
+
+
+def test_maps_where_most_came_in_the_last_round(own):
+    made = make_donors(200, seed=1, years=6)
+    orders = made.tables["orders"]
+    rows = list(zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True))
+    rows += [(f"n{k}", "2025-06-01", 20 + k % 9) for k in range(300)]
+    found = analysis.run(own(rows, 'rounds = "year"'))
+    assert found.charts["maps"].frame[["frequency", "recency", "periods"]].to_numpy().tolist() == [[1, 1, 1]]
+
+
+def test_result_shows_why_a_part_is_missing(result):
+    with pytest.raises(KeyError):
+        result.chart("nonsense")
+    assert result.chart("maps") is result.charts["maps"]

@@ -1,0 +1,322 @@
+"""Lifecycle as an analysis: what it says, on which data, and when it says nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.analyses import lifecycle as analysis
+from crmlab.analyses.lifecycle import projection as lifecycle_ahead
+from crmlab.analyses.lifecycle import study as base
+from crmlab.analyses.lifecycle import tables as views
+from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
+from crmlab.analyses.lifecycle.rhythm import Thresholds
+from crmlab.data.shop.make import make_shop
+from crmlab.errors import DataError, ParameterError
+from crmlab.models.intervals import wilson
+from crmlab.page.result import Note
+
+RETAIL = Path(os.environ.get("CRMLAB_DATA", "data/private")) / "online_retail.parquet"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return crmlab.open_dataset("shop")
+
+
+@pytest.fixture(scope="module")
+def result(result_of):
+    return result_of("lifecycle", "shop")
+
+
+@pytest.fixture(scope="module")
+def life(data):
+    limits = base.limits_of(data, None, (0.75, 0.9, 0.975), (None, None, None), 6)
+    return base.life_of(data, limits)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Opens orders of one's own: rows of customer, day, amount."""
+
+    def opened(rows):
+        lines = "\n".join(f"{k},{who},{day},{amount}" for k, (who, day, amount) in enumerate(rows))
+        (tmp_path / "own.csv").write_text(f"order_id,customer_id,ordered_at,amount\n{lines}\n")
+        (tmp_path / "own.toml").write_text('title = "Own"\ncurrency = "EUR"\n[orders]\nfile = "own.csv"\n')
+        return crmlab.open_dataset(str(tmp_path / "own.toml"))
+
+    return opened
+
+
+def regular(days, customers=40, every=9, start="2024-01-01"):
+    """Customers who come every so many days, with a little shift each."""
+    first = pd.Timestamp(start)
+    return [
+        (f"c{k}", (first + pd.Timedelta(days=day)).date(), 10 + k % 7)
+        for k in range(customers)
+        for day in range(k % every, days, every + k % 3)
+    ]
+
+
+def test_findings_and_metrics_hang_together(result):
+    assert [finding.metric for finding in result.findings] == ["current_share", "balance", "slowing_lapse"]
+    for name, estimate in result.metrics.items():
+        if name != "customers":
+            assert estimate.low <= estimate.value <= estimate.high, name
+            assert estimate.level == 0.9, name
+    shares = [result.metrics[f"share_{state}"].value for state in STATES]
+    assert sum(shares) == pytest.approx(1)
+    assert sum(shares[:4]) == pytest.approx(result.metrics["current_share"].value)
+    assert (result.metrics["current_share"].low, result.metrics["current_share"].high) == wilson(2228, 4000, 0.9)
+    assert not result.absent
+
+
+def test_list_adds_up_to_the_page(result, life):
+    listed = result.outputs["customers"].frame
+    assert listed["customer_id"].is_unique and listed["customer_id"].is_monotonic_increasing
+    sizes = listed["state"].value_counts()
+    shown = result.tables["states"].frame.set_index("state")["customers"]
+    assert sizes.to_dict() == shown.to_dict()
+    assert sizes["prospect"] == 160 and len(listed) == 4160
+    known = listed[listed["state"] != "prospect"]
+    assert (known["since"] <= pd.Timestamp(result.context.as_of)).all()
+    assert (known["slowing_after"] < known["lapsed_after"]).all() and (known["lapsed_after"] < known["lost_after"]).all()
+    assert (known["occasions"] >= 6).equals(known["own_rhythm"])
+    limits = life.limits
+    assert (known.loc[~known["own_rhythm"], "lost_after"] == limits.lost).all()
+    assert (known.loc[known["state"] == "lost", "days_since_last"] > known.loc[known["state"] == "lost", "lost_after"]).all()
+
+
+def test_growth_accounting_adds_up_to_the_customer(result, life):
+    accounts = result.tables["growth"].frame.sort_values("date")
+    assert len(accounts) == 23
+    assert (accounts["current"] == accounts["new"] + accounts["repeat"] + accounts["reactivated"]).all()
+    assert (accounts["current"] == accounts["before"] + accounts["new"] + accounts["reactivated"] - accounts["lapsed"]).all()
+    sizes = result.tables["sizes"].frame.set_index("date")
+    np.testing.assert_array_equal(sizes.loc[accounts["date"], list(CURRENT)].sum(axis=1), accounts["current"])
+    assert accounts["current"].iloc[-1] == life.sizes()[list(CURRENT)].sum()
+    # Revenue by where customers stood adds up to what occasions came to since the first date.
+    orders = crmlab.open_dataset("shop").orders.to_pandas()
+    days = orders.assign(day=orders["ordered_at"].dt.date, amount=orders["amount"].astype(float))
+    spend = days.groupby(["customer_id", "day"])["amount"].sum().reset_index()
+    expected = spend[(spend["day"] > life.dates[0]) & (spend["amount"] > 0)]["amount"].sum()
+    assert accounts[["spend_new", "spend_repeat", "spend_reactivated"]].sum().sum() == pytest.approx(expected)
+
+
+def test_growth_refuses_moves_that_do_not_fit(life):
+    broken = life.moves.copy()
+    place = broken.index[(broken["date"] == life.dates[5]) & (broken["state_before"] == "active")][0]
+    broken.loc[place, "customers"] += 1
+    with pytest.raises(AssertionError):
+        base.growth(broken, life.dates)
+
+
+def test_states_agree_with_the_truth_of_the_shop(result):
+    # A customer who dropped out never comes again: nearly all of the lost have, and few of the active.
+    truth = make_shop(4000, seed=1).truth.customers.set_index("customer_id")
+    listed = result.outputs["customers"].frame.set_index("customer_id")
+    gone = truth["dropped_at"].notna().groupby(listed["state"]).mean()
+    assert gone["active"] < gone["slowing"] < gone["lost"]
+    assert gone["active"] < 0.15
+
+
+def test_matrix_rows_are_probabilities_with_intervals(result):
+    frame = result.tables["matrix"].frame.set_index("state")
+    p = frame[list(STATES)].fillna(0)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    for to in STATES:
+        known = frame[to].notna()
+        assert (frame.loc[known, f"{to}_low"] <= frame.loc[known, to]).all()
+        assert (frame.loc[known, to] <= frame.loc[known, f"{to}_high"]).all()
+    assert frame["new"].notna().tolist() == [True] + [False] * 5
+    slow = result.metrics["slowing_lapse"]
+    assert slow.value == pytest.approx(frame.loc["slowing", list(GONE)].sum())
+
+
+def test_rows_of_few_moves_are_left_out(life):
+    frame = views.matrix_frame(life, 0.9, 5000).set_index("state")
+    counts = life.counts().sum(axis=(0, 2))
+    hidden = [state for state, n in zip(STATES, counts, strict=True) if n < 5000]
+    assert hidden and frame.loc[hidden, list(STATES)].isna().all(axis=None) and frame.loc[hidden, "n"].isna().all()
+    merged = views.states_frame(life, 0.9, 456).set_index("state")
+    assert "new" not in merged.index and merged.loc["other", "customers"] == 455 + 243
+    assert merged["customers"].sum() == 4000
+
+
+def test_chain_holds_every_move_and_customer(life):
+    chain = life.chain()
+    assert chain.start.sum() == 4000
+    np.testing.assert_array_equal(chain.sums(chain.start), life.sizes()[list(STATES)])
+    # Whole years only: 12 of the 23 months.
+    assert len(chain.counts) == len(chain.spend) == 12
+    np.testing.assert_array_equal(chain.counts.sum(axis=(1, 2)), life.counts()[-12:].sum(axis=(1, 2)))
+
+
+def test_projection_keeps_todays_customers_and_says_so(result, life):
+    frame = result.charts["projection"].frame
+    assert len(frame) == 13
+    np.testing.assert_allclose(frame[list(STATES)].sum(axis=1), 4000)
+    assert frame["new"].iloc[-1] == 0  # nobody new comes
+    assert (frame["low"] <= frame["current"]).all() and (frame["current"] <= frame["high"]).all()
+    assert (
+        "no new customers" in result.charts["projection"].caption and "stay as they were" in result.charts["projection"].caption
+    )
+    assert any("no new ones" in limit for limit in result.limits)
+
+
+def test_projection_holds_where_nothing_changes(own):
+    # Customers who come at rates of their own, all of them from the first day: the check must hold what came.
+    rng = np.random.default_rng(8)
+    rows = []
+    for k in range(700):
+        day, rate = 0.0, rng.gamma(2, 12) + 4
+        while day < 720:
+            rows.append((f"c{k}", (pd.Timestamp("2023-01-01") + pd.Timedelta(days=int(day))).date(), 20))
+            day += rng.exponential(rate) + 1
+    opened = own(rows)
+    limits = base.limits_of(opened, None, (0.75, 0.9, 0.975), (None, None, None), None)
+    found = lifecycle_ahead.checked(base.life_of(opened, limits), 0.9, 0)
+    assert found is not None
+    expected, low, high = found.found.current[:, -1]
+    seen = found.now[:4].sum()
+    assert found.then.sum() == found.now.sum() == 700
+    assert low - 10 <= seen <= high + 10
+    assert abs(expected - seen) < 25
+
+
+def test_value_of_the_base_is_that_of_its_states(result):
+    frame = result.tables["value"].frame.set_index("state")
+    assert frame.loc["all", "customers"] == 4000
+    assert frame.drop("all")["near"].sum() == pytest.approx(frame.loc["all", "near"])
+    assert (frame["near_low"] <= frame["near"]).all() and (frame["near"] <= frame["near_high"]).all()
+    assert frame.loc["active", "each"] > frame.loc["slowing", "each"] > frame.loc["lapsed", "each"] > frame.loc["lost", "each"]
+    assert (frame["whole"] > frame["near"]).all()
+
+
+def test_value_of_a_chain_of_one_state_is_an_annuity():
+    chain = base.Chain(np.array([1]), np.full((12, 1, 1), 50.0), np.full((12, 1), 50.0 * 20), np.array([40.0]))
+
+    class Monthly:
+        step = 1
+
+    frame = lifecycle_ahead.value_frame(Monthly(), chain, 12, 0.1, 0.5, 0.9, 0).set_index("state")
+    v = 1.1 ** (-1 / 12)
+    assert frame.loc["all", "near"] == pytest.approx(40 * 10 * (1 - v**12) / (1 - v))
+    assert frame.loc["active", "whole"] == pytest.approx(40 * 10 / (1 - v))
+    assert frame.loc["all", "each"] == pytest.approx(frame.loc["all", "near"] / 40)
+
+
+def test_cohorts_leave_the_immature_out(result):
+    frame = result.charts["cohorts"].frame
+    last = pd.Timestamp(result.context.as_of)
+    assert len(frame) and (frame["share"] > 0).any()
+    for row in frame.to_dict("records"):
+        ends = pd.Timestamp(row["cohort"]) + pd.DateOffset(months=3 * row["age"]) + pd.offsets.MonthEnd(0)
+        assert ends <= last
+        assert row["low"] <= row["share"] <= row["high"]
+    youngest = frame.groupby("cohort")["age"].max()
+    assert youngest.sort_index(ascending=False).tolist() == list(range(1, len(youngest) + 1))
+    assert "Blank: not over yet" in result.charts["cohorts"].caption
+
+
+def test_no_later_order_reaches_an_earlier_page(own):
+    rows = regular(300)
+    cut = dt.date(2024, 8, 31)
+    early = analysis.run(own([row for row in rows if row[1] <= cut]), analysis.Params(as_of=str(cut)))
+    whole = analysis.run(own(rows), analysis.Params(as_of=str(cut)))
+    assert early.outputs["customers"].frame.equals(whole.outputs["customers"].frame)
+    assert dict(early.metrics) == dict(whole.metrics)
+
+
+@pytest.mark.parametrize("name", ["cdnow_sample", "donors", "online_retail"])
+def test_runs_on_real_and_yearly_data(name):
+    if name == "online_retail" and not RETAIL.exists():
+        pytest.skip("The user's own copy of Online Retail is not there.")
+    found = analysis.run(crmlab.open_dataset(name))
+    assert len(found.findings) == 3 and not found.absent
+    accounts = found.tables["growth"].frame
+    assert (accounts["current"] == accounts["new"] + accounts["repeat"] + accounts["reactivated"]).all()
+    if name == "donors":
+        text = " ".join(finding.sentence() for finding in found.findings) + found.tables["matrix"].caption
+        assert "donors" in text and "year" in text and "customer" not in text and "purchase" not in text
+        assert len(accounts) == 8
+    else:
+        # The lost were not watched for a year: value without end would be a guess.
+        assert "whole" not in found.tables["value"].frame and "left out" in found.tables["value"].caption
+
+
+def test_given_days_are_taken_and_printed(own):
+    params = analysis.Params(slowing_days=20, lapsed_days=45, lost_days=100, own_from=None)
+    found = analysis.run(own(regular(200)), params)
+    assert found.tables["thresholds"].frame["days"].tolist() == [20, 45, 100]
+    assert not found.outputs["customers"].frame["own_rhythm"].any()
+    assert "slowing after 20, lapsed after 45, lost after 100" in found.method.assumptions[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"lapsed": 0.7}, "The 'lapsed' parameter of lifecycle must be above 'slowing', 0.75. Got 0.7 instead."),
+        ({"lost": 0.9}, "The 'lost' parameter of lifecycle must be above 'lapsed', 0.9. Got 0.9 instead."),
+        ({"slowing": 1.0}, "The 'slowing' parameter of lifecycle must be between 0 and 1, both excluded."),
+        ({"slowing_days": 60, "lapsed_days": 60}, "The 'lapsed_days' parameter of lifecycle must be above 'slowing_days', 60."),
+        ({"slowing_days": 60, "lost_days": 50}, "The 'lost_days' parameter of lifecycle must be above 'slowing_days', 60."),
+        ({"lost_days": 0}, "The 'lost_days' parameter of lifecycle must be a whole number of at least 1."),
+        ({"own_from": 2}, "The 'own_from' parameter of lifecycle must be a whole number of at least 3."),
+        ({"step": 2}, "The 'step' parameter of lifecycle must be 1, 3 or 12 months. Got 2 instead."),
+        ({"periods": 0}, "The 'periods' parameter of lifecycle must be between 1 and 120."),
+        ({"horizon": 0}, "The 'horizon' parameter of lifecycle must be between 1 and 120."),
+        ({"rate": 0}, "The 'rate' parameter"),
+        ({"margin": 2}, "The 'margin' parameter"),
+        ({"level": 1}, "The 'level' parameter"),
+        ({"as_of": "soon"}, "The 'as_of' parameter of lifecycle must be a date"),
+    ],
+)
+def test_params_are_checked(given, said):
+    with pytest.raises(ParameterError) as error:
+        analysis.Params(**given)
+    assert str(error.value).startswith(said)
+
+
+def test_days_that_do_not_go_with_the_quantiles_are_refused(own):
+    with pytest.raises(ParameterError, match="whole days that increase, slowing < lapsed < lost"):
+        analysis.run(own(regular(200)), analysis.Params(slowing_days=150))
+
+
+def test_customers_with_one_order_only_are_said(own):
+    rows = [(f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=k)).date(), 10) for k in range(200)]
+    opened = own(rows)
+    with pytest.raises(
+        DataError, match="needs at least 20 gaps between purchases of one customer, or thresholds given in days. Found: 0."
+    ):
+        analysis.run(opened)
+    found = analysis.run(opened, analysis.Params(slowing_days=30, lapsed_days=60, lost_days=90))
+    assert set(found.outputs["customers"].frame["state"]) == {"new", "slowing", "lapsed", "lost"}
+    for part in (*found.tables.values(), *found.charts.values()):
+        assert part.html()
+
+
+@pytest.mark.parametrize("days", [12, 45, 75])
+def test_short_history_leaves_out_what_it_cannot_show(own, days):
+    found = analysis.run(own(regular(days, customers=60, every=4)))
+    assert "states" in found.tables and len(found.findings) >= 1
+    names = ("growth", "sizes", "revenue", "sankey", "matrix", "check", "value", "projection", "cohorts", "time")
+    for name in names:
+        part = found.charts.get(name) or found.tables.get(name) or found.chart(name)
+        assert part.html()
+    assert isinstance(found.chart("projection"), Note) and "too short" in repr(found.chart("projection"))
+    for name in ("as_of", "step"):
+        assert hasattr(found.params, name)
+
+
+def test_dates_end_where_the_history_ends():
+    found = base.dates_back(dt.date(2023, 11, 30), dt.date(2024, 2, 29), 1, 24)
+    assert [day.isoformat() for day in found] == ["2023-11-30", "2023-12-31", "2024-01-31", "2024-02-29"]
+    assert base.dates_back(dt.date(2020, 1, 1), dt.date(2024, 12, 31), 12, 2)[0] == dt.date(2022, 12, 31)
+    assert Thresholds(1, 2, 3).days == (1, 2, 3)

@@ -1,0 +1,64 @@
+"""Forecast from orders: backtest, nothing from after the day, and histories that are too short."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from crmlab.analyses.scorecard.forecasts import quarters_ahead
+from crmlab.data.dataset import open_dataset
+from crmlab.errors import DataError
+from tests.frames import orders
+
+
+@pytest.fixture(scope="module")
+def cdnow():
+    return quarters_ahead(open_dataset("cdnow_sample").orders, origins=2)
+
+
+def test_forecast_holds_itself_against_what_came(cdnow):
+    tested = cdnow.backtest
+    assert tested["origin"].nunique() == 2
+    # Two origins: one quarter is known after the later, two after the earlier, of each of two measures.
+    assert len(tested) == cdnow.cases == 6
+    inside = ((tested["low"] <= tested["seen"]) & (tested["seen"] <= tested["high"])).sum()
+    assert cdnow.inside == inside
+    assert f"{inside} of 6 intervals at 90%" in cdnow.said
+    if inside < 0.9 * 6:
+        assert cdnow.widen > 1
+        assert f"widened by a factor of {cdnow.widen:.2f}" in cdnow.said
+
+
+def test_forecast_days_and_parts(cdnow):
+    quarters = cdnow.quarters[cdnow.quarters["measure"] == "occasions"]
+    assert quarters["quarter"].tolist() == [1, 2, 3, 4, 0]
+    assert quarters["first"].iloc[0] == dt.date(1998, 7, 1)
+    assert (quarters["last"].iloc[3], quarters["last"].iloc[4]) == (dt.date(1999, 6, 29), dt.date(1999, 6, 29))
+    # CDNOW won no customer after its first quarter.
+    assert (quarters["new"] == 0).all()
+    assert not cdnow.seasonal
+    assert not cdnow.quarters.isna().to_numpy().any()
+
+
+def test_forecast_does_not_look_ahead():
+    table = open_dataset("cdnow_sample").orders
+    early = table.filter(table["ordered_at"] < "1998-01-01").to_pandas()
+    known = quarters_ahead(table, "1997-12-31", origins=1)
+    cut = quarters_ahead(early, "1997-12-31", origins=1)
+    pd.testing.assert_frame_equal(known.quarters, cut.quarters)
+    pd.testing.assert_frame_equal(known.backtest, cut.backtest)
+
+
+def test_forecast_of_the_shop_knows_its_season():
+    found = quarters_ahead(open_dataset("shop").orders, origins=1)
+    assert found.seasonal
+    expected = found.quarters[found.quarters["measure"] == "occasions"].set_index("quarter")["expected"]
+    assert expected[4] == expected[[1, 2, 3, 4]].max()
+
+
+def test_forecast_refuses_short_histories():
+    short = orders(*(("a" if i % 2 else "b", f"2024-0{1 + i}-01", 5.0) for i in range(6)))
+    with pytest.raises(DataError, match="at least 3 quarters of 91 days of history. Found: 2024-01-01 to 2024-06-01"):
+        quarters_ahead(short)

@@ -1,0 +1,71 @@
+"""Small histories, written as text, and the dictionary form of a summary."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pandas as pd
+import pyarrow as pa
+
+MONEY = pa.decimal128(18, 4)
+TYPES = {
+    "ordered_at": pa.timestamp("us"),
+    "amount": MONEY,
+    "return_amount": MONEY,
+    "quantity": MONEY,
+    "unit_cost": MONEY,
+    "acquired_at": pa.date32(),
+    "name": pa.string(),
+}
+
+
+def orders(*rows, returns=False):
+    """Make an orders frame from rows (customer, day or time, amount[, return_amount])."""
+    names = ["customer_id", "ordered_at", "amount"] + (["return_amount"] if returns else [])
+    frame = pd.DataFrame([tuple(row) for row in rows], columns=names)
+    for column in names[2:]:
+        frame[column] = [Decimal(str(value)) for value in frame[column]]
+    return frame.assign(ordered_at=pd.to_datetime(frame["ordered_at"], format="ISO8601"))
+
+
+def by_customer(table):
+    """A summary as {customer: {column: value}}."""
+    frame = table.to_pandas() if not isinstance(table, pd.DataFrame) else table
+    return frame.set_index("customer_id").to_dict("index")
+
+
+class Tables:
+    """Just enough of a data set for a rule: its tables by name."""
+
+    def __init__(self, **tables):
+        self._tables = tables
+
+    @property
+    def tables(self):
+        return tuple(self._tables)
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["_tables"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def money(frame, *columns):
+    """The frame with columns as exact decimals."""
+    return frame.assign(**{column: [Decimal(str(value)) for value in frame[column]] for column in columns})
+
+
+def lines(*rows):
+    """Make an order lines frame from rows (order, customer, day or time, product, quantity, amount)."""
+    names = ["order_id", "customer_id", "ordered_at", "product_id", "quantity", "amount"]
+    frame = money(pd.DataFrame([tuple(row) for row in rows], columns=names), "quantity", "amount")
+    return frame.assign(ordered_at=pd.to_datetime(frame["ordered_at"], format="ISO8601"))
+
+
+def receipts(*rows):
+    """Make an orders frame with ids from rows (order, customer, day or time, amount)."""
+    frame = money(
+        pd.DataFrame([tuple(row) for row in rows], columns=["order_id", "customer_id", "ordered_at", "amount"]), "amount"
+    )
+    return frame.assign(ordered_at=pd.to_datetime(frame["ordered_at"], format="ISO8601"))

@@ -1,0 +1,134 @@
+"""The house: every public name is there and is no module, every report has its subject, data know their own code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import shutil
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+import crmlab
+from crmlab.report import registry
+
+PACKAGE = Path(crmlab.__file__).parent
+SUBJECTS = (
+    "campaigns",
+    "churn",
+    "cross_sell",
+    "customer_profile",
+    "customer_value",
+    "customers",
+    "data_quality",
+    "lifecycle",
+    "rfm",
+    "scorecard",
+    "triggers",
+)
+MODULES = sorted(info.name for info in pkgutil.walk_packages(crmlab.__path__, "crmlab."))
+
+
+def imported() -> list[types.ModuleType]:
+    # Running the command is what this one is for.
+    return [crmlab, *(importlib.import_module(name) for name in MODULES if not name.endswith(".__main__"))]
+
+
+def defined(path: Path) -> set[str]:
+    """Public functions and classes that a module defines, and public constants."""
+    names: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_every_public_name_is_there_and_is_no_module_once_all_are_imported():
+    # Importing a module writes its name into the package: a public name that is the same would then be the module.
+    for module in imported():
+        for name in getattr(module, "__all__", ()):
+            assert not isinstance(getattr(module, name), types.ModuleType), f"{module.__name__}.{name} is a module"
+
+
+def test_no_public_function_or_class_is_called_as_a_module_of_its_package():
+    taken = []
+    for folder in {path.parent for path in PACKAGE.rglob("__init__.py")}:
+        modules = {item.stem for item in folder.glob("*.py")} | {item.name for item in folder.iterdir() if item.is_dir()}
+        taken += [f"{path.relative_to(PACKAGE)}: {name}" for path in folder.glob("*.py") for name in defined(path) & modules]
+    assert taken == []
+
+
+def test_every_module_says_what_is_public():
+    for module in imported():
+        path = Path(str(module.__file__))
+        if path.name == "__init__.py":
+            continue
+        assert hasattr(module, "__all__"), module.__name__
+        # A constant of the module's own typing may stay out; a function or a class may not.
+        public = {
+            node.name
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        }
+        assert public <= set(module.__all__), module.__name__
+        assert set(module.__all__) <= defined(path), module.__name__
+
+
+def test_every_subject_has_a_face_and_the_house_has_no_other():
+    folders = {path.name for path in (PACKAGE / "analyses").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(SUBJECTS)
+    for name in SUBJECTS:
+        face = importlib.import_module(f"crmlab.analyses.{name}")
+        assert face.__doc__
+        assert face.__all__
+    for gone in ("features", "composed", "style"):
+        assert not (PACKAGE / gone).exists()
+
+
+def test_every_report_is_in_the_registry_and_every_line_of_it_is_a_report():
+    assert set(registry.REPORTS) == set(registry.report_names())
+    for name in registry.REPORTS:
+        module = registry.analysis(name)
+        assert {"NEEDS", "Params", "run"} <= set(module.__all__)
+
+
+def test_public_names_that_people_type_first():
+    from crmlab.history import customer_summary
+    from crmlab.models import BGNBD, GammaGamma, Rate, compare_cells, required_size, rules
+
+    assert all(map(callable, (customer_summary, BGNBD, GammaGamma, Rate, compare_cells, required_size, rules)))
+    assert "required_size" in dir(importlib.import_module("crmlab.models"))
+
+
+@pytest.mark.parametrize("name", ["crmlab", "crmlab.models", "crmlab.analyses.churn", "crmlab.history", "crmlab.page"])
+def test_importing_a_face_imports_nothing_heavy(name):
+    heavy = {"pandas", "numpy", "ibis", "scipy", "sklearn", "matplotlib", "papermill", "nbconvert"}
+    code = f"import sys, {name}; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("changed", ["tables.py", "shop/orders.py", "reading/parse.py", "memory/rules.py"])
+def test_the_key_of_the_cache_knows_every_module_that_makes_tables(tmp_path, changed):
+    copy = tmp_path / "crmlab"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def digest() -> str:
+        code = "from crmlab.data import cache; print(cache.__file__, cache.code_digest())"
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        place, found = done.stdout.split()
+        assert Path(place).is_relative_to(tmp_path)
+        return found
+
+    before = digest()
+    assert digest() == before
+    with (copy / "data" / changed).open("a") as stream:
+        stream.write("\n# a change\n")
+    assert digest() != before
