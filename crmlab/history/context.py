@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["EXACT", "contactable", "context_of", "form_of", "gross_margin", "known_by", "margin_known", "masked"]
 
 
+EXACT = "decimal(18, 4)"
+
+
 def form_of(data: Dataset) -> Format:
     """How numbers of this data set are written."""
     return Format(data.currency, data.descriptor.report.language)
@@ -82,9 +85,6 @@ def margin_known(data: Dataset, end: dt.date, given: float | None) -> tuple[floa
         if found is not None:
             return (min(found[0], 1.0), "costs", min(found[1], 1.0)) if found[0] > 0 else (1.0, "loss", min(found[1], 1.0))
     return 1.0, "revenue", 0.0
-
-
-EXACT = "decimal(18, 4)"
 
 
 def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date | None = None) -> tuple[float, float] | None:

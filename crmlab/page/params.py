@@ -17,6 +17,9 @@ from crmlab.errors import ParameterError
 __all__ = ["REQUIRED", "Spec", "build", "choice", "convert", "day", "plain", "positive", "share", "specs", "whole"]
 
 
+REQUIRED = dataclasses.MISSING
+
+
 def whole(analysis: str, name: str, value: Any, low: int, high: int | None = None) -> None:
     """Check a whole number between two bounds, both included.
 
@@ -63,9 +66,6 @@ def choice(analysis: str, name: str, value: Any, options: Sequence[str]) -> None
     """Check that a text is one of several."""
     if value not in options:
         raise ParameterError.expected(analysis, name, f"one of {', '.join(options)}", value)
-
-
-REQUIRED = dataclasses.MISSING
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,20 @@ QUIET = ["--IPKernelApp.log_level=40", "--HistoryManager.enabled=False"]
 _LONGEST_SOCKET = 90  # a socket's path must fit into 107 bytes, and gets a suffix
 
 
+# What a kernel imports sooner or later. Nothing here may start a thread: threads do not survive a fork.
+PRELOADED = (
+    "pandas",
+    "pyarrow.parquet",
+    "ibis.backends.duckdb",
+    "scipy.stats",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "IPython.core.completer",
+)
+
+
 class Kernels:
     """Starts the kernels of one run; use it in a ``with`` block."""
 
@@ -96,20 +110,6 @@ class _ForkProvisioner(LocalProvisioner):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             self.pgid = os.getpgid(process.pid)
         return self.connection_info
-
-
-# What a kernel imports sooner or later. Nothing here may start a thread: threads do not survive a fork.
-PRELOADED = (
-    "pandas",
-    "pyarrow.parquet",
-    "ibis.backends.duckdb",
-    "scipy.stats",
-    "matplotlib.backends.backend_svg",
-    "matplotlib.figure",
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "IPython.core.completer",
-)
 
 
 def available() -> bool:

@@ -49,6 +49,9 @@ COMPONENTS = ("offer", "list", "creative", "channel")
 LEAST = 2  # customers, or households, without which a mean has no variance
 
 
+RATIO_ALPHA = 0.001  # under it sizes do not fit the design; small, as the check runs on every campaign
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """What the cells of one campaign did.
@@ -292,9 +295,6 @@ def _costs(cells: pd.DataFrame, stats: dict[str, CellStatistics]) -> pd.DataFram
     sizes = [stats[str(name)].n for name in cells["cell_id"]]
     cost = [a + b / n for a, b, n in zip(each, fixed, sizes, strict=True)]
     return cells.assign(per_contact=each, fixed=fixed, cost=cost)
-
-
-RATIO_ALPHA = 0.001  # under it sizes do not fit the design; small, as the check runs on every campaign
 
 
 def ratio_of(found: Measured, cells: pd.DataFrame) -> SampleRatio | None:

@@ -43,6 +43,10 @@ __all__ = [
 ]
 
 
+VALUE_WEEKS = 52  # over which a customer's value is counted
+POWER, ERROR = 0.8, 0.05  # of the test that a hold-out group is for
+
+
 def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params) -> Plan:
     """Set the window, and lay out the days of learning and testing.
 
@@ -122,10 +126,6 @@ def values_of(data: Dataset, today: pd.DataFrame, end: dt.date, params: Params) 
             customer_summary(data.orders, end, start).select("customer_id", "total_spend").to_pandas().set_index("customer_id")
         )
         return margin * year["total_spend"].reindex(today["customer_id"]).fillna(0.0).to_numpy(float), f"last_year{known}"
-
-
-VALUE_WEEKS = 52  # over which a customer's value is counted
-POWER, ERROR = 0.8, 0.05  # of the test that a hold-out group is for  # over which a customer's value is counted
 
 
 def lost_share(curve: pd.DataFrame, window: int) -> float:

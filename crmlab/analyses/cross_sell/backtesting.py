@@ -38,6 +38,19 @@ CURVE = 10  # places of the hit-rate curve
 _TENTHS = 10
 
 
+OURS = ("offers", "offers_by_margin")
+BASELINES = ("best_sellers", "new_best_sellers", "segment_best_sellers", "buy_again")
+LABELS = {
+    "offers": "Offers, by chance",
+    "offers_by_margin": "Offers, by expected margin",
+    "best_sellers": "Best-sellers",
+    "new_best_sellers": "Best-sellers not yet bought",
+    "segment_best_sellers": "Best-sellers of the segment",
+    "buy_again": "Buy again, then best-sellers",
+}
+_STEP = 100_000  # customers at a time
+
+
 @dataclass(frozen=True, eq=False)
 class Backtest:
     """How offers and simple rules did.
@@ -280,19 +293,6 @@ def _calibration(lists: Lists, chance: Array, hit: Flags, k: int, level: float) 
         n, came = len(part), int(yes[part].sum())
         rows.append((n, float(p[part].mean()), came / n, *wilson(came, n, level)))
     return pd.DataFrame(rows, columns=["offers", "predicted", "observed", "low", "high"])
-
-
-OURS = ("offers", "offers_by_margin")
-BASELINES = ("best_sellers", "new_best_sellers", "segment_best_sellers", "buy_again")
-LABELS = {
-    "offers": "Offers, by chance",
-    "offers_by_margin": "Offers, by expected margin",
-    "best_sellers": "Best-sellers",
-    "new_best_sellers": "Best-sellers not yet bought",
-    "segment_best_sellers": "Best-sellers of the segment",
-    "buy_again": "Buy again, then best-sellers",
-}
-_STEP = 100_000  # customers at a time
 
 
 class Lists(NamedTuple):

@@ -43,6 +43,11 @@ __all__ = [
 CHUNK = 1_000_000  # lines read at a time
 
 
+MAX_ITEMS = 100  # of a basket; one with more is cut down to so many
+EXACT = "decimal(18, 4)"
+KEY = "\x1f"  # between the parts of a basket's key: no identifier holds it
+
+
 @dataclass(frozen=True, eq=False)
 class Baskets:
     """Baskets and what is in them.
@@ -83,9 +88,6 @@ class Baskets:
 
     def __repr__(self) -> str:
         return f"Baskets({self.n:,} by {self.unit}, {len(self.items):,} of {self.level}, {self.matrix.nnz:,} items held)"
-
-
-MAX_ITEMS = 100  # of a basket; one with more is cut down to so many
 
 
 def basket_matrix(
@@ -400,10 +402,6 @@ def kept_items(
         ),
     )
     return whole.filter((whole["size"] <= max_items) | (whole["draw"] < max_items)).select("basket", "item")
-
-
-EXACT = "decimal(18, 4)"
-KEY = "\x1f"  # between the parts of a basket's key: no identifier holds it
 
 
 def basket_key(order_lines: ibis.Table, unit: str) -> ir.StringValue:

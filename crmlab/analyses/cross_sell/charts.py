@@ -51,6 +51,13 @@ HEAT_ITEMS = 22
 BARS = 10
 
 
+_SHADES = {SENT: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
+LINKS = 30
+ROUNDS = 300
+WIDTH = 8.0
+FloatArray = npt.NDArray[np.float64]
+
+
 def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
     """Every chart that the data allow, by name."""
     out = {}
@@ -115,9 +122,6 @@ def offers_chart(parts: Parts, form: Format, params: Params) -> Chart:
 
 def _count(offers: int) -> str:
     return "One offer" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} offers, first what surely brings most"
-
-
-_SHADES = {SENT: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
 
 
 def hits_chart(parts: Parts, form: Format) -> Chart:
@@ -339,12 +343,6 @@ def _affinities(parts: Parts) -> tuple[list[str], Any, Any]:
         kept = [kept[k] for k in order]
         table, shown = table[np.ix_(order, order)], shown[np.ix_(order, order)]
     return kept, table, shown
-
-
-LINKS = 30
-ROUNDS = 300
-WIDTH = 8.0
-FloatArray = npt.NDArray[np.float64]
 
 
 def network_chart(parts: Parts) -> Chart:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "NAMES", "Params"]
 
 
+MODELS: dict[str, type[BuyTillYouDie]] = {"bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD, "bg_bb": BGBB}
+NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_bb": "BG/BB"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
@@ -44,7 +48,3 @@ class Params:
         checks.share("customer_value", "level", self.level)
         checks.whole("customer_value", "min_group", self.min_group, 1)
         checks.whole("customer_value", "seed", self.seed, 0)
-
-
-MODELS: dict[str, type[BuyTillYouDie]] = {"bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD, "bg_bb": BGBB}
-NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_bb": "BG/BB"}

@@ -38,6 +38,9 @@ FAR_FROM_MEDIAN = 10  # a price so many times its product's median, or so small 
 ENOUGH_PRICES = 5  # a median of fewer lines says little
 
 
+_LINES, _ORDERS = ("order_lines",), ("orders",)
+
+
 @dataclass(frozen=True)
 class Check:
     """What a rule found: how many things it looked at, how many broke it, and some of them."""
@@ -268,7 +271,6 @@ def _different_sums(data: Dataset) -> ibis.Table:
     return both.filter((both["of_order"] - both["of_lines"]).abs() >= 0.01)
 
 
-_LINES, _ORDERS = ("order_lines",), ("orders",)
 RULES = (
     Rule("Duplicates", "No two lines are the same in every column", "lines", _LINES, False, _lines, _duplicates),
     Rule(

@@ -12,6 +12,10 @@ from crmlab.page import params as checks
 __all__ = ["LEAST_PERIODS", "STEPS", "Params"]
 
 
+STEPS = {1: ("month", "months"), 3: ("quarter", "quarters"), 12: ("year", "years")}
+LEAST_PERIODS = 3  # of moves, before anything is projected
+
+
 @dataclass(frozen=True, kw_only=True)
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
@@ -63,7 +67,3 @@ class Params:
         checks.share("lifecycle", "level", self.level)
         checks.whole("lifecycle", "min_group", self.min_group, 1)
         checks.whole("lifecycle", "seed", self.seed, 0)
-
-
-STEPS = {1: ("month", "months"), 3: ("quarter", "quarters"), 12: ("year", "years")}
-LEAST_PERIODS = 3  # of moves, before anything is projected

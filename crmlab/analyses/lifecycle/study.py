@@ -45,6 +45,12 @@ __all__ = [
 _DRAWS = 1000  # of the balance
 
 
+_LONGEST = 12  # dates since the last occasion that the chain tells apart
+_COHORTS = 15  # months of history from which cohorts are of quarters
+_KEYS = ["date", "state_before", "silence_before", "state", "silence"]
+_NO_MOVES = pd.DataFrame({name: [] for name in (*_KEYS, "customers", "occasions", "spend")})
+
+
 def listed(life: Life) -> pd.DataFrame:
     """The list: a row per customer and prospect, with state, since when, and rhythm."""
     names = [
@@ -84,10 +90,6 @@ def slowing_fate(life: Life, level: float, min_group: int) -> Estimate | None:
     # A chain of two states, current and gone, of which only the first row matters.
     found = transition_probabilities(np.stack([pair, np.zeros_like(pair)], axis=1), level)
     return Estimate(float(found.p[0, 1]), float(found.low[0, 1]), float(found.high[0, 1]), level, "share")
-
-
-_LONGEST = 12  # dates since the last occasion that the chain tells apart
-_COHORTS = 15  # months of history from which cohorts are of quarters
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,10 +388,6 @@ def table_of(moves: pd.DataFrame, date: dt.date) -> Array:
     some = moves[(moves["date"] == date) & (moves["state_before"] != NONE)]
     table = some.pivot_table("customers", "state_before", "state", "sum", fill_value=0)
     return table.reindex(index=list(STATES), columns=list(STATES), fill_value=0).to_numpy(float)
-
-
-_KEYS = ["date", "state_before", "silence_before", "state", "silence"]
-_NO_MOVES = pd.DataFrame({name: [] for name in (*_KEYS, "customers", "occasions", "spend")})
 
 
 def moves_between(data: Dataset, dates: list[dt.date], limits: Thresholds) -> pd.DataFrame:

@@ -45,6 +45,18 @@ MEASURES = {
 Row = Mapping[str, Any]
 
 
+# Ratio → top, bottom, sign: what each customer adds to both.
+_RATIOS = {
+    "margin_share": ("cost", "costed", -1.0),
+    "returned_share": ("returns", "sales", -1.0),
+    "occasions_per_customer": ("occasions", "customers", 1.0),
+    "products_per_customer": ("products", "customers", 1.0),
+    "average_order_value": ("sales", "purchases", 1.0),
+    "spend_per_occasion": ("spend", "occasions", 1.0),
+}
+_SUMS = ("occasions", "orders", "revenue", "returns", "cost")
+
+
 def estimates(
     table: ibis.Table | pd.DataFrame, spans: Sequence[Period], *, level: float = 0.9, rhythm: float | None = None
 ) -> pd.DataFrame:
@@ -263,18 +275,6 @@ def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = 0.
     half = float(normal_quantile(level) * influence.std(ddof=1) / np.sqrt(n))
     ends = (max(gini - half, 0.0), min(gini + half, 1.0))
     return Concentration(n, count, share_of_total(x, member, level), (gini, *ends), int((given < 0).sum()))
-
-
-# Ratio → top, bottom, sign: what each customer adds to both.
-_RATIOS = {
-    "margin_share": ("cost", "costed", -1.0),
-    "returned_share": ("returns", "sales", -1.0),
-    "occasions_per_customer": ("occasions", "customers", 1.0),
-    "products_per_customer": ("products", "customers", 1.0),
-    "average_order_value": ("sales", "purchases", 1.0),
-    "spend_per_occasion": ("spend", "occasions", 1.0),
-}
-_SUMS = ("occasions", "orders", "revenue", "returns", "cost")
 
 
 @dataclass(frozen=True, eq=False)

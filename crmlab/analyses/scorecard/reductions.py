@@ -32,6 +32,9 @@ WIDE = "decimal(19, 4)"
 PRODUCT, SUM = "decimal(36, 8)", "decimal(38, 8)"  # of two decimals with 4 digits after the point, and sums of such
 
 
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
 def periods(
     orders: ibis.Table | pd.DataFrame,
     spans: Sequence[Period],
@@ -308,9 +311,6 @@ def _checked(spans: Sequence[Period]) -> None:
     for span in spans:
         if span.last < span.first:
             raise ParameterError.dates_out_of_order("first", span.first, "last", span.last)
-
-
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass(frozen=True)

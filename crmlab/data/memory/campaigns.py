@@ -30,6 +30,10 @@ __all__ = ["COMPONENTS", "VARIABLE", "CampaignMemory", "CampaignReader", "Store"
 VARIABLE = "CRMLAB_CAMPAIGNS"
 
 
+COMPONENTS = ("offer", "list", "creative", "channel")
+_STATES = {"planned": "planned", "launched": "launched", "results": "measured", "closed": "closed"}
+
+
 def open_memory(place: str | os.PathLike[str] | None = None) -> CampaignMemory:
     """Open the campaign memory.
 
@@ -385,10 +389,6 @@ class CampaignMemory(CampaignReader):
 
 def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
-
-
-COMPONENTS = ("offer", "list", "creative", "channel")
-_STATES = {"planned": "planned", "launched": "launched", "results": "measured", "closed": "closed"}
 
 
 class Store(Protocol):

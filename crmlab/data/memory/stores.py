@@ -22,6 +22,22 @@ _NAME = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{32}}\.parquet")
 _ASIDE = ".aside-"
 
 
+TABLE = "crmlab_campaign_events"
+_MAKE = f"""
+create table if not exists {TABLE} (
+    event_id text primary key,
+    slot text not null unique,
+    kind text not null,
+    campaign text not null,
+    recorded_at text not null,
+    header text not null,
+    content bytea not null
+)
+"""
+# A number of our own: two sessions that make the table at once would otherwise trip over each other.
+_LOCK = 7_226_301_948
+
+
 class Folder:
     """Events as files of one folder.
 
@@ -121,22 +137,6 @@ def _into_place(aside: Path, target: Path) -> bool:
         finally:
             os.close(folder)
     return True
-
-
-TABLE = "crmlab_campaign_events"
-_MAKE = f"""
-create table if not exists {TABLE} (
-    event_id text primary key,
-    slot text not null unique,
-    kind text not null,
-    campaign text not null,
-    recorded_at text not null,
-    header text not null,
-    content bytea not null
-)
-"""
-# A number of our own: two sessions that make the table at once would otherwise trip over each other.
-_LOCK = 7_226_301_948
 
 
 class Postgres:

@@ -29,6 +29,12 @@ __all__ = ["UNITS_PER_YEAR", "CustomerValue", "Measure", "Portfolio", "Worth", "
 UNITS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
 
 
+# Chance is worked out for at most so many customers: half of them those worth most, who carry most of it, the others a random
+# sample of the rest, scaled up.
+_SIMULATED = 20_000
+_DRAWS = 400
+
+
 class CustomerValue(BaseEstimator):
     """Residual value of customers: margin × discounted expected purchases × expected spend per purchase.
 
@@ -286,12 +292,6 @@ class CustomerValue(BaseEstimator):
 
 def _sum_of_values(worth: Worth) -> float:
     return float(worth.value.sum())
-
-
-# Chance is worked out for at most so many customers: half of them those worth most, who carry most of it, the others a random
-# sample of the rest, scaled up.
-_SIMULATED = 20_000
-_DRAWS = 400
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ _NEWCOMERS = 4000
 _NAME = "forecast"
 
 
+AHEAD = 4  # quarters
+
+
 @dataclass(frozen=True, eq=False)
 class Past:
     """Whole quarters before the origin, oldest first.
@@ -253,9 +256,6 @@ def _cumulants(model: Any, function: Any, point: Array) -> tuple[Array, Array, A
         found: tuple[Array, Array, Array] = model.log_cumulants(function)
         return found
     return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
-
-
-AHEAD = 4  # quarters
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ from crmlab.models.btyd.special import Array
 __all__ = ["MODEL", "CellStatistics", "Pair", "as_dict", "at_least_0", "checked_rates", "known", "matrix", "pairs", "weighted"]
 
 
+Pair = tuple[str, str]
+MODEL = "CellStatistics"
+_ROUNDING = 1e-9  # how far below its least possible value a sum of squares may be by rounding
+
+
 @dataclass(frozen=True, eq=False)
 class CellStatistics:
     """Size and moments of one cell. Made by ``from_sums``, ``from_moments``, ``from_values`` or ``from_clusters``.
@@ -309,11 +314,6 @@ class CellStatistics:
         return CellStatistics(
             self.n, (*self.metrics, name), means, scatter, np.append(self.thirds, third), self.rates, self.clusters
         )
-
-
-Pair = tuple[str, str]
-MODEL = "CellStatistics"
-_ROUNDING = 1e-9  # how far below its least possible value a sum of squares may be by rounding
 
 
 def as_dict(mapping: Mapping[Any, Any] | None) -> dict[Any, Any]:

@@ -27,6 +27,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_HALVINGS = 55  # of an interval of width 2: to double precision
+_FEW = 5  # expected in a cell: fewer, and chi-square is a poor guide
+
+
 @dataclass(frozen=True)
 class _Contrast:
     metric: int
@@ -241,9 +245,6 @@ def _row(found: Measure, one: _Contrast, critical: float, power: float, ends: Ar
     }  # fmt: skip
 
 
-_HALVINGS = 55  # of an interval of width 2: to double precision
-
-
 def score_z(
     x1: npt.ArrayLike, n1: npt.ArrayLike, x0: npt.ArrayLike, n0: npt.ArrayLike, difference: npt.ArrayLike = 0.0
 ) -> Array:
@@ -333,9 +334,6 @@ def score_interval(
         kept = side * score_z(a, n, b, m, middle) <= c
         inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)
     return outside[0], outside[1]
-
-
-_FEW = 5  # expected in a cell: fewer, and chi-square is a poor guide
 
 
 @dataclass(frozen=True, eq=False)

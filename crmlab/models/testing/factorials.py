@@ -21,6 +21,9 @@ __all__ = ["aliases", "checked_components", "component_differences", "design_cel
 _MODEL = "factorial_effects"
 
 
+_DESIGN = "design_cells"
+
+
 def factorial_effects(
     cells: Mapping[str, CellStatistics],
     components: Mapping[str, Mapping[str, Any]],
@@ -162,9 +165,6 @@ def _matrix(rows: Sequence[Mapping[str, Any]], levels: Mapping[str, list[Any]], 
         for a, b in combinations(single.values(), 2):
             columns.append((a[:, :, None] * b[:, None, :]).reshape(len(rows), -1))
     return np.hstack(columns)
-
-
-_DESIGN = "design_cells"
 
 
 def design_cells(factors: Mapping[str, Sequence[Any]], generators: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:

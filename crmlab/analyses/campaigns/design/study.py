@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["GUESSED_COST", "WINDOW", "Plan", "balance", "outputs_of", "plan_of"]
 
 
+WINDOW = 28  # days, where neither the parameters nor past campaigns say
+GUESSED_COST = 0.5  # of a contact, where no past cell says
+_NAME = "campaign_design"
+
+
 def outputs_of(plan: Plan) -> dict[str, Output]:
     """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address."""
     about: Any = plan.design.cells.set_index("cell_id")
@@ -46,11 +51,6 @@ def outputs_of(plan: Plan) -> dict[str, Output]:
     if len(plan.pulled.seeds):
         found["seeds"] = Output("Seeds, who get everything and are not counted", plan.pulled.seeds, ("customer_id",))
     return found
-
-
-WINDOW = 28  # days, where neither the parameters nor past campaigns say
-GUESSED_COST = 0.5  # of a contact, where no past cell says
-_NAME = "campaign_design"
 
 
 @dataclass(frozen=True, eq=False)
