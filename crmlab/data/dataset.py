@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.reading import building as build
-from crmlab.data.reading import engines
+from crmlab.data.reading import building, engines
 from crmlab.data.reading.cleaning import LedgerRow, clean
 from crmlab.data.reading.ledgers import ledger, problems
 from crmlab.data.reading.raw import Raw, literal
@@ -171,7 +170,7 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         if engine is not None:
             raise ParameterError.expected("open_dataset", "engine", "None for a data set in Postgres", engine)
         return _open_database(descriptor, None)
-    folder, manifest, key = build.materialise(descriptor)
+    folder, manifest, key = building.materialise(descriptor)
     con = engines.spark(engine) if spark_wanted else engines.scratch_duckdb()
     tables = {}
     for name in (name for name in TABLES if name in manifest["tables"]):
@@ -199,7 +198,7 @@ def check_source(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabEr
     (ledger, problems)
         The ledger of the tables that could be read, and one error per problem.
     """
-    return build.check(descriptor)
+    return building.check(descriptor)
 
 
 def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
@@ -220,6 +219,6 @@ def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
                 raise found[0]
             tables[name] = cleaning.kept()
     with engines.explain_errors("orders", "what the order lines add up to"):
-        rows += build.derive(descriptor, tables)
-    made = {name: build.canonical(name, table) for name, table in tables.items()}
+        rows += building.derive(descriptor, tables)
+    made = {name: building.canonical(name, table) for name, table in tables.items()}
     return Dataset(descriptor, con, made, tuple(rows), None)

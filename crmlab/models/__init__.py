@@ -1,8 +1,8 @@
 """Mathematics, one model per file: arrays and frames in, no word of CRM; nothing is imported but errors.
 
 >>> from crmlab.models import BGNBD, GammaGamma, compare_cells, required_size
->>> BGNBD().unit
-'week'
+>>> BGNBD()
+BGNBD()
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def specs(params: type[Any]) -> tuple[Spec, ...]:
 
     Examples
     --------
-    >>> from crmlab.analyses.rfm.report import Params
+    >>> from crmlab.analyses.rfm import Params
     >>> spec = specs(Params)[2]
     >>> spec.name, spec.default, spec.help
     ('bins', 5, 'score bins per dimension, 2 to 10')
@@ -127,7 +127,7 @@ def build(analysis: str, params: type[Any], values: Mapping[str, Any]) -> Any:
 
     Examples
     --------
-    >>> from crmlab.analyses.rfm.report import Params
+    >>> from crmlab.analyses.rfm import Params
     >>> build("rfm", Params, {"bins": "4"}).bins
     4
     >>> build("rfm", Params, {"bin": 4})
@@ -213,7 +213,7 @@ def plain(params: Any) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from crmlab.analyses.rfm.report import Params
+    >>> from crmlab.analyses.rfm import Params
     >>> plain(Params())["bins"]
     5
     """

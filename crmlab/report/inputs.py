@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.reading import building as build
+from crmlab.data.reading import building
 
 __all__ = ["Inputs", "inspect", "secrets_of", "with_memory"]
 
@@ -53,7 +53,7 @@ def inspect(data: str) -> Inputs:
         opened = dataset.open_dataset(data, "spark" if descriptor.kind == "spark" else None)
         rows = {name: int(opened.table(name).count().execute()) for name in opened.tables}
         return Inputs(descriptor, None, rows, secrets_of(descriptor))
-    _, manifest, key = build.materialise(descriptor)
+    _, manifest, key = building.materialise(descriptor)
     return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"], secrets_of(descriptor))
 
 

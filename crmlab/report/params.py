@@ -43,7 +43,7 @@ def cell_source(params: type[Any], data: str = "shop") -> str:
 
     Examples
     --------
-    >>> from crmlab.analyses.rfm.report import Params
+    >>> from crmlab.analyses.rfm import Params
     >>> print(cell_source(Params).splitlines()[0])
     data = "shop"  # data set: a name in data/, or the path of a TOML file
     """

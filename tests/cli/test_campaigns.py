@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from crmlab.analyses.campaigns import results as campaign_results
+from crmlab.analyses.campaigns.results import study
 from crmlab.cli.campaigns import campaign
 from crmlab.cli.commands import main
 from crmlab.data.codes import check_code
@@ -264,7 +264,7 @@ def test_results_are_added_look_by_look(project, monkeypatch):
         ]
         return pd.DataFrame(rows, columns=["cell", "control", "metric", "n", "estimate", "low", "high", "level", "p_adjusted"])
 
-    monkeypatch.setattr(campaign_results, "measure", measure)
+    monkeypatch.setattr(study, "measure", measure)
     crmlab("plan", "spring.toml")
     launched(project)
     assert "Look 1 at spring:" in crmlab("results", "spring", "--data", "small.toml", "--as-of", "2025-12-01")

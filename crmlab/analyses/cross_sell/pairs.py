@@ -36,7 +36,7 @@ class Found:
     rules : DataFrame
         Every rule, both directions, with ``redundant``: of :func:`crmlab.models.baskets.association.redundant`.
     apart : DataFrame
-        Pairs sold together less than expected: of :func:`crmlab.models.baskets.association.substitutes`.
+        Pairs sold together less than expected: of :func:`crmlab.models.baskets.substitution.substitutes`.
     tested, tested_apart : int
         Pairs in either family.
     """

@@ -48,7 +48,7 @@ def rules(limits: Thresholds, deed: str) -> dict[str, str]:
 
     Examples
     --------
-    >>> from crmlab.analyses.lifecycle.report import Thresholds
+    >>> from crmlab.analyses.lifecycle.rhythm import Thresholds
     >>> rules(Thresholds(30, 60, 90), "purchase")["lapsed"]
     '61–90 days since the last purchase'
     """

@@ -148,6 +148,7 @@ def redundant(rules: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from crmlab.models.baskets.frequent import itemsets
     >>> found = rules(itemsets([[1, 1, 1]] * 40 + [[1, 1, 0]] * 40 + [[0, 0, 1]] * 20, 1, items=["a", "b", "c"]))
     >>> flagged = redundant(found)
     >>> flagged.loc[flagged["redundant"], ["antecedent", "consequent", "parent"]].head(1).values.tolist()

@@ -67,7 +67,7 @@ class CustomerValue(BaseEstimator):
 
     Examples
     --------
-    >>> from crmlab.models.btyd.btyd.pareto_nbd import ParetoNBD
+    >>> from crmlab.models.btyd.pareto_nbd import ParetoNBD
     >>> value = CustomerValue(
     ...     purchases=ParetoNBD.from_params(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562),
     ...     spend=GammaGamma.from_params(p=6.25, q=3.74, v=15.44), margin=0.3, rate=0.15, unit="week",
@@ -431,9 +431,9 @@ def portfolio(
 
     Examples
     --------
-    >>> from crmlab.models.btyd.btyd.customer_value import CustomerValue
-    >>> from crmlab.models.btyd.btyd.pareto_nbd import ParetoNBD
-    >>> from crmlab.models.btyd.btyd.gamma_gamma import GammaGamma
+    >>> from crmlab.models.btyd.customer_value import CustomerValue
+    >>> from crmlab.models.btyd.pareto_nbd import ParetoNBD
+    >>> from crmlab.models.btyd.gamma_gamma import GammaGamma
     >>> model = CustomerValue(
     ...     purchases=ParetoNBD.from_params(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562),
     ...     spend=GammaGamma.from_params(p=6.25, q=3.74, v=15.44), margin=0.3, rate=0.15, unit="week",

@@ -53,8 +53,8 @@ def compare(
 
     Examples
     --------
-    >>> from crmlab.models.btyd.btyd.bg_nbd import BGNBD
-    >>> from crmlab.models.btyd.btyd.mbg_nbd import MBGNBD
+    >>> from crmlab.models.btyd.bg_nbd import BGNBD
+    >>> from crmlab.models.btyd.mbg_nbd import MBGNBD
     >>> truth = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
     >>> customers = truth.simulate([40.0] * 3000, 40, seed=1).assign(horizon=40.0)
     >>> compare([BGNBD(), MBGNBD()], customers)["holdout_rank"].to_dict()

@@ -63,7 +63,7 @@ def track(
 
     Examples
     --------
-    >>> from crmlab.models.btyd.btyd.bg_nbd import BGNBD
+    >>> from crmlab.models.btyd.bg_nbd import BGNBD
     >>> model = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
     >>> track(model, [0.0, 1.0], [100, 50], [13.0, 26.0, 39.0]).round(1)[["expected", "cumulative"]]
        expected  cumulative

@@ -13,6 +13,7 @@ import pytest
 import crmlab
 from crmlab.analyses import churn as analysis
 from crmlab.analyses.churn import model as churn_model
+from crmlab.analyses.churn.study import holdout_sizes, lost_share
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.history.customers import customer_summary
@@ -176,14 +177,14 @@ def test_one_order_each_is_said(own):
 
 def test_lost_share_counts_who_comes_back():
     half = pd.DataFrame({"time": [0.0, 100.0], "survival": [1.0, 0.5]})
-    assert analysis.lost_share(half, 64) == pytest.approx((64 + 100 + 0.5 * 200) / 364)
-    assert analysis.lost_share(half, 400) == 1.0
+    assert lost_share(half, 64) == pytest.approx((64 + 100 + 0.5 * 200) / 364)
+    assert lost_share(half, 400) == 1.0
 
 
 def test_holdout_sizes_are_those_of_fleiss():
     # Fleiss, Levin and Paik (2003), formula (4.14) without continuity correction: rates .4 and .36 need 2,335 in each group.
     listed = pd.DataFrame({"action": ["contact"] * 10, "probability": [0.4] * 10})
-    found = analysis.holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving")
+    found = holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving")
     p, q = 0.4, 0.36
     middle = (p + q) / 2
     by_hand = (

@@ -15,8 +15,10 @@ import pytest
 import crmlab
 from crmlab.analyses import customer_value as analysis
 from crmlab.analyses.customer_value import base as value_base
+from crmlab.analyses.customer_value import study
 from crmlab.analyses.customer_value import tiers as value_tiers
 from crmlab.analyses.customer_value.backtesting import calibration, simple_rules
+from crmlab.analyses.customer_value.study import margin_of
 from crmlab.data.shop.donors import make_donors
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import ModelError, ParameterError
@@ -271,16 +273,16 @@ def test_shop_without_seasons_is_forecast_and_valued_rightly(own):
 def test_margin_comes_from_costs_or_is_given(data):
     shop = crmlab.open_dataset("shop")
     base = value_base.base_of(shop)
-    margin, source, covered = analysis.margin_of(shop, base, analysis.Params())
+    margin, source, covered = margin_of(shop, base, analysis.Params())
     assert source == "costs" and 0.3 < margin < 0.7 and covered == 1.0
-    assert analysis.margin_of(shop, base, analysis.Params(margin=0.25)) == (0.25, "given", 1.0)
-    assert analysis.margin_of(data, value_base.base_of(data), analysis.Params()) == (1.0, "revenue", 0.0)
+    assert margin_of(shop, base, analysis.Params(margin=0.25)) == (0.25, "given", 1.0)
+    assert margin_of(data, value_base.base_of(data), analysis.Params()) == (1.0, "revenue", 0.0)
 
 
 def test_costs_above_prices_are_not_called_unknown(monkeypatch):
     shop = crmlab.open_dataset("shop")
     monkeypatch.setattr(common, "gross_margin", lambda *_: (-0.2, 1.0))
-    assert analysis.margin_of(shop, value_base.base_of(shop), analysis.Params()) == (1.0, "loss", 1.0)
+    assert margin_of(shop, value_base.base_of(shop), analysis.Params()) == (1.0, "loss", 1.0)
     found = analysis.run(shop, analysis.Params(as_of="2024-12-31", model="bg_nbd"))
     assert any(warning.startswith("By their unit costs") for warning in found.warnings)
     assert not any("No costs are known" in warning for warning in found.warnings)
@@ -347,7 +349,7 @@ def test_a_forecast_that_fails_is_not_called_a_short_history(own, monkeypatch):
     def fails(*_, **__):
         raise ModelError.infinite_mean("GammaGamma", 0.9)
 
-    monkeypatch.setattr(analysis, "backtest", fails)
+    monkeypatch.setattr(study, "backtest", fails)
     found = analysis.run(crmlab.open_dataset("cdnow_sample"), analysis.Params(model="bg_nbd"))
     said = " ".join([*found.warnings, repr(found.table("scores"))])
     assert "too short" not in said

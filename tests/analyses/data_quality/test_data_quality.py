@@ -8,6 +8,7 @@ import pytest
 import crmlab
 from crmlab.analyses import data_quality as quality
 from crmlab.analyses.data_quality import exhibits as views
+from crmlab.analyses.data_quality.study import amounts_table
 from crmlab.errors import ParameterError, SourceError
 from crmlab.page.format import Format
 
@@ -71,7 +72,7 @@ def test_amounts_add_up_exactly(name, back):
     if back:
         last = opened.orders["ordered_at"].max().to_pyarrow().as_py()
         as_of = (last - dt.timedelta(days=back)).date()
-    frame = quality.amounts_table(opened, as_of)
+    frame = amounts_table(opened, as_of)
     for total, rows in frame.groupby("total"):
         assert all(isinstance(amount, Decimal) for amount in rows["amount"])
         whole = rows.loc[rows["part"] == "", "amount"].item()
@@ -83,7 +84,7 @@ def test_amounts_add_up_exactly(name, back):
 
 
 def test_amounts_of_online_retail():
-    orders = parts_of(quality.amounts_table(opened_or_skip("online_retail")), "orders kept")
+    orders = parts_of(amounts_table(opened_or_skip("online_retail")), "orders kept")
     # As the customer summary has it, in exact decimals; 30 customers have no day on which they bought more than came back.
     assert orders.loc["spent on purchase occasions", ["rows", "amount"]].tolist() == [16546, Decimal("8416466.0530")]
     assert orders.loc["customers without any occasion", "rows"] == 30
@@ -91,7 +92,7 @@ def test_amounts_of_online_retail():
 
 def test_amounts_name_customers_without_occasion(tmp_path):
     rows = ["1,a,2024-01-01,50", "2,a,2024-01-02,-20", "3,b,2024-01-01,-7", "4,,2024-01-03,9", "5,c,2024-01-09,1"]
-    frame = quality.amounts_table(data(tmp_path, rows), dt.date(2024, 1, 8))
+    frame = amounts_table(data(tmp_path, rows), dt.date(2024, 1, 8))
     assert dict(zip(frame["part"], frame["amount"], strict=True)) == {
         "": Decimal("24"),
         "kept": Decimal("24"),

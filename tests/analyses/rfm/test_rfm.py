@@ -8,6 +8,7 @@ import crmlab
 from crmlab.analyses import rfm
 from crmlab.analyses.rfm import charts as rfm_charts
 from crmlab.analyses.rfm import tables as rfm_tables
+from crmlab.analyses.rfm.segments import level, segment_of, segment_table
 from crmlab.errors import DataError, ParameterError
 from crmlab.page.format import Format
 from crmlab.page.groups import small_groups
@@ -34,14 +35,14 @@ rows = st.lists(
 def test_every_pair_of_scores_is_in_exactly_one_segment(bins):
     for r in range(1, bins + 1):
         for f in range(1, bins + 1):
-            place = rfm.level(r, bins), rfm.level(f, bins)
+            place = level(r, bins), level(f, bins)
             holding = [
                 segment
                 for segment in rfm.SEGMENTS
                 if segment.recency[0] <= place[0] <= segment.recency[1]
                 and segment.frequency[0] <= place[1] <= segment.frequency[1]
             ]
-            assert holding == [rfm.segment_of(r, f, bins)]
+            assert holding == [segment_of(r, f, bins)]
 
 
 def test_there_are_ten_segments_with_an_action_each():
@@ -92,7 +93,7 @@ def test_score_takes_the_ibis_summary(sample):
 @given(rows, st.integers(1, 12))
 def test_segment_table_adds_up_and_hides_small_groups(values, min_group):
     scored = rfm.segmented(summary(*map(list, zip(*values, strict=True))))
-    table = rfm.segment_table(scored, min_group)
+    table = segment_table(scored, min_group)
     assert table["customers"].sum() == len(scored)
     assert table["share"].sum() == pytest.approx(1)
     assert table["revenue"].sum() == pytest.approx(scored["total_spend"].sum())
@@ -103,7 +104,7 @@ def test_segment_table_adds_up_and_hides_small_groups(values, min_group):
 def test_segment_table_intervals_hold_their_estimates(sample):
     from crmlab.history.customers import customer_summary
 
-    table = rfm.segment_table(rfm.segmented(customer_summary(sample.orders)))
+    table = segment_table(rfm.segmented(customer_summary(sample.orders)))
     for name in ("share", "revenue_share", "median_spend"):
         assert (table[f"{name}_low"] <= table[name]).all()
         assert (table[name] <= table[f"{name}_high"]).all()
@@ -140,7 +141,7 @@ def test_grid_adds_up_and_hides_small_cells(values, bins, min_group):
 @given(rows, st.integers(2, 6), st.integers(2, 8))
 def test_tables_hide_small_groups(values, bins, min_group):
     scored = rfm.segmented(summary(*map(list, zip(*values, strict=True))), bins)
-    segments = rfm.segment_table(scored, min_group)
+    segments = segment_table(scored, min_group)
     rules = rfm_tables.rules_shown(scored, segments, bins, min_group, Format()).frame
     shown = rules["customers"].dropna()
     assert not ((shown > 0) & (shown < min_group)).any()

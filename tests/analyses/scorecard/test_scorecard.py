@@ -19,6 +19,8 @@ from crmlab.analyses.scorecard.goals import AT_RISK, MISSED, ON_TRACK, REACHED, 
 from crmlab.analyses.scorecard.groups import groups_of
 from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import money_of
+from crmlab.analyses.scorecard.report import page_of
+from crmlab.analyses.scorecard.study import parts_of
 from crmlab.analyses.scorecard.tables import together
 from crmlab.data.goals import Goal
 from crmlab.errors import DataError, ParameterError
@@ -34,12 +36,12 @@ def shop():
 
 @pytest.fixture(scope="module")
 def parts(shop):
-    return scorecard.parts_of(shop, scorecard.Params())
+    return parts_of(shop, scorecard.Params())
 
 
 @pytest.fixture(scope="module")
 def page(parts):
-    return scorecard.page_of(parts, scorecard.Params())
+    return page_of(parts, scorecard.Params())
 
 
 def own(folder, rows, more=""):

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmlab.data.memory import stores as campaign_files
+from crmlab.data.memory import stores
 from crmlab.data.memory.campaigns import CampaignMemory, fingerprint, open_memory
 from crmlab.data.memory.events import make_event
 from crmlab.errors import CampaignError
@@ -299,7 +299,7 @@ def _launch_one(place: str, url: str, writer: int, barrier: object, out: object)
 
 
 def _at_once(memory: CampaignMemory, target: object, *more: object) -> None:
-    place = str(memory.store.path) if isinstance(memory.store, campaign_files.Folder) else ""
+    place = str(memory.store.path) if isinstance(memory.store, stores.Folder) else ""
     url = "" if place else os.environ["CRMLAB_CAMPAIGNS"]
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)
@@ -334,7 +334,7 @@ def test_two_launches_at_once_are_one(memory):
 
 def test_two_writers_without_a_lock_lose_nothing(tmp_path):
     # The lock only saves trouble: the link itself does not overwrite.
-    folder = campaign_files.Folder(tmp_path)
+    folder = stores.Folder(tmp_path)
     one = make_event("launched", "spring", "2025-01-01T00:00:00+00:00", rows=people(), cells=cells())
     other = make_event("launched", "spring", "2025-01-01T00:00:00+00:00", rows=people(n=3), cells=cells())
     assert folder.put(one)
@@ -347,7 +347,7 @@ def test_a_file_system_without_links_does_not_overwrite(tmp_path, monkeypatch):
     def none(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(campaign_files.os, "link", none)
+    monkeypatch.setattr(stores.os, "link", none)
     memory = open_memory(tmp_path)
     first = memory.launch("spring", cells(), people())
     assert memory.launch("spring", cells(), people()) == first
@@ -367,15 +367,15 @@ def test_one_file_per_event_and_no_other(tmp_path):
 _KILLED = """
 import os, sys, time
 from pathlib import Path
-from crmlab.data import campaign_files
-from crmlab.data.campaigns import open_memory
+from crmlab.data.memory import stores
+from crmlab.data.memory.campaigns import open_memory
 sys.path.insert(0, {tests!r})
 import pandas as pd
-real = campaign_files._into_place
+real = stores._into_place
 def wait(aside, target):
     print("ready", flush=True)
     time.sleep(60)
-campaign_files._into_place = wait
+stores._into_place = wait
 cells = pd.DataFrame({{"cell_id": ["a-0", "a-1"], "control_cell_id": [None, "a-0"]}})
 open_memory({place!r}).plan("a", cells)
 """

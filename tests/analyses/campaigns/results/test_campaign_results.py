@@ -12,6 +12,9 @@ import pytest
 import crmlab
 from crmlab.analyses.campaigns import results as analysis
 from crmlab.analyses.campaigns.measurement import compared, contrast, ends, known_cells, measured
+from crmlab.analyses.campaigns.results.charts import CHARTS
+from crmlab.analyses.campaigns.results.study import measure
+from crmlab.analyses.campaigns.results.tables import TABLES
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import CampaignError, ParameterError
@@ -60,7 +63,7 @@ def check_page(result):
             assert ((low <= value + 1e-9) & (value <= high + 1e-9)).all(), (name, column)
     assert 1 <= len(result.findings) <= 3
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
-    for name in (*analysis.views.TABLES, *analysis.charts.CHARTS):
+    for name in (*TABLES, *CHARTS):
         assert (name in result.tables or name in result.charts) != (name in result.absent), name
 
 
@@ -209,7 +212,7 @@ def test_intervals_hold_the_true_effects_in_nine_of_ten_shops(tmp_path):
 def test_measure_gives_what_the_memory_takes_and_the_page_counts_looks(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
     cells, as_of = known_cells(shop), dt.date(2025, 12, 20)
-    frame = analysis.measure(shop, "latest", as_of=as_of)
+    frame = measure(shop, "latest", as_of=as_of)
     assert set(frame["metric"]) == {"response", "spend", "margin", "profit"}
     assert not frame.isna().any().any()
     memory = open_memory()
@@ -236,8 +239,8 @@ def test_measure_takes_an_assignment_from_the_memory(shop):
     people = contacts.sort_values(["contacted_at", "cell_id"]).drop_duplicates("customer_id")[
         ["customer_id", "cell_id", "household_id"]
     ]
-    given = analysis.measure(shop, "first_offers", as_of=as_of, cells=mine, people=people)
-    pd.testing.assert_frame_equal(given, analysis.measure(shop, "first_offers", as_of=as_of))
+    given = measure(shop, "first_offers", as_of=as_of, cells=mine, people=people)
+    pd.testing.assert_frame_equal(given, measure(shop, "first_offers", as_of=as_of))
 
 
 # A small data set of one's own, and what can be wrong with it.
