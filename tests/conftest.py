@@ -31,18 +31,19 @@ ROOT = Path(__file__).resolve().parents[1]
 SPARK_NOISE = ("ignore::Warning:pyspark", "ignore::Warning:py4j", "ignore::ResourceWarning")
 # Files that take longest, longest first: a worker that began one of them last would work alone for minutes.
 LONGEST = (
-    "test_guess",
     "test_contract",
+    "test_customer_value",
+    "test_no_leak",
     "test_scorecard",
     "test_churn",
-    "test_customer_value",
+    "test_guess",
     "test_faults",
     "test_reproducible",
     "test_hostile",
     "test_pages",
     "test_comparisons",
     "test_source",
-    "test_clean",
+    "test_cleaning",
     "test_campaign_results",
     "test_cross_sell",
     "test_offers",

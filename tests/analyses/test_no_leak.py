@@ -26,6 +26,7 @@ DATED = {name: columns[0] for name, columns in TIMES.items() if columns} | {"cus
 # Somebody with orders, contacts and responses before the day and after it, and in the campaign that is open.
 CASES = [(name, {"customer_id": "C000248"} if name == "customer_profile" else {}) for name in registry.report_names()]
 CASES += [("campaign_results", {"campaign": "offer_by_creative"})]  # whose window is open: what comes would be a response
+SLOW = ("customer_profile", "scorecard")  # put together from the steps of all others: proofs
 WILD = 50  # times what orders of later days come to, so that no sum could hide them
 
 # What a report may say of later rows, by its name; nothing else. Data quality counts the orders after the day, so that its
@@ -123,7 +124,13 @@ def test_much_comes_after_the_day(both):
     assert orders["amount"].max().execute() > 10 * before
 
 
-@pytest.mark.parametrize(("name", "params"), CASES, ids=[" ".join([name, *params.values()]) for name, params in CASES])
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        pytest.param(name, params, id=" ".join([name, *params.values()]), marks=[pytest.mark.proof] if name in SLOW else [])
+        for name, params in CASES
+    ],
+)
 def test_later_rows_do_not_reach_a_page(both, name, params):
     module = registry.analysis(name)
     given = module.Params(as_of=DAY.isoformat(), **params)

@@ -202,6 +202,7 @@ def test_tables_with_required_columns_only():
     assert check_tables(ibis.memtable(few["cells"])) == []
 
 
+@pytest.mark.proof
 @pytest.mark.spark
 def test_findings_are_the_same_on_both_engines(spark, tmp_path):
     import pyarrow.parquet as pq

@@ -107,6 +107,7 @@ def test_track_counts_every_repeat_purchase(result, data):
     assert len(track) == 78
 
 
+@pytest.mark.proof
 def test_no_later_order_reaches_the_forecast(data):
     early = analysis.run(data, analysis.Params(as_of="1997-12-31", holdout=13))
     cut = replace(data, _tables={"orders": data.orders.filter(data.orders["ordered_at"] < "1998-01-01")})
@@ -167,6 +168,7 @@ def test_top_tenth_is_tier_a():
     assert value_tiers.top_share(worth) == pytest.approx(values[in_a].sum() / values.sum())
 
 
+@pytest.mark.proof
 def test_boundary_is_said_and_leaves_out_what_means_nothing():
     if not RETAIL.exists():
         pytest.skip("The user's own copy of Online Retail is not there.")

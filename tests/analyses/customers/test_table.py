@@ -76,6 +76,7 @@ def test_postgres_holds_the_same(table, postgres, monkeypatch):
         assert found[name].dropna().tolist() == table[name].dropna().tolist()
 
 
+@pytest.mark.proof
 def test_command_publishes_what_a_data_set_allows(tmp_path):
     place = tmp_path / "crm.duckdb"
     done = CliRunner().invoke(main, ["publish", "--data", "cdnow_sample", "--to", str(place)])

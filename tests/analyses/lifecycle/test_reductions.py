@@ -190,6 +190,7 @@ def test_spells_cover_every_day_once(days, limits):
     assert (found["days"] >= 0).all()
 
 
+@pytest.mark.proof
 @given(lives, st.lists(st.tuples(st.integers(0, 24), st.integers(151, 180)), min_size=1, max_size=10))
 @quietly
 def test_later_orders_change_no_earlier_state(days, later):

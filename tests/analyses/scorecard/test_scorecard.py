@@ -305,6 +305,7 @@ def test_yearly_rounds_have_years_for_periods():
     assert board.compared == board.last == board.now - 1
 
 
+@pytest.mark.proof
 def test_row_order_does_not_matter(tmp_path):
     rows = regulars(220)
     pages = []
