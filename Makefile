@@ -6,7 +6,7 @@ OUT ?= reports
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-RUN := $(BIN)/python -m crmlab.cli.commands
+RUN := $(BIN)/python -m crmlab.cli
 
 .PHONY: help setup setup-dev report test proofs nightly lab bench lint format notebooks-check lock clean
 

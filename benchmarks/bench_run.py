@@ -33,7 +33,7 @@ def timed(command: list[str], environment: dict[str, str]) -> float:
 
 
 def main(rounds: int = 3) -> None:
-    crmlab = [sys.executable, "-m", "crmlab.cli.commands"]
+    crmlab = [sys.executable, "-m", "crmlab.cli"]
     names = [name for name in report_names() if runs_unasked(name)]
     with tempfile.TemporaryDirectory() as scratch:
         environment = {**os.environ, "CRMLAB_CACHE": f"{scratch}/cache"}

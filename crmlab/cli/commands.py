@@ -304,5 +304,3 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 main.add_command(campaign)
 main.add_command(publish_command)
-if __name__ == "__main__":
-    main()

@@ -98,7 +98,7 @@ def test_from_own_file_to_first_report_in_three_commands(tmp_path):
 
     def command(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "crmlab.cli.commands", *arguments],
+            [sys.executable, "-m", "crmlab.cli", *arguments],
             cwd=project,
             env=env,
             capture_output=True,

@@ -64,7 +64,7 @@ def environment(cache: Path, **extra: str) -> dict[str, str]:
 def crmlab(*arguments: str | Path, env: dict[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``crmlab`` to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "crmlab.cli.commands", *map(str, arguments)],
+        [sys.executable, "-m", "crmlab.cli", *map(str, arguments)],
         env=env,
         cwd=cwd or ROOT,
         capture_output=True,
@@ -139,7 +139,7 @@ def start(*arguments: str | Path, env: dict[str, str]) -> Runner:
     """Start ``crmlab`` in a fresh process."""
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
-        [sys.executable, "-m", "crmlab.cli.commands", *map(str, arguments)],
+        [sys.executable, "-m", "crmlab.cli", *map(str, arguments)],
         env={**env, MARK: mark},
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -218,7 +218,7 @@ def _nurse() -> None:
     import nbconvert  # noqa: F401
     import rich.console  # noqa: F401
 
-    import crmlab.cli.commands
+    import crmlab.cli
     import crmlab.report.execution
     import crmlab.report.progress
     import crmlab.report.reruns
@@ -238,7 +238,7 @@ def _nurse() -> None:
             os.environ.update(order["env"])
             sys.argv = ["crmlab", *order["arguments"]]
             exec(order["prepare"], {})
-            crmlab.cli.commands.main()
+            crmlab.cli.main()
             os._exit(0)
         print(json.dumps(pid), flush=True)
         sys.stdin.readline()
