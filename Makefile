@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 RUN := $(BIN)/python -m crmlab.cli
 
-.PHONY: help setup setup-dev report test proofs nightly lab bench lint format notebooks-check lock clean
+.PHONY: help setup setup-dev report test proofs nightly lab bench lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'

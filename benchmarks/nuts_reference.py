@@ -1,6 +1,6 @@
 """Produce the reference posterior of BG/NBD on cdnow_sample by PyMC-Marketing's NUTS, and its time on 10,000 customers.
 
-Run once, in an environment of its own (pip install pymc-marketing); the numbers are committed in tests/models/test_posterior.py::
+Run once, in an environment of its own (pip install pymc-marketing); the numbers are committed in tests/models/btyd/test_posterior.py::
 
     python -c "import crmlab; …customer_summary(…).to_pandas().to_csv('summary.csv')"
     python benchmarks/nuts_reference.py summary.csv

@@ -1,4 +1,4 @@
-"""Small histories, written as text, and the dictionary form of a summary."""
+"""Small tables for tests of reductions: orders, lines, receipts, just enough of a data set; and a summary as a dictionary."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where records come from: data sets, reading, canonical tables, the campaign memory, ``crmlab new``, and simulated worlds.
 
-Code that runs on anybody's data never imports the simulator; where a data set says that it is simulated, it is made through
-this face.
+Nothing that runs on anybody's data imports the simulator. A data set whose TOML file says that it is simulated is made by the one
+function that reads such files (``reading.building``), which asks this face for the world of that name.
 """
 
 from __future__ import annotations

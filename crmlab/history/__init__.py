@@ -7,27 +7,23 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.history.breakdowns import MEASURES, dimensions, facts
+    from crmlab.history.breakdowns import MEASURES, dimensions
     from crmlab.history.context import contactable, context_of, form_of, gross_margin, margin_known
-    from crmlab.history.cubes import ALL, cube, cube_table
-    from crmlab.history.customers import UNIT_DAYS, customer_summary, distinct_states, gaps, holdout_summary, occasion_days
-    from crmlab.history.orders import as_orders, between, daily, history, to_date
+    from crmlab.history.cubes import ALL, cube
+    from crmlab.history.customers import customer_summary, distinct_states, gaps, holdout_summary, occasion_days
+    from crmlab.history.orders import as_orders, between, history
 
 __all__ = [
     "ALL",
     "MEASURES",
-    "UNIT_DAYS",
     "as_orders",
     "between",
     "contactable",
     "context_of",
     "cube",
-    "cube_table",
     "customer_summary",
-    "daily",
     "dimensions",
     "distinct_states",
-    "facts",
     "form_of",
     "gaps",
     "gross_margin",
@@ -35,6 +31,5 @@ __all__ = [
     "holdout_summary",
     "margin_known",
     "occasion_days",
-    "to_date",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

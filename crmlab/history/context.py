@@ -1,4 +1,4 @@
-"""What every analysis shares: the history it looks at, how its numbers are written, and which groups are too small to show."""
+"""What analyses ask of a data set as of a day: what a page is about, how its numbers are written, consent, and margin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mathematics, one model per file: arrays and frames in, no word of CRM; nothing is imported but errors.
+"""Mathematics, one model per file: arrays and frames in, no word of CRM; of crmlab it imports nothing but errors.
 
 >>> from crmlab.models import BGNBD, GammaGamma, compare_cells, required_size
 >>> BGNBD()
@@ -13,9 +13,9 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.models.baskets.association import redundant, rules
-    from crmlab.models.baskets.basket_null import BasketNull, StratifiedNull
+    from crmlab.models.baskets.basket_null import BasketNull
     from crmlab.models.baskets.bridge_mlxtend import from_mlxtend, to_mlxtend
-    from crmlab.models.baskets.frequent import itemsets, pair_codes
+    from crmlab.models.baskets.frequent import itemsets
     from crmlab.models.baskets.ranking import Blend, hits_of, list_measures
     from crmlab.models.baskets.recommend import ItemSimilarity, bm25
     from crmlab.models.baskets.substitution import substitutes
@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
     from crmlab.models.btyd.forecasting import coverage, forecast, recent_rate, seasonal_factors
-    from crmlab.models.btyd.future import Future
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
-    from crmlab.models.btyd.posterior import Posterior
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.selection import compare
     from crmlab.models.btyd.tracking import track
@@ -42,19 +40,18 @@ if TYPE_CHECKING:
         expected_maximum_profit,
         top_lift,
     )
-    from crmlab.models.decomposition import apportion, decompose, growth, product_effects
+    from crmlab.models.decomposition import decompose, growth
     from crmlab.models.intervals import (
-        clopper_pearson,
         median_interval,
         normal_quantile,
         proportion_intervals,
         share_of_total,
         wilson,
     )
-    from crmlab.models.markov import Projection, markov_value, project, transition_probabilities
+    from crmlab.models.markov import markov_value, project, transition_probabilities
     from crmlab.models.survival import cumulative_incidence, given_waited, kaplan_meier, median_time
     from crmlab.models.testing.cells import CellStatistics
-    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, paired, sample_ratio
+    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool
@@ -82,20 +79,15 @@ __all__ = [
     "Blend",
     "CellStatistics",
     "CustomerValue",
-    "Future",
     "GammaGamma",
     "ItemSimilarity",
     "Money",
     "ParetoNBD",
     "Portfolio",
-    "Posterior",
-    "Projection",
     "Rate",
     "Ratio",
     "SampleRatio",
-    "StratifiedNull",
     "aliases",
-    "apportion",
     "auc",
     "average_precision",
     "bm25",
@@ -104,7 +96,6 @@ __all__ = [
     "brier",
     "brier_skill",
     "calibration_line",
-    "clopper_pearson",
     "compare",
     "compare_cells",
     "component_differences",
@@ -135,13 +126,10 @@ __all__ = [
     "median_interval",
     "median_time",
     "normal_quantile",
-    "pair_codes",
-    "paired",
     "planned_profit",
     "pool",
     "portfolio",
     "power_of",
-    "product_effects",
     "project",
     "proportion_intervals",
     "recent_rate",

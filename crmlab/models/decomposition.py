@@ -35,7 +35,7 @@ def decompose(
     customers : DataFrame
         One row per customer with anything in either period: occasions_before, occasions_after, spend_before, spend_after (on
         occasions), returned_before, returned_after (net amount of other days), and where they are known pieces_before,
-        pieces_after (on occasions; or lines). As of :func:`crmlab.analyses.scorecard.reductions.two_periods`.
+        pieces_after (on occasions; or lines).
     method : {"lmdi", "shapley"}
     level : float
         Of the intervals.

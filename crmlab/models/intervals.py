@@ -1,4 +1,4 @@
-"""Intervals that the analyses share: proportions, medians, shares of a total."""
+"""Intervals of proportions, medians and shares of a total, and the quantile behind normal ones."""
 
 from __future__ import annotations
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.page.drawing import settings, svg
-    from crmlab.page.format import DASH, KINDS, LANGUAGES, MINUS, THIN, Format
+    from crmlab.page.format import DASH, THIN, Format
     from crmlab.page.groups import small_groups, under
     from crmlab.page.result import (
         Chart,
         Column,
         Context,
         Estimate,
-        Files,
         Finding,
         Findings,
         Method,
@@ -28,16 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DASH",
-    "KINDS",
-    "LANGUAGES",
-    "MINUS",
     "THIN",
     "TOKENS",
     "Chart",
     "Column",
     "Context",
     "Estimate",
-    "Files",
     "Finding",
     "Findings",
     "Format",
@@ -47,9 +41,7 @@ __all__ = [
     "Result",
     "Table",
     "color",
-    "settings",
     "small_groups",
-    "svg",
     "under",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -33,6 +33,7 @@ class Analysis(Protocol):
     """The one form of an analysis."""
 
     NEEDS: tuple[str, ...]
+    # MEMORY: bool = True where it reads the campaign memory too; most have no such name.
     Params: type[Any]
     __doc__: str | None
 

@@ -10,15 +10,6 @@ import pandas as pd
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _cache(tmp_path_factory):
-    patch = pytest.MonkeyPatch()
-    if "CRMLAB_CACHE" not in os.environ:
-        patch.setenv("CRMLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
-
-
 def _read(reduce, name: str, **options) -> pd.DataFrame:
     import crmlab
     from crmlab.history import customers
@@ -31,19 +22,19 @@ def _read(reduce, name: str, **options) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def cdnow(_cache) -> pd.DataFrame:
+def cdnow() -> pd.DataFrame:
     """cdnow_sample to 1997-09-30, in weeks."""
     return _read("customer_summary", "cdnow_sample", as_of="1997-09-30", unit="week")
 
 
 @pytest.fixture(scope="session")
-def cdnow_after(_cache) -> pd.DataFrame:
+def cdnow_after() -> pd.DataFrame:
     """The same with what they did to the end of the data."""
     return _read("holdout_summary", "cdnow_sample", as_of="1997-09-30", unit="week")
 
 
 @pytest.fixture(scope="session")
-def online_retail(_cache) -> pd.DataFrame:
+def online_retail() -> pd.DataFrame:
     """online_retail, 373 days."""
     folder = os.environ.get("CRMLAB_DATA")
     if not folder or not (Path(folder) / "online_retail.parquet").exists():

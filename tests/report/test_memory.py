@@ -10,6 +10,7 @@ import pytest
 from crmlab.data.catalog import load
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError
+from crmlab.report import registry
 from crmlab.report.inputs import Inputs, secrets_of, with_memory
 
 READS = types.SimpleNamespace(MEMORY=True)
@@ -32,6 +33,11 @@ def test_fingerprint_holds_the_memory_where_a_report_reads_it():
     assert after != before
     open_memory().plan("a", CELLS)  # the same again
     assert with_memory("data", READS) == after
+
+
+def test_the_reports_that_read_the_memory_say_so_on_their_faces():
+    reading = {name for name in registry.REPORTS if getattr(registry.analysis(name), "MEMORY", False)}
+    assert reading == {"campaign_results"}
 
 
 def test_fingerprint_is_that_of_the_data_where_it_does_not():

@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.data.codes import check_code, normalised, response_codes
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.errors import CampaignError
-from crmlab.models.testing import factorials as designs
+from crmlab.models.testing import factorials
 from crmlab.models.testing.power import control_share
 
 __all__ = ["COLUMNS", "COMPONENTS", "Design", "check_cells", "design_cells"]
@@ -168,14 +168,14 @@ def _combinations(
     if not factors:
         raise CampaignError.expected("The components of cells", f"some of {', '.join(COMPONENTS)}", "none")
     varied = {name: list(levels) for name, levels in factors.items() if len(levels) > 1}
-    table = designs.design_cells(varied, generators) if varied else pd.DataFrame(index=[0])
+    table = factorials.design_cells(varied, generators) if varied else pd.DataFrame(index=[0])
     for name, levels in factors.items():
         if name not in varied:
             table[name] = levels[0]
     # Names of pairs are those of models; a fraction of three factors has effects of two at most that matter.
     same = pd.DataFrame(columns=["effect", "aliased_with", "correlation", "how"])
     if len(varied) > 1:
-        same = designs.aliases(table[list(varied)], min(2, len(varied)))
+        same = factorials.aliases(table[list(varied)], min(2, len(varied)))
     return table[[name for name in COMPONENTS if name in table.columns]], same
 
 
@@ -224,7 +224,7 @@ def _warned(frame: pd.DataFrame, same: pd.DataFrame, sent: bool) -> tuple[str, .
         row["cell_id"]: row["control_cell_id"] for row in frame.to_dict("records") if not pd.isna(row["control_cell_id"])
     }
     components = {name: {part: None if pd.isna(one) else one for part, one in own.items()} for name, own in components.items()}
-    differences = designs.component_differences(components, controls)
+    differences = factorials.component_differences(components, controls)
     if sent:
         found += [str(one) for one in differences["warning"].dropna()]
     elif (differences["count"] > 1).any():

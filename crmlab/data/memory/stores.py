@@ -1,4 +1,4 @@
-"""The campaign memory as a folder: one Parquet file per event, put into place whole and never overwritten."""
+"""Where the campaign memory is kept: a folder with one Parquet file per event, or a table of a Postgres; never overwritten."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.data.shop.donors import Donors, make_donors
     from crmlab.data.shop.make import Shop, make_shop
-    from crmlab.data.shop.truth import Affinity, Season, Truth
+    from crmlab.data.shop.truth import Truth
 
-__all__ = ["Affinity", "Donors", "Season", "Shop", "Truth", "make_donors", "make_shop"]
+__all__ = ["Donors", "Shop", "Truth", "make_donors", "make_shop"]
 __getattr__, __dir__ = lazy_names(__name__)

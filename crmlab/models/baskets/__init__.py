@@ -8,9 +8,9 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.models.baskets.association import redundant, rules
-    from crmlab.models.baskets.basket_null import BasketNull, StratifiedNull
+    from crmlab.models.baskets.basket_null import BasketNull
     from crmlab.models.baskets.bridge_mlxtend import from_mlxtend, to_mlxtend
-    from crmlab.models.baskets.frequent import itemsets, pair_codes
+    from crmlab.models.baskets.frequent import itemsets
     from crmlab.models.baskets.ranking import Blend, hits_of, list_measures
     from crmlab.models.baskets.recommend import ItemSimilarity, bm25
     from crmlab.models.baskets.substitution import substitutes
@@ -19,13 +19,11 @@ __all__ = [
     "BasketNull",
     "Blend",
     "ItemSimilarity",
-    "StratifiedNull",
     "bm25",
     "from_mlxtend",
     "hits_of",
     "itemsets",
     "list_measures",
-    "pair_codes",
     "redundant",
     "rules",
     "substitutes",

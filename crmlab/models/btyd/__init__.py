@@ -11,12 +11,10 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
     from crmlab.models.btyd.forecasting import coverage, forecast, recent_rate, seasonal_factors
-    from crmlab.models.btyd.future import Future
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
-    from crmlab.models.btyd.posterior import Posterior
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.selection import compare
     from crmlab.models.btyd.tracking import track
@@ -27,11 +25,9 @@ __all__ = [
     "MBGNBD",
     "SBG",
     "CustomerValue",
-    "Future",
     "GammaGamma",
     "ParetoNBD",
     "Portfolio",
-    "Posterior",
     "compare",
     "coverage",
     "cross_check",

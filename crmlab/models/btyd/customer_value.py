@@ -1,4 +1,4 @@
-"""Customer value: how often customers will buy and what they will spend, composed into money."""
+"""Customer value: how often customers will buy and what they will spend, composed into money, for each and for all together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.gamma_gamma import GammaGamma
-from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, compress
 
@@ -454,8 +454,8 @@ def portfolio(
     with np.errstate(all="ignore"):
         point = found(base.at(None, None))
         # The two fits are independent: the cumulants of their parts of the error add up.
-        first = _cumulants(base.purchases, lambda params: found(base.at(params, None)), point)
-        second = _cumulants(base.spend, lambda params: found(base.at(None, params)), point)
+        first = log_cumulants_of(base.purchases, lambda params: found(base.at(params, None)), point)
+        second = log_cumulants_of(base.spend, lambda params: found(base.at(None, params)), point)
         centre = np.where(point > 0, np.log(np.maximum(point, 1e-300)), 0.0)
         mean, spread, skew = first[0] + second[0] - centre, first[1] + second[1], first[2] + second[2]
         spread = spread + _chances(base, wanted) / np.maximum(point, 1e-300) ** 2
@@ -465,14 +465,6 @@ def portfolio(
             np.where(point > 0, np.maximum(np.exp(high), point), point),
         )
     return pd.DataFrame({"value": point, "low": ends[0], "high": ends[1]}, index=pd.Index(list(measures), name="measure"))
-
-
-def _cumulants(model: Any, function: Callable[[Array], Array], point: Array) -> tuple[Array, Array, Array]:
-    """Cumulants of the logs over the posterior; those of a constant where parameters were given."""
-    if hasattr(model, "states_"):
-        found: tuple[Array, Array, Array] = model.log_cumulants(function)
-        return found
-    return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
 
 
 def _chances(base: Portfolio, measures: list[Measure]) -> Array:

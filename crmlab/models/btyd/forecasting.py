@@ -1,4 +1,4 @@
-"""Purchase occasions and spend of the quarters ahead: of customers known, and of those still to come."""
+"""Purchase occasions and spend of the quarters ahead: of customers known, and of those to come at a rate and season learnt here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pandas as pd
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.customer_value import CustomerValue
-from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 
-__all__ = ["AHEAD", "WEEKS", "Past", "Rate", "coverage", "forecast", "recent_rate", "seasonal_factors"]
+__all__ = ["AHEAD", "WEEKS", "ArrivalRate", "Past", "coverage", "forecast", "recent_rate", "seasonal_factors"]
 
 
 WEEKS = 13.0  # of a quarter
@@ -115,7 +115,9 @@ def forecast(
 class _Ahead:
     """What both measures share: expectations by state and quarter, and their chance."""
 
-    def __init__(self, model: CustomerValue, summary: pd.DataFrame, rate: Rate, past: Past, season: Array, seed: int) -> None:
+    def __init__(
+        self, model: CustomerValue, summary: pd.DataFrame, rate: ArrivalRate, past: Past, season: Array, seed: int
+    ) -> None:
         self.bought, self.money = model.fitted_models()
         self.rate, self.past, self.season, self.seed = rate, past, season, seed
         self.states = self.bought.states_of(summary)
@@ -166,9 +168,9 @@ class _Ahead:
         known_part = _with_total(weight @ known)
         new_part = _with_total(arriving + repeats * (new_each if money else 1.0))
         point = known_part + new_part
-        mean, spread, skew = _cumulants(self.bought, by_purchases, point)
+        mean, spread, skew = log_cumulants_of(self.bought, by_purchases, point)
         if money:
-            more = _cumulants(self.money, by_spend, point)
+            more = log_cumulants_of(self.money, by_spend, point)
             centre = np.log(np.maximum(point, 1e-300))
             mean, spread, skew = mean + more[0] - centre, spread + more[1], skew + more[2]
         # One error of the rate moves newcomers of all quarters alike; the first spend is known to its standard error.
@@ -250,23 +252,15 @@ def _with_total(values: Array) -> Array:
     return np.append(values, values.sum())
 
 
-def _cumulants(model: Any, function: Any, point: Array) -> tuple[Array, Array, Array]:
-    """Of the logs over the posterior; those of a constant where parameters were given."""
-    if hasattr(model, "states_"):
-        found: tuple[Array, Array, Array] = model.log_cumulants(function)
-        return found
-    return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
-
-
 @dataclass(frozen=True)
-class Rate:
+class ArrivalRate:
     """Newcomers to come: per quarter ahead, with the variance of what will be seen, relative to its square."""
 
     expected: Array
     variance: float
 
 
-def recent_rate(arrivals: Any, season: Any = None, recent: int = 4) -> Rate:
+def recent_rate(arrivals: Any, season: Any = None, recent: int = 4) -> ArrivalRate:
     """Newcomers of the quarters ahead at the recent rate, with the error that this rule has made before.
 
     Parameters
@@ -280,7 +274,7 @@ def recent_rate(arrivals: Any, season: Any = None, recent: int = 4) -> Rate:
 
     Returns
     -------
-    Rate
+    ArrivalRate
         Where nobody came in the last quarter, acquisition has stopped: nobody is expected. The variance is the mean squared
         relative error of the same rule at all earlier quarters (one to four quarters ahead), and at least that of Poisson
         numbers: newcomers vary more than by chance alone, and their rate drifts.
@@ -311,7 +305,7 @@ def recent_rate(arrivals: Any, season: Any = None, recent: int = 4) -> Rate:
                 errors.append((seen[step] / (before * own[step]) - 1) ** 2)
     count = max(level * min(recent, n), 1.0)
     poisson = 1 / max(level, 1.0) + 1 / count
-    return Rate(level * factors, max(float(np.mean(errors)) if errors else 0.0, poisson))
+    return ArrivalRate(level * factors, max(float(np.mean(errors)) if errors else 0.0, poisson))
 
 
 def seasonal_factors(occasions: Any) -> Array | None:

@@ -15,7 +15,7 @@ from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
 
-__all__ = ["Posterior", "quantiles", "sample"]
+__all__ = ["Posterior", "log_cumulants_of", "quantiles", "sample"]
 
 
 _FREEDOM = 5.0
@@ -231,3 +231,21 @@ def _weighted(
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     return eta, weight, float(1 / (weight**2).sum() / n)
+
+
+def log_cumulants_of(model: Any, function: Callable[[Array], Array], point: Array) -> tuple[Array, Array, Array]:
+    """First three cumulants of the logs of some quantities over a model's posterior.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted, or with given parameters: the quantities are then constants.
+    function : callable
+        Coordinates → quantities, an array of shape (n,).
+    point : array of shape (n,)
+        The quantities at the estimate.
+    """
+    if hasattr(model, "states_"):
+        found: tuple[Array, Array, Array] = model.log_cumulants(function)
+        return found
+    return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))

@@ -1,4 +1,4 @@
-"""Cells compared with their controls: rates, means and ratios, with intervals that hold for all cells at once."""
+"""Cells compared with their controls: rates, means and ratios, with intervals that hold for all at once; and their sizes with the plan."""
 
 from __future__ import annotations
 
@@ -338,7 +338,7 @@ def score_interval(
 
 @dataclass(frozen=True, eq=False)
 class SampleRatio:
-    """Outcome of the check.
+    """Whether the sizes of cells fit their planned shares: outcome of :func:`sample_ratio`.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Factorial campaigns: what each component did, and what components did together."""
+"""Factorial campaigns: which cells, what they cannot tell apart, and what each component did, alone and together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many customers a cell needs, and what a cell of a given size can show."""
+"""How many customers a cell needs, what a cell of a given size can show, and from when on it pays."""
 
 from __future__ import annotations
 
