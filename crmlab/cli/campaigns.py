@@ -103,7 +103,7 @@ def results(name: str, data: str, as_of: str | None, close: bool, memory: Path |
     """Measure what each cell of CAMPAIGN earned, and add it to the memory."""
     from crmlab.analyses.campaigns import measure_campaign
     from crmlab.data.dataset import open_dataset
-    from crmlab.page.params import day
+    from crmlab.errors.checks import day
 
     kept = _opened(memory)
     frame, cells, details = measure_campaign(name, open_dataset(data), kept, day("campaign results", "as_of", as_of))

@@ -141,7 +141,7 @@ def backtest_offers(
     TooLittleError
         The history is shorter than two horizons and 28 days, or nobody known bought in the period of the test.
     """
-    from crmlab.page import params as checks
+    from crmlab.errors import checks
 
     checks.whole("cross_sell", "k", k, 1, 100)
     checks.whole("cross_sell", "horizon", horizon, 1, 730)

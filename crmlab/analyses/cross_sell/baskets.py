@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import DataError, ParameterError, checks
 from crmlab.history.orders import between
 from crmlab.models.baskets.basket_null import Totals
-from crmlab.page import params as checks
 
 if TYPE_CHECKING:
     import ibis

@@ -105,7 +105,7 @@ def repurchase_cycles(
     The median is of gaps that have ended: of those who buy again. Gaps still open are longer, so in a short history it is too
     short. The median over all purchases is often never reached; ``within`` takes the open ones into account.
     """
-    from crmlab.page import params as checks
+    from crmlab.errors import checks
 
     checks.whole("cross_sell", "min_gaps", min_gaps, 1)
     checks.whole("cross_sell", "horizon", horizon, 1, 730)

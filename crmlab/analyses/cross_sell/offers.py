@@ -115,7 +115,7 @@ def next_best_offers(
     TooLittleError
         The history is shorter than the horizon and 28 days.
     """
-    from crmlab.page import params as checks
+    from crmlab.errors import checks
 
     checks.whole("cross_sell", "k", k, 1, 100)
     checks.whole("cross_sell", "horizon", horizon, 1, 730)

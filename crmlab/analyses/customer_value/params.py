@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
-from crmlab.page import params as checks
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.btyd import BuyTillYouDie
+from crmlab.page.params import Day, declared, param
 
 __all__ = ["MODELS", "NAMES", "Params"]
 
@@ -21,30 +20,28 @@ MODELS: dict[str, type[BuyTillYouDie]] = {"bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "p
 NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_bb": "BG/BB"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared("customer_value")
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: str | None = None  # last day of history, ISO date; default: the last order's day
-    holdout: int | None = None  # weeks (with yearly rounds: years) kept back to check forecasts; default: a third, at most 52
-    horizon: int | None = None  # weeks (years) over which purchases are expected; default: 52 weeks, or 3 years
-    model: str | None = None  # bg_nbd, mbg_nbd, pareto_nbd or, with rounds, bg_bb; default: the best on the holdout period
-    rate: float = 0.1  # annual rate of discount: 0.1 is ten percent a year
-    margin: float | None = None  # gross margin, share of spend that is kept; default: from unit costs, else value is revenue
-    level: float = 0.9  # of every interval
-    min_group: int = 5  # groups of the calibration have at least so many customers
-    seed: int = 0  # of the posterior draws
-
-    def __post_init__(self) -> None:
-        checks.day("customer_value", "as_of", self.as_of)
-        for name in ("holdout", "horizon"):
-            if getattr(self, name) is not None:
-                checks.whole("customer_value", name, getattr(self, name), 1)
-        if self.model is not None:
-            checks.choice("customer_value", "model", self.model, tuple(MODELS))
-        checks.positive("customer_value", "rate", self.rate, 1)
-        if self.margin is not None:
-            checks.positive("customer_value", "margin", self.margin, 1)
-        checks.share("customer_value", "level", self.level)
-        checks.whole("customer_value", "min_group", self.min_group, 1)
-        checks.whole("customer_value", "seed", self.seed, 0)
+    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    holdout: int | None = param(
+        default=None, help="weeks (with yearly rounds: years) kept back to check forecasts; default: a third, at most 52", ge=1
+    )
+    horizon: int | None = param(
+        default=None, help="weeks (years) over which purchases are expected; default: 52 weeks, or 3 years", ge=1
+    )
+    model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"] | None = param(
+        default=None, help="bg_nbd, mbg_nbd, pareto_nbd or, with rounds, bg_bb; default: the best on the holdout period"
+    )
+    rate: float = param(default=0.1, help="annual rate of discount: 0.1 is ten percent a year", gt=0, le=1, unit="share")
+    margin: float | None = param(
+        default=None,
+        help="gross margin, share of spend that is kept; default: from unit costs, else value is revenue",
+        gt=0,
+        le=1,
+        unit="share",
+    )
+    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    min_group: int = param(default=5, help="groups of the calibration have at least so many customers", ge=1, unit="customers")
+    seed: int = param(default=0, help="of the posterior draws", ge=0)

@@ -10,10 +10,9 @@ from crmlab.analyses.rfm import tables as rfm_tables
 from crmlab.analyses.rfm.params import Params
 from crmlab.analyses.rfm.segments import movement, segment_table, segmented
 from crmlab.analyses.rfm.words import findings_of, method_of, metrics_of
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import DataError, ParameterError, checks
 from crmlab.history.context import context_of
 from crmlab.history.customers import customer_summary
-from crmlab.page import params as checks
 from crmlab.page.result import Output, Result
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crmlab.errors import DataError
+from crmlab.errors import DataError, checks
 from crmlab.models.intervals import median_interval, share_of_total, wilson
-from crmlab.page import params as checks
 from crmlab.page.groups import LEVEL, OTHER, small_groups
 
 if TYPE_CHECKING:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from crmlab.page import params as checks
+from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@declared("triggers")
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: str | None = None  # last day of history, ISO date; default: the last order's day
-    quantile: float = 0.8  # chance of a purchase by now, from which a customer without one is overdue
-    fresh: int = 7  # days for which a moment counts as today's
-    respond: int = 14  # days after a moment by which to act
-    window: int = 28  # days within which what a trigger predicts must come true
-    level: float = 0.9  # of every interval
-    min_group: int = 5  # fewer customers are not counted on the page
-    seed: int = 0  # of the model's draws
-
-    def __post_init__(self) -> None:
-        checks.day("triggers", "as_of", self.as_of)
-        checks.share("triggers", "quantile", self.quantile)
-        for name in ("fresh", "respond", "window"):
-            checks.whole("triggers", name, getattr(self, name), 1, 365)
-        checks.share("triggers", "level", self.level)
-        checks.whole("triggers", "min_group", self.min_group, 1)
-        checks.whole("triggers", "seed", self.seed, 0)
+    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    quantile: float = param(
+        default=0.8, help="chance of a purchase by now, from which a customer without one is overdue", gt=0, lt=1, unit="share"
+    )
+    fresh: int = param(default=7, help="days for which a moment counts as today's", ge=1, le=365, unit="days")
+    respond: int = param(default=14, help="days after a moment by which to act", ge=1, le=365, unit="days")
+    window: int = param(default=28, help="days within which what a trigger predicts must come true", ge=1, le=365, unit="days")
+    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")
+    seed: int = param(default=0, help="of the model's draws", ge=0)

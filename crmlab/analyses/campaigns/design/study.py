@@ -16,10 +16,9 @@ from crmlab.analyses.campaigns.design.expected import Expected, baseline, expect
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, terms_of, total_profit
 from crmlab.analyses.campaigns.lists import Pulled, pull_list
 from crmlab.analyses.customers import label
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import DataError, ParameterError, checks
 from crmlab.history.context import margin_known
 from crmlab.models.intervals import normal_quantile
-from crmlab.page import params as checks
 from crmlab.page.result import Output
 
 if TYPE_CHECKING:
