@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS
+from crmlab.analyses.rfm.tables import NO_MOVES
 from crmlab.models.intervals import share_of_total, wilson
-from crmlab.page.format import Format
+from crmlab.page.exhibits import Absent
 from crmlab.page.groups import LEVEL, OTHER, small_groups, under
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from crmlab.analyses.rfm.study import Study
+
 __all__ = ["grid", "grid_chart", "moves_chart", "segments_chart", "sizes_then_and_now"]
 
 
-def segments_chart(segments: pd.DataFrame, form: Format) -> Chart:
+def segments_chart(study: Study) -> Chart:
     """Share of revenue beside share of customers."""
     import numpy as np
+
+    segments, form = study.segments, study.context.form
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
@@ -107,9 +111,10 @@ def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.D
     return frame.astype(dict.fromkeys(whole, "Int64"))
 
 
-def grid_chart(scored: pd.DataFrame, bins: int, min_group: int, form: Format) -> Chart:
+def grid_chart(study: Study) -> Chart:
     """Where the money sits: recency across, frequency up."""
-    frame = grid(scored, min_group)
+    bins, min_group, form = study.params.bins, study.params.min_group, study.context.form
+    frame = grid(study.scored, min_group)
     placed = frame[frame["r_score"].notna()]
     shown = placed[placed["customers"].notna()]
 
@@ -187,8 +192,11 @@ def sizes_then_and_now(moves: pd.DataFrame, min_group: int) -> pd.DataFrame:
     return frame.rename_axis("segment").reset_index()
 
 
-def moves_chart(moves: pd.DataFrame, form: Format, earlier: dt.date, min_group: int) -> Chart:
+def moves_chart(study: Study) -> Chart | Absent:
     """Sizes of segments, then and now."""
+    moves, min_group, form = study.moves, study.params.min_group, study.context.form
+    if moves is None or study.earlier is None:
+        return NO_MOVES
     frame = sizes_then_and_now(moves, min_group)
     rows: list[Mapping[str, Any]] = frame.iloc[::-1].to_dict("records")
 
@@ -224,7 +232,7 @@ def moves_chart(moves: pd.DataFrame, form: Format, earlier: dt.date, min_group: 
             f"({form.interval(low, high, 'share')}, at {form.share(LEVEL)})."
         )
     return Chart(
-        f"Customers per segment on {form.day(earlier)} (hollow) and now (filled).{stayed}",
+        f"Customers per segment on {form.day(study.earlier)} (hollow) and now (filled).{stayed}",
         f"Dots for {len(rows)} segments, then and now, joined by lines that show growth or decline.",
         draw,
         frame,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import SEGMENTS, cut_points, level
 from crmlab.models.intervals import wilson
+from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, Format
 from crmlab.page.groups import LEVEL, OTHER, small_groups, under
 from crmlab.page.result import Column, Table
@@ -14,9 +14,12 @@ from crmlab.page.result import Column, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cuts_shown", "moves_shown", "reach", "rules_shown", "segments_shown"]
+    from crmlab.analyses.rfm.study import Study
+
+__all__ = ["NO_MOVES", "cuts_table", "moves_table", "reach", "rules_table", "segments_table"]
 
 
+NO_MOVES = Absent("The history is too short to say who moved: it needs at least 182 days, or compare_to.")
 _MEASURES = {
     "days": ("r_score", "days_since_last", "count"),
     "occasions": ("f_score", "occasions", "count"),
@@ -24,8 +27,9 @@ _MEASURES = {
 }
 
 
-def segments_shown(segments: pd.DataFrame, form: Format, as_of: dt.date) -> Table:
+def segments_table(study: Study) -> Table:
     """The segments, by revenue."""
+    form = study.context.form
     columns = {
         "segment": Column("Segment"),
         "customers": Column("Customers", "count"),
@@ -36,16 +40,18 @@ def segments_shown(segments: pd.DataFrame, form: Format, as_of: dt.date) -> Tabl
         "median_days": Column("Days since last", "days", "median_days_low", "median_days_high"),
     }
     caption = (
-        f"Segments on {form.day(as_of)}, by revenue over the whole history. Small figures are {form.share(LEVEL)} intervals; "
+        f"Segments on {form.day(study.context.as_of)}, by revenue over the whole history. Small figures are {form.share(LEVEL)} intervals; "
         "days since the last purchase are medians."
     )
-    return Table(caption, segments, columns, form)
+    return Table(caption, study.segments, columns, form)
 
 
-def rules_shown(scored: pd.DataFrame, segments: pd.DataFrame, bins: int, min_group: int, form: Format) -> Table:
+def rules_table(study: Study) -> Table:
     """The rules, with the values behind their levels; customers only of segments that are shown alone."""
     import pandas as pd
 
+    scored, segments, form = study.scored, study.segments, study.context.form
+    bins, min_group = study.params.bins, study.params.min_group
     levels = {score: level(score, bins) for score in range(1, bins + 1)}
 
     def words(ends: tuple[int, int], name: str, one: str, many: str) -> str:
@@ -104,9 +110,10 @@ def reach(values: pd.Series, everyone: pd.Series, form: Format, kind: str) -> st
     return f"{form.write(low, kind)} or more" if highest else f"{form.write(low, kind)} to {form.write(high, kind)}"
 
 
-def cuts_shown(scored: pd.DataFrame, bins: int, min_group: int, form: Format) -> Table:
+def cuts_table(study: Study) -> Table:
     """Where the scores are cut: from, to and number only where enough customers have the score."""
-    cuts = cut_points(scored, bins)
+    scored, min_group, form = study.scored, study.params.min_group, study.context.form
+    cuts = cut_points(scored, study.params.bins)
     few = ""
     for name, (score_column, column, kind) in _MEASURES.items():
         sizes = cuts.set_index("score")[f"{name}_customers"]
@@ -135,10 +142,13 @@ def cuts_shown(scored: pd.DataFrame, bins: int, min_group: int, form: Format) ->
     return Table(caption, cuts[list(columns)], columns, form)
 
 
-def moves_shown(moves: pd.DataFrame, form: Format, earlier: dt.date, min_group: int) -> Table:
+def moves_table(study: Study) -> Table | Absent:
     """Moves between segments, the most frequent first; small ones as one row."""
     import pandas as pd
 
+    moves, min_group, form = study.moves, study.params.min_group, study.context.form
+    if moves is None or study.earlier is None:
+        return NO_MOVES
     changed = moves[moves["segment"] != moves["segment_before"]]
     frame = changed.sort_values(["customers", "segment_before", "segment"], ascending=[False, True, True], ignore_index=True)
     origin = frame["segment_before"].map(moves.groupby("segment_before")["customers"].sum())
@@ -157,5 +167,7 @@ def moves_shown(moves: pd.DataFrame, form: Format, earlier: dt.date, min_group: 
         "share": Column("Share of those from there", "share", "share_low", "share_high"),
     }
     few = f" Moves of fewer than {min_group} customers are added up in the last row." if len(small) else ""
-    caption = f"Moves between segments since {form.day(earlier)}, most frequent first, with {form.share(LEVEL)} intervals.{few}"
+    caption = (
+        f"Moves between segments since {form.day(study.earlier)}, most frequent first, with {form.share(LEVEL)} intervals.{few}"
+    )
     return Table(caption, frame, columns, form, top=10)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from crmlab.analyses.rfm.params import Params
 from crmlab.analyses.rfm.segments import SEGMENTS, level
 from crmlab.models.intervals import wilson
 from crmlab.page.format import Format
@@ -15,7 +13,11 @@ from crmlab.page.result import Estimate, Finding, Findings, Method
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["QUIET", "findings_of", "method_of", "metrics_of"]
+    from crmlab.analyses.rfm.study import Study
+
+__all__ = ["QUIET", "TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "Who our customers are, and where the money is"
 
 
 QUIET = ("Cannot lose", "At risk")  # bought more often than many, and have not bought for long
@@ -30,8 +32,9 @@ def _key(measure: str, segment: str) -> str:
     return f"{measure}_{segment.lower().replace(' ', '_')}"
 
 
-def findings_of(segments: pd.DataFrame, scored: pd.DataFrame, bins: int, form: Format) -> Findings:
-    """Return the findings: the sentences that open the page."""
+def findings(study: Study) -> Findings:
+    """The sentences that open the page."""
+    segments, scored, bins, form = study.segments, study.scored, study.params.bins, study.context.form
     top = segments[segments["segment"] != OTHER]
     if top.empty:
         return Findings([Finding(form.count(len(scored)), "customers are too few to be told apart.", metric="customers")])
@@ -114,26 +117,44 @@ def _intervals(row: Any, form: Format, **measures: str) -> str:
     return f"{', '.join(parts)}; {form.share(LEVEL)} interval{'s' if len(parts) > 1 else ''}" if parts else ""
 
 
-def metrics_of(segments: pd.DataFrame, scored: pd.DataFrame) -> dict[str, Estimate]:
-    """Return what two runs are compared on."""
-    metrics = {"customers": Estimate(float(len(scored)), unit="customers")}
+def metrics(study: Study) -> dict[str, Estimate]:
+    """What two runs are compared on."""
+    segments, scored = study.segments, study.scored
+    out = {"customers": Estimate(float(len(scored)), unit="customers")}
     for row in segments.to_dict("records"):
         for measure in ("share", "revenue_share"):
-            metrics[_key(measure, str(row["segment"]))] = Estimate(
+            out[_key(measure, str(row["segment"]))] = Estimate(
                 float(row[measure]), float(row[f"{measure}_low"]), float(row[f"{measure}_high"]), LEVEL, "share"
             )
     names = _quiet(segments, scored)
     if names:
         count = int(scored["segment"].isin(names).sum())
-        metrics["quiet_share"] = Estimate(count / len(scored), *wilson(count, len(scored), LEVEL), LEVEL, "share")
-    return metrics
+        out["quiet_share"] = Estimate(count / len(scored), *wilson(count, len(scored), LEVEL), LEVEL, "share")
+    return out
 
 
-def method_of(params: Params, form: Format, as_of: dt.date, earlier: dt.date | None) -> Method:
-    """Return how it was done, and what it cannot say."""
+def warnings(study: Study) -> tuple[str, ...]:
+    """What a reader must know before acting."""
+    if study.scored["f_score"].nunique() == 1:
+        return ("Every customer has the same number of occasions, so frequency tells nobody apart.",)
+    return ()
+
+
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        "Segments describe the past; they do not predict.",
+        "A score is a place among today's customers, so a customer's score can change because others changed.",
+        "Spend and revenue are net of what came back on the day of a purchase, not of what came back later; they are not profit.",
+    )
+
+
+def method(study: Study) -> Method:
+    """How it was done."""
+    params, form, earlier = study.params, study.context.form, study.earlier
     compared = f", compared with {form.day(earlier)}" if earlier else ""
     return Method(
-        f"Scores from 1 to {params.bins} as of {form.day(as_of)}{compared}, after Hughes (1994), on the statistics of Fader, "
+        f"Scores from 1 to {params.bins} as of {form.day(study.context.as_of)}{compared}, after Hughes (1994), on the statistics of Fader, "
         "Hardie and Lee (2005).",
         (
             "Scores of occasions and spend count from the lowest, scores of recency from the latest; equal values are never split.",

@@ -1,3 +1,5 @@
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,11 @@ from crmlab.analyses import rfm
 from crmlab.analyses.rfm import charts as rfm_charts
 from crmlab.analyses.rfm import tables as rfm_tables
 from crmlab.analyses.rfm.segments import level, segment_of, segment_table
+from crmlab.analyses.rfm.study import Study
 from crmlab.errors import DataError, ParameterError
 from crmlab.page.format import Format
 from crmlab.page.groups import small_groups
+from crmlab.page.result import Context
 
 
 @pytest.fixture(scope="module")
@@ -137,16 +141,30 @@ def test_grid_adds_up_and_hides_small_cells(values, bins, min_group):
     assert all(sizes[(row.r_score, row.f_score)] < row.fewer_than for row in hidden.itertuples())
 
 
+def parts(scored=None, bins=5, min_group=5, moves=None):
+    """A study of given parts."""
+    day = dt.date(2024, 1, 1)
+    return Study(
+        context=Context("own", "Own", day, day, form=Format("EUR")),
+        params=rfm.Params(bins=bins, min_group=min_group),
+        scored=scored,
+        segments=None if scored is None or "segment" not in scored else segment_table(scored, min_group),
+        earlier=day,
+        moves=moves,
+    )
+
+
 @settings(deadline=None, max_examples=40)
 @given(rows, st.integers(2, 6), st.integers(2, 8))
 def test_tables_hide_small_groups(values, bins, min_group):
     scored = rfm.segmented(summary(*map(list, zip(*values, strict=True))), bins)
-    segments = segment_table(scored, min_group)
-    rules = rfm_tables.rules_shown(scored, segments, bins, min_group, Format()).frame
+    study = parts(scored, bins, min_group)
+    segments = study.segments
+    rules = rfm_tables.rules_table(study).frame
     shown = rules["customers"].dropna()
     assert not ((shown > 0) & (shown < min_group)).any()
     assert set(shown[shown > 0].index) == set(rules.index[rules["segment"].isin(segments["segment"])])
-    cuts = rfm_tables.cuts_shown(scored, bins, min_group, Format()).frame
+    cuts = rfm_tables.cuts_table(study).frame
     for name in ("days", "occasions", "spend"):
         counts = cuts[f"{name}_customers"]
         told = counts.map(lambda value: isinstance(value, str))
@@ -156,7 +174,7 @@ def test_tables_hide_small_groups(values, bins, min_group):
 
 def test_cuts_leave_the_ends_of_single_customers_open():
     scored = rfm.score(summary(range(100), range(1, 101), range(100)), 5)
-    cuts = rfm_tables.cuts_shown(scored, 5, 5, Format("EUR")).frame.set_index("score")
+    cuts = rfm_tables.cuts_table(parts(scored)).frame.set_index("score")
     assert cuts["days"].tolist() == ["up to 19", "20 to 39", "40 to 59", "60 to 79", "80 or more"]
     assert cuts["occasions"].tolist() == ["81 or more", "61 to 80", "41 to 60", "21 to 40", "up to 20"]
     assert cuts.loc[1, "spend"] == "up to €19.00"
@@ -168,7 +186,7 @@ def moves_of(pairs):
 
 def test_small_moves_are_one_row():
     moves = moves_of([("Loyal", "Champions", 40), ("Loyal", "Loyal", 60), ("Loyal", "At risk", 3), ("Lost", "New", 4)])
-    frame = rfm_tables.moves_shown(moves, Format(), pd.Timestamp("2024-01-01"), 5).frame
+    frame = rfm_tables.moves_table(parts(moves=moves)).frame
     assert frame["customers"].tolist() == [40, 7]
     assert frame["segment_before"].tolist() == ["Loyal", "Other moves"]
     assert frame["share"].iloc[0] == 40 / 103

@@ -1,0 +1,88 @@
+"""The segments of a history, how the base came to them from an earlier day, and the list of customers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crmlab.analyses.rfm.segments import movement, segment_table, segmented
+from crmlab.errors import DataError, ParameterError
+from crmlab.page.result import Context, Output
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crmlab.analyses.rfm.params import Params
+    from crmlab.history.past import History
+
+__all__ = ["Study", "study"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of segments shows.
+
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    scored : DataFrame
+        One row per customer with scores and segment, and ``segment_before`` where there is an earlier day.
+    segments : DataFrame
+        One row per segment that is shown, by revenue.
+    earlier : datetime.date or None
+        The day compared with; None where the history is too short for one.
+    moves : DataFrame or None
+        Customers by segment then and now.
+    """
+
+    context: Context
+    params: Params
+    scored: pd.DataFrame
+    segments: pd.DataFrame
+    earlier: dt.date | None
+    moves: pd.DataFrame | None
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """The list of customers."""
+        columns = ["customer_id", "segment", "r_score", "f_score", "m_score", "days_since_last", "occasions", "total_spend"]
+        columns += ["first_occasion", "last_occasion", *(["segment_before"] if self.moves is not None else [])]
+        return {"customers": Output("Customer list with scores and segment", self.scored[columns], ("customer_id",))}
+
+
+def study(history: History, params: Params) -> Study:
+    """Score, segment and value the customer base.
+
+    Raises
+    ------
+    ParameterError
+        ``compare_to`` is outside the history.
+    DataError
+        No customer has a purchase occasion.
+    """
+    scored = segmented(history.summary(), params.bins)
+    if scored.empty:
+        raise DataError.too_little("rfm", "at least one customer with a purchase", "none")
+    segments = segment_table(scored, params.min_group)
+    earlier, moves = _earlier(params, history.first, history.as_of), None
+    if earlier is not None:
+        before = segmented(history.earlier(earlier).summary(), params.bins)[["customer_id", "segment"]]
+        scored = scored.merge(before.rename(columns={"segment": "segment_before"}), "left", "customer_id")
+        moves = movement(scored)
+    return Study(
+        context=history.context(len(scored)), params=params, scored=scored, segments=segments, earlier=earlier, moves=moves
+    )
+
+
+def _earlier(params: Params, first: dt.date, end: dt.date) -> dt.date | None:
+    if params.compare_to is None:
+        return end - dt.timedelta(days=91) if (end - first).days >= 182 else None
+    chosen = dt.date.fromisoformat(params.compare_to)
+    if chosen >= end:
+        raise ParameterError.dates_out_of_order("compare_to", chosen, "as_of", end)
+    if chosen < first:
+        raise ParameterError.compare_to_outside(chosen, first, end)
+    return chosen

@@ -1,0 +1,190 @@
+"""An order history as it was known on a day: the only way to look at a data set, so that nothing later can be seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crmlab.history.context import contactable, form_of, margin_known
+from crmlab.history.customers import customer_summary, gaps, occasion_days
+from crmlab.history.orders import history
+from crmlab.page.result import Context
+
+if TYPE_CHECKING:
+    import ibis
+    import pandas as pd
+
+    from crmlab.data.dataset import Dataset
+    from crmlab.page.format import Format
+
+__all__ = ["DATED", "History"]
+
+# Tables whose rows have a day, and the column that says it. Of a customer without the day of the first contact, nothing is known
+# that would leave them out; products and cells are plans, which may be known before they come true.
+DATED = {
+    "orders": "ordered_at",
+    "order_lines": "ordered_at",
+    "customers": "acquired_at",
+    "contacts": "contacted_at",
+    "responses": "responded_at",
+}
+
+
+class History:
+    """A data set with the rows of no later day than ``as_of``.
+
+    Parameters
+    ----------
+    data : Dataset
+    as_of : date or ISO date, optional
+        Last day, inclusive; default: the day of the last order.
+
+    Attributes
+    ----------
+    first, as_of : datetime.date
+        The first day with an order, and the last day that is known. Asked of the engine once.
+    data : Dataset
+        The data set, cut off: for steps that take one.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last.
+    DataError
+        There are no orders.
+
+    Examples
+    --------
+    >>> import crmlab
+    >>> past = History(crmlab.open_dataset("cdnow_sample"), "1997-09-30")
+    >>> past.first.isoformat(), past.as_of.isoformat(), past.lines
+    ('1997-01-01', '1997-09-30', None)
+    >>> past.orders["ordered_at"].max().execute().date() <= past.as_of
+    True
+    """
+
+    def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
+        self.first, self.as_of = history(data.orders, as_of)
+        self.data = replace(data, _tables={name: _between(data.table(name), name, None, self.as_of) for name in data.tables})
+        self._whole = data
+        self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    @property
+    def orders(self) -> ibis.Table:
+        """The orders."""
+        return self.data.orders
+
+    @property
+    def lines(self) -> ibis.Table | None:
+        """The order lines; None where the data set has none."""
+        return self._table("order_lines")
+
+    @property
+    def products(self) -> ibis.Table | None:
+        """The products."""
+        return self._table("products")
+
+    @property
+    def customers(self) -> ibis.Table | None:
+        """The customers, those won later left out."""
+        return self._table("customers")
+
+    @property
+    def cells(self) -> ibis.Table | None:
+        """The test cells, planned ones too."""
+        return self._table("cells")
+
+    @property
+    def contacts(self) -> ibis.Table | None:
+        """The contacts."""
+        return self._table("contacts")
+
+    @property
+    def responses(self) -> ibis.Table | None:
+        """The responses."""
+        return self._table("responses")
+
+    @property
+    def days(self) -> int:
+        """Length of the history, first and last day included."""
+        return (self.as_of - self.first).days + 1
+
+    def summary(self, unit: str = "day", start: dt.date | None = None) -> pd.DataFrame:
+        """One row per customer, ordered by customer_id; as of :func:`~crmlab.history.customers.customer_summary`. A copy."""
+        return self._kept(
+            ("summary", unit, start), lambda: customer_summary(self.orders, self.as_of, start, unit), "customer_id"
+        )
+
+    def occasions(self) -> pd.DataFrame:
+        """Customer-days, and which are purchase occasions: as of :func:`~crmlab.history.customers.occasion_days`. A copy."""
+        return self._kept(("occasions",), lambda: occasion_days(self.orders), "customer_id", "day")
+
+    def gaps(self) -> pd.DataFrame:
+        """How long after each occasion the next came: as of :func:`~crmlab.history.customers.gaps`. A copy."""
+        return self._kept(("gaps",), lambda: gaps(self.orders, self.as_of), "customer_id", "number")
+
+    def margin(self, given: float | None) -> tuple[float, str, float]:
+        """Gross margin, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
+        return margin_known(self.data, self.as_of, given)
+
+    def contactable(self, customer_ids: pd.Series) -> list[str]:
+        """Whether customers may be contacted: as of :func:`~crmlab.history.context.contactable`."""
+        return contactable(self.data, customer_ids)
+
+    @cached_property
+    def form(self) -> Format:
+        """How numbers of the data set are written."""
+        return form_of(self.data)
+
+    def context(self, customers: int | None = None) -> Context:
+        """What a page is about: data set, days, customers."""
+        return Context(self.data.name, self.data.title, self.as_of, self.first, customers, self.form)
+
+    def earlier(self, day: dt.date | str) -> History:
+        """The same history as it was known on an earlier day, for backtests."""
+        return History(self.data, day)
+
+    def after(self, days: int | None = None) -> Dataset:
+        """What came after ``as_of``, for outcomes: the only door to the future.
+
+        Parameters
+        ----------
+        days : int, optional
+            How many days after ``as_of``; default: all that the data set holds.
+        """
+        last = None if days is None else self.as_of + dt.timedelta(days=days)
+        tables = {
+            name: _between(self._whole.table(name), name, self.as_of + dt.timedelta(days=1), last)
+            for name in self._whole.tables
+            if name in DATED
+        }
+        return replace(self._whole, _tables=tables)
+
+    def _table(self, name: str) -> ibis.Table | None:
+        return self.data.table(name) if name in self.data.tables else None
+
+    def _kept(self, key: tuple[object, ...], reduce: Callable[[], ibis.Table], *order: str) -> pd.DataFrame:
+        """A reduction is asked for once; whoever changes a frame changes a copy."""
+        if key not in self._frames:
+            self._frames[key] = reduce().to_pandas().sort_values(list(order), ignore_index=True)
+        return self._frames[key].copy()
+
+
+def _between(table: ibis.Table, name: str, first: dt.date | None, last: dt.date | None) -> ibis.Table:
+    """The rows of some days, both ends included; a table without days, or without the column that says them, whole."""
+    import ibis
+
+    column = DATED.get(name)
+    if column is None or column not in table.columns:
+        return table
+    moment = table[column]
+    kind = "date" if moment.type().is_date() else "timestamp"
+    if first is not None:
+        table = table.filter(moment >= ibis.literal(first, type="date").cast(kind))
+    if last is not None and last < dt.date.max:
+        known = moment < ibis.literal(last + dt.timedelta(days=1), type="date").cast(kind)
+        table = table.filter(known | moment.isnull() if name == "customers" else known)
+    return table
