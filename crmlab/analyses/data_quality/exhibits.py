@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from crmlab.page.format import DASH, Format
+from crmlab.page.format import DASH
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from crmlab.data.dataset import Dataset
+    from crmlab.analyses.data_quality.study import Study
 
 __all__ = [
     "WEEKLY_FROM",
-    "amounts_shown",
-    "coverage_shown",
-    "examples_shown",
-    "largest_shown",
+    "amounts_table",
+    "coverage_table",
+    "examples_table",
+    "largest_table",
     "orders_by_period",
     "orders_chart",
-    "read_shown",
-    "rules_shown",
+    "read_table",
+    "rules_table",
 ]
 
 
@@ -32,20 +32,22 @@ WEEKLY_FROM = 120  # days of history from which on bars are weeks, not days
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
-def read_shown(read: pd.DataFrame, form: Format) -> Table:
+def read_table(study: Study) -> Table:
     """What became of the rows."""
-    shown = read.assign(table=read["table"].str.replace("_", " "))
+    shown = study.read.assign(table=study.read["table"].str.replace("_", " "))
     columns = {
         "fate": Column("What became of rows"),
         "table": Column("Table"),
         "rows": Column("Rows", "count"),
         "share": Column("Share", "share"),
     }
-    return Table("Every row that was read, by what became of it. Counts of all rows, not estimates.", shown, columns, form)
+    caption = "Every row that was read, by what became of it. Counts of all rows, not estimates."
+    return Table(caption, shown, columns, study.context.form)
 
 
-def amounts_shown(amounts: pd.DataFrame, form: Format) -> Table:
+def amounts_table(study: Study) -> Table:
     """How the amounts add up."""
+    amounts = study.amounts
     total = amounts["part"] == ""
     shown = amounts[["rows", "unit"]].assign(
         what=(amounts["total"].str[:1].str.upper() + amounts["total"].str[1:]).where(total, f"{DASH} " + amounts["part"]),
@@ -63,11 +65,12 @@ def amounts_shown(amounts: pd.DataFrame, form: Format) -> Table:
         "The parts under each total make that total, exactly: counts and sums, not estimates. Customers without any purchase "
         "occasion are in no other report."
     )
-    return Table(caption, shown[list(columns)], columns, form)
+    return Table(caption, shown[list(columns)], columns, study.context.form)
 
 
-def rules_shown(rules: pd.DataFrame, form: Format) -> Table:
+def rules_table(study: Study) -> Table:
     """What the rules found: breaches first, the grave before the others."""
+    rules = study.rules
     found = rules.assign(clean=rules["broken"] == 0, minor=~rules["grave"].astype(bool), less=-rules["share"])
     found = found.sort_values(["clean", "minor", "less"], kind="stable", ignore_index=True)
     shown = found.drop(columns=["clean", "minor", "less"]).assign(
@@ -82,25 +85,25 @@ def rules_shown(rules: pd.DataFrame, form: Format) -> Table:
         "share": Column("Share", "share"),
     }
     caption = "The rules, and how many rows break each, breaches first. Counts of all rows to the last day, not estimates."
-    return Table(caption, shown, columns, form)
+    return Table(caption, shown, columns, study.context.form)
 
 
-def examples_shown(read: pd.DataFrame, rules: pd.DataFrame) -> Table:
+def examples_table(study: Study) -> Table:
     """Rows that were dropped, and rows that broke rules."""
     import pandas as pd
 
+    read, rules = study.read, study.rules
     dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]]
     broken = rules[rules["examples"] != ""].rename(columns={"says": "what"})[["what", "examples"]]
     broken = broken.assign(what="not so: " + broken["what"].astype(str))
     columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines")}
-    return Table(
-        "Examples of rows dropped and of rules broken, with ids only.", pd.concat([dropped, broken], ignore_index=True), columns
-    )
+    caption = "Examples of rows dropped and of rules broken, with ids only."
+    return Table(caption, pd.concat([dropped, broken], ignore_index=True), columns)
 
 
-def largest_shown(largest: pd.DataFrame, form: Format) -> Table:
+def largest_table(study: Study) -> Table:
     """The largest orders; what came back of them where order lines tell."""
-    shown = largest.assign(cancelled=["yes" if value else "no" for value in largest["cancelled"]])
+    shown = study.largest.assign(cancelled=["yes" if value else "no" for value in study.largest["cancelled"]])
     columns = {
         "order_id": Column("Order"),
         "customer_id": Column("Customer"),
@@ -113,13 +116,14 @@ def largest_shown(largest: pd.DataFrame, form: Format) -> Table:
     if shown["returned"].notna().any():
         columns["returned"] = Column("Came back", "amount")
         caption += " Came back: what the customer later returned of the same products."
-    return Table(caption, shown, columns, form)
+    return Table(caption, shown, columns, study.context.form)
 
 
-def coverage_shown(data: Dataset, days: pd.DataFrame, summary: pd.DataFrame, form: Format) -> Table:
+def coverage_table(study: Study) -> Table:
     """What the history covers."""
     import pandas as pd
 
+    days, form = study.days, study.context.form
     bought = days.loc[days["orders"] > 0, "day"]
     gaps = bought.diff().dt.days.fillna(1) - 1
     longest = int(gaps.max()) if len(gaps) else 0
@@ -127,7 +131,7 @@ def coverage_shown(data: Dataset, days: pd.DataFrame, summary: pd.DataFrame, for
     seen = set(bought.dt.day_of_week)
     closed = [name for i, name in enumerate(_WEEKDAYS) if i not in seen] if len(days) > 28 else []
     rows = [
-        ("Currency", data.currency or "not named"),
+        ("Currency", study.descriptor.currency or "not named"),
         ("First day", form.day(days["day"].iloc[0])),
         ("Last day", form.day(days["day"].iloc[-1])),
         ("Length in days", form.count(len(days))),
@@ -135,15 +139,14 @@ def coverage_shown(data: Dataset, days: pd.DataFrame, summary: pd.DataFrame, for
         ("Longest gap in days", f"{form.count(longest)}{around}"),
         ("Weekdays never seen", ", ".join(closed) or "none"),
         ("Orders", form.count(float(days["orders"].sum()))),
-        ("Customers with a purchase", form.count(len(summary))),
-        ("Purchase occasions", form.count(float(summary["occasions"].sum()))),
-        ("Tables", ", ".join(name.replace("_", " ") for name in data.tables)),
-        ("Definition of a customer", data.descriptor.customer),
+        ("Customers with a purchase", form.count(study.context.customers)),
+        ("Purchase occasions", form.count(study.occasions)),
+        ("Tables", ", ".join(name.replace("_", " ") for name in study.tables)),
+        ("Definition of a customer", study.descriptor.customer),
     ]
     frame = pd.DataFrame(rows, columns=["item", "value"])
-    return Table(
-        "The history in figures: counts, not estimates.", frame, {"item": Column("What"), "value": Column("Value")}, form
-    )
+    columns = {"item": Column("What"), "value": Column("Value")}
+    return Table("The history in figures: counts, not estimates.", frame, columns, form)
 
 
 def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:
@@ -167,11 +170,11 @@ def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(whole=frame["days"] == (7 if weekly else 1))
 
 
-def orders_chart(days: pd.DataFrame, form: Format) -> Chart:
+def orders_chart(study: Study) -> Chart:
     """Orders per week or day; periods that the ends of the history cut would look like a fall and are left out."""
-    span = len(days)
+    form, span = study.context.form, len(study.days)
     unit = "week" if span > WEEKLY_FROM else "day"
-    frame = orders_by_period(days)
+    frame = orders_by_period(study.days)
     whole = frame[frame["whole"]]
     empty = whole[whole["orders"] == 0]
 

@@ -6,13 +6,11 @@ set's ledger, not here. A rule says what it counts (lines, orders, customers, pr
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crmlab.history.customers import occasion_days
-from crmlab.history.orders import as_orders, between
 
 if TYPE_CHECKING:
     import ibis
@@ -55,7 +53,7 @@ class Check:
         return self.broken / self.checked if self.checked else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """One rule: what it says, which tables it needs, how grave a breach is, and what breaks it.
 
@@ -68,7 +66,7 @@ class Rule:
     says: str
     unit: str
     needs: tuple[str, ...]
-    grave: bool
+    grave: bool = False
     base: Callable[[Dataset], Any]
     broken: Callable[[Dataset], ibis.Table | None]
 
@@ -272,99 +270,137 @@ def _different_sums(data: Dataset) -> ibis.Table:
 
 
 RULES = (
-    Rule("Duplicates", "No two lines are the same in every column", "lines", _LINES, False, _lines, _duplicates),
     Rule(
-        "Repeated orders",
-        "No customer has two orders of the same time and amount",
-        "orders",
-        _ORDERS,
-        False,
-        _orders,
-        _repeated_orders,
-    ),
-    Rule("One row per order", "Every order is there once", "orders", _ORDERS, False, _orders, _repeated_ids),
-    Rule("One time per order", "All lines of an order carry one time", "orders", _LINES, False, _line_orders, _split_orders),
-    Rule("One customer per order", "An order belongs to one customer", "orders", _ORDERS, True, _order_ids, _shared_orders),
-    Rule("Possible dates", f"No order is older than {EARLIEST}", "orders", _ORDERS, True, _orders, _too_early),
-    Rule("Signs agree", "Quantity and amount have the same sign", "lines", _LINES, True, _lines, _wrong_sign),
-    Rule("Quantity", "No line has a quantity of 0", "lines", _LINES, False, _lines, _no_quantity),
-    Rule("Free lines", "No line is free of charge", "lines", _LINES, False, _lines, _free_lines),
-    Rule(
-        "Usual prices",
-        f"No price is over {FAR_FROM_MEDIAN} times its product's median, or under a tenth of it",
-        "lines",
-        _LINES,
-        False,
-        _lines,
-        _strange_prices,
+        name="Duplicates",
+        says="No two lines are the same in every column",
+        unit="lines",
+        needs=_LINES,
+        base=_lines,
+        broken=_duplicates,
     ),
     Rule(
-        "Returns",
-        "What is returned was bought before, in this history",
-        "return lines",
-        _LINES,
-        False,
-        _returned_lines,
-        _returns_without_purchase,
+        name="Repeated orders",
+        says="No customer has two orders of the same time and amount",
+        unit="orders",
+        needs=_ORDERS,
+        base=_orders,
+        broken=_repeated_orders,
     ),
     Rule(
-        "Customers who bought",
-        "Everyone with orders has a purchase occasion",
-        "customers",
-        _ORDERS,
-        False,
-        _buyers,
-        lambda data: without_occasion(data.orders),
-    ),
-    Rule("Names", "Every product has a name", "products", ("products",), False, _products, _unnamed),
-    Rule(
-        "Known products",
-        "Every product sold is in the products table",
-        "products",
-        ("order_lines", "products"),
-        True,
-        _sold_products,
-        _unknown_products,
+        name="One row per order",
+        says="Every order is there once",
+        unit="orders",
+        needs=_ORDERS,
+        base=_orders,
+        broken=_repeated_ids,
     ),
     Rule(
-        "Known customers",
-        "Everyone who ordered is in the customers table",
-        "customers",
-        ("orders", "customers"),
-        True,
-        _buyers,
-        _unknown_customers,
+        name="One time per order",
+        says="All lines of an order carry one time",
+        unit="orders",
+        needs=_LINES,
+        base=_line_orders,
+        broken=_split_orders,
     ),
     Rule(
-        "Won before bought",
-        "Nobody ordered before being won",
-        "customers",
-        ("orders", "customers"),
-        False,
-        _won_count,
-        _bought_before_won,
+        name="One customer per order",
+        says="An order belongs to one customer",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=_order_ids,
+        broken=_shared_orders,
     ),
     Rule(
-        "Sums agree",
-        "An order adds up to its lines",
-        "orders",
-        ("orders", "order_lines"),
-        True,
-        lambda data: _order_sums(data).count(),
-        _different_sums,
+        name="Possible dates",
+        says=f"No order is older than {EARLIEST}",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=_orders,
+        broken=_too_early,
+    ),
+    Rule(
+        name="Signs agree",
+        says="Quantity and amount have the same sign",
+        unit="lines",
+        needs=_LINES,
+        grave=True,
+        base=_lines,
+        broken=_wrong_sign,
+    ),
+    Rule(name="Quantity", says="No line has a quantity of 0", unit="lines", needs=_LINES, base=_lines, broken=_no_quantity),
+    Rule(name="Free lines", says="No line is free of charge", unit="lines", needs=_LINES, base=_lines, broken=_free_lines),
+    Rule(
+        name="Usual prices",
+        says=f"No price is over {FAR_FROM_MEDIAN} times its product's median, or under a tenth of it",
+        unit="lines",
+        needs=_LINES,
+        base=_lines,
+        broken=_strange_prices,
+    ),
+    Rule(
+        name="Returns",
+        says="What is returned was bought before, in this history",
+        unit="return lines",
+        needs=_LINES,
+        base=_returned_lines,
+        broken=_returns_without_purchase,
+    ),
+    Rule(
+        name="Customers who bought",
+        says="Everyone with orders has a purchase occasion",
+        unit="customers",
+        needs=_ORDERS,
+        base=_buyers,
+        broken=lambda data: without_occasion(data.orders),
+    ),
+    Rule(name="Names", says="Every product has a name", unit="products", needs=("products",), base=_products, broken=_unnamed),
+    Rule(
+        name="Known products",
+        says="Every product sold is in the products table",
+        unit="products",
+        needs=("order_lines", "products"),
+        grave=True,
+        base=_sold_products,
+        broken=_unknown_products,
+    ),
+    Rule(
+        name="Known customers",
+        says="Everyone who ordered is in the customers table",
+        unit="customers",
+        needs=("orders", "customers"),
+        grave=True,
+        base=_buyers,
+        broken=_unknown_customers,
+    ),
+    Rule(
+        name="Won before bought",
+        says="Nobody ordered before being won",
+        unit="customers",
+        needs=("orders", "customers"),
+        base=_won_count,
+        broken=_bought_before_won,
+    ),
+    Rule(
+        name="Sums agree",
+        says="An order adds up to its lines",
+        unit="orders",
+        needs=("orders", "order_lines"),
+        grave=True,
+        base=lambda data: _order_sums(data).count(),
+        broken=_different_sums,
     ),
 )
 
 
-def amounts(orders: ibis.Table | pd.DataFrame, as_of: dt.date | None = None) -> ibis.Table:
+def amounts(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     """Add up orders by what they are to customer summaries: spend on occasions, returned, of customers without occasion.
 
     Parameters
     ----------
     orders : ibis.Table or DataFrame
         Canonical orders.
-    as_of : date, optional
-        Last day of history, inclusive; default: all orders.
 
     Returns
     -------
@@ -386,7 +422,7 @@ def amounts(orders: ibis.Table | pd.DataFrame, as_of: dt.date | None = None) -> 
     """
     import ibis
 
-    days = occasion_days(between(as_orders(orders), None, as_of))
+    days = occasion_days(orders)
     counted = days.mutate(
         bought=ibis.ifelse(days["is_occasion"], days["spend"], None),
         back=ibis.ifelse(days["is_occasion"], None, days["spend"]),

@@ -1,24 +1,33 @@
-"""The report: what was worked out, put on one page."""
+"""The report: a study of data quality, put on one page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.data_quality import exhibits as views
+from crmlab.analyses.data_quality import exhibits, words
 from crmlab.analyses.data_quality.params import Params
-from crmlab.analyses.data_quality.study import amounts_table, judge, largest_of, ledger_table, orders_by_day, rules_table
-from crmlab.analyses.data_quality.words import findings_of, method_of, metrics_of
-from crmlab.history.context import context_of
-from crmlab.history.customers import customer_summary
-from crmlab.page.result import Result
+from crmlab.analyses.data_quality.study import study
+from crmlab.history.past import History
+from crmlab.page.exhibits import Exhibits, page
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.page.result import Result
 
-__all__ = ["NEEDS", "run"]
-
+__all__ = ["EXHIBITS", "NEEDS", "run"]
 
 NEEDS = ("orders",)
+EXHIBITS = Exhibits(
+    tables={
+        "read": exhibits.read_table,
+        "amounts": exhibits.amounts_table,
+        "rules": exhibits.rules_table,
+        "examples": exhibits.examples_table,
+        "largest": exhibits.largest_table,
+        "coverage": exhibits.coverage_table,
+    },
+    charts={"orders": exhibits.orders_chart},
+)
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
@@ -40,36 +49,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     ParameterError
         ``as_of`` is outside the history.
     """
-    context = context_of(data, params.as_of)
-    form = context.form
-    summary = customer_summary(data.orders, context.as_of).to_pandas()
-    context = context_of(data, params.as_of, len(summary))
-    read = ledger_table(data)
-    rules = rules_table(data, as_of=context.as_of)
-    days = orders_by_day(data, context.first_day, context.as_of)
-    largest = largest_of(data, params, context.as_of)
-    length = (context.as_of - context.first_day).days + 1
-    verdict, reasons = judge(read, rules, length)
-    metrics = metrics_of(data, read, rules, largest, summary, params)
-    return Result(
-        title="Can we rely on this data?",
-        context=context,
-        params=params,
-        findings=findings_of(verdict, read, largest, len(summary), length, metrics, params, form),
-        metrics=metrics,
-        tables={
-            "read": views.read_shown(read, form),
-            "amounts": views.amounts_shown(amounts_table(data, context.as_of), form),
-            "rules": views.rules_shown(rules, form),
-            "examples": views.examples_shown(read, rules),
-            "largest": views.largest_shown(largest, form),
-            "coverage": views.coverage_shown(data, days, summary, form),
-        },
-        charts={"orders": views.orders_chart(days, form)},
-        method=method_of(data, form),
-        warnings=reasons,
-        limits=(
-            "Rules find what is impossible or unusual; they do not find an amount that is wrong but plausible.",
-            f"Definition of a customer: {data.descriptor.customer}. One person with two ids counts twice.",
-        ),
-    )
+    return page(study(History(data, params.as_of), params), EXHIBITS, words)

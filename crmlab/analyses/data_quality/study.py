@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.analyses.data_quality.params import Params
 from crmlab.analyses.data_quality.reductions import RULES, amounts, largest_orders
 from crmlab.data.reading.cleaning import REASONS
-from crmlab.history.context import known_by
-from crmlab.history.orders import between, daily
-from crmlab.page.format import Format
+from crmlab.history.customers import customer_summary
+from crmlab.history.orders import daily
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
 
+    from crmlab.analyses.data_quality.params import Params
     from crmlab.data.dataset import Dataset
+    from crmlab.data.descriptor import Descriptor
+    from crmlab.history.past import History
 
 __all__ = [
     "DROPPED_CARE",
     "DROPPED_STOP",
     "GRAVE_CARE",
     "SHORT_HISTORY",
-    "amounts_table",
+    "Study",
+    "Verdict",
+    "amounts_by_part",
+    "breaches",
     "judge",
     "largest_of",
-    "ledger_table",
     "orders_by_day",
-    "rules_table",
+    "rows_by_fate",
+    "study",
 ]
 
 
@@ -38,53 +46,135 @@ GRAVE_CARE = 0.01  # share of rows that break a grave rule
 SHORT_HISTORY = 90  # days
 
 
-def judge(read: pd.DataFrame, rules: pd.DataFrame, days: int) -> tuple[str, tuple[str, ...]]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """What the bounds of this module find against a data set.
+
+    Attributes
+    ----------
+    stop, care : DataFrame
+        Rows of :func:`rows_by_fate` that cannot be used, too many of them to go on, or many.
+    grave : DataFrame
+        Grave rules of :func:`breaches` that are broken too often.
+    short : bool
+        Whether the history is short.
+    """
+
+    stop: pd.DataFrame
+    care: pd.DataFrame
+    grave: pd.DataFrame
+    short: bool
+
+    @property
+    def words(self) -> str:
+        """Good, Usable with care, or Not usable yet."""
+        if len(self.stop):
+            return "Not usable yet"
+        return "Usable with care" if len(self.care) or len(self.grave) or self.short else "Good"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of data quality shows.
+
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    descriptor : Descriptor
+        The rules by which the data set was read.
+    tables : tuple of str
+        Names of the tables that it has.
+    read : DataFrame
+        What became of every row that was read, of :func:`rows_by_fate`.
+    amounts : DataFrame
+        Totals and their parts, of :func:`amounts_by_part`.
+    rules : DataFrame
+        What the rules found, of :func:`breaches`.
+    largest : DataFrame
+        The largest orders, of :func:`largest_of`.
+    days : DataFrame
+        day and orders, every day of the history.
+    occasions, stale : int
+        Purchase occasions, and customers whose last one is long ago.
+    """
+
+    context: Context
+    params: Params
+    descriptor: Descriptor
+    tables: tuple[str, ...]
+    read: pd.DataFrame
+    amounts: pd.DataFrame
+    rules: pd.DataFrame
+    largest: pd.DataFrame
+    days: pd.DataFrame
+    occasions: int
+    stale: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict from the bounds of this module."""
+        return judge(self.read, self.rules, len(self.days))
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """No lists."""
+        return {}
+
+
+def study(history: History, params: Params) -> Study:
+    """Count what a data set holds, what was left out, and what would move results."""
+    last = _last_occasions(history)
+    return Study(
+        context=history.context(len(last)),
+        params=params,
+        descriptor=history.data.descriptor,
+        tables=history.data.tables,
+        read=rows_by_fate(history.data),
+        amounts=amounts_by_part(history),
+        rules=breaches(history),
+        largest=largest_of(history, params.largest),
+        days=orders_by_day(history),
+        occasions=int(last["occasions"].sum()),
+        stale=int((last["days_ago"] > params.stale_after).sum()),
+    )
+
+
+def judge(read: pd.DataFrame, rules: pd.DataFrame, days: int) -> Verdict:
     """Give the verdict from the bounds of this module.
 
     Parameters
     ----------
     read : DataFrame
-        As of :func:`ledger_table`.
+        As of :func:`rows_by_fate`.
     rules : DataFrame
-        As of :func:`rules_table`.
+        As of :func:`breaches`.
     days : int
         Length of history in days.
 
     Returns
     -------
-    (verdict, reasons)
-        "Good", "Usable with care" or "Not usable yet", and a sentence for each reason.
+    Verdict
     """
-    form = Format()
-    care: list[str] = []
-    stop: list[str] = []
-    unusable = read[read["reason"].isin(["unreadable", "no_customer"]) & read["share"].notna()]
-    for row in unusable.to_dict("records"):
-        words = f"{form.share(row['share'])} of the rows of {str(row['table']).replace('_', ' ')} were dropped: {REASONS[row['reason']]}."
-        if row["share"] >= DROPPED_STOP:
-            stop.append(words)
-        elif row["share"] >= DROPPED_CARE:
-            care.append(words)
-    for row in rules[rules["grave"] & (rules["share"] >= GRAVE_CARE)].to_dict("records"):
-        care.append(f"The rule “{row['says']}” is broken by {form.count(row['broken'])} rows ({form.share(row['share'])}).")
-    if days < SHORT_HISTORY:
-        care.append(f"The history is only {days} days long.")
-    if stop:
-        return "Not usable yet", (*stop, *care)
-    return ("Usable with care", tuple(care)) if care else ("Good", ())
+    lost = read[read["reason"].isin(["unreadable", "no_customer"]) & read["share"].notna()]
+    return Verdict(
+        stop=lost[lost["share"] >= DROPPED_STOP],
+        care=lost[(lost["share"] >= DROPPED_CARE) & (lost["share"] < DROPPED_STOP)],
+        grave=rules[rules["grave"] & (rules["share"] >= GRAVE_CARE)],
+        short=days < SHORT_HISTORY,
+    )
 
 
-def largest_of(data: Dataset, params: Params, as_of: dt.date) -> pd.DataFrame:
-    """Return the largest orders up to the last day, as they are shown."""
-    known = between(data.orders, None, as_of)
-    lines = between(data.order_lines, None, as_of) if "order_lines" in data.tables else None
-    frame = largest_orders(known, params.largest, lines).to_pandas()
-    total = float(known.filter(known["amount"] > 0)["amount"].sum().execute() or 0)
+def largest_of(history: History, n: int) -> pd.DataFrame:
+    """Return the largest orders, with their share of all sales."""
+    orders = history.orders
+    frame = largest_orders(orders, n, history.lines).to_pandas()
+    total = float(orders.filter(orders["amount"] > 0)["amount"].sum().execute() or 0)
     frame["amount"] = frame["amount"].astype(float)
     return frame.assign(share=frame["amount"] / total if total else float("nan"))
 
 
-def ledger_table(data: Dataset) -> pd.DataFrame:
+def rows_by_fate(data: Dataset) -> pd.DataFrame:
     """Say what became of every row that was read.
 
     Parameters
@@ -121,14 +211,14 @@ def ledger_table(data: Dataset) -> pd.DataFrame:
     return frame
 
 
-def amounts_table(data: Dataset, as_of: dt.date | None = None) -> pd.DataFrame:
+def amounts_by_part(history: History) -> pd.DataFrame:
     """Add up the amounts of every table and of its parts, so that nothing is lost on the way to customer summaries.
+
+    Orders of later days are one part, so that the parts make what was read.
 
     Parameters
     ----------
-    data : Dataset
-    as_of : date, optional
-        Last day of history, inclusive; default: all orders.
+    history : History
 
     Returns
     -------
@@ -139,43 +229,38 @@ def amounts_table(data: Dataset, as_of: dt.date | None = None) -> pd.DataFrame:
     import pandas as pd
 
     rows: list[tuple[str, str, int, str, Decimal]] = []
-    for table in dict.fromkeys(row.table for row in data.ledger):
-        found = [row for row in data.ledger if row.table == table]
-        if all(row.reason or row.amount is None for row in found):
+    ledger = history.data.ledger
+    for table in dict.fromkeys(row.table for row in ledger):
+        fates = [row for row in ledger if row.table == table]
+        if all(row.reason or row.amount is None for row in fates):
             continue  # a table without amounts, or one that follows from another
-        parts = [(REASONS[row.reason] if row.reason else "", row.rows, Decimal(row.amount or 0)) for row in found]
+        parts = [(REASONS[row.reason] if row.reason else "", row.rows, Decimal(row.amount or 0)) for row in fates]
         name = f"{table.replace('_', ' ')} read"
         rows.append((name, "", sum(part[1] for part in parts), "rows", sum((part[2] for part in parts), Decimal(0))))
         rows += [(name, f"dropped: {why}" if why else "kept", count, "rows", amount) for why, count, amount in parts]
-    orders = data.orders
-    whole = orders.aggregate(rows=orders.count(), amount=orders["amount"].sum()).to_pyarrow().to_pylist()[0]
-    found = amounts(orders, as_of).to_pyarrow().to_pylist()[0]
+    (known, sales), (later, more) = _total(history.orders), _total(history.after().orders)
+    found = amounts(history.orders).to_pyarrow().to_pylist()[0]
     name = "orders kept"
-    rows.append((name, "", whole["rows"], "orders", Decimal(whole["amount"] or 0)))
+    rows.append((name, "", known + later, "orders", sales + more))
     for part, count, unit, amount in (
         ("spent on purchase occasions", found["occasions"], "customer-days", found["spend"]),
         ("came back on other days", found["back_days"], "customer-days", found["returned"]),
         ("customers without any occasion", found["without"], "customers", found["without_amount"]),
     ):
         rows.append((name, part, int(count or 0), unit, Decimal(amount or 0)))
-    if as_of is not None:
-        later = orders.filter(orders["ordered_at"].date() > as_of)
-        after = later.aggregate(rows=later.count(), amount=later["amount"].sum()).to_pyarrow().to_pylist()[0]
-        if after["rows"]:
-            rows.append((name, "after the last day of history", after["rows"], "orders", Decimal(after["amount"])))
+    if later:
+        rows.append((name, "after the last day of history", later, "orders", more))
     return pd.DataFrame(rows, columns=["total", "part", "rows", "unit", "amount"])
 
 
-def rules_table(data: Dataset, examples: int = 3, as_of: dt.date | None = None) -> pd.DataFrame:
-    """Count the rows that break each rule.
+def breaches(history: History, examples: int = 3) -> pd.DataFrame:
+    """Count the rows that break each rule; rows of later days break none yet.
 
     Parameters
     ----------
-    data : Dataset
+    history : History
     examples : int
         Rows shown for each rule, with ids only.
-    as_of : date, optional
-        Last day of history, inclusive: rows of later days break no rule yet; default: all rows.
 
     Returns
     -------
@@ -185,10 +270,10 @@ def rules_table(data: Dataset, examples: int = 3, as_of: dt.date | None = None) 
     """
     import pandas as pd
 
-    known = data if as_of is None else known_by(data, as_of)
+    data = _with_every_customer(history)
     rows = []
     for rule in RULES:
-        check = rule.check(known, examples)
+        check = rule.check(data, examples)
         if check is None:
             continue
         rows.append(
@@ -206,13 +291,12 @@ def rules_table(data: Dataset, examples: int = 3, as_of: dt.date | None = None) 
     return pd.DataFrame(rows)
 
 
-def orders_by_day(data: Dataset, first: dt.date, last: dt.date) -> pd.DataFrame:
-    """Count the orders of every day from one to another, both included.
+def orders_by_day(history: History) -> pd.DataFrame:
+    """Count the orders of every day of the history.
 
     Parameters
     ----------
-    data : Dataset
-    first, last : date
+    history : History
 
     Returns
     -------
@@ -221,10 +305,34 @@ def orders_by_day(data: Dataset, first: dt.date, last: dt.date) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = daily(between(data.orders, first, last)).to_pandas()
+    found = daily(history.orders).to_pandas()
     counts = found.set_index(pd.to_datetime(found["day"]))["orders"]
-    days = pd.date_range(first, last, name="day")
+    days = pd.date_range(history.first, history.as_of, name="day")
     return counts.reindex(days, fill_value=0).rename_axis("day").reset_index()
+
+
+def _last_occasions(history: History) -> pd.DataFrame:
+    """Of each customer: occasions, and days_ago of the last one. The last day of history may be one without an order."""
+    import pandas as pd
+
+    summary = customer_summary(history.orders)
+    frame = summary.select("occasions", "last_occasion").to_pandas()
+    return frame.assign(days_ago=(pd.Timestamp(history.as_of) - pd.to_datetime(frame["last_occasion"])).dt.days)
+
+
+def _with_every_customer(history: History) -> Dataset:
+    """The history, and customers said to be won after it: one who ordered before that is no unknown customer, but a wrong day."""
+    data, customers = history.data, history.customers
+    if customers is None or "acquired_at" not in customers.columns:
+        return data
+    everyone = customers.union(history.after().customers)
+    return replace(data, _tables={name: everyone if name == "customers" else data.table(name) for name in data.tables})
+
+
+def _total(orders: ibis.Table) -> tuple[int, Decimal]:
+    """Number of orders, and what they add up to."""
+    found = orders.aggregate(rows=orders.count(), amount=orders["amount"].sum()).to_pyarrow().to_pylist()[0]
+    return int(found["rows"]), Decimal(found["amount"] or 0)
 
 
 def _example(row: Any) -> str:

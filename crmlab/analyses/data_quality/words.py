@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.data_quality.params import Params
 from crmlab.analyses.data_quality.study import DROPPED_CARE, GRAVE_CARE, SHORT_HISTORY
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.models.intervals import wilson
@@ -16,51 +14,76 @@ from crmlab.page.result import Estimate, Finding, Findings, Method
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crmlab.data.dataset import Dataset
+    from crmlab.analyses.data_quality.study import Study
 
-__all__ = ["findings_of", "method_of", "metrics_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "Can we rely on this data?"
 
 
-def findings_of(
-    verdict: str,
-    read: pd.DataFrame,
-    largest: pd.DataFrame,
-    customers: int,
-    length: int,
-    metrics: Mapping[str, Estimate],
-    params: Params,
-    form: Format,
-) -> Findings:
-    """Return the findings: the sentences that open the page."""
-    own = read[read["share"].notna()]
+def findings(study: Study) -> Findings:
+    """The sentences that open the page."""
+    found = [_rows_finding(study), *_stale_finding(study), *_largest_finding(study)]
+    return Findings(found)
+
+
+def _rows_finding(study: Study) -> Finding:
+    """The verdict, and how many rows were used."""
+    own, form = _own(study), study.context.form
     lost = own[own["reason"].notna()]
     rows = form.count(int(own["rows"].sum()))
+    words = f"all {rows} rows were used."
     if len(lost):
         why = lost.sort_values("rows", ascending=False, kind="stable").iloc[0]
         count = int(why["rows"])
         words = (
-            f"{form.share(metrics['rows_used_share'].value)} of {rows} rows were used. Most others: {REASONS[why['reason']]} "
+            f"{form.share(_used(study))} of {rows} rows were used. Most others: {REASONS[why['reason']]} "
             f"({form.count(count)} {'row' if count == 1 else 'rows'})."
         )
-    else:
-        words = f"all {rows} rows were used."
-    found = [Finding(verdict, words, "counted, not estimated", "rows_used_share")]
-    stale = metrics.get("stale_share")
-    if stale is not None:
-        text = f"of {form.count(customers)} customers last bought more than {params.stale_after} days ago."
-        if length <= params.stale_after:
-            text = (
-                f"of {form.count(customers)} customers last bought more than {params.stale_after} days ago: the history has only "
-                f"{form.count(length)} days, so it cannot tell."
-            )
-        interval = f"{form.interval(stale.low, stale.high, 'share')}; {form.share(LEVEL)} interval"
-        found.append(Finding(form.share(stale.value), text, interval if length > params.stale_after else "", "stale_share"))
-    if len(largest):
-        top = largest.iloc[0]
-        value = form.money(top["amount"])
-        words = f"is the largest order, {form.share(top['share'])} of all sales, {_fate(top, form)}.{_cancelled(largest, form)}"
-        found.append(Finding(value, words, "counted, not estimated", "largest_order"))
-    return Findings(found)
+    return Finding(study.verdict.words, words, "counted, not estimated", "rows_used_share")
+
+
+def _stale_finding(study: Study) -> list[Finding]:
+    """Customers who have not bought for long; says so where the history is too short to tell."""
+    stale, form, length = _stale(study), study.context.form, len(study.days)
+    if stale is None:
+        return []
+    after = study.params.stale_after
+    text = f"of {form.count(study.context.customers)} customers last bought more than {after} days ago"
+    if length <= after:
+        text += f": the history has only {form.count(length)} days, so it cannot tell."
+        return [Finding(form.share(stale.value), text, metric="stale_share")]
+    interval = f"{form.interval(stale.low, stale.high, 'share')}; {form.share(LEVEL)} interval"
+    return [Finding(form.share(stale.value), f"{text}.", interval, "stale_share")]
+
+
+def _largest_finding(study: Study) -> list[Finding]:
+    """The largest order, and what became of it."""
+    largest, form = study.largest, study.context.form
+    if largest.empty:
+        return []
+    top = largest.iloc[0]
+    words = f"is the largest order, {form.share(top['share'])} of all sales, {_fate(top, form)}.{_cancelled(largest, form)}"
+    return [Finding(form.money(top["amount"]), words, "counted, not estimated", "largest_order")]
+
+
+def _own(study: Study) -> pd.DataFrame:
+    """Rows of tables that were read, not derived from others."""
+    return study.read[study.read["share"].notna()]
+
+
+def _used(study: Study) -> float:
+    """Share of the rows that were read that were used."""
+    own = _own(study)
+    return float(own.loc[own["reason"].isna(), "rows"].sum()) / max(int(own["rows"].sum()), 1)
+
+
+def _stale(study: Study) -> Estimate | None:
+    """Share of stale customers; None where there is no customer."""
+    customers = study.context.customers
+    if not customers:
+        return None
+    return Estimate(study.stale / customers, *wilson(study.stale, customers, LEVEL), LEVEL, "share")
 
 
 def _fate(order: pd.Series, form: Format) -> str:
@@ -79,33 +102,49 @@ def _cancelled(largest: pd.DataFrame, form: Format) -> str:
     return f" {form.count(count) if count else 'None'} of the {form.count(size)} largest {'was' if count < 2 else 'were'} cancelled."
 
 
-def metrics_of(
-    data: Dataset, read: pd.DataFrame, rules: pd.DataFrame, largest: pd.DataFrame, summary: pd.DataFrame, params: Params
-) -> dict[str, Estimate]:
-    """Return what two runs are compared on."""
-    customers = len(summary)
-    metrics = {"customers": Estimate(float(customers), unit="customers")}
-    if customers:
-        stale = int((summary["days_since_last"] > params.stale_after).sum())
-        metrics["stale_share"] = Estimate(stale / customers, *wilson(stale, customers, LEVEL), LEVEL, "share")
-    own = read[read["share"].notna()]
-    metrics["rows_used_share"] = Estimate(
-        float(own.loc[own["reason"].isna(), "rows"].sum()) / max(int(own["rows"].sum()), 1), unit="share"
-    )
+def metrics(study: Study) -> dict[str, Estimate]:
+    """What two runs are compared on."""
+    largest, stale = study.largest, _stale(study)
+    out = {"customers": Estimate(float(study.context.customers or 0), unit="customers")}
+    if stale is not None:
+        out["stale_share"] = stale
+    out["rows_used_share"] = Estimate(_used(study), unit="share")
     if len(largest):
-        metrics["largest_order"] = Estimate(float(largest["amount"].iloc[0]), unit=data.currency)
-        metrics["largest_cancelled"] = Estimate(float(largest["cancelled"].sum()), unit="orders")
-    for row in read.to_dict("records"):
-        metrics[f"rows_{row['table']}_{row['reason'] or 'kept'}"] = Estimate(float(row["rows"]), unit="rows")
-    for row in rules.to_dict("records"):
+        out["largest_order"] = Estimate(float(largest["amount"].iloc[0]), unit=study.descriptor.currency)
+        out["largest_cancelled"] = Estimate(float(largest["cancelled"].sum()), unit="orders")
+    for row in study.read.to_dict("records"):
+        out[f"rows_{row['table']}_{row['reason'] or 'kept'}"] = Estimate(float(row["rows"]), unit="rows")
+    for row in study.rules.to_dict("records"):
         name = str(row["rule"]).lower().replace(" ", "_")
-        metrics[f"broken_{name}"] = Estimate(float(row["broken"]), unit="rows")
-    return metrics
+        out[f"broken_{name}"] = Estimate(float(row["broken"]), unit="rows")
+    return out
 
 
-def method_of(data: Dataset, form: Format) -> Method:
-    """Return how it was done, and what it cannot say."""
-    rules = data.descriptor
+def warnings(study: Study) -> tuple[str, ...]:
+    """What speaks against the data set: the reasons of the verdict."""
+    verdict, form = study.verdict, study.context.form
+    lost = [
+        f"{form.share(row['share'])} of the rows of {str(row['table']).replace('_', ' ')} were dropped: {REASONS[row['reason']]}."
+        for row in (*verdict.stop.to_dict("records"), *verdict.care.to_dict("records"))
+    ]
+    broken = [
+        f"The rule “{row['says']}” is broken by {form.count(row['broken'])} rows ({form.share(row['share'])})."
+        for row in verdict.grave.to_dict("records")
+    ]
+    return (*lost, *broken, *([f"The history is only {len(study.days)} days long."] if verdict.short else []))
+
+
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        "Rules find what is impossible or unusual; they do not find an amount that is wrong but plausible.",
+        f"Definition of a customer: {study.descriptor.customer}. One person with two ids counts twice.",
+    )
+
+
+def method(study: Study) -> Method:
+    """How it was done."""
+    rules, form = study.descriptor, study.context.form
     returns = {
         "net": "Returns are set against the same customer's purchases of the same day.",
         "drop": "Rows of returns were dropped.",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crmlab.analyses.data_quality.reductions import amounts
 from crmlab.history.customers import customer_summary
+from crmlab.history.orders import as_orders, between
 from tests.frames import orders
 
 HISTORY = orders(
@@ -36,7 +37,7 @@ def test_amounts_by_part():
 
 
 def test_amounts_up_to_a_day():
-    found = only(amounts(HISTORY, dt.date(2024, 1, 4)))
+    found = only(amounts(between(as_orders(HISTORY), None, dt.date(2024, 1, 4))))
     assert (found["occasions"], found["spend"]) == (1, Decimal("10.0099"))
     assert (found["back_days"], found["returned"]) == (0, None)
     assert (found["without"], found["without_amount"]) == (2, Decimal("-3"))
@@ -62,5 +63,5 @@ def test_parts_add_up_to_everything_and_agree_with_the_summary(values):
 
 @pytest.mark.spark
 def test_amounts_on_both_engines(both):
-    one, other = both(lambda history: amounts(history, dt.date(2024, 2, 1)), history=HISTORY)
+    one, other = both(lambda history: amounts(between(history, None, dt.date(2024, 2, 1))), history=HISTORY)
     assert one.astype(str).to_dict("list") == other.astype(str).to_dict("list")

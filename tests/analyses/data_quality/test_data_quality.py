@@ -7,16 +7,24 @@ import pytest
 
 import crmlab
 from crmlab.analyses import data_quality as quality
-from crmlab.analyses.data_quality import exhibits as views
-from crmlab.analyses.data_quality.study import amounts_table
+from crmlab.analyses.data_quality import exhibits
+from crmlab.analyses.data_quality.study import Study, amounts_by_part
 from crmlab.errors import ParameterError, SourceError
-from crmlab.page.format import Format
+from crmlab.history.past import History
+from crmlab.page.result import Context
 
 
 def data(folder, rows, top=""):
     (folder / "o.csv").write_text("order_id,customer_id,ordered_at,amount\n" + "".join(f"{row}\n" for row in rows))
     (folder / "q.toml").write_text(f'{top}\n[orders]\nfile = "o.csv"\n')
     return crmlab.open_dataset(folder / "q.toml")
+
+
+def parts(days):
+    """A study of given days; all else is not looked at."""
+    day = days["day"].iloc[-1].date()
+    given = dict.fromkeys(("descriptor", "tables", "read", "amounts", "rules", "largest", "occasions", "stale"))
+    return Study(context=Context("own", "Own", day, day), params=quality.Params(), days=days, **given)
 
 
 def test_verdict_follows_from_the_bounds(tmp_path):
@@ -43,6 +51,16 @@ def test_largest_order_that_was_cancelled(tmp_path):
     assert largest.loc["3", "cancelled"] == "no"
     # A return before the purchase is no cancellation of it.
     assert largest.loc["5", "cancelled"] == "no"
+
+
+def test_who_ordered_before_being_won_is_known_even_where_that_is_after_the_last_day(tmp_path):
+    (tmp_path / "c.csv").write_text("customer_id,acquired_at\na,2023-12-01\nb,2024-03-01\nc,2024-09-01\n")
+    top = '[customers]\nfile = "c.csv"\n'
+    opened = data(tmp_path, ["1,a,2024-01-01,5", "2,b,2024-02-01,5", "3,c,2024-02-05,5", "4,d,2024-06-01,5"], top)
+    for as_of, checked, unknown in ((None, 3, 1), ("2024-02-10", 3, 0)):
+        rules = quality.run(opened, quality.Params(as_of=as_of)).tables["rules"].frame.set_index("rule")
+        assert rules.loc["Won before bought", ["checked", "broken"]].tolist() == [checked, 2]
+        assert rules.loc["Known customers", "broken"] == unknown
 
 
 def test_stale_share_has_its_interval(tmp_path):
@@ -72,7 +90,7 @@ def test_amounts_add_up_exactly(name, back):
     if back:
         last = opened.orders["ordered_at"].max().to_pyarrow().as_py()
         as_of = (last - dt.timedelta(days=back)).date()
-    frame = amounts_table(opened, as_of)
+    frame = amounts_by_part(History(opened, as_of))
     for total, rows in frame.groupby("total"):
         assert all(isinstance(amount, Decimal) for amount in rows["amount"])
         whole = rows.loc[rows["part"] == "", "amount"].item()
@@ -84,7 +102,7 @@ def test_amounts_add_up_exactly(name, back):
 
 
 def test_amounts_of_online_retail():
-    orders = parts_of(amounts_table(opened_or_skip("online_retail")), "orders kept")
+    orders = parts_of(amounts_by_part(History(opened_or_skip("online_retail"))), "orders kept")
     # As the customer summary has it, in exact decimals; 30 customers have no day on which they bought more than came back.
     assert orders.loc["spent on purchase occasions", ["rows", "amount"]].tolist() == [16546, Decimal("8416466.0530")]
     assert orders.loc["customers without any occasion", "rows"] == 30
@@ -92,7 +110,7 @@ def test_amounts_of_online_retail():
 
 def test_amounts_name_customers_without_occasion(tmp_path):
     rows = ["1,a,2024-01-01,50", "2,a,2024-01-02,-20", "3,b,2024-01-01,-7", "4,,2024-01-03,9", "5,c,2024-01-09,1"]
-    frame = amounts_table(data(tmp_path, rows), dt.date(2024, 1, 8))
+    frame = amounts_by_part(History(data(tmp_path, rows), dt.date(2024, 1, 8)))
     assert dict(zip(frame["part"], frame["amount"], strict=True)) == {
         "": Decimal("24"),
         "kept": Decimal("24"),
@@ -117,11 +135,11 @@ def test_amounts_name_customers_without_occasion(tmp_path):
 def test_chart_leaves_out_only_weeks_that_the_history_cuts(first, last, whole, words):
     days = pd.date_range(first, last)
     frame = pd.DataFrame({"day": days, "orders": 2})
-    weeks = views.orders_by_period(frame)
+    weeks = exhibits.orders_by_period(frame)
     assert (weeks["whole"].iloc[0], weeks["whole"].iloc[-1]) == whole
     assert weeks["whole"].iloc[1:-1].all()
     assert weeks["orders"].sum() == 2 * len(days)
-    assert views.orders_chart(frame, Format()).caption == f"Orders per week. No week is without an order.{words}"
+    assert exhibits.orders_chart(parts(frame)).caption == f"Orders per week. No week is without an order.{words}"
 
 
 def test_week_without_an_order_is_marked_and_the_days_up_to_as_of_are_there(tmp_path):
@@ -137,7 +155,7 @@ def test_week_without_an_order_is_marked_and_the_days_up_to_as_of_are_there(tmp_
 @pytest.mark.parametrize("length", [1, 2, 5, 8, 9, 20, 60, 119, 121, 200, 400, 1250, 4000])
 def test_axis_of_days_names_no_day_twice(length):
     days = pd.DataFrame({"day": pd.date_range("2024-02-07", periods=length), "orders": 3})
-    svg = views.orders_chart(days, Format()).html()
+    svg = exhibits.orders_chart(parts(days)).html()
     written = re.findall(r">((?:\d+ )?[A-Z][a-z]{2} \d{4})<", svg)
     assert written
     assert len(written) == len(set(written)) <= 9
