@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.triggers.rules import TRIGGERS
-from crmlab.page.format import Format
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from crmlab.analyses.triggers.study import Study
 
 __all__ = ["precision_chart", "today_chart", "triggers_table", "weeks_chart"]
 
@@ -21,8 +22,10 @@ __all__ = ["precision_chart", "today_chart", "triggers_table", "weeks_chart"]
 _LABELS = {trigger.name: trigger.label for trigger in TRIGGERS}
 
 
-def triggers_table(table: pd.DataFrame, form: Format, level: float, window: int, min_group: int) -> Table:
+def triggers_table(study: Study) -> Table:
     """Each trigger with its rule, its count today, and how often it was right."""
+    table, params, form = study.table, study.params, study.context.form
+    min_group = params.min_group
     few = table["customers"].between(1, min_group - 1)
     shown = table.assign(
         customers=[f"under {min_group}" if small else form.count(n) for small, n in zip(few, table["customers"], strict=True)]
@@ -37,15 +40,16 @@ def triggers_table(table: pd.DataFrame, form: Format, level: float, window: int,
         "advice": Column("What to do"),
     }
     caption = (
-        f"The triggers. Came true: share of past moments after which what is predicted came within {window} days; small figures are "
-        f"{form.share(level)} intervals."
+        f"The triggers. Came true: share of past moments after which what is predicted came within {params.window} days; small figures are "
+        f"{form.share(params.level)} intervals."
     )
     return Table(caption, shown, columns, form)
 
 
-def today_chart(table: pd.DataFrame, form: Format, min_group: int) -> Chart:
+def today_chart(study: Study) -> Chart:
     """Customers with a moment now, by trigger."""
-    frame = table[["name", "label", "customers", "advice"]].copy()
+    min_group, form = study.params.min_group, study.context.form
+    frame = study.table[["name", "label", "customers", "advice"]].copy()
     frame["customers"] = frame["customers"].mask(frame["customers"].between(1, min_group - 1))
     frame = frame.sort_values("customers", ascending=False, na_position="last", kind="stable", ignore_index=True)
 
@@ -81,9 +85,11 @@ def today_chart(table: pd.DataFrame, form: Format, min_group: int) -> Chart:
     )
 
 
-def precision_chart(table: pd.DataFrame, form: Format, level: float, window: int) -> Chart:
+def precision_chart(study: Study) -> Chart:
     """How often what a trigger predicts came true."""
-    frame = table[table["tested"] > 0][["label", "predicts", "tested", "true", "true_low", "true_high"]].reset_index(drop=True)
+    form = study.context.form
+    columns = ["label", "predicts", "tested", "true", "true_low", "true_high"]
+    frame = study.table.loc[study.table["tested"] > 0, columns].reset_index(drop=True)
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
@@ -109,7 +115,8 @@ def precision_chart(table: pd.DataFrame, form: Format, level: float, window: int
         ax.spines[["left", "bottom"]].set_visible(False)
 
     return Chart(
-        f"How often what a trigger predicts came true within {window} days of past moments ({form.share(level)} intervals).",
+        f"How often what a trigger predicts came true within {study.params.window} days of past moments "
+        f"({form.share(study.params.level)} intervals).",
         f"Dots with intervals of the share that came true, for {len(frame)} triggers.",
         draw,
         frame,
@@ -117,9 +124,10 @@ def precision_chart(table: pd.DataFrame, form: Format, level: float, window: int
     )
 
 
-def weeks_chart(past: pd.DataFrame, split: pd.Timestamp, today: pd.Timestamp, form: Format, min_group: int) -> Chart:
+def weeks_chart(study: Study) -> Chart:
     """Moments by week, one small picture per trigger."""
-    weeks = int((today - split).days // 7)
+    past, split, form, min_group = study.past, study.split, study.context.form, study.params.min_group
+    weeks = int((pd.Timestamp(study.context.as_of) - split).days // 7)
     place = ((past["at"] - split).dt.days - 1) // 7
     every = pd.MultiIndex.from_product([list(_LABELS), range(weeks)], names=["trigger", "week"])
     counts = past.assign(week=place).groupby(["trigger", "week"]).size().reindex(every, fill_value=0)

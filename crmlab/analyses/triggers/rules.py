@@ -28,7 +28,7 @@ COUNTS = (5, 10, 20, 50)  # purchases that are worth a thank-you
 FEWEST_REBUYS = 20  # gaps between purchases of one product, below which its rhythm is not known
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Learnt:
     """What the rules know of a base up to a date.
 
@@ -55,7 +55,7 @@ class Learnt:
     rebuys: pd.Series
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trigger:
     """One trigger: its rule and what it predicts, in words, and how its moments are found.
 
@@ -144,12 +144,12 @@ def learn(occasions: pd.DataFrame, rebuys: pd.DataFrame, until: pd.Timestamp, se
     wait = (again["next"] - again["day"]).dt.days.groupby(again["product_id"])
     usual = wait.median()[wait.size() >= FEWEST_REBUYS]
     return Learnt(
-        until,
-        float(gap[known["number"] == 1].median()),
-        float(ended.quantile(0.9)) if len(ended) else float("nan"),
-        float(last["total"].quantile(0.9)),
-        model,
-        usual,
+        until=until,
+        second=float(gap[known["number"] == 1].median()),
+        lapse=float(ended.quantile(0.9)) if len(ended) else float("nan"),
+        spend=float(last["total"].quantile(0.9)),
+        model=model,
+        rebuys=usual,
     )
 
 
@@ -213,41 +213,68 @@ def _product(_: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float) ->
 
 TRIGGERS = (
     Trigger(
-        "overdue", "Overdue",
-        lambda learnt, q: f"no purchase by the day by which one was expected with {100 * q:.0f} % (BG/NBD, after the last purchase)",
-        False, "ask what is wrong; make it easy to return", _overdue,
+        name="overdue",
+        label="Overdue",
+        rule=lambda learnt, q: (
+            f"no purchase by the day by which one was expected with {100 * q:.0f} % (BG/NBD, after the last purchase)"
+        ),
+        buys=False,
+        advice="ask what is wrong; make it easy to return",
+        find=_overdue,
     ),
     Trigger(
-        "slowing", "Slowing down",
-        lambda learnt, q: "silent for twice their own usual gap, after three purchases or more",
-        False, "remind them before the habit is gone", _slowing,
+        name="slowing",
+        label="Slowing down",
+        rule=lambda learnt, q: "silent for twice their own usual gap, after three purchases or more",
+        buys=False,
+        advice="remind them before the habit is gone",
+        find=_slowing,
     ),
     Trigger(
-        "second", "Second purchase due",
-        lambda learnt, q: f"{learnt.second:.0f} days after the first purchase, the usual time to the second, and no second yet",
-        True, "help them to a second purchase", _second,
+        name="second",
+        label="Second purchase due",
+        rule=lambda learnt, q: (
+            f"{learnt.second:.0f} days after the first purchase, the usual time to the second, and no second yet"
+        ),
+        buys=True,
+        advice="help them to a second purchase",
+        find=_second,
     ),
     Trigger(
-        "reactivated", "Just come back",
-        lambda learnt, q: f"a purchase after a gap of more than {learnt.lapse:.0f} days, longer than nine in ten gaps",
-        True, "welcome them back", _reactivated,
+        name="reactivated",
+        label="Just come back",
+        rule=lambda learnt, q: f"a purchase after a gap of more than {learnt.lapse:.0f} days, longer than nine in ten gaps",
+        buys=True,
+        advice="welcome them back",
+        find=_reactivated,
     ),
     Trigger(
-        "threshold", "A mark was passed",
-        lambda learnt, q: f"purchase number {', '.join(map(str, COUNTS))}, or spend of {learnt.spend:,.0f} in all (one in ten is past it)",
-        True, "thank them", _threshold,
+        name="threshold",
+        label="A mark was passed",
+        rule=lambda learnt, q: (
+            f"purchase number {', '.join(map(str, COUNTS))}, or spend of {learnt.spend:,.0f} in all (one in ten is past it)"
+        ),
+        buys=True,
+        advice="thank them",
+        find=_threshold,
     ),
     Trigger(
-        "anniversary", "Anniversary ahead",
-        lambda learnt, q: "a week before the day of the first purchase comes round",
-        True, "congratulate them", _anniversary,
+        name="anniversary",
+        label="Anniversary ahead",
+        rule=lambda learnt, q: "a week before the day of the first purchase comes round",
+        buys=True,
+        advice="congratulate them",
+        find=_anniversary,
     ),
     Trigger(
-        "product", "Product due again",
-        lambda learnt, q: "a product that they have bought again before, after its usual time between purchases",
-        True, "offer the product", _product,
+        name="product",
+        label="Product due again",
+        rule=lambda learnt, q: "a product that they have bought again before, after its usual time between purchases",
+        buys=True,
+        advice="offer the product",
+        find=_product,
     ),
-)  # fmt: skip
+)
 
 
 def moments(trigger: Trigger, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float = 0.8) -> pd.DataFrame:

@@ -2,26 +2,99 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.analyses.triggers.params import Params
-from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, moments, occasions_of
+from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
+from crmlab.errors import DataError
 from crmlab.history.context import contactable
-from crmlab.history.customers import gaps, occasion_days
-from crmlab.history.orders import as_orders, between
+from crmlab.history.customers import gaps
 from crmlab.models.intervals import wilson
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
+    from crmlab.analyses.triggers.params import Params
     from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
-__all__ = ["SHORTEST", "WEEKS", "actions_of", "judged", "occasion_counts", "summary_of"]
+__all__ = ["SHORTEST", "WEEKS", "Study", "actions_of", "judged", "occasions_known", "study", "summary_of"]
 
 
 WEEKS = 26  # of moments that are judged and drawn
 SHORTEST = 84  # days of history
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of triggers shows.
+
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    learnt : Learnt
+        What the rules know of the base today.
+    split : Timestamp
+        The day after which moments are judged, by what was learnt up to it.
+    past : DataFrame
+        Moments since then, of :func:`judged`.
+    actions : DataFrame
+        Today's moments, of :func:`actions_of`.
+    table : DataFrame
+        One row per trigger, of :func:`summary_of`.
+    with_lines : bool
+        Whether there are order lines, to see products that are due again.
+    """
+
+    context: Context
+    params: Params
+    learnt: Learnt
+    split: pd.Timestamp
+    past: pd.DataFrame
+    actions: pd.DataFrame
+    table: pd.DataFrame
+    with_lines: bool
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """The list of customers and moments."""
+        caption = "List of customers and moments, with the day by which to act"
+        return {"actions": Output(caption, self.actions, ("customer_id", "trigger", "product_id"))}
+
+
+def study(history: History, params: Params) -> Study:
+    """Find today's moments to act, and judge each trigger by moments that are past.
+
+    Raises
+    ------
+    TooLittleError
+        The history is too short, or nobody bought twice.
+    """
+    length, least = history.days - 1, SHORTEST + params.window
+    if length < least:
+        raise DataError.too_little("triggers", f"at least {least} days of history", f"{length} days")
+    occasions = occasions_known(history)
+    if not occasions["next"].notna().any():
+        raise DataError.too_little("triggers", "customers who bought on two days at least", "none")
+    rebuys = rebuys_of(history.data, history.as_of)
+    today = pd.Timestamp(history.as_of)
+    split = today - pd.Timedelta(days=min(7 * WEEKS, length // 2))
+    now = learn(occasions, rebuys, today, params.seed)
+    past = judged(occasions, rebuys, learn(occasions, rebuys, split, params.seed), today, params)
+    actions = actions_of(history.data, occasions, rebuys, now, today, params)
+    return Study(
+        context=history.context(int(occasions["customer_id"].nunique())),
+        params=params,
+        learnt=now,
+        split=split,
+        past=past,
+        actions=actions,
+        table=summary_of(actions, past, now, params),
+        with_lines=history.lines is not None,
+    )
 
 
 def judged(occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today: pd.Timestamp, params: Params) -> pd.DataFrame:
@@ -82,7 +155,7 @@ def actions_of(
     return frame.sort_values(["customer_id", "trigger", "product_id"], kind="stable", ignore_index=True)
 
 
-def summary_of(actions: pd.DataFrame, past: pd.DataFrame, learnt: Learnt, today: pd.Timestamp, params: Params) -> pd.DataFrame:  # noqa: ARG001
+def summary_of(actions: pd.DataFrame, past: pd.DataFrame, learnt: Learnt, params: Params) -> pd.DataFrame:
     """One row per trigger: its rule, its count today, and how often what it predicts came true, with an interval."""
     rows = []
     for trigger in TRIGGERS:
@@ -92,12 +165,18 @@ def summary_of(actions: pd.DataFrame, past: pd.DataFrame, learnt: Learnt, today:
         customers = actions.loc[actions["trigger"] == trigger.name, "customer_id"].nunique()
         rows.append(
             {
-                "name": trigger.name, "label": trigger.label, "rule": trigger.rule(learnt, params.quantile),
+                "name": trigger.name,
+                "label": trigger.label,
+                "rule": trigger.rule(learnt, params.quantile),
                 "predicts": _predicts(trigger, params.window),
-                "advice": trigger.advice, "customers": int(customers), "tested": n,
-                "true": hits / n if n else float("nan"), "true_low": low, "true_high": high,
+                "advice": trigger.advice,
+                "customers": int(customers),
+                "tested": n,
+                "true": hits / n if n else float("nan"),
+                "true_low": low,
+                "true_high": high,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)
 
 
@@ -106,10 +185,9 @@ def _predicts(trigger: Trigger, window: int) -> str:
     return f"{what} within {window} days"
 
 
-def occasion_counts(data: Dataset, end: dt.date) -> pd.DataFrame:
-    """Return the purchase occasions of each customer."""
-    orders = between(as_orders(data.orders), None, end)
-    days = occasion_days(orders)
-    real = days.filter(days["is_occasion"])
-    spend = real.select("customer_id", "day", spend=real["spend"].cast("float64")).to_pandas()
-    return occasions_of(gaps(data.orders, end).to_pandas(), spend)
+def occasions_known(history: History) -> pd.DataFrame:
+    """Return the purchase occasions of a history, as of :func:`~crmlab.analyses.triggers.rules.occasions_of`."""
+    days = history.occasions()
+    spend = days.loc[days["is_occasion"], ["customer_id", "day", "spend"]].astype({"spend": float})
+    # How long those wait who have not come again is not asked here, so that the last day may be one without an order.
+    return occasions_of(gaps(history.orders).to_pandas(), spend)

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from crmlab.analyses.triggers.params import Params
-from crmlab.analyses.triggers.rules import Learnt
 from crmlab.models.intervals import wilson
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
-    from crmlab.page.format import Format
+    from crmlab.analyses.triggers.study import Study
 
-__all__ = ["findings_of", "method_of", "metrics_of", "warnings_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "At which moments to act, and for whom"
 
 
-def findings_of(table: pd.DataFrame, actions: pd.DataFrame, customers: int, form: Format, params: Params) -> Findings:
-    """Return the findings: the sentences that open the page."""
-    at = form.share(params.level)
-    count = int(actions["customer_id"].nunique())
-    low, high = wilson(count, customers, params.level)
+def findings(study: Study) -> Findings:
+    """The sentences that open the page."""
+    table, params, form = study.table, study.params, study.context.form
+    at, share = form.share(params.level), _share(study)
     found = [
         Finding(
-            form.count(count),
-            f"of {form.count(customers)} customers have a moment of the last {params.fresh} days to act on, "
-            f"{form.share(count / customers)} of all.",
-            f"{form.interval(low, high, 'share')} of customers in such a week, at {at}",
+            form.count(study.actions["customer_id"].nunique()),
+            f"of {form.count(study.context.customers)} customers have a moment of the last {params.fresh} days to act on, "
+            f"{form.share(share.value)} of all.",
+            f"{form.interval(share.low, share.high, 'share')} of customers in such a week, at {at}",
             "customers_share",
         )
     ]
@@ -38,8 +34,7 @@ def findings_of(table: pd.DataFrame, actions: pd.DataFrame, customers: int, form
             Finding(
                 form.share(row["true"]),
                 f"of past moments “{row['label']}” were followed by {row['predicts']}; {form.count(row['customers'])} "
-                "customers have one now: "
-                f"{row['advice']}.",
+                f"customers have one now: {row['advice']}.",
                 f"{form.interval(row['true_low'], row['true_high'], 'share')}, at {at}",
                 f"came_true_{row['name']}",
             )
@@ -47,43 +42,57 @@ def findings_of(table: pd.DataFrame, actions: pd.DataFrame, customers: int, form
     return Findings(found)
 
 
-def metrics_of(table: pd.DataFrame, actions: pd.DataFrame, customers: int, level: float) -> dict[str, Estimate]:
-    """Return what two runs are compared on."""
-    metrics = {}
-    for row in table.to_dict("records"):
-        metrics[f"customers_{row['name']}"] = Estimate(float(row["customers"]), unit="customers")
+def _share(study: Study) -> Estimate:
+    """Share of customers who have a moment now."""
+    count, customers, level = int(study.actions["customer_id"].nunique()), study.context.customers or 0, study.params.level
+    return Estimate(count / customers, *wilson(count, customers, level), level, "share")
+
+
+def metrics(study: Study) -> dict[str, Estimate]:
+    """What two runs are compared on."""
+    out = {}
+    for row in study.table.to_dict("records"):
+        out[f"customers_{row['name']}"] = Estimate(float(row["customers"]), unit="customers")
         if row["tested"]:
-            metrics[f"came_true_{row['name']}"] = Estimate(row["true"], row["true_low"], row["true_high"], level, "share")
-    count = int(actions["customer_id"].nunique())
-    metrics["customers_share"] = Estimate(count / customers, *wilson(count, customers, level), level, "share")
-    return metrics
+            ends = row["true_low"], row["true_high"]
+            out[f"came_true_{row['name']}"] = Estimate(row["true"], *ends, study.params.level, "share")
+    out["customers_share"] = _share(study)
+    return out
 
 
-def warnings_of(data: Dataset, learnt: Learnt) -> tuple[str, ...]:
-    """Return what a reader must know before believing the page."""
+def warnings(study: Study) -> tuple[str, ...]:
+    """What a reader must know before acting."""
     out = []
-    if learnt.model is None:
+    if study.learnt.model is None:
         out.append("BG/NBD could not be fitted, so nobody is called overdue.")
-    if "order_lines" not in data.tables:
+    if not study.with_lines:
         out.append("There are no order lines, so no product is called due again.")
-    elif learnt.rebuys.empty:
+    elif study.learnt.rebuys.empty:
         out.append("No product was bought again often enough to know its rhythm.")
     return tuple(out)
 
 
-def method_of(learnt: Learnt, split: pd.Timestamp, form: Format, params: Params) -> Method:
-    """Return how it was done, and what it cannot say."""
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        "That something came true after a moment does not show that acting on it would change it: test with a group left alone.",
+        "One customer may have several moments at once; the list names them all.",
+        "Seasons and campaigns of the last half year are in the numbers of those that came true.",
+    )
+
+
+def method(study: Study) -> Method:
+    """How it was done."""
+    params, form = study.params, study.context.form
     return Method(
         "Rules on each customer's own purchases; BG/NBD (Fader, Hardie and Lee 2005) for who is overdue.",
         (
             f"A moment is today's where it fired in the last {params.fresh} days; act within {params.respond} days of it.",
-            f"How often a prediction came true is counted on moments after {form.day(split.date())} whose "
-            f"{params.window} days are over, with "
-            "what the rules need learnt before that day only.",
+            f"How often a prediction came true is counted on moments after {form.day(study.split.date())} whose "
+            f"{params.window} days are over, with what the rules need learnt before that day only.",
             f"Intervals are Wilson's at {form.share(params.level)}, each trigger by itself. Several moments of one "
-            "customer count as several, "
-            "which makes them a little narrow.",
-            f"{form.count(len(learnt.rebuys))} products were bought again often enough to know their rhythm.",
+            "customer count as several, which makes them a little narrow.",
+            f"{form.count(len(study.learnt.rebuys))} products were bought again often enough to know their rhythm.",
         ),
         {
             "Moment": "the day on which a rule is met for a customer for the first time since the last purchase",

@@ -135,10 +135,16 @@ def test_planted_moments_are_found(tmp_path):
     lines = "\n".join(f"{k},{who},{day},{amount}" for k, (who, day, amount) in enumerate(rows))
     (tmp_path / "own.csv").write_text(f"order_id,customer_id,ordered_at,amount\n{lines}\n")
     (tmp_path / "own.toml").write_text('title = "Own"\n[orders]\nfile = "own.csv"\n')
-    found = analysis.run(crmlab.open_dataset(str(tmp_path / "own.toml")))
+    own = crmlab.open_dataset(str(tmp_path / "own.toml"))
+    found = analysis.run(own)
     slow = found.outputs["actions"].frame.query("trigger == 'slowing'")
     assert slow["customer_id"].tolist() == [f"c{k:02}" for k in range(20)]
     assert (slow["fired"] == DAY0 + pd.Timedelta(days=259)).all()
+    # The last day may be one without an order: five days after the last purchases that are known then, nobody slows down.
+    quiet = (DAY0 + pd.Timedelta(days=255)).date()
+    then = analysis.run(own, analysis.Params(as_of=quiet.isoformat()))
+    assert (then.context.as_of, then.context.customers) == (quiet, 40)
+    assert "slowing" not in set(then.outputs["actions"].frame["trigger"])
 
 
 @pytest.mark.parametrize(
