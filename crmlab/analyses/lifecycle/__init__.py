@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.lifecycle.accounts import growth
+    from crmlab.analyses.lifecycle.life import Life, life_of, limits_of, moves_between
     from crmlab.analyses.lifecycle.params import Params
-    from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
+    from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, states
     from crmlab.analyses.lifecycle.report import NEEDS, run
-    from crmlab.analyses.lifecycle.rhythm import QUANTILES, Thresholds, thresholds
-    from crmlab.analyses.lifecycle.study import Life, growth, life_of, limits_of, moves_between
+    from crmlab.analyses.lifecycle.rhythm import QUANTILES
 
 __all__ = [
     "CURRENT",
@@ -26,16 +27,11 @@ __all__ = [
     "STATES",
     "Life",
     "Params",
-    "Thresholds",
-    "cohorts",
     "growth",
     "life_of",
     "limits_of",
     "moves_between",
     "run",
-    "spells",
     "states",
-    "thresholds",
-    "transitions",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

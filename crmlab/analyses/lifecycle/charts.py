@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.projection import dates_ahead
 from crmlab.analyses.lifecycle.reductions import CURRENT, NONE, STATES
-from crmlab.models.intervals import wilson
+from crmlab.analyses.lifecycle.tables import no_change, too_short
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from crmlab.analyses.lifecycle.projection import Ahead
-    from crmlab.analyses.lifecycle.study import Life
+    from crmlab.analyses.lifecycle.life import Life
+    from crmlab.analyses.lifecycle.study import Study
     from crmlab.page.format import Format
 
 __all__ = [
-    "cohort_chart",
-    "cohort_frame",
+    "cohorts_chart",
     "growth_chart",
     "projection_chart",
     "revenue_chart",
@@ -35,9 +35,11 @@ __all__ = [
 ]
 
 
-def growth_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
+def growth_chart(study: Study) -> Chart | Absent:
     """How many are current, and who came and went."""
-    words = life.words
+    if len(study.accounts) < 2:
+        return no_change(study)
+    frame, life, words, form = study.accounts, study.life, study.life.words, study.context.form
     days = _days(frame["date"])
     width = 0.72 * float(np.median(np.diff(days))) if len(days) > 1 else 20.0
 
@@ -87,9 +89,11 @@ def growth_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
     )
 
 
-def sizes_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
+def sizes_chart(study: Study) -> Chart | Absent:
     """The size of each state over time, a panel each."""
-    words = life.words
+    if len(study.accounts) < 2:
+        return no_change(study)
+    frame, life, words, form = study.sizes, study.life, study.life.words, study.context.form
     table = frame.pivot_table("customers", "date", "state", "sum")[list(STATES)]
     days = _days(table.index)
 
@@ -119,9 +123,11 @@ def sizes_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
     )
 
 
-def revenue_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
+def revenue_chart(study: Study) -> Chart | Absent:
     """Revenue by where its customers stood before."""
-    words = life.words
+    if len(study.accounts) < 2:
+        return no_change(study)
+    frame, life, words, form = study.accounts, study.life, study.life.words, study.context.form
     days = _days(frame["date"])
     width = 0.72 * float(np.median(np.diff(days))) if len(days) > 1 else 20.0
     parts = (("repeat", 1.0), ("reactivated", 0.6), ("new", 0.3))
@@ -156,9 +162,11 @@ def revenue_chart(frame: pd.DataFrame, life: Life, form: Format) -> Chart:
     )
 
 
-def sankey_chart(life: Life, form: Format, min_group: int) -> Chart:
+def sankey_chart(study: Study) -> Chart | Absent:
     """Where customers of the day looked back to are now, and where today's come from."""
-    words = life.words
+    life, words, form, min_group = study.life, study.life.words, study.context.form, study.params.min_group
+    if not life.back:
+        return Absent(f"The history is shorter than two {words.periods}, so no earlier date can be looked back to.")
     flows = life.since.groupby(["state_before", "state"], as_index=False)["customers"].sum()
     hidden = int(flows.loc[flows["customers"] < min_group, "customers"].sum())
     flows = flows[flows["customers"] >= min_group].reset_index(drop=True)
@@ -244,8 +252,11 @@ def _ribbon(ax: Axes, left: float, right: float, size: float, current: bool) -> 
     ax.add_patch(PathPatch(Path(corners, curve), linewidth=0, zorder=2 if current else 1, **tone))
 
 
-def time_chart(frame: pd.DataFrame, form: Format, level: float) -> Chart:
+def time_chart(study: Study) -> Chart | Absent:
     """Kaplan–Meier curves of the time in each state."""
+    frame, form = study.curves, study.context.form
+    if not len(frame):
+        return Absent("There are too few spells to say how long they last.")
     shown = [state for state in STATES if (frame["state"] == state).any()]
 
     def draw(figure: Figure) -> None:
@@ -270,9 +281,8 @@ def time_chart(frame: pd.DataFrame, form: Format, level: float) -> Chart:
             ax.set_xlabel("days")
 
     return Chart(
-        f"Share still in a state, by days since they came into it, with {form.share(level)} band. A curve that falls at "
-        "once at its end falls "
-        "at a threshold: silence took them further. Where it falls before, they came back.",
+        f"Share still in a state, by days since they came into it, with {form.share(study.params.level)} band. A curve "
+        "that falls at once at its end falls at a threshold: silence took them further. Where it falls before, they came back.",
         f"{len(shown)} curves that fall from all to few, one for each state, over days in the state.",
         draw,
         frame,
@@ -287,11 +297,12 @@ def _thinned(curve: pd.DataFrame, most: int = 90) -> pd.DataFrame:
     return curve.iloc[np.unique(np.linspace(0, len(curve) - 1, most).round().astype(int))]
 
 
-def projection_chart(
-    growth: pd.DataFrame, found: Ahead, dates: Sequence[dt.date], life: Life, form: Format, level: float
-) -> Chart:
+def projection_chart(study: Study) -> Chart | Absent:
     """Current customers so far, and those of today who will still be."""
-    words = life.words
+    growth, found, life, form = study.accounts, study.future, study.life, study.context.form
+    if found is None:
+        return too_short(study)
+    words, dates = life.words, dates_ahead(life, study.steps)
     past, future = _days(growth["date"]), _days([life.end, *dates])
     middle, low, high = found.current
     frame = pd.DataFrame({"date": [life.end, *dates], "current": middle, "low": low, "high": high})
@@ -316,8 +327,8 @@ def projection_chart(
 
     return Chart(
         f"Current {words.many} so far (dark), and how many of today's {form.count(found.expected[0].sum())} "
-        f"{words.many} will be current (blue, "
-        f"with {form.share(level)} band). It takes the moves between states to stay as they were, and no new "
+        f"{words.many} will be current (blue, with {form.share(study.params.level)} band). It takes the moves between "
+        "states to stay as they were, and no new "
         f"{words.many} to come.",
         f"A line of current {words.many} that goes on as a falling line with a band, to {form.count(middle[-1])}.",
         draw,
@@ -326,29 +337,11 @@ def projection_chart(
     )
 
 
-def cohort_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """The cohort triangle: cohort (last day of its period), size, age in periods, share who bought with interval.
-
-    Ages that are not over yet have no row; cohorts under ``min_group`` neither.
-    """
-    rows = []
-    for place, day in enumerate(life.cohort_dates):
-        some = life.cohorts[life.cohorts["cohort"] == place].set_index("period")["customers"] if len(life.cohorts) else {}
-        size = int(some.get(place, 0))
-        if size < min_group:
-            continue
-        for age in range(1, len(life.cohort_dates) - place):
-            count = int(some.get(place + age, 0))
-            low, high = wilson(count, size, level)
-            rows.append(
-                {"cohort": day, "customers": size, "age": age, "bought": count, "share": count / size, "low": low, "high": high}
-            )
-    return pd.DataFrame(rows, columns=["cohort", "customers", "age", "bought", "share", "low", "high"])
-
-
-def cohort_chart(frame: pd.DataFrame, life: Life, form: Format, level: float) -> Chart:
+def cohorts_chart(study: Study) -> Chart | Absent:
     """The cohort triangle as a picture."""
-    words = life.words
+    frame, life, words, form = study.cohorts, study.life, study.life.words, study.context.form
+    if not len(frame):
+        return Absent("The history is too short for cohorts, or they are all smaller than the least group.")
     cohorts = list(dict.fromkeys(frame["cohort"]))
     ages = sorted(frame["age"].unique())
     top = max(float(frame["share"].max()), 1e-9)
@@ -376,10 +369,8 @@ def cohort_chart(frame: pd.DataFrame, life: Life, form: Format, level: float) ->
 
     return Chart(
         f"Cohorts by the {period} of the first {words.deed} (number of {words.many} in brackets), and the share who "
-        f"came again in each {period} "
-        f"after it. Blank: not over yet. The first cohort holds everybody known from before its {period}'s end. "
-        f"Intervals ({form.share(level)}) "
-        "are in the data.",
+        f"came again in each {period} after it. Blank: not over yet. The first cohort holds everybody known from before its "
+        f"{period}'s end. Intervals ({form.share(study.params.level)}) are in the data.",
         f"A triangle of shares for {len(cohorts)} cohorts by {period}s since the first {words.deed}.",
         draw,
         frame,
@@ -419,7 +410,7 @@ def _beside(ax: Axes, x: float, y: float, text: str, token: str, *, bold: bool =
     weight = "bold" if bold else "normal"
     ax.annotate(
         text, (x, y), (7, 0), textcoords="offset points", va="center", color=color(token), fontsize=10, fontweight=weight
-    )  # fmt: skip
+    )
 
 
 def _spread(ax: Axes, ends: dict[str, tuple[float, str]], x: float, least: float) -> None:

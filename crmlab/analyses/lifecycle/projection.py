@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.life import Chain, Life, moves_between, table_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
-from crmlab.analyses.lifecycle.study import Chain, Life, moves_between, table_of
 from crmlab.models.markov import markov_value, project, resampled_matrices, resampled_rewards
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["Ahead", "Check", "ahead", "checked", "dates_ahead", "value_frame"]
 _DRAWS = 400  # of chains, for intervals of values
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Ahead:
     """Customers per state after 0, 1, … steps, each array of shape (steps + 1, 6); and those current in all, (3, steps + 1)."""
 
@@ -39,10 +39,11 @@ def ahead(chain: Chain, steps: int, level: float, seed: int) -> Ahead:
     found = project(chain.counts, chain.start, steps, level, seed=seed)
     drawn = chain.sums(found.drawn)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Ahead(chain.sums(found.expected), low, high, found.total(chain.member < len(CURRENT), level))
+    current = found.total(chain.member < len(CURRENT), level)
+    return Ahead(expected=chain.sums(found.expected), low=low, high=high, current=current)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
     """A projection made at an earlier date, and what became of the customers of then; arrays are per state, of shape (6,)."""
 
@@ -65,16 +66,18 @@ def checked(life: Life, level: float, seed: int) -> Check | None:
     chain = life.chain(place)
     if not chain.counts.any():
         return None
-    now = table_of(moves_between(life.data, [life.dates[place], life.end], life.limits), life.end).sum(axis=0)
-    return Check(life.dates[place], back, chain.sums(chain.start), ahead(chain, back, level, seed), now)
+    now = table_of(moves_between(life.history, [life.dates[place], life.end], life.limits), life.end).sum(axis=0)
+    return Check(
+        date=life.dates[place], steps=back, then=chain.sums(chain.start), found=ahead(chain, back, level, seed), now=now
+    )
 
 
-def value_frame(life: Life, chain: Chain, horizon: int, rate: float, margin: float, level: float, seed: int) -> pd.DataFrame:
+def value_frame(chain: Chain, *, step: int, horizon: int, rate: float, margin: float, level: float, seed: int) -> pd.DataFrame:
     """The value of the base as a Markov chain, by state: customers, reward per period, value per customer and in all.
 
-    Rows: the states with customers today, then ``all``.
+    Rows: the states with customers today, then ``all``. ``step`` is the length of a period in months, ``rate`` that of a year.
     """
-    step_rate = (1 + rate) ** (life.step / 12) - 1
+    step_rate = (1 + rate) ** (step / 12) - 1
     n = chain.counts.sum(axis=(0, 2))
     typical = chain.counts.sum(axis=0) / np.maximum(n, 1)[:, None]
     typical[n == 0] = np.eye(len(n))[n == 0]

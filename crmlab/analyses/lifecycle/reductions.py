@@ -20,15 +20,17 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crmlab.analyses.lifecycle.rhythm import Thresholds, day_number, occasions, to_day
+from crmlab.analyses.lifecycle.rhythm import Thresholds, day_number, known, occasions, to_day
 from crmlab.errors import ParameterError
-from crmlab.history.orders import as_orders, history, to_date
+from crmlab.history.orders import to_date
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import ibis
     import pandas as pd
+
+    from crmlab.history.past import History
 
 __all__ = ["CURRENT", "GONE", "NONE", "STATES", "cohorts", "spells", "states", "transitions"]
 
@@ -40,7 +42,7 @@ NONE = "none"  # no occasion yet
 
 
 def states(
-    orders: ibis.Table | pd.DataFrame,
+    orders: ibis.Table | pd.DataFrame | History,
     as_of: str | dt.date | None,
     thresholds: Thresholds,
     customers: ibis.Table | None = None,
@@ -49,7 +51,7 @@ def states(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : ibis.Table, DataFrame or History
         Canonical orders.
     as_of : date or ISO date, optional
         The date, inclusive; default: the day of the last order. Nothing after it is looked at.
@@ -85,10 +87,9 @@ def states(
     """
     import ibis
 
-    table = as_orders(orders)
-    _, end = history(table, as_of)
+    table, end = known(orders, as_of)
     today = ibis.literal(day_number(end), type="int64")
-    rows = occasions(table, end, thresholds)
+    rows = occasions(table, thresholds)
     # The start of a run of active occasions is the latest occasion that began one.
     begun = ibis.ifelse(rows["started"], rows["day"], None)
     rows = rows.mutate(begun=begun.max().over(ibis.cumulative_window(group_by="customer_id", order_by="day")))
@@ -132,7 +133,7 @@ def _prospects(found: ibis.Table, customers: ibis.Table, end: dt.date) -> ibis.T
 
 
 def transitions(
-    orders: ibis.Table | pd.DataFrame,
+    orders: ibis.Table | pd.DataFrame | History,
     dates: Sequence[str | dt.date],
     thresholds: Thresholds,
     longest: int | None = None,
@@ -145,7 +146,7 @@ def transitions(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : ibis.Table, DataFrame or History
         Canonical orders.
     dates : sequence of dates or ISO dates
         At least two, increasing. Nothing after the last is looked at, and no state at a date depends on what came after it.
@@ -178,9 +179,8 @@ def transitions(
     import ibis
     import pandas as pd
 
-    table = as_orders(orders)
     places = _places(dates)
-    rows = occasions(table, _within(table, places[-1]), thresholds)
+    rows = occasions(known(orders, places[-1])[0], thresholds)
     numbers = [day_number(day) for day in places]
     rows = rows.mutate(
         start=_dates_before(numbers, rows["day"]),
@@ -229,14 +229,14 @@ def transitions(
     )
 
 
-def spells(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None, thresholds: Thresholds) -> ibis.Table:
+def spells(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | None, thresholds: Thresholds) -> ibis.Table:
     """Count spells in a state by their length in days and the state that came next.
 
     A spell is an unbroken run of days on which a customer is in one state.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : ibis.Table, DataFrame or History
         Canonical orders.
     as_of : date or ISO date, optional
         Last day of history, inclusive. Spells that last then are censored.
@@ -258,10 +258,9 @@ def spells(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None, thres
     """
     import ibis
 
-    table = as_orders(orders)
-    _, end = history(table, as_of)
+    table, end = known(orders, as_of)
     today = day_number(end)
-    rows = occasions(table, end, thresholds)
+    rows = occasions(table, thresholds)
     begun = ibis.ifelse(rows["started"], rows["day"], None)
     rows = rows.mutate(begun=begun.max().over(ibis.cumulative_window(group_by="customer_id", order_by="day")))
     never = today + 10**6  # a day that does not come
@@ -297,12 +296,12 @@ def _spell(rows: ibis.Table, name: str, enter: str, until: str | None, fate: str
     return found.group_by("state", "next_state", "days").agg(count=found.count())
 
 
-def cohorts(orders: ibis.Table | pd.DataFrame, dates: Sequence[str | dt.date]) -> ibis.Table:
+def cohorts(orders: ibis.Table | pd.DataFrame | History, dates: Sequence[str | dt.date]) -> ibis.Table:
     """Count customers by the period of their first occasion and the periods in which they bought.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : ibis.Table, DataFrame or History
         Canonical orders.
     dates : sequence of dates or ISO dates
         Last days of the periods, increasing, at least two; a period begins the day after the date before, the first with the
@@ -322,10 +321,9 @@ def cohorts(orders: ibis.Table | pd.DataFrame, dates: Sequence[str | dt.date]) -
     >>> cohorts(orders, ["2024-01-31", "2024-02-29"]).to_pandas().sort_values("period").to_numpy().tolist()
     [[0, 0, 2], [0, 1, 1]]
     """
-    table = as_orders(orders)
     places = _places(dates)
     numbers = [day_number(day) for day in places]
-    rows = occasions(table, _within(table, places[-1]), Thresholds(1, 2, 3))
+    rows = occasions(known(orders, places[-1])[0], Thresholds(1, 2, 3))
     moved = rows.select(
         "customer_id", cohort=_dates_before(numbers, rows["first"]), period=_dates_before(numbers, rows["day"])
     ).distinct()
@@ -361,8 +359,3 @@ def _places(dates: Sequence[str | dt.date]) -> list[dt.date]:
         if early >= late:
             raise ParameterError.dates_out_of_order("dates", early, "the next of the dates", late)
     return places
-
-
-def _within(table: ibis.Table, last: dt.date) -> dt.date:
-    """The last date, refused where the history does not reach it."""
-    return history(table, last)[1]

@@ -14,7 +14,8 @@ import numpy as np
 
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.customers import occasion_days
-from crmlab.history.orders import as_orders, between, history
+from crmlab.history.orders import as_orders, between, history, to_date
+from crmlab.history.past import History
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ __all__ = [
     "SHORTEST_RHYTHM",
     "Thresholds",
     "day_number",
+    "known",
     "occasions",
     "thresholds",
     "to_day",
@@ -109,8 +111,34 @@ class Thresholds:
         return first, second, max(third, second + 1)
 
 
+def known(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | None) -> tuple[ibis.Table, dt.date]:
+    """Orders up to a day, and the day, checked.
+
+    A history knows its days: the engine is not asked for them again, and its last day may be one without orders.
+
+    Parameters
+    ----------
+    orders : ibis.Table, DataFrame or History
+    as_of : date or ISO date, optional
+        Last day, inclusive; default: the day of the last order, or that of the history.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is outside the history.
+    """
+    if not isinstance(orders, History):
+        table = as_orders(orders)
+        _, end = history(table, as_of)
+        return between(table, None, end), end
+    end = orders.as_of if as_of is None else to_date(as_of, "as_of")
+    if not orders.first <= end <= orders.as_of:
+        raise ParameterError.as_of_outside(end, orders.first, orders.as_of, "before" if end < orders.first else "after")
+    return between(as_orders(orders.orders), None, end), end
+
+
 def thresholds(
-    orders: ibis.Table | pd.DataFrame,
+    orders: ibis.Table | pd.DataFrame | History,
     as_of: str | dt.date | None = None,
     quantiles: Sequence[float] = QUANTILES,
     own_from: int | None = OWN_FROM,
@@ -119,7 +147,7 @@ def thresholds(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : ibis.Table, DataFrame or History
         Canonical orders; see :func:`crmlab.history.orders.as_orders`.
     as_of : date or ISO date, optional
         Last day of history, inclusive; default: the day of the last order.
@@ -156,7 +184,7 @@ def thresholds(
         raise ParameterError.expected("lifecycle", "quantiles", "three numbers between 0 and 1 that increase", tuple(quantiles))
     if own_from is not None and own_from < 3:
         raise ParameterError.expected("lifecycle", "own_from", "a whole number of at least 3", own_from)
-    rows = _numbered(orders, as_of)
+    rows = _numbered(known(orders, as_of)[0])
     rows = rows.filter(rows["number"] > 1)
     gap = rows["day"] - rows["previous"]
     own = own_from if own_from is not None else 2**31
@@ -174,13 +202,20 @@ def thresholds(
     slowing = max(slowing, 1)
     lapsed = max(lapsed, slowing + 1)
     days = slowing, lapsed, max(lost, lapsed + 1)
-    known = ~np.isnan(ratios.astype(float))
-    seen = int(counts[known].sum())
+    rated = ~np.isnan(ratios.astype(float))
+    seen = int(counts[rated].sum())
     multiples = None
     if seen >= LEAST_OWN:
-        a, b, c = _quantiles(ratios[known].astype(float), counts[known], values)
+        a, b, c = _quantiles(ratios[rated].astype(float), counts[rated], values)
         multiples = (a, b, c) if 0 < a < b < c else None
-    return Thresholds(*days, multiples, own_from or OWN_FROM, (values[0], values[1], values[2]), total, seen)
+    return Thresholds(
+        *days,
+        multiples=multiples,
+        own_from=own_from or OWN_FROM,
+        quantiles=(values[0], values[1], values[2]),
+        gaps=total,
+        own_gaps=seen,
+    )
 
 
 def _quantiles(
@@ -194,15 +229,13 @@ def _quantiles(
     return first, second, third
 
 
-def occasions(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None, limits: Thresholds) -> ibis.Table:
+def occasions(orders: ibis.Table, limits: Thresholds) -> ibis.Table:
     """Every purchase occasion, what it made of the customer, and the days on which silence after it runs out.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
-    as_of : date or ISO date, optional
-        Last day of history, inclusive.
+    orders : ibis.Table
+        Canonical orders up to the last day, as of :func:`known`.
     limits : Thresholds
 
     Returns
@@ -212,13 +245,13 @@ def occasions(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None, li
 
         - customer_id, day, spend, number (1 for the first occasion), first (day of the first occasion)
         - total : what the customer's occasions add up to so far
-        - following : day of the next occasion up to ``as_of``; null where there is none
+        - following : day of the next occasion; null where there is none
         - own : whether the customer has a rhythm of their own by then
         - kind : ``new`` (the first), ``reactivated`` (had lapsed the day before) or ``active``
         - started : whether a spell of this kind begins: the customer was in another state the day before
         - slowing, lapsed, lost : last day before the customer is, without another occasion
     """
-    rows = _numbered(orders, as_of)
+    rows = _numbered(orders)
     own, slow, lapse, lose = _limits(rows["day"] - rows["first"], rows["number"], limits)
     # What was known of the customer before this occasion, and before the one before: nothing later decides a state.
     _, slow_1, lapse_1, _ = _limits(rows["previous"] - rows["first"], rows["number"] - 1, limits)
@@ -283,13 +316,11 @@ def _limits(span: Any, number: Any, limits: Thresholds) -> tuple[Any, Any, Any, 
     return (own, *mine)
 
 
-def _numbered(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None) -> ibis.Table:
+def _numbered(orders: ibis.Table) -> ibis.Table:
     """Occasions in the order of each customer: number, first, the two before and the next."""
     import ibis
 
-    table = as_orders(orders)
-    _, end = history(table, as_of)
-    days = occasion_days(between(table, None, end))
+    days = occasion_days(orders)
     days = days.filter(days["is_occasion"])
     day = days["day"].delta(ibis.literal(EPOCH, type="date"), unit="day").cast("int64")
     rows = days.select("customer_id", "spend", day=day)

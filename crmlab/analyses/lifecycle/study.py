@@ -1,403 +1,149 @@
-"""What the lifecycle of a customer base is told from: dates, thresholds, states, moves, and their sums."""
+"""The lifecycle of a base, what is counted of it, where it leads, and the list of customers."""
 
 from __future__ import annotations
 
-import calendar
-import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from crmlab.analyses.lifecycle.params import LEAST_PERIODS, STEPS
-from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
-from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
+from crmlab.analyses.lifecycle.accounts import (
+    balance,
+    cohort_frame,
+    conversion_frame,
+    curves_frame,
+    growth,
+    matrix_frame,
+    sizes_frame,
+    slowing_fate,
+    states_frame,
+)
+from crmlab.analyses.lifecycle.life import Life, life_of, limits_of
+from crmlab.analyses.lifecycle.params import LEAST_PERIODS
+from crmlab.analyses.lifecycle.projection import Ahead, Check, ahead, checked, value_frame
 from crmlab.errors import DataError
-from crmlab.history.orders import history
-from crmlab.history.words import ROUNDS, WEEKS, Words
-from crmlab.models.btyd.special import Array
-from crmlab.models.markov import transition_probabilities
-from crmlab.page.result import Estimate
+from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import pandas as pd
 
-    import numpy.typing as npt
+    from crmlab.analyses.lifecycle.params import Params
+    from crmlab.history.past import History
 
-    from crmlab.data.dataset import Dataset
-
-__all__ = [
-    "Chain",
-    "Life",
-    "balance",
-    "dates_back",
-    "growth",
-    "life_of",
-    "limits_of",
-    "listed",
-    "moves_between",
-    "slowing_fate",
-    "table_of",
-]
+__all__ = ["Study", "study"]
 
 
-_DRAWS = 1000  # of the balance
-
-
-_LONGEST = 12  # dates since the last occasion that the chain tells apart
-_COHORTS = 15  # months of history from which cohorts are of quarters
-_KEYS = ["date", "state_before", "silence_before", "state", "silence"]
-_NO_MOVES = pd.DataFrame({name: [] for name in (*_KEYS, "customers", "occasions", "spend")})
-
-
-def listed(life: Life) -> pd.DataFrame:
-    """The list: a row per customer and prospect, with state, since when, and rhythm."""
-    names = [
-        "customer_id", "state", "since", "days_since_last", "last_occasion", "occasions", "mean_gap", "own", "slowing_after",
-        "lapsed_after", "lost_after",
-    ]  # fmt: skip
-    found = life.customers[names].rename(columns={"own": "own_rhythm"})
-    return found.assign(mean_gap=found["mean_gap"].astype(float).round(1))
-
-
-def balance(accounts: pd.DataFrame, life: Life, level: float, seed: int = 0) -> Estimate | None:
-    """New and reactivated customers for each who lapsed, over the last year of settled periods; None under three of them.
-
-    The interval resamples periods.
-    """
-    settled = set(life.settled)
-    if not len(accounts):
-        return None
-    some = accounts[[date in settled for date in accounts["date"]]].tail(life.year if life.step < 12 else LEAST_PERIODS)
-    if len(some) < LEAST_PERIODS or not some["lapsed"].sum():
-        return None
-    gained, lost = (some["new"] + some["reactivated"]).to_numpy(float), some["lapsed"].to_numpy(float)
-    n = len(some)
-    picked = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS)
-    drawn = (picked @ gained) / np.maximum(picked @ lost, 1.0)
-    ratio = float(gained.sum() / lost.sum())
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(ratio, min(float(low), ratio), max(float(high), ratio), level, "per lapsed customer")
-
-
-def slowing_fate(life: Life, level: float, min_group: int) -> Estimate | None:
-    """Share of slowing customers who are lapsed or lost a step later; None where too few were slowing."""
-    moves = life.counts()[:, STATES.index("slowing"), :] if life.periods else np.zeros((1, len(STATES)))
-    pair = np.stack([moves[:, : len(CURRENT)].sum(axis=1), moves[:, len(CURRENT) :].sum(axis=1)], axis=1)
-    if pair.sum() < min_group:
-        return None
-    # A chain of two states, current and gone, of which only the first row matters.
-    found = transition_probabilities(np.stack([pair, np.zeros_like(pair)], axis=1), level)
-    return Estimate(float(found.p[0, 1]), float(found.low[0, 1]), float(found.high[0, 1]), level, "share")
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """A Markov chain whose states are those of the lifecycle, split by the number of dates since the last occasion.
-
-    Who has just become lapsed and who is about to be lost move differently: a chain that knows only the six states would mix them.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of the lifecycle shows.
 
     Attributes
     ----------
-    member : array of int of shape (n,)
-        Place in ``STATES`` of each state of the chain.
-    counts : array of shape (periods, n, n)
-        Moves.
-    spend : array of shape (periods, n)
-        What the customers of each state brought in the period after it.
-    start : array of shape (n,)
-        Customers on the last date.
-    """
-
-    member: npt.NDArray[np.int64]
-    counts: Array
-    spend: Array
-    start: Array
-
-    def sums(self, values: Array) -> Array:
-        """Add up the last axis over the states of the lifecycle: (…, n) → (…, 6)."""
-        return values @ (self.member[:, None] == np.arange(len(STATES)))
-
-
-@dataclass(frozen=True, eq=False)
-class Life:
-    """The lifecycle of a customer base as it is known.
-
-    Attributes
-    ----------
-    data : Dataset
-    words : Words
-    first, end : datetime.date
-        First and last day of history.
-    step : int
-        Months from one date to the next.
-    limits : Thresholds
-    dates : list of datetime.date
-        A step apart; the last is ``end``.
-    customers : DataFrame
-        One row per customer and prospect, ordered by id: see :func:`crmlab.analyses.lifecycle.reductions.states`.
-    moves : DataFrame
-        Of :func:`crmlab.analyses.lifecycle.reductions.transitions`, ordered; empty where the history is shorter than a step.
-    back : int
-        Steps from the day looked back to, to ``end``; 0 where there is none.
-    since : DataFrame
-        Moves between these two days.
-    spells : DataFrame
+    context : Context
+    params : Params
+    life : Life
+        Thresholds, states on the last day, moves between dates, spells.
+    states : DataFrame
+        Customers per state on the last day.
+    accounts : DataFrame
+        Growth accounting: a row for each date but the first.
+    sizes : DataFrame
+        Customers and revenue per state and date.
+    matrix : DataFrame or None
+        Probabilities of moves; None where no moves are known.
+    curves, conversion : DataFrame
+        Time in each state, and what ended it; without rows where spells are too few.
     cohorts : DataFrame
-        cohort, period, customers.
-    cohort_dates : list of datetime.date
+        Share who bought, by cohort and age; without rows where there are no cohorts.
+    balance : Estimate or None
+        New and reactivated customers for each who lapsed; None where periods are too few.
+    slowing : Estimate or None
+        Share of the slowing who are gone a step later; None where too few were slowing.
+    steps : int
+        How far is projected.
+    future : Ahead or None
+        The base projected; None where moves are known of too few periods.
+    test : Check or None
+        An earlier projection, and what came; None where too little was known by then.
+    margin : float
+        Share of spend that counts as value.
+    source : str
+        Where the margin is from: see :func:`crmlab.history.context.margin_known`.
+    value : DataFrame or None
+        The value of the base by state; None where nothing is projected.
     """
 
-    data: Dataset
-    words: Words
-    first: dt.date
-    end: dt.date
-    step: int
-    limits: Thresholds
-    dates: list[dt.date]
-    customers: pd.DataFrame
-    moves: pd.DataFrame
-    back: int
-    since: pd.DataFrame
-    spells: pd.DataFrame
+    context: Context
+    params: Params
+    life: Life
+    states: pd.DataFrame
+    accounts: pd.DataFrame
+    sizes: pd.DataFrame
+    matrix: pd.DataFrame | None
+    curves: pd.DataFrame
+    conversion: pd.DataFrame
     cohorts: pd.DataFrame
-    cohort_dates: list[dt.date]
+    balance: Estimate | None
+    slowing: Estimate | None
+    steps: int
+    future: Ahead | None
+    test: Check | None
+    margin: float
+    source: str
+    value: pd.DataFrame | None
 
     @property
-    def periods(self) -> int:
-        """Steps that moves are known of."""
-        return len(self.dates) - 1
-
-    @property
-    def year(self) -> int:
-        """Steps in a year."""
-        return 12 // self.step
-
-    @property
-    def settled(self) -> list[dt.date]:
-        """Dates by which a customer of the first day could have lapsed a step before: until then the balance looks too good."""
-        early = self.first + dt.timedelta(days=self.limits.lapsed)
-        return [late for before, late in zip(self.dates, self.dates[1:], strict=False) if before > early]
-
-    @property
-    def lost_watched(self) -> bool:
-        """Whether some of the lost were watched for a year: else nobody knows at which rate they come back for good."""
-        return (self.end - self.first).days >= 365 + self.limits.lost
-
-    def sizes(self) -> pd.Series:
-        """Customers per state on the last day, every state named."""
-        return self.customers["state"].value_counts().reindex(list(STATES), fill_value=0)
-
-    def counts(self) -> Array:
-        """Moves of those who were customers, by period, of shape (periods, 6, 6)."""
-        return np.asarray([table_of(self.moves, date) for date in self.dates[1:]])
-
-    def chain(self, last: int | None = None) -> Chain:
-        """States split by silence, and the moves between them; up to a place in ``dates`` where one is given."""
-        place = len(self.dates) - 1 if last is None else last
-        known = self.moves[self.moves["date"].isin(self.dates[1 : place + 1])]
-        # A silence that hardly anybody's next step is known of would be a state that nobody is seen to leave.
-        longest = max(place - 2, 1)
-        known = known.assign(**{name: known[name].clip(upper=longest) for name in ("silence_before", "silence")})
-        now = known[known["date"] == self.dates[place]]
-        was = known[known["state_before"] != NONE]
-        before = list(zip(was["state_before"], was["silence_before"], strict=True))
-        after = list(zip(was["state"], was["silence"], strict=True))
-        today = list(zip(now["state"], now["silence"], strict=True))
-        found = sorted({*before, *after, *today}, key=lambda pair: (STATES.index(pair[0]), pair[1]))
-        index = {pair: k for k, pair in enumerate(found)}
-        days = {day: k for k, day in enumerate(self.dates[1 : place + 1])}
-        counts, spend, start = np.zeros((place, len(found), len(found))), np.zeros((place, len(found))), np.zeros(len(found))
-        period = [days[day] for day in was["date"]]
-        rows = [index[pair] for pair in before]
-        np.add.at(counts, (period, rows, [index[pair] for pair in after]), was["customers"].to_numpy(float))
-        np.add.at(spend, (period, rows), was["spend"].to_numpy(float))
-        np.add.at(start, [index[pair] for pair in today], now["customers"].to_numpy(float))
-        # Whole years where there are any, so that every season is in as often as the others.
-        whole = -(place // self.year * self.year) or -place
-        return Chain(np.asarray([STATES.index(pair[0]) for pair in found]), counts[whole:], spend[whole:], start)
+    def outputs(self) -> Mapping[str, Output]:
+        """The list: a row per customer and prospect, with state, since when, and rhythm."""
+        names = ["customer_id", "state", "since", "days_since_last", "last_occasion", "occasions", "mean_gap", "own"]
+        names += ["slowing_after", "lapsed_after", "lost_after"]
+        listed = self.life.customers[names].rename(columns={"own": "own_rhythm"})
+        listed = listed.assign(mean_gap=listed["mean_gap"].astype(float).round(1))
+        return {"customers": Output(f"List of {self.life.words.many} with state and rhythm", listed, ("customer_id",))}
 
 
-def life_of(
-    data: Dataset,
-    limits: Thresholds,
-    as_of: str | None = None,
-    step: int | None = None,
-    periods: int = 24,
-) -> Life:
-    """Reduce a data set to its lifecycle.
-
-    Parameters
-    ----------
-    data : Dataset
-    limits : Thresholds
-    as_of : ISO date, optional
-        Last day of history.
-    step : {1, 3, 12}, optional
-        Months from one date to the next; default: 1, with yearly rounds 12.
-    periods : int
-        At most so many steps back.
-
-    Returns
-    -------
-    Life
-    """
-    first, end = history(data.orders, as_of)
-    yearly = data.descriptor.rounds == "year"
-    step = step or (12 if yearly else 1)
-    words = replace(ROUNDS if yearly else WEEKS, period=STEPS[step][0], periods=STEPS[step][1])
-    orders = data.orders
-    people = data.customers if "customers" in data.tables else None
-    listed = states(orders, end, limits, people).to_pandas()
-    for name in ("since", "last_occasion"):
-        listed[name] = pd.to_datetime(listed[name])
-    for name in ("days_since_last", "slowing_after", "lapsed_after", "lost_after"):
-        listed[name] = listed[name].astype("Int64")
-    dates = dates_back(first, end, step, periods)
-    back = max(min(12 // step if step < 12 else 3, len(dates) - 2), 0)
-    quarters = 3 if step == 1 and (end - first).days > 31 * _COHORTS else step
-    ends = dates_back(first, end, quarters, 12)
-    return Life(
-        data=data,
-        words=words,
-        first=first,
-        end=end,
-        step=step,
-        limits=limits,
-        dates=dates,
-        customers=listed.sort_values("customer_id", kind="stable", ignore_index=True),
-        moves=moves_between(data, dates, limits),
-        back=back,
-        since=moves_between(data, [dates[-1 - back], end], limits) if back else _NO_MOVES,
-        spells=_ordered(spells(orders, end, limits).to_pandas(), ["state", "next_state", "days"]),
-        cohorts=_ordered(cohorts(orders, ends).to_pandas(), ["cohort", "period"]) if len(ends) > 1 else pd.DataFrame(),
-        cohort_dates=ends,
-    )
-
-
-def limits_of(
-    data: Dataset,
-    as_of: str | None,
-    quantiles: tuple[float, float, float],
-    days: tuple[int | None, int | None, int | None],
-    own_from: int | None,
-) -> Thresholds:
-    """Thresholds from the gaps, or as given in days.
+def study(history: History, params: Params) -> Study:
+    """Say where customers stand, how they move between states, and where that leads.
 
     Raises
     ------
-    DataError
-        Too few customers came again, and not all thresholds are given in days.
     ParameterError
-        They do not increase.
+        Thresholds do not increase.
+    DataError
+        Nobody bought, or too few came again for thresholds, and they are not given in days.
     """
-    found: Thresholds | None = None
-    try:
-        found = thresholds(data.orders, as_of, quantiles, own_from)
-    except DataError:
-        if None in days:
-            raise
-    slowing, lapsed, lost = (
-        given if given is not None else getattr(found, name)
-        for given, name in zip(days, ("slowing", "lapsed", "lost"), strict=True)
+    level, least, seed = params.level, params.min_group, params.seed
+    days = params.slowing_days, params.lapsed_days, params.lost_days
+    limits = limits_of(history, None, (params.slowing, params.lapsed, params.lost), days, params.own_from)
+    life = life_of(history, limits, None, params.step, params.periods)
+    people = int(life.sizes().sum())
+    if not people:
+        raise DataError.too_little("lifecycle", "at least one customer with a purchase", "none")
+    accounts = growth(life.moves, life.dates)
+    steps = params.horizon or (3 if life.step == 12 else life.year)
+    chain = life.chain() if life.periods >= LEAST_PERIODS else None
+    margin, source, _ = history.margin(params.margin)
+    value = None
+    if chain is not None:
+        value = value_frame(chain, step=life.step, horizon=steps, rate=params.rate, margin=margin, level=level, seed=seed)
+        if not life.lost_watched:
+            value = value.drop(columns=["whole", "whole_low", "whole_high"])
+    return Study(
+        context=history.context(people),
+        params=params,
+        life=life,
+        states=states_frame(life, level, least),
+        accounts=accounts,
+        sizes=sizes_frame(life),
+        matrix=matrix_frame(life, level, least) if life.periods else None,
+        curves=curves_frame(life, level, least),
+        conversion=conversion_frame(life, level, least),
+        cohorts=cohort_frame(life, level, least),
+        balance=balance(accounts, life, level, seed),
+        slowing=slowing_fate(life, level, least),
+        steps=steps,
+        future=ahead(chain, steps, level, seed) if chain is not None else None,
+        test=checked(life, level, seed) if chain is not None else None,
+        margin=margin,
+        source=source,
+        value=value,
     )
-    if found is None:
-        return Thresholds(slowing, lapsed, lost)
-    return replace(found, slowing=slowing, lapsed=lapsed, lost=lost)
-
-
-def dates_back(first: dt.date, end: dt.date, step: int, most: int) -> list[dt.date]:
-    """Dates a number of months apart, the last of them the end of history, none before its first day.
-
-    Where the history ends with a month, so do all.
-
-    Examples
-    --------
-    >>> [day.isoformat() for day in dates_back(dt.date(2024, 1, 1), dt.date(2024, 4, 30), 1, 12)]
-    ['2024-01-31', '2024-02-29', '2024-03-31', '2024-04-30']
-    >>> [day.isoformat() for day in dates_back(dt.date(2024, 1, 1), dt.date(2024, 4, 9), 1, 2)]
-    ['2024-02-09', '2024-03-09', '2024-04-09']
-    """
-    at_end = end.day == calendar.monthrange(end.year, end.month)[1]
-    found = []
-    for k in range(most, -1, -1):
-        year, month = divmod(12 * end.year + end.month - 1 - k * step, 12)
-        if year < 1:
-            continue
-        length = calendar.monthrange(year, month + 1)[1]
-        found.append(dt.date(year, month + 1, length if at_end else min(end.day, length)))
-    return [day for day in found if day >= first]
-
-
-def growth(moves: pd.DataFrame, dates: Sequence[dt.date]) -> pd.DataFrame:
-    """Account for the change of current customers between neighbouring dates.
-
-    Current customers are those in the states new, active, slowing and reactivated. Everything is counted as membership: *new* were
-    no customers before, *repeat* were current before and are, *reactivated* had lapsed or were lost, *lapsed* were current
-    and are not.
-
-    Parameters
-    ----------
-    moves : DataFrame
-        Of :func:`crmlab.analyses.lifecycle.reductions.transitions`.
-    dates : sequence of datetime.date
-
-    Returns
-    -------
-    DataFrame
-        A row for each date but the first: date, before, new, repeat, reactivated, lapsed, current, and the spend since the date
-        before of new (spend_new), repeat (spend_repeat) and reactivated or still gone customers (spend_reactivated).
-
-    Raises
-    ------
-    AssertionError
-        current = new + repeat + reactivated or current = before + new + reactivated − lapsed do not hold: never.
-    """
-    rows = []
-    for date in dates[1:]:
-        some = moves[moves["date"] == date]
-        was, now = some["state_before"].isin(CURRENT), some["state"].isin(CURRENT)
-        none, gone = some["state_before"] == NONE, some["state_before"].isin(GONE)
-        n, spend = some["customers"], some["spend"]
-        rows.append(
-            {
-                "date": date,
-                "before": int(n[was].sum()),
-                "new": int(n[none & now].sum()),
-                "repeat": int(n[was & now].sum()),
-                "reactivated": int(n[gone & now].sum()),
-                "lapsed": int(n[was & ~now].sum()),
-                "current": int(n[now].sum()),
-                "spend_new": float(spend[none].sum()),
-                "spend_repeat": float(spend[was].sum()),
-                "spend_reactivated": float(spend[gone].sum()),
-            }
-        )
-    found = pd.DataFrame(rows)
-    if rows:
-        assert (found["current"] == found["new"] + found["repeat"] + found["reactivated"]).all()
-        assert (found["current"] == found["before"] + found["new"] + found["reactivated"] - found["lapsed"]).all()
-        # The two counts of one date are made from different moves.
-        assert (found["before"].to_numpy()[1:] == found["current"].to_numpy()[:-1]).all()
-    return found
-
-
-def table_of(moves: pd.DataFrame, date: dt.date) -> Array:
-    """Moves to a date from state to state, of shape (6, 6); those of newcomers left out."""
-    some = moves[(moves["date"] == date) & (moves["state_before"] != NONE)]
-    table = some.pivot_table("customers", "state_before", "state", "sum", fill_value=0)
-    return table.reindex(index=list(STATES), columns=list(STATES), fill_value=0).to_numpy(float)
-
-
-def moves_between(data: Dataset, dates: list[dt.date], limits: Thresholds) -> pd.DataFrame:
-    """Moves between neighbouring dates, ordered; empty where there is one date only."""
-    if len(dates) < 2:
-        return _NO_MOVES
-    found = transitions(data.orders, dates, limits, _LONGEST).to_pandas()
-    found["date"] = [dt.date(day.year, day.month, day.day) for day in found["date"]]
-    return _ordered(found, _KEYS)
-
-
-def _ordered(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    return frame.sort_values(names, kind="stable", ignore_index=True, na_position="last")

@@ -5,42 +5,45 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
-from crmlab.models.intervals import wilson
-from crmlab.models.markov import transition_probabilities
-from crmlab.models.survival import cumulative_incidence, kaplan_meier, median_time
+from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, THIN
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from crmlab.analyses.lifecycle.projection import Check
     from crmlab.analyses.lifecycle.rhythm import Thresholds
-    from crmlab.analyses.lifecycle.study import Life
-    from crmlab.page.format import Format
+    from crmlab.analyses.lifecycle.study import Study
 
 __all__ = [
-    "OTHER",
     "check_table",
     "conversion_table",
-    "curves_frame",
     "growth_table",
-    "matrix_frame",
     "matrix_table",
+    "no_change",
     "rules",
-    "sizes_frame",
     "sizes_table",
-    "states_frame",
     "states_table",
     "thresholds_table",
+    "too_short",
     "value_table",
 ]
 
 
-OTHER = "other"
-_BACK = ("active", "reactivated")  # states that one comes into by a purchase
+def no_change(study: Study) -> Absent:
+    """Why nothing is shown over time."""
+    return Absent(f"The history is shorter than two {study.life.words.periods}, so no change can be shown.")
+
+
+def too_short(study: Study) -> Absent:
+    """Why nothing is projected."""
+    words = study.life.words
+    return Absent(
+        f"The history is too short: it holds {words.span(study.life.periods)}, and this needs at least "
+        f"{words.span(LEAST_PERIODS)} with known moves."
+    )
 
 
 def rules(limits: Thresholds, deed: str) -> dict[str, str]:
@@ -64,33 +67,11 @@ def rules(limits: Thresholds, deed: str) -> dict[str, str]:
     }
 
 
-def states_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """Customers per state on the last day: state, customers, share with interval, spend in the last period.
-
-    States with fewer than ``min_group`` customers are one row, ``other``.
-    """
-    sizes = life.sizes()
-    total = int(sizes.sum())
-    latest = life.moves[life.moves["date"] == life.end] if life.periods else life.moves
-    spend = latest.groupby("state")["spend"].sum().reindex(list(STATES), fill_value=0.0)
-    small = [state for state in STATES if 0 < sizes[state] < min_group]
-    rows = [(state, int(sizes[state]), float(spend[state])) for state in STATES if sizes[state] >= min_group]
-    if small:
-        rows.append((OTHER, int(sizes[small].sum()), float(spend[small].sum())))
-    out = []
-    for state, count, money in rows:
-        low, high = wilson(count, total, level)
-        out.append(
-            {"state": state, "customers": count, "share": count / total, "share_low": low, "share_high": high, "spend": money}
-        )
-    return pd.DataFrame(out)
-
-
-def states_table(frame: pd.DataFrame, life: Life, form: Format, level: float) -> Table:
+def states_table(study: Study) -> Table:
     """Who is where today, by which rule."""
-    words = life.words
+    life, words, form = study.life, study.life.words, study.context.form
     said = rules(life.limits, words.deed)
-    shown = frame.assign(rule=[said.get(str(state), "states with few customers") for state in frame["state"]])
+    shown = study.states.assign(rule=[said.get(str(state), "states with few customers") for state in study.states["state"]])
     prospects = int((life.customers["state"] == "prospect").sum())
     if prospects:
         row = {"state": "prospect", "customers": prospects, "rule": said["prospect"]}
@@ -105,15 +86,15 @@ def states_table(frame: pd.DataFrame, life: Life, form: Format, level: float) ->
     columns["rule"] = Column("Rule", "lines")
     caption = (
         f"States on {form.day(life.end)}. Days are those of the whole base; a {words.one} with a rhythm of their own "
-        "has their own "
-        f"days, in the list. Shares are of all who ever came, with {form.share(level)} intervals."
+        f"has their own days, in the list. Shares are of all who ever came, with {form.share(study.params.level)} intervals."
     )
     return Table(caption, shown, columns, form)
 
 
-def thresholds_table(life: Life, form: Format) -> Table:
+def thresholds_table(study: Study) -> Table:
     """What the thresholds come to."""
-    limits = life.limits
+    life, form = study.life, study.context.form
+    words, limits = life.words, life.limits
     quantiles = [f"{form.number(100 * share)}{THIN}%" for share in limits.quantiles] if limits.quantiles else [DASH] * 3
     multiples = limits.multiples or (math.nan,) * 3
     own = life.customers["own"].astype(bool)
@@ -130,24 +111,26 @@ def thresholds_table(life: Life, form: Format) -> Table:
         }
     )
     columns = {
-        "name": Column("A customer is" if life.words.one == "customer" else f"A {life.words.one} is"),
+        "name": Column("A customer is" if words.one == "customer" else f"A {words.one} is"),
         "quantile": Column("Quantile of gaps"),
         "days": Column("After days of silence", "days"),
         "multiple": Column("Own rhythm: times the mean gap", "number"),
         "own_days": Column("That is, in the median, days", "days"),
     }
-    parts = [f"Thresholds, from {form.count(limits.gaps)} gaps between {life.words.deeds} of one {life.words.one}."]
+    parts = [f"Thresholds, from {form.count(limits.gaps)} gaps between {words.deeds} of one {words.one}."]
     if limits.multiples is not None:
         parts.append(
-            f"Own rhythm: {form.count(int(own.sum()))} {life.words.many} with at least {limits.own_from} {life.words.deeds}; "
+            f"Own rhythm: {form.count(int(own.sum()))} {words.many} with at least {limits.own_from} {words.deeds}; "
             f"from {form.count(limits.own_gaps)} of their gaps, each against the mean of those before it."
         )
     return Table(" ".join(parts), frame, columns, form)
 
 
-def growth_table(frame: pd.DataFrame, life: Life, form: Format) -> Table:
+def growth_table(study: Study) -> Table | Absent:
     """Growth accounting and revenue, the latest first."""
-    words = life.words
+    if len(study.accounts) < 2:
+        return no_change(study)
+    words = study.life.words
     columns = {
         "date": Column(f"{words.period.capitalize()} to", "date"),
         "before": Column("Current before", "count"),
@@ -162,104 +145,46 @@ def growth_table(frame: pd.DataFrame, life: Life, form: Format) -> Table:
         "Current = new + repeat + reactivated, and = current before + new + reactivated − lapsed. These are counts, so "
         "without intervals."
     )
-    return Table(caption, frame.iloc[::-1].reset_index(drop=True), columns, form, top=13)
+    return Table(caption, study.accounts.iloc[::-1].reset_index(drop=True), columns, study.context.form, top=13)
 
 
-def sizes_frame(life: Life) -> pd.DataFrame:
-    """Customers and revenue per state on each date: date, state, customers, spend (in the period to the date)."""
-    found = life.moves.groupby(["date", "state"])[["customers", "spend"]].sum()
-    index = pd.MultiIndex.from_product([life.dates[1:], list(STATES)], names=["date", "state"])
-    return found.reindex(index, fill_value=0).reset_index()
-
-
-def sizes_table(frame: pd.DataFrame, life: Life, form: Format) -> Table:
+def sizes_table(study: Study) -> Table | Absent:
     """State sizes and revenue by date, the latest first."""
-    count = frame.pivot_table("customers", "date", "state", "sum")[list(STATES)]
-    money = frame.pivot_table("spend", "date", "state", "sum")[list(STATES)].add_prefix("spend_")
+    if len(study.accounts) < 2:
+        return no_change(study)
+    words = study.life.words
+    count = study.sizes.pivot_table("customers", "date", "state", "sum")[list(STATES)]
+    money = study.sizes.pivot_table("spend", "date", "state", "sum")[list(STATES)].add_prefix("spend_")
     shown = count.join(money).reset_index().iloc[::-1].reset_index(drop=True)
-    columns = {"date": Column(f"{life.words.period.capitalize()} to", "date")}
+    columns = {"date": Column(f"{words.period.capitalize()} to", "date")}
     columns |= {state: Column(state.capitalize(), "count") for state in STATES}
     shown["spend"] = shown[[f"spend_{state}" for state in STATES]].sum(axis=1)
     columns["spend"] = Column("Revenue", "money")
     caption = (
-        f"{life.words.many.capitalize()} in each state at the end of each {life.words.period}, and the revenue of the "
-        f"{life.words.period}; that of each state is in the file and in the picture above."
+        f"{words.many.capitalize()} in each state at the end of each {words.period}, and the revenue of the "
+        f"{words.period}; that of each state is in the file and in the picture above."
     )
-    return Table(caption, shown, columns, form, top=7)
+    return Table(caption, shown, columns, study.context.form, top=7)
 
 
-def matrix_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """Transition probabilities: state, n, and for each state its probability with low and high; rows of few moves "
-    "left empty.
-    """
-    found = transition_probabilities(life.counts(), level)
-    rows = []
-    for i, state in enumerate(STATES):
-        shown = found.n[i] >= min_group
-        row: dict[str, object] = {"state": state, "n": int(found.n[i]) if shown else None, "dispersion": found.dispersion[i]}
-        for j, to in enumerate(STATES):
-            possible = to != "new" or state == "new"  # nobody becomes new again
-            for name, values in (("", found.p), ("_low", found.low), ("_high", found.high)):
-                row[f"{to}{name}"] = float(values[i, j]) if shown and possible else math.nan
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def matrix_table(frame: pd.DataFrame, life: Life, form: Format, level: float, min_group: int) -> Table:
+def matrix_table(study: Study) -> Table | Absent:
     """The transition matrix."""
-    words = life.words
+    life, words, form = study.life, study.life.words, study.context.form
+    if study.matrix is None:
+        return Absent(f"The history is shorter than a {words.period}, so no moves are known.")
     columns = {"state": Column("State before"), "n": Column("Moves", "count")}
     columns |= {to: Column(f"→ {to}", "share", f"{to}_low", f"{to}_high") for to in STATES}
     caption = (
         f"Where {words.many} are one {words.period} later, from {form.count(life.periods)} {words.periods}. Small figures are "
-        f"{form.share(level)} intervals (Wilson), widened where {words.periods} differ by more than chance. Rows of fewer than "
-        f"{min_group} moves are empty."
+        f"{form.share(study.params.level)} intervals (Wilson), widened where {words.periods} differ by more than chance. Rows of "
+        f"fewer than {study.params.min_group} moves are empty."
     )
-    return Table(caption, frame, columns, form)
+    return Table(caption, study.matrix, columns, form)
 
 
-def curves_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """Kaplan–Meier curves of the time in each state: state, time, at_risk, survival, low, high."""
-    parts = []
-    for state in STATES:
-        some = life.spells[life.spells["state"] == state]
-        if some["spells"].sum() < min_group:
-            continue
-        curve = kaplan_meier(some["days"], some["next_state"].notna(), some["spells"], level)
-        parts.append(curve.assign(state=state))
-    names = ["state", "time", "at_risk", "survival", "low", "high"]
-    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame({name: [] for name in names})
-
-
-def conversion_table(life: Life, form: Format, level: float, min_group: int) -> Table:
+def conversion_table(study: Study) -> Table:
     """Time in each state, and what comes after it."""
-    words = life.words
-    rows = []
-    for state in STATES:
-        some = life.spells[life.spells["state"] == state]
-        n = int(some["spells"].sum())
-        if n < min_group:
-            continue
-        ended = some["next_state"].notna()
-        curve = kaplan_meier(some["days"], ended, some["spells"], level)
-        middle = median_time(curve)
-        causes = np.where(~ended, 0, np.where(some["next_state"].isin(_BACK), 1, 2))
-        share = cumulative_incidence(some["days"], causes, some["spells"], level)
-        row: dict[str, object] = {
-            "state": state,
-            "spells": n,
-            "open": int(some.loc[~ended, "spells"].sum()),
-            "reach": float(curve["time"].max()) if len(curve) > 1 else math.nan,
-        }
-        for name, value in zip(("median", "median_low", "median_high"), middle, strict=True):
-            row[name] = value if math.isfinite(middle[0]) else math.nan
-        for cause, name in ((1, "back"), (2, "down")):
-            last = share[share["cause"] == cause].tail(1)
-            for column, end in (("incidence", ""), ("low", "_low"), ("high", "_high")):
-                row[f"{name}{end}"] = float(last[column].iloc[0]) if len(last) else math.nan
-        if state == "active":  # another purchase does not end it
-            row |= dict.fromkeys(("back", "back_low", "back_high"), math.nan)
-        rows.append(row)
+    words, form = study.life.words, study.context.form
     columns = {
         "state": Column("State"),
         "spells": Column("Spells", "count"),
@@ -274,15 +199,18 @@ def conversion_table(life: Life, form: Format, level: float, min_group: int) -> 
     caption = (
         "Time in a state (Kaplan–Meier; spells that last are censored) and what ended it (Aalen–Johansen), as far as "
         "the data reach. "
-        f"Small figures are {form.share(level)} intervals; they take spells of one {words.one} for independent."
+        f"Small figures are {form.share(study.params.level)} intervals; they take spells of one {words.one} for independent."
     )
-    frame = pd.DataFrame(rows, columns=None if rows else list(columns))
-    return Table(caption, frame, columns, form)
+    return Table(caption, study.conversion, columns, form)
 
 
-def value_table(frame: pd.DataFrame, life: Life, form: Format, level: float, what: str, span: str, min_group: int) -> Table:
+def value_table(study: Study) -> Table | Absent:
     """The value of the base, by state."""
-    words = life.words
+    words, params, frame, form = study.life.words, study.params, study.value, study.context.form
+    if frame is None:
+        return too_short(study)
+    span = words.span(study.steps)
+    what = "revenue" if study.source in ("revenue", "loss") else f"gross margin ({form.share(study.margin)} of spend)"
     columns = {
         "state": Column("State"),
         "customers": Column(words.many.capitalize(), "count"),
@@ -296,16 +224,19 @@ def value_table(frame: pd.DataFrame, life: Life, form: Format, level: float, wha
         columns["whole"] = Column("Without end", "money", "whole_low", "whole_high")
         without = " Value without end takes the lost to go on coming back as they did."
     caption = (
-        f"The base as a Markov chain: {what} that today's {words.many} will bring if they keep moving between states as "
-        "they did. "
-        f"Small figures are {form.share(level)} intervals, from resampled {words.periods}.{without}"
+        f"The base as a Markov chain: {what}, discounted at {form.share(params.rate)} a year, that today's {words.many} will "
+        "bring if they keep moving between states as they did. "
+        f"Small figures are {form.share(params.level)} intervals, from resampled {words.periods}.{without}"
     )
-    shown = frame[(frame["customers"] >= min_group) | (frame["state"] == "all")]
+    shown = frame[(frame["customers"] >= params.min_group) | (frame["state"] == "all")]
     return Table(caption, shown.reset_index(drop=True), columns, form)
 
 
-def check_table(found: Check, life: Life, form: Format, level: float) -> Table:
+def check_table(study: Study) -> Table | Absent:
     """The projection held against what came."""
+    words, found, form = study.life.words, study.test, study.context.form
+    if found is None:
+        return Absent("The history is too short to hold an earlier projection against what came.")
     rows = [
         {
             "state": state,
@@ -322,11 +253,14 @@ def check_table(found: Check, life: Life, form: Format, level: float) -> Table:
     whole = found.found.current[:, -1]
     rows.append(
         {
-            "state": "current in all", "then": found.then[:k].sum(), "expected": whole[0], "low": whole[1], "high": whole[2],
+            "state": "current in all",
+            "then": found.then[:k].sum(),
+            "expected": whole[0],
+            "low": whole[1],
+            "high": whole[2],
             "now": found.now[:k].sum(),
         }
-    )  # fmt: skip
-    words = life.words
+    )
     columns = {
         "state": Column("State"),
         "then": Column("Then", "count"),
@@ -335,6 +269,7 @@ def check_table(found: Check, life: Life, form: Format, level: float) -> Table:
     }
     caption = (
         f"The projection made on {form.day(found.date)}, from what was known then, of that day's {words.many} "
-        f"{words.span(found.steps)} ahead, and where they are now. Small figures are {form.share(level)} intervals."
+        f"{words.span(found.steps)} ahead, and where they are now. Small figures are {form.share(study.params.level)} "
+        "intervals."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)

@@ -6,29 +6,25 @@ import math
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.reductions import CURRENT
-from crmlab.analyses.lifecycle.study import Life
+from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
 from crmlab.analyses.lifecycle.tables import rules
 from crmlab.models.intervals import wilson
-from crmlab.page.result import Chart, Estimate, Finding, Findings, Method, Table
+from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from crmlab.analyses.lifecycle.life import Life
+    from crmlab.analyses.lifecycle.study import Study
 
-    from crmlab.analyses.lifecycle.params import Params
-    from crmlab.analyses.lifecycle.projection import Ahead, Check
-    from crmlab.page.format import Format
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-__all__ = ["absent", "findings", "limits", "method", "warnings"]
-
+TITLE = "Where our customers stand, and who is slipping away"
 
 _LEAST_DISPERSION = 3.0  # from which the page says that periods differ
 
 
-def findings(
-    life: Life, ratio: Estimate | None, slow: Estimate | None, future: Ahead | None, steps: int, form: Format, level: float
-) -> Findings:
+def findings(study: Study) -> Findings:
     """At most three findings, most important first."""
+    life, ratio, slow, form, level = study.life, study.balance, study.slowing, study.context.form, study.params.level
     words, sizes, at = life.words, life.sizes(), form.share(level)
     total, current = int(sizes.sum()), int(sizes[list(CURRENT)].sum())
     low, high = wilson(current, total, level)
@@ -66,12 +62,12 @@ def findings(
                 "slowing_lapse",
             )
         )
-    elif future is not None:
-        middle, least, most = (float(value) for value in future.current[:, -1])
+    elif study.future is not None:
+        middle, least, most = (float(value) for value in study.future.current[:, -1])
         found.append(
             Finding(
                 form.count(round(middle)),
-                f"of today's {words.many} will be current in {words.span(steps)}, if nothing changes and without new ones.",
+                f"of today's {words.many} will be current in {words.span(study.steps)}, if nothing changes and without new ones.",
                 f"{form.interval(round(least), round(most))}, at {at}",
                 "projected_current",
             )
@@ -84,10 +80,35 @@ def _span_of_balance(life: Life) -> str:
     return life.words.span(count)
 
 
-def warnings(
-    life: Life, matrix: pd.DataFrame | None, test: Check | None, source: str, form: Format, level: float, valued: bool
-) -> tuple[str, ...]:
+def metrics(study: Study) -> dict[str, Estimate]:
+    """What two runs are compared on."""
+    level, sizes = study.params.level, study.life.sizes()
+    total, current = int(sizes.sum()), int(sizes[list(CURRENT)].sum())
+    found = {
+        "customers": Estimate(float(total), unit="customers"),
+        "current_share": Estimate(current / total, *wilson(current, total, level), level, "share"),
+    }
+    for state in STATES:
+        found[f"share_{state}"] = Estimate(sizes[state] / total, *wilson(int(sizes[state]), total, level), level, "share")
+    if study.balance is not None:
+        found["balance"] = study.balance
+    if study.slowing is not None:
+        found["slowing_lapse"] = study.slowing
+    if study.future is not None:
+        middle, low, high = (float(number) for number in study.future.current[:, -1])
+        found["projected_current"] = Estimate(middle, min(low, middle), max(high, middle), level, "customers")
+    if study.value is not None:
+        row = study.value.set_index("state").loc["all"]
+        for name, column in (("value_within_horizon", "near"), ("value_without_end", "whole")):
+            if column in row:
+                value, low, high = (float(row[f"{column}{end}"]) for end in ("", "_low", "_high"))
+                found[name] = Estimate(value, low, high, level, study.context.form.currency)
+    return found
+
+
+def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
+    life, matrix, test, form = study.life, study.matrix, study.test, study.context.form
     words, out = life.words, []
     early = [day for day in life.dates[1:] if day not in set(life.settled)]
     if early:
@@ -100,7 +121,7 @@ def warnings(
         if not whole[1] <= seen <= whole[2]:
             side = "more" if seen > whole[2] else "fewer"
             out.append(
-                f"The projection made in the same way on {form.day(test.date)} missed: {form.count(seen)} of those {words.many} are current now, {side} than its {form.share(level)} interval of {form.interval(round(whole[1]), round(whole[2]))}. "
+                f"The projection made in the same way on {form.day(test.date)} missed: {form.count(seen)} of those {words.many} are current now, {side} than its {form.share(study.params.level)} interval of {form.interval(round(whole[1]), round(whole[2]))}. "
                 "Take the bands of the projection and of the value for too narrow."
             )
     elif life.periods >= LEAST_PERIODS:
@@ -117,14 +138,14 @@ def warnings(
                 f"{words.periods.capitalize()} differ by more than chance: moves from {worst['state']} vary {often} times as much as chance would have it. "
                 "The intervals are widened for it; a matrix that stays fixed is a simplification."
             )
-    if source in ("revenue", "loss") and valued:
+    if study.source in ("revenue", "loss") and study.value is not None:
         out.append("No costs are known, so the value of the base is revenue. Give margin=0.3, say, to see profit.")
     return tuple(out)
 
 
-def limits(life: Life) -> tuple[str, ...]:
+def limits(study: Study) -> tuple[str, ...]:
     """What the analysis cannot say."""
-    words = life.words
+    words = study.life.words
     return (
         "Silence is not departure: nobody says when they leave. A state is a rule on days, and some come back from lost.",
         f"Projection and value take today's {words.many} only, with no new ones, and a matrix that stays as it was on average.",
@@ -134,9 +155,11 @@ def limits(life: Life) -> tuple[str, ...]:
     )
 
 
-def method(life: Life, params: Params, form: Format, margin: float, source: str) -> Method:
+def method(study: Study) -> Method:
     """Where the method comes from, and what it assumes."""
+    life, form = study.life, study.context.form
     words, limits = life.words, life.limits
+    revenue = ", revenue: costs are not known" if study.source == "revenue" else ""
     days = ", ".join(f"{name} after {day}" for name, day in zip(("slowing", "lapsed", "lost"), limits.days, strict=True))
     quantiles = ""
     if limits.quantiles is not None:
@@ -153,7 +176,7 @@ def method(life: Life, params: Params, form: Format, margin: float, source: str)
         "Intervals of moves: Wilson, with the number of moves divided by their dispersion between periods (Pearson's X² over its degrees of freedom). "
         "Projection, balance and value: periods resampled whole; the projection adds chance.",
         f"The chain behind projection and value splits each state by the number of dates since the last {words.deed}, as Pfeifer and Carraway do with recency: those about to be lost move otherwise than those just lapsed.",
-        f"Value: spend in the {words.period} after a date counts at the date, times the margin ({form.share(margin)}{', revenue: costs are not known' if source == 'revenue' else ''}), discounted at {form.share(params.rate)} a year.",
+        f"Value: spend in the {words.period} after a date counts at the date, times the margin ({form.share(study.margin)}{revenue}), discounted at {form.share(study.params.rate)} a year.",
         "Time in a state: Kaplan–Meier with Greenwood's variance on the log(−log) scale; what ends it: Aalen–Johansen.",
     )
     return Method(
@@ -167,21 +190,3 @@ def method(life: Life, params: Params, form: Format, margin: float, source: str)
             **{state.capitalize(): rule for state, rule in rules(limits, words.deed).items()},
         },
     )
-
-
-def absent(tables: dict[str, Table], charts: dict[str, Chart], life: Life) -> dict[str, str]:
-    """What the history is too short for, and why."""
-    span = f"{life.words.span(LEAST_PERIODS)} with known moves"
-    short = f"The history is too short: it holds {life.words.span(life.periods)}, and this needs at least {span}."
-    why = {
-        "growth": f"The history is shorter than two {life.words.periods}, so no change can be shown.",
-        "matrix": f"The history is shorter than a {life.words.period}, so no moves are known.",
-        "sankey": f"The history is shorter than two {life.words.periods}, so no earlier date can be looked back to.",
-        "time": "There are too few spells to say how long they last.",
-        "projection": short,
-        "value": short,
-        "check": "The history is too short to hold an earlier projection against what came.",
-        "cohorts": "The history is too short for cohorts, or they are all smaller than the least group.",
-    }
-    why |= dict.fromkeys(("sizes", "revenue"), why["growth"])
-    return {name: sentence for name, sentence in why.items() if name not in charts and name not in tables}

@@ -12,13 +12,14 @@ import pytest
 
 import crmlab
 from crmlab.analyses import lifecycle as analysis
+from crmlab.analyses.lifecycle import accounts as sums
+from crmlab.analyses.lifecycle import life as base
 from crmlab.analyses.lifecycle import projection as lifecycle_ahead
-from crmlab.analyses.lifecycle import study as base
-from crmlab.analyses.lifecycle import tables as views
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
-from crmlab.analyses.lifecycle.rhythm import Thresholds
+from crmlab.analyses.lifecycle.rhythm import Thresholds, known
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError
+from crmlab.history.past import History
 from crmlab.models.intervals import wilson
 from crmlab.page.result import Note
 
@@ -114,7 +115,7 @@ def test_growth_refuses_moves_that_do_not_fit(life):
     place = broken.index[(broken["date"] == life.dates[5]) & (broken["state_before"] == "active")][0]
     broken.loc[place, "customers"] += 1
     with pytest.raises(AssertionError):
-        base.growth(broken, life.dates)
+        sums.growth(broken, life.dates)
 
 
 def test_states_agree_with_the_truth_of_the_shop(result):
@@ -140,11 +141,11 @@ def test_matrix_rows_are_probabilities_with_intervals(result):
 
 
 def test_rows_of_few_moves_are_left_out(life):
-    frame = views.matrix_frame(life, 0.9, 5000).set_index("state")
+    frame = sums.matrix_frame(life, 0.9, 5000).set_index("state")
     counts = life.counts().sum(axis=(0, 2))
     hidden = [state for state, n in zip(STATES, counts, strict=True) if n < 5000]
     assert hidden and frame.loc[hidden, list(STATES)].isna().all(axis=None) and frame.loc[hidden, "n"].isna().all()
-    merged = views.states_frame(life, 0.9, 456).set_index("state")
+    merged = sums.states_frame(life, 0.9, 456).set_index("state")
     assert "new" not in merged.index and merged.loc["other", "customers"] == 455 + 243
     assert merged["customers"].sum() == 4000
 
@@ -200,12 +201,10 @@ def test_value_of_the_base_is_that_of_its_states(result):
 
 
 def test_value_of_a_chain_of_one_state_is_an_annuity():
-    chain = base.Chain(np.array([1]), np.full((12, 1, 1), 50.0), np.full((12, 1), 50.0 * 20), np.array([40.0]))
-
-    class Monthly:
-        step = 1
-
-    frame = lifecycle_ahead.value_frame(Monthly(), chain, 12, 0.1, 0.5, 0.9, 0).set_index("state")
+    chain = base.Chain(
+        member=np.array([1]), counts=np.full((12, 1, 1), 50.0), spend=np.full((12, 1), 50.0 * 20), start=np.array([40.0])
+    )
+    frame = lifecycle_ahead.value_frame(chain, step=1, horizon=12, rate=0.1, margin=0.5, level=0.9, seed=0).set_index("state")
     v = 1.1 ** (-1 / 12)
     assert frame.loc["all", "near"] == pytest.approx(40 * 10 * (1 - v**12) / (1 - v))
     assert frame.loc["active", "whole"] == pytest.approx(40 * 10 / (1 - v))
@@ -232,6 +231,32 @@ def test_no_later_order_reaches_an_earlier_page(own):
     whole = analysis.run(own(rows), analysis.Params(as_of=str(cut)))
     assert early.outputs["customers"].frame.equals(whole.outputs["customers"].frame)
     assert dict(early.metrics) == dict(whole.metrics)
+
+
+def test_the_last_day_may_be_one_without_orders(own):
+    rows = [row for row in regular(300) if row[1] not in (dt.date(2024, 8, 30), dt.date(2024, 8, 31))]
+    found = analysis.run(own(rows), analysis.Params(as_of="2024-08-31"))
+    listed = found.outputs["customers"].frame
+    assert found.context.as_of == dt.date(2024, 8, 31) and not found.absent
+    silent = (pd.Timestamp("2024-08-31") - listed["last_occasion"]).dt.days
+    assert (listed["days_since_last"] == silent).all() and silent.min() == 2
+
+
+def test_steps_take_a_history_as_its_day_knew_it(data):
+    day = dt.date(2025, 6, 30)
+    past = History(data, day)
+    quantiles, nothing = (0.75, 0.9, 0.975), (None, None, None)
+    limits = base.limits_of(past, None, quantiles, nothing, 6)
+    assert limits == base.limits_of(data, day.isoformat(), quantiles, nothing, 6)
+    one, other = base.life_of(past, limits), base.life_of(data, limits, day.isoformat())
+    for name in ("customers", "moves", "since", "spells", "cohorts"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
+    with pytest.raises(ParameterError, match="2025-07-01 is after the last order"):
+        base.moves_between(past, [day, dt.date(2025, 7, 1)], limits)
+    with pytest.raises(ParameterError, match="is before the first order"):
+        known(past, past.first - dt.timedelta(days=1))
+    earlier, end = known(past, "2025-05-31")
+    assert end == dt.date(2025, 5, 31) and earlier["ordered_at"].max().execute().date() <= end
 
 
 @pytest.mark.parametrize("name", ["cdnow_sample", "donors", "online_retail"])

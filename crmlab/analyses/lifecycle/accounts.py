@@ -1,0 +1,238 @@
+"""What is counted of a lifecycle, with intervals: who is where, who came and went, moves, time in a state, cohorts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.lifecycle.params import LEAST_PERIODS
+from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES
+from crmlab.models.intervals import wilson
+from crmlab.models.markov import transition_probabilities
+from crmlab.models.survival import cumulative_incidence, kaplan_meier, median_time
+from crmlab.page.result import Estimate
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from crmlab.analyses.lifecycle.life import Life
+
+__all__ = [
+    "OTHER",
+    "balance",
+    "cohort_frame",
+    "conversion_frame",
+    "curves_frame",
+    "growth",
+    "matrix_frame",
+    "sizes_frame",
+    "slowing_fate",
+    "states_frame",
+]
+
+
+OTHER = "other"
+_DRAWS = 1000  # of the balance
+_BACK = ("active", "reactivated")  # states that one comes into by a purchase
+
+
+def growth(moves: pd.DataFrame, dates: Sequence[dt.date]) -> pd.DataFrame:
+    """Account for the change of current customers between neighbouring dates.
+
+    Current customers are those in the states new, active, slowing and reactivated. Everything is counted as membership: *new* were
+    no customers before, *repeat* were current before and are, *reactivated* had lapsed or were lost, *lapsed* were current
+    and are not.
+
+    Parameters
+    ----------
+    moves : DataFrame
+        Of :func:`crmlab.analyses.lifecycle.reductions.transitions`.
+    dates : sequence of datetime.date
+
+    Returns
+    -------
+    DataFrame
+        A row for each date but the first: date, before, new, repeat, reactivated, lapsed, current, and the spend since the date
+        before of new (spend_new), repeat (spend_repeat) and reactivated or still gone customers (spend_reactivated).
+
+    Raises
+    ------
+    AssertionError
+        current = new + repeat + reactivated or current = before + new + reactivated − lapsed do not hold: never.
+    """
+    rows = []
+    for date in dates[1:]:
+        some = moves[moves["date"] == date]
+        was, now = some["state_before"].isin(CURRENT), some["state"].isin(CURRENT)
+        none, gone = some["state_before"] == NONE, some["state_before"].isin(GONE)
+        n, spend = some["customers"], some["spend"]
+        rows.append(
+            {
+                "date": date,
+                "before": int(n[was].sum()),
+                "new": int(n[none & now].sum()),
+                "repeat": int(n[was & now].sum()),
+                "reactivated": int(n[gone & now].sum()),
+                "lapsed": int(n[was & ~now].sum()),
+                "current": int(n[now].sum()),
+                "spend_new": float(spend[none].sum()),
+                "spend_repeat": float(spend[was].sum()),
+                "spend_reactivated": float(spend[gone].sum()),
+            }
+        )
+    found = pd.DataFrame(rows)
+    if rows:
+        assert (found["current"] == found["new"] + found["repeat"] + found["reactivated"]).all()
+        assert (found["current"] == found["before"] + found["new"] + found["reactivated"] - found["lapsed"]).all()
+        # The two counts of one date are made from different moves.
+        assert (found["before"].to_numpy()[1:] == found["current"].to_numpy()[:-1]).all()
+    return found
+
+
+def balance(accounts: pd.DataFrame, life: Life, level: float, seed: int = 0) -> Estimate | None:
+    """New and reactivated customers for each who lapsed, over the last year of settled periods; None under three of them.
+
+    The interval resamples periods.
+    """
+    settled = set(life.settled)
+    if not len(accounts):
+        return None
+    some = accounts[[date in settled for date in accounts["date"]]].tail(life.year if life.step < 12 else LEAST_PERIODS)
+    if len(some) < LEAST_PERIODS or not some["lapsed"].sum():
+        return None
+    gained, lost = (some["new"] + some["reactivated"]).to_numpy(float), some["lapsed"].to_numpy(float)
+    n = len(some)
+    picked = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS)
+    drawn = (picked @ gained) / np.maximum(picked @ lost, 1.0)
+    ratio = float(gained.sum() / lost.sum())
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(ratio, min(float(low), ratio), max(float(high), ratio), level, "per lapsed customer")
+
+
+def slowing_fate(life: Life, level: float, min_group: int) -> Estimate | None:
+    """Share of slowing customers who are lapsed or lost a step later; None where too few were slowing."""
+    moves = life.counts()[:, STATES.index("slowing"), :] if life.periods else np.zeros((1, len(STATES)))
+    pair = np.stack([moves[:, : len(CURRENT)].sum(axis=1), moves[:, len(CURRENT) :].sum(axis=1)], axis=1)
+    if pair.sum() < min_group:
+        return None
+    # A chain of two states, current and gone, of which only the first row matters.
+    found = transition_probabilities(np.stack([pair, np.zeros_like(pair)], axis=1), level)
+    return Estimate(float(found.p[0, 1]), float(found.low[0, 1]), float(found.high[0, 1]), level, "share")
+
+
+def states_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
+    """Customers per state on the last day: state, customers, share with interval, spend in the last period.
+
+    States with fewer than ``min_group`` customers are one row, ``other``.
+    """
+    sizes = life.sizes()
+    total = int(sizes.sum())
+    latest = life.moves[life.moves["date"] == life.end] if life.periods else life.moves
+    spend = latest.groupby("state")["spend"].sum().reindex(list(STATES), fill_value=0.0)
+    small = [state for state in STATES if 0 < sizes[state] < min_group]
+    rows = [(state, int(sizes[state]), float(spend[state])) for state in STATES if sizes[state] >= min_group]
+    if small:
+        rows.append((OTHER, int(sizes[small].sum()), float(spend[small].sum())))
+    out = []
+    for state, count, money in rows:
+        low, high = wilson(count, total, level)
+        out.append(
+            {"state": state, "customers": count, "share": count / total, "share_low": low, "share_high": high, "spend": money}
+        )
+    return pd.DataFrame(out)
+
+
+def sizes_frame(life: Life) -> pd.DataFrame:
+    """Customers and revenue per state on each date: date, state, customers, spend (in the period to the date)."""
+    found = life.moves.groupby(["date", "state"])[["customers", "spend"]].sum()
+    index = pd.MultiIndex.from_product([life.dates[1:], list(STATES)], names=["date", "state"])
+    return found.reindex(index, fill_value=0).reset_index()
+
+
+def matrix_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
+    """Transition probabilities: state, n, and for each state its probability with low and high; rows of few moves
+    are left empty.
+    """
+    found = transition_probabilities(life.counts(), level)
+    rows = []
+    for i, state in enumerate(STATES):
+        shown = found.n[i] >= min_group
+        row: dict[str, object] = {"state": state, "n": int(found.n[i]) if shown else None, "dispersion": found.dispersion[i]}
+        for j, to in enumerate(STATES):
+            possible = to != "new" or state == "new"  # nobody becomes new again
+            for name, values in (("", found.p), ("_low", found.low), ("_high", found.high)):
+                row[f"{to}{name}"] = float(values[i, j]) if shown and possible else math.nan
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def curves_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
+    """Kaplan–Meier curves of the time in each state: state, time, at_risk, survival, low, high."""
+    parts = []
+    for state in STATES:
+        some = life.spells[life.spells["state"] == state]
+        if some["spells"].sum() < min_group:
+            continue
+        curve = kaplan_meier(some["days"], some["next_state"].notna(), some["spells"], level)
+        parts.append(curve.assign(state=state))
+    names = ["state", "time", "at_risk", "survival", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame({name: [] for name in names})
+
+
+def conversion_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
+    """Time in each state, and what comes after it: state, spells, open, reach, median, back and down with low and high.
+
+    States of fewer than ``min_group`` spells have no row.
+    """
+    rows = []
+    for state in STATES:
+        some = life.spells[life.spells["state"] == state]
+        n = int(some["spells"].sum())
+        if n < min_group:
+            continue
+        ended = some["next_state"].notna()
+        curve = kaplan_meier(some["days"], ended, some["spells"], level)
+        middle = median_time(curve)
+        causes = np.where(~ended, 0, np.where(some["next_state"].isin(_BACK), 1, 2))
+        share = cumulative_incidence(some["days"], causes, some["spells"], level)
+        row: dict[str, object] = {
+            "state": state,
+            "spells": n,
+            "open": int(some.loc[~ended, "spells"].sum()),
+            "reach": float(curve["time"].max()) if len(curve) > 1 else math.nan,
+        }
+        for name, value in zip(("median", "median_low", "median_high"), middle, strict=True):
+            row[name] = value if math.isfinite(middle[0]) else math.nan
+        for cause, name in ((1, "back"), (2, "down")):
+            last = share[share["cause"] == cause].tail(1)
+            for column, end in (("incidence", ""), ("low", "_low"), ("high", "_high")):
+                row[f"{name}{end}"] = float(last[column].iloc[0]) if len(last) else math.nan
+        if state == "active":  # another purchase does not end it
+            row |= dict.fromkeys(("back", "back_low", "back_high"), math.nan)
+        rows.append(row)
+    columns = ["state", "spells", "open", "median", "back", "down", "reach"]
+    return pd.DataFrame(rows, columns=None if rows else columns)
+
+
+def cohort_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
+    """The cohort triangle: cohort (last day of its period), size, age in periods, share who bought with interval.
+
+    Ages that are not over yet have no row; cohorts under ``min_group`` neither.
+    """
+    rows = []
+    for place, day in enumerate(life.cohort_dates):
+        some = life.cohorts[life.cohorts["cohort"] == place].set_index("period")["customers"] if len(life.cohorts) else {}
+        size = int(some.get(place, 0))
+        if size < min_group:
+            continue
+        for age in range(1, len(life.cohort_dates) - place):
+            count = int(some.get(place + age, 0))
+            low, high = wilson(count, size, level)
+            rows.append(
+                {"cohort": day, "customers": size, "age": age, "bought": count, "share": count / size, "low": low, "high": high}
+            )
+    return pd.DataFrame(rows, columns=["cohort", "customers", "age", "bought", "share", "low", "high"])

@@ -1,0 +1,299 @@
+"""What the lifecycle of a customer base is told from: dates, thresholds, states, and moves between them."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.lifecycle.params import STEPS
+from crmlab.analyses.lifecycle.reductions import NONE, STATES, cohorts, spells, states, transitions
+from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
+from crmlab.errors import DataError
+from crmlab.history.past import History
+from crmlab.history.words import ROUNDS, WEEKS, Words
+from crmlab.models.btyd.special import Array
+
+if TYPE_CHECKING:
+    import ibis
+    import numpy.typing as npt
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["Chain", "Life", "dates_back", "life_of", "limits_of", "moves_between", "table_of"]
+
+
+_LONGEST = 12  # dates since the last occasion that the chain tells apart
+_COHORTS = 15  # months of history from which cohorts are of quarters
+_KEYS = ["date", "state_before", "silence_before", "state", "silence"]
+_NO_MOVES = pd.DataFrame({name: [] for name in (*_KEYS, "customers", "occasions", "spend")})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chain:
+    """A Markov chain whose states are those of the lifecycle, split by the number of dates since the last occasion.
+
+    Who has just become lapsed and who is about to be lost move differently: a chain that knows only the six states would mix them.
+
+    Attributes
+    ----------
+    member : array of int of shape (n,)
+        Place in ``STATES`` of each state of the chain.
+    counts : array of shape (periods, n, n)
+        Moves.
+    spend : array of shape (periods, n)
+        What the customers of each state brought in the period after it.
+    start : array of shape (n,)
+        Customers on the last date.
+    """
+
+    member: npt.NDArray[np.int64]
+    counts: Array
+    spend: Array
+    start: Array
+
+    def sums(self, values: Array) -> Array:
+        """Add up the last axis over the states of the lifecycle: (…, n) → (…, 6)."""
+        return values @ (self.member[:, None] == np.arange(len(STATES)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Life:
+    """The lifecycle of a customer base as it is known.
+
+    Attributes
+    ----------
+    history : History
+    words : Words
+    first, end : datetime.date
+        First and last day of history.
+    step : int
+        Months from one date to the next.
+    limits : Thresholds
+    dates : list of datetime.date
+        A step apart; the last is ``end``.
+    customers : DataFrame
+        One row per customer and prospect, ordered by id: see :func:`crmlab.analyses.lifecycle.reductions.states`.
+    moves : DataFrame
+        Of :func:`crmlab.analyses.lifecycle.reductions.transitions`, ordered; empty where the history is shorter than a step.
+    back : int
+        Steps from the day looked back to, to ``end``; 0 where there is none.
+    since : DataFrame
+        Moves between these two days.
+    spells : DataFrame
+    cohorts : DataFrame
+        cohort, period, customers.
+    cohort_dates : list of datetime.date
+    """
+
+    history: History
+    words: Words
+    first: dt.date
+    end: dt.date
+    step: int
+    limits: Thresholds
+    dates: list[dt.date]
+    customers: pd.DataFrame
+    moves: pd.DataFrame
+    back: int
+    since: pd.DataFrame
+    spells: pd.DataFrame
+    cohorts: pd.DataFrame
+    cohort_dates: list[dt.date]
+
+    @property
+    def periods(self) -> int:
+        """Steps that moves are known of."""
+        return len(self.dates) - 1
+
+    @property
+    def year(self) -> int:
+        """Steps in a year."""
+        return 12 // self.step
+
+    @property
+    def settled(self) -> list[dt.date]:
+        """Dates by which a customer of the first day could have lapsed a step before: until then the balance looks too good."""
+        early = self.first + dt.timedelta(days=self.limits.lapsed)
+        return [late for before, late in zip(self.dates, self.dates[1:], strict=False) if before > early]
+
+    @property
+    def lost_watched(self) -> bool:
+        """Whether some of the lost were watched for a year: else nobody knows at which rate they come back for good."""
+        return (self.end - self.first).days >= 365 + self.limits.lost
+
+    def sizes(self) -> pd.Series:
+        """Customers per state on the last day, every state named."""
+        return self.customers["state"].value_counts().reindex(list(STATES), fill_value=0)
+
+    def counts(self) -> Array:
+        """Moves of those who were customers, by period, of shape (periods, 6, 6)."""
+        return np.asarray([table_of(self.moves, date) for date in self.dates[1:]])
+
+    def chain(self, last: int | None = None) -> Chain:
+        """States split by silence, and the moves between them; up to a place in ``dates`` where one is given."""
+        place = len(self.dates) - 1 if last is None else last
+        known = self.moves[self.moves["date"].isin(self.dates[1 : place + 1])]
+        # A silence that hardly anybody's next step is known of would be a state that nobody is seen to leave.
+        longest = max(place - 2, 1)
+        known = known.assign(**{name: known[name].clip(upper=longest) for name in ("silence_before", "silence")})
+        now = known[known["date"] == self.dates[place]]
+        was = known[known["state_before"] != NONE]
+        before = list(zip(was["state_before"], was["silence_before"], strict=True))
+        after = list(zip(was["state"], was["silence"], strict=True))
+        today = list(zip(now["state"], now["silence"], strict=True))
+        found = sorted({*before, *after, *today}, key=lambda pair: (STATES.index(pair[0]), pair[1]))
+        index = {pair: k for k, pair in enumerate(found)}
+        days = {day: k for k, day in enumerate(self.dates[1 : place + 1])}
+        counts, spend, start = np.zeros((place, len(found), len(found))), np.zeros((place, len(found))), np.zeros(len(found))
+        period = [days[day] for day in was["date"]]
+        rows = [index[pair] for pair in before]
+        np.add.at(counts, (period, rows, [index[pair] for pair in after]), was["customers"].to_numpy(float))
+        np.add.at(spend, (period, rows), was["spend"].to_numpy(float))
+        np.add.at(start, [index[pair] for pair in today], now["customers"].to_numpy(float))
+        # Whole years where there are any, so that every season is in as often as the others.
+        whole = -(place // self.year * self.year) or -place
+        return Chain(
+            member=np.asarray([STATES.index(pair[0]) for pair in found]),
+            counts=counts[whole:],
+            spend=spend[whole:],
+            start=start,
+        )
+
+
+def life_of(
+    data: Dataset | History,
+    limits: Thresholds,
+    as_of: str | None = None,
+    step: int | None = None,
+    periods: int = 24,
+) -> Life:
+    """Reduce a data set to its lifecycle.
+
+    Parameters
+    ----------
+    data : Dataset or History
+    limits : Thresholds
+    as_of : ISO date, optional
+        Last day of history; a History has its own.
+    step : {1, 3, 12}, optional
+        Months from one date to the next; default: 1, with yearly rounds 12.
+    periods : int
+        At most so many steps back.
+
+    Returns
+    -------
+    Life
+    """
+    history = data if isinstance(data, History) else History(data, as_of)
+    first, end = history.first, history.as_of
+    yearly = history.data.descriptor.rounds == "year"
+    step = step or (12 if yearly else 1)
+    words = replace(ROUNDS if yearly else WEEKS, period=STEPS[step][0], periods=STEPS[step][1])
+    listed = states(history, None, limits, history.customers).to_pandas()
+    for name in ("since", "last_occasion"):
+        listed[name] = pd.to_datetime(listed[name])
+    for name in ("days_since_last", "slowing_after", "lapsed_after", "lost_after"):
+        listed[name] = listed[name].astype("Int64")
+    dates = dates_back(first, end, step, periods)
+    back = max(min(12 // step if step < 12 else 3, len(dates) - 2), 0)
+    quarters = 3 if step == 1 and (end - first).days > 31 * _COHORTS else step
+    ends = dates_back(first, end, quarters, 12)
+    return Life(
+        history=history,
+        words=words,
+        first=first,
+        end=end,
+        step=step,
+        limits=limits,
+        dates=dates,
+        customers=listed.sort_values("customer_id", kind="stable", ignore_index=True),
+        moves=moves_between(history, dates, limits),
+        back=back,
+        since=moves_between(history, [dates[-1 - back], end], limits) if back else _NO_MOVES,
+        spells=_ordered(spells(history, None, limits).to_pandas(), ["state", "next_state", "days"]),
+        cohorts=_ordered(cohorts(history, ends).to_pandas(), ["cohort", "period"]) if len(ends) > 1 else pd.DataFrame(),
+        cohort_dates=ends,
+    )
+
+
+def limits_of(
+    data: Dataset | History,
+    as_of: str | None,
+    quantiles: tuple[float, float, float],
+    days: tuple[int | None, int | None, int | None],
+    own_from: int | None,
+) -> Thresholds:
+    """Thresholds from the gaps, or as given in days; with a History, up to its day where ``as_of`` is None.
+
+    Raises
+    ------
+    DataError
+        Too few customers came again, and not all thresholds are given in days.
+    ParameterError
+        They do not increase.
+    """
+    found: Thresholds | None = None
+    try:
+        found = thresholds(_orders(data), as_of, quantiles, own_from)
+    except DataError:
+        if None in days:
+            raise
+    slowing, lapsed, lost = (
+        given if given is not None else getattr(found, name)
+        for given, name in zip(days, ("slowing", "lapsed", "lost"), strict=True)
+    )
+    if found is None:
+        return Thresholds(slowing, lapsed, lost)
+    return replace(found, slowing=slowing, lapsed=lapsed, lost=lost)
+
+
+def dates_back(first: dt.date, end: dt.date, step: int, most: int) -> list[dt.date]:
+    """Dates a number of months apart, the last of them the end of history, none before its first day.
+
+    Where the history ends with a month, so do all.
+
+    Examples
+    --------
+    >>> [day.isoformat() for day in dates_back(dt.date(2024, 1, 1), dt.date(2024, 4, 30), 1, 12)]
+    ['2024-01-31', '2024-02-29', '2024-03-31', '2024-04-30']
+    >>> [day.isoformat() for day in dates_back(dt.date(2024, 1, 1), dt.date(2024, 4, 9), 1, 2)]
+    ['2024-02-09', '2024-03-09', '2024-04-09']
+    """
+    at_end = end.day == calendar.monthrange(end.year, end.month)[1]
+    found = []
+    for k in range(most, -1, -1):
+        year, month = divmod(12 * end.year + end.month - 1 - k * step, 12)
+        if year < 1:
+            continue
+        length = calendar.monthrange(year, month + 1)[1]
+        found.append(dt.date(year, month + 1, length if at_end else min(end.day, length)))
+    return [day for day in found if day >= first]
+
+
+def table_of(moves: pd.DataFrame, date: dt.date) -> Array:
+    """Moves to a date from state to state, of shape (6, 6); those of newcomers left out."""
+    some = moves[(moves["date"] == date) & (moves["state_before"] != NONE)]
+    table = some.pivot_table("customers", "state_before", "state", "sum", fill_value=0)
+    return table.reindex(index=list(STATES), columns=list(STATES), fill_value=0).to_numpy(float)
+
+
+def moves_between(data: Dataset | History, dates: list[dt.date], limits: Thresholds) -> pd.DataFrame:
+    """Moves between neighbouring dates, ordered; empty where there is one date only."""
+    if len(dates) < 2:
+        return _NO_MOVES
+    found = transitions(_orders(data), dates, limits, _LONGEST).to_pandas()
+    found["date"] = [dt.date(day.year, day.month, day.day) for day in found["date"]]
+    return _ordered(found, _KEYS)
+
+
+def _orders(data: Dataset | History) -> ibis.Table | History:
+    return data if isinstance(data, History) else data.orders
+
+
+def _ordered(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    return frame.sort_values(names, kind="stable", ignore_index=True, na_position="last")
