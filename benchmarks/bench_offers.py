@@ -17,6 +17,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
 
 CUSTOMERS, PRODUCTS, ROWS = 1_000_000, 3_000, 8
 PROMISED, MEMORY = 60.0, 4.0
@@ -64,18 +68,18 @@ def make(folder: Path, customers: int) -> None:
     )
 
 
-class Tables:
+def tables(folder: Path) -> Dataset:
     """Just enough of a data set."""
+    import ibis
 
-    def __init__(self, folder: Path) -> None:
-        import ibis
+    from crmlab.data.dataset import Dataset
+    from crmlab.data.descriptor import Descriptor
 
-        con = ibis.duckdb.connect()
-        con.raw_sql("SET threads = 2")
-        con.raw_sql("SET memory_limit = '1500MB'")
-        self.tables = ("orders", "order_lines", "products")
-        for name in self.tables:
-            setattr(self, name, con.read_parquet(str(folder / f"{name}.parquet")))
+    con = ibis.duckdb.connect()
+    con.raw_sql("SET threads = 2")
+    con.raw_sql("SET memory_limit = '1500MB'")
+    read = {name: con.read_parquet(str(folder / f"{name}.parquet")) for name in ("orders", "order_lines", "products")}
+    return Dataset(Descriptor("offers", "offers.toml", folder, "Offers"), con, read)
 
 
 def ours(folder: Path) -> dict[str, object]:
@@ -83,7 +87,7 @@ def ours(folder: Path) -> dict[str, object]:
     from crmlab.analyses.cross_sell.offers import next_best_offers
 
     begun = time.perf_counter()
-    found = next_best_offers(Tables(folder), k=K, horizon=HORIZON)  # type: ignore[arg-type]
+    found = next_best_offers(tables(folder), k=K, horizon=HORIZON)
     return {"seconds": time.perf_counter() - begun, "rows": len(found.frame), "customers": found.frame["customer_id"].nunique()}
 
 
@@ -124,17 +128,15 @@ def by_pandas(folder: Path):  # type: ignore[no-untyped-def]
 
 def same(folder: Path) -> dict[str, object]:
     """Whether both choose the same where both should."""
-    import datetime as dt
-
     import numpy as np
 
     from crmlab.analyses.cross_sell.blend import AGAIN, NEW, Ingredients, Weights
     from crmlab.analyses.cross_sell.rank import ranked
     from crmlab.analyses.cross_sell.state import goods_of, state_at
+    from crmlab.history.past import History
     from crmlab.models.baskets.ranking import Blend
 
-    data = Tables(folder)
-    state = state_at(data, dt.date(2025, 12, 30), HORIZON)  # type: ignore[arg-type]
+    state = state_at(History(tables(folder)), HORIZON)
     m = len(state.products)
     segments = 8
     counts = np.bincount(state.segment[state.row] * m + state.col, minlength=segments * m).reshape(segments, m)

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.cross_sell.blend import Ingredients, Weights, ingredients_at, outcome_of
-from crmlab.analyses.cross_sell.offers import LEAST_DAYS, learnt_before
+from crmlab.analyses.cross_sell.blend import Ingredients, Origins, Weights, outcome_of
 from crmlab.analyses.cross_sell.rank import ranked
 from crmlab.analyses.cross_sell.state import HISTORY, Array, Flags, IntArray, margins_of
 from crmlab.errors import DataError, ParameterError
-from crmlab.history.orders import history
 from crmlab.models.baskets.ranking import bootstrap_means, hits_of, list_measures
 from crmlab.models.baskets.recommend import best_per_row
 
-if TYPE_CHECKING:
-    from crmlab.analyses.cross_sell.blend import Pairs
-    from crmlab.data.dataset import Dataset
-
-__all__ = ["BASELINES", "CURVE", "LABELS", "MEASURES", "OURS", "Backtest", "Lists", "backtest_offers", "lists_of"]
+__all__ = [
+    "BASELINES",
+    "CURVE",
+    "LABELS",
+    "MEASURES",
+    "OURS",
+    "SENT",
+    "Backtest",
+    "Draws",
+    "Lists",
+    "backtest_offers",
+    "lists_of",
+]
 
 
 MEASURES = {
@@ -39,6 +45,7 @@ _TENTHS = 10
 
 
 OURS = ("offers", "offers_by_margin")
+SENT = "offers_by_margin"  # the list that is written to the file
 BASELINES = ("best_sellers", "new_best_sellers", "segment_best_sellers", "buy_again")
 LABELS = {
     "offers": "Offers, by chance",
@@ -51,7 +58,19 @@ LABELS = {
 _STEP = 100_000  # customers at a time
 
 
-@dataclass(frozen=True, eq=False)
+class Draws(NamedTuple):
+    """How intervals are drawn: at which level, by how many draws of customers anew, from which seed."""
+
+    level: float = 0.95
+    number: int = 1000
+    seed: int = 0
+
+    def means(self, table: Array) -> tuple[Array, Array, Array]:
+        """Means of columns, with their intervals."""
+        return bootstrap_means(table, level=self.level, draws=self.number, seed=self.seed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Backtest:
     """How offers and simple rules did.
 
@@ -96,19 +115,15 @@ class Backtest:
 
 
 def backtest_offers(
-    data: Dataset,
-    as_of: str | dt.date | None = None,
+    origins: Origins,
     *,
     k: int = 3,
-    horizon: int = 91,
     margin: float | None = None,
-    pairs: Pairs = None,
-    rebuy_share: float = 0.05,
     level: float = 0.95,
     draws: int = 1000,
     seed: int = 0,
 ) -> Backtest:
-    """Make offers as of a horizon ago, and see what became of them.
+    """Make offers as of a horizon before the end of a history, and see what became of them.
 
     Weights are learnt on the horizon before that; nothing is chosen on the period of the test. Simple rules get the same range:
     best-sellers of the last horizon (to everybody; those that the customer does not have; by class of occasions), and the
@@ -117,14 +132,10 @@ def backtest_offers(
 
     Parameters
     ----------
-    data : Dataset
-        Needs orders and order lines.
-    as_of : date or ISO date, optional
-        Last day of the outcome; default: the day of the last order.
-    k, horizon, margin, rebuy_share, seed
+    origins : Origins
+        The outcome ends with the last day of its history. Its pairs are none or a callable, which gives them as known on a day.
+    k, margin, seed
         As :func:`crmlab.analyses.cross_sell.offers.next_best_offers`.
-    pairs : callable, optional
-        ``(data, day)`` → significant pairs as known on the day: antecedent, consequent, lift_low.
     level : float
         Of every interval: percentiles of customers drawn anew (coverage: the basic bootstrap, for drawing anew loses products).
     draws : int
@@ -144,90 +155,86 @@ def backtest_offers(
     from crmlab.errors import checks
 
     checks.whole("cross_sell", "k", k, 1, 100)
-    checks.whole("cross_sell", "horizon", horizon, 1, 730)
     checks.share("cross_sell", "level", level)
-    first, end = history(data.order_lines, as_of)
-    tested = end - dt.timedelta(days=horizon)
-    if (tested - first).days < horizon + LEAST_DAYS:
-        needed = f"at least {2 * horizon + LEAST_DAYS} days of order lines"
-        raise DataError.too_little("cross_sell", needed, f"{(end - first).days} days")
-    if pairs is not None and not callable(pairs):
+    if origins.pairs is not None and not callable(origins.pairs):
         raise ParameterError.expected(
             "cross_sell", "pairs", "a callable (data, day), so that nothing is known in hindsight", "a frame"
         )
-    weights = learnt_before(data, first, tested, horizon, pairs, rebuy_share, seed)
-    ingredients = ingredients_at(data, tested, pairs, horizon, rebuy_share)
-    worth, source = margins_of(data, ingredients.state, margin)
-    row, col = outcome_of(data, ingredients.state, horizon)
-    wanted = np.bincount(row, minlength=ingredients.state.shape[0])
+    weights = origins.weights(1, seed)
+    past, ingredients, end = origins.past(1), origins.ingredients(1), origins.past(0).as_of
+    state = ingredients.state
+    worth, source = margins_of(past, state, margin)
+    row, col = outcome_of(past, state, origins.horizon)
+    wanted = np.bincount(row, minlength=state.shape[0])
     if not len(row):
-        raise DataError.too_little("cross_sell", f"customers who bought before {tested} and again by {end}", "none")
+        raise DataError.too_little("cross_sell", f"customers who bought before {past.as_of} and again by {end}", "none")
     lists, chance = lists_of(ingredients, weights, worth, max(k, CURVE))
     known = col >= 0
     hits = {name: hits_of(some.row, some.col, row[known], col[known]) for name, some in lists.items()}
-    count = draws if len(wanted) <= 50_000 else min(draws, 200)
-    scores, differences = _scores(ingredients, lists, hits, wanted, worth, k, level, count, seed)
+    drawn = Draws(level, draws if len(wanted) <= 50_000 else min(draws, 200), seed)
+    shown = {name: _Shown(some, hits[name], k) for name, some in lists.items()}
+    scores, differences = _scores(shown, state.history, wanted, worth, drawn)
+    allowed = int((state.in_range & (worth > 0)).sum())
     return Backtest(
-        weights.learnt_on or first,
-        tested,
-        end,
-        scores,
-        differences,
-        _curve(lists, hits, wanted, level, count, seed),
-        _calibration(lists["offers"], chance, hits["offers"], k, level),
-        weights,
-        len(wanted),
-        int((wanted > 0).sum()),
-        k,
-        horizon,
-        level,
-        source,
+        learnt_on=weights.learnt_on or origins.first,
+        tested_on=past.as_of,
+        until=end,
+        scores=pd.concat([scores, _coverages(shown, len(wanted), allowed, drawn)], ignore_index=True),
+        differences=differences,
+        curve=_curve(lists, hits, wanted, drawn),
+        calibration=_calibration(shown["offers"], chance[lists["offers"].rank <= k], level),
+        weights=weights,
+        customers=len(wanted),
+        active=int((wanted > 0).sum()),
+        k=k,
+        horizon=origins.horizon,
+        level=level,
+        margin_source=source,
     )
 
 
+class _Shown:
+    """The first places of lists, and which of them were bought."""
+
+    def __init__(self, lists: Lists, hit: Flags, k: int) -> None:
+        some = lists.rank <= k
+        self.row, self.col, self.rank, self.hit, self.k = lists.row[some], lists.col[some], lists.rank[some], hit[some], k
+
+
+_COLUMNS = ["method", "label", "history", "measure", "value", "low", "high", "customers"]
+
+
 def _scores(
-    ingredients: Ingredients, lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, worth: Array, k: int,
-    level: float, draws: int, seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    names = list(lists)
+    shown: dict[str, _Shown], classes: IntArray, wanted: IntArray, worth: Array, drawn: Draws
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How each list did, of all customers and by class of occasions; and ours less the best simple rule."""
+    names = list(shown)
     each: dict[str, pd.DataFrame] = {}
-    for name in names:
-        some = lists[name].rank <= k
-        row, col = lists[name].row[some], lists[name].col[some]
-        measured = list_measures(row, lists[name].rank[some], hits[name][some], wanted, k)
+    for name, some in shown.items():
+        measured = list_measures(some.row, some.rank, some.hit, wanted, some.k)
         measured["hit_rate_all"] = measured["hit_rate"]
-        measured["margin"] = 1000 * np.bincount(row, hits[name][some] * worth[col], len(wanted))
+        measured["margin"] = 1000 * np.bincount(some.row, some.hit * worth[some.col], len(wanted))
         each[name] = measured
     active = wanted > 0
-    classes = ingredients.state.history
     groups = [("all", np.ones(len(wanted), dtype=bool)), *((label, classes == c) for c, label in enumerate(HISTORY))]
     rows, differences = [], pd.DataFrame()
     for label, inside in groups:
         for measures, people in ((_ACTIVE, inside & active), (("hit_rate_all", "margin"), inside)):
             table = np.column_stack([each[name].loc[people, list(measures)].to_numpy() for name in names])
-            mean, low, high = bootstrap_means(table, level=level, draws=draws, seed=seed)
+            mean, low, high = drawn.means(table)
             if not people.any():
                 continue
-            low, high = _never_sure(
-                mean, low, high, int(people.sum()), [m.startswith("hit") for _ in names for m in measures], level
-            )
+            rates = [m.startswith("hit") for _ in names for m in measures]
+            low, high = _never_sure(mean, low, high, int(people.sum()), rates, drawn.level)
             for j, (name, measure) in enumerate((name, measure) for name in names for measure in measures):
                 rows.append((name, LABELS[name], label, measure, mean[j], low[j], high[j], int(people.sum())))
             if label == "all":
-                found = _differences(names, measures, table, mean, level, draws, seed)
+                found = _differences(names, measures, table, mean, drawn)
                 differences = pd.concat([differences, found], ignore_index=True)
-    allowed = int((ingredients.state.in_range & (worth > 0)).sum())
-    for name in names:
-        some = lists[name].rank <= k
-        share, least, most = _coverage(lists[name].row[some], lists[name].col[some], len(wanted), allowed, level, draws, seed)
-        rows.append((name, LABELS[name], "all", "coverage", share, least, most, len(wanted)))
-    columns = ["method", "label", "history", "measure", "value", "low", "high", "customers"]
-    return pd.DataFrame(rows, columns=columns), differences
+    return pd.DataFrame(rows, columns=_COLUMNS), differences
 
 
-def _differences(
-    names: list[str], measures: tuple[str, ...], table: Array, mean: Array, level: float, draws: int, seed: int
-) -> pd.DataFrame:
+def _differences(names: list[str], measures: tuple[str, ...], table: Array, mean: Array, drawn: Draws) -> pd.DataFrame:
     """Ours less the simple rule that did best in the test, by measure."""
     place = {pair: j for j, pair in enumerate((name, measure) for name in names for measure in measures)}
     rows = []
@@ -235,28 +242,30 @@ def _differences(
         best = max(BASELINES, key=lambda name, measure=measure: (mean[place[name, measure]], -BASELINES.index(name)))  # type: ignore[misc]
         for name in OURS:
             gap = table[:, [place[name, measure]]] - table[:, [place[best, measure]]]
-            value, low, high = (float(part[0]) for part in bootstrap_means(gap, level=level, draws=draws, seed=seed))
+            value, low, high = (float(part[0]) for part in drawn.means(gap))
             rows.append((name, measure, value, low, high, best))
     return pd.DataFrame(rows, columns=["method", "measure", "value", "low", "high", "against"])
 
 
-def _coverage(
-    row: IntArray, col: IntArray, n: int, allowed: int, level: float, draws: int, seed: int
-) -> tuple[float, float, float]:
-    rng = np.random.default_rng(seed)
-    share = len(np.unique(col)) / max(allowed, 1)
-    drawn = []
-    for _ in range(min(draws, 200)):
+def _coverages(shown: dict[str, _Shown], n: int, allowed: int, drawn: Draws) -> pd.DataFrame:
+    """Share of the range that each list offers to anybody."""
+    rows = [(name, LABELS[name], "all", "coverage", *_coverage(some, n, allowed, drawn), n) for name, some in shown.items()]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _coverage(some: _Shown, n: int, allowed: int, drawn: Draws) -> tuple[float, float, float]:
+    rng = np.random.default_rng(drawn.seed)
+    share = len(np.unique(some.col)) / max(allowed, 1)
+    shares = []
+    for _ in range(min(drawn.number, 200)):
         there = np.zeros(n, dtype=bool)
         there[rng.integers(0, n, n)] = True
-        drawn.append(np.count_nonzero(np.bincount(col[there[row]])) / max(allowed, 1))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        shares.append(np.count_nonzero(np.bincount(some.col[there[some.row]])) / max(allowed, 1))
+    low, high = np.quantile(shares, [(1 - drawn.level) / 2, (1 + drawn.level) / 2])
     return share, min(share, float(2 * share - high)), min(1.0, float(2 * share - low))
 
 
-def _curve(
-    lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, level: float, draws: int, seed: int
-) -> pd.DataFrame:
+def _curve(lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, drawn: Draws) -> pd.DataFrame:
     active = wanted > 0
     columns, keys = [], []
     for name, some in lists.items():
@@ -265,8 +274,8 @@ def _curve(
         for k in range(1, CURVE + 1):
             columns.append((first[active] <= k).astype(float))
             keys.append((name, LABELS[name], k))
-    mean, low, high = bootstrap_means(np.column_stack(columns), level=level, draws=draws, seed=seed)
-    low, high = _never_sure(mean, low, high, int(active.sum()), [True] * len(mean), level)
+    mean, low, high = drawn.means(np.column_stack(columns))
+    low, high = _never_sure(mean, low, high, int(active.sum()), [True] * len(mean), drawn.level)
     frame = pd.DataFrame(keys, columns=["method", "label", "k"])
     return frame.assign(value=mean, low=low, high=high)
 
@@ -281,17 +290,15 @@ def _never_sure(mean: Array, low: Array, high: Array, n: int, rates: list[bool],
     return low, high
 
 
-def _calibration(lists: Lists, chance: Array, hit: Flags, k: int, level: float) -> pd.DataFrame:
+def _calibration(shown: _Shown, chance: Array, level: float) -> pd.DataFrame:
     """Chances that were said against what came of them, by tenth of offers; Wilson's intervals."""
     from crmlab.models.intervals import wilson
 
-    some = lists.rank <= k
-    p, yes = chance[some], hit[some]
-    order = np.argsort(p, kind="stable")
+    order = np.argsort(chance, kind="stable")
     rows = []
     for part in np.array_split(order, min(_TENTHS, max(len(order), 1))) if len(order) else ():
-        n, came = len(part), int(yes[part].sum())
-        rows.append((n, float(p[part].mean()), came / n, *wilson(came, n, level)))
+        n, came = len(part), int(shown.hit[part].sum())
+        rows.append((n, float(chance[part].mean()), came / n, *wilson(came, n, level)))
     return pd.DataFrame(rows, columns=["offers", "predicted", "observed", "low", "high"])
 
 

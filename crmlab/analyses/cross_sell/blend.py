@@ -12,7 +12,19 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.cross_sell.reductions import bought_within
-from crmlab.analyses.cross_sell.state import Array, Flags, Goods, IntArray, State, goods_of, places, state_at
+from crmlab.analyses.cross_sell.state import (
+    Array,
+    Flags,
+    Goods,
+    IntArray,
+    State,
+    first_line,
+    goods_of,
+    known_on,
+    places,
+    state_at,
+)
+from crmlab.errors import DataError
 from crmlab.models.baskets.ranking import Blend
 from crmlab.models.baskets.recommend import ItemSimilarity, best_per_row
 
@@ -20,19 +32,22 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
     Pairs: TypeAlias = pd.DataFrame | Callable[[Dataset, dt.date], pd.DataFrame] | None
 
 __all__ = [
     "AGAIN",
     "LEAST",
+    "LEAST_DAYS",
     "NEIGHBOURS",
     "NEW",
     "Ingredients",
+    "Origins",
     "Weights",
     "again_rows",
     "base_of",
-    "ingredients_at",
+    "ingredients_of",
     "learn",
     "levelled",
     "outcome_of",
@@ -42,6 +57,7 @@ __all__ = [
 
 NEW = ("popularity", "history", "segment", "similarity", "association", "pace", "silence", "occasions")
 AGAIN = ("own_pace", "waiting", "rhythm", "rebought", "popularity", "portion", "pace", "silence", "occasions")
+LEAST_DAYS = 28  # of history before the period from which weights are learnt
 NEIGHBOURS = 20
 _LEVEL = 0.05
 _WAIT = 91.0  # days added to the time since a first purchase: one purchase yesterday is not one a day
@@ -130,43 +146,100 @@ class Ingredients:
         return np.column_stack([np.log(occasions / (age + _WAIT)), np.log1p(silence), np.log(occasions)])
 
 
-def ingredients_at(
-    data: Dataset, until: dt.date, pairs: Pairs = None, recent: int = 91, rebuy_share: float = 0.05
-) -> Ingredients:
-    """Read a day's ingredients.
+class Origins:
+    """A history as it was known on its last day, and on the days that lie whole horizons before it.
+
+    Weights are learnt on one such day, offers are made on a later one, and a test holds them against what came after it. What is
+    worked out of a day is worked out once. Days are told by how many horizons they lie back.
 
     Parameters
     ----------
-    data : Dataset
-    until : datetime.date
-        Nothing after it is looked at.
+    past : History
+        Needs orders and order lines.
+    horizon : int
+        Days.
     pairs : DataFrame or callable, optional
         Significant pairs: antecedent, consequent (product ids), lift_low (lower end of the lift's interval). A callable gets the
         data set and the day, and returns them as known on that day.
-    recent : int
+    rebuy_share : float
+    """
+
+    def __init__(self, past: History, horizon: int = 91, pairs: Pairs = None, rebuy_share: float = 0.05) -> None:
+        self.horizon, self.pairs, self.rebuy_share = horizon, pairs, rebuy_share
+        self._pasts = {0: past}
+        self._states: dict[int, State] = {}
+        self._ingredients: dict[int, Ingredients] = {}
+
+    @cached_property
+    def first(self) -> dt.date:
+        """The first day of the order lines."""
+        return first_line(self._pasts[0])
+
+    def past(self, back: int) -> History:
+        """The history as it was known then."""
+        if back not in self._pasts:
+            end = self._pasts[0]
+            self._pasts[back] = known_on(end, end.as_of - dt.timedelta(days=back * self.horizon))
+        return self._pasts[back]
+
+    def state(self, back: int) -> State:
+        """Who had what then; raises :class:`~crmlab.errors.TooLittleError` where nobody had bought anything."""
+        if back not in self._states:
+            self._states[back] = state_at(self.past(back), self.horizon)
+        return self._states[back]
+
+    def ingredients(self, back: int) -> Ingredients:
+        """The ingredients of that day."""
+        if back not in self._ingredients:
+            past, state = self.past(back), self.state(back)
+            found = self.pairs(past.data, past.as_of) if callable(self.pairs) else self.pairs
+            self._ingredients[back] = ingredients_of(state, found, self.rebuy_share)
+        return self._ingredients[back]
+
+    def weights(self, back: int, seed: int = 0) -> Weights:
+        """Weights learnt on the horizon that ends then, from what was known on the day before it began.
+
+        Raises
+        ------
+        TooLittleError
+            The history is too short.
+        """
+        days, needed = (self._pasts[0].as_of - self.first).days, (back + 1) * self.horizon + LEAST_DAYS
+        if days < needed:
+            raise DataError.too_little("cross_sell", f"at least {needed} days of order lines", f"{days} days")
+        return learn(self.past(back + 1), self.ingredients(back + 1), self.horizon, seed)
+
+
+def ingredients_of(state: State, pairs: pd.DataFrame | None = None, rebuy_share: float = 0.05) -> Ingredients:
+    """Work out a day's ingredients.
+
+    Parameters
+    ----------
+    state : State
+        Nothing after its day is looked at.
+    pairs : DataFrame, optional
+        Significant pairs as known on the day: antecedent, consequent (product ids), lift_low (lower end of the lift's interval).
     rebuy_share : float
 
     Returns
     -------
     Ingredients
     """
-    state = state_at(data, until, recent)
     counts = state.counts()
     every = -(-state.shape[0] // _LIKENESS)  # of very many customers a share is enough to see who is like whom
     similar = ItemSimilarity(NEIGHBOURS).fit(counts[::every] if every > 1 else counts).similarity_
-    found = pairs(data, until) if callable(pairs) else pairs
-    return Ingredients(state, goods_of(state, rebuy_share), similar, _associated(found, state))
+    return Ingredients(state, goods_of(state, rebuy_share), similar, _associated(pairs, state))
 
 
-def learn(data: Dataset, ingredients: Ingredients, horizon: int, seed: int = 0) -> Weights:
-    """Learn weights from what was bought in the horizon after a day.
+def learn(past: History, ingredients: Ingredients, horizon: int, seed: int = 0) -> Weights:
+    """Learn weights from what was bought in the horizon after the last day of a history.
 
     Parameters
     ----------
-    data : Dataset
-        Must reach to the end of that horizon.
+    past : History
+        What came after it must reach to the end of that horizon.
     ingredients : Ingredients
-        The ingredients of the day.
+        The ingredients of its last day.
     horizon : int
         Days.
     seed : int
@@ -178,7 +251,7 @@ def learn(data: Dataset, ingredients: Ingredients, horizon: int, seed: int = 0) 
     """
     state = ingredients.state
     n, m = state.shape
-    row, col = outcome_of(data, state, horizon)
+    row, col = outcome_of(past, state, horizon)
     bought = row[col >= 0] * m + col[col >= 0]
     people = _sample(n, m, seed)
     asked = np.zeros(n, dtype=bool)
@@ -197,11 +270,12 @@ def learn(data: Dataset, ingredients: Ingredients, horizon: int, seed: int = 0) 
     )
 
 
-def outcome_of(data: Dataset, state: State, horizon: int) -> tuple[IntArray, IntArray]:
-    """Customer and product of what customers known on the state's day bought in the horizon after it; -1: a product new since."""
+def outcome_of(past: History, state: State, horizon: int) -> tuple[IntArray, IntArray]:
+    """Customer and product of what customers known at the end of a history bought in the horizon after it; -1: a product new since."""
     import pyarrow as pa
 
-    found = bought_within(data.order_lines, state.until, horizon).select("customer_id", "product_id").to_pyarrow()
+    bought = bought_within(past.after(horizon).order_lines, past.as_of, horizon)
+    found = bought.select("customer_id", "product_id").to_pyarrow()
     row = places(found["customer_id"], state.customers)
     col = places(found["product_id"], pa.array(state.products, pa.string()))
     known = np.flatnonzero(row >= 0)

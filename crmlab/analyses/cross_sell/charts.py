@@ -1,6 +1,4 @@
-"""Charts of cross-sell: three offers, hit rates, opportunities, lift against what chance allows, and the heat map of "
-"affinities.
-"""
+"""Charts of cross-sell: three offers, hit rates, opportunities, lift against what chance allows, affinities and their network."""
 
 from __future__ import annotations
 
@@ -12,19 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmlab.analyses.cross_sell.backtesting import LABELS
-from crmlab.analyses.cross_sell.tables import short
-from crmlab.analyses.cross_sell.words import SENT
+from crmlab.analyses.cross_sell.backtesting import LABELS, SENT
+from crmlab.analyses.cross_sell.tables import NOTHING, short
 from crmlab.history.context import masked
-from crmlab.page.format import Format
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from crmlab.analyses.cross_sell.params import Params
-    from crmlab.analyses.cross_sell.study import Parts
+    from crmlab.analyses.cross_sell.study import Study
 
 __all__ = [
     "BARS",
@@ -34,7 +30,6 @@ __all__ = [
     "ROUNDS",
     "WIDTH",
     "FloatArray",
-    "charts_of",
     "components",
     "heatmap_chart",
     "hits_chart",
@@ -58,24 +53,14 @@ WIDTH = 8.0
 FloatArray = npt.NDArray[np.float64]
 
 
-def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
-    """Every chart that the data allow, by name."""
-    out = {}
-    if len(parts.best):
-        out["offers"] = offers_chart(parts, form, params)
-    if parts.backtest is not None:
-        out["hits"] = hits_chart(parts, form)
-    if len(parts.pairs):
-        out["opportunity"] = opportunity_chart(parts, form, params)
-        out["lift"] = lift_chart(parts, form, params)
-        out["heatmap"] = heatmap_chart(parts, form)
-        out["network"] = network_chart(parts)
-    return out
-
-
-def offers_chart(parts: Parts, form: Format, params: Params) -> Chart:
+def offers_chart(study: Study) -> Chart | Absent:
     """The three surest offers: extra margin per 1,000 contacts, with interval."""
-    best = parts.best.reset_index(drop=True)
+    best, params, form = study.best.reset_index(drop=True), study.params, study.context.form
+    if best.empty:
+        return Absent(
+            "No offer is known to bring anything: no pair holds, people with the one product did not buy more of the other than "
+            "people with neither, or the history is too short to say."
+        )
     frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "extra", "extra_low", "extra_high"]].copy()
     frame["reach"] = [masked(int(reach), params.min_group) for reach in best["reach"]]
 
@@ -124,10 +109,11 @@ def _count(offers: int) -> str:
     return "One offer" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} offers, first what surely brings most"
 
 
-def hits_chart(parts: Parts, form: Format) -> Chart:
+def hits_chart(study: Study) -> Chart | Absent:
     """Hit rate by length of list, ours against simple rules."""
-    test = parts.backtest
-    assert test is not None
+    test, form = study.backtest, study.context.form
+    if isinstance(test, Absent):
+        return test
     frame = test.curve[test.curve["method"].isin(_SHADES)].reset_index(drop=True)
 
     def draw(figure: Figure) -> None:
@@ -174,9 +160,12 @@ def _apart(values: list[float], least: float) -> list[float]:
     return [float(value) for value in placed]
 
 
-def opportunity_chart(parts: Parts, form: Format, params: Params) -> Chart:
-    """Customers who have A and not B, and those who have both... by pair."""
-    some = parts.pairs[parts.pairs["reach"] >= params.min_group].head(BARS).reset_index(drop=True)
+def opportunity_chart(study: Study) -> Chart | Absent:
+    """Customers who have A and not B, by pair."""
+    pairs, form = study.pairs, study.context.form
+    if pairs.empty:
+        return NOTHING
+    some = pairs[pairs["reach"] >= study.params.min_group].head(BARS).reset_index(drop=True)
     frame = some[["name_a", "name_b", "reach", "lift", "lift_low", "lift_high"]]
 
     def draw(figure: Figure) -> None:
@@ -204,17 +193,19 @@ def opportunity_chart(parts: Parts, form: Format, params: Params) -> Chart:
     )
 
 
-def lift_chart(parts: Parts, form: Format, params: Params) -> Chart:
+def lift_chart(study: Study) -> Chart | Absent:
     """Times expected against expected count, with what chance allows; only pairs that hold after correction."""
     from crmlab.models.baskets.association import envelope
 
-    pairs = parts.found.pairs
+    if study.pairs.empty:
+        return NOTHING
+    pairs, form = study.found.pairs, study.context.form
     once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(MOST_DOTS)
     ratio = once["n_both"] / once["expected"]
     frame = pd.DataFrame(
         {
-            "first": [parts.names.get(item, item) for item in once["antecedent"]],
-            "second": [parts.names.get(item, item) for item in once["consequent"]],
+            "first": [study.names.get(item, item) for item in once["antecedent"]],
+            "second": [study.names.get(item, item) for item in once["consequent"]],
             "n_both": once["n_both"],
             "expected": once["expected"],
             "ratio": ratio,
@@ -224,7 +215,7 @@ def lift_chart(parts: Parts, form: Format, params: Params) -> Chart:
     ).reset_index(drop=True)
     low, high = max(float(frame["expected"].min()) / 1.5, 0.05), float(frame["expected"].max()) * 1.5
     grid = np.geomspace(low, high, 60)
-    bound = envelope(grid, parts.found.tested) / grid
+    bound = envelope(grid, study.found.tested) / grid
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
@@ -256,8 +247,8 @@ def lift_chart(parts: Parts, form: Format, params: Params) -> Chart:
 
     return Chart(
         f"How many times more baskets hold both than chance would have it, against how many it would "
-        f"({form.share(params.level)} intervals). "
-        f"The pale area is what chance alone reaches once among {form.count(parts.found.tested)} pairs. Only pairs that "
+        f"({form.share(study.params.level)} intervals). "
+        f"The pale area is what chance alone reaches once among {form.count(study.found.tested)} pairs. Only pairs that "
         f"hold after "
         f"correction are drawn{', the surest ' + form.count(MOST_DOTS) if len(pairs) // 2 > MOST_DOTS else ''}.",
         f"Dots with intervals for {len(frame)} pairs of products, above an area of what chance allows.",
@@ -267,19 +258,22 @@ def lift_chart(parts: Parts, form: Format, params: Params) -> Chart:
     )
 
 
-def heatmap_chart(parts: Parts, form: Format) -> Chart:
+def heatmap_chart(study: Study) -> Chart | Absent:
     """Affinities among the products of the strongest pairs, in an order that puts what goes together side by side."""
-    items, table, shown = _affinities(parts)
+    if study.pairs.empty:
+        return NOTHING
+    form = study.context.form
+    items, table, shown = _affinities(study.found.pairs)
     frame = pd.DataFrame(
         [
-            {"first": parts.names.get(a, a), "second": parts.names.get(b, b), "ratio": table[i, j]}
+            {"first": study.names.get(a, a), "second": study.names.get(b, b), "ratio": table[i, j]}
             for i, a in enumerate(items)
             for j, b in enumerate(items)
             if i < j and shown[i, j]
         ],
         columns=["first", "second", "ratio"],
     )
-    names = [short(parts.names.get(item, item), 24) for item in items]
+    names = [short(study.names.get(item, item), 24) for item in items]
     top = float(np.log(table[shown]).max()) if shown.any() else 1.0
 
     def draw(figure: Figure) -> None:
@@ -316,12 +310,11 @@ def heatmap_chart(parts: Parts, form: Format) -> Chart:
     )
 
 
-def _affinities(parts: Parts) -> tuple[list[str], Any, Any]:
+def _affinities(pairs: pd.DataFrame) -> tuple[list[str], Any, Any]:
     """Items of the strongest pairs in the order of a clustering, times expected, and which pairs hold."""
     from scipy.cluster import hierarchy
     from scipy.spatial.distance import squareform
 
-    pairs = parts.found.pairs
     kept: list[str] = []
     for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True):
         new = [item for item in (a, b) if item not in kept]
@@ -345,17 +338,21 @@ def _affinities(parts: Parts) -> tuple[list[str], Any, Any]:
     return kept, table, shown
 
 
-def network_chart(parts: Parts) -> Chart:
+def network_chart(study: Study) -> Chart | Absent:
     """Draw the 30 strongest pairs."""
-    pairs = parts.found.pairs
+    if study.pairs.empty:
+        return NOTHING
+    pairs = study.found.pairs
     once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(LINKS)
     frame = pd.DataFrame(
         {
-            "first": [parts.names.get(item, item) for item in once["antecedent"]],
-            "second": [parts.names.get(item, item) for item in once["consequent"]],
-            "lift": once["lift"], "lift_low": once["lift_low"], "lift_high": once["lift_high"],
+            "first": [study.names.get(item, item) for item in once["antecedent"]],
+            "second": [study.names.get(item, item) for item in once["consequent"]],
+            "lift": once["lift"],
+            "lift_low": once["lift_low"],
+            "lift_high": once["lift_high"],
         }
-    ).reset_index(drop=True)  # fmt: skip
+    ).reset_index(drop=True)
     links = list(zip(once["antecedent"], once["consequent"], strict=True))
     groups = components(links)
     places, height = layout(groups, links)
@@ -372,9 +369,16 @@ def network_chart(parts: Parts) -> Chart:
             near = [places[b if a == item else a][1] for a, b in links if item in (a, b)]
             above = y >= sum(near) / len(near)
             ax.annotate(
-                short(parts.names.get(item, item), 24), (x, y), (0, 7 if above else -7), textcoords="offset points", ha="center",
-                va="bottom" if above else "top", fontsize=9, color=color("ink"), zorder=3,
-            )  # fmt: skip
+                short(study.names.get(item, item), 24),
+                (x, y),
+                (0, 7 if above else -7),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if above else "top",
+                fontsize=9,
+                color=color("ink"),
+                zorder=3,
+            )
         ax.set_xlim(0, WIDTH)
         ax.set_ylim(-0.1, height)
         ax.axis("off")

@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.cross_sell.reductions import repurchase_gaps
-from crmlab.analyses.cross_sell.state import State, names_of, state_at
-from crmlab.history.context import contactable
-from crmlab.history.orders import history
+from crmlab.analyses.cross_sell.state import State, names_of
 from crmlab.models.intervals import median_interval, proportion_intervals
 from crmlab.models.survival import at, kaplan_meier
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
 __all__ = ["CYCLE_COLUMNS", "LONGER", "MOVABLE_COLUMNS", "Cycles", "repurchase_cycles"]
 
@@ -30,7 +28,7 @@ MOVABLE_COLUMNS = ("customer_id", "product_id", "name", "times", "own_gap", "usu
 LONGER = 1.5  # times the usual gap: from here a customer's own is well longer
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Cycles:
     """How often products are bought again.
 
@@ -47,7 +45,6 @@ class Cycles:
     as_of : datetime.date
     horizon : int
     level : float
-    notes : tuple of str
     """
 
     products: pd.DataFrame
@@ -55,18 +52,16 @@ class Cycles:
     as_of: dt.date
     horizon: int
     level: float
-    notes: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"Cycles({len(self.products):,} products, {len(self.customers):,} customers' products with longer gaps)"
 
 
 def repurchase_cycles(
-    data: Dataset,
-    as_of: str | dt.date | None = None,
+    past: History,
+    state: State,
     *,
     min_gaps: int = 20,
-    horizon: int = 91,
     longer: float = LONGER,
     level: float = 0.95,
 ) -> Cycles:
@@ -74,14 +69,12 @@ def repurchase_cycles(
 
     Parameters
     ----------
-    data : Dataset
+    past : History
         Needs orders and order lines.
-    as_of : date or ISO date, optional
-        Last day of history; default: the day of the last order.
+    state : State
+        Of its last day. Further purchases are counted within its ``recent`` days.
     min_gaps : int
         Gaps that have ended, below which nothing is said of a product; nor where they are too few for an interval of the median.
-    horizon : int
-        Days within which a further purchase is counted.
     longer : float
         A customer's own gap is well longer from this many times the usual one on.
     level : float
@@ -95,8 +88,6 @@ def repurchase_cycles(
 
     Raises
     ------
-    MissingTableError
-        There are no order lines.
     ParameterError
         A parameter is out of range.
 
@@ -108,23 +99,17 @@ def repurchase_cycles(
     from crmlab.errors import checks
 
     checks.whole("cross_sell", "min_gaps", min_gaps, 1)
-    checks.whole("cross_sell", "horizon", horizon, 1, 730)
     checks.positive("cross_sell", "longer", longer)
     checks.share("cross_sell", "level", level)
-    first, end = history(data.order_lines, as_of)
-    state = state_at(data, end, horizon)
-    names = pd.Series(names_of(data, state.products), index=state.products)
-    gaps = repurchase_gaps(data.order_lines, end).to_pandas()
+    names = pd.Series(names_of(past, state.products), index=state.products)
+    gaps = repurchase_gaps(past.data.order_lines, past.as_of).to_pandas()
     gaps = gaps.sort_values(["product_id", "gap", "ended"], kind="stable", ignore_index=True)
-    products = _products(gaps, state, names, min_gaps, horizon, level)
-    customers = _movable(data, products, state, names, longer)
-    notes = (
-        f"Gaps are from {(end - first).days + 1:,} days of history: of longer ones nothing was seen, so medians are, if anything, short.",
-    )
-    return Cycles(products, customers, end, horizon, level, notes)
+    products = _products(gaps, state, names, min_gaps, level)
+    customers = _movable(past, products, state, names, longer)
+    return Cycles(products=products, customers=customers, as_of=past.as_of, horizon=state.recent, level=level)
 
 
-def _products(gaps: pd.DataFrame, state: State, names: pd.Series, min_gaps: int, horizon: int, level: float) -> pd.DataFrame:
+def _products(gaps: pd.DataFrame, state: State, names: pd.Series, min_gaps: int, level: float) -> pd.DataFrame:
     buyers = np.bincount(state.col, minlength=len(state.products))
     rebuyers = np.bincount(state.col[state.days >= 2], minlength=len(state.products))
     place = {product: j for j, product in enumerate(state.products)}
@@ -135,19 +120,27 @@ def _products(gaps: pd.DataFrame, state: State, names: pd.Series, min_gaps: int,
         closed = some[some["ended"]]
         values = np.repeat(closed["gap"].to_numpy(), closed["n"].to_numpy())
         curve = kaplan_meier(some["gap"], some["ended"], some["n"], level)
-        then = at(curve, float(horizon))
+        then = at(curve, float(state.recent))
         j = place[product]
         low, high = median_interval(values, level)
         if not np.isfinite(low):
             continue
         rows.append(
-            (product, names[product], int(buyers[j]), int(rebuyers[j]), len(values), float(np.median(values)),
-             low, high, 1 - then["survival"], 1 - then["high"], 1 - then["low"])
-        )  # fmt: skip
-    columns = [
-        "product_id", "name", "buyers", "rebuyers", "gaps", "median_gap", "gap_low", "gap_high", "within", "within_low", "within_high",
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=columns)
+            {
+                "product_id": product,
+                "name": names[product],
+                "buyers": int(buyers[j]),
+                "rebuyers": int(rebuyers[j]),
+                "gaps": len(values),
+                "median_gap": float(np.median(values)),
+                "gap_low": low,
+                "gap_high": high,
+                "within": 1 - then["survival"],
+                "within_low": 1 - then["high"],
+                "within_high": 1 - then["low"],
+            }
+        )
+    frame = pd.DataFrame(rows, columns=[name for name in CYCLE_COLUMNS if not name.startswith("share")])
     share_low, share_high = proportion_intervals(
         frame["rebuyers"].astype(float), np.maximum(frame["buyers"].astype(float), 1), level
     )
@@ -156,7 +149,7 @@ def _products(gaps: pd.DataFrame, state: State, names: pd.Series, min_gaps: int,
     return frame.sort_values(["rebuyers", "product_id"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
-def _movable(data: Dataset, products: pd.DataFrame, state: State, names: pd.Series, longer: float) -> pd.DataFrame:
+def _movable(past: History, products: pd.DataFrame, state: State, names: pd.Series, longer: float) -> pd.DataFrame:
     usual = products.set_index("product_id")["median_gap"].reindex(state.products).to_numpy(dtype=float)[state.col]
     own = state.span / np.maximum(state.days - 1, 1)
     with np.errstate(invalid="ignore"):
@@ -173,5 +166,5 @@ def _movable(data: Dataset, products: pd.DataFrame, state: State, names: pd.Seri
             "days_since_last": state.since[some],
         }
     )
-    frame["contactable"] = contactable(data, frame["customer_id"])
+    frame["contactable"] = past.contactable(frame["customer_id"])
     return frame[frame["contactable"] != "no"].reset_index(drop=True)[list(MOVABLE_COLUMNS)]

@@ -10,27 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmlab.analyses.cross_sell.blend import Ingredients, Weights, ingredients_at, learn, usual_gap
+from crmlab.analyses.cross_sell.blend import Ingredients, Origins, Weights, usual_gap
 from crmlab.analyses.cross_sell.rank import RHYTHM, SOURCES, Ranked, ranked
 from crmlab.analyses.cross_sell.state import margins_of, names_of
-from crmlab.errors import DataError
-from crmlab.history.context import contactable
-from crmlab.history.orders import history
+from crmlab.history.past import History
 
 if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.blend import Pairs
     from crmlab.data.dataset import Dataset
 
-__all__ = ["COLUMNS", "LEAST_DAYS", "Offers", "learnt_before", "next_best_offers", "reasons"]
+__all__ = ["COLUMNS", "Offers", "next_best_offers", "offers_of", "reasons"]
 
 
 COLUMNS = (
     "customer_id", "rank", "product_id", "name", "probability", "margin", "expected_margin", "source", "reason", "contactable",
 )  # fmt: skip
-LEAST_DAYS = 28  # of history before the period from which weights are learnt
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Offers:
     """Offers per customer.
 
@@ -59,7 +56,7 @@ class Offers:
 
 
 def next_best_offers(
-    data: Dataset,
+    data: Dataset | History,
     as_of: str | dt.date | None = None,
     *,
     k: int = 3,
@@ -79,11 +76,11 @@ def next_best_offers(
 
     Parameters
     ----------
-    data : Dataset
+    data : Dataset or History
         Needs orders and order lines. Products (names, costs, last days of sale) and customers (contactable) are used where they
         are there.
     as_of : date or ISO date, optional
-        Last day of history; default: the day of the last order.
+        Last day of history; default: the day of the last order, or the last day of the history that is given.
     k : int
         Offers per customer at most.
     horizon : int
@@ -120,37 +117,57 @@ def next_best_offers(
     checks.whole("cross_sell", "k", k, 1, 100)
     checks.whole("cross_sell", "horizon", horizon, 1, 730)
     checks.choice("cross_sell", "rank_by", rank_by, ("expected_margin", "probability"))
-    lines = data.order_lines
-    first, end = history(lines, as_of)
-    if weights is None:
-        weights = learnt_before(data, first, end, horizon, pairs, rebuy_share, seed)
-    ingredients = ingredients_at(data, end, pairs, horizon, rebuy_share)
-    worth, source = margins_of(data, ingredients.state, margin)
+    if isinstance(data, History):
+        past = data if as_of is None else data.earlier(as_of)
+    else:
+        past = History(data, as_of)
+    if weights is None:  # what they are learnt from is let go before more is read
+        weights = Origins(past, horizon, pairs, rebuy_share).weights(0, seed)
+    return offers_of(Origins(past, horizon, pairs, rebuy_share), weights, k=k, margin=margin, rank_by=rank_by)
+
+
+def offers_of(
+    origins: Origins, weights: Weights, *, k: int = 3, margin: float | None = None, rank_by: str = "expected_margin"
+) -> Offers:
+    """Choose the k best products for each customer on the last day of a history, with weights that are known.
+
+    Parameters
+    ----------
+    origins : Origins
+    weights : Weights
+    k, margin, rank_by
+        As :func:`next_best_offers` takes them.
+
+    Returns
+    -------
+    Offers
+    """
+    past, ingredients = origins.past(0), origins.ingredients(0)
+    worth, source = margins_of(past, ingredients.state, margin)
     ids = pd.Series(ingredients.state.customers.to_pandas(), name="customer_id")
-    may = np.asarray(contactable(data, ids), dtype=object)
+    may = np.asarray(past.contactable(ids), dtype=object)
     asked = np.flatnonzero(may != "no")
     value = worth if rank_by == "expected_margin" else (worth > 0).astype(float)
     found = ranked(ingredients, weights, k, value, asked)
-    frame = _frame(data, ingredients, found, worth, ids, may)
-    return Offers(frame, weights, source, end, _notes(data, ingredients, weights, worth, source, len(ids) - len(asked), pairs))
-
-
-def learnt_before(
-    data: Dataset, first: dt.date, end: dt.date, horizon: int, pairs: Pairs, rebuy_share: float = 0.05, seed: int = 0
-) -> Weights:
-    """Learn weights on the horizon that ends on a day, from what was known on the day before it began."""
-    begun = end - dt.timedelta(days=horizon)
-    if (begun - first).days < LEAST_DAYS:
-        needed = f"at least {horizon + LEAST_DAYS} days of order lines"
-        raise DataError.too_little("cross_sell", needed, f"{(end - first).days} days")
-    return learn(data, ingredients_at(data, begun, pairs, horizon, rebuy_share), horizon, seed)
+    names = names_of(past, ingredients.state.products)
+    return Offers(
+        frame=_frame(ingredients, found, worth, names, ids, may),
+        weights=weights,
+        margin_source=source,
+        as_of=past.as_of,
+        notes=_notes(origins, weights, worth, source, len(ids) - len(asked)),
+    )
 
 
 def _frame(
-    data: Dataset, ingredients: Ingredients, found: Ranked, worth: npt.NDArray[Any], ids: pd.Series, may: npt.NDArray[Any]
+    ingredients: Ingredients,
+    found: Ranked,
+    worth: npt.NDArray[Any],
+    names: npt.NDArray[Any],
+    ids: pd.Series,
+    may: npt.NDArray[Any],
 ) -> pd.DataFrame:
     products = ingredients.state.products
-    names = names_of(data, products)
     margin = worth[found.col]
     return pd.DataFrame(
         {
@@ -230,32 +247,23 @@ def _spread(values: npt.NDArray[Any], code: npt.NDArray[Any]) -> pd.Series:
     return pd.Series(pd.array(values, dtype="str").take(np.asarray(code, dtype=np.int64)))
 
 
-def _notes(
-    data: Dataset,
-    ingredients: Ingredients,
-    weights: Weights,
-    worth: npt.NDArray[Any],
-    source: str,
-    suppressed: int,
-    pairs: Pairs,
-) -> tuple[str, ...]:
+def _notes(origins: Origins, weights: Weights, worth: npt.NDArray[Any], source: str, suppressed: int) -> tuple[str, ...]:
+    past, state = origins.past(0), origins.state(0)
     out = []
     if source == "revenue":
         out.append("Unit costs are not known: margins are whole revenue. Give the gross margin as the parameter 'margin'.")
     if source == "loss":
         out.append("By the unit costs nothing is left of what was sold: margins are whole revenue instead.")
-    losing = int(((worth <= 0) & ingredients.state.in_range).sum())
+    losing = int(((worth <= 0) & state.in_range).sum())
     if losing:
         out.append(f"{losing:,} products leave no margin and are not offered.")
-    if "products" not in data.tables or "available_until" not in data.products.columns:
-        out.append(
-            f"Last days of sale are not known: products not sold for {ingredients.state.recent} days count as out of range."
-        )
-    if "customers" not in data.tables or "contactable" not in data.customers.columns:
+    if past.products is None or "available_until" not in past.products.columns:
+        out.append(f"Last days of sale are not known: products not sold for {state.recent} days count as out of range.")
+    if past.customers is None or "contactable" not in past.customers.columns:
         out.append("Whom not to contact is not known: check the list against your suppressions.")
     if suppressed:
         out.append(f"{suppressed:,} customers must not be contacted and get no offer.")
-    if isinstance(pairs, pd.DataFrame) and weights.new.coef_[4] > 0:
+    if isinstance(origins.pairs, pd.DataFrame) and weights.new.coef_[4] > 0:
         out.append("The weight of pairs was learnt with pairs of the same period, which flatters it.")
     if min(weights.outcomes) < 20:
         out.append("Too few purchases followed to learn all weights: popularity takes their place.")

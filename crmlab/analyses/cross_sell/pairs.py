@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.cross_sell.baskets import MAX_ITEMS, Baskets, basket_matrix, basket_months
+from crmlab.history.orders import between
 from crmlab.models.baskets.association import redundant, rules
 from crmlab.models.baskets.frequent import itemsets
 from crmlab.models.baskets.substitution import substitutes
@@ -17,8 +19,9 @@ from crmlab.models.intervals import proportion_intervals
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
-__all__ = ["ALPHA", "FEWEST", "LEAST_EXPECTED", "ONE_IN", "Found", "bundles_of", "find", "halves", "learn_pairs"]
+__all__ = ["ALPHA", "FEWEST", "LEAST_EXPECTED", "ONE_IN", "Found", "as_file", "bundles_of", "find", "halves", "learn_pairs"]
 
 
 ALPHA = 0.05  # of the corrected tests
@@ -26,7 +29,7 @@ ONE_IN, FEWEST = 500, 10  # minimum count where none is given: one basket in so 
 LEAST_EXPECTED = 10.0  # baskets in which chance would put two items together, before their absence says anything
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
     """What was counted and tested.
 
@@ -70,73 +73,52 @@ class Found:
 
 
 def find(
-    data: Dataset,
-    as_of: dt.date,
+    past: History,
     *,
-    start: dt.date | None = None,
     unit: str = "order",
     level: str = "product",
     min_count: int | None = None,
     max_items: int = MAX_ITEMS,
     interval: float = 0.95,
-    longest: int = 3,
 ) -> Found:
     """Count baskets, make rules and test them.
 
     Parameters
     ----------
-    data : Dataset
+    past : History
         Needs order lines; categories come from products.
-    as_of : datetime.date
-        Last day of history.
-    start : datetime.date, optional
-        First day.
     unit, level, max_items
         As :func:`crmlab.analyses.cross_sell.baskets.basket_matrix` takes them.
     min_count : int, optional
         Default: one basket in 500, and at least 10.
     interval : float
         Level of the intervals.
-    longest : int
-        Most items in a set.
 
     Returns
     -------
     Found
     """
-    baskets, least, counts = _counted(data, as_of, start, unit, level, min_count, max_items, longest)
+    lines = past.data.order_lines
+    baskets = basket_matrix(lines, unit, level, 1, products=past.products, max_items=max_items)
+    least, counts = _counted(baskets, min_count, 3)
     found = redundant(rules(counts, level=interval), ALPHA)
-    months = basket_months(data.order_lines, baskets) if unit == "order" else None
+    months = basket_months(lines, baskets) if unit == "order" else None
     apart = substitutes(baskets, LEAST_EXPECTED, min_count=least, periods=months, alpha=ALPHA, level=interval)
     kept = int((counts["items"].map(len) == 1).sum()) if len(counts) else 0
     described = replace(baskets, min_count=least, dropped=len(baskets.items) - kept)
-    return Found(described, found, apart, kept * (kept - 1) // 2, int(apart.attrs["tested"]))
-
-
-def _counted(
-    data: Dataset,
-    as_of: dt.date,
-    start: dt.date | None,
-    unit: str,
-    level: str,
-    min_count: int | None,
-    max_items: int,
-    longest: int,
-) -> tuple[Baskets, int, pd.DataFrame]:
-    """Baskets, the minimum count, and the itemsets."""
-    products = data.products if "products" in data.tables else None
-    baskets = basket_matrix(
-        data.order_lines,
-        unit,
-        level,
-        1,
-        products=products,
-        max_items=max_items,
-        start=start,
-        as_of=as_of,
+    return Found(
+        baskets=described,
+        rules=found,
+        apart=apart,
+        tested=kept * (kept - 1) // 2,
+        tested_apart=int(apart.attrs["tested"]),
     )
+
+
+def _counted(baskets: Baskets, min_count: int | None, longest: int) -> tuple[int, pd.DataFrame]:
+    """The minimum count, and the itemsets with so many items at most."""
     least = min_count if min_count is not None else max(FEWEST, baskets.n // ONE_IN)
-    return baskets, least, itemsets(baskets, least, longest)
+    return least, itemsets(baskets, least, longest)
 
 
 def learn_pairs(data: Dataset, until: dt.date) -> pd.DataFrame:
@@ -152,13 +134,24 @@ def learn_pairs(data: Dataset, until: dt.date) -> pd.DataFrame:
     DataFrame
         antecedent, consequent (product ids), lift_low: significant pairs, both directions.
     """
-    found = rules(_counted(data, until, None, "order", "product", None, MAX_ITEMS, 2)[2])
+    found = rules(_counted(basket_matrix(between(data.order_lines, None, until)), None, 2)[1])
     kept = found[(found["q_value"] < ALPHA) & (found["n_both"] > found["expected"])].reset_index(drop=True)
     return kept.assign(antecedent=[items[0] for items in kept["antecedent"]])[["antecedent", "consequent", "lift_low"]]
 
 
-def halves(data: Dataset, pairs: pd.DataFrame, found: Found, first: dt.date, last: dt.date, interval: float) -> pd.DataFrame:
+def halves(past: History, pairs: pd.DataFrame, baskets: Baskets, first: dt.date, interval: float) -> pd.DataFrame:
     """Lift of each pair in the first and in the second half of the history, with intervals: does it last?
+
+    Parameters
+    ----------
+    past : History
+    pairs : DataFrame
+        antecedent and consequent.
+    baskets : Baskets
+        In which they were found.
+    first : datetime.date
+        First day with an order line.
+    interval : float
 
     Returns
     -------
@@ -166,14 +159,12 @@ def halves(data: Dataset, pairs: pd.DataFrame, found: Found, first: dt.date, las
         In the order of ``pairs``: lift_first, lift_first_low, lift_first_high, and the same of lift_second; missing where an item
         was not sold in that half.
     """
-    middle = first + (last - first) / 2
-    products = data.products if "products" in data.tables else None
-    out = {}
-    for name, start, end in (("first", first, middle), ("second", middle + dt.timedelta(days=1), last)):
+    middle = first + (past.as_of - first) / 2
+    lines, out = past.data.order_lines, {}
+    for name, start, end in (("first", None, middle), ("second", middle + dt.timedelta(days=1), None)):
         some = basket_matrix(
-            data.order_lines, found.baskets.unit, found.baskets.level, 1,
-            products=products, max_items=found.baskets.max_items, start=start, as_of=end,
-        )  # fmt: skip
+            between(lines, start, end), baskets.unit, baskets.level, products=past.products, max_items=baskets.max_items
+        )
         out[name] = _lifts(some, pairs, interval).add_prefix(f"lift_{name}")
     return pd.concat(list(out.values()), axis=1)
 
@@ -220,13 +211,42 @@ def bundles_of(found: Found) -> pd.DataFrame:
     best = [tuple(sorted((*parent, b))) for parent, b in zip(three["parent"], three["consequent"], strict=True)]
     frame = pd.DataFrame(
         {
-            "items": sets, "n_both": three["n_both"].to_numpy(), "expected": three["expected"].to_numpy(), "ratio": ratio.to_numpy(),
-            "ratio_low": (ratio * bounds["confidence_low"]).to_numpy(), "ratio_high": (ratio * bounds["confidence_high"]).to_numpy(),
-            "q_value": three["q_value"].to_numpy(), "best": best,
+            "items": sets,
+            "n_both": three["n_both"].to_numpy(),
+            "expected": three["expected"].to_numpy(),
+            "ratio": ratio.to_numpy(),
+            "ratio_low": (ratio * bounds["confidence_low"]).to_numpy(),
+            "ratio_high": (ratio * bounds["confidence_high"]).to_numpy(),
+            "q_value": three["q_value"].to_numpy(),
+            "best": best,
         }
-    )  # fmt: skip
+    )
     frame = frame.sort_values(["items", "expected", "best"], ascending=[True, False, True], kind="stable")
     worst = frame.groupby("items", sort=True)["q_value"].max()
     kept = frame.drop_duplicates("items").assign(q_value=lambda f: f["items"].map(worst))
     kept = kept[(kept["q_value"] < ALPHA) & (kept["ratio"] > 1)]
     return kept.sort_values(["ratio_low", "items"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def as_file(found: Found, names: Mapping[str, str]) -> pd.DataFrame:
+    """Rules for a file: those that hold, and longer ones that were removed; sets written with a plus, with names where they have one."""
+    two = found.pairs
+    kept = pd.concat([two.assign(antecedent=[(a,) for a in two["antecedent"]]), found.longer, found.removed], ignore_index=True)
+    kept = kept if len(kept) else found.rules.head(0)
+    return pd.DataFrame(
+        {
+            "antecedent": [" + ".join(map(str, items)) for items in kept["antecedent"]],
+            "consequent": kept["consequent"].astype(str),
+            "antecedent_name": [" + ".join(names.get(item, item) for item in items) for items in kept["antecedent"]],
+            "consequent_name": [names.get(item, item) for item in kept["consequent"]],
+            **{
+                name: kept[name].to_numpy()
+                for name in kept.columns
+                if name not in ("antecedent", "consequent", "parent", "redundant", "conviction")
+            },
+            # One that is never without the other has an infinite conviction, which a file cannot hold everywhere.
+            "conviction": kept["conviction"].where(np.isfinite(kept["conviction"].astype(float)), None),
+            "parent": [" + ".join(map(str, items)) if isinstance(items, tuple) else "" for items in kept["parent"]],
+            "redundant": kept["redundant"].astype(bool),
+        }
+    )

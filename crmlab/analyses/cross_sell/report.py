@@ -1,26 +1,43 @@
-"""The report: what was worked out, put on one page."""
+"""The report: a study of what to offer, put on one page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.cross_sell import charts
-from crmlab.analyses.cross_sell import tables as views
-from crmlab.analyses.cross_sell.exhibits import _ALL, _REASONS
+from crmlab.analyses.cross_sell import charts, tables, words
 from crmlab.analyses.cross_sell.params import Params
-from crmlab.analyses.cross_sell.study import parts_of
-from crmlab.analyses.cross_sell.words import findings_of, method_of, metrics_of, warnings_of
-from crmlab.history.context import context_of
-from crmlab.history.orders import history
-from crmlab.page.result import Output, Result
+from crmlab.analyses.cross_sell.study import study
+from crmlab.history.past import History
+from crmlab.page.exhibits import Exhibits, page
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.page.result import Result
 
-__all__ = ["NEEDS", "run"]
-
+__all__ = ["EXHIBITS", "NEEDS", "run"]
 
 NEEDS = ("order_lines",)
+EXHIBITS = Exhibits(
+    tables={
+        "scope": tables.scope_table,
+        "pairs": tables.pairs_table,
+        "worth": tables.worth_table,
+        "substitutes": tables.substitutes_table,
+        "bundles": tables.bundles_table,
+        "removed": tables.removed_table,
+        "backtest": tables.backtest_table,
+        "by_history": tables.history_table,
+        "cycles": tables.cycles_table,
+    },
+    charts={
+        "offers": charts.offers_chart,
+        "hits": charts.hits_chart,
+        "opportunity": charts.opportunity_chart,
+        "lift": charts.lift_chart,
+        "heatmap": charts.heatmap_chart,
+        "network": charts.network_chart,
+    },
+)
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
@@ -37,7 +54,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     -------
     Result
         Tables: scope, pairs, worth, substitutes, bundles, removed, backtest, by_history, cycles. Charts: offers, hits, opportunity, lift,
-        heatmap, network. Outputs: rules, offers, cycles.
+        heatmap, network. Outputs: rules, offers, cycles, due.
 
     Raises
     ------
@@ -46,48 +63,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     ParameterError
         ``as_of`` is outside the history; ``level_of`` is "category" where no product has one.
     """
-    lines = data.order_lines
-    first, end = history(lines, params.as_of)
-    parts = parts_of(data, first, end, params)
-    context = context_of(data, params.as_of, parts.customers)
-    form = context.form
-    tables = views.tables_of(parts, first, end, form, params)
-    pictures = charts.charts_of(parts, form, params)
-    nothing = "Nothing to report: no pair of products that can be offered is sold together surely more often than by chance."
-    outputs = {
-        "rules": Output(
-            "Rules that hold after correction, and longer ones that a shorter one explains",
-            views.rules_file(parts),
-            ("antecedent", "consequent"),
-        )
-    }
-    if parts.offers is not None:
-        outputs["offers"] = Output(
-            "Offers per customer, with probability and reason", parts.offers.frame, ("customer_id", "rank")
-        )
-    if parts.cycles is not None:
-        outputs["cycles"] = Output("Repurchase cycle of every product", parts.cycles.products, ("product_id",))
-        outputs["due"] = Output(
-            "Customers who could be moved to a shorter cycle", parts.cycles.customers, ("customer_id", "product_id")
-        )
-    absent = {name: parts.absent.get(name, _REASONS.get(name, nothing)) for name in _ALL if name not in {**tables, **pictures}}
-    return Result(
-        title="Which offer to whom, with evidence",
-        context=context,
-        params=params,
-        findings=findings_of(parts, form, params),
-        metrics=metrics_of(parts, form.currency, params),
-        tables=tables,
-        charts=pictures,
-        method=method_of(parts, form, params),
-        warnings=warnings_of(parts, form),
-        limits=(
-            "Association is not the effect of an offer: people who buy two things together may do so without being asked. Send the "
-            "offer to a test cell, keep a control cell, and measure the difference.",
-            "Extra margin compares people who have the first product with people who have neither; they may differ in more than that, "
-            "and a season's goods sell to both at once.",
-            "Seasons are not taken out of pairs: what sells in the same months counts as together. Compare the two halves of the history.",
-        ),
-        absent=absent,
-        outputs=outputs,
-    )
+    return page(study(History(data, params.as_of), params), EXHIBITS, words)

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_within, takings
 from crmlab.errors import DataError
+from crmlab.history.context import known_by
 from crmlab.history.customers import customer_summary
+from crmlab.history.orders import history
+from crmlab.history.past import History
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from scipy import sparse
-
-    from crmlab.data.dataset import Dataset
 
 __all__ = [
     "EDGES",
@@ -29,7 +30,9 @@ __all__ = [
     "IntArray",
     "State",
     "earned_within",
+    "first_line",
     "goods_of",
+    "known_on",
     "margins_of",
     "names_of",
     "places",
@@ -140,14 +143,40 @@ class Goods:
     rebuyable: Flags
 
 
-def state_at(data: Dataset, until: dt.date, recent: int = 91) -> State:
-    """Read what is known on a day.
+class _Earlier(History):
+    """A history as it was known on an earlier day, cut as :meth:`History.earlier` does; no order need have come since that day.
+
+    Orders and order lines are cut: no other dated table is asked for here.
+    """
+
+    def __init__(self, past: History, day: dt.date) -> None:
+        self.first, self.as_of = past.first, day
+        self.data, self._whole, self._frames = known_by(past.data, day), past.data, {}
+
+
+def known_on(past: History, day: dt.date) -> History:
+    """The same history as it was known on an earlier day; a shop may have been quiet since then."""
+    return _Earlier(past, day)
+
+
+def first_line(past: History) -> dt.date:
+    """The first day of the order lines, which may begin later than the orders.
+
+    Raises
+    ------
+    MissingTableError
+        There are no order lines.
+    """
+    return history(past.data.order_lines)[0]
+
+
+def state_at(past: History, recent: int = 91) -> State:
+    """Read what is known on the last day of a history.
 
     Parameters
     ----------
-    data : Dataset
+    past : History
         Needs orders and order lines; products are used for what is out of range.
-    until : datetime.date
     recent : int
         Days for which a purchase counts as recent; where no product has a last day of sale, one not sold for longer is out of range.
 
@@ -165,12 +194,12 @@ def state_at(data: Dataset, until: dt.date, recent: int = 91) -> State:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    lines = data.order_lines
+    lines, until = past.data.order_lines, past.as_of
     pairs, back = purchases(lines, until).to_pyarrow(), sent_back(lines, until).to_pyarrow()
     sold = takings(lines, until).to_pyarrow()
-    base = (
-        customer_summary(data.orders, until).select("customer_id", "occasions", "first_occasion", "last_occasion").to_pyarrow()
-    )
+    # As of the last order: these columns are the same on the quiet days after it.
+    dates = customer_summary(past.orders).select("customer_id", "occasions", "first_occasion", "last_occasion")
+    base = dates.to_pyarrow()
     if not base.num_rows or not pairs.num_rows:
         raise DataError.too_little("cross_sell", f"purchases up to {until}", "none")
     base = base.take(pc.sort_indices(base["customer_id"]))
@@ -199,7 +228,7 @@ def state_at(data: Dataset, until: dt.date, recent: int = 91) -> State:
         age=(day - _dates(base["first_occasion"])).astype(np.int64),
         back_row=back_row[back_known],
         back_col=back_col[back_known],
-        in_range=_in_range(data, sold["product_id"], last_sold, day, recent),
+        in_range=_in_range(past, sold["product_id"], last_sold, day, recent),
         amount=sold["amount"].to_numpy(),
         quantity=sold["quantity"].to_numpy(),
         recent=recent,
@@ -252,22 +281,22 @@ def goods_of(state: State, rebuy_share: float = 0.05) -> Goods:
     )
 
 
-def margins_of(data: Dataset, state: State, margin: float | None) -> tuple[Array, str]:
+def margins_of(past: History, state: State, margin: float | None) -> tuple[Array, str]:
     """What is left of one purchase of each product after the cost of goods, on average, and where that is from.
 
     Returns
     -------
     (margin, source)
         In the data set's currency, per customer and day on which it was bought; source: ``"given"``, ``"costs"``, ``"loss"``
-        or ``"revenue"``, as :func:`crmlab.history.context.margin_known` has them.
+        or ``"revenue"``, as :meth:`crmlab.history.past.History.margin` has them.
     """
     bought = np.bincount(state.col, state.days, len(state.products))
-    left, source = _left(data, state, np.arange(len(state.products)), state.amount, state.quantity, margin)
+    left, source = _left(past, state, np.arange(len(state.products)), state.amount, state.quantity, margin)
     return np.where(bought > 0, left / np.maximum(bought, 1), 0.0), source
 
 
-def earned_within(data: Dataset, state: State, horizon: int, margin: float | None) -> tuple[IntArray, IntArray, Array]:
-    """What was left of what customers known on the state's day spent on each product in the horizon after it, after returns.
+def earned_within(past: History, state: State, horizon: int, margin: float | None) -> tuple[IntArray, IntArray, Array]:
+    """What was left of what customers known at the end of a history spent on each product in the horizon after it, after returns.
 
     Returns
     -------
@@ -276,24 +305,23 @@ def earned_within(data: Dataset, state: State, horizon: int, margin: float | Non
     """
     import pyarrow as pa
 
-    found = spent_within(data.order_lines, state.until, horizon).to_pyarrow()
+    found = spent_within(past.after(horizon).order_lines, past.as_of, horizon).to_pyarrow()
     row, col = places(found["customer_id"], state.customers), places(found["product_id"], pa.array(state.products, pa.string()))
     known = (row >= 0) & (col >= 0)
     row, col = row[known], col[known]
     amount, quantity = found["amount"].to_numpy()[known], found["quantity"].to_numpy()[known]
-    return row, col, _left(data, state, col, amount, quantity, margin)[0]
+    return row, col, _left(past, state, col, amount, quantity, margin)[0]
 
 
 def _left(
-    data: Dataset, state: State, col: IntArray, amount: Array, quantity: Array, margin: float | None
+    past: History, state: State, col: IntArray, amount: Array, quantity: Array, margin: float | None
 ) -> tuple[Array, str]:
     """What is left of amounts after the cost of goods, by product, and where that is from."""
-    from crmlab.history.context import margin_known
-
-    share, source, _ = margin_known(data, state.until, margin)
+    share, source, _ = past.margin(margin)
     left = share * amount
     if source == "costs":
-        costs = data.products.select("product_id", cost=data.products["unit_cost"].cast("float64")).to_pandas()
+        products = past.data.products
+        costs = products.select("product_id", cost=products["unit_cost"].cast("float64")).to_pandas()
         cost = (
             costs.drop_duplicates("product_id")
             .set_index("product_id")["cost"]
@@ -304,21 +332,23 @@ def _left(
     return left, source
 
 
-def names_of(data: Dataset, products: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def names_of(past: History, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Names of products; their id where there is none."""
-    if "products" not in data.tables or "name" not in data.products.columns:
-        return products
-    named = data.products.select("product_id", "name").to_pandas().dropna(subset=["name"])
-    found = named.drop_duplicates("product_id").set_index("product_id")["name"].reindex(products)
+    products = past.products
+    if products is None or "name" not in products.columns:
+        return ids
+    named = products.select("product_id", "name").to_pandas().dropna(subset=["name"])
+    found = named.drop_duplicates("product_id").set_index("product_id")["name"].reindex(ids)
     names = found.to_numpy(dtype=object)
     missing = found.isna().to_numpy() | np.array([not str(name).strip() for name in names])
-    return np.where(missing, products, names)
+    return np.where(missing, ids, names)
 
 
-def _in_range(data: Dataset, ids: pa.ChunkedArray, last_sold: npt.NDArray[Any], day: np.datetime64, recent: int) -> Flags:
+def _in_range(past: History, ids: pa.ChunkedArray, last_sold: npt.NDArray[Any], day: np.datetime64, recent: int) -> Flags:
     """Which products can be offered: not out of range by their last day of sale or, where none is known, sold recently."""
-    if "products" in data.tables and "available_until" in data.products.columns:
-        known = data.products.select("product_id", "available_until").to_pandas()
+    products = past.products
+    if products is not None and "available_until" in products.columns:
+        known = products.select("product_id", "available_until").to_pandas()
         if known["available_until"].notna().any():
             known["available_until"] = known["available_until"].astype("datetime64[s]")
             until = known.groupby("product_id")["available_until"].max().reindex(ids.to_pylist()).to_numpy()

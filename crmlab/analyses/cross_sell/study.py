@@ -1,8 +1,9 @@
-"""Cross-sell: everything that its page shows, worked out once."""
+"""Cross-sell: what is sold together, offers, how they would have done, and how soon products are bought again."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,116 +11,170 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.cross_sell.backtesting import Backtest, backtest_offers
-from crmlab.analyses.cross_sell.blend import outcome_of
+from crmlab.analyses.cross_sell.blend import Origins, outcome_of
 from crmlab.analyses.cross_sell.cycles import Cycles, repurchase_cycles
-from crmlab.analyses.cross_sell.offers import Offers, next_best_offers
-from crmlab.analyses.cross_sell.pairs import Found, bundles_of, find, halves, learn_pairs
-from crmlab.analyses.cross_sell.params import Params
-from crmlab.analyses.cross_sell.state import State, earned_within, margins_of, names_of, state_at
+from crmlab.analyses.cross_sell.offers import Offers, offers_of
+from crmlab.analyses.cross_sell.pairs import Found, as_file, bundles_of, find, halves, learn_pairs
+from crmlab.analyses.cross_sell.state import earned_within, margins_of, names_of
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, promising, worth_of
 from crmlab.errors import TooLittleError
-from crmlab.history.context import contactable
+from crmlab.page.exhibits import Absent
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
+    from crmlab.analyses.cross_sell.params import Params
+    from crmlab.analyses.cross_sell.state import State
+    from crmlab.history.past import History
 
-__all__ = ["FEWEST_ACTIVE", "Parts", "holdings", "names_by_item", "parts_of"]
+__all__ = ["FEWEST_ACTIVE", "Study", "holdings", "study"]
 
 
 FEWEST_ACTIVE = 20  # customers who bought in the period of the test, below which it says nothing
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """What the page is made of; None where the data do not allow it, with the reason in ``absent``."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of cross-sell shows.
 
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    first : datetime.date
+        First day with an order line.
+    found : Found
+        What was counted and tested.
+    pairs : DataFrame
+        Pairs that one can act on, with names, reach, worth and both halves of the history; first what surely brings most.
+    bundles : DataFrame
+        Sets of three that sell together more often than their best pair explains.
+    names : dict of str to str
+        Names of products; categories name themselves.
+    offers : Offers or Absent
+    backtest : Backtest or Absent
+        Offers as they would have been made a horizon ago, held against what customers bought since.
+    cycles : Cycles or Absent
+        How often products are bought again.
+    """
+
+    context: Context
+    params: Params
+    first: dt.date
     found: Found
-    pairs: pd.DataFrame  # actionable, with names, reach, worth and both halves; first what surely brings most
+    pairs: pd.DataFrame
     bundles: pd.DataFrame
-    names: dict[str, str]
-    backtest: Backtest | None
-    offers: Offers | None
-    cycles: Cycles | None
-    customers: int | None
-    margin_source: str
-    least: int  # customers, the smallest group that is shown
-    absent: dict[str, str]
+    names: Mapping[str, str]
+    offers: Offers | Absent
+    backtest: Backtest | Absent
+    cycles: Cycles | Absent
 
     @property
     def best(self) -> pd.DataFrame:
         """The three pairs that surely bring most: the first of those with an extra margin above 0 that reach anybody."""
-        return self.pairs[(self.pairs["extra"] > 0) & (self.pairs["reach"] >= self.least)].head(3)
+        return self.pairs[(self.pairs["extra"] > 0) & (self.pairs["reach"] >= self.params.min_group)].head(3)
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """Rules, and where there are any: offers, cycles, and customers who are due."""
+        title = "Rules that hold after correction, and longer ones that a shorter one explains"
+        out = {"rules": Output(title, as_file(self.found, self.names), ("antecedent", "consequent"))}
+        if isinstance(self.offers, Offers):
+            title = "Offers per customer, with probability and reason"
+            out["offers"] = Output(title, self.offers.frame, ("customer_id", "rank"))
+        if isinstance(self.cycles, Cycles):
+            out["cycles"] = Output("Repurchase cycle of every product", self.cycles.products, ("product_id",))
+            title = "Customers who could be moved to a shorter cycle"
+            out["due"] = Output(title, self.cycles.customers, ("customer_id", "product_id"))
+        return out
 
 
-def parts_of(data: Dataset, first: dt.date, end: dt.date, params: Params) -> Parts:
-    """Count, test, offer, and hold the offers against what came: everything that the page shows.
+def study(history: History, params: Params) -> Study:
+    """Count, test, offer, and hold the offers against what came.
 
-    Parameters
-    ----------
-    data : Dataset
-    first, end : datetime.date
-        Of the history.
-    params : Params
-
-    Returns
-    -------
-    Parts
+    Raises
+    ------
+    MissingTableError
+        There are no order lines.
+    ParameterError
+        ``level_of`` is "category" where no product has one.
     """
+    origins = Origins(history, params.horizon, learn_pairs)
     found = find(
-        data, end, unit=params.unit, level=params.level_of, min_count=params.min_count, max_items=params.max_items,
+        history,
+        unit=params.unit,
+        level=params.level_of,
+        min_count=params.min_count,
+        max_items=params.max_items,
         interval=params.level,
-    )  # fmt: skip
-    known: dict[dt.date, pd.DataFrame] = {}
+    )
+    now = _state(origins, 0)
+    by_id: dict[str, str] = {}
+    if now is not None and params.level_of == "product":
+        by_id = dict(zip(now.products, map(str, names_of(history, now.products)), strict=True))
+    return Study(
+        context=history.context(None if now is None else now.shape[0]),
+        params=params,
+        first=origins.first,
+        found=found,
+        pairs=_pairs(origins, found, by_id, params),
+        bundles=bundles_of(found),
+        names=by_id,
+        offers=_offers(origins, params),
+        backtest=_backtest(origins, params),
+        cycles=_cycles(origins, params),
+    )
 
-    def pairs_by(source: Dataset, day: dt.date) -> pd.DataFrame:
-        if day not in known:
-            known[day] = learn_pairs(source, day)
-        return known[day]
 
-    absent: dict[str, str] = {}
-    state, before = _state(data, end, params.horizon), None
-    if (end - first).days > params.horizon:
-        before = _state(data, end - dt.timedelta(days=params.horizon), params.horizon)
-    names, source = names_by_item(data, found, state), "revenue"
+def _state(origins: Origins, back: int) -> State | None:
+    """Who had what on a day; None where nobody had bought anything."""
+    try:
+        return origins.state(back)
+    except TooLittleError:
+        return None
+
+
+def _pairs(origins: Origins, found: Found, names: Mapping[str, str], params: Params) -> pd.DataFrame:
+    """The pairs that one can act on, with reach, worth, both halves of the history, and names."""
+    history, now = origins.past(0), _state(origins, 0)
     pairs = found.pairs.head(0).assign(reach=[], extra=[], extra_low=[])
-    if state is not None:
-        worth, source = margins_of(data, state, params.margin)
-        now = holdings(data, state, worth, params, outcome=False)
-        pairs = promising(found.pairs, now)
-        then = (
-            holdings(data, before, margins_of(data, before, params.margin)[0], params, outcome=True)
-            if before is not None
-            else None
-        )
-        pairs = pd.concat([pairs, worth_of(pairs, now, then, params.level, params.min_group)], axis=1)
+    if now is not None:
+        held, then = holdings(history, now, params, outcome=False), None
+        long_enough = (history.as_of - origins.first).days > params.horizon
+        if long_enough and (before := _state(origins, 1)) is not None:
+            then = holdings(origins.past(1), before, params, outcome=True)
+        pairs = promising(found.pairs, held)
+        pairs = pd.concat([pairs, worth_of(pairs, held, then, params.level, params.min_group)], axis=1)
         pairs = best_direction(pairs)
-        pairs = pd.concat([pairs, halves(data, pairs, found, first, end, params.level)], axis=1)
-    pairs = pairs.assign(
+        pairs = pd.concat([pairs, halves(history, pairs, found.baskets, origins.first, params.level)], axis=1)
+    return pairs.assign(
         name_a=[names.get(item, item) for item in pairs["antecedent"]],
         name_b=[names.get(item, item) for item in pairs["consequent"]],
     )
-    backtest = offers = cycles = None
-    options = {"k": params.k, "horizon": params.horizon, "margin": params.margin, "pairs": pairs_by, "seed": params.seed}
+
+
+def _offers(origins: Origins, params: Params) -> Offers | Absent:
     try:
-        offers = next_best_offers(data, end, **options)  # type: ignore[arg-type]
+        return offers_of(origins, origins.weights(0, params.seed), k=params.k, margin=params.margin)
     except TooLittleError as error:
-        absent["offers_list"] = _reason(error)
+        return Absent(_reason(error))
+
+
+def _backtest(origins: Origins, params: Params) -> Backtest | Absent:
+    nothing = "Offers could not be tested on later days"
     try:
-        backtest = backtest_offers(data, end, level=params.level, **options)  # type: ignore[arg-type]
+        found = backtest_offers(origins, k=params.k, margin=params.margin, level=params.level, seed=params.seed)
     except TooLittleError as error:
-        absent |= dict.fromkeys(
-            ("backtest", "by_history", "hits"), f"Offers could not be tested on later days: {_reason(error)}"
-        )
-    if backtest is not None and backtest.active < FEWEST_ACTIVE:
-        reason = f"Offers could not be tested on later days: fewer than {FEWEST_ACTIVE} customers bought in the period."
-        absent |= dict.fromkeys(("backtest", "by_history", "hits"), reason)
-        backtest = None
+        return Absent(f"{nothing}: {_reason(error)}")
+    if found.active < FEWEST_ACTIVE:
+        return Absent(f"{nothing}: fewer than {FEWEST_ACTIVE} customers bought in the period.")
+    return found
+
+
+def _cycles(origins: Origins, params: Params) -> Cycles | Absent:
     try:
-        cycles = repurchase_cycles(data, end, horizon=params.horizon, level=params.level)
+        return repurchase_cycles(origins.past(0), origins.state(0), level=params.level)
     except TooLittleError as error:
-        absent["cycles"] = _reason(error)
-    customers = state.shape[0] if state is not None else None
-    return Parts(found, pairs, bundles_of(found), names, backtest, offers, cycles, customers, source, params.min_group, absent)
+        return Absent(_reason(error))
 
 
 def _reason(error: TooLittleError) -> str:
@@ -128,29 +183,14 @@ def _reason(error: TooLittleError) -> str:
     return said[:1].lower() + said[1:]
 
 
-def _state(data: Dataset, day: dt.date, recent: int) -> State | None:
-    try:
-        return state_at(data, day, recent)
-    except TooLittleError:
-        return None
-
-
-def names_by_item(data: Dataset, found: Found, state: State | None) -> dict[str, str]:
-    """Names of items; categories name themselves."""
-    if found.baskets.level == "category" or state is None:
-        return {}
-    return dict(zip(state.products, (str(name) for name in names_of(data, state.products)), strict=True))
-
-
-def holdings(data: Dataset, state: State, worth: np.ndarray, params: Params, *, outcome: bool) -> Holdings:
-    """Who has what on a state's day, by item of the analysis: products, or their categories.
+def holdings(past: History, state: State, params: Params, *, outcome: bool) -> Holdings:
+    """Who has what at the end of a history, by item of the analysis: products, or their categories.
 
     Parameters
     ----------
-    data : Dataset
+    past : History
     state : State
-    worth : array of shape (products,)
-        Margin of one purchase.
+        Of its last day.
     params : Params
     outcome : bool
         Whether the horizon after the day is over.
@@ -161,7 +201,7 @@ def holdings(data: Dataset, state: State, worth: np.ndarray, params: Params, *, 
     """
     from scipy import sparse
 
-    item_of, items = _items(data, state, params.level_of)
+    item_of, items = _items(past, state, params.level_of)
     shape = (state.shape[0], len(items))
 
     def table(row: np.ndarray, col: np.ndarray, value: np.ndarray | None = None) -> sparse.csc_array:
@@ -171,22 +211,25 @@ def holdings(data: Dataset, state: State, worth: np.ndarray, params: Params, *, 
         data = np.ones(int(known.sum()), dtype=np.int32) if value is None else value[some][known]
         return sparse.csc_array((data, (row[some][known], column[known])), shape=shape)
 
+    worth, _ = margins_of(past, state, params.margin)
     sold = np.bincount(state.col, state.days, len(state.products))
     inside = item_of >= 0
     weight = np.bincount(item_of[inside], sold[inside], len(items))
-    margin = np.bincount(item_of[inside], (sold * worth)[inside], len(items)) / np.maximum(weight, 1)
-    in_range = np.bincount(item_of[inside], state.in_range[inside], len(items)) > 0
-    asked = np.array(contactable(data, pd.Series(state.customers.to_pandas()))) != "no"
-    later = table(*outcome_of(data, state, params.horizon)) if outcome else None
-    earned = table(*earned_within(data, state, params.horizon, params.margin)) if outcome else None
-    place = {item: k for k, item in enumerate(items)}
-    return Holdings(place, table(state.row, state.col), later, earned, asked, margin, in_range)
+    return Holdings(
+        items={item: k for k, item in enumerate(items)},
+        has=table(state.row, state.col),
+        later=table(*outcome_of(past, state, params.horizon)) if outcome else None,
+        earned=table(*earned_within(past, state, params.horizon, params.margin)) if outcome else None,
+        asked=np.array(past.contactable(pd.Series(state.customers.to_pandas()))) != "no",
+        margin=np.bincount(item_of[inside], (sold * worth)[inside], len(items)) / np.maximum(weight, 1),
+        in_range=np.bincount(item_of[inside], state.in_range[inside], len(items)) > 0,
+    )
 
 
-def _items(data: Dataset, state: State, level_of: str) -> tuple[np.ndarray, list[str]]:
+def _items(past: History, state: State, level_of: str) -> tuple[np.ndarray, list[str]]:
     """Item of each product (-1: none), and the items."""
     if level_of == "product":
         return np.arange(len(state.products)), [str(item) for item in state.products]
-    groups = data.products.select("product_id", "category").to_pandas().drop_duplicates("product_id").set_index("product_id")
-    codes, items = pd.factorize(groups["category"].reindex(state.products), sort=True)
+    groups = past.data.products.select("product_id", "category").to_pandas().drop_duplicates("product_id")
+    codes, items = pd.factorize(groups.set_index("product_id")["category"].reindex(state.products), sort=True)
     return np.asarray(codes), [str(item) for item in items]

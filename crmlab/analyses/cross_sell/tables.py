@@ -1,8 +1,7 @@
-"""Tables of cross-sell, and the rules as a file."""
+"""Tables of cross-sell."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +11,15 @@ from crmlab.analyses.cross_sell.backtesting import LABELS
 from crmlab.analyses.cross_sell.pairs import ALPHA
 from crmlab.history.context import masked
 from crmlab.models.intervals import proportion_intervals
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from crmlab.analyses.cross_sell.params import Params
-    from crmlab.analyses.cross_sell.study import Parts
+    from crmlab.analyses.cross_sell.study import Study
     from crmlab.page.format import Format
 
 __all__ = [
+    "NOTHING",
     "ROWS",
     "SHORT",
     "backtest_table",
@@ -28,17 +28,18 @@ __all__ = [
     "history_table",
     "pairs_table",
     "removed_table",
-    "rules_file",
-    "scope",
+    "scope_table",
     "short",
     "substitutes_table",
-    "tables_of",
     "worth_table",
 ]
 
 
 ROWS = 15  # of pairs shown
 SHORT = 34  # letters of a name in a chart
+NOTHING = Absent(
+    "Nothing to report: no pair of products that can be offered is sold together surely more often than by chance."
+)
 
 
 def short(name: str, most: int = SHORT) -> str:
@@ -54,41 +55,20 @@ def short(name: str, most: int = SHORT) -> str:
     return clean if len(clean) <= most else f"{clean[: most - 1 - tail].rstrip()}…{clean[-tail:].lstrip()}"
 
 
-def tables_of(parts: Parts, first: dt.date, end: dt.date, form: Format, params: Params) -> dict[str, Table]:
-    """Every table that the data allow, by name."""
-    out = {"scope": scope(parts, first, end, form, params)}
-    if len(parts.pairs):
-        out["pairs"] = pairs_table(parts, form, params)
-        if parts.pairs["extra"].notna().any():
-            out["worth"] = worth_table(parts, form, params)
-    if len(parts.found.apart):
-        out["substitutes"] = substitutes_table(parts, form, params)
-    if len(parts.bundles):
-        out["bundles"] = bundles_table(parts, form, params)
-    if len(parts.found.removed):
-        out["removed"] = removed_table(parts, form, params)
-    if parts.backtest is not None:
-        out["backtest"] = backtest_table(parts, form)
-        out["by_history"] = history_table(parts, form, params)
-    if parts.cycles is not None and len(parts.cycles.products):
-        out["cycles"] = cycles_table(parts, form, params)
-    return out
-
-
-def scope(parts: Parts, first: dt.date, end: dt.date, form: Format, params: Params) -> Table:
+def scope_table(study: Study) -> Table:
     """What was counted, and how it was tested."""
-    baskets = parts.found.baskets
+    baskets, params, form = study.found.baskets, study.params, study.context.form
     what = "one order" if params.unit == "order" else "all that one customer bought"
     rows = [
         ("A basket is", what),
-        ("History", f"{form.short_day(first)} to {form.short_day(end)}"),
+        ("History", f"{form.short_day(study.first)} to {form.short_day(study.context.as_of)}"),
         ("Baskets", form.count(baskets.n)),
         ("Of one item only (kept in the base rates)", form.count(int((np.diff(baskets.matrix.indptr) == 1).sum()))),
         (f"Of more than {params.max_items} items (cut down to so many)", form.count(baskets.capped)),
         (f"Items ({params.level_of}) in {baskets.min_count} baskets or more", form.count(len(baskets.items) - baskets.dropped)),
         ("Rarer items, not looked at", form.count(baskets.dropped)),
         ("Minimum count of a pair", f"{form.count(baskets.min_count)} baskets"),
-        ("Pairs tested, those never seen together among them", form.count(parts.found.tested)),
+        ("Pairs tested, those never seen together among them", form.count(study.found.tested)),
         ("Null", "items sell as often, and baskets are as large, as they were; all else is chance"),
         ("Correction", f"Benjamini–Hochberg; shown where q is under {ALPHA:g}"),
     ]
@@ -101,16 +81,19 @@ def scope(parts: Parts, first: dt.date, end: dt.date, form: Format, params: Para
     )
 
 
-def pairs_table(parts: Parts, form: Format, params: Params) -> Table:
+def pairs_table(study: Study) -> Table | Absent:
     """Pairs on which one can act: how surely they go together, and whether it lasts."""
-    low, high = proportion_intervals(parts.pairs["n_consequent"], parts.pairs["n"], params.level)
-    frame = parts.pairs.assign(
-        base=parts.pairs["n_consequent"] / parts.pairs["n"],
+    pairs, params, form = study.pairs, study.params, study.context.form
+    if pairs.empty:
+        return NOTHING
+    low, high = proportion_intervals(pairs["n_consequent"], pairs["n"], params.level)
+    frame = pairs.assign(
+        base=pairs["n_consequent"] / pairs["n"],
         base_low=low,
         base_high=high,
-        reach=[masked(reach, params.min_group) for reach in parts.pairs["reach"]],
-        pair=_arrows(parts),
-        q=[_q(q, form) for q in parts.pairs["q_value"]],
+        reach=[masked(reach, params.min_group) for reach in pairs["reach"]],
+        pair=_arrows(pairs),
+        q=[_q(q, form) for q in pairs["q_value"]],
     ).drop(columns=["parent", "redundant"])
     columns = {
         "pair": Column("A → B"),
@@ -130,13 +113,15 @@ def pairs_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, frame, columns, form, top=ROWS)
 
 
-def worth_table(parts: Parts, form: Format, params: Params) -> Table:
+def worth_table(study: Study) -> Table | Absent:
     """Whom each pair concerns, and what such people bought more than others."""
-    known = parts.pairs[parts.pairs["extra"].notna()].reset_index(drop=True)
-    frame = known.assign(
-        reach=[masked(reach, params.min_group) for reach in known["reach"]], pair=_arrows(parts, known)
-    )[["pair", "antecedent", "consequent", "reach", "seen", "rate", "rate_low", "rate_high", "other", "other_low", "other_high",
-       "extra", "extra_low", "extra_high"]]  # fmt: skip
+    params, form = study.params, study.context.form
+    known = study.pairs[study.pairs["extra"].notna()].reset_index(drop=True)
+    if known.empty:
+        return NOTHING
+    shares = ["rate", "rate_low", "rate_high", "other", "other_low", "other_high"]
+    frame = known.assign(reach=[masked(reach, params.min_group) for reach in known["reach"]], pair=_arrows(known))
+    frame = frame[["pair", "antecedent", "consequent", "reach", "seen", *shares, "extra", "extra_low", "extra_high"]]
     columns = {
         "pair": Column("A → B"),
         "reach": Column("Customers with A, not B", "count"),
@@ -153,19 +138,19 @@ def worth_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, frame, columns, form, top=ROWS)
 
 
-def _arrows(parts: Parts, pairs: pd.DataFrame | None = None) -> list[str]:
-    some = parts.pairs if pairs is None else pairs
-    return [f"{short(a, 60)} → {short(b, 60)}" for a, b in zip(some["name_a"], some["name_b"], strict=True)]
+def _arrows(pairs: pd.DataFrame) -> list[str]:
+    return [f"{short(a, 60)} → {short(b, 60)}" for a, b in zip(pairs["name_a"], pairs["name_b"], strict=True)]
 
 
 def _q(q: float, form: Format) -> str:
     return f"<{form.number(0.001, 3)}" if q < 0.001 else form.number(q, 3)
 
 
-def substitutes_table(parts: Parts, form: Format, params: Params) -> Table:
+def substitutes_table(study: Study) -> Table | Absent:
     """Pairs that are together less than by chance."""
-    apart = parts.found.apart
-    names = parts.names
+    apart, names, params, form = study.found.apart, study.names, study.params, study.context.form
+    if apart.empty:
+        return Absent("No pair that chance would put into 10 baskets is sold together surely less often than that.")
     frame = apart.assign(
         pair=[
             f"{short(names.get(a, a), 60)} / {short(names.get(b, b), 60)}"
@@ -180,7 +165,7 @@ def substitutes_table(parts: Parts, form: Format, params: Params) -> Table:
         "ratio": Column("Of what chance gives", "share", "ratio_low", "ratio_high"),
         "q": Column("q"),
     }
-    tested = form.count(parts.found.tested_apart)
+    tested = form.count(study.found.tested_apart)
     caption = (
         f"Sold together less than by chance, given how often{', when' if params.unit == 'order' else ''} and in how large baskets each "
         f"sells: one in place of the other, or bought by different people. {form.count(len(apart))} pairs of {tested} that chance would "
@@ -189,13 +174,15 @@ def substitutes_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, frame, columns, form, top=10)
 
 
-def bundles_table(parts: Parts, form: Format, params: Params) -> Table:
+def bundles_table(study: Study) -> Table | Absent:
     """Sets of three that beat their best pair."""
-    names = parts.names
-    frame = parts.bundles.assign(
-        bundle=[" + ".join(short(names.get(item, item), 50) for item in items) for items in parts.bundles["items"]],
-        q=[_q(q, form) for q in parts.bundles["q_value"]],
-        pair=[" + ".join(short(names.get(item, item), 50) for item in items) for items in parts.bundles["best"]],
+    bundles, names, params, form = study.bundles, study.names, study.params, study.context.form
+    if bundles.empty:
+        return Absent("No three products are sold together surely more often than their best pair explains.")
+    frame = bundles.assign(
+        bundle=[" + ".join(short(names.get(item, item), 50) for item in items) for items in bundles["items"]],
+        q=[_q(q, form) for q in bundles["q_value"]],
+        pair=[" + ".join(short(names.get(item, item), 50) for item in items) for items in bundles["best"]],
     )
     columns = {
         "bundle": Column("Bundle"),
@@ -213,10 +200,13 @@ def bundles_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, frame.drop(columns=["items", "best"]), columns, form, top=10)
 
 
-def removed_table(parts: Parts, form: Format, params: Params) -> Table:
+def removed_table(study: Study) -> Table | Absent:
     """Longer rules that a shorter one explains."""
-    names = parts.names
-    removed = parts.found.removed.head(200)
+    names, params, form = study.names, study.params, study.context.form
+    every = study.found.removed
+    if every.empty:
+        return Absent("No longer rule had to be removed.")
+    removed = every.head(200)
     frame = pd.DataFrame(
         {
             "rule": [
@@ -241,7 +231,7 @@ def removed_table(parts: Parts, form: Format, params: Params) -> Table:
         "q": Column("q of the difference"),
     }
     caption = (
-        f"{form.count(len(parts.found.removed))} longer rules that look strong and say no more than a shorter one: left out "
+        f"{form.count(len(every))} longer rules that look strong and say no more than a shorter one: left out "
         f"of all lists. "
         f"Small figures: {form.share(params.level)} intervals."
     )
@@ -258,10 +248,11 @@ _MEASURES = {
 }
 
 
-def backtest_table(parts: Parts, form: Format) -> Table:
+def backtest_table(study: Study) -> Table | Absent:
     """Ours and the simple rules on later data, by measure."""
-    test = parts.backtest
-    assert test is not None
+    test, form = study.backtest, study.context.form
+    if isinstance(test, Absent):
+        return test
     every = test.scores[test.scores["history"] == "all"]
     rows = []
     for method in LABELS:
@@ -293,10 +284,11 @@ def backtest_table(parts: Parts, form: Format) -> Table:
     return Table(caption, pd.DataFrame(rows), columns, form)
 
 
-def history_table(parts: Parts, form: Format, params: Params) -> Table:
+def history_table(study: Study) -> Table | Absent:
     """Hit rate by how much is known of a customer."""
-    test = parts.backtest
-    assert test is not None
+    test, params, form = study.backtest, study.params, study.context.form
+    if isinstance(test, Absent):
+        return test
     some = test.scores[(test.scores["measure"] == "hit_rate") & (test.scores["history"] != "all")]
     some = some[some["customers"] >= params.min_group]
     rows = []
@@ -323,11 +315,15 @@ def history_table(parts: Parts, form: Format, params: Params) -> Table:
     )
 
 
-def cycles_table(parts: Parts, form: Format, params: Params) -> Table:
+def cycles_table(study: Study) -> Table | Absent:
     """Products that people buy again, and how soon."""
-    assert parts.cycles is not None
-    frame = parts.cycles.products
-    movable = parts.cycles.customers.groupby("product_id")["customer_id"].nunique()
+    cycles, params, form = study.cycles, study.params, study.context.form
+    if isinstance(cycles, Absent):
+        return cycles
+    frame = cycles.products
+    if frame.empty:
+        return Absent("No product was bought again often enough to know its rhythm.")
+    movable = cycles.customers.groupby("product_id")["customer_id"].nunique()
     shown = frame.assign(
         product=[short(str(name), 60) for name in frame["name"]],
         movable=[masked(int(movable.get(product, 0)), params.min_group) for product in frame["product_id"]],
@@ -338,39 +334,13 @@ def cycles_table(parts: Parts, form: Format, params: Params) -> Table:
         "buyers": Column("Buyers", "count"),
         "share_rebought": Column("Bought again", "share", "share_low", "share_high"),
         "median_gap": Column("Median days to the next", "days", "gap_low", "gap_high"),
-        "within": Column(f"Again within {parts.cycles.horizon} days", "share", "within_low", "within_high"),
+        "within": Column(f"Again within {cycles.horizon} days", "share", "within_low", "within_high"),
         "movable": Column("Customers to move", "count"),
     }
     caption = (
         "Repurchase cycles, the products with the most rebuyers first. The median is of gaps that ended; “again within” "
         "counts gaps still "
         "open too. Customers to move: their own gap is half as long again as usual, and they are due. Small figures: "
-        f"{form.share(parts.cycles.level)} intervals."
+        f"{form.share(cycles.level)} intervals."
     )
     return Table(caption, shown, columns, form, top=10)
-
-
-def rules_file(parts: Parts) -> pd.DataFrame:
-    """Rules for a file: those that hold, and longer ones that were removed; sets written with a plus."""
-    rules = parts.found.rules
-    two, more = parts.found.pairs, parts.found.longer
-    kept = pd.concat([two.assign(antecedent=[(a,) for a in two["antecedent"]]), more, parts.found.removed], ignore_index=True)
-    kept = kept if len(kept) else rules.head(0)
-    names = parts.names
-    return pd.DataFrame(
-        {
-            "antecedent": [" + ".join(map(str, items)) for items in kept["antecedent"]],
-            "consequent": kept["consequent"].astype(str),
-            "antecedent_name": [" + ".join(names.get(item, item) for item in items) for items in kept["antecedent"]],
-            "consequent_name": [names.get(item, item) for item in kept["consequent"]],
-            **{
-                name: kept[name].to_numpy()
-                for name in kept.columns
-                if name not in ("antecedent", "consequent", "parent", "redundant", "conviction")
-            },
-            # One that is never without the other has an infinite conviction, which a file cannot hold everywhere.
-            "conviction": kept["conviction"].where(np.isfinite(kept["conviction"].astype(float)), None),
-            "parent": [" + ".join(map(str, items)) if isinstance(items, tuple) else "" for items in kept["parent"]],
-            "redundant": kept["redundant"].astype(bool),
-        }
-    )

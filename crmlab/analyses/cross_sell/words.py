@@ -1,36 +1,35 @@
-"""What is said of cross-sell: findings, metrics, warnings, method."""
+"""What cross-sell says in sentences."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.cross_sell.backtesting import LABELS
+from crmlab.analyses.cross_sell.backtesting import LABELS, SENT, Backtest
 from crmlab.analyses.cross_sell.pairs import ALPHA
 from crmlab.analyses.cross_sell.tables import short
 from crmlab.analyses.cross_sell.worth import MOST_PAIRS
 from crmlab.history.context import masked
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.analyses.cross_sell.params import Params
-    from crmlab.analyses.cross_sell.study import Parts
-    from crmlab.page.format import Format
+    from crmlab.analyses.cross_sell.study import Study
 
-__all__ = ["SENT", "findings_of", "method_of", "metrics_of", "warnings_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-
-SENT = "offers_by_margin"  # the list that is written to the file
+TITLE = "Which offer to whom, with evidence"
 
 
-def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
+def findings(study: Study) -> Findings:
     """How the backtest went, what the best offer brings, and how many pairs hold."""
+    params, form, best_pairs = study.params, study.context.form, study.best
     at = form.share(params.level)
     found = []
-    test = parts.backtest
-    if test is not None:
-        ours = _score(parts, SENT, "hit_rate")
+    test = study.backtest
+    if isinstance(test, Backtest):
+        ours = _score(test, SENT, "hit_rate")
         gap = test.differences[(test.differences["method"] == SENT) & (test.differences["measure"] == "hit_rate")].iloc[0]
-        best = _score(parts, str(gap["against"]), "hit_rate")
+        best = _score(test, str(gap["against"]), "hit_rate")
         surely = "surely more than" if gap["low"] > 0 else "surely less than" if gap["high"] < 0 else "not shown to differ from"
         found.append(
             Finding(
@@ -40,8 +39,8 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
                 "hit_rate",
             )
         )
-    if len(parts.best):
-        row = parts.best.iloc[0]
+    if len(best_pairs):
+        row = best_pairs.iloc[0]
         reach = masked(int(row["reach"]), params.min_group)
         found.append(
             Finding(
@@ -51,11 +50,11 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
                 "extra_margin",
             )
         )
-    pairs = len(parts.found.pairs) // 2
+    pairs = len(study.found.pairs) // 2
     found.append(
         Finding(
             form.count(pairs),
-            f"{'pair' if pairs == 1 else 'pairs'} of {form.count(parts.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are{'.' if pairs else ': nothing to report.'}",
+            f"{'pair' if pairs == 1 else 'pairs'} of {form.count(study.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are{'.' if pairs else ': nothing to report.'}",
             f"at a false discovery rate of {form.share(ALPHA)}",
             "pairs",
         )
@@ -63,54 +62,64 @@ def findings_of(parts: Parts, form: Format, params: Params) -> Findings:
     return Findings(found)
 
 
-def _score(parts: Parts, method: str, measure: str) -> Estimate:
-    assert parts.backtest is not None
-    scores = parts.backtest.scores
+def _score(test: Backtest, method: str, measure: str) -> Estimate:
+    scores = test.scores
     row = scores[(scores["method"] == method) & (scores["measure"] == measure) & (scores["history"] == "all")].iloc[0]
-    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), parts.backtest.level, "share")
+    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), test.level, "share")
 
 
-def metrics_of(parts: Parts, currency: str, params: Params) -> dict[str, Estimate]:
+def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
+    test, best = study.backtest, study.best
     out = {
-        "pairs": Estimate(float(len(parts.found.pairs) // 2), unit="pairs"),
-        "baskets": Estimate(float(parts.found.baskets.n), unit="baskets"),
-        "bundles": Estimate(float(len(parts.bundles)), unit="bundles"),
+        "pairs": Estimate(float(len(study.found.pairs) // 2), unit="pairs"),
+        "baskets": Estimate(float(study.found.baskets.n), unit="baskets"),
+        "bundles": Estimate(float(len(study.bundles)), unit="bundles"),
     }
-    if parts.backtest is not None:
+    if isinstance(test, Backtest):
         for measure in ("hit_rate", "recall", "coverage"):
-            out[measure] = _score(parts, SENT, measure)
-        gaps = parts.backtest.differences
+            out[measure] = _score(test, SENT, measure)
+        gaps = test.differences
         for row in gaps[(gaps["method"] == SENT) & (gaps["measure"] == "hit_rate")].to_dict("records"):
-            out["hit_rate_gain"] = Estimate(row["value"], row["low"], row["high"], parts.backtest.level, "share")
-    if len(parts.best):
-        row = parts.best.iloc[0]
-        out["extra_margin"] = Estimate(row["extra"], row["extra_low"], row["extra_high"], params.level, currency)
+            out["hit_rate_gain"] = Estimate(row["value"], row["low"], row["high"], test.level, "share")
+    if len(best):
+        row, unit = best.iloc[0], study.context.form.currency
+        out["extra_margin"] = Estimate(row["extra"], row["extra_low"], row["extra_high"], study.params.level, unit)
     return out
 
 
-def warnings_of(parts: Parts, form: Format) -> tuple[str, ...]:
+def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    out = list(parts.offers.notes) if parts.offers is not None else []
-    if parts.offers is None:
-        out.append(f"No offers were made. {parts.absent.get('offers_list', '')}".strip())
-    if parts.found.baskets.n and not parts.found.baskets.matrix.nnz:
+    offers, found, best, form = study.offers, study.found, study.best, study.context.form
+    out = [f"No offers were made. {offers.why}"] if isinstance(offers, Absent) else list(offers.notes)
+    if found.baskets.n and not found.baskets.matrix.nnz:
         out.append("No basket holds anything.")
-    if len(parts.found.pairs) // 2 > 2 * MOST_PAIRS:
+    if len(found.pairs) // 2 > 2 * MOST_PAIRS:
         out.append(
-            f"Reach and worth are worked out for {form.count(len(parts.pairs))} pairs, those of the surest lift and those that promise most; the file of rules holds all {form.count(len(parts.found.pairs) // 2)}."
+            f"Reach and worth are worked out for {form.count(len(study.pairs))} pairs, those of the surest lift and those that promise most; the file of rules holds all {form.count(len(found.pairs) // 2)}."
         )
-    if len(parts.best) and float(parts.best["extra_low"].max()) <= 0:
+    if len(best) and float(best["extra_low"].max()) <= 0:
         out.append("No pair's extra margin is surely above nothing on the days that are known: test before sending widely.")
     return tuple(out)
 
 
-def method_of(parts: Parts, form: Format, params: Params) -> Method:
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        "Association is not the effect of an offer: people who buy two things together may do so without being asked. Send the "
+        "offer to a test cell, keep a control cell, and measure the difference.",
+        "Extra margin compares people who have the first product with people who have neither; they may differ in more than that, "
+        "and a season's goods sell to both at once.",
+        "Seasons are not taken out of pairs: what sells in the same months counts as together. Compare the two halves of the history.",
+    )
+
+
+def method(study: Study) -> Method:
     """Where the method comes from, and what it assumes."""
-    test = parts.backtest
+    test, params, form = study.backtest, study.params, study.context.form
     learnt = (
         f"Weights of the ingredients were learnt on purchases up to {form.day(test.tested_on)}, and tested on later ones."
-        if test is not None
+        if isinstance(test, Backtest)
         else "The history is too short for a test on later days."
     )
     return Method(

@@ -20,7 +20,7 @@ __all__ = ["MOST_PAIRS", "Holdings", "best_direction", "promising", "worth_of"]
 MOST_PAIRS = 200  # whose reach and worth are worked out: the surest, and as many that promise most
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Holdings:
     """Who has what on a day, by item, and what they bought in the days after: what reach and worth are counted on.
 

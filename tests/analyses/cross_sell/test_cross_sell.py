@@ -13,6 +13,7 @@ from crmlab.analyses.cross_sell.charts import components, layout
 from crmlab.analyses.cross_sell.pairs import find
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, worth_of
 from crmlab.errors import MissingTableError, ParameterError
+from crmlab.history.past import History
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +86,14 @@ def test_worth_by_hand():
     earned[[0, 1, 6], 1] = [6.0, 2.0, 3.0]
     asked = np.array([True] * 3 + [False] + [True] * 6)
     held = Holdings(
-        {"A": 0, "B": 1}, sparse.csc_array(has), sparse.csc_array((earned > 0).astype(int)), sparse.csc_array(earned), asked,
-        np.array([1.0, 5.0]), np.array([True, True]),
-    )  # fmt: skip
+        items={"A": 0, "B": 1},
+        has=sparse.csc_array(has),
+        later=sparse.csc_array((earned > 0).astype(int)),
+        earned=sparse.csc_array(earned),
+        asked=asked,
+        margin=np.array([1.0, 5.0]),
+        in_range=np.array([True, True]),
+    )
     pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
     row = worth_of(pair, held, held, 0.95, 2).iloc[0]
     assert (row["reach"], row["seen"], row["rate"], row["other"]) == (3, 4, 0.5, 0.25)
@@ -132,7 +138,7 @@ def test_independent_products_give_a_page_that_reports_nothing(tmp_path):
     data = write(tmp_path, random_rows(1500, 900))
     found = analysis.run(data, analysis.Params(min_count=1))
     pairs = found.tables.get("pairs")
-    raw = find(data, dt.date(2025, 2, 3), min_count=1).rules["lift"].max()
+    raw = find(History(data, dt.date(2025, 2, 3)), min_count=1).rules["lift"].max()
     assert raw > 200  # lifts that a page without a test would show
     for table in found.tables.values():
         for column in table.frame.columns:
@@ -242,3 +248,12 @@ def test_network_puts_groups_side_by_side_and_stays_inside():
     assert all(0 <= x <= 8 and 0 <= y <= height for x, y in places.values())
     assert len({(round(x, 3), round(y, 3)) for x, y in places.values()}) == 7
     assert layout(groups, links) == (places, height)
+
+
+def test_a_page_of_a_day_long_after_the_last_order(tmp_path):
+    # Nothing came in the horizon before the day: there is nothing to test on, and the page says so.
+    rows = [*random_rows(900, 12, days=200), ("last", "c1", dt.date(2025, 3, 1), "p001", 1, 10)]
+    found = analysis.run(write(tmp_path, rows), analysis.Params(as_of="2025-01-31", horizon=60))
+    assert found.context.as_of == dt.date(2025, 1, 31)
+    assert "customers who bought before 2024-12-02 and again by 2025-01-31" in found.absent["backtest"]
+    assert "offers" in found.outputs

@@ -14,13 +14,15 @@ import pytest
 import crmlab
 from crmlab.analyses.cross_sell import backtesting as backtest
 from crmlab.analyses.cross_sell import backtesting as lists_by_rule
-from crmlab.analyses.cross_sell.blend import AGAIN, NEW, Weights, ingredients_at, learn
+from crmlab.analyses.cross_sell.blend import AGAIN, NEW, Origins, Weights, ingredients_of, learn
 from crmlab.analyses.cross_sell.cycles import CYCLE_COLUMNS, MOVABLE_COLUMNS, repurchase_cycles
 from crmlab.analyses.cross_sell.offers import COLUMNS, next_best_offers
 from crmlab.analyses.cross_sell.rank import ranked
 from crmlab.analyses.cross_sell.state import goods_of, state_at
+from crmlab.data.dataset import Dataset
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import MissingTableError, ParameterError, TooLittleError
+from crmlab.history.past import History
 from crmlab.models.baskets.ranking import Blend
 
 START = pd.Timestamp("2024-01-01")
@@ -28,24 +30,29 @@ DESCRIPTOR = crmlab.open_dataset("shop").descriptor
 OTHERS = ("orders", "products", "customers")
 
 
-class Book:
-    """Tables as a data set has them, the orders derived from the lines."""
+def dataset(order_lines, **others):
+    """A data set of given tables, the orders derived from the lines."""
+    if "orders" not in others:
+        keys = ["order_id", "customer_id", "ordered_at"]
+        others["orders"] = order_lines.groupby(keys, as_index=False)["amount"].agg(lambda values: sum(values, Decimal(0)))
+    con = ibis.duckdb.connect()
+    frames = {"order_lines": order_lines, **others}
+    return Dataset(DESCRIPTOR, con, {name: con.create_table(name, _typed(frame)) for name, frame in frames.items()})
 
-    descriptor, currency, name, title = DESCRIPTOR, "EUR", "book", "Book"
 
-    def __init__(self, order_lines, **others):
-        if "orders" not in others:
-            keys = ["order_id", "customer_id", "ordered_at"]
-            others["orders"] = order_lines.groupby(keys, as_index=False)["amount"].agg(lambda values: sum(values, Decimal(0)))
-        self._frames = {"order_lines": order_lines, **others}
-        con = ibis.duckdb.connect()
-        for name, frame in self._frames.items():
-            if frame is not None:
-                setattr(self, name, con.create_table(name, _typed(frame)))
-        self.tables = tuple(name for name, frame in self._frames.items() if frame is not None)
+def at(data, day=None, pairs=None):
+    """What is known of a data set on a day, and its ingredients."""
+    past = History(data, day)
+    return past, ingredients_of(state_at(past), pairs)
 
-    def __getattr__(self, name):
-        raise MissingTableError.absent(name, "book", self.tables, "data/book.toml")
+
+def cycles(data, **options):
+    past = History(data)
+    return repurchase_cycles(past, state_at(past, options.pop("horizon", 91)), **options)
+
+
+def origins(data, horizon=91, pairs=None):
+    return Origins(History(data), horizon, pairs)
 
 
 def _typed(frame):
@@ -93,7 +100,7 @@ def village(n=60, days=300, seed=1):
 @pytest.fixture(scope="module")
 def shop():
     made = make_shop(1200, seed=3)
-    return made, Book(made.tables["order_lines"], **{name: made.tables[name] for name in OTHERS})
+    return made, dataset(made.tables["order_lines"], **{name: made.tables[name] for name in OTHERS})
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +131,7 @@ def test_never_to_the_suppressed_nor_out_of_range(shop, offers):
 
 def test_never_owned_unless_due_again(shop, offers):
     _, data = shop
-    state = state_at(data, offers.as_of)
+    state = state_at(History(data, offers.as_of))
     goods = goods_of(state)
     ids, m = pd.Index(state.customers.to_pylist()), len(state.products)
     row, col = ids.get_indexer(offers.frame["customer_id"]), pd.Index(state.products).get_indexer(offers.frame["product_id"])
@@ -152,7 +159,7 @@ def test_sources_and_reasons(offers):
 
 def test_durables_are_not_offered_again_and_bread_is():
     rows = village()
-    found = next_best_offers(Book(lines(*rows)), horizon=28, k=9, rank_by="probability").frame
+    found = next_best_offers(dataset(lines(*rows)), horizon=28, k=9, rank_by="probability").frame
     owned = {(who, product) for who, _, product in rows}
     for offer in found.itertuples():
         assert ((offer.customer_id, offer.product_id) in owned) == (offer.product_id == "bread")
@@ -163,20 +170,20 @@ def test_durables_are_not_offered_again_and_bread_is():
 
 def test_what_was_wholly_returned_is_not_offered_again():
     rows = [*village(), ("zz", 290, "d1"), ("zz", 291, "d2"), ("zz", 292, "d2", -1, -10)]
-    found = next_best_offers(Book(lines(*rows)), horizon=28, k=9).frame
+    found = next_best_offers(dataset(lines(*rows)), horizon=28, k=9).frame
     mine = set(found.loc[found["customer_id"] == "zz", "product_id"])
     assert mine and "d2" not in mine and "d1" not in mine
 
 
 def test_long_unsold_is_out_of_range_where_last_days_are_not_known():
     rows = village() + [("c001", day, "old") for day in range(0, 60, 3)]
-    found = next_best_offers(Book(lines(*rows)), horizon=91, k=9)
+    found = next_best_offers(dataset(lines(*rows)), horizon=91, k=9)
     assert "old" not in set(found.frame["product_id"])
     assert any("not sold for 91 days" in note for note in found.notes)
     products = pd.DataFrame(
         {"product_id": ["old", "d1"], "name": ["Old", None], "available_until": [None, dt.date(2024, 3, 1)]}
     )
-    found = next_best_offers(Book(lines(*rows), products=products), horizon=91, k=9).frame
+    found = next_best_offers(dataset(lines(*rows), products=products), horizon=91, k=9).frame
     assert "old" in set(found["product_id"]) and "d1" not in set(found["product_id"])
 
 
@@ -185,14 +192,16 @@ def test_no_row_after_the_day_leaks(shop):
     day = dt.date(2025, 6, 30)
     book = {name: made.tables[name] for name in ("orders", "order_lines")}
     cut = {name: frame[frame["ordered_at"] < "2025-07-01"] for name, frame in book.items()}
-    past = Book(cut["order_lines"], orders=cut["orders"], products=made.tables["products"], customers=made.tables["customers"])
+    past = dataset(
+        cut["order_lines"], orders=cut["orders"], products=made.tables["products"], customers=made.tables["customers"]
+    )
     pd.testing.assert_frame_equal(next_best_offers(data, day).frame, next_best_offers(past).frame)
 
 
 def test_rows_in_any_order_give_the_same(shop, offers):
     made, _ = shop
     mixed = {name: made.tables[name].sample(frac=1, random_state=2) for name in ("order_lines", *OTHERS)}
-    again = next_best_offers(Book(mixed["order_lines"], **{name: mixed[name] for name in OTHERS}))
+    again = next_best_offers(dataset(mixed["order_lines"], **{name: mixed[name] for name in OTHERS}))
     pd.testing.assert_frame_equal(offers.frame, again.frame)
 
 
@@ -228,7 +237,7 @@ def test_planted_affinities_turn_up_as_offers(shop):
         == f"bought {names[antecedent]}; baskets with that hold this at least 3.1 times as often as baskets in all"
     )
     # Everybody who has the antecedent, not the consequent, and may be contacted gets it.
-    state = state_at(data, found.as_of)
+    state = state_at(History(data, found.as_of))
     has = pd.DataFrame({"who": np.array(state.customers.to_pylist())[state.row], "what": state.products[state.col]})
     pair = pairs.iloc[0]
     want = set(has.loc[has["what"] == pair["antecedent"], "who"]) - set(has.loc[has["what"] == pair["consequent"], "who"])
@@ -241,7 +250,7 @@ def test_planted_affinities_turn_up_as_offers(shop):
 
 def test_planted_partners_are_alike(shop):
     made, data = shop
-    ingredients = ingredients_at(data, dt.date(2025, 12, 31))
+    _, ingredients = at(data, dt.date(2025, 12, 31))
     ids = pd.Index(ingredients.state.products)
     table = ingredients.similar.toarray()
     ranks = []
@@ -253,7 +262,7 @@ def test_planted_partners_are_alike(shop):
 
 def test_ranked_is_the_exact_best(shop):
     _, data = shop
-    ingredients = ingredients_at(data, dt.date(2025, 12, 31), planted(shop[0]))
+    _, ingredients = at(data, dt.date(2025, 12, 31), planted(shop[0]))
     weights = forced(None, popularity=0.7, history=0.2, segment=0.5, similarity=0.8, association=0.6, pace=0.3, silence=-0.2)
     value = np.random.default_rng(1).uniform(0, 9, len(ingredients.state.products))
     found = ranked(ingredients, weights, 4, value, only_new=True)
@@ -278,16 +287,16 @@ def test_ranked_is_the_exact_best(shop):
 def test_margin_from_costs_given_and_revenue(shop, offers):
     made, data = shop
     assert offers.margin_source == "costs"
-    state = state_at(data, offers.as_of)
+    state = state_at(History(data, offers.as_of))
     offer = offers.frame.iloc[0]
     j = list(state.products).index(offer["product_id"])
     cost = float(made.tables["products"].set_index("product_id").loc[offer["product_id"], "unit_cost"])
     expected = (state.amount[j] - cost * state.quantity[j]) / state.days[state.col == j].sum()
     assert offer["margin"] == pytest.approx(expected, rel=1e-12)
     rows = lines(*village())
-    plain = next_best_offers(Book(rows), horizon=28)
+    plain = next_best_offers(dataset(rows), horizon=28)
     assert plain.margin_source == "revenue" and any("whole revenue" in note for note in plain.notes)
-    given = next_best_offers(Book(rows), horizon=28, margin=0.4)
+    given = next_best_offers(dataset(rows), horizon=28, margin=0.4)
     np.testing.assert_allclose(given.frame["margin"], 0.4 * 10, rtol=1e-12)
     assert set(plain.frame["contactable"]) == {"not known"} and (plain.frame["name"] == plain.frame["product_id"]).all()
 
@@ -304,7 +313,7 @@ def test_backtest_by_hand():
 
 @pytest.fixture(scope="module")
 def tested(shop):
-    return backtest.backtest_offers(shop[1], draws=200)
+    return backtest.backtest_offers(origins(shop[1]), draws=200)
 
 
 def test_backtest_form(tested):
@@ -348,9 +357,9 @@ def test_backtest_learns_nothing_from_the_test(shop):
     cut = book[pd.to_datetime(book["ordered_at"]) < pd.Timestamp("2025-10-02")]
     orders = made.tables["orders"]
     orders = orders[pd.to_datetime(orders["ordered_at"]) < pd.Timestamp("2025-10-02")]
-    past = Book(cut, orders=orders, products=made.tables["products"])
-    a = learn(data, ingredients_at(data, begun), 91).frame()
-    b = learn(past, ingredients_at(past, begun), 91).frame()
+    past = dataset(cut, orders=orders, products=made.tables["products"])
+    a = learn(*at(data, begun), 91).frame()
+    b = learn(*at(past, begun), 91).frame()
     pd.testing.assert_frame_equal(a, b)
     asked = []
 
@@ -358,15 +367,15 @@ def test_backtest_learns_nothing_from_the_test(shop):
         asked.append(day)
         return planted(made)
 
-    backtest.backtest_offers(data, pairs=pairs, draws=20)
+    backtest.backtest_offers(origins(data, pairs=pairs), draws=20)
     assert asked == [begun, begun + dt.timedelta(days=91)]
     with pytest.raises(ParameterError, match="callable"):
-        backtest.backtest_offers(data, pairs=planted(made))
+        backtest.backtest_offers(origins(data, pairs=planted(made)))
 
 
 def test_buy_again_is_in_the_blend():
     rows = village(150, 400)
-    found = backtest.backtest_offers(Book(lines(*rows)), horizon=28, k=1, draws=50)
+    found = backtest.backtest_offers(origins(dataset(lines(*rows)), 28), k=1, draws=50)
     value = found.scores.query("measure == 'hit_rate' and history == 'all'").set_index("method")["value"]
     assert value["offers"] >= value["buy_again"] > 0.95
 
@@ -384,7 +393,7 @@ def test_cycles_by_hand():
         ("f", 12, "x"),
     ]
     rows += [("slow", 0, "x"), ("slow", 40, "x"), ("slow", 80, "x")]
-    found = repurchase_cycles(Book(lines(*rows)), min_gaps=5, horizon=14)
+    found = cycles(dataset(lines(*rows)), min_gaps=5, horizon=14)
     assert tuple(found.products.columns) == CYCLE_COLUMNS and tuple(found.customers.columns) == MOVABLE_COLUMNS
     assert found.products["product_id"].tolist() == ["x"]
     row = found.products.iloc[0]
@@ -392,15 +401,15 @@ def test_cycles_by_hand():
     assert row["share_rebought"] == 0.8 and row["share_low"] == pytest.approx(0.2835821, abs=1e-6)  # Clopper–Pearson of 4 in 5
     assert found.customers.empty  # "slow" has bought it last 20 days ago: due, but the product is long unsold
     rows.append(("e", 95, "x"))
-    found = repurchase_cycles(Book(lines(*rows)), min_gaps=5, horizon=14)
+    found = cycles(dataset(lines(*rows)), min_gaps=5, horizon=14)
     assert found.customers[["customer_id", "own_gap", "usual_gap", "days_since_last"]].to_numpy().tolist() == [
         ["slow", 40.0, 12.0, 20]
     ]
-    assert repurchase_cycles(Book(lines(*rows)), min_gaps=50).products.empty
+    assert cycles(dataset(lines(*rows)), min_gaps=50).products.empty
 
 
 def test_cycle_interval_of_a_median_that_cannot_have_one_is_not_a_number_on_show():
-    found = repurchase_cycles(Book(lines(*village())), min_gaps=20)
+    found = cycles(dataset(lines(*village())), min_gaps=20)
     assert found.products["product_id"].tolist() == ["bread"]
     assert found.products["median_gap"].tolist() == [14.0] and not found.products.isna().to_numpy().any()
 
@@ -411,24 +420,24 @@ def test_no_order_lines():
 
 
 def test_one_product_one_customer_and_k_above_the_range():
-    one = next_best_offers(Book(lines(*[("a", day, "x") for day in range(0, 200, 10)])), horizon=28, k=5)
+    one = next_best_offers(dataset(lines(*[("a", day, "x") for day in range(0, 200, 10)])), horizon=28, k=5)
     assert len(one.frame) <= 1 and tuple(one.frame.columns) == COLUMNS
-    two = next_best_offers(Book(lines(("a", 0, "x"), ("b", 60, "y"), ("b", 90, "x"), ("a", 100, "z"))), horizon=28, k=50)
+    two = next_best_offers(dataset(lines(("a", 0, "x"), ("b", 60, "y"), ("b", 90, "x"), ("a", 100, "z"))), horizon=28, k=50)
     assert len(two.frame) <= 2 and np.isfinite(two.frame["probability"]).all()
 
 
 def test_nobody_buys_in_the_horizon():
     rows = [("a", 0, "x"), ("b", 5, "y"), ("c", 9, "x"), ("d", 10, "y"), ("n", 99, "x")]
-    found = next_best_offers(Book(lines(*rows)), horizon=60, k=2)
+    found = next_best_offers(dataset(lines(*rows)), horizon=60, k=2)
     assert any("Too few" in note for note in found.notes) and np.isfinite(found.frame["probability"]).all()
     with pytest.raises(TooLittleError, match="bought"):
-        backtest.backtest_offers(Book(lines(*rows)), horizon=30)
+        backtest.backtest_offers(origins(dataset(lines(*rows)), 30))
 
 
 def test_odd_quantities_and_names():
     rows = [*village(), ("c001", 100, "half", 0.5, 3), ("c002", 250, "back", -3, -30), ("c003", 290, "half", 0.25, 2)]
     products = pd.DataFrame({"product_id": ["bread", "half", "d1"], "name": ["Bread", None, "  "]})
-    found = next_best_offers(Book(lines(*rows), products=products), horizon=91, k=12).frame
+    found = next_best_offers(dataset(lines(*rows), products=products), horizon=91, k=12).frame
     assert "back" not in set(found["product_id"])
     assert set(found.loc[found["product_id"] == "half", "name"]) == {"half"}
     assert set(found.loc[found["product_id"] == "d1", "name"]) == {"d1"}
@@ -446,5 +455,18 @@ def test_parameters(shop, params, text):
 
 def test_too_little_history():
     with pytest.raises(TooLittleError, match="119 days"):
-        next_best_offers(Book(lines(("a", 0, "x"), ("a", 50, "y"))))
-    assert replace(state_at(Book(lines(("a", 0, "x"))), START.date()), recent=7).recent == 7
+        next_best_offers(dataset(lines(("a", 0, "x"), ("a", 50, "y"))))
+    assert replace(state_at(History(dataset(lines(("a", 0, "x"))))), recent=7).recent == 7
+
+
+def test_a_history_is_taken_as_it_is_though_its_last_days_are_quiet():
+    # A day without orders: a data set cut off there ends before it.
+    rows = [*village(), ("c001", 340, "bread")]
+    day = (START + pd.Timedelta(days=330)).date()
+    past = History(dataset(lines(*rows)), day)
+    found = next_best_offers(past, horizon=28)
+    assert found.as_of == day
+    pd.testing.assert_frame_equal(found.frame, next_best_offers(dataset(lines(*rows)), day, horizon=28).frame)
+    earlier = next_best_offers(past, "2024-09-30", horizon=28)
+    assert earlier.as_of == dt.date(2024, 9, 30)
+    pd.testing.assert_frame_equal(earlier.frame, next_best_offers(dataset(lines(*rows)), "2024-09-30", horizon=28).frame)
