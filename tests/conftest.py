@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPARK_NOISE = ("ignore::Warning:pyspark", "ignore::Warning:py4j", "ignore::ResourceWarning")
 # Files that take longest, longest first: a worker that began one of them last would work alone for minutes.
 LONGEST = (
-    "test_contract",
+    "test_results",
     "test_customer_value",
     "test_no_leak",
     "test_scorecard",

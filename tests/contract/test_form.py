@@ -1,0 +1,65 @@
+"""The one form of a report: the same files and the same names in every subject's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from types import ModuleType
+
+import pytest
+
+from crmlab.page.exhibits import Exhibits
+from crmlab.report import registry
+
+NAMES = sorted(registry.REPORTS)
+
+
+def part(name: str, module: str) -> ModuleType:
+    return importlib.import_module(f"{registry.REPORTS[name]}.{module}")
+
+
+def takes(function: object, *names: str) -> bool:
+    return tuple(inspect.signature(function).parameters) == names
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_study_is_frozen_has_parts_with_names_and_is_made_of_a_history(name):
+    study = part(name, "study")
+    assert dataclasses.is_dataclass(study.Study)
+    assert study.Study.__dataclass_params__.frozen
+    assert all(field.kw_only for field in dataclasses.fields(study.Study))
+    assert takes(study.study, "history", "params")
+    assert study.Study.__doc__ and "context" in study.Study.__annotations__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exhibits_are_functions_of_the_study_alone(name):
+    exhibits = part(name, "report").EXHIBITS
+    assert isinstance(exhibits, Exhibits)
+    for show in (*exhibits.tables.values(), *exhibits.charts.values()):
+        assert takes(show, "study"), show
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_words_are_functions_of_the_study_alone(name):
+    words = part(name, "words")
+    assert words.TITLE
+    for said in ("findings", "metrics", "warnings", "limits", "method"):
+        assert takes(getattr(words, said), "study"), f"{name}.words.{said}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_run_is_a_page_of_a_study_of_a_history(name):
+    report = part(name, "report")
+    assert takes(report.run, "data", "params")
+    body = inspect.getsource(report.run).rpartition('"""')[2]
+    assert "page(" in body and "History(" in body
+    assert len(body.strip().splitlines()) <= 5, "what is worked out stands in study.py"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_params_are_declared(name):
+    params = registry.analysis(name).Params
+    assert params.__pydantic_fields__
+    assert params.__dataclass_params__.frozen
