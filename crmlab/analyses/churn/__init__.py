@@ -13,23 +13,9 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.churn.model import prepared, reasons
     from crmlab.analyses.churn.params import Params
-    from crmlab.analyses.churn.reductions import FEATURES, snapshots, with_model
     from crmlab.analyses.churn.report import NEEDS, run
     from crmlab.analyses.churn.study import scheme_of, snapshots_of
     from crmlab.analyses.churn.trials import final, trial
 
-__all__ = [
-    "FEATURES",
-    "NEEDS",
-    "Params",
-    "final",
-    "prepared",
-    "reasons",
-    "run",
-    "scheme_of",
-    "snapshots",
-    "snapshots_of",
-    "trial",
-    "with_model",
-]
+__all__ = ["NEEDS", "Params", "final", "prepared", "reasons", "run", "scheme_of", "snapshots_of", "trial"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.churn.model import BASELINES, CANDIDATES, Plan
-from crmlab.analyses.churn.trials import Trial
+from crmlab.analyses.churn.model import CANDIDATES, NAMES
 from crmlab.models.intervals import wilson
 from crmlab.models.survival import at
-from crmlab.page.format import Format
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from crmlab.analyses.churn.study import Study
+
 __all__ = [
-    "NAMES",
     "calibration_chart",
     "candidates_table",
     "gaps_chart",
@@ -32,8 +32,6 @@ __all__ = [
     "timing_chart",
 ]
 
-
-NAMES = CANDIDATES | BASELINES
 _MEASURES = {
     "auc": "AUC",
     "average_precision": "Average precision",
@@ -48,8 +46,9 @@ _RISKS = ["over 75 %", "50 to 75 %", "25 to 50 %", "under 25 %"]
 _TIERS = ["A", "B", "C", "D"]
 
 
-def matrix_table(matrix: pd.DataFrame, form: Format, scheme: Plan, min_group: int) -> Table:
+def matrix_table(study: Study) -> Table:
     """Risk by value: customers, value at risk, and the contact cost that just pays."""
+    matrix, window, min_group, form = study.matrix, study.scheme.window, study.params.min_group, study.context.form
     small = matrix["customers"] < min_group
     shown = matrix.assign(
         customers=[f"under {min_group}" if few else form.count(n) for few, n in zip(small, matrix["customers"], strict=True)],
@@ -66,14 +65,15 @@ def matrix_table(matrix: pd.DataFrame, form: Format, scheme: Plan, min_group: in
         "break_even": Column("Contact may cost", "amount"),
     }
     caption = (
-        f"Eligible customers by probability of no purchase in {scheme.window} days and by value tier (A: the tenth worth most). Counts of "
+        f"Eligible customers by probability of no purchase in {window} days and by value tier (A: the tenth worth most). Counts of "
         "today's scores; the interval of their sum stands above. Where contact may cost less than 0, it cannot pay."
     )
     return Table(caption, shown, columns, form)
 
 
-def scores_table(tested: Trial, form: Format, scheme: Plan, level: float) -> Table:
+def scores_table(study: Study) -> Table:
     """Model and simple rules on the same rows of the test's day."""
+    tested, form = study.tested, study.context.form
     names = list(dict.fromkeys(tested.scores.index.get_level_values(0)))
     rows = []
     for measure, label in _MEASURES.items():
@@ -94,36 +94,41 @@ def scores_table(tested: Trial, form: Format, scheme: Plan, level: float) -> Tab
         )
     rate = float(tested.test["churned"].mean())
     caption = (
-        f"On {form.day(scheme.origins[0])}, {form.count(len(tested.test))} eligible customers, of whom {form.share(rate)} churned; small "
-        f"figures are {form.share(level)} intervals. An AUC of 0.5 and a skill of 0 are worth nothing; slope 1 and intercept 0 are right "
-        "probabilities."
+        f"On {form.day(study.scheme.origins[0])}, {form.count(len(tested.test))} eligible customers, of whom {form.share(rate)} churned; "
+        f"small figures are {form.share(study.params.level)} intervals. An AUC of 0.5 and a skill of 0 are worth nothing; slope 1 and "
+        "intercept 0 are right probabilities."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 
 
-def candidates_table(tested: Trial, form: Format) -> Table:
+def candidates_table(study: Study) -> Table | Absent:
     """Log loss of the candidates on earlier days."""
+    tested = study.tested
+    if tested.chosen is None:
+        return Absent(f"No model was learnt: {tested.reason}.")
     frame = tested.validation.assign(day=pd.to_datetime(tested.validation["day"]))
     columns = {"day": Column("Day", "date"), **{name: Column(label, "number") for name, label in CANDIDATES.items()}}
     caption = (
         f"Log loss of the two candidates on earlier days, each learnt from the days before (lower is better). Chosen: "
-        f"{CANDIDATES[str(tested.chosen)]}. Its worth is judged on the test's day above, with intervals."
+        f"{CANDIDATES[tested.chosen]}. Its worth is judged on the test's day above, with intervals."
     )
-    return Table(caption, frame, columns, form)
+    return Table(caption, frame, columns, study.context.form)
 
 
-def importance_table(tested: Trial, form: Format, level: float) -> Table:
+def importance_table(study: Study) -> Table:
     """What the score rests on."""
+    form = study.context.form
     columns = {"says": Column("Fact"), "value": Column("AUC lost", "number", "low", "high")}
     caption = (
-        f"What is lost where one fact is shuffled, on the test's day, with {form.share(level)} range. Facts that say the same share their "
-        "weight. Association, not cause."
+        f"What is lost where one fact is shuffled, on the test's day, with {form.share(study.params.level)} range. Facts that say the "
+        "same share their weight. Association, not cause."
     )
-    return Table(caption, tested.importance, columns, form, top=10)
+    return Table(caption, study.tested.importance, columns, form, top=10)
 
 
-def holdout_table(sizes: pd.DataFrame, form: Format) -> Table:
+def holdout_table(study: Study) -> Table:
     """How many to leave uncontacted, to measure what contact saves."""
+    sizes = study.sizes
     columns = {
         "saving": Column("If contact saves, of churners", "share"),
         "rate": Column("Churn without contact", "share"),
@@ -136,11 +141,12 @@ def holdout_table(sizes: pd.DataFrame, form: Format) -> Table:
         "power. A plan, from today's expected rate."
     )
     enough = ["yes" if 2 * n <= all_ else "no" for n, all_ in zip(sizes["kept_out"], sizes["targets"], strict=True)]
-    return Table(caption, sizes.assign(possible=enough), columns, form)
+    return Table(caption, sizes.assign(possible=enough), columns, study.context.form)
 
 
-def matrix_chart(matrix: pd.DataFrame, form: Format, min_group: int) -> Chart:
+def matrix_chart(study: Study) -> Chart:
     """Value at risk by probability of churn and value tier."""
+    matrix, min_group, form = study.matrix, study.params.min_group, study.context.form
     frame = matrix.assign(value_at_risk=matrix["value_at_risk"].mask(matrix["customers"] < min_group))
     frame = frame.assign(
         customers=frame["customers"].mask(frame["customers"] < min_group),
@@ -188,9 +194,10 @@ def matrix_chart(matrix: pd.DataFrame, form: Format, min_group: int) -> Chart:
     )
 
 
-def calibration_chart(tested: Trial, form: Format, scheme: Plan, level: float) -> Chart:
+def calibration_chart(study: Study) -> Chart:
     """Probability told against share that churned, by tenth."""
-    rows = tested.test.sort_values(["probability", "customer_id"], kind="stable").reset_index(drop=True)
+    scheme, level, form = study.scheme, study.params.level, study.context.form
+    rows = study.tested.test.sort_values(["probability", "customer_id"], kind="stable").reset_index(drop=True)
     tenth = (np.arange(len(rows)) * 10) // max(len(rows), 1)
     out = []
     for k in range(10):
@@ -233,8 +240,9 @@ def calibration_chart(tested: Trial, form: Format, scheme: Plan, level: float) -
     )
 
 
-def gaps_chart(waits: pd.DataFrame, scheme: Plan, form: Format) -> Chart:
+def gaps_chart(study: Study) -> Chart:
     """Gaps between purchases, with the window marked."""
+    waits, scheme, form = study.waits, study.scheme, study.context.form
     ended = waits.loc[waits["ended"], "gap"].to_numpy(float)
     top = max(float(np.quantile(ended, 0.99)), 1.3 * scheme.window)
     edges = np.linspace(0, np.ceil(top / 30) * 30, 31)
@@ -271,8 +279,9 @@ def gaps_chart(waits: pd.DataFrame, scheme: Plan, form: Format) -> Chart:
     )
 
 
-def reversal_chart(curve: pd.DataFrame, scheme: Plan, form: Format, level: float) -> Chart:
+def reversal_chart(study: Study) -> Chart:
     """How many of the churned came back, by time since."""
+    curve, scheme, form = study.curve, study.scheme, study.context.form
     back = 1 - curve["survival"]
     frame = curve.assign(returned=back, returned_low=1 - curve["high"], returned_high=1 - curve["low"])
     last = float(curve["time"].iloc[-1])
@@ -303,7 +312,7 @@ def reversal_chart(curve: pd.DataFrame, scheme: Plan, form: Format, level: float
 
     return Chart(
         f"Of those who had been silent for {scheme.window} days, how many bought again, by days since (Kaplan–Meier "
-        f"with {form.share(level)} band, as "
+        f"with {form.share(study.params.level)} band, as "
         f"far as the data reach): {words}. Churn is not always for good.",
         f"A rising curve of the share of churned customers who came back, reaching {form.share(float(back.iloc[-1]))} "
         f"after {last:.0f} days.",
@@ -313,8 +322,9 @@ def reversal_chart(curve: pd.DataFrame, scheme: Plan, form: Format, level: float
     )
 
 
-def timing_chart(groups: dict[str, tuple[pd.DataFrame, float, int]], form: Format, level: float) -> Chart:
+def timing_chart(study: Study) -> Chart:
     """Time to the next purchase from today, by number of purchases so far."""
+    groups, form = study.groups, study.context.form
     shades = {"after 1 purchase": "muted", "after 2 to 4": "second", "after 5 and more": "accent"}
     frame = (
         pd.concat([curve.assign(group=label, waited=waited) for label, (curve, waited, _) in groups.items()])
@@ -354,7 +364,7 @@ def timing_chart(groups: dict[str, tuple[pd.DataFrame, float, int]], form: Forma
     return Chart(
         "How long until the next purchase, for customers who have been silent for as long as is usual in their group: "
         "the curve starts at 100 % "
-        f"today and falls as they buy ({form.share(level)} bands). Where it stays high, waiting does not help.",
+        f"today and falls as they buy ({form.share(study.params.level)} bands). Where it stays high, waiting does not help.",
         f"Falling curves of the share without a purchase over the next {horizon:.0f} days, for {len(groups)} groups by purchases so far.",
         draw,
         frame,

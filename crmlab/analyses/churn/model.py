@@ -25,6 +25,7 @@ __all__ = [
     "BASELINES",
     "CANDIDATES",
     "MOST_ORIGINS",
+    "NAMES",
     "Plan",
     "Scorer",
     "columns_of",
@@ -41,6 +42,7 @@ __all__ = [
 
 CANDIDATES = {"logistic": "Logistic regression", "boosting": "Gradient boosting"}
 BASELINES = {"recency": "Days since last alone", "time_rule": "Silent longer than usual", "p_alive": "P(alive) alone"}
+NAMES = CANDIDATES | BASELINES
 MOST_ORIGINS = 6
 _EDGE = 1e-4
 # Amounts and counts whose logs say more than they do themselves.
@@ -58,7 +60,7 @@ _SKEWED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """On which days churn is learnt, calibrated and tested.
 
@@ -110,10 +112,16 @@ def plan(first: dt.date, last: dt.date, window: int, bound_by: str, active_withi
             break
         origins.append(day)
     needed = active_within + 2 * window
-    return Plan(window, bound_by, active_within, tuple(origins), max(needed - (last - first).days, 0))
+    return Plan(
+        window=window,
+        bound_by=bound_by,
+        active_within=active_within,
+        origins=tuple(origins),
+        missing=max(needed - (last - first).days, 0),
+    )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scorer:
     """A fitted way to tell churn, with its calibration.
 
@@ -239,9 +247,9 @@ def fit(name: str, columns: Sequence[str], train: pd.DataFrame, calibrate: pd.Da
     if calibrate is None:
         odds, y = crossfitted(name, own, train, seed), train["churned"].to_numpy(float)
     else:
-        odds, y = Scorer(name, model, own).raw(calibrate), calibrate["churned"].to_numpy(float)
+        odds, y = Scorer(name=name, model=model, columns=own).raw(calibrate), calibrate["churned"].to_numpy(float)
     intercept, slope, covariance = _line(y, odds)
-    return Scorer(name, model, own, intercept, slope, covariance)
+    return Scorer(name=name, model=model, columns=own, intercept=intercept, slope=slope, covariance=covariance)
 
 
 def learnt(name: str, columns: Sequence[str], rows: pd.DataFrame, seed: int) -> Any:
@@ -267,7 +275,7 @@ def crossfitted(name: str, columns: Sequence[str], train: pd.DataFrame, seed: in
         raise DataError.too_little("churn", f"at least {folds} customers to learn from", str(found))
     for some, rest in GroupKFold(folds).split(train, groups=train["customer_id"]):
         model = learnt(name, columns, train.iloc[some], seed)
-        odds[rest] = Scorer(name, model, tuple(columns)).raw(train.iloc[rest])
+        odds[rest] = Scorer(name=name, model=model, columns=tuple(columns)).raw(train.iloc[rest])
     return odds
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["FEATURES", "snapshots", "with_model"]
+__all__ = ["FEATURES", "snapshots", "told_by_model", "with_breadth", "with_model"]
 
 
 # What each feature says of a customer on the day of the snapshot, for people.
@@ -50,10 +50,9 @@ def snapshots(
     dates: Sequence[str | dt.date],
     window: int,
     active_within: int,
-    order_lines: ibis.Table | None = None,
-    products: ibis.Table | None = None,
     *,
     outcome: bool = True,
+    as_of: str | dt.date | None = None,
 ) -> ibis.Table:
     """Reduce orders to one row per customer and day of snapshot.
 
@@ -67,18 +66,18 @@ def snapshots(
         Days after a snapshot in which an occasion means that the customer did not churn; positive.
     active_within : int
         A customer is eligible on a day with an occasion in so many days up to it; positive.
-    order_lines, products : ibis.Table, optional
-        Canonical tables: with them, breadth of products and, where products have categories, of categories.
     outcome : bool
         Whether the outcome is wanted. Without it, the last snapshot may lie on the last day of history.
+    as_of : date or ISO date, optional
+        Last day of history, on which nobody need have ordered; default: the day of the last order.
 
     Returns
     -------
     ibis.Table
         Eligible customers only, in no particular order: customer_id, date, the features that ``FEATURES`` describes (without those
-        of BG/NBD, see :func:`with_model`; products and categories only where they are known; mean_gap, gap_spread and silence
-        are null where there are too few occasions), and with ``outcome``: churned (no occasion in (date, date + window]) and
-        bought (occasions in it).
+        of BG/NBD, see :func:`with_model`, and the breadth of what was bought, see :func:`with_breadth`; mean_gap, gap_spread and
+        silence are null where there are too few occasions), and with ``outcome``: churned (no occasion in (date, date + window])
+        and bought (occasions in it).
 
     Raises
     ------
@@ -98,6 +97,7 @@ def snapshots(
 
     table = as_orders(orders)
     first, last = history(table)
+    last = last if as_of is None else to_date(as_of, "as_of", "snapshots")
     days = _checked(dates, window, active_within, first, last, outcome)
     until = min(days[-1] + dt.timedelta(days=window), last) if outcome else days[-1]
     base = occasion_days(between(table, None, until))
@@ -106,10 +106,7 @@ def snapshots(
     gap = base["day"].delta(base["day"].lag().over(order), unit="day")
     events = base.select("customer_id", "day", "is_occasion", "spend", gap=gap.cast("int64"))
     parts = [_of_day(events, day, window, active_within, outcome) for day in days]
-    found = parts[0] if len(parts) == 1 else ibis.union(*parts)
-    if order_lines is None:
-        return found
-    return _with_breadth(found, order_lines, products, days)
+    return parts[0] if len(parts) == 1 else ibis.union(*parts)
 
 
 def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: int) -> pd.DataFrame:
@@ -132,22 +129,85 @@ def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: i
     """
     import pandas as pd
 
-    from crmlab.errors import ConvergenceError, ModelError
-    from crmlab.models.btyd.bg_nbd import BGNBD
-
     parts = []
     for day, part in frame.groupby("date", sort=True):
         summary = customer_summary(orders, to_date(day, "date")).select("customer_id", "frequency", "recency", "T").to_pandas()
-        summary = summary.sort_values("customer_id", ignore_index=True)
-        try:
-            model = BGNBD().fit(summary)
-        except (ModelError, ConvergenceError):
-            parts.append(part.assign(probability_alive=float("nan"), expected_purchases=float("nan")))
-            continue
-        summary["probability_alive"] = model.probability_alive(summary)
-        summary["expected_purchases"] = model.expected_purchases(summary, float(window))
-        parts.append(part.merge(summary[["customer_id", "probability_alive", "expected_purchases"]], "left", "customer_id"))
+        parts.append(told_by_model(part, summary.sort_values("customer_id", ignore_index=True), window))
     return pd.concat(parts, ignore_index=True)
+
+
+def told_by_model(rows: pd.DataFrame, summary: pd.DataFrame, window: int) -> pd.DataFrame:
+    """Add what BG/NBD, fitted to the customers of one day, says of each: the step that :func:`with_model` takes for every day.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of one day, of :func:`snapshots`.
+    summary : DataFrame
+        Everybody as of that day, ordered by customer_id: as of :func:`crmlab.history.customers.customer_summary`.
+    window : int
+        Days.
+
+    Returns
+    -------
+    DataFrame
+        The rows with probability_alive and expected_purchases; NaN where the model cannot be fitted.
+    """
+    from crmlab.errors import ConvergenceError, ModelError
+    from crmlab.models.btyd.bg_nbd import BGNBD
+
+    known = summary[["customer_id", "frequency", "recency", "T"]]
+    try:
+        model = BGNBD().fit(known)
+    except (ModelError, ConvergenceError):
+        return rows.assign(probability_alive=float("nan"), expected_purchases=float("nan"))
+    told = known[["customer_id"]].assign(
+        probability_alive=model.probability_alive(known), expected_purchases=model.expected_purchases(known, float(window))
+    )
+    return rows.merge(told, "left", "customer_id")
+
+
+def with_breadth(
+    found: ibis.Table, order_lines: ibis.Table, products: ibis.Table | None, dates: Sequence[str | dt.date]
+) -> ibis.Table:
+    """Add how many products, and categories where products have them, each customer had bought by each day.
+
+    Parameters
+    ----------
+    found : ibis.Table
+        Of :func:`snapshots`.
+    order_lines : ibis.Table
+        Canonical order lines.
+    products : ibis.Table or None
+        Canonical products.
+    dates : sequence of dates or ISO dates
+        Days of the snapshots, increasing.
+
+    Returns
+    -------
+    ibis.Table
+        The rows with products and, where they are known, categories.
+    """
+    import ibis
+
+    days = [to_date(day, "dates", "snapshots") for day in dates]
+    lines = between(order_lines, None, days[-1])
+    lines = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date())
+    names = {"products": lines}
+    if products is not None and "category" in products.columns:
+        kinds = products.select("product_id", "category")
+        joined = lines.join(kinds, "product_id")
+        names["categories"] = joined.filter(joined["category"].notnull()).select("customer_id", "day", product_id="category")
+    for name, bought in names.items():
+        first = bought.group_by("customer_id", "product_id").agg(day=bought["day"].min())
+        parts = []
+        for day in days:
+            by = first.filter(first["day"] <= ibis.literal(day, type="date"))
+            parts.append(by.group_by("customer_id").agg(**{name: by.count()}).mutate(date=ibis.literal(day, type="date")))
+        counts = parts[0] if len(parts) == 1 else ibis.union(*parts)
+        joined = found.left_join(counts, ["customer_id", "date"]).drop("customer_id_right", "date_right")
+        found = joined.mutate(**{name: joined[name].fill_null(0)})
+    return found
 
 
 def _checked(
@@ -256,26 +316,3 @@ def _latest(value: Any, key: Any) -> Any:
     def max_by(value, key): ...  # type: ignore[no-untyped-def]
 
     return ibis.udf.agg.builtin(max_by, signature=((value.type(), key.type()), value.type()))(value, key)
-
-
-def _with_breadth(found: ibis.Table, order_lines: ibis.Table, products: ibis.Table | None, days: list[dt.date]) -> ibis.Table:
-    """Add how many products and categories each customer had bought by each day."""
-    lines = between(order_lines, None, days[-1])
-    lines = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date())
-    names = {"products": lines}
-    if products is not None and "category" in products.columns:
-        kinds = products.select("product_id", "category")
-        joined = lines.join(kinds, "product_id")
-        names["categories"] = joined.filter(joined["category"].notnull()).select("customer_id", "day", product_id="category")
-    import ibis
-
-    for name, bought in names.items():
-        first = bought.group_by("customer_id", "product_id").agg(day=bought["day"].min())
-        parts = []
-        for day in days:
-            by = first.filter(first["day"] <= ibis.literal(day, type="date"))
-            parts.append(by.group_by("customer_id").agg(**{name: by.count()}).mutate(date=ibis.literal(day, type="date")))
-        counts = parts[0] if len(parts) == 1 else ibis.union(*parts)
-        joined = found.left_join(counts, ["customer_id", "date"]).drop("customer_id_right", "date_right")
-        found = joined.mutate(**{name: joined[name].fill_null(0)})
-    return found

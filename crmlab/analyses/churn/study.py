@@ -1,9 +1,11 @@
-"""Churn, step by step: the window, the days that are learnt from, the list of customers and what is read off it."""
+"""The study of churn, and its steps: the window, the days that are learnt from, the list of customers and what is read off it."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,17 +13,16 @@ import pandas as pd
 
 from crmlab.analyses.churn.model import Plan, Scorer, plan, prepared, reasons
 from crmlab.analyses.churn.params import Params
-from crmlab.analyses.churn.reductions import snapshots, with_model
+from crmlab.analyses.churn.reductions import snapshots, told_by_model, with_breadth, with_model
+from crmlab.analyses.churn.trials import Trial, final, trial
 from crmlab.analyses.customer_value import tier_of
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
-from crmlab.history.context import contactable, margin_known
-from crmlab.history.customers import customer_summary
-from crmlab.history.orders import history
+from crmlab.history.past import History
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue, Portfolio
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.survival import given_waited, kaplan_meier
-from crmlab.page.result import Estimate
+from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
@@ -30,7 +31,9 @@ __all__ = [
     "ERROR",
     "POWER",
     "VALUE_WEEKS",
+    "Study",
     "customer_list",
+    "days_of",
     "estimates_of",
     "holdout_sizes",
     "lost_share",
@@ -38,6 +41,7 @@ __all__ = [
     "reversal_of",
     "scheme_of",
     "snapshots_of",
+    "study",
     "timing_of",
     "values_of",
 ]
@@ -45,6 +49,105 @@ __all__ = [
 
 VALUE_WEEKS = 52  # over which a customer's value is counted
 POWER, ERROR = 0.8, 0.05  # of the test that a hold-out group is for
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of churn shows.
+
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    waits : DataFrame
+        One row per purchase: how long after it the next one came, or has not come yet.
+    scheme : Plan
+        The window, and the days of learning and testing.
+    tested : Trial
+        What was found on the test's day, and what is used from now on.
+    source : str
+        What values rest on, as :func:`values_of` says.
+    curve : DataFrame
+        Who had been silent for the window and still was, by days since, as of :func:`reversal_of`.
+    lost : float
+        Share of a year that somebody who churns is away.
+    listed : DataFrame
+        One row per eligible customer, as of :func:`customer_list`.
+    estimates : dict of str to Estimate
+        Expected churners, value at risk, and for whom contact pays.
+    matrix : DataFrame
+        Customers and value at risk by probability of churn and value tier.
+    sizes : DataFrame
+        How many to leave uncontacted, by saving.
+    groups : dict
+        Time to the next purchase by purchases so far, as of :func:`timing_of`.
+    """
+
+    context: Context
+    params: Params
+    waits: pd.DataFrame
+    scheme: Plan
+    tested: Trial
+    source: str
+    curve: pd.DataFrame
+    lost: float
+    listed: pd.DataFrame
+    estimates: dict[str, Estimate]
+    matrix: pd.DataFrame
+    sizes: pd.DataFrame
+    groups: dict[str, tuple[pd.DataFrame, float, int]]
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """The list of eligible customers."""
+        title = "List of eligible customers with probability, value at risk and reasons"
+        return {"customers": Output(title, self.listed, ("customer_id",))}
+
+
+def study(history: History, params: Params) -> Study:
+    """Set the window, learn and test on days whose outcome is known, and score today's customers.
+
+    Raises
+    ------
+    ParameterError
+        The window is longer than the history allows.
+    DataError
+        No customer is eligible, or nobody ever bought twice.
+    """
+    waits = history.gaps()
+    scheme = scheme_of(waits, history.first, history.as_of, params)
+    days = days_of(history, scheme)
+    today = days.pop(history.as_of)
+    if today.empty:
+        raise DataError.too_little("churn", f"customers who bought within the last {scheme.active_within} days", "none")
+    value, source = values_of(history, today, params)
+    curve = reversal_of(waits, scheme.window, params.level)
+    lost = lost_share(curve, scheme.window)
+    money = {
+        "value": float(max(lost * value.mean(), params.offer_cost * 1.01)),
+        "offer": params.offer_cost,
+        "contact": params.contact_cost,
+        "accept": params.accept,
+    }
+    tested = trial(days, scheme, money, level=params.level, seed=params.seed)
+    drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
+    scorer = final(days, scheme, tested.used, params.seed, drift)
+    listed = customer_list(history, scorer, today, value, lost, params)
+    return Study(
+        context=history.context(int(waits["customer_id"].nunique())),
+        params=params,
+        waits=waits,
+        scheme=scheme,
+        tested=tested,
+        source=source,
+        curve=curve,
+        lost=lost,
+        listed=listed,
+        estimates=estimates_of(scorer, today, listed, params, history.form.currency),
+        matrix=matrix_of(listed, params),
+        sizes=holdout_sizes(listed, params),
+        groups=timing_of(waits, scheme, params.level),
+    )
 
 
 def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params) -> Plan:
@@ -77,27 +180,39 @@ def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params)
 
 
 def snapshots_of(data: Dataset, scheme: Plan, end: dt.date) -> dict[dt.date, pd.DataFrame]:
-    """Rows of every origin and of today, by day, ordered by customer; today's have no outcome."""
-    lines = data.order_lines if "order_lines" in data.tables else None
-    goods = data.products if "products" in data.tables else None
+    """Rows of every origin and of today, as :func:`days_of` gives them, of a data set as it was known on a day."""
+    return days_of(History(data, end), scheme)
+
+
+def days_of(history: History, scheme: Plan) -> dict[dt.date, pd.DataFrame]:
+    """Rows of every origin and of today, by day, ordered by customer; today's have no outcome.
+
+    Raises
+    ------
+    DataError
+        Nobody was eligible on a day of learning.
+    """
     origins = sorted(scheme.origins)
-    learnt = snapshots(data.orders, origins, scheme.window, scheme.active_within, lines, goods).to_pandas()
-    now = snapshots(data.orders, [end], scheme.window, scheme.active_within, lines, goods, outcome=False).to_pandas()
-    out: dict[dt.date, pd.DataFrame] = {}
-    for frame in (learnt, now):
-        ready = frame.assign(date=pd.to_datetime(frame["date"])).sort_values(["date", "customer_id"], ignore_index=True)
-        if ready.empty:
-            continue
-        ready = with_model(ready, data.orders, scheme.window)
-        out |= {day.date(): part.reset_index(drop=True) for day, part in ready.groupby("date")}
-    for day in (*origins, end):
-        out.setdefault(day, now.iloc[:0] if day == end else learnt.iloc[:0])
-    if any(out[day].empty for day in origins):
+    now = _rows_of(history, scheme, [history.as_of], outcome=False)
+    learnt = _rows_of(history, scheme, origins, outcome=True)
+    out = {history.as_of: now if now.empty else told_by_model(now, history.summary(), scheme.window)}
+    if not learnt.empty:
+        by_day = with_model(learnt, history.orders, scheme.window).groupby("date")
+        out |= {day.date(): part.reset_index(drop=True) for day, part in by_day}
+    if any(day not in out for day in origins):
         raise DataError.too_little("churn", "eligible customers on every day of learning", "days with none")
     return out
 
 
-def values_of(data: Dataset, today: pd.DataFrame, end: dt.date, params: Params) -> tuple[Any, str]:
+def _rows_of(history: History, scheme: Plan, days: list[dt.date], *, outcome: bool) -> pd.DataFrame:
+    found = snapshots(history.orders, days, scheme.window, scheme.active_within, outcome=outcome, as_of=history.as_of)
+    if history.lines is not None:
+        found = with_breadth(found, history.lines, history.products, days)
+    frame = found.to_pandas()
+    return frame.assign(date=pd.to_datetime(frame["date"])).sort_values(["date", "customer_id"], ignore_index=True)
+
+
+def values_of(history: History, today: pd.DataFrame, params: Params) -> tuple[Any, str]:
     """What each customer would bring in the next year if certainly still active: margin × expected purchases × expected spend.
 
     Returns
@@ -106,10 +221,10 @@ def values_of(data: Dataset, today: pd.DataFrame, end: dt.date, params: Params) 
         Source says what the values rest on: ``"model"``, or ``"last_year"`` (the last year's spend) where BG/NBD or Gamma-Gamma
         cannot be fitted; with ``"+revenue"`` where no margin is known.
     """
-    margin, where, _ = margin_known(data, end, params.margin)
+    margin, where, _ = history.margin(params.margin)
     known = "+revenue" if where in ("revenue", "loss") else ""
-    summary = customer_summary(data.orders, end, unit="week").to_pandas().set_index("customer_id").loc[today["customer_id"]]
-    whole = customer_summary(data.orders, end, unit="week").to_pandas().sort_values("customer_id", ignore_index=True)
+    whole = history.summary("week")
+    mine = whole.set_index("customer_id").loc[today["customer_id"]].reset_index()
     try:
         model = CustomerValue(
             purchases=BGNBD(draws=200, seed=params.seed),
@@ -118,13 +233,11 @@ def values_of(data: Dataset, today: pd.DataFrame, end: dt.date, params: Params) 
             unit="week",
         ).fit(whole)
         with np.errstate(all="ignore"):
-            worth = Portfolio(model, summary.reset_index(), float(VALUE_WEEKS)).at(None, None)
+            worth = Portfolio(model, mine, float(VALUE_WEEKS)).at(None, None)
         return worth.if_alive, f"model{known}"
     except (ModelError, ConvergenceError):
-        start = max(end - dt.timedelta(days=364), history(data.orders)[0])
-        year = (
-            customer_summary(data.orders, end, start).select("customer_id", "total_spend").to_pandas().set_index("customer_id")
-        )
+        start = max(history.as_of - dt.timedelta(days=364), history.first)
+        year = history.summary(start=start).set_index("customer_id")
         return margin * year["total_spend"].reindex(today["customer_id"]).fillna(0.0).to_numpy(float), f"last_year{known}"
 
 
@@ -157,7 +270,9 @@ def lost_share(curve: pd.DataFrame, window: int) -> float:
     return min((min(window, year) + away) / year, 1.0)
 
 
-def customer_list(data: Dataset, scorer: Scorer, today: pd.DataFrame, value: Any, lost: float, params: Params) -> pd.DataFrame:
+def customer_list(
+    history: History, scorer: Scorer, today: pd.DataFrame, value: Any, lost: float, params: Params
+) -> pd.DataFrame:
     """One row per eligible customer: probability of churn, value at risk, reasons, what to do, and whether they may be contacted.
 
     At stake is what a customer would bring in the next year if active, times the share of it that a churned one is away. The
@@ -183,7 +298,7 @@ def customer_list(data: Dataset, scorer: Scorer, today: pd.DataFrame, value: Any
     )
     frame["action"] = np.where(profit > 0, "contact", "do not contact: it would cost more than it saves")
     frame = pd.concat([frame, reasons(scorer, rows).reset_index(drop=True)], axis=1)
-    frame["contactable"] = contactable(data, frame["customer_id"])
+    frame["contactable"] = history.contactable(frame["customer_id"])
     frame.loc[frame["contactable"] == "no", "action"] = "do not contact: has asked not to be"
     return frame
 

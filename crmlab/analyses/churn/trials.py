@@ -47,7 +47,7 @@ __all__ = ["RAREST", "Trial", "final", "log_loss", "trial", "validate"]
 RAREST = 200  # outcomes of the rarer class, below which no model is learnt
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
     """What was found on the test's day.
 
@@ -115,7 +115,7 @@ def validate(days: dict[dt.date, pd.DataFrame], columns: Sequence[str], seed: in
         row: dict[str, Any] = {"day": order[k]}
         for name in CANDIDATES:
             model = learnt(name, columns, train, seed)
-            row[name] = log_loss(y, special.expit(Scorer(name, model, tuple(columns)).raw(held)))
+            row[name] = log_loss(y, special.expit(Scorer(name=name, model=model, columns=tuple(columns)).raw(held)))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -175,7 +175,16 @@ def trial(
         difference = _mean(losses[chosen] - losses[best], level)
         used = chosen if difference[2] < 0 else best
     importance = _importance(scorers[used], rows, level, seed)
-    return Trial(used, chosen, scores, validation, difference, rows.assign(probability=found[used]), importance, reason)
+    return Trial(
+        used=used,
+        chosen=chosen,
+        scores=scores,
+        validation=validation,
+        difference=difference,
+        test=rows.assign(probability=found[used]),
+        importance=importance,
+        reason=reason,
+    )
 
 
 def final(days: dict[dt.date, pd.DataFrame], scheme: Plan, used: str, seed: int = 0, drift: float = 0.0) -> Scorer:

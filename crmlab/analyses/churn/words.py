@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from crmlab.analyses.churn.model import BASELINES, CANDIDATES, Plan
+from crmlab.analyses.churn.model import NAMES
 from crmlab.analyses.churn.study import VALUE_WEEKS
-from crmlab.analyses.churn.trials import Trial
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.analyses.churn.params import Params
-    from crmlab.page.format import Format
+    from crmlab.analyses.churn.study import Study
 
-__all__ = ["findings_of", "method_of", "metrics_of", "warnings_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "Who is leaving, and whom it pays to contact"
 
 
-def findings_of(found: dict[str, Estimate], scheme: Plan, count: int, form: Format, params: Params) -> Findings:
-    """At most three findings, each with its interval and the metric it shows."""
+def findings(study: Study) -> Findings:
+    """Three findings, each with its interval and the metric it shows."""
+    found, scheme, params, form = study.estimates, study.scheme, study.params, study.context.form
+    count = len(study.listed)
 
     def ends(name: str, kind: str, at: bool = True) -> str:
         low, high = found[name].low, found[name].high
@@ -54,17 +54,18 @@ def findings_of(found: dict[str, Estimate], scheme: Plan, count: int, form: Form
     )
 
 
-def metrics_of(found: dict[str, Estimate], tested: Trial, count: int, currency: str, level: float) -> dict[str, Estimate]:
+def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
+    tested = study.tested
 
     def of(measure: str, unit: str) -> Estimate:
         row = tested.scores.loc[(tested.used, measure)]
-        return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), level, unit)
+        return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), study.params.level, unit)
 
     return {
-        "eligible": Estimate(float(count), unit="customers"),
-        **found,
-        "test_profit_per_customer": of("profit", currency),
+        "eligible": Estimate(float(len(study.listed)), unit="customers"),
+        **study.estimates,
+        "test_profit_per_customer": of("profit", study.context.form.currency),
         "test_auc": of("auc", "share"),
         "test_brier": of("brier", "share"),
         "test_calibration_slope": of("slope", ""),
@@ -72,19 +73,19 @@ def metrics_of(found: dict[str, Estimate], tested: Trial, count: int, currency: 
     }
 
 
-def warnings_of(tested: Trial, scheme: Plan, source: str, form: Format) -> tuple[str, ...]:
+def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    names = CANDIDATES | BASELINES
+    tested, source, form = study.tested, study.source, study.context.form
     out = []
     if tested.chosen is None:
         out.append(
-            f"No model was learnt: {tested.reason}. The scores are those of the best simple rule, “{names[tested.used]}”."
+            f"No model was learnt: {tested.reason}. The scores are those of the best simple rule, “{NAMES[tested.used]}”."
         )
     elif tested.used != tested.chosen:
         assert tested.difference is not None
         gap = form.interval(tested.difference[1], tested.difference[2])
         out.append(
-            f"{names[tested.chosen]} did not beat the simple rule “{names[tested.used]}” (Brier score differs by {gap}), so the rule is used."
+            f"{NAMES[tested.chosen]} did not beat the simple rule “{NAMES[tested.used]}” (Brier score differs by {gap}), so the rule is used."
         )
     off = tested.scores.loc[(tested.used, "intercept")]
     if not off["low"] <= 0 <= off["high"]:
@@ -97,16 +98,23 @@ def warnings_of(tested: Trial, scheme: Plan, source: str, form: Format) -> tuple
         out.append("No costs are known, so value is revenue. Give margin=0.3, say, to see what contact earns.")
     if source.startswith("last_year"):
         out.append("The models of value could not be fitted: value is the last year's spend.")
-    if scheme.crossfits and tested.chosen is not None:
+    if study.scheme.crossfits and tested.chosen is not None:
         out.append("The history has no day to spare for calibration: it was done on the day of learning, across customers.")
     return tuple(out)
 
 
-def method_of(
-    scheme: Plan, tested: Trial, params: Params, source: str, form: Format, today: pd.DataFrame, lost: float
-) -> Method:
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        "What moves a score goes with churn; it need not cause it, and changing it need not keep anybody.",
+        f"Churn is {study.scheme.window} days of silence. Some of the silent come back: see the curve of returns.",
+        "How many accept an offer is a guess until a campaign with a control group has measured it.",
+    )
+
+
+def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
-    names = CANDIDATES | BASELINES
+    scheme, params, source, form = study.scheme, study.params, study.source, study.context.form
     bound = {
         "given": "as given",
         "gap": "the 90 % quantile of the gaps between purchases, in whole weeks; a sixth of the history would have been longer",
@@ -116,17 +124,17 @@ def method_of(
     at_level = form.share(params.level)
     points = [
         f"Window: {scheme.window} days, {bound}. "
-        f"Eligible: bought within {scheme.active_within} days before; {form.count(len(today))} are today.",
+        f"Eligible: bought within {scheme.active_within} days before; {form.count(len(study.listed))} are today.",
         f"Days looked back from, a window apart so that no outcome reaches into a later day's: {days}. The first is the test's"
         + (", the second that of calibration." if len(scheme.origins) > 2 else "."),
-        f"Used: {names[tested.used]}. "
+        f"Used: {NAMES[study.tested.used]}. "
         f"A model is used only where its Brier score beats the best simple rule's beyond the {at_level} interval of the difference. "
         "No resampling, no class weights: scores are probabilities.",
         f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and value at risk by chance, the calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
         f"Profit: a contact costs {form.exact(params.contact_cost)}, an offer {form.exact(params.offer_cost)}; {form.share(params.accept)} of would-be leavers accept (Beta with the strength of 20 answers), all others take it as a gift.",
         f"Value: {'expected margin' if 'revenue' not in source else 'expected revenue'} of the next {VALUE_WEEKS} weeks if certainly active"
         + (", from BG/NBD and Gamma-Gamma." if source.startswith("model") else ", taken as the last year's.")
-        + f" At stake is {form.share(lost)} of it: so much of a year those who churned were away, some coming back (see the curve).",
+        + f" At stake is {form.share(study.lost)} of it: so much of a year those who churned were away, some coming back (see the curve).",
     ]
     return Method(
         "Buckinx and Van den Poel (2005) for partial defection; Verbraken, Verbeke and Baesens (2013) for expected maximum profit; Kaplan and Meier (1958) for curves.",

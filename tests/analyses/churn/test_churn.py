@@ -12,13 +12,19 @@ import pytest
 
 import crmlab
 from crmlab.analyses import churn as analysis
+from crmlab.analyses.churn import exhibits, words
 from crmlab.analyses.churn import model as churn_model
-from crmlab.analyses.churn.study import holdout_sizes, lost_share
+from crmlab.analyses.churn.study import Study, holdout_sizes, lost_share, matrix_of, study
+from crmlab.analyses.churn.trials import Trial
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.history.customers import customer_summary
 from crmlab.history.orders import between
+from crmlab.history.past import History
 from crmlab.models.intervals import wilson
+from crmlab.page.exhibits import Absent
+from crmlab.page.format import Format
+from crmlab.page.result import Context
 
 
 @pytest.fixture
@@ -161,6 +167,61 @@ def test_few_outcomes_keep_the_simple_rules(own):
                 rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k))
     found = analysis.run(own(rows), analysis.Params(window=40, active_within=80))
     assert any("customers of the rarer outcome were seen, and a model needs 200" in warning for warning in found.warnings)
+
+
+def parts(**given):
+    """A study of given parts, without a model."""
+    day = dt.date(2024, 12, 31)
+    scheme = churn_model.Plan(window=60, bound_by="given", active_within=120, origins=(dt.date(2024, 11, 1),), missing=7)
+    tested = Trial(
+        used="recency",
+        chosen=None,
+        scores=None,
+        validation=pd.DataFrame(),
+        difference=None,
+        test=None,
+        importance=None,
+        reason="why",
+    )
+    held = {
+        "context": Context("own", "Own", day, day, form=Format("EUR")), "params": analysis.Params(min_group=5), "waits": None,
+        "scheme": scheme, "tested": tested, "source": "model", "curve": None, "lost": 1.0, "listed": None, "estimates": {},
+        "matrix": None, "sizes": None, "groups": {},
+    }  # fmt: skip
+    return Study(**held | given)
+
+
+def test_without_a_model_there_are_no_candidates():
+    assert exhibits.candidates_table(parts()) == Absent("No model was learnt: why.")
+
+
+def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
+    listed = pd.DataFrame({"probability": [0.9] * 6 + [0.1] * 3, "at_stake": 100.0, "value_at_risk": 50.0, "tier": "A"})
+    some = parts(matrix=matrix_of(listed, analysis.Params()))
+    before = some.matrix.copy()
+    table, chart = exhibits.matrix_table(some).frame, exhibits.matrix_chart(some).frame
+    assert table["risk"].tolist() == ["over 75 %", "under 25 %"]
+    assert table["customers"].tolist() == ["6", "under 5"]
+    assert table["value_at_risk"].tolist()[0] == 300.0 and table.loc[1, ["value_at_risk", "break_even"]].isna().all()
+    assert chart["customers"].isna().tolist() == [True, False]
+    pd.testing.assert_frame_equal(some.matrix, before)
+
+
+def test_warnings_say_what_values_rest_on():
+    scores = pd.DataFrame({"value": 0.0, "low": -1.0, "high": 1.0}, index=pd.MultiIndex.from_tuples([("recency", "intercept")]))
+    some = parts(source="last_year+revenue")
+    said = words.warnings(replace(some, tested=replace(some.tested, scores=scores)))
+    assert [text.split(":")[0].split(",")[0] for text in said] == [
+        "No model was learnt", "No costs are known", "The models of value could not be fitted",
+    ]  # fmt: skip
+
+
+def test_study_knows_nothing_of_later_days():
+    data = crmlab.open_dataset("cdnow_sample")
+    found = study(History(data, "1998-03-31"), analysis.Params(window=91))
+    assert found.context.as_of == dt.date(1998, 3, 31) and found.scheme.origins[0] == dt.date(1997, 12, 30)
+    assert found.waits["day"].max() <= pd.Timestamp("1998-03-31")
+    assert found.outputs["customers"].frame is found.listed
 
 
 def test_window_longer_than_history_is_said():

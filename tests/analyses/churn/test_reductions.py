@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmlab.analyses.churn.reductions import FEATURES, snapshots, with_model
+from crmlab.analyses.churn.reductions import FEATURES, snapshots, with_breadth, with_model
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import ParameterError
 from crmlab.history.customers import gaps
@@ -59,6 +59,17 @@ def test_outcome_counts_the_window_and_no_more():
         assert bool(found.loc["a", "churned"]) is churned
 
 
+def test_the_last_day_may_be_one_without_orders():
+    found = by_id(snapshots(ORDERS, ["2024-05-10"], window=20, active_within=30, outcome=False, as_of="2024-05-10"))
+    assert found["days_since_last"].to_dict() == {"z": 10}
+    outcome = by_id(snapshots(ORDERS, ["2024-04-30"], window=20, active_within=30, as_of="2024-05-20"))
+    assert outcome["churned"].to_dict() == {"z": True}
+    with pytest.raises(ParameterError, match="at the latest 2024-04-29, so that 20 days after it are known"):
+        snapshots(ORDERS, ["2024-04-30"], window=20, active_within=30, as_of="2024-05-19")
+    earlier = by_id(snapshots(ORDERS, ["2024-02-01"], window=20, active_within=30, as_of="2024-02-21"))
+    pd.testing.assert_frame_equal(earlier, by_id(snapshots(ORDERS, ["2024-02-01"], window=20, active_within=30)))
+
+
 def test_same_season_is_that_of_a_year_ago():
     late = pd.concat([ORDERS, pd.DataFrame({"customer_id": ["d"], "ordered_at": ["2024-05-20"], "amount": [2.0]})])
     found = by_id(snapshots(late, ["2024-05-20"], window=20, active_within=30, outcome=False))
@@ -82,9 +93,8 @@ def test_no_feature_hears_of_what_comes_later(later):
 def test_breadth_counts_products_and_categories_so_far():
     made = make_shop(150, seed=5, days=300)
     days = ["2025-08-31", "2025-10-31"]
-    found = by_id(
-        snapshots(made.tables["orders"], days, 30, 120, *(as_table(made.tables[t]) for t in ("order_lines", "products")))
-    )
+    bought, goods = (as_table(made.tables[t]) for t in ("order_lines", "products"))
+    found = by_id(with_breadth(snapshots(made.tables["orders"], days, 30, 120), bought, goods, days))
     lines = made.tables["order_lines"]
     for day in days:
         some = found[found["date"].astype(str).str.startswith(day)]
@@ -133,8 +143,9 @@ def test_snapshots_and_gaps_on_both_engines(both):
         for column in columns:
             tables[name][column] = [Decimal(str(value)) for value in tables[name][column]]
     tables["products"] = tables["products"][["product_id", "category"]]
+    days = ["2025-08-31", "2025-10-31"]
     duck, spark = both(
-        lambda orders, order_lines, products: snapshots(orders, ["2025-08-31", "2025-10-31"], 30, 90, order_lines, products),
+        lambda orders, order_lines, products: with_breadth(snapshots(orders, days, 30, 90), order_lines, products, days),
         **tables,
     )
     assert len(duck) > 50
