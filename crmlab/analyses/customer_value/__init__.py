@@ -13,11 +13,10 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
-    from crmlab.analyses.customer_value.params import NAMES, Params
+    from crmlab.analyses.customer_value.params import NAMES, Params, name_of
     from crmlab.analyses.customer_value.report import NEEDS, run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
     from crmlab.analyses.customer_value.study import DRAWS, YEARS_AHEAD, fitted, model_of
-    from crmlab.analyses.customer_value.tables import name_of
     from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS, tier_of, value_customers
 
 __all__ = [

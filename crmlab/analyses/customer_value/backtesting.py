@@ -30,7 +30,7 @@ RULES = {"last_year": "Last year goes on", "average": "Historic average"}
 _OPEN_BIN = 7  # customers with so many repeat purchases or more are one group of the calibration
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Backtest:
     """What was found on the holdout period.
 

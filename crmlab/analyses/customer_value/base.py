@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crmlab.analyses.customer_value.rounds import arrivals, last_round, repeats, round_repeats, round_summary
+from crmlab.analyses.customer_value.rounds import arrivals, repeats, round_repeats, round_summary, whole_year
 from crmlab.errors import ConvergenceError, DataError, ModelError
-from crmlab.history.context import known_by
-from crmlab.history.customers import customer_summary, holdout_summary
-from crmlab.history.orders import history
+from crmlab.history.context import margin_known
+from crmlab.history.customers import customer_summary, occasion_days
+from crmlab.history.orders import between, history, to_date
+from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS, YEAR_OF_WEEKS, Words
 from crmlab.models.btyd.customer_value import CustomerValue
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
@@ -28,41 +30,51 @@ CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases
 SHORTEST = 8  # periods of history before a holdout period can be kept back (of weeks; 3 of rounds)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Base:
     """A customer base, ready for a model of its value.
 
     Attributes
     ----------
-    data : Dataset
+    history : History
     words : Words
     first, end : datetime.date
-        First and last day of history; with rounds, of whole years.
+        First and last day that are looked at: of the history; with rounds, of its whole years.
     age : str
         Column of the summaries that holds the age: ``T`` or ``periods``.
     models : tuple of str
         Models that fit such a base.
     length : int
         Whole periods of history.
-    known : datetime.date
-        Last day of which anything is known; with rounds, the last year may have more to come.
     """
 
-    data: Dataset
+    history: History
     words: Words
     first: dt.date
     end: dt.date
     age: str
     models: tuple[str, ...]
     length: int
-    known: dt.date
+
+    @property
+    def data(self) -> Dataset:
+        """What is known of the data set."""
+        return self.history.data
+
+    @property
+    def known(self) -> dt.date:
+        """Last day of which anything is known; with rounds, the last year may have more to come."""
+        return self.history.as_of
+
+    def margin(self, given: float | None = None) -> tuple[float, str, float]:
+        """Gross margin up to ``end``, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
+        return margin_known(self.data, self.end, given)
 
     def summary(self) -> pd.DataFrame:
         """One row per customer at the end of history, ordered by id."""
-        orders = self.data.orders
         if self.words is ROUNDS:
-            return _ordered(round_summary(orders, self.end.year).to_pandas())
-        return _ordered(customer_summary(orders, self.end, unit="week").to_pandas())
+            return _ordered(round_summary(self.history.orders, self.end.year).to_pandas())
+        return _weeks(self.history.orders, self.end)
 
     def split(self, holdout: int) -> dt.date:
         """Last day of history where so many periods are kept back."""
@@ -76,27 +88,23 @@ class Base:
         With holdout_purchases, holdout_spend and horizon, and for the simple rules year_purchases and year_spend: what the
         last year (or, where it is shorter, the whole history) before the split brought, and year_length: its length in periods.
         """
-        import pandas as pd
-
-        orders, split = self.data.orders, self.split(holdout)
+        orders, split = self.history.orders, self.split(holdout)
         if self.words is ROUNDS:
             found = _ordered(round_summary(orders, split.year, self.end.year).to_pandas())
             return found.assign(year_purchases=found["last_purchases"], year_spend=found["last_spend"], year_length=1.0)
-        found = _ordered(holdout_summary(orders, split, self.end, unit="week").to_pandas())
+        found = _weeks(orders, split)
         start = max(split - dt.timedelta(days=7 * YEAR_OF_WEEKS - 1), self.first)
-        year = customer_summary(orders, split, start).select(
-            "customer_id", year_purchases="occasions", year_spend="total_spend"
-        )
-        joined = found.merge(year.to_pandas(), "left", "customer_id")
-        # Sorted again: a merge promises no order where ids compare in several ways.
-        joined = _ordered(pd.DataFrame(joined)).fillna({"year_purchases": 0, "year_spend": 0.0})
-        return joined.assign(year_length=((split - start).days + 1) / 7)
+        for name, first, last in (("year", start, split), ("holdout", split + dt.timedelta(days=1), self.end)):
+            bought = _bought(orders, first, last).reindex(found["customer_id"])
+            found[f"{name}_purchases"] = bought["purchases"].fillna(0).to_numpy("int64")
+            found[f"{name}_spend"] = bought["spend"].fillna(0.0).to_numpy(float)
+        return found.assign(horizon=(self.end - split).days / 7, year_length=((split - start).days + 1) / 7)
 
     def track(self, holdout: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """When the customers known at the split came (start, customers), and their repeat purchases by period (end, seen)."""
         import pandas as pd
 
-        orders, split = self.data.orders, self.split(holdout)
+        orders, split = self.history.orders, self.split(holdout)
         if self.words is ROUNDS:
             first = self.first.year
             came = round_summary(orders, split.year).to_pandas()["first_occasion"].map(lambda day: day.year).value_counts()
@@ -108,7 +116,7 @@ class Base:
             )
             return pd.DataFrame({"start": came.index.to_numpy(float) - first, "customers": came.to_numpy()}), seen
         firsts = arrivals(orders, split).to_pandas()
-        again = repeats(orders, split, self.end).to_pandas()
+        again = repeats(orders, split).to_pandas()
         ends = np.arange(1, (self._day(self.end) + 1) // 7 + 1)
         week = pd.Series([self._day(day) // 7 for day in again["day"]], dtype="int64")
         by_week = again["purchases"].groupby(week).sum().reindex(range(len(ends)), fill_value=0)
@@ -120,14 +128,14 @@ class Base:
         return (dt.date(day.year, day.month, day.day) - self.first).days
 
 
-def base_of(data: Dataset, as_of: str | dt.date | None = None) -> Base:
+def base_of(data: Dataset | History, as_of: str | dt.date | None = None) -> Base:
     """Say how the customers of a data set are to be looked at.
 
     Parameters
     ----------
-    data : Dataset
+    data : Dataset or History
     as_of : date or ISO date, optional
-        Last day of history.
+        Last day of history; default: that of a history, the day of the last order of a data set.
 
     Returns
     -------
@@ -139,14 +147,26 @@ def base_of(data: Dataset, as_of: str | dt.date | None = None) -> Base:
     DataError
         With rounds: there is no whole year.
     """
-    first, end = history(data.orders, as_of)
-    if data.descriptor.rounds == "year":
-        year = last_round(data.orders, as_of)
+    if isinstance(data, History):
+        past = data if as_of is None or to_date(as_of, "as_of") == data.as_of else data.earlier(as_of)
+    else:
+        past = History(data, as_of)
+    first, end = past.first, past.as_of
+    if past.data.descriptor.rounds == "year":
+        year = whole_year(end, history(past.orders)[1])
         if year < first.year:
             raise DataError.too_little("customer_value", "at least one whole year of history", f"{first} to {end}")
-        whole = dt.date(first.year, 1, 1), dt.date(year, 12, 31)
-        return Base(known_by(data, end), ROUNDS, *whole, "periods", ("bg_bb",), year - first.year + 1, end)
-    return Base(data, WEEKS, first, end, "T", ("bg_nbd", "mbg_nbd", "pareto_nbd"), ((end - first).days + 1) // 7, end)
+        return Base(
+            history=past,
+            words=ROUNDS,
+            first=dt.date(first.year, 1, 1),
+            end=dt.date(year, 12, 31),
+            age="periods",
+            models=("bg_bb",),
+            length=year - first.year + 1,
+        )
+    models = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+    return Base(history=past, words=WEEKS, first=first, end=end, age="T", models=models, length=((end - first).days + 1) // 7)
 
 
 def fit_spend(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValue, pd.DataFrame, float | None]:
@@ -195,6 +215,24 @@ def default_holdout(base: Base) -> int | None:
     if base.words is ROUNDS:
         return max(base.length // 3, 1) if base.length > 3 else None
     return min(base.length // 3, YEAR_OF_WEEKS) if base.length >= SHORTEST else None
+
+
+def _weeks(orders: ibis.Table, day: dt.date) -> pd.DataFrame:
+    """One row per customer as of a day, in weeks. No order need be of that day: age is counted to it, wherever orders end."""
+    import pandas as pd
+
+    found = _ordered(customer_summary(between(orders, None, day), unit="week").to_pandas())
+    age = (pd.Timestamp(day) - pd.to_datetime(found["first_occasion"])).dt.days
+    since = (pd.Timestamp(day) - pd.to_datetime(found["last_occasion"])).dt.days
+    return found.assign(T=age / 7, days_since_last=since)
+
+
+def _bought(orders: ibis.Table, first: dt.date, last: dt.date) -> pd.DataFrame:
+    """Purchase occasions from one day to another, and their spend, by customer."""
+    days = occasion_days(between(orders, first, last))
+    bought = days.filter(days["is_occasion"])
+    sums = bought.group_by("customer_id").agg(purchases=bought.count(), spend=bought["spend"].sum().cast("float64"))
+    return sums.to_pandas().set_index("customer_id")
 
 
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value.backtesting import RULES, Backtest, label_of
-from crmlab.analyses.customer_value.base import Base
-from crmlab.analyses.customer_value.tiers import Valuation
+from crmlab.analyses.customer_value.backtesting import RULES, label_of
+from crmlab.analyses.customer_value.words import what_of
 from crmlab.history.words import ROUNDS
-from crmlab.page.format import Format
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from crmlab.models.btyd.btyd import BuyTillYouDie
-    from crmlab.models.btyd.gamma_gamma import GammaGamma
+    from crmlab.analyses.customer_value.study import Study
+    from crmlab.page.format import Format
 
 __all__ = ["calibration_chart", "invest_chart", "maps_chart", "spend_chart", "tiers_chart", "track_chart"]
 
+_NOT_SEEN = Absent("Drop-out cannot be seen yet, so nobody's value can be said to be at risk.")
 
-def tiers_chart(found: Valuation, base: Base, form: Format, what: str) -> Chart:
+
+def tiers_chart(study: Study) -> Chart:
     """Share of value beside share of customers, by tier."""
+    found, many, form = study.found, study.base.words.many, study.context.form
     frame = found.tiers
 
     def draw(figure: Figure) -> None:
@@ -39,7 +43,7 @@ def tiers_chart(found: Valuation, base: Base, form: Format, what: str) -> Chart:
             ax.barh(place + 0.17, 100 * row["value_share"], 0.36, color=color("accent"))
             ax.barh(place - 0.2, 100 * row["share"], 0.28, color=color("fill"))
             ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
-            words = f"{form.money(row['value'])} from {form.count(row['customers'])} {base.words.many}, {form.amount(row['each'])} each"
+            words = f"{form.money(row['value'])} from {form.count(row['customers'])} {many}, {form.amount(row['each'])} each"
             tip = max(high, 100 * row["share"])
             ax.annotate(words, (tip, place), (8, 0), textcoords="offset points", va="center", color=color("muted"), fontsize=9)
         ax.set_yticks(range(count), list(frame["tier"])[::-1], color=color("ink"))
@@ -50,7 +54,7 @@ def tiers_chart(found: Valuation, base: Base, form: Format, what: str) -> Chart:
 
     top = frame.iloc[0]
     return Chart(
-        f"Share of value (strong colour, with interval) beside share of {base.words.many} (light colour), by tier; value is {what}.",
+        f"Share of value (strong colour, with interval) beside share of {many} (light colour), by tier; value is {what_of(study)}.",
         f"Paired bars for {len(frame)} tiers; tier {top['tier'][0]} holds {form.share(top['value_share'])} of the value.",
         draw,
         frame,
@@ -58,9 +62,11 @@ def tiers_chart(found: Valuation, base: Base, form: Format, what: str) -> Chart:
     )
 
 
-def invest_chart(found: Valuation, base: Base, form: Format, level: float, revenue: bool = False) -> Chart:
+def invest_chart(study: Study) -> Chart | Absent:
     """The most that keeping a customer may cost, by tier."""
-    frame = found.tiers
+    if not study.fit.seen:
+        return _NOT_SEEN
+    frame, one, form = study.found.tiers, study.base.words.one, study.context.form
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
@@ -87,13 +93,12 @@ def invest_chart(found: Valuation, base: Base, form: Format, level: float, reven
         ax.xaxis.grid(visible=True)
         ax.spines[["left", "bottom"]].set_visible(False)
 
-    one = base.words.one
     # Of revenue, only the margin may be spent.
-    most = "its margin" if revenue else "it"
+    most, of = ("its margin", ", in revenue") if study.fit.revenue else ("it", "")
     return Chart(
         f"Value at risk per {one}: what a {one} of the tier would be worth if certainly still active, less what they are worth as "
-        f"things stand{', in revenue' if revenue else ''}. A measure that costs more than {most} per {one} cannot pay, even if it always "
-        f"worked; one that works for 1 in 10 may cost a tenth. Bars are {form.share(level)} intervals.",
+        f"things stand{of}. A measure that costs more than {most} per {one} cannot pay, even if it always "
+        f"worked; one that works for 1 in 10 may cost a tenth. Bars are {form.share(study.params.level)} intervals.",
         f"Dots with intervals of the value at risk per {one}, for {len(frame)} tiers.",
         draw,
         frame[["tier", "customers", "alive", "risk", "risk_low", "risk_high"]],
@@ -101,9 +106,12 @@ def invest_chart(found: Valuation, base: Base, form: Format, level: float, reven
     )
 
 
-def calibration_chart(found: Backtest, base: Base, form: Format, level: float) -> Chart:
+def calibration_chart(study: Study) -> Chart | Absent:
     """Purchases in the holdout period by earlier frequency, seen and forecast."""
-    frame, best, words = found.calibration, found.best, base.words
+    found, words, form = study.fit.tested, study.base.words, study.context.form
+    if found is None:
+        return Absent(study.fit.untested)
+    frame, best, split = found.calibration, found.best, form.day(found.split)
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
@@ -120,14 +128,15 @@ def calibration_chart(found: Backtest, base: Base, form: Format, level: float) -
         ax.set_xticks(x, list(frame["label"]))
         ax.set_xlim(-0.3, x[-1] + 1.9)
         ax.set_ylim(0, 1.08 * top)
-        ax.set_xlabel(f"repeat {words.deeds} before {form.day(found.split)}")
+        ax.set_xlabel(f"repeat {words.deeds} before {split}")
         ax.set_ylabel(f"{words.deeds} after it, mean")
         ax.yaxis.grid(visible=True)
         ax.spines["left"].set_visible(False)
 
     return Chart(
-        f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {form.day(found.split)}, by repeat {words.deeds} "
-        f"before: seen (dots, with {form.share(level)} interval), forecast by {label_of(best)} (line) and by two simple rules (dashed).",
+        f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {split}, by repeat {words.deeds} "
+        f"before: seen (dots, with {form.share(study.params.level)} interval), forecast by {label_of(best)} (line) and by two simple "
+        "rules (dashed).",
         f"A line of forecasts against dots of what was seen, for {len(frame)} groups of {words.many} by earlier {words.deeds}.",
         draw,
         frame,
@@ -144,13 +153,15 @@ def _label_ends(ax: Axes, ends: dict[str, tuple[float, str]], x: float, top: flo
         last = place
 
 
-def track_chart(found: Backtest, base: Base, form: Format, level: float) -> Chart:
+def track_chart(study: Study) -> Chart | Absent:
     """Repeat purchases per period and in all, seen and expected."""
+    found, base, form = study.fit.tested, study.base, study.context.form
+    if found is None:
+        return Absent(study.fit.untested)
     frame, words = found.track, base.words
     yearly = words is ROUNDS
-    span = frame["end"].to_numpy()
-    days = [_date_of(base, value, yearly) for value in span]
-    split = _date_of(base, _end_of(base, found), yearly)
+    known = float(found.split.year - base.first.year) if yearly else (found.split - base.first).days / 7
+    split, *days = [_date_of(base.first, value, yearly) for value in (known, *frame["end"])]
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
@@ -170,14 +181,21 @@ def track_chart(found: Backtest, base: Base, form: Format, level: float) -> Char
             ax.spines["left"].set_visible(False)
             _date_axis(ax, form, yearly)
         left.annotate(
-            "forecast from here", (split, 0.98), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-            color=color("second"), fontsize=9, va="top",
-        )  # fmt: skip
+            "forecast from here",
+            (split, 0.98),
+            (4, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color=color("second"),
+            fontsize=9,
+            va="top",
+        )
 
     return Chart(
         f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: seen (dark line) and expected by "
-        f"{label_of(found.best)} from nothing but when they came (blue, with {form.share(level)} band). Right of the dashed line "
-        "the model had not seen what came; left of it the band is wide for a model that was fitted to it. The models know no seasons.",
+        f"{label_of(found.best)} from nothing but when they came (blue, with {form.share(study.params.level)} band). Right of the "
+        "dashed line the model had not seen what came; left of it the band is wide for a model that was fitted to it. The "
+        "models know no seasons.",
         f"Two panels with seen and expected repeat {words.deeds} over time, per {words.period} and cumulative, with bands.",
         draw,
         frame,
@@ -185,19 +203,11 @@ def track_chart(found: Backtest, base: Base, form: Format, level: float) -> Char
     )
 
 
-def _end_of(base: Base, found: Backtest) -> float:
-    if base.words is ROUNDS:
-        return float(found.split.year - base.first.year)
-    return (found.split - base.first).days / 7
-
-
-def _date_of(base: Base, value: float, yearly: bool) -> float:
+def _date_of(first: dt.date, value: float, yearly: bool) -> float:
     """Place on a date axis."""
     from matplotlib.dates import date2num
 
-    if yearly:
-        return float(base.first.year + value)
-    return float(date2num(base.first)) + 7 * value
+    return float(first.year + value) if yearly else float(date2num(first)) + 7 * value
 
 
 def _date_axis(ax: Axes, form: Format, yearly: bool) -> None:
@@ -212,9 +222,12 @@ def _date_axis(ax: Axes, form: Format, yearly: bool) -> None:
     ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
 
 
-def maps_chart(model: BuyTillYouDie, base: Base, summary: pd.DataFrame, ahead: int, form: Format, level: float) -> Chart:
+def maps_chart(study: Study) -> Chart | Absent:
     """P(alive) and expected purchases over time since the last purchase and frequency."""
-    words = base.words
+    if not study.fit.seen:
+        return _NOT_SEEN
+    base, words, form, level = study.base, study.base.words, study.context.form, study.params.level
+    model, summary, ahead = study.fit.purchases, study.fit.summary, study.found.ahead
     # At least one period, or there is nobody to speak of: half of the customers may have come in the last one.
     age = max(float(np.floor(summary[base.age].median())), 1.0)
     most = max(int(summary.loc[summary[base.age] >= age, "frequency"].quantile(0.98)), 4)
@@ -271,10 +284,12 @@ def maps_chart(model: BuyTillYouDie, base: Base, summary: pd.DataFrame, ahead: i
     )
 
 
-def spend_chart(spend: GammaGamma, summary: pd.DataFrame, form: Format, level: float, words_deed: str) -> Chart:
+def spend_chart(study: Study) -> Chart:
     """Mean repeat spend of customers, seen and as the model has it."""
     from scipy import stats
 
+    spend, summary, deed = study.fit.spend, study.fit.summary, study.base.words.deed
+    form, level = study.context.form, study.params.level
     known = summary[(summary["frequency"] > 0) & (summary["monetary_value"] > 0)]
     money = known["monetary_value"].to_numpy(float)
     top = float(np.quantile(money, 0.98)) * 1.02
@@ -301,9 +316,9 @@ def spend_chart(spend: GammaGamma, summary: pd.DataFrame, form: Format, level: f
         ax.spines["left"].set_visible(False)
 
     return Chart(
-        f"Mean spend per repeat {words_deed} of those who came again: how many have it (bars), and how many Gamma-Gamma expects (line, "
+        f"Mean spend per repeat {deed} of those who came again: how many have it (bars), and how many Gamma-Gamma expects (line, "
         f"with the {form.share(level)} range of chance). The largest 2 % are off the picture.",
-        f"Bars of the number of people by mean spend per repeat {words_deed}, with the curve of the model.",
+        f"Bars of the number of people by mean spend per repeat {deed}, with the curve of the model.",
         draw,
         frame,
         (8, 2.6),

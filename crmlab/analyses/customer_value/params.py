@@ -8,12 +8,12 @@ from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
+from crmlab.page.params import Day, declared, param
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.btyd import BuyTillYouDie
-from crmlab.page.params import Day, declared, param
 
-__all__ = ["MODELS", "NAMES", "Params"]
+__all__ = ["MODELS", "NAMES", "Params", "name_of"]
 
 
 MODELS: dict[str, type[BuyTillYouDie]] = {"bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD, "bg_bb": BGBB}
@@ -45,3 +45,8 @@ class Params:
     level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="groups of the calibration have at least so many customers", ge=1, unit="customers")
     seed: int = param(default=0, help="of the posterior draws", ge=0)
+
+
+def name_of(model: BuyTillYouDie) -> str:
+    """Name of a model for people."""
+    return next(NAMES[name] for name, kind in MODELS.items() if type(model) is kind)

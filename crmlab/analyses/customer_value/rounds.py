@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["arrivals", "last_round", "repeats", "round_repeats", "round_summary"]
+__all__ = ["arrivals", "last_round", "repeats", "round_repeats", "round_summary", "whole_year"]
 
 
 def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> int:
@@ -46,6 +46,11 @@ def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = 
     table = as_orders(orders)
     _, end = history(table, as_of)
     _, last = history(between(table, None, end))
+    return whole_year(end, last)
+
+
+def whole_year(end: dt.date, last: dt.date) -> int:
+    """Return the last whole year of a history that ends on a day, with its last order on ``last``; see :func:`last_round`."""
     whole = end.month == 12 and (end.day == 31 or end == last)
     return end.year if whole else end.year - 1
 

@@ -1,4 +1,4 @@
-"""Tables and charts of customer value."""
+"""Tables of customer value."""
 
 from __future__ import annotations
 
@@ -7,26 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value.backtesting import Backtest, label_of
-from crmlab.analyses.customer_value.base import Base
-from crmlab.analyses.customer_value.params import NAMES
-from crmlab.analyses.customer_value.tiers import Valuation
+from crmlab.analyses.customer_value.backtesting import label_of
+from crmlab.analyses.customer_value.params import name_of
+from crmlab.analyses.customer_value.words import what_of
 from crmlab.models.intervals import normal_quantile
-from crmlab.page.format import Format
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from crmlab.models.btyd.btyd import BuyTillYouDie
-    from crmlab.models.btyd.gamma_gamma import GammaGamma
+    from crmlab.analyses.customer_value.study import Study
 
-__all__ = ["models_table", "name_of", "parameters_table", "scores_table", "tiers_table"]
+__all__ = ["models_table", "parameters_table", "scores_table", "tiers_table"]
 
 
-def tiers_table(
-    found: Valuation, base: Base, form: Format, level: float, what: str, seen: bool, revenue: bool = False
-) -> Table:
+def tiers_table(study: Study) -> Table:
     """Value, customers and, where drop-out is seen, P(alive) and what it pays to invest, by tier."""
-    words = base.words
+    found, words, form = study.found, study.base.words, study.context.form
     columns = {
         "tier": Column("Tier"),
         "customers": Column(words.many.capitalize(), "count"),
@@ -37,20 +33,22 @@ def tiers_table(
             f"{words.deeds.capitalize()} in {words.span(found.ahead)}", "number", "purchases_low", "purchases_high"
         ),
     }
-    if seen:
+    if study.fit.seen:
         columns["alive"] = Column("P(alive)", "share", "alive_low", "alive_high")
-        at_risk = "Revenue at risk" if revenue else "At most to invest"
+        at_risk = "Revenue at risk" if study.fit.revenue else "At most to invest"
         columns["risk"] = Column(f"{at_risk} per {words.one}", "amount", "risk_low", "risk_high")
     caption = (
-        f"Tiers by value, {what}. Small figures are {form.share(level)} intervals: of the tier's value with chance, of all that is "
-        f"per {words.one} of the mean."
+        f"Tiers by value, {what_of(study)}. Small figures are {form.share(study.params.level)} intervals: of the tier's value with chance, "
+        f"of all that is per {words.one} of the mean."
     )
     return Table(caption, found.tiers, columns, form)
 
 
-def scores_table(found: Backtest, base: Base, form: Format, level: float) -> Table:
+def scores_table(study: Study) -> Table | Absent:
     """The holdout score card: models and simple rules side by side."""
-    words = base.words
+    found, words, form, level = study.fit.tested, study.base.words, study.context.form, study.params.level
+    if found is None:
+        return Absent(study.fit.untested)
     frame = found.scores.assign(label=[label_of(str(name)) for name in found.scores["name"]])
     columns = {
         "label": Column("Forecast by"),
@@ -71,8 +69,11 @@ def scores_table(found: Backtest, base: Base, form: Format, level: float) -> Tab
     return Table(caption, frame, columns, form)
 
 
-def models_table(found: Backtest, form: Format, level: float) -> Table:
+def models_table(study: Study) -> Table | Absent:
     """Why the model was chosen."""
+    found, form = study.fit.tested, study.context.form
+    if found is None:
+        return Absent(study.fit.untested)
     frame = found.ranking.drop(columns="model").reset_index()
     frame["label"] = [label_of(str(name)) for name in frame["model_name"]]
     frame["chosen"] = ["chosen" if name == found.best else "" for name in frame["model_name"]]
@@ -90,13 +91,15 @@ def models_table(found: Backtest, form: Format, level: float) -> Table:
     }
     caption = (
         "How the models compare: the log-likelihood of what each customer did in the holdout period (higher is better; with "
-        f"{form.share(level)} interval of the difference), and AIC on the history before it (lower is better)."
+        f"{form.share(study.params.level)} interval of the difference), and AIC on the history before it (lower is better)."
     )
     return Table(caption, frame, columns, form)
 
 
-def parameters_table(purchases: BuyTillYouDie, spend: GammaGamma, form: Format, level: float) -> Table:
+def parameters_table(study: Study) -> Table:
     """Estimates with intervals of the models used."""
+    purchases, spend = study.fit.purchases, study.fit.spend
+    form, level = study.context.form, study.params.level
     z = normal_quantile(level)
     rows = []
     for model, name in ((purchases, name_of(purchases)), (spend, "Gamma-Gamma")):
@@ -111,9 +114,3 @@ def parameters_table(purchases: BuyTillYouDie, spend: GammaGamma, form: Format, 
     missing = purchases.standard_errors_reason_ or spend.standard_errors_reason_
     caption = f"Estimates on the whole history, with {form.share(level)} intervals from the standard errors."
     return Table(f"{caption} {missing}" if missing else caption, pd.DataFrame(rows), columns, form)
-
-
-def name_of(model: BuyTillYouDie) -> str:
-    """Name of a model for people."""
-    names = {"BGNBD": "bg_nbd", "MBGNBD": "mbg_nbd", "ParetoNBD": "pareto_nbd", "BGBB": "bg_bb"}
-    return NAMES[names[type(model).__name__]]

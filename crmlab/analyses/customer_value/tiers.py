@@ -27,7 +27,7 @@ TIER_WORDS = {"A": "top 10 %", "B": "next 20 %", "C": "next 30 %", "D": "the res
 _FURTHEST = 20  # years; a purchase expected later is not dated
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Valuation:
     """What a customer base is worth.
 
@@ -138,7 +138,7 @@ def value_customers(
     seen = purchases.expected_total(summary, float(ahead), level=level, interval="outcome")
     sums.loc["purchases"] = seen.to_numpy()
     sums.loc["total_ahead"] = model.total(summary, float(ahead), level=level, interval="outcome").to_numpy()
-    return Valuation(model, horizon, ahead, customers, sums, _tier_table(tier, sums))
+    return Valuation(model=model, horizon=horizon, ahead=ahead, customers=customers, sums=sums, tiers=_tier_table(tier, sums))
 
 
 def tier_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]:

@@ -5,58 +5,42 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.customer_value import tables as views
 from crmlab.analyses.customer_value.backtesting import RULES, Backtest, label_of
-from crmlab.analyses.customer_value.base import Base
-from crmlab.analyses.customer_value.tiers import TIERS, Valuation
-from crmlab.history.words import ROUNDS
-from crmlab.models.btyd.customer_value import CustomerValue
+from crmlab.analyses.customer_value.params import NAMES, name_of
+from crmlab.analyses.customer_value.tiers import TIERS
+from crmlab.history.words import ROUNDS, Words
 from crmlab.models.btyd.fitting import NO_DROPOUT
-from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from crmlab.analyses.customer_value.params import Params
-    from crmlab.models.btyd.btyd import BuyTillYouDie
+    from crmlab.analyses.customer_value.study import Modelled, Study
+    from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.page.format import Format
 
-__all__ = ["DEPENDENT", "UNKNOWN", "absent_of", "findings_of", "limits_of", "method_of", "metrics_of", "warnings_of", "what_of"]
+__all__ = ["DEPENDENT", "TITLE", "findings", "limits", "method", "metrics", "warnings", "what_of"]
 
-
-UNKNOWN = ("revenue", "loss")  # sources of a margin that is none
+TITLE = "What our customers are worth, and what it pays to invest in them"
 DEPENDENT = 0.3  # correlation of frequency and spend from which the page warns
 
 
-def what_of(model: CustomerValue, found: Valuation, base: Base, form: Format, source: str) -> str:
+def what_of(study: Study) -> str:
     """What value is: of what, over how long, at which discount."""
-    kind = "revenue" if source in UNKNOWN else f"gross margin ({form.share(model.margin)} of spend)"
-    span = "without end" if math.isinf(found.horizon) else f"over {base.words.span(found.horizon)}"
+    model, form, horizon = study.fit.model, study.context.form, study.found.horizon
+    kind = "revenue" if study.fit.revenue else f"gross margin ({form.share(model.margin)} of spend)"
+    span = "without end" if math.isinf(horizon) else f"over {study.base.words.span(horizon)}"
     return f"expected {kind} {span}, discounted at {form.share(model.rate)} a year"
 
 
-def absent_of(seen: bool, why: str) -> dict[str, str]:
-    """Parts of the page that these data do not allow, and why."""
-    out: dict[str, str] = {}
-    if not seen:
-        out |= dict.fromkeys(("invest", "maps"), "Drop-out cannot be seen yet, so nobody's value can be said to be at risk.")
-    if why:
-        out |= dict.fromkeys(("scores", "models", "calibration", "track"), why)
-    return out
-
-
-def findings_of(
-    found: Valuation, tested: Backtest | None, base: Base, form: Format, level: float, seen: bool, source: str
-) -> Findings:
+def findings(study: Study) -> Findings:
     """At most three findings, each with its interval and the metric it shows."""
-    words, sums = base.words, found.sums
-    at = form.share(level)
-    money = "revenue" if source in UNKNOWN else "margin"
+    fit, found, words, form = study.fit, study.found, study.base.words, study.context.form
+    tested, sums = fit.tested, found.sums
+    at = form.share(study.params.level)
+    money = "revenue" if fit.revenue else "margin"
     total, near, top = sums.loc["total"], sums.loc["total_ahead"], sums.loc["top_share"]
-    if seen:
+    if fit.seen:
         text = f"is what today's {form.count(len(found.customers))} {words.many} will still bring in discounted {money}; {form.money(near['value'])} of it in the next {words.span(found.ahead)}."
     else:
         text = (
@@ -74,9 +58,9 @@ def findings_of(
             "value_share_top_tenth",
         ),
     ]
-    if seen:
+    if fit.seen:
         risk = sums.loc["risk_A"]
-        if source in UNKNOWN:
+        if fit.revenue:
             keeping = (
                 f"of revenue per {words.one} of tier A is at risk, on average: keeping one may cost at most the margin in it."
             )
@@ -85,7 +69,7 @@ def findings_of(
         result.append(
             Finding(
                 form.amount(risk["value"]),
-                f"{keeping}",
+                keeping,
                 f"{form.interval(risk['low'], risk['high'], 'amount')}, at {at}",
                 "value_at_risk_A",
             )
@@ -103,92 +87,46 @@ def findings_of(
     return Findings(result)
 
 
-def metrics_of(found: Valuation, tested: Backtest | None, level: float, currency: str, seen: bool) -> dict[str, Estimate]:
+def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
+    found, tested, level, currency = study.found, study.fit.tested, study.params.level, study.context.form.currency
 
     def estimate(name: str, unit: str) -> Estimate:
         row = found.sums.loc[name]
         return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), level, unit)
 
-    metrics = {
+    out = {
         "customers": Estimate(float(len(found.customers)), unit="customers"),
         "value_total": estimate("total", currency),
         "value_within_horizon": estimate("total_ahead", currency),
         "value_share_top_tenth": estimate("top_share", "share"),
         "expected_purchases": estimate("purchases", "purchases"),
     }
-    if seen:
-        metrics["customers_alive"] = estimate("alive", "customers")
+    if study.fit.seen:
+        out["customers_alive"] = estimate("alive", "customers")
     for name in TIERS:
         if f"value_{name}" in found.sums.index:
-            metrics[f"value_tier_{name}"] = estimate(f"value_{name}", currency)
-            if seen:
-                metrics[f"value_at_risk_{name}"] = estimate(f"risk_{name}", currency)
+            out[f"value_tier_{name}"] = estimate(f"value_{name}", currency)
+            if study.fit.seen:
+                out[f"value_at_risk_{name}"] = estimate(f"risk_{name}", currency)
     if tested is not None:
         row = tested.of(tested.best)
         for name in ("bias", "gini", "covered"):
-            metrics[f"holdout_{name}"] = Estimate(
+            out[f"holdout_{name}"] = Estimate(
                 float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]), level, "share"
             )
-    return metrics
+    return out
 
 
-def warnings_of(
-    model: CustomerValue,
-    found: Valuation,
-    tested: Backtest | None,
-    why: str,
-    base: Base,
-    form: Format,
-    source: str,
-    level: float,
-    cap: float | None,
-) -> tuple[str, ...]:
+def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    words, purchases = base.words, model.purchases
-    assert purchases is not None
-    out = []
-    if purchases.boundary_ == NO_DROPOUT:
+    fit, form = study.fit, study.context.form
+    out = [*_boundary(study), *_money(fit.source), *_unfinished(study), *_checked(study)]
+    if fit.cap is not None:
         out.append(
-            f"Drop-out cannot be seen yet ({purchases.boundary_}): the estimates are on the boundary, have no standard errors, and take every {words.one} for active. "
-            f"P(alive) and value at risk would mean nothing and are left out; value is given for {words.span(found.ahead)} only."
+            f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(fit.cap)} was taken as that, so value is on the low side."
         )
-    elif purchases.boundary_ is not None:
-        out.append(
-            f"The estimates are on the boundary ({purchases.boundary_}): they have no standard errors, and what they say of differences between {words.many} rests on few {words.many} or a short history."
-        )
-    if source == "revenue":
-        out.append("No costs are known, so value is revenue. Give margin=0.3, say, to see profit, and what it pays to invest.")
-    if source == "loss":
-        out.append(
-            "By their unit costs, products cost more than what they were sold for brought in. "
-            "No value can be made of that, so value is revenue. "
-            "Check the costs, or give margin=0.3, say."
-        )
-    last = base.known
-    if base.words is ROUNDS and last.year == base.end.year and last < base.end.replace(day=24):
-        out.append(
-            f"The last {words.deed} is of {form.day(last)}: if the year has more to come, its {words.deeds} are counted too low here. "
-            "Give as_of, the last day of the year before, to leave it out."
-        )
-    if tested is None:
-        out.append(f"{why} So nothing was checked.")
-    else:
-        row = tested.of(tested.best)
-        # What is seen is a whole number, and the interval is shown in whole numbers.
-        if not row["forecast_low"] - 0.5 < row["seen"] < row["forecast_high"] + 0.5:
-            ends = form.interval(row["forecast_low"], row["forecast_high"], "number")
-            side = "more" if row["seen"] > row["forecast_high"] else "fewer"
-            out.append(
-                f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(level)} interval of {ends}: the intervals on this page leave out what made it miss, such as seasons and campaigns."
-            )
-        out += _beaten(tested, base, form)
-        out += [f"{label_of(name)} was not fitted: {reason}" for name, reason in tested.failed.items()]
-    if cap is not None:
-        out.append(
-            f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(cap)} was taken as that, so value is on the low side."
-        )
-    correlation = getattr(model.spend_, "correlation_", 0.0)
+    correlation = fit.spend.correlation_
     if abs(correlation) >= DEPENDENT:
         out.append(
             f"Those who come more often spend {'more' if correlation > 0 else 'less'} each time (correlation {form.number(correlation)}), which the model of spend takes to be unrelated: values at the ends of the list are off."
@@ -196,40 +134,97 @@ def warnings_of(
     return tuple(out)
 
 
-def _beaten(tested: Backtest, base: Base, form: Format) -> list[str]:
-    """Where a simple rule did at least as well as the model, it is said."""
-    model, one = tested.of(tested.best), base.words.one
+def _boundary(study: Study) -> list[str]:
+    """Estimates on the boundary."""
+    boundary, words = study.fit.purchases.boundary_, study.base.words
+    if boundary is None:
+        return []
+    if boundary == NO_DROPOUT:
+        return [
+            f"Drop-out cannot be seen yet ({boundary}): the estimates are on the boundary, have no standard errors, and take every {words.one} for active. "
+            f"P(alive) and value at risk would mean nothing and are left out; value is given for {words.span(study.found.ahead)} only."
+        ]
+    return [
+        f"The estimates are on the boundary ({boundary}): they have no standard errors, and what they say of differences between {words.many} rests on few {words.many} or a short history."
+    ]
+
+
+def _money(source: str) -> list[str]:
+    """A margin that is not known."""
+    if source == "revenue":
+        return ["No costs are known, so value is revenue. Give margin=0.3, say, to see profit, and what it pays to invest."]
+    if source == "loss":
+        return [
+            "By their unit costs, products cost more than what they were sold for brought in. "
+            "No value can be made of that, so value is revenue. "
+            "Check the costs, or give margin=0.3, say."
+        ]
+    return []
+
+
+def _unfinished(study: Study) -> list[str]:
+    """A round that may have more to come."""
+    base, last = study.base, study.base.known
+    if base.words is not ROUNDS or last.year != base.end.year or last >= base.end.replace(day=24):
+        return []
+    return [
+        f"The last {base.words.deed} is of {study.context.form.day(last)}: if the year has more to come, its {base.words.deeds} are counted too low here. "
+        "Give as_of, the last day of the year before, to leave it out."
+    ]
+
+
+def _checked(study: Study) -> list[str]:
+    """What the holdout period says against the forecast."""
+    tested, words, form = study.fit.tested, study.base.words, study.context.form
+    if tested is None:
+        return [f"{study.fit.untested} So nothing was checked."]
     out = []
-    for rule, words in RULES.items():
+    row = tested.of(tested.best)
+    # What is seen is a whole number, and the interval is shown in whole numbers.
+    if not row["forecast_low"] - 0.5 < row["seen"] < row["forecast_high"] + 0.5:
+        ends = form.interval(row["forecast_low"], row["forecast_high"], "number")
+        side = "more" if row["seen"] > row["forecast_high"] else "fewer"
+        out.append(
+            f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(study.params.level)} interval of {ends}: the intervals on this page leave out what made it miss, such as seasons and campaigns."
+        )
+    out += _beaten(tested, words, form)
+    return out + [f"{label_of(name)} was not fitted: {reason}" for name, reason in tested.failed.items()]
+
+
+def _beaten(tested: Backtest, words: Words, form: Format) -> list[str]:
+    """Where a simple rule did at least as well as the model, it is said."""
+    model = tested.of(tested.best)
+    out = []
+    for rule, name in RULES.items():
         row = tested.of(rule)
         better = []
         if row["error"] < model["error"] - 1e-6:
             better.append(
-                f"its error was {form.number(row['error'])} {base.words.deeds} per {one}, the model's {form.number(model['error'])}"
+                f"its error was {form.number(row['error'])} {words.deeds} per {words.one}, the model's {form.number(model['error'])}"
             )
         if row["gini"] > model["gini"] + 1e-6:
             better.append(
-                f"it ranked {base.words.many} by spend better (Gini {form.number(row['gini'])} against {form.number(model['gini'])}, {form.interval(model['gini_low'], model['gini_high'])})"
+                f"it ranked {words.many} by spend better (Gini {form.number(row['gini'])} against {form.number(model['gini'])}, {form.interval(model['gini_low'], model['gini_high'])})"
             )
         if better:
-            out.append(f"The simple rule “{words}” did better than the model in the holdout period: {' and '.join(better)}.")
+            out.append(f"The simple rule “{name}” did better than the model in the holdout period: {' and '.join(better)}.")
     return out
 
 
-def limits_of(found: Valuation, base: Base, summary: pd.DataFrame, form: Format) -> tuple[str, ...]:
+def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
-    words, purchases = base.words, found.model.purchases
+    found, summary, words, form = study.found, study.fit.summary, study.base.words, study.context.form
     endless = math.isinf(found.horizon)
     out = [
         f"Only today's {words.many} are valued, at the pace and spend of their own past; no {words.one} to come, no season, no campaign is in it.",
     ]
-    if base.words is not ROUNDS:
+    if words is not ROUNDS:
         out.append(f"A {words.one} from before the history counts as new when first seen in it.")
     if endless:
         out.append(
             f"Value at risk says what certainty about a {words.one} would be worth. It does not say that anything keeps them: test that."
         )
-    if endless and type(purchases).__name__ == "BGNBD":
+    if endless and name_of(study.fit.purchases) == NAMES["bg_nbd"]:
         out.append(f"BG/NBD takes everybody with a single {words.deed} for active, so none of their value counts as at risk.")
     back = -float(summary["returned"].sum()) if "returned" in summary else 0.0
     if back > 0:
@@ -242,34 +237,32 @@ def limits_of(found: Valuation, base: Base, summary: pd.DataFrame, form: Format)
     return tuple(out)
 
 
-def method_of(
-    model: CustomerValue, tested: Backtest | None, base: Base, params: Params, source: str, covered: float, form: Format
-) -> Method:
+def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
-    words, purchases, spend = base.words, model.purchases, model.spend_
-    assert purchases is not None
-    name = views.name_of(purchases)
+    fit, params, words, form = study.fit, study.params, study.base.words, study.context.form
+    purchases, spend, margin = fit.purchases, fit.spend, form.share(fit.model.margin)
+    name = name_of(purchases)
     if params.model:
         chosen = "as asked"
-    elif len(base.models) == 1:
+    elif len(study.base.models) == 1:
         chosen = f"the model of what may be done once in every {words.period}"
     else:
-        chosen = "chosen by the holdout period" if tested is not None else "chosen by AIC"
+        chosen = "chosen by the holdout period" if fit.tested is not None else "chosen by AIC"
     points = [
         f"Purchases: {name}, {chosen}, by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
         f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {form.number(spend.correlation_)} ({_correlation_interval(spend, form, params.level)}). "
-        f"{form.count(model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, and are valued at the spend of somebody of whom nothing is known.",
+        f"{form.count(fit.model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, and are valued at the spend of somebody of whom nothing is known.",
         f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). "
         "Sums carry both models' uncertainty and chance; each single value in the list is an interval of what that one will bring.",
         f"Discounting: {form.share(params.rate)} a year, continuously, δ = ln(1 + rate) / {_units(words.unit)} per {words.period}.",
         {
-            "given": f"Gross margin: {form.share(model.margin)}, as given.",
-            "costs": f"Gross margin: {form.share(model.margin)}, from the unit costs of products with {form.share(covered)} of revenue.",
+            "given": f"Gross margin: {margin}, as given.",
+            "costs": f"Gross margin: {margin}, from the unit costs of products with {form.share(fit.covered)} of revenue.",
             "revenue": "Gross margin: not known; value is revenue.",
             "loss": "Gross margin: not above 0 by the unit costs of what was sold; value is revenue.",
-        }[source],
+        }[fit.source],
         f"Tiers: {words.many} by value, cut at the top 10, 30 and 60 %; equal values are in one tier.",
-        _checked(purchases, spend, name),
+        _cross_checked(fit),
     ]
     once = words.period if words is ROUNDS else "day"
     return Method(
@@ -297,10 +290,10 @@ def _correlation_interval(spend: GammaGamma, form: Format, level: float) -> str:
     return form.interval(math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
 
 
-def _checked(purchases: BuyTillYouDie, spend: GammaGamma, name: str) -> str:
+def _cross_checked(fit: Modelled) -> str:
     """What the lifetimes package says of the same customers."""
     parts = []
-    for model, label in ((purchases, name), (spend, "Gamma-Gamma")):
+    for model, label in ((fit.purchases, name_of(fit.purchases)), (fit.spend, "Gamma-Gamma")):
         found = cross_check(model)
         if "parameters" in found:
             gap = found["parameters"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 from dataclasses import replace
@@ -18,11 +19,12 @@ from crmlab.analyses.customer_value import base as value_base
 from crmlab.analyses.customer_value import study
 from crmlab.analyses.customer_value import tiers as value_tiers
 from crmlab.analyses.customer_value.backtesting import calibration, simple_rules
-from crmlab.analyses.customer_value.study import margin_of
 from crmlab.data.shop.donors import make_donors
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import ModelError, ParameterError
 from crmlab.history import context as common
+from crmlab.history import customer_summary, holdout_summary
+from crmlab.history.past import History
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue, Worth
 from crmlab.models.btyd.gamma_gamma import GammaGamma
@@ -105,6 +107,46 @@ def test_track_counts_every_repeat_purchase(result, data):
     assert track["seen"].sum() == held["frequency"].sum() + held["holdout_purchases"].sum()
     assert (np.diff(track["end"]) > 0).all()
     assert len(track) == 78
+
+
+def test_base_as_of_a_day_without_an_order_is_that_of_all_orders(own):
+    # Neither the last day nor the split is a day with an order.
+    rows = [
+        ("a", "2024-01-01", 5),
+        ("b", "2024-01-03", 4),
+        ("a", "2024-01-17", 7),
+        ("b", "2024-02-20", 6),
+        ("a", "2024-04-30", 9),
+    ]
+    data = own(rows)
+    base = value_base.base_of(data, "2024-02-22")
+    for found, day in ((base.summary(), "2024-02-22"), (base.held(4), "2024-01-25")):
+        reduced = customer_summary(data.orders, day, unit="week").to_pandas().sort_values("customer_id", ignore_index=True)
+        pd.testing.assert_frame_equal(found[reduced.columns], reduced, check_exact=True)
+    came = holdout_summary(data.orders, "2024-01-25", "2024-02-22", unit="week").to_pandas().sort_values("customer_id")
+    columns = ["holdout_purchases", "holdout_spend", "horizon"]
+    assert base.held(4)[columns].to_numpy().tolist() == came[columns].to_numpy().tolist() == [[0, 0, 4], [1, 6, 4]]
+    arrived, seen = base.track(4)
+    assert arrived["customers"].sum() == 2
+    assert seen["seen"].tolist() == [0, 0, 1, 0, 0, 0, 0]
+    assert base.data.orders["ordered_at"].max().execute() == pd.Timestamp("2024-02-20")
+
+
+def test_base_of_a_history_is_that_of_its_day(data):
+    past = History(data, "1998-03-31")
+    assert value_base.base_of(past).history is past
+    assert value_base.base_of(past, "1998-03-31").history is past
+    assert value_base.base_of(past, "1997-12-31").end == dt.date(1997, 12, 31)
+
+
+def test_others_get_the_models_of_the_page(data, result):
+    worked = study.study(History(data), analysis.Params(horizon=52))
+    base, model, summary, source, horizon, cap = analysis.model_of(data, History(data).as_of)
+    assert (source, horizon, cap) == ("revenue", math.inf, None)
+    assert base.end == worked.context.as_of == result.context.as_of
+    pd.testing.assert_frame_equal(summary, worked.fit.summary)
+    assert model.fitted_models()[0].params_ == worked.fit.purchases.params_
+    assert model.fitted_models()[1].params_ == worked.fit.spend.params_
 
 
 @pytest.mark.proof
@@ -275,16 +317,16 @@ def test_shop_without_seasons_is_forecast_and_valued_rightly(own):
 def test_margin_comes_from_costs_or_is_given(data):
     shop = crmlab.open_dataset("shop")
     base = value_base.base_of(shop)
-    margin, source, covered = margin_of(shop, base, analysis.Params())
+    margin, source, covered = base.margin()
     assert source == "costs" and 0.3 < margin < 0.7 and covered == 1.0
-    assert margin_of(shop, base, analysis.Params(margin=0.25)) == (0.25, "given", 1.0)
-    assert margin_of(data, value_base.base_of(data), analysis.Params()) == (1.0, "revenue", 0.0)
+    assert base.margin(0.25) == (0.25, "given", 1.0)
+    assert value_base.base_of(data).margin() == (1.0, "revenue", 0.0)
 
 
 def test_costs_above_prices_are_not_called_unknown(monkeypatch):
     shop = crmlab.open_dataset("shop")
     monkeypatch.setattr(common, "gross_margin", lambda *_: (-0.2, 1.0))
-    assert margin_of(shop, value_base.base_of(shop), analysis.Params()) == (1.0, "loss", 1.0)
+    assert value_base.base_of(shop).margin() == (1.0, "loss", 1.0)
     found = analysis.run(shop, analysis.Params(as_of="2024-12-31", model="bg_nbd"))
     assert any(warning.startswith("By their unit costs") for warning in found.warnings)
     assert not any("No costs are known" in warning for warning in found.warnings)
