@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.campaigns.design.tables import names_of, points, points_between, steps
-from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.page.format import shortened
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -15,9 +14,7 @@ from crmlab.page.tokens import color
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from crmlab.analyses.campaigns.design.params import Params
-    from crmlab.analyses.campaigns.design.study import Plan
-    from crmlab.page.format import Format
+    from crmlab.analyses.campaigns.design.study import Study
 
 __all__ = ["balance_chart", "ledger_chart", "power_chart"]
 
@@ -26,9 +23,10 @@ _MOST_SHOWN = 18  # covariates in the picture of balance
 _LONGEST = 44  # letters of a label
 
 
-def ledger_chart(pulled: Pulled, form: Format, least: int) -> Chart:
+def ledger_chart(study: Study) -> Chart:
     """A waterfall from all customers to the list."""
-    frame = steps(pulled, least)
+    pulled, form = study.pulled, study.context.form
+    frame = steps(pulled, study.params.min_group)
     frame = frame[(frame["removed"] > 0) | (frame["stage"] == "start")]
     end = pd.DataFrame([{"stage": "list", "step": "On the list", "removed": 0, "left": pulled.size}])
     frame = pd.concat([frame, end], ignore_index=True)
@@ -61,12 +59,13 @@ def ledger_chart(pulled: Pulled, form: Format, least: int) -> Chart:
     )
 
 
-def power_chart(plan: Plan, form: Format, params: Params) -> Chart:
+def power_chart(study: Study) -> Chart:
     """Chance that the test shows a rise, by its size, with the rise from which it pays and the one that is expected."""
-    frame = plan.curves
-    pays = float(plan.cells["pays_from"].max())
-    expected = plan.terms.possible(plan.expected.value)
-    ends = points_between(plan.expected.low, plan.expected.high, form)
+    params, form = study.params, study.context.form
+    frame = study.curves
+    pays = float(study.cells["pays_from"].max())
+    expected = study.terms.possible(study.expected.value)
+    ends = points_between(study.expected.low, study.expected.high, form)
     span = f" ({ends})" if ends else ""
 
     def draw(figure: Figure) -> None:
@@ -74,7 +73,7 @@ def power_chart(plan: Plan, form: Format, params: Params) -> Chart:
         counts = sorted(frame["cells"].unique())
         for count in counts:
             some = frame[frame["cells"] == count]
-            planned = count == plan.several
+            planned = count == study.several
             ax.plot(
                 100 * some["effect"],
                 some["power"],
@@ -113,10 +112,10 @@ def power_chart(plan: Plan, form: Format, params: Params) -> Chart:
         ax.spines["left"].set_visible(False)
 
     return Chart(
-        f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(plan.people))} customers, at "
+        f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(study.people))} customers, at "
         f"{form.share(params.level)} confidence. Left of “pays from here” a campaign loses money.",
         f"Curves that rise with the effect; the planned test passes {form.share(params.power)} at "
-        f"{points(plan.shown, form) if plan.shown is not None else 'no effect drawn'}.",
+        f"{points(study.shown, form) if study.shown is not None else 'no effect drawn'}.",
         draw,
         frame,
         (8, 3.4),
@@ -138,13 +137,14 @@ def _free(curve: pd.DataFrame, marks: tuple[float, ...], side: int) -> int:
     return best
 
 
-def balance_chart(plan: Plan, form: Format, params: Params) -> Chart:
+def balance_chart(study: Study) -> Chart:
     """A love plot: standardised differences of each cell from its control, and how far chance alone goes."""
-    names = names_of(plan)
-    largest = plan.balance.assign(size=plan.balance["difference"].abs()).groupby("label", sort=False)["size"].max()
+    params, form = study.params, study.context.form
+    names = names_of(study)
+    largest = study.balance.assign(size=study.balance["difference"].abs()).groupby("label", sort=False)["size"].max()
     kept = largest.sort_values(ascending=False, kind="stable").head(_MOST_SHOWN).index
-    labels = [label for label in plan.balance["label"].unique() if label in set(kept)]
-    frame = plan.balance[plan.balance["label"].isin(labels)].reset_index(drop=True)
+    labels = [label for label in study.balance["label"].unique() if label in set(kept)]
+    frame = study.balance[study.balance["label"].isin(labels)].reset_index(drop=True)
     cells = list(dict.fromkeys(frame["cell_id"]))
     marks = ("o", "s", "^", "D", "v", "P", "X", "<")
 

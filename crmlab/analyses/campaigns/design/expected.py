@@ -14,13 +14,15 @@ import pandas as pd
 from crmlab.analyses.campaigns.lists import pull_list
 from crmlab.analyses.customers import Where
 from crmlab.history.customers import occasion_days
-from crmlab.history.orders import as_orders, between, history
+from crmlab.history.orders import between
+from crmlab.history.orders import history as days_of
 from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.testing.comparisons import sample_ratio
 from crmlab.models.testing.meta import pool
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
 __all__ = [
     "FEWEST",
@@ -30,6 +32,7 @@ __all__ = [
     "Expected",
     "baseline",
     "expected_effect",
+    "listable",
     "past_cells",
     "together",
 ]
@@ -41,17 +44,17 @@ FEWEST = 30  # customers from which a response is taken from the data
 _TRUST = 0.001  # p-value under which the sizes of past cells are not as they were planned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Expected:
     """A number with its interval, and where it is from; ``low`` and ``high`` are None where it was given or guessed."""
 
     value: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Baseline:
     """What people like those on the list do without a campaign.
 
@@ -71,17 +74,23 @@ class Baseline:
     sd: float
 
 
-def baseline(
-    data: Dataset, where: Where, qualify: Where, as_of: dt.date, window: int, level: float, given: float | None = None
-) -> Baseline:
+def listable(history: History) -> Dataset:
+    """The data set for :func:`~crmlab.analyses.campaigns.lists.pull_list`, which checks its day against the orders.
+
+    It is cut off, unless nobody ordered on the last day: that day would be taken for one after the history. Then the list looks at
+    its day itself.
+    """
+    return history.data if days_of(history.orders)[1] == history.as_of else history._whole
+
+
+def baseline(history: History, where: Where, qualify: Where, window: int, level: float, given: float | None = None) -> Baseline:
     """Draw the same list a window earlier, and see who of it bought since without having been contacted.
 
     Parameters
     ----------
-    data : Dataset
+    history : History
     where, qualify : str or sequence
         As of :func:`~crmlab.analyses.campaigns.lists.pull_list`.
-    as_of : date
     window : int
         Days.
     level : float
@@ -93,48 +102,50 @@ def baseline(
     Baseline
         Where fewer than 30 such customers are seen, or nobody or everybody of them bought, the response is guessed, and says so.
     """
-    first = history(data.orders)[0]
-    before = as_of - dt.timedelta(days=window)
+    before = history.as_of - dt.timedelta(days=window)
     ids: list[str] = []
-    if before > first:
-        listed = pull_list(data, where, as_of=before, qualify=qualify, contacted_within=None)
-        touched = _contacted(data, before, as_of)
+    if before > history.first:
+        listed = pull_list(listable(history), where, as_of=before, qualify=qualify, contacted_within=None)
+        touched = _contacted(history, before)
         ids = [who for who in listed.frame["customer_id"] if who not in touched]
-    spend = _spend(data, before, as_of)
+    spend = _spend(history, before)
     mine = spend.reindex(ids).dropna()
     buyers = mine if len(mine) >= 2 else spend
-    mean = float(buyers.mean()) if len(buyers) else float("nan")
-    sd = float(buyers.std(ddof=1)) if len(buyers) >= 2 else 0.0
     n, k = len(ids), len(mine)
     if given is not None:
-        share = Expected(given, None, None, "given")
+        share = Expected(value=given, source="given")
     elif n < FEWEST or not 0 < k < n:
-        share = Expected(GUESSED_BASE, None, None, "guess")
+        share = Expected(value=GUESSED_BASE, source="guess")
     else:
-        share = Expected(k / n, *wilson(k, n, level), "data")
-    return Baseline(share, n, mean, sd)
+        low, high = wilson(k, n, level)
+        share = Expected(value=k / n, low=low, high=high, source="data")
+    return Baseline(
+        share=share,
+        n=n,
+        spend=float(buyers.mean()) if len(buyers) else float("nan"),
+        sd=float(buyers.std(ddof=1)) if len(buyers) >= 2 else 0.0,
+    )
 
 
-def _spend(data: Dataset, after: dt.date, until: dt.date) -> pd.Series:
-    """What each customer with a purchase occasion spent in a time."""
-    days = occasion_days(between(as_orders(data.orders), after + dt.timedelta(days=1), until))
+def _spend(history: History, after: dt.date) -> pd.Series:
+    """What each customer with a purchase occasion has spent since a day."""
+    days = occasion_days(between(history.orders, after + dt.timedelta(days=1), None))
     some = days.filter(days["is_occasion"]).select("customer_id", "spend")
     found = some.group_by("customer_id").agg(spend=some["spend"].sum().cast("float64")).to_pyarrow().to_pandas()
     return pd.Series(found.sort_values("customer_id").set_index("customer_id")["spend"])
 
 
-def _contacted(data: Dataset, after: dt.date, until: dt.date) -> set[str]:
-    if "contacts" not in data.tables or "cells" not in data.tables:
+def _contacted(history: History, after: dt.date) -> set[str]:
+    """Who was sent something since a day."""
+    rows, cells = history.contacts, history.cells
+    if rows is None or cells is None:
         return set()
-    cells = data.cells.filter(data.cells["control_cell_id"].notnull()).select("cell_id")
-    rows = data.contacts
-    some = rows.filter((rows["contacted_at"].date() > after) & (rows["contacted_at"].date() <= until)).semi_join(
-        cells, "cell_id"
-    )
+    treated = cells.filter(cells["control_cell_id"].notnull()).select("cell_id")
+    some = rows.filter(rows["contacted_at"].date() > after).semi_join(treated, "cell_id")
     return set(some.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
 
 
-def past_cells(data: Dataset, as_of: dt.date) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def past_cells(history: History) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """What past cells brought beyond their controls: the share who bought from the contact to the end of the window.
 
     Everybody counts where they were first contacted in a campaign, whatever they did. Campaigns that are not over, and those whose
@@ -142,8 +153,7 @@ def past_cells(data: Dataset, as_of: dt.date) -> tuple[pd.DataFrame, tuple[str, 
 
     Parameters
     ----------
-    data : Dataset
-    as_of : date
+    history : History
 
     Returns
     -------
@@ -166,14 +176,18 @@ def past_cells(data: Dataset, as_of: dt.date) -> tuple[pd.DataFrame, tuple[str, 
         "spend_error",
     ]
     nothing = pd.DataFrame(columns=[*columns, "effect", "error", "cost_per_contact", "fixed_cost"])
-    if not {"cells", "contacts"} <= set(data.tables):
+    if history.cells is None or history.contacts is None:
         return nothing, ()
-    cells = data.cells.to_pyarrow().to_pandas()
+    cells = history.cells.to_pyarrow().to_pandas()
     if "closes_on" not in cells.columns:
         return nothing, ()
     closed = pd.to_datetime(cells["closes_on"]).dt.date
-    over = cells[(closed <= as_of).fillna(False) & ~closed.isna()]
-    counts = _counted(data, as_of) if len(over) else pd.DataFrame(columns=["cell_id", "n", "buyers", "first"])
+    over = cells[(closed <= history.as_of).fillna(False) & ~closed.isna()]
+    counts = (
+        _counted(history.orders, history.cells, history.contacts)
+        if len(over)
+        else pd.DataFrame(columns=["cell_id", "n", "buyers", "first"])
+    )
     about = over.merge(counts, on="cell_id", how="inner").set_index("cell_id", drop=False).sort_index()
     rows, notes = [], []
     for campaign, mine in about.groupby("campaign_id", sort=True):
@@ -223,16 +237,14 @@ def _variance(rows: pd.DataFrame) -> pd.Series:
     return ((rows["square"] - rows["spend"] ** 2 / n) / (n - 1).clip(lower=1)).clip(lower=0)
 
 
-def _counted(data: Dataset, as_of: dt.date) -> pd.DataFrame:
+def _counted(orders: ibis.Table, cells: ibis.Table, contacts: ibis.Table) -> pd.DataFrame:
     """Customers of each cell, and how many of them bought from the contact to the end of the window."""
-    cells = data.cells.select("campaign_id", "cell_id", "closes_on")
-    rows = data.contacts.inner_join(cells, "cell_id")
+    rows = contacts.inner_join(cells.select("campaign_id", "cell_id", "closes_on"), "cell_id")
     rows = rows.select("campaign_id", "cell_id", "customer_id", "closes_on", day=rows["contacted_at"].date())
-    rows = rows.filter(rows["day"] <= as_of)
     window = ibis.window(group_by=["campaign_id", "customer_id"], order_by=["day", "cell_id"])
     rows = rows.mutate(place=ibis.row_number().over(window))
     rows = rows.filter(rows["place"] == 0).drop("place")
-    days = occasion_days(between(as_orders(data.orders), None, as_of))
+    days = occasion_days(orders)
     bought = days.filter(days["is_occasion"]).select(who="customer_id", on=days["day"].cast("date"), spend="spend")
     pairs = rows.left_join(
         bought, [rows["customer_id"] == bought["who"], bought["on"] >= rows["day"], bought["on"] <= rows["closes_on"]]
@@ -274,19 +286,19 @@ def expected_effect(past: pd.DataFrame, offers: Any, base: float, level: float, 
         cells), "guess" (a tenth of ``base``). The interval is as wide as that of the next true effect among all past cells.
     """
     if given is not None:
-        return Expected(given, None, None, "given")
+        return Expected(value=given, source="given")
     same = past["offer"].isin(list(offers)).to_numpy(dtype=bool) if len(past) else np.zeros(0, dtype=bool)
     source = "offers" if same.any() else "past"
     if past.empty:
-        return Expected(GUESSED_LIFT * base, None, None, "guess")
+        return Expected(value=GUESSED_LIFT * base, source="guess")
     if len(past) == 1:
         effect, error = float(past["effect"].iloc[0]), float(past["error"].iloc[0])
         half = normal_quantile(level) * error
-        return Expected(effect, effect - half, effect + half, source)
+        return Expected(value=effect, low=effect - half, high=effect + half, source=source)
     found = pool(past["effect"].to_numpy(float), past["error"].to_numpy(float), level)
     value = float(found.effects["shrunk"].to_numpy(float)[same].mean()) if same.any() else found.mean
     half = max((found.next_high - found.next_low) / 2, 0.0)
-    return Expected(value, value - half, value + half, source)
+    return Expected(value=value, low=value - half, high=value + half, source=source)
 
 
 def together(effects: Sequence[Expected]) -> Expected:
@@ -294,7 +306,7 @@ def together(effects: Sequence[Expected]) -> Expected:
     value = float(np.mean([one.value for one in effects]))
     first = effects[0]
     if first.low is None or first.high is None:
-        return Expected(value, None, None, first.source)
+        return Expected(value=value, source=first.source)
     half = max((one.high - one.low) / 2 for one in effects if one.low is not None and one.high is not None)
     source = "offers" if all(one.source == "offers" for one in effects) else "past"
-    return Expected(value, value - half, value + half, source)
+    return Expected(value=value, low=value - half, high=value + half, source=source)

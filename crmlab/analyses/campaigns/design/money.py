@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns.design.expected import Baseline, Expected
+from crmlab.analyses.campaigns.design.expected import Expected
 from crmlab.errors import ModelError
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.power import (
@@ -23,13 +23,13 @@ from crmlab.models.testing.power import (
     smallest_paying,
 )
 
-__all__ = ["Terms", "cell_plan", "curves", "detectable", "options", "terms_of", "total_profit"]
+__all__ = ["Terms", "cell_plan", "curves", "detectable", "options", "total_profit"]
 
 
 _STEPS = 60  # of a curve
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """What the plan rests on.
 
@@ -86,32 +86,30 @@ class Terms:
         return float(np.clip(effect, -0.95 * self.base.value, 0.95 * (1 - self.base.value)))
 
 
-def terms_of(
-    found: Baseline, margin: float, cost: float, fixed: float, power: float, level: float, share: float, spend: float
-) -> Terms:
-    """Terms of a plan; ``spend`` stands in where no buyer was seen."""
-    known = found.spend == found.spend and found.spend > 0
-    return Terms(
-        found.share, found.spend if known else spend, found.sd if known else 0.0, margin, cost, fixed, power, level, share
-    )
-
-
 @lru_cache(maxsize=128)
 def detectable(terms: Terms, total: int, cells: int, base: float | None = None, share: float | None = None) -> float | None:
     """Smallest rise of the response that a test would show, as a difference of shares; None where not even the largest would be."""
     try:
         return detectable_effect(
-            Rate(terms.base.value if base is None else base), total, cells=cells, level=terms.level, power=terms.power,
+            Rate(terms.base.value if base is None else base),
+            total,
+            cells=cells,
+            level=terms.level,
+            power=terms.power,
             share=terms.share if share is None else share,
-        )  # fmt: skip
+        )
     except ModelError:
         return None
 
 
 def cell_plan(
-    terms: Terms, cells: pd.DataFrame, sizes: Mapping[str, int], effects: Mapping[str, Expected], several: int,
+    terms: Terms,
+    cells: pd.DataFrame,
+    sizes: Mapping[str, int],
+    effects: Mapping[str, Expected],
+    several: int,
     gifts: Mapping[str, float] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Each cell that is sent something: what it must bring to pay, what is expected of it, and what it would show.
 
     Parameters
@@ -144,9 +142,15 @@ def cell_plan(
         assumed = terms.possible(effect.value)
         share = n0 / (n0 + several * n)
         gain = planned_profit(
-            terms.money, assumed * terms.spend, n, n0, cost=own.each, fixed=terms.fixed,
-            margin=own.kept / terms.spend, level=terms.level,
-        )  # fmt: skip
+            terms.money,
+            assumed * terms.spend,
+            n,
+            n0,
+            cost=own.each,
+            fixed=terms.fixed,
+            margin=own.kept / terms.spend,
+            level=terms.level,
+        )
         half = float(np.hypot(gain.high - gain.value, n * own.kept * _half(effect)))
         total = n0 + several * n
         chance = power_of(terms.rate, assumed, total, cells=several, level=terms.level, share=share) if assumed > 0 else 0.0

@@ -1,24 +1,33 @@
-"""The report: what was worked out, put on one page."""
+"""The report: a study of the next campaign, put on one page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.campaigns.design import charts, words
-from crmlab.analyses.campaigns.design import tables as views
+from crmlab.analyses.campaigns.design import charts, tables, words
 from crmlab.analyses.campaigns.design.params import Params
-from crmlab.analyses.campaigns.design.study import outputs_of, plan_of
-from crmlab.history.context import context_of
-from crmlab.history.orders import history
-from crmlab.page.result import Result
+from crmlab.analyses.campaigns.design.study import study
+from crmlab.history.past import History
+from crmlab.page.exhibits import Exhibits, page
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.page.result import Result
 
-__all__ = ["NEEDS", "run"]
-
+__all__ = ["EXHIBITS", "NEEDS", "run"]
 
 NEEDS = ("orders",)
+EXHIBITS = Exhibits(
+    tables={
+        "ledger": tables.ledger_table,
+        "cells": tables.cells_table,
+        "money": tables.money_table,
+        "options": tables.options_table,
+        "balance": tables.balance_table,
+        "past": tables.past_table,
+    },
+    charts={"ledger": charts.ledger_chart, "power": charts.power_chart, "balance": charts.balance_chart},
+)
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
@@ -49,33 +58,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Dunnett (1955), A multiple comparison procedure for comparing several treatments with a control, JASA 50: several cells against one
     control, and the share of the control.
     """
-    _, end = history(data.orders, params.as_of)
-    plan = plan_of(data, end, params)
-    context = context_of(data, params.as_of, plan.pulled.start)
-    form = context.form
-    tables = {
-        "ledger": views.ledger_table(plan.pulled, form, params.min_group),
-        "cells": views.cells_table(plan, form),
-        "money": views.money_table(plan, form, params),
-        "options": views.options_table(plan, form, params),
-        "balance": views.balance_table(plan, form, params),
-        **({"past": views.past_table(plan, form, params)} if len(plan.past) else {}),
-    }
-    return Result(
-        title="What to test next, on whom, and what the test will show",
-        context=context,
-        params=params,
-        findings=words.findings(plan, form, params),
-        metrics=words.metrics(plan, params, form.currency),
-        tables=tables,
-        charts={
-            "ledger": charts.ledger_chart(plan.pulled, form, params.min_group),
-            "power": charts.power_chart(plan, form, params),
-            "balance": charts.balance_chart(plan, form, params),
-        },
-        method=words.method(plan, form, params),
-        warnings=words.warnings(plan, form, params),
-        limits=words.limits(plan, form, params),
-        absent={} if len(plan.past) else {"past": words.no_past(data)},
-        outputs=outputs_of(plan),
-    )
+    return page(study(History(data, params.as_of), params), EXHIBITS, words)

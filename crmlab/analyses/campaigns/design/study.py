@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +12,27 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.assignment import assign
 from crmlab.analyses.campaigns.cells import Design, design_cells
-from crmlab.analyses.campaigns.design.expected import Expected, baseline, expected_effect, past_cells, together
-from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, terms_of, total_profit
+from crmlab.analyses.campaigns.design.expected import (
+    Baseline,
+    Expected,
+    baseline,
+    expected_effect,
+    listable,
+    past_cells,
+    together,
+)
+from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, total_profit
 from crmlab.analyses.campaigns.lists import Pulled, pull_list
 from crmlab.analyses.customers import label
 from crmlab.errors import DataError, ParameterError, checks
-from crmlab.history.context import margin_known
 from crmlab.models.intervals import normal_quantile
-from crmlab.page.result import Output
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.params import Params
-    from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
-__all__ = ["GUESSED_COST", "WINDOW", "Plan", "balance", "outputs_of", "plan_of"]
+__all__ = ["GUESSED_COST", "WINDOW", "Study", "balance", "study"]
 
 
 WINDOW = 28  # days, where neither the parameters nor past campaigns say
@@ -33,44 +40,37 @@ GUESSED_COST = 0.5  # of a contact, where no past cell says
 _NAME = "campaign_design"
 
 
-def outputs_of(plan: Plan) -> dict[str, Output]:
-    """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address."""
-    about: Any = plan.design.cells.set_index("cell_id")
-    treated = set(plan.design.treated["cell_id"])
-    whole = plan.people[["customer_id", "cell_id"]].join(about[["response_code", "offer", "creative", "channel"]], on="cell_id")
-    found = {}
-    for channel in sorted(set(about.loc[sorted(treated), "channel"])):
-        mine = whole[whole["cell_id"].isin(treated) & (whole["channel"] == channel)]
-        name = "".join(one if one.isalnum() else "_" for one in f"send_{channel}")
-        frame = mine[["customer_id", "response_code", "offer", "creative"]].reset_index(drop=True)
-        found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, ("customer_id",))
-    controls = whole.loc[~whole["cell_id"].isin(treated), ["customer_id", "cell_id"]].reset_index(drop=True)
-    found["controls"] = Output("Controls, to be sent nothing", controls, ("customer_id",))
-    found["left_out"] = Output("Who was left out, and why", plan.pulled.left_out, ("customer_id",))
-    if len(plan.pulled.seeds):
-        found["seeds"] = Output("Seeds, who get everything and are not counted", plan.pulled.seeds, ("customer_id",))
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything that the page shows.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of the next campaign shows.
 
     Attributes
     ----------
+    context : Context
+    params : Params
     pulled : Pulled
+        The list, and how it came about.
     design : Design
+        The cells.
     people : DataFrame
         The list with ``cell_id``.
     sizes : dict of cell to customers
     terms : Terms
+        Response, money and level that the plan rests on.
     effects : dict of cell to Expected
         Of a contact on the response, as a difference of shares.
     expected : Expected
         The same for the campaign as a whole.
     cells : DataFrame
         Of :func:`~crmlab.analyses.campaigns.design.money.cell_plan`.
-    options, curves, balance, past : DataFrame
+    options, curves : DataFrame
+        Of the functions of :mod:`~crmlab.analyses.campaigns.design.money` of these names.
+    balance : DataFrame
+        Of :func:`balance`.
+    past : DataFrame
+        What past cells brought, of :func:`~crmlab.analyses.campaigns.design.expected.past_cells`.
+    campaigns : bool
+        Whether the data set tells of past campaigns at all.
     total : (value, low, high)
         Profit of all cells beyond their controls.
     shown : float or None
@@ -80,10 +80,13 @@ class Plan:
     seen : int
         Customers whom the response was seen of.
     margin_source, cost_source : str
+        Where they are from: "given", "costs", "revenue" or "loss"; "given", "past" or "guess".
     notes : tuple of str
         On past campaigns.
     """
 
+    context: Context
+    params: Params
     pulled: Pulled
     design: Design
     people: pd.DataFrame
@@ -96,6 +99,7 @@ class Plan:
     curves: pd.DataFrame
     balance: pd.DataFrame
     past: pd.DataFrame
+    campaigns: bool
     total: tuple[float, float, float]
     shown: float | None
     window: int
@@ -119,90 +123,143 @@ class Plan:
         """What the test costs, whatever comes of it."""
         return float(self.cells["cost"].sum())
 
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address."""
+        about: Any = self.design.cells.set_index("cell_id")
+        treated = set(self.design.treated["cell_id"])
+        sent = about[["response_code", "offer", "creative", "channel"]]
+        whole = self.people[["customer_id", "cell_id"]].join(sent, on="cell_id")
+        found = {}
+        for channel in sorted(set(about.loc[sorted(treated), "channel"])):
+            mine = whole[whole["cell_id"].isin(treated) & (whole["channel"] == channel)]
+            name = "".join(one if one.isalnum() else "_" for one in f"send_{channel}")
+            frame = mine[["customer_id", "response_code", "offer", "creative"]].reset_index(drop=True)
+            found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, ("customer_id",))
+        controls = whole.loc[~whole["cell_id"].isin(treated), ["customer_id", "cell_id"]].reset_index(drop=True)
+        found["controls"] = Output("Controls, to be sent nothing", controls, ("customer_id",))
+        found["left_out"] = Output("Who was left out, and why", self.pulled.left_out, ("customer_id",))
+        if len(self.pulled.seeds):
+            found["seeds"] = Output("Seeds, who get everything and are not counted", self.pulled.seeds, ("customer_id",))
+        return found
 
-def plan_of(data: Dataset, end: dt.date, params: Params) -> Plan:
-    """Everything that the page shows.
 
-    Parameters
-    ----------
-    data : Dataset
-    end : date
-        Last day of history.
-    params : Params
+@dataclass(frozen=True, kw_only=True)
+class _Costs:
+    """Of a contact and of a cell, and where the first is from."""
 
-    Returns
-    -------
-    Plan
+    contact: float
+    fixed: float
+    source: str
+
+
+def study(history: History, params: Params) -> Study:
+    """Pull the list, lay out and fill the cells, and work out what the test will show, cost and bring.
+
+    Raises
+    ------
+    ParameterError, CampaignError
+        Criteria that cannot be read or name what there is not, and cells that make no test.
+    TooLittleError
+        Nobody is left on the list, or fewer than the cells need.
     """
-    past, notes = past_cells(data, end)
-    opens = checks.day(_NAME, "opens_on", params.opens_on) or end + dt.timedelta(days=1)
+    past, notes = past_cells(history)
+    opens, closes = _days(history.as_of, past, params)
+    window = (closes - opens).days + 1
+    costs = _costs(past, params)
+    design = _design(history, params, costs, opens, closes)
+    pulled = pull_list(
+        listable(history),
+        params.criteria,
+        as_of=history.as_of,
+        qualify=params.qualify,
+        contacted_within=params.contacted_within,
+        seeds=params.seeds,
+        holdout=params.holdout,
+        holdout_salt=params.holdout_salt,
+        columns=[name for name in (params.strata, params.score) if name],
+    )
+    people = _assigned(pulled, design, params)
+    sizes = {name: int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"]}
+    base = baseline(history, params.criteria, params.qualify, window, params.level, params.response)
+    margin, margin_source = _margin(history, base.spend, pulled, params)
+    gifts = _gifts(design, margin, params)
+    share = sizes[str(design.controls["cell_id"].iloc[0])] / len(people)
+    terms = _terms(base, costs, margin, sum(gifts.values()) / len(gifts), share, _usual_spend(pulled), params)
+    effects = {
+        str(row["cell_id"]): expected_effect(past, [row["offer"]], base.share.value, params.level, params.effect)
+        for row in design.treated.to_dict("records")
+    }
+    expected, several, n = together(list(effects.values())), len(design.treated), len(people)
+    cells = cell_plan(terms, design.treated, sizes, effects, several, gifts)
+    covariates = [name for name in pulled.frame.columns if name not in ("customer_id", "household_id", "contactable")]
+    controls = dict(zip(cells["cell_id"], cells["control_cell_id"], strict=True))
+    return Study(
+        context=history.context(pulled.start),
+        params=params,
+        pulled=pulled,
+        design=design,
+        people=people,
+        sizes=sizes,
+        terms=terms,
+        effects=effects,
+        expected=expected,
+        cells=cells,
+        options=options(terms, n, sorted({1, 2, 3, 4, several}), expected.value),
+        curves=curves(terms, n, sorted({1, several}), [float(cells["pays_from"].max()), expected.value]),
+        balance=balance(people, controls, covariates, params.level),
+        past=past,
+        campaigns=history.cells is not None and history.contacts is not None,
+        total=total_profit(terms, cells, effects),
+        shown=detectable(terms, n, several),
+        window=window,
+        seen=base.n,
+        margin_source=margin_source,
+        cost_source=costs.source,
+        notes=notes,
+    )
+
+
+def _days(as_of: dt.date, past: pd.DataFrame, params: Params) -> tuple[dt.date, dt.date]:
+    """First and last day of the window."""
+    opens = checks.day(_NAME, "opens_on", params.opens_on) or as_of + dt.timedelta(days=1)
     closes = checks.day(_NAME, "closes_on", params.closes_on)
     if closes is None:
         closes = opens + dt.timedelta(days=(int(past["days"].median()) if len(past) else WINDOW) - 1)
     if closes < opens:
         raise ParameterError.dates_out_of_order("opens_on", opens, "closes_on", closes)
-    window = (closes - opens).days + 1
-    cost, fixed, cost_source = _costs(past, params)
-    design = _design(data, params, cost, fixed, opens, closes)
-    extra = [name for name in (params.strata, params.score) if name]
-    pulled = pull_list(
-        data, params.criteria, as_of=end, qualify=params.qualify, contacted_within=params.contacted_within, seeds=params.seeds,
-        holdout=params.holdout, holdout_salt=params.holdout_salt, columns=extra,
-    )  # fmt: skip
-    people = _assigned(pulled, design, params)
-    sizes = {name: int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"]}
-    base = baseline(data, params.criteria, params.qualify, end, window, params.level, params.response)
-    margin, source = _margin(data, end, base.spend, pulled, params)
-    spend = _usual_spend(pulled)
-    several = len(design.treated)
-    share = sizes[str(design.controls["cell_id"].iloc[0])] / len(people)
-    terms = terms_of(base, margin, cost, fixed, params.power, params.level, share, spend)
-    effects = {
-        str(row["cell_id"]): expected_effect(past, [row["offer"]], base.share.value, params.level, params.effect)
-        for row in design.treated.to_dict("records")
-    }
-    expected = together(list(effects.values()))
-    by_offer = dict(
-        zip(params.offers, params.offer_costs * (len(params.offers) if len(params.offer_costs) == 1 else 1), strict=True)
-    )
-    gifts = {str(row["cell_id"]): float(by_offer[row["offer"]]) for row in design.treated.to_dict("records")}
-    if max(gifts.values()) >= terms.margin:
-        expectation = f"under what is kept from one response, {terms.margin:.6g}"
-        raise ParameterError.expected(_NAME, "offer_costs", expectation, params.offer_costs)
-    terms = replace(terms, gift=sum(gifts.values()) / len(gifts))
-    cells = cell_plan(terms, design.treated, sizes, effects, several, gifts)
-    found = options(terms, len(people), sorted({1, 2, 3, 4, several}), expected.value)
-    covariates = [name for name in pulled.frame.columns if name not in ("customer_id", "household_id", "contactable")]
-    controls = dict(zip(cells["cell_id"], cells["control_cell_id"], strict=True))
-    return Plan(
-        pulled, design, people, sizes, terms, effects, expected, cells, found,
-        curves(terms, len(people), sorted({1, several}), [float(cells["pays_from"].max()), expected.value]),
-        balance(people, controls, covariates, params.level), past, total_profit(terms, cells, effects),
-        detectable(terms, len(people), several), window, base.n, source, cost_source, notes,
-    )  # fmt: skip
+    return opens, closes
 
 
-def _costs(past: pd.DataFrame, params: Params) -> tuple[float, float, str]:
+def _costs(past: pd.DataFrame, params: Params) -> _Costs:
     known = past[past["channel"].isin(params.channels)] if len(past) else past
     found = known["cost_per_contact"].dropna() if len(known) else pd.Series(dtype=float)
     bills = known["fixed_cost"].dropna() if len(known) else pd.Series(dtype=float)
     guess = float(found.median()) if len(found) else GUESSED_COST
-    source = "given" if params.cost_per_contact is not None else "past" if len(found) else "guess"
-    cost = params.cost_per_contact if params.cost_per_contact is not None else guess
+    contact = params.cost_per_contact if params.cost_per_contact is not None else guess
     fixed = params.fixed_cost if params.fixed_cost is not None else float(bills.median()) if len(bills) else 0.0
-    return float(cost), float(fixed), source
+    source = "given" if params.cost_per_contact is not None else "past" if len(found) else "guess"
+    return _Costs(contact=float(contact), fixed=float(fixed), source=source)
 
 
-def _design(data: Dataset, params: Params, cost: float, fixed: float, opens: dt.date, closes: dt.date) -> Design:
+def _design(history: History, params: Params, costs: _Costs, opens: dt.date, closes: dt.date) -> Design:
     taken: set[str] = set()
-    if "cells" in data.tables and "response_code" in data.cells.columns:
-        taken = {code for code in data.cells.select("response_code").to_pyarrow()["response_code"].to_pylist() if code}
+    if history.cells is not None and "response_code" in history.cells.columns:
+        taken = {code for code in history.cells.select("response_code").to_pyarrow()["response_code"].to_pylist() if code}
     pairs = zip(params.creatives, params.channels * (len(params.creatives) if len(params.channels) == 1 else 1), strict=True)
     return design_cells(
-        {"offer": params.offers, "creative": params.creatives}, campaign=params.campaign, codes=params.codes, taken=taken,
-        share=params.control_share if params.control_share is not None else "optimal", shares=params.shares,
-        channel=dict(pairs), cost_per_contact=cost, fixed_cost=fixed, opens_on=opens, closes_on=closes,
-    )  # fmt: skip
+        {"offer": params.offers, "creative": params.creatives},
+        campaign=params.campaign,
+        codes=params.codes,
+        taken=taken,
+        share=params.control_share if params.control_share is not None else "optimal",
+        shares=params.shares,
+        channel=dict(pairs),
+        cost_per_contact=costs.contact,
+        fixed_cost=costs.fixed,
+        opens_on=opens,
+        closes_on=closes,
+    )
 
 
 def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
@@ -219,9 +276,7 @@ def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
         most = pulled.ledger.sort_values("removed", ascending=False, kind="stable").iloc[0]
         found = f"{pulled.size:,} of {pulled.start:,}; most went at the step “{most['step']}”"
         raise DataError.too_little(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
-    given = assign(
-        pulled.frame, design.shares(), params.salt, strata=params.strata, n=params.sample, score=params.score
-    )  # fmt: skip
+    given = assign(pulled.frame, design.shares(), params.salt, strata=params.strata, n=params.sample, score=params.score)
     people = pulled.frame.merge(given[["customer_id", "cell_id"]], on="customer_id")
     smallest = min(int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"])
     if smallest < max(params.min_group, 2):
@@ -237,13 +292,43 @@ def _usual_spend(pulled: Pulled) -> float:
     return spend / orders if orders > 0 and spend > 0 else 1.0
 
 
-def _margin(data: Dataset, end: dt.date, spend: float, pulled: Pulled, params: Params) -> tuple[float, str]:
+def _margin(history: History, spend: float, pulled: Pulled, params: Params) -> tuple[float, str]:
     """Money kept from one response more, and where that is from."""
     if params.margin is not None:
         return float(params.margin), "given"
-    kept, source, _ = margin_known(data, end, None)
+    kept, source, _ = history.margin(None)
     each = spend if spend == spend and spend > 0 else _usual_spend(pulled)
     return kept * each, source
+
+
+def _gifts(design: Design, margin: float, params: Params) -> dict[str, float]:
+    """What each cell's offer costs to one who buys: less than the margin of a response."""
+    costs = params.offer_costs * (len(params.offers) if len(params.offer_costs) == 1 else 1)
+    by_offer = dict(zip(params.offers, costs, strict=True))
+    gifts = {str(row["cell_id"]): float(by_offer[row["offer"]]) for row in design.treated.to_dict("records")}
+    if max(gifts.values()) >= margin:
+        expectation = f"under what is kept from one response, {margin:.6g}"
+        raise ParameterError.expected(_NAME, "offer_costs", expectation, params.offer_costs)
+    return gifts
+
+
+def _terms(
+    base: Baseline, costs: _Costs, margin: float, gift: float, share: float, usual_spend: float, params: Params
+) -> Terms:
+    """What the plan rests on; the usual spend stands in where no buyer was seen."""
+    known = base.spend == base.spend and base.spend > 0
+    return Terms(
+        base=base.share,
+        spend=base.spend if known else usual_spend,
+        sd=base.sd if known else 0.0,
+        margin=margin,
+        cost=costs.contact,
+        fixed=costs.fixed,
+        power=params.power,
+        level=params.level,
+        share=share,
+        gift=gift,
+    )
 
 
 def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Sequence[str], level: float = 0.95) -> pd.DataFrame:

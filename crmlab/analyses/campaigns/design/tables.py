@@ -8,11 +8,11 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.models.intervals import normal_quantile
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.design.params import Params
-    from crmlab.analyses.campaigns.design.study import Plan
+    from crmlab.analyses.campaigns.design.study import Study
     from crmlab.page.format import Format
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 
+_NO_TABLES = Absent("The data set has no past campaigns (tables cells and contacts).")
+_NO_CAMPAIGNS = Absent("No campaign of the data set with a control is over.")
 _STAGE_WORDS = {
     "start": "Start",
     "criteria": "Criteria",
@@ -63,11 +65,11 @@ def points_between(low: float | None, high: float | None, form: Format) -> str:
     return f"{form.number(100 * low, 1)}{joint}{form.number(100 * high, 1)}"
 
 
-def names_of(plan: Plan) -> dict[str, str]:
+def names_of(study: Study) -> dict[str, str]:
     """Cells as people call them: offer, and the creative where there are several."""
-    several = plan.design.treated["creative"].nunique() > 1
+    several = study.design.treated["creative"].nunique() > 1
     found = {}
-    for row in plan.design.cells.to_dict("records"):
+    for row in study.design.cells.to_dict("records"):
         name = str(row["offer"]) if isinstance(row["offer"], str) else "Control"
         if several and isinstance(row["creative"], str):
             name += f", {row['creative']}"
@@ -109,8 +111,9 @@ def steps(pulled: Pulled, least: int) -> pd.DataFrame:
     return pd.DataFrame([start, *rows], columns=["stage", "step", "removed", "left"])
 
 
-def ledger_table(pulled: Pulled, form: Format, least: int) -> Table:
+def ledger_table(study: Study) -> Table:
     """How many went at each step, and why; the last row is the list."""
+    pulled, least, form = study.pulled, study.params.min_group, study.context.form
     frame = steps(pulled, least)
     frame["removed"] = [
         None if stage == "start" else -n if n else 0 for stage, n in zip(frame["stage"], frame["removed"], strict=True)
@@ -129,10 +132,11 @@ def ledger_table(pulled: Pulled, form: Format, least: int) -> Table:
     return Table(f"How the list came about: everybody is counted once, where they went first.{few}", frame, columns, form)
 
 
-def cells_table(plan: Plan, form: Format) -> Table:
+def cells_table(study: Study) -> Table:
     """The cells: what is sent, to how many, under which code; the control first."""
-    frame = plan.design.cells.copy()
-    frame["customers"] = [plan.sizes[str(name)] for name in frame["cell_id"]]
+    form = study.context.form
+    frame = study.design.cells.copy()
+    frame["customers"] = [study.sizes[str(name)] for name in frame["cell_id"]]
     frame["share"] = frame["customers"] / frame["customers"].sum()
     frame["what"] = [row["offer"] if isinstance(row["offer"], str) else "nothing (control)" for row in frame.to_dict("records")]
     frame["code"] = [code if isinstance(code, str) else "none" for code in frame["response_code"]]
@@ -147,7 +151,7 @@ def cells_table(plan: Plan, form: Format) -> Table:
         columns["against"] = Column("Compared with")
     columns |= {"customers": Column("Customers", "count"), "share": Column("Of the list", "share")}
     shown = frame[list(columns)]
-    opens, closes = plan.design.cells["opens_on"].iloc[0], plan.design.cells["closes_on"].iloc[0]
+    opens, closes = study.design.cells["opens_on"].iloc[0], study.design.cells["closes_on"].iloc[0]
     caption = (
         f"The cells, from {form.day(opens)} to {form.day(closes)}, each compared with the control. A code has no characters that look "
         "alike, and its last one checks the others."
@@ -155,19 +159,20 @@ def cells_table(plan: Plan, form: Format) -> Table:
     return Table(caption, shown, columns, form)
 
 
-def money_table(plan: Plan, form: Format, params: Params) -> Table:
+def money_table(study: Study) -> Table:
     """Each cell in money: what it costs, what it must bring, what is expected."""
-    names = names_of(plan)
-    frame = plan.cells.copy()
+    params, form = study.params, study.context.form
+    names = names_of(study)
+    frame = study.cells.copy()
     frame["name"] = [names[str(one)] for one in frame["cell_id"]]
-    low, high = plan.terms.base.low, plan.terms.base.high
+    low, high = study.terms.base.low, study.terms.base.high
     frame["even_low"] = frame["pays_from"] + low if low is not None else None
     frame["even_high"] = frame["pays_from"] + high if high is not None else None
     frame["pays"] = [points(value, form) for value in frame["pays_from"]]
     for name in ("expected_low", "expected_high"):
         frame[name] = pd.to_numeric(100 * frame[name]) if frame[name].notna().all() else None
     frame["expected"] = [form.number(100 * value, 1) for value in frame["expected"]]
-    gain = "Profit if so" if plan.margin_known else "Revenue less cost, if so"
+    gain = "Profit if so" if study.margin_known else "Revenue less cost, if so"
     shown = frame[
         ["name", "cost", "pays", "break_even", "even_low", "even_high", "expected", "expected_low", "expected_high", "power",
          "profit", "profit_low", "profit_high"]
@@ -190,14 +195,15 @@ def money_table(plan: Plan, form: Format, params: Params) -> Table:
     return Table(caption, shown, columns, form)
 
 
-def options_table(plan: Plan, form: Format, params: Params) -> Table:
+def options_table(study: Study) -> Table:
     """The same list with fewer or more cells."""
-    frame = plan.options.copy()
+    params, form = study.params, study.context.form
+    frame = study.options.copy()
     frame["shows"] = [points(value, form) for value in frame["detectable"]]
     frame["chance"] = frame["power"]
     for name in ("needed_expected", "needed_paying"):
         frame[name] = ["never" if value is None or value != value else form.count(value) for value in frame[name]]
-    frame["label"] = [f"{n}{' (planned)' if n == plan.several else ''}" for n in frame["cells"]]
+    frame["label"] = [f"{n}{' (planned)' if n == study.several else ''}" for n in frame["cells"]]
     shown = frame[["label", "per_cell", "control", "shows", "chance", "needed_expected", "needed_paying"]]
     columns = {
         "label": Column("Cells"),
@@ -210,16 +216,17 @@ def options_table(plan: Plan, form: Format, params: Params) -> Table:
     }
     caption = (
         f"The same list tested with fewer or more cells, at {form.share(params.power)} power and {form.share(params.level)} "
-        f"confidence over all cells together (max-t). Expected: {points(plan.expected.value, form)}. The last two columns: how many "
+        f"confidence over all cells together (max-t). Expected: {points(study.expected.value, form)}. The last two columns: how many "
         "customers such a test would need in all."
     )
     return Table(caption, shown, columns, form)
 
 
-def balance_table(plan: Plan, form: Format, params: Params) -> Table:
+def balance_table(study: Study) -> Table:
     """Cells and their control before anything is sent."""
-    names = names_of(plan)
-    frame = plan.balance.copy()
+    params, form = study.params, study.context.form
+    names = names_of(study)
+    frame = study.balance.copy()
     frame["name"] = [names[str(one)] for one in frame["cell_id"]]
     shown = frame[["label", "name", "mean", "mean_control", "difference", "low", "high"]]
     columns = {
@@ -229,18 +236,17 @@ def balance_table(plan: Plan, form: Format, params: Params) -> Table:
         "mean_control": Column("Control", "number"),
         "difference": Column("Difference, in standard deviations", "number", "low", "high"),
     }
-    return Table(
-        f"Cells against their control before sending; small figures are {form.share(params.level)} intervals.",
-        shown,
-        columns,
-        form,
-    )
+    caption = f"Cells against their control before sending; small figures are {form.share(params.level)} intervals."
+    return Table(caption, shown, columns, form)
 
 
-def past_table(plan: Plan, form: Format, params: Params) -> Table:
+def past_table(study: Study) -> Table | Absent:
     """What past cells brought beyond their controls."""
+    params, form = study.params, study.context.form
+    if study.past.empty:
+        return _NO_CAMPAIGNS if study.campaigns else _NO_TABLES
     z = normal_quantile(params.level)
-    frame = plan.past.copy()
+    frame = study.past.copy()
     frame["what"] = [
         " · ".join(str(one) for one in (row["offer"], row["creative"]) if isinstance(one, str)) or str(row["cell_id"])
         for row in frame.to_dict("records")

@@ -10,12 +10,11 @@ from crmlab.analyses.customers import conditions
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.design.params import Params
-    from crmlab.analyses.campaigns.design.study import Plan
-    from crmlab.data.dataset import Dataset
-    from crmlab.page.format import Format
+    from crmlab.analyses.campaigns.design.study import Study
 
-__all__ = ["findings", "limits", "method", "metrics", "no_past", "verdict", "warnings"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "What to test next, on whom, and what the test will show"
 
 
 _SOURCES = {
@@ -26,68 +25,71 @@ _SOURCES = {
 }
 
 
-def _shown(plan: Plan) -> tuple[float | None, float | None, float | None]:
+def _shown(study: Study) -> tuple[float | None, float | None, float | None]:
     """The smallest effect that is shown, and the same at both ends of the response without a campaign."""
-    base, total = plan.terms.base, len(plan.people)
-    if plan.shown is None or base.low is None or base.high is None:
-        return plan.shown, None, None
-    ends = [detectable(plan.terms, total, plan.several, base=end) for end in (base.low, base.high)]
+    base, total = study.terms.base, len(study.people)
+    if study.shown is None or base.low is None or base.high is None:
+        return study.shown, None, None
+    ends = [detectable(study.terms, total, study.several, base=end) for end in (base.low, base.high)]
     known = [end for end in ends if end is not None]
     if len(known) < 2:
-        return plan.shown, None, None
-    return plan.shown, min(*known, plan.shown), max(*known, plan.shown)
+        return study.shown, None, None
+    return study.shown, min(*known, study.shown), max(*known, study.shown)
 
 
-def metrics(plan: Plan, params: Params, currency: str) -> dict[str, Estimate]:
+def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
-    base, level = plan.terms.base, params.level
-    value, low, high = plan.total
+    currency = study.context.form.currency
+    base, level = study.terms.base, study.params.level
+    value, low, high = study.total
     found = {
-        "listed": Estimate(float(plan.pulled.size), unit="customers"),
-        "in_cells": Estimate(float(len(plan.people)), unit="customers"),
-        "cost": Estimate(plan.cost, unit=currency),
+        "listed": Estimate(float(study.pulled.size), unit="customers"),
+        "in_cells": Estimate(float(len(study.people)), unit="customers"),
+        "cost": Estimate(study.cost, unit=currency),
         "profit": Estimate(value, low, high, level, currency),
-        "pays_from": Estimate(float(plan.cells["pays_from"].max()), unit="share"),
+        "pays_from": Estimate(float(study.cells["pays_from"].max()), unit="share"),
         "response": Estimate(base.value, base.low, base.high, level if base.low is not None else None, "share"),
     }
-    shown, least, most = _shown(plan)
+    shown, least, most = _shown(study)
     if shown is not None:
         found["detectable"] = Estimate(shown, least, most, level if least is not None else None, "share")
-    expected = plan.expected
+    expected = study.expected
     found["expected"] = Estimate(
-        plan.terms.possible(expected.value), expected.low, expected.high, level if expected.low is not None else None, "share"
+        study.terms.possible(expected.value), expected.low, expected.high, level if expected.low is not None else None, "share"
     )
     return found
 
 
-def verdict(plan: Plan, form: Format) -> str:
+def _verdict(study: Study) -> str:
     """Whether the list is large enough, in a sentence."""
-    shown, pays = plan.shown, float(plan.cells["pays_from"].max())
-    expected = plan.terms.possible(plan.expected.value)
+    form = study.context.form
+    shown, pays = study.shown, float(study.cells["pays_from"].max())
+    expected = study.terms.possible(study.expected.value)
     if shown is None:
         return "The list is too small to show anything."
     if shown <= pays:
         return "The list is large enough to show all that pays."
-    row = plan.options[plan.options["cells"] == plan.several].iloc[0]
+    row = study.options[study.options["cells"] == study.several].iloc[0]
     if 0 < shown <= expected:
         needed = form.count(row["needed_paying"])
         return f"Large enough for what is expected, but not for all that pays: that would take {needed} customers."
-    fits = plan.options[(plan.options["detectable"].notna()) & (plan.options["detectable"] <= expected)]
-    fewer = fits[fits["cells"] < plan.several]
+    fits = study.options[(study.options["detectable"].notna()) & (study.options["detectable"] <= expected)]
+    fewer = fits[fits["cells"] < study.several]
     if len(fewer):
         most = int(fewer["cells"].max())
-        best = plan.cells.sort_values("expected", ascending=False, kind="stable")["expected"].tolist()
-        which = f" (“{names_of(plan)[str(plan.cells.loc[plan.cells['expected'].idxmax(), 'cell_id'])]}”)"
+        best = study.cells.sort_values("expected", ascending=False, kind="stable")["expected"].tolist()
+        which = f" (“{names_of(study)[str(study.cells.loc[study.cells['expected'].idxmax(), 'cell_id'])]}”)"
         named = which if most == 1 and len(set(best)) > 1 else ""
-        return f"Too few customers for {_cells(plan.several)}: {_cells(most)}{named} would show what is expected."
+        return f"Too few customers for {_cells(study.several)}: {_cells(most)}{named} would show what is expected."
     if expected <= 0:
         return "Nothing better than the control is expected: think of another offer first."
     return f"Too few customers to show what is expected: that would take {form.count(row['needed_expected'])}."
 
 
-def _range(plan: Plan, form: Format) -> str:
+def _range(study: Study) -> str:
     """From which rise cells pay: one number, or two where offers cost differently."""
-    low, high = points(float(plan.cells["pays_from"].min()), form), points(float(plan.cells["pays_from"].max()), form)
+    form = study.context.form
+    low, high = points(float(study.cells["pays_from"].min()), form), points(float(study.cells["pays_from"].max()), form)
     return high if low == high else f"{low.removesuffix(' points')} to {high}"
 
 
@@ -95,72 +97,74 @@ def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count} cells"
 
 
-def findings(plan: Plan, form: Format, params: Params) -> Findings:
+def findings(study: Study) -> Findings:
     """At most three: what the test can show, what it costs and may bring, and on whom."""
-    shown, low, high = _shown(plan)
-    expected = plan.expected
+    params, form = study.params, study.context.form
+    shown, low, high = _shown(study)
+    expected = study.expected
     at = form.share(params.level)
     span = points_between(expected.low, expected.high, form)
-    known = f"{_SOURCES[expected.source]} {points(plan.terms.possible(expected.value), form)}{f' ({span}, at {at})' if span else ''}"
-    days = "1 day" if plan.window == 1 else f"{plan.window} days"
+    known = f"{_SOURCES[expected.source]} {points(study.terms.possible(expected.value), form)}{f' ({span}, at {at})' if span else ''}"
+    days = "1 day" if study.window == 1 else f"{study.window} days"
     if shown is None:
-        first = Finding("None", f"of the rises that there could be would be shown. {verdict(plan, form)}", metric="in_cells")
+        first = Finding("None", f"of the rises that there could be would be shown. {_verdict(study)}", metric="in_cells")
     else:
         first = Finding(
             points(shown, form),
-            f"more buyers ({form.share(plan.terms.base.value)} to {form.share(plan.terms.base.value + shown)}) within {days} is the least that this test would show; {known}. "
-            f"{verdict(plan, form)}",
+            f"more buyers ({form.share(study.terms.base.value)} to {form.share(study.terms.base.value + shown)}) within {days} is the least that this test would show; {known}. "
+            f"{_verdict(study)}",
             f"{points_between(low, high, form)} points, at {at}, with {form.share(params.power)} power"
             if low is not None
             else "",
             "detectable",
         )
-    value, least, most = plan.total
-    contacted = int(plan.cells["customers"].sum())
-    gain = "profit" if plan.margin_known else "revenue less cost"
-    gain += "" if plan.terms.gift else ", before what the offers cost,"
+    value, least, most = study.total
+    contacted = int(study.cells["customers"].sum())
+    gain = "profit" if study.margin_known else "revenue less cost"
+    gain += "" if study.terms.gift else ", before what the offers cost,"
     guess = ", if that guess holds" if expected.source == "guess" else ""
     second = Finding(
         form.money(value),
         f"is the {gain} to expect of {form.count(contacted)} contacts, beyond what comes anyway{guess}. "
-        f"They cost {form.amount(plan.cost)} and pay from a rise of {_range(plan, form)}.",
+        f"They cost {form.amount(study.cost)} and pay from a rise of {_range(study)}.",
         f"{form.interval(least, most, 'money')}, at {at}",
         "profit",
     )
-    share = len(plan.people) / plan.pulled.start
+    share = len(study.people) / study.pulled.start
     third = Finding(
-        form.count(len(plan.people)),
-        f"of {form.count(plan.pulled.start)} customers ({form.share(share)}) are in the test, {form.count(len(plan.people) - contacted)} of them as a control that is sent nothing. "
-        f"{_anyway(plan, form, params)}",
+        form.count(len(study.people)),
+        f"of {form.count(study.pulled.start)} customers ({form.share(share)}) are in the test, {form.count(len(study.people) - contacted)} of them as a control that is sent nothing. "
+        f"{_anyway(study)}",
         "",
         "in_cells",
     )
     return Findings([first, second, third] if first.metric != "in_cells" else [first, second])
 
 
-def _anyway(plan: Plan, form: Format, params: Params) -> str:
-    base = plan.terms.base
-    days = "1 day" if plan.window == 1 else f"{plan.window} days"
+def _anyway(study: Study) -> str:
+    params, form, base = study.params, study.context.form, study.terms.base
+    days = "1 day" if study.window == 1 else f"{study.window} days"
     span = f" ({form.interval(base.low, base.high, 'share')}, at {form.share(params.level)})" if base.low is not None else ""
     how = {"given": "as given", "guess": "a guess", "data": "as people like them did"}[base.source]
     return f"Without the campaign {form.share(base.value)}{span} of them buy within {days}, {how}."
 
 
-def warnings(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
+def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before sending."""
-    found = list(plan.pulled.notes)
-    terms = plan.terms
+    params, form = study.params, study.context.form
+    found = list(study.pulled.notes)
+    terms = study.terms
     if terms.base.source == "guess":
         found.append(
             f"How many buy anyway is a guess of {form.share(terms.base.value)}: fewer than 30 such customers were seen a window ago, or none or all of them bought. "
             "Give response=0.04, say."
         )
-    guesses = [f"a contact costs {form.exact(terms.cost)} (cost_per_contact)"] if plan.cost_source == "guess" else []
-    if plan.expected.source == "guess":
+    guesses = [f"a contact costs {form.exact(terms.cost)} (cost_per_contact)"] if study.cost_source == "guess" else []
+    if study.expected.source == "guess":
         guesses.append("it makes a tenth more buy (effect)")
     if guesses:
         found.append(f"Guessed: {' and '.join(guesses)}. No past campaign says it; give what you know.")
-    if not plan.margin_known:
+    if not study.margin_known:
         found.append(
             f"No margin is known, so all of the {form.amount(terms.margin)} that a buyer spends counts as gain, which is too much. "
             "Give margin=5, say: money kept from one response."
@@ -172,33 +176,34 @@ def warnings(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
         )
     if len(set(params.channels)) > 1:
         found.append("Each creative goes by a channel of its own: what is due to the one cannot be told from the other.")
-    found += plan.design.warnings
-    lopsided = plan.balance[plan.balance["difference"].abs() > plan.balance["chance"]]
-    by_chance = (1 - params.level) * len(plan.balance)
+    found += study.design.warnings
+    lopsided = study.balance[study.balance["difference"].abs() > study.balance["chance"]]
+    by_chance = (1 - params.level) * len(study.balance)
     if len(lopsided):
         worst = lopsided.loc[lopsided["difference"].abs().idxmax()]
         found.append(
-            f"{len(lopsided)} of {len(plan.balance)} differences between cells and control are larger than chance alone leaves {form.share(params.level)} of them (about {form.number(by_chance, 1)} are by chance); the largest: “{worst['label']}”, {form.number(worst['difference'], 2)} standard deviations in {names_of(plan)[str(worst['cell_id'])]}. "
+            f"{len(lopsided)} of {len(study.balance)} differences between cells and control are larger than chance alone leaves {form.share(params.level)} of them (about {form.number(by_chance, 1)} are by chance); the largest: “{worst['label']}”, {form.number(worst['difference'], 2)} standard deviations in {names_of(study)[str(worst['cell_id'])]}. "
             "Strata would even it out; choose before anything is sent, never after."
         )
-    found += plan.notes
+    found += study.notes
     return tuple(found)
 
 
-def limits(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
+def limits(study: Study) -> tuple[str, ...]:
     """What this test cannot tell."""
+    params, form = study.params, study.context.form
     found = []
-    if plan.shown is not None:
+    if study.shown is not None:
         found.append(
-            f"A rise of less than {points(plan.shown, form)} may well stay unseen. "
+            f"A rise of less than {points(study.shown, form)} may well stay unseen. "
             "Then a cell is “not shown to differ”, which is not that it does nothing."
         )
-    if plan.several > 1:
-        apart = detectable(plan.terms, 2 * int(plan.cells["customers"].min()), 1, base=_treated(plan), share=0.5)
+    if study.several > 1:
+        apart = detectable(study.terms, 2 * int(study.cells["customers"].min()), 1, base=_treated(study), share=0.5)
         least = f": two cells must be {points(apart, form)} apart to be told from each other" if apart is not None else ""
         found.append(f"The cells are compared with the control, not with each other{least}.")
     found += [
-        f"It speaks of people like those on the list, and of {plan.window} days: what is bought now and not later looks like a gain.",
+        f"It speaks of people like those on the list, and of {study.window} days: what is bought now and not later looks like a gain.",
         "Looking before the window closes and stopping at the first good number errs far more often than the level says.",
         "What past campaigns brought was with other people at another time; the expected rise and profit are no promise.",
         "The cells of this page are a rehearsal. "
@@ -207,20 +212,14 @@ def limits(plan: Plan, form: Format, params: Params) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _treated(plan: Plan) -> float:
-    return min(max(plan.terms.base.value + plan.terms.possible(plan.expected.value), 0.001), 0.95)
+def _treated(study: Study) -> float:
+    return min(max(study.terms.base.value + study.terms.possible(study.expected.value), 0.001), 0.95)
 
 
-def no_past(data: Dataset) -> str:
-    """Why there is nothing on past campaigns."""
-    if not {"cells", "contacts"} <= set(data.tables):
-        return "The data set has no past campaigns (tables cells and contacts)."
-    return "No campaign of the data set with a control is over."
-
-
-def method(plan: Plan, form: Format, params: Params) -> Method:
+def method(study: Study) -> Method:
     """How the page was made."""
-    terms = plan.terms
+    params, form = study.params, study.context.form
+    terms = study.terms
     rules = "; ".join(one.words() for one in conditions(params.criteria)) or "everybody"
     margins = {
         "given": "as given", "costs": "spend of a buyer within the window, less the cost of goods", "revenue": "the whole spend of a buyer within the window", "loss": "the whole spend of a buyer within the window",
@@ -233,13 +232,13 @@ def method(plan: Plan, form: Format, params: Params) -> Method:
             f"List: {rules}. Then {'; '.join(one.words() for one in conditions(params.qualify)) or 'no further rule'}.",
             f"Share who buy anyway: {form.share(terms.base.value)}"
             + (
-                f", seen of {form.count(plan.seen)} people whom the same rules would have chosen {plan.window} days earlier and who were not contacted since."
+                f", seen of {form.count(study.seen)} people whom the same rules would have chosen {study.window} days earlier and who were not contacted since."
                 if terms.base.source == "data"
                 else f", {'a guess' if terms.base.source == 'guess' else 'as given'}."
             ),
-            f"Money kept from one response more: {form.exact(terms.margin)}, {margins[plan.margin_source]}.",
+            f"Money kept from one response more: {form.exact(terms.margin)}, {margins[study.margin_source]}.",
             f"An offer costs {form.exact(terms.gift)} on average for each who buys, those too who would have bought anyway.",
-            f"A contact costs {form.exact(terms.cost)} and a cell {form.exact(terms.fixed)}, {'the medians of past cells' if plan.cost_source == 'past' else 'as given or guessed'}.",
+            f"A contact costs {form.exact(terms.cost)} and a cell {form.exact(terms.fixed)}, {'the medians of past cells' if study.cost_source == 'past' else 'as given or guessed'}.",
             f"The control gets {form.share(terms.share)} of the list.",
             "Of a household one person is on the list, so that everybody stands alone.",
             "Past cells that share a control are pooled as if they did not; their interval is a little too narrow.",

@@ -23,12 +23,23 @@ from crmlab.analyses.campaigns.design.tables import steps
 from crmlab.analyses.campaigns.lists import pull_list
 from crmlab.data.codes import check_code
 from crmlab.errors import CampaignError, DataError, ModelError, ParameterError
+from crmlab.history.past import History
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.meta import pool
 
 END = dt.date(2025, 12, 31)
-TERMS = Terms(Expected(0.02, 0.018, 0.022, "data"), 40.0, 30.0, 20.0, 0.7, 100.0, 0.8, 0.95, 0.5)
+TERMS = Terms(
+    base=Expected(value=0.02, low=0.018, high=0.022, source="data"),
+    spend=40.0,
+    sd=30.0,
+    margin=20.0,
+    cost=0.7,
+    fixed=100.0,
+    power=0.8,
+    level=0.95,
+    share=0.5,
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +140,7 @@ def test_controls_are_checked():
 
 def test_a_cell_in_money_by_hand():
     cells = pd.DataFrame({"cell_id": ["a"], "control_cell_id": ["0"]})
-    plan = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, {"a": Expected(0.05, None, None, "given")}, 1)
+    plan = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, {"a": Expected(value=0.05, source="given")}, 1)
     row = plan.iloc[0]
     assert row["cost"] == 1000 * 0.7 + 100
     # 0.80 a contact in all, at 20 a response: 4 % more must respond.
@@ -141,31 +152,31 @@ def test_a_cell_in_money_by_hand():
     assert row["profit_high"] - row["profit"] == pytest.approx(half)
     error = np.sqrt(p * (1 - p) / 1000 + p0 * (1 - p0) / 1000)
     assert row["power"] == pytest.approx(stats.norm.cdf(0.05 / error - 1.959963984540054), rel=1e-6)
-    assert total_profit(TERMS, plan, {"a": Expected(0.05, None, None, "given")}) == pytest.approx(
+    assert total_profit(TERMS, plan, {"a": Expected(value=0.05, source="given")}) == pytest.approx(
         (row["profit"], row["profit_low"], row["profit_high"])
     )
-    unsure = {"a": Expected(0.05, 0.03, 0.07, "past")}
+    unsure = {"a": Expected(value=0.05, low=0.03, high=0.07, source="past")}
     wide = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, unsure, 1).iloc[0]
     assert wide["profit_high"] - wide["profit"] == pytest.approx(np.hypot(half, 1000 * 20 * 0.02))
 
 
 def test_an_offer_costs_for_those_too_who_would_have_bought_anyway():
     cells = pd.DataFrame({"cell_id": ["a"], "control_cell_id": ["0"]})
-    effects = {"a": Expected(0.05, None, None, "given")}
+    effects = {"a": Expected(value=0.05, source="given")}
     row = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, effects, 1, {"a": 4.0}).iloc[0]
     # 7 % buy and take the gift of 4; 5 % of them bring 20.
     assert row["profit"] == pytest.approx(1000 * (0.05 * 20 - 0.07 * 4 - 0.7) - 100)
     # At the rise from which it pays nothing is left.
-    even = {"a": Expected(row["pays_from"], None, None, "given")}
+    even = {"a": Expected(value=row["pays_from"], source="given")}
     assert cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, even, 1, {"a": 4.0}).iloc[0]["profit"] == pytest.approx(0, abs=1e-9)
     assert row["cost"] == 800
 
 
 def test_profit_of_cells_that_share_a_control_by_simulation():
     rng = np.random.default_rng(5)
-    terms = replace(TERMS, base=Expected(0.1, None, None, "given"), fixed=0.0)
+    terms = replace(TERMS, base=Expected(value=0.1, source="given"), fixed=0.0)
     cells = pd.DataFrame({"cell_id": ["a", "b"], "control_cell_id": ["0", "0"]})
-    effects = {"a": Expected(0.05, None, None, "given"), "b": Expected(0.02, None, None, "given")}
+    effects = {"a": Expected(value=0.05, source="given"), "b": Expected(value=0.02, source="given")}
     plan = cell_plan(terms, cells, {"a": 800, "b": 800, "0": 400}, effects, 2)
     value, low, _ = total_profit(terms, plan, effects)
     # Gamma with mean 40 and standard deviation 30.
@@ -192,11 +203,11 @@ def test_fewer_cells_show_more():
     nothing = options(TERMS, 20_000, [1], -0.01)
     assert nothing["needed_expected"].isna().all() and nothing["power"].tolist() == [0.0]
     # With no more people than the largest possible effect needs, nothing would be shown.
-    assert options(replace(TERMS, base=Expected(0.9, None, None, "given")), 16, [1], 0.01)["detectable"].isna().all()
+    assert options(replace(TERMS, base=Expected(value=0.9, source="given")), 16, [1], 0.01)["detectable"].isna().all()
 
 
 def test_the_smallest_effect_shown_is_shown_as_often_as_promised():
-    terms = replace(TERMS, base=Expected(0.2, None, None, "given"), share=np.sqrt(2) / (2 + np.sqrt(2)))
+    terms = replace(TERMS, base=Expected(value=0.2, source="given"), share=np.sqrt(2) / (2 + np.sqrt(2)))
     total = 2400
     effect = detectable(terms, total, 2)
     control = round(terms.share * total)
@@ -241,7 +252,7 @@ def test_balance_by_hand_and_by_chance():
 
 
 def test_past_cells_of_the_shop_by_pandas(shop):
-    found, notes = past_cells(shop, END)
+    found, notes = past_cells(History(shop, END))
     # The campaign that got partly lost is left out, and the one that is not over.
     assert set(found["campaign_id"]) == {"first_offers", "new_range", "offer_by_creative"}
     assert notes == (
@@ -266,7 +277,7 @@ def test_past_cells_of_the_shop_by_pandas(shop):
     assert row["spend"] == pytest.approx(spent.mean()["offer_by_creative-3"] - spent.mean()["offer_by_creative-0"])
     assert row["spend_error"] == pytest.approx(np.sqrt((spent.var() / spent.size()).sum()))
     assert row["days"] == 28 and row["cost_per_contact"] == 0.03
-    early, _ = past_cells(shop, dt.date(2025, 1, 10))
+    early, _ = past_cells(History(shop, dt.date(2025, 1, 10)))
     assert set(early["campaign_id"]) == {"first_offers"}
 
 
@@ -282,12 +293,12 @@ def test_expected_effect_says_where_it_is_from():
     assert (other.source, other.value) == ("past", pytest.approx(found.mean))
     one = expected_effect(past.iloc[:1], ["z"], 0.1, 0.9)
     assert (one.value, one.low) == pytest.approx((0.02, 0.02 - 1.6448536269514722 * 0.01))
-    assert expected_effect(past.iloc[:0], ["a"], 0.1, 0.9) == Expected(0.1 * 0.1, None, None, "guess")
-    assert expected_effect(past, ["a"], 0.1, 0.9, 0.07) == Expected(0.07, None, None, "given")
+    assert expected_effect(past.iloc[:0], ["a"], 0.1, 0.9) == Expected(value=0.1 * 0.1, source="guess")
+    assert expected_effect(past, ["a"], 0.1, 0.9, 0.07) == Expected(value=0.07, source="given")
 
 
 def test_baseline_is_what_the_same_list_did_a_window_earlier(shop):
-    found = baseline(shop, "days_since_last <= 100", "orders >= 1", END, 28, 0.9)
+    found = baseline(History(shop, END), "days_since_last <= 100", "orders >= 1", 28, 0.9)
     listed = pull_list(shop, "days_since_last <= 100", as_of=END - dt.timedelta(days=28), contacted_within=None).frame
     contacts = shop.contacts.to_pyarrow().to_pandas()
     sent = contacts[(contacts["contacted_at"] >= "2025-12-04") & ~contacts["cell_id"].str.endswith("-0")]
@@ -300,7 +311,7 @@ def test_baseline_is_what_the_same_list_did_a_window_earlier(shop):
     mine = spend[spend.index.isin(left["customer_id"])]
     assert found.share.value == pytest.approx(len(mine) / len(left)) and found.share.low < found.share.value < found.share.high
     assert (found.spend, found.sd) == (pytest.approx(mine.mean()), pytest.approx(mine.std()))
-    assert baseline(shop, "orders >= 1", "", dt.date(2024, 1, 20), 28, 0.9).share.source == "guess"
+    assert baseline(History(shop, dt.date(2024, 1, 20)), "orders >= 1", "", 28, 0.9).share.source == "guess"
 
 
 @pytest.mark.nightly
@@ -382,6 +393,16 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     # Tiers come in the same shares into each cell.
     shares = result.tables["balance"].frame
     assert shares.loc[shares["label"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
+
+
+def test_last_day_may_be_one_on_which_nobody_ordered():
+    data, day = crmlab.open_dataset("cdnow_sample"), dt.date(1997, 10, 5)
+    silent = replace(data, _tables={"orders": data.orders.filter(data.orders["ordered_at"].date() != day)})
+    result = analysis.run(silent, analysis.Params(as_of=day.isoformat()))
+    assert result.context.as_of == day
+    cut = History(silent, day)
+    listed = pull_list(silent, "days_since_last at most 365", as_of=day, holdout=0.05, holdout_salt="held out for ever").size
+    assert cut.orders["ordered_at"].max().execute().date() < day and result.metrics["listed"].value == listed
 
 
 def test_orders_only_work_and_say_what_is_not_known():
