@@ -25,7 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Design:
     """Cells of a campaign, and what they can and cannot tell apart.
 
@@ -140,7 +140,7 @@ def design_cells(
     frame = frame.assign(campaign_id=campaign, opens_on=opens_on, closes_on=closes_on).reindex(columns=list(COLUMNS))
     frame = frame.astype({"planned_share": float, "cost_per_contact": float, "fixed_cost": float})
     check_cells(frame)
-    return Design(frame, found, _warned(frame, found, bool(control)))
+    return Design(cells=frame, aliases=found, warnings=_warned(frame, found, bool(control)))
 
 
 def check_cells(cells: pd.DataFrame) -> None:

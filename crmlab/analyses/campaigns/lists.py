@@ -27,7 +27,7 @@ QUALIFY = "orders >= 1"
 PULLING = ("qualify", "contacted_within", "seeds", "one_per_household")  # what a plan may say of it, beside criteria
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Pulled:
     """A list and how it came about.
 
@@ -175,12 +175,12 @@ def pull_list(
     )
     gone = pd.concat(ledger.gone) if ledger.gone else pd.DataFrame(columns=["customer_id", "stage", "step"])
     return Pulled(
-        people[list(dict.fromkeys([*front, *wanted]))],
-        pd.DataFrame(ledger.rows, columns=["stage", "step", "removed", "left"]),
-        gone.sort_values("customer_id", kind="stable", ignore_index=True),
-        pd.DataFrame({"customer_id": sorted(apart)}, dtype="str"),
-        (*ledger.notes, *_absent(ledger.absent)),
-        len(found),
+        frame=people[list(dict.fromkeys([*front, *wanted]))],
+        ledger=pd.DataFrame(ledger.rows, columns=["stage", "step", "removed", "left"]),
+        left_out=gone.sort_values("customer_id", kind="stable", ignore_index=True),
+        seeds=pd.DataFrame({"customer_id": sorted(apart)}, dtype="str"),
+        notes=(*ledger.notes, *_absent(ledger.absent)),
+        start=len(found),
     )
 
 

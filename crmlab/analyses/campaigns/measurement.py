@@ -52,7 +52,7 @@ LEAST = 2  # customers, or households, without which a mean has no variance
 RATIO_ALPHA = 0.001  # under it sizes do not fit the design; small, as the check runs on every campaign
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
     """What the cells of one campaign did.
 
@@ -241,7 +241,18 @@ def measured(
         for row in costed.to_dict("records")
     }
     control = {str(a): str(b) for a, b in zip(costed["cell_id"], costed["control_cell_id"], strict=True) if b is not None}
-    return Measured(campaign, costed, days, table, found, control, counts, share, source, tuple(notes))
+    return Measured(
+        campaign=campaign,
+        cells=costed,
+        days=days,
+        table=table,
+        stats=found,
+        control=control,
+        counts=counts,
+        margin=share,
+        source=source,
+        notes=tuple(notes),
+    )
 
 
 def _as_contacts(people: pd.DataFrame, cells: pd.DataFrame, campaign: str) -> ibis.Table:

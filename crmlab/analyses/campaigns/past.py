@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,10 @@ from crmlab.models.testing.meta import Fade, Pooled, fade, pool
 from crmlab.models.testing.power import Rate, required_size
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
     from crmlab.data.memory.campaigns import CampaignMemory
+    from crmlab.history.past import History
 
-__all__ = ["COLUMNS", "GROUPS", "MOST", "Component", "History", "history_of", "past_cells", "remembered"]
+__all__ = ["COLUMNS", "GROUPS", "MOST", "Component", "Past", "past_cells", "pooled_past", "remembered"]
 
 
 MOST = 40  # past campaigns that are measured again, the latest
@@ -27,7 +26,7 @@ COLUMNS = (
 GROUPS = ("component", "value", "campaign", "opens", "k", "n", "effect", "error", "base", "from")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Component:
     """What past campaigns did with one component.
 
@@ -57,9 +56,9 @@ class Component:
     size: int | None
 
 
-@dataclass(frozen=True, eq=False)
-class History:
-    """Past cells, those of the campaign looked at among them."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Past:
+    """Past cells, those of the campaign looked at among them; by component; and why campaigns are not there."""
 
     cells: pd.DataFrame
     components: tuple[Component, ...]
@@ -67,27 +66,24 @@ class History:
 
 
 def past_cells(
-    data: Dataset,
+    history: History,
     now: Measured,
     cells: pd.DataFrame,
-    as_of: dt.date,
     *,
     margin: float | None,
     level: float,
     adjust: bool,
     min_group: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Measure every past cell of the data set, up to a day.
+    """Measure every past cell of the data set whose window is over.
 
     Parameters
     ----------
-    data : Dataset
+    history : History
     now : Measured
         The campaign looked at; it is not measured again.
     cells : DataFrame
         The cells of all campaigns.
-    as_of : datetime.date
-        Campaigns whose windows are open on it are left out.
     margin, level, adjust, min_group
         As for the campaign itself.
 
@@ -109,7 +105,7 @@ def past_cells(
             found.append(now)
             continue
         try:
-            found.append(measured(data, name, as_of, cells=cells, margin=margin, min_group=min_group))
+            found.append(measured(history.data, name, history.as_of, cells=cells, margin=margin, min_group=min_group))
         except CrmlabError as error:
             gone.append(f"{name} is left out of the history: {error}")
     for one in sorted(found, key=lambda each: (min(each.days["opens"]), each.campaign)):
@@ -226,7 +222,7 @@ def remembered(memory: CampaignMemory, known: set[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(GROUPS))
 
 
-def history_of(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], level: float) -> History:
+def pooled_past(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], level: float) -> Past:
     """Pool past campaigns by offer, list and creative.
 
     Parameters
@@ -238,7 +234,7 @@ def history_of(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], l
 
     Returns
     -------
-    History
+    Past
         Components of at least two campaigns, offers first. A list or creative that is the same in every cell tells nothing and is not
         there.
     """
@@ -252,7 +248,7 @@ def history_of(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], l
             some = mine[mine["value"] == value].reset_index(drop=True)
             if len(some) >= 2:
                 out.append(_component(component, str(value), some, level))
-    return History(cells, tuple(out), tuple(left_out))
+    return Past(cells=cells, components=tuple(out), left_out=tuple(left_out))
 
 
 def _component(component: str, value: str, campaigns: pd.DataFrame, level: float) -> Component:
@@ -274,4 +270,12 @@ def _component(component: str, value: str, campaigns: pd.DataFrame, level: float
             size = required_size(Rate(base), min(pooled.mean, 1 - base - 1e-6), level=0.95).per_cell
         except ModelError:
             size = None
-    return Component(component, value, pd.concat([campaigns, pooled.effects], axis=1), pooled, fading, expected, size)
+    return Component(
+        component=component,
+        value=value,
+        campaigns=pd.concat([campaigns, pooled.effects], axis=1),
+        pooled=pooled,
+        fade=fading,
+        expected=expected,
+        size=size,
+    )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns.results.tables import BLOCKED
+from crmlab.analyses.campaigns.results.tables import BLOCKED, NO_MONEY, NO_PAST
 from crmlab.analyses.campaigns.results.words import at_level
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
-from crmlab.page.format import Format, shortened
+from crmlab.page.exhibits import Absent
+from crmlab.page.format import shortened
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
@@ -19,32 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from crmlab.analyses.campaigns.results.params import Params
-    from crmlab.analyses.campaigns.results.study import Parts
+    from crmlab.analyses.campaigns.results.study import Study
 
-__all__ = ["CHARTS", "LONGEST", "charts_of", "components_chart", "days_chart", "depth_chart", "forest_chart", "history_chart"]
-
-
-CHARTS = ("forest", "components_chart", "days", "depth", "history_chart")
-LONGEST = 34  # letters of a label
+__all__ = ["components_chart", "days_chart", "depth_chart", "forest_chart", "history_chart"]
 
 
-def charts_of(parts: Parts, form: Format, params: Params) -> dict[str, Chart]:
-    """Every chart that the data allow, by name."""
-    out: dict[str, Chart] = {}
-    if parts.health.blocked:
-        parts.absent.update(dict.fromkeys(("forest", "components_chart", "days", "depth"), BLOCKED))
-    else:
-        if parts.found.varies("margin"):
-            out["forest"] = forest_chart(parts, form)
-        if parts.components is not None:
-            out["components_chart"] = components_chart(parts, form)
-        out["days"] = days_chart(parts, form)
-        if parts.ranked.depth is not None:
-            out["depth"] = depth_chart(parts, form)
-    if parts.history.components:
-        out["history_chart"] = history_chart(parts, form, params)
-    return out
+_LONGEST = 34  # letters of a label
 
 
 def _rows(ax: Axes, labels: list[str], notes: list[str], low: float, high: float) -> np.ndarray:
@@ -61,9 +42,14 @@ def _rows(ax: Axes, labels: list[str], notes: list[str], low: float, high: float
     return places
 
 
-def forest_chart(parts: Parts, form: Format) -> Chart:
+def forest_chart(study: Study) -> Chart | Absent:
     """Incremental profit per 1,000 contacts of each cell, with the lines at which it breaks even and at which it caused nothing."""
-    cells = parts.money.cells
+    if study.health.blocked:
+        return BLOCKED
+    if not study.found.varies("margin"):
+        return NO_MONEY
+    form = study.context.form
+    cells = study.money.cells
     names = ["name", "cell", "n", "per_1000", "per_1000_low", "per_1000_high", "nothing"]
     frame = cells[names].astype(dict.fromkeys(names[3:], float)).reset_index(drop=True)
     low = float(min(frame["per_1000_low"].min(), frame["nothing"].min(), 0))
@@ -75,7 +61,7 @@ def forest_chart(parts: Parts, form: Format) -> Chart:
             f"{form.money(row['per_1000'])}  ({form.interval(row['per_1000_low'], row['per_1000_high'], 'money')})"
             for row in frame.to_dict("records")
         ]
-        y = _rows(ax, [shortened(name, LONGEST) for name in frame["name"]], notes, low, high)
+        y = _rows(ax, [shortened(name, _LONGEST) for name in frame["name"]], notes, low, high)
         ax.axvline(0, color=color("ink"), linewidth=1)
         ax.hlines(y, frame["per_1000_low"], frame["per_1000_high"], color=color("ink"), linewidth=1.6)
         ax.plot(frame["per_1000"], y, "o", color=color("accent"), markersize=8)
@@ -96,7 +82,7 @@ def forest_chart(parts: Parts, form: Format) -> Chart:
 
     best = frame.loc[frame["per_1000"].idxmax()]
     return Chart(
-        f"Incremental profit per 1,000 contacts after costs, with {at_level(parts, form)} intervals. To the right "
+        f"Incremental profit per 1,000 contacts after costs, with {at_level(study)} intervals. To the right "
         "of the line at 0 a cell earned "
         "more than it cost; the dashed mark is where it would stand had it caused nothing at all: its cost.",
         f"Dots with intervals for {len(frame)} cells; the highest, {best['name']}, stands at "
@@ -107,10 +93,14 @@ def forest_chart(parts: Parts, form: Format) -> Chart:
     )
 
 
-def components_chart(parts: Parts, form: Format) -> Chart:
+def components_chart(study: Study) -> Chart | Absent:
     """Main effects and interactions on the share who bought, or on profit where nobody's buying differs."""
-    table = parts.components
-    assert table is not None
+    if study.health.blocked:
+        return BLOCKED
+    if study.components is None:
+        return Absent(study.no_components)
+    form = study.context.form
+    table = study.components
     metric = "response" if "response" in table else "profit"
     scale = 100 if metric == "response" else 1000
     frame = pd.DataFrame({"component": table["effect"], "levels": table["levels"]})
@@ -129,7 +119,7 @@ def components_chart(parts: Parts, form: Format) -> Chart:
         ]
         # A row of what two components do together has a long name: theirs is enough.
         labels = [a.capitalize() if "×" in a else b for a, b in zip(shown["component"], shown["levels"], strict=True)]
-        y = _rows(ax, [shortened(name, LONGEST) for name in labels], notes, low, high)
+        y = _rows(ax, [shortened(name, _LONGEST) for name in labels], notes, low, high)
         ax.axvline(0, color=color("ink"), linewidth=1)
         ax.hlines(y, shown["low"], shown["high"], color=color("ink"), linewidth=1.6)
         ax.plot(shown["value"], y, "o", color=color("accent"), markersize=8)
@@ -137,7 +127,7 @@ def components_chart(parts: Parts, form: Format) -> Chart:
 
     first = shown.iloc[0]
     return Chart(
-        f"What each component did, averaged over the others: {axis}, with {at_level(parts, form)} intervals. An "
+        f"What each component did, averaged over the others: {axis}, with {at_level(study)} intervals. An "
         "interval that holds 0 is not shown "
         "to differ.",
         f"Dots with intervals for {len(shown)} components; {first['levels']} stands at {form.number(first['value'], 1)}.",
@@ -147,10 +137,13 @@ def components_chart(parts: Parts, form: Format) -> Chart:
     )
 
 
-def days_chart(parts: Parts, form: Format) -> Chart:
+def days_chart(study: Study) -> Chart | Absent:
     """Share who had bought by day since the window opened: contacted against control."""
-    frame = _by_day(parts)
-    level = at_level(parts, form)
+    if study.health.blocked:
+        return BLOCKED
+    form = study.context.form
+    frame = _by_day(study)
+    level = at_level(study)
 
     def draw(figure: Figure) -> None:
         ax = figure.add_subplot()
@@ -187,20 +180,20 @@ def days_chart(parts: Parts, form: Format) -> Chart:
     )
 
 
-def _by_day(parts: Parts) -> pd.DataFrame:
+def _by_day(study: Study) -> pd.DataFrame:
     """Shares by day, cells added up as the overall difference adds them up."""
-    found = parts.found
+    found = study.found
     whole = (max(found.days["last"]) - min(found.days["opens"])).days + 1
     one = measure(list(found.stats.values()), "response")
     effective = {cell: float(size) for cell, size in zip(found.stats, one.sizes, strict=True)}
     weight = {"contacted": {cell: float(found.stats[cell].n) for cell in found.treated}, "control": {}}
     for cell, its in found.control.items():
         weight["control"][its] = weight["control"].get(its, 0.0) + found.stats[cell].n
-    z = normal_quantile(parts.look.level)
+    z = normal_quantile(study.look.level)
     days = np.arange(whole)
     out: dict[str, Any] = {"day": days + 1}
     counts = (
-        parts.days.pivot_table(index="day", columns="cell_id", values="n", aggfunc="sum", fill_value=0)
+        study.days.pivot_table(index="day", columns="cell_id", values="n", aggfunc="sum", fill_value=0)
         .reindex(days, fill_value=0)
         .cumsum()
     )
@@ -217,10 +210,14 @@ def _by_day(parts: Parts) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def depth_chart(parts: Parts, form: Format) -> Chart:
+def depth_chart(study: Study) -> Chart | Absent:
     """Incremental profit by share of the list contacted, best scores first."""
-    depth = parts.ranked.depth
-    assert depth is not None
+    if study.health.blocked:
+        return BLOCKED
+    depth = study.ranked.depth
+    if depth is None:
+        return Absent(study.ranked.reason["depth"])
+    form = study.context.form
     curve = depth.curve
     frame = pd.DataFrame({"share": curve["share"], "n": curve["n"]})
     for name in ("profit", "low", "high", "band_low", "band_high"):
@@ -256,7 +253,7 @@ def depth_chart(parts: Parts, form: Format) -> Chart:
     qini = f"{form.money(1000 * depth.qini)} per 1,000, {form.interval(1000 * depth.qini_low, 1000 * depth.qini_high, 'money')}"
     return Chart(
         "Incremental profit had only the first part of the list been contacted, by share contacted, with "
-        f"{at_level(parts, form)} band at each depth. "
+        f"{at_level(study)} band at each depth. "
         f"Ranking by what was known before {said} anything over a random order (Qini {qini}). Fixed costs are left out.",
         f"A curve of incremental profit by share of the list contacted; it ends at {form.money(end)} per 1,000 customers when all are.",
         draw,
@@ -265,9 +262,12 @@ def depth_chart(parts: Parts, form: Format) -> Chart:
     )
 
 
-def history_chart(parts: Parts, form: Format, params: Params) -> Chart:
+def history_chart(study: Study) -> Chart | Absent:
     """Past campaigns by component: as measured, and shrunk."""
-    frames = [each.campaigns.assign(what=each.value) for each in parts.history.components]
+    if not study.past.components:
+        return NO_PAST
+    params, form = study.params, study.context.form
+    frames = [each.campaigns.assign(what=each.value) for each in study.past.components]
     whole = pd.concat(
         [one[["what", "campaign", "k", "raw", "raw_low", "raw_high", "shrunk", "low", "high"]] for one in frames],
         ignore_index=True,

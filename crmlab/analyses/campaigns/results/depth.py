@@ -21,7 +21,7 @@ RECENCY = ("bought in the 90 days before", "bought 91 to 365 days before", "did 
 _STATE = ["recency", "buys"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Ranked:
     """Who was worth contacting.
 
@@ -69,7 +69,7 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
     depth, states = None, pd.DataFrame(columns=[*_STATE, "n", "score"])
     if not found.varies("margin"):
         why = "Nobody's spend differs: there is nothing to rank by."
-        return Ranked(None, states, None, {"depth": why, "segments": why})
+        return Ranked(depth=None, states=states, segments=None, reason={"depth": why, "segments": why})
     mine = found.table.filter(found.table["cell_id"].isin([*treated, shared]))
     frame = state_moments(mine, "margin", f"campaign_results {seed}").to_pyarrow().to_pandas()
     # In an order of its own: floats are added up below.
@@ -87,7 +87,7 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
         segments = _segments(found, treated, shared, level, correction, min_group)
     except ModelError:
         reason["segments"] = "There are no two segments, by how lately people had bought, that could be compared."
-    return Ranked(depth, states, segments, reason)
+    return Ranked(depth=depth, states=states, segments=segments, reason=reason)
 
 
 def _mean_cost(found: Measured, treated: list[str], control: str) -> float:

@@ -15,7 +15,7 @@ from crmlab.page.result import Estimate
 __all__ = ["Money", "components_of", "money"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Money:
     """What a campaign earned.
 
@@ -93,7 +93,18 @@ def money(found: Measured, frame: pd.DataFrame, *, level: float, adjust: bool, u
     share = sum(w * found.stats[cell].mean("response") for cell, w in each.items() if w > 0)
     response = Estimate(value, low, high, level, "share")
     rows = [_cell(found, frame, cell, cost_of) for cell in treated]
-    return Money(contacts, cost, profit, margin, p_value, response, p, share, share - value, pd.DataFrame(rows))
+    return Money(
+        contacts=contacts,
+        cost=cost,
+        profit=profit,
+        margin=margin,
+        p_value=p_value,
+        response=response,
+        response_p=p,
+        share=share,
+        share_control=share - value,
+        cells=pd.DataFrame(rows),
+    )
 
 
 def _cell(found: Measured, frame: pd.DataFrame, cell: str, cost_of: dict[str, float]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from crmlab.models.testing.sequential import boundaries
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
-__all__ = ["BALANCE", "BALANCE_ALPHA", "Health", "Look", "balance_of", "checks_of", "health", "look_of"]
+__all__ = ["BALANCE", "BALANCE_ALPHA", "Health", "Look", "balance_of", "health", "look_of"]
 
 
 BALANCE_ALPHA = 0.01
@@ -31,7 +32,7 @@ BALANCE = {
 _SMALLEST = 1e-9  # no level is closer to 1 than this
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Look:
     """How often a campaign was looked at, and how high the bar is for this look.
 
@@ -53,7 +54,7 @@ class Look:
     bar: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Health:
     """Checks of a campaign.
 
@@ -90,18 +91,16 @@ class Health:
         return [finding for finding in self.findings if finding.check == check]
 
 
-def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look, as_of: dt.date) -> Health:
+def health(history: History, found: Measured, cells: pd.DataFrame, look: Look) -> Health:
     """Check a campaign before anything is concluded from it.
 
     Parameters
     ----------
-    data : Dataset
+    history : History
     found : Measured
     cells : DataFrame
         The cells of all campaigns.
     look : Look
-    as_of : datetime.date
-        Last day of history; contacts and responses of later days are not looked at.
 
     Returns
     -------
@@ -113,18 +112,23 @@ def health(data: Dataset, found: Measured, cells: pd.DataFrame, look: Look, as_o
         for cell, its in found.control.items()
         if (days.loc[cell, ["opens", "closes"]] != days.loc[its, ["opens", "closes"]]).any()
     )
-    return Health(ratio_of(found, cells), checks_of(data, found.campaign, cells, as_of), balance_of(found), look, unequal)
+    return Health(
+        ratio=ratio_of(found, cells),
+        findings=_checked(history.data, found.campaign, cells),
+        balance=balance_of(found),
+        look=look,
+        unequal_windows=unequal,
+    )
 
 
-def checks_of(data: Dataset, campaign: str, cells: pd.DataFrame, as_of: dt.date) -> tuple[CampaignFinding, ...]:
-    """What the checks of campaigns find about this one by a day; others whose cells make no test are left aside."""
+def _checked(data: Dataset, campaign: str, cells: pd.DataFrame) -> tuple[CampaignFinding, ...]:
+    """What the checks of campaigns find about this one; others whose cells make no test are left aside."""
     names = [str(name) for name, mine in cells.groupby("campaign_id") if str(name) == campaign or not cell_problems(mine)]
     kept = data.cells.filter(data.cells["campaign_id"].isin(names))
     gone = [str(name) for name in cells.loc[~cells["campaign_id"].isin(names), "cell_id"]]
-    contacts = data.contacts.filter(data.contacts["contacted_at"].date() <= as_of)
-    contacts = contacts.filter(~contacts["cell_id"].isin(gone)) if gone else contacts
-    responses = data.responses.filter(data.responses["responded_at"].date() <= as_of) if "responses" in data.tables else None
-    found = check_tables(kept, contacts, responses, data.customers if "customers" in data.tables else None)
+    contacts = data.contacts.filter(~data.contacts["cell_id"].isin(gone)) if gone else data.contacts
+    more = {name: data.table(name) for name in ("responses", "customers") if name in data.tables}
+    found = check_tables(kept, contacts, **more)
     return tuple(finding for finding in found if finding.campaign in (None, campaign))
 
 
@@ -183,7 +187,8 @@ def look_of(
     if number != len(shares) + 1:
         shares = [fraction * k / number for k in range(1, number)]
     if number == 1 and not found.is_open:
-        return Look(1, 1.0, level, None)
+        return Look(number=1, fraction=1.0, level=level, bar=None)
     bars = boundaries(kind, [*shares, fraction], 1 - level)
     last = bars.iloc[-1]
-    return Look(number, fraction, 1 - max(float(last["p_nominal"]), _SMALLEST), float(last["z"]))
+    widened = 1 - max(float(last["p_nominal"]), _SMALLEST)
+    return Look(number=number, fraction=fraction, level=widened, bar=float(last["z"]))

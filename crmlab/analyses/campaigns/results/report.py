@@ -1,25 +1,43 @@
-"""The report: what was worked out, put on one page."""
+"""The report: a study of one campaign, put on one page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.campaigns.results import charts
-from crmlab.analyses.campaigns.results import tables as views
+from crmlab.analyses.campaigns.results import charts, tables, words
 from crmlab.analyses.campaigns.results.params import Params
-from crmlab.analyses.campaigns.results.study import parts_of
-from crmlab.analyses.campaigns.results.words import findings_of, limits_of, method_of, metrics_of, warnings_of
-from crmlab.history.context import context_of
-from crmlab.page.result import Output, Result
+from crmlab.analyses.campaigns.results.study import study
+from crmlab.history.past import History
+from crmlab.page.exhibits import Exhibits, page
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.page.result import Result
 
-__all__ = ["MEMORY", "NEEDS", "run"]
-
+__all__ = ["EXHIBITS", "MEMORY", "NEEDS", "run"]
 
 NEEDS = ("cells", "contacts", "orders")
 MEMORY = True  # the campaign memory is read too: past campaigns, and looks taken
+EXHIBITS = Exhibits(
+    tables={
+        "health": tables.health_table,
+        "cells": tables.cells_table,
+        "money": tables.money_table,
+        "components": tables.components_table,
+        "segments": tables.segments_table,
+        "history": tables.history_table,
+        "next_plan": tables.next_table,
+        "matched": tables.matched_table,
+        "balance": tables.balance_table,
+    },
+    charts={
+        "forest": charts.forest_chart,
+        "components_chart": charts.components_chart,
+        "days": charts.days_chart,
+        "depth": charts.depth_chart,
+        "history_chart": charts.history_chart,
+    },
+)
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
@@ -46,36 +64,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     ParameterError
         ``as_of`` is outside the history.
     """
-    parts = parts_of(data, params)
-    context = context_of(data, params.as_of, int(parts.found.counts["n"].sum()))
-    form = context.form
-    tables = views.tables_of(parts, form, params)
-    pictures = charts.charts_of(parts, form, params)
-    every = (*views.TABLES, *charts.CHARTS)
-    absent = {
-        name: parts.absent.get(name, "These data do not allow it.") for name in every if name not in {**tables, **pictures}
-    }
-    outputs = {
-        "comparisons": Output(
-            "Every cell against its control, all metrics",
-            parts.frame.drop(columns=[name for name in parts.frame.columns if name.startswith("lift")]),
-            ("metric", "cell"),
-        ),
-        "past_cells": Output(
-            "Past cells: difference in the share who bought, and profit per contact", parts.history.cells, ("campaign", "cell")
-        ),
-    }
-    return Result(
-        title="What each cell of a campaign earned",
-        context=context,
-        params=params,
-        findings=findings_of(parts, form),
-        metrics=metrics_of(parts, form.currency),
-        tables=tables,
-        charts=pictures,
-        method=method_of(parts, params),
-        warnings=warnings_of(parts, form, params),
-        limits=limits_of(parts, form),
-        absent=absent,
-        outputs=outputs,
-    )
+    return page(study(History(data, params.as_of), params), EXHIBITS, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,107 +12,144 @@ import pandas as pd
 from crmlab.analyses.campaigns.matching import match_counts
 from crmlab.analyses.campaigns.measurement import Measured, choose_campaign, compared, known_cells, measured
 from crmlab.analyses.campaigns.moments import first_days
-from crmlab.analyses.campaigns.past import History, history_of, past_cells, remembered
+from crmlab.analyses.campaigns.past import Past, past_cells, pooled_past, remembered
 from crmlab.analyses.campaigns.results.depth import Ranked, ranked
 from crmlab.analyses.campaigns.results.earnings import Money, components_of, money
 from crmlab.analyses.campaigns.results.health_checks import Health, Look, health, look_of
 from crmlab.analyses.campaigns.results.params import Params
-from crmlab.data.memory.campaigns import open_memory
-from crmlab.history.orders import history
+from crmlab.data.memory.campaigns import CampaignMemory, open_memory
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
-__all__ = ["Parts", "measure", "parts_of"]
+__all__ = ["Study", "measure", "study"]
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """What the page is made of; None where the data do not allow it, with the reason in ``absent``."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page of one campaign shows.
 
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    found : Measured
+        What its cells did.
+    health : Health
+        Whether the numbers mean anything.
+    frame : DataFrame
+        Every cell against its control, see :func:`~crmlab.analyses.campaigns.measurement.compared`.
+    money : Money
+        What it earned.
+    components : DataFrame or None
+        Main effects and interactions of what cells are made of; None where cells do not tell them apart.
+    no_components : str
+        Why not.
+    order : int
+        2: components with their interactions.
+    days : DataFrame
+        First purchases by cell and day.
+    ranked : Ranked
+        Who was worth contacting.
+    past : Past
+        Past cells, of the data set and of the campaign memory.
+    matched : DataFrame or None
+        Orders by code and by latest contact; None where there are no responses.
+    """
+
+    context: Context
+    params: Params
     found: Measured
     health: Health
-    frame: pd.DataFrame  # every cell against its control, see compared
+    frame: pd.DataFrame
     money: Money
     components: pd.DataFrame | None
-    order: int  # 2: components with their interactions
-    days: pd.DataFrame  # first purchases by cell and day
+    no_components: str
+    order: int
+    days: pd.DataFrame
     ranked: Ranked
-    history: History
+    past: Past
     matched: pd.DataFrame | None
-    campaigns: tuple[str, ...]
-    as_of: dt.date
-    absent: dict[str, str]
 
     @property
     def look(self) -> Look:
         """Which look this is."""
         return self.health.look
 
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """Every comparison, and past cells."""
+        caption = "Past cells: difference in the share who bought, and profit per contact"
+        return {
+            "comparisons": Output("Every cell against its control, all metrics", _bare(self.frame), ("metric", "cell")),
+            "past_cells": Output(caption, self.past.cells, ("campaign", "cell")),
+        }
 
-def parts_of(data: Dataset, params: Params) -> Parts:
-    """Measure, check, compare and look back: everything that the page shows.
 
-    Parameters
-    ----------
-    data : Dataset
-    params : Params
+def study(history: History, params: Params) -> Study:
+    """Measure, check, compare and look back.
 
-    Returns
-    -------
-    Parts
+    Raises
+    ------
+    CampaignError
+        No such campaign, its cells make no test, or nobody was contacted.
     """
-    _, end = history(data.orders, params.as_of)
+    data, end = history.data, history.as_of
     cells, memory = known_cells(data), open_memory()
     campaign = choose_campaign(cells, data.contacts, end, params.campaign)
     found = measured(data, campaign, end, margin=params.margin, min_group=params.min_group)
-    past = memory.results(campaign) if memory.headers(campaign, "results") else pd.DataFrame()
-    earlier = tuple(
-        sorted({dt.date.fromisoformat(str(day)[:10]) for day in past.get("as_of", pd.Series(dtype=object)).dropna()})
+    look = look_of(found, end, params.level, params.looks, params.boundary, _looks(memory, campaign))
+    checked = health(history, found, cells, look)
+    frame = compared(found, level=look.level, correction=params.correction, adjust=params.adjust)
+    earned = money(found, frame, level=look.level, adjust=params.adjust, unit=history.form.currency)
+    parts, why, order = components_of(found, level=look.level, correction=params.correction, adjust=params.adjust)
+    return Study(
+        context=history.context(int(found.counts["n"].sum())),
+        params=params,
+        found=found,
+        health=checked,
+        frame=frame,
+        money=earned,
+        components=parts,
+        no_components=why,
+        order=order,
+        days=first_days(found.table),
+        ranked=ranked(found, level=look.level, correction=params.correction, seed=params.seed, min_group=params.min_group),
+        past=_past(history, found, cells, memory, params),
+        matched=_matched(history, found),
     )
-    look = look_of(found, end, params.level, params.looks, params.boundary, earlier)
-    checked = health(data, found, cells, look, end)
-    options = {"level": look.level, "correction": params.correction, "adjust": params.adjust}
-    frame = compared(found, **options)  # type: ignore[arg-type]
-    earned = money(found, frame, level=look.level, adjust=params.adjust, unit=data.currency)
-    parts, why, order = components_of(found, **options)  # type: ignore[arg-type]
-    known = set(cells["campaign_id"].astype(str))
+
+
+def _looks(memory: CampaignMemory, campaign: str) -> tuple[dt.date, ...]:
+    """Days on which the memory says that the campaign was looked at."""
+    if not memory.headers(campaign, "results"):
+        return ()
+    looked = memory.results(campaign).get("as_of", pd.Series(dtype=object))
+    return tuple(sorted({dt.date.fromisoformat(str(day)[:10]) for day in looked.dropna()}))
+
+
+def _past(history: History, found: Measured, cells: pd.DataFrame, memory: CampaignMemory, params: Params) -> Past:
+    """Past campaigns of the data set, and those that only the memory knows."""
     rows, groups, gone = past_cells(
-        data, found, cells, end, margin=params.margin, level=params.level, adjust=params.adjust, min_group=params.min_group
-    )
-    more = remembered(memory, known)
-    looked = history_of(rows, pd.concat([groups, more], ignore_index=True) if len(more) else groups, gone, params.level)
-    scores = ranked(found, level=look.level, correction=params.correction, seed=params.seed, min_group=params.min_group)
-    absent = dict(scores.reason)
-    if parts is None:
-        absent["components"] = absent["components_chart"] = why
-    if not looked.components:
-        absent["history"] = absent["next_plan"] = absent["history_chart"] = (
-            "No offer, list or creative was sent in two campaigns whose windows are over: there is nothing to pool yet."
-        )
-    if not found.varies("margin"):
-        absent["forest"] = absent["money"] = "Nobody's spend differs from anybody's: there is no money to compare."
-    matched = None
-    if "responses" in data.tables:
-        homes = data.customers if "customers" in data.tables else None
-        matched = match_counts(data.responses, data.contacts, data.cells, found.days, end, homes)
-    else:
-        absent["matched"] = "The data set holds no responses: codes cannot be counted. What cells earned does not need them."
-    return Parts(
+        history,
         found,
-        checked,
-        frame,
-        earned,
-        parts,
-        order,
-        first_days(found.table),
-        scores,
-        looked,
-        matched,
-        tuple(sorted(known)),
-        end,
-        absent,
+        cells,
+        margin=params.margin,
+        level=params.level,
+        adjust=params.adjust,
+        min_group=params.min_group,
     )
+    more = remembered(memory, set(cells["campaign_id"].astype(str)))
+    return pooled_past(rows, pd.concat([groups, more], ignore_index=True) if len(more) else groups, gone, params.level)
+
+
+def _matched(history: History, found: Measured) -> pd.DataFrame | None:
+    if history.responses is None:
+        return None
+    data = history.data
+    return match_counts(history.responses, data.contacts, data.cells, found.days, history.as_of, history.customers)
 
 
 def measure(
@@ -121,10 +159,7 @@ def measure(
     as_of: dt.date,
     cells: pd.DataFrame | None = None,
     people: pd.DataFrame | None = None,
-    level: float = 0.95,
-    correction: str = "max-t",
-    adjust: bool = True,
-    margin: float | None = None,
+    params: Params | None = None,
 ) -> pd.DataFrame:
     """Measure a campaign, as ``crmlab campaign results`` records it.
 
@@ -136,8 +171,8 @@ def measure(
         Last day of history.
     cells, people : DataFrame, optional
         As the campaign memory has them; default: the tables of the data set.
-    level, correction, adjust, margin
-        As in :class:`Params`.
+    params : Params, optional
+        Of which level, correction, adjust and margin are used.
 
     Returns
     -------
@@ -145,6 +180,11 @@ def measure(
         A row per metric (response, spend, margin, profit, all per contact) and cell with a control, as
         :func:`crmlab.models.testing.comparisons.compare_cells` gives it, without lifts; with ``error``, the standard error of the estimate.
     """
-    found = measured(data, campaign, as_of, cells=cells, people=people, margin=margin)
-    frame = compared(found, level=level, correction=correction, adjust=adjust)
+    params = params or Params()
+    found = measured(data, campaign, as_of, cells=cells, people=people, margin=params.margin)
+    return _bare(compared(found, level=params.level, correction=params.correction, adjust=params.adjust))
+
+
+def _bare(frame: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons without lifts."""
     return frame.drop(columns=[name for name in frame.columns if name.startswith("lift")])

@@ -13,20 +13,16 @@ from crmlab.analyses.campaigns.results.words import at_level, level_word, points
 from crmlab.history.context import masked
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.results.params import Params
-    from crmlab.analyses.campaigns.results.study import Parts
-    from crmlab.page.format import Format
+    from crmlab.analyses.campaigns.results.study import Study
 
 __all__ = [
     "BLOCKED",
-    "FINE",
-    "LOOK",
-    "STOP",
-    "TABLES",
-    "UNKNOWN",
+    "NO_MONEY",
+    "NO_PAST",
     "balance_table",
     "cells_table",
     "components_table",
@@ -36,45 +32,24 @@ __all__ = [
     "money_table",
     "next_table",
     "segments_table",
-    "tables_of",
 ]
 
 
-TABLES = ("health", "cells", "money", "components", "segments", "history", "next_plan", "matched", "balance")
-BLOCKED = "The sizes of the cells do not fit the plan: no money is reported."
-FINE, LOOK, STOP, UNKNOWN = "fine", "mind", "stops the verdict", "not checked"
+BLOCKED = Absent("The sizes of the cells do not fit the plan: no money is reported.")
+NO_MONEY = Absent("Nobody's spend differs from anybody's: there is no money to compare.")
+NO_PAST = Absent("No offer, list or creative was sent in two campaigns whose windows are over: there is nothing to pool yet.")
+_NO_RESPONSES = Absent("The data set holds no responses: codes cannot be counted. What cells earned does not need them.")
+_NOTHING_BEFORE = Absent("Nothing is known of these people from before the window opened.")
+_FINE, _LOOK, _STOP, _UNKNOWN = "fine", "mind", "stops the verdict", "not checked"
 
 
-def tables_of(parts: Parts, form: Format, params: Params) -> dict[str, Table]:
-    """Every table that the data allow, by name."""
-    out = {"health": health_table(parts, form), "cells": cells_table(parts, form)}
-    if parts.health.blocked:
-        parts.absent.update(dict.fromkeys(("money", "components", "segments"), BLOCKED))
-    else:
-        if parts.found.varies("margin"):
-            out["money"] = money_table(parts, form)
-        if parts.components is not None:
-            out["components"] = components_table(parts, form)
-        if parts.ranked.segments is not None:
-            out["segments"] = segments_table(parts, form)
-    if parts.history.components:
-        out["history"] = history_table(parts, form, params)
-        out["next_plan"] = next_table(parts, form, params)
-    if parts.matched is not None:
-        out["matched"] = matched_table(parts, form, params)
-    if len(parts.health.balance):
-        out["balance"] = balance_table(parts, form)
-    elif "balance" not in parts.absent:
-        parts.absent["balance"] = "Nothing is known of these people from before the window opened."
-    return out
-
-
-def health_table(parts: Parts, form: Format) -> Table:
+def health_table(study: Study) -> Table:
     """Whether the numbers mean anything, check by check."""
-    health, found = parts.health, parts.found
+    form = study.context.form
+    health, found = study.health, study.found
     rows: list[tuple[str, str, str]] = []
     if health.ratio is None:
-        rows.append(("Sizes as planned", "the plan names no shares that add up to 1", UNKNOWN))
+        rows.append(("Sizes as planned", "the plan names no shares that add up to 1", _UNKNOWN))
     else:
         worst = health.ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
         units = "households" if found.clustered else "customers"
@@ -82,26 +57,26 @@ def health_table(parts: Parts, form: Format) -> Table:
             f"p = {form.number(health.ratio.p_value)}; farthest off: {worst['cell']}, {form.count(worst['n'])} {units} where "
             f"{form.count(worst['expected'])} were planned"
         )
-        rows.append(("Sizes as planned", words, STOP if health.blocked else FINE))
+        rows.append(("Sizes as planned", words, _STOP if health.blocked else _FINE))
     twice = health.found("two_cells")
-    rows.append(("In two cells", _said(twice, "nobody"), LOOK if twice else FINE))
-    if parts.matched is not None:
+    rows.append(("In two cells", _said(twice, "nobody"), _LOOK if twice else _FINE))
+    if study.matched is not None:
         codes = [*health.found("unknown_code"), *health.found("early_response")]
-        rows.append(("Codes, of all campaigns", _said(codes, "every code is a cell's"), LOOK if codes else FINE))
+        rows.append(("Codes, of all campaigns", _said(codes, "every code is a cell's"), _LOOK if codes else _FINE))
     else:
-        rows.append(("Codes, of all campaigns", "there are no responses", UNKNOWN))
+        rows.append(("Codes, of all campaigns", "there are no responses", _UNKNOWN))
     if len(health.balance):
         far = health.balance.loc[health.balance["difference"].abs().idxmax()]
         words = (
             f"largest difference: {form.number(far['difference'])} standard deviations in {BALANCE[far['covariate']]} "
             f"({form.number(far['low'], 2)} to {form.number(far['high'], 2)}, at {form.share(1 - BALANCE_ALPHA)} for all at once)"
         )
-        rows.append(("Alike before", words, LOOK if health.unbalanced else FINE))
+        rows.append(("Alike before", words, _LOOK if health.unbalanced else _FINE))
     else:
-        rows.append(("Alike before", "nothing is known from before", UNKNOWN))
+        rows.append(("Alike before", "nothing is known from before", _UNKNOWN))
     closes = form.day(max(found.days["closes"]))
     rows.append(
-        ("Windows", f"open until {closes}" if found.is_open else f"over since {closes}", LOOK if found.is_open else FINE)
+        ("Windows", f"open until {closes}" if found.is_open else f"over since {closes}", _LOOK if found.is_open else _FINE)
     )
     look = health.look
     first = (
@@ -110,7 +85,7 @@ def health_table(parts: Parts, form: Format) -> Table:
         else f"look {look.number}, with {form.share(look.fraction, 0)} of the window over"
     )
     bar = "" if look.bar is None else f"; a difference must pass {form.number(look.bar, 2)} standard errors"
-    rows.append(("Looks", first + bar, FINE if look.number == 1 and not found.is_open else LOOK))
+    rows.append(("Looks", first + bar, _FINE if look.number == 1 and not found.is_open else _LOOK))
     frame = pd.DataFrame(rows, columns=["check", "found", "meaning"])
     columns = {"check": Column("Check"), "meaning": Column("So"), "found": Column("What was found", "lines")}
     return Table(
@@ -125,12 +100,13 @@ def _said(findings: list[Any], otherwise: str) -> str:
     return "\n".join(finding.sentence for finding in findings) or otherwise
 
 
-def cells_table(parts: Parts, form: Format) -> Table:
+def cells_table(study: Study) -> Table:
     """Every cell, controls first: who bought, what they spent, and the difference from control."""
-    found, level = parts.found, parts.look.level
+    form = study.context.form
+    found, level = study.found, study.look.level
     one = measure(list(found.stats.values()), "response")
     z = normal_quantile(level)
-    by = parts.frame.set_index(["metric", "cell"])
+    by = study.frame.set_index(["metric", "cell"])
     rows = []
     for k, (cell, stats) in enumerate(found.stats.items()):
         low, high = _wilson(stats.mean("response"), float(one.sizes[k]), z)
@@ -140,8 +116,8 @@ def cells_table(parts: Parts, form: Format) -> Table:
         row |= {"spend": stats.mean("spend"), "spend_low": stats.mean("spend") - half, "spend_high": stats.mean("spend") + half}
         row |= {"points": None, "points_low": None, "points_high": None, "verdict": "the control"}
         if cell in found.control:
-            row["verdict"] = "no verdict" if parts.health.blocked else "nobody bought"
-            if ("response", cell) in by.index and not parts.health.blocked:
+            row["verdict"] = "no verdict" if study.health.blocked else "nobody bought"
+            if ("response", cell) in by.index and not study.health.blocked:
                 its = by.loc[("response", cell)]
                 row |= {"points": 100 * its["estimate"], "points_low": 100 * its["low"], "points_high": 100 * its["high"]}
                 row["verdict"] = _differs(
@@ -161,14 +137,14 @@ def cells_table(parts: Parts, form: Format) -> Table:
     caption = (
         f"Cells of {found.campaign}, controls first: who bought from {form.short_day(opens)} to "
         f"{form.short_day(closes)}, and what they spent. "
-        f"Small figures: {at_level(parts, form)} intervals, differences {_family(parts)}."
+        f"Small figures: {at_level(study)} intervals, differences {_family(study)}."
     )
     return Table(caption, frame, columns, form, top=40)
 
 
-def _family(parts: Parts) -> str:
-    kind = parts.frame["correction"].iloc[0]
-    if len(parts.found.control) == 1 or kind == "none":
+def _family(study: Study) -> str:
+    kind = study.frame["correction"].iloc[0]
+    if len(study.found.control) == 1 or kind == "none":
         return "each by itself"
     return "for all cells at once" + (" (Bonferroni)" if kind == "holm" else "")
 
@@ -189,14 +165,19 @@ def _objects(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), None) for name in columns})
 
 
-def money_table(parts: Parts, form: Format) -> Table:
+def money_table(study: Study) -> Table | Absent:
     """What each cell earned."""
-    frame = parts.money.cells.copy()
+    if study.health.blocked:
+        return BLOCKED
+    if not study.found.varies("margin"):
+        return NO_MONEY
+    form = study.context.form
+    frame = study.money.cells.copy()
+    more, less = "earned more than it cost", "cost more than it brought"
     frame["verdict"] = [
-        _differs(row["profit_low"], row["profit_high"], "earned more than it cost", "cost more than it brought",
-                 form.money(1000 * row["detectable"]))
+        _differs(row["profit_low"], row["profit_high"], more, less, form.money(1000 * row["detectable"]))
         for row in frame.to_dict("records")
-    ]  # fmt: skip
+    ]
     names = [f"{name}{end}" for name in ("per_1000", "total", "roi", "break_even") for end in ("", "_low", "_high")]
     frame = _objects(frame, names)
     columns = {
@@ -213,15 +194,19 @@ def money_table(parts: Parts, form: Format) -> Table:
     caption = (
         "Incremental profit after costs, cell by cell. A contact that costs more than the break-even cost loses money. In brackets: what "
         "could have been seen, per 1,000. Small figures: "
-        f"{at_level(parts, form)} intervals, {_family(parts)}."
+        f"{at_level(study)} intervals, {_family(study)}."
     )
     return Table(caption, frame, columns, form, top=40)
 
 
-def components_table(parts: Parts, form: Format) -> Table:
+def components_table(study: Study) -> Table | Absent:
     """What each component did, and what they did together."""
-    frame = parts.components
-    assert frame is not None
+    if study.health.blocked:
+        return BLOCKED
+    if study.components is None:
+        return Absent(study.no_components)
+    form = study.context.form
+    frame = study.components
     out = pd.DataFrame({"component": frame["effect"].str.capitalize(), "levels": frame["levels"]})
     columns = {"component": Column("Component"), "levels": Column("What against what")}
     for metric, scale, label, kind in (
@@ -243,18 +228,22 @@ def components_table(parts: Parts, form: Format) -> Table:
         for low, high, each in zip(frame[f"{name}_low"], frame[f"{name}_high"], seen, strict=True)
     ]
     columns["verdict"] = Column("So, of who bought" if name == "response" else "So")
-    together = " Rows with × say how much more one component does where the other is there." if parts.order == 2 else ""
+    together = " Rows with × say how much more one component does where the other is there." if study.order == 2 else ""
     caption = (
-        f"Each component, averaged over the others.{together} Small figures: {at_level(parts, form)} intervals, for all rows at once "
+        f"Each component, averaged over the others.{together} Small figures: {at_level(study)} intervals, for all rows at once "
         "unless the correction is none."
     )
     return Table(caption, out, columns, form)
 
 
-def segments_table(parts: Parts, form: Format) -> Table:
+def segments_table(study: Study) -> Table | Absent:
     """What a contact added by segment."""
-    found = parts.ranked.segments
-    assert found is not None
+    if study.health.blocked:
+        return BLOCKED
+    if study.ranked.segments is None:
+        return Absent(study.ranked.reason["segments"])
+    form = study.context.form
+    found = study.ranked.segments
     frame = found.table.assign(
         **{name: 1000 * found.table[old] for name, old in (("value", "estimate"), ("value_low", "low"), ("value_high", "high"))}
     )
@@ -269,18 +258,21 @@ def segments_table(parts: Parts, form: Format) -> Table:
         "value": Column("Margin added per 1,000", "money", "value_low", "value_high"),
         "verdict": Column("So"),
     }
-    differ = "are shown to differ" if found.p_value < 1 - parts.look.level else "are not shown to differ"
+    differ = "are shown to differ" if found.p_value < 1 - study.look.level else "are not shown to differ"
     caption = (
         f"Margin that contacts added, by how lately people had bought. The segments {differ} from each other (p = "
         f"{form.number(found.p_value)}). "
-        f"Small figures: {at_level(parts, form)} intervals, for all segments at once unless the correction is none."
+        f"Small figures: {at_level(study)} intervals, for all segments at once unless the correction is none."
     )
     return Table(caption, frame, columns, form)
 
 
-def history_table(parts: Parts, form: Format, params: Params) -> Table:
+def history_table(study: Study) -> Table | Absent:
     """Past campaigns of each component, raw and shrunk."""
-    frames = [each.campaigns.assign(component=each.component.capitalize()) for each in parts.history.components]
+    if not study.past.components:
+        return NO_PAST
+    params, form = study.params, study.context.form
+    frames = [each.campaigns.assign(component=each.component.capitalize()) for each in study.past.components]
     frame = pd.concat([one.astype(object) for one in frames], ignore_index=True)
     for name in ("raw", "raw_low", "raw_high", "shrunk", "low", "high"):
         frame[name] = 100 * frame[name].astype(float)
@@ -303,10 +295,13 @@ def history_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, kept, columns, form)
 
 
-def next_table(parts: Parts, form: Format, params: Params) -> Table:
+def next_table(study: Study) -> Table | Absent:
     """What to expect of the next cell with each component."""
+    if not study.past.components:
+        return NO_PAST
+    params, form = study.params, study.context.form
     rows = []
-    for each in parts.history.components:
+    for each in study.past.components:
         pooled, fading = each.pooled, each.fade
         if fading is None:
             trend = "too few to say"
@@ -333,16 +328,18 @@ def next_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, pd.DataFrame(rows), columns, form)
 
 
-def matched_table(parts: Parts, form: Format, params: Params) -> Table:
+def matched_table(study: Study) -> Table | Absent:
     """Orders coded, matched and unmatched, side by side."""
-    assert parts.matched is not None
+    if study.matched is None:
+        return _NO_RESPONSES
+    params, form = study.params, study.context.form
     least = params.min_group
     rows = []
-    for row in parts.matched.to_dict("records"):
+    for row in study.matched.to_dict("records"):
         cell = row["cell_id"] if isinstance(row["cell_id"], str) else None
-        if cell is not None and cell not in parts.found.stats:
+        if cell is not None and cell not in study.found.stats:
             continue
-        name = "No contact found" if cell is None else parts.found.name(cell)
+        name = "No contact found" if cell is None else study.found.name(cell)
         rows.append(
             {
                 "name": name,
@@ -350,7 +347,7 @@ def matched_table(parts: Parts, form: Format, params: Params) -> Table:
                 **{key: masked(int(row[key]), least) for key in ("coded", "matched", "unmatched")},
             }
         )
-    order = {cell: k for k, cell in enumerate(parts.found.stats)}
+    order = {cell: k for k, cell in enumerate(study.found.stats)}
     rows.sort(key=lambda row: order.get(str(row["cell"]), len(order)))
     columns = {
         "name": Column("Cell"),
@@ -365,12 +362,15 @@ def matched_table(parts: Parts, form: Format, params: Params) -> Table:
     return Table(caption, pd.DataFrame(rows), columns, form, top=40)
 
 
-def balance_table(parts: Parts, form: Format) -> Table:
+def balance_table(study: Study) -> Table | Absent:
     """Differences before anything was sent."""
-    frame = parts.health.balance
+    if study.health.balance.empty:
+        return _NOTHING_BEFORE
+    form = study.context.form
+    frame = study.health.balance
     wide: dict[str, dict[str, Any]] = {}
     for row in frame.to_dict("records"):
-        mine = wide.setdefault(row["cell"], {"name": parts.found.name(row["cell"])})
+        mine = wide.setdefault(row["cell"], {"name": study.found.name(row["cell"])})
         mine |= {
             row["covariate"]: row["difference"],
             f"{row['covariate']}_low": row["low"],

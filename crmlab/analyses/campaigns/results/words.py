@@ -8,25 +8,15 @@ from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.results.params import Params
-    from crmlab.analyses.campaigns.results.study import Parts
+    from crmlab.analyses.campaigns.results.study import Study
     from crmlab.page.format import Format
 
-__all__ = [
-    "SOURCES",
-    "at_level",
-    "findings_of",
-    "level_word",
-    "limits_of",
-    "method_of",
-    "metrics_of",
-    "points",
-    "points_ends",
-    "warnings_of",
-]
+__all__ = ["TITLE", "at_level", "findings", "level_word", "limits", "method", "metrics", "points", "warnings"]
+
+TITLE = "What each cell of a campaign earned"
 
 
-SOURCES = {
+_SOURCES = {
     "given": "Margin is the share of spend given as a parameter",
     "costs": "Margin is spend less the unit costs of what was bought",
     "revenue": "Costs of goods are not known: margin is all of spend, and profit is too high by them",
@@ -34,9 +24,9 @@ SOURCES = {
 }
 
 
-def at_level(parts: Parts, form: Format) -> str:
+def at_level(study: Study) -> str:
     """The level of intervals, as people write it."""
-    return level_word(parts.look.level, form)
+    return level_word(study.look.level, study.context.form)
 
 
 def level_word(level: float, form: Format) -> str:
@@ -60,58 +50,61 @@ def points(value: float | None, form: Format, *, sign: bool = False) -> str:
     return ("+" if sign and value > 0 else "") + form.number(100 * value, 2 if abs(value) < 0.01 else 1)
 
 
-def points_ends(low: float, high: float, form: Format) -> str:
+def _points_ends(low: float, high: float, form: Format) -> str:
     """An interval of a difference of shares."""
     digits = 2 if max(abs(low), abs(high)) < 0.01 else 1
     return f"{form.number(100 * low, digits)} to {form.number(100 * high, digits)} points"
 
 
-def findings_of(parts: Parts, form: Format) -> Findings:
+def findings(study: Study) -> Findings:
     """What was earned, with its interval; how many more bought; which cells are shown to have earned."""
-    if parts.health.blocked:
-        ratio = parts.health.ratio
+    form = study.context.form
+    if study.health.blocked:
+        ratio = study.health.ratio
         assert ratio is not None
         why = Finding(
             "No verdict",
-            f"on {parts.found.campaign}: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
+            f"on {study.found.campaign}: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
             "Find out what got lost before anything else.",
             f"sizes as far off as these come by chance with p = {form.number(ratio.p_value)}",
             "sample_ratio",
         )
         return Findings([why])
-    found = [_money(parts, form)] if parts.money.profit is not None else []
-    found.append(_response(parts, form))
-    if parts.money.profit is not None:
-        found.append(_cells(parts, form))
+    found = [_money(study)] if study.money.profit is not None else []
+    found.append(_response(study))
+    if study.money.profit is not None:
+        found.append(_cells(study))
     return Findings(found)
 
 
-def _money(parts: Parts, form: Format) -> Finding:
-    profit = parts.money.profit
+def _money(study: Study) -> Finding:
+    form = study.context.form
+    profit = study.money.profit
     assert profit is not None
     assert profit.low is not None
     assert profit.high is not None
-    so_far = " so far" if parts.found.is_open else ""
-    sent = f"{form.count(parts.money.contacts)} contacts that cost {form.money(parts.money.cost)}"
+    so_far = " so far" if study.found.is_open else ""
+    sent = f"{form.count(study.money.contacts)} contacts that cost {form.money(study.money.cost)}"
     if profit.low > 0:
-        words = f"of profit after costs{so_far} came from campaign {parts.found.campaign} and would not have come without it: {sent}."
+        words = f"of profit after costs{so_far} came from campaign {study.found.campaign} and would not have come without it: {sent}."
     elif profit.high < 0:
         words = (
-            f"is what campaign {parts.found.campaign} earned{so_far} after costs: it cost more than it brought. "
+            f"is what campaign {study.found.campaign} earned{so_far} after costs: it cost more than it brought. "
             f"{sent[0].upper()}{sent[1:]}."
         )
     else:
-        words = f"is the best guess of what campaign {parts.found.campaign} earned{so_far} after costs, and it is not shown to differ from 0: {sent}."
+        words = f"is the best guess of what campaign {study.found.campaign} earned{so_far} after costs, and it is not shown to differ from 0: {sent}."
     return Finding(
         form.money(profit.value),
         words,
-        f"{form.interval(profit.low, profit.high, 'money')}, at {at_level(parts, form)}",
+        f"{form.interval(profit.low, profit.high, 'money')}, at {at_level(study)}",
         "profit",
     )
 
 
-def _response(parts: Parts, form: Format) -> Finding:
-    money, change = parts.money, parts.money.response
+def _response(study: Study) -> Finding:
+    form = study.context.form
+    money, change = study.money, study.money.response
     assert change.low is not None
     assert change.high is not None
     shares = f"{form.share(money.share, _digits(money.share))} against {form.share(money.share_control, _digits(money.share_control))}"
@@ -121,7 +114,7 @@ def _response(parts: Parts, form: Format) -> Finding:
         words = f"is what contacts changed: fewer of the people contacted bought than of controls, {shares}."
     else:
         words = f"is the difference in who bought, {shares}: not shown to differ."
-    ends = f"{points_ends(change.low, change.high, form)}, at {at_level(parts, form)}"
+    ends = f"{_points_ends(change.low, change.high, form)}, at {at_level(study)}"
     return Finding(f"{points(change.value, form, sign=True)} points", words, ends, "response")
 
 
@@ -129,8 +122,9 @@ def _digits(share: float) -> int:
     return 2 if share < 0.1 else 1
 
 
-def _cells(parts: Parts, form: Format) -> Finding:
-    cells, earned = parts.money.cells, parts.money.earned
+def _cells(study: Study) -> Finding:
+    form = study.context.form
+    cells, earned = study.money.cells, study.money.earned
     count = f"{len(earned)} of {len(cells)}"
     noun = "cell is" if 1 in (len(earned), len(cells)) else "cells are"
     if len(earned):
@@ -141,60 +135,62 @@ def _cells(parts: Parts, form: Format) -> Finding:
             f"{noun} shown to have earned more than the cost. "
             f"{first} {best['name']}, {form.money(best['per_1000'])} per 1,000 contacts."
         )
-        return Finding(count, words, f"{ends}, at {at_level(parts, form)}{_corrected(parts)}", "cells_that_earned")
+        return Finding(count, words, f"{ends}, at {at_level(study)}{_corrected(study)}", "cells_that_earned")
     seen = float(cells["detectable"].astype(float).min()) * 1000
     words = f"{noun} shown to have earned more than the cost: {form.money(seen)} per 1,000 contacts could have been seen."
-    return Finding(count, words, f"at {at_level(parts, form)}{_corrected(parts)}", "cells_that_earned")
+    return Finding(count, words, f"at {at_level(study)}{_corrected(study)}", "cells_that_earned")
 
 
-def _corrected(parts: Parts) -> str:
-    return "" if len(parts.money.cells) == 1 or parts.frame["correction"].iloc[0] == "none" else " for all cells at once"
+def _corrected(study: Study) -> str:
+    return "" if len(study.money.cells) == 1 or study.frame["correction"].iloc[0] == "none" else " for all cells at once"
 
 
-def metrics_of(parts: Parts, currency: str) -> dict[str, Estimate]:
+def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on; nothing is concluded where sizes do not fit the plan."""
+    currency = study.context.form.currency
     out = {
-        "contacts": Estimate(float(parts.money.contacts), unit="contacts"),
-        "cost": Estimate(parts.money.cost, unit=currency),
+        "contacts": Estimate(float(study.money.contacts), unit="contacts"),
+        "cost": Estimate(study.money.cost, unit=currency),
     }
-    if parts.health.ratio is not None:
-        out["sample_ratio"] = Estimate(parts.health.ratio.p_value, unit="p")
-    if parts.health.blocked:
+    if study.health.ratio is not None:
+        out["sample_ratio"] = Estimate(study.health.ratio.p_value, unit="p")
+    if study.health.blocked:
         return out
-    out["response"] = parts.money.response
-    if parts.money.profit is not None and parts.money.margin is not None:
-        out |= {"profit": parts.money.profit, "margin": parts.money.margin}
-        out["cells_that_earned"] = Estimate(float(len(parts.money.earned)), unit="cells")
-    depth = parts.ranked.depth
+    out["response"] = study.money.response
+    if study.money.profit is not None and study.money.margin is not None:
+        out |= {"profit": study.money.profit, "margin": study.money.margin}
+        out["cells_that_earned"] = Estimate(float(len(study.money.earned)), unit="cells")
+    depth = study.ranked.depth
     if depth is not None:
         out["qini"] = Estimate(1000 * depth.qini, 1000 * depth.qini_low, 1000 * depth.qini_high, depth.level, currency)
     return out
 
 
-def warnings_of(parts: Parts, form: Format, params: Params) -> tuple[str, ...]:
+def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    out = list(parts.found.notes)
-    look = parts.look
-    if parts.health.blocked:
+    params, form = study.params, study.context.form
+    out = list(study.found.notes)
+    look = study.look
+    if study.health.blocked:
         out.append(
             f"Sizes that fit the plan would come out as far off as these with p under {RATIO_ALPHA:g}: no money is reported. "
             "The table of cells shows what was counted, and must not be compared."
         )
-    if parts.found.is_open:
+    if study.found.is_open:
         out.append(
-            f"The window is open until {form.day(max(parts.found.days['closes']))}; {form.share(look.fraction, 0)} of it is over. "
-            f"This is look {look.number}: intervals are at {at_level(parts, form)}, so that all looks together err in {form.share(1 - params.level)} of cases at most. "
+            f"The window is open until {form.day(max(study.found.days['closes']))}; {form.share(look.fraction, 0)} of it is over. "
+            f"This is look {look.number}: intervals are at {at_level(study)}, so that all looks together err in {form.share(1 - params.level)} of cases at most. "
             "Look again when it is over."
         )
     elif look.number > 1:
         out.append(
-            f"This is look {look.number}: intervals are at {at_level(parts, form)}, so that all looks together keep the level."
+            f"This is look {look.number}: intervals are at {at_level(study)}, so that all looks together keep the level."
         )
-    for cell in parts.health.unequal_windows:
+    for cell in study.health.unequal_windows:
         out.append(f"The window of cell {cell} is not that of its control: what differs in days is not what the cell did.")
-    if parts.health.unbalanced:
+    if study.health.unbalanced:
         out.append("Cells differed before anything was sent by more than chance allows: see the table of balance.")
-    if not parts.found.varies("margin"):
+    if not study.found.varies("margin"):
         out.append("Nobody's spend differs from anybody's, so there is no money to compare.")
     shown = {
         "no_control",
@@ -205,35 +201,37 @@ def warnings_of(parts: Parts, form: Format, params: Params) -> tuple[str, ...]:
         "not_contactable",
         "other_code",
     }
-    out += [finding.sentence for finding in parts.health.findings if finding.check in shown]
-    if parts.found.source in ("revenue", "loss"):
-        out.append(SOURCES[parts.found.source] + ". Give a margin to change that.")
-    if parts.history.left_out:
-        out += list(parts.history.left_out[:4])
+    out += [finding.sentence for finding in study.health.findings if finding.check in shown]
+    if study.found.source in ("revenue", "loss"):
+        out.append(_SOURCES[study.found.source] + ". Give a margin to change that.")
+    if study.past.left_out:
+        out += list(study.past.left_out[:4])
     return tuple(dict.fromkeys(out))
 
 
-def limits_of(parts: Parts, form: Format) -> tuple[str, ...]:
+def limits(study: Study) -> tuple[str, ...]:
     """What the campaign cannot say."""
+    form = study.context.form
     out = [
-        f"What came after {form.day(max(parts.found.days['last']))} is not counted: orders that a campaign only brought forward look like gains.",
+        f"What came after {form.day(max(study.found.days['last']))} is not counted: orders that a campaign only brought forward look like gains.",
         "Matched responses are not gains: the controls who got nothing are matched too. Only the difference from control counts.",
         "That a difference is not shown does not say that there is none: beside each stands what could have been seen.",
     ]
-    leaks = parts.health.found("two_cells")
+    leaks = study.health.found("two_cells")
     if leaks:
         out.append("People in two cells count in the first one. That makes differences a little smaller than they are.")
-    if parts.order == 1 and parts.components is not None and parts.components["effect"].nunique() > 1:
+    if study.order == 1 and study.components is not None and study.components["effect"].nunique() > 1:
         out.append("The cells do not tell whether components work together: main effects take it that they do not.")
-    if parts.ranked.depth is not None and parts.found.clustered:
+    if study.ranked.depth is not None and study.found.clustered:
         out.append("The ranking treats people of one household as if each stood alone: its intervals are a little narrow.")
-    if not parts.history.components:
+    if not study.past.components:
         out.append("There is no history of these offers: one campaign may be a good or a bad day.")
     return tuple(out)
 
 
-def method_of(parts: Parts, params: Params) -> Method:
+def method(study: Study) -> Method:
     """Where the method comes from, and what it assumes."""
+    params = study.params
     corrections = {
         "max-t": "intervals hold for all cells at once (max-|t|, Hothorn, Bretz and Westfall 2008)",
         "holm": "p-values are Holm's, intervals Bonferroni's, a little wider",
@@ -245,7 +243,7 @@ def method_of(parts: Parts, params: Params) -> Method:
         else "Differences are not adjusted for anything known before."
     )
     homes = (
-        "People of one household were assigned together: variances are those of households." if parts.found.clustered else ""
+        "People of one household were assigned together: variances are those of households." if study.found.clustered else ""
     )
     return Method(
         "Each cell against its own control: shares who bought by Miettinen and Nurminen's score (1985), money by Welch's t, freed of skewness after Hall where customers stand alone; sample ratio by chi-square (Fabijan et al. 2019); past campaigns by random effects (Paule and Mandel 1982); depth and Qini after Radcliffe (2007) and Imai and Li (2023).",
@@ -256,7 +254,7 @@ def method_of(parts: Parts, params: Params) -> Method:
                 f"Between several cells, {corrections[params.correction]}.",
                 adjusted,
                 homes,
-                f"{SOURCES[parts.found.source]}.",
+                f"{_SOURCES[study.found.source]}.",
                 "Scores that rank the list come from other households than those they rank, by how lately and how often people bought.",
                 f"Cells whose sizes differ from the plan with p under {RATIO_ALPHA:g} get no verdict.",
             )

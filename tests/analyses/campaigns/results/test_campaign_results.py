@@ -12,9 +12,8 @@ import pytest
 import crmlab
 from crmlab.analyses.campaigns import results as analysis
 from crmlab.analyses.campaigns.measurement import compared, contrast, ends, known_cells, measured
-from crmlab.analyses.campaigns.results.charts import CHARTS
+from crmlab.analyses.campaigns.results.report import EXHIBITS
 from crmlab.analyses.campaigns.results.study import measure
-from crmlab.analyses.campaigns.results.tables import TABLES
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import CampaignError, ParameterError
@@ -63,7 +62,7 @@ def check_page(result):
             assert ((low <= value + 1e-9) & (value <= high + 1e-9)).all(), (name, column)
     assert 1 <= len(result.findings) <= 3
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
-    for name in (*TABLES, *CHARTS):
+    for name in (*EXHIBITS.tables, *EXHIBITS.charts):
         assert (name in result.tables or name in result.charts) != (name in result.absent), name
 
 
