@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.analyses.customer_profile.study import Facts
 from crmlab.analyses.scorecard import TREATMENTS
 from crmlab.data.tables import CUSTOMERS
-from crmlab.page.format import Format
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from crmlab.analyses.customer_profile.study import Study
 
 __all__ = [
     "KINDS",
@@ -25,7 +26,6 @@ __all__ = [
     "facts_table",
     "moments_table",
     "offers_table",
-    "state_words",
     "strip_chart",
 ]
 
@@ -33,15 +33,16 @@ __all__ = [
 KINDS = {"open": "opened a message", "click": "clicked", "visit": "visited", "order": "ordered", "complaint": "complained"}
 
 
-def facts_table(facts: Facts, form: Format, level: float) -> Table:
+def facts_table(study: Study) -> Table:
     """What to know before talking with the customer."""
-    bought = facts.occasions
+    bought, worth, risk = study.occasions, study.worth, study.risk
+    form, level = study.context.form, study.params.level
     rows: list[list[object]] = []
 
     def add(label: str, value: object, kind: str = "text", low: object = None, high: object = None) -> None:
         rows.append([label, value, kind, low, high])
 
-    for name, value in facts.attributes.items():
+    for name, value in study.attributes.items():
         if name == "customer_id" or value is None or value == "":
             continue
         column = CUSTOMERS.column(name)
@@ -57,105 +58,118 @@ def facts_table(facts: Facts, form: Format, level: float) -> Table:
         add("Last purchase", bought["day"].iloc[-1], "date")
         add("Purchase occasions", len(bought), "count")
         add("Spend in all", float(bought["spend"].sum()), "exact")
-        back = float(facts.days.loc[~facts.days["is_occasion"], "spend"].sum())
+        back = float(study.days.loc[~study.days["is_occasion"], "spend"].sum())
         if back:
             add("Returned on other days", back, "exact")
-    if facts.state:
-        add("Lifecycle state", state_words(facts), "text")
-    gap = facts.state.get("mean_gap")
+    if study.state:
+        add("Lifecycle state", _state_words(study), "text")
+    gap = study.state.get("mean_gap")
     if gap:
         add("Usual gap between purchases, days", float(round(gap)), "count")
-    if facts.tier:
-        add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[facts.tier])
-    span = "without end" if math.isinf(facts.horizon) else f"over {facts.horizon:g} weeks"
+    if worth.tier:
+        add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[worth.tier])
+    span = "without end" if math.isinf(worth.horizon) else f"over {worth.horizon:g} weeks"
     names = {
         "value": (f"Value still to come, {span}", "amount"),
         "purchases": ("Purchases expected in a year", "number"),
         "alive": ("Probability of being a customer still", "share"),
-        "churn": (f"Probability of no purchase within {facts.window} days", "share"),
+        "churn": (f"Probability of no purchase within {risk.window} days", "share"),
     }
     for key, (label, kind) in names.items():
-        if key in facts.estimates:
-            found = facts.estimates[key]
+        if key in study.estimates:
+            found = study.estimates[key]
             add(label, found.value, kind, found.low, found.high)
-    if facts.reasons:
-        add("What moves that", "\n".join(facts.reasons), "lines")
-    if facts.next_from is not None:
-        until = form.short_day(facts.next_to) if facts.next_to is not None else "never"
-        add("Next purchase, with " + form.share(level), f"{form.short_day(facts.next_from)} to {until}")
-    treatment = TREATMENTS.get(("high" if facts.tier in ("A", "B") else "low", str(facts.state.get("state"))))
+    if risk.reasons:
+        add("What moves that", "\n".join(risk.reasons), "lines")
+    if worth.soonest is not None:
+        until = form.short_day(worth.latest) if worth.latest is not None else "never"
+        add("Next purchase, with " + form.share(level), f"{form.short_day(worth.soonest)} to {until}")
+    treatment = TREATMENTS.get(("high" if worth.tier in ("A", "B") else "low", str(study.state.get("state"))))
     if treatment:
         add("What to do", treatment)
     frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
     columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
     caption = (
-        f"Customer {facts.customer} on {form.day(facts.end)}. Small figures are {form.share(level)} intervals of what this customer "
-        "will do."
+        f"Customer {study.params.customer_id} on {form.day(study.context.as_of)}. Small figures are {form.share(level)} intervals of "
+        "what this customer will do."
     )
     return Table(caption, frame, columns, form, top=60)
 
 
-def state_words(facts: Facts) -> str:
+def _state_words(study: Study) -> str:
     """State, since when, and what comes next if nothing is bought."""
-    state = str(facts.state.get("state", ""))
-    silent = facts.state.get("days_since_last")
+    state = str(study.state.get("state", ""))
+    silent = study.state.get("days_since_last")
     if silent is None:
         return f"{state}: nothing bought yet"
     limits = [("slowing", "slowing_after"), ("lapsed", "lapsed_after"), ("lost", "lost_after")]
-    ahead = [(name, int(facts.state[key]) - int(silent) + 1) for name, key in limits if int(facts.state[key]) >= int(silent)]
+    ahead = [(name, int(study.state[key]) - int(silent) + 1) for name, key in limits if int(study.state[key]) >= int(silent)]
     then = f"; {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} without a purchase" if ahead else ""
     return f"{state}, {silent} {'day' if silent == 1 else 'days'} since the last purchase{then}"
 
 
-def bought_table(facts: Facts, form: Format) -> Table:
+def bought_table(study: Study) -> Table | Absent:
     """What was bought, most often first."""
+    if not len(study.bought):
+        return Absent("What was bought is not known: there are no order lines of this customer.")
     columns = {"product": Column("Product"), "times": Column("Times", "count"), "spend": Column("Spend", "exact")}
-    return Table("What the customer bought, most often first.", facts.bought, columns, form, top=10)
+    return Table("What the customer bought, most often first.", study.bought, columns, study.context.form, top=10)
 
 
-def offers_table(facts: Facts, form: Format) -> Table:
+def offers_table(study: Study) -> Table | Absent:
     """What to offer next."""
+    if not len(study.offers):
+        return Absent(study.why["offers"])
     columns = {"rank": Column("Rank", "count"), "name": Column("Offer"), "reason": Column("Because")}
-    return Table("What to offer next, the best first, as the report on offers ranks it.", facts.offers, columns, form)
-
-
-def moments_table(facts: Facts, form: Format) -> Table:
-    """Moments to act on now."""
-    columns = {"label": Column("Moment"), "advice": Column("What to do")}
-    return Table("Moments of the last seven days that call for action.", facts.moments, columns, form)
-
-
-def contacts_table(facts: Facts, form: Format) -> Table:
-    """Contacts and responses, latest first."""
-    sent = pd.DataFrame(
-        {"day": facts.contacts["day"], "what": facts.contacts["campaign"].astype(str) + ": " + facts.contacts["what"]}
+    return Table(
+        "What to offer next, the best first, as the report on offers ranks it.", study.offers, columns, study.context.form
     )
-    code = [f" (code {code})" if code else "" for code in facts.responses["code"]]
-    came = [KINDS.get(str(kind), str(kind)) + more for kind, more in zip(facts.responses["kind"], code, strict=True)]
+
+
+def moments_table(study: Study) -> Table | Absent:
+    """Moments to act on now."""
+    if not len(study.moments):
+        return Absent(study.why["moments"])
+    columns = {"label": Column("Moment"), "advice": Column("What to do")}
+    return Table("Moments of the last seven days that call for action.", study.moments, columns, study.context.form)
+
+
+def contacts_table(study: Study) -> Table | Absent:
+    """Contacts and responses, latest first."""
+    if not len(study.contacts) and not len(study.responses):
+        return Absent("No contact and no response of this customer is known.")
+    sent = pd.DataFrame(
+        {"day": study.contacts["day"], "what": study.contacts["campaign"].astype(str) + ": " + study.contacts["what"]}
+    )
+    code = [f" (code {code})" if code else "" for code in study.responses["code"]]
+    came = [KINDS.get(str(kind), str(kind)) + more for kind, more in zip(study.responses["kind"], code, strict=True)]
     frame = pd.concat(
         [
             sent.assign(who="we contacted").where(
-                facts.contacts["contacted"].astype(bool), sent.assign(who="we did not contact")
+                study.contacts["contacted"].astype(bool), sent.assign(who="we did not contact")
             ),
-            pd.DataFrame({"day": facts.responses["day"], "what": came, "who": "the customer"}),
+            pd.DataFrame({"day": study.responses["day"], "what": came, "who": "the customer"}),
         ],
         ignore_index=True,
     )
     frame = frame.sort_values(["day", "who", "what"], ascending=[False, True, True], kind="stable", ignore_index=True)
     columns = {"day": Column("Day", "date"), "who": Column("Who"), "what": Column("What")}
-    return Table("Contacts and responses, latest first.", frame, columns, form, top=30)
+    return Table("Contacts and responses, latest first.", frame, columns, study.context.form, top=30)
 
 
-def strip_chart(facts: Facts, form: Format) -> Chart:
+def strip_chart(study: Study) -> Chart | Absent:
     """The history as a strip: purchases, returns, contacts, responses, and when the next purchase is expected."""
-    bought, back = facts.occasions, facts.days[~facts.days["is_occasion"] & (facts.days["spend"] < 0)]
-    sent = facts.contacts[facts.contacts["contacted"].astype(bool)]
+    if not len(study.days) and not len(study.contacts) and not len(study.responses):
+        return Absent("Nothing was bought, nothing was sent: there is no history to draw.")
+    form, end, worth = study.context.form, study.context.as_of, study.worth
+    bought, back = study.occasions, study.days[~study.days["is_occasion"] & (study.days["spend"] < 0)]
+    sent = study.contacts[study.contacts["contacted"].astype(bool)]
     frame = pd.concat(
         [
             pd.DataFrame({"day": bought["day"], "kind": "purchase", "amount": bought["spend"]}),
             pd.DataFrame({"day": back["day"], "kind": "return", "amount": back["spend"]}),
             pd.DataFrame({"day": sent["day"], "kind": "contact", "amount": float("nan")}),
-            pd.DataFrame({"day": facts.responses["day"], "kind": "response", "amount": float("nan")}),
+            pd.DataFrame({"day": study.responses["day"], "kind": "response", "amount": float("nan")}),
         ],
         ignore_index=True,
     ).sort_values(["day", "kind"], kind="stable", ignore_index=True)
@@ -172,17 +186,25 @@ def strip_chart(facts: Facts, form: Format) -> Chart:
                 ax.plot([x, x], [0, row["amount"]], color=color(token), linewidth=2)
                 ax.plot(x, row["amount"], "o", color=color(token), markersize=4)
             else:
-                ax.plot(x, -0.22 * top if row["kind"] == "contact" else -0.4 * top, "^" if row["kind"] == "contact" else "s",
-                        color=color("muted"), markersize=5)  # fmt: skip
-        right = float(date2num(facts.end))
-        if facts.next_from is not None:
-            until = min(facts.next_to or facts.end + dt.timedelta(days=365), facts.end + dt.timedelta(days=365))
-            ax.axvspan(float(date2num(facts.next_from)), float(date2num(until)), color=color("fill"), alpha=0.6, linewidth=0)
-            ax.annotate("next purchase\nexpected", (float(date2num(facts.next_from)), top), (3, 0), textcoords="offset points",
-                        va="top", color=color("muted"), fontsize=9)  # fmt: skip
+                place, mark = (-0.22, "^") if row["kind"] == "contact" else (-0.4, "s")
+                ax.plot(x, place * top, mark, color=color("muted"), markersize=5)
+        right = float(date2num(end))
+        if worth.soonest is not None:
+            until = min(worth.latest or end + dt.timedelta(days=365), end + dt.timedelta(days=365))
+            ax.axvspan(float(date2num(worth.soonest)), float(date2num(until)), color=color("fill"), alpha=0.6, linewidth=0)
+            begins = (float(date2num(worth.soonest)), top)
+            ax.annotate(
+                "next purchase\nexpected",
+                begins,
+                (3, 0),
+                textcoords="offset points",
+                va="top",
+                color=color("muted"),
+                fontsize=9,
+            )
             right = float(date2num(until))
         ax.axhline(0, color=color("ink"), linewidth=0.8)
-        begin = frame["day"].min() if len(frame) else pd.Timestamp(facts.first)
+        begin = frame["day"].min() if len(frame) else pd.Timestamp(study.context.first_day)
         ax.set_xlim(float(date2num(begin)) - 10, right + 10)
         low = min(-0.5 * top, float(back["spend"].min()) * 1.1 if len(back) else 0.0)
         ax.set_ylim(low, 1.1 * top)
@@ -195,7 +217,7 @@ def strip_chart(facts: Facts, form: Format) -> Chart:
         "The customer's history: purchases by day with what was spent (blue), returns (orange, below the line), contacts (triangles) and "
         "responses (squares). Pale: when the next purchase is expected.",
         f"A strip in time of {len(bought)} purchases, {len(back)} days of returns, {len(sent)} contacts and "
-        f"{len(facts.responses)} responses.",
+        f"{len(study.responses)} responses.",
         draw,
         frame,
         (8, 2.7),

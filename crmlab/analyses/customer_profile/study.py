@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +18,15 @@ from crmlab.analyses.triggers import TRIGGERS
 from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
-from crmlab.history.orders import between, history
-from crmlab.page.result import Estimate
+from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
     import ibis
 
-    from crmlab.data.dataset import Dataset
+    from crmlab.analyses.customer_profile.params import Params
+    from crmlab.history.past import History
 
-__all__ = ["MOST_IDS", "NEVER", "UNFIT", "YEAR", "Facts", "facts_of"]
+__all__ = ["MOST_IDS", "NEVER", "UNFIT", "YEAR", "Risk", "Study", "Worth", "study"]
 
 
 UNFIT = (DataError, ModelError, ConvergenceError)
@@ -34,15 +35,15 @@ YEAR = 52.0  # weeks ahead
 NEVER = "The probability of churn is not known: nobody has churned before, so there is nothing to learn from."
 
 
-@dataclass(frozen=True, eq=False)
-class Facts:
-    """One customer.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the page shows of one customer.
 
     Attributes
     ----------
-    customer : str
-    first, end : datetime.date
-        Of the history.
+    context : Context
+    params : Params
+        The customer, and the level of intervals: of what this customer will do.
     attributes : dict
         Columns of the customers table that name nobody.
     days : DataFrame
@@ -50,119 +51,144 @@ class Facts:
     bought : DataFrame
         product, times, spend: what was bought, most first; empty without order lines.
     contacts, responses : DataFrame
-        day, campaign, what; day, kind, campaign.
+        day, campaign, what, contacted; day, kind, code.
     state : dict
-        As of :func:`crmlab.analyses.lifecycle.reductions.states`; empty where it is not known.
-    tier : str
-    estimates : dict of str to Estimate
-        value, alive, purchases, churn; those that are known.
-    next_from, next_to : datetime.date or None
-        Between which days the next purchase is expected.
-    horizon : float
-        Of the value, in weeks; infinite without end.
-    window : int
-        Days without a purchase that count as churn; 0 where it is not known.
-    reasons : tuple of str
-        What moves the probability of churn most.
+        As of :func:`crmlab.analyses.lifecycle.states`; empty where it is not known.
+    worth : Worth
+        Tier, value, and when the next purchase is expected.
+    risk : Risk
+        Probability of churn, and what moves it.
     offers : DataFrame
-        name, reason; best first.
+        rank, name, reason; best first.
     moments : DataFrame
         label, advice.
-    absent : dict of str to str
+    why : dict of str to str
+        Why state, value, churn, offers or moments are not known.
     """
 
-    customer: str
-    first: dt.date
-    end: dt.date
+    context: Context
+    params: Params
     attributes: dict[str, Any]
     days: pd.DataFrame
     bought: pd.DataFrame
     contacts: pd.DataFrame
     responses: pd.DataFrame
     state: dict[str, Any]
-    tier: str
-    estimates: dict[str, Estimate]
-    next_from: dt.date | None
-    next_to: dt.date | None
-    horizon: float
-    window: int
-    reasons: tuple[str, ...]
+    worth: Worth
+    risk: Risk
     offers: pd.DataFrame
     moments: pd.DataFrame
-    absent: dict[str, str]
+    why: dict[str, str]
+    outputs: Mapping[str, Output] = field(default_factory=dict)
 
     @property
     def occasions(self) -> pd.DataFrame:
         """Purchase occasions."""
         return self.days[self.days["is_occasion"]]
 
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """value, purchases, alive, churn; those that are known."""
+        churn = {} if self.risk.churn is None else {"churn": self.risk.churn}
+        return {**self.worth.estimates, **churn}
 
-def facts_of(data: Dataset, customer: str, as_of: str | None = None, *, level: float = 0.9, seed: int = 0) -> Facts:
-    """Collect what is known of a customer.
 
-    Parameters
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """What a customer will bring.
+
+    Attributes
     ----------
-    data : Dataset
-    customer : str
-    as_of : ISO date, optional
-    level : float
-        Of intervals; of what this customer will do.
-    seed : int
+    tier : str
+        ``""`` where it is not known.
+    estimates : dict of str to Estimate
+        value, purchases, alive; those that are known.
+    horizon : float
+        Of the value, in weeks; infinite without end.
+    soonest, latest : datetime.date or None
+        Between which days the next purchase is expected.
+    """
 
-    Returns
-    -------
-    Facts
+    tier: str = ""
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+    horizon: float = math.inf
+    soonest: dt.date | None = None
+    latest: dt.date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Risk:
+    """Whether a customer will stay away.
+
+    Attributes
+    ----------
+    churn : Estimate or None
+        Probability of churn; None where it is not known.
+    reasons : tuple of str
+        What moves it most.
+    window : int
+        Days without a purchase that count as churn; 0 where it is not known.
+    """
+
+    churn: Estimate | None = None
+    reasons: tuple[str, ...] = ()
+    window: int = 0
+
+
+def study(history: History, params: Params) -> Study:
+    """Collect what is known of a customer.
 
     Raises
     ------
     ParameterError
-        Nobody has this id by the day, or the day is outside the history.
+        Nobody has this id by the day.
     """
-    first, end = history(data.orders, as_of)
-    attributes = _attributes(data, customer)
-    mine = between(data.orders, None, end)
-    days = occasion_days(mine.filter(mine["customer_id"] == customer))
-    frame = (
-        days.select("day", "is_occasion", spend=days["spend"].cast("float64")).to_pandas().sort_values("day", ignore_index=True)
-    )
-    frame["day"] = pd.to_datetime(frame["day"])
-    if frame.empty and not attributes:
-        raise ParameterError.no_customer(customer, _ids(data, customer))
-    absent: dict[str, str] = {}
+    customer = params.customer_id
+    attributes, days = _attributes(history, customer), _days(history, customer)
+    if days.empty and not attributes:
+        raise ParameterError.no_customer(customer, _ids(history.orders, customer))
+    why: dict[str, str] = {}
     state: dict[str, Any] = {}
     try:
-        limits = limits_of(data, end.isoformat(), QUANTILES, (None, None, None), 6)
-        found = states(data.orders, end, limits)
-        rows = found.filter(found["customer_id"] == customer).to_pyarrow().to_pylist()
-        state = rows[0] if rows else {"state": "prospect"}
+        state = _state(history, customer)
     except UNFIT as error:
-        absent["state"] = str(error)
-    tier, estimates, horizon = "", dict[str, Estimate](), math.inf
-    soon: tuple[dt.date | None, dt.date | None] = (None, None)
-    reasons_: tuple[str, ...] = ()
-    window = 0
-    if frame["is_occasion"].any():
+        why["state"] = str(error)
+    worth, risk = Worth(), Risk()
+    if days["is_occasion"].any():
         try:
-            tier, estimates, soon, horizon = _valued(data, customer, end, level, seed)
+            worth = _worth(history, params)
         except UNFIT as error:
-            absent["value"] = f"Value is not known. {error}"
+            why["value"] = f"Value is not known. {error}"
         try:
-            risk, reasons_, window = _risk(data, customer, end, level, seed, absent)
-            if risk is not None:
-                estimates["churn"] = risk
+            risk, reason = _risk(history, params)
+            if reason:
+                why["churn"] = reason
         except UNFIT as error:
-            absent["churn"] = f"The probability of churn is not known. {error}"
+            why["churn"] = f"The probability of churn is not known. {error}"
     else:
-        absent["value"] = "Nothing was bought yet, so no value can be told."
-    return Facts(
-        customer, first, end, attributes, frame, _bought(data, customer, end), *_touched(data, customer, end), state, tier, estimates,
-        *soon, horizon, window, reasons_, _offers(data, end, customer, absent), _moments(data, end, customer, absent), absent,
-    )  # fmt: skip
+        why["value"] = "Nothing was bought yet, so no value can be told."
+    offers, why["offers"] = _offers(history, customer)
+    moments, why["moments"] = _moments(history, customer)
+    return Study(
+        context=history.context(),
+        params=params,
+        attributes=attributes,
+        days=days,
+        bought=_bought(history, customer),
+        contacts=_contacts(history, customer),
+        responses=_responses(history, customer),
+        state=state,
+        worth=worth,
+        risk=risk,
+        offers=offers,
+        moments=moments,
+        why=why,
+    )
 
 
-def _ids(data: Dataset, customer: str) -> list[str]:
+def _ids(orders: ibis.Table, customer: str) -> list[str]:
     """Ids that look like a wrong one, by their first letters; any, where none does."""
-    ids = data.orders.select("customer_id").distinct()
+    ids = orders.select("customer_id").distinct()
     for length in (len(customer) - 1, 3, 1, 0):
         if length < 0:
             continue
@@ -173,160 +199,163 @@ def _ids(data: Dataset, customer: str) -> list[str]:
     return []
 
 
-def _attributes(data: Dataset, customer: str) -> dict[str, Any]:
-    if "customers" not in data.tables:
+def _attributes(history: History, customer: str) -> dict[str, Any]:
+    if history.customers is None:
         return {}
-    found = data.customers.filter(data.customers["customer_id"] == customer).to_pyarrow().to_pylist()
+    found = _mine(history.customers, customer).to_pyarrow().to_pylist()
     if not found:
         return {}
     # What names a person is not shown, whether or not the data set calls it personal.
     return {name: value for name, value in found[0].items() if not is_personal(concepts(name))}
 
 
-def _valued(
-    data: Dataset, customer: str, end: dt.date, level: float, seed: int
-) -> tuple[str, dict[str, Estimate], tuple[dt.date | None, dt.date | None], float]:
-    base, model, summary, _, horizon, _ = model_of(data, end, level=level, seed=seed)
+def _days(history: History, customer: str) -> pd.DataFrame:
+    days = occasion_days(_mine(history.orders, customer))
+    frame = days.select("day", "is_occasion", spend=days["spend"].cast("float64")).to_pandas()
+    frame = frame.sort_values("day", ignore_index=True)
+    return frame.assign(day=pd.to_datetime(frame["day"]))
+
+
+def _state(history: History, customer: str) -> dict[str, Any]:
+    limits = limits_of(history.data, history.as_of.isoformat(), QUANTILES, (None, None, None), 6)
+    rows = _mine(states(history.orders, history.as_of, limits), customer).to_pyarrow().to_pylist()
+    return rows[0] if rows else {"state": "prospect"}
+
+
+def _worth(history: History, params: Params) -> Worth:
+    level, end = params.level, history.as_of
+    base, model, summary, _, horizon, _ = model_of(history.data, end, level=level, seed=params.seed)
     purchases = model.fitted_models()[0]
-    place = int((summary["customer_id"] == customer).to_numpy().argmax())
+    place = int((summary["customer_id"] == params.customer_id).to_numpy().argmax())
     # Of everybody, as in the list of that report: simulated futures of one alone would be others.
     values = model.residual_value(summary, horizon, level=level, interval="outcome")
-    tier = str(tier_of(values["residual_value"].to_numpy())[place])
     value, mine = values.iloc[place], summary.iloc[[place]].reset_index(drop=True)
     weeks = base.words.unit == "week"
     ahead = YEAR if weeks else 1.0
     bought = purchases.expected_purchases(mine, ahead, level=level, interval="outcome").iloc[0]
-    out = {
-        "value": Estimate(float(value["residual_value"]), float(value["low"]), float(value["high"]), level, data.currency),
+    found = {
+        "value": Estimate(
+            float(value["residual_value"]), float(value["low"]), float(value["high"]), level, history.data.currency
+        ),
         "purchases": Estimate(
             float(bought["expected_purchases"]), float(bought["low"]), float(bought["high"]), level, "purchases"
         ),
     }
     if math.isinf(horizon):
         alive = purchases.probability_alive(mine, level=level).iloc[0]
-        out["alive"] = Estimate(float(alive["probability_alive"]), float(alive["low"]), float(alive["high"]), level, "share")
+        found["alive"] = Estimate(float(alive["probability_alive"]), float(alive["low"]), float(alive["high"]), level, "share")
     soon = purchases.next_purchase(mine, level=level, interval="outcome").iloc[0]
-    days = [
+    soonest, latest = (
         end + dt.timedelta(days=math.ceil(7 * float(soon[name]))) if weeks and float(soon[name]) <= 5 * YEAR else None
         for name in ("low", "high")
-    ]
-    return tier, out, (days[0], days[1]), horizon
+    )
+    tier = str(tier_of(values["residual_value"].to_numpy())[place])
+    return Worth(tier=tier, estimates=found, horizon=horizon, soonest=soonest, latest=latest)
 
 
-def _risk(
-    data: Dataset, customer: str, end: dt.date, level: float, seed: int, absent: dict[str, str]
-) -> tuple[Estimate | None, tuple[str, ...], int]:
-    """Probability of churn as the report on churn tells it, with the interval of its calibration, and what moves it."""
-    from crmlab.analyses.churn import Params, final, prepared, reasons, scheme_of, snapshots_of, trial
-    from crmlab.history.customers import gaps
+def _risk(history: History, params: Params) -> tuple[Risk, str]:
+    """Probability of churn as the report on churn tells it, with the interval of its calibration; or why it is not known."""
+    from crmlab.analyses.churn import Params as Churn
+    from crmlab.analyses.churn import final, prepared, reasons, scheme_of, snapshots_of, trial
 
-    own = Params(as_of=end.isoformat(), seed=seed)
-    waits = gaps(data.orders, end).to_pandas().sort_values(["customer_id", "number"], ignore_index=True)
-    scheme = scheme_of(waits, history(data.orders, end)[0], end, own)
-    days = snapshots_of(data, scheme, end)
+    level, end = params.level, history.as_of
+    own = Churn(as_of=end.isoformat(), seed=params.seed)
+    scheme = scheme_of(history.gaps(), history.first, end, own)
+    days = snapshots_of(history.data, scheme, end)
     rows = prepared(days.pop(end))
-    where = np.flatnonzero((rows["customer_id"] == customer).to_numpy())
+    where = np.flatnonzero((rows["customer_id"] == params.customer_id).to_numpy())
     if not len(where):
-        absent["churn"] = "Silent for too long to be counted as active: churn is told of active customers only."
-        return None, (), scheme.window
+        why = "Silent for too long to be counted as active: churn is told of active customers only."
+        return Risk(window=scheme.window), why
     # Money decides which score card is shown, not which model is used.
     money = {"value": 1.01 * own.offer_cost, "offer": own.offer_cost, "contact": own.contact_cost, "accept": own.accept}
     try:
-        tested = trial(days, scheme, money, level=level, seed=seed)
+        tested = trial(days, scheme, money, level=level, seed=params.seed)
         drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
-        scorer = final(days, scheme, tested.used, seed, drift)
+        scorer = final(days, scheme, tested.used, params.seed, drift)
     except TooLittleError:
-        absent["churn"] = NEVER
-        return None, (), scheme.window
+        return Risk(window=scheme.window), NEVER
     mine = rows.iloc[where[:1]]
     p = float(scorer.probability(mine)[0])
-    low, high = np.quantile(scorer.draws(mine, 400, seed)[:, 0], [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(scorer.draws(mine, 400, params.seed)[:, 0], [(1 - level) / 2, (1 + level) / 2])
     # Facts are held against the middle of all customers.
-    words = reasons(scorer, rows).iloc[where[0]]
-    fact_texts = tuple(str(text) for text in words if text)
-    return Estimate(p, min(float(low), p), max(float(high), p), level, "share"), fact_texts, scheme.window
+    words = tuple(str(text) for text in reasons(scorer, rows).iloc[where[0]] if text)
+    churn = Estimate(p, min(float(low), p), max(float(high), p), level, "share")
+    return Risk(churn=churn, reasons=words, window=scheme.window), ""
 
 
-def _one(data: Dataset, end: dt.date, customer: str, column: str, absent: dict[str, str]) -> Any:
-    try:
-        found = customer_outputs(data, end, [column]).set_index("customer_id")[column]
-    except UNFIT as error:
-        absent[column] = str(error)
-        return None
-    return found.get(customer)
-
-
-def _bought(data: Dataset, customer: str, end: dt.date) -> pd.DataFrame:
+def _bought(history: History, customer: str) -> pd.DataFrame:
     columns = ["product", "times", "spend"]
-    if "order_lines" not in data.tables:
+    if history.lines is None:
         return pd.DataFrame(columns=columns)
-    lines = between(data.order_lines, None, end)
-    lines = lines.filter((lines["customer_id"] == customer) & (lines["quantity"] > 0))
+    lines = _mine(history.lines, customer)
+    lines = lines.filter(lines["quantity"] > 0)
     found = lines.group_by("product_id").agg(times=lines["order_id"].nunique(), spend=lines["amount"].sum().cast("float64"))
     frame = found.to_pandas()
-    names = _names(data)
+    names = _names(history.products)
     frame["product"] = [names.get(one, one) for one in frame["product_id"]]
     return frame.sort_values(["times", "spend", "product_id"], ascending=[False, False, True], ignore_index=True)[columns]
 
 
-def _names(data: Dataset) -> dict[str, str]:
-    if "products" not in data.tables:
+def _names(products: ibis.Table | None) -> dict[str, str]:
+    if products is None:
         return {}
-    rows = data.products.select("product_id", "name").to_pyarrow().to_pylist()
+    rows = products.select("product_id", "name").to_pyarrow().to_pylist()
     return {row["product_id"]: row["name"] for row in rows if row["name"]}
 
 
-def _touched(data: Dataset, customer: str, end: dt.date) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Contacts and responses, by day."""
-    sent = pd.DataFrame(columns=["day", "campaign", "what", "contacted"])
-    came = pd.DataFrame(columns=["day", "kind", "code"])
-
-    def mine(table: ibis.Table, column: str) -> list[dict[str, Any]]:
-        some = between(table.rename(ordered_at=column), None, end)
-        return list(some.filter(some["customer_id"] == customer).order_by("ordered_at").to_pyarrow().to_pylist())
-
-    if "contacts" in data.tables and "cells" in data.tables:
-        cells = {row["cell_id"]: row for row in data.cells.to_pyarrow().to_pylist()}
-        rows = []
-        for row in mine(data.contacts, "contacted_at"):
+def _contacts(history: History, customer: str) -> pd.DataFrame:
+    """What was sent and what was held back, by day."""
+    rows = []
+    if history.contacts is not None and history.cells is not None:
+        cells = {row["cell_id"]: row for row in history.cells.to_pyarrow().to_pylist()}
+        for row in _mine(history.contacts, customer).order_by("contacted_at").to_pyarrow().to_pylist():
             cell = cells.get(row["cell_id"], {})
             treated = cell.get("control_cell_id") is not None
             parts = [str(cell[name]) for name in ("offer", "creative", "channel") if cell.get(name)]
             what = ", ".join(parts) or str(row["cell_id"]) if treated else "left alone, as control"
-            rows.append([row["ordered_at"], cell.get("campaign_id", ""), what, treated])
-        sent = pd.DataFrame(rows, columns=sent.columns)
-    if "responses" in data.tables:
-        rows = [
-            [row["ordered_at"], row["kind"], row.get("response_code") or ""] for row in mine(data.responses, "responded_at")
-        ]
-        came = pd.DataFrame(rows, columns=came.columns)
-    for frame in (sent, came):
-        frame["day"] = pd.to_datetime(frame["day"]).dt.normalize()
-    return sent, came
+            rows.append([row["contacted_at"], cell.get("campaign_id", ""), what, treated])
+    frame = pd.DataFrame(rows, columns=["day", "campaign", "what", "contacted"])
+    return frame.assign(day=pd.to_datetime(frame["day"]).dt.normalize())
 
 
-def _offers(data: Dataset, end: dt.date, customer: str, absent: dict[str, str]) -> pd.DataFrame:
+def _responses(history: History, customer: str) -> pd.DataFrame:
+    """What came back, by day."""
+    rows = []
+    if history.responses is not None:
+        found = _mine(history.responses, customer).order_by("responded_at").to_pyarrow().to_pylist()
+        rows = [[row["responded_at"], row["kind"], row.get("response_code") or ""] for row in found]
+    frame = pd.DataFrame(rows, columns=["day", "kind", "code"])
+    return frame.assign(day=pd.to_datetime(frame["day"]).dt.normalize())
+
+
+def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
+    """Offers, best first; or why there are none."""
     columns = ["rank", "name", "reason"]
-    if "order_lines" not in data.tables:
-        absent["offers"] = "Offers need order lines, which this data set does not have."
-        return pd.DataFrame(columns=columns)
+    none = pd.DataFrame(columns=columns)
+    if history.lines is None:
+        return none, "Offers need order lines, which this data set does not have."
     from crmlab.analyses.cross_sell import next_best_offers
 
     try:
-        found = next_best_offers(data, end).frame
+        found = next_best_offers(history.data, history.as_of).frame
     except UNFIT as error:
-        absent["offers"] = str(error)
-        return pd.DataFrame(columns=columns)
-    mine = found[found["customer_id"] == customer].sort_values("rank", ignore_index=True)
-    if mine.empty:
-        absent["offers"] = "No offer: whoever must not be contacted gets none, nor who has bought nothing."
-    return mine[columns]
+        return none, str(error)
+    mine = found[found["customer_id"] == customer].sort_values("rank", ignore_index=True)[columns]
+    return mine, "No offer: whoever must not be contacted gets none, nor who has bought nothing." if mine.empty else ""
 
 
-def _moments(data: Dataset, end: dt.date, customer: str, absent: dict[str, str]) -> pd.DataFrame:
-    names = _one(data, end, customer, "trigger", absent)
-    labels = {trigger.name: trigger for trigger in TRIGGERS}
-    rows = [[labels[name].label, labels[name].advice] for name in (names if isinstance(names, tuple) else ())]
-    if not rows:
-        absent.setdefault("moments", "No moment of the last seven days calls for action.")
-    return pd.DataFrame(rows, columns=["label", "advice"])
+def _moments(history: History, customer: str) -> tuple[pd.DataFrame, str]:
+    """Moments to act on; or why there are none."""
+    columns, why = ["label", "advice"], "No moment of the last seven days calls for action."
+    try:
+        names = customer_outputs(history.data, history.as_of, ["trigger"]).set_index("customer_id")["trigger"].get(customer)
+    except UNFIT:
+        names = None
+    known = {trigger.name: trigger for trigger in TRIGGERS}
+    rows = [[known[name].label, known[name].advice] for name in (names if isinstance(names, tuple) else ())]
+    return pd.DataFrame(rows, columns=columns), "" if rows else why
+
+
+def _mine(table: ibis.Table, customer: str) -> ibis.Table:
+    return table.filter(table["customer_id"] == customer)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.customer_profile.study import Facts
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.page.format import Format
+    from crmlab.analyses.customer_profile.study import Study
 
-__all__ = ["findings_of", "method_of", "metrics_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "What do we know of this customer?"
 
 
-def findings_of(facts: Facts, form: Format, level: float) -> Findings:
-    """Return the findings: the sentences that open the page."""
-    bought, at = facts.occasions, form.share(level)
+def findings(study: Study) -> Findings:
+    """The sentences that open the page."""
+    bought, form = study.occasions, study.context.form
+    at = form.share(study.params.level)
     found = []
     if len(bought):
         spend = form.money(float(bought["spend"].sum()))
         times = "purchase" if len(bought) == 1 else "purchases"
-        silent = facts.state.get("days_since_last")
+        silent = study.state.get("days_since_last")
         ago = f", the last {form.count(silent)} days ago" if silent is not None else ""
         found.append(
             Finding(
@@ -32,37 +34,55 @@ def findings_of(facts: Facts, form: Format, level: float) -> Findings:
         )
     else:
         found.append(Finding("0", "purchases so far.", "", "occasions"))
-    value = facts.estimates.get("value")
+    value = study.estimates.get("value")
     if value is not None:
-        tier = f"tier {facts.tier}" if facts.tier else "not in a tier"
+        tier = f"tier {study.worth.tier}" if study.worth.tier else "not in a tier"
         found.append(
             Finding(
-                form.amount(value.value), f"is what the customer is expected to bring still: {tier}.",
-                f"{form.interval(value.low, value.high, 'amount')}, at {at}", "value",
+                form.amount(value.value),
+                f"is what the customer is expected to bring still: {tier}.",
+                f"{form.interval(value.low, value.high, 'amount')}, at {at}",
+                "value",
             )
-        )  # fmt: skip
-    risk = facts.estimates.get("churn")
+        )
+    risk = study.estimates.get("churn")
     if risk is not None:
         found.append(
             Finding(
-                form.share(risk.value), f"is the chance that nothing is bought within {facts.window} days.",
-                f"{form.interval(risk.low, risk.high, 'share')}, at {at}", "churn",
+                form.share(risk.value),
+                f"is the chance that nothing is bought within {study.risk.window} days.",
+                f"{form.interval(risk.low, risk.high, 'share')}, at {at}",
+                "churn",
             )
-        )  # fmt: skip
+        )
     return Findings(found[:3])
 
 
-def metrics_of(facts: Facts) -> dict[str, Estimate]:
-    """Return what two runs are compared on."""
-    return {"occasions": Estimate(float(len(facts.occasions)), unit="purchases"), **facts.estimates}
+def metrics(study: Study) -> dict[str, Estimate]:
+    """What two runs are compared on."""
+    return {"occasions": Estimate(float(len(study.occasions)), unit="purchases"), **study.estimates}
 
 
-def method_of(form: Format, level: float) -> Method:
-    """Return how it was done, and what it cannot say."""
+def warnings(study: Study) -> tuple[str, ...]:
+    """What a reader must know before acting."""
+    return tuple(study.why[name] for name in ("state", "value", "churn") if name in study.why)
+
+
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    return (
+        "One customer's future is chance above all: intervals are wide because they must be.",
+        "Scores say how customers like this one behaved. They are no reason to treat somebody worse.",
+    )
+
+
+def method(study: Study) -> Method:
+    """How it was done."""
+    at = study.context.form.share(study.params.level)
     return Method(
         "What the reports on customer value, lifecycle, churn, offers and triggers say, for one customer.",
         (
-            f"Intervals at {form.share(level)}: of value and purchases, what this customer will do; of probabilities, what is not known "
+            f"Intervals at {at}: of value and purchases, what this customer will do; of probabilities, what is not known "
             "of the models.",
             "Contacts are those of the data set's tables; a control customer was assigned to a test and left alone on purpose.",
         ),
