@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.analyses.scorecard.estimation import change, concentration, estimates, panel
+    from crmlab.analyses.scorecard.estimation import concentration, estimates
     from crmlab.analyses.scorecard.forecasts import quarters_ahead
     from crmlab.analyses.scorecard.params import Params
-    from crmlab.analyses.scorecard.reductions import calendar, customer_periods, periods, two_periods
+    from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
     from crmlab.analyses.scorecard.report import NEEDS, run
     from crmlab.analyses.scorecard.value import TREATMENTS
 
@@ -23,11 +23,8 @@ __all__ = [
     "TREATMENTS",
     "Params",
     "calendar",
-    "change",
     "concentration",
-    "customer_periods",
     "estimates",
-    "panel",
     "periods",
     "quarters_ahead",
     "run",

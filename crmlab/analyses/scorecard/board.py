@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,20 +10,17 @@ import numpy as np
 
 from crmlab.analyses.lifecycle import QUANTILES, Life, life_of, limits_of
 from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
+from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
-from crmlab.errors import DataError, ParameterError
-from crmlab.history.context import form_of
-from crmlab.history.orders import history
+from crmlab.errors import DataError
 from crmlab.models.btyd.special import Array
 
 if TYPE_CHECKING:
-    import ibis
     import pandas as pd
 
-    from crmlab.data.dataset import Dataset
-    from crmlab.page.format import Format
+    from crmlab.history.past import History
 
-__all__ = ["QUARTER", "YEAR", "Board", "board_of", "labelled", "length_of", "unit_of"]
+__all__ = ["QUARTER", "YEAR", "Board", "board_of", "labelled", "length_of"]
 
 
 YEAR = 364  # days: 52 weeks, so that a year ago has the same weekdays
@@ -33,18 +29,14 @@ _PER_YEAR = {"month": 12, "quarter": 4, "year": 1}
 _SHOWN = 9  # periods of a small chart, at least
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Board:
     """Everything that the rows of a scorecard are made of.
 
     Attributes
     ----------
-    data : Dataset
-    first, end : datetime.date
-        First and last day of history.
-    form : Format
-    level : float
-    min_group : int
+    history : History
+    params : Params
     spans : list of Period
         Whole periods, oldest first; the last is the one that the page is about.
     per_year : int
@@ -58,16 +50,10 @@ class Board:
     life : Life or None
         None where too few came again for states.
     why_no_life : str
-    margin : float or None
-        Gross margin, where it was given.
     """
 
-    data: Dataset
-    first: dt.date
-    end: dt.date
-    form: Format
-    level: float
-    min_group: int
+    history: History
+    params: Params
     spans: list[Period]
     per_year: int
     sums: pd.DataFrame
@@ -75,7 +61,6 @@ class Board:
     rhythm: float | None
     life: Life | None
     why_no_life: str
-    margin: float | None
 
     @property
     def now(self) -> int:
@@ -107,7 +92,7 @@ class Board:
         span = self.spans[self.now if number is None else number]
         if re.fullmatch(r"\d{4}(-(Q\d|\d\d))?", span.label):
             return span.label
-        return f"{length_of(span.days)} to {self.form.short_day(span.last)}"
+        return f"{length_of(span.days)} to {self.history.form.short_day(span.last)}"
 
     def value(self, measure: str, number: int) -> float | None:
         """A measure of a period; None where the data do not allow it."""
@@ -121,95 +106,56 @@ class Board:
 
     def influence(self, measure: str, number: int) -> tuple[float, Array] | None:
         """A measure of a period, and how much each customer moves it."""
-        if self.margin is not None and measure == "margin":
+        if self.params.margin is not None and measure == "margin":
             found = self.people.influence(number, "revenue")
-            return None if found is None else (self.margin * found[0], self.margin * found[1])
+            return None if found is None else (self.params.margin * found[0], self.params.margin * found[1])
         return self.people.influence(number, measure)
 
     def _known(self, number: int) -> int | None:
         if number < 0:
             return None
         value = self.value("customers", number)
-        return number if value is not None and value >= self.min_group else None
+        return number if value is not None and value >= self.params.min_group else None
 
 
-def board_of(
-    data: Dataset,
-    as_of: str | None = None,
-    period: str | None = None,
-    *,
-    margin: float | None = None,
-    level: float = 0.9,
-    min_group: int = 5,
-) -> Board:
-    """Sum up the periods of a data set.
-
-    Parameters
-    ----------
-    data : Dataset
-    as_of : ISO date, optional
-    period : str, optional
-        As of :func:`unit_of`; default: 13 weeks, or a year where people give or renew once in each.
-    margin : float, optional
-        Gross margin, share of revenue; default: from unit costs.
-    level : float
-    min_group : int
-
-    Returns
-    -------
-    Board
+def board_of(history: History, params: Params) -> Board:
+    """Sum up the periods of a history: of 13 weeks, or years where people give or renew once in each, unless others are given.
 
     Raises
     ------
     DataError
         There is no whole period, or hardly anybody bought in the last one.
     ParameterError
-        The period cannot be read, or ``as_of`` is outside the history.
+        The period cannot be read.
     """
-    period = period or ("year" if data.descriptor.rounds == "year" else QUARTER)
+    first, end = history.first, history.as_of
+    period = params.period or ("year" if history.data.descriptor.rounds == "year" else QUARTER)
     unit = unit_of(period)
-    first, end = history(data.orders, as_of)
     per_year = _PER_YEAR[unit] if isinstance(unit, str) else max(round(YEAR / unit), 1)
     spans = calendar(first, end, unit, count=max(per_year + 2, _SHOWN))
     if not spans:
         raise DataError.too_little("scorecard", f"at least one whole period ({period}) of history", f"{first} to {end}")
-    lines, goods = _lined(data)
-    sums = estimates(periods(data.orders, spans, lines, goods), spans, level=level)
-    if margin is not None:
-        sums = _with_margin(sums, margin)
+    lines, goods = history.lines, history.products if history.lines is not None else None
+    sums = estimates(periods(history.orders, spans, lines, goods), spans, level=params.level)
+    if params.margin is not None:
+        sums = _with_margin(sums, params.margin)
     buyers = sums[(sums["measure"] == "customers") & (sums["number"] == len(spans) - 1)]["value"].sum()
-    if buyers < min_group:
-        raise DataError.too_little(
-            "scorecard", f"at least {min_group} customers who bought from {spans[-1].first} to {spans[-1].last}", f"{buyers:g}"
-        )
+    if buyers < params.min_group:
+        least = f"at least {params.min_group} customers who bought from {spans[-1].first} to {spans[-1].last}"
+        raise DataError.too_little("scorecard", least, f"{buyers:g}")
     wanted = [n for n in dict.fromkeys((len(spans) - 1, len(spans) - 2, len(spans) - 1 - per_year)) if n >= 0]
-    people = panel(customer_periods(data.orders, spans, lines, goods), wanted)
-    life, why = _life(data, end)
+    life, why = _life(history)
     return Board(
-        data, first, end, form_of(data), level, min_group, spans, per_year, sums, people, rhythm(data.orders, end), life, why, margin
-    )  # fmt: skip
-
-
-def unit_of(period: str) -> str | int:
-    """Read a length of periods: ``"month"``, ``"quarter"`` or ``"year"`` of the calendar, or so many weeks or days.
-
-    Raises
-    ------
-    ParameterError
-        It is none of these.
-
-    Examples
-    --------
-    >>> unit_of("13 weeks"), unit_of("30 days"), unit_of("month")
-    (91, 30, 'month')
-    """
-    if period in _PER_YEAR:
-        return period
-    found = re.fullmatch(r"\s*(\d{1,4})\s*(week|day)s?\s*", period) if isinstance(period, str) else None
-    days = int(found[1]) * (7 if found[2] == "week" else 1) if found else 0
-    if not 1 <= days <= 3660:
-        raise ParameterError.expected("scorecard", "period", "'month', 'quarter', 'year', or such as '13 weeks'", period)
-    return days
+        history=history,
+        params=params,
+        spans=spans,
+        per_year=per_year,
+        sums=sums,
+        people=panel(customer_periods(history.orders, spans, lines, goods), wanted),
+        rhythm=rhythm(history.orders, end),
+        life=life,
+        why_no_life=why,
+    )
 
 
 def length_of(days: int) -> str:
@@ -224,11 +170,6 @@ def length_of(days: int) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _lined(data: Dataset) -> tuple[ibis.Table | None, ibis.Table | None]:
-    lines = data.order_lines if "order_lines" in data.tables else None
-    return lines, data.products if lines is not None and "products" in data.tables else None
-
-
 def _with_margin(sums: pd.DataFrame, margin: float) -> pd.DataFrame:
     """A margin that was given takes the place of one from unit costs."""
     import pandas as pd
@@ -239,10 +180,10 @@ def _with_margin(sums: pd.DataFrame, margin: float) -> pd.DataFrame:
     return pd.concat([rest, made], ignore_index=True).sort_values("number", kind="stable", ignore_index=True)
 
 
-def _life(data: Dataset, end: dt.date) -> tuple[Life | None, str]:
+def _life(history: History) -> tuple[Life | None, str]:
+    day = history.as_of.isoformat()
     try:
-        limits = limits_of(data, end.isoformat(), QUANTILES, (None, None, None), 6)
-        return life_of(data, limits, end.isoformat()), ""
+        return life_of(history.data, limits_of(history.data, day, QUANTILES, (None, None, None), 6), day), ""
     except DataError as error:
         return None, str(error)
 

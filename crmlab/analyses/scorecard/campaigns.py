@@ -8,19 +8,20 @@ import pandas as pd
 
 from crmlab.analyses.campaigns import RATIO_ALPHA, Measured, contrast, ends, known_cells, measured, ratio_of
 from crmlab.errors import CrmlabError
-from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.board import Board
 
-__all__ = ["COLUMNS", "MOST", "campaigns_of", "campaigns_table"]
+__all__ = ["COLUMNS", "MOST", "campaigns_of"]
 
 
 MOST = 12  # campaigns shown, the latest
 COLUMNS = (
-    "campaign", "program", "opens", "contacts", "cost", "response", "response_low", "response_high", "profit", "profit_low", "profit_high",
-    "roi", "roi_low", "roi_high", "note",
-)  # fmt: skip
+    *("campaign", "program", "opens", "contacts", "cost"),
+    *("response", "response_low", "response_high"),
+    *("profit", "profit_low", "profit_high"),
+    *("roi", "roi_low", "roi_high", "note"),
+)
 
 
 def campaigns_of(board: Board) -> tuple[pd.DataFrame, str]:
@@ -42,18 +43,18 @@ def campaigns_of(board: Board) -> tuple[pd.DataFrame, str]:
     The profit of a campaign is the sum over its contacts of cell less control, adjusted by earlier spend. Programs of one campaign
     may share a control, so that their profits, which add up to the campaign's, are not independent of each other.
     """
-    data = board.data
+    history, params = board.history, board.params
     empty = pd.DataFrame(columns=list(COLUMNS))
-    if "cells" not in data.tables or "contacts" not in data.tables:
+    if history.cells is None or history.contacts is None:
         return (
             empty,
             "No campaign is known: add the tables cells and contacts. crmlab campaign plans, launches and measures them.",
         )
-    cells = known_cells(data)
+    cells = known_cells(history.data)
     rows: list[dict[str, Any]] = []
     for name in sorted({str(one) for one in cells["campaign_id"]}):
         try:
-            found = measured(data, name, board.end, cells=cells, margin=board.margin, min_group=board.min_group)
+            found = measured(history.data, name, history.as_of, cells=cells, margin=params.margin, min_group=params.min_group)
         except CrmlabError as error:
             rows.append(_blank(name, None) | {"note": str(error)})
             continue
@@ -74,7 +75,7 @@ def _blank(name: str, opens: Any) -> dict[str, Any]:
 def _rows(board: Board, found: Measured, cells: pd.DataFrame) -> list[dict[str, Any]]:
     opens = min(found.days["opens"])
     if found.is_open:
-        note = f"window open until {board.form.short_day(max(found.days['closes']))}"
+        note = f"window open until {board.history.form.short_day(max(found.days['closes']))}"
         return [_blank(found.campaign, opens) | {"note": note}]
     ratio = ratio_of(found, cells)
     if ratio is not None and ratio.p_value < RATIO_ALPHA:
@@ -106,11 +107,15 @@ def _row(board: Board, found: Measured, cells: list[str], row: dict[str, Any]) -
     row |= {"contacts": contacts, "cost": cost}
     value, error, freedom = contrast(found, "response", {cell: w / contacts for cell, w in weights.items()}, adjust=False)
     row |= dict(
-        zip(("response", "response_low", "response_high"), (value, *_ends(value, error, freedom, board.level)), strict=True)
+        zip(
+            ("response", "response_low", "response_high"),
+            (value, *_ends(value, error, freedom, board.params.level)),
+            strict=True,
+        )
     )
     if found.varies("margin"):
         value, error, freedom = contrast(found, "profit", weights, adjust=True)
-        triple = (value, *_ends(value, error, freedom, board.level))
+        triple = (value, *_ends(value, error, freedom, board.params.level))
         row |= dict(zip(("profit", "profit_low", "profit_high"), triple, strict=True))
         if cost > 0:
             row |= dict(zip(("roi", "roi_low", "roi_high"), (end / cost for end in triple), strict=True))
@@ -124,30 +129,3 @@ def _ends(value: float, error: float, freedom: float, level: float) -> tuple[flo
         return value, value
     low, high, _ = ends(value, error, freedom, level)
     return low, high
-
-
-def _label(row: dict[str, Any], board: Board) -> str:
-    """A campaign with its first day; a program by its name."""
-    name = str(row["campaign"]).replace("_", " ")
-    if row["program"]:
-        return f"{name}: {str(row['program']).replace('_', ' ')}"
-    return name if row["opens"] is None or row["opens"] != row["opens"] else f"{name}, {board.form.short_day(row['opens'])}"
-
-
-def campaigns_table(frame: pd.DataFrame, board: Board) -> Table:
-    """Campaigns and their programs, latest first."""
-    shown = frame.assign(label=[_label(row, board) for row in frame.to_dict("records")])
-    columns = {
-        "label": Column("Campaign: program"),
-        "contacts": Column("Contacts", "count"),
-        "response": Column("More who bought", "points", "response_low", "response_high"),
-        "profit": Column("Profit it caused", "money", "profit_low", "profit_high"),
-        "roi": Column("Profit per 1 spent", "number", "roi_low", "roi_high"),
-        "note": Column("Verdict"),
-    }
-    caption = (
-        "What campaigns earned over their controls, latest first: points more who bought, incremental profit after costs, and the same for "
-        f"each {board.form.currency or 'unit'} spent. Small figures are {board.form.share(board.level)} intervals, each by itself. Not "
-        "decided: more or larger cells would tell. Cells, looks and corrections are in the report on campaign results."
-    )
-    return Table(caption, shown, columns, board.form, top=40)

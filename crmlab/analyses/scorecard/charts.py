@@ -9,12 +9,10 @@ import pandas as pd
 
 from crmlab.analyses.customer_value import TIER_WORDS, TIERS
 from crmlab.analyses.lifecycle import STATES
-from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.goals import ON_TRACK, REACHED, UNKNOWN
-from crmlab.analyses.scorecard.measures import Line
-from crmlab.analyses.scorecard.reductions import calendar, periods
-from crmlab.analyses.scorecard.value import Valued
-from crmlab.page.format import Format
+from crmlab.analyses.scorecard.tables import NOT_COMPARED, no_changes, no_value
+from crmlab.analyses.scorecard.words import worth
+from crmlab.page.exhibits import Absent
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -22,9 +20,10 @@ from crmlab.page.tokens import color
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from crmlab.analyses.scorecard.forecasts import Ahead
+    from crmlab.analyses.scorecard.study import Study
+    from crmlab.page.format import Format
 
-__all__ = ["bridge_chart", "forecast_chart", "goals_chart", "matrix_chart", "trends_chart"]
+__all__ = ["bridge_chart", "forecast_chart", "goals_chart", "matrix_chart", "trends_chart", "value_chart"]
 
 
 _SHORT = {
@@ -49,11 +48,14 @@ _STEPS = {
 }
 
 
-def goals_chart(goals: pd.DataFrame, form: Format, level: float) -> Chart | None:
-    """What is expected of each goal against its target; None where nothing can be expected of any."""
+def goals_chart(study: Study) -> Chart | Absent:
+    """What is expected of each goal against its target."""
+    goals, form = study.goals, study.context.form
+    if goals.empty:
+        return Absent("Nobody has said what is aimed at: without goals, whether the programme works is a matter of taste.")
     frame = goals[(goals["status"] != UNKNOWN) & goals["expected"].notna()].reset_index(drop=True)
     if frame.empty:
-        return None
+        return Absent("No goal has an expected value yet.")
     frame = frame.assign(**{f"{name}_of_target": frame[name] / frame["target"] for name in ("expected", "low", "high")})
 
     def draw(figure: Figure) -> None:
@@ -70,8 +72,8 @@ def goals_chart(goals: pd.DataFrame, form: Format, level: float) -> Chart | None
             ax.plot(row["expected_of_target"], place, "o", color=color(token), markersize=8)
             day = form.short_day(row["by"])
             words = f"{row['label']}, by {day}: {row['status']}"
-            ax.annotate(words, (left, place), (0, 14), textcoords="offset points", color=color("ink"), fontsize=10,
-                        bbox={"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5})  # fmt: skip
+            box = {"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5}
+            ax.annotate(words, (left, place), (0, 14), textcoords="offset points", color=color("ink"), fontsize=10, bbox=box)
             seen = form.write(row["expected"], row["kind"])
             aim = form.write(row["target"], row["kind"])
             ax.annotate(
@@ -94,8 +96,8 @@ def goals_chart(goals: pd.DataFrame, form: Format, level: float) -> Chart | None
 
     said = "; ".join(f"{row.label}: {row.status}" for row in frame.itertuples())
     return Chart(
-        f"What is expected by the date of each goal, as a share of its target; bars are {form.share(level)} intervals of the forecast, or "
-        "of the trend. A goal whose date is past has none.",
+        f"What is expected by the date of each goal, as a share of its target; bars are {form.share(study.params.level)} intervals "
+        "of the forecast, or of the trend. A goal whose date is past has none.",
         f"Dots with intervals against a line at the target. {said}.",
         draw,
         frame,
@@ -103,9 +105,10 @@ def goals_chart(goals: pd.DataFrame, form: Format, level: float) -> Chart | None
     )
 
 
-def trends_chart(lines: list[Line], board: Board) -> Chart | None:
+def trends_chart(study: Study) -> Chart | Absent:
     """A small line for each measure."""
-    by = {line.key: line for line in lines}
+    board, form = study.board, study.context.form
+    by = {line.key: line for line in study.lines}
     # A measure that was never anything (no returns, say) has no course.
     some = [
         by[key]
@@ -113,8 +116,7 @@ def trends_chart(lines: list[Line], board: Board) -> Chart | None:
         if key in by and by[key].now is not None and len(by[key].past) > 2 and any(by[key].past.values())
     ]
     if not some:
-        return None
-    form = board.form
+        return Absent("Fewer than three periods of history: there is no course to draw.")
     rows = [
         {"measure": line.key, "period": board.spans[n].last, "value": value}
         for line in some
@@ -151,19 +153,47 @@ def trends_chart(lines: list[Line], board: Board) -> Chart | None:
     )
 
 
-def bridge_chart(steps: pd.DataFrame, board: Board, first: str, last: str, what: str, caption: str) -> Chart:
+def bridge_chart(study: Study) -> Chart | Absent:
+    """How revenue got from then to now."""
+    board, effects, form = study.board, study.effects, study.context.form
+    if effects is None:
+        return NOT_COMPARED
+    total = effects[effects["part"] == "total"].iloc[0]
+    middle = effects[effects["part"] != "total"][["part", "effect", "low", "high"]]
+    ends = [{"part": name, "effect": total[name], "low": 0.0, "high": 0.0} for name in ("before", "after")]
+    steps = pd.concat([pd.DataFrame(ends[:1]), middle, pd.DataFrame(ends[1:])], ignore_index=True)
+    caption = (
+        "How revenue got from then to now: what each part would have brought by itself, with "
+        f"{form.share(study.params.level)} intervals. The parts add up exactly."
+    )
+    then = "a year ago" if board.year is not None else "period before"
+    return _bridge(steps, (then, "this period"), "revenue", caption, form)
+
+
+def value_chart(study: Study) -> Chart | Absent:
+    """How the value of the base got from then to now."""
+    board, found, form = study.board, study.value, study.context.form
+    if found is None or not len(found.changes):
+        return no_changes(study)
+    caption = (
+        f"How the value of the base changed, with {form.share(study.params.level)} intervals. Value: {worth(found, form)}."
+    )
+    then = "a year ago" if board.year is not None else "a period ago"
+    return _bridge(found.changes.rename(columns={"value": "effect"}), (then, "today"), "a value", caption, form)
+
+
+def _bridge(steps: pd.DataFrame, ends: tuple[str, str], what: str, caption: str, form: Format) -> Chart:
     """From one amount to another, step by step: bars that add up.
 
     Parameters
     ----------
     steps : DataFrame
         part, effect, low, high; before and after in the first and last row.
-    board : Board
-    first, last : str
-        What the ends are called.
+    ends : (str, str)
+        What first and last are called.
     what, caption : str
+    form : Format
     """
-    form = board.form
     begin, end = float(steps["effect"].iloc[0]), float(steps["effect"].iloc[-1])
     middle = steps.iloc[1:-1]
 
@@ -178,8 +208,8 @@ def bridge_chart(steps: pd.DataFrame, board: Board, first: str, last: str, what:
             ax.plot([k, k], [at + row["low"], at + row["high"]], color=color("ink"), linewidth=1)
             above = max(at, at + row["effect"], at + row["high"])
             sign = "+" if row["effect"] > 0 else ""
-            ax.annotate(f"{sign}{form.money(row['effect'])}", (k, above), (0, 5), textcoords="offset points", ha="center",
-                        color=color(token), fontsize=10)  # fmt: skip
+            text, ink = f"{sign}{form.money(row['effect'])}", color(token)
+            ax.annotate(text, (k, above), (0, 5), textcoords="offset points", ha="center", color=ink, fontsize=10)
             ax.plot([k - 0.31, k + 1.31], [at + row["effect"]] * 2, color=color("muted"), linewidth=0.7)
             top = max(top, above)
             at += row["effect"]
@@ -187,7 +217,7 @@ def bridge_chart(steps: pd.DataFrame, board: Board, first: str, last: str, what:
             ax.annotate(
                 form.money(value), (k, max(value, 0)), (0, 5), textcoords="offset points", ha="center", color=color("ink")
             )
-        names = [first, *(_STEPS.get(str(part), str(part)) for part in middle["part"]), last]
+        names = [ends[0], *(_STEPS.get(str(part), str(part)) for part in middle["part"]), ends[1]]
         ax.set_xticks(range(len(steps)), names, color=color("ink"), fontsize=9)
         ax.set_yticks([])
         ax.axhline(0, color=color("ink"), linewidth=0.8)
@@ -204,17 +234,17 @@ def bridge_chart(steps: pd.DataFrame, board: Board, first: str, last: str, what:
     )
 
 
-def forecast_chart(ahead: Ahead, board: Board) -> Chart:
+def forecast_chart(study: Study) -> Chart | Absent:
     """Past quarters and the next four, with their intervals."""
-    form = board.form
-    spans = calendar(board.first, board.end, 91, count=8)
-    past = periods(board.data.orders, spans).select("number", "spend").to_pandas().set_index("number")["spend"]
-    seen = past.astype(float).reindex(range(len(spans)), fill_value=0.0).to_numpy()
+    ahead, form = study.ahead, study.context.form
+    if ahead is None:
+        return Absent(study.why["ahead"])
+    seen = ahead.past["spend"].to_numpy()
     rows = ahead.quarters[(ahead.quarters["measure"] == "spend") & (ahead.quarters["quarter"] > 0)].sort_values("quarter")
     n = len(seen)
     frame = pd.DataFrame(
         {
-            "last": [*(span.last for span in spans), *(value for value in rows["last"])],
+            "last": [*ahead.past["last"], *rows["last"]],
             "revenue": [*seen, *rows["expected"]],
             "low": [*[np.nan] * n, *rows["low"]],
             "high": [*[np.nan] * n, *rows["high"]],
@@ -231,8 +261,8 @@ def forecast_chart(ahead: Ahead, board: Board) -> Chart:
         for k, value in enumerate([*seen, *rows["expected"]]):
             # In the bar where the line of an interval stands above it.
             place = (k, value) if k < n else (k, 0)
-            ax.annotate(form.money(value), place, (0, 4), textcoords="offset points", ha="center",
-                        color=color("muted" if k < n else "onaccent"), fontsize=9)  # fmt: skip
+            ink = color("muted" if k < n else "onaccent")
+            ax.annotate(form.money(value), place, (0, 4), textcoords="offset points", ha="center", color=ink, fontsize=9)
         days = [form.short_day(day).rsplit(" ", 1) for day in frame["last"]]
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
         ax.set_ylim(0, 1.06 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9))
@@ -241,7 +271,7 @@ def forecast_chart(ahead: Ahead, board: Board) -> Chart:
 
     return Chart(
         f"Revenue before returns by quarter of 13 weeks, named by its last day: seen (pale) and forecast (strong, with "
-        f"{form.share(board.level)} interval). {ahead.said}",
+        f"{form.share(study.params.level)} interval). {ahead.said}",
         f"Bars of {n} past quarters and {len(rows)} to come; the next is expected at {form.money(float(rows['expected'].iloc[0]))}.",
         draw,
         frame,
@@ -249,13 +279,14 @@ def forecast_chart(ahead: Ahead, board: Board) -> Chart:
     )
 
 
-def matrix_chart(found: Valued, board: Board) -> Chart | None:
+def matrix_chart(study: Study) -> Chart | Absent:
     """Where the value lies: tiers against states."""
-    frame = found.matrix
+    if study.value is None:
+        return no_value(study)
+    frame, form = study.value.matrix, study.context.form
     shown = frame[(frame["tier"] != OTHER) & (frame["state"] != "")]
     if shown.empty:
-        return None
-    form = board.form
+        return no_value(study)
     most = float(shown["value"].max()) or 1.0
 
     def draw(figure: Figure) -> None:

@@ -199,7 +199,7 @@ _OF: dict[str, Callable[[Row], tuple[float, float] | None]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Concentration:
     """What :func:`concentration` finds.
 
@@ -274,10 +274,16 @@ def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = 0.
     influence = 2 / mean * (x * rank + above) - x / mean * (1 + gini)
     half = float(normal_quantile(level) * influence.std(ddof=1) / np.sqrt(n))
     ends = (max(gini - half, 0.0), min(gini + half, 1.0))
-    return Concentration(n, count, share_of_total(x, member, level), (gini, *ends), int((given < 0).sum()))
+    return Concentration(
+        customers=n,
+        top=count,
+        share=share_of_total(x, member, level),
+        gini=(gini, *ends),
+        below_zero=int((given < 0).sum()),
+    )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Panel:
     """Customers of some periods, side by side.
 
@@ -363,7 +369,7 @@ def panel(table: ibis.Table, numbers: list[int]) -> Panel:
             values[place[some]] = frame.loc[some, name].to_numpy(float, na_value=0.0)
             columns[number, name] = values
         columns[number, "customers"] = (columns[number, "occasions"] > 0).astype(float)
-    return Panel(ids, columns)
+    return Panel(customers=ids, columns=columns)
 
 
 def change(

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["CAPS", "LEAST_PAST", "QUARTER", "Ahead", "quarters_ahead"]
+__all__ = ["CAPS", "LEAST_PAST", "MOST_PAST", "QUARTER", "Ahead", "quarters_ahead"]
 
 
 QUARTER = 91  # days: 13 weeks
 LEAST_PAST = 2  # quarters before an origin
+MOST_PAST = 8  # quarters that are kept
 CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Ahead:
     """A forecast and its backtest.
 
@@ -50,6 +51,8 @@ class Ahead:
         Whether two years of history allowed seasonal factors.
     said : str
         What was found of the intervals, in a sentence.
+    past : DataFrame
+        The latest quarters before it, eight at most: last (day), spend (on purchase occasions).
     """
 
     quarters: pd.DataFrame
@@ -60,6 +63,7 @@ class Ahead:
     widen: float
     seasonal: bool
     said: str
+    past: pd.DataFrame
 
 
 def quarters_ahead(
@@ -136,6 +140,7 @@ def quarters_ahead(
         widen=widen,
         seasonal=seasonal,
         said=_said(inside, cases, level, widen),
+        past=sums[["spend"]].assign(last=[span.last for span in spans]).tail(MOST_PAST),
     )
 
 

@@ -50,7 +50,7 @@ def goals_of(board: Board, ahead: Ahead | None) -> pd.DataFrame:
     quarters are added up, which makes that of a sum a little wide. Where no model forecasts a measure, the trend of its quarters
     (a line through the logs, or logits of shares) is drawn out, with the interval of a prediction.
     """
-    rows = [_goal(board, goal, ahead) for goal in board.data.descriptor.goals]
+    rows = [_goal(board, goal, ahead) for goal in board.history.data.descriptor.goals]
     columns = ["measure", "label", "kind", "owner", "by", "target", "now", "expected", "low", "high", "status", "why"]
     frame = pd.DataFrame(rows, columns=columns)
     order = {status: k for k, status in enumerate((MISSED, AT_RISK, UNKNOWN, ON_TRACK, REACHED))}
@@ -58,22 +58,27 @@ def goals_of(board: Board, ahead: Ahead | None) -> pd.DataFrame:
 
 
 def _goal(board: Board, goal: Goal, ahead: Ahead | None) -> dict[str, object]:
-    aim = goal.aim
+    aim, end = goal.aim, board.history.as_of
     row: dict[str, object] = {
-        "measure": goal.measure, "label": aim.label, "kind": aim.kind, "owner": goal.owner or "nobody named", "by": pd.Timestamp(goal.by),
-        "target": goal.target, "expected": np.nan, "low": np.nan, "high": np.nan,
-    }  # fmt: skip
-    row["now"] = _measured(board, goal.measure, _window(goal, board.end))[0]
-    if goal.day <= board.end:
+        "measure": goal.measure,
+        "label": aim.label,
+        "kind": aim.kind,
+        "owner": goal.owner or "nobody named",
+        "by": pd.Timestamp(goal.by),
+        "target": goal.target,
+        **dict.fromkeys(("expected", "low", "high"), np.nan),
+    }
+    row["now"] = _measured(board, goal.measure, _window(goal, end))[0]
+    if goal.day <= end:
         window = _window(goal, goal.day)
         value = _measured(board, goal.measure, window)[0]
-        if value is None or window.first < board.first:
-            why = "not known: the history begins later" if window.first < board.first else _cannot(goal)
+        if value is None or window.first < board.history.first:
+            why = "not known: the history begins later" if window.first < board.history.first else _cannot(goal)
             return row | {"status": UNKNOWN, "why": why}
         good = value <= goal.target if aim.less else value >= goal.target
         return row | {"expected": value, "status": REACHED if good else MISSED, "why": "counted: the date is past"}
-    if goal.day > board.end + dt.timedelta(days=AHEAD * QUARTER):
-        reach = board.form.short_day(board.end + dt.timedelta(days=AHEAD * QUARTER))
+    if goal.day > end + dt.timedelta(days=AHEAD * QUARTER):
+        reach = board.history.form.short_day(end + dt.timedelta(days=AHEAD * QUARTER))
         return row | {"status": UNKNOWN, "why": f"too far ahead: forecasts reach to {reach}"}
     found = _summed(board, goal, ahead) if aim.yearly else _trend(board, goal)
     if isinstance(found, str):
@@ -112,38 +117,38 @@ def _window(goal: Goal, last: dt.date) -> Period:
 
 def _measured(board: Board, measure: str, *spans: Period) -> list[float | None]:
     """A measure of some spans, by the engine's exact sums; None where it is not known."""
-    data = board.data
-    lines = data.order_lines if "order_lines" in data.tables else None
-    goods = data.products if lines is not None and "products" in data.tables else None
+    lines, goods = board.history.lines, board.history.products
     given = list(spans)
     if measure == "lost":
         first = spans[0].first - dt.timedelta(days=1)
         given = [Period("before", first - dt.timedelta(days=QUARTER - 1), first), *given]
     # Lines are read only where something of them is asked for.
-    if measure not in ("margin", "margin_share", "products_per_customer") or board.margin is not None:
+    if lines is None or measure not in ("margin", "margin_share", "products_per_customer") or board.params.margin is not None:
         lines = goods = None
-    found = estimates(periods(data.orders, given, lines, goods), given, level=board.level)
-    if board.margin is not None and measure == "margin_share":
-        return [board.margin] * len(spans)
-    name = "revenue" if board.margin is not None and measure == "margin" else measure
+    found = estimates(periods(board.history.orders, given, lines, goods), given, level=board.params.level)
+    margin = board.params.margin
+    if margin is not None and measure == "margin_share":
+        return [margin] * len(spans)
+    name = "revenue" if margin is not None and measure == "margin" else measure
     values = found[found["measure"] == name].set_index("number")["value"]
-    scale = board.margin if board.margin is not None and measure == "margin" else 1.0
+    scale = margin if margin is not None and measure == "margin" else 1.0
     return [scale * float(values[n]) if n in values.index else None for n in range(len(given) - len(spans), len(given))]
 
 
 def _summed(board: Board, goal: Goal, ahead: Ahead | None) -> tuple[float, float, float, str] | str:
     """What has come in of the year that ends on the goal's date, and the forecast of the rest."""
+    history = board.history
     window = _window(goal, goal.day)
     got = 0.0
-    if window.first <= board.end:
-        value = _measured(board, goal.measure, Period("so far", window.first, board.end))[0]
+    if window.first <= history.as_of:
+        value = _measured(board, goal.measure, Period("so far", window.first, history.as_of))[0]
         if value is None:
             return _cannot(goal)
         got = value
     weights = np.zeros(AHEAD)
     for q in range(AHEAD):
-        begin = board.end + dt.timedelta(days=1 + q * QUARTER)
-        last = min(board.end + dt.timedelta(days=(q + 1) * QUARTER), goal.day)
+        begin = history.as_of + dt.timedelta(days=1 + q * QUARTER)
+        last = min(history.as_of + dt.timedelta(days=(q + 1) * QUARTER), goal.day)
         weights[q] = max(((last - max(begin, window.first)).days + 1) / QUARTER, 0.0)
     if goal.measure == "new":
         found = _newcomers(board)
@@ -164,30 +169,33 @@ def _summed(board: Board, goal: Goal, ahead: Ahead | None) -> tuple[float, float
 
 def _per_spend(board: Board, measure: str) -> float | None:
     """What of each unit of spend on occasions is left after returns, or as margin, over the last year."""
+    history = board.history
     if measure == "occasions":
         return 1.0
-    year = Period("year", max(board.end - dt.timedelta(days=AHEAD * QUARTER - 1), board.first), board.end)
+    year = Period("year", max(history.as_of - dt.timedelta(days=AHEAD * QUARTER - 1), history.first), history.as_of)
     value = _measured(board, measure, year)[0]
-    spend = periods(board.data.orders, [year]).select("spend").to_pyarrow().to_pylist()[0]["spend"]
+    spend = periods(history.orders, [year]).select("spend").to_pyarrow().to_pylist()[0]["spend"]
     return value / float(spend) if value is not None and spend > 0 else None
 
 
 def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
-    spans = calendar(board.first, board.end, QUARTER)
+    history = board.history
+    spans = calendar(history.first, history.as_of, QUARTER)
     if len(spans) < 3:
         return "not known: fewer than three quarters of history"
-    sums = periods(board.data.orders, spans).select("number", "new", "occasions").to_pandas().set_index("number")
+    sums = periods(history.orders, spans).select("number", "new", "occasions").to_pandas().set_index("number")
     sums = sums.astype(float).reindex(range(len(spans)), fill_value=0.0)
     rate = recent_rate(sums["new"].to_numpy(), seasonal_factors(sums["occasions"].to_numpy()))
-    half = normal_quantile(board.level) * float(np.sqrt(np.log1p(rate.variance)))
+    half = normal_quantile(board.params.level) * float(np.sqrt(np.log1p(rate.variance)))
     return rate.expected, rate.expected * np.exp(-half), rate.expected * np.exp(half)
 
 
 def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
     """The line through the quarters so far, drawn out to the one that ends on the goal's date."""
+    history = board.history
     from scipy import stats
 
-    spans = calendar(board.first, board.end, QUARTER, count=MOST_TREND)
+    spans = calendar(history.first, history.as_of, QUARTER, count=MOST_TREND)
     if len(spans) < LEAST_TREND:
         return f"not known: a trend needs {LEAST_TREND} quarters of history"
     series = [value for value in _measured(board, goal.measure, *spans) if value is not None and value > 0]
@@ -201,13 +209,13 @@ def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
     else:
         y = np.log(y)
     x = np.arange(len(y), dtype=float)
-    at = len(y) - 1 + (goal.day - board.end).days / QUARTER
+    at = len(y) - 1 + (goal.day - history.as_of).days / QUARTER
     slope, start = np.polyfit(x, y, 1)
     rest = y - (start + slope * x)
     freedom = len(y) - 2
     spread = float((x - x.mean()) @ (x - x.mean()))
     error = float(np.sqrt(rest @ rest / freedom * (1 + 1 / len(y) + (at - x.mean()) ** 2 / spread)))
-    half = float(stats.t.isf((1 - board.level) / 2, freedom)) * error
+    half = float(stats.t.isf((1 - board.params.level) / 2, freedom)) * error
     middle = start + slope * at
     values = np.exp([middle, middle - half, middle + half])
     if goal.aim.kind == "share":

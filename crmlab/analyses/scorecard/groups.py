@@ -54,13 +54,13 @@ def groups_of(board: Board, money: Money) -> pd.DataFrame:
 def _labels(board: Board, kind: str, number: int) -> pd.DataFrame | None:
     """customer_id and group of everybody known on the day before a period; None where there was nobody."""
     day = board.spans[number].first - dt.timedelta(days=1)
-    if day < board.first or (kind == "state" and board.life is None):
+    if day < board.history.first or (kind == "state" and board.life is None):
         return None
     if kind == "state":
         assert board.life is not None
-        found = states(board.data.orders, day, board.life.limits).select("customer_id", group="state").to_pandas()
+        found = states(board.history.orders, day, board.life.limits).select("customer_id", group="state").to_pandas()
     else:
-        found = segmented(customer_summary(board.data.orders, day)).rename(columns={"segment": "group"})[
+        found = segmented(customer_summary(board.history.orders, day)).rename(columns={"segment": "group"})[
             ["customer_id", "group"]
         ]
     return found.sort_values("customer_id", ignore_index=True) if len(found) else None
@@ -75,7 +75,7 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
     counts = pd.Series(label[buyers]).value_counts().reindex(order, fill_value=0)
     # A group is shown where enough of it were there before, and enough (or none) of it bought.
     sizes = pd.concat([before.reindex(order).fillna(counts), counts[counts > 0]], axis=1).min(axis=1)
-    few = set(small_groups(sizes, board.min_group))
+    few = set(small_groups(sizes, board.params.min_group))
     revenue, profit = (money.influence(key, board.now) for key in ("revenue", "profit"))
     assert revenue is not None
     past = money.influence("revenue", board.compared) if earlier is not None and board.compared is not None else None
@@ -90,27 +90,34 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
             _total(board, "revenue", member) if name == "total" else float(revenue[1][member].sum()),
             revenue[1] * member,
         )
-        low, high = ends_of(value, moved, board.level)
+        low, high = ends_of(value, moved, board.params.level)
         row: dict[str, object] = {
-            "kind": kind, "group": name, "before": int(before.reindex(members).fillna(0).sum()),
-            "buyers": int((buyers & member).sum()), "revenue": value, "low": low, "high": high,
+            "kind": kind,
+            "group": name,
+            "before": int(before.reindex(members).fillna(0).sum()),
+            "buyers": int((buyers & member).sum()),
+            "revenue": value,
+            "low": low,
+            "high": high,
             "share": value / revenue[0] if revenue[0] else 0.0,
-        }  # fmt: skip
+        }
         row |= dict.fromkeys(("then", "change", "change_low", "change_high", "profit", "profit_low", "profit_high"))
         if past is not None and earlier is not None:
             was = past[1] * np.isin(earlier.astype(str), members)
             row["then"] = float(was.sum())
             enough = _buyers(board, money, board.compared or 0) & (was != 0)
-            found = change((float(was.sum()), was), (value, moved), level=board.level)
-            if found is not None and enough.sum() >= board.min_group:
+            found = change((float(was.sum()), was), (value, moved), level=board.params.level)
+            if found is not None and enough.sum() >= board.params.min_group:
                 row |= dict(zip(("change", "change_low", "change_high"), found, strict=True))
-            if 0 < enough.sum() < board.min_group:
+            if 0 < enough.sum() < board.params.min_group:
                 row["then"] = None
         if profit is not None:
             earned = profit[1] * member
             # What cells cost whatever their size is nobody's: it is in the total only.
             sum_ = profit[0] if name == "total" else float(earned.sum())
-            row |= dict(zip(("profit", "profit_low", "profit_high"), (sum_, *ends_of(sum_, earned, board.level)), strict=True))
+            row |= dict(
+                zip(("profit", "profit_low", "profit_high"), (sum_, *ends_of(sum_, earned, board.params.level)), strict=True)
+            )
         rows.append(row)
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from crmlab.analyses.scorecard.board import YEAR, Board
 from crmlab.analyses.scorecard.estimation import change, concentration
 from crmlab.analyses.scorecard.money import Money, ends_of
 from crmlab.history.customers import gaps, occasion_days
-from crmlab.history.orders import between
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.survival import at, kaplan_meier
@@ -30,7 +29,7 @@ TOP = 0.1  # share of customers whose share of revenue is shown
 Triple = tuple[float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One measure.
 
@@ -65,19 +64,36 @@ class Line:
     add: str = ""
 
 
-# Key, group, words, kind.
+def _bare(key: str, group: str, label: str, kind: str) -> Line:
+    return Line(key=key, group=group, label=label, kind=kind)
+
+
 _SUMS = (
-    ("customers", "Customers", "Customers who bought", "count"),
-    ("new", "Customers", "New customers", "count"),
-    ("reactivated", "Customers", "Came back after a break", "count"),
-    ("lost", "Customers", "Bought the period before, not in this", "count"),
-    ("revenue", "Money", "Revenue, returns taken off", "money"),
-    ("margin", "Money", "Gross margin", "money"),
-    ("average_order_value", "Buying", "Average order value", "amount"),
-    ("occasions_per_customer", "Buying", "Purchase occasions per customer", "number"),
-    ("products_per_customer", "Buying", "Different products per customer", "number"),
-    ("returned_share", "Buying", "Returned, share of sales", "share"),
+    _bare("customers", "Customers", "Customers who bought", "count"),
+    _bare("new", "Customers", "New customers", "count"),
+    _bare("reactivated", "Customers", "Came back after a break", "count"),
+    _bare("lost", "Customers", "Bought the period before, not in this", "count"),
+    _bare("revenue", "Money", "Revenue, returns taken off", "money"),
+    _bare("margin", "Money", "Gross margin", "money"),
+    _bare("average_order_value", "Buying", "Average order value", "amount"),
+    _bare("occasions_per_customer", "Buying", "Purchase occasions per customer", "number"),
+    _bare("products_per_customer", "Buying", "Different products per customer", "number"),
+    _bare("returned_share", "Buying", "Returned, share of sales", "share"),
 )
+_PROFIT = _bare("profit", "Money", "Profit after the costs that are known", "money")
+_KEPT = _bare("kept_share", "Customers", "Of the customers of the period before: bought again", "share")
+_MOVES = (
+    _bare("converted", "Lifecycle", "New customers who had bought again a period later", "share"),
+    _bare("lapsing", "Lifecycle", "Current customers who lapsed", "share"),
+    _bare("slipped", "Lifecycle", "Slowing customers who lapsed", "share"),
+    _bare("won_back", "Lifecycle", "Lapsed and lost customers who came back", "share"),
+)
+_SECOND = (
+    _bare("second_share", "Lifecycle", "Newcomers of a year who buy again within 13 weeks", "share"),
+    _bare("second_days", "Lifecycle", "Days until a quarter of newcomers have bought again", "days"),
+)
+_CONTACTED = _bare("contacted_share", "Reach and risk", "Share of customers who were contacted", "share")
+_TOP = _bare("top_share", "Reach and risk", "Share of revenue from the tenth who bring most", "share")
 _ADD = {
     "margin": "add products.unit_cost, or give the parameter 'margin'",
     "products_per_customer": "add the table order_lines",
@@ -87,17 +103,12 @@ _ADD = {
 def lines_of(board: Board, money: Money) -> list[Line]:
     """All measures of the page but the value of the base.
 
-    Parameters
-    ----------
-    board : Board
-    money : Money
-
     Returns
     -------
     list of Line
         In the order shown. A measure that the data set does not allow is there, with what to add.
     """
-    lines = [_summed(board, *spec) for spec in _SUMS]
+    lines = [_summed(board, bare) for bare in _SUMS]
     place = 1 + [line.key for line in lines].index("margin")
     lines.insert(place, _profit(board, money))
     lines.insert(4, _kept(board))
@@ -105,15 +116,14 @@ def lines_of(board: Board, money: Money) -> list[Line]:
     return [_hidden(line, board) for line in lines]
 
 
-def _summed(board: Board, key: str, group: str, label: str, kind: str) -> Line:
+def _summed(board: Board, bare: Line) -> Line:
+    key = bare.key
     found = board.sums[(board.sums["measure"] == key) & (board.sums["number"] == board.now)]
     if found.empty:
-        return Line(key, group, label, kind, add=_ADD.get(key, "needs two periods of history"))
-    row = found.iloc[0]
-    return Line(
-        key, group, label, kind, float(row["value"]), float(row["low"]), float(row["high"]), past=board.series(key),
-        **_compared(board, lambda n: board.value(key, n), lambda n: board.influence(key, n), kind),
-    )  # fmt: skip
+        return replace(bare, add=_ADD.get(key, "needs two periods of history"))
+    now, low, high = (float(found[name].iloc[0]) for name in ("value", "low", "high"))
+    earlier = _compared(board, lambda n: board.value(key, n), lambda n: board.influence(key, n), bare.kind)
+    return replace(bare, now=now, low=low, high=high, past=board.series(key), **earlier)
 
 
 def _compared(
@@ -127,27 +137,20 @@ def _compared(
         if number is not None:
             out[name], then = value(number), moved(number)
             if now is not None and then is not None:
-                out[since] = change(then, now, level=board.level, absolute=kind == "share")
+                out[since] = change(then, now, level=board.params.level, absolute=kind == "share")
     return out
 
 
 def _profit(board: Board, money: Money) -> Line:
-    group, label = "Money", "Profit after the costs that are known"
-    found = money.influence("profit", board.now)
+    found, part = money.influence("profit", board.now), money.of("profit")
     if found is None:
-        return Line("profit", group, label, "money", add=money.of("profit").add)
-    value, moved = found
-    low, high = ends_of(value, moved, board.level)
-    amounts = money.of("profit").amounts
-    return Line(
-        "profit", group, label, "money", value, low, high, past=amounts,
-        **_compared(board, amounts.get, lambda n: money.influence("profit", n), "money"),
-    )  # fmt: skip
+        return replace(_PROFIT, add=part.add)
+    low, high = ends_of(*found, board.params.level)
+    earlier = _compared(board, part.amounts.get, lambda n: money.influence("profit", n), "money")
+    return replace(_PROFIT, now=found[0], low=low, high=high, past=part.amounts, **earlier)
 
 
 def _kept(board: Board) -> Line:
-    key, group, label = "kept_share", "Customers", "Of the customers of the period before: bought again"
-
     def moved(n: int) -> tuple[float, Array] | None:
         kept, before = board.people.influence(n, "kept"), board.people.of(n - 1, "customers")
         if n < 1 or kept is None or before is None or not before.sum():
@@ -157,22 +160,20 @@ def _kept(board: Board) -> Line:
 
     found = moved(board.now)
     if found is None:
-        return Line(key, group, label, "share", add="needs two periods of history")
+        return replace(_KEPT, add="needs two periods of history")
     n = board.people.of(board.now - 1, "customers")
     assert n is not None
-    low, high = wilson(round(found[0] * n.sum()), round(n.sum()), board.level)
+    low, high = wilson(round(found[0] * n.sum()), round(n.sum()), board.params.level)
     kept, bought = board.series("kept"), board.series("customers")
     past = {k: value / bought[k - 1] for k, value in kept.items() if bought.get(k - 1, 0) > 0}
-    return Line(key, group, label, "share", found[0], low, high, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(_KEPT, now=found[0], low=low, high=high, past=past, **_compared(board, past.get, moved, "share"))
 
 
-def _rates(
-    board: Board, key: str, label: str, counts: Mapping[int, tuple[int, int]], add: str, group: str = "Lifecycle"
-) -> Line:
+def _rates(board: Board, bare: Line, counts: Mapping[int, tuple[int, int]], add: str) -> Line:
     """A share of people in each period, from (how many, of how many). Periods are compared as if they were independent."""
-    known = {n: pair for n, pair in counts.items() if pair[1] >= board.min_group}
+    known = {n: pair for n, pair in counts.items() if pair[1] >= board.params.min_group}
     if board.now not in known:
-        return Line(key, group, label, "share", add=add)
+        return replace(bare, add=add)
 
     def moved(n: int) -> tuple[float, Array] | None:
         if n not in known:
@@ -184,25 +185,19 @@ def _rates(
         return x / of, out
 
     x, of = known[board.now]
-    low, high = wilson(x, of, board.level)
+    low, high = wilson(x, of, board.params.level)
     past = {n: a / b for n, (a, b) in known.items()}
-    return Line(key, group, label, "share", x / of, low, high, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(bare, now=x / of, low=low, high=high, past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _lifecycle(board: Board) -> list[Line]:
     """Conversion and speed: how many of each state moved on in the period."""
-    names = {
-        "converted": "New customers who had bought again a period later",
-        "lapsing": "Current customers who lapsed",
-        "slipped": "Slowing customers who lapsed",
-        "won_back": "Lapsed and lost customers who came back",
-    }
     if board.life is None:
-        return [Line(key, "Lifecycle", label, "share", add=board.why_no_life) for key, label in names.items()]
-    counts: dict[str, dict[int, tuple[int, int]]] = {key: {} for key in names}
+        return [replace(bare, add=board.why_no_life) for bare in _MOVES]
+    counts: dict[str, dict[int, tuple[int, int]]] = {bare.key: {} for bare in _MOVES}
     ends = [(n, span.last) for n, span in enumerate(board.spans)]
     dates = [day for _, day in ends]
-    moves = moves_between(board.data, dates, board.life.limits)
+    moves = moves_between(board.history.data, dates, board.life.limits)
     accounts = {row["date"]: row for row in growth(moves, dates).to_dict("records")} if len(dates) > 1 else {}
     for n, day in ends[1:]:
         some = moves[moves["date"] == day]
@@ -216,35 +211,34 @@ def _lifecycle(board: Board) -> list[Line]:
         gone = was.isin(GONE)
         counts["won_back"][n] = int(size[gone & now.isin(CURRENT)].sum()), int(size[gone].sum())
         assert not (was == NONE).all() or not counts["lapsing"][n][1]
-    return [_rates(board, key, label, counts[key], "needs two periods of history") for key, label in names.items()]
+    return [_rates(board, bare, counts[bare.key], "needs two periods of history") for bare in _MOVES]
 
 
 def _second(board: Board) -> list[Line]:
     """How many newcomers of a year bought again, and how fast."""
-    share, speed = "Newcomers of a year who buy again within 13 weeks", "Days until a quarter of newcomers have bought again"
-    keys = (("second_share", share, "share"), ("second_days", speed, "days"))
-    found: dict[str, dict[int, Triple]] = {"second_share": {}, "second_days": {}}
+    found: dict[str, dict[int, Triple]] = {bare.key: {} for bare in _SECOND}
     for n in dict.fromkeys((board.now, board.last, board.year)):
         if n is None:
             continue
         end = board.spans[n].last
-        waits = gaps(board.data.orders, end)
+        waits = gaps(board.history.orders, end)
         begun = end - dt.timedelta(days=YEAR)
         frame = waits.filter((waits["number"] == 1) & (waits["day"] > begun)).select("gap", "ended").to_pandas()
-        if len(frame) < max(board.min_group, 30) or (end - board.first).days < AGAIN:
+        if len(frame) < max(board.params.min_group, 30) or (end - board.history.first).days < AGAIN:
             continue
-        curve = kaplan_meier(frame["gap"], frame["ended"], level=board.level)
+        curve = kaplan_meier(frame["gap"], frame["ended"], level=board.params.level)
         row = at(curve, AGAIN)
         found["second_share"][n] = 1 - float(row["survival"]), 1 - float(row["high"]), 1 - float(row["low"])
         times = [_reached(curve, name, 0.75) for name in ("survival", "low", "high")]
         if np.isfinite(times).all():
             found["second_days"][n] = times[0], times[1], times[2]
     lines = []
-    for key, label, kind in keys:
-        values = found[key]
+    for bare in _SECOND:
+        values = found[bare.key]
         if board.now not in values:
-            add = "fewer than a quarter come back as far as the history shows" if key == "second_days" else "too few newcomers"
-            lines.append(Line(key, "Lifecycle", label, kind, add=add))
+            slow = bare.key == "second_days"
+            add = "fewer than a quarter come back as far as the history shows" if slow else "too few newcomers"
+            lines.append(replace(bare, add=add))
             continue
         now, low, high = values[board.now]
 
@@ -254,11 +248,12 @@ def _second(board: Board) -> list[Line]:
             value, low, high = values[n]
             out = np.zeros(2)
             # From the interval's width on the log scale; each period in a place of its own: independent.
-            out[int(n == board.now)] = value * np.log(high / low) / (2 * normal_quantile(board.level))
+            out[int(n == board.now)] = value * np.log(high / low) / (2 * normal_quantile(board.params.level))
             return value, out
 
         past = {n: value[0] for n, value in values.items()}
-        lines.append(Line(key, "Lifecycle", label, kind, now, low, high, past=past, **_compared(board, past.get, moved, kind)))
+        earlier = _compared(board, past.get, moved, bare.kind)
+        lines.append(replace(bare, now=now, low=low, high=high, past=past, **earlier))
     return lines
 
 
@@ -268,32 +263,26 @@ def _reached(curve: pd.DataFrame, name: str, share: float) -> float:
 
 
 def _contacted(board: Board) -> Line:
-    key, label = "contacted_share", "Share of customers who were contacted"
-    data = board.data
-    if "contacts" not in data.tables or "cells" not in data.tables:
-        return Line(key, "Reach and risk", label, "share", add="add the tables cells and contacts")
-    cells = data.cells
+    contacts, cells = board.history.contacts, board.history.cells
+    if contacts is None or cells is None:
+        return replace(_CONTACTED, add="add the tables cells and contacts")
     treated = cells.filter(cells["control_cell_id"].notnull()).select(_cell="cell_id")
-    days = occasion_days(between(data.orders, None, board.end))
+    days = occasion_days(board.history.orders)
     known = days.filter(days["is_occasion"]).group_by("customer_id").agg(first=lambda t: t["day"].min())
-    asked = data.contacts.join(treated, data.contacts["cell_id"] == treated["_cell"])
+    asked = contacts.join(treated, contacts["cell_id"] == treated["_cell"])
     rows = asked.select("customer_id", day=asked["contacted_at"].date()).join(known, "customer_id")
-    contacts = rows.select("customer_id", "day", "first").to_pandas().sort_values(["customer_id", "day"])
+    frame = rows.select("customer_id", "day", "first").to_pandas().sort_values(["customer_id", "day"])
     firsts = known.select("first").to_pandas()["first"]
-    day, first, begun = (
-        np.array([_day(v) for v in x], dtype="datetime64[D]") for x in (contacts["day"], contacts["first"], firsts)
-    )
+    day, first, begun = (np.array([_day(v) for v in x], dtype="datetime64[D]") for x in (frame["day"], frame["first"], firsts))
     counts = {}
     for n, span in enumerate(board.spans):
         low, high = np.datetime64(span.first), np.datetime64(span.last)
         inside = (day >= low) & (day <= high) & (first <= high)
-        counts[n] = int(contacts.loc[inside, "customer_id"].nunique()), int((begun <= high).sum())
-    return _rates(board, key, label, counts, "too few customers", "Reach and risk")
+        counts[n] = int(frame.loc[inside, "customer_id"].nunique()), int((begun <= high).sum())
+    return _rates(board, _CONTACTED, counts, "too few customers")
 
 
 def _concentrated(board: Board) -> Line:
-    key, label = "top_share", "Share of revenue from the tenth who bring most"
-
     def moved(n: int) -> tuple[float, Array] | None:
         revenue, buyer = board.people.of(n, "revenue"), board.people.of(n, "customers")
         if revenue is None or buyer is None or buyer.sum() < 10:
@@ -311,13 +300,13 @@ def _concentrated(board: Board) -> Line:
 
     found = moved(board.now)
     if found is None:
-        return Line(key, "Reach and risk", label, "share", add="needs ten customers with revenue in the period")
+        return replace(_TOP, add="needs ten customers with revenue in the period")
     revenue, buyer = board.people.of(board.now, "revenue"), board.people.of(board.now, "customers")
     assert revenue is not None
     assert buyer is not None
-    exact = concentration(revenue[buyer > 0], TOP, level=board.level).share
+    share, low, high = concentration(revenue[buyer > 0], TOP, level=board.params.level).share
     past = {n: value[0] for n in (board.year, board.last, board.now) if n is not None and (value := moved(n)) is not None}
-    return Line(key, "Reach and risk", label, "share", *exact, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(_TOP, now=share, low=low, high=high, past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _hidden(line: Line, board: Board) -> Line:
@@ -326,16 +315,19 @@ def _hidden(line: Line, board: Board) -> Line:
         return line
 
     def small(value: float | None) -> bool:
-        return value is not None and 0 < value < board.min_group
+        return value is not None and 0 < value < board.params.min_group
 
     past = {n: value for n, value in line.past.items() if not small(value)}
     if small(line.now):
-        return Line(line.key, line.group, line.label, line.kind, past=past, add=f"fewer than {board.min_group}")
-    last, year = (None if small(value) else value for value in (line.last, line.year))
-    return Line(
-        line.key, line.group, line.label, line.kind, line.now, line.low, line.high, last, year,
-        line.since_last if last is not None else None, line.since_year if year is not None else None, past, line.add,
-    )  # fmt: skip
+        return replace(
+            _bare(line.key, line.group, line.label, line.kind), past=past, add=f"fewer than {board.params.min_group}"
+        )
+    out = replace(line, past=past)
+    if out.last is None or small(out.last):
+        out = replace(out, last=None, since_last=None)
+    if out.year is None or small(out.year):
+        out = replace(out, year=None, since_year=None)
+    return out
 
 
 def _day(value: object) -> dt.date:

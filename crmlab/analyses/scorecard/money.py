@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Money", "Part", "ends_of", "money_of"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """One line between revenue and profit.
 
@@ -39,12 +39,12 @@ class Part:
 
     key: str
     label: str
-    amounts: Mapping[int, float]
-    each: Mapping[int, Array]
+    amounts: Mapping[int, float] = field(default_factory=dict)
+    each: Mapping[int, Array] = field(default_factory=dict)
     add: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Money:
     """Revenue, costs and profit.
 
@@ -69,14 +69,18 @@ class Money:
         return (part.amounts[number], part.each[number]) if number in part.amounts else None
 
 
-def money_of(board: Board, serve_cost: float | None = None) -> Money:
-    """Work out what is left of revenue after the costs that the data set knows.
+# How parts are called, and what to add where one is not known.
+_REVENUE = Part(key="revenue", label="Revenue")
+_GOODS = Part(key="goods", label="Cost of goods")
+_MARGIN = Part(key="margin", label="Gross margin", add="add products.unit_cost, or give the parameter 'margin'")
+_CONTACTS = Part(key="contacts", label="Cost of contacts", add="add the tables cells (cost_per_contact) and contacts")
+_ACQUISITION = Part(key="acquisition", label="Cost of acquisition", add="add customers.acquired_at and acquisition_cost")
+_SERVING = Part(key="serving", label="Cost to serve", add="give the parameter 'serve_cost', the cost of serving one order")
+_PROFIT = Part(key="profit", label="Profit after the costs that are known")
 
-    Parameters
-    ----------
-    board : Board
-    serve_cost : float, optional
-        Cost of serving one order, in the currency.
+
+def money_of(board: Board) -> Money:
+    """Work out what is left of revenue after the costs that the data set knows.
 
     Returns
     -------
@@ -93,40 +97,34 @@ def money_of(board: Board, serve_cost: float | None = None) -> Money:
         out[np.searchsorted(ids, board.people.customers)] = values
         return out
 
-    def summed(key: str, label: str, add: str) -> Part:
-        found = {n: board.influence(key, n) for n in numbers}
+    def summed(bare: Part) -> Part:
+        found = {n: board.influence(bare.key, n) for n in numbers}
         # The engine's sums are exact to the cent; those of floats are not.
-        amounts = {n: board.value(key, n) for n in numbers}
+        amounts = {n: board.value(bare.key, n) for n in numbers}
         known = {n: (amount, some[1]) for n, some in found.items() if some and (amount := amounts[n]) is not None}
-        return Part(
-            key, label, {n: a for n, (a, _) in known.items()}, {n: wide(e) for n, (_, e) in known.items()}, "" if known else add
-        )
+        return _known(bare, {n: a for n, (a, _) in known.items()}, {n: wide(e) for n, (_, e) in known.items()})
 
-    revenue = summed("revenue", "Revenue", "")
-    margin = summed("margin", "Gross margin", "add products.unit_cost, or give the parameter 'margin'")
-    parts = [revenue]
+    revenue, margin = summed(_REVENUE), summed(_MARGIN)
     goods = {n: margin.amounts[n] - revenue.amounts[n] for n in margin.amounts}
-    parts.append(Part("goods", "Cost of goods", goods, {n: margin.each[n] - revenue.each[n] for n in goods}, margin.add))
-    parts.append(margin)
-    add = "add the tables cells (cost_per_contact) and contacts"
-    parts.append(_costs("contacts", "Cost of contacts", contacts, ids, numbers, add, _fixed(board, numbers)))
-    parts.append(
-        _costs("acquisition", "Cost of acquisition", won, ids, numbers, "add customers.acquired_at and acquisition_cost")
-    )
+    sold = replace(_GOODS, amounts=goods, each={n: margin.each[n] - revenue.each[n] for n in goods}, add=margin.add)
     served = {}
-    if serve_cost is not None:
-        served = {n: -serve_cost * wide(orders) for n in numbers if (orders := board.people.of(n, "orders")) is not None}
-    parts.append(
-        Part(
-            "serving", "Cost to serve", {n: float(round(each.sum(), 2)) for n, each in served.items()}, served,
-            "" if served else "give the parameter 'serve_cost', the cost of serving one order",
-        )
-    )  # fmt: skip
-    others = [part for part in parts if part.key in ("contacts", "acquisition", "serving")]
+    if board.params.serve_cost is not None:
+        orders = {n: board.people.of(n, "orders") for n in numbers}
+        served = {n: -board.params.serve_cost * wide(some) for n, some in orders.items() if some is not None}
+    others = [
+        _costs(_CONTACTS, contacts, ids, numbers, _fixed(board, numbers)),
+        _costs(_ACQUISITION, won, ids, numbers, {}),
+        _known(_SERVING, {n: float(round(each.sum(), 2)) for n, each in served.items()}, served),
+    ]
     profit = {n: margin.amounts[n] + sum(part.amounts.get(n, 0.0) for part in others) for n in margin.amounts}
     each = {n: margin.each[n] + sum(part.each.get(n, np.zeros(len(ids))) for part in others) for n in profit}
-    parts.append(Part("profit", "Profit after the costs that are known", profit, each, "" if profit else margin.add))
-    return Money(ids, parts)
+    left = replace(_PROFIT, amounts=profit, each=each, add="" if profit else margin.add)
+    return Money(customers=ids, parts=[revenue, sold, margin, *others, left])
+
+
+def _known(bare: Part, amounts: Mapping[int, float], each: Mapping[int, Array]) -> Part:
+    """A part with its amounts; where there are none, with what to add."""
+    return replace(bare, amounts=amounts, each=each, add="" if amounts else bare.add)
 
 
 def ends_of(value: float, moved: Array, level: float, kind: str = "money") -> tuple[float, float]:
@@ -137,28 +135,26 @@ def ends_of(value: float, moved: Array, level: float, kind: str = "money") -> tu
 # How.
 
 
-def _costs(
-    key: str, label: str, frame: pd.DataFrame | None, ids: Array, numbers: list[int], add: str, fixed: Mapping[int, Decimal] | None = None
-) -> Part:  # fmt: skip
+def _costs(bare: Part, frame: pd.DataFrame | None, ids: Array, numbers: list[int], fixed: Mapping[int, Decimal]) -> Part:
+    """The costs of each period, with what is fixed beside that of customers."""
     if frame is None:
-        return Part(key, label, {}, {}, add)
+        return bare
     amounts, each = {}, {}
     for n in numbers:
         some = frame[frame["number"] == n]
-        amounts[n] = -float(sum(some["cost"], Decimal(0)) + (fixed or {}).get(n, Decimal(0)))
+        amounts[n] = -float(sum(some["cost"], Decimal(0)) + fixed.get(n, Decimal(0)))
         values = np.zeros(len(ids))
         values[np.searchsorted(ids, some["customer_id"].to_numpy(object))] = -some["cost"].astype(float)
         each[n] = values
-    return Part(key, label, amounts, each)
+    return replace(bare, amounts=amounts, each=each, add="")
 
 
 def _contacts(board: Board, numbers: list[int]) -> pd.DataFrame | None:
     """number, customer_id and cost (exact) of contacts."""
-    data = board.data
-    if "contacts" not in data.tables or "cells" not in data.tables or "cost_per_contact" not in data.cells.columns:
+    contacts, cells = board.history.contacts, board.history.cells
+    if contacts is None or cells is None or "cost_per_contact" not in cells.columns:
         return None
-    cells = data.cells.select(_cell="cell_id", cost="cost_per_contact")
-    return _by_period(board, numbers, data.contacts, cells)
+    return _by_period(board, numbers, contacts, cells.select(_cell="cell_id", cost="cost_per_contact"))
 
 
 def _by_period(board: Board, numbers: list[int], contacts: ibis.Table, cells: ibis.Table) -> pd.DataFrame:
@@ -177,11 +173,11 @@ def _by_period(board: Board, numbers: list[int], contacts: ibis.Table, cells: ib
 
 def _fixed(board: Board, numbers: list[int]) -> dict[int, Decimal]:
     """What cells cost whatever their size, in the period of their first contact."""
-    data = board.data
-    if "contacts" not in data.tables or "cells" not in data.tables or "fixed_cost" not in data.cells.columns:
+    contacts, cells = board.history.contacts, board.history.cells
+    if contacts is None or cells is None or "fixed_cost" not in cells.columns:
         return {}
-    begun = data.contacts.group_by("cell_id").agg(day=data.contacts["contacted_at"].min().date())
-    fixed = data.cells.select(_cell="cell_id", fixed="fixed_cost")
+    begun = contacts.group_by("cell_id").agg(day=contacts["contacted_at"].min().date())
+    fixed = cells.select(_cell="cell_id", fixed="fixed_cost")
     joined = begun.join(fixed, begun["cell_id"] == fixed["_cell"])
     rows = joined.filter(joined["fixed"] > 0).select("cell_id", "day", "fixed").to_pyarrow().to_pylist()
     return {
@@ -194,10 +190,9 @@ def _acquisition(board: Board, numbers: list[int]) -> pd.DataFrame | None:
     """number, customer_id and cost (exact) of customers who were won."""
     import pandas as pd
 
-    data = board.data
-    if "customers" not in data.tables or not {"acquired_at", "acquisition_cost"} <= set(data.customers.columns):
+    people = board.history.customers
+    if people is None or not {"acquired_at", "acquisition_cost"} <= set(people.columns):
         return None
-    people = data.customers
     known = people.filter(people["acquisition_cost"] > 0).select("customer_id", "acquired_at", cost="acquisition_cost")
     frame = known.to_pyarrow().to_pandas().sort_values("customer_id", ignore_index=True)
     parts = []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from crmlab.analyses.scorecard.board import unit_of
+import re
+
+from crmlab.errors import ParameterError
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["CALENDAR", "Params", "unit_of"]
+
+CALENDAR = ("month", "quarter", "year")
 
 
 @declared("scorecard")
@@ -31,3 +35,25 @@ class Params:
     def __post_init__(self) -> None:
         if self.period is not None:
             unit_of(self.period)
+
+
+def unit_of(period: str) -> str | int:
+    """Read a length of periods: ``"month"``, ``"quarter"`` or ``"year"`` of the calendar, or so many weeks or days.
+
+    Raises
+    ------
+    ParameterError
+        It is none of these.
+
+    Examples
+    --------
+    >>> unit_of("13 weeks"), unit_of("30 days"), unit_of("month")
+    (91, 30, 'month')
+    """
+    if period in CALENDAR:
+        return period
+    found = re.fullmatch(r"\s*(\d{1,4})\s*(week|day)s?\s*", period) if isinstance(period, str) else None
+    days = int(found[1]) * (7 if found[2] == "week" else 1) if found else 0
+    if not 1 <= days <= 3660:
+        raise ParameterError.expected("scorecard", "period", "'month', 'quarter', 'year', or such as '13 weeks'", period)
+    return days

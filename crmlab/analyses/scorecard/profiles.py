@@ -11,7 +11,6 @@ import pandas as pd
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.scorecard.board import YEAR, Board
 from crmlab.history.breakdowns import dimensions
-from crmlab.history.customers import customer_summary
 from crmlab.history.orders import between
 from crmlab.page.groups import OTHER, small_groups
 
@@ -52,8 +51,8 @@ def profiles_of(board: Board) -> pd.DataFrame:
     Austin (2009), Balance diagnostics for comparing the distribution of baseline covariates, Statistics in Medicine 28, equations 1
     and 2. Hedges and Olkin (1985), Statistical methods for meta-analysis, chapter 5, for the variance.
     """
-    people = segmented(customer_summary(board.data.orders, board.end))[["customer_id", "segment", "occasions", "total_spend"]]
-    few = set(small_groups(people["segment"].value_counts(), board.min_group))
+    people = segmented(board.history.summary())[["customer_id", "segment", "occasions", "total_spend"]]
+    few = set(small_groups(people["segment"].value_counts(), board.params.min_group))
     people = people.assign(segment=[OTHER if name in few else name for name in people["segment"]])
     traits = _traits(board, people["customer_id"])
     columns = ["segment", "customers", "trait", "words", "inside", "outside", "difference", "low", "high", "kept"]
@@ -62,7 +61,7 @@ def profiles_of(board: Board) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     from scipy import special
 
-    z = float(special.ndtri(1 - (1 - board.level) / (2 * len(names) * len(traits))))
+    z = float(special.ndtri(1 - (1 - board.params.level) / (2 * len(names) * len(traits))))
     rows: list[list[object]] = []
     for name in names:
         member = (people["segment"] == name).to_numpy()
@@ -100,9 +99,9 @@ def _said(trait: str, difference: float) -> str:
 
 def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
     """Trait → value of each customer, missing where it is not known."""
-    data, end = board.data, board.end
-    start = max(end - dt.timedelta(days=YEAR - 1), board.first)
-    orders = between(data.orders, start, end)
+    history = board.history
+    start = max(history.as_of - dt.timedelta(days=YEAR - 1), history.first)
+    orders = between(history.orders, start, None)
     bought = orders.filter(orders["amount"] > 0)
     traits: dict[str, Array] = {}
 
@@ -119,9 +118,9 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
         if len(largest) > 1:
             traits.update({form.format(what): of[what].to_numpy(float) for what in sorted(largest)})
 
-    if "order_lines" in data.tables and "products" in data.tables and "category" in data.products.columns:
-        lines = between(data.order_lines, start, end)
-        lines = lines.filter(lines["amount"] > 0).join(data.products.select("product_id", "category"), "product_id")
+    if history.lines is not None and history.products is not None and "category" in history.products.columns:
+        lines = between(history.lines, start, None)
+        lines = lines.filter(lines["amount"] > 0).join(history.products.select("product_id", "category"), "product_id")
         shares(lines, "category", "amount", "of {}")
     if "channel" in orders.columns:
         shares(bought, "channel", None, "often by {}")
@@ -147,18 +146,13 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
 
 def _attributes(board: Board, ids: pd.Series) -> dict[str, Array]:
     """Attributes of customers with few values, such as a country or how they came."""
-    data = board.data
-    if "customers" not in data.tables:
+    people = board.history.customers
+    if people is None:
         return {}
-    names = [
-        name for name, kind in dimensions(data).items() if kind == "customer" and name not in ("acquired_at", "contactable")
-    ]
+    kinds = dimensions(board.history.data)
+    names = [name for name, kind in kinds.items() if kind == "customer" and name not in ("acquired_at", "contactable")]
     out: dict[str, Array] = {}
-    frame = (
-        data.customers.select("customer_id", *names).to_pandas().set_index("customer_id").reindex(ids)
-        if names
-        else pd.DataFrame()
-    )
+    frame = people.select("customer_id", *names).to_pandas().set_index("customer_id").reindex(ids) if names else pd.DataFrame()
     for name in names:
         values = frame[name].astype(object)
         counts = values.dropna().astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,23 +15,60 @@ from crmlab.analyses.scorecard.goals import goals_of
 from crmlab.analyses.scorecard.groups import groups_of
 from crmlab.analyses.scorecard.measures import Line, lines_of
 from crmlab.analyses.scorecard.money import Money, money_of
-from crmlab.analyses.scorecard.params import Params
 from crmlab.analyses.scorecard.profiles import profiles_of
 from crmlab.analyses.scorecard.reductions import two_periods
 from crmlab.analyses.scorecard.value import Valued, valued
 from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.history.past import DATED
 from crmlab.models.decomposition import decompose, growth
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
+    from crmlab.analyses.scorecard.params import Params
+    from crmlab.history.past import History
 
-__all__ = ["Parts", "parts_of"]
+__all__ = ["UNFIT", "Study", "study"]
+
+UNFIT = (DataError, ModelError, ConvergenceError)
+_TABLES = ("orders", "order_lines", "contacts", "responses", "customers")
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """What the page is made of; None where the data do not allow it, with the reason in ``why``."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What the scorecard shows; None where the data do not allow it.
 
+    Attributes
+    ----------
+    context : Context
+    params : Params
+    board : Board
+        The periods, their sums, and what each customer adds to them.
+    money : Money
+        From revenue to profit.
+    lines : list of Line
+        The measures.
+    goals : DataFrame
+        As of :func:`crmlab.analyses.scorecard.goals.goals_of`; empty where none is named.
+    groups : DataFrame
+        Revenue and profit by who customers were before: as of :func:`crmlab.analyses.scorecard.groups.groups_of`.
+    profiles : DataFrame
+        How segments differ: as of :func:`crmlab.analyses.scorecard.profiles.profiles_of`.
+    campaigns : DataFrame
+        As of :func:`crmlab.analyses.scorecard.campaigns.campaigns_of`.
+    effects, members : DataFrame or None
+        Why revenue changed, by factors and by who came and went; None without an earlier period to compare with.
+    ahead : Ahead or None
+        Forecast of the quarters ahead.
+    value : Valued or None
+        What the base is worth.
+    fresh : DataFrame
+        table, last: the last day in each table that has days.
+    why : mapping of str to str
+        Why there is no ``ahead``, ``value`` or ``campaigns``.
+    """
+
+    context: Context
+    params: Params
     board: Board
     money: Money
     lines: list[Line]
@@ -42,64 +80,98 @@ class Parts:
     members: pd.DataFrame | None
     ahead: Ahead | None
     value: Valued | None
-    why: dict[str, str]
+    fresh: pd.DataFrame
+    why: Mapping[str, str]
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """The measures."""
+        frame = self.board.sums.drop(columns=["short"]).sort_values(["number", "measure"], kind="stable", ignore_index=True)
+        return {"measures": Output("All measures of all periods, with intervals", frame, ("number", "measure"))}
 
     def line(self, key: str) -> Line:
         """One measure."""
         return next(line for line in self.lines if line.key == key)
 
 
-def parts_of(data: Dataset, params: Params) -> Parts:
-    """Compute everything that the page shows.
+def study(history: History, params: Params) -> Study:
+    """Put the scorecard together.
 
-    Parameters
-    ----------
-    data : Dataset
-    params : Params
-
-    Returns
-    -------
-    Parts
+    Raises
+    ------
+    DataError
+        There is no whole period, or hardly anybody bought in the last one.
+    ParameterError
+        The period cannot be read.
     """
-    board = board_of(
-        data, params.as_of, params.period, margin=params.margin, level=params.level, min_group=params.min_group
-    )  # fmt: skip
-    money = money_of(board, params.serve_cost)
+    board = board_of(history, params)
+    people = int(board.life.sizes().sum() if board.life is not None else board.value("customers", board.now) or 0)
+    money = money_of(board)
     why: dict[str, str] = {}
-    ahead: Ahead | None = None
-    value: Valued | None = None
-    if data.descriptor.rounds == "year":
-        why["ahead"] = "People give or renew once a year here: quarters are not forecast."
-    else:
-        try:
-            ahead = quarters_ahead(data.orders, board.end, level=params.level, seed=params.seed)
-        except (DataError, ModelError, ConvergenceError) as error:
-            why["ahead"] = f"No forecast. {error}"
-    try:
-        value = valued(board, params.rate, params.seed)
-    except (DataError, ModelError, ConvergenceError) as error:
-        why["value"] = f"The base could not be valued. {error}"
+    ahead, why["ahead"] = _ahead(history, params)
+    value, why["value"] = _value(board)
     campaigns, why["campaigns"] = campaigns_of(board)
-    profiles = profiles_of(board)
-    why["profiles"] = "Segments are too few or too small to be told apart."
-    if len(profiles):
-        why["profiles"] = (
-            f"No segment surely stands out: none of {len(profiles)} comparisons of what they buy, when, where and how they came shows a "
-            "standardised difference of at least 0.2 with an interval that excludes 0."
-        )
-    effects = members = None
-    if board.compared is not None:
-        lines = data.order_lines if "order_lines" in data.tables else None
-        both = two_periods(data.orders, board.spans[board.compared], board.span, lines).to_pandas()
-        both = both.sort_values("customer_id", kind="stable", ignore_index=True)
-        try:
-            effects = decompose(both, level=params.level, seed=params.seed)
-        except ModelError:
-            # Pieces that do not add up to more than 0 say nothing of prices.
-            both = both.drop(columns=["pieces_before", "pieces_after"], errors="ignore")
-            effects = decompose(both, level=params.level, seed=params.seed)
-        members = growth(both, level=params.level)
-    return Parts(
-        board, money, lines_of(board, money), goals_of(board, ahead), groups_of(board, money), profiles, campaigns, effects, members, ahead,
-        value, why,
-    )  # fmt: skip
+    effects, members = _changes(board)
+    return Study(
+        context=history.context(people),
+        params=params,
+        board=board,
+        money=money,
+        lines=lines_of(board, money),
+        goals=goals_of(board, ahead),
+        groups=groups_of(board, money),
+        profiles=profiles_of(board),
+        campaigns=campaigns,
+        effects=effects,
+        members=members,
+        ahead=ahead,
+        value=value,
+        fresh=_fresh(history),
+        why=why,
+    )
+
+
+def _ahead(history: History, params: Params) -> tuple[Ahead | None, str]:
+    if history.data.descriptor.rounds == "year":
+        return None, "People give or renew once a year here: quarters are not forecast."
+    try:
+        return quarters_ahead(history.orders, history.as_of, level=params.level, seed=params.seed), ""
+    except UNFIT as error:
+        return None, f"No forecast. {error}"
+
+
+def _value(board: Board) -> tuple[Valued | None, str]:
+    try:
+        return valued(board), ""
+    except UNFIT as error:
+        return None, f"The base could not be valued. {error}"
+
+
+def _changes(board: Board) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Why revenue changed, by factors and by who came and went."""
+    if board.compared is None:
+        return None, None
+    history, level, seed = board.history, board.params.level, board.params.seed
+    both = two_periods(history.orders, board.spans[board.compared], board.span, history.lines).to_pandas()
+    both = both.sort_values("customer_id", kind="stable", ignore_index=True)
+    try:
+        effects = decompose(both, level=level, seed=seed)
+    except ModelError:
+        # Pieces that do not add up to more than 0 say nothing of prices.
+        both = both.drop(columns=["pieces_before", "pieces_after"], errors="ignore")
+        effects = decompose(both, level=level, seed=seed)
+    return effects, growth(both, level=level)
+
+
+def _fresh(history: History) -> pd.DataFrame:
+    """How far each table of the data set reached on the last day: of what came later, nothing is known."""
+    rows = []
+    for name in _TABLES:
+        if name not in history.data.tables or DATED[name] not in history.data.table(name).columns:
+            continue
+        table = history.data.table(name)
+        day = table[DATED[name]] if table[DATED[name]].type().is_date() else table[DATED[name]].date()
+        last = table.aggregate(last=day.max()).to_pyarrow().to_pylist()[0]["last"]
+        if last is not None:
+            rows.append([name, last])
+    return pd.DataFrame(rows, columns=["table", "last"])

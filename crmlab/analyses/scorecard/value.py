@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crmlab.analyses.scorecard.board import Board
+    from crmlab.history.past import History
 
 __all__ = ["TREATMENTS", "Valued", "valued"]
 
@@ -42,7 +43,7 @@ TREATMENTS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Valued:
     """What the base is worth.
 
@@ -84,28 +85,23 @@ class Valued:
     base: Base
 
 
-def valued(board: Board, rate: float = 0.1, seed: int = 0) -> Valued:
+def valued(board: Board) -> Valued:
     """Value the base as the report on customer value does, today and, with the same model, a year (or a period) ago.
-
-    Parameters
-    ----------
-    board : Board
-    rate : float
-        Annual rate of discount.
-    seed : int
-
-    Returns
-    -------
-    Valued
 
     Raises
     ------
     ModelError, DataError
         The models cannot be fitted: nobody bought again, say.
     """
-    data, level = board.data, board.level
+    history, params = board.history, board.params
     base, model, summary, source, horizon, cap = model_of(
-        data, board.end, margin=board.margin, rate=rate, level=level, seed=seed, min_group=board.min_group
+        history.data,
+        history.as_of,
+        margin=params.margin,
+        rate=params.rate,
+        level=params.level,
+        seed=params.seed,
+        min_group=params.min_group,
     )
     seen = math.isinf(horizon)
     ahead = float(YEARS_AHEAD if base.words is ROUNDS else YEAR_OF_WEEKS)
@@ -122,22 +118,31 @@ def valued(board: Board, rate: float = 0.1, seed: int = 0) -> Valued:
         }
     )
     then = board.spans[board.compared].last if board.compared is not None and base.words is not ROUNDS else None
-    old = _as_of(board, then, cap) if then is not None else None
+    old = _as_of(history, then, cap) if then is not None else None
     groups, names = _groups(board, customers)
     both, measures = _measures(summary, old, customers, groups, names, seen)
-    sums = portfolio(model, both, measures, horizon, level=level)
+    sums = portfolio(model, both, measures, horizon, level=params.level)
     total = tuple(float(sums.loc["total", name]) for name in ("value", "low", "high"))
     changes, relative = _changes(sums, old, total)
     return Valued(
-        model, customers, (total[0], total[1], total[2]), changes, relative,
-        float(sums.loc["then", "value"]) if old is not None else None,
-        _matrix(board, customers, groups, names, sums), horizon, ahead, seen, source, base,
-    )  # fmt: skip
+        model=model,
+        customers=customers,
+        total=(total[0], total[1], total[2]),
+        changes=changes,
+        relative=relative,
+        then=float(sums.loc["then", "value"]) if old is not None else None,
+        matrix=_matrix(board, customers, groups, names, sums),
+        horizon=horizon,
+        ahead=ahead,
+        seen=seen,
+        source=source,
+        base=base,
+    )
 
 
-def _as_of(board: Board, day: dt.date, cap: float | None) -> pd.DataFrame:
+def _as_of(history: History, day: dt.date, cap: float | None) -> pd.DataFrame:
     """The customers of an earlier day, with their state and whether they are lost today."""
-    found = customer_summary(board.data.orders, day, unit="week").to_pandas()
+    found = customer_summary(history.orders, day, unit="week").to_pandas()
     found = found.sort_values("customer_id", kind="stable", ignore_index=True)
     return found if cap is None else found.assign(monetary_value=found["monetary_value"].clip(upper=cap))
 
@@ -145,7 +150,7 @@ def _as_of(board: Board, day: dt.date, cap: float | None) -> pd.DataFrame:
 def _groups(board: Board, customers: pd.DataFrame) -> tuple[Any, list[tuple[str, str]]]:
     """Group of each customer by tier and state; small ones together, as the last."""
     pairs = customers["tier"] + " " + customers["state"]
-    few = set(small_groups(pairs.value_counts(), board.min_group))
+    few = set(small_groups(pairs.value_counts(), board.params.min_group))
     names = [
         (tier, state)
         for tier in TIERS
@@ -160,8 +165,13 @@ def _groups(board: Board, customers: pd.DataFrame) -> tuple[Any, list[tuple[str,
 
 
 def _measures(
-    summary: pd.DataFrame, old: pd.DataFrame | None, customers: pd.DataFrame, groups: Any, names: list[tuple[str, str]], seen: bool
-) -> tuple[pd.DataFrame, dict[str, Measure]]:  # fmt: skip
+    summary: pd.DataFrame,
+    old: pd.DataFrame | None,
+    customers: pd.DataFrame,
+    groups: Any,
+    names: list[tuple[str, str]],
+    seen: bool,
+) -> tuple[pd.DataFrame, dict[str, Measure]]:
     """Customers of today and of then as one frame, and what is to be worked out over both at once."""
     n = len(summary)
     size = n + (len(old) if old is not None else 0)
@@ -246,10 +256,14 @@ def _changes(
 
 
 def _matrix(
-    board: Board, customers: pd.DataFrame, groups: Any, names: list[tuple[str, str]], sums: pd.DataFrame
-) -> pd.DataFrame:  # fmt: skip
-    start = max(board.end - dt.timedelta(days=363), board.first)
-    year = customer_summary(board.data.orders, board.end, start).select("customer_id", "total_spend", "returned").to_pandas()
+    board: Board,
+    customers: pd.DataFrame,
+    groups: Any,
+    names: list[tuple[str, str]],
+    sums: pd.DataFrame,
+) -> pd.DataFrame:
+    history = board.history
+    year = history.summary(start=max(history.as_of - dt.timedelta(days=363), history.first))
     spent = (year["total_spend"] + year["returned"]).groupby(year["customer_id"]).sum()
     revenue = spent.reindex(customers["customer_id"]).fillna(0.0).to_numpy(float)
     rows = []

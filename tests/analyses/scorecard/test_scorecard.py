@@ -13,20 +13,23 @@ import pytest
 import crmlab
 from crmlab.analyses import scorecard
 from crmlab.analyses.lifecycle.reductions import states
+from crmlab.analyses.scorecard import words
 from crmlab.analyses.scorecard.board import board_of
 from crmlab.analyses.scorecard.estimation import change
 from crmlab.analyses.scorecard.goals import AT_RISK, MISSED, ON_TRACK, REACHED, UNKNOWN, goals_of
 from crmlab.analyses.scorecard.groups import groups_of
 from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import money_of
-from crmlab.analyses.scorecard.report import page_of
-from crmlab.analyses.scorecard.study import parts_of
+from crmlab.analyses.scorecard.report import EXHIBITS
+from crmlab.analyses.scorecard.study import study
 from crmlab.analyses.scorecard.tables import together
 from crmlab.data.goals import Goal
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.cubes import cube
 from crmlab.history.orders import between
+from crmlab.history.past import History
 from crmlab.models.decomposition import growth
+from crmlab.page.exhibits import page as put_on_page
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +39,12 @@ def shop():
 
 @pytest.fixture(scope="module")
 def parts(shop):
-    return parts_of(shop, scorecard.Params())
+    return study(History(shop), scorecard.Params())
 
 
 @pytest.fixture(scope="module")
 def page(parts):
-    return page_of(parts, scorecard.Params())
+    return put_on_page(parts, EXHIBITS, words)
 
 
 def own(folder, rows, more=""):
@@ -119,7 +122,13 @@ def test_two_routes_to_a_number_agree(shop, parts):
     day = board.span.first - dt.timedelta(days=1)
     labels = states(shop.orders, day, board.life.limits).select("customer_id", "state")
     found = cube(
-        shop, ["state"], ["revenue", "customers"], start=board.span.first, as_of=board.end, customers=labels, min_group=1
+        shop,
+        ["state"],
+        ["revenue", "customers"],
+        start=board.span.first,
+        as_of=board.history.as_of,
+        customers=labels,
+        min_group=1,
     )
     rows = found[found["level"] == "state"].set_index("state")["revenue"]
     mine = parts.groups[parts.groups["kind"] == "state"].set_index("group")["revenue"]
@@ -167,7 +176,7 @@ def test_campaigns_are_those_of_the_report_on_them(shop, parts):
     assert "window open until" in rows.loc["latest", "note"]
     assert "do not fit its plan" in rows.loc["reminder", "note"]
     assert rows.loc[["latest", "reminder"], "profit"].isna().all()
-    found = measured(shop, "first_offers", parts.board.end, cells=known_cells(shop), min_group=5)
+    found = measured(shop, "first_offers", parts.board.history.as_of, cells=known_cells(shop), min_group=5)
     whole = money(found, compared(found, level=0.9), level=0.9, adjust=True, unit="EUR")
     assert rows.loc["first_offers", "profit"] == pytest.approx(whole.profit.value)
     assert rows.loc["first_offers", "profit_low"] == pytest.approx(whole.profit.low)
@@ -177,7 +186,7 @@ def test_campaigns_are_those_of_the_report_on_them(shop, parts):
 
 
 def test_small_groups_are_taken_together(shop):
-    board = board_of(shop, min_group=60)
+    board = board_of(History(shop), scorecard.Params(min_group=60))
     found = groups_of(board, money_of(board))
     for _, some in found.groupby("kind"):
         rest = some[some["group"] != "total"]
@@ -211,8 +220,9 @@ def test_goals_on_track_at_risk_missed(parts):
         goal("revenue", 1.0, "2028-01-01"),
     )
     board = parts.board
-    data = replace(board.data, descriptor=replace(board.data.descriptor, goals=given))
-    found = goals_of(replace(board, data=data), parts.ahead)
+    data = board.history.data
+    data = replace(data, descriptor=replace(data.descriptor, goals=given))
+    found = goals_of(replace(board, history=History(data)), parts.ahead)
     status = {(row.measure, str(row.by.date())): row.status for row in found.itertuples()}
     assert status["revenue", "2026-06-30"] == ON_TRACK
     assert status["revenue", "2026-07-01"] == AT_RISK
@@ -268,8 +278,8 @@ def test_without_costs_and_lines_the_page_says_what_to_add():
 
 def test_margin_may_be_given():
     data = crmlab.open_dataset("cdnow_sample")
-    board = board_of(data, margin=0.4)
-    money = money_of(board, serve_cost=2.0)
+    board = board_of(History(data), scorecard.Params(margin=0.4, serve_cost=2.0))
+    money = money_of(board)
     now = {part.key: part.amounts.get(board.now) for part in money.parts}
     assert now["margin"] == pytest.approx(0.4 * now["revenue"])
     assert now["profit"] == pytest.approx(now["margin"] - 2.0 * board.value("orders", board.now))
@@ -299,7 +309,7 @@ def test_periods_shorter_than_the_rhythm_are_said(tmp_path):
 
 
 def test_yearly_rounds_have_years_for_periods():
-    board = board_of(crmlab.open_dataset("donors"))
+    board = board_of(History(crmlab.open_dataset("donors")), scorecard.Params())
     assert [span.label for span in board.spans][-2:] == ["2024", "2025"]
     assert board.year is None
     assert board.compared == board.last == board.now - 1
