@@ -19,6 +19,8 @@ from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, MissingTableError, ParameterError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     import ibis
     from ibis.backends import BaseBackend
 
@@ -39,6 +41,8 @@ class Dataset:
         What became of every row that was read.
     fingerprint : str or None
         Changes when the contents of the data set change; None where the source has none.
+    until : datetime.date or None
+        The last day that is known, where a history was cut off there: nobody need have ordered on it.
 
     Examples
     --------
@@ -54,6 +58,7 @@ class Dataset:
     _tables: Mapping[str, ibis.Table] = field(repr=False)
     ledger: tuple[LedgerRow, ...] = ()
     fingerprint: str | None = None
+    until: dt.date | None = None
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, tables: {', '.join(self.tables)})"

@@ -6,7 +6,8 @@ import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crmlab.history.orders import between, history
+from crmlab.errors import ParameterError
+from crmlab.history.orders import between, history, to_date
 from crmlab.page.format import Format
 from crmlab.page.result import Context
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["EXACT", "contactable", "context_of", "form_of", "gross_margin", "known_by", "margin_known", "masked"]
+__all__ = ["EXACT", "contactable", "context_of", "form_of", "gross_margin", "known_by", "margin_known", "masked", "span"]
 
 
 EXACT = "decimal(18, 4)"
@@ -27,9 +28,30 @@ def form_of(data: Dataset) -> Format:
     return Format(data.currency, data.descriptor.report.language)
 
 
+def span(data: Dataset, as_of: dt.date | str | None = None) -> tuple[dt.date, dt.date]:
+    """The first day of a data set's history and its last: ``as_of`` checked, by default the last day that is known.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order, or after the last day that is known: that of the last order, or where the data set
+        was cut off.
+    DataError
+        There are no orders.
+    """
+    first, last = history(data.orders)
+    known = max(last, data.until) if data.until is not None else last
+    if as_of is None:
+        return first, known
+    day = to_date(as_of, "as_of")
+    if not first <= day <= known:
+        raise ParameterError.as_of_outside(day, first, known, "before" if day < first else "after")
+    return first, day
+
+
 def context_of(data: Dataset, as_of: dt.date | str | None = None, customers: int | None = None) -> Context:
     """What a result is about; checks ``as_of`` against the history."""
-    first, last = history(data.orders, as_of)
+    first, last = span(data, as_of)
     return Context(data.name, data.title, last, first, customers, form_of(data))
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.breakdowns import MEASURES, TIMES, dimensions, facts
-from crmlab.history.orders import history, to_date
+from crmlab.history.context import span
+from crmlab.history.orders import to_date
 
 if TYPE_CHECKING:
     import ibis
@@ -213,7 +214,7 @@ def _sets(by: list[str], sets: str | Sequence[Sequence[str]]) -> list[tuple[str,
 
 
 def _period(data: Dataset, start: str | dt.date | None, as_of: str | dt.date | None) -> tuple[dt.date | None, dt.date | None]:
-    last = history(data.orders, as_of)[1] if as_of is not None else None
+    last = span(data, as_of)[1] if as_of is not None else None
     first = to_date(start, "start", "cube") if start is not None else None
     if first is not None and last is not None and first > last:
         raise ParameterError.dates_out_of_order("start", first, "as_of", last)

@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from crmlab.history.context import contactable, form_of, margin_known
+from crmlab.errors import ParameterError
+from crmlab.history.context import contactable, form_of, margin_known, span
 from crmlab.history.customers import customer_summary, gaps, occasion_days
-from crmlab.history.orders import history
+from crmlab.history.orders import to_date
 from crmlab.page.result import Context
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DATED", "History"]
 
-# Tables whose rows have a day, and the column that says it. Of a customer without the day of the first contact, nothing is known
-# that would leave them out; products and cells are plans, which may be known before they come true.
+# Tables whose rows have a day, and the column that says it. A customer is known without such a day, or who has ordered: a wrong day
+# must not lose a refusal. Products and cells are plans, which may be known before they come true.
 DATED = {
     "orders": "ordered_at",
     "order_lines": "ordered_at",
@@ -67,8 +68,14 @@ class History:
     """
 
     def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
-        self.first, self.as_of = history(data.orders, as_of)
-        self.data = replace(data, _tables={name: _between(data.table(name), name, None, self.as_of) for name in data.tables})
+        self.first, self.as_of = span(data, as_of)
+        tables = {name: _between(data.table(name), name, None, self.as_of) for name in data.tables}
+        if "customers" in tables and DATED["customers"] in tables["customers"].columns:
+            everybody = data.table("customers")
+            ordered = everybody["customer_id"].isin(tables["orders"]["customer_id"])
+            won = _within(everybody[DATED["customers"]], None, self.as_of) | everybody[DATED["customers"]].isnull()
+            tables["customers"] = everybody.filter(won | ordered)
+        self.data = replace(data, _tables=tables, until=self.as_of)
         self._whole = data
         self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
 
@@ -89,7 +96,7 @@ class History:
 
     @property
     def customers(self) -> ibis.Table | None:
-        """The customers, those won later left out."""
+        """The customers: those who were won by then, whose day is not known, or who have ordered."""
         return self._table("customers")
 
     @property
@@ -115,7 +122,7 @@ class History:
     def summary(self, unit: str = "day", start: dt.date | None = None) -> pd.DataFrame:
         """One row per customer, ordered by customer_id; as of :func:`~crmlab.history.customers.customer_summary`. A copy."""
         return self._kept(
-            ("summary", unit, start), lambda: customer_summary(self.orders, self.as_of, start, unit), "customer_id"
+            ("summary", unit, start), lambda: customer_summary(self._whole.orders, self.as_of, start, unit), "customer_id"
         )
 
     def occasions(self) -> pd.DataFrame:
@@ -124,7 +131,7 @@ class History:
 
     def gaps(self) -> pd.DataFrame:
         """How long after each occasion the next came: as of :func:`~crmlab.history.customers.gaps`. A copy."""
-        return self._kept(("gaps",), lambda: gaps(self.orders, self.as_of), "customer_id", "number")
+        return self._kept(("gaps",), lambda: gaps(self._whole.orders, self.as_of), "customer_id", "number")
 
     def margin(self, given: float | None) -> tuple[float, str, float]:
         """Gross margin, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
@@ -144,8 +151,17 @@ class History:
         return Context(self.data.name, self.data.title, self.as_of, self.first, customers, self.form)
 
     def earlier(self, day: dt.date | str) -> History:
-        """The same history as it was known on an earlier day, for backtests."""
-        return History(self.data, day)
+        """The same history as it was known on an earlier day, for backtests.
+
+        Raises
+        ------
+        ParameterError
+            The day is after ``as_of``, or before the first order.
+        """
+        chosen = to_date(day, "day", "earlier")
+        if chosen > self.as_of:
+            raise ParameterError.expected("earlier", "day", f"no later than {self.as_of}", chosen)
+        return History(self._whole, chosen)
 
     def after(self, days: int | None = None) -> Dataset:
         """What came after ``as_of``, for outcomes: the only door to the future.
@@ -175,16 +191,21 @@ class History:
 
 def _between(table: ibis.Table, name: str, first: dt.date | None, last: dt.date | None) -> ibis.Table:
     """The rows of some days, both ends included; a table without days, or without the column that says them, whole."""
+    column = DATED.get(name)
+    if column is None or column not in table.columns or (first is None and last is None):
+        return table
+    return table.filter(_within(table[column], first, last))
+
+
+def _within(moment: Any, first: dt.date | None, last: dt.date | None) -> Any:
+    """Whether a time lies on one of some days. Bare comparisons, so that an engine can skip the parts of a file outside."""
     import ibis
 
-    column = DATED.get(name)
-    if column is None or column not in table.columns:
-        return table
-    moment = table[column]
     kind = "date" if moment.type().is_date() else "timestamp"
+    inside: Any = ibis.literal(True)
     if first is not None:
-        table = table.filter(moment >= ibis.literal(first, type="date").cast(kind))
+        inside = moment >= ibis.literal(first, type="date").cast(kind)
     if last is not None and last < dt.date.max:
-        known = moment < ibis.literal(last + dt.timedelta(days=1), type="date").cast(kind)
-        table = table.filter(known | moment.isnull() if name == "customers" else known)
-    return table
+        before = moment < ibis.literal(last + dt.timedelta(days=1), type="date").cast(kind)
+        inside = before if first is None else inside & before
+    return inside

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
 from crmlab.errors import CampaignError, ParameterError
-from crmlab.history.orders import history
+from crmlab.history.context import span
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -312,7 +312,7 @@ def suppressed(
             end = dt.date.fromisoformat(str(as_of)) if as_of else pd.to_datetime(more["contacted_at"]).max().date()
             lately |= _recent(more, end, within)
         return complained, lately, absent
-    end = history(customers.orders, as_of)[1]
+    end = span(customers, as_of)[1]
     if "responses" in customers.tables:
         table = customers.responses
         some = table.filter((table["kind"] == "complaint") & (table["responded_at"].date() <= end))

@@ -20,7 +20,6 @@ from crmlab.analyses.cross_sell.state import (
     State,
     first_line,
     goods_of,
-    known_on,
     places,
     state_at,
 )
@@ -179,7 +178,7 @@ class Origins:
         """The history as it was known then."""
         if back not in self._pasts:
             end = self._pasts[0]
-            self._pasts[back] = known_on(end, end.as_of - dt.timedelta(days=back * self.horizon))
+            self._pasts[back] = end.earlier(end.as_of - dt.timedelta(days=back * self.horizon))
         return self._pasts[back]
 
     def state(self, back: int) -> State:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_within, takings
 from crmlab.errors import DataError
-from crmlab.history.context import known_by
 from crmlab.history.customers import customer_summary
 from crmlab.history.orders import history
 from crmlab.history.past import History
@@ -32,7 +31,6 @@ __all__ = [
     "earned_within",
     "first_line",
     "goods_of",
-    "known_on",
     "margins_of",
     "names_of",
     "places",
@@ -141,22 +139,6 @@ class Goods:
     rebought: Array
     gap: Array
     rebuyable: Flags
-
-
-class _Earlier(History):
-    """A history as it was known on an earlier day, cut as :meth:`History.earlier` does; no order need have come since that day.
-
-    Orders and order lines are cut: no other dated table is asked for here.
-    """
-
-    def __init__(self, past: History, day: dt.date) -> None:
-        self.first, self.as_of = past.first, day
-        self.data, self._whole, self._frames = known_by(past.data, day), past.data, {}
-
-
-def known_on(past: History, day: dt.date) -> History:
-    """The same history as it was known on an earlier day; a shop may have been quiet since then."""
-    return _Earlier(past, day)
 
 
 def first_line(past: History) -> dt.date:

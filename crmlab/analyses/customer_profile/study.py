@@ -338,7 +338,7 @@ def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
     from crmlab.analyses.cross_sell import next_best_offers
 
     try:
-        found = next_best_offers(history.data, history.as_of).frame
+        found = next_best_offers(history).frame
     except UNFIT as error:
         return none, str(error)
     mine = found[found["customer_id"] == customer].sort_values("rank", ignore_index=True)[columns]

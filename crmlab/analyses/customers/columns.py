@@ -14,8 +14,8 @@ from crmlab.analyses.lifecycle import NONE, STATES
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.triggers import TRIGGERS
 from crmlab.errors import CampaignError
+from crmlab.history.context import span
 from crmlab.history.customers import customer_summary
-from crmlab.history.orders import history
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
@@ -98,7 +98,7 @@ def _churn(data: Dataset, end: dt.date) -> pd.DataFrame:
     from crmlab.history.customers import gaps
 
     own = Params(as_of=end.isoformat())
-    first, _ = history(data.orders, end)
+    first, _ = span(data, end)
     waits = gaps(data.orders, end).to_pandas().sort_values(["customer_id", "number"], ignore_index=True)
     scheme = scheme_of(waits, first, end, own)
     days = snapshots_of(data, scheme, end)
@@ -208,7 +208,7 @@ def customer_outputs(data: Dataset, as_of: dt.date | str | None = None, needed: 
     for name in needed:
         if name not in known and name != "customer_id":
             raise CampaignError.unknown_column(name, known)
-    end = history(data.orders, as_of)[1]
+    end = span(data, as_of)[1]
     found = _people(data, end)
     for group in GROUPS:
         if group.compute is _summary or set(group.columns) & (set(needed) - set(found.columns)):

@@ -10,7 +10,7 @@ import numpy as np
 
 from crmlab.analyses.customers.columns import customer_outputs
 from crmlab.errors import ConvergenceError, DataError, ModelError
-from crmlab.history.orders import history
+from crmlab.history.context import span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     """
     import pandas as pd
 
-    end = history(data.orders, as_of)[1]
+    end = span(data, as_of)[1]
     found = customer_outputs(data, end)
     table = pd.DataFrame({"customer_id": found["customer_id"], "as_of": pd.Series([end] * len(found), dtype=object)})
     table["days_since_last"] = found["days_since_last"].astype("Int64")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.data_quality.reductions import RULES, amounts, largest_orders
 from crmlab.data.reading.cleaning import REASONS
-from crmlab.history.customers import customer_summary
 from crmlab.history.orders import daily
 from crmlab.page.result import Context, Output
 
@@ -124,9 +123,9 @@ class Study:
 
 def study(history: History, params: Params) -> Study:
     """Count what a data set holds, what was left out, and what would move results."""
-    last = _last_occasions(history)
+    summary = history.summary()
     return Study(
-        context=history.context(len(last)),
+        context=history.context(len(summary)),
         params=params,
         descriptor=history.data.descriptor,
         tables=history.data.tables,
@@ -135,8 +134,8 @@ def study(history: History, params: Params) -> Study:
         rules=breaches(history),
         largest=largest_of(history, params.largest),
         days=orders_by_day(history),
-        occasions=int(last["occasions"].sum()),
-        stale=int((last["days_ago"] > params.stale_after).sum()),
+        occasions=int(summary["occasions"].sum()),
+        stale=int((summary["days_since_last"] > params.stale_after).sum()),
     )
 
 
@@ -270,10 +269,9 @@ def breaches(history: History, examples: int = 3) -> pd.DataFrame:
     """
     import pandas as pd
 
-    data = _with_every_customer(history)
     rows = []
     for rule in RULES:
-        check = rule.check(data, examples)
+        check = rule.check(history.data, examples)
         if check is None:
             continue
         rows.append(
@@ -309,24 +307,6 @@ def orders_by_day(history: History) -> pd.DataFrame:
     counts = found.set_index(pd.to_datetime(found["day"]))["orders"]
     days = pd.date_range(history.first, history.as_of, name="day")
     return counts.reindex(days, fill_value=0).rename_axis("day").reset_index()
-
-
-def _last_occasions(history: History) -> pd.DataFrame:
-    """Of each customer: occasions, and days_ago of the last one. The last day of history may be one without an order."""
-    import pandas as pd
-
-    summary = customer_summary(history.orders)
-    frame = summary.select("occasions", "last_occasion").to_pandas()
-    return frame.assign(days_ago=(pd.Timestamp(history.as_of) - pd.to_datetime(frame["last_occasion"])).dt.days)
-
-
-def _with_every_customer(history: History) -> Dataset:
-    """The history, and customers said to be won after it: one who ordered before that is no unknown customer, but a wrong day."""
-    data, customers = history.data, history.customers
-    if customers is None or "acquired_at" not in customers.columns:
-        return data
-    everyone = customers.union(history.after().customers)
-    return replace(data, _tables={name: everyone if name == "customers" else data.table(name) for name in data.tables})
 
 
 def _total(orders: ibis.Table) -> tuple[int, Decimal]:

@@ -15,13 +15,11 @@ from crmlab.analyses.campaigns.lists import pull_list
 from crmlab.analyses.customers import Where
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import between
-from crmlab.history.orders import history as days_of
 from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.testing.comparisons import sample_ratio
 from crmlab.models.testing.meta import pool
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
 __all__ = [
@@ -32,7 +30,6 @@ __all__ = [
     "Expected",
     "baseline",
     "expected_effect",
-    "listable",
     "past_cells",
     "together",
 ]
@@ -74,15 +71,6 @@ class Baseline:
     sd: float
 
 
-def listable(history: History) -> Dataset:
-    """The data set for :func:`~crmlab.analyses.campaigns.lists.pull_list`, which checks its day against the orders.
-
-    It is cut off, unless nobody ordered on the last day: that day would be taken for one after the history. Then the list looks at
-    its day itself.
-    """
-    return history.data if days_of(history.orders)[1] == history.as_of else history._whole
-
-
 def baseline(history: History, where: Where, qualify: Where, window: int, level: float, given: float | None = None) -> Baseline:
     """Draw the same list a window earlier, and see who of it bought since without having been contacted.
 
@@ -105,7 +93,7 @@ def baseline(history: History, where: Where, qualify: Where, window: int, level:
     before = history.as_of - dt.timedelta(days=window)
     ids: list[str] = []
     if before > history.first:
-        listed = pull_list(listable(history), where, as_of=before, qualify=qualify, contacted_within=None)
+        listed = pull_list(history.data, where, as_of=before, qualify=qualify, contacted_within=None)
         touched = _contacted(history, before)
         ids = [who for who in listed.frame["customer_id"] if who not in touched]
     spend = _spend(history, before)

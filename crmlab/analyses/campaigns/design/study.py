@@ -17,7 +17,6 @@ from crmlab.analyses.campaigns.design.expected import (
     Expected,
     baseline,
     expected_effect,
-    listable,
     past_cells,
     together,
 )
@@ -169,7 +168,7 @@ def study(history: History, params: Params) -> Study:
     costs = _costs(past, params)
     design = _design(history, params, costs, opens, closes)
     pulled = pull_list(
-        listable(history),
+        history.data,
         params.criteria,
         as_of=history.as_of,
         qualify=params.qualify,
