@@ -1,4 +1,4 @@
-"""What the page of the lifecycle says in sentences: findings, warnings, limits, method."""
+"""What the page of the lifecycle says in sentences: findings, metrics, warnings, limits, method."""
 
 from __future__ import annotations
 
