@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import DataError, ParameterError
-from crmlab.history.orders import as_orders, between, history, to_date
+from crmlab.history.orders import as_orders, between, history, last_day, to_date
 
 if TYPE_CHECKING:
     import ibis
@@ -62,7 +62,7 @@ def customer_summary(
     Raises
     ------
     ParameterError
-        ``as_of`` is before the first order or after the last, ``unit`` is unknown, a date cannot be read.
+        ``as_of`` is before the first order, ``unit`` is unknown, a date cannot be read.
     DataError
         A column is missing, or there are no orders.
 
@@ -88,7 +88,7 @@ def customer_summary(
 
     table = as_orders(orders)
     scale = _unit_days(unit)
-    _, end = history(table, as_of)
+    end = last_day(table, as_of)
     begin = to_date(start, "start") if start is not None else None
     if begin is not None and begin > end:
         raise ParameterError.dates_out_of_order("start", begin, "as_of", end)
@@ -300,7 +300,7 @@ def gaps(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) 
     import ibis
 
     table = as_orders(orders)
-    _, end = history(table, as_of)
+    end = last_day(table, as_of)
     days = occasion_days(between(table, None, end))
     days = days.filter(days["is_occasion"])
     window = ibis.window(group_by="customer_id", order_by="day")

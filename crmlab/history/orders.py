@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["LARGEST_AMOUNT", "MONEY", "REQUIRED", "as_orders", "between", "daily", "history", "to_date"]
+__all__ = ["LARGEST_AMOUNT", "MONEY", "REQUIRED", "as_orders", "between", "daily", "history", "last_day", "to_date"]
 
 
 REQUIRED = ("customer_id", "ordered_at", "amount")
@@ -117,6 +117,28 @@ def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = Non
     if day > last:
         raise ParameterError.as_of_outside(day, first, last, "after")
     return first, day
+
+
+def last_day(orders: ibis.Table, as_of: str | dt.date | None = None) -> dt.date:
+    """Return the last day that a reduction looks at: ``as_of``, or the day of the last order.
+
+    A day after the last order is one on which nobody ordered, as the last day of a history may be; whether a data set reaches
+    that far is what :func:`~crmlab.history.context.span` checks.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order, or no date.
+    DataError
+        There are no orders.
+    """
+    first, last = history(orders)
+    if as_of is None:
+        return last
+    day = to_date(as_of, "as_of")
+    if day < first:
+        raise ParameterError.as_of_outside(day, first, last, "before")
+    return day
 
 
 def between(orders: ibis.Table, first: dt.date | None, last: dt.date | None) -> ibis.Table:

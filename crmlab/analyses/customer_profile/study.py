@@ -217,8 +217,8 @@ def _days(history: History, customer: str) -> pd.DataFrame:
 
 
 def _state(history: History, customer: str) -> dict[str, Any]:
-    limits = limits_of(history.data, history.as_of.isoformat(), QUANTILES, (None, None, None), 6)
-    rows = _mine(states(history.orders, history.as_of, limits), customer).to_pyarrow().to_pylist()
+    limits = limits_of(history, None, QUANTILES, (None, None, None), 6)
+    rows = _mine(states(history, None, limits), customer).to_pyarrow().to_pylist()
     return rows[0] if rows else {"state": "prospect"}
 
 

@@ -16,6 +16,7 @@ from crmlab.analyses.triggers import TRIGGERS
 from crmlab.errors import CampaignError
 from crmlab.history.context import span
 from crmlab.history.customers import customer_summary
+from crmlab.history.past import History
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
@@ -87,9 +88,10 @@ def _state(data: Dataset, end: dt.date) -> pd.DataFrame:
     from crmlab.analyses.lifecycle import Params, limits_of, states
 
     own = Params()
-    limits = limits_of(data, end.isoformat(), (own.slowing, own.lapsed, own.lost), (None, None, None), own.own_from)
+    past = History(data, end)
+    limits = limits_of(past, None, (own.slowing, own.lapsed, own.lost), (None, None, None), own.own_from)
     people = data.customers if "customers" in data.tables else None
-    found = states(data.orders, end, limits, people)
+    found = states(past, None, limits, people)
     return found.select("customer_id", "state").to_pandas()
 
 

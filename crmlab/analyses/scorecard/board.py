@@ -183,7 +183,7 @@ def _with_margin(sums: pd.DataFrame, margin: float) -> pd.DataFrame:
 def _life(history: History) -> tuple[Life | None, str]:
     day = history.as_of.isoformat()
     try:
-        return life_of(history.data, limits_of(history.data, day, QUANTILES, (None, None, None), 6), day), ""
+        return life_of(history, limits_of(history, day, QUANTILES, (None, None, None), 6), day), ""
     except DataError as error:
         return None, str(error)
 

@@ -58,7 +58,7 @@ def _labels(board: Board, kind: str, number: int) -> pd.DataFrame | None:
         return None
     if kind == "state":
         assert board.life is not None
-        found = states(board.history.orders, day, board.life.limits).select("customer_id", group="state").to_pandas()
+        found = states(board.history, day, board.life.limits).select("customer_id", group="state").to_pandas()
     else:
         found = segmented(customer_summary(board.history.orders, day)).rename(columns={"segment": "group"})[
             ["customer_id", "group"]

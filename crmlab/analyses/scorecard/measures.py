@@ -197,7 +197,7 @@ def _lifecycle(board: Board) -> list[Line]:
     counts: dict[str, dict[int, tuple[int, int]]] = {bare.key: {} for bare in _MOVES}
     ends = [(n, span.last) for n, span in enumerate(board.spans)]
     dates = [day for _, day in ends]
-    moves = moves_between(board.history.data, dates, board.life.limits)
+    moves = moves_between(board.history, dates, board.life.limits)
     accounts = {row["date"]: row for row in growth(moves, dates).to_dict("records")} if len(dates) > 1 else {}
     for n, day in ends[1:]:
         some = moves[moves["date"] == day]
