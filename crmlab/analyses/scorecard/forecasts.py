@@ -11,7 +11,7 @@ import numpy as np
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.customers import customer_summary, occasion_days
-from crmlab.history.orders import as_orders, between, history
+from crmlab.history.orders import as_orders, between, history, last_day
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.forecasting import AHEAD, Past, coverage, forecast, seasonal_factors
@@ -105,7 +105,7 @@ def quarters_ahead(
     import pandas as pd
 
     table = as_orders(orders)
-    first, end = history(table, as_of)
+    first, end = history(table)[0], last_day(table, as_of)
     table = between(table, None, end)
     spans = calendar(first, end, QUARTER)
     if len(spans) < LEAST_PAST + 1:
