@@ -79,8 +79,8 @@ def describe(name: str) -> None:
     from crmlab.report import registry
 
     module = registry.analysis(name)
-    click.echo(registry.question(name))
-    click.echo(f"\n{inspect.getdoc(module)}\n")
+    question, words = registry.question(name), inspect.getdoc(module) or ""
+    click.echo(f"{words}\n" if words.startswith(question) else f"{question}\n\n{words}\n")
     click.echo(f"Needs: {', '.join(module.NEEDS)}")
     click.echo("Parameters (-p name=value):")
     known = specs(module.Params)

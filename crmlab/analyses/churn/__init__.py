@@ -1,4 +1,4 @@
-"""Who is leaving, what is at risk, and whom it pays to contact.
+"""Who is leaving, and whom it pays to contact: what is at risk, and how sure that is.
 
 Where nobody says goodbye, churn is silence: no purchase occasion within a window, for customers who had been active. What the
 page says of the future was tested on days whose outcome is already known, against rules that need no model.
@@ -13,9 +13,22 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.churn.model import prepared, reasons
     from crmlab.analyses.churn.params import Params
+    from crmlab.analyses.churn.reductions import snapshots, with_model
     from crmlab.analyses.churn.report import NEEDS, run
     from crmlab.analyses.churn.study import scheme_of, snapshots_of
     from crmlab.analyses.churn.trials import final, trial
 
-__all__ = ["NEEDS", "Params", "final", "prepared", "reasons", "run", "scheme_of", "snapshots_of", "trial"]
+__all__ = [
+    "NEEDS",
+    "Params",
+    "final",
+    "prepared",
+    "reasons",
+    "run",
+    "scheme_of",
+    "snapshots",
+    "snapshots_of",
+    "trial",
+    "with_model",
+]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -1,4 +1,4 @@
-"""What our customers are worth, how sure that is, and the most that keeping them may cost.
+"""What our customers are worth, and what it pays to invest in them: how sure that is, and the most that keeping them may cost.
 
 The models of purchases are held against a period that is already known; the one that tells it best is fitted to the whole
 history and composed with a model of spend. Where people give or renew in yearly rounds, the model is BG/BB and the page

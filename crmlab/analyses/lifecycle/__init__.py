@@ -1,4 +1,4 @@
-"""Where our customers stand, how they move, and where that leads if nothing changes.
+"""Where our customers stand, and who is slipping away: how they move, and where that leads if nothing changes.
 
 States follow from the buying rhythm alone. What is shown of them: sizes and revenue, growth accounting, moves with intervals,
 time in a state, a projection that is held against what came, the value of the base as a Markov chain, and cohorts.
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.accounts import growth
     from crmlab.analyses.lifecycle.life import Life, life_of, limits_of, moves_between
     from crmlab.analyses.lifecycle.params import Params
-    from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, states
+    from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
     from crmlab.analyses.lifecycle.report import NEEDS, run
-    from crmlab.analyses.lifecycle.rhythm import QUANTILES
+    from crmlab.analyses.lifecycle.rhythm import QUANTILES, Thresholds, thresholds
 
 __all__ = [
     "CURRENT",
@@ -27,11 +27,16 @@ __all__ = [
     "STATES",
     "Life",
     "Params",
+    "Thresholds",
+    "cohorts",
     "growth",
     "life_of",
     "limits_of",
     "moves_between",
     "run",
+    "spells",
     "states",
+    "thresholds",
+    "transitions",
 ]
 __getattr__, __dir__ = lazy_names(__name__)
