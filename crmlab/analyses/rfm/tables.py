@@ -151,7 +151,8 @@ def moves_table(study: Study) -> Table | Absent:
         return NO_MOVES
     changed = moves[moves["segment"] != moves["segment_before"]]
     frame = changed.sort_values(["customers", "segment_before", "segment"], ascending=[False, True, True], ignore_index=True)
-    origin = frame["segment_before"].map(moves.groupby("segment_before")["customers"].sum())
+    # Of no rows, a mapping of texts gives texts.
+    origin = frame["segment_before"].map(moves.groupby("segment_before")["customers"].sum()).astype("float64")
     ends = [wilson(int(k), int(n), LEVEL) for k, n in zip(frame["customers"], origin, strict=True)]
     frame = frame.assign(
         share=frame["customers"] / origin, share_low=[low for low, _ in ends], share_high=[high for _, high in ends]

@@ -192,6 +192,11 @@ def test_small_moves_are_one_row():
     assert frame["share"].iloc[0] == 40 / 103
 
 
+def test_where_nobody_moved_the_table_is_empty():
+    moves = moves_of([("Loyal", "Loyal", 60), ("Champions", "Champions", 30)])
+    assert rfm_tables.moves_table(parts(moves=moves)).frame.empty
+
+
 def test_small_segments_then_or_now_are_one_row():
     moves = moves_of([("Loyal", "Loyal", 60), ("Loyal", "At risk", 3), ("Lost", "New", 9), ("Champions", "Champions", 30)])
     frame = rfm_charts.sizes_then_and_now(moves, 5)
