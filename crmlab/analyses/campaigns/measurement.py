@@ -229,7 +229,11 @@ def measured(
     who = assigned(contacts, names, as_of)
     share, source, _ = margin_known(data, as_of, margin)
     goods = {"order_lines": data.order_lines, "products": data.products} if source == "costs" else {}
-    table = outcomes(who, days, data.orders, margin=share, **goods).cache()
+    rows = outcomes(who, days, data.orders, margin=share, **goods)
+    if rows.get_backend().name == "pyspark":
+        # Ibis 12 caches there without bringing the frames of the expression along; whoever executes it brings them.
+        rows.get_backend().execute(rows.limit(0))
+    table = rows.cache()
     stats = cell_statistics(table, METRICS, covariates=[COVARIATE], rates=["response"], household="unit")
     sizes = table.group_by("cell_id").agg(n=table.count(), units=table["unit"].nunique()).to_pyarrow().to_pandas()
     counts = pd.DataFrame({"cell_id": names}).merge(sizes, how="left", on="cell_id").fillna({"n": 0, "units": 0})
