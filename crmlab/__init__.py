@@ -7,7 +7,7 @@ from those below it; a subject imports another only through its face, the ``__in
 ``crmlab.cli``         the ``crmlab`` command
 ``crmlab.report``      runs notebooks and renders them into pages; knows the analyses by the names in its registry
 ``crmlab.analyses``    one folder per subject, all of one form: ``NEEDS``, ``Params``, ``run`` and what others may use
-``crmlab.history``     an order history as of a day: the only place that cuts time
+``crmlab.history``     an order history as of a day: ``History``, and the reductions that several subjects share
 ``crmlab.data``        where records come from: data sets, reading, the campaign memory, ``crmlab new``, simulated worlds
 ``crmlab.models``      mathematics, one model per file; knows nothing of CRM: ``btyd``, ``testing``, ``baskets`` and more
 ``crmlab.page``        what an analysis returns, and how it looks

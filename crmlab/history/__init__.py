@@ -1,4 +1,4 @@
-"""An order history as of a day: the only place that cuts time."""
+"""An order history as of a day: ``History``, through which nothing later can be seen, and the reductions that several subjects share."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.history.breakdowns import MEASURES, dimensions
-    from crmlab.history.context import contactable, context_of, form_of, gross_margin, margin_known
+    from crmlab.history.context import contactable, form_of, gross_margin, margin_known
     from crmlab.history.cubes import ALL, cube
     from crmlab.history.customers import customer_summary, distinct_states, gaps, holdout_summary, occasion_days
     from crmlab.history.orders import as_orders, between, history
+    from crmlab.history.past import History
 
 __all__ = [
     "ALL",
     "MEASURES",
+    "History",
     "as_orders",
     "between",
     "contactable",
-    "context_of",
     "cube",
     "customer_summary",
     "dimensions",

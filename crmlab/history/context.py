@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crmlab.errors import ParameterError
 from crmlab.history.orders import between, history, to_date
 from crmlab.page.format import Format
-from crmlab.page.result import Context
 
 if TYPE_CHECKING:
     import ibis
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["EXACT", "contactable", "context_of", "form_of", "gross_margin", "known_by", "margin_known", "masked", "span"]
+__all__ = ["EXACT", "contactable", "form_of", "gross_margin", "margin_known", "masked", "span"]
 
 
 EXACT = "decimal(18, 4)"
@@ -47,19 +45,6 @@ def span(data: Dataset, as_of: dt.date | str | None = None) -> tuple[dt.date, dt
     if not first <= day <= known:
         raise ParameterError.as_of_outside(day, first, known, "before" if day < first else "after")
     return first, day
-
-
-def context_of(data: Dataset, as_of: dt.date | str | None = None, customers: int | None = None) -> Context:
-    """What a result is about; checks ``as_of`` against the history."""
-    first, last = span(data, as_of)
-    return Context(data.name, data.title, last, first, customers, form_of(data))
-
-
-def known_by(data: Dataset, day: dt.date) -> Dataset:
-    """The data set with the orders and order lines of no later day."""
-    tables = {name: data.table(name) for name in data.tables}
-    tables |= {name: between(tables[name], None, day) for name in ("orders", "order_lines") if name in tables}
-    return replace(data, _tables=tables)
 
 
 def masked(count: int, least: int) -> int | str:

@@ -1,7 +1,4 @@
-"""``Params`` dataclass ⇄ the parameters cell of a notebook, the command line, and help.
-
-The dataclass is the single source: names, types, defaults, and help (the comment behind each field).
-"""
+"""The parameters cell of a notebook, made from the declared fields of ``Params``, and ``key=value`` of a command line."""
 
 from __future__ import annotations
 
