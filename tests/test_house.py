@@ -98,6 +98,22 @@ def test_every_module_says_what_is_public():
         assert set(module.__all__) <= defined(path), module.__name__
 
 
+def test_only_the_page_knows_how_charts_look():
+    looks = {"spines", "grid", "tick_params"} | {
+        f"set_{level}_{part}" for level in ("major", "minor") for part in ("formatter", "locator")
+    }
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        if path.is_relative_to(PACKAGE / "page"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = {node.attr} & looks if isinstance(node, ast.Attribute) else set()
+            if isinstance(node, ast.ImportFrom) and node.module == "matplotlib.ticker":
+                named = {node.module}
+            found += [f"{path.relative_to(PACKAGE)}:{node.lineno}: {name}, which crmlab.page.marks has" for name in named]
+    assert found == []
+
+
 def test_every_subject_has_a_face_and_the_house_has_no_other():
     folders = {path.name for path in (PACKAGE / "analyses").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set(SUBJECTS)

@@ -10,6 +10,7 @@ import pandas as pd
 from crmlab.analyses.churn.model import CANDIDATES, NAMES
 from crmlab.models.intervals import wilson
 from crmlab.models.survival import at
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
@@ -155,28 +156,21 @@ def matrix_chart(study: Study) -> Chart:
     top = max(float(frame["value_at_risk"].max()), 1e-9) if frame["value_at_risk"].notna().any() else 1.0
 
     def draw(figure: Figure) -> None:
-        from matplotlib.patches import Rectangle
-
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, lines="none", ylabel="probability of churn")
+        ax.set(xlim=(-0.5, 3.5), ylim=(-0.5, 3.5))
         for row in frame.to_dict("records"):
             x, y = _TIERS.index(row["tier"]), len(_RISKS) - 1 - _RISKS.index(row["risk"])
             known = row["value_at_risk"] == row["value_at_risk"]
+            # On half the colour at most, text can be read in light and dark.
             strength = float(np.round(0.5 * max(row["value_at_risk"], 0) / top, 2)) if known else 0.0
-            ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color("wash"), linewidth=0))
-            ax.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=color("accent"), alpha=strength, linewidth=0))
-            ink = color("ink")  # on half the colour at most, text can be read in light and dark
+            marks.cell(ax, x, y, 1, token="wash", size=(0.96, 0.92))
+            marks.cell(ax, x, y, strength, size=(0.96, 0.92))
             words = f"{form.count(row['customers'])} customers" if known else f"under {min_group} customers"
-            ax.text(
-                x, y + 0.12, form.money(row["value_at_risk"]) if known else "", ha="center", va="center", fontsize=11, color=ink
-            )
-            ax.text(x, y - 0.2, words, ha="center", va="center", fontsize=9, color=ink)
-        ax.set_xlim(-0.5, 3.5)
-        ax.set_ylim(-0.5, 3.5)
+            money = form.money(row["value_at_risk"]) if known else ""
+            marks.label(ax, money, x, y + 0.12, token="ink", size=11, ha="center")
+            marks.label(ax, words, x, y - 0.2, token="ink", ha="center")
         ax.set_xticks(range(4), ["A\nworth most", "B", "C", "D\nworth least"])
         ax.set_yticks(range(4), _RISKS[::-1])
-        ax.set_ylabel("probability of churn")
-        for side in ax.spines.values():
-            side.set_visible(False)
 
     best = frame.loc[frame["value_at_risk"].idxmax()] if frame["value_at_risk"].notna().any() else None
     where = (
@@ -216,19 +210,11 @@ def calibration_chart(study: Study) -> Chart:
     frame = pd.DataFrame(out)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, x="share", y="share", xlim=(0, 1), ylim=(0, 1))
+        ax.set(xlabel="probability told", ylabel="share that churned")
         ax.plot([0, 1], [0, 1], color=color("muted"), linewidth=1, linestyle=(0, (4, 3)))
-        ax.vlines(frame["told"], frame["low"], frame["high"], color=color("ink"), linewidth=1.4)
-        ax.plot(frame["told"], frame["seen"], "o", color=color("accent"), markersize=6)
-        ax.annotate("as told", (0.9, 0.9), (-8, 4), textcoords="offset points", ha="right", color=color("muted"), fontsize=9)
-        ax.set_xlim(0, 1)
-        ax.set_ylim(0, 1)
-        ax.set_xlabel("probability told")
-        ax.set_ylabel("share that churned")
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(lambda value, _: form.share(value, 0))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        marks.intervals(ax, frame["told"], (frame["seen"], frame["low"], frame["high"]), size=6, width=1.4, upright=True)
+        marks.label(ax, "as told", 0.9, 0.9, gap=(-8, 4), ha="right", va="baseline")
 
     return Chart(
         f"Customers of {form.day(scheme.origins[0])} in tenths by the probability that was told of them, and the share that churned in the "
@@ -251,17 +237,10 @@ def gaps_chart(study: Study) -> Chart:
     within = float((ended <= scheme.window).mean())
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, y="count", xlabel="days to the next purchase")
         ax.bar((edges[:-1] + edges[1:]) / 2, counts, width=0.92 * (edges[1] - edges[0]), color=color("accent"), alpha=0.75)
         ax.axvline(scheme.window, color=color("second"), linewidth=1.6)
-        ax.annotate(
-            f"window: {scheme.window} days", (scheme.window, 0.95), (6, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-            color=color("second"), fontsize=9, va="top",
-        )  # fmt: skip
-        ax.set_xlabel("days to the next purchase")
-        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        marks.label(ax, f"window: {scheme.window} days", scheme.window, 0.95, gap=(6, 0), token="second", hung=True)
 
     bound = {
         "given": "was given",
@@ -291,24 +270,11 @@ def reversal_chart(study: Study) -> Chart:
     words = f"{form.share(float(row['returned']))} ({ends}) within {points[-1]:g} days"
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        ax.fill_between(
-            frame["time"],
-            frame["returned_low"],
-            frame["returned_high"],
-            step="post",
-            color=color("accent"),
-            alpha=0.2,
-            linewidth=0,
-        )
-        ax.step(frame["time"], frame["returned"], where="post", color=color("accent"), linewidth=2)
-        ax.set_xlabel(f"days after {scheme.window} days of silence")
-        ax.set_ylabel("have come back")
-        ax.yaxis.set_major_formatter(lambda value, _: form.share(value, 0))
-        ax.set_ylim(0, min(1, max(0.1, 1.15 * float(frame["returned_high"].max()))))
-        ax.set_xlim(0, max(last, 1))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        ax = marks.axes(figure.add_subplot(), form, y="share")
+        ax.set(xlabel=f"days after {scheme.window} days of silence", ylabel="have come back")
+        ax.set(xlim=(0, max(last, 1)), ylim=(0, min(1, max(0.1, 1.15 * float(frame["returned_high"].max())))))
+        estimate = (frame["returned"], frame["returned_low"], frame["returned_high"])
+        marks.band(ax, frame["time"], estimate, step=True, alpha=0.2)
 
     return Chart(
         f"Of those who had been silent for {scheme.window} days, how many bought again, by days since (Kaplan–Meier "
@@ -334,30 +300,14 @@ def timing_chart(study: Study) -> Chart:
     horizon = 180.0
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(0, horizon * 1.45), ylim=(0, 1.02))
+        ax.set(xlabel="days from today", ylabel="no purchase yet")
         for label, (curve, waited, count) in groups.items():
             some = curve[curve["time"] <= horizon]
-            ax.fill_between(
-                some["time"], some["low"], some["high"], step="post", color=color(shades[label]), alpha=0.15, linewidth=0
-            )
-            ax.step(some["time"], some["survival"], where="post", color=color(shades[label]), linewidth=2)
-            y = float(some["survival"].iloc[-1])
-            ax.text(
-                horizon * 1.01,
-                y,
-                f"{label}\n({form.count(count)} customers, {waited:.0f} days silent)",
-                color=color(shades[label]),
-                fontsize=9,
-                va="center",
-            )
-        ax.set_xlim(0, horizon * 1.45)
-        ax.set_ylim(0, 1.02)
+            marks.band(ax, some["time"], (some["survival"], some["low"], some["high"]), token=shades[label], step=True)
+            words = f"{label}\n({form.count(count)} customers, {waited:.0f} days silent)"
+            marks.label(ax, words, horizon * 1.01, float(some["survival"].iloc[-1]), token=shades[label])
         ax.set_xticks(range(0, 181, 30))
-        ax.set_xlabel("days from today")
-        ax.set_ylabel("no purchase yet")
-        ax.yaxis.set_major_formatter(lambda value, _: form.share(value, 0))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
 
     if not groups:
         frame = pd.DataFrame(columns=["group", "time", "survival", "low", "high"])

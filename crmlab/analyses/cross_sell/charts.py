@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 from crmlab.analyses.cross_sell.backtesting import LABELS, SENT
 from crmlab.analyses.cross_sell.tables import NOTHING, short
 from crmlab.history.context import masked
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -65,29 +65,25 @@ def offers_chart(study: Study) -> Chart | Absent:
     frame["reach"] = [masked(int(reach), params.min_group) for reach in best["reach"]]
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        places = np.arange(len(best))[::-1]
         top = float(max(best["extra_high"].max(), 0))
         bottom = float(min(best["extra_low"].min(), 0))
         span = (top - bottom) or 1.0
+
+        def tick(value: float) -> str:
+            return form.tick(value) if value <= top + 0.05 * span else ""
+
+        ax = marks.axes(figure.add_subplot(), form, x=tick, y="none", lines="base", xlabel="extra margin per 1,000 contacts")
+        places = np.arange(len(best))[::-1]
         ax.axvline(0, color=color("muted"), linewidth=1)
-        ax.hlines(places, best["extra_low"], best["extra_high"], color=color("ink"), linewidth=1.6)
-        ax.plot(best["extra"], places, "o", color=color("accent"), markersize=8)
+        marks.intervals(ax, places, (best["extra"], best["extra_low"], best["extra_high"]))
         for y, row in zip(places, best.to_dict("records"), strict=True):
             reach = masked(int(row["reach"]), params.min_group)
             count = reach if isinstance(reach, str) else form.count(reach)
             words = f"Offer {short(row['name_b'], 40)} to the {count} who have {short(row['name_a'], 40)}"
-            ax.text(bottom, y + 0.28, words, va="center", fontsize=10, color=color("ink"))
+            marks.label(ax, words, bottom, y + 0.28, token="ink", size=10)
             ends = form.interval(row["extra_low"], row["extra_high"], "money")
-            ax.text(
-                top + 0.02 * span, y, f"{form.money(row['extra'])}  ({ends})", va="center", fontsize=9, color=color("muted")
-            )
-        ax.set_xlim(bottom - 0.02 * span, top + 0.42 * span)
-        ax.set_ylim(-0.5, len(best) - 0.3)
-        ax.set_yticks([])
-        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value) if value <= top + 0.05 * span else "")
-        ax.set_xlabel("extra margin per 1,000 contacts")
-        ax.spines["left"].set_visible(False)
+            marks.label(ax, f"{form.money(row['extra'])}  ({ends})", top + 0.02 * span, y)
+        ax.set(xlim=(bottom - 0.02 * span, top + 0.42 * span), ylim=(-0.5, len(best) - 0.3))
 
     first = best.iloc[0]
     return Chart(
@@ -117,26 +113,19 @@ def hits_chart(study: Study) -> Chart | Absent:
     frame = test.curve[test.curve["method"].isin(_SHADES)].reset_index(drop=True)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        ends: list[tuple[float, str, str]] = []
+        top = float(frame["high"].max()) * 1.05 or 1.0
+        ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(1, 14), ylim=(0, top))
+        ax.set(xlabel="products on the list", ylabel="bought at least one")
+        ends = {}
         for method, shade in _SHADES.items():
             some = frame[frame["method"] == method]
-            ax.fill_between(some["k"], some["low"], some["high"], color=color(shade), alpha=0.13, linewidth=0)
-            dashes: Any = "-" if method == SENT else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5))
-            ax.plot(some["k"], some["value"], color=color(shade), linewidth=2.2 if method == SENT else 1.5, linestyle=dashes)
-            ends.append((float(some["value"].iloc[-1]), LABELS[method], shade))
-        top = float(frame["high"].max()) * 1.05 or 1.0
-        for y, (_, label, shade) in zip(_apart([end[0] for end in ends], 0.075 * top), ends, strict=True):
-            ax.text(10.15, y, label, color=color(shade), fontsize=9, va="center")
+            estimate = (some["value"], some["low"], some["high"])
+            line = marks.band(ax, some["k"], estimate, token=shade, alpha=0.13, width=2.2 if method == SENT else 1.5)
+            line.set_linestyle("-" if method == SENT else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5)))
+            ends[LABELS[method]] = (float(some["value"].iloc[-1]), shade)
+        marks.end_labels(ax, ends, 10.15, 0.075 * top)
         ax.axvline(test.k, color=color("rule"), linewidth=1)
-        ax.set_xlim(1, 14)
-        ax.set_ylim(0, top)
         ax.set_xticks(range(1, 11))
-        ax.set_xlabel("products on the list")
-        ax.set_ylabel("bought at least one")
-        ax.yaxis.set_major_formatter(lambda value, _: form.share(value, 0))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
 
     ours = frame[(frame["method"] == SENT) & (frame["k"] == min(test.k, 10))].iloc[0]
     return Chart(
@@ -151,15 +140,6 @@ def hits_chart(study: Study) -> Chart | Absent:
     )
 
 
-def _apart(values: list[float], least: float) -> list[float]:
-    """Places for labels, moved apart where values are too near."""
-    order = np.argsort(values, kind="stable")
-    placed = np.array(values, dtype=float)
-    for before, after in pairwise(order):
-        placed[after] = max(placed[after], placed[before] + least)
-    return [float(value) for value in placed]
-
-
 def opportunity_chart(study: Study) -> Chart | Absent:
     """Customers who have A and not B, by pair."""
     pairs, form = study.pairs, study.context.form
@@ -169,19 +149,14 @@ def opportunity_chart(study: Study) -> Chart | Absent:
     frame = some[["name_a", "name_b", "reach", "lift", "lift_low", "lift_high"]]
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        most = float(some["reach"].max()) if len(some) else 1.0
+        ax = marks.axes(figure.add_subplot(), form, x="none", lines="none", xlim=(0, 1.12 * most))
         places = np.arange(len(some))[::-1]
         ax.barh(places, some["reach"], height=0.62, color=color("fill"))
-        most = float(some["reach"].max()) if len(some) else 1.0
-        for y, row in zip(places, some.to_dict("records"), strict=True):
-            ax.text(row["reach"] + 0.01 * most, y, form.count(row["reach"]), va="center", fontsize=9, color=color("ink"))
+        for y, reach in zip(places, some["reach"], strict=True):
+            marks.label(ax, form.count(reach), reach + 0.01 * most, y, token="ink")
         names = [f"{short(a, 30)} → {short(b, 30)}" for a, b in zip(some["name_a"], some["name_b"], strict=True)]
-        ax.set_yticks(places, names)
-        ax.tick_params(axis="y", labelcolor=color("ink"), labelsize=9)
-        ax.set_xlim(0, 1.12 * most)
-        ax.set_xticks([])
-        for side in ax.spines.values():
-            side.set_visible(False)
+        ax.set_yticks(places, names, color=color("ink"), fontsize=9)
 
     return Chart(
         "Customers who have A, not B, and may be contacted as far as is known: whom the strongest pairs concern. Counts of "
@@ -218,32 +193,16 @@ def lift_chart(study: Study) -> Chart | Absent:
     bound = envelope(grid, study.found.tested) / grid
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
         top = float(frame["ratio_high"].max()) * 1.2
+        ax = marks.axes(figure.add_subplot(), form, x="number", y="number", xscale="log", yscale="log")
+        ax.set(xlabel="baskets expected by chance", ylabel="times as many seen")
         ax.fill_between(grid, 1 / top, np.minimum(bound, top), color=color("fill"), alpha=0.7, linewidth=0)
         ax.axhline(1, color=color("muted"), linewidth=1)
-        ax.vlines(
-            frame["expected"],
-            frame["ratio_low"],
-            frame["ratio_high"],
-            color=color("ink"),
-            linewidth=0.9,
-            alpha=0.5,
-            rasterized=len(frame) > 200,
-        )
-        ax.plot(frame["expected"], frame["ratio"], "o", color=color("accent"), markersize=4.5, rasterized=len(frame) > 200)
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-        ax.set_xlim(low, high)
-        ax.set_ylim(0.7, top)
-        ax.text(high / 1.05, 0.78, "what chance allows", ha="right", fontsize=9, color=color("ink"))
-        ax.set_xlabel("baskets expected by chance")
-        ax.set_ylabel("times as many seen")
-        for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_formatter(lambda value, _: form.number(value))
-            axis.set_minor_formatter(lambda value, _: "")
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        many, x = len(frame) > 200, frame["expected"]
+        ax.vlines(x, frame["ratio_low"], frame["ratio_high"], color=color("ink"), linewidth=0.9, alpha=0.5, rasterized=many)
+        ax.plot(x, frame["ratio"], "o", color=color("accent"), markersize=4.5, rasterized=many)
+        ax.set(xlim=(low, high), ylim=(0.7, top))
+        marks.label(ax, "what chance allows", high / 1.05, 0.78, token="ink", ha="right", va="baseline")
 
     return Chart(
         f"How many times more baskets hold both than chance would have it, against how many it would "
@@ -277,26 +236,16 @@ def heatmap_chart(study: Study) -> Chart | Absent:
     top = float(np.log(table[shown]).max()) if shown.any() else 1.0
 
     def draw(figure: Figure) -> None:
-        from matplotlib.patches import Rectangle
-
-        ax = figure.add_subplot()
-        for i in range(len(items)):
-            for j in range(len(items)):
-                ax.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, color=color("wash"), linewidth=0))
+        count, limits = len(items), (-0.5, len(items) - 0.5)
+        ax = marks.axes(figure.add_subplot(), form, lines="none", xlim=limits, ylim=limits[::-1], aspect="equal")
+        for i in range(count):
+            for j in range(count):
+                marks.cell(ax, j, i, 1, token="wash", size=(0.94, 0.94))
                 if i != j and shown[i, j]:
                     strength = round(0.2 + 0.8 * float(np.log(table[i, j])) / max(top, 1e-9), 2)
-                    ax.add_patch(
-                        Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, color=color("accent"), alpha=strength, linewidth=0)
-                    )
-        ax.set_xlim(-0.5, len(items) - 0.5)
-        ax.set_ylim(len(items) - 0.5, -0.5)
-        ax.set_yticks(range(len(items)), names)
-        ax.set_xticks(range(len(items)), [str(k + 1) for k in range(len(items))])
-        ax.set_yticklabels([f"{name}  {k + 1}" for k, name in enumerate(names)])
-        ax.tick_params(axis="both", labelsize=9)
-        ax.set_aspect("equal")
-        for side in ax.spines.values():
-            side.set_visible(False)
+                    marks.cell(ax, j, i, strength, size=(0.94, 0.94))
+        ax.set_yticks(range(count), [f"{name}  {k + 1}" for k, name in enumerate(names)], fontsize=9)
+        ax.set_xticks(range(count), [str(k + 1) for k in range(count)], fontsize=9)
 
     return Chart(
         "Products of the strongest pairs, set side by side where they go together. A coloured square is a pair that holds "
@@ -367,21 +316,10 @@ def network_chart(study: Study) -> Chart | Absent:
             ax.plot([x], [y], "o", color=color("accent"), markersize=6, zorder=2)
             # On the side away from what it is joined with.
             near = [places[b if a == item else a][1] for a, b in links if item in (a, b)]
-            above = y >= sum(near) / len(near)
-            ax.annotate(
-                short(study.names.get(item, item), 24),
-                (x, y),
-                (0, 7 if above else -7),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if above else "top",
-                fontsize=9,
-                color=color("ink"),
-                zorder=3,
-            )
-        ax.set_xlim(0, WIDTH)
-        ax.set_ylim(-0.1, height)
-        ax.axis("off")
+            up, va = (7, "bottom") if y >= sum(near) / len(near) else (-7, "top")
+            marks.label(ax, short(study.names.get(item, item), 24), x, y, gap=(0, up), token="ink", ha="center", va=va)
+        ax.set(xlim=(0, WIDTH), ylim=(-0.1, height))
+        ax.set_axis_off()
 
     most = max(len(group) for group in groups)
     return Chart(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crmlab.analyses.scorecard import TREATMENTS
 from crmlab.data.tables import CUSTOMERS
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
@@ -176,9 +177,9 @@ def strip_chart(study: Study) -> Chart | Absent:
     top = max(float(bought["spend"].max()) if len(bought) else 0.0, 1.0)
 
     def draw(figure: Figure) -> None:
-        from matplotlib.dates import AutoDateLocator, date2num, num2date
+        from matplotlib.dates import date2num
 
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, lines="none")
         for row in frame.to_dict("records"):
             x = float(date2num(row["day"]))
             if row["kind"] in ("purchase", "return"):
@@ -190,28 +191,16 @@ def strip_chart(study: Study) -> Chart | Absent:
                 ax.plot(x, place * top, mark, color=color("muted"), markersize=5)
         right = float(date2num(end))
         if worth.soonest is not None:
-            until = min(worth.latest or end + dt.timedelta(days=365), end + dt.timedelta(days=365))
-            ax.axvspan(float(date2num(worth.soonest)), float(date2num(until)), color=color("fill"), alpha=0.6, linewidth=0)
-            begins = (float(date2num(worth.soonest)), top)
-            ax.annotate(
-                "next purchase\nexpected",
-                begins,
-                (3, 0),
-                textcoords="offset points",
-                va="top",
-                color=color("muted"),
-                fontsize=9,
-            )
-            right = float(date2num(until))
+            soonest = float(date2num(worth.soonest))
+            right = float(date2num(min(worth.latest or end + dt.timedelta(days=365), end + dt.timedelta(days=365))))
+            ax.axvspan(soonest, right, color=color("fill"), alpha=0.6, linewidth=0)
+            marks.label(ax, "next purchase\nexpected", soonest, top, gap=(3, 0), va="top")
         ax.axhline(0, color=color("ink"), linewidth=0.8)
         begin = frame["day"].min() if len(frame) else pd.Timestamp(study.context.first_day)
-        ax.set_xlim(float(date2num(begin)) - 10, right + 10)
         low = min(-0.5 * top, float(back["spend"].min()) * 1.1 if len(back) else 0.0)
-        ax.set_ylim(low, 1.1 * top)
+        ax.set(xlim=(float(date2num(begin)) - 10, right + 10), ylim=(low, 1.1 * top))
         ax.set_yticks([-0.4 * top, -0.22 * top, 0, top], ["responses", "contacts", "", form.money(top)])
-        ax.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=6))
-        ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
-        ax.spines[["left", "bottom"]].set_visible(False)
+        marks.dates(ax, form, 2, 6)
 
     return Chart(
         "The customer's history: purchases by day with what was spent (blue), returns (orange, below the line), contacts (triangles) and "

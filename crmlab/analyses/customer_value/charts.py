@@ -10,6 +10,7 @@ import pandas as pd
 from crmlab.analyses.customer_value.backtesting import RULES, label_of
 from crmlab.analyses.customer_value.words import what_of
 from crmlab.history.words import ROUNDS
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -17,11 +18,9 @@ from crmlab.page.tokens import color
 if TYPE_CHECKING:
     import datetime as dt
 
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from crmlab.analyses.customer_value.study import Study
-    from crmlab.page.format import Format
 
 __all__ = ["calibration_chart", "invest_chart", "maps_chart", "spend_chart", "tiers_chart", "track_chart"]
 
@@ -34,23 +33,18 @@ def tiers_chart(study: Study) -> Chart:
     frame = found.tiers
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        count = len(frame)
         total = float(found.sums.loc["total", "value"]) or 1.0
-        for i, row in enumerate(frame.to_dict("records")):
-            place = count - 1 - i
+        right = max(100 * frame["value_high"].max() / total, 40) * 1.75
+        ax = marks.axes(figure.add_subplot(), form, lines="x")
+        for place, row in zip(marks.rows(ax, frame["tier"]), frame.to_dict("records"), strict=True):
             low, high = 100 * row["value_low"] / total, 100 * row["value_high"] / total
             ax.barh(place + 0.17, 100 * row["value_share"], 0.36, color=color("accent"))
             ax.barh(place - 0.2, 100 * row["share"], 0.28, color=color("fill"))
             ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
             words = f"{form.money(row['value'])} from {form.count(row['customers'])} {many}, {form.amount(row['each'])} each"
-            tip = max(high, 100 * row["share"])
-            ax.annotate(words, (tip, place), (8, 0), textcoords="offset points", va="center", color=color("muted"), fontsize=9)
-        ax.set_yticks(range(count), list(frame["tier"])[::-1], color=color("ink"))
-        ax.set_xlim(0, max(100 * frame["value_high"].max() / total, 40) * 1.75)
+            marks.label(ax, words, max(high, 100 * row["share"]), place, gap=(8, 0))
+        ax.set_xlim(0, right)
         ax.set_xticks(range(0, 101, 20), [form.share(tick / 100, 0) for tick in range(0, 101, 20)])
-        ax.xaxis.grid(visible=True)
-        ax.spines[["left", "bottom"]].set_visible(False)
 
     top = frame.iloc[0]
     return Chart(
@@ -69,29 +63,13 @@ def invest_chart(study: Study) -> Chart | Absent:
     frame, one, form = study.found.tiers, study.base.words.one, study.context.form
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        count = len(frame)
-        for i, row in enumerate(frame.to_dict("records")):
-            place = count - 1 - i
-            ax.plot([row["risk_low"], row["risk_high"]], [place, place], color=color("accent"), linewidth=5, alpha=0.35)
-            ax.plot(row["risk"], place, "o", color=color("accent"), markersize=7)
+        ax = marks.axes(figure.add_subplot(), form, x="money", lines="x")
+        ax.set(xlim=(0, max(float(frame["risk_high"].max()), 1e-9) * 1.8), ylim=(-0.6, len(frame) - 0.4))
+        for place, row in zip(marks.rows(ax, frame["tier"]), frame.to_dict("records"), strict=True):
+            marks.ranges(ax, place, (row["risk"], row["risk_low"], row["risk_high"]))
             ends = form.interval(row["risk_low"], row["risk_high"], "amount")
             words = f"{form.amount(row['risk'])} ({ends}); {form.share(1 - row['alive'])} have left"
-            ax.annotate(
-                words,
-                (row["risk_high"], place),
-                (9, 0),
-                textcoords="offset points",
-                va="center",
-                color=color("muted"),
-                fontsize=9,
-            )
-        ax.set_yticks(range(count), list(frame["tier"])[::-1], color=color("ink"))
-        ax.set_ylim(-0.6, count - 0.4)
-        ax.set_xlim(0, max(float(frame["risk_high"].max()), 1e-9) * 1.8)
-        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value))
-        ax.xaxis.grid(visible=True)
-        ax.spines[["left", "bottom"]].set_visible(False)
+            marks.label(ax, words, row["risk_high"], place, gap=(9, 0))
 
     # Of revenue, only the margin may be spent.
     most, of = ("its margin", ", in revenue") if study.fit.revenue else ("it", "")
@@ -114,24 +92,20 @@ def calibration_chart(study: Study) -> Chart | Absent:
     frame, best, split = found.calibration, found.best, form.day(found.split)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form)
+        ax.set(xlabel=f"repeat {words.deeds} before {split}", ylabel=f"{words.deeds} after it, mean")
         x = np.arange(len(frame))
         for rule in RULES:
             ax.plot(x, frame[rule], color=color("muted"), linewidth=1.2, linestyle=(0, (4, 3)))
         ax.plot(x, frame[best], color=color("accent"), linewidth=2.2)
-        ax.vlines(x, frame["seen_low"], frame["seen_high"], color=color("ink"), linewidth=1.4)
-        ax.plot(x, frame["seen"], "o", color=color("ink"), markersize=5)
+        seen = tuple(frame[name] for name in ("seen", "seen_low", "seen_high"))
+        marks.intervals(ax, x, seen, token="ink", size=5, width=1.4, upright=True)
         ends = {label_of(rule): (float(frame[rule].iloc[-1]), "muted") for rule in RULES}
         ends |= {label_of(best): (float(frame[best].iloc[-1]), "accent"), "seen": (float(frame["seen"].iloc[-1]), "ink")}
         top = max(float(frame[[*RULES, best]].max().max()), float(frame["seen_high"].max()))
-        _label_ends(ax, ends, x[-1] + 0.12, top)
+        marks.end_labels(ax, ends, x[-1] + 0.12, 0.075 * top)
         ax.set_xticks(x, list(frame["label"]))
-        ax.set_xlim(-0.3, x[-1] + 1.9)
-        ax.set_ylim(0, 1.08 * top)
-        ax.set_xlabel(f"repeat {words.deeds} before {split}")
-        ax.set_ylabel(f"{words.deeds} after it, mean")
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        ax.set(xlim=(-0.3, x[-1] + 1.9), ylim=(0, 1.08 * top))
 
     return Chart(
         f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {split}, by repeat {words.deeds} "
@@ -142,15 +116,6 @@ def calibration_chart(study: Study) -> Chart | Absent:
         frame,
         (8, 3.3),
     )
-
-
-def _label_ends(ax: Axes, ends: dict[str, tuple[float, str]], x: float, top: float) -> None:
-    """Write names at the ends of lines, pushed apart where they would overlap."""
-    last = -np.inf
-    for name, (y, token) in sorted(ends.items(), key=lambda item: item[1][0]):
-        place = max(y, last + 0.075 * top)
-        ax.text(x, place, name, color=color(token), va="center", fontsize=9)
-        last = place
 
 
 def track_chart(study: Study) -> Chart | Absent:
@@ -170,26 +135,16 @@ def track_chart(study: Study) -> Chart | Absent:
             (right, ("cumulative", "cumulative_low", "cumulative_high", "seen_cumulative"), "in all"),
         ):
             point, low, high, seen = (frame[name] for name in names)
-            ax.fill_between(days, low, high, color=color("accent"), alpha=0.18, linewidth=0)
-            ax.plot(days, point, color=color("accent"), linewidth=1.8)
+            marks.axes(ax, form, x=lambda value: f"{value:.0f}", y="count", title=f"Repeat {words.deeds} {title}")
+            marks.band(ax, days, (point, low, high), alpha=0.18, width=1.8)
             ax.plot(days, seen, color=color("ink"), linewidth=1.1, marker="o" if yearly else None, markersize=4)
             ax.axvline(split, color=color("second"), linewidth=1, linestyle=(0, (3, 3)))
             ax.set_ylim(bottom=0)
-            ax.set_title(f"Repeat {words.deeds} {title}")
-            ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-            ax.yaxis.grid(visible=True)
-            ax.spines["left"].set_visible(False)
-            _date_axis(ax, form, yearly)
-        left.annotate(
-            "forecast from here",
-            (split, 0.98),
-            (4, 0),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            color=color("second"),
-            fontsize=9,
-            va="top",
-        )
+            if yearly:
+                marks.ticks(ax.xaxis, 6)
+            else:
+                marks.dates(ax, form)
+        marks.label(left, "forecast from here", split, 0.98, gap=(4, 0), token="second", hung=True)
 
     return Chart(
         f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: seen (dark line) and expected by "
@@ -208,18 +163,6 @@ def _date_of(first: dt.date, value: float, yearly: bool) -> float:
     from matplotlib.dates import date2num
 
     return float(first.year + value) if yearly else float(date2num(first)) + 7 * value
-
-
-def _date_axis(ax: Axes, form: Format, yearly: bool) -> None:
-    from matplotlib.dates import AutoDateLocator, num2date
-    from matplotlib.ticker import MaxNLocator
-
-    if yearly:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
-        return
-    ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=7))
-    ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
 
 
 def maps_chart(study: Study) -> Chart | Absent:
@@ -246,29 +189,19 @@ def maps_chart(study: Study) -> Chart | Absent:
         frame[[name, f"{name}_low", f"{name}_high"]] = found.to_numpy()
 
     def draw(figure: Figure) -> None:
-        from matplotlib.patches import Rectangle
-
         axes = figure.subplots(2, 1)
         titles = "P(alive)", f"Expected {words.deeds} in {words.span(ahead)}"
         for ax, name, title in zip(axes, ("probability_alive", "expected_purchases"), titles, strict=True):
+            marks.axes(ax, form, lines="none", title=title, ylabel=f"repeat {words.deeds}")
+            ax.set(xlim=(-0.5, len(since) - 0.5), ylim=(-0.5, len(rows) - 0.5))
             top = 1.0 if name == "probability_alive" else max(float(frame[name].max()), 1e-9)
             for row in frame.to_dict("records"):
-                place = row["since"] / step, rows.index(row["frequency"])
                 # Half the colour at most: text on it must be read in light and dark.
                 strength = float(np.round(0.5 * row[name] / top, 2))
-                ax.add_patch(
-                    Rectangle((place[0] - 0.5, place[1] - 0.5), 1, 1, color=color("accent"), alpha=strength, linewidth=0)
-                )
                 text = form.share(row[name]) if name == "probability_alive" else form.number(row[name], 1)
-                ax.text(*place, text, ha="center", va="center", fontsize=9, color=color("ink"))
+                marks.cell(ax, row["since"] / step, rows.index(row["frequency"]), strength, text)
             ax.set_xticks(range(len(since)), [f"{t:g}" for t in since])
             ax.set_yticks(range(len(rows)), [str(x) for x in rows])
-            ax.set_xlim(-0.5, len(since) - 0.5)
-            ax.set_ylim(-0.5, len(rows) - 0.5)
-            ax.set_title(title)
-            ax.set_ylabel(f"repeat {words.deeds}")
-            for side in ax.spines.values():
-                side.set_visible(False)
         axes[1].set_xlabel(f"{words.periods} since the last {words.deed}")
 
     return Chart(
@@ -304,16 +237,10 @@ def spend_chart(study: Study) -> Chart:
     )
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, x="money", y="count", xlim=(0, top))
         middle = (edges[:-1] + edges[1:]) / 2
         ax.bar(middle, seen, width=0.9 * (edges[1] - edges[0]), color=color("fill"))
-        ax.fill_between(middle, low, high, color=color("accent"), alpha=0.2, linewidth=0)
-        ax.plot(middle, frame["expected"], color=color("accent"), linewidth=2)
-        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value))
-        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-        ax.set_xlim(0, top)
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        marks.band(ax, middle, (frame["expected"], low, high), alpha=0.2)
 
     return Chart(
         f"Mean spend per repeat {deed} of those who came again: how many have it (bars), and how many Gamma-Gamma expects (line, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from crmlab.page import marks
 from crmlab.page.format import DASH
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
@@ -179,24 +180,16 @@ def orders_chart(study: Study) -> Chart:
     empty = whole[whole["orders"] == 0]
 
     def draw(figure: Figure) -> None:
-        from matplotlib.dates import AutoDateLocator, date2num, num2date
-        from matplotlib.ticker import FixedLocator, MaxNLocator
-
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, y="count")
         width = 6.0 if unit == "week" else 0.85
         ax.bar(whole["from"], whole["orders"], width=width, align="edge", color=color("accent"))
         if len(empty):
             middle = [day + dt.timedelta(days=width / 2) for day in empty["from"]]
             ax.plot(middle, [0] * len(empty), "v", color=color("second"), markersize=6, clip_on=False)
-        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-        ax.yaxis.grid(visible=True)
-        # A few days would be divided into hours, and the same day written twice.
-        few = [day + dt.timedelta(days=width / 2) for day in whole["from"]]
-        ax.xaxis.set_major_locator(FixedLocator(date2num(few)) if span <= 5 else AutoDateLocator(minticks=3, maxticks=7))
-        written = form.month if unit == "week" else form.short_day
-        ax.xaxis.set_major_formatter(lambda value, _: written(num2date(value)))
-        ax.spines["left"].set_visible(False)
+        marks.ticks(ax.yaxis, 6)
+        marks.dates(ax, form, write=form.month if unit == "week" else form.short_day)
+        if span <= 5:  # a few days would be divided into hours, and the same day written twice
+            ax.set_xticks([day + dt.timedelta(days=width / 2) for day in whole["from"]])
 
     note = f"No {unit} is without an order."
     if len(empty):

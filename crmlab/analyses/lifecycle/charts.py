@@ -10,6 +10,7 @@ import pandas as pd
 from crmlab.analyses.lifecycle.projection import dates_ahead
 from crmlab.analyses.lifecycle.reductions import CURRENT, NONE, STATES
 from crmlab.analyses.lifecycle.tables import no_change, too_short
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -45,12 +46,13 @@ def growth_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.5])
+        for ax, title in ((top, f"Current {words.many}"), (bottom, f"Came and went, per {words.period}")):
+            marks.axes(ax, form, y=lambda value: form.count(abs(value)), title=title)
         top.plot(days, frame["current"], color=color("accent"), linewidth=2.2)
         top.plot(days[-1], frame["current"].iloc[-1], "o", color=color("accent"), markersize=6)
-        last = form.count(frame["current"].iloc[-1])
-        _beside(top, days[-1], float(frame["current"].iloc[-1]), last, "accent", bold=True)
+        now = float(frame["current"].iloc[-1])
+        marks.label(top, form.count(now), days[-1], now, gap=(7, 0), token="accent", size=10, fontweight="bold")
         top.set_ylim(0, 1.15 * max(float(frame["current"].max()), 1))
-        top.set_title(f"Current {words.many}")
         gained = frame["new"] + frame["reactivated"]
         bottom.bar(days, frame["new"], width, color=color("accent"))
         bottom.bar(days, frame["reactivated"], width, bottom=frame["new"], color=color("accent"), alpha=0.45)
@@ -58,23 +60,18 @@ def growth_chart(study: Study) -> Chart | Absent:
         bottom.axhline(0, color=color("ink"), linewidth=0.8)
         net = gained - frame["lapsed"]
         bottom.plot(days, net, "o-", color=color("ink"), linewidth=1, markersize=3)
-        bottom.set_title(f"Came and went, per {words.period}")
         accounts = frame.iloc[-1]
         span = float(gained.max() + frame["lapsed"].max()) or 1.0
         ends = {
-            "new": (float(frame["new"].iloc[-1]) / 2, "accent"),
-            "reactivated": (float(frame["new"].iloc[-1] + frame["reactivated"].iloc[-1] / 2), "accent"),
+            "new": (float(accounts["new"]) / 2, "accent"),
+            "reactivated": (float(accounts["new"] + accounts["reactivated"] / 2), "accent"),
             "net": (float(net.iloc[-1]), "ink"),
-            "lapsed": (-float(frame["lapsed"].iloc[-1]) / 2, "muted"),
+            "lapsed": (-float(accounts["lapsed"]) / 2, "muted"),
         }
         ends = {name: end for name, end in ends.items() if name == "net" or accounts[name]}
         bottom.margins(y=0.08)
-        _spread(bottom, ends, days[-1] + 0.7 * width, 0.1 * span)
-        for ax in (top, bottom):
-            ax.yaxis.set_major_formatter(lambda value, _: form.count(abs(value)))
-            ax.yaxis.grid(visible=True)
-            ax.spines["left"].set_visible(False)
-            ax.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
+        marks.end_labels(bottom, ends, days[-1] + 0.7 * width, 0.1 * span)
+        bottom.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
         _dated(bottom, form, life, days)
 
     last = frame.iloc[-1]
@@ -102,14 +99,11 @@ def sizes_chart(study: Study) -> Chart | Absent:
         for ax, state in zip(axes, STATES, strict=True):
             token = "accent" if state in CURRENT else "muted"
             values = table[state].to_numpy(float)
+            limits = (0, 1.12 * max(float(values.max()), 1.0))
+            marks.axes(ax, form, y="count", title=f"{state}: {form.count(values[-1])}", ylim=limits)
+            marks.ticks(ax.yaxis, 3)
             ax.plot(days, values, color=color(token), linewidth=1.8)
             ax.plot(days[-1], values[-1], "o", color=color(token), markersize=4)
-            ax.set_title(f"{state}: {form.count(values[-1])}")
-            ax.set_ylim(0, 1.12 * max(float(values.max()), 1.0))
-            ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-            ax.yaxis.set_major_locator(_few())
-            ax.yaxis.grid(visible=True)
-            ax.spines["left"].set_visible(False)
             _dated(ax, form, life, days, most=2)
 
     return Chart(
@@ -133,7 +127,7 @@ def revenue_chart(study: Study) -> Chart | Absent:
     parts = (("repeat", 1.0), ("reactivated", 0.6), ("new", 0.3))
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, y="money")
         base = np.zeros(len(frame))
         ends = {}
         for name, strength in parts:
@@ -141,11 +135,8 @@ def revenue_chart(study: Study) -> Chart | Absent:
             ax.bar(days, values, width, bottom=base, color=color("accent"), alpha=strength, linewidth=0)
             ends[name] = (float(base[-1] + values[-1] / 2), "ink")
             base = base + values
-        _spread(ax, ends, days[-1] + 0.7 * width, 0.08 * max(float(base.max()), 1.0))
+        marks.end_labels(ax, ends, days[-1] + 0.7 * width, 0.08 * max(float(base.max()), 1.0))
         ax.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
-        ax.yaxis.set_major_formatter(lambda value, _: form.tick(value))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
         _dated(ax, form, life, days)
 
     share = frame["spend_repeat"].iloc[-1] / max(
@@ -176,9 +167,9 @@ def sankey_chart(study: Study) -> Chart | Absent:
     names = {NONE: "not yet here"}
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
         total = float(flows["customers"].sum())
         gap = 0.025 * total
+        ax = figure.add_subplot()
         starts, ends = (
             _stack(flows.groupby(name)["customers"].sum(), order, gap)
             for name, order in (("state_before", left), ("state", right))
@@ -191,26 +182,17 @@ def sankey_chart(study: Study) -> Chart | Absent:
                     _ribbon(ax, used_left[before], used_right[after], n, after in CURRENT)
                     used_left[before] += n
                     used_right[after] += n
-        for places, x, side in ((starts, 0.0, "right"), (ends, 1.0, "left")):
+        for places, x, side, off in ((starts, 0.0, "right", -0.025), (ends, 1.0, "left", 0.025)):
             last = -np.inf
             for state, (low, high) in places.items():
                 ax.fill_betweenx(
                     [low, high], x - 0.012, x + 0.012, color=color("accent" if state in CURRENT else "muted"), linewidth=0
                 )
-                place = max((low + high) / 2, last + 0.05 * total)
-                last = place
+                last = max((low + high) / 2, last + 0.05 * total)
                 text = f"{names.get(state, state)}  {form.count(high - low)}"
-                ax.text(
-                    x + (-0.025 if side == "right" else 0.025),
-                    place,
-                    text,
-                    ha=side,
-                    va="center",
-                    fontsize=10,
-                    color=color("ink"),
-                )
-        ax.text(0, -1.6 * gap, form.day(then), ha="center", va="bottom", color=color("muted"))
-        ax.text(1, -1.6 * gap, form.day(life.end), ha="center", va="bottom", color=color("muted"))
+                marks.label(ax, text, x + off, last, token="ink", size=10, ha=side)
+        for x, day in ((0, then), (1, life.end)):
+            marks.label(ax, form.day(day), x, -1.6 * gap, size=10, ha="center", va="bottom")
         ax.set_xlim(-0.32, 1.32)
         ax.invert_yaxis()
         ax.set_axis_off()
@@ -263,20 +245,13 @@ def time_chart(study: Study) -> Chart | Absent:
         rows = (len(shown) + 2) // 3
         axes = np.atleast_1d(figure.subplots(rows, 3, sharey=True)).ravel()
         for ax in axes[len(shown) :]:
-            ax.set_axis_off()
+            ax.set_visible(False)
         for ax, state in zip(axes, shown, strict=False):
             curve = _thinned(frame[frame["state"] == state])
-            ax.fill_between(
-                curve["time"], curve["low"], curve["high"], step="post", color=color("accent"), alpha=0.25, linewidth=0
-            )
-            ax.step(curve["time"], curve["survival"], where="post", color=color("accent"), linewidth=1.8)
-            ax.set_title(state)
-            ax.set_ylim(0, 1.04)
-            ax.set_xlim(0, max(float(curve["time"].max()), 1.0))
+            marks.axes(ax, form, title=state, xlim=(0, max(float(curve["time"].max()), 1.0)), ylim=(0, 1.04))
+            marks.ticks(ax.xaxis, 3)
+            marks.band(ax, curve["time"], (curve["survival"], curve["low"], curve["high"]), step=True, alpha=0.25, width=1.8)
             ax.set_yticks([0, 0.5, 1], [form.share(tick, 0) for tick in (0, 0.5, 1)])
-            ax.xaxis.set_major_locator(_few())
-            ax.yaxis.grid(visible=True)
-            ax.spines["left"].set_visible(False)
         for ax in axes[max(len(shown) - 3, 0) : len(shown)]:
             ax.set_xlabel("days")
 
@@ -310,19 +285,15 @@ def projection_chart(study: Study) -> Chart | Absent:
         frame[state], frame[f"{state}_low"], frame[f"{state}_high"] = found.expected[:, k], found.low[:, k], found.high[:, k]
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, y="count")
         ax.plot(past, growth["current"], color=color("ink"), linewidth=1.6)
-        ax.fill_between(future, low, high, color=color("accent"), alpha=0.22, linewidth=0)
-        ax.plot(future, middle, color=color("accent"), linewidth=2.2)
+        marks.band(ax, future, (middle, low, high), alpha=0.22, width=2.2)
         text = f"{form.count(middle[-1])}\n({form.interval(round(low[-1]), round(high[-1]))})"
-        _beside(ax, future[-1], float(middle[-1]), text, "accent", bold=True)
+        marks.label(ax, text, future[-1], float(middle[-1]), gap=(7, 0), token="accent", size=10, fontweight="bold")
         ax.axvline(past[-1], color=color("rule"), linewidth=1)
-        ax.text(past[-1], 1.0, " today", transform=ax.get_xaxis_transform(), color=color("muted"), fontsize=9, va="top")
+        marks.label(ax, " today", past[-1], 1.0, hung=True)
         ax.set_ylim(0, 1.12 * max(float(growth["current"].max()), float(high.max())))
         ax.set_xlim(past[0], future[-1] + 0.17 * (future[-1] - past[0]))
-        ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
         _dated(ax, form, life, [*past[:-1], *future])
 
     return Chart(
@@ -348,24 +319,16 @@ def cohorts_chart(study: Study) -> Chart | Absent:
     period = _cohort_period(life)
 
     def draw(figure: Figure) -> None:
-        from matplotlib.patches import Rectangle
-
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, lines="none", xlabel=f"{period}s after the first {words.deed}")
+        ax.set(xlim=(0.5, max(ages) + 0.5), ylim=(-0.5, len(cohorts) - 0.5))
         for row in frame.to_dict("records"):
             x, y = row["age"], len(cohorts) - 1 - cohorts.index(row["cohort"])
             # Pale enough for dark text in light mode, and for light text in dark mode.
-            strength = float(np.round(0.45 * row["share"] / top, 2))
-            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=color("accent"), alpha=strength, linewidth=0))
-            ax.text(x, y, form.share(row["share"]), ha="center", va="center", fontsize=9, color=color("ink"))
+            marks.cell(ax, x, y, float(np.round(0.45 * row["share"] / top, 2)), form.share(row["share"]))
         sizes = frame.groupby("cohort")["customers"].first()
         labels = [f"to {form.month(day)} ({form.count(sizes[day])})" for day in reversed(cohorts)]
         ax.set_yticks(range(len(cohorts)), labels)
         ax.set_xticks(ages, [str(age) for age in ages])
-        ax.set_xlim(0.5, max(ages) + 0.5)
-        ax.set_ylim(-0.5, len(cohorts) - 0.5)
-        ax.set_xlabel(f"{period}s after the first {words.deed}")
-        for side in ax.spines.values():
-            side.set_visible(False)
 
     return Chart(
         f"Cohorts by the {period} of the first {words.deed} (number of {words.many} in brackets), and the share who "
@@ -398,25 +361,3 @@ def _dated(ax: Axes, form: Format, life: Life, days: Sequence[float], most: int 
 
     some = list(days)[::-1][:: -(-len(days) // most)]
     ax.set_xticks(some, [str(num2date(day).year) if life.step == 12 else form.month(num2date(day)) for day in some])
-
-
-def _few() -> object:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=3, integer=True)
-
-
-def _beside(ax: Axes, x: float, y: float, text: str, token: str, *, bold: bool = False) -> None:
-    weight = "bold" if bold else "normal"
-    ax.annotate(
-        text, (x, y), (7, 0), textcoords="offset points", va="center", color=color(token), fontsize=10, fontweight=weight
-    )
-
-
-def _spread(ax: Axes, ends: dict[str, tuple[float, str]], x: float, least: float) -> None:
-    """Names at the ends of bars, pushed apart where they would overlap."""
-    last = -np.inf
-    for name, (y, token) in sorted(ends.items(), key=lambda item: item[1][0]):
-        place = max(y, last + least)
-        ax.text(x, place, name, color=color(token), va="center", fontsize=9)
-        last = place

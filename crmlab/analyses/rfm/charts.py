@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS
 from crmlab.analyses.rfm.tables import NO_MOVES
 from crmlab.models.intervals import share_of_total, wilson
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import LEVEL, OTHER, small_groups, under
 from crmlab.page.result import Chart
@@ -29,31 +29,21 @@ def segments_chart(study: Study) -> Chart:
     segments, form = study.segments, study.context.form
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        count = len(segments)
-        for i, row in enumerate(segments.to_dict("records")):
-            place = count - 1 - i
-            value, low, high = (100 * row[k] for k in ("revenue_share", "revenue_share_low", "revenue_share_high"))
-            ax.barh(place + 0.17, value, 0.34, color=color("accent"))
-            ax.barh(place - 0.19, 100 * row["share"], 0.28, color=color("fill"))
-            ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
-            tip = np.nanmax([high, value, 100 * row["share"], 0])
-            words = " of revenue from {} of customers" if i == 0 else " from {}"
-            text = form.share(row["revenue_share"]) + words.format(form.share(row["share"]))
-            ax.annotate(
-                text, (tip, place), (6, 0), textcoords="offset points", va="center",
-                color=color("muted"), fontsize=9,
-            )  # fmt: skip
-        ax.set_yticks(range(count), list(segments["segment"])[::-1], color=color("ink"))
         # One customer, or one segment, has no interval. The words beside the first bar need a third of the width.
         first = np.nanmax(
             [segments["revenue_share_high"].iloc[0], segments["revenue_share"].iloc[0], segments["share"].iloc[0]]
         )
         longest = np.nanmax([*segments["revenue_share_high"], *segments["revenue_share"], *segments["share"], 0.01])
-        ax.set_xlim(0, 100 * max(1.55 * np.nanmax([first, 0.01]), 1.2 * longest))
-        ax.xaxis.set_major_formatter(lambda value, _: form.share(value / 100, 0))
-        ax.xaxis.grid(visible=True)
-        ax.spines[["left", "bottom"]].set_visible(False)
+        right = 100 * max(1.55 * np.nanmax([first, 0.01]), 1.2 * longest)
+        ax = marks.axes(figure.add_subplot(), form, x=lambda value: form.share(value / 100, 0), lines="x", xlim=(0, right))
+        for place, row in zip(marks.rows(ax, segments["segment"]), segments.to_dict("records"), strict=True):
+            value, low, high = (100 * row[k] for k in ("revenue_share", "revenue_share_low", "revenue_share_high"))
+            ax.barh(place + 0.17, value, 0.34, color=color("accent"))
+            ax.barh(place - 0.19, 100 * row["share"], 0.28, color=color("fill"))
+            ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
+            tip = np.nanmax([high, value, 100 * row["share"], 0])
+            words = " of revenue from {} of customers" if place == len(segments) - 1 else " from {}"
+            marks.label(ax, form.share(row["revenue_share"]) + words.format(form.share(row["share"])), tip, place, gap=(6, 0))
 
     top = segments.iloc[0]
     return Chart(
@@ -119,34 +109,26 @@ def grid_chart(study: Study) -> Chart:
     shown = placed[placed["customers"].notna()]
 
     def draw(figure: Figure) -> None:
-        from matplotlib.patches import Rectangle
-
-        ax = figure.add_subplot()
-        most = max(shown["revenue_share"].max() if len(shown) else 0, 1e-12)
+        ax = marks.axes(figure.add_subplot(), form, lines="none", xlim=(0.5, bins + 0.5), ylim=(0.5, bins + 0.5))
+        most, size = max(shown["revenue_share"].max() if len(shown) else 0, 1e-12), (0.96, 0.92)
         for place, row in zip(placed.index, placed.to_dict("records"), strict=True):
             r, f = row["r_score"], row["f_score"]
-            hidden = place not in shown.index
-            strength = 0 if hidden else max(row["revenue_share"], 0) / most
-            strong = strength > 0.55
-            corner = (r - 0.48, f - 0.46)
-            ax.add_patch(Rectangle(corner, 0.96, 0.92, color=color("wash")))
-            if hidden:
-                ax.text(r, f, f"<{row['fewer_than']}", ha="center", va="center", fontsize=11, color=color("muted"))
+            marks.cell(ax, r, f, 1, token="wash", size=size).set_linewidth(1)
+            if place not in shown.index:
+                marks.label(ax, f"<{row['fewer_than']}", r, f, size=11, ha="center")
                 continue
             # Full colour or a pale one: half-tones of one colour would change their meaning in dark mode.
-            alpha = 1 if strong else 0.1 + 0.9 * min(1, strength / 0.3)
-            ax.add_patch(Rectangle(corner, 0.96, 0.92, color=color("accent" if strong else "fill"), alpha=alpha))
-            ink = color("onaccent" if strong else "ink")
-            ax.text(r, f + 0.1, form.count(row["customers"]), ha="center", va="center", fontsize=11, color=ink)
-            ax.text(r, f - 0.24, form.share(row["revenue_share"]), ha="center", va="center", fontsize=9, color=ink)
-        ax.set_xlim(0.5, bins + 0.5)
-        ax.set_ylim(0.5, bins + 0.5)
+            strength = max(row["revenue_share"], 0) / most
+            alpha, token, ink = (
+                (1, "accent", "onaccent") if strength > 0.55 else (0.1 + 0.9 * min(1, strength / 0.3), "fill", "ink")
+            )
+            marks.cell(ax, r, f, alpha, token=token, size=size).set_linewidth(1)
+            marks.label(ax, form.count(row["customers"]), r, f + 0.1, token=ink, size=11, ha="center")
+            marks.label(ax, form.share(row["revenue_share"]), r, f - 0.24, token=ink, ha="center")
         ends = {1: "1\nlongest ago", bins: f"{bins}\nmost recent"}
         ax.set_xticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
         ends = {1: "fewest occasions  1", bins: f"most occasions  {bins}"}
         ax.set_yticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
-        for side in ax.spines.values():
-            side.set_visible(False)
 
     few = " Where nothing stands, there is nobody." if len(placed) < bins * bins else ""
     rest = frame[frame["r_score"].isna()]
@@ -198,28 +180,18 @@ def moves_chart(study: Study) -> Chart | Absent:
     if moves is None or study.earlier is None:
         return NO_MOVES
     frame = sizes_then_and_now(moves, min_group)
-    rows: list[Mapping[str, Any]] = frame.iloc[::-1].to_dict("records")
 
     def draw(figure: Figure) -> None:
-        from matplotlib.ticker import MaxNLocator
-
-        ax = figure.add_subplot()
-        for i, row in enumerate(rows):
-            old, new = row["before"], row["after"]
-            ax.plot([old, new], [i, i], color=color("fill"), linewidth=3, zorder=1)
-            ax.plot(old, i, "o", color=color("muted"), markersize=6, markerfacecolor=color("paper"), zorder=2)
-            ax.plot(new, i, "o", color=color("accent"), markersize=7, zorder=3)
-            words = f"{form.count(old)} → {form.count(new)}"
-            ax.annotate(
-                words, (max(old, new), i), (9, 0), textcoords="offset points", va="center", fontsize=9, color=color("muted")
-            )
-        ax.set_yticks(range(len(rows)), [row["segment"] for row in rows], color=color("ink"))
         most = max(frame["before"].max(), frame["after"].max(), 1)
-        ax.set_xlim(-0.02 * most, 1.25 * most)  # a dot at 0 must not touch the name beside it
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        ax.xaxis.set_major_formatter(lambda value, _: form.count(value))
-        ax.xaxis.grid(visible=True)
-        ax.spines[["left", "bottom"]].set_visible(False)
+        limits = (-0.02 * most, 1.25 * most)  # a dot at 0 must not touch the name beside it
+        ax = marks.axes(figure.add_subplot(), form, x="count", lines="x", xlim=limits)
+        marks.ticks(ax.xaxis, 6)
+        for place, row in reversed(list(zip(marks.rows(ax, frame["segment"]), frame.to_dict("records"), strict=True))):
+            old, new = row["before"], row["after"]
+            ax.plot([old, new], [place, place], color=color("fill"), linewidth=3, zorder=1)
+            ax.plot(old, place, "o", color=color("muted"), markersize=6, markerfacecolor=color("paper"), zorder=2)
+            ax.plot(new, place, "o", color=color("accent"), markersize=7, zorder=3)
+            marks.label(ax, f"{form.count(old)} → {form.count(new)}", max(old, new), place, gap=(9, 0))
 
     known = moves[moves["segment_before"] != NOT_YET]
     kept = int(known.loc[known["segment"] == known["segment_before"], "customers"].sum())
@@ -233,8 +205,8 @@ def moves_chart(study: Study) -> Chart | Absent:
         )
     return Chart(
         f"Customers per segment on {form.day(study.earlier)} (hollow) and now (filled).{stayed}",
-        f"Dots for {len(rows)} segments, then and now, joined by lines that show growth or decline.",
+        f"Dots for {len(frame)} segments, then and now, joined by lines that show growth or decline.",
         draw,
         frame,
-        (8, 0.36 * len(rows) + 0.5),
+        (8, 0.36 * len(frame) + 0.5),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from crmlab.analyses.lifecycle import STATES
 from crmlab.analyses.scorecard.goals import ON_TRACK, REACHED, UNKNOWN
 from crmlab.analyses.scorecard.tables import NOT_COMPARED, no_changes, no_value
 from crmlab.analyses.scorecard.words import worth
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Chart
@@ -59,40 +60,24 @@ def goals_chart(study: Study) -> Chart | Absent:
     frame = frame.assign(**{f"{name}_of_target": frame[name] / frame["target"] for name in ("expected", "low", "high")})
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
         right = max(float(frame["high_of_target"].fillna(frame["expected_of_target"]).max()), 1.1)
         left = min(float(frame["low_of_target"].fillna(frame["expected_of_target"]).min()), 0.9)
+        span = right - left
+        ax = marks.axes(figure.add_subplot(), form, x="share", y="none", lines="none")
+        ax.set(xlim=(left - 0.02 * span, right + 0.3 * span), ylim=(-0.5, len(frame) - 0.25))
         ax.axvline(1, color=color("ink"), linewidth=1.2)
+        box = {"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5}
         for i, row in enumerate(frame.to_dict("records")):
             place = len(frame) - 1 - i
             token = "accent" if row["status"] in (ON_TRACK, REACHED) else "second"
-            if row["low"] == row["low"]:
-                ends = [row["low_of_target"], row["high_of_target"]]
-                ax.plot(ends, [place, place], color=color(token), linewidth=6, alpha=0.35)
-            ax.plot(row["expected_of_target"], place, "o", color=color(token), markersize=8)
-            day = form.short_day(row["by"])
-            words = f"{row['label']}, by {day}: {row['status']}"
-            box = {"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5}
-            ax.annotate(words, (left, place), (0, 14), textcoords="offset points", color=color("ink"), fontsize=10, bbox=box)
-            seen = form.write(row["expected"], row["kind"])
-            aim = form.write(row["target"], row["kind"])
-            ax.annotate(
-                f"{seen} of {aim}",
-                (right, place),
-                (8, 0),
-                textcoords="offset points",
-                va="center",
-                color=color(token),
-                fontsize=10,
-            )
-        ax.annotate("target", (1, len(frame) - 0.45), (4, 0), textcoords="offset points", color=color("muted"), fontsize=9)
-        span = right - left
-        ax.set_xlim(left - 0.02 * span, right + 0.3 * span)
-        ax.set_ylim(-0.5, len(frame) - 0.25)
-        ax.set_yticks([])
-        ax.xaxis.set_major_formatter(lambda value, _: form.share(value, 0))
+            estimate = (row["expected_of_target"], row["low_of_target"], row["high_of_target"])
+            marks.ranges(ax, place, estimate, token=token, size=8)
+            words = f"{row['label']}, by {form.short_day(row['by'])}: {row['status']}"
+            marks.label(ax, words, left, place, gap=(0, 14), token="ink", size=10, va="baseline", bbox=box)
+            said = f"{form.write(row['expected'], row['kind'])} of {form.write(row['target'], row['kind'])}"
+            marks.label(ax, said, right, place, gap=(8, 0), token=token, size=10)
+        marks.label(ax, "target", 1, len(frame) - 0.45, gap=(4, 0), va="baseline")
         ax.set_xticks([tick for tick in ax.get_xticks() if left <= tick <= right])
-        ax.spines[["left", "bottom"]].set_visible(False)
 
     said = "; ".join(f"{row.label}: {row.status}" for row in frame.itertuples())
     return Chart(
@@ -128,17 +113,15 @@ def trends_chart(study: Study) -> Chart | Absent:
         for ax, line in zip(axes.flat, some, strict=False):
             numbers = sorted(line.past)
             values = np.array([line.past[n] for n in numbers])
+            low, high = min(0.0, float(values.min())), float(values.max())
+            limits = (low - 0.06 * (high - low or 1), high + 0.15 * (high - low or 1))
+            marks.axes(ax, form, x="none", lines="base", xlim=(-0.3, board.now + 0.3), ylim=limits)
+            ax.set_title(f"{_SHORT[line.key]}: {form.write(line.now, line.kind)}")
             ax.plot(numbers, values, color=color("muted"), linewidth=1.6)
             ax.plot(numbers[-1], values[-1], "o", color=color("accent"), markersize=6)
             if board.year is not None and board.year in line.past:
                 ax.plot(board.year, line.past[board.year], "o", markerfacecolor="none", color=color("muted"), markersize=6)
-            ax.set_title(f"{_SHORT[line.key]}: {form.write(line.now, line.kind)}")
-            low, high = min(0.0, float(values.min())), float(values.max())
-            ax.set_ylim(low - 0.06 * (high - low or 1), high + 0.15 * (high - low or 1))
-            ax.set_xlim(-0.3, board.now + 0.3)
-            ax.set_xticks([])
             ax.set_yticks([0], ["0"])
-            ax.spines[["left"]].set_visible(False)
         for ax in np.ravel(axes)[len(some) :]:
             ax.set_visible(False)
 
@@ -198,31 +181,9 @@ def _bridge(steps: pd.DataFrame, ends: tuple[str, str], what: str, caption: str,
     middle = steps.iloc[1:-1]
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        ax.bar([0, len(steps) - 1], [begin, end], 0.62, color=color("fill"))
-        at = begin
-        top = max(begin, end, *(begin + np.cumsum(middle["effect"]))) if len(middle) else max(begin, end)
-        for k, row in enumerate(middle.to_dict("records"), start=1):
-            token = "accent" if row["effect"] >= 0 else "second"
-            ax.bar(k, row["effect"], 0.62, bottom=at, color=color(token))
-            ax.plot([k, k], [at + row["low"], at + row["high"]], color=color("ink"), linewidth=1)
-            above = max(at, at + row["effect"], at + row["high"])
-            sign = "+" if row["effect"] > 0 else ""
-            text, ink = f"{sign}{form.money(row['effect'])}", color(token)
-            ax.annotate(text, (k, above), (0, 5), textcoords="offset points", ha="center", color=ink, fontsize=10)
-            ax.plot([k - 0.31, k + 1.31], [at + row["effect"]] * 2, color=color("muted"), linewidth=0.7)
-            top = max(top, above)
-            at += row["effect"]
-        for k, value in ((0, begin), (len(steps) - 1, end)):
-            ax.annotate(
-                form.money(value), (k, max(value, 0)), (0, 5), textcoords="offset points", ha="center", color=color("ink")
-            )
+        ax = marks.axes(figure.add_subplot(), form, lines="none")
         names = [ends[0], *(_STEPS.get(str(part), str(part)) for part in middle["part"]), ends[1]]
-        ax.set_xticks(range(len(steps)), names, color=color("ink"), fontsize=9)
-        ax.set_yticks([])
-        ax.axhline(0, color=color("ink"), linewidth=0.8)
-        ax.set_ylim(min(0.0, begin, end), 1.14 * max(top, 1e-9))
-        ax.spines[["left", "bottom"]].set_visible(False)
+        marks.bridge(ax, names, steps, form.money)
 
     moved = ", ".join(f"{row.part} {form.money(row.effect)}" for row in middle.itertuples())
     return Chart(
@@ -253,21 +214,18 @@ def forecast_chart(study: Study) -> Chart | Absent:
     )
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        top = 1.06 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9)
+        ax = marks.axes(figure.add_subplot(), form, y="none", lines="base", ylim=(0, top))
         ax.bar(range(n), seen, 0.62, color=color("fill"))
         later = np.arange(n, n + len(rows))
         ax.bar(later, rows["expected"], 0.62, color=color("accent"))
         ax.vlines(later, rows["low"], rows["high"], color=color("ink"), linewidth=1.2)
         for k, value in enumerate([*seen, *rows["expected"]]):
             # In the bar where the line of an interval stands above it.
-            place = (k, value) if k < n else (k, 0)
-            ink = color("muted" if k < n else "onaccent")
-            ax.annotate(form.money(value), place, (0, 4), textcoords="offset points", ha="center", color=ink, fontsize=9)
+            at, ink = (value, "muted") if k < n else (0, "onaccent")
+            marks.label(ax, form.money(value), k, at, gap=(0, 4), token=ink, ha="center", va="baseline")
         days = [form.short_day(day).rsplit(" ", 1) for day in frame["last"]]
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
-        ax.set_ylim(0, 1.06 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9))
-        ax.set_yticks([])
-        ax.spines["left"].set_visible(False)
 
     return Chart(
         f"Revenue before returns by quarter of 13 weeks, named by its last day: seen (pale) and forecast (strong, with "
@@ -290,16 +248,17 @@ def matrix_chart(study: Study) -> Chart | Absent:
     most = float(shown["value"].max()) or 1.0
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, lines="none")
+        ax.set(xlim=(-0.5, len(STATES) - 0.5), ylim=(len(TIERS) - 0.5, -0.5))
         for row in shown.to_dict("records"):
             x, y = STATES.index(row["state"]), list(TIERS).index(row["tier"])
-            _cell(ax, x, y, row, most, form)
+            ax.barh(y + 0.34, row["value"] / most * 0.86, 0.13, left=x - 0.43, color=color("accent"))
+            marks.label(ax, form.money(row["value"]), x - 0.43, y - 0.08, token="ink", size=11, weight="bold")
+            marks.label(ax, form.count(row["customers"]), x - 0.43, y + 0.15)
+            ax.plot([x - 0.43, x + 0.43], [y - 0.42] * 2, color=color("rule"), linewidth=0.8)
         ax.set_xticks(range(len(STATES)), STATES, color=color("ink"))
         ax.set_yticks(range(len(TIERS)), [f"{tier}: {TIER_WORDS[tier]}" for tier in TIERS], color=color("ink"))
         ax.xaxis.tick_top()
-        ax.set_xlim(-0.5, len(STATES) - 0.5)
-        ax.set_ylim(len(TIERS) - 0.5, -0.5)
-        ax.spines[:].set_visible(False)
 
     top = shown.sort_values(["value", "tier", "state"], ascending=[False, True, True], kind="stable").iloc[0]
     return Chart(
@@ -309,10 +268,3 @@ def matrix_chart(study: Study) -> Chart | Absent:
         shown.reset_index(drop=True),
         (8, 2.9),
     )
-
-
-def _cell(ax: Any, x: int, y: int, row: dict[str, Any], most: float, form: Format) -> None:
-    ax.barh(y + 0.34, row["value"] / most * 0.86, 0.13, left=x - 0.43, color=color("accent"))
-    ax.annotate(form.money(row["value"]), (x - 0.43, y - 0.08), va="center", color=color("ink"), fontsize=11, weight="bold")
-    ax.annotate(form.count(row["customers"]), (x - 0.43, y + 0.15), va="center", color=color("muted"), fontsize=9)
-    ax.plot([x - 0.43, x + 0.43], [y - 0.42] * 2, color=color("rule"), linewidth=0.8)

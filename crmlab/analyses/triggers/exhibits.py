@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.triggers.rules import TRIGGERS
+from crmlab.page import marks
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
@@ -54,26 +55,13 @@ def today_chart(study: Study) -> Chart:
     frame = frame.sort_values("customers", ascending=False, na_position="last", kind="stable", ignore_index=True)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
         top = max(float(frame["customers"].max()), 1.0) if frame["customers"].notna().any() else 1.0
-        for i, row in enumerate(frame.to_dict("records")):
-            place = len(frame) - 1 - i
-            known = row["customers"] == row["customers"]
-            ax.barh(place, row["customers"] if known else 0, 0.62, color=color("accent"))
-            words = f"{form.count(row['customers'])}: {row['advice']}" if known else f"under {min_group}"
-            ax.annotate(
-                words,
-                (row["customers"] if known else 0, place),
-                (6, 0),
-                textcoords="offset points",
-                va="center",
-                color=color("muted"),
-                fontsize=9,
-            )
-        ax.set_yticks(range(len(frame)), list(frame["label"])[::-1], color=color("ink"))
-        ax.set_xlim(0, 1.9 * top)
-        ax.set_xticks([])
-        ax.spines[["left", "bottom"]].set_visible(False)
+        ax = marks.axes(figure.add_subplot(), form, x="none", lines="none", xlim=(0, 1.9 * top))
+        notes = [
+            f"{form.count(count)}: {advice}" if count == count else f"under {min_group}"
+            for count, advice in zip(frame["customers"], frame["advice"], strict=True)
+        ]
+        marks.bars(ax, frame["label"], frame["customers"].fillna(0), notes)
 
     first = frame.iloc[0]
     return Chart(
@@ -92,27 +80,11 @@ def precision_chart(study: Study) -> Chart:
     frame = study.table.loc[study.table["tested"] > 0, columns].reset_index(drop=True)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        for i, row in enumerate(frame.to_dict("records")):
-            place = len(frame) - 1 - i
-            ax.plot([row["true_low"], row["true_high"]], [place, place], color=color("accent"), linewidth=5, alpha=0.35)
-            ax.plot(row["true"], place, "o", color=color("accent"), markersize=7)
-            words = f"{form.share(row['true'])}: {row['predicts']}"
-            ax.annotate(
-                words,
-                (row["true_high"], place),
-                (9, 0),
-                textcoords="offset points",
-                va="center",
-                color=color("muted"),
-                fontsize=9,
-            )
-        ax.set_yticks(range(len(frame)), list(frame["label"])[::-1], color=color("ink"))
-        ax.set_xlim(0, 1.45)
-        ax.set_ylim(-0.6, max(len(frame), 1) - 0.4)
+        ax = marks.axes(figure.add_subplot(), form, lines="x", xlim=(0, 1.45), ylim=(-0.6, max(len(frame), 1) - 0.4))
+        for place, row in zip(marks.rows(ax, frame["label"]), frame.to_dict("records"), strict=True):
+            marks.ranges(ax, place, (row["true"], row["true_low"], row["true_high"]))
+            marks.label(ax, f"{form.share(row['true'])}: {row['predicts']}", row["true_high"], place, gap=(9, 0))
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0], [form.share(tick, 0) for tick in (0, 0.25, 0.5, 0.75, 1)])
-        ax.xaxis.grid(visible=True)
-        ax.spines[["left", "bottom"]].set_visible(False)
 
     return Chart(
         f"How often what a trigger predicts came true within {study.params.window} days of past moments "
@@ -136,20 +108,16 @@ def weeks_chart(study: Study) -> Chart:
     frame["moments"] = frame["moments"].astype(float).mask(frame["moments"].between(1, min_group - 1))
 
     def draw(figure: Figure) -> None:
-        from matplotlib.dates import AutoDateLocator, date2num, num2date
+        from matplotlib.dates import date2num
 
         axes = figure.subplots(2, 4, sharex=True)
         for ax, (name, label) in zip(axes.flat, _LABELS.items(), strict=False):
             some = frame[frame["trigger"] == name]
+            marks.axes(ax, form, y="count")
             ax.bar(date2num(some["from"]), some["moments"].fillna(0), width=6, color=color("accent"))
             ax.set_title(label, fontsize=9)
-            ax.yaxis.get_major_locator().set_params(nbins=3, integer=True)
-            ax.yaxis.set_major_formatter(lambda value, _: form.count(value))
-            ax.yaxis.grid(visible=True)
-            ax.spines["left"].set_visible(False)
-            ax.xaxis.set_major_locator(AutoDateLocator(minticks=1, maxticks=3))
-            ax.xaxis.set_major_formatter(lambda value, _: form.month(num2date(value)))
-            ax.tick_params(axis="x", labelsize=9)
+            ax.locator_params(axis="y", nbins=3, integer=True)
+            marks.dates(ax, form, 1, 3, size=9)
         for ax in np.ravel(axes)[len(_LABELS) :]:
             ax.set_visible(False)
 

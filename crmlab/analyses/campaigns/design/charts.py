@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.campaigns.design.tables import names_of, points, points_between, steps
+from crmlab.page import marks
 from crmlab.page.format import shortened
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -32,23 +33,20 @@ def ledger_chart(study: Study) -> Chart:
     frame = pd.concat([frame, end], ignore_index=True)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        for i, row in enumerate(frame.to_dict("records")):
-            place = len(frame) - 1 - i
-            whole = row["stage"] in ("start", "list")
-            left, width = (0, row["left"]) if whole else (row["left"], row["removed"])
-            ax.barh(place, width, 0.62, left=left, color=color("accent" if row["stage"] == "list" else "fill"))
-            words = form.count(row["left"]) if whole else f"−{form.count(row['removed'])}"
-            ax.annotate(
-                words, (left + width, place), (6, 0), textcoords="offset points", va="center", fontsize=9,
-                color=color("ink" if whole else "muted"),
-            )  # fmt: skip
-            if i:
-                ax.plot([row["left"] + row["removed"]] * 2, [place + 0.31, place + 0.69], color=color("rule"), linewidth=0.8)
-        ax.set_yticks(range(len(frame)), [shortened(step, _LONGEST) for step in frame["step"]][::-1], color=color("ink"))
-        ax.set_xlim(0, 1.12 * pulled.start)
-        ax.set_xticks([])
-        ax.spines[["left", "bottom"]].set_visible(False)
+        whole = frame["stage"].isin(("start", "list"))
+        ax = marks.axes(figure.add_subplot(), form, x="none", lines="none", xlim=(0, 1.12 * pulled.start))
+        counted = zip(whole, frame["left"], frame["removed"], strict=True)
+        places = marks.bars(
+            ax,
+            [shortened(step, _LONGEST) for step in frame["step"]],
+            frame["left"].where(whole, frame["removed"]).tolist(),
+            [form.count(left) if all_ else f"−{form.count(removed)}" for all_, left, removed in counted],
+            left=frame["left"].mask(whole, 0).tolist(),
+            tokens=["accent" if stage == "list" else "fill" for stage in frame["stage"]],
+            inks=["ink" if all_ else "muted" for all_ in whole],
+        )
+        for place, edge in list(zip(places, frame["left"] + frame["removed"], strict=True))[1:]:
+            ax.plot([edge] * 2, [place + 0.31, place + 0.69], color=color("rule"), linewidth=0.8)
 
     return Chart(
         "The way to the list: how many customers went at each step, and why. Everybody is counted once.",
@@ -69,47 +67,29 @@ def power_chart(study: Study) -> Chart:
     span = f" ({ends})" if ends else ""
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        counts = sorted(frame["cells"].unique())
-        for count in counts:
+        right = 100 * float(frame["effect"].max())
+        name = "true rise of the share who buy, in percentage points"
+        ax = marks.axes(figure.add_subplot(), form, lines="base", xlim=(0, right), ylim=(0, 1.18), xlabel=name)
+        for count in sorted(frame["cells"].unique()):
             some = frame[frame["cells"] == count]
             planned = count == study.several
-            ax.plot(
-                100 * some["effect"],
-                some["power"],
-                color=color("accent" if planned else "muted"),
-                linewidth=2.4 if planned else 1.2,
+            token, width, side, gap, ha = (
+                ("accent", 2.4, 1, (8, -4), "left") if planned else ("muted", 1.2, -1, (-8, 2), "right")
             )
-            label = f"{count} cell{'s' if count > 1 else ''}{', planned' if planned else ''}"
-            at = _free(some, (pays, expected), 1 if planned else -1)
-            ax.annotate(
-                label, (100 * some["effect"].iloc[at], some["power"].iloc[at]), (8, -4) if planned else (-8, 2),
-                textcoords="offset points", color=color("accent" if planned else "muted"), fontsize=9,
-                ha="left" if planned else "right",
-            )  # fmt: skip
-        right = 100 * float(frame["effect"].max())
+            ax.plot(100 * some["effect"], some["power"], color=color(token), linewidth=width)
+            x, y = some[["effect", "power"]].iloc[_free(some, (pays, expected), side)]
+            text = f"{count} cell{'s' if count > 1 else ''}{', planned' if planned else ''}"
+            marks.label(ax, text, 100 * x, y, gap=gap, token=token, ha=ha, va="baseline")
         ax.axhline(params.power, color=color("rule"), linewidth=0.8)
         # The mark to the left is written higher, so that its text runs above the other's line.
-        marks = sorted([(pays, "pays from here"), (expected, "expected")])
-        for (value, words), height in zip(marks, (1.13, 1.05), strict=True):
+        lines = sorted([(pays, "pays from here"), (expected, "expected")])
+        for (value, words), height in zip(lines, (1.13, 1.05), strict=True):
             if 0 < 100 * value <= right:
                 top = 1.0 if height > 1.1 else 0.91
                 ax.axvline(100 * value, ymax=top, color=color("second"), linewidth=1.2, linestyle=(0, (3, 2)))
                 text = f"{words}: {points(value, form)}{span if words == 'expected' else ''}"
-                ax.annotate(
-                    text,
-                    (100 * value, height),
-                    (4, 0),
-                    textcoords="offset points",
-                    va="center",
-                    color=color("second"),
-                    fontsize=9,
-                )
-        ax.set_xlim(0, right)
-        ax.set_ylim(0, 1.18)
+                marks.label(ax, text, 100 * value, height, gap=(4, 0), token="second")
         ax.set_yticks([0, 0.5, params.power, 1.0], [form.share(tick, 0) for tick in (0, 0.5, params.power, 1)])
-        ax.set_xlabel("true rise of the share who buy, in percentage points")
-        ax.spines["left"].set_visible(False)
 
     return Chart(
         f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(study.people))} customers, at "
@@ -146,32 +126,27 @@ def balance_chart(study: Study) -> Chart:
     labels = [label for label in study.balance["label"].unique() if label in set(kept)]
     frame = study.balance[study.balance["label"].isin(labels)].reset_index(drop=True)
     cells = list(dict.fromkeys(frame["cell_id"]))
-    marks = ("o", "s", "^", "D", "v", "P", "X", "<")
+    shapes = ("o", "s", "^", "D", "v", "P", "X", "<")
 
     def draw(figure: Figure) -> None:
-        from matplotlib.ticker import MaxNLocator
-
-        ax = figure.add_subplot()
         chance = float(frame["chance"].max()) if len(frame) else 0.1
+        most = max(1.5 * chance, 1.1 * float(frame["difference"].abs().max()) if len(frame) else 0.1)
+        ax = marks.axes(figure.add_subplot(), form, x=lambda value: form.number(value, 2), lines="base")
+        ax.set(xlim=(-most, most), ylim=(-0.6, max(len(labels), 1) - 0.4))
+        ax.set_xlabel("difference from the control, in standard deviations")
+        marks.ticks(ax.xaxis, 5, whole=False)
         ax.axvspan(-chance, chance, color=color("fill"), alpha=0.6, linewidth=0)
         ax.axvline(0, color=color("muted"), linewidth=0.8)
+        places = dict(zip(labels, marks.rows(ax, [shortened(label, _LONGEST) for label in labels]), strict=True))
         for k, cell in enumerate(cells):
             some = frame[frame["cell_id"] == cell]
-            place = [len(labels) - 1 - labels.index(label) + (0.12 * (k - (len(cells) - 1) / 2)) for label in some["label"]]
+            place = [places[label] + (0.12 * (k - (len(cells) - 1) / 2)) for label in some["label"]]
             outside = some["difference"].abs() > some["chance"]
             shades = [color("second" if out else "accent") for out in outside]
-            ax.scatter(some["difference"], place, marker=marks[k % len(marks)], c=shades, s=30, zorder=3)
-        ax.set_yticks(range(len(labels)), [shortened(label, _LONGEST) for label in labels[::-1]], color=color("ink"))
-        ax.set_ylim(-0.6, max(len(labels), 1) - 0.4)
-        most = max(1.5 * chance, 1.1 * float(frame["difference"].abs().max()) if len(frame) else 0.1)
-        ax.set_xlim(-most, most)
-        ax.xaxis.set_major_formatter(lambda value, _: form.number(value, 2))
-        ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.set_xlabel("difference from the control, in standard deviations")
-        ax.spines[["left"]].set_visible(False)
+            ax.scatter(some["difference"], place, marker=shapes[k % len(shapes)], c=shades, s=30, zorder=3)
         if len(cells) > 1:
             for k, cell in enumerate(cells):
-                ax.scatter([], [], marker=marks[k % len(marks)], c=[color("muted")], s=30, label=names[str(cell)])
+                ax.scatter([], [], marker=shapes[k % len(shapes)], c=[color("muted")], s=30, label=names[str(cell)])
             ax.legend(
                 loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(len(cells), 3), frameon=False, fontsize=9,
                 handletextpad=0.2, borderaxespad=0.1,

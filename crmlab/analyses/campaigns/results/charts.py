@@ -11,16 +11,17 @@ from crmlab.analyses.campaigns.results.tables import BLOCKED, NO_MONEY, NO_PAST
 from crmlab.analyses.campaigns.results.words import at_level
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
+from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import shortened
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from crmlab.analyses.campaigns.results.study import Study
+    from crmlab.page.format import Format
 
 __all__ = ["components_chart", "days_chart", "depth_chart", "forest_chart", "history_chart"]
 
@@ -28,18 +29,12 @@ __all__ = ["components_chart", "days_chart", "depth_chart", "forest_chart", "his
 _LONGEST = 34  # letters of a label
 
 
-def _rows(ax: Axes, labels: list[str], notes: list[str], low: float, high: float) -> np.ndarray:
-    """Rows of a forest plot: a name on the left over each interval, its numbers on the right. Returns their heights."""
-    places = np.arange(len(labels))[::-1].astype(float)
-    span = (high - low) or 1.0
-    for y, label, note in zip(places, labels, notes, strict=True):
-        ax.text(low - 0.02 * span, y, label, va="center", ha="right", fontsize=10, color=color("ink"))
-        ax.text(high + 0.02 * span, y, note, va="center", fontsize=9, color=color("muted"))
-    ax.set_xlim(low - 0.02 * span, high + 0.02 * span)
-    ax.set_ylim(-0.6, len(labels) - 0.2)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
-    return places
+def _notes(frame: pd.DataFrame, value: str, form: Format) -> list[str]:
+    """The estimate and interval of each row of a forest plot, in points or money without a sign."""
+    return [
+        f"{form.number(row[value], 1)}  ({form.number(row['low'], 1)} to {form.number(row['high'], 1)})"
+        for row in frame.to_dict("records")
+    ]
 
 
 def forest_chart(study: Study) -> Chart | Absent:
@@ -56,29 +51,18 @@ def forest_chart(study: Study) -> Chart | Absent:
     high = float(max(frame["per_1000_high"].max(), 0))
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        name = "incremental profit per 1,000 contacts"
+        ax = marks.axes(figure.add_subplot(), form, x="money", lines="base", xlabel=name)
         notes = [
             f"{form.money(row['per_1000'])}  ({form.interval(row['per_1000_low'], row['per_1000_high'], 'money')})"
             for row in frame.to_dict("records")
         ]
-        y = _rows(ax, [shortened(name, _LONGEST) for name in frame["name"]], notes, low, high)
-        ax.axvline(0, color=color("ink"), linewidth=1)
-        ax.hlines(y, frame["per_1000_low"], frame["per_1000_high"], color=color("ink"), linewidth=1.6)
-        ax.plot(frame["per_1000"], y, "o", color=color("accent"), markersize=8)
+        y = marks.forest(ax, [shortened(name, _LONGEST) for name in frame["name"]], notes, low, high)
+        marks.intervals(ax, y, (frame["per_1000"], frame["per_1000_low"], frame["per_1000_high"]))
         ax.vlines(frame["nothing"], y - 0.32, y + 0.32, color=color("second"), linewidth=1.6, linestyle=(0, (2, 1.2)))
-        ax.text(0, len(frame) - 0.3, " breaks even", fontsize=9, color=color("ink"), va="center")
+        marks.label(ax, " breaks even", 0, len(frame) - 0.3, token="ink")
         if (frame["nothing"] < 0).any():
-            ax.text(
-                float(frame["nothing"].iloc[0]),
-                len(frame) - 0.3,
-                "caused nothing ",
-                fontsize=9,
-                color=color("second"),
-                va="center",
-                ha="right",
-            )
-        ax.xaxis.set_major_formatter(lambda value, _: form.tick(value))
-        ax.set_xlabel("incremental profit per 1,000 contacts")
+            marks.label(ax, "caused nothing ", float(frame["nothing"].iloc[0]), len(frame) - 0.3, token="second", ha="right")
 
     best = frame.loc[frame["per_1000"].idxmax()]
     return Chart(
@@ -112,18 +96,12 @@ def components_chart(study: Study) -> Chart | Absent:
     axis = "points more who bought" if metric == "response" else "incremental profit per 1,000 contacts"
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        notes = [
-            f"{form.number(row['value'], 1)}  ({form.number(row['low'], 1)} to {form.number(row['high'], 1)})"
-            for row in shown.to_dict("records")
-        ]
+        ax = marks.axes(figure.add_subplot(), form, lines="base", xlabel=axis)
+        notes = _notes(shown, "value", form)
         # A row of what two components do together has a long name: theirs is enough.
         labels = [a.capitalize() if "×" in a else b for a, b in zip(shown["component"], shown["levels"], strict=True)]
-        y = _rows(ax, [shortened(name, _LONGEST) for name in labels], notes, low, high)
-        ax.axvline(0, color=color("ink"), linewidth=1)
-        ax.hlines(y, shown["low"], shown["high"], color=color("ink"), linewidth=1.6)
-        ax.plot(shown["value"], y, "o", color=color("accent"), markersize=8)
-        ax.set_xlabel(axis)
+        y = marks.forest(ax, [shortened(name, _LONGEST) for name in labels], notes, low, high)
+        marks.intervals(ax, y, (shown["value"], shown["low"], shown["high"]))
 
     first = shown.iloc[0]
     return Chart(
@@ -146,26 +124,14 @@ def days_chart(study: Study) -> Chart | Absent:
     level = at_level(study)
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        for name, shade in (("control", "muted"), ("contacted", "accent")):
-            ax.fill_between(
-                frame["day"],
-                frame[f"{name}_low"],
-                frame[f"{name}_high"],
-                color=color(shade),
-                alpha=0.15,
-                linewidth=0,
-                step="post",
-            )
-            ax.step(frame["day"], frame[name], where="post", color=color(shade), linewidth=2 if name == "contacted" else 1.5)
-            ax.text(frame["day"].iloc[-1] + 0.4, frame[name].iloc[-1], name, color=color(shade), fontsize=10, va="center")
-        ax.set_xlim(1, float(frame["day"].iloc[-1]) * 1.14 + 1)
-        ax.set_ylim(0, float(frame[["contacted_high", "control_high"]].max().max()) * 1.05 or 1.0)
-        ax.set_xlabel("day since the window opened")
-        ax.set_ylabel("have bought")
-        ax.yaxis.set_major_formatter(lambda value, _: form.share(value))
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
+        last = float(frame["day"].iloc[-1])
+        top = float(frame[["contacted_high", "control_high"]].max().max()) * 1.05 or 1.0
+        ax = marks.axes(figure.add_subplot(), form, y=form.share, xlim=(1, last * 1.14 + 1), ylim=(0, top))
+        ax.set(xlabel="day since the window opened", ylabel="have bought")
+        for name, shade, width in (("control", "muted", 1.5), ("contacted", "accent", 2)):
+            estimate = (frame[name], frame[f"{name}_low"], frame[f"{name}_high"])
+            marks.band(ax, frame["day"], estimate, token=shade, step=True, width=width)
+            marks.label(ax, name, last + 0.4, frame[name].iloc[-1], token=shade, size=10)
 
     last = frame.iloc[-1]
     return Chart(
@@ -225,29 +191,15 @@ def depth_chart(study: Study) -> Chart | Absent:
     end = float(frame["profit"].iloc[-1])
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
-        x = np.concatenate([[0.0], frame["share"]])
+        ax = marks.axes(figure.add_subplot(), form, x="share", y="money", xlim=(0, 1.08))
+        ax.set(xlabel="share of the list contacted, highest expected gain first", ylabel="profit per 1,000 on the list")
+        x, *estimate = (np.concatenate([[0.0], frame[name]]) for name in ("share", "profit", "low", "high"))
         ax.axhline(0, color=color("muted"), linewidth=1)
-        ax.fill_between(
-            x,
-            np.concatenate([[0.0], frame["low"]]),
-            np.concatenate([[0.0], frame["high"]]),
-            color=color("accent"),
-            alpha=0.15,
-            linewidth=0,
-        )
         ax.plot([0, 1], [0, end], color=color("muted"), linewidth=1.2, linestyle=(0, (4, 2)))
-        ax.plot(x, np.concatenate([[0.0], frame["profit"]]), color=color("accent"), linewidth=2.2)
-        ax.text(1.01, end, "all", fontsize=9, color=color("muted"), va="center")
-        ax.text(0.5, end / 2, " random order", fontsize=9, color=color("muted"), va="top")
-        ax.set_xlim(0, 1.08)
+        marks.band(ax, x, estimate, width=2.2)
+        marks.label(ax, "all", 1.01, end)
+        marks.label(ax, " random order", 0.5, end / 2, va="top")
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        ax.xaxis.set_major_formatter(lambda value, _: form.share(value, 0))
-        ax.yaxis.set_major_formatter(lambda value, _: form.tick(value))
-        ax.set_xlabel("share of the list contacted, highest expected gain first")
-        ax.set_ylabel("profit per 1,000 on the list")
-        ax.yaxis.grid(visible=True)
-        ax.spines["left"].set_visible(False)
 
     said = "is shown to add" if depth.qini_low > 0 else "is shown to cost" if depth.qini_high < 0 else "is not shown to add"
     qini = f"{form.money(1000 * depth.qini)} per 1,000, {form.interval(1000 * depth.qini_low, 1000 * depth.qini_high, 'money')}"
@@ -278,19 +230,12 @@ def history_chart(study: Study) -> Chart | Absent:
     low, high = float(min(shown["raw_low"].min(), 0)), float(max(shown["raw_high"].max(), 0))
 
     def draw(figure: Figure) -> None:
-        ax = figure.add_subplot()
+        ax = marks.axes(figure.add_subplot(), form, lines="base", xlabel="points more who bought than in control")
         labels = [shortened(f"{row['what']}: {row['campaign']}", 40) for row in shown.to_dict("records")]
-        notes = [
-            f"{form.number(row['shrunk'], 1)}  ({form.number(row['low'], 1)} to {form.number(row['high'], 1)})"
-            for row in shown.to_dict("records")
-        ]
-        y = _rows(ax, labels, notes, low, high)
-        ax.axvline(0, color=color("ink"), linewidth=1)
+        y = marks.forest(ax, labels, _notes(shown, "shrunk", form), low, high)
         ax.hlines(y + 0.14, shown["raw_low"], shown["raw_high"], color=color("muted"), linewidth=1)
         ax.plot(shown["raw"], y + 0.14, "o", color=color("muted"), markerfacecolor="none", markersize=6)
-        ax.hlines(y - 0.12, shown["low"], shown["high"], color=color("ink"), linewidth=1.6)
-        ax.plot(shown["shrunk"], y - 0.12, "o", color=color("accent"), markersize=7)
-        ax.set_xlabel("points more who bought than in control")
+        marks.intervals(ax, y - 0.12, (shown["shrunk"], shown["low"], shown["high"]), size=7)
 
     first = shown.iloc[0]
     return Chart(
