@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from crmlab.page.format import plain
+from crmlab.page.html import markup
 from crmlab.page.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def settings() -> Iterator[None]:
         yield
 
 
-def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, prefix: str) -> str:
+def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, prefix: str) -> Markup:
     """Draw a chart and return it as an SVG element for a page.
 
     Parameters
@@ -82,11 +85,10 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, p
 
     Returns
     -------
-    str
+    Markup
         One ``<svg role="img">`` element: text stays text, ids are fixed, colours are CSS variables.
     """
     import io
-    from html import escape
 
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -106,14 +108,14 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, p
     text = re.sub(r"<defs>\s*</defs>", "", text)
     parts = re.split(r"(<[^>]*>)", text)
     text = "".join(_tidy(part, prefix) if part.startswith("<") else plain(part) if part.strip() else "\n" for part in parts)
-    head = f'<svg role="img" aria-label="{escape(plain(label), quote=True)}" style="stroke-linejoin:round;stroke-linecap:butt" '
+    head = markup('<svg role="img" aria-label="{}" style="stroke-linejoin:round;stroke-linecap:butt" ', label)
     text = re.sub(
         r'<svg [^>]*?(viewBox="[^"]*")[^>]*>',
         lambda m: f'{head}{m[1]} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">',
         text,
         count=1,
     )
-    return re.sub(r"\n\s*", "\n", text).strip()
+    return Markup(re.sub(r"\n\s*", "\n", text).strip())  # matplotlib escaped what is written in the chart
 
 
 _COLORS = re.compile("|".join(light for light, _ in TOKENS.values()))

@@ -1,21 +1,23 @@
 """What an analysis returns: findings, estimates, tables, charts, warnings, method, and lists for files.
 
-Analyses make these objects and no HTML. Each shows itself well in JupyterLab and on a page; every text is escaped here,
-in one place.
+Analyses make these objects and no HTML. Each shows itself well in JupyterLab and on a page; :mod:`crmlab.page.html`
+escapes every text.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup
+
 from crmlab.page.drawing import svg
 from crmlab.page.format import DASH, MINUS, Format, plain, shortened
+from crmlab.page.html import markup, safe
 from crmlab.page.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def _tokens(place: str, shade: int) -> str:
 
 
 # Enough style for JupyterLab, light and dark; a page has its own and drops this.
-_LAB_STYLE = (
+_LAB_STYLE = Markup(
     f"<style data-crmlab>{_tokens('.crmlab', 0)}{_tokens('body[data-jp-theme-light=false] .crmlab', 1)}"
     ".crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
     ".crmlab .findings li{max-width:15rem}.crmlab .findings strong{display:block;font-size:1.8rem;line-height:1.2}"
@@ -61,27 +63,29 @@ _LAB_STYLE = (
 )
 
 
-def _box(content: str) -> str:
-    return f'{_LAB_STYLE}<div class="crmlab">{content}</div>' if content else ""
+_NOTHING = Markup("")
 
 
-def _text(value: str) -> str:
-    """A text for HTML, in an element or an attribute: what cannot be shown is taken out, the rest escaped."""
-    return escape(plain(value), quote=True)
+def _box(content: Markup) -> str:
+    return str(markup('{}<div class="crmlab">{}</div>', _LAB_STYLE, content)) if content else ""
 
 
-def _unbroken(text: str) -> str:
+def _unbroken(text: str) -> Markup:
     """Keep each range of numbers on one line: a browser would break it after its dash, or between minus and currency."""
-    marks = (DASH, MINUS)
-    return " ".join(
-        f'<span class="nb">{word}</span>' if any(mark in word for mark in marks) and len(word) < 40 else word
+    return Markup(" ").join(
+        markup('<span class="nb">{}</span>', word) if len(word) < 40 and (DASH in word or MINUS in word) else safe(word)
         for word in text.split(" ")
     )
 
 
+def _each(template: str, values: Iterable[object]) -> Markup:
+    """A template filled with each of the values."""
+    return _NOTHING.join(markup(template, value) for value in values)
+
+
 def _label(caption: str) -> str:
     """The first sentence of a caption."""
-    return _text(caption.split(". ")[0].rstrip("."))
+    return caption.split(". ")[0].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,10 @@ class Finding:
         ends = f" ({self.interval})" if self.interval else ""
         return f"{self.value} {self.text}{ends}"
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """The finding as a list item."""
-        ends = f' <span class="ci">({_unbroken(_text(self.interval))})</span>' if self.interval else ""
-        return f"<li><strong>{_text(self.value)}</strong><span>{_text(self.text)}{ends}</span></li>"
+        ends = markup(' <span class="ci">({})</span>', _unbroken(self.interval)) if self.interval else ""
+        return markup("<li><strong>{}</strong><span>{}{}</span></li>", self.value, self.text, ends)
 
 
 class Findings(tuple[Finding, ...]):
@@ -161,9 +165,10 @@ class Findings(tuple[Finding, ...]):
     def _repr_html_(self) -> str:
         return _box(self.html())
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """The findings as a list."""
-        return f'<ul class="findings">{"".join(finding.html() for finding in self)}</ul>' if self else ""
+        items = _NOTHING.join(finding.html() for finding in self)
+        return markup('<ul class="findings">{}</ul>', items) if self else _NOTHING
 
 
 @dataclass(frozen=True)
@@ -222,51 +227,56 @@ class Table:
         kinds = {"i": "count", "u": "count", "f": "number", "M": "date"}
         return {name: Column(str(name), kinds.get(self.frame[name].dtype.kind, "text")) for name in self.frame.columns}
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """The table as accessible HTML: caption, scoped headers, numbers aligned, intervals small."""
         shown = self._shown()
-        head = "".join(
-            f'<th scope="col"{_align(column, i)}>{_text(column.label)}</th>' for i, column in enumerate(shown.values())
+        head = _NOTHING.join(
+            markup('<th scope="col"{}>{}</th>', _align(column, i), column.label) for i, column in enumerate(shown.values())
         )
-        rows = []
-        for record in self.frame.head(self.top).to_dict("records"):
-            cells = "".join(self._cell(record, name, column, i) for i, (name, column) in enumerate(shown.items()))
-            rows.append(f"<tr>{cells}</tr>")
-        if not rows:
-            rows = [f'<tr><th scope="row" colspan="{len(shown)}">None</th></tr>']
-        more = ""
+        rows = _each(
+            "<tr>{}</tr>",
+            (
+                _NOTHING.join(self._cell(record, name, column, i) for i, (name, column) in enumerate(shown.items()))
+                for record in self.frame.head(self.top).to_dict("records")
+            ),
+        )
+        more = _NOTHING
         if len(self.frame) > self.top:
             size = self.form.count(len(self.frame))
-            more = f'<p class="files">The first {self.top} of {size} rows. All: {self._whole()}</p>'
-        return (
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{_label(self.caption)}">'
-            f"<table><caption>{_text(self.caption)}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"
+            more = markup('<p class="files">The first {} of {} rows. All: {}</p>', self.top, size, self._whole())
+        return markup(
+            '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
+            "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+            _label(self.caption),
+            self.caption,
+            head,
+            rows or markup('<tr><th scope="row" colspan="{}">None</th></tr>', len(shown)),
+            more,
         )
 
-    def _whole(self) -> str:
+    def _whole(self) -> Markup:
         """Where all rows of a longer table are."""
         if self.linked:
-            return f'<a href="tables/{_text(self.key)}.csv">{_text(self.key)}.csv</a>'
-        return f"<code>result.tables[&quot;{_text(self.key)}&quot;].frame</code>" if self.key else "its frame"
+            return markup('<a href="tables/{0}.csv">{0}.csv</a>', self.key)
+        return markup("<code>result.tables[&quot;{}&quot;].frame</code>", self.key) if self.key else Markup("its frame")
 
-    def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> str:
+    def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> Markup:
         kind = str(record[column.kind[4:]]) if column.kind.startswith("row:") else column.kind
         written = self.form.write(record[name], kind)
         parts = written.split("\n") if kind == "lines" else [written]
-        text = "<br>".join(_text(_clip(part)) for part in parts)
+        text = Markup("<br>").join(safe(_clip(part)) for part in parts)
         if column.low is not None and column.high is not None:
             ends = self.form.interval(record[column.low], record[column.high], kind)
-            text += f' <span class="ci">{_text(ends)}</span>' if ends else ""
+            text += markup(' <span class="ci">{}</span>', ends) if ends else ""
         if place == 0:
-            return f'<th scope="row">{text}</th>'
-        return f"<td{_align(column, place)}>{text}</td>"
+            return markup('<th scope="row">{}</th>', text)
+        return markup("<td{}>{}</td>", _align(column, place), text)
 
 
-def _align(column: Column, place: int) -> str:
+def _align(column: Column, place: int) -> Markup:
     if column.kind == "lines":
-        return ' class="text wide"'
-    return ' class="text"' if column.kind == "text" or place == 0 else ""
+        return Markup(' class="text wide"')
+    return Markup(' class="text"') if column.kind == "text" or place == 0 else _NOTHING
 
 
 def _clip(text: str, limit: int = 120) -> str:
@@ -315,15 +325,18 @@ class Chart:
     def _repr_html_(self) -> str:
         return _box(self.html())
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """The chart as a figure with inline SVG, its caption, and a link to its data once they were saved."""
         prefix = "c" + hashlib.sha256(f"{self.key}|{self.caption}|{self.alt}".encode()).hexdigest()[:8]
         picture = svg(self.draw, self.size, self.alt, prefix)
-        narrow = ' class="narrow"' if self.size[0] < 6 else ""
-        data = f' <a href="tables/{_text(self.key)}.csv">Data</a>' if self.linked else ""
-        return (
-            f'<figure{narrow}><div class="plot" tabindex="0" role="region" aria-label="Chart: {_label(self.caption)}">{picture}</div>'
-            f"<figcaption>{_text(self.caption)}{data}</figcaption></figure>"
+        return markup(
+            '<figure{}><div class="plot" tabindex="0" role="region" aria-label="Chart: {}">{}</div>'
+            "<figcaption>{}{}</figcaption></figure>",
+            Markup(' class="narrow"') if self.size[0] < 6 else "",
+            _label(self.caption),
+            picture,
+            self.caption,
+            markup(' <a href="tables/{}.csv">Data</a>', self.key) if self.linked else "",
         )
 
 
@@ -340,14 +353,14 @@ class Note:
     def _repr_html_(self) -> str:
         return _box(self.html())
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """The note, or nothing where it is empty."""
         if not self.sentences:
-            return ""
+            return _NOTHING
         if len(self.sentences) > 2:
-            points = "".join(f"<li>{_text(sentence)}</li>" for sentence in self.sentences)
-            return f'<div class="note"><p><strong>{_text(self.title)}</strong></p><ul>{points}</ul></div>'
-        return f'<div class="note"><p><strong>{_text(self.title)}</strong> {_text(" ".join(self.sentences))}</p></div>'
+            points = _each("<li>{}</li>", self.sentences)
+            return markup('<div class="note"><p><strong>{}</strong></p><ul>{}</ul></div>', self.title, points)
+        return markup('<div class="note"><p><strong>{}</strong> {}</p></div>', self.title, " ".join(self.sentences))
 
 
 @dataclass(frozen=True)
@@ -364,13 +377,15 @@ class Method:
     def _repr_html_(self) -> str:
         return _box(self.html())
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """The method, folded."""
-        points = "".join(f"<li>{_text(text)}</li>" for text in self.assumptions)
-        terms = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in self.definitions.items())
-        return (
-            f"<details><summary>Method and definitions</summary><p>{_text(self.source)}</p>"
-            f"{f'<ul>{points}</ul>' if points else ''}{f'<dl>{terms}</dl>' if terms else ''}</details>"
+        points = _each("<li>{}</li>", self.assumptions)
+        terms = _NOTHING.join(markup("<dt>{}</dt><dd>{}</dd>", *item) for item in self.definitions.items())
+        return markup(
+            "<details><summary>Method and definitions</summary><p>{}</p>{}{}</details>",
+            self.source,
+            markup("<ul>{}</ul>", points) if points else "",
+            markup("<dl>{}</dl>", terms) if terms else "",
         )
 
 
@@ -396,15 +411,14 @@ class Files:
     def _repr_html_(self) -> str:
         return _box(self.html())
 
-    def html(self) -> str:
+    def html(self) -> Markup:
         """One line per list."""
         lines = []
         for name, output in self.outputs.items():
-            safe = _text(name)
-            links = " · ".join(f'<a href="outputs/{safe}.{end}">{safe}.{end}</a>' for end in self.saved)
-            where = links if self.saved else f"<code>result.outputs[&quot;{safe}&quot;].frame</code>"
-            lines.append(f'<p class="files">{_text(output.caption)}: {where}</p>')
-        return "".join(lines)
+            links = Markup(" · ").join(markup('<a href="outputs/{0}.{1}">{0}.{1}</a>', name, end) for end in self.saved)
+            where = links if self.saved else markup("<code>result.outputs[&quot;{}&quot;].frame</code>", name)
+            lines.append(markup('<p class="files">{}: {}</p>', output.caption, where))
+        return _NOTHING.join(lines)
 
 
 @dataclass(frozen=True)
@@ -485,7 +499,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         first = next(iter(self.charts.values()), None)
-        heading = f"<h2>{_text(self.title)}</h2><p>{_text(self.context.line())}</p>"
+        heading = markup("<h2>{}</h2><p>{}</p>", self.title, self.context.line())
         return _box(heading + self.findings.html() + (first.html() if first else ""))
 
     def chart(self, name: str) -> Chart | Note:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from html import escape
+
+from markupsafe import Markup
+
+from crmlab.page.html import markup, safe
 
 __all__ = ["GLOSSARY", "explain"]
 
@@ -100,7 +103,7 @@ def explain(html: str) -> str:
                 depth += -1 if part.startswith("</") else 1
         elif depth == 0 and part.strip():
             parts[i] = _mark(part, used)
-    return "".join(parts) + _terms(used)
+    return "".join([*parts, _terms(used)])
 
 
 def _mark(text: str, used: dict[str, str]) -> str:
@@ -113,13 +116,13 @@ def _mark(text: str, used: dict[str, str]) -> str:
             marked.append((found.start(), found.end(), term, meaning))
             used[term] = meaning
     for start, end, _, meaning in sorted(marked, reverse=True):
-        text = f'{text[:start]}<abbr title="{escape(meaning, quote=True)}">{text[start:end]}</abbr>{text[end:]}'
+        text = f'{text[:start]}<abbr title="{safe(meaning)}">{text[start:end]}</abbr>{text[end:]}'
     return text
 
 
-def _terms(used: dict[str, str]) -> str:
+def _terms(used: dict[str, str]) -> Markup:
     """The terms as a folded list: a title is not shown on a phone or on paper."""
     if not used:
-        return ""
-    items = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in sorted(used.items()))
-    return f'\n<details class="terms"><summary>Words used here</summary><dl>{items}</dl></details>\n'
+        return Markup("")
+    items = Markup("").join(markup("<dt>{}</dt><dd>{}</dd>", *item) for item in sorted(used.items()))
+    return markup('\n<details class="terms"><summary>Words used here</summary><dl>{}</dl></details>\n', items)

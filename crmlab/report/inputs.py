@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from html import escape
 from urllib.parse import unquote, urlsplit
+
+import markupsafe
 
 from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
@@ -93,7 +95,12 @@ def secrets_of(descriptor: Descriptor) -> tuple[str, ...]:
         found |= {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
     if not found:
         return ()
-    # As tracebacks, pages and notebooks write them, too.
-    for written in (lambda text: repr(text)[1:-1], escape, lambda text: json.dumps(text, ensure_ascii=False)[1:-1]):
+    # As tracebacks, pages (ours and those of libraries) and notebooks write them, too.
+    for written in (
+        lambda text: repr(text)[1:-1],
+        html.escape,
+        lambda text: str(markupsafe.escape(text)),
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    ):
         found |= {written(text) for text in found}
     return tuple(sorted((item for item in found if len(item) > 3), key=len, reverse=True))

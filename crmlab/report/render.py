@@ -6,14 +6,16 @@ import base64
 import json
 import re
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from crmlab import __version__
 from crmlab.data.cache import write_aside
 from crmlab.data.descriptor import Descriptor
 from crmlab.errors import ReportError
+from crmlab.page.html import markup
 from crmlab.page.tokens import TOKENS
 from crmlab.report.glossary import explain
 from crmlab.report.registry import label
@@ -44,50 +46,50 @@ _LOGO_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg
 
 
 @cache
-def stylesheet() -> str:
+def stylesheet() -> Markup:
     """Return the style of every page: the tokens as variables, light and dark, then the rules."""
     light = ";".join(f"--{name}:{colors[0]}" for name, colors in TOKENS.items())
     dark = ";".join(f"--{name}:{colors[1]}" for name, colors in TOKENS.items())
     rules = (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    return f":root{{{light};color-scheme:light dark}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{rules}"
+    tokens = f":root{{{light};color-scheme:light dark}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+    return Markup(f"{tokens}\n{rules}")
 
 
-def head(title: str, descriptor: Descriptor) -> str:
+def head(title: str, descriptor: Descriptor) -> Markup:
     """The head of every page: language, width, a policy that forbids scripts and outside requests, title, style."""
-    return (
+    return markup(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{escape(title)} · {escape(descriptor.report.title or descriptor.title)}</title>\n"
-        f"<style>{stylesheet()}</style>\n</head>\n"
+        '<meta http-equiv="Content-Security-Policy" content="{}">\n<title>{} · {}</title>\n<style>{}</style>\n</head>\n',
+        _POLICY,
+        title,
+        descriptor.report.title or descriptor.title,
+        stylesheet(),
     )
 
 
-def masthead(descriptor: Descriptor, here: str, context: str) -> str:
+def masthead(descriptor: Descriptor, here: str, context: str) -> Markup:
     """The top of every page: logo, where one is, what the page is about. ``here`` is empty on the index."""
-    logo = _logo(descriptor)
-    way = (
-        f'<a href="../index.html">All reports</a><span aria-hidden="true">/</span><b aria-current="page">{escape(here)}</b>'
-        if here
-        else '<b aria-current="page">All reports</b>'
-    )
-    return f'<header>\n{logo}<nav aria-label="Reports">{way}</nav>\n<p class="meta">{escape(context)}</p>\n</header>'
+    way = Markup('<a href="../index.html">All reports</a><span aria-hidden="true">/</span>' if here else "")
+    way += markup('<b aria-current="page">{}</b>', here or "All reports")
+    template = '<header>\n{}<nav aria-label="Reports">{}</nav>\n<p class="meta">{}</p>\n</header>'
+    return markup(template, _logo(descriptor), way, context)
 
 
-def foot(descriptor: Descriptor) -> str:
+def foot(descriptor: Descriptor) -> Markup:
     """The foot of every page: what the data are, under which licence, whom to ask."""
-    contact = f"<p>Questions: {escape(descriptor.report.contact)}</p>" if descriptor.report.contact else ""
-    licence = f"<p>{escape(descriptor.licence)}</p>" if descriptor.licence else ""
-    return f"<footer>{contact}{licence}<p>Made with crmlab {__version__}.</p></footer>\n"
+    contact = markup("<p>Questions: {}</p>", descriptor.report.contact) if descriptor.report.contact else ""
+    licence = markup("<p>{}</p>", descriptor.licence) if descriptor.licence else ""
+    return markup("<footer>{}{}<p>Made with crmlab {}.</p></footer>\n", contact, licence, __version__)
 
 
-def _logo(descriptor: Descriptor) -> str:
+def _logo(descriptor: Descriptor) -> Markup:
     if not descriptor.report.logo:
-        return ""
+        return Markup("")
     path = descriptor.folder / descriptor.report.logo
     content = base64.b64encode(path.read_bytes()).decode()
-    words = escape(f"The logo of {descriptor.report.title or descriptor.title}.", quote=True)
-    return f'<img class="logo" alt="{words}" src="data:{_LOGO_TYPES[path.suffix.lower()]};base64,{content}">'
+    title, kind = descriptor.report.title or descriptor.title, _LOGO_TYPES[path.suffix.lower()]
+    return markup('<img class="logo" alt="The logo of {}." src="data:{};base64,{}">', title, kind, content)
 
 
 def page(name: str, notebook: NotebookNode, summary: dict[str, Any], descriptor: Descriptor) -> str:

@@ -6,15 +6,17 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from crmlab.data.cache import write_aside
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.errors import ReportError
 from crmlab.page.format import Format
+from crmlab.page.html import markup
 from crmlab.report.changes import compare
 from crmlab.report.jobs import runs_unasked
 from crmlab.report.records import RunRecord, history
@@ -72,7 +74,7 @@ def entries(folder: Path) -> list[Entry]:
     return found
 
 
-def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[str] | None = None) -> str:
+def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[str] | None = None) -> Markup:
     """Return the index as HTML."""
     form = Format(descriptor.currency, descriptor.report.language)
     made = [entry for entry in found if entry.summary]
@@ -82,26 +84,32 @@ def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[
     items = [_item(entry, form) for entry in found]
     items += [_absent(name, tables) for name in report_names() if name not in {entry.place.split("--")[0] for entry in found}]
     title = descriptor.report.title or descriptor.title
-    return (
-        f"{head(f'{title}: reports', descriptor)}<body>\n{masthead(descriptor, '', context)}\n<main>\n"
-        f"<h1>{escape(title)}</h1>\n{_about(descriptor, freshest, form)}"
-        f'<ul class="reports">\n{chr(10).join(items)}\n</ul>\n</main>\n{foot(descriptor)}</body>\n</html>\n'
+    return markup(
+        '{}<body>\n{}\n<main>\n<h1>{}</h1>\n{}<ul class="reports">\n{}\n</ul>\n</main>\n{}</body>\n</html>\n',
+        head(f"{title}: reports", descriptor),
+        masthead(descriptor, "", context),
+        title,
+        _about(descriptor, freshest, form),
+        Markup("\n").join(items),
+        foot(descriptor),
     )
 
 
-def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> str:
+def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Markup:
     """What the data are, and how fresh."""
-    lines = [f"<p>{escape(descriptor.description)}</p>"] if descriptor.description else []
+    lines = [markup("<p>{}</p>", descriptor.description)] if descriptor.description else []
     if freshest and freshest.summary and freshest.shown:
         rows = freshest.shown.inputs.get("rows", {})
         parts = [f"{form.count(count)} {name.replace('_', ' ')}" for name, count in rows.items()]
         first, last = (dt.date.fromisoformat(freshest.summary[key]) for key in ("first_day", "as_of"))
         run = dt.datetime.fromisoformat(freshest.shown.started)
-        lines.append(
-            f'<p class="state">History from {form.day(first)} to {form.day(last)}: {escape(", ".join(parts))}. '
-            f"Last run on {form.day(run)}.</p>"
-        )
-    return "\n".join(lines) + "\n"
+        told = f"History from {form.day(first)} to {form.day(last)}: {', '.join(parts)}. Last run on {form.day(run)}."
+        lines.append(_said(told))
+    return Markup("\n").join(lines) + "\n"
+
+
+def _said(text: str, kind: str = "state") -> Markup:
+    return markup('<p class="{}">{}</p>', kind, text)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -109,24 +117,26 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _item(entry: Entry, form: Format) -> str:
+def _item(entry: Entry, form: Format) -> Markup:
     state = _state(entry)
     name, _, variant = entry.place.partition("--")
     words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
-    anchor = escape(entry.place, quote=True)
     if entry.summary is None:
-        return f'<li id="{anchor}"><h2>{escape(label(name) + words)}</h2>{state}</li>'
+        return markup('<li id="{}"><h2>{}</h2>{}</li>', entry.place, label(name) + words, state)
     changes = _changes(entry, form)
     points = []
     for finding in entry.summary["findings"]:
-        ends = f' <span class="ci">({escape(finding["interval"])})</span>' if finding["interval"] else ""
+        ends = markup(' <span class="ci">({})</span>', finding["interval"]) if finding["interval"] else ""
         moved = changes.get(finding.get("metric", ""), "")
-        since = f' <span class="change">{escape(moved)}</span>' if moved else ""
-        points.append(f"<li><b>{escape(finding['value'])}</b> {escape(finding['text'])}{ends}{since}</li>")
-    title = escape(entry.summary["title"] + words)
-    return (
-        f'<li id="{anchor}"><h2><a href="{anchor}/report.html">{title}</a></h2>'
-        f"<ul>{''.join(points)}</ul>{_beyond(entry)}{state}</li>"
+        since = markup(' <span class="change">{}</span>', moved) if moved else ""
+        points.append(markup("<li><b>{}</b> {}{}{}</li>", finding["value"], finding["text"], ends, since))
+    return markup(
+        '<li id="{0}"><h2><a href="{0}/report.html">{1}</a></h2><ul>{2}</ul>{3}{4}</li>',
+        entry.place,
+        entry.summary["title"] + words,
+        Markup("").join(points),
+        _beyond(entry),
+        state,
     )
 
 
@@ -141,35 +151,32 @@ def _compared(entry: Entry) -> list[Any]:
     return compare(entry.before.metrics, entry.shown.metrics)
 
 
-def _beyond(entry: Entry) -> str:
+def _beyond(entry: Entry) -> Markup:
     """How many measures moved beyond their intervals since the last run."""
     if entry.shown is None or entry.before is None:
-        return ""
+        return Markup("")
     changes = _compared(entry)
     moved = [change for change in changes if change.verdict == "beyond"]
     if not moved:
-        return '<p class="state">Since the last run, no measure moved beyond its interval.</p>'
+        return _said("Since the last run, no measure moved beyond its interval.")
     names = ", ".join(change.name.replace("_", " ") for change in moved[:4]) + (", …" if len(moved) > 4 else "")
-    return (
-        f'<p class="state">Since the last run, {len(moved)} of {len(changes)} measures moved beyond their intervals: '
-        f"{escape(names)}.</p>"
-    )
+    return _said(f"Since the last run, {len(moved)} of {len(changes)} measures moved beyond their intervals: {names}.")
 
 
-def _state(entry: Entry) -> str:
+def _state(entry: Entry) -> Markup:
     record = entry.last
     if record is None or record.ok:
-        return ""
+        return Markup("")
     if record.status == "skipped" and not entry.summary:
-        return f'<p class="state">Not made. {escape(record.reason)}</p>'
+        return _said(f"Not made. {record.reason}")
     if record.status == "running":
-        return '<p class="state">A run is at work.</p>'
+        return _said("A run is at work.")
     if entry.summary:
-        return f'<p class="state bad">Stale: the last run did not succeed, so this is from an earlier one. {escape(record.reason)}</p>'
-    return f'<p class="state bad">Not made: the run did not succeed. {escape(record.reason)}</p>'
+        return _said(f"Stale: the last run did not succeed, so this is from an earlier one. {record.reason}", "state bad")
+    return _said(f"Not made: the run did not succeed. {record.reason}", "state bad")
 
 
-def _absent(name: str, tables: Sequence[str] | None) -> str:
+def _absent(name: str, tables: Sequence[str] | None) -> Markup:
     missing = [table for table in analysis(name).NEEDS if tables is not None and table not in tables]
     if missing:
         reason = f"It needs {' and '.join(missing)}, which this data set does not have."
@@ -177,7 +184,7 @@ def _absent(name: str, tables: Sequence[str] | None) -> str:
         reason = f"It is made on request: crmlab run {name}, with its parameters."
     else:
         reason = f"Make it with: crmlab run {name}"
-    return f'<li id="{name}"><h2>{escape(question(name))}</h2><p class="state">Not made. {escape(reason)}</p></li>'
+    return markup('<li id="{}"><h2>{}</h2>{}</li>', name, question(name), _said(f"Not made. {reason}"))
 
 
 def render_again(out: Path, names: Sequence[str] = ()) -> list[Path]:

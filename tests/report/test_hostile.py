@@ -331,8 +331,18 @@ def betrayals(password: str, said: str, *folders: Path) -> list[str]:
     from html import escape
     from urllib.parse import unquote
 
+    import markupsafe
+
     plain = unquote(password)
-    forms = {password, plain, escape(plain), escape(password), json.dumps(plain)[1:-1], repr(plain)[1:-1]}
+    forms = {
+        password,
+        plain,
+        escape(plain),
+        escape(password),
+        str(markupsafe.escape(plain)),
+        json.dumps(plain)[1:-1],
+        repr(plain)[1:-1],
+    }
     forms |= {json.dumps(form, ensure_ascii=False)[1:-1] for form in list(forms)}
     found = [f"said: {said}"] if any(form in said for form in forms) else []
     for folder in folders:
