@@ -111,6 +111,33 @@ class Estimate:
         if (self.low is None) != (self.high is None) or (self.low is not None and self.level is None):
             raise ValueError("An interval needs low, high and level together.")
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any] | pd.Series, level: float, unit: str = "", name: str = "value") -> Estimate:
+        """Take an estimate out of a row of a table.
+
+        Parameters
+        ----------
+        row : mapping or Series
+            Its ends are in ``<name>_low`` and ``<name>_high``, or where the row has none of these in ``low`` and ``high``.
+        level : float
+            Of the interval.
+        unit : str
+        name : str
+            Column of the value.
+
+        Raises
+        ------
+        KeyError
+            The row has no such value, or no ends of it.
+
+        Examples
+        --------
+        >>> Estimate.of({"share": 0.66, "share_low": 0.61, "share_high": 0.71}, 0.95, "share", "share")
+        Estimate(0.66 [0.61, 0.71] at 95 %, share)
+        """
+        before = f"{name}_" if f"{name}_low" in row else ""
+        return cls(float(row[name]), float(row[f"{before}low"]), float(row[f"{before}high"]), level, unit)
+
     def __repr__(self) -> str:
         ends = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}] at {100 * (self.level or 0):g} %"
         return f"Estimate({self.value:.4g}{ends}{', ' + self.unit if self.unit else ''})"

@@ -59,8 +59,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     tested = study.tested
 
     def of(measure: str, unit: str) -> Estimate:
-        row = tested.scores.loc[(tested.used, measure)]
-        return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), study.params.level, unit)
+        return Estimate.of(tested.scores.loc[(tested.used, measure)], study.params.level, unit)
 
     return {
         "eligible": Estimate(float(len(study.listed)), unit="customers"),

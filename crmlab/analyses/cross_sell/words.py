@@ -65,7 +65,7 @@ def findings(study: Study) -> Findings:
 def _score(test: Backtest, method: str, measure: str) -> Estimate:
     scores = test.scores
     row = scores[(scores["method"] == method) & (scores["measure"] == measure) & (scores["history"] == "all")].iloc[0]
-    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), test.level, "share")
+    return Estimate.of(row, test.level, "share")
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
@@ -81,10 +81,9 @@ def metrics(study: Study) -> dict[str, Estimate]:
             out[measure] = _score(test, SENT, measure)
         gaps = test.differences
         for row in gaps[(gaps["method"] == SENT) & (gaps["measure"] == "hit_rate")].to_dict("records"):
-            out["hit_rate_gain"] = Estimate(row["value"], row["low"], row["high"], test.level, "share")
+            out["hit_rate_gain"] = Estimate.of(row, test.level, "share")
     if len(best):
-        row, unit = best.iloc[0], study.context.form.currency
-        out["extra_margin"] = Estimate(row["extra"], row["extra_low"], row["extra_high"], study.params.level, unit)
+        out["extra_margin"] = Estimate.of(best.iloc[0], study.params.level, study.context.form.currency, "extra")
     return out
 
 

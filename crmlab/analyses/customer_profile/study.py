@@ -234,16 +234,12 @@ def _worth(history: History, params: Params) -> Worth:
     ahead = YEAR if weeks else 1.0
     bought = purchases.expected_purchases(mine, ahead, level=level, interval="outcome").iloc[0]
     found = {
-        "value": Estimate(
-            float(value["residual_value"]), float(value["low"]), float(value["high"]), level, history.data.currency
-        ),
-        "purchases": Estimate(
-            float(bought["expected_purchases"]), float(bought["low"]), float(bought["high"]), level, "purchases"
-        ),
+        "value": Estimate.of(value, level, history.data.currency, "residual_value"),
+        "purchases": Estimate.of(bought, level, "purchases", "expected_purchases"),
     }
     if math.isinf(horizon):
         alive = purchases.probability_alive(mine, level=level).iloc[0]
-        found["alive"] = Estimate(float(alive["probability_alive"]), float(alive["low"]), float(alive["high"]), level, "share")
+        found["alive"] = Estimate.of(alive, level, "share", "probability_alive")
     soon = purchases.next_purchase(mine, level=level, interval="outcome").iloc[0]
     soonest, latest = (
         end + dt.timedelta(days=math.ceil(7 * float(soon[name]))) if weeks and float(soon[name]) <= 5 * YEAR else None

@@ -92,8 +92,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     found, tested, level, currency = study.found, study.fit.tested, study.params.level, study.context.form.currency
 
     def estimate(name: str, unit: str) -> Estimate:
-        row = found.sums.loc[name]
-        return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), level, unit)
+        return Estimate.of(found.sums.loc[name], level, unit)
 
     out = {
         "customers": Estimate(float(len(found.customers)), unit="customers"),
@@ -112,9 +111,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     if tested is not None:
         row = tested.of(tested.best)
         for name in ("bias", "gini", "covered"):
-            out[f"holdout_{name}"] = Estimate(
-                float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]), level, "share"
-            )
+            out[f"holdout_{name}"] = Estimate.of(row, level, "share", name)
     return out
 
 

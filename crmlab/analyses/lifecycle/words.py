@@ -101,8 +101,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         row = study.value.set_index("state").loc["all"]
         for name, column in (("value_within_horizon", "near"), ("value_without_end", "whole")):
             if column in row:
-                value, low, high = (float(row[f"{column}{end}"]) for end in ("", "_low", "_high"))
-                found[name] = Estimate(value, low, high, level, study.context.form.currency)
+                found[name] = Estimate.of(row, level, study.context.form.currency, column)
     return found
 
 

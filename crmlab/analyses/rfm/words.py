@@ -123,9 +123,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     out = {"customers": Estimate(float(len(scored)), unit="customers")}
     for row in segments.to_dict("records"):
         for measure in ("share", "revenue_share"):
-            out[_key(measure, str(row["segment"]))] = Estimate(
-                float(row[measure]), float(row[f"{measure}_low"]), float(row[f"{measure}_high"]), LEVEL, "share"
-            )
+            out[_key(measure, str(row["segment"]))] = Estimate.of(row, LEVEL, "share", measure)
     names = _quiet(segments, scored)
     if names:
         count = int(scored["segment"].isin(names).sum())

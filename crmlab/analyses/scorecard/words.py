@@ -149,7 +149,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         out["goals_on_track"] = Estimate(float(good.sum()), unit="goals")
         for row in study.goals[study.goals["low"].notna()].to_dict("records"):
             unit = _UNITS.get(str(row["kind"]), currency)
-            out[f"goal_{row['measure']}_{row['by'].date()}"] = Estimate(row["expected"], row["low"], row["high"], level, unit)
+            out[f"goal_{row['measure']}_{row['by'].date()}"] = Estimate.of(row, level, unit, "expected")
     if study.value is not None:
         out["value_total"] = Estimate(*study.value.total, level, currency)
         if study.value.relative is not None:
@@ -157,8 +157,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     if study.ahead is not None:
         rows = study.ahead.quarters.set_index(["measure", "quarter"])
         for measure, unit in (("spend", currency), ("occasions", "occasions")):
-            row = rows.loc[(measure, 0)]
-            out[f"forecast_{measure}"] = Estimate(float(row["expected"]), float(row["low"]), float(row["high"]), level, unit)
+            out[f"forecast_{measure}"] = Estimate.of(rows.loc[(measure, 0)], level, unit, "expected")
     return out
 
 

@@ -54,8 +54,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     for row in study.table.to_dict("records"):
         out[f"customers_{row['name']}"] = Estimate(float(row["customers"]), unit="customers")
         if row["tested"]:
-            ends = row["true_low"], row["true_high"]
-            out[f"came_true_{row['name']}"] = Estimate(row["true"], *ends, study.params.level, "share")
+            out[f"came_true_{row['name']}"] = Estimate.of(row, study.params.level, "share", "true")
     out["customers_share"] = _share(study)
     return out
 
