@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import crmlab
+from crmlab.analyses.scorecard import parse_goals
 from crmlab.cli import main
 
 KEPT = Path(__file__).parent / "kept"
@@ -48,7 +49,7 @@ def test_data_set_opens(project: Path) -> None:
         "de",
         ("xlsx",),
     )
-    assert [goal.measure for goal in descriptor.goals] == ["revenue"]
+    assert [goal.measure for goal in parse_goals(descriptor.sections["goals"], descriptor.where)] == ["revenue"]
     assert "No problems." in command("check", "kept")
 
 

@@ -154,7 +154,7 @@ def test_help_imports_nothing_heavy():
     code = (
         "import sys; from click.testing import CliRunner; from crmlab.cli.commands import main; "
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0; "
-        "print([m for m in ('pandas', 'ibis', 'numpy', 'papermill', 'nbconvert', 'matplotlib', 'rich') if m in sys.modules])"
+        "print([m for m in ('pandas', 'pydantic', 'ibis', 'numpy', 'papermill', 'nbconvert', 'matplotlib', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -114,8 +114,9 @@ def check(data: str) -> None:
     """Read a data set and say what was read, what was dropped, and what is wrong."""
     from crmlab.data.catalog import load
     from crmlab.data.dataset import check_source, open_dataset
+    from crmlab.report.registry import readers
 
-    descriptor = load(data)
+    descriptor = load(data, readers())
     problems: list[CrmlabError] = []
     if descriptor.kind in ("postgres", "spark"):
         rows = list(open_dataset(data, "spark" if descriptor.kind == "spark" else None).ledger)

@@ -61,7 +61,7 @@ def write_aside(path: Path, content: bytes) -> None:
 
 
 # What a data set says of itself that changes pages, not tables.
-LOOKS = ("title", "description", "licence", "customer", "currency", "report", "goals")
+LOOKS = ("title", "description", "licence", "customer", "currency", "report")
 
 
 @cache
@@ -69,16 +69,19 @@ def code_digest() -> str:
     """Return the sha256 of the code that makes canonical tables: a change of it makes the cache anew."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted({*root.rglob("*.py")} - {root / "sections.py"}):  # names what subjects read: no table depends on it
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 def key_of(descriptor: Descriptor, files: Iterable[tuple[str, str]]) -> str:
-    """Return the key of a data set: its rules, its files' digests and the code. The place of the files plays no part."""
+    """Return the key of a data set: its rules, its files' digests and the code.
+
+    The place of the files plays no part, nor do the sections that subjects read.
+    """
     rules = asdict(descriptor)
-    for place in ("folder", "where", *LOOKS):
+    for place in ("folder", "where", "sections", *LOOKS):
         rules.pop(place)
     content = {"rules": rules, "files": sorted(files), "code": code_digest()}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor, TableSection, parse
 from crmlab.data.project import home, private_data
+from crmlab.data.sections import SECTIONS, Section, header_lines
 from crmlab.errors import DescriptorError
 
 __all__ = ["dataset_names", "find", "load", "locate", "matches"]
@@ -52,13 +54,17 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     raise DescriptorError.no_file(text)
 
 
-def load(name_or_path: str | os.PathLike[str]) -> Descriptor:
+def load(
+    name_or_path: str | os.PathLike[str], readers: Mapping[str, Callable[[Section, str], object]] | None = None
+) -> Descriptor:
     """Read and check the descriptor of a data set.
 
     Parameters
     ----------
     name_or_path : str or path
         A name in ``data/``, or the path of a TOML file.
+    readers : mapping, optional
+        What checks the sections of subjects, by name: ``crmlab.report.registry.readers()``. Default: they are kept unchecked.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def load(name_or_path: str | os.PathLike[str]) -> Descriptor:
     Raises
     ------
     DescriptorError
-        No such file, not TOML, an unknown key, a value out of range.
+        No such file, not TOML, or everything that is wrong in it: unknown keys, values out of range.
 
     Examples
     --------
@@ -77,7 +83,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Descriptor:
     path = find(name_or_path)
     where = _shown_path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = tomllib.loads(text)
     except OSError as error:
         raise DescriptorError.cannot_read(where, error.strerror) from error
     except UnicodeDecodeError as error:
@@ -86,7 +93,8 @@ def load(name_or_path: str | os.PathLike[str]) -> Descriptor:
         raise DescriptorError.not_toml(where, "It is nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise DescriptorError.not_toml(where, error) from error
-    return parse(content, name=path.stem, where=where, folder=path.parent)
+    lines = {key: header_lines(text, key, content[key]) for key in SECTIONS if key in content}
+    return parse(content, name=path.stem, where=where, folder=path.parent, lines=lines, readers=readers)
 
 
 def locate(section: TableSection, folder: Path) -> tuple[Path | None, list[Path]]:

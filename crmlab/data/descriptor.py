@@ -7,18 +7,25 @@ which column is which. An unknown key is an error, and so is one that could not 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from crmlab.data.goals import Goal, parse_goals
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
+
+from crmlab.data.sections import SECTIONS, Section
 from crmlab.data.tables import TABLES
+from crmlab.data.toml import STRICT, checked, holds, must, names
 from crmlab.errors import DescriptorError
+from crmlab.errors.validation import Faults
 
 __all__ = ["LEAST_CUSTOMERS", "SIMULATED", "SOURCE_KINDS", "Descriptor", "ReportSection", "TableSection", "parse"]
 
-SOURCE_KINDS = ("files", "duckdb", "postgres", "spark", "shop", "donors")
 # Simulated data sets, and the tables that each gives itself.
 SIMULATED = {
     "shop": ("order_lines", "products", "customers", "cells", "contacts", "responses"),
@@ -27,7 +34,60 @@ SIMULATED = {
 LEAST_CUSTOMERS = 100  # a smaller simulated shop sends no campaigns: its lists would be too short
 
 
-@dataclass(frozen=True)
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except Exception:
+        return False
+    return name != "localtime"  # another zone on every machine
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        return False
+
+
+def _variable(name: Any) -> str:
+    if isinstance(name, str) and name.isidentifier():
+        return name
+    # What was found there may be an address with a password.
+    said = (
+        "[source] url_env must be the name of an environment variable. Got something else, which is not shown. "
+        "Addresses and passwords are never written into the TOML file."
+    )
+    raise PydanticCustomError("said", "{said}", {"said": said})
+
+
+_Name = Annotated[str, Field(min_length=1)]
+_Column = Annotated[_Name, must("a column name in quotes")]
+_Texts = Annotated[tuple[_Name, ...], Field(strict=False), must('a list of texts, such as ["a", "b"]')]
+_Zone = Annotated[str, must("a text in quotes"), holds(_is_zone), must('a name such as "Europe/London"')]
+_File = Annotated[str, holds(lambda name: bool(name.strip()) and "\0" not in name)]
+_Files = Annotated[
+    tuple[_File, ...],
+    Field(strict=False, min_length=1),
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    must("the name of a file, or a list of such names"),
+]
+_Package = Annotated[str, holds(str.isidentifier), must("the name of an installed package")]
+_Encoding = Annotated[str, holds(_is_encoding), must('an encoding such as "cp1252"')]
+_Delimiter = Annotated[
+    str,
+    holds(lambda sign: sign in ("whitespace", "tab", "\\t") or (len(sign) == 1 and sign not in '"\r\n\0')),
+    must('one character, "tab" or "whitespace"'),
+]
+# A form without a year would put every order into 1900.
+_DateFormat = Annotated[
+    str,
+    holds(lambda form: any(part in form for part in ("%Y", "%y", "%c", "%x"))),
+    must('a form with a year, such as "%d/%m/%Y"'),
+]
+_Lists = Annotated[tuple[Literal["xlsx"], ...], Field(strict=False, max_length=1), must('["xlsx"] or left out')]
+
+
+@dataclass(frozen=True, config=STRICT)
 class TableSection:
     """One section of a descriptor: where a table is, and which column is which.
 
@@ -35,22 +95,22 @@ class TableSection:
     """
 
     table: str
-    columns: Mapping[str, str] = field(default_factory=dict)
-    file: tuple[str, ...] = ()  # alternatives: the first that exists is read
-    package: str | None = None  # an installed Python package that the file belongs to
-    from_table: str | None = None  # table of a database, or schema.table
-    sheet: str | None = None  # sheet of a workbook; default: the first
-    delimiter: str | None = None  # "whitespace" for runs of blanks
-    encoding: str | None = None
+    columns: Mapping[str, _Column] = field(default_factory=dict)
+    file: _Files = ()  # alternatives: the first that exists is read
+    package: _Package | None = None  # an installed Python package that the file belongs to
+    from_table: _Name | None = None  # table of a database, or schema.table
+    sheet: _Name | None = None  # sheet of a workbook; default: the first
+    delimiter: _Delimiter | None = None  # "whitespace" for runs of blanks
+    encoding: _Encoding | None = None
     header: bool = True
-    names: tuple[str, ...] = ()  # the file's column names where it has no header
-    decimal: str = "."
-    date_format: str | None = None  # strptime form, such as %d/%m/%Y
-    attributes: tuple[str, ...] | None = None  # customers only: columns kept; default: all
-    personal: tuple[str, ...] = ()  # customers only: columns that must never be shown
+    names: _Texts = ()  # the file's column names where it has no header
+    decimal: Literal[".", ","] = "."
+    date_format: _DateFormat | None = None  # strptime form, such as %d/%m/%Y
+    attributes: _Texts | None = None  # customers only: columns kept; default: all
+    personal: _Texts = ()  # customers only: columns that must never be shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ReportSection:
     """The section ``[report]``: how pages of the data set look. ``logo`` is a file beside the TOML file."""
 
@@ -58,10 +118,10 @@ class ReportSection:
     logo: str = ""
     contact: str = ""
     language: Literal["en", "de", "es", "fr"] = "en"  # form of numbers and dates
-    lists: tuple[str, ...] = ()  # further forms of customer lists: "xlsx"
+    lists: _Lists = ()  # further forms of customer lists: "xlsx"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Descriptor:
     """A data set as its TOML file describes it. ``where`` is the file's name as messages show it."""
 
@@ -70,7 +130,7 @@ class Descriptor:
     folder: Path
     title: str
     currency: str = ""
-    timezone: str = "UTC"
+    timezone: _Zone = "UTC"
     description: str = ""
     licence: str = ""
     customer: str = "one customer is one customer_id"
@@ -80,11 +140,11 @@ class Descriptor:
     bad_rows: Literal["error", "drop"] = "error"
     duplicates: Literal["keep", "drop"] = "keep"
     rounds: Literal["none", "year"] = "none"  # whether people may buy (give) at any time, or once in each year
-    not_products: tuple[str, ...] = ()
+    not_products: _Texts = ()
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
     report: ReportSection = field(default_factory=ReportSection)
-    goals: tuple[Goal, ...] = ()
+    sections: Mapping[str, Section] = field(default_factory=dict)  # those that a subject checks and reads
 
     @property
     def kind(self) -> str:
@@ -92,28 +152,50 @@ class Descriptor:
         return str(self.source["kind"])
 
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "returns": ("net", "drop"),
-    "free_orders": ("count", "ignore"),
-    "missing_customer": ("drop", "error"),
-    "bad_rows": ("error", "drop"),
-    "duplicates": ("keep", "drop"),
-    "rounds": ("none", "year"),
+_Size = Annotated[int, Field(ge=1), must("a positive whole number")]
+_Seed = Annotated[int, Field(ge=0), must("a positive whole number")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Nothing:
+    """The rest of ``[source]`` where its kind says all."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class _DuckDB:
+    file: _Name
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Postgres:
+    url_env: Annotated[str, BeforeValidator(_variable)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Donors:
+    customers: _Size | None = None
+    seed: _Seed | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Shop(_Donors):
+    dirty: bool | None = None
+    campaigns: bool | None = None
+
+
+_SOURCES: dict[str, type[Any]] = {
+    "files": _Nothing,
+    "duckdb": _DuckDB,
+    "postgres": _Postgres,
+    "spark": _Nothing,
+    "shop": _Shop,
+    "donors": _Donors,
 }
-_TEXTS = ("title", "currency", "timezone", "description", "licence", "customer")
-_SOURCE_KEYS = {
-    "files": ("kind",),
-    "duckdb": ("kind", "file"),
-    "postgres": ("kind", "url_env"),
-    "spark": ("kind",),
-    "shop": ("kind", "customers", "seed", "dirty", "campaigns"),
-    "donors": ("kind", "customers", "seed"),
-}
+SOURCE_KINDS = tuple(_SOURCES)
 _READING = ("decimal", "date_format")
-_FILE_KEYS = ("file", "package", "sheet", "delimiter", "encoding", "header", "names", *_READING)
 # Options that take effect, by kind of source. Values of a database have types already; a DuckDB file is often a pile of text.
-_SECTION_KEYS = {
-    "files": _FILE_KEYS,
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "files": ("file", "package", "sheet", "delimiter", "encoding", "header", "names", *_READING),
     "duckdb": ("from_table", *_READING),
     "postgres": ("from_table",),
     "spark": ("from_table",),
@@ -121,10 +203,19 @@ _SECTION_KEYS = {
     "donors": (),
 }
 _CUSTOMER_ONLY = ("attributes", "personal")
-_DELIMITER_WORDS = ("whitespace", "tab", "\\t")
+_MADE = ("name", "where", "folder", "source", "tables", "report", "sections")
+_TOP = tuple(name for name in names(Descriptor) if name not in _MADE)  # plain keys of the file
 
 
-def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) -> Descriptor:
+def parse(
+    content: Mapping[str, Any],
+    *,
+    name: str,
+    where: str,
+    folder: Path,
+    lines: Mapping[str, tuple[int, ...]] | None = None,
+    readers: Mapping[str, Callable[[Section, str], object]] | None = None,
+) -> Descriptor:
     """Turn the content of a TOML file into a checked :class:`Descriptor`.
 
     Parameters
@@ -135,6 +226,10 @@ def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) ->
         Name of the data set, and the file's name as messages show it.
     folder : Path
         Where the file lies: relative names are looked for there.
+    lines : mapping, optional
+        Name of a subject's section → the lines of its headers.
+    readers : mapping, optional
+        Name of a subject's section → what reads it, and raises DescriptorError where it is wrong. Others are kept unchecked.
 
     Returns
     -------
@@ -143,168 +238,106 @@ def parse(content: Mapping[str, Any], *, name: str, where: str, folder: Path) ->
     Raises
     ------
     DescriptorError
-        An unknown key, or a value of the wrong type or out of range.
+        Unknown keys, and values of the wrong type or out of range: all of them, a line each, in the order of the file.
 
     Examples
     --------
     >>> parse({"orders": {"file": "o.csv"}}, name="mine", where="mine.toml", folder=Path()).tables["orders"].file
     ('o.csv',)
     """
-    known = (*_TEXTS, *_CHOICES, "not_products", "source", "report", "goals", *TABLES)
-    for key in content:
-        if key not in known:
-            raise DescriptorError.unknown_key(where, "", key, known)
-    for key in _TEXTS:
-        _check(where, "", key, content.get(key, ""), isinstance(content.get(key, ""), str), "a text in quotes")
-    for key, options in _CHOICES.items():
-        value = content.get(key, options[0])
-        _check(where, "", key, value, value in options, f'"{options[0]}" or "{options[1]}"')
-    _check_timezone(where, content.get("timezone", "UTC"))
-    values = {key: content[key] for key in (*_TEXTS, *_CHOICES) if key in content}
-    if not values.get("title", "").strip():
-        values["title"] = name.replace("_", " ").capitalize()
-    source = _parse_source(content.get("source", {}), where)
-    kind = source["kind"]
-    tables = {table: _parse_section(table, content[table], where, kind) for table in TABLES if table in content}
-    if not tables and kind not in SIMULATED:
-        raise DescriptorError.no_tables(where, TABLES)
-    return Descriptor(
+    faults = Faults(DescriptorError, where, content)
+    faults.unknown((), "", content, (*_TOP, "source", "report", *SECTIONS, *TABLES))
+    kind = None if faults.mistyped("source") else _parse_source(content.get("source", {}), faults)
+    tables = {table: _parse_table(table, content[table], faults, kind) for table in TABLES if table in content}
+    sections = {key: Section(key, content[key], (lines or {}).get(key, ())) for key in SECTIONS if key in content}
+    for key, read in (readers or {}).items():
+        try:
+            if key in sections:
+                read(sections[key], where)
+        except DescriptorError as error:
+            faults.add((key,), error)
+    if not tables and kind is not None and kind not in SIMULATED and not any(faults.mistyped(table) for table in TABLES):
+        faults.add((next(iter(TABLES)),), DescriptorError.no_tables(where, TABLES))
+    top = {key: content[key] for key in _TOP if key in content}
+    if isinstance(title := top.get("title", ""), str) and not title.strip():
+        top["title"] = name.replace("_", " ").capitalize()
+    made = checked(
+        Descriptor,
+        top,
+        faults,
+        (),
+        "",
+        _TOP,
         name=name,
         where=where,
         folder=folder,
-        not_products=_texts(where, "", "not_products", content.get("not_products", [])),
-        source=source,
-        tables=tables,
-        report=_parse_report(content.get("report", {}), where, folder),
-        goals=parse_goals(content.get("goals", []), where),
-        **values,
+        source={"kind": kind, **content["source"]} if isinstance(content.get("source"), dict) else {"kind": kind},
+        tables={table: section for table, section in tables.items() if section is not None},
+        report=_parse_report(content.get("report", {}), faults, folder) or ReportSection(),
+        sections=sections,
     )
+    faults.tell()
+    assert made is not None
+    return made
 
 
-def _check(where: str, section: str, key: str, value: Any, ok: bool, expectation: str) -> None:
-    if not ok:
-        raise DescriptorError.expected(where, section, key, expectation, value)
+def _is_section(content: Any, key: str, faults: Faults) -> bool:
+    if not isinstance(content, dict):
+        faults.expected((key,), "", "a section", content)
+    return isinstance(content, dict)
 
 
-def _texts(where: str, section: str, key: str, value: Any) -> tuple[str, ...]:
-    ok = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-    _check(where, section, key, value, ok, 'a list of texts, such as ["a", "b"]')
-    return tuple(value)
-
-
-def _check_timezone(where: str, value: str) -> None:
-    from zoneinfo import ZoneInfo
-
-    try:
-        ZoneInfo(value)
-        good = value != "localtime"  # another zone on every machine
-    except Exception:
-        good = False
-    _check(where, "", "timezone", value, good, 'a name such as "Europe/London"')
-
-
-def _parse_source(content: Any, where: str) -> Mapping[str, Any]:
-    _check(where, "", "source", content, isinstance(content, dict), "a section")
+def _parse_source(content: Any, faults: Faults) -> str | None:
+    """Check where the records are, and return the kind; None where it is wrong."""
+    if not _is_section(content, "source", faults):
+        return None
+    if "kind" not in content and get_close_matches("kind", content, n=1):
+        faults.unknown(
+            ("source",), "[source]", content, ("kind", *(key for model in _SOURCES.values() for key in names(model)))
+        )
+        return None
     kind = content.get("kind", "files")
-    _check(where, "source", "kind", kind, kind in SOURCE_KINDS, f"one of {', '.join(SOURCE_KINDS)}")
-    for key, value in content.items():
-        if key not in _SOURCE_KEYS[kind]:
-            raise DescriptorError.unknown_key(where, "source", key, _SOURCE_KEYS[kind])
-        if key in ("customers", "seed"):
-            good = isinstance(value, int) and not isinstance(value, bool) and value >= (1 if key == "customers" else 0)
-            _check(where, "source", key, value, good, "a positive whole number")
-        elif key in ("dirty", "campaigns"):
-            _check(where, "source", key, value, isinstance(value, bool), "true or false")
-        elif key == "url_env" and (not isinstance(value, str) or not value.isidentifier()):
-            raise DescriptorError.no_variable(where)
-        else:
-            _check(where, "source", key, value, isinstance(value, str) and bool(value), "a text in quotes")
-    for key in ("file", "url_env"):
-        if key in _SOURCE_KEYS[kind]:
-            _check(where, "source", key, content.get(key, "nothing"), key in content, "given")
-    return {**content, "kind": kind}
+    if kind not in SOURCE_KINDS:
+        faults.expected(("source", "kind"), "[source]", f"one of {', '.join(SOURCE_KINDS)}", kind)
+        return None
+    rest = {key: value for key, value in content.items() if key != "kind"}
+    checked(_SOURCES[kind], rest, faults, ("source",), "[source]", ("kind", *names(_SOURCES[kind])))
+    return str(kind)
 
 
-def _parse_report(content: Any, where: str, folder: Path) -> ReportSection:
-    _check(where, "", "report", content, isinstance(content, dict), "a section")
-    known = tuple(item.name for item in fields(ReportSection))
-    for key, value in content.items():
-        if key not in known:
-            raise DescriptorError.unknown_key(where, "report", key, known)
-        if key == "lists":
-            _check(where, "report", key, value, value in ([], ["xlsx"]), '["xlsx"] or left out')
-        else:
-            _check(where, "report", key, value, isinstance(value, str), "a text in quotes")
-    language = content.get("language", "en")
-    _check(where, "report", "language", language, language in ("en", "de", "es", "fr"), "one of en, de, es, fr")
-    logo = content.get("logo", "")
-    if logo:
-        form = Path(logo).suffix.lower() in (".png", ".svg", ".jpg", ".jpeg")
-        _check(where, "report", "logo", logo, form and (folder / logo).is_file(), "a png, svg or jpg file beside it")
-    return ReportSection(**{**content, "lists": tuple(content.get("lists", ()))})
+def _parse_report(content: Any, faults: Faults, folder: Path) -> ReportSection | None:
+    if not _is_section(content, "report", faults):
+        return None
+    logo = content.get("logo")
+    if isinstance(logo, str) and logo and not _is_picture(folder / logo):
+        faults.expected(("report", "logo"), "[report]", "a png, svg or jpg file beside it", logo)
+    return checked(ReportSection, content, faults, ("report",), "[report]")
 
 
-def _parse_section(table: str, content: Any, where: str, kind: str) -> TableSection:
-    _check(where, "", table, content, isinstance(content, dict), "a section")
-    options = (*_SECTION_KEYS[kind], *(_CUSTOMER_ONLY if table == "customers" else ()))
-    columns = [column.name for column in TABLES[table].columns]
-    given: dict[str, Any] = {}
-    mapping: dict[str, str] = {}
-    for key, value in content.items():
-        if key in columns:
-            _check(where, table, key, value, isinstance(value, str) and bool(value), "a column name in quotes")
-            mapping[key] = value
-        elif key not in options:
-            raise DescriptorError.unknown_key(where, table, key, [*columns, *options])
-        else:
-            given[key] = _option(where, table, key, value)
-    if given.get("names") and given.get("header", True):
-        raise DescriptorError.expected(where, table, "names", "used together with header = false", list(given["names"]))
-    for column, mapped in mapping.items():
-        if mapped in given.get("personal", ()):
-            raise DescriptorError.personal_used(where, table, mapped, column)
-    return TableSection(table, mapping, **given)
-
-
-def _option(where: str, table: str, key: str, value: Any) -> Any:
-    """One checked option of a table's section."""
-
-    def check(ok: bool, expectation: str) -> None:
-        _check(where, table, key, value, ok, expectation)
-
-    text = isinstance(value, str) and bool(value)
-    if key == "file":
-        names = [value] if isinstance(value, str) else value
-        good = isinstance(names, list) and bool(names) and all(map(_is_file_name, names))
-        check(good, "the name of a file, or a list of such names")
-        return tuple(names)
-    if key in ("names", "attributes", "personal"):
-        return _texts(where, table, key, value)
-    if key == "header":
-        check(isinstance(value, bool), "true or false")
-    elif key == "decimal":
-        check(value in (".", ","), '"." or ","')
-    elif key == "package":
-        check(text and value.isidentifier(), "the name of an installed package")
-    elif key == "encoding":
-        check(text and _is_encoding(value), 'an encoding such as "cp1252"')
-    elif key == "delimiter":
-        good = text and (value in _DELIMITER_WORDS or (len(value) == 1 and value not in '"\r\n\0'))
-        check(good, 'one character, "tab" or "whitespace"')
-    elif key == "date_format":
-        # A form without a year would put every order into 1900.
-        check(text and any(part in value for part in ("%Y", "%y", "%c", "%x")), 'a form with a year, such as "%d/%m/%Y"')
-    else:
-        check(text, "a text in quotes")
-    return value
-
-
-def _is_file_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
-
-
-def _is_encoding(value: str) -> bool:
+def _is_picture(path: Path) -> bool:
     try:
-        return codecs.lookup(value)._is_text_encoding
-    except (LookupError, ValueError):
+        return path.suffix.lower() in (".png", ".svg", ".jpg", ".jpeg") and path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
         return False
+
+
+def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> TableSection | None:
+    """Check the section of a table. Where the kind of source is wrong, options of any kind are taken."""
+    if not _is_section(content, table, faults):
+        return None
+    section = f"[{table}]"
+    columns = [column.name for column in TABLES[table].columns]
+    options = [key for of, keys in _OPTIONS.items() for key in keys if kind in (of, None)]
+    options += _CUSTOMER_ONLY if table == "customers" else ()
+    mapping = {key: value for key, value in content.items() if key in columns}
+    given = {key: value for key, value in content.items() if key in options and key not in columns}
+    faults.unknown((table,), section, content, [*columns, *options])
+    made = checked(TableSection, given, faults, (table,), section, options, table=table, columns=mapping)
+    listed = given.get("names")
+    if isinstance(listed, list) and listed and given.get("header", True) is True:
+        faults.expected((table, "names"), section, "used together with header = false", listed)
+    personal = given.get("personal")
+    for column, mapped in mapping.items():
+        if isinstance(personal, list) and isinstance(mapped, str) and mapped in personal:
+            faults.add((table, "personal"), DescriptorError.personal_used(faults.where, table, mapped, column))
+    return made

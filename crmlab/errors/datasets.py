@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
+from crmlab.errors.validation import TomlError
 
 __all__ = ["DataError", "DescriptorError", "SourceError", "TooLittleError"]
 
 
-class DescriptorError(CrmlabError, ValueError):
+class DescriptorError(TomlError):
     """The TOML file of a data set cannot be understood."""
 
     @classmethod
@@ -25,28 +26,6 @@ class DescriptorError(CrmlabError, ValueError):
     @classmethod
     def not_toml(cls, path: Any, reason: Any) -> DescriptorError:
         return cls(f"{path} is not valid TOML. {reason}. Texts need quotes; sections look like [orders].")
-
-    @classmethod
-    def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> DescriptorError:
-        place = f"under [{section}]" if section else "at the top"
-        return cls(f"{where}: unknown key '{key}' {place}. {hint_at(key, known)}")
-
-    @classmethod
-    def expected(cls, where: str, section: str, key: str, expectation: str, got: Any) -> DescriptorError:
-        place = f"[{section}] {key}" if section else key
-        return cls(f"{where}: {place} must be {expectation}. Got {shown(got)} instead.")
-
-    @classmethod
-    def unknown_goal(cls, where: str, measure: str, known: Iterable[str]) -> DescriptorError:
-        return cls(f"{where}: a goal names the unknown measure {shown(measure)}. {hint_at(measure, known)}")
-
-    @classmethod
-    def goal_lacks(cls, where: str, measure: str, key: str, expectation: str) -> DescriptorError:
-        return cls(f"{where}: the goal for '{measure}' has no '{key}'. Expected {expectation}.")
-
-    @classmethod
-    def goal_twice(cls, where: str, measure: str, by: str) -> DescriptorError:
-        return cls(f"{where}: there are two goals for '{measure}' by {by}. Expected one. Take one out, or change its date.")
 
     @classmethod
     def no_tables(cls, where: str, tables: Iterable[str]) -> DescriptorError:
@@ -69,14 +48,6 @@ class DescriptorError(CrmlabError, ValueError):
     @classmethod
     def other_width(cls, table: str, names: int, width: int) -> DescriptorError:
         return cls(f"{table}: 'names' must name every column of the file, {width} of them. Got {names} names instead.")
-
-    @classmethod
-    def no_variable(cls, where: str) -> DescriptorError:
-        # What was found there may be an address with a password.
-        return cls(
-            f"{where}: [source] url_env must be the name of an environment variable. Got something else, which is not shown. "
-            "Addresses and passwords are never written into the TOML file."
-        )
 
     @classmethod
     def personal_used(cls, where: str, section: str, name: str, column: str) -> DescriptorError:

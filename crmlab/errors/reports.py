@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
+from crmlab.errors.validation import TomlError
 
 __all__ = ["PlanError", "PublishError", "ReportError"]
 
@@ -58,7 +59,7 @@ class ReportError(CrmlabError, RuntimeError):
         )
 
 
-class PlanError(CrmlabError, ValueError):
+class PlanError(TomlError):
     """A plan of runs cannot be understood."""
 
     @classmethod
@@ -73,15 +74,6 @@ class PlanError(CrmlabError, ValueError):
     def not_toml(cls, path: Any, reason: Any, form: str = "[[run]]") -> PlanError:
         what = "Runs look" if form == "[[run]]" else "Cells look"
         return cls(f"{path} is not valid TOML. {reason}. {what} like {form}.")
-
-    @classmethod
-    def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> PlanError:
-        place = f"under {section}" if section else "at the top"
-        return cls(f"{where}: unknown key '{key}' {place}. {hint_at(key, known)}")
-
-    @classmethod
-    def expected(cls, where: str, key: str, expectation: str, got: Any) -> PlanError:
-        return cls(f"{where}: {key} must be {expectation}. Got {shown(got)} instead.")
 
 
 class PublishError(CrmlabError, RuntimeError):

@@ -2,12 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+import re
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Protocol, Self
 
-from crmlab.errors.base import ParameterError
+from crmlab.errors.base import CrmlabError, ParameterError, hint_at, shown
 
-__all__ = ["Expectation", "parameter_error"]
+__all__ = ["Expectation", "Faults", "TomlError", "parameter_error"]
+
+
+class TomlError(CrmlabError, ValueError):
+    """A TOML file cannot be understood. Sections are named as the file writes them: ``[orders]``, ``[[goals]]``."""
+
+    @classmethod
+    def unknown_key(cls, where: str, section: str, key: str, known: Iterable[str]) -> Self:
+        """``mine.toml: unknown key 'custmer_id' under [orders]. Did you mean 'customer_id'?``"""
+        place = f"under {section}" if section else "at the top"
+        return cls(f"{where}: unknown key '{key}' {place}. {hint_at(key, known)}")
+
+    @classmethod
+    def expected(cls, what: str, expectation: str, got: Any, hint: str = "") -> Self:
+        """``mine.toml: [orders] header must be true or false. Got 'no' instead.``"""
+        return cls(f"{what} must be {expectation}. Got {shown(got)} instead.{' ' + hint if hint else ''}")
+
+
+class Faults:
+    """The faults of one TOML file: gathered, then told in one error, a line each, in the order of the file.
+
+    Parameters
+    ----------
+    error : type of TomlError
+        What is raised.
+    where : str
+        The file's name as messages show it.
+    content : mapping
+        What the file holds.
+
+    Notes
+    -----
+    A fault is *at* a path into the content, such as ``("orders", "delimiter")`` or ``("cell", 0, "name")``. ``where`` may be
+    changed on the way, to name a line say.
+
+    Examples
+    --------
+    >>> faults = Faults(TomlError, "mine.toml", {"title": 3, "orders": {"header": "no"}})
+    >>> faults.expected(("orders", "header"), "[orders]", "true or false", "no")
+    >>> faults.expected(("title",), "", "a text in quotes", 3)
+    >>> faults.tell()
+    Traceback (most recent call last):
+    crmlab.errors.validation.TomlError: mine.toml: title must be a text in quotes. Got 3 instead.
+    mine.toml: [orders] header must be true or false. Got 'no' instead.
+    """
+
+    def __init__(self, error: type[TomlError], where: str, content: Mapping[str, Any]) -> None:
+        self.error, self.where, self._content = error, where, content
+        self._found: list[tuple[tuple[float, ...], str]] = []
+        self._meant: set[tuple[str | int, ...]] = set()
+
+    def add(self, at: tuple[str | int, ...], error: CrmlabError) -> None:
+        """Add a fault that is worded already."""
+        self._found.append((_place(self._content, at), str(error)))
+
+    def expected(self, at: tuple[str | int, ...], section: str, expectation: str, got: Any) -> None:
+        """Add that a key must be something else."""
+        place = f"{section} {at[-1]}" if section else at[-1]
+        self.add(at, self.error.expected(f"{self.where}: {place}", expectation, got))
+
+    def unknown(self, at: tuple[str | int, ...], section: str, keys: Iterable[str], known: Collection[str]) -> None:
+        """Add those of the keys of a section that are not known there."""
+        for key in keys:
+            if key not in known:
+                self.add((*at, key), self.error.unknown_key(self.where, section, key, known))
+                self._meant |= {(*at, name) for name in get_close_matches(key, known, n=1, cutoff=0.6)}
+
+    def mistyped(self, *at: str | int) -> bool:
+        """Whether an unknown key probably stands for this one: that it is not there is then no fault of its own."""
+        return at in self._meant
+
+    def declared(
+        self, at: tuple[str | int, ...], section: str, faults: Iterable[Mapping[str, Any]], absent: Mapping[str, str]
+    ) -> None:
+        """Add what pydantic found in a section: faults as ``ValidationError.errors()`` gives them.
+
+        ``ctx["must"]`` of a fault is what a field says that it must be, ``ctx["said"]`` a wording of the field's own; ``absent``
+        has wordings for keys that are not there.
+        """
+        for fault in faults:
+            key, context = str(fault["loc"][-1]), fault.get("ctx", {})
+            missing = fault["type"] == "missing"
+            said = absent.get(key) if missing else context.get("said")
+            if missing and self.mistyped(*at, key):
+                continue
+            if said:
+                self.add((*at, key), self.error(f"{self.where}: {said}"))
+            elif missing:
+                self.expected((*at, key), section, "given", "nothing")
+            else:
+                self.expected((*at, key), section, context.get("must") or _must(fault), fault["input"])
+
+    def tell(self) -> None:
+        """Raise the one error that tells all faults; where there are none, do nothing."""
+        if self._found:
+            lines = [line for _, line in sorted(self._found, key=lambda fault: fault[0])]
+            raise self.error("\n".join(dict.fromkeys(lines)))
+
+
+def _place(content: Any, at: tuple[str | int, ...]) -> tuple[float, ...]:
+    """Where a path stands in the file, to sort by: what is missing comes after the plain keys of its section."""
+    place: list[float] = []
+    for step in at:
+        if isinstance(content, Mapping) and step in content:
+            place.append(list(content).index(step))
+            content = content[step]
+        elif isinstance(content, list) and isinstance(step, int):
+            place.append(step)
+            content = content[step]
+        else:
+            values = list(content.values()) if isinstance(content, Mapping) else []
+            below = [k for k, value in enumerate(values) if isinstance(value, dict | list) and _is_section(value)]
+            place.append(min(below, default=len(values)) - 0.5)
+            break
+    return tuple(place)
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, dict) or (bool(value) and all(isinstance(item, dict) for item in value))
+
+
+def _must(fault: Mapping[str, Any]) -> str:
+    """What a field of a plain type must be."""
+    if fault["type"] == "literal_error":
+        choices = re.findall("'(.*?)'", fault["ctx"]["expected"])
+        return f'"{choices[0]}" or "{choices[1]}"' if len(choices) == 2 else f"one of {', '.join(choices)}"
+    return {"bool_type": "true or false"}.get(fault["type"], "a text in quotes")
 
 
 class Expectation(Protocol):

@@ -15,8 +15,9 @@ from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading import building
+from crmlab.report.registry import readers
 
-__all__ = ["Inputs", "inspect", "secrets_of", "with_memory"]
+__all__ = ["Inputs", "inspect", "secrets_of", "with_memory", "with_sections"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def inspect(data: str) -> Inputs:
     CrmlabError
         It cannot be opened.
     """
-    descriptor = load(data)
+    descriptor = load(data, readers())
     if descriptor.kind in ("postgres", "spark"):
         opened = dataset.open_dataset(data, "spark" if descriptor.kind == "spark" else None)
         rows = {name: int(opened.table(name).count().execute()) for name in opened.tables}
@@ -65,6 +66,18 @@ def _with_looks(key: str, descriptor: Descriptor) -> str:
     logo = descriptor.folder / descriptor.report.logo
     digest = cache.file_digest(logo) if descriptor.report.logo else ""
     return hashlib.sha256(json.dumps([key, looks, digest], sort_keys=True).encode()).hexdigest()
+
+
+def with_sections(fingerprint: str | None, module: object, descriptor: Descriptor) -> str | None:
+    """Return the fingerprint of what a report reads: that of the data, and of the sections of the TOML file that it reads too.
+
+    A report says so with ``SECTIONS``, a tuple of names. Then it is made again when one of them changes, and no other report is.
+    """
+    names = getattr(module, "SECTIONS", ())
+    if fingerprint is None or not names:
+        return fingerprint
+    content = {name: descriptor.sections[name].content for name in names if name in descriptor.sections}
+    return hashlib.sha256(f"{fingerprint}\x1f{json.dumps(content, sort_keys=True, default=str)}".encode()).hexdigest()
 
 
 def with_memory(fingerprint: str | None, module: object) -> str | None:

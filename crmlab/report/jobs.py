@@ -131,7 +131,7 @@ def load_plan(name: str) -> list[Order]:
             raise PlanError.unknown_key(path.name, "", key, ("title", "run"))
     runs = content.get("run", [])
     if not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
-        raise PlanError.expected(path.name, "run", "given at least once, as [[run]]", runs or "nothing")
+        raise PlanError.expected(f"{path.name}: run", "given at least once, as [[run]]", runs or "nothing")
     return [order for run in runs for order in _orders(path.name, run)]
 
 
@@ -142,17 +142,17 @@ def _orders(where: str, run: Mapping[str, Any]) -> list[Order]:
     data = run.get("data", "shop")
     sets = data if isinstance(data, list) else [data]
     if not sets or not all(isinstance(item, str) for item in sets):
-        raise PlanError.expected(where, "data", "the name of a data set, or a list of them", data)
+        raise PlanError.expected(f"{where}: data", "the name of a data set, or a list of them", data)
     reports = run.get("reports", [])
     if not isinstance(reports, list) or not all(isinstance(item, str) for item in reports):
-        raise PlanError.expected(where, "reports", "a list of names", reports)
+        raise PlanError.expected(f"{where}: reports", "a list of names", reports)
     for key in ("params", "each"):
         if not isinstance(run.get(key, {}), dict):
-            raise PlanError.expected(where, key, f"a section [run.{key}]", run[key])
+            raise PlanError.expected(f"{where}: {key}", f"a section [run.{key}]", run[key])
     each = run.get("each", {})
     for key, values in each.items():
         if not isinstance(values, list) or not values:
-            raise PlanError.expected(where, f"each.{key}", "a list with at least one value", values)
+            raise PlanError.expected(f"{where}: each.{key}", "a list with at least one value", values)
     params = {key: _plain(value) for key, value in run.get("params", {}).items()}
     lists = {key: [_plain(value) for value in values] for key, values in each.items()}
     return [Order(item, tuple(reports), params, lists) for item in sets]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from crmlab.data.project import home
+from crmlab.data.sections import Section
 from crmlab.errors import ReportError
 from crmlab.page.result import Result
 
-__all__ = ["REPORTS", "Analysis", "analysis", "label", "notebook_path", "question", "report_names"]
+__all__ = ["REPORTS", "SECTIONS", "Analysis", "analysis", "label", "notebook_path", "question", "readers", "report_names"]
 
 # Name of a report → the subject's face, imported when it is asked for.
 REPORTS = {
@@ -27,13 +30,16 @@ REPORTS = {
     "scorecard": "crmlab.analyses.scorecard",
     "triggers": "crmlab.analyses.triggers",
 }
+# Name of a subject's section in the TOML file of a data set → the subject's face, and the function of it that checks and reads it.
+SECTIONS = {"goals": ("crmlab.analyses.scorecard", "parse_goals")}
 
 
 class Analysis(Protocol):
     """The one form of an analysis."""
 
     NEEDS: tuple[str, ...]
-    # MEMORY: bool = True where it reads the campaign memory too; most have no such name.
+    # Most have no such names: MEMORY: bool = True where it reads the campaign memory too; SECTIONS: tuple[str, ...] where it reads
+    # sections of a subject in the data set's TOML file.
     Params: type[Any]
     __doc__: str | None
 
@@ -74,6 +80,22 @@ def analysis(name: str) -> Analysis:
     if name not in REPORTS or not notebook_path(name).is_file():
         raise ReportError.unknown(name, report_names())
     return cast(Analysis, import_module(REPORTS[name]))
+
+
+def readers() -> dict[str, Callable[[Section, str], object]]:
+    """Return what checks the sections of subjects when a data set is loaded, by name; a subject is imported when it is asked.
+
+    Examples
+    --------
+    >>> sorted(readers())
+    ['goals']
+    """
+
+    def read(name: str, section: Section, where: str) -> object:
+        face, function = SECTIONS[name]
+        return getattr(import_module(face), function)(section, where)
+
+    return {name: partial(read, name) for name in SECTIONS}
 
 
 def question(name: str) -> str:

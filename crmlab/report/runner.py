@@ -21,7 +21,7 @@ from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError
 from crmlab.page import params as parameters
-from crmlab.report.inputs import Inputs, inspect, with_memory
+from crmlab.report.inputs import Inputs, inspect, with_memory, with_sections
 from crmlab.report.jobs import Job, Order, plan_jobs
 from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
@@ -231,7 +231,8 @@ def _one(job: Job, batch: Batch) -> RunRecord:
     )
     try:
         if not job.skipped:
-            read = with_memory(batch.inputs.fingerprint, analysis(job.name))
+            module = analysis(job.name)
+            read = with_memory(with_sections(batch.inputs.fingerprint, module, batch.descriptor), module)
             record.key = run_key(notebook_path(job.name), record.params, record.data, record.engine, read)
             if not batch.settings.force and _up_to_date(record, batch.folder / job.place):
                 record.status = "up_to_date"

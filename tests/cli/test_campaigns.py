@@ -74,7 +74,7 @@ def launched(project: Path, *more: str, code: int = 0) -> str:
 
 
 def test_help_loads_no_engine():
-    script = "import sys; from crmlab.cli.commands import main; main(['campaign', '--help'], standalone_mode=False); print(sorted({'pandas', 'ibis', 'duckdb', 'pyarrow', 'numpy'} & set(sys.modules)))"
+    script = "import sys; from crmlab.cli.commands import main; main(['campaign', '--help'], standalone_mode=False); print(sorted({'pandas', 'pydantic', 'ibis', 'duckdb', 'pyarrow', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "plan" in done.stdout and "launch" in done.stdout and "results" in done.stdout and "history" in done.stdout
     assert done.stdout.rstrip().endswith("[]")
@@ -196,7 +196,7 @@ def test_launch_takes_the_best_by_score(project):
         (('"spring 2026"', '"short"'), "salt must be a text of at least 8 characters. Got 'short'"),
         (("share = 0.4", "share = 1.4"), "share must be a number between 0 and 1. Got 1.4"),
         (("share = 0.4", "share = 0.3"), "planned shares of 'spring' must add up to 1. Found 0.9"),
-        (("share = 0.4", "code = 'X'"), "[[cell]] spring-0 share must be given. Got 'nothing'"),
+        (("share = 0.4", "list = 'X'"), "[[cell]] spring-0 share must be given. Got 'nothing'"),
         (('control = "spring-0"\noffer = "10 % off"', 'control = "spring-1"\noffer = "x"'), "'spring-1' is its own control"),
         (('control = "spring-0"\noffer = "10 % off"', 'control = "sprig-0"\noffer = "x"'), "Did you mean 'spring-0'?"),
         (("0.03", "-0.03"), "cost_per_contact must be a number of at least 0. Got -0.03"),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crmlab.data import catalog
-from crmlab.data.descriptor import Descriptor
+from crmlab.data import cache, catalog
+from crmlab.data.descriptor import SOURCE_KINDS, Descriptor, TableSection
+from crmlab.data.sections import Section
+from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, DescriptorError
+from crmlab.report.registry import readers
 
 
 def parsed(**content: Any) -> Descriptor:
@@ -210,6 +215,93 @@ def test_parse_personal_column_that_is_mapped():
         "mine.toml: [customers] personal must name columns that are not used. Found 'email', which is mapped to "
         "'customer_id'. Map another column, or take it off the list."
     )
+
+
+def test_parse_every_fault_is_told_at_once_in_the_order_of_the_file():
+    content = {
+        "titel": "Mine",
+        "currency": 3,
+        "returns": "gross",
+        "timezone": "Berlin",
+        "report": {"language": "fi", "colour": "red", "logo": "none.png"},
+        "source": {"kind": "files", "seed": 1},
+        "customers": {"file": [], "customer_id": "email", "personal": ["email"], "header": 1},
+        "orders": {"names": ["a"], "decimal": ";", "amount": "", "file": "o.csv"},
+        "products": [],
+    }
+    with pytest.raises(DescriptorError) as caught:
+        catalog.parse(content, name="mine", where="mine.toml", folder=Path())
+    assert str(caught.value).splitlines() == [
+        "mine.toml: unknown key 'titel' at the top. Did you mean 'title'?",
+        "mine.toml: currency must be a text in quotes. Got 3 instead.",
+        'mine.toml: returns must be "net" or "drop". Got \'gross\' instead.',
+        "mine.toml: timezone must be a name such as \"Europe/London\". Got 'Berlin' instead.",
+        "mine.toml: [report] language must be one of en, de, es, fr. Got 'fi' instead.",
+        "mine.toml: unknown key 'colour' under [report]. Known: contact, language, lists, logo, title.",
+        "mine.toml: [report] logo must be a png, svg or jpg file beside it. Got 'none.png' instead.",
+        "mine.toml: unknown key 'seed' under [source]. Known: kind.",
+        "mine.toml: [customers] file must be the name of a file, or a list of such names. Got [] instead.",
+        "mine.toml: [customers] personal must name columns that are not used. Found 'email', which is mapped to 'customer_id'. "
+        "Map another column, or take it off the list.",
+        "mine.toml: [customers] header must be true or false. Got 1 instead.",
+        "mine.toml: [orders] names must be used together with header = false. Got ['a'] instead.",
+        'mine.toml: [orders] decimal must be "." or ",". Got \';\' instead.',
+        "mine.toml: [orders] amount must be a column name in quotes. Got '' instead.",
+        "mine.toml: products must be a section. Got [] instead.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"order": {"file": "o.csv"}},  # no table is described: the one that is there is mistyped
+        {"sorce": {"kind": "duckdb", "file": "x"}, "orders": {"from_table": "x"}},
+        {"source": {"kid": "duckdb", "file": "x"}, "orders": {"from_table": "x"}},
+        {"source": {"kind": "duckdb", "fil": "x"}, "orders": {"from_table": "x"}},
+        {"source": {"kind": "mysql", "file": "x"}, "orders": {"from_table": "x"}},
+    ],
+)
+def test_parse_one_slip_is_one_fault(content):
+    with pytest.raises(DescriptorError) as caught:
+        catalog.parse(content, name="mine", where="mine.toml", folder=Path())
+    assert str(caught.value).count("\n") == 0
+
+
+KEYS = {
+    "": [*(field.name for field in fields(Descriptor)), *TABLES, "goals", "zzz"],
+    "report": ["title", "logo", "contact", "language", "lists", "zzz"],
+    "source": ["kind", "file", "url_env", "customers", "seed", "dirty", "campaigns", "zzz"],
+    **{
+        name: [*(field.name for field in fields(TableSection)), *(column.name for column in table.columns)]
+        for name, table in TABLES.items()
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "value", [5, True, "x", [], {}, dt.date(2026, 6, 30), float("nan"), [{}], ["x"], 10**400, -1, "a\0b", "é" * 300], ids=repr
+)
+@pytest.mark.parametrize("place", KEYS)
+def test_parse_any_value_of_any_key_is_taken_or_refused(place, value):
+    for kind in SOURCE_KINDS:
+        for key in KEYS[place]:
+            source = {"kind": kind} | ({"file": "x"} if kind == "duckdb" else {"url_env": "X"} if kind == "postgres" else {})
+            content = {"orders": {}, "source": source, place: {key: value} | (source if place == "source" else {})}
+            content = content if place else {"orders": {}, "source": source, key: value}
+            said = ""
+            try:
+                catalog.parse(content, name="mine", where="mine.toml", folder=Path(), readers=readers())
+            except DescriptorError as error:
+                said = str(error)
+            assert not said or said.startswith("mine.toml: ")
+
+
+def test_sections_of_subjects_are_no_part_of_the_cache(tmp_path):
+    plain, other = parsed(), parsed(goals=[{"measure": "revenue"}])
+    assert other.sections == {"goals": Section("goals", [{"measure": "revenue"}])}
+    assert cache.key_of(plain, []) == cache.key_of(other, [])
+    assert cache.key_of(replace(plain, sections={"actions": Section("actions", {})}), []) == cache.key_of(plain, [])
+    assert cache.key_of(parsed(duplicates="drop"), []) != cache.key_of(plain, [])
 
 
 @pytest.mark.parametrize("delimiter", [";", "|", "§", "tab", "whitespace", "\t", " "])

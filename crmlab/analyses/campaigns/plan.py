@@ -7,10 +7,15 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as validated
 
 from crmlab.data.codes import check_code, normalised, response_codes
-from crmlab.errors import CampaignError, PlanError
+from crmlab.data.toml import STRICT, checked, holds, must, names
+from crmlab.errors import PlanError
+from crmlab.errors.validation import Faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,42 +23,59 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_SALT", "CampaignPlan", "read_plan"]
 
 
-_TEXT, _NUMBER, _DAY, _SHARE, _COUNT, _FLAG = "a text in quotes", "a number of at least 0", "a date such as 2025-03-01", (
-    "a number between 0 and 1"
-), "a whole number of at least 1", "true or false"  # fmt: skip
-# What a cell may say; what stands at the top holds for every cell that does not say otherwise.
-_CELL = {
-    "name": _TEXT,
-    "program": _TEXT,
-    "control": _TEXT,
-    "code": _TEXT,
-    "offer": _TEXT,
-    "list": _TEXT,
-    "creative": _TEXT,
-    "channel": _TEXT,
-    "cost_per_contact": _NUMBER,
-    "fixed_cost": _NUMBER,
-    "share": _SHARE,
-    "opens_on": _DAY,
-    "closes_on": _DAY,
-}
-_SHARED = ("program", "list", "channel", "creative", "offer", "cost_per_contact", "opens_on", "closes_on")
-_TOP = {
-    "campaign": _TEXT,
-    "salt": _TEXT,
-    "criteria": "a list of texts",
-    "qualify": "a list of texts",
-    "contacted_within": "a whole number of at least 0",
-    "seeds": "a list of texts",
-    "one_per_household": _FLAG,
-    "by": _TEXT,
-    "strata": _TEXT,
-    "sample": _COUNT,
-    "score": _TEXT,
-    "exact": _FLAG,
-    "holdout": _SHARE,
-    "holdout_salt": _TEXT,
-}
+LEAST_SALT = 8
+_Words = Annotated[str, holds(lambda text: bool(text.strip()))]
+_Text = Annotated[_Words, must("a text in quotes")]
+_Texts = Annotated[tuple[_Words, ...], Field(strict=False), must("a list of texts")]
+_Cost = Annotated[float, Field(ge=0, allow_inf_nan=False), must("a number of at least 0")]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), must("a number between 0 and 1")]
+_Day = Annotated[dt.date, must("a date such as 2025-03-01")]
+_Salt = Annotated[
+    _Text, holds(lambda text: len(text.strip()) >= LEAST_SALT), must(f"a text of at least {LEAST_SALT} characters")
+]
+
+
+@validated(frozen=True, config=STRICT, kw_only=True)
+class _Shared:
+    """What stands at the top for every cell that does not say otherwise."""
+
+    program: _Text | None = None
+    list: _Text | None = None
+    channel: _Text | None = None
+    creative: _Text | None = None
+    offer: _Text | None = None
+    cost_per_contact: _Cost | None = None
+    opens_on: _Day | None = None
+    closes_on: _Day | None = None
+
+
+@validated(frozen=True, config=STRICT, kw_only=True)
+class _Cell(_Shared):
+    name: _Text
+    share: _Share
+    control: _Text | None = None
+    code: _Text | None = None
+    fixed_cost: _Cost | None = None
+
+
+@validated(frozen=True, config=STRICT, kw_only=True)
+class _Plan(_Shared):
+    campaign: _Text
+    salt: _Salt
+    criteria: _Texts = ()
+    qualify: _Texts = ()
+    contacted_within: Annotated[int, Field(ge=0), must("a whole number of at least 0")] | None = None
+    seeds: _Texts = ()
+    one_per_household: bool = False
+    by: _Text | None = None
+    strata: _Text | None = None
+    sample: Annotated[int, Field(ge=1), must("a whole number of at least 1")] | None = None
+    score: _Text | None = None
+    exact: bool = False
+    holdout: _Share | None = None
+    holdout_salt: _Text | None = None
+
+
 _COLUMN = {
     "name": "cell_id",
     "program": "program_id",
@@ -61,7 +83,6 @@ _COLUMN = {
     "code": "response_code",
     "share": "planned_share",
 }
-LEAST_SALT = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,30 +112,26 @@ def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
     Raises
     ------
     PlanError
-        No such file, not TOML, an unknown key, a value of the wrong type or out of range.
-    CampaignError
-        A code's check character does not fit.
+        No such file, not TOML, or everything that is wrong in it, a line each: unknown keys, values of the wrong type or out of range,
+        codes whose check character does not fit.
     """
     content = _content(path)
-    known = (*_TOP, *_SHARED, "cell")
-    for key, value in content.items():
-        if key not in known:
-            raise PlanError.unknown_key(path.name, "", key, known)
-        if key != "cell":
-            _check(path.name, key, value, _TOP.get(key) or _CELL[key])
-    for key in ("campaign", "salt"):
-        if key not in content:
-            raise PlanError.expected(path.name, key, "given", "nothing")
-    if len(content["salt"].strip()) < LEAST_SALT:
-        raise PlanError.expected(path.name, "salt", f"a text of at least {LEAST_SALT} characters", content["salt"])
-    if ("holdout" in content) != ("holdout_salt" in content):
-        raise PlanError.expected(path.name, "holdout", "given together with holdout_salt", "one of the two")
+    faults = Faults(PlanError, path.name, content)
+    top = {key: value for key, value in content.items() if key != "cell"}
+    checked(_Plan, top, faults, (), "", (*names(_Plan), "cell"))
+    if ("holdout" in content) != ("holdout_salt" in content) and not any(map(faults.mistyped, ("holdout", "holdout_salt"))):
+        at = "holdout" if "holdout" in content else "holdout_salt"
+        faults.add((at,), PlanError.expected(f"{path.name}: holdout", "given together with holdout_salt", "one of the two"))
     given = content.get("cell")
-    if not isinstance(given, list) or not given or not all(isinstance(cell, dict) for cell in given):
-        raise PlanError.expected(path.name, "cell", "given at least once, as [[cell]]", given or "nothing")
-    shared = {key: content[key] for key in _SHARED if key in content}
-    cells = _cells(path.name, content["campaign"], given, shared, taken)
-    details = {key: value for key, value in content.items() if key in _TOP and key != "campaign"}
+    if isinstance(given, list) and given and all(isinstance(cell, dict) for cell in given):
+        for number, cell in enumerate(given):
+            _check_cell(number, cell, faults)
+    elif not faults.mistyped("cell"):
+        faults.expected(("cell",), "", "given at least once, as [[cell]]", given or "nothing")
+    faults.tell()
+    shared = {key: content[key] for key in names(_Shared) if key in content}
+    cells = _cells(content["campaign"], content["cell"], shared, taken)
+    details = {key: value for key, value in top.items() if key not in ("campaign", *shared)}
     return CampaignPlan(content["campaign"], cells, details)
 
 
@@ -127,34 +144,28 @@ def _content(path: Path) -> dict[str, Any]:
         raise PlanError.not_toml(path.name, error, "[[cell]]") from error
 
 
-def _cells(
-    where: str, campaign: str, given: list[dict[str, Any]], shared: Mapping[str, Any], taken: Collection[str]
-) -> pd.DataFrame:
+def _check_cell(number: int, cell: dict[str, Any], faults: Faults) -> None:
+    name, code = cell.get("name", number + 1), cell.get("code")
+    checked(_Cell, cell, faults, ("cell", number), f"[[cell]] {name}")
+    if isinstance(code, str) and code.strip() and not check_code(code):
+        expectation = "a code whose last character checks the others"
+        hint = "Leave it out to be given one."
+        faults.add(("cell", number, "code"), PlanError.expected(f"The code of cell {name!r}", expectation, code, hint))
+
+
+def _cells(campaign: str, given: list[dict[str, Any]], shared: Mapping[str, Any], taken: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for number, cell in enumerate(given, start=1):
-        section = f"[[cell]] {cell.get('name', number)}"
-        for key, value in cell.items():
-            if key not in _CELL:
-                raise PlanError.unknown_key(where, section, key, _CELL)
-            _check(where, f"{section} {key}", value, _CELL[key])
-        for key in ("name", "share"):
-            if key not in cell:
-                raise PlanError.expected(where, f"{section} {key}", "given", "nothing")
+    for cell in given:
         # A control is sent nothing: what the others share of offer and cost is not its own.
         control = "control" not in cell
         own = {
             key: value for key, value in shared.items() if not (control and key in ("offer", "creative", "cost_per_contact"))
         }
-        rows.append({"campaign": campaign, **dict.fromkeys(_CELL), **own, **cell})
-    for row in rows:
-        if row["code"] is not None and not check_code(row["code"]):
-            expectation = "a code whose last character checks the others"
-            raise CampaignError.expected(
-                f"The code of cell {row['name']!r}", expectation, row["code"], "Leave it out to be given one."
-            )
+        row = {"campaign": campaign, **dict.fromkeys(names(_Cell)), **own, **cell}
         row["code"] = None if row["code"] is None else normalised(row["code"])
+        rows.append(row)
     own_codes = {row["code"] for row in rows} - {None}
     nameless = [row["name"] for row in rows if row["control"] is not None and row["code"] is None]
     made = response_codes(list(dict.fromkeys(nameless)), campaign, taken={*taken, *own_codes})
@@ -163,19 +174,3 @@ def _cells(
             row["code"] = made[row["name"]]
     frame = pd.DataFrame(rows, dtype=object).rename(columns={**_COLUMN, "campaign": "campaign_id"})
     return frame.where(frame.notna(), None)
-
-
-def _check(where: str, key: str, value: Any, expectation: str) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    good = {
-        _TEXT: isinstance(value, str) and bool(value.strip()),
-        _NUMBER: number and 0 <= value < float("inf"),
-        _SHARE: number and 0 <= value <= 1,
-        _COUNT: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
-        _DAY: isinstance(value, dt.date) and not isinstance(value, dt.datetime),
-        _FLAG: isinstance(value, bool),
-        "a whole number of at least 0": isinstance(value, int) and not isinstance(value, bool) and value >= 0,
-        "a list of texts": isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value),
-    }[expectation]
-    if not good:
-        raise PlanError.expected(where, key, expectation, value)

@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from crmlab.analyses.scorecard.forecasts import quarters_ahead
     from crmlab.analyses.scorecard.params import Params
     from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
-    from crmlab.analyses.scorecard.report import NEEDS, run
+    from crmlab.analyses.scorecard.report import NEEDS, SECTIONS, run
+    from crmlab.analyses.scorecard.targets import Goal, parse_goals
     from crmlab.analyses.scorecard.value import TREATMENTS
 
 __all__ = [
     "NEEDS",
+    "SECTIONS",
     "TREATMENTS",
+    "Goal",
     "Params",
     "calendar",
     "concentration",
     "estimates",
+    "parse_goals",
     "periods",
     "quarters_ahead",
     "run",

@@ -12,7 +12,7 @@ from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import estimates
 from crmlab.analyses.scorecard.forecasts import QUARTER
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
-from crmlab.data.goals import Goal
+from crmlab.analyses.scorecard.targets import Goal, parse_goals
 from crmlab.models.btyd.forecasting import AHEAD, recent_rate, seasonal_factors
 from crmlab.models.intervals import normal_quantile
 
@@ -50,7 +50,10 @@ def goals_of(board: Board, ahead: Ahead | None) -> pd.DataFrame:
     quarters are added up, which makes that of a sum a little wide. Where no model forecasts a measure, the trend of its quarters
     (a line through the logs, or logits of shares) is drawn out, with the interval of a prediction.
     """
-    rows = [_goal(board, goal, ahead) for goal in board.history.data.descriptor.goals]
+    descriptor = board.history.data.descriptor
+    section = descriptor.sections.get("goals")
+    goals = parse_goals(section, descriptor.where) if section is not None else ()
+    rows = [_goal(board, goal, ahead) for goal in goals]
     columns = ["measure", "label", "kind", "owner", "by", "target", "now", "expected", "low", "high", "status", "why"]
     frame = pd.DataFrame(rows, columns=columns)
     order = {status: k for k, status in enumerate((MISSED, AT_RISK, UNKNOWN, ON_TRACK, REACHED))}

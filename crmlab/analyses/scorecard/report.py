@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
 
 NEEDS = ("orders",)
+SECTIONS = ("goals",)  # of the data set's TOML file: read here, and no other report is made again when they change
 EXHIBITS = Exhibits(
     tables={
         "customers": tables.customers_table,

@@ -37,7 +37,7 @@ def file_of(section: TableSection, descriptor: Descriptor) -> Path:
         Where the section names no file.
     """
     if not section.file:
-        raise DescriptorError.expected(descriptor.where, section.table, "file", "given", "nothing")
+        raise DescriptorError.expected(f"{descriptor.where}: [{section.table}] file", "given", "nothing")
     path, looked = locate(section, descriptor.folder)
     if path is None:
         raise SourceError.no_file(section.table, section.file, [folder.name or str(folder) for folder in looked])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 
 import numpy as np
@@ -23,7 +23,8 @@ from crmlab.analyses.scorecard.money import money_of
 from crmlab.analyses.scorecard.report import EXHIBITS
 from crmlab.analyses.scorecard.study import study
 from crmlab.analyses.scorecard.tables import together
-from crmlab.data.goals import Goal
+from crmlab.analyses.scorecard.targets import Goal
+from crmlab.data.sections import Section
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.cubes import cube
 from crmlab.history.orders import between
@@ -221,7 +222,9 @@ def test_goals_on_track_at_risk_missed(parts):
     )
     board = parts.board
     data = board.history.data
-    data = replace(data, descriptor=replace(data.descriptor, goals=given))
+    data = replace(
+        data, descriptor=replace(data.descriptor, sections={"goals": Section("goals", [asdict(aim) for aim in given])})
+    )
     found = goals_of(replace(board, history=History(data)), parts.ahead)
     status = {(row.measure, str(row.by.date())): row.status for row in found.itertuples()}
     assert status["revenue", "2026-06-30"] == ON_TRACK

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -305,7 +306,7 @@ def test_parser_moments_outside_the_calendar(scratch, read):
     odd = scratch.sql(
         "SELECT * FROM (VALUES (TIMESTAMP 'infinity'), (TIMESTAMP '290000-01-01'), (TIMESTAMP '0044-03-15 (BC)')) AS t(v)"
     )
-    parser = Parser(TABLES["orders"], TableSection("orders"), Descriptor("m", "m.toml", None, "M"), "duckdb")
+    parser = Parser(TABLES["orders"], TableSection("orders"), Descriptor("m", "m.toml", Path(), "M"), "duckdb")
     found = odd.select(v=parser.parse(Column("x", "time", ""), odd["v"])).to_pyarrow()
     assert found["v"].to_pylist() == [None] * 3
 

@@ -8,16 +8,23 @@ from pathlib import Path
 import pytest
 
 from crmlab.analyses.scorecard.estimation import MEASURES as MEASURED
+from crmlab.analyses.scorecard.targets import MEASURES, Goal, parse_goals
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import parse
-from crmlab.data.goals import MEASURES, Goal
 from crmlab.errors import DescriptorError
+from crmlab.report.registry import readers
 
 GOOD = {"measure": "revenue", "target": 1_200_000, "by": dt.date(2026, 6, 30), "owner": "Head of retail"}
 
 
+def read(descriptor):
+    section = descriptor.sections.get("goals")
+    return parse_goals(section, descriptor.where) if section else ()
+
+
 def goals(*given):
-    return parse({"orders": {"file": "o.csv"}, "goals": list(given)}, name="own", where="own.toml", folder=Path()).goals
+    content = {"orders": {"file": "o.csv"}, "goals": list(given)}
+    return read(parse(content, name="own", where="own.toml", folder=Path(), readers=readers()))
 
 
 def test_goals_are_read_in_their_order():
@@ -36,9 +43,9 @@ def test_goals_name_measures_that_periods_have():
 
 
 def test_shop_has_goals_of_roles():
-    assert len(load("shop").goals) == 3
-    assert all(goal.owner.startswith("Head of ") for goal in load("shop").goals)
-    assert load("cdnow").goals == ()
+    assert len(read(load("shop"))) == 3
+    assert all(goal.owner.startswith("Head of ") for goal in read(load("shop")))
+    assert read(load("cdnow")) == ()
 
 
 @pytest.mark.parametrize(
@@ -70,17 +77,63 @@ def test_goals_wrong_values_are_said(change, said):
 def test_goals_twice_and_of_a_wrong_form():
     with pytest.raises(DescriptorError, match="there are two goals for 'revenue' by 2026-06-30"):
         goals(GOOD, GOOD | {"target": 5})
+    content = {"orders": {"file": "o.csv"}, "goals": GOOD}
     with pytest.raises(DescriptorError, match=r"goals must be given as \[\[goals\]\]"):
-        parse({"orders": {"file": "o.csv"}, "goals": GOOD}, name="own", where="own.toml", folder=Path())
+        parse(content, name="own", where="own.toml", folder=Path(), readers=readers())
 
 
-def test_goals_change_pages_but_not_tables():
-    from dataclasses import replace
+def test_goals_every_fault_is_told_at_once_with_its_line(tmp_path):
+    given = """titel = "Own"
+[orders]
+file = "o.csv"
 
-    from crmlab.data import cache
-    from crmlab.report.inputs import _with_looks
+[[goals]]
+target = -5
+measure = "revenue"
+by = 2026-06-30
 
-    shop = load("shop")
-    other = replace(shop, goals=())
-    assert cache.key_of(shop, []) == cache.key_of(other, [])
-    assert _with_looks("key", shop) != _with_looks("key", other)
+[[goals]]
+measure = "revenu"
+target = 5
+by = "soon"
+ownr = "Head of retail"
+
+[[goals]]
+measure = "margin_share"
+target = 45
+
+[[goals]]
+measure = "revenue"
+target = 7
+by = 2026-06-30
+
+[customers]
+decimal = ";"
+"""
+    (tmp_path / "own.toml").write_text(given)
+    with pytest.raises(DescriptorError) as error:
+        load(tmp_path / "own.toml", readers())
+    assert str(error.value).splitlines() == [
+        "own.toml: unknown key 'titel' at the top. Did you mean 'title'?",
+        "own.toml, line 5: [[goals]] target must be a number above 0, such as 1200000. Got -5 instead.",
+        "own.toml, line 10: a goal names the unknown measure 'revenu'. Did you mean 'revenue'?",
+        "own.toml, line 10: [[goals]] by must be an ISO date, such as 2026-06-30. Got 'soon' instead.",
+        "own.toml, line 10: unknown key 'ownr' under [[goals]]. Did you mean 'owner'?",
+        "own.toml, line 16: [[goals]] target must be a share between 0 and 1, such as 0.5. Got 45 instead.",
+        "own.toml, line 16: the goal for 'margin_share' has no 'by'. Expected the date by which it is to be reached, such as "
+        "by = 2026-06-30.",
+        "own.toml, line 20: there are two goals for 'revenue' by 2026-06-30. Expected one. Take one out, or change its date.",
+        'own.toml: [customers] decimal must be "." or ",". Got \';\' instead.',
+    ]
+
+
+@pytest.mark.parametrize("value", [5, True, "x", [], {}, dt.date(2026, 6, 30), float("nan"), 10**400], ids=repr)
+@pytest.mark.parametrize("key", ["measure", "target", "by", "owner", "zzz"])
+def test_goals_any_value_of_any_key_is_taken_or_refused(key, value):
+    for given in (GOOD | {key: value}, {key: value}):
+        said = ""
+        try:
+            goals(given)
+        except DescriptorError as error:
+            said = str(error)
+        assert not said or said.startswith("own.toml: ")

@@ -1,0 +1,80 @@
+"""Sections of a TOML file that belong to a subject: checked before anything runs, and only their readers are made again."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from click.testing import CliRunner
+
+from crmlab.cli import main
+from crmlab.data import sections
+from crmlab.data.project import cache_folder
+from crmlab.report import registry
+from crmlab.report.inputs import inspect, with_memory, with_sections
+
+GOAL = '\n[[goals]]\nmeasure = "revenue"\ntarget = 5\nby = 2026-06-30\n'
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
+    (tmp_path / "o.csv").write_text("order_id,customer_id,ordered_at,amount\n1,a,2024-01-01,5\n2,b,2024-02-01,7\n")
+    path = tmp_path / "mine.toml"
+    path.write_text('[orders]\nfile = "o.csv"\n' + GOAL)
+    return path
+
+
+def keys(path):
+    """What each report reads, as one fingerprint."""
+    inputs = inspect(str(path))
+    modules = {name: registry.analysis(name) for name in registry.REPORTS}
+    return {
+        name: with_memory(with_sections(inputs.fingerprint, module, inputs.descriptor), module)
+        for name, module in modules.items()
+    }
+
+
+def test_data_and_subjects_name_the_same_sections():
+    assert set(registry.SECTIONS) == set(sections.SECTIONS)
+    for face, function in registry.SECTIONS.values():
+        assert function in importlib.import_module(face).__all__
+
+
+def test_reports_say_on_their_faces_which_sections_they_read():
+    reading = {
+        name: registry.analysis(name).SECTIONS for name in registry.REPORTS if hasattr(registry.analysis(name), "SECTIONS")
+    }
+    assert reading == {"scorecard": ("goals",)}
+    assert all("SECTIONS" in registry.analysis(name).__all__ for name in reading)
+
+
+def test_editing_goals_makes_the_scorecard_again_and_nothing_else(mine):
+    before, made = keys(mine), sorted(cache_folder().iterdir())
+    for text in (mine.read_text().replace("target = 5", "target = 6"), mine.read_text().replace(GOAL, "")):
+        mine.write_text(text)
+        after = keys(mine)
+        assert {name for name in after if after[name] != before[name]} == {"scorecard"}
+        assert [path for path in sorted(cache_folder().iterdir()) if path.name != "digests"] == [
+            path for path in made if path.name != "digests"
+        ]
+        before = after
+    # A comment, or another place in the file, is no change.
+    mine.write_text("# mine\n" + mine.read_text())
+    assert keys(mine) == before
+    assert with_sections(None, registry.analysis("scorecard"), inspect(str(mine)).descriptor) is None
+
+
+@pytest.mark.parametrize("command", [("check",), ("run", "rfm", "--data")])
+def test_commands_tell_every_fault_before_anything_runs(mine, command):
+    mine.write_text(mine.read_text().replace("2026-06-30", '"soon"').replace("[orders]", "curency = 3\n[orders]\ndecimal = 5"))
+    done = CliRunner().invoke(main, [*command, str(mine)])
+    assert done.exit_code == 2
+    said = done.output.splitlines()
+    assert [line.partition("mine.toml")[2] for line in said] == [
+        ": unknown key 'curency' at the top. Did you mean 'currency'?",
+        ': [orders] decimal must be "." or ",". Got 5 instead.',
+        ", line 6: [[goals]] by must be an ISO date, such as 2026-06-30. Got 'soon' instead.",
+    ]
+    assert not cache_folder().exists()
