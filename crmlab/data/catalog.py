@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor, TableSection, parse
 from crmlab.data.project import home, private_data
-from crmlab.data.sections import SECTIONS, Section, header_lines
+from crmlab.data.sections import Section
 from crmlab.errors import DescriptorError
 
 __all__ = ["dataset_names", "find", "load", "locate", "matches"]
@@ -93,8 +93,7 @@ def load(
         raise DescriptorError.not_toml(where, "It is nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise DescriptorError.not_toml(where, error) from error
-    lines = {key: header_lines(text, key, content[key]) for key in SECTIONS if key in content}
-    return parse(content, name=path.stem, where=where, folder=path.parent, lines=lines, readers=readers)
+    return parse(content, name=path.stem, where=where, folder=path.parent, text=text, readers=readers)
 
 
 def locate(section: TableSection, folder: Path) -> tuple[Path | None, list[Path]]:

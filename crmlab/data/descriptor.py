@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
-from crmlab.data.sections import SECTIONS, Section
+from crmlab.data.sections import SECTIONS, Section, header_lines
 from crmlab.data.tables import TABLES
 from crmlab.data.toml import STRICT, checked, holds, must, names
 from crmlab.errors import DescriptorError
@@ -213,7 +213,7 @@ def parse(
     name: str,
     where: str,
     folder: Path,
-    lines: Mapping[str, tuple[int, ...]] | None = None,
+    text: str = "",
     readers: Mapping[str, Callable[[Section, str], object]] | None = None,
 ) -> Descriptor:
     """Turn the content of a TOML file into a checked :class:`Descriptor`.
@@ -226,8 +226,8 @@ def parse(
         Name of the data set, and the file's name as messages show it.
     folder : Path
         Where the file lies: relative names are looked for there.
-    lines : mapping, optional
-        Name of a subject's section → the lines of its headers.
+    text : str
+        The file as it is written, from which errors tell the line of a subject's section.
     readers : mapping, optional
         Name of a subject's section → what reads it, and raises DescriptorError where it is wrong. Others are kept unchecked.
 
@@ -247,16 +247,17 @@ def parse(
     """
     faults = Faults(DescriptorError, where, content)
     faults.unknown((), "", content, (*_TOP, "source", "report", *SECTIONS, *TABLES))
-    kind = None if faults.mistyped("source") else _parse_source(content.get("source", {}), faults)
+    source = None if faults.mistyped("source") else _parse_source(content.get("source", {}), faults)
+    kind = str(source["kind"]) if source else None
     tables = {table: _parse_table(table, content[table], faults, kind) for table in TABLES if table in content}
-    sections = {key: Section(key, content[key], (lines or {}).get(key, ())) for key in SECTIONS if key in content}
+    sections = {key: Section(key, content[key], header_lines(text, key, content[key])) for key in SECTIONS if key in content}
     for key, read in (readers or {}).items():
         try:
             if key in sections:
                 read(sections[key], where)
         except DescriptorError as error:
             faults.add((key,), error)
-    if not tables and kind is not None and kind not in SIMULATED and not any(faults.mistyped(table) for table in TABLES):
+    if not tables and kind not in (None, *SIMULATED) and not any(map(faults.mistyped, TABLES)):
         faults.add((next(iter(TABLES)),), DescriptorError.no_tables(where, TABLES))
     top = {key: content[key] for key in _TOP if key in content}
     if isinstance(title := top.get("title", ""), str) and not title.strip():
@@ -267,11 +268,10 @@ def parse(
         faults,
         (),
         "",
-        _TOP,
         name=name,
         where=where,
         folder=folder,
-        source={"kind": kind, **content["source"]} if isinstance(content.get("source"), dict) else {"kind": kind},
+        source=source or {},
         tables={table: section for table, section in tables.items() if section is not None},
         report=_parse_report(content.get("report", {}), faults, folder) or ReportSection(),
         sections=sections,
@@ -287,22 +287,21 @@ def _is_section(content: Any, key: str, faults: Faults) -> bool:
     return isinstance(content, dict)
 
 
-def _parse_source(content: Any, faults: Faults) -> str | None:
-    """Check where the records are, and return the kind; None where it is wrong."""
+def _parse_source(content: Any, faults: Faults) -> dict[str, Any] | None:
+    """Check where the records are; None where not even the kind of source is known."""
     if not _is_section(content, "source", faults):
-        return None
-    if "kind" not in content and get_close_matches("kind", content, n=1):
-        faults.unknown(
-            ("source",), "[source]", content, ("kind", *(key for model in _SOURCES.values() for key in names(model)))
-        )
         return None
     kind = content.get("kind", "files")
     if kind not in SOURCE_KINDS:
         faults.expected(("source", "kind"), "[source]", f"one of {', '.join(SOURCE_KINDS)}", kind)
         return None
-    rest = {key: value for key, value in content.items() if key != "kind"}
-    checked(_SOURCES[kind], rest, faults, ("source",), "[source]", ("kind", *names(_SOURCES[kind])))
-    return str(kind)
+    mistyped = "kind" not in content and bool(get_close_matches("kind", content, n=1))
+    options = [key for of, model in _SOURCES.items() for key in names(model) if mistyped or of == kind]
+    faults.unknown(("source",), "[source]", content, ("kind", *options))
+    if mistyped:
+        return None
+    checked(_SOURCES[kind], {key: content[key] for key in options if key in content}, faults, ("source",), "[source]")
+    return {**content, "kind": kind}
 
 
 def _parse_report(content: Any, faults: Faults, folder: Path) -> ReportSection | None:
@@ -332,7 +331,7 @@ def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> 
     mapping = {key: value for key, value in content.items() if key in columns}
     given = {key: value for key, value in content.items() if key in options and key not in columns}
     faults.unknown((table,), section, content, [*columns, *options])
-    made = checked(TableSection, given, faults, (table,), section, options, table=table, columns=mapping)
+    made = checked(TableSection, given, faults, (table,), section, table=table, columns=mapping)
     listed = given.get("names")
     if isinstance(listed, list) and listed and given.get("header", True) is True:
         faults.expected((table, "names"), section, "used together with header = false", listed)

@@ -6,7 +6,7 @@ A model is a frozen dataclass of pydantic with the configuration ``STRICT``: "5"
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
@@ -67,7 +67,6 @@ def checked(
     faults: Faults,
     at: tuple[str | int, ...],
     section: str,
-    known: Collection[str] | None = None,
     absent: Mapping[str, str] | None = None,
     **given: Any,
 ) -> T | None:
@@ -84,14 +83,12 @@ def checked(
         The section's path in the file.
     section : str
         The section as messages write it, such as ``[orders]``.
-    known : collection of str, optional
-        Keys that may stand there; default: every field.
     absent : mapping, optional
         What is said of keys that are not there; default: that they must be given.
     **given
         Fields that are not from the file, and are checked like the others.
     """
-    known = names(model) if known is None else known
+    known = names(model)
     faults.unknown(at, section, values, known)
     try:
         return model(**{key: value for key, value in values.items() if key in known}, **given)

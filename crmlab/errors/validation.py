@@ -112,22 +112,15 @@ def _place(content: Any, at: tuple[str | int, ...]) -> tuple[float, ...]:
     """Where a path stands in the file, to sort by: what is missing comes after the plain keys of its section."""
     place: list[float] = []
     for step in at:
-        if isinstance(content, Mapping) and step in content:
-            place.append(list(content).index(step))
-            content = content[step]
-        elif isinstance(content, list) and isinstance(step, int):
+        if isinstance(content, list) and isinstance(step, int):
             place.append(step)
-            content = content[step]
+        elif step in content:
+            place.append(list(content).index(step))
         else:
-            values = list(content.values()) if isinstance(content, Mapping) else []
-            below = [k for k, value in enumerate(values) if isinstance(value, dict | list) and _is_section(value)]
-            place.append(min(below, default=len(values)) - 0.5)
-            break
+            below = (k for k, value in enumerate(content.values()) if isinstance(value, dict | list))
+            return (*place, min(below, default=len(content)) - 0.5)
+        content = content[step]
     return tuple(place)
-
-
-def _is_section(value: Any) -> bool:
-    return isinstance(value, dict) or (bool(value) and all(isinstance(item, dict) for item in value))
 
 
 def _must(fault: Mapping[str, Any]) -> str:
@@ -135,7 +128,8 @@ def _must(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "literal_error":
         choices = re.findall("'(.*?)'", fault["ctx"]["expected"])
         return f'"{choices[0]}" or "{choices[1]}"' if len(choices) == 2 else f"one of {', '.join(choices)}"
-    return {"bool_type": "true or false"}.get(fault["type"], "a text in quotes")
+    text = "a text in quotes"
+    return {"bool_type": "true or false", "string_type": text, "string_too_short": text}[fault["type"]]
 
 
 class Expectation(Protocol):

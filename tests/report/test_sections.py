@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -48,6 +49,10 @@ def test_reports_say_on_their_faces_which_sections_they_read():
     }
     assert reading == {"scorecard": ("goals",)}
     assert all("SECTIONS" in registry.analysis(name).__all__ for name in reading)
+    # None is read by a report that does not say so.
+    for name in registry.REPORTS:
+        folder = Path(str(registry.analysis(name).__file__)).parent
+        assert any(".sections" in path.read_text(encoding="utf-8") for path in folder.glob("*.py")) == (name in reading), name
 
 
 def test_editing_goals_makes_the_scorecard_again_and_nothing_else(mine):

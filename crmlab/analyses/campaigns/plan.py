@@ -117,8 +117,9 @@ def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
     """
     content = _content(path)
     faults = Faults(PlanError, path.name, content)
-    top = {key: value for key, value in content.items() if key != "cell"}
-    checked(_Plan, top, faults, (), "", (*names(_Plan), "cell"))
+    faults.unknown((), "", content, (*names(_Plan), "cell"))
+    top = {key: content[key] for key in content if key in names(_Plan)}
+    checked(_Plan, top, faults, (), "")
     if ("holdout" in content) != ("holdout_salt" in content) and not any(map(faults.mistyped, ("holdout", "holdout_salt"))):
         at = "holdout" if "holdout" in content else "holdout_salt"
         faults.add((at,), PlanError.expected(f"{path.name}: holdout", "given together with holdout_salt", "one of the two"))
