@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import types
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,44 @@ def test_no_module_takes_a_private_name_of_another():
                     if item.name.startswith("_") and not item.name.startswith("__")
                 ]
     assert taken == []
+
+
+# Calls that look like the engine's and are none: module, what is called, and how often, each with the reason.
+NO_ENGINE = {
+    # Ibis has no backend in a literal: DuckDB is asked whether it knows a date format, and no row comes.
+    ("data/reading/parse.py", "con.to_pyarrow"): 1,
+    # Ibis caches on Spark without bringing the frames of the expression along; an empty result brings them.
+    ("analyses/campaigns/measurement.py", "rows.get_backend().execute"): 1,
+    # Arrow: an event of the campaign memory, and the ids of the customers of a state.
+    ("data/memory/events.py", "table.to_pandas"): 1,
+    ("analyses/cross_sell/cycles.py", "state.customers.to_pandas"): 1,
+    ("analyses/cross_sell/offers.py", "ingredients.state.customers.to_pandas"): 1,
+    ("analyses/cross_sell/study.py", "state.customers.to_pandas"): 1,
+    # A Postgres session of the campaign memory, and the tables that are published.
+    ("data/memory/stores.py", "session.execute"): 5,
+    ("data/memory/stores.py", "self._held.session.execute"): 1,
+    ("analyses/customers/publishing.py", "con.execute"): 4,
+    ("analyses/customers/publishing.py", "cursor.execute"): 6,
+    # DuckDB as a quick hash of given ids; no data set is asked.
+    ("analyses/campaigns/assignment.py", "con.execute"): 1,
+    ("analyses/campaigns/hashing.py", "con.execute"): 1,
+    # A notebook.
+    ("report/execution.py", "client.execute"): 1,
+}
+LEAVES = {"to_pandas", "execute", "to_pyarrow", "to_polars", "to_pandas_batches", "to_pyarrow_batches", "to_torch"}
+
+
+def test_all_that_leaves_an_engine_leaves_through_collecting():
+    found: Counter[tuple[str, str]] = Counter()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            # Of any object, called or handed on; what collect_arrow returned is Arrow.
+            if isinstance(node, ast.Attribute) and node.attr in LEAVES:
+                owner = node.value
+                if isinstance(owner, ast.Call) and ast.unparse(owner.func) == "collect_arrow":
+                    continue
+                found[path.relative_to(PACKAGE).as_posix(), ast.unparse(node)] += 1
+    assert dict(found) == NO_ENGINE
 
 
 def test_every_module_says_what_is_public():

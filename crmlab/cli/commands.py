@@ -13,6 +13,7 @@ from crmlab import __version__
 from crmlab.cli.campaigns import campaign
 from crmlab.cli.errors import show_errors
 from crmlab.cli.publish import publish_command
+from crmlab.data.collecting import collect_value
 
 if TYPE_CHECKING:
     from crmlab.data.descriptor import Descriptor
@@ -156,7 +157,7 @@ def _show_ready(data: str, descriptor: Descriptor) -> None:
     dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
     if "orders" in dataset.tables:
         first, last = history(dataset.orders)
-        customers = dataset.orders.select("customer_id").distinct().count().execute()
+        customers = collect_value(dataset.orders["customer_id"].nunique())
         click.echo(f"  Orders from {first} to {last}, {customers:,} customers")
     unnamed = 'not named (add currency = "EUR" to the TOML file)'
     click.echo(f"  Currency: {descriptor.currency or unnamed}")

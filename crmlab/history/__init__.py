@@ -8,7 +8,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.history.breakdowns import MEASURES, dimensions
-    from crmlab.history.context import contactable, form_of, gross_margin, margin_known
+    from crmlab.history.context import form_of, gross_margin, margin_known
     from crmlab.history.cubes import ALL, cube
     from crmlab.history.customers import customer_summary, distinct_states, gaps, holdout_summary, occasion_days
     from crmlab.history.orders import as_orders, between, history
@@ -20,7 +20,6 @@ __all__ = [
     "History",
     "as_orders",
     "between",
-    "contactable",
     "cube",
     "customer_summary",
     "dimensions",

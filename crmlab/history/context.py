@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from crmlab.data.collecting import collect_row
 from crmlab.errors import ParameterError
 from crmlab.history.orders import between, history, to_date
 from crmlab.page.format import Format
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["EXACT", "contactable", "form_of", "gross_margin", "margin_known", "masked", "span"]
+__all__ = ["EXACT", "form_of", "gross_margin", "margin_known", "masked", "span"]
 
 
 EXACT = "decimal(18, 4)"
@@ -56,26 +56,6 @@ def masked(count: int, least: int) -> int | str:
     (0, 'under 5', 12)
     """
     return f"under {least}" if 0 < count < least else count
-
-
-def contactable(data: Dataset, customer_ids: pd.Series) -> list[str]:
-    """Say of each customer whether they may be contacted: ``"yes"``, ``"no"`` or, where the data set does not say, ``"not known"``.
-
-    Parameters
-    ----------
-    data : Dataset
-    customer_ids : Series
-
-    Returns
-    -------
-    list of str
-        In the order of ``customer_ids``.
-    """
-    if "customers" not in data.tables or "contactable" not in data.customers.columns:
-        return ["not known"] * len(customer_ids)
-    flags = data.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
-    found = flags.reindex(customer_ids).to_numpy()
-    return ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
 
 
 def margin_known(data: Dataset, end: dt.date, given: float | None) -> tuple[float, str, float]:
@@ -122,7 +102,7 @@ def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date |
         # Exact until it is summed: a sum of floats depends on the order in which an engine adds them.
         cost=(joined["quantity"].cast(EXACT) * joined["unit_cost"].cast(EXACT)).sum(where=known).cast("float64"),
     )
-    row = found.to_pyarrow().to_pylist()[0]
+    row = collect_row(found)
     if not row["known"] or row["known"] <= 0 or not row["revenue"] or row["revenue"] <= 0:
         return None
     return 1 - row["cost"] / row["known"], row["known"] / row["revenue"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.breakdowns import MEASURES, TIMES, dimensions, facts
 from crmlab.history.context import span
@@ -103,7 +104,7 @@ def cube(
     hidden = min_group > 1 and len(measures) > 0 and not isinstance(measures, str) and "customers" not in measures
     asked = [*measures, "customers"] if hidden else measures
     table = cube_table(data, by, asked, as_of=as_of, start=start, sets=sets, customers=customers)
-    frame = table.to_pyarrow().to_pandas()
+    frame = collect_arrow(table, table.columns).to_pandas()
     if frame.empty or int(frame["_rows"].max()) == 0:
         raise DataError.too_little("cube", "at least one order", "none")
     frame = _labelled(frame, list(by), asked)
@@ -225,7 +226,7 @@ def _one_row_each(customers: ibis.Table) -> None:
     """A customer with two rows would be counted twice in every sum."""
     if "customer_id" not in customers.columns:
         raise DataError.frame_lacks("customers", "customer_id", customers.columns)
-    counted = customers.aggregate(rows=customers.count(), ids=customers["customer_id"].nunique()).to_pyarrow().to_pylist()[0]
+    counted = collect_row(customers.aggregate(rows=customers.count(), ids=customers["customer_id"].nunique()))
     if counted["rows"] != counted["ids"]:
         found = f"{counted['rows']:,} rows of {counted['ids']:,} customers"
         raise ParameterError.expected("cube", "customers", "a table with one row per customer", found)

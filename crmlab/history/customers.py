@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["UNIT_DAYS", "customer_summary", "distinct_states", "gaps", "holdout_summary", "occasion_days"]
+__all__ = [
+    "UNIT_DAYS",
+    "customer_summary",
+    "distinct_states",
+    "gaps",
+    "gaps_until",
+    "holdout_summary",
+    "occasion_days",
+    "summary_until",
+]
 
 
 # Days in one unit of time: a month is a twelfth of 365.25 days.
@@ -84,15 +93,25 @@ def customer_summary(
     0           a          1      1.0            25.0
     1           b          0      0.0             NaN
     """
+    table = as_orders(orders)
+    _unit_days(unit)
+    return summary_until(table, last_day(table, as_of), to_date(start, "start") if start is not None else None, unit)
+
+
+def summary_until(orders: ibis.Table, end: dt.date, start: dt.date | None = None, unit: str = "day") -> ibis.Table:
+    """Reduce orders as :func:`customer_summary` does, up to a day that is known to be in their history: the engine is not asked.
+
+    Raises
+    ------
+    ParameterError
+        ``start`` is after ``end``, or ``unit`` is unknown.
+    """
     import ibis
 
-    table = as_orders(orders)
     scale = _unit_days(unit)
-    end = last_day(table, as_of)
-    begin = to_date(start, "start") if start is not None else None
-    if begin is not None and begin > end:
-        raise ParameterError.dates_out_of_order("start", begin, "as_of", end)
-    days = occasion_days(between(table, begin, end))
+    if start is not None and start > end:
+        raise ParameterError.dates_out_of_order("start", start, "as_of", end)
+    days = occasion_days(between(orders, start, end))
     # Columns that are null where they do not count, not filtered aggregates: engines are faster so.
     split = days.select(
         "customer_id",
@@ -297,11 +316,15 @@ def gaps(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) 
     >>> gaps(orders, "2024-01-09").order_by("number").to_pandas()[["number", "gap", "ended"]].values.tolist()
     [[1, 8, True], [2, 0, False]]
     """
+    table = as_orders(orders)
+    return gaps_until(table, last_day(table, as_of))
+
+
+def gaps_until(orders: ibis.Table, end: dt.date) -> ibis.Table:
+    """Reduce orders as :func:`gaps` does, up to a day that is known to be in their history: the engine is not asked."""
     import ibis
 
-    table = as_orders(orders)
-    end = last_day(table, as_of)
-    days = occasion_days(between(table, None, end))
+    days = occasion_days(between(orders, None, end))
     days = days.filter(days["is_occasion"])
     window = ibis.window(group_by="customer_id", order_by="day")
     seen = days.select(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_row
 from crmlab.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = Non
     (datetime.date(2024, 1, 1), datetime.date(2024, 1, 1))
     """
     table = as_orders(orders)
-    found = table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()).to_pyarrow().to_pylist()[0]
+    found = collect_row(table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()))
     if found["first"] is None:
         raise DataError.too_little("customer_summary", "at least one order", "none")
     first, last = to_date(found["first"], "first"), to_date(found["last"], "last")
@@ -198,11 +199,12 @@ def _moments(table: ibis.Table) -> Any:
     """The times behind a text column of an Ibis table; says which text is none before an engine stumbles over it."""
     text = table["ordered_at"]
     moment = text.try_cast("timestamp") if table.get_backend().name != "postgres" else text.cast("timestamp")
-    wrong = table.filter(moment.isnull())
-    examples = wrong.select("ordered_at").limit(1).to_pyarrow().to_pylist()
-    if examples:
-        count, rows = int(wrong.count().execute()), int(table.count().execute())
-        raise DataError.unparsable("orders", "ordered_at", "date", count, rows, None, examples[0]["ordered_at"], _CENSUS)
+    wrong = moment.isnull()
+    found = collect_row(table.aggregate(rows=table.count(), wrong=table.count(wrong), example=text.min(where=wrong)))
+    if found["wrong"]:
+        raise DataError.unparsable(
+            "orders", "ordered_at", "date", found["wrong"], found["rows"], None, found["example"], _CENSUS
+        )
     return moment
 
 

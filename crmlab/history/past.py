@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
-from crmlab.history.context import contactable, form_of, margin_known, span
-from crmlab.history.customers import customer_summary, gaps, occasion_days
+from crmlab.history.context import form_of, margin_known, span
+from crmlab.history.customers import gaps_until, occasion_days, summary_until
 from crmlab.history.orders import to_date
 from crmlab.page.result import Context
 
@@ -68,7 +69,10 @@ class History:
     """
 
     def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
-        self.first, self.as_of = span(data, as_of)
+        self._cut(data, *span(data, as_of))
+
+    def _cut(self, data: Dataset, first: dt.date, as_of: dt.date) -> None:
+        self.first, self.as_of = first, as_of
         tables = {name: _between(data.table(name), name, None, self.as_of) for name in data.tables}
         if "customers" in tables and DATED["customers"] in tables["customers"].columns:
             everybody = data.table("customers")
@@ -78,6 +82,13 @@ class History:
         self.data = replace(data, _tables=tables, until=self.as_of)
         self._whole = data
         self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    @classmethod
+    def of(cls, data: Dataset | History, as_of: dt.date | str | None = None) -> History:
+        """The history of a data set, or a history itself as it was known on a day; that history where no other day is named."""
+        if not isinstance(data, History):
+            return cls(data, as_of)
+        return data if as_of is None or to_date(as_of, "as_of", "earlier") == data.as_of else data.earlier(as_of)
 
     @property
     def orders(self) -> ibis.Table:
@@ -121,9 +132,7 @@ class History:
 
     def summary(self, unit: str = "day", start: dt.date | None = None) -> pd.DataFrame:
         """One row per customer, ordered by customer_id; as of :func:`~crmlab.history.customers.customer_summary`. A copy."""
-        return self._kept(
-            ("summary", unit, start), lambda: customer_summary(self._whole.orders, self.as_of, start, unit), "customer_id"
-        )
+        return self._kept(("summary", unit, start), lambda: summary_until(self.orders, self.as_of, start, unit), "customer_id")
 
     def occasions(self) -> pd.DataFrame:
         """Customer-days, and which are purchase occasions: as of :func:`~crmlab.history.customers.occasion_days`. A copy."""
@@ -131,15 +140,20 @@ class History:
 
     def gaps(self) -> pd.DataFrame:
         """How long after each occasion the next came: as of :func:`~crmlab.history.customers.gaps`. A copy."""
-        return self._kept(("gaps",), lambda: gaps(self._whole.orders, self.as_of), "customer_id", "number")
+        return self._kept(("gaps",), lambda: gaps_until(self.orders, self.as_of), "customer_id", "number")
 
     def margin(self, given: float | None) -> tuple[float, str, float]:
         """Gross margin, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
-        return margin_known(self.data, self.as_of, given)
+        return self._margin if given is None else margin_known(self.data, self.as_of, given)
 
     def contactable(self, customer_ids: pd.Series) -> list[str]:
-        """Whether customers may be contacted: as of :func:`~crmlab.history.context.contactable`."""
-        return contactable(self.data, customer_ids)
+        """Say of each customer whether they may be contacted: ``"yes"``, ``"no"`` or, where it is not said, ``"not known"``."""
+        people = self.customers
+        if people is None or "contactable" not in people.columns:
+            return ["not known"] * len(customer_ids)
+        flags = self._kept(("contactable",), lambda: people.select("customer_id", "contactable"), "customer_id")
+        found = flags.set_index("customer_id")["contactable"].reindex(customer_ids).to_numpy()
+        return ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
 
     @cached_property
     def form(self) -> Format:
@@ -161,7 +175,11 @@ class History:
         chosen = to_date(day, "day", "earlier")
         if chosen > self.as_of:
             raise ParameterError.expected("earlier", "day", f"no later than {self.as_of}", chosen)
-        return History(self._whole, chosen)
+        if chosen < self.first:
+            raise ParameterError.as_of_outside(chosen, self.first, self.as_of, "before")
+        found = History.__new__(History)  # the engine has said when the history begins
+        found._cut(self._whole, self.first, chosen)
+        return found
 
     def after(self, days: int | None = None) -> Dataset:
         """What came after ``as_of``, for outcomes: the only door to the future.
@@ -179,13 +197,17 @@ class History:
         }
         return replace(self._whole, _tables=tables)
 
+    @cached_property
+    def _margin(self) -> tuple[float, str, float]:
+        return margin_known(self.data, self.as_of, None)
+
     def _table(self, name: str) -> ibis.Table | None:
         return self.data.table(name) if name in self.data.tables else None
 
     def _kept(self, key: tuple[object, ...], reduce: Callable[[], ibis.Table], *order: str) -> pd.DataFrame:
         """A reduction is asked for once; whoever changes a frame changes a copy."""
         if key not in self._frames:
-            self._frames[key] = reduce().to_pandas().sort_values(list(order), ignore_index=True)
+            self._frames[key] = collect(reduce(), order)
         return self._frames[key].copy()
 
 

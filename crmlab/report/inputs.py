@@ -13,6 +13,7 @@ import markupsafe
 
 from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
+from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading import building
 from crmlab.report.registry import readers
@@ -54,7 +55,7 @@ def inspect(data: str) -> Inputs:
     descriptor = load(data, readers())
     if descriptor.kind in ("postgres", "spark"):
         opened = dataset.open_dataset(data, "spark" if descriptor.kind == "spark" else None)
-        rows = {name: int(opened.table(name).count().execute()) for name in opened.tables}
+        rows = {name: collect_value(opened.table(name).count()) for name in opened.tables}
         return Inputs(descriptor, None, rows, secrets_of(descriptor))
     _, manifest, key = building.materialise(descriptor)
     return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"], secrets_of(descriptor))

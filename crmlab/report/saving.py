@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect
 from crmlab.errors import DataError
 from crmlab.page.params import plain
 from crmlab.page.result import Output, Result
@@ -62,8 +63,9 @@ def ordered(output: Output) -> pd.DataFrame:
     """Return a list as a frame ordered by its key."""
     import pandas as pd
 
-    frame = output.frame if isinstance(output.frame, pd.DataFrame) else output.frame.to_pandas()
-    return frame.sort_values(list(output.key), kind="stable", ignore_index=True)
+    if isinstance(output.frame, pd.DataFrame):
+        return output.frame.sort_values(list(output.key), kind="stable", ignore_index=True)
+    return collect(output.frame, output.key)
 
 
 def neutral(value: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmlab.analyses.campaigns.hashing import hash_keys, hash_pairs
+from crmlab.data.collecting import collect_arrow
 from crmlab.data.tables import labels
 from crmlab.errors import CampaignError, ParameterError
 
@@ -182,7 +183,7 @@ def _list_of(customers: pd.DataFrame | ibis.Table, by: str, strata: str | None, 
     if isinstance(customers, pd.DataFrame):
         frame = customers[wanted].reset_index(drop=True)
     else:
-        frame = customers.select(wanted).order_by("customer_id").to_pyarrow().to_pandas()
+        frame = collect_arrow(customers.select(wanted), "customer_id").to_pandas()
     if not len(frame):
         raise CampaignError.expected("The list", "of at least one customer", "nobody")
     if frame["customer_id"].isna().any():

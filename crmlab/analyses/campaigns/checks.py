@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def check_tables(
     customers: ibis.Table | None = None,
 ) -> list[CampaignFinding]:
     """Check canonical tables of campaigns; see :func:`check_campaigns`."""
-    known = cells.to_pyarrow().to_pandas()
+    known = collect_arrow(cells, ("campaign_id", "cell_id")).to_pandas()
     for problem in cell_problems(known):
         raise problem
     found = _of_cells(known)
@@ -184,12 +185,12 @@ def _by_campaign(table: ibis.Table) -> list[dict[str, Any]]:
 
 
 def _rows(table: ibis.Table) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = table.to_pyarrow().to_pylist()
+    rows: list[dict[str, Any]] = collect_arrow(table, table.columns).to_pylist()
     return rows
 
 
 def _count(table: ibis.Table) -> int:
-    return int(table.count().to_pyarrow().as_py())
+    return int(collect_value(table.count()))
 
 
 def _many(count: int, thing: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def measure_campaign(
     if name in known:
         cells = memory.cells(name).drop(columns="state")
     elif "cells" in data.tables:
-        every = data.cells.to_pyarrow().to_pandas()
+        every = collect_arrow(data.cells, ("campaign_id", "cell_id")).to_pandas()
         cells = every[every["campaign_id"] == name].reset_index(drop=True)
         known |= set(every["campaign_id"])
     if name not in known:
@@ -181,7 +182,7 @@ def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
     if "customer_id" not in frame.columns:
         raise CampaignError.missing_column(f"The list {path.name}", "customer_id", frame.columns)
     table = data.table("customers" if "customers" in data.tables else "orders")
-    known = set(table.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+    known = set(collect(table.select("customer_id").distinct(), "customer_id")["customer_id"])
     strangers = [who for who in frame["customer_id"] if who not in known]
     if strangers:
         raise CampaignError.unknown_customers(path.name, len(strangers), str(strangers[0]))
@@ -194,7 +195,7 @@ def _customers(data: Dataset) -> pd.DataFrame:
 
     if "customers" not in data.tables:
         return pd.DataFrame({"customer_id": pd.Series(dtype="str")})
-    frame: pd.DataFrame = data.customers.to_pyarrow().to_pandas()
+    frame: pd.DataFrame = collect_arrow(data.customers, "customer_id").to_pandas()
     return frame
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
+from crmlab.data.collecting import collect
 from crmlab.errors import CampaignError, ParameterError
-from crmlab.history.context import span
+from crmlab.history.past import History
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -312,27 +313,26 @@ def suppressed(
             end = dt.date.fromisoformat(str(as_of)) if as_of else pd.to_datetime(more["contacted_at"]).max().date()
             lately |= _recent(more, end, within)
         return complained, lately, absent
-    end = span(customers, as_of)[1]
-    if "responses" in customers.tables:
-        table = customers.responses
-        some = table.filter((table["kind"] == "complaint") & (table["responded_at"].date() <= end))
-        complained = set(some.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+    past = History(customers, as_of)
+    end = past.as_of
+    if past.responses is not None:
+        some = past.responses.filter(past.responses["kind"] == "complaint")
+        complained = set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
     else:
         absent.append(("responses", "nobody is known to have complained"))
     if within is None:
         return complained, lately, absent
     first = end - dt.timedelta(days=within)
-    if "contacts" in customers.tables:
-        table = customers.contacts
-        some = table.filter((table["contacted_at"].date() > first) & (table["contacted_at"].date() <= end))
-        if "cells" in customers.tables:
+    if past.contacts is not None:
+        some = past.contacts.filter(past.contacts["contacted_at"].date() > first)
+        if past.cells is not None:
             # Who is in a control was not contacted; where a campaign has no control at all, everybody was.
-            cells = customers.cells
+            cells = past.cells
             named = cells.filter(cells["control_cell_id"].notnull()).select(cell_id="control_cell_id").distinct()
             if "response_code" in cells.columns:  # a control that is sent what is usual has a code
                 named = named.semi_join(cells.filter(cells["response_code"].isnull()), "cell_id")
             some = some.anti_join(named, "cell_id")
-        lately |= set(some.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+        lately |= set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
     elif more is None:
         absent.append(("contacts", "nobody is known to have been contacted lately"))
     if more is not None:

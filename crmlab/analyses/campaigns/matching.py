@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_arrow
+
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
@@ -162,7 +164,7 @@ def match_counts(
     day = found["responded_at"].cast("date")
     first, last = (ibis.literal(one, type="date") for one in (min(days["opens"]), max(days["last"])))
     inside = found.filter((day >= first) & (day <= last))
-    counts = inside.group_by("cell_id", "how").agg(n=inside.count()).to_pyarrow().to_pandas()
+    counts = collect_arrow(inside.group_by("cell_id", "how").agg(n=inside.count()), ("cell_id", "how")).to_pandas()
     rows = []
     for cell in days["cell_id"]:
         mine = counts[counts["cell_id"] == cell]

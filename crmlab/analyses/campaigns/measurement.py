@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.moments import cell_statistics
 from crmlab.analyses.campaigns.reductions import assigned, outcomes, windows
+from crmlab.data.collecting import collect_arrow
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.errors import CampaignError
 from crmlab.history.context import margin_known
@@ -130,7 +131,7 @@ class Measured:
 
 def known_cells(data: Dataset) -> pd.DataFrame:
     """The cells table as a frame, in order of campaign and cell."""
-    return _plain(data.cells.to_pyarrow().to_pandas())
+    return _plain(collect_arrow(data.cells, ("campaign_id", "cell_id")).to_pandas())
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +177,8 @@ def choose_campaign(cells: pd.DataFrame, contacts: ibis.Table, as_of: dt.date, g
 
 def first_contacts(contacts: ibis.Table, as_of: dt.date) -> dict[str, dt.date]:
     """Day of the first contact of each cell, up to a day."""
-    found = contacts.group_by("cell_id").agg(first=contacts["contacted_at"].min()).to_pyarrow().to_pylist()
+    firsts = contacts.group_by("cell_id").agg(first=contacts["contacted_at"].min())
+    found = collect_arrow(firsts, "cell_id").to_pylist()
     return {str(row["cell_id"]): row["first"].date() for row in found if row["first"].date() <= as_of}
 
 
@@ -235,8 +237,12 @@ def measured(
         rows.get_backend().execute(rows.limit(0))
     table = rows.cache()
     stats = cell_statistics(table, METRICS, covariates=[COVARIATE], rates=["response"], household="unit")
-    sizes = table.group_by("cell_id").agg(n=table.count(), units=table["unit"].nunique()).to_pyarrow().to_pandas()
-    counts = pd.DataFrame({"cell_id": names}).merge(sizes, how="left", on="cell_id").fillna({"n": 0, "units": 0})
+    sizes = table.group_by("cell_id").agg(n=table.count(), units=table["unit"].nunique())
+    counts = (
+        pd.DataFrame({"cell_id": names})
+        .merge(collect_arrow(sizes, "cell_id").to_pandas(), how="left", on="cell_id")
+        .fillna({"n": 0, "units": 0})
+    )
     counts[["n", "units"]] = counts[["n", "units"]].astype(np.int64)
     kept, notes = _comparable(mine, stats, campaign, max(min_group, LEAST))
     costed = _costs(kept, stats)

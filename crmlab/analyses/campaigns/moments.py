@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.analyses.campaigns.hashing import hash_column
+from crmlab.data.collecting import collect_arrow, collect_row
 from crmlab.models.testing.cells import CellStatistics
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _is_wide(table: ibis.Table, names: Sequence[str]) -> bool:
     if not amounts:
         return False
     ends = {f"{end}_{name}": getattr(table[name], end)() for name in amounts for end in ("min", "max")}
-    row = table.aggregate(**ends).to_pyarrow().to_pylist()[0]
+    row = collect_row(table.aggregate(**ends))
     return any(value is not None and abs(value) >= _NARROW for value in row.values())
 
 
@@ -180,13 +181,13 @@ def cell_statistics(
     """
     wide = household is not None or _is_wide(table, [*metrics, *covariates])
     reduced = cell_moments(table, metrics, by=by, covariates=covariates, rates=rates, household=household, wide=wide)
-    rows = sorted(reduced.to_pyarrow().to_pylist(), key=lambda row: str(row[by]))
+    rows = collect_arrow(reduced, by).to_pylist()
     lone = household is None or all(row["clusters"] == row["n"] for row in rows)
     small = any(row["n"] < _SKEW_BELOW for row in rows)
     skewed = [name for name in metrics if name not in rates] if lone and small else []
     cubes: dict[Any, Mapping[str, Any]] = {}
     if skewed:
-        cubes = {row[by]: row for row in cell_cubes(table, skewed, by=by).to_pyarrow().to_pylist()}
+        cubes = {row[by]: row for row in collect_arrow(cell_cubes(table, skewed, by=by), by).to_pylist()}
     return {str(row[by]): _statistics(row, metrics, covariates, rates, skewed, cubes.get(row[by], {}), lone) for row in rows}
 
 
@@ -247,7 +248,8 @@ def first_days(table: ibis.Table) -> pd.DataFrame:
     import pandas as pd
 
     bought = table.filter(table["first_day"].notnull())
-    frame = bought.group_by("cell_id", "opens", "first_day").agg(n=bought.count()).to_pyarrow().to_pandas()
+    counts = bought.group_by("cell_id", "opens", "first_day").agg(n=bought.count())
+    frame = collect_arrow(counts, ("cell_id", "opens", "first_day")).to_pandas()
     day = (pd.to_datetime(frame["first_day"]) - pd.to_datetime(frame["opens"])).dt.days.astype("int64")
     frame = pd.DataFrame({"cell_id": frame["cell_id"], "day": day, "n": frame["n"].astype("int64")})
     return frame.groupby(["cell_id", "day"], as_index=False, sort=True)["n"].sum()

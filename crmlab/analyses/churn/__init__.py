@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from crmlab.analyses.churn.params import Params
     from crmlab.analyses.churn.reductions import snapshots, with_model
     from crmlab.analyses.churn.report import NEEDS, run
-    from crmlab.analyses.churn.study import scheme_of, snapshots_of
+    from crmlab.analyses.churn.study import days_of, scheme_of
     from crmlab.analyses.churn.trials import final, trial
 
 __all__ = [
     "NEEDS",
     "Params",
+    "days_of",
     "final",
     "prepared",
     "reasons",
     "run",
     "scheme_of",
     "snapshots",
-    "snapshots_of",
     "trial",
     "with_model",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
 from crmlab.history.customers import customer_summary, occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
@@ -131,8 +132,8 @@ def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: i
 
     parts = []
     for day, part in frame.groupby("date", sort=True):
-        summary = customer_summary(orders, to_date(day, "date")).select("customer_id", "frequency", "recency", "T").to_pandas()
-        parts.append(told_by_model(part, summary.sort_values("customer_id", ignore_index=True), window))
+        summary = customer_summary(orders, to_date(day, "date")).select("customer_id", "frequency", "recency", "T")
+        parts.append(told_by_model(part, collect(summary, "customer_id"), window))
     return pd.concat(parts, ignore_index=True)
 
 

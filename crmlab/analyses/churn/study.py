@@ -16,6 +16,7 @@ from crmlab.analyses.churn.params import Params
 from crmlab.analyses.churn.reductions import snapshots, told_by_model, with_breadth, with_model
 from crmlab.analyses.churn.trials import Trial, final, trial
 from crmlab.analyses.customer_value import tier_of
+from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
 from crmlab.history.past import History
 from crmlab.models.btyd.bg_nbd import BGNBD
@@ -25,7 +26,7 @@ from crmlab.models.survival import given_waited, kaplan_meier
 from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
+    pass
 
 __all__ = [
     "ERROR",
@@ -40,7 +41,6 @@ __all__ = [
     "matrix_of",
     "reversal_of",
     "scheme_of",
-    "snapshots_of",
     "study",
     "timing_of",
     "values_of",
@@ -179,11 +179,6 @@ def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params)
     return found
 
 
-def snapshots_of(data: Dataset, scheme: Plan, end: dt.date) -> dict[dt.date, pd.DataFrame]:
-    """Rows of every origin and of today, as :func:`days_of` gives them, of a data set as it was known on a day."""
-    return days_of(History(data, end), scheme)
-
-
 def days_of(history: History, scheme: Plan) -> dict[dt.date, pd.DataFrame]:
     """Rows of every origin and of today, by day, ordered by customer; today's have no outcome.
 
@@ -208,8 +203,8 @@ def _rows_of(history: History, scheme: Plan, days: list[dt.date], *, outcome: bo
     found = snapshots(history.orders, days, scheme.window, scheme.active_within, outcome=outcome, as_of=history.as_of)
     if history.lines is not None:
         found = with_breadth(found, history.lines, history.products, days)
-    frame = found.to_pandas()
-    return frame.assign(date=pd.to_datetime(frame["date"])).sort_values(["date", "customer_id"], ignore_index=True)
+    frame = collect(found, ("date", "customer_id"))
+    return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
 def values_of(history: History, today: pd.DataFrame, params: Params) -> tuple[Any, str]:

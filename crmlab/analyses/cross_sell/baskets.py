@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from crmlab.data.collecting import collect, collect_arrow, collect_batches, collect_value
 from crmlab.errors import DataError, ParameterError, checks
 from crmlab.history.orders import between
 from crmlab.models.baskets.basket_null import Totals
@@ -165,7 +166,7 @@ def basket_months(order_lines: ibis.Table, baskets: Baskets) -> npt.NDArray[np.i
     keyed = order_lines.select(
         basket=basket_key(order_lines, baskets.unit), month=(moment.year() * 12 + moment.month()).cast("int32")
     )
-    first = keyed.group_by("basket").agg(month=keyed["month"].min()).to_pyarrow()
+    first = collect_arrow(keyed.group_by("basket").agg(month=keyed["month"].min()), "basket")
     place = pc.index_in(baskets.keys, value_set=first["basket"].combine_chunks())
     month = first["month"].to_numpy()[place.to_numpy(zero_copy_only=False).astype(np.int64)]
     return np.unique(month, return_inverse=True)[1].astype(np.int64)
@@ -203,7 +204,7 @@ def _read(lines: ibis.Table, level: str) -> tuple[Any, Any, pa.Array, pa.Array]:
 
     columns = ("basket", "product") if level == "product" else ("basket", "product", "item")
     parts: dict[str, list[pa.Array]] = {name: [] for name in (*columns, "pieces")}
-    for batch in lines.select(*parts).to_pyarrow_batches(chunk_size=CHUNK):
+    for batch in collect_batches(lines.select(*parts), CHUNK):
         for name in columns:
             parts[name].append(batch[name].dictionary_encode())
         parts["pieces"].append(batch["pieces"])
@@ -337,13 +338,13 @@ def counted_pairs(
 
     kept = kept_items(order_lines, unit, level, min_count, products=products, max_items=max_items, start=start, as_of=as_of)
     counts = kept.group_by("item").agg(count=lambda t: t.count())
-    single = counts.filter(counts["count"] >= min_count).to_pandas().sort_values("item", ignore_index=True)
-    pairs = _paired(kept, min_count).to_pandas()
-    n = int(held_items(order_lines, unit, level, products, start, as_of)["basket"].nunique().to_pyarrow().as_py())
+    single = collect(counts.filter(counts["count"] >= min_count), "item")
+    pairs = collect(_paired(kept, min_count), ("first", "second"))
+    n = collect_value(held_items(order_lines, unit, level, products, start, as_of)["basket"].nunique())
     # A cut basket may have left an item under the minimum: sizes are of what is left.
     some = kept.filter(kept["item"].isin(single["item"].tolist())) if len(single) else kept.limit(0)
     sized = some.mutate(size=some.count().over(ibis.window(group_by="basket")))
-    table = sized.group_by("size", "item").agg(baskets=lambda t: t.count()).to_pandas()
+    table = collect(sized.group_by("size", "item").agg(baskets=lambda t: t.count()), ("size", "item"))
     frame = pd.DataFrame(
         {
             "items": pd.Series(

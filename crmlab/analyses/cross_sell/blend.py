@@ -23,6 +23,7 @@ from crmlab.analyses.cross_sell.state import (
     places,
     state_at,
 )
+from crmlab.data.collecting import collect_arrow
 from crmlab.errors import DataError
 from crmlab.models.baskets.ranking import Blend
 from crmlab.models.baskets.recommend import ItemSimilarity, best_per_row
@@ -274,7 +275,7 @@ def outcome_of(past: History, state: State, horizon: int) -> tuple[IntArray, Int
     import pyarrow as pa
 
     bought = bought_within(past.after(horizon).order_lines, past.as_of, horizon)
-    found = bought.select("customer_id", "product_id").to_pyarrow()
+    found = collect_arrow(bought.select("customer_id", "product_id"), ("customer_id", "product_id"))
     row = places(found["customer_id"], state.customers)
     col = places(found["product_id"], pa.array(state.products, pa.string()))
     known = np.flatnonzero(row >= 0)

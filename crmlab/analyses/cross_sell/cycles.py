@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.analyses.cross_sell.reductions import repurchase_gaps
 from crmlab.analyses.cross_sell.state import State, names_of
+from crmlab.data.collecting import collect
 from crmlab.models.intervals import median_interval, proportion_intervals
 from crmlab.models.survival import at, kaplan_meier
 
@@ -102,8 +103,7 @@ def repurchase_cycles(
     checks.positive("cross_sell", "longer", longer)
     checks.share("cross_sell", "level", level)
     names = pd.Series(names_of(past, state.products), index=state.products)
-    gaps = repurchase_gaps(past.data.order_lines, past.as_of).to_pandas()
-    gaps = gaps.sort_values(["product_id", "gap", "ended"], kind="stable", ignore_index=True)
+    gaps = collect(repurchase_gaps(past.data.order_lines, past.as_of), ("product_id", "gap", "ended"))
     products = _products(gaps, state, names, min_gaps, level)
     customers = _movable(past, products, state, names, longer)
     return Cycles(products=products, customers=customers, as_of=past.as_of, horizon=state.recent, level=level)

@@ -117,10 +117,7 @@ def next_best_offers(
     checks.whole("cross_sell", "k", k, 1, 100)
     checks.whole("cross_sell", "horizon", horizon, 1, 730)
     checks.choice("cross_sell", "rank_by", rank_by, ("expected_margin", "probability"))
-    if isinstance(data, History):
-        past = data if as_of is None else data.earlier(as_of)
-    else:
-        past = History(data, as_of)
+    past = History.of(data, as_of)
     if weights is None:  # what they are learnt from is let go before more is read
         weights = Origins(past, horizon, pairs, rebuy_share).weights(0, seed)
     return offers_of(Origins(past, horizon, pairs, rebuy_share), weights, k=k, margin=margin, rank_by=rank_by)

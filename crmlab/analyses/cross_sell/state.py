@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_within, takings
+from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import DataError
 from crmlab.history.customers import customer_summary
 from crmlab.history.orders import history
@@ -174,18 +175,15 @@ def state_at(past: History, recent: int = 91) -> State:
         Nobody had bought anything by then.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     lines, until = past.data.order_lines, past.as_of
-    pairs, back = purchases(lines, until).to_pyarrow(), sent_back(lines, until).to_pyarrow()
-    sold = takings(lines, until).to_pyarrow()
+    pairs, back = (collect_arrow(made(lines, until), ("customer_id", "product_id")) for made in (purchases, sent_back))
+    sold = collect_arrow(takings(lines, until), "product_id")
     # As of the last order: these columns are the same on the quiet days after it.
     dates = customer_summary(past.orders).select("customer_id", "occasions", "first_occasion", "last_occasion")
-    base = dates.to_pyarrow()
+    base = collect_arrow(dates, "customer_id")
     if not base.num_rows or not pairs.num_rows:
         raise DataError.too_little("cross_sell", f"purchases up to {until}", "none")
-    base = base.take(pc.sort_indices(base["customer_id"]))
-    sold = sold.take(pc.sort_indices(sold["product_id"]))
     customers = base["customer_id"].combine_chunks()
     row = places(pairs["customer_id"], customers)
     col = places(pairs["product_id"], sold["product_id"].combine_chunks())
@@ -287,7 +285,8 @@ def earned_within(past: History, state: State, horizon: int, margin: float | Non
     """
     import pyarrow as pa
 
-    found = spent_within(past.after(horizon).order_lines, past.as_of, horizon).to_pyarrow()
+    spent = spent_within(past.after(horizon).order_lines, past.as_of, horizon)
+    found = collect_arrow(spent, ("customer_id", "product_id"))
     row, col = places(found["customer_id"], state.customers), places(found["product_id"], pa.array(state.products, pa.string()))
     known = (row >= 0) & (col >= 0)
     row, col = row[known], col[known]
@@ -303,7 +302,7 @@ def _left(
     left = share * amount
     if source == "costs":
         products = past.data.products
-        costs = products.select("product_id", cost=products["unit_cost"].cast("float64")).to_pandas()
+        costs = collect(products.select("product_id", cost=products["unit_cost"].cast("float64")), "product_id")
         cost = (
             costs.drop_duplicates("product_id")
             .set_index("product_id")["cost"]
@@ -319,7 +318,7 @@ def names_of(past: History, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
     products = past.products
     if products is None or "name" not in products.columns:
         return ids
-    named = products.select("product_id", "name").to_pandas().dropna(subset=["name"])
+    named = collect(products.select("product_id", "name"), "product_id").dropna(subset=["name"])
     found = named.drop_duplicates("product_id").set_index("product_id")["name"].reindex(ids)
     names = found.to_numpy(dtype=object)
     missing = found.isna().to_numpy() | np.array([not str(name).strip() for name in names])
@@ -330,7 +329,7 @@ def _in_range(past: History, ids: pa.ChunkedArray, last_sold: npt.NDArray[Any], 
     """Which products can be offered: not out of range by their last day of sale or, where none is known, sold recently."""
     products = past.products
     if products is not None and "available_until" in products.columns:
-        known = products.select("product_id", "available_until").to_pandas()
+        known = collect(products.select("product_id", "available_until"), "product_id")
         if known["available_until"].notna().any():
             known["available_until"] = known["available_until"].astype("datetime64[s]")
             until = known.groupby("product_id")["available_until"].max().reindex(ids.to_pylist()).to_numpy()

@@ -17,6 +17,7 @@ from crmlab.analyses.cross_sell.offers import Offers, offers_of
 from crmlab.analyses.cross_sell.pairs import Found, as_file, bundles_of, find, halves, learn_pairs
 from crmlab.analyses.cross_sell.state import earned_within, margins_of, names_of
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, promising, worth_of
+from crmlab.data.collecting import collect
 from crmlab.errors import TooLittleError
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Context, Output
@@ -230,6 +231,6 @@ def _items(past: History, state: State, level_of: str) -> tuple[np.ndarray, list
     """Item of each product (-1: none), and the items."""
     if level_of == "product":
         return np.arange(len(state.products)), [str(item) for item in state.products]
-    groups = past.data.products.select("product_id", "category").to_pandas().drop_duplicates("product_id")
+    groups = collect(past.data.products.select("product_id", "category"), "product_id").drop_duplicates("product_id")
     codes, items = pd.factorize(groups.set_index("product_id")["category"].reindex(state.products), sort=True)
     return np.asarray(codes), [str(item) for item in items]

@@ -15,6 +15,7 @@ from crmlab.analyses.customer_value import model_of, tier_of
 from crmlab.analyses.customers import customer_outputs
 from crmlab.analyses.lifecycle import QUANTILES, limits_of, states
 from crmlab.analyses.triggers import TRIGGERS
+from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
@@ -193,7 +194,7 @@ def _ids(orders: ibis.Table, customer: str) -> list[str]:
         if length < 0:
             continue
         some = ids.filter(ids["customer_id"].startswith(customer[:length])) if length else ids
-        found = some.order_by("customer_id").limit(MOST_IDS).to_pyarrow()["customer_id"].to_pylist()
+        found = collect_arrow(some.order_by("customer_id").limit(MOST_IDS), ORDERED)["customer_id"].to_pylist()
         if found:
             return [str(one) for one in found]
     return []
@@ -202,7 +203,7 @@ def _ids(orders: ibis.Table, customer: str) -> list[str]:
 def _attributes(history: History, customer: str) -> dict[str, Any]:
     if history.customers is None:
         return {}
-    found = _mine(history.customers, customer).to_pyarrow().to_pylist()
+    found = collect_arrow(_mine(history.customers, customer), "customer_id").to_pylist()
     if not found:
         return {}
     # What names a person is not shown, whether or not the data set calls it personal.
@@ -211,14 +212,13 @@ def _attributes(history: History, customer: str) -> dict[str, Any]:
 
 def _days(history: History, customer: str) -> pd.DataFrame:
     days = occasion_days(_mine(history.orders, customer))
-    frame = days.select("day", "is_occasion", spend=days["spend"].cast("float64")).to_pandas()
-    frame = frame.sort_values("day", ignore_index=True)
+    frame = collect(days.select("day", "is_occasion", spend=days["spend"].cast("float64")), "day")
     return frame.assign(day=pd.to_datetime(frame["day"]))
 
 
 def _state(history: History, customer: str) -> dict[str, Any]:
     limits = limits_of(history, None, QUANTILES, (None, None, None), 6)
-    rows = _mine(states(history, None, limits), customer).to_pyarrow().to_pylist()
+    rows = collect_arrow(_mine(states(history, None, limits), customer), "customer_id").to_pylist()
     return rows[0] if rows else {"state": "prospect"}
 
 
@@ -252,12 +252,12 @@ def _worth(history: History, params: Params) -> Worth:
 def _risk(history: History, params: Params) -> tuple[Risk, str]:
     """Probability of churn as the report on churn tells it, with the interval of its calibration; or why it is not known."""
     from crmlab.analyses.churn import Params as Churn
-    from crmlab.analyses.churn import final, prepared, reasons, scheme_of, snapshots_of, trial
+    from crmlab.analyses.churn import days_of, final, prepared, reasons, scheme_of, trial
 
     level, end = params.level, history.as_of
     own = Churn(as_of=end.isoformat(), seed=params.seed)
     scheme = scheme_of(history.gaps(), history.first, end, own)
-    days = snapshots_of(history.data, scheme, end)
+    days = days_of(history, scheme)
     rows = prepared(days.pop(end))
     where = np.flatnonzero((rows["customer_id"] == params.customer_id).to_numpy())
     if not len(where):
@@ -287,7 +287,7 @@ def _bought(history: History, customer: str) -> pd.DataFrame:
     lines = _mine(history.lines, customer)
     lines = lines.filter(lines["quantity"] > 0)
     found = lines.group_by("product_id").agg(times=lines["order_id"].nunique(), spend=lines["amount"].sum().cast("float64"))
-    frame = found.to_pandas()
+    frame = collect(found, "product_id")
     names = _names(history.products)
     frame["product"] = [names.get(one, one) for one in frame["product_id"]]
     return frame.sort_values(["times", "spend", "product_id"], ascending=[False, False, True], ignore_index=True)[columns]
@@ -296,7 +296,7 @@ def _bought(history: History, customer: str) -> pd.DataFrame:
 def _names(products: ibis.Table | None) -> dict[str, str]:
     if products is None:
         return {}
-    rows = products.select("product_id", "name").to_pyarrow().to_pylist()
+    rows = collect_arrow(products.select("product_id", "name"), "product_id").to_pylist()
     return {row["product_id"]: row["name"] for row in rows if row["name"]}
 
 
@@ -304,8 +304,8 @@ def _contacts(history: History, customer: str) -> pd.DataFrame:
     """What was sent and what was held back, by day."""
     rows = []
     if history.contacts is not None and history.cells is not None:
-        cells = {row["cell_id"]: row for row in history.cells.to_pyarrow().to_pylist()}
-        for row in _mine(history.contacts, customer).order_by("contacted_at").to_pyarrow().to_pylist():
+        cells = {row["cell_id"]: row for row in collect_arrow(history.cells, "cell_id").to_pylist()}
+        for row in collect_arrow(_mine(history.contacts, customer), "contacted_at").to_pylist():
             cell = cells.get(row["cell_id"], {})
             treated = cell.get("control_cell_id") is not None
             parts = [str(cell[name]) for name in ("offer", "creative", "channel") if cell.get(name)]
@@ -319,7 +319,7 @@ def _responses(history: History, customer: str) -> pd.DataFrame:
     """What came back, by day."""
     rows = []
     if history.responses is not None:
-        found = _mine(history.responses, customer).order_by("responded_at").to_pyarrow().to_pylist()
+        found = collect_arrow(_mine(history.responses, customer), "responded_at").to_pylist()
         rows = [[row["responded_at"], row["kind"], row.get("response_code") or ""] for row in found]
     frame = pd.DataFrame(rows, columns=["day", "kind", "code"])
     return frame.assign(day=pd.to_datetime(frame["day"]).dt.normalize())
@@ -345,7 +345,7 @@ def _moments(history: History, customer: str) -> tuple[pd.DataFrame, str]:
     """Moments to act on; or why there are none."""
     columns, why = ["label", "advice"], "No moment of the last seven days calls for action."
     try:
-        names = customer_outputs(history.data, history.as_of, ["trigger"]).set_index("customer_id")["trigger"].get(customer)
+        names = customer_outputs(history, needed=["trigger"]).set_index("customer_id")["trigger"].get(customer)
     except UNFIT:
         names = None
     known = {trigger.name: trigger for trigger in TRIGGERS}

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.analyses.customer_value.rounds import arrivals, repeats, round_repeats, round_summary, whole_year
+from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
-from crmlab.history.context import margin_known
-from crmlab.history.customers import customer_summary, occasion_days
-from crmlab.history.orders import between, history, to_date
+from crmlab.history.orders import history
 from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS, YEAR_OF_WEEKS, Words
 from crmlab.models.btyd.customer_value import CustomerValue
 
 if TYPE_CHECKING:
-    import ibis
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
@@ -68,13 +66,13 @@ class Base:
 
     def margin(self, given: float | None = None) -> tuple[float, str, float]:
         """Gross margin up to ``end``, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
-        return margin_known(self.data, self.end, given)
+        return History.of(self.history, self.end).margin(given)
 
     def summary(self) -> pd.DataFrame:
         """One row per customer at the end of history, ordered by id."""
         if self.words is ROUNDS:
-            return _ordered(round_summary(self.history.orders, self.end.year).to_pandas())
-        return _weeks(self.history.orders, self.end)
+            return collect(round_summary(self.history.orders, self.end.year), "customer_id")
+        return self.history.summary("week")
 
     def split(self, holdout: int) -> dt.date:
         """Last day of history where so many periods are kept back."""
@@ -90,14 +88,15 @@ class Base:
         """
         orders, split = self.history.orders, self.split(holdout)
         if self.words is ROUNDS:
-            found = _ordered(round_summary(orders, split.year, self.end.year).to_pandas())
+            found = collect(round_summary(orders, split.year, self.end.year), "customer_id")
             return found.assign(year_purchases=found["last_purchases"], year_spend=found["last_spend"], year_length=1.0)
-        found = _weeks(orders, split)
+        before = self.history.earlier(split)
+        found = before.summary("week")
         start = max(split - dt.timedelta(days=7 * YEAR_OF_WEEKS - 1), self.first)
-        for name, first, last in (("year", start, split), ("holdout", split + dt.timedelta(days=1), self.end)):
-            bought = _bought(orders, first, last).reindex(found["customer_id"])
-            found[f"{name}_purchases"] = bought["purchases"].fillna(0).to_numpy("int64")
-            found[f"{name}_spend"] = bought["spend"].fillna(0.0).to_numpy(float)
+        for name, past, first in (("year", before, start), ("holdout", self.history, split + dt.timedelta(days=1))):
+            bought = past.summary("week", first).set_index("customer_id").reindex(found["customer_id"])
+            found[f"{name}_purchases"] = bought["occasions"].fillna(0).to_numpy("int64")
+            found[f"{name}_spend"] = bought["total_spend"].fillna(0.0).to_numpy(float)
         return found.assign(horizon=(self.end - split).days / 7, year_length=((split - start).days + 1) / 7)
 
     def track(self, holdout: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -107,16 +106,20 @@ class Base:
         orders, split = self.history.orders, self.split(holdout)
         if self.words is ROUNDS:
             first = self.first.year
-            came = round_summary(orders, split.year).to_pandas()["first_occasion"].map(lambda day: day.year).value_counts()
+            came = (
+                collect(round_summary(orders, split.year), "customer_id")["first_occasion"]
+                .map(lambda day: day.year)
+                .value_counts()
+            )
             came = came.sort_index()
-            again = round_repeats(orders, split.year, self.end.year).to_pandas().set_index("year")["purchases"]
+            again = collect(round_repeats(orders, split.year, self.end.year), "year").set_index("year")["purchases"]
             years = range(first + 1, self.end.year + 1)
             seen = pd.DataFrame(
                 {"end": [float(year - first) for year in years], "seen": again.reindex(years, fill_value=0).to_numpy()}
             )
             return pd.DataFrame({"start": came.index.to_numpy(float) - first, "customers": came.to_numpy()}), seen
-        firsts = arrivals(orders, split).to_pandas()
-        again = repeats(orders, split).to_pandas()
+        firsts = collect(arrivals(orders, split), "day")
+        again = collect(repeats(orders, split), "day")
         ends = np.arange(1, (self._day(self.end) + 1) // 7 + 1)
         week = pd.Series([self._day(day) // 7 for day in again["day"]], dtype="int64")
         by_week = again["purchases"].groupby(week).sum().reindex(range(len(ends)), fill_value=0)
@@ -147,10 +150,7 @@ def base_of(data: Dataset | History, as_of: str | dt.date | None = None) -> Base
     DataError
         With rounds: there is no whole year.
     """
-    if isinstance(data, History):
-        past = data if as_of is None or to_date(as_of, "as_of") == data.as_of else data.earlier(as_of)
-    else:
-        past = History(data, as_of)
+    past = History.of(data, as_of)
     first, end = past.first, past.as_of
     if past.data.descriptor.rounds == "year":
         year = whole_year(end, history(past.orders)[1])
@@ -215,25 +215,3 @@ def default_holdout(base: Base) -> int | None:
     if base.words is ROUNDS:
         return max(base.length // 3, 1) if base.length > 3 else None
     return min(base.length // 3, YEAR_OF_WEEKS) if base.length >= SHORTEST else None
-
-
-def _weeks(orders: ibis.Table, day: dt.date) -> pd.DataFrame:
-    """One row per customer as of a day, in weeks. No order need be of that day: age is counted to it, wherever orders end."""
-    import pandas as pd
-
-    found = _ordered(customer_summary(between(orders, None, day), unit="week").to_pandas())
-    age = (pd.Timestamp(day) - pd.to_datetime(found["first_occasion"])).dt.days
-    since = (pd.Timestamp(day) - pd.to_datetime(found["last_occasion"])).dt.days
-    return found.assign(T=age / 7, days_since_last=since)
-
-
-def _bought(orders: ibis.Table, first: dt.date, last: dt.date) -> pd.DataFrame:
-    """Purchase occasions from one day to another, and their spend, by customer."""
-    days = occasion_days(between(orders, first, last))
-    bought = days.filter(days["is_occasion"])
-    sums = bought.group_by("customer_id").agg(purchases=bought.count(), spend=bought["spend"].sum().cast("float64"))
-    return sums.to_pandas().set_index("customer_id")
-
-
-def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.sort_values("customer_id", kind="stable", ignore_index=True)

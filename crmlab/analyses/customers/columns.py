@@ -13,9 +13,8 @@ from crmlab.analyses.customer_value import TIERS
 from crmlab.analyses.lifecycle import NONE, STATES
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.triggers import TRIGGERS
+from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError
-from crmlab.history.context import span
-from crmlab.history.customers import customer_summary
 from crmlab.history.past import History
 
 if TYPE_CHECKING:
@@ -32,12 +31,12 @@ class Group:
     """Outputs that one computation gives: their names, what they mean, and the values that there can be where these are few."""
 
     columns: dict[str, str]
-    compute: Callable[[Dataset, dt.date], pd.DataFrame]
+    compute: Callable[[History], pd.DataFrame]
     domain: tuple[str, ...] | None = None
 
 
-def _summary(data: Dataset, end: dt.date) -> pd.DataFrame:
-    found = customer_summary(data.orders, end).to_pandas()
+def _summary(history: History) -> pd.DataFrame:
+    found = history.summary()
     return pd.DataFrame(
         {
             "customer_id": found["customer_id"],
@@ -49,24 +48,23 @@ def _summary(data: Dataset, end: dt.date) -> pd.DataFrame:
     )
 
 
-def _segment(data: Dataset, end: dt.date) -> pd.DataFrame:
-    return segmented(customer_summary(data.orders, end))[["customer_id", "segment"]]
+def _segment(history: History) -> pd.DataFrame:
+    return segmented(history.summary())[["customer_id", "segment"]]
 
 
-def _value(data: Dataset, end: dt.date) -> pd.DataFrame:
+def _value(history: History) -> pd.DataFrame:
     import numpy as np
 
     from crmlab.analyses.customer_value import DRAWS, base_of, fit_spend, fitted, tier_of
-    from crmlab.history.context import margin_known
     from crmlab.models.btyd.customer_value import CustomerValue
     from crmlab.models.btyd.fitting import NO_DROPOUT
     from crmlab.models.btyd.gamma_gamma import GammaGamma
 
-    base = base_of(data, end)
+    base = base_of(history)
     summary = base.summary()
     # The model of the lowest AIC: a list does not wait for the backtest that the report on values makes.
     purchases = fitted(summary, base.models[:2], None)
-    margin = margin_known(base.data, base.end, None)[0]
+    margin = base.margin()[0]
     unfitted = CustomerValue(purchases=purchases, spend=GammaGamma(draws=DRAWS), margin=margin, unit=base.words.unit)
     model, summary, _ = fit_spend(unfitted, summary)
     seen = purchases.boundary_ != NO_DROPOUT
@@ -84,27 +82,21 @@ def _value(data: Dataset, end: dt.date) -> pd.DataFrame:
     )
 
 
-def _state(data: Dataset, end: dt.date) -> pd.DataFrame:
+def _state(history: History) -> pd.DataFrame:
     from crmlab.analyses.lifecycle import Params, limits_of, states
 
     own = Params()
-    past = History(data, end)
-    limits = limits_of(past, None, (own.slowing, own.lapsed, own.lost), (None, None, None), own.own_from)
-    people = data.customers if "customers" in data.tables else None
-    found = states(past, None, limits, people)
-    return found.select("customer_id", "state").to_pandas()
+    limits = limits_of(history, None, (own.slowing, own.lapsed, own.lost), (None, None, None), own.own_from)
+    return collect(states(history, None, limits, history.customers).select("customer_id", "state"), "customer_id")
 
 
-def _churn(data: Dataset, end: dt.date) -> pd.DataFrame:
-    from crmlab.analyses.churn import Params, final, prepared, scheme_of, snapshots_of, trial
-    from crmlab.history.customers import gaps
+def _churn(history: History) -> pd.DataFrame:
+    from crmlab.analyses.churn import Params, days_of, final, prepared, scheme_of, trial
 
-    own = Params(as_of=end.isoformat())
-    first, _ = span(data, end)
-    waits = gaps(data.orders, end).to_pandas().sort_values(["customer_id", "number"], ignore_index=True)
-    scheme = scheme_of(waits, first, end, own)
-    days = snapshots_of(data, scheme, end)
-    today = days.pop(end)
+    own = Params(as_of=history.as_of.isoformat())
+    scheme = scheme_of(history.gaps(), history.first, history.as_of, own)
+    days = days_of(history, scheme)
+    today = days.pop(history.as_of)
     # Money decides which score card is shown, not which model is used.
     money = {"value": 1.01 * own.offer_cost, "offer": own.offer_cost, "contact": own.contact_cost, "accept": own.accept}
     tested = trial(days, scheme, money, level=own.level, seed=own.seed)
@@ -112,25 +104,21 @@ def _churn(data: Dataset, end: dt.date) -> pd.DataFrame:
     return pd.DataFrame({"customer_id": today["customer_id"], "churn": scorer.probability(prepared(today))})
 
 
-def _triggers(data: Dataset, end: dt.date) -> pd.DataFrame:
-    from crmlab.analyses.triggers import Params, actions_of, learn, occasions_of, rebuys_of
-    from crmlab.history.customers import gaps, occasion_days
-    from crmlab.history.orders import as_orders, between
+def _triggers(history: History) -> pd.DataFrame:
+    from crmlab.analyses.triggers import Params, actions_of, learn, occasions_known, rebuys_of
 
     own = Params()
-    days = occasion_days(between(as_orders(data.orders), None, end))
-    spend = days.filter(days["is_occasion"]).select("customer_id", "day", spend=days["spend"].cast("float64")).to_pandas()
-    occasions = occasions_of(gaps(data.orders, end).to_pandas(), spend)
-    rebuys, today = rebuys_of(data, end), pd.Timestamp(end)
-    found = actions_of(data, occasions, rebuys, learn(occasions, rebuys, today, own.seed), today, own)
+    occasions, rebuys = occasions_known(history), rebuys_of(history)
+    today = pd.Timestamp(history.as_of)
+    found = actions_of(history, occasions, rebuys, learn(occasions, rebuys, today, own.seed), today, own)
     names = found.groupby("customer_id")["trigger"].agg(lambda one: tuple(sorted(set(one))))
     return names.rename("trigger").reset_index()
 
 
-def _offers(data: Dataset, end: dt.date) -> pd.DataFrame:
+def _offers(history: History) -> pd.DataFrame:
     from crmlab.analyses.cross_sell import next_best_offers
 
-    found = next_best_offers(data, end).frame.sort_values(["customer_id", "rank"], kind="stable")
+    found = next_best_offers(history).frame.sort_values(["customer_id", "rank"], kind="stable")
     by = found.groupby("customer_id")
     offers = by["product_id"].agg(tuple).rename("offer_product")
     return pd.DataFrame({"offer_product": offers, "offer_chance": by["probability"].max()}).reset_index()
@@ -175,14 +163,14 @@ def known_columns(data: Dataset) -> list[str]:
     return list(dict.fromkeys([*computed, *(name for name in own if name != "customer_id")]))
 
 
-def customer_outputs(data: Dataset, as_of: dt.date | str | None = None, needed: Collection[str] = ()) -> pd.DataFrame:
+def customer_outputs(data: Dataset | History, as_of: dt.date | str | None = None, needed: Collection[str] = ()) -> pd.DataFrame:
     """What is known of each customer, as of a date.
 
     Parameters
     ----------
-    data : Dataset
+    data : Dataset or History
     as_of : date or ISO date, optional
-        Last day of history.
+        Last day of history; default: that of a history, the day of the last order of a data set.
     needed : collection of str
         Names of :func:`known_columns`. Nothing else is computed.
 
@@ -206,16 +194,16 @@ def customer_outputs(data: Dataset, as_of: dt.date | str | None = None, needed: 
     >>> sorted(customer_outputs(open_dataset("shop"), "2025-06-30", ["state"])["state"].unique())[:3]
     ['active', 'lapsed', 'lost']
     """
-    known = known_columns(data)
+    history = History.of(data, as_of)
+    known = known_columns(history.data)
     for name in needed:
         if name not in known and name != "customer_id":
             raise CampaignError.unknown_column(name, known)
-    end = span(data, as_of)[1]
-    found = _people(data, end)
+    found = _people(history)
     for group in GROUPS:
         if group.compute is _summary or set(group.columns) & (set(needed) - set(found.columns)):
             found = found.drop(columns=[name for name in group.columns if name in found.columns])
-            found = found.merge(group.compute(data, end), "left", "customer_id")
+            found = found.merge(group.compute(history), "left", "customer_id")
     found["orders"] = found["orders"].fillna(0).astype("int64")
     found["spend"] = found["spend"].fillna(0.0)
     if "trigger" in found.columns:
@@ -224,19 +212,16 @@ def customer_outputs(data: Dataset, as_of: dt.date | str | None = None, needed: 
     return found.sort_values("customer_id", kind="stable", ignore_index=True)
 
 
-def _people(data: Dataset, end: dt.date) -> pd.DataFrame:
-    """Everybody in the customers table who was won by then, and everybody who bought by then."""
-    bought = data.orders.filter(data.orders["ordered_at"].date() <= end).select("customer_id").distinct().to_pandas()
-    if "customers" not in data.tables:
+def _people(history: History) -> pd.DataFrame:
+    """Everybody in the customers table who is known by then, and everybody who bought by then."""
+    bought = collect(history.orders.select("customer_id").distinct(), "customer_id")
+    if history.customers is None:
         return bought
-    people = data.customers.to_pyarrow().to_pandas()
+    people = collect_arrow(history.customers, "customer_id").to_pandas()
     for name in people.columns:
         some = people[name].dropna()
         if len(some) and some.map(lambda one: isinstance(one, dt.date)).all():
             people[name] = pd.to_datetime(people[name])
         elif len(some) and some.map(lambda one: type(one).__name__ == "Decimal").all():
             people[name] = people[name].astype(float)
-    if "acquired_at" in people.columns:
-        late = (people["acquired_at"] > pd.Timestamp(end)) & ~people["customer_id"].isin(bought["customer_id"])
-        people = people[~late]
     return people.merge(bought, "outer", "customer_id")

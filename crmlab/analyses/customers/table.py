@@ -10,7 +10,7 @@ import numpy as np
 
 from crmlab.analyses.customers.columns import customer_outputs
 from crmlab.errors import ConvergenceError, DataError, ModelError
-from crmlab.history.context import span
+from crmlab.history.past import History
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,31 +48,31 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     """
     import pandas as pd
 
-    end = span(data, as_of)[1]
-    found = customer_outputs(data, end)
-    table = pd.DataFrame({"customer_id": found["customer_id"], "as_of": pd.Series([end] * len(found), dtype=object)})
+    history = History(data, as_of)
+    found = customer_outputs(history)
+    table = pd.DataFrame({"customer_id": found["customer_id"], "as_of": pd.Series([history.as_of] * len(found), dtype=object)})
     table["days_since_last"] = found["days_since_last"].astype("Int64")
     table["currency"] = pd.Series([data.currency or None] * len(found), dtype=object)
     flags = found["contactable"] if "contactable" in found.columns else pd.Series([None] * len(found), dtype=object)
     table["contactable"] = flags.astype(object).where(flags.notna(), None)
     for column, name in (("state", "state"), ("churn", "risk"), ("trigger", "triggers"), ("offer_product", "next_offers")):
-        values = _output(data, end, column, table["customer_id"])
+        values = _output(history, column, table["customer_id"])
         if values is not None:
             table[name] = values
     for name, word in (("risk", "churn"), ("next_offers", "next best offers")):
         if name in table:
             table[f"{name.replace('next_offers', 'offer')}_model"] = _model(word, table[name].notna())
-    return _with_value(table, data, end, level).sort_values("customer_id", kind="stable", ignore_index=True)
+    return _with_value(table, history, level).sort_values("customer_id", kind="stable", ignore_index=True)
 
 
-def _output(data: Dataset, end: dt.date, column: str, ids: pd.Series) -> pd.Series | None:
+def _output(history: History, column: str, ids: pd.Series) -> pd.Series | None:
     """One output of the analyses for each customer; None where the data do not allow it."""
     import pandas as pd
 
-    if column == "offer_product" and "order_lines" not in data.tables:
+    if column == "offer_product" and history.lines is None:
         return None
     try:
-        found = customer_outputs(data, end, [column]).set_index("customer_id")[column].reindex(ids)
+        found = customer_outputs(history, needed=[column]).set_index("customer_id")[column].reindex(ids)
     except (DataError, ModelError, ConvergenceError):
         return None
     if column == "churn":
@@ -81,7 +81,7 @@ def _output(data: Dataset, end: dt.date, column: str, ids: pd.Series) -> pd.Seri
     return pd.Series([None if text != text or text is None or text == "" else text for text in texts], dtype=object)
 
 
-def _with_value(table: pd.DataFrame, data: Dataset, end: dt.date, level: float) -> pd.DataFrame:
+def _with_value(table: pd.DataFrame, history: History, level: float) -> pd.DataFrame:
     """Value, its interval, tier and value at risk, as the report on customer value works them out."""
     import pandas as pd
 
@@ -89,7 +89,7 @@ def _with_value(table: pd.DataFrame, data: Dataset, end: dt.date, level: float) 
     from crmlab.history.words import ROUNDS, YEAR_OF_WEEKS
 
     try:
-        base, model, summary, _, horizon, _ = model_of(data, end, level=level)
+        base, model, summary, _, horizon, _ = model_of(history, history.as_of, level=level)
         ahead = 3 if base.words is ROUNDS else YEAR_OF_WEEKS
         found = value_customers(base, model, ahead, horizon=horizon, level=level, summary=summary).customers
     except (DataError, ModelError, ConvergenceError):

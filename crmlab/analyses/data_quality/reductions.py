@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import ORDERED, collect_arrow, collect_value
 from crmlab.history.customers import occasion_days
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ class Rule:
         if broken is None:
             return None
         counted = (broken["copies"] - 1).sum().fill_null(0) if "copies" in broken.columns else broken.count()
-        count = int(counted.execute())
-        found = broken.order_by(broken.columns).limit(examples).to_pyarrow().to_pylist() if count else []
-        return Check(int(self.base(data).execute()), count, tuple(found))
+        count = int(collect_value(counted))
+        found = collect_arrow(broken.order_by(broken.columns).limit(examples), ORDERED).to_pylist() if count else []
+        return Check(int(collect_value(self.base(data))), count, tuple(found))
 
 
 def _lines(data: Dataset) -> Any:

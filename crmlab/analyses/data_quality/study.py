@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.data_quality.reductions import RULES, amounts, largest_orders
+from crmlab.data.collecting import ORDERED, collect, collect_row, collect_value
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.history.orders import daily
 from crmlab.page.result import Context, Output
@@ -167,8 +168,8 @@ def judge(read: pd.DataFrame, rules: pd.DataFrame, days: int) -> Verdict:
 def largest_of(history: History, n: int) -> pd.DataFrame:
     """Return the largest orders, with their share of all sales."""
     orders = history.orders
-    frame = largest_orders(orders, n, history.lines).to_pandas()
-    total = float(orders.filter(orders["amount"] > 0)["amount"].sum().execute() or 0)
+    frame = collect(largest_orders(orders, n, history.lines), ORDERED)
+    total = float(collect_value(orders["amount"].sum(where=orders["amount"] > 0)) or 0)
     frame["amount"] = frame["amount"].astype(float)
     return frame.assign(share=frame["amount"] / total if total else float("nan"))
 
@@ -238,7 +239,7 @@ def amounts_by_part(history: History) -> pd.DataFrame:
         rows.append((name, "", sum(part[1] for part in parts), "rows", sum((part[2] for part in parts), Decimal(0))))
         rows += [(name, f"dropped: {why}" if why else "kept", count, "rows", amount) for why, count, amount in parts]
     (known, sales), (later, more) = _total(history.orders), _total(history.after().orders)
-    found = amounts(history.orders).to_pyarrow().to_pylist()[0]
+    found = collect_row(amounts(history.orders))
     name = "orders kept"
     rows.append((name, "", known + later, "orders", sales + more))
     for part, count, unit, amount in (
@@ -303,7 +304,7 @@ def orders_by_day(history: History) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = daily(history.orders).to_pandas()
+    found = collect(daily(history.orders), "day")
     counts = found.set_index(pd.to_datetime(found["day"]))["orders"]
     days = pd.date_range(history.first, history.as_of, name="day")
     return counts.reindex(days, fill_value=0).rename_axis("day").reset_index()
@@ -311,7 +312,7 @@ def orders_by_day(history: History) -> pd.DataFrame:
 
 def _total(orders: ibis.Table) -> tuple[int, Decimal]:
     """Number of orders, and what they add up to."""
-    found = orders.aggregate(rows=orders.count(), amount=orders["amount"].sum()).to_pyarrow().to_pylist()[0]
+    found = collect_row(orders.aggregate(rows=orders.count(), amount=orders["amount"].sum()))
     return int(found["rows"]), Decimal(found["amount"] or 0)
 
 

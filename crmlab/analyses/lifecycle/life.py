@@ -13,6 +13,7 @@ import pandas as pd
 from crmlab.analyses.lifecycle.params import STEPS
 from crmlab.analyses.lifecycle.reductions import NONE, STATES, cohorts, spells, states, transitions
 from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
+from crmlab.data.collecting import collect
 from crmlab.errors import DataError
 from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS, Words
@@ -179,7 +180,7 @@ def life_of(
     data : Dataset or History
     limits : Thresholds
     as_of : ISO date, optional
-        Last day of history; a History has its own.
+        Last day of history; default: that of a history, the day of the last order of a data set.
     step : {1, 3, 12}, optional
         Months from one date to the next; default: 1, with yearly rounds 12.
     periods : int
@@ -189,12 +190,12 @@ def life_of(
     -------
     Life
     """
-    history = data if isinstance(data, History) else History(data, as_of)
+    history = History.of(data, as_of)
     first, end = history.first, history.as_of
     yearly = history.data.descriptor.rounds == "year"
     step = step or (12 if yearly else 1)
     words = replace(ROUNDS if yearly else WEEKS, period=STEPS[step][0], periods=STEPS[step][1])
-    listed = states(history, None, limits, history.customers).to_pandas()
+    listed = collect(states(history, None, limits, history.customers), "customer_id")
     for name in ("since", "last_occasion"):
         listed[name] = pd.to_datetime(listed[name])
     for name in ("days_since_last", "slowing_after", "lapsed_after", "lost_after"):
@@ -211,12 +212,12 @@ def life_of(
         step=step,
         limits=limits,
         dates=dates,
-        customers=listed.sort_values("customer_id", kind="stable", ignore_index=True),
+        customers=listed,
         moves=moves_between(history, dates, limits),
         back=back,
         since=moves_between(history, [dates[-1 - back], end], limits) if back else _NO_MOVES,
-        spells=_ordered(spells(history, None, limits).to_pandas(), ["state", "next_state", "days"]),
-        cohorts=_ordered(cohorts(history, ends).to_pandas(), ["cohort", "period"]) if len(ends) > 1 else pd.DataFrame(),
+        spells=collect(spells(history, None, limits), ("state", "next_state", "days")),
+        cohorts=collect(cohorts(history, ends), ("cohort", "period")) if len(ends) > 1 else pd.DataFrame(),
         cohort_dates=ends,
     )
 
@@ -286,14 +287,10 @@ def moves_between(data: Dataset | History, dates: list[dt.date], limits: Thresho
     """Moves between neighbouring dates, ordered; empty where there is one date only."""
     if len(dates) < 2:
         return _NO_MOVES
-    found = transitions(_orders(data), dates, limits, _LONGEST).to_pandas()
+    found = collect(transitions(_orders(data), dates, limits, _LONGEST), _KEYS)
     found["date"] = [dt.date(day.year, day.month, day.day) for day in found["date"]]
-    return _ordered(found, _KEYS)
+    return found
 
 
 def _orders(data: Dataset | History) -> ibis.Table | History:
     return data if isinstance(data, History) else data.orders
-
-
-def _ordered(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    return frame.sort_values(names, kind="stable", ignore_index=True, na_position="last")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crmlab.data.collecting import collect_arrow
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
@@ -191,7 +192,8 @@ def thresholds(
     # The mean of the gaps before this one; a number of customers share a ratio once it is rounded to hundredths.
     mean = ibis.greatest((rows["previous"] - rows["first"]).cast("float64") / (rows["number"] - 2).nullif(0), SHORTEST_RHYTHM)
     ratio = ibis.ifelse(rows["number"] > own, (gap / mean).round(2), ibis.literal(None, type="float64"))
-    found = rows.select(gap=gap, ratio=ratio).group_by("gap", "ratio").agg(count=lambda t: t.count()).to_pyarrow()
+    waits = rows.select(gap=gap, ratio=ratio).group_by("gap", "ratio").agg(count=lambda t: t.count())
+    found = collect_arrow(waits, ("gap", "ratio"))
     gaps, ratios, counts = (found[name].to_numpy() for name in ("gap", "ratio", "count"))
     total = int(counts.sum())
     if total < LEAST_GAPS:

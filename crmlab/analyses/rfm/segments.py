@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect
 from crmlab.errors import DataError, checks
 from crmlab.models.intervals import median_interval, share_of_total, wilson
 from crmlab.page.groups import LEVEL, OTHER, small_groups
@@ -148,7 +149,7 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
 def _frame(summary: ibis.Table | pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    return summary if isinstance(summary, pd.DataFrame) else summary.to_pandas()
+    return summary if isinstance(summary, pd.DataFrame) else collect(summary, "customer_id")
 
 
 def _from_the_top(days: Any, bins: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.analyses.scorecard.reductions import Period
+from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import DataError, ParameterError
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile, share_of_total
@@ -92,7 +93,7 @@ def estimates(
 
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ParameterError.expected("periods", "level", "between 0 and 1, both excluded", level)
-    frame = table if isinstance(table, pd.DataFrame) else table.to_pyarrow().to_pandas()
+    frame = table if isinstance(table, pd.DataFrame) else collect_arrow(table, "number").to_pandas()
     found = {int(row["number"]): row for row in frame.to_dict("records")}
     z, rows, earlier = normal_quantile(level), [], 0.0
     for number, span in enumerate(spans):
@@ -357,7 +358,7 @@ def panel(table: ibis.Table, numbers: list[int]) -> Panel:
     import pandas as pd
 
     wanted = sorted({n for number in numbers for n in (number - 1, number) if n >= 0})
-    frame = table.filter(table["number"].isin(wanted)).to_pandas()
+    frame = collect(table.filter(table["number"].isin(wanted)), ("number", "customer_id"))
     ids = np.sort(frame["customer_id"].unique()) if len(frame) else np.array([], dtype=object)
     place = pd.Index(ids).get_indexer(frame["customer_id"])
     names = [name for name in frame.columns if name not in ("number", "customer_id")]

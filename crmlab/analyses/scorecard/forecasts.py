@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
+from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.customers import customer_summary, occasion_days
 from crmlab.history.orders import as_orders, between, history, last_day
@@ -149,7 +150,7 @@ def _at(
 ) -> tuple[pd.DataFrame, bool]:
     """The forecast as it was on the last day of the last span."""
     end = spans[-1].last
-    summary = customer_summary(table, end, unit="week").to_pandas().sort_values("customer_id", ignore_index=True)
+    summary = collect(customer_summary(table, end, unit="week"), "customer_id")
     model, summary = _fitted(
         CustomerValue(purchases=purchases if purchases is not None else BGNBD(seed=seed), unit="week"), summary
     )
@@ -179,7 +180,7 @@ def _fitted(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValue,
 
 def _sums(table: ibis.Table, spans: list[Period]) -> pd.DataFrame:
     """new, occasions and spend of each span; zeros where nothing happened."""
-    found = periods(table, spans).select("number", "new", "occasions", "spend").to_pandas().set_index("number")
+    found = collect(periods(table, spans).select("number", "new", "occasions", "spend"), "number").set_index("number")
     return found.astype(float).reindex(range(len(spans)), fill_value=0.0)
 
 
@@ -189,7 +190,7 @@ def _first_spends(table: ibis.Table, spans: list[Period]) -> tuple[float, float,
     days = days.filter(days["is_occasion"])
     first = days.group_by("customer_id").agg(day=days["day"].min())
     joined = days.join(first, ["customer_id", "day"]).select("customer_id", "day", spend=days["spend"].cast("float64"))
-    spends = joined.order_by("customer_id").to_pandas()
+    spends = collect(joined, "customer_id")
     recent = spends.loc[[day >= spans[0].first for day in _days(spends["day"])], "spend"]
     some = (recent if len(recent) > 1 else spends["spend"]).to_numpy(float)
     deviation = float(some.std(ddof=1)) if len(some) > 1 else 0.0

@@ -13,6 +13,7 @@ from crmlab.analyses.scorecard.estimation import estimates
 from crmlab.analyses.scorecard.forecasts import QUARTER
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.analyses.scorecard.targets import Goal, parse_goals
+from crmlab.data.collecting import collect, collect_row
 from crmlab.models.btyd.forecasting import AHEAD, recent_rate, seasonal_factors
 from crmlab.models.intervals import normal_quantile
 
@@ -177,7 +178,7 @@ def _per_spend(board: Board, measure: str) -> float | None:
         return 1.0
     year = Period("year", max(history.as_of - dt.timedelta(days=AHEAD * QUARTER - 1), history.first), history.as_of)
     value = _measured(board, measure, year)[0]
-    spend = periods(history.orders, [year]).select("spend").to_pyarrow().to_pylist()[0]["spend"]
+    spend = collect_row(periods(history.orders, [year]).select("spend"))["spend"]
     return value / float(spend) if value is not None and spend > 0 else None
 
 
@@ -186,7 +187,7 @@ def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
     spans = calendar(history.first, history.as_of, QUARTER)
     if len(spans) < 3:
         return "not known: fewer than three quarters of history"
-    sums = periods(history.orders, spans).select("number", "new", "occasions").to_pandas().set_index("number")
+    sums = collect(periods(history.orders, spans).select("number", "new", "occasions"), "number").set_index("number")
     sums = sums.astype(float).reindex(range(len(spans)), fill_value=0.0)
     rate = recent_rate(sums["new"].to_numpy(), seasonal_factors(sums["occasions"].to_numpy()))
     half = normal_quantile(board.params.level) * float(np.sqrt(np.log1p(rate.variance)))

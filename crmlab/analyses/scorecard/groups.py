@@ -13,7 +13,7 @@ from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.scorecard.board import Board, labelled
 from crmlab.analyses.scorecard.estimation import change
 from crmlab.analyses.scorecard.money import Money, ends_of
-from crmlab.history.customers import customer_summary
+from crmlab.data.collecting import collect
 from crmlab.page.groups import OTHER, small_groups
 
 __all__ = ["KINDS", "NOT_YET", "groups_of"]
@@ -58,11 +58,9 @@ def _labels(board: Board, kind: str, number: int) -> pd.DataFrame | None:
         return None
     if kind == "state":
         assert board.life is not None
-        found = states(board.history, day, board.life.limits).select("customer_id", group="state").to_pandas()
+        found = collect(states(board.history, day, board.life.limits).select("customer_id", group="state"), "customer_id")
     else:
-        found = segmented(customer_summary(board.history.orders, day)).rename(columns={"segment": "group"})[
-            ["customer_id", "group"]
-        ]
+        found = segmented(board.history.earlier(day).summary()).rename(columns={"segment": "group"})[["customer_id", "group"]]
     return found.sort_values("customer_id", ignore_index=True) if len(found) else None
 
 

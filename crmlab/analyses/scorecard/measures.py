@@ -13,6 +13,7 @@ from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
 from crmlab.analyses.scorecard.board import YEAR, Board
 from crmlab.analyses.scorecard.estimation import change, concentration
 from crmlab.analyses.scorecard.money import Money, ends_of
+from crmlab.data.collecting import collect
 from crmlab.history.customers import gaps, occasion_days
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile, wilson
@@ -223,7 +224,7 @@ def _second(board: Board) -> list[Line]:
         end = board.spans[n].last
         waits = gaps(board.history.orders, end)
         begun = end - dt.timedelta(days=YEAR)
-        frame = waits.filter((waits["number"] == 1) & (waits["day"] > begun)).select("gap", "ended").to_pandas()
+        frame = collect(waits.filter((waits["number"] == 1) & (waits["day"] > begun)).select("gap", "ended"), ("gap", "ended"))
         if len(frame) < max(board.params.min_group, 30) or (end - board.history.first).days < AGAIN:
             continue
         curve = kaplan_meier(frame["gap"], frame["ended"], level=board.params.level)
@@ -271,8 +272,8 @@ def _contacted(board: Board) -> Line:
     known = days.filter(days["is_occasion"]).group_by("customer_id").agg(first=lambda t: t["day"].min())
     asked = contacts.join(treated, contacts["cell_id"] == treated["_cell"])
     rows = asked.select("customer_id", day=asked["contacted_at"].date()).join(known, "customer_id")
-    frame = rows.select("customer_id", "day", "first").to_pandas().sort_values(["customer_id", "day"])
-    firsts = known.select("first").to_pandas()["first"]
+    frame = collect(rows.select("customer_id", "day", "first"), ("customer_id", "day"))
+    firsts = collect(known.select("first"), "first")["first"]
     day, first, begun = (np.array([_day(v) for v in x], dtype="datetime64[D]") for x in (frame["day"], frame["first"], firsts))
     counts = {}
     for n, span in enumerate(board.spans):

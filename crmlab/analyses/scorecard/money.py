@@ -11,6 +11,7 @@ import numpy as np
 
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import interval_of
+from crmlab.data.collecting import collect_arrow
 from crmlab.history.orders import between
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
@@ -166,8 +167,8 @@ def _by_period(board: Board, numbers: list[int], contacts: ibis.Table, cells: ib
         some = between(contacts.rename(ordered_at="contacted_at"), span.first, span.last)
         joined = some.join(cells, some["cell_id"] == cells["_cell"])
         joined = joined.filter(joined["cost"] > 0)
-        found = joined.group_by("customer_id").agg(cost=joined["cost"].sum()).to_pyarrow().to_pandas()
-        parts.append(found.sort_values("customer_id", ignore_index=True).assign(number=n))
+        costs = joined.group_by("customer_id").agg(cost=joined["cost"].sum())
+        parts.append(collect_arrow(costs, "customer_id").to_pandas().assign(number=n))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -179,7 +180,7 @@ def _fixed(board: Board, numbers: list[int]) -> dict[int, Decimal]:
     begun = contacts.group_by("cell_id").agg(day=contacts["contacted_at"].min().date())
     fixed = cells.select(_cell="cell_id", fixed="fixed_cost")
     joined = begun.join(fixed, begun["cell_id"] == fixed["_cell"])
-    rows = joined.filter(joined["fixed"] > 0).select("cell_id", "day", "fixed").to_pyarrow().to_pylist()
+    rows = collect_arrow(joined.filter(joined["fixed"] > 0).select("cell_id", "day", "fixed"), "cell_id").to_pylist()
     return {
         n: sum((row["fixed"] for row in rows if board.spans[n].first <= row["day"] <= board.spans[n].last), Decimal(0))
         for n in numbers
@@ -194,7 +195,7 @@ def _acquisition(board: Board, numbers: list[int]) -> pd.DataFrame | None:
     if people is None or not {"acquired_at", "acquisition_cost"} <= set(people.columns):
         return None
     known = people.filter(people["acquisition_cost"] > 0).select("customer_id", "acquired_at", cost="acquisition_cost")
-    frame = known.to_pyarrow().to_pandas().sort_values("customer_id", ignore_index=True)
+    frame = collect_arrow(known, "customer_id").to_pandas()
     parts = []
     for n in numbers:
         span = board.spans[n]

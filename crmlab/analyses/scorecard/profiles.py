@@ -10,6 +10,7 @@ import pandas as pd
 
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.scorecard.board import YEAR, Board
+from crmlab.data.collecting import collect
 from crmlab.history.breakdowns import dimensions
 from crmlab.history.orders import between
 from crmlab.page.groups import OTHER, small_groups
@@ -108,7 +109,8 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
     def shares(rows: ibis.Table, name: str, weight: str | None, form: str) -> None:
         amount = rows[weight] if weight else 1
         table = rows.mutate(_what=rows[name].cast("string"), _size=amount)
-        found = table.group_by("customer_id", "_what").agg(size=table["_size"].sum().cast("float64")).to_pandas()
+        sizes = table.group_by("customer_id", "_what").agg(size=table["_size"].sum().cast("float64"))
+        found = collect(sizes, ("customer_id", "_what"))
         wide = (
             found.dropna(subset=["_what"]).pivot_table("size", "customer_id", "_what", "sum", fill_value=0.0).sort_index(axis=1)
         )
@@ -134,12 +136,8 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
     if not day.type().is_date():
         hours = bought.mutate(_when=(day.hour() >= 17).ifelse("after 5 pm", "before 5 pm"))
         shares(hours, "_when", None, "often {}")
-    sizes = (
-        bought.group_by("customer_id")
-        .agg(mean=bought["amount"].sum().cast("float64") / bought.count())
-        .to_pandas()
-        .set_index("customer_id")
-    )
+    means = bought.group_by("customer_id").agg(mean=bought["amount"].sum().cast("float64") / bought.count())
+    sizes = collect(means, "customer_id").set_index("customer_id")
     traits["spend per order"] = np.log(sizes["mean"].reindex(ids).to_numpy(float).clip(min=0.01))
     return traits | _attributes(board, ids)
 
@@ -152,7 +150,9 @@ def _attributes(board: Board, ids: pd.Series) -> dict[str, Array]:
     kinds = dimensions(board.history.data)
     names = [name for name, kind in kinds.items() if kind == "customer" and name not in ("acquired_at", "contactable")]
     out: dict[str, Array] = {}
-    frame = people.select("customer_id", *names).to_pandas().set_index("customer_id").reindex(ids) if names else pd.DataFrame()
+    if not names:
+        return {}
+    frame = collect(people.select("customer_id", *names), "customer_id").set_index("customer_id").reindex(ids)
     for name in names:
         values = frame[name].astype(object)
         counts = values.dropna().astype(str).value_counts().sort_index().sort_values(ascending=False, kind="stable")

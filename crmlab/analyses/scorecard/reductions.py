@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.context import EXACT
 from crmlab.history.customers import gaps, occasion_days
@@ -387,7 +388,7 @@ def rhythm(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None
     """
     found = gaps(orders, as_of)
     ended = found.filter(found["ended"])
-    counts = ended.group_by("gap").agg(n=ended.count()).order_by("gap").to_pandas()
+    counts = collect(ended.group_by("gap").agg(n=ended.count()), "gap")
     if counts.empty:
         return None
     reached = counts["n"].cumsum() * 2 >= counts["n"].sum()

@@ -18,6 +18,7 @@ from crmlab.analyses.scorecard.money import Money, money_of
 from crmlab.analyses.scorecard.profiles import profiles_of
 from crmlab.analyses.scorecard.reductions import two_periods
 from crmlab.analyses.scorecard.value import Valued, valued
+from crmlab.data.collecting import collect, collect_value
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.past import DATED
 from crmlab.models.decomposition import decompose, growth
@@ -152,8 +153,7 @@ def _changes(board: Board) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     if board.compared is None:
         return None, None
     history, level, seed = board.history, board.params.level, board.params.seed
-    both = two_periods(history.orders, board.spans[board.compared], board.span, history.lines).to_pandas()
-    both = both.sort_values("customer_id", kind="stable", ignore_index=True)
+    both = collect(two_periods(history.orders, board.spans[board.compared], board.span, history.lines), "customer_id")
     try:
         effects = decompose(both, level=level, seed=seed)
     except ModelError:
@@ -171,7 +171,7 @@ def _fresh(history: History) -> pd.DataFrame:
             continue
         table = history.data.table(name)
         day = table[DATED[name]] if table[DATED[name]].type().is_date() else table[DATED[name]].date()
-        last = table.aggregate(last=day.max()).to_pyarrow().to_pylist()[0]["last"]
+        last = collect_value(day.max())
         if last is not None:
             rows.append([name, last])
     return pd.DataFrame(rows, columns=["table", "last"])

@@ -12,7 +12,6 @@ import pandas as pd
 
 from crmlab.analyses.customer_value import TIERS, YEARS_AHEAD, Base, model_of, tier_of
 from crmlab.analyses.lifecycle import STATES
-from crmlab.history.customers import customer_summary
 from crmlab.history.words import ROUNDS, YEAR_OF_WEEKS
 from crmlab.models.btyd.customer_value import CustomerValue, Measure, Portfolio, Worth, portfolio
 from crmlab.page.groups import OTHER, small_groups
@@ -142,8 +141,7 @@ def valued(board: Board) -> Valued:
 
 def _as_of(history: History, day: dt.date, cap: float | None) -> pd.DataFrame:
     """The customers of an earlier day, with their state and whether they are lost today."""
-    found = customer_summary(history.orders, day, unit="week").to_pandas()
-    found = found.sort_values("customer_id", kind="stable", ignore_index=True)
+    found = history.earlier(day).summary("week")
     return found if cap is None else found.assign(monetary_value=found["monetary_value"].clip(upper=cap))
 
 

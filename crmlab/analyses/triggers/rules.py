@@ -6,7 +6,6 @@ know of the base (usual gaps, a model) is learnt up to a date, so that earlier m
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError
-from crmlab.history.orders import between
 from crmlab.models.btyd.bg_nbd import BGNBD
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
+    from crmlab.history.past import History
 
 __all__ = ["COUNTS", "FEWEST_REBUYS", "TRIGGERS", "Learnt", "Trigger", "learn", "moments", "occasions_of", "rebuys_of"]
 
@@ -99,14 +98,13 @@ def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=["gap", "ended"])
 
 
-def rebuys_of(data: Dataset, until: dt.date) -> pd.DataFrame:
+def rebuys_of(history: History) -> pd.DataFrame:
     """Days on which each customer bought each product, with the day it was bought next: customer_id, product_id, day, next."""
-    if "order_lines" not in data.tables:
+    lines = history.lines
+    if lines is None:
         return pd.DataFrame({"customer_id": [], "product_id": [], "day": pd.to_datetime([]), "next": pd.to_datetime([])})
-    lines = between(data.order_lines, None, until)
     bought = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date()).distinct()
-    frame = bought.to_pandas().assign(day=lambda f: pd.to_datetime(f["day"]))
-    frame = frame.sort_values(["customer_id", "product_id", "day"], kind="stable", ignore_index=True)
+    frame = collect(bought, ("customer_id", "product_id", "day")).assign(day=lambda f: pd.to_datetime(f["day"]))
     frame["next"] = frame.groupby(["customer_id", "product_id"], sort=False)["day"].shift(-1)
     return frame
 

@@ -10,14 +10,11 @@ import pandas as pd
 
 from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
 from crmlab.errors import DataError
-from crmlab.history.context import contactable
-from crmlab.history.customers import gaps
 from crmlab.models.intervals import wilson
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     from crmlab.analyses.triggers.params import Params
-    from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
 __all__ = ["SHORTEST", "WEEKS", "Study", "actions_of", "judged", "occasions_known", "study", "summary_of"]
@@ -79,12 +76,12 @@ def study(history: History, params: Params) -> Study:
     occasions = occasions_known(history)
     if not occasions["next"].notna().any():
         raise DataError.too_little("triggers", "customers who bought on two days at least", "none")
-    rebuys = rebuys_of(history.data, history.as_of)
+    rebuys = rebuys_of(history)
     today = pd.Timestamp(history.as_of)
     split = today - pd.Timedelta(days=min(7 * WEEKS, length // 2))
     now = learn(occasions, rebuys, today, params.seed)
     past = judged(occasions, rebuys, learn(occasions, rebuys, split, params.seed), today, params)
-    actions = actions_of(history.data, occasions, rebuys, now, today, params)
+    actions = actions_of(history, occasions, rebuys, now, today, params)
     return Study(
         context=history.context(int(occasions["customer_id"].nunique())),
         params=params,
@@ -125,7 +122,7 @@ def judged(occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today:
 
 
 def actions_of(
-    data: Dataset, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today: pd.Timestamp, params: Params
+    history: History, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today: pd.Timestamp, params: Params
 ) -> pd.DataFrame:
     """Today's moments: one row per customer and trigger (and product), with the day by which to act.
 
@@ -151,7 +148,7 @@ def actions_of(
             )
         )
     frame = pd.concat(parts, ignore_index=True)
-    frame["contactable"] = contactable(data, frame["customer_id"])
+    frame["contactable"] = history.contactable(frame["customer_id"])
     return frame.sort_values(["customer_id", "trigger", "product_id"], kind="stable", ignore_index=True)
 
 
@@ -189,5 +186,4 @@ def occasions_known(history: History) -> pd.DataFrame:
     """Return the purchase occasions of a history, as of :func:`~crmlab.analyses.triggers.rules.occasions_of`."""
     days = history.occasions()
     spend = days.loc[days["is_occasion"], ["customer_id", "day", "spend"]].astype({"spend": float})
-    # How long those wait who have not come again is not asked here, so that the last day may be one without an order.
-    return occasions_of(gaps(history.orders).to_pandas(), spend)
+    return occasions_of(history.gaps(), spend)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data import cache
+from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
 from crmlab.data.reading import engines, source, texts
 from crmlab.data.reading.cleaning import Cleaning, LedgerRow, clean, needed
@@ -170,7 +171,7 @@ def _write(con: BaseBackend, name: str, table: ibis.Table, path: Path) -> int:
     schema(name).validate(made)
     first = [key for key in TABLES[name].order_by if key in made.columns]
     con.to_parquet(made.order_by([*first, *(column for column in made.columns if column not in first)]), path)
-    size = int(made.count().to_pyarrow().as_py())
+    size: int = collect_value(made.count())
     con.drop_table(made.op().name)
     return size
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.raw import first_line
 from crmlab.errors import CrmlabError, DescriptorError, SourceError
@@ -65,7 +66,7 @@ def attach(con: BaseBackend, path: Path, table: str) -> None:
 def is_attached(con: BaseBackend) -> bool:
     """Whether a DuckDB file is attached as ``source``."""
     places = con.table("schemata", database=("system", "information_schema"))
-    return bool(places.filter(places["catalog_name"] == "source").count().to_pyarrow().as_py())
+    return bool(collect_value(places.filter(places["catalog_name"] == "source").count()))
 
 
 def attached_table(con: BaseBackend, section: TableSection, file: str) -> ibis.Table:
@@ -80,11 +81,10 @@ def attached_table(con: BaseBackend, section: TableSection, file: str) -> ibis.T
 
 
 def _listed(con: BaseBackend) -> list[tuple[str, str]]:
-    import ibis
 
     places = con.table("tables", database=("system", "information_schema"))
     inside = places.filter(places["table_catalog"] == "source").select("table_schema", "table_name")
-    rows = inside.order_by(ibis.asc("table_schema"), ibis.asc("table_name")).to_pyarrow().to_pylist()
+    rows = collect_arrow(inside, ("table_schema", "table_name")).to_pylist()
     return [(row["table_schema"], row["table_name"]) for row in rows]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import ORDERED, collect_arrow, collect_row, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.cleaning import REASONS, Cleaning, LedgerRow, blank
 from crmlab.data.reading.derived import free
@@ -27,7 +28,7 @@ def ledger(cleaning: Cleaning) -> list[LedgerRow]:
     aggregates: dict[str, Any] = {"rows": table.count()}
     if "amount" in table.columns:
         aggregates["amount"] = table["amount"].sum()
-    found = {row[reason]: row for row in table.group_by(reason).agg(**aggregates).to_pyarrow().to_pylist()}
+    found = {row[reason]: row for row in collect_arrow(table.group_by(reason).agg(**aggregates), reason).to_pylist()}
     examples = _examples(cleaning) if set(found) - {None} else {}
     result = []
     for key in (None, *REASONS):
@@ -59,9 +60,9 @@ def _examples(cleaning: Cleaning) -> dict[str, list[dict[str, str]]]:
     numbered = {"_row": cleaning.own("row")} if cleaning.raw.numbered else {}
     place = ibis.row_number().over(group_by=reason, order_by=order)
     first = table.filter(reason.notnull()).select(*columns, _reason=reason, _place=place, **numbered)
-    first = first.filter(first["_place"] < _EXAMPLES).order_by("_reason", "_place")
+    first = first.filter(first["_place"] < _EXAMPLES)
     result: dict[str, list[dict[str, str]]] = {}
-    for row in first.to_pyarrow().to_pylist():
+    for row in collect_arrow(first, ("_reason", "_place")).to_pylist():
         words = {"row": _row(*cleaning.raw.origin(row["_row"]))} if numbered else {}
         words |= {name: "" if row[name] is None else str(row[name]) for name in columns}
         result.setdefault(row["_reason"], []).append(words)
@@ -123,7 +124,7 @@ def _unreadable(cleaning: Cleaning, read: int) -> list[DataError]:
         aggregates[f"{name}_n"] = flagged.sum().fill_null(0)
         if numbered:
             aggregates[f"{name}_row"] = table[cleaning.mark + "row"].min(where=flagged)
-    found = table.aggregate(**aggregates).to_pyarrow().to_pylist()[0]
+    found = collect_row(table.aggregate(**aggregates))
     result = []
     for name, (column, flagged) in checks.items():
         count = int(found[f"{name}_n"])
@@ -152,11 +153,11 @@ def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any)
     if row is None:
         held = [cleaning.own(f"raw_{name}").cast("string") for name in names]
         found = cleaning.table.filter(flagged).select(**{f"v{i}": value for i, value in enumerate(held)})
-        values = list(found.order_by(found.columns).limit(1).to_pyarrow().to_pylist()[0].values())
+        values = list(collect_row(found.order_by(found.columns).limit(1)).values())
     else:
         source = cleaning.raw.table
         found = source.filter(source.rowid() == row - 1).select(*dict.fromkeys(mapping[name] for name in names))
-        line = found.to_pyarrow().to_pylist()[0]
+        line = collect_row(found)
         values = [line[mapping[name]] for name in names]
     return values[0] if len(values) == 1 else " × ".join(map(str, values))
 
@@ -227,18 +228,18 @@ def _broken_rules(name: str, kept: ibis.Table) -> list[DataError]:
 
 
 def _broken(table: str, words: str, column: str, rows: ibis.Table) -> list[DataError]:
-    found = rows.aggregate(n=rows.count(), example=rows[column].min()).to_pyarrow().to_pylist()[0]
+    found = collect_row(rows.aggregate(n=rows.count(), example=rows[column].min()))
     return [DataError.not_canonical(table, words, int(found["n"]), found["example"])] if found["n"] else []
 
 
 def free_rows(orders: ibis.Table) -> list[LedgerRow]:
     """Count orders that were derived and are free of charge, as a row of the ledger; nothing where there are none."""
     rows = orders.filter(free(orders))
-    count = int(rows.count().to_pyarrow().as_py())
+    count = collect_value(rows.count())
     if not count:
         return []
     shown = rows.order_by("order_id", "customer_id").limit(_EXAMPLES)
-    listed = shown.select("order_id", "customer_id", "ordered_at", "amount").to_pyarrow().to_pylist()
+    listed = collect_arrow(shown.select("order_id", "customer_id", "ordered_at", "amount"), ORDERED).to_pylist()
     examples: tuple[Mapping[str, str], ...] = tuple({key: str(value) for key, value in row.items()} for row in listed)
     return [LedgerRow("orders", "free_order", count, "0", examples)]
 
@@ -250,7 +251,7 @@ def too_large(lines: ibis.Table) -> list[DataError]:
     from crmlab.data.reading.parse import LARGEST
 
     limit = decimal.Decimal(LARGEST)
-    total = lines.aggregate(total=lines["amount"].abs().sum()).to_pyarrow().to_pylist()[0]["total"]
+    total = collect_value(lines["amount"].abs().sum())
     if total is None or decimal.Decimal(total) <= limit:
         return []
     sums: ir.Table = lines.group_by("order_id", "customer_id").agg(sum=lambda t: t["amount"].abs().sum())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crmlab.data.catalog import locate, matches
+from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.raw import Raw, first_line, literal
 from crmlab.data.reading.texts import Chooser
@@ -115,8 +116,8 @@ def read_file(
 
 
 def row_count(raw: Raw) -> int:
-    """Count the rows of a source without pandas, which ``execute`` would load."""
-    return int(raw.table.count().to_pyarrow().as_py())
+    """Count the rows of a source."""
+    return int(collect_value(raw.table.count()))
 
 
 def _read_parquet(con: BaseBackend, section: TableSection, path: Path, files: list[Path], choose: Chooser) -> Raw:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import TableSection
 from crmlab.data.reading.raw import Raw, first_line, literal, row_words
 from crmlab.errors import DescriptorError, SourceError
@@ -70,7 +71,7 @@ def read_texts(
         first = first or text
         bad = _load(con, text, choose(text.columns), table, append=bool(parts), tolerant=tolerant)
         rejected += [sum(rows for _, rows in parts) + row for row in bad]
-        count = int(con.table(table).count().to_pyarrow().as_py())
+        count = collect_value(con.table(table).count())
         parts.append((file.name, count - loaded + len(bad)))
         loaded = count
     assert first is not None  # the caller has seen that some file is not empty

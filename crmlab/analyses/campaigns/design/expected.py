@@ -13,6 +13,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.lists import pull_list
 from crmlab.analyses.customers import Where
+from crmlab.data.collecting import collect, collect_arrow
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import between
 from crmlab.models.intervals import normal_quantile, wilson
@@ -119,8 +120,8 @@ def _spend(history: History, after: dt.date) -> pd.Series:
     """What each customer with a purchase occasion has spent since a day."""
     days = occasion_days(between(history.orders, after + dt.timedelta(days=1), None))
     some = days.filter(days["is_occasion"]).select("customer_id", "spend")
-    found = some.group_by("customer_id").agg(spend=some["spend"].sum().cast("float64")).to_pyarrow().to_pandas()
-    return pd.Series(found.sort_values("customer_id").set_index("customer_id")["spend"])
+    sums = some.group_by("customer_id").agg(spend=some["spend"].sum().cast("float64"))
+    return pd.Series(collect_arrow(sums, "customer_id").to_pandas().set_index("customer_id")["spend"])
 
 
 def _contacted(history: History, after: dt.date) -> set[str]:
@@ -130,7 +131,7 @@ def _contacted(history: History, after: dt.date) -> set[str]:
         return set()
     treated = cells.filter(cells["control_cell_id"].notnull()).select("cell_id")
     some = rows.filter(rows["contacted_at"].date() > after).semi_join(treated, "cell_id")
-    return set(some.select("customer_id").distinct().to_pyarrow()["customer_id"].to_pylist())
+    return set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
 
 
 def past_cells(history: History) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -166,7 +167,7 @@ def past_cells(history: History) -> tuple[pd.DataFrame, tuple[str, ...]]:
     nothing = pd.DataFrame(columns=[*columns, "effect", "error", "cost_per_contact", "fixed_cost"])
     if history.cells is None or history.contacts is None:
         return nothing, ()
-    cells = history.cells.to_pyarrow().to_pandas()
+    cells = collect_arrow(history.cells, ("campaign_id", "cell_id")).to_pandas()
     if "closes_on" not in cells.columns:
         return nothing, ()
     closed = pd.to_datetime(cells["closes_on"]).dt.date
@@ -250,7 +251,7 @@ def _counted(orders: ibis.Table, cells: ibis.Table, contacts: ibis.Table) -> pd.
         spend=each["spend"].sum().cast("float64"),
         square=(each["spend"] * each["spend"]).sum().cast("float64"),
     )
-    return found.to_pyarrow().to_pandas().sort_values("cell_id", ignore_index=True)
+    return collect_arrow(found, "cell_id").to_pandas()
 
 
 def expected_effect(past: pd.DataFrame, offers: Any, base: float, level: float, given: float | None = None) -> Expected:

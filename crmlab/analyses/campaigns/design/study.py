@@ -23,6 +23,7 @@ from crmlab.analyses.campaigns.design.expected import (
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, total_profit
 from crmlab.analyses.campaigns.lists import Pulled, pull_list
 from crmlab.analyses.customers import label
+from crmlab.data.collecting import collect_arrow
 from crmlab.errors import DataError, ParameterError, checks
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.result import Context, Output
@@ -244,7 +245,8 @@ def _costs(past: pd.DataFrame, params: Params) -> _Costs:
 def _design(history: History, params: Params, costs: _Costs, opens: dt.date, closes: dt.date) -> Design:
     taken: set[str] = set()
     if history.cells is not None and "response_code" in history.cells.columns:
-        taken = {code for code in history.cells.select("response_code").to_pyarrow()["response_code"].to_pylist() if code}
+        codes = collect_arrow(history.cells.select("response_code"), "response_code")
+        taken = {code for code in codes["response_code"].to_pylist() if code}
     pairs = zip(params.creatives, params.channels * (len(params.creatives) if len(params.channels) == 1 else 1), strict=True)
     return design_cells(
         {"offer": params.offers, "creative": params.creatives},

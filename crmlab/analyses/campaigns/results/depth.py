@@ -9,6 +9,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.measurement import Measured
 from crmlab.analyses.campaigns.moments import cell_statistics, state_moments
+from crmlab.data.collecting import collect_arrow
 from crmlab.errors import ModelError
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.uplift import Depth, Segments, depth_curve, segment_uplift
@@ -71,9 +72,9 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
         why = "Nobody's spend differs: there is nothing to rank by."
         return Ranked(depth=None, states=states, segments=None, reason={"depth": why, "segments": why})
     mine = found.table.filter(found.table["cell_id"].isin([*treated, shared]))
-    frame = state_moments(mine, "margin", f"campaign_results {seed}").to_pyarrow().to_pandas()
-    # In an order of its own: floats are added up below.
-    frame = frame.sort_values(["cell_id", "part", *_STATE], ignore_index=True)
+    # In a fixed order: floats are added up below.
+    sums = state_moments(mine, "margin", f"campaign_results {seed}")
+    frame = collect_arrow(sums, ("cell_id", "part", *_STATE)).to_pandas()
     frame["arm"] = np.where(frame["cell_id"] == shared, "control", "treated")
     frame["fold"] = [int(part, 16) % FOLDS for part in frame["part"]]
     cost = _mean_cost(found, treated, shared)
