@@ -200,7 +200,7 @@ def _moments(table: ibis.Table) -> Any:
     text = table["ordered_at"]
     moment = text.try_cast("timestamp") if table.get_backend().name != "postgres" else text.cast("timestamp")
     wrong = moment.isnull()
-    found = collect_row(table.aggregate(rows=table.count(), wrong=table.count(wrong), example=text.min(where=wrong)))
+    found = collect_row(table.aggregate(rows=table.count(), wrong=table.count(where=wrong), example=text.min(where=wrong)))
     if found["wrong"]:
         raise DataError.unparsable(
             "orders", "ordered_at", "date", found["wrong"], found["rows"], None, found["example"], _CENSUS

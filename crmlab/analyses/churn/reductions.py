@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
-from crmlab.history.customers import customer_summary, occasion_days
+from crmlab.history.customers import occasion_days, summary_until
 from crmlab.history.orders import as_orders, between, history, to_date
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: i
     """
     import pandas as pd
 
-    parts = []
+    table, parts = as_orders(orders), []
     for day, part in frame.groupby("date", sort=True):
-        summary = customer_summary(orders, to_date(day, "date")).select("customer_id", "frequency", "recency", "T")
+        summary = summary_until(table, to_date(day, "date")).select("customer_id", "frequency", "recency", "T")
         parts.append(told_by_model(part, collect(summary, "customer_id"), window))
     return pd.concat(parts, ignore_index=True)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_within, takings
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import DataError
-from crmlab.history.customers import customer_summary
+from crmlab.history.customers import summary_until
 from crmlab.history.orders import history
 from crmlab.history.past import History
 
@@ -179,8 +179,7 @@ def state_at(past: History, recent: int = 91) -> State:
     lines, until = past.data.order_lines, past.as_of
     pairs, back = (collect_arrow(made(lines, until), ("customer_id", "product_id")) for made in (purchases, sent_back))
     sold = collect_arrow(takings(lines, until), "product_id")
-    # As of the last order: these columns are the same on the quiet days after it.
-    dates = customer_summary(past.orders).select("customer_id", "occasions", "first_occasion", "last_occasion")
+    dates = summary_until(past.orders, until).select("customer_id", "occasions", "first_occasion", "last_occasion")
     base = collect_arrow(dates, "customer_id")
     if not base.num_rows or not pairs.num_rows:
         raise DataError.too_little("cross_sell", f"purchases up to {until}", "none")

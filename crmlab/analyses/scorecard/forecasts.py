@@ -11,7 +11,7 @@ import numpy as np
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
-from crmlab.history.customers import customer_summary, occasion_days
+from crmlab.history.customers import occasion_days, summary_until
 from crmlab.history.orders import as_orders, between, history, last_day
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue
@@ -150,7 +150,7 @@ def _at(
 ) -> tuple[pd.DataFrame, bool]:
     """The forecast as it was on the last day of the last span."""
     end = spans[-1].last
-    summary = collect(customer_summary(table, end, unit="week"), "customer_id")
+    summary = collect(summary_until(table, end, unit="week"), "customer_id")
     model, summary = _fitted(
         CustomerValue(purchases=purchases if purchases is not None else BGNBD(seed=seed), unit="week"), summary
     )

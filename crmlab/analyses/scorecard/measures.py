@@ -14,7 +14,7 @@ from crmlab.analyses.scorecard.board import YEAR, Board
 from crmlab.analyses.scorecard.estimation import change, concentration
 from crmlab.analyses.scorecard.money import Money, ends_of
 from crmlab.data.collecting import collect
-from crmlab.history.customers import gaps, occasion_days
+from crmlab.history.customers import gaps_until, occasion_days
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.survival import at, kaplan_meier
@@ -222,7 +222,7 @@ def _second(board: Board) -> list[Line]:
         if n is None:
             continue
         end = board.spans[n].last
-        waits = gaps(board.history.orders, end)
+        waits = gaps_until(board.history.orders, end)
         begun = end - dt.timedelta(days=YEAR)
         frame = collect(waits.filter((waits["number"] == 1) & (waits["day"] > begun)).select("gap", "ended"), ("gap", "ended"))
         if len(frame) < max(board.params.min_group, 30) or (end - board.history.first).days < AGAIN:
