@@ -126,7 +126,9 @@ def materialised(name: str, key: str, build: Callable[[Path], dict[str, Any]]) -
     except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
         if isinstance(error, SourceError):
             raise
-        raise SourceError.no_cache(root, error.strerror) from error
+        raise SourceError.cannot(
+            f"The cache folder {root}", "be written", error.strerror, "Name another in CRMLAB_CACHE."
+        ) from error
     return folder, json.loads(manifest.read_text())
 
 

@@ -16,7 +16,7 @@ from crmlab.data.reading.cleaning import LedgerRow, clean
 from crmlab.data.reading.ledgers import ledger, problems
 from crmlab.data.reading.raw import Raw, literal
 from crmlab.data.tables import TABLES
-from crmlab.errors import CrmlabError, MissingTableError, ParameterError
+from crmlab.errors import CrmlabError, MissingTableError, ParameterError, listing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -92,9 +92,11 @@ class Dataset:
             The data set does not hold it; the message says which section to add.
         """
         if name not in self._tables:
-            known = name in TABLES
-            raise MissingTableError.absent(
-                name, self.name, self.tables if known else TABLES, self.descriptor.where, known=known
+            if name not in TABLES:
+                raise MissingTableError.no_such("canonical table", name, TABLES)
+            raise MissingTableError(
+                f"The data set '{self.name}' has no table '{name}'. Found: {listing(self.tables)}. "
+                f"Add a section [{name}] to {self.descriptor.where}."
             )
         return self._tables[name]
 

@@ -1,10 +1,12 @@
-"""Every exception of crmlab, and the wording of every message.
+"""Every exception of crmlab, and the wording that several messages share.
 
-One grammar: what is wrong, what was expected, what was found, a hint. The constructors (class methods) are the only
-places where messages are worded, so that the same mistake always reads the same.
+One grammar: what is wrong, what was expected, what was found, a hint. The base class has its verbs, which every class
+inherits: ``must_be`` (a value), ``must_hold`` and ``lacks`` (a column), ``needs`` (records), ``no_such`` (a name) and
+``cannot`` (a file or an engine). Other wording that is used twice or more is a constructor of its class; a message
+that is raised once stands at its raise, with ``shown``, ``listing`` and ``hint_at`` for values and names.
 """
 
-from crmlab.errors.base import CrmlabError, MissingTableError, NotInProjectError, ParameterError
+from crmlab.errors.base import CrmlabError, MissingTableError, NotInProjectError, ParameterError, hint_at, listing, shown
 from crmlab.errors.campaigns import CampaignError
 from crmlab.errors.datasets import DataError, DescriptorError, SourceError, TooLittleError
 from crmlab.errors.models import ConvergenceError, InfiniteMeanError, ModelError, NotIdentifiableError
@@ -27,4 +29,7 @@ __all__ = [
     "ReportError",
     "SourceError",
     "TooLittleError",
+    "hint_at",
+    "listing",
+    "shown",
 ]

@@ -1,14 +1,10 @@
-"""What all errors share: the base class, how names and values are shown in a message, and errors of parameters.
-
-One grammar: what is wrong, what was expected, what was found, a hint. The constructors (class methods) are the only
-places where messages are worded, so that the same mistake always reads the same.
-"""
+"""What all errors share: the base class with its verbs, how names and values are shown in a message, errors of parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["CrmlabError", "MissingTableError", "NotInProjectError", "ParameterError", "hint_at", "listing", "shown"]
 
@@ -27,15 +23,50 @@ def shown(value: Any, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def hint_at(wrong: str, known: Iterable[str]) -> str:
-    """Say what was probably meant."""
+def hint_at(wrong: str, known: Iterable[str], limit: int = 12) -> str:
+    """Say what was probably meant, or what there is."""
     options = [str(name) for name in known]
     close = get_close_matches(str(wrong), options, n=1, cutoff=0.6)
-    return f"Did you mean '{close[0]}'?" if close else f"Known: {listing(sorted(options))}."
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {listing(sorted(options), limit)}."
 
 
 class CrmlabError(Exception):
     """Base of every error that crmlab raises on purpose. Its text is meant for the user."""
+
+    @classmethod
+    def must_be(cls, what: str, expectation: str, got: Any, hint: str = "") -> Self:
+        """``The 'bins' parameter of rfm must be between 2 and 10. Got 40 instead.``"""
+        return cls(_joined(f"{what} must be {expectation}. Got {shown(got)} instead.", hint))
+
+    @classmethod
+    def must_hold(cls, table: str, column: str, expectation: str, found: str, hint: str = "") -> Self:
+        """``orders: column 'amount' must hold amounts. Found: type bool. Convert it with pandas.to_numeric first.``"""
+        return cls(_joined(f"{table}: column '{column}' must hold {expectation}. Found: {found}.", hint))
+
+    @classmethod
+    def lacks(cls, table: str, column: str, found: Iterable[Any], hint: str = "") -> Self:
+        """``orders: missing column 'customer_id'. Found: cust, date. Map it in data/mine.toml under [orders].``"""
+        return cls(_joined(f"{table}: missing column '{column}'. Found: {listing(found)}.", hint))
+
+    @classmethod
+    def needs(cls, what: str, needed: str, found: str, hint: str = "") -> Self:
+        """``churn: needs at least 20 customers. Found: 3.``"""
+        return cls(_joined(f"{what}: needs {needed}. Found: {found}.", hint))
+
+    @classmethod
+    def no_such(cls, what: str, name: str, known: Iterable[str], where: str = "") -> Self:
+        """``There is no report 'rmf'. Did you mean 'rfm'?``"""
+        return cls(f"There is no {_joined(what, shown(name), where)}. {hint_at(name, known)}")
+
+    @classmethod
+    def cannot(cls, what: str, do: str, reason: Any = "", hint: str = "") -> Self:
+        """``The reports folder /reports cannot be written. Permission denied. Choose another with --out.``"""
+        sentence = f"{str(reason).rstrip('.')}." if reason else ""
+        return cls(_joined(f"{what} cannot {do}.", sentence, hint))
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
 
 
 class ParameterError(CrmlabError, ValueError):
@@ -44,16 +75,12 @@ class ParameterError(CrmlabError, ValueError):
     @classmethod
     def expected(cls, analysis: str, name: str, expectation: str, got: Any) -> ParameterError:
         """``The 'bins' parameter of rfm must be between 2 and 10. Got 40 instead.``"""
-        return cls(f"The '{name}' parameter of {analysis} must be {expectation}. Got {shown(got)} instead.")
+        return cls.must_be(f"The '{name}' parameter of {analysis}", expectation, got)
 
     @classmethod
     def unknown(cls, analysis: str, name: str, known: Iterable[str]) -> ParameterError:
         """``Unknown parameter 'bin' for rfm. Did you mean 'bins'?``"""
         return cls(f"Unknown parameter {shown(name)} for {analysis}. {hint_at(name, known)}")
-
-    @classmethod
-    def not_an_assignment(cls, text: str) -> ParameterError:
-        return cls(f"A parameter must be given as key=value. Got {shown(text)} instead. For example: -p bins=4")
 
     @classmethod
     def as_of_outside(cls, as_of: Any, first: Any, last: Any, side: str) -> ParameterError:
@@ -64,33 +91,12 @@ class ParameterError(CrmlabError, ValueError):
         )
 
     @classmethod
-    def no_customer(cls, customer: str, known: Iterable[str]) -> ParameterError:
-        return cls(
-            f"The 'customer_id' parameter names {shown(customer)}, whom the data set does not know. {hint_at(customer, known)}"
-        )
-
-    @classmethod
-    def compare_to_outside(cls, day: Any, first: Any, as_of: Any) -> ParameterError:
-        return cls(
-            f"The 'compare_to' date {day} is before the first order. Expected a day from {first} on, and before {as_of}. "
-            "Leave it out to compare with 91 days before."
-        )
-
-    @classmethod
     def dates_out_of_order(cls, early: str, early_value: Any, late: str, late_value: Any) -> ParameterError:
         return cls(f"'{early}' must be before '{late}'. Got {early} {early_value} and {late} {late_value}.")
 
 
 class MissingTableError(CrmlabError, LookupError):
     """A canonical table was asked for that the data set does not hold."""
-
-    @classmethod
-    def absent(cls, table: str, dataset: str, present: Iterable[str], where: str, known: bool = True) -> MissingTableError:
-        if not known:
-            return cls(f"There is no canonical table '{table}'. {hint_at(table, present)}")
-        return cls(
-            f"The data set '{dataset}' has no table '{table}'. Found: {listing(present)}. Add a section [{table}] to {where}."
-        )
 
 
 class NotInProjectError(CrmlabError, RuntimeError):

@@ -99,19 +99,8 @@ class SourceError(CrmlabError, OSError):
         return cls(f"{table}: the folder {name} holds no .parquet file. Expected at least one. Name a file, or another folder.")
 
     @classmethod
-    def other_columns(cls, table: str, name: str, found: Iterable[str], first: str, expected: Iterable[str]) -> SourceError:
-        return cls(
-            f"{table}: {name} has other columns than {first}. Expected: {listing(expected)}. Found: {listing(found)}. "
-            "Files that are read together need the same columns in the same order."
-        )
-
-    @classmethod
-    def bad_row(cls, table: str, name: str, row: str, reason: str, hint: str = "Correct the file.") -> SourceError:
-        return cls(f"{table}: {row} of {name} cannot be read. {reason} {hint}")
-
-    @classmethod
     def unreadable(cls, table: str, name: str, reason: str, hint: str = "") -> SourceError:
-        return cls(f"{table}: {name} cannot be read. {reason}{' ' + hint if hint else ''}")
+        return cls.cannot(f"{table}: {name}", "be read", reason, hint)
 
     @classmethod
     def unknown_format(cls, table: str, name: str, known: Iterable[str]) -> SourceError:
@@ -121,85 +110,31 @@ class SourceError(CrmlabError, OSError):
     def no_table(cls, table: str, name: str, source: str, found: Iterable[str]) -> SourceError:
         return cls(f"{table}: there is no table or sheet '{name}' in {source}. Found: {listing(found)}.")
 
-    @classmethod
-    def no_cache(cls, path: Any, reason: Any) -> SourceError:
-        return cls(f"The cache folder {path} cannot be written. {reason}. Name another in CRMLAB_CACHE.")
-
-    @classmethod
-    def no_engine(cls, engine: str, reason: str) -> SourceError:
-        return cls(f"The engine '{engine}' cannot be used. {reason}")
-
 
 class DataError(CrmlabError, ValueError):
     """The records are there but do not fit the canonical form."""
-
-    @classmethod
-    def missing_column(cls, table: str, column: str, found: Iterable[str], where: str) -> DataError:
-        """``orders: missing column 'customer_id'. Found: cust, date. Map it in data/mine.toml under [orders].``"""
-        return cls(f"{table}: missing column '{column}'. Found: {listing(found)}. Map it in {where} under [{table}].")
-
-    @classmethod
-    def mapped_to_nothing(cls, table: str, column: str, mapped: str, found: Sequence[str], where: str) -> DataError:
-        close = get_close_matches(mapped, list(found), n=1, cutoff=0.6)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        return cls(
-            f"{table}: column '{column}' is mapped to '{mapped}', which is not in the file. Found: {listing(found)}."
-            f"{hint} Correct it in {where} under [{table}]."
-        )
-
-    @classmethod
-    def not_in_file(cls, table: str, name: str, found: Sequence[str], where: str) -> DataError:
-        close = get_close_matches(name, list(found), n=1, cutoff=0.6)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        return cls(
-            f"{table}: '{name}' is listed in {where} under [{table}] but is not in the file. Found: {listing(found)}.{hint}"
-        )
-
-    @classmethod
-    def wrong_type(cls, table: str, column: str, expected: str, found: str, where: str) -> DataError:
-        return cls(
-            f"{table}: column '{column}' must hold {expected}. Found: {found}. Map another column in {where} under [{table}]."
-        )
 
     @classmethod
     def frame_lacks(cls, table: str, column: str, found: Iterable[Any]) -> DataError:
         names = [str(name) for name in found]
         close = get_close_matches(column, names, n=1, cutoff=0.6)
         example = f"frame.rename(columns={{'{close[0] if close else 'old'}': '{column}'}})"
-        return cls(f"{table}: missing column '{column}'. Found: {listing(names)}. Rename a column of your frame: {example}.")
-
-    @classmethod
-    def frame_twice(cls, table: str, column: str, count: int) -> DataError:
-        return cls(f"{table}: {count} columns of your frame are named '{column}'. Expected one. Drop or rename the others.")
-
-    @classmethod
-    def frame_type(cls, table: str, column: str, expected: str, found: str, hint: str) -> DataError:
-        return cls(f"{table}: column '{column}' must hold {expected}. Found: {found}. {hint}")
+        return cls.lacks(table, column, names, f"Rename a column of your frame: {example}.")
 
     @classmethod
     def unparsable(
-        cls, table: str, column: str, expected: str, count: int, read: int, row: int | str | None, value: Any, hint: str
+        cls, table: str, column: str, expected: str, count: int, read: int, example: tuple[int | str | None, Any], hint: str
     ) -> DataError:
+        row, value = example
         first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
         rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
         found = "an empty cell" if value in (None, "an empty cell") else shown(value)
         return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {found}. {hint}")
 
     @classmethod
-    def nothing_left(cls, table: str, read: int, reasons: Iterable[str]) -> DataError:
-        return cls(
-            f"{table}: none of {read:,} rows is left after cleaning. Dropped: {listing(reasons)}. "
-            "Check the mapping and the options of the TOML file."
-        )
-
-    @classmethod
     def not_canonical(cls, table: str, problem: str, count: int, example: Any) -> DataError:
         rows = "1 row" if count == 1 else f"{count:,} rows"
         return cls(f"{table}: {problem} in {rows}. Expected none. Found for example: {shown(example)}.")
-
-    @classmethod
-    def too_little(cls, analysis: str, needed: str, found: str) -> TooLittleError:
-        return TooLittleError(f"{analysis}: needs {needed}. Found: {found}.")
 
 
 class TooLittleError(DataError):

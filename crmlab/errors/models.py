@@ -20,7 +20,7 @@ class ModelError(CrmlabError, ValueError):
     @classmethod
     def missing_column(cls, model: str, column: str, found: Iterable[Any]) -> ModelError:
         """``BGNBD: missing column 'recency'. Found: frequency, T. Make the frame with customer_summary.``"""
-        return cls(f"{model}: missing column '{column}'. Found: {listing(found)}. Make the frame with customer_summary.")
+        return cls.lacks(model, column, found, "Make the frame with customer_summary.")
 
     @classmethod
     def empty(cls, model: str) -> ModelError:
@@ -41,7 +41,7 @@ class ModelError(CrmlabError, ValueError):
 
     @classmethod
     def expected(cls, model: str, name: str, expectation: str, got: Any) -> ModelError:
-        return cls(f"{model}: '{name}' must be {expectation}. Got {shown(got)} instead.")
+        return cls.must_be(f"{model}: '{name}'", expectation, got)
 
     @classmethod
     def no_posterior(cls, model: str) -> ModelError:
@@ -51,22 +51,11 @@ class ModelError(CrmlabError, ValueError):
         )
 
     @classmethod
-    def low_sample_size(cls, model: str, share: float) -> ModelError:
-        return cls(
-            f"{model}: the posterior sample is not usable. Expected an effective sample size of at least 10 %. "
-            f"Found {share:.1%}. Fit to more customers, or to a longer history."
-        )
-
-    @classmethod
     def infinite_mean(cls, model: str, q: float) -> InfiniteMeanError:
         return InfiniteMeanError(
             f"{model}: q must be above 1, or mean spend is infinite. Found q = {q:.4g}. "
             "A few huge amounts may dominate: check monetary_value, or set them apart."
         )
-
-    @classmethod
-    def frame_lacks(cls, model: str, column: str, found: Iterable[Any], hint: str) -> ModelError:
-        return cls(f"{model}: missing column '{column}'. Found: {listing(found)}. {hint}")
 
     @classmethod
     def no_part(cls, part: str) -> ModelError:
@@ -83,26 +72,8 @@ class ModelError(CrmlabError, ValueError):
         )
 
     @classmethod
-    def not_comparable(cls, needed: str, found: str) -> ModelError:
-        return cls(f"compare: needs {needed}. Found: {found}.")
-
-    @classmethod
     def unknown_metric(cls, metric: str, known: Iterable[str], argument: str = "metrics") -> ModelError:
         return cls(f"Unknown metric {shown(metric)} in {argument}. Expected one of the cell's. {hint_at(metric, known)}")
-
-    @classmethod
-    def not_a_rate(cls, model: str, metric: str, mean: float) -> ModelError:
-        return cls(
-            f"{model}: '{metric}' is taken for a rate, whose mean must be from 0 to 1. Found {mean:.6g}. "
-            "Give its sum of squares (or its variance) where its values are not 0 or 1."
-        )
-
-    @classmethod
-    def impossible_square(cls, model: str, metric: str) -> ModelError:
-        return cls(
-            f"{model}: the sum of squares of '{metric}' is less than its sum allows. Expected at least sum² / n. "
-            "Check that both are over the same customers."
-        )
 
     @classmethod
     def no_product(cls, first: str, second: str) -> ModelError:
@@ -116,13 +87,6 @@ class ModelError(CrmlabError, ValueError):
         return cls(f"There is no {what} {shown(cell)}. Expected the name of a cell. {hint_at(cell, known)}")
 
     @classmethod
-    def no_control(cls, cell: str) -> ModelError:
-        return cls(
-            f"Cell {shown(cell)} has no control. Expected another cell that it is compared with. Found none. "
-            "Name one in control."
-        )
-
-    @classmethod
     def own_control(cls, cell: str) -> ModelError:
         return cls(f"Cell {shown(cell)} is its own control. Expected another cell. Name one that was not contacted.")
 
@@ -131,13 +95,6 @@ class ModelError(CrmlabError, ValueError):
         return cls(
             f"'{metric}' does not vary: it is {value:.6g} for every customer of every cell. Expected some difference between "
             "customers, or no interval can be given. Leave it out, or wait for responses."
-        )
-
-    @classmethod
-    def not_estimable(cls, effects: Iterable[str]) -> ModelError:
-        return cls(
-            f"These effects cannot be told apart in the cells that were sent: {listing(effects)}. Expected a design that "
-            "separates them. Ask for fewer interactions (order=1), or see the alias table."
         )
 
 

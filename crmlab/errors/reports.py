@@ -15,26 +15,8 @@ class ReportError(CrmlabError, RuntimeError):
     """A report cannot be run, rendered or written."""
 
     @classmethod
-    def unknown(cls, name: str, known: Iterable[str]) -> ReportError:
-        return cls(f"There is no report {shown(name)}. {hint_at(name, known)}")
-
-    @classmethod
-    def no_notebook(cls, name: str, path: Any) -> ReportError:
-        return cls(f"The notebook of '{name}' is missing. Expected {path}.")
-
-    @classmethod
     def cannot_write(cls, path: Any, reason: Any) -> ReportError:
-        return cls(f"The reports folder {path} cannot be written. {reason}. Choose another with --out.")
-
-    @classmethod
-    def no_record(cls, name: str) -> ReportError:
-        return cls(f"{name} holds no record of a run. Expected a run.json, or the folder of a report.")
-
-    @classmethod
-    def no_browser(cls) -> ReportError:
-        return cls(
-            "No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER."
-        )
+        return cls.cannot(f"The reports folder {path}", "be written", reason, "Choose another with --out.")
 
     @classmethod
     def browser_failed(cls, reason: str) -> ReportError:
@@ -43,20 +25,6 @@ class ReportError(CrmlabError, RuntimeError):
     @classmethod
     def nothing_to_render(cls, path: Any) -> ReportError:
         return cls(f"There is no executed notebook under {path}. Make one with: crmlab run --data shop")
-
-    @classmethod
-    def not_saved(cls, name: str, found: Iterable[str]) -> ReportError:
-        return cls(
-            f"The notebook of '{name}' ran but saved no result. Expected one call of crmlab.run_notebook. "
-            f"Found: {listing(found)}."
-        )
-
-    @classmethod
-    def too_large(cls, name: str, size: int, limit: int) -> ReportError:
-        return cls(
-            f"The page of '{name}' weighs {size // 1000} kB. Expected at most {limit // 1000} kB. "
-            "Rasterise heavy chart layers or shorten its tables."
-        )
 
 
 class PlanError(TomlError):
@@ -95,13 +63,6 @@ class PublishError(CrmlabError, RuntimeError):
         )
 
     @classmethod
-    def unknown_target(cls, to: Any) -> PublishError:
-        return cls(
-            f"There is nothing to publish to in {shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
-            "env:NAME for Postgres."
-        )
-
-    @classmethod
     def not_ours(cls, place: str, found: Iterable[str]) -> PublishError:
         return cls(
             f"{place} holds what crmlab did not publish. Expected nothing, or what was published before. Found: {listing(found)}. "
@@ -117,11 +78,5 @@ class PublishError(CrmlabError, RuntimeError):
         return cls(f"{table}: the column {shown(column)} is not in the data dictionary. {hint_at(column, known)}")
 
     @classmethod
-    def missing_column(cls, table: str, column: str, found: Iterable[Any]) -> PublishError:
-        return cls(
-            f"{table}: missing column '{column}', which must be published. Found: {listing(found)}. Add it to the frame."
-        )
-
-    @classmethod
     def wrong_values(cls, table: str, column: str, expected: str, found: str) -> PublishError:
-        return cls(f"{table}: column '{column}' must hold {expected}. Found {found}. Correct the frame.")
+        return cls.must_hold(table, column, expected, found, "Correct the frame.")

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_arrow, collect_row
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.history.breakdowns import MEASURES, TIMES, dimensions, facts
 from crmlab.history.context import span
 from crmlab.history.orders import to_date
@@ -106,7 +106,7 @@ def cube(
     table = cube_table(data, by, asked, as_of=as_of, start=start, sets=sets, customers=customers)
     frame = collect_arrow(table, table.columns).to_pandas()
     if frame.empty or int(frame["_rows"].max()) == 0:
-        raise DataError.too_little("cube", "at least one order", "none")
+        raise TooLittleError.needs("cube", "at least one order", "none")
     frame = _labelled(frame, list(by), asked)
     if min_group > 1:
         frame = _merged(frame, list(by), min_group)

@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_row
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import DataError, ParameterError, TooLittleError
 
 if TYPE_CHECKING:
     import ibis
@@ -63,7 +63,7 @@ def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     if moment.is_timestamp() and moment.timezone is not None:
         # Which day an instant falls on depends on the zone; an engine would take that of its session.
         hint = "Convert it to the local time of the shop, without a zone."
-        raise DataError.frame_type("orders", "ordered_at", "local times", f"times in the zone {moment.timezone}", hint)
+        raise DataError.must_hold("orders", "ordered_at", "local times", f"times in the zone {moment.timezone}", hint)
     if moment.is_string():
         changes["ordered_at"] = _moments(table)
     elif not (moment.is_timestamp() or moment.is_date()):
@@ -108,7 +108,7 @@ def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = Non
     table = as_orders(orders)
     found = collect_row(table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()))
     if found["first"] is None:
-        raise DataError.too_little("customer_summary", "at least one order", "none")
+        raise TooLittleError.needs("customer_summary", "at least one order", "none")
     first, last = to_date(found["first"], "first"), to_date(found["last"], "last")
     if as_of is None:
         return first, last
@@ -203,7 +203,7 @@ def _moments(table: ibis.Table) -> Any:
     found = collect_row(table.aggregate(rows=table.count(), wrong=table.count(where=wrong), example=text.min(where=wrong)))
     if found["wrong"]:
         raise DataError.unparsable(
-            "orders", "ordered_at", "date", found["wrong"], found["rows"], None, found["example"], _CENSUS
+            "orders", "ordered_at", "date", found["wrong"], found["rows"], (None, found["example"]), _CENSUS
         )
     return moment
 
@@ -217,7 +217,9 @@ def _from_frame(frame: pd.DataFrame) -> ibis.Table:
     for column in (*REQUIRED, "return_amount"):
         count = names.count(column)
         if count > 1:
-            raise DataError.frame_twice("orders", column, count)
+            raise DataError(
+                f"orders: {count} columns of your frame are named '{column}'. Expected one. Drop or rename the others."
+            )
         if count:
             values = frame.iloc[:, names.index(column)]
             columns[column] = _READERS.get(column, _amounts)(values, column)
@@ -234,7 +236,7 @@ def _customers(values: pd.Series, column: str) -> pa.Array:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         hint = "Convert it with frame.astype({'customer_id': str})."
-        raise DataError.frame_type("orders", column, "ids of one type", "values of several types", hint) from error
+        raise DataError.must_hold("orders", column, "ids of one type", "values of several types", hint) from error
 
 
 def _days(values: pd.Series, column: str) -> pa.Array:
@@ -286,13 +288,13 @@ def _complete(wrong: Any, values: pd.Series, column: str, word: str) -> None:
         place = int(wrong.argmax())
         found = values.iloc[place]
         shown = "an empty cell" if found is None or found != found or str(found) in ("<NA>", "NaT") else found
-        raise DataError.unparsable("orders", column, word, int(wrong.sum()), len(values), place + 1, shown, _CENSUS)
+        raise DataError.unparsable("orders", column, word, int(wrong.sum()), len(values), (place + 1, shown), _CENSUS)
 
 
 def _no_date(found: str) -> DataError:
     hint = "Convert it with pandas.to_datetime first."
-    return DataError.frame_type("orders", "ordered_at", "dates", found, hint)
+    return DataError.must_hold("orders", "ordered_at", "dates", found, hint)
 
 
 def _no_amount(column: str, found: str) -> DataError:
-    return DataError.frame_type("orders", column, "amounts", found, "Convert it with pandas.to_numeric first.")
+    return DataError.must_hold("orders", column, "amounts", found, "Convert it with pandas.to_numeric first.")

@@ -256,11 +256,11 @@ def bootstrap(
 def _checked(y: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Array, Array]:
     yes, s = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
     if yes.shape != s.shape or yes.ndim != 1 or not len(yes):
-        raise ModelError.not_comparable("outcomes and scores of one length", f"{yes.shape} and {s.shape}")
+        raise ModelError.needs("compare", "outcomes and scores of one length", f"{yes.shape} and {s.shape}")
     if not np.isin(yes, (0.0, 1.0)).all():
-        raise ModelError.not_comparable("outcomes 0 or 1", "others")
+        raise ModelError.needs("compare", "outcomes 0 or 1", "others")
     if not np.isfinite(s).all():
-        raise ModelError.not_comparable("scores that are numbers", f"{int((~np.isfinite(s)).sum()):,} that are none")
+        raise ModelError.needs("compare", "scores that are numbers", f"{int((~np.isfinite(s)).sum()):,} that are none")
     return yes, s
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from crmlab.errors import ParameterError
+from crmlab.errors import ParameterError, shown
 from crmlab.page.params import REQUIRED, specs
 
 __all__ = ["COMMON", "assignments", "cell_source"]
@@ -30,7 +30,7 @@ def assignments(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise ParameterError.not_an_assignment(text)
+            raise ParameterError(f"A parameter must be given as key=value. Got {shown(text)} instead. For example: -p bins=4")
         result[key.strip()] = value.strip()
     return result
 

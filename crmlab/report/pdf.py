@@ -42,7 +42,9 @@ def to_pdf(page: Path) -> Path:
     """
     browser = find_browser()
     if browser is None:
-        raise ReportError.no_browser()
+        raise ReportError(
+            "No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER."
+        )
     target = page.with_suffix(".pdf")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         aside = Path(profile) / "page.pdf"

@@ -113,7 +113,7 @@ def read_record(path: Path) -> RunRecord:
         known = {item.name for item in fields(RunRecord)}
         return RunRecord(**{key: value for key, value in content.items() if key in known})
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ReportError.no_record(path.name) from error
+        raise ReportError(f"{path.name} holds no record of a run. Expected a run.json, or the folder of a report.") from error
 
 
 def keep(record: RunRecord, folder: Path) -> None:

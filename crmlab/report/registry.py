@@ -78,7 +78,7 @@ def analysis(name: str) -> Analysis:
     ('orders',)
     """
     if name not in REPORTS or not notebook_path(name).is_file():
-        raise ReportError.unknown(name, report_names())
+        raise ReportError.no_such("report", name, report_names())
     return cast(Analysis, import_module(REPORTS[name]))
 
 
@@ -133,5 +133,5 @@ def _notebook(name: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(notebook_path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReportError.no_notebook(name, f"notebooks/{name}.ipynb") from error
+        raise ReportError(f"The notebook of '{name}' is missing. Expected notebooks/{name}.ipynb.") from error
     return content

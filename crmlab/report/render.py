@@ -129,7 +129,10 @@ def page(name: str, notebook: NotebookNode, summary: dict[str, Any], descriptor:
     text = valid("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
     size = len(text.encode())
     if size > LARGEST_PAGE:
-        raise ReportError.too_large(name, size, LARGEST_PAGE)
+        raise ReportError(
+            f"The page of '{name}' weighs {size // 1000} kB. Expected at most {LARGEST_PAGE // 1000} kB. "
+            "Rasterise heavy chart layers or shorten its tables."
+        )
     return text
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
-from crmlab.errors import CrmlabError, DataError, ReportError, SourceError
+from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
 from crmlab.report.inputs import Inputs, inspect, with_memory, with_sections
 from crmlab.report.jobs import Job, Order, plan_jobs
@@ -351,7 +351,11 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
             message = batch.inputs.redact(execution.error or "")
             record.error = {"type": execution.error_type, "message": message, "cell": execution.failing_cell}
         elif not (aside / "result.json").is_file():
-            raise ReportError.not_saved(job.name, sorted(item.name for item in aside.iterdir()))
+            found = listing(sorted(item.name for item in aside.iterdir()))
+            raise ReportError(
+                f"The notebook of '{job.name}' ran but saved no result. Expected one call of crmlab.run_notebook. "
+                f"Found: {found}."
+            )
         else:
             render_folder(aside, job.name, batch.descriptor)
             record.metrics = json.loads((aside / "metrics.json").read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
-from crmlab.errors import DataError
+from crmlab.errors import TooLittleError
 from crmlab.page.params import plain
 from crmlab.page.result import Output, Result
 
@@ -99,7 +99,7 @@ def write_workbook(frame: pd.DataFrame, path: Path) -> None:
     import pandas as pd
 
     if len(frame) >= LONGEST_SHEET:
-        raise DataError.too_little("xlsx", f"at most {LONGEST_SHEET - 1:,} rows for a sheet", f"{len(frame):,}")
+        raise TooLittleError.needs("xlsx", f"at most {LONGEST_SHEET - 1:,} rows for a sheet", f"{len(frame):,}")
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": True}
     with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs={"options": options}) as writer:
         frame.to_excel(writer, index=False, freeze_panes=(1, 0))

@@ -39,7 +39,7 @@ class Data:
 
     def table(self, name):
         if name not in self._found:
-            raise MissingTableError.absent(name, "mine", self.tables, "data/mine.toml")
+            raise MissingTableError(f"The data set 'mine' has no table '{name}'.")
         return self._found[name]
 
     def __getattr__(self, name):

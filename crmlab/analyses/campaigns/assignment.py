@@ -161,14 +161,14 @@ def in_holdout(ids: Sequence[str], share: float, salt: str) -> NDArray[np.bool_]
 
 def _check_salt(salt: str) -> None:
     if not isinstance(salt, str) or len(salt.strip()) < _LEAST_SALT:
-        raise CampaignError.expected("The salt", f"a text of at least {_LEAST_SALT} characters", salt)
+        raise CampaignError.must_be("The salt", f"a text of at least {_LEAST_SALT} characters", salt)
 
 
 def _shares(cells: Mapping[str, float]) -> tuple[list[str], NDArray[np.float64]]:
     names = sorted(cells)
     shares = np.array([float(cells[name]) for name in names])
     if not names or not np.isfinite(shares).all() or (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
-        raise CampaignError.expected("The shares of cells", "numbers of at least 0 that add up to 1", dict(cells))
+        raise CampaignError.must_be("The shares of cells", "numbers of at least 0 that add up to 1", dict(cells))
     return names, shares
 
 
@@ -178,16 +178,16 @@ def _list_of(customers: pd.DataFrame | ibis.Table, by: str, strata: str | None, 
 
     for column in ("customer_id", *filter(None, (strata, score))):
         if column not in customers.columns:
-            raise CampaignError.missing_column("The list", column, customers.columns)
+            raise CampaignError.lacks("The list", column, customers.columns)
     wanted = [name for name in dict.fromkeys(("customer_id", by, strata, score)) if name and name in customers.columns]
     if isinstance(customers, pd.DataFrame):
         frame = customers[wanted].reset_index(drop=True)
     else:
         frame = collect_arrow(customers.select(wanted), "customer_id").to_pandas()
     if not len(frame):
-        raise CampaignError.expected("The list", "of at least one customer", "nobody")
+        raise CampaignError.must_be("The list", "of at least one customer", "nobody")
     if frame["customer_id"].isna().any():
-        raise CampaignError.expected("customer_id of the list", "given for everybody", "an empty one")
+        raise CampaignError.must_be("customer_id of the list", "given for everybody", "an empty one")
     return frame.astype({name: "str" for name in ("customer_id", by) if name in frame.columns})
 
 

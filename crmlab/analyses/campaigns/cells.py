@@ -162,11 +162,11 @@ def _combinations(
     """All cells by their components, and what is aliased among those that vary."""
     for name, levels in factors.items():
         if name not in COMPONENTS:
-            raise CampaignError.expected("A component of cells", f"one of {', '.join(COMPONENTS)}", name)
+            raise CampaignError.must_be("A component of cells", f"one of {', '.join(COMPONENTS)}", name)
         if not levels or not all(isinstance(level, str) and level.strip() for level in levels):
-            raise CampaignError.expected(f"The levels of '{name}'", "at least one text", list(levels) or "none")
+            raise CampaignError.must_be(f"The levels of '{name}'", "at least one text", list(levels) or "none")
     if not factors:
-        raise CampaignError.expected("The components of cells", f"some of {', '.join(COMPONENTS)}", "none")
+        raise CampaignError.must_be("The components of cells", f"some of {', '.join(COMPONENTS)}", "none")
     varied = {name: list(levels) for name, levels in factors.items() if len(levels) > 1}
     table = factorials.design_cells(varied, generators) if varied else pd.DataFrame(index=[0])
     for name, levels in factors.items():
@@ -185,12 +185,12 @@ def _coded(
     """A code for whatever is sent."""
     names = frame.loc[active, "cell_id"].tolist()
     if codes and len(codes) != len(names):
-        raise CampaignError.expected("The response codes", f"one for each of {len(names)} cells", ", ".join(codes))
+        raise CampaignError.must_be("The response codes", f"one for each of {len(names)} cells", ", ".join(codes))
     for code in codes:
         if not check_code(code):
-            raise CampaignError.expected("A response code", "one whose last character checks the others", code)
+            raise CampaignError.must_be("A response code", "one whose last character checks the others", code)
         if normalised(code) in {normalised(one) for one in taken}:
-            raise CampaignError.expected("A response code", "one that no other campaign has", code)
+            raise CampaignError.must_be("A response code", "one that no other campaign has", code)
     made = (
         dict(zip(names, (normalised(code) for code in codes), strict=True))
         if codes
@@ -209,7 +209,7 @@ def _shared(frame: pd.DataFrame, lists: int, share: float | str, shares: Sequenc
     treated = int(frame["control_cell_id"].notna().sum())
     if shares is not None:
         if len(shares) != len(frame):
-            raise CampaignError.expected("The shares", f"one for each of {len(frame)} cells, controls first", tuple(shares))
+            raise CampaignError.must_be("The shares", f"one for each of {len(frame)} cells, controls first", tuple(shares))
         return [float(one) for one in shares]
     its = control_share(max(treated // lists, 1), share)
     return [its / lists] * lists + [(1 - its) / treated] * treated

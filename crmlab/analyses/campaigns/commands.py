@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect, collect_arrow
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -93,7 +93,12 @@ def launch_campaign(
             try:
                 place.replace(target)
             except OSError as error:
-                raise CampaignError.list_not_placed(target, error.strerror or error) from error
+                raise CampaignError.cannot(
+                    f"The campaign is launched, but {target}",
+                    "be written",
+                    error.strerror or error,
+                    "Run the same command again to write it.",
+                ) from error
     sizes = people["cell_id"].value_counts().reindex(sorted(cells["cell_id"]), fill_value=0)
     return Launched({str(cell): int(n) for cell, n in sizes.items()}, left_out, written, again)
 
@@ -142,7 +147,10 @@ def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: Campaign
     from crmlab.analyses.customers import known_columns
 
     if "criteria" not in details:
-        raise CampaignError.no_list(name)
+        raise CampaignError(
+            f"There is no list for {shown(name)}. Expected criteria in its plan, or a csv file with customer_id. "
+            'Found neither. Give one with --list FILE, or criteria = ["days_since_last <= 365"] in the plan.'
+        )
     known = known_columns(data)
     wanted = [details[key] for key in ("strata", "score") if details.get(key) in known]
     options = {key: details[key] for key in PULLING if key in details}
@@ -178,14 +186,20 @@ def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype="str", encoding="utf-8-sig", keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-        raise CampaignError.bad_list(path.name, reason) from error
+        raise CampaignError.cannot(
+            f"The list {path.name}", "be read", reason, "Expected a csv file in UTF-8 with a column customer_id."
+        ) from error
     if "customer_id" not in frame.columns:
-        raise CampaignError.missing_column(f"The list {path.name}", "customer_id", frame.columns)
+        raise CampaignError.lacks(f"The list {path.name}", "customer_id", frame.columns)
     table = data.table("customers" if "customers" in data.tables else "orders")
     known = set(collect(table.select("customer_id").distinct(), "customer_id")["customer_id"])
     strangers = [who for who in frame["customer_id"] if who not in known]
     if strangers:
-        raise CampaignError.unknown_customers(path.name, len(strangers), str(strangers[0]))
+        customers = "1 customer" if len(strangers) == 1 else f"{len(strangers):,} customers"
+        raise CampaignError(
+            f"The list {path.name} holds {customers} who are not in the data set. Expected customers of it. Found for example "
+            f"{shown(str(strangers[0]))}. Leading zeros count."
+        )
     return frame
 
 
@@ -240,7 +254,7 @@ def _files(
         source = next((frame for frame in (pulled, customers) if frame is not None and column in frame.columns), None)
         if source is None:
             known = [*([] if pulled is None else pulled.columns), *customers.columns]
-            raise CampaignError.missing_column("The list", column, dict.fromkeys(known))
+            raise CampaignError.lacks("The list", column, dict.fromkeys(known))
         if column not in whole.columns:
             whole = whole.merge(source[["customer_id", column]].drop_duplicates("customer_id"), on="customer_id", how="left")
     channel = whole["cell_id"].map(about["channel"]).fillna("any")
@@ -263,7 +277,12 @@ class _aside:  # noqa: N801  (used like contextlib's functions)
                 frame.to_csv(place, index=False, lineterminator="\n")
         except OSError as error:
             self.__exit__()
-            raise CampaignError.lists_not_written(self.out, error.strerror or error) from error
+            raise CampaignError.cannot(
+                "The lists",
+                f"be written to {self.out}",
+                error.strerror or error,
+                "Nothing was launched. Choose another folder with --out.",
+            ) from error
         return places
 
     def __exit__(self, *_: object) -> None:

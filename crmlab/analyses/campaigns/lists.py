@@ -214,9 +214,9 @@ def _everybody(customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, n
                 raise CampaignError.unknown_column(name, known)
         return customer_outputs(customers, as_of, named)
     if "customer_id" not in customers.columns:
-        raise CampaignError.missing_column("The customers", "customer_id", customers.columns)
+        raise CampaignError.lacks("The customers", "customer_id", customers.columns)
     if customers["customer_id"].isna().any():
-        raise CampaignError.expected("customer_id of the customers", "given for everybody", "an empty one")
+        raise CampaignError.must_be("customer_id of the customers", "given for everybody", "an empty one")
     for name in named:
         if name not in customers.columns and not (name == "orders" and "orders" not in customers.columns):
             raise CampaignError.unknown_column(name, [one for one in customers.columns if one != "customer_id"])

@@ -171,7 +171,7 @@ def choose_campaign(cells: pd.DataFrame, contacts: ibis.Table, as_of: dt.date, g
             last = max(days["closes"])
             able.append((last <= as_of, last if last <= as_of else min(days["opens"]), str(campaign)))
     if not able:
-        raise CampaignError.expected("One campaign", "begun by the last day of history, with a control", f"none of {known}")
+        raise CampaignError.must_be("One campaign", "begun by the last day of history, with a control", f"none of {known}")
     return max(able)[2]
 
 
@@ -221,12 +221,12 @@ def measured(
     for problem in cell_problems(mine):
         raise problem
     if mine["control_cell_id"].isna().all():
-        raise CampaignError.expected(f"The cells of {campaign}", "compared with a control", "no control")
+        raise CampaignError.must_be(f"The cells of {campaign}", "compared with a control", "no control")
     contacts = data.contacts if people is None else _as_contacts(people, mine, campaign)
     names = [str(name) for name in mine["cell_id"]]
     began = {name: day for name, day in first_contacts(contacts, as_of).items() if name in names}
     if not began:
-        raise CampaignError.expected(f"Campaign {campaign}", f"begun by {as_of}", "no contacts until then")
+        raise CampaignError.must_be(f"Campaign {campaign}", f"begun by {as_of}", "no contacts until then")
     days = windows(mine, min(began.values()), as_of)
     who = assigned(contacts, names, as_of)
     share, source, _ = margin_known(data, as_of, margin)
@@ -272,7 +272,7 @@ def _as_contacts(people: pd.DataFrame, cells: pd.DataFrame, campaign: str) -> ib
 
     opens = cells["opens_on"] if "opens_on" in cells.columns else pd.Series([None] * len(cells))
     if opens.isna().any():
-        raise CampaignError.expected(f"opens_on of {campaign}", "given for every cell", "an empty one")
+        raise CampaignError.must_be(f"opens_on of {campaign}", "given for every cell", "an empty one")
     day = dict(zip(cells["cell_id"], pd.to_datetime(opens), strict=True))
     home = people["household_id"] if "household_id" in people.columns else pd.Series([None] * len(people))
     return ibis.memtable(
@@ -300,7 +300,7 @@ def _comparable(
     used = set(kept["control_cell_id"].dropna())
     kept = kept[kept["control_cell_id"].notna() | kept["cell_id"].isin(used)]
     if not used:
-        raise CampaignError.expected(
+        raise CampaignError.must_be(
             f"A cell of {campaign} and its control", f"of at least {least} customers each", "none that are"
         )
     treated = kept["control_cell_id"].notna()
@@ -369,7 +369,7 @@ def compared(
         ]
         frames.append(frame.assign(error=errors))
     if not frames:
-        raise CampaignError.expected(f"What people of {found.campaign} did", "different for some of them", "all the same")
+        raise CampaignError.must_be(f"What people of {found.campaign} did", "different for some of them", "all the same")
     return pd.concat(frames, ignore_index=True)
 
 

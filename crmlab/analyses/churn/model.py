@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import special
 
 from crmlab.analyses.churn.reductions import FEATURES
-from crmlab.errors import DataError
+from crmlab.errors import TooLittleError
 from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def learnt(name: str, columns: Sequence[str], rows: pd.DataFrame, seed: int) -> 
     """
     if rows["churned"].nunique() < 2:
         found = "only such as have" if rows["churned"].any() else "nobody who has"
-        raise DataError.too_little("churn", "customers who have churned before and customers who have not", found)
+        raise TooLittleError.needs("churn", "customers who have churned before and customers who have not", found)
     return make(name, columns, seed).fit(rows[list(columns)], rows["churned"])
 
 
@@ -272,7 +272,7 @@ def crossfitted(name: str, columns: Sequence[str], train: pd.DataFrame, seed: in
 
     odds = np.empty(len(train))
     if (found := train["customer_id"].nunique()) < folds:
-        raise DataError.too_little("churn", f"at least {folds} customers to learn from", str(found))
+        raise TooLittleError.needs("churn", f"at least {folds} customers to learn from", str(found))
     for some, rest in GroupKFold(folds).split(train, groups=train["customer_id"]):
         model = learnt(name, columns, train.iloc[some], seed)
         odds[rest] = Scorer(name=name, model=model, columns=tuple(columns)).raw(train.iloc[rest])

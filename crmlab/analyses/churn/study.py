@@ -17,7 +17,7 @@ from crmlab.analyses.churn.reductions import snapshots, told_by_model, with_brea
 from crmlab.analyses.churn.trials import Trial, final, trial
 from crmlab.analyses.customer_value import tier_of
 from crmlab.data.collecting import collect
-from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
+from crmlab.errors import ConvergenceError, ModelError, ParameterError, TooLittleError
 from crmlab.history.past import History
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue, Portfolio
@@ -119,7 +119,7 @@ def study(history: History, params: Params) -> Study:
     days = days_of(history, scheme)
     today = days.pop(history.as_of)
     if today.empty:
-        raise DataError.too_little("churn", f"customers who bought within the last {scheme.active_within} days", "none")
+        raise TooLittleError.needs("churn", f"customers who bought within the last {scheme.active_within} days", "none")
     value, source = values_of(history, today, params)
     curve = reversal_of(waits, scheme.window, params.level)
     lost = lost_share(curve, scheme.window)
@@ -165,14 +165,14 @@ def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params)
     length = (end - first).days
     ended = waits.loc[waits["ended"], "gap"]
     if ended.empty:
-        raise DataError.too_little("churn", "customers who bought on two days at least", "none")
+        raise TooLittleError.needs("churn", "customers who bought on two days at least", "none")
     by_gap, by_history = math.ceil(float(ended.quantile(0.9)) / 7) * 7, max(length // 6 // 7 * 7, 7)
     window = params.window or min(by_gap, by_history)
     bound = "given" if params.window else "gap" if by_gap <= by_history else "history"
     active = params.active_within or 2 * window
     found = plan(first, end, window, bound, active)
     if not found.origins and params.window is None and params.active_within is None:
-        raise DataError.too_little("churn", f"at least {active + window} days of history", f"{length} days")
+        raise TooLittleError.needs("churn", f"at least {active + window} days of history", f"{length} days")
     if not found.origins:
         most = (length - active) if params.active_within else length // 3
         raise ParameterError.expected("churn", "window", f"at most {max(most, 0)} days for {length} days of history", window)
@@ -195,7 +195,7 @@ def days_of(history: History, scheme: Plan) -> dict[dt.date, pd.DataFrame]:
         by_day = with_model(learnt, history.orders, scheme.window).groupby("date")
         out |= {day.date(): part.reset_index(drop=True) for day, part in by_day}
     if any(day not in out for day in origins):
-        raise DataError.too_little("churn", "eligible customers on every day of learning", "days with none")
+        raise TooLittleError.needs("churn", "eligible customers on every day of learning", "days with none")
     return out
 
 

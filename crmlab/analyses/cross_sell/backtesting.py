@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.analyses.cross_sell.blend import Ingredients, Origins, Weights, outcome_of
 from crmlab.analyses.cross_sell.rank import ranked
 from crmlab.analyses.cross_sell.state import HISTORY, Array, Flags, IntArray, margins_of
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import ParameterError, TooLittleError
 from crmlab.models.baskets.ranking import bootstrap_means, hits_of, list_measures
 from crmlab.models.baskets.recommend import best_per_row
 
@@ -167,7 +167,7 @@ def backtest_offers(
     row, col = outcome_of(past, state, origins.horizon)
     wanted = np.bincount(row, minlength=state.shape[0])
     if not len(row):
-        raise DataError.too_little("cross_sell", f"customers who bought before {past.as_of} and again by {end}", "none")
+        raise TooLittleError.needs("cross_sell", f"customers who bought before {past.as_of} and again by {end}", "none")
     lists, chance = lists_of(ingredients, weights, worth, max(k, CURVE))
     known = col >= 0
     hits = {name: hits_of(some.row, some.col, row[known], col[known]) for name, some in lists.items()}

@@ -24,7 +24,7 @@ from crmlab.analyses.cross_sell.state import (
     state_at,
 )
 from crmlab.data.collecting import collect_arrow
-from crmlab.errors import DataError
+from crmlab.errors import TooLittleError
 from crmlab.models.baskets.ranking import Blend
 from crmlab.models.baskets.recommend import ItemSimilarity, best_per_row
 
@@ -206,7 +206,7 @@ class Origins:
         """
         days, needed = (self._pasts[0].as_of - self.first).days, (back + 1) * self.horizon + LEAST_DAYS
         if days < needed:
-            raise DataError.too_little("cross_sell", f"at least {needed} days of order lines", f"{days} days")
+            raise TooLittleError.needs("cross_sell", f"at least {needed} days of order lines", f"{days} days")
         return learn(self.past(back + 1), self.ingredients(back + 1), self.horizon, seed)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_within, takings
 from crmlab.data.collecting import collect, collect_arrow
-from crmlab.errors import DataError
+from crmlab.errors import TooLittleError
 from crmlab.history.customers import summary_until
 from crmlab.history.orders import history
 from crmlab.history.past import History
@@ -182,7 +182,7 @@ def state_at(past: History, recent: int = 91) -> State:
     dates = summary_until(past.orders, until).select("customer_id", "occasions", "first_occasion", "last_occasion")
     base = collect_arrow(dates, "customer_id")
     if not base.num_rows or not pairs.num_rows:
-        raise DataError.too_little("cross_sell", f"purchases up to {until}", "none")
+        raise TooLittleError.needs("cross_sell", f"purchases up to {until}", "none")
     customers = base["customer_id"].combine_chunks()
     row = places(pairs["customer_id"], customers)
     col = places(pairs["product_id"], sold["product_id"].combine_chunks())

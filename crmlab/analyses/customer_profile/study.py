@@ -17,7 +17,7 @@ from crmlab.analyses.lifecycle import QUANTILES, limits_of, states
 from crmlab.analyses.triggers import TRIGGERS
 from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
-from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
+from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
 from crmlab.history.customers import occasion_days
 from crmlab.page.result import Context, Estimate, Output
 
@@ -147,7 +147,8 @@ def study(history: History, params: Params) -> Study:
     customer = params.customer_id
     attributes, days = _attributes(history, customer), _days(history, customer)
     if days.empty and not attributes:
-        raise ParameterError.no_customer(customer, _ids(history.orders, customer))
+        hint = hint_at(customer, _ids(history.orders, customer))
+        raise ParameterError(f"The 'customer_id' parameter names {shown(customer)}, whom the data set does not know. {hint}")
     why: dict[str, str] = {}
     state: dict[str, Any] = {}
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from crmlab.analyses.customer_value.rounds import arrivals, repeats, round_repeats, round_summary, whole_year
 from crmlab.data.collecting import collect
-from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.orders import history
 from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS, YEAR_OF_WEEKS, Words
@@ -155,7 +155,7 @@ def base_of(data: Dataset | History, as_of: str | dt.date | None = None) -> Base
     if past.data.descriptor.rounds == "year":
         year = whole_year(end, history(past.orders)[1])
         if year < first.year:
-            raise DataError.too_little("customer_value", "at least one whole year of history", f"{first} to {end}")
+            raise TooLittleError.needs("customer_value", "at least one whole year of history", f"{first} to {end}")
         return Base(
             history=past,
             words=ROUNDS,

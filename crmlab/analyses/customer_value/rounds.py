@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
 
@@ -109,7 +109,7 @@ def round_summary(orders: ibis.Table | pd.DataFrame, last: int, until: int | Non
     table = as_orders(orders)
     first_day, _ = history(table)
     if first_day.year > last:
-        raise DataError.too_little("customer_value", f"a whole year of history up to {last}", f"orders from {first_day} on")
+        raise TooLittleError.needs("customer_value", f"a whole year of history up to {last}", f"orders from {first_day} on")
     rounds = _rounds(table, last if until is None else until)
     before = rounds.filter(rounds["year"] <= last)
     firsts = before.group_by("customer_id").agg(

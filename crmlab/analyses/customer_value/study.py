@@ -14,7 +14,7 @@ from crmlab.analyses.customer_value.backtesting import Backtest, backtest
 from crmlab.analyses.customer_value.base import Base, base_of, default_holdout, fit_spend
 from crmlab.analyses.customer_value.params import MODELS, Params
 from crmlab.analyses.customer_value.tiers import Valuation, value_customers
-from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
+from crmlab.errors import ConvergenceError, ModelError, ParameterError, TooLittleError
 from crmlab.history.words import ROUNDS, YEAR_OF_WEEKS
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.fitting import NO_DROPOUT
@@ -192,7 +192,7 @@ def modelled(base: Base, params: Params, asked_by: str = "customer_value") -> Mo
     names = names_of(base, params)
     summary = base.summary()
     if summary.empty:
-        raise DataError.too_little(asked_by, "at least one customer with a purchase", "none")
+        raise TooLittleError.needs(asked_by, "at least one customer with a purchase", "none")
     holdout = holdout_of(base, params)
     tested, untested = (None, TOO_SHORT) if holdout is None else backtest_of(base, holdout, names, params)
     purchases = fitted(summary, names, tested, params.seed)

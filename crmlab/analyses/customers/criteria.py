@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, hint_at, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -238,12 +238,12 @@ def _typed(column: pd.Series, condition: Condition, text: str, domain: Sequence[
     ordered = condition.operator in ("<", "<=", ">", ">=")
 
     def wrong(expectation: str) -> CampaignError:
-        return CampaignError.expected(f"The value in '{condition.words()}'", expectation, text)
+        return CampaignError.must_be(f"The value in '{condition.words()}'", expectation, text)
 
     if domain is not None:
         match = next((known for known in domain if known.casefold() == text.casefold()), None)
         if match is None:
-            raise CampaignError.unknown_value(condition.column, text, domain)
+            raise CampaignError(f"{shown(text)} is no value of {shown(condition.column)}. {hint_at(text, domain)}")
         if ordered:
             raise CampaignError.no_order(condition.column, condition.operator)
         return match

@@ -121,7 +121,7 @@ def _typed(name: str, frame: pd.DataFrame, columns: tuple[Published, ...]) -> pa
     for column in columns:
         if column.name not in frame.columns:
             if column.required:
-                raise PublishError.missing_column(name, column.name, frame.columns)
+                raise PublishError.lacks(name, column.name, frame.columns, "It must be published: add it to the frame.")
             arrays[column.name] = pa.nulls(len(frame), _arrow(column.kind))
             continue
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED, SQL_TYPES, Published, prepared
-from crmlab.errors import PublishError
+from crmlab.errors import PublishError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,10 @@ def publish(frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | N
     elif target.removeprefix("duckdb://").endswith((".duckdb", ".db")):
         _to_duckdb(tables, columns, Path(target.removeprefix("duckdb://")))
     elif not target or "://" in target or Path(target).suffix:
-        raise PublishError.unknown_target(to)
+        raise PublishError(
+            f"There is nothing to publish to in {shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
+            "env:NAME for Postgres."
+        )
     else:
         _to_parquet(tables, columns, Path(target))
     return run

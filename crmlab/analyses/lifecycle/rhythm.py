@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.data.collecting import collect_arrow
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
 from crmlab.history.past import History
@@ -198,7 +198,7 @@ def thresholds(
     total = int(counts.sum())
     if total < LEAST_GAPS:
         needed = f"at least {LEAST_GAPS} gaps between purchases of one customer, or thresholds given in days"
-        raise DataError.too_little("lifecycle", needed, str(total))
+        raise TooLittleError.needs("lifecycle", needed, str(total))
     slowing, lapsed, lost = (int(value) for value in _quantiles(gaps.astype(float), counts, values))
     # Where gaps are all alike, quantiles fall on one day: a day apart keeps the states apart.
     slowing = max(slowing, 1)

@@ -20,7 +20,7 @@ from crmlab.analyses.lifecycle.accounts import (
 from crmlab.analyses.lifecycle.life import Life, life_of, limits_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.projection import Ahead, Check, ahead, checked, value_frame
-from crmlab.errors import DataError
+from crmlab.errors import TooLittleError
 from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def study(history: History, params: Params) -> Study:
     life = life_of(history, limits, None, params.step, params.periods)
     people = int(life.sizes().sum())
     if not people:
-        raise DataError.too_little("lifecycle", "at least one customer with a purchase", "none")
+        raise TooLittleError.needs("lifecycle", "at least one customer with a purchase", "none")
     accounts = growth(life.moves, life.dates)
     steps = params.horizon or (3 if life.step == 12 else life.year)
     chain = life.chain() if life.periods >= LEAST_PERIODS else None

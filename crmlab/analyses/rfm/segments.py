@@ -135,7 +135,7 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     frame = _frame(summary)
     for column in ("customer_id", "days_since_last", "occasions", "total_spend"):
         if column not in frame.columns:
-            raise DataError.missing_column("summary", column, list(frame.columns), "your frame")
+            raise DataError.frame_lacks("summary", column, frame.columns)
     frame = frame.sort_values("customer_id", ignore_index=True)
     # Cents, not floats: two customers who spent the same must tie whatever the sum of their floats.
     cents = (frame["total_spend"].astype(float) * 100).round().astype("int64")

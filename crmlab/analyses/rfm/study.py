@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import movement, segment_table, segmented
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import ParameterError, TooLittleError
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def study(history: History, params: Params) -> Study:
     """
     scored = segmented(history.summary(), params.bins)
     if scored.empty:
-        raise DataError.too_little("rfm", "at least one customer with a purchase", "none")
+        raise TooLittleError.needs("rfm", "at least one customer with a purchase", "none")
     segments = segment_table(scored, params.min_group)
     earlier, moves = _earlier(params, history.first, history.as_of), None
     if earlier is not None:
@@ -84,5 +84,8 @@ def _earlier(params: Params, first: dt.date, end: dt.date) -> dt.date | None:
     if chosen >= end:
         raise ParameterError.dates_out_of_order("compare_to", chosen, "as_of", end)
     if chosen < first:
-        raise ParameterError.compare_to_outside(chosen, first, end)
+        raise ParameterError(
+            f"The 'compare_to' date {chosen} is before the first order. Expected a day from {first} on, and before {end}. "
+            "Leave it out to compare with 91 days before."
+        )
     return chosen

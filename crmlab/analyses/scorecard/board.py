@@ -12,7 +12,7 @@ from crmlab.analyses.lifecycle import QUANTILES, Life, life_of, limits_of
 from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
 from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
-from crmlab.errors import DataError
+from crmlab.errors import DataError, TooLittleError
 from crmlab.models.btyd.special import Array
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def board_of(history: History, params: Params) -> Board:
     per_year = _PER_YEAR[unit] if isinstance(unit, str) else max(round(YEAR / unit), 1)
     spans = calendar(first, end, unit, count=max(per_year + 2, _SHOWN))
     if not spans:
-        raise DataError.too_little("scorecard", f"at least one whole period ({period}) of history", f"{first} to {end}")
+        raise TooLittleError.needs("scorecard", f"at least one whole period ({period}) of history", f"{first} to {end}")
     lines, goods = history.lines, history.products if history.lines is not None else None
     sums = estimates(periods(history.orders, spans, lines, goods), spans, level=params.level)
     if params.margin is not None:
@@ -142,7 +142,7 @@ def board_of(history: History, params: Params) -> Board:
     buyers = sums[(sums["measure"] == "customers") & (sums["number"] == len(spans) - 1)]["value"].sum()
     if buyers < params.min_group:
         least = f"at least {params.min_group} customers who bought from {spans[-1].first} to {spans[-1].last}"
-        raise DataError.too_little("scorecard", least, f"{buyers:g}")
+        raise TooLittleError.needs("scorecard", least, f"{buyers:g}")
     wanted = [n for n in dict.fromkeys((len(spans) - 1, len(spans) - 2, len(spans) - 1 - per_year)) if n >= 0]
     life, why = _life(history)
     return Board(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crmlab.analyses.scorecard.reductions import Period
 from crmlab.data.collecting import collect, collect_arrow
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import ParameterError, TooLittleError
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile, share_of_total
 
@@ -265,7 +265,7 @@ def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = 0.
     n = len(x)
     if n < 2 or not np.isfinite(given).all() or x.sum() <= 0:
         found = f"{n} customers" if n < 2 else "revenue that is missing, infinite or nothing"
-        raise DataError.too_little("concentration", "at least two customers with revenue", found)
+        raise TooLittleError.needs("concentration", "at least two customers with revenue", found)
     # Sorted: who of equals is in the top does not change what it holds.
     count = int(np.ceil(round(top * n, 9)))
     member = np.arange(n) >= n - count

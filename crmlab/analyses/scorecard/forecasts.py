@@ -10,7 +10,7 @@ import numpy as np
 
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.data.collecting import collect
-from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.customers import occasion_days, summary_until
 from crmlab.history.orders import as_orders, between, history, last_day
 from crmlab.models.btyd.bg_nbd import BGNBD
@@ -110,7 +110,7 @@ def quarters_ahead(
     table = between(table, None, end)
     spans = calendar(first, end, QUARTER)
     if len(spans) < LEAST_PAST + 1:
-        raise DataError.too_little(
+        raise TooLittleError.needs(
             "forecast", f"at least {LEAST_PAST + 1} quarters of {QUARTER} days of history", f"{first} to {end}"
         )
     sums = _sums(table, spans)

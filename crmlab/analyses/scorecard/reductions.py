@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
-from crmlab.errors import DataError, ParameterError
+from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.context import EXACT
 from crmlab.history.customers import gaps, occasion_days
 from crmlab.history.orders import as_orders, between
@@ -308,7 +308,7 @@ def _joined(left: ibis.Table, right: ibis.Table) -> ibis.Table:
 
 def _checked(spans: Sequence[Period]) -> None:
     if not spans:
-        raise DataError.too_little("periods", "at least one whole period of history", "none")
+        raise TooLittleError.needs("periods", "at least one whole period of history", "none")
     for span in spans:
         if span.last < span.first:
             raise ParameterError.dates_out_of_order("first", span.first, "last", span.last)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
-from crmlab.errors import DataError
+from crmlab.errors import TooLittleError
 from crmlab.models.intervals import wilson
 from crmlab.page.result import Context, Output
 
@@ -72,10 +72,10 @@ def study(history: History, params: Params) -> Study:
     """
     length, least = history.days - 1, SHORTEST + params.window
     if length < least:
-        raise DataError.too_little("triggers", f"at least {least} days of history", f"{length} days")
+        raise TooLittleError.needs("triggers", f"at least {least} days of history", f"{length} days")
     occasions = occasions_known(history)
     if not occasions["next"].notna().any():
-        raise DataError.too_little("triggers", "customers who bought on two days at least", "none")
+        raise TooLittleError.needs("triggers", "customers who bought on two days at least", "none")
     rebuys = rebuys_of(history)
     today = pd.Timestamp(history.as_of)
     split = today - pd.Timedelta(days=min(7 * WEEKS, length // 2))

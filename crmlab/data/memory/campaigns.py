@@ -17,7 +17,7 @@ from crmlab.data.memory.checks import check_codes, checked_cells, checked_people
 from crmlab.data.memory.events import Event, Header, Kind, make_event, read_rows
 from crmlab.data.memory.stores import Folder
 from crmlab.data.tables import CELLS
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -55,7 +55,11 @@ def open_memory(place: str | os.PathLike[str] | None = None) -> CampaignMemory:
     if place is not None:
         # A path that was made of an address has lost one of its slashes.
         if "://" in os.fspath(place) or os.fspath(place).startswith(("postgres:", "postgresql:")):
-            raise CampaignError.address_given()
+            # What was given may hold a password: it is not shown.
+            raise CampaignError(
+                "The campaign memory must be named by a folder. Got the address of a database, which is not shown. "
+                "Put it into the environment variable CRMLAB_CAMPAIGNS: addresses are never written into files."
+            )
         return CampaignMemory(Folder(Path(place).expanduser()))
     named = os.environ.get(VARIABLE, "").strip()
     if "://" in named:
@@ -205,7 +209,7 @@ class CampaignReader:
             There is no such component.
         """
         if component not in COMPONENTS:
-            raise CampaignError.expected("The component of a history", f"one of {', '.join(COMPONENTS)}", component)
+            raise CampaignError.must_be("The component of a history", f"one of {', '.join(COMPONENTS)}", component)
         last, cells = self.results(last_only=True), self.cells()
         about = cells[["campaign_id", "cell_id", "control_cell_id", component, "opens_on", "closes_on", "state"]]
         about = about.rename(columns={component: "value"})
@@ -354,7 +358,7 @@ class CampaignMemory(CampaignReader):
         frame = results.rename(columns={"cell": "cell_id", "control": "control_cell_id"})
         for column in ("cell_id", "metric", "n"):
             if column not in frame.columns:
-                raise CampaignError.missing_column(f"results of {campaign}", column, results.columns)
+                raise CampaignError.lacks(f"results of {campaign}", column, results.columns)
         frame = frame.sort_values(["metric", "cell_id"], ignore_index=True)
         with self.store.exclusive():
             known = self.headers(campaign)
@@ -367,7 +371,7 @@ class CampaignMemory(CampaignReader):
             event = make_event("results", campaign, _now(), rows=frame, cells=mine, details=details)
             closed = any(header.kind == "closed" for header in known)
             if closed and all(header.event_id != event.header.event_id for header in known):
-                raise CampaignError.closed(campaign)
+                raise CampaignError(f"The campaign {shown(campaign)} is closed. Expected no further results. Plan a new one.")
             return self._put(event)
 
     def close(self, campaign: str, note: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crmlab.data.memory.events import Header
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.data.tables import CELLS
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +18,12 @@ __all__ = ["check_codes", "checked_cells", "checked_people"]
 def checked_cells(campaign: str, cells: pd.DataFrame) -> pd.DataFrame:
     """Checked cells in one order, with the columns of the canonical table only."""
     if not isinstance(campaign, str) or not campaign.strip() or campaign != campaign.strip() or not campaign.isprintable():
-        raise CampaignError.expected("The name of a campaign", "a text without blanks at its ends", campaign)
+        raise CampaignError.must_be("The name of a campaign", "a text without blanks at its ends", campaign)
     for column in ("cell_id", "control_cell_id"):
         if column not in cells.columns:
-            raise CampaignError.missing_column(f"cells of {campaign}", column, cells.columns)
+            raise CampaignError.lacks(f"cells of {campaign}", column, cells.columns)
     if not len(cells):
-        raise CampaignError.expected(f"The cells of {campaign}", "at least one", "none")
+        raise CampaignError.must_be(f"The cells of {campaign}", "at least one", "none")
     mine = cells.assign(campaign_id=campaign)
     for problem in (*cell_problems(mine), *share_problems(mine)):
         raise problem
@@ -35,16 +35,16 @@ def checked_people(campaign: str, cells: pd.DataFrame, assignments: pd.DataFrame
     """One row per customer in order of the id: ``customer_id``, ``cell_id``, ``household_id``."""
     for column in ("customer_id", "cell_id"):
         if column not in assignments.columns:
-            raise CampaignError.missing_column(f"assignments of {campaign}", column, assignments.columns)
+            raise CampaignError.lacks(f"assignments of {campaign}", column, assignments.columns)
     kept = [name for name in ("customer_id", "cell_id", "household_id") if name in assignments.columns]
     people = assignments[kept].sort_values("customer_id", ignore_index=True)
     if not len(people):
-        raise CampaignError.expected(f"The list of {campaign}", "at least one customer", "nobody")
+        raise CampaignError.must_be(f"The list of {campaign}", "at least one customer", "nobody")
     again = people["customer_id"].duplicated()
     if again.any():
         raise CampaignError.twice_assigned(campaign, int(again.sum()), str(people.loc[again, "customer_id"].iloc[0]))
     if people["customer_id"].isna().any():
-        raise CampaignError.expected(f"customer_id of {campaign}", "given for everybody", "an empty one")
+        raise CampaignError.must_be(f"customer_id of {campaign}", "given for everybody", "an empty one")
     extra = sorted(set(people["cell_id"].unique()) - set(cells["cell_id"]), key=str)
     if extra:
         raise CampaignError.unknown_cells(campaign, extra, cells["cell_id"])
@@ -65,7 +65,10 @@ def check_codes(campaign: str, cells: pd.DataFrame, known: list[Header]) -> None
                 new = codes.get(cell)
                 new = None if not isinstance(new, str) else new
                 if new != code:
-                    raise CampaignError.code_changed(str(cell), code, new)
+                    raise CampaignError(
+                        f"The response code of a launched cell cannot change. Expected {shown(code)} for cell {shown(str(cell))}. "
+                        f"Got {shown(new)} instead. Codes are in people's hands: give a new cell a new name."
+                    )
             if header.campaign != campaign and code is not None and code in codes.values():
                 same = [str(name) for name, mine in codes.items() if mine == code]
                 raise CampaignError.code_twice(str(code), [f"{cell} of {header.campaign}", *same])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +164,10 @@ def parse_header(text: str | bytes, name: str) -> Header:
     if not isinstance(said, dict) or said.get("kind") not in KINDS or "id" not in said:
         raise CampaignError.foreign(name)
     if said.get("format") != FORMAT:
-        raise CampaignError.newer(name, FORMAT, said.get("format"))
+        raise CampaignError(
+            f"{name} of the campaign memory has another form. Expected form {FORMAT}. Found {shown(said.get('format'))}. "
+            "Use the version of crmlab that wrote it."
+        )
     return Header(
         str(said["id"]),
         said["kind"],

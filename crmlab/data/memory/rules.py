@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, hint_at, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,12 @@ def cell_problems(cells: pd.DataFrame) -> list[CampaignError]:
     """
     rows = [{str(key): _plain(value) for key, value in row.items()} for row in cells.to_dict("records")]
     rows.sort(key=lambda row: (str(row["campaign_id"]), str(row["cell_id"])))
-    result = [CampaignError.cell_twice(name) for name in _twice([row["cell_id"] for row in rows])]
+    result = [
+        CampaignError(
+            f"Cell {shown(name)} is there twice. Expected one row per cell. Found 2 or more. Give each cell a name of its own."
+        )
+        for name in _twice([row["cell_id"] for row in rows])
+    ]
     campaign = {row["cell_id"]: row["campaign_id"] for row in rows}
     others = [row for row in rows if row["control_cell_id"] not in (None, row["cell_id"])]
     controls = {row["control_cell_id"] for row in others}
@@ -68,7 +73,11 @@ def share_problems(cells: pd.DataFrame) -> list[CampaignError]:
     for name, shares in sorted(cells.groupby("campaign_id")["planned_share"]):
         given = shares.dropna().astype(float)
         if len(given) and (len(given) < len(shares) or abs(given.sum() - 1) > SHARES_ADD_UP):
-            result.append(CampaignError.shares(str(name), float(given.sum())))
+            result.append(
+                CampaignError(
+                    f"The planned shares of {shown(str(name))} must add up to 1. Found {float(given.sum()):.6g}. Correct planned_share."
+                )
+            )
     return result
 
 
@@ -77,20 +86,42 @@ def _cell(row: dict[str, Any], campaign: dict[str, str], controls: set[str], wit
     result = []
     if control is None:
         if name not in controls and mine in with_controls:
-            result.append(CampaignError.without_control(name, mine))
+            result.append(
+                CampaignError(
+                    f"Cell {shown(name)} of {shown(mine)} has no control and is nobody's. Expected a control, as other cells of the "
+                    "campaign have. Found none. Name one in control_cell_id."
+                )
+            )
     elif control == name:
-        result.append(CampaignError.own_control(name))
+        result.append(
+            CampaignError(f"Cell {shown(name)} is its own control. Expected another cell. Name one that is not contacted.")
+        )
     elif control not in campaign:
-        result.append(CampaignError.no_such_control(name, control, [cell for cell, of in campaign.items() if of == mine]))
+        hint = hint_at(control, [cell for cell, of in campaign.items() if of == mine])
+        result.append(
+            CampaignError(f"The control of cell {shown(name)} is no cell of its campaign. Got {shown(control)}. {hint}")
+        )
     elif campaign[control] != mine:
-        result.append(CampaignError.foreign_control(name, control, mine, campaign[control]))
+        result.append(
+            CampaignError(
+                f"The control of cell {shown(name)} must be of the same campaign, {shown(mine)}. "
+                f"Got {shown(control)} of {shown(campaign[control])} instead. People of two lists cannot be compared."
+            )
+        )
     for column in _COSTS:
         value = row.get(column)
         if value is not None and float(value) < 0:
-            result.append(CampaignError.negative(name, column, value))
-    opens, closes = row.get("opens_on"), row.get("closes_on")
-    if opens is not None and closes is not None and str(closes)[:10] < str(opens)[:10]:
-        result.append(CampaignError.window(name, str(opens)[:10], str(closes)[:10]))
+            result.append(
+                CampaignError.must_be(f"'{column}' of cell {shown(name)}", "at least 0", value, "Costs are positive.")
+            )
+    opens, closes = (None if day is None else str(day)[:10] for day in (row.get("opens_on"), row.get("closes_on")))
+    if opens is not None and closes is not None and closes < opens:
+        result.append(
+            CampaignError(
+                f"The window of cell {shown(name)} ends before it begins. Expected opens_on on or before closes_on. "
+                f"Got {opens} and {closes}. Are they the wrong way round?"
+            )
+        )
     return result
 
 

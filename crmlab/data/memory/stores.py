@@ -159,11 +159,16 @@ class Postgres:
     def _session(self) -> Iterator[Any]:
         url = os.environ.get(self.variable, "").strip()
         if not url.startswith(("postgres://", "postgresql://")):
-            raise CampaignError.no_address(self.variable)
+            raise CampaignError(
+                f"The environment variable {self.variable} must hold an address such as postgresql://user@host/database. "
+                "Got nothing or something else, which is not shown."
+            )
         try:
             import psycopg
         except ImportError as error:
-            raise SourceError.no_engine("postgres", "Install it with: pip install 'crmlab[postgres]'") from error
+            raise SourceError.cannot(
+                "The engine 'postgres'", "be used", hint="Install it with: pip install 'crmlab[postgres]'"
+            ) from error
         try:
             with psycopg.connect(url, connect_timeout=20) as session:
                 yield session
@@ -171,7 +176,9 @@ class Postgres:
         except psycopg.Error as error:
             # The driver's text may repeat the address, which holds the password: only its kind is told.
             kind = type(error).__name__
-        raise CampaignError.no_database(self.variable, kind)
+        raise CampaignError(
+            f"The campaign memory that {self.variable} names does not answer or refuses ({kind}). Nothing was changed."
+        )
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

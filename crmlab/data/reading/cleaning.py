@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
@@ -16,7 +17,7 @@ from crmlab.data.reading.derived import free
 from crmlab.data.reading.parse import Parser, check_date_format
 from crmlab.data.reading.raw import Raw
 from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
-from crmlab.errors import DataError
+from crmlab.errors import DataError, listing
 
 if TYPE_CHECKING:
     import ibis
@@ -116,22 +117,37 @@ def columns_of(
     mapping = {}
     for personal in (*section.personal, *(section.attributes or ())):
         if personal not in found:
-            errors.append(DataError.not_in_file(spec.name, personal, found, where))
+            errors.append(
+                DataError(
+                    f"{spec.name}: '{personal}' is listed in {where} under [{spec.name}] but is not in the file. "
+                    f"Found: {listing(found)}.{_meant(personal, found)}"
+                )
+            )
     free_names = {name.lower(): name for name in found if name not in section.personal}
     for column in spec.columns:
         mapped = section.columns.get(column.name)
         if mapped is None:
             mapped = column.name if column.name in free_names.values() else free_names.get(column.name)
         elif mapped not in found:
-            errors.append(DataError.mapped_to_nothing(spec.name, column.name, mapped, found, where))
+            errors.append(
+                DataError(
+                    f"{spec.name}: column '{column.name}' is mapped to '{mapped}', which is not in the file. Found: {listing(found)}."
+                    f"{_meant(mapped, found)} Correct it in {where} under [{spec.name}]."
+                )
+            )
             continue
         if mapped is not None:
             mapping[column.name] = mapped
     for column in spec.columns:
         missing = column.required and column.name not in mapping and column.name not in section.columns
         if missing and not _derivable(spec, column, {**section.columns, **mapping}):
-            errors.append(DataError.missing_column(spec.name, column.name, found, where))
+            errors.append(DataError.lacks(spec.name, column.name, found, f"Map it in {where} under [{spec.name}]."))
     return mapping, _attributes(spec, section, found, mapping), errors
+
+
+def _meant(name: str, found: Sequence[str]) -> str:
+    close = get_close_matches(name, list(found), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def _derivable(spec: TableSpec, column: Column, mapping: Mapping[str, str]) -> bool:

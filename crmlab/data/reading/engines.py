@@ -134,13 +134,17 @@ def _postgres(descriptor: Descriptor) -> BaseBackend:
         given["port"] = int(given.get("port", 5432))
         con: BaseBackend = ibis.postgres.connect(**{"connect_timeout": 20, **given})
     except ImportError as error:
-        raise SourceError.no_engine("postgres", "Install it with: pip install 'crmlab[postgres]'") from error
+        raise SourceError.cannot(
+            "The engine 'postgres'", "be used", hint="Install it with: pip install 'crmlab[postgres]'"
+        ) from error
     except Exception as error:
         # The driver's text may repeat the address, which holds the password: only its kind is told.
         kind = type(error).__name__
     else:
         return con
-    raise SourceError.no_engine("postgres", f"The database that {variable} names does not answer ({kind}).")
+    raise SourceError.cannot(
+        "The engine 'postgres'", "be used", f"The database that {variable} names does not answer ({kind})."
+    )
 
 
 def spark(session: Any = None) -> BaseBackend:
@@ -156,7 +160,9 @@ def spark(session: Any = None) -> BaseBackend:
     try:
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise SourceError.no_engine("spark", "Install it with: pip install 'crmlab[spark]'") from error
+        raise SourceError.cannot(
+            "The engine 'spark'", "be used", hint="Install it with: pip install 'crmlab[spark]'"
+        ) from error
     if session is None or isinstance(session, str):
         builder = SparkSession.builder.master("local[2]").appName("crmlab")
         for key, value in SPARK_SETTINGS.items():
@@ -164,7 +170,7 @@ def spark(session: Any = None) -> BaseBackend:
         try:
             session = builder.getOrCreate()
         except Exception as error:
-            raise SourceError.no_engine("spark", "It needs Java 17 or newer on the PATH.") from error
+            raise SourceError.cannot("The engine 'spark'", "be used", "It needs Java 17 or newer on the PATH.") from error
     backend: BaseBackend = ibis.pyspark.connect(session)
     return backend
 

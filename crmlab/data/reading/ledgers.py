@@ -10,7 +10,7 @@ from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.cleaning import REASONS, Cleaning, LedgerRow, blank
 from crmlab.data.reading.derived import free
 from crmlab.data.tables import KIND_WORDS, TABLES, Column
-from crmlab.errors import CrmlabError, DataError
+from crmlab.errors import CrmlabError, DataError, listing
 
 if TYPE_CHECKING:
     import ibis
@@ -102,7 +102,12 @@ def problems(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow]) 
         return result
     if not by_reason.get(None):
         reasons = [f"{row.rows:,} ({REASONS[row.reason]})" for row in rows if row.reason]
-        return [DataError.nothing_left(spec.name, sum(by_reason.values()), reasons)]
+        return [
+            DataError(
+                f"{spec.name}: none of {sum(by_reason.values()):,} rows is left after cleaning. Dropped: {listing(reasons)}. "
+                "Check the mapping and the options of the TOML file."
+            )
+        ]
     return [*result, *_broken_rules(spec.name, cleaning.kept())]
 
 
@@ -138,8 +143,7 @@ def _unreadable(cleaning: Cleaning, read: int) -> list[DataError]:
                     KIND_WORDS[column.kind],
                     count,
                     read,
-                    cleaning.raw.place(row) if row else "",
-                    value,
+                    (cleaning.raw.place(row) if row else "", value),
                     _hint(column, cleaning.section, cleaning.where, value, everything=count == read),
                 )
             )

@@ -105,7 +105,13 @@ class Parser:
     def _wrong(self, column: Column, value: Any) -> DataError:
         article = "an" if column.kind == "money" else "a"
         expected = KIND_WORDS[column.kind] if column.kind in ("text", "flag") else f"{article} {KIND_WORDS[column.kind]}"
-        return DataError.wrong_type(self.spec.name, column.name, expected, f"type {value.type()}", self.descriptor.where)
+        return DataError.must_hold(
+            self.spec.name,
+            column.name,
+            expected,
+            f"type {value.type()}",
+            f"Map another column in {self.descriptor.where} under [{self.spec.name}].",
+        )
 
     def _text(self, column: Column, value: Any) -> ir.Value:
         import ibis

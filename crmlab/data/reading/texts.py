@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import TableSection
 from crmlab.data.reading.raw import Raw, first_line, literal, row_words
-from crmlab.errors import DescriptorError, SourceError
+from crmlab.errors import DescriptorError, SourceError, listing
 
 if TYPE_CHECKING:
     from ibis.backends import BaseBackend
@@ -67,7 +67,11 @@ def read_texts(
         delimiter = first.delimiter if first else _delimiter(section, plain, file.name)
         text = _Text(section, file.name, plain, delimiter, _header(section, plain, file.name, delimiter))
         if first and text.columns != first.columns:
-            raise SourceError.other_columns(section.table, file.name, text.columns, first.name, first.columns)
+            raise SourceError(
+                f"{section.table}: {file.name} has other columns than {first.name}. "
+                f"Expected: {listing(first.columns)}. Found: {listing(text.columns)}. "
+                "Files that are read together need the same columns in the same order."
+            )
         first = first or text
         bad = _load(con, text, choose(text.columns), table, append=bool(parts), tolerant=tolerant)
         rejected += [sum(rows for _, rows in parts) + row for row in bad]
@@ -150,14 +154,15 @@ def _explained(text: _Text, error: Exception) -> SourceError:
         row, fields = next(_misfits(text), (None, 0))
         if row is not None:
             reason = f"Expected {len(text.columns)} fields, found {fields}."
-            return SourceError.bad_row(table, name, row_words(row, header=text.section.header), reason, _DROP)
+            return SourceError.unreadable(table, f"{row_words(row, header=text.section.header)} of {name}", reason, _DROP)
     if line and "quote" in message.lower():
         row = _row_of_line(text, int(line.group(1)))
-        words = row_words(row, header=text.section.header)
-        return SourceError.bad_row(table, name, words, "A quotation mark is opened and not closed, or stands inside a field.")
+        place = f"{row_words(row, header=text.section.header)} of {name}"
+        reason = "A quotation mark is opened and not closed, or stands inside a field."
+        return SourceError.unreadable(table, place, reason, "Correct the file.")
     if line and "maximum" in message.lower():
-        words = row_words(_row_of_line(text, int(line.group(1))), header=text.section.header)
-        return SourceError.bad_row(table, name, words, "It is longer than 16 million characters.")
+        place = f"{row_words(_row_of_line(text, int(line.group(1))), header=text.section.header)} of {name}"
+        return SourceError.unreadable(table, place, "It is longer than 16 million characters.", "Correct the file.")
     return SourceError.unreadable(
         table,
         name,

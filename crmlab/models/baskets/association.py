@@ -156,7 +156,7 @@ def redundant(rules: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     """
     for column in ("antecedent", "parent", "q_value"):
         if column not in rules.columns:
-            raise ModelError.frame_lacks("redundant", column, rules.columns, "Make the frame with rules.")
+            raise ModelError.lacks("redundant", column, rules.columns, "Make the frame with rules.")
     longer = rules["antecedent"].map(len).to_numpy(dtype=int) > 1 if len(rules) else np.zeros(0, dtype=bool)
     return rules.assign(redundant=longer & ~(rules["q_value"].to_numpy(dtype=float) < alpha))
 
@@ -328,7 +328,7 @@ class Lattice:
     def __init__(self, frame: pd.DataFrame, n: int) -> None:
         for column in ("items", "count"):
             if column not in frame.columns:
-                raise ModelError.frame_lacks("rules", column, frame.columns, "Make the frame with itemsets.")
+                raise ModelError.lacks("rules", column, frame.columns, "Make the frame with itemsets.")
         self.n = n
         lengths = frame["items"].map(len).to_numpy(dtype=np.int64) if len(frame) else np.zeros(0, dtype=np.int64)
         counts = frame["count"].to_numpy(dtype=np.int64)

@@ -40,7 +40,7 @@ def from_mlxtend(frame: pd.DataFrame, n: int) -> pd.DataFrame:
 
     for column in ("support", "itemsets"):
         if column not in frame.columns:
-            raise ModelError.frame_lacks("from_mlxtend", column, frame.columns, "Give the frame of fpgrowth or apriori.")
+            raise ModelError.lacks("from_mlxtend", column, frame.columns, "Give the frame of fpgrowth or apriori.")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ModelError.expected("from_mlxtend", "n", "a whole number of baskets of at least 1", n)
     try:
@@ -91,7 +91,7 @@ def to_mlxtend(frame: pd.DataFrame, n: int | None = None) -> pd.DataFrame:
         )
     for column in ("items", "count"):
         if column not in frame.columns:
-            raise ModelError.frame_lacks("to_mlxtend", column, frame.columns, "Give the frame of itemsets or of rules.")
+            raise ModelError.lacks("to_mlxtend", column, frame.columns, "Give the frame of itemsets or of rules.")
     n = frame.attrs.get("n") if n is None else n
     if n is None:
         raise ModelError.expected("to_mlxtend", "n", "the number of baskets, where frame.attrs does not say it", None)

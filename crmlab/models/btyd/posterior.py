@@ -198,7 +198,10 @@ def sample(
         centre, root = best.mean, best.root * 1.05
     assert best is not None
     if not best.share >= 0.1:
-        raise ModelError.low_sample_size(name, best.share)
+        raise ModelError(
+            f"{name}: the posterior sample is not usable. Expected an effective sample size of at least 10 %. "
+            f"Found {best.share:.1%}. Fit to more customers, or to a longer history."
+        )
     return best
 
 

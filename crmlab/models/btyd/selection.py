@@ -63,17 +63,17 @@ def compare(
     found = summary if holdout is None else holdout
     after = checked("compare", found, ["holdout_purchases", "horizon"])
     if len(found) != len(summary) or not found.index.equals(summary.index):
-        raise ModelError.not_comparable(
-            "summary and holdout with the same rows in the same order", f"{len(summary):,} and {len(found):,} rows"
+        raise ModelError.needs(
+            "compare", "summary and holdout with the same rows in the same order", f"{len(summary):,} and {len(found):,} rows"
         )
     n, horizon = after["holdout_purchases"], after["horizon"]
     with np.errstate(invalid="ignore"):
         refuse("compare", "holdout_purchases must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), found)
     if not (horizon == horizon[0]).all():
-        raise ModelError.not_comparable("one horizon for all", f"{len(np.unique(horizon)):,} horizons")
+        raise ModelError.needs("compare", "one horizon for all", f"{len(np.unique(horizon)):,} horizons")
     named = models if isinstance(models, Mapping) else {type(model).__name__: model for model in models}
     if not named:
-        raise ModelError.not_comparable("at least one model", "none")
+        raise ModelError.needs("compare", "at least one model", "none")
     weight = checked_weight("compare", summary)
     rows: dict[str, dict[str, Any]] = {}
     each: dict[str, Array] = {}

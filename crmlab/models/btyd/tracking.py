@@ -73,9 +73,9 @@ def track(
     """
     came, count, until = (np.asarray(values, dtype=float) for values in (starts, weight, ends))
     if came.shape != count.shape or came.ndim != 1 or not len(came):
-        raise ModelError.not_comparable("starts and weight of one length", f"{came.shape} and {count.shape}")
+        raise ModelError.needs("compare", "starts and weight of one length", f"{came.shape} and {count.shape}")
     if until.ndim != 1 or not len(until) or not (np.diff(until) > 0).all():
-        raise ModelError.not_comparable("ends that increase", "others")
+        raise ModelError.needs("compare", "ends that increase", "others")
     share = model.checked_level(level, "outcome")
     assert share is not None
     # A cohort of many days meets many periods; their differences are few.

@@ -325,7 +325,10 @@ def checked_rates(names: tuple[str, ...], means: Array, rates: frozenset[str]) -
     """Refuse rates outside 0 to 1."""
     for name, mean in zip(names, means, strict=True):
         if name in rates and not 0 <= mean <= 1:
-            raise ModelError.not_a_rate(MODEL, name, float(mean))
+            raise ModelError(
+                f"{MODEL}: '{name}' is taken for a rate, whose mean must be from 0 to 1. Found {mean:.6g}. "
+                "Give its sum of squares (or its variance) where its values are not 0 or 1."
+            )
 
 
 def weighted(values: Array, weights: Array) -> float:
@@ -361,5 +364,8 @@ def at_least_0(names: tuple[str, ...], scatter: Array, scale: Array) -> Array:
     """Sums of squared deviations; a little below 0 is rounding, much below it is a mistake."""
     for name, value, size in zip(names, scatter, scale, strict=True):
         if value < -_ROUNDING * max(abs(size), 1e-300):
-            raise ModelError.impossible_square(MODEL, name)
+            raise ModelError(
+                f"{MODEL}: the sum of squares of '{name}' is less than its sum allows. Expected at least sum² / n. "
+                "Check that both are over the same customers."
+            )
     return np.maximum(scatter, 0.0)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from crmlab.errors import ModelError
+from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.special import Array
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
@@ -159,7 +159,10 @@ def paired(cells: Mapping[str, CellStatistics], control: str | Mapping[str, str]
             raise ModelError.own_control(cell)
     for name in cells:
         if name not in control and name not in control.values():
-            raise ModelError.no_control(name)
+            raise ModelError(
+                f"Cell {shown(name)} has no control. Expected another cell that it is compared with. Found none. "
+                "Name one in control."
+            )
     return [(name, control[name]) for name in cells if name in control]
 
 

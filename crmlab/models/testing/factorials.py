@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmlab.errors import ModelError
+from crmlab.errors import ModelError, listing
 from crmlab.models.btyd.special import Array
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
@@ -103,7 +103,11 @@ def factorial_effects(
     inverse = np.linalg.pinv(weighted, hermitian=True, rcond=1e-10)
     told = np.abs(contrasts - contrasts @ inverse @ weighted).max(axis=1) < 1e-8
     if not told.all():
-        raise ModelError.not_estimable(f"{one[0]} ({one[1]})" for one, fine in zip(names, told, strict=True) if not fine)
+        effects = [f"{one[0]} ({one[1]})" for one, fine in zip(names, told, strict=True) if not fine]
+        raise ModelError(
+            f"These effects cannot be told apart in the cells that were sent: {listing(effects)}. Expected a design that "
+            "separates them. Ask for fewer interactions (order=1), or see the alias table."
+        )
     L = contrasts @ inverse @ (X.T * n)
     estimate, covariance = L @ found.values, (L * found.variances) @ L.T
     error = np.sqrt(np.diag(covariance))

@@ -24,7 +24,7 @@ from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, det
 from crmlab.analyses.campaigns.lists import Pulled, pull_list
 from crmlab.analyses.customers import label
 from crmlab.data.collecting import collect_arrow
-from crmlab.errors import DataError, ParameterError, checks
+from crmlab.errors import ParameterError, TooLittleError, checks
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.result import Context, Output
 
@@ -276,13 +276,13 @@ def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
     if pulled.size < needed:
         most = pulled.ledger.sort_values("removed", ascending=False, kind="stable").iloc[0]
         found = f"{pulled.size:,} of {pulled.start:,}; most went at the step “{most['step']}”"
-        raise DataError.too_little(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
+        raise TooLittleError.needs(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
     given = assign(pulled.frame, design.shares(), params.salt, strata=params.strata, n=params.sample, score=params.score)
     people = pulled.frame.merge(given[["customer_id", "cell_id"]], on="customer_id")
     smallest = min(int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"])
     if smallest < max(params.min_group, 2):
         least = f"at least {max(params.min_group, 2)} customers in each cell"
-        raise DataError.too_little(_NAME, least, f"a cell of {smallest}")
+        raise TooLittleError.needs(_NAME, least, f"a cell of {smallest}")
     return people
 
 
