@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmlab.cli.errors import show_errors
+from crmlab.cli.grids import show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,10 +85,8 @@ def launch(
     done = launch_campaign(name, open_dataset(data), kept, folder, list_file=list_file, columns=columns)
     when = kept.headers(name, "launched")[0].recorded_at[:10]
     click.echo(f"{name} was launched on {when}; its files are written again:" if done.again else f"Launched {name}:")
-    for cell, size in done.sizes.items():
-        click.echo(f"  {size:>10,}  {cell}")
-    for reason, count in done.left_out.items():
-        click.echo(f"  {count:>10,}  left out: {reason}")
+    sizes = [(f"{size:,}", cell) for cell, size in done.sizes.items()]
+    show_table([*sizes, *((f"{count:,}", f"left out: {reason}") for reason, count in done.left_out.items())], numbers={0})
     for path in done.files:
         click.echo(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
@@ -144,12 +143,8 @@ def history(component: str, value: str | None, memory: Path | None) -> None:
 
 
 def _show(frame: pd.DataFrame, columns: list[str]) -> None:
-    """A table of few columns, for a terminal."""
     shown = [name for name in columns if name in frame.columns]
-    rows = [shown, *([_word(value) for value in row] for row in frame[shown].itertuples(index=False))]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(shown))]
-    for row in rows:
-        click.echo("  " + "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
+    show_table(([_word(value) for value in row] for row in frame[shown].itertuples(index=False)), shown)
 
 
 def _word(value: Any) -> str:

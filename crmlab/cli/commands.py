@@ -12,6 +12,7 @@ import click
 from crmlab import __version__
 from crmlab.cli.campaigns import campaign
 from crmlab.cli.errors import show_errors
+from crmlab.cli.grids import show_table
 from crmlab.cli.publish import publish_command
 from crmlab.data.collecting import collect_value
 
@@ -59,14 +60,10 @@ def list_() -> None:
     from crmlab.report import registry
 
     click.echo("Reports (crmlab describe NAME)")
-    names = registry.report_names()
-    width = max(map(len, [*names, *dataset_names()]), default=0)
-    for name in names:
-        click.echo(f"  {name:<{width}}  {registry.question(name)}")
+    show_table((name, registry.question(name)) for name in registry.report_names())
     click.echo("Data sets (crmlab check NAME)")
-    for name in dataset_names():
-        descriptor = load(name)
-        click.echo(f"  {name:<{width}}  {descriptor.description or descriptor.title}")
+    known = [(name, load(name)) for name in dataset_names()]
+    show_table((name, descriptor.description or descriptor.title) for name, descriptor in known)
 
 
 @main.command()
@@ -84,11 +81,11 @@ def describe(name: str) -> None:
     click.echo(f"{words}\n" if words.startswith(question) else f"{question}\n\n{words}\n")
     click.echo(f"Needs: {', '.join(module.NEEDS)}")
     click.echo("Parameters (-p name=value):")
-    known = specs(module.Params)
-    width = max((len(spec.name) for spec in known), default=0)
-    for spec in known:
+    rows = []
+    for spec in specs(module.Params):
         default = "required" if spec.default is REQUIRED else f"default {spec.default!r}"
-        click.echo(f"  {spec.name:<{width}}  {spec.type_name}, {default}: {spec.help}")
+        rows.append((spec.name, f"{spec.type_name}, {default}: {spec.help}"))
+    show_table(rows)
 
 
 @main.command()
@@ -137,10 +134,12 @@ def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
     for table in dict.fromkeys(row.table for row in rows):
         mine = [row for row in rows if row.table == table]
         click.echo(f"  {table}: {sum(row.rows for row in mine):,} rows read")
+        shown = []
         for row in mine:
             words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
             amount = "" if row.amount is None else f", adding up to {float(row.amount):,.2f}"
-            click.echo(f"    {row.rows:>12,}  {words}{amount}")
+            shown.append((f"{row.rows:,}", words + amount))
+        show_table(shown, numbers={0}, indent=4)
 
 
 def _show_problems(problems: list[CrmlabError]) -> None:
@@ -248,11 +247,12 @@ def diff(first: Path, second: Path, everything: bool) -> None:
     for reason in differences(old, new):
         click.echo(reason)
     changes = compare(old.metrics, new.metrics)
-    shown = [change for change in changes if everything or change.verdict != "same"]
-    width = max((len(change.name) for change in shown), default=0)
-    for change in shown:
-        before, after = (form.write(value, kind_of(change.unit)) for value in (change.before, change.after))
-        click.echo(f"  {change.name:<{width}}  {before:>10} → {after:>10}  {VERDICTS[change.verdict]}")
+    rows = []
+    for change in changes:
+        if everything or change.verdict != "same":
+            before, after = (form.write(value, kind_of(change.unit)) for value in (change.before, change.after))
+            rows.append((change.name, before, "→", after, VERDICTS[change.verdict]))
+    show_table(rows, numbers={1, 3})
     same = sum(change.verdict == "same" for change in changes)
     click.echo(
         f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals."
@@ -269,10 +269,9 @@ def history(names: tuple[str, ...], data: str, out: Path) -> None:
     from crmlab.report.records import history as records_of
 
     stem = Path(data).stem if data.endswith(".toml") else data
-    for record in records_of(out / stem):
-        if not names or record.report in names:
-            reason = f"  {record.reason}" if record.reason else ""
-            click.echo(f"{record.started[:19]}  {record.place:<20} {record.status:<12} {record.seconds:7.1f} s{reason}")
+    chosen = [record for record in records_of(out / stem) if not names or record.report in names]
+    rows = [(run.started[:19], run.place, run.status, f"{run.seconds:.1f} s", run.reason or "") for run in chosen]
+    show_table(rows, numbers={3}, indent=0)
 
 
 @main.command()
