@@ -8,29 +8,21 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import tomllib
 import types
 from collections import Counter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import crmlab
 from crmlab.report import registry
 
 PACKAGE = Path(crmlab.__file__).parent
-SUBJECTS = (
-    "campaigns",
-    "churn",
-    "cross_sell",
-    "customer_profile",
-    "customer_value",
-    "customers",
-    "data_quality",
-    "lifecycle",
-    "rfm",
-    "scorecard",
-    "triggers",
-)
+CONTRACTS = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+LAYERS = next(contract["layers"] for contract in CONTRACTS if contract.get("containers") == ["crmlab.analyses"])
+SUBJECTS = sorted(name.strip() for layer in LAYERS for name in layer.split("|"))
 MODULES = sorted(info.name for info in pkgutil.walk_packages(crmlab.__path__, "crmlab."))
 
 
@@ -162,6 +154,14 @@ def test_every_subject_has_a_face_and_the_house_has_no_other():
         assert face.__all__
     for gone in ("features", "composed", "style"):
         assert not (PACKAGE / gone).exists()
+
+
+def test_a_subject_is_imported_by_others_through_its_face_alone():
+    graph = grimp.build_graph("crmlab", cache_dir=None)
+    for face in graph.find_children("crmlab.analyses"):
+        inside = graph.find_descendants(face)
+        for module in inside:
+            assert graph.find_modules_that_directly_import(module) <= inside | {face}, module
 
 
 def test_every_report_is_in_the_registry_and_every_line_of_it_is_a_report():

@@ -1,17 +1,44 @@
-"""Write the parameters cell of every notebook anew from its Params, after a change of them.
+"""Write the parameters cell of every notebook anew from its Params, or begin the notebook of a new report.
 
-``python tools/make_notebook.py`` changes nothing else in a notebook.
+``python tools/make_notebook.py`` changes nothing else in a notebook. ``python tools/make_notebook.py NAME`` writes
+``notebooks/NAME.ipynb`` for a report of the registry that has none: its question, its parameters, and all that it shows.
 """
 
 from __future__ import annotations
 
-import nbformat
+import sys
+from importlib import import_module
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from crmlab.page.params import specs
 from crmlab.report import registry
 from crmlab.report.params import cell_source
 
 
-def main() -> None:
+def begin(name: str) -> None:
+    """Write a notebook that shows everything; headings and sentences of reading help are added by hand."""
+    path = registry.notebook_path(name)
+    if path.exists():
+        sys.exit(f"{path.name} exists already. Nothing was written.")
+    face = registry.REPORTS[name]
+    params, exhibits = import_module(face).Params, import_module(f"{face}.report").EXHIBITS
+    given = "".join(f"    {key}={key},\n" for key in ("data", "engine", *(spec.name for spec in specs(params))))
+    shown = [f'result.chart("{key}")' for key in exhibits.charts] + [f'result.table("{key}")' for key in exhibits.tables]
+    cells = [
+        new_markdown_cell(f"# {import_module(f'{face}.words').TITLE}"),
+        new_code_cell(cell_source(params), metadata={"tags": ["parameters"]}),
+        new_code_cell(f'import crmlab\n\nresult = crmlab.run_notebook(\n    "{name}",\n{given})'),
+        *map(new_code_cell, ["result.findings", "result.notes", *shown, "result.cannot_say", "result.method"]),
+    ]
+    for place, cell in enumerate(cells):
+        cell["id"] = f"{name.replace('_', '-')}-{place}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}), path)
+
+
+def renew() -> None:
     for name in registry.report_names():
         path = registry.notebook_path(name)
         notebook = nbformat.read(path, as_version=4)
@@ -22,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(sys.argv[1]) if len(sys.argv) > 1 else renew()
