@@ -26,6 +26,15 @@ SUBJECTS = sorted(name.strip() for layer in LAYERS for name in layer.split("|"))
 MODULES = sorted(info.name for info in pkgutil.walk_packages(crmlab.__path__, "crmlab."))
 
 
+MOST_PARAMETERS = 7
+# Functions that take more, each with the reason why it may.
+LONG = {
+    "page/params.py: param": "one word for each thing that a field says of itself, as pydantic's Field",
+    "history/cubes.py: cube": "the clauses of one query, written by hand in a notebook",
+    "data/shop/make.py: make_shop": "the switches of a simulator, each by itself, as scikit-learn's make_classification",
+}
+
+
 def imported() -> list[types.ModuleType]:
     # Running the command is what this one is for.
     return [crmlab, *(importlib.import_module(name) for name in MODULES if not name.endswith(".__main__"))]
@@ -111,6 +120,17 @@ def test_all_that_leaves_an_engine_leaves_through_collecting():
                     continue
                 found[path.relative_to(PACKAGE).as_posix(), ast.unparse(node)] += 1
     assert dict(found) == NO_ENGINE
+
+
+def test_no_function_takes_more_than_seven_parameters():
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                if len(names) - (names[:1] in (["self"], ["cls"])) > MOST_PARAMETERS:
+                    found.add(f"{path.relative_to(PACKAGE).as_posix()}: {node.name}")
+    assert found == set(LONG)
 
 
 def test_every_module_says_what_is_public():

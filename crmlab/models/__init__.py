@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from crmlab.models.markov import markov_value, project, transition_probabilities
     from crmlab.models.survival import cumulative_incidence, given_waited, kaplan_meier, median_time
     from crmlab.models.testing.cells import CellStatistics
-    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
+    from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells, sample_ratio
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool
@@ -78,6 +78,7 @@ __all__ = [
     "BasketNull",
     "Blend",
     "CellStatistics",
+    "ComparisonOptions",
     "CustomerValue",
     "GammaGamma",
     "ItemSimilarity",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.assignment import assign, in_holdout, quotas, sample
-    from crmlab.analyses.campaigns.cells import check_cells, design_cells
+    from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
+    from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
     from crmlab.analyses.campaigns.commands import launch_campaign, measure_campaign, safe_name
     from crmlab.analyses.campaigns.hashing import hash_keys
-    from crmlab.analyses.campaigns.lists import pull_list
+    from crmlab.analyses.campaigns.lists import ListRules, pull_list
     from crmlab.analyses.campaigns.matching import match_back, match_counts
     from crmlab.analyses.campaigns.measurement import RATIO_ALPHA, Measured, contrast, ends, known_cells, measured, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RATIO_ALPHA",
+    "Codes",
+    "ListRules",
     "Measured",
+    "Sending",
+    "Take",
     "assign",
     "cell_moments",
     "cell_statistics",

@@ -22,11 +22,27 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["IntArray", "assign", "in_holdout", "quotas", "sample"]
+__all__ = ["IntArray", "Take", "assign", "in_holdout", "quotas", "sample"]
 
 
 IntArray = NDArray[np.int64]
 _LEAST_SALT = 8  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """How many of a list are taken: the best by a score, or a random sample of households.
+
+    Attributes
+    ----------
+    n : int or None
+        Customers; the last household is taken whole. None: all.
+    score : str or None
+        Column of the score, higher is better; ties go to the smaller hash. Missing scores come last.
+    """
+
+    n: int | None = None
+    score: str | None = None
 
 
 def assign(
@@ -37,8 +53,7 @@ def assign(
     by: str = "household_id",
     exact: bool = True,
     strata: str | None = None,
-    n: int | None = None,
-    score: str | None = None,
+    take: int | Take | None = None,
 ) -> pd.DataFrame:
     """Assign everybody on a list to a cell.
 
@@ -59,11 +74,8 @@ def assign(
         of a household does not depend on who else is on the list.
     strata : str, optional
         Column within whose values quotas are kept. A household is of the first stratum of its people.
-    n : int, optional
-        Take only this many customers: the best by ``score`` where one is named, else a random sample of households. The last
-        household is taken whole.
-    score : str, optional
-        Column of the score, higher is better; ties go to the smaller hash. Missing scores come last.
+    take : int or Take, optional
+        Take only so many customers; a number alone is that of a random sample of households.
 
     Returns
     -------
@@ -87,11 +99,12 @@ def assign(
 
     names, shares = _shares(cells)
     _check_salt(salt)
-    frame = _list_of(customers, by, strata, score)
+    some = take if isinstance(take, Take) else Take(n=take)
+    frame = _list_of(customers, by, strata, some.score)
     homes = _households(frame, by, salt)
     taken = np.ones(homes.hashes.size, dtype=bool)
-    if n is not None:
-        taken = _taken(homes, frame[score].to_numpy(dtype=float, na_value=np.nan) if score else None, n)
+    if some.n is not None:
+        taken = _taken(homes, frame[some.score].to_numpy(dtype=float, na_value=np.nan) if some.score else None, some.n)
     place = np.zeros(homes.hashes.size, dtype=np.int64)
     if exact:
         place[taken] = _by_quota(homes.least(_codes(frame, strata))[taken], shares)

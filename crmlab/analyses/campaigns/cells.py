@@ -15,7 +15,7 @@ from crmlab.errors import CampaignError
 from crmlab.models.testing import factorials
 from crmlab.models.testing.power import control_share
 
-__all__ = ["COLUMNS", "COMPONENTS", "Design", "check_cells", "design_cells"]
+__all__ = ["COLUMNS", "COMPONENTS", "Codes", "Design", "Sending", "check_cells", "design_cells"]
 
 
 COMPONENTS = ("offer", "list", "creative")
@@ -57,21 +57,42 @@ class Design:
         return {str(name): float(share) for name, share in zip(self.cells["cell_id"], self.cells["planned_share"], strict=True)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """Response codes of cells: ``given`` in their order, or else made from their names; ``taken`` by other campaigns."""
+
+    given: Sequence[str] = ()
+    taken: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """How cells are sent, what that costs, and when.
+
+    Attributes
+    ----------
+    channel : str, or mapping of creative to channel
+    cost_per_contact, fixed_cost : float
+        Of every cell that is sent something.
+    opens_on, closes_on : date or None
+    """
+
+    channel: str | Mapping[str, str] = "email"
+    cost_per_contact: float = 0.0
+    fixed_cost: float = 0.0
+    opens_on: dt.date | None = None
+    closes_on: dt.date | None = None
+
+
 def design_cells(
     factors: Mapping[str, Sequence[str]],
     *,
     campaign: str = "next",
     generators: Mapping[str, Sequence[str]] | None = None,
     control: Mapping[str, str] | None = None,
-    share: float | str = "optimal",
-    shares: Sequence[float] | None = None,
-    codes: Sequence[str] = (),
-    taken: Collection[str] = (),
-    channel: str | Mapping[str, str] = "email",
-    cost_per_contact: float = 0.0,
-    fixed_cost: float = 0.0,
-    opens_on: dt.date | None = None,
-    closes_on: dt.date | None = None,
+    share: float | str | Sequence[float] = "optimal",
+    codes: Codes = Codes(),
+    sending: Sending = Sending(),
 ) -> Design:
     """Lay out the cells of a campaign.
 
@@ -85,18 +106,11 @@ def design_cells(
         For a fraction of the combinations: ``{"creative": ("offer", "list")}``, see :func:`crmlab.models.testing.factorials.design_cells`.
     control : mapping of component to level, optional
         What the control is sent; default: nothing.
-    share : float, "optimal" or "equal"
-        Of the control; optimal is √m / (m + √m) for m cells.
-    shares : sequence of float, optional
-        Of the controls, then of the cells, in their order, instead of ``share``. They add up to 1.
-    codes : sequence of str, optional
-        Response codes of the cells, in their order; default: made from the names.
-    taken : collection of str
-        Codes of other campaigns.
-    channel : str, or mapping of creative to channel
-    cost_per_contact, fixed_cost : float
-        Of every cell that is sent something.
-    opens_on, closes_on : date, optional
+    share : float, "optimal", "equal" or sequence of float
+        Of the control; optimal is √m / (m + √m) for m cells. Several: of the controls, then of the cells, in their order; they add
+        up to 1.
+    codes : Codes
+    sending : Sending
 
     Returns
     -------
@@ -132,12 +146,14 @@ def design_cells(
     frame = pd.DataFrame(rows, dtype=object)
     treated = frame["control_cell_id"].notna()
     active = treated | frame[[name for name in ("offer", "creative") if name in frame.columns]].notna().any(axis=1)
-    frame["response_code"] = _coded(frame, active, campaign, codes, taken)
-    frame["channel"] = [_channel(channel, row.get("creative")) for row in frame.to_dict("records")]
-    frame["cost_per_contact"] = [float(cost_per_contact) if one else 0.0 for one in active]
-    frame["fixed_cost"] = [float(fixed_cost) if one else 0.0 for one in treated]
-    frame["planned_share"] = _shared(frame, len(lists), share, shares)
-    frame = frame.assign(campaign_id=campaign, opens_on=opens_on, closes_on=closes_on).reindex(columns=list(COLUMNS))
+    frame["response_code"] = _coded(frame, active, campaign, codes)
+    frame["channel"] = [_channel(sending.channel, row.get("creative")) for row in frame.to_dict("records")]
+    frame["cost_per_contact"] = [float(sending.cost_per_contact) if one else 0.0 for one in active]
+    frame["fixed_cost"] = [float(sending.fixed_cost) if one else 0.0 for one in treated]
+    frame["planned_share"] = _shared(frame, len(lists), share)
+    frame = frame.assign(campaign_id=campaign, opens_on=sending.opens_on, closes_on=sending.closes_on).reindex(
+        columns=list(COLUMNS)
+    )
     frame = frame.astype({"planned_share": float, "cost_per_contact": float, "fixed_cost": float})
     check_cells(frame)
     return Design(cells=frame, aliases=found, warnings=_warned(frame, found, bool(control)))
@@ -179,10 +195,9 @@ def _combinations(
     return table[[name for name in COMPONENTS if name in table.columns]], same
 
 
-def _coded(
-    frame: pd.DataFrame, active: pd.Series, campaign: str, codes: Sequence[str], taken: Collection[str]
-) -> list[str | None]:
+def _coded(frame: pd.DataFrame, active: pd.Series, campaign: str, given: Codes) -> list[str | None]:
     """A code for whatever is sent."""
+    codes, taken = given.given, given.taken
     names = frame.loc[active, "cell_id"].tolist()
     if codes and len(codes) != len(names):
         raise CampaignError.must_be("The response codes", f"one for each of {len(names)} cells", ", ".join(codes))
@@ -205,12 +220,12 @@ def _channel(channel: str | Mapping[str, str], creative: Any) -> str:
     return str(channel.get(creative) or next(iter(channel.values())))
 
 
-def _shared(frame: pd.DataFrame, lists: int, share: float | str, shares: Sequence[float] | None) -> list[float]:
+def _shared(frame: pd.DataFrame, lists: int, share: float | str | Sequence[float]) -> list[float]:
     treated = int(frame["control_cell_id"].notna().sum())
-    if shares is not None:
-        if len(shares) != len(frame):
-            raise CampaignError.must_be("The shares", f"one for each of {len(frame)} cells, controls first", tuple(shares))
-        return [float(one) for one in shares]
+    if not isinstance(share, str | float | int):
+        if len(share) != len(frame):
+            raise CampaignError.must_be("The shares", f"one for each of {len(frame)} cells, controls first", tuple(share))
+        return [float(one) for one in share]
     its = control_share(max(treated // lists, 1), share)
     return [its / lists] * lists + [(1 - its) / treated] * treated
 

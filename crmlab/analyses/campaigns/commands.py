@@ -143,7 +143,7 @@ def _measure(data: Dataset, name: str, as_of: dt.date, cells: pd.DataFrame, peop
 
 def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: CampaignMemory) -> tuple[pd.DataFrame, dict[str, int]]:
     """The list that the criteria of the plan choose from the data set, and how many went at each step."""
-    from crmlab.analyses.campaigns.lists import PULLING, pull_list
+    from crmlab.analyses.campaigns.lists import PULLING, ListRules, pull_list
     from crmlab.analyses.customers import known_columns
 
     if "criteria" not in details:
@@ -153,9 +153,9 @@ def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: Campaign
         )
     known = known_columns(data)
     wanted = [details[key] for key in ("strata", "score") if details.get(key) in known]
-    options = {key: details[key] for key in PULLING if key in details}
+    rules = ListRules(**{key: details[key] for key in PULLING if key in details})
     contacts = _launched_before(name, memory)
-    pulled = pull_list(data, tuple(details["criteria"]), columns=wanted, contacts=contacts, **options)
+    pulled = pull_list(data, tuple(details["criteria"]), rules=rules, columns=wanted, contacts=contacts)
     steps = pulled.ledger[pulled.ledger["removed"] > 0]
     said = (step[:1].lower() + step[1:] for step in steps["step"])
     return pulled.frame, dict(zip(said, steps["removed"].astype(int), strict=True))
@@ -217,7 +217,7 @@ def _assigned(
     pulled: Any, customers: pd.DataFrame, cells: pd.DataFrame, details: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Everybody's cell, and how many of the list were left out and why."""
-    from crmlab.analyses.campaigns.assignment import assign, in_holdout
+    from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout
 
     by = str(details.get("by", "household_id"))
     wanted = [name for name in (by, "contactable", details.get("strata")) if name and name not in pulled.columns]
@@ -237,8 +237,9 @@ def _assigned(
     if score in people.columns:
         people = people.assign(**{str(score): people[score].astype(float)})
     shares = dict(zip(cells["cell_id"], cells["planned_share"].astype(float), strict=True))
-    options = {key: details[key] for key in ("exact", "strata", "score") if key in details}
-    assigned = assign(people.reset_index(drop=True), shares, str(details["salt"]), by=by, n=details.get("sample"), **options)
+    options = {key: details[key] for key in ("exact", "strata") if key in details}
+    take = Take(n=details.get("sample"), score=score)
+    assigned = assign(people.reset_index(drop=True), shares, str(details["salt"]), by=by, take=take, **options)
     left_out["not among those taken"] = len(people) - len(assigned)
     return assigned, {reason: count for reason, count in left_out.items() if count}
 

@@ -20,12 +20,51 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["HOUSEHOLD", "PERSON", "PULLING", "QUALIFY", "Pulled", "pull_list", "suppressed"]
+__all__ = ["HOUSEHOLD", "PERSON", "PULLING", "QUALIFY", "ListRules", "Pulled", "pull_list", "suppressed"]
 
 
 PERSON, HOUSEHOLD = "person_id", "household_id"
 QUALIFY = "orders >= 1"
 PULLING = ("qualify", "contacted_within", "seeds", "one_per_household")  # what a plan may say of it, beside criteria
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRules:
+    """Who stays on a list, whatever its criteria.
+
+    Attributes
+    ----------
+    qualify : str or sequence
+        What everybody must fulfil.
+    contacted_within : int or None
+        Days before the last day (that day included) within which nobody was contacted; None: no matter. People in a control cell
+        were not.
+    seeds : collection of str
+        Customers of our own, who get everything and belong to no cell.
+    one_per_household : bool
+    holdout : float
+        Share held out of all campaigns, by ``holdout_salt``.
+    holdout_salt : str
+
+    Raises
+    ------
+    ParameterError
+        A number is out of range.
+    """
+
+    qualify: Where = QUALIFY
+    contacted_within: int | None = 14
+    seeds: Collection[str] = ()
+    one_per_household: bool = True
+    holdout: float = 0.0
+    holdout_salt: str = ""
+
+    def __post_init__(self) -> None:
+        within = self.contacted_within
+        if within is not None and (isinstance(within, bool) or within < 0):
+            raise ParameterError.expected("pull_list", "contacted_within", "a whole number of days of at least 0", within)
+        if not 0 <= self.holdout < 1:
+            raise ParameterError.expected("pull_list", "holdout", "at least 0 and under 1", self.holdout)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,12 +125,7 @@ def pull_list(
     where: Where = (),
     *,
     as_of: dt.date | str | None = None,
-    qualify: Where = QUALIFY,
-    contacted_within: int | None = 14,
-    seeds: Collection[str] = (),
-    one_per_household: bool = True,
-    holdout: float = 0.0,
-    holdout_salt: str = "",
+    rules: ListRules = ListRules(),
     columns: Sequence[str] = (),
     contacts: pd.DataFrame | None = None,
 ) -> Pulled:
@@ -110,15 +144,7 @@ def pull_list(
         :func:`~crmlab.analyses.customers.columns.known_columns`.
     as_of : date or ISO date, optional
         Nothing after it is looked at. Consent is as the data set has it.
-    qualify : str or sequence
-        What everybody must fulfil whatever the criteria.
-    contacted_within : int, optional
-        Days before ``as_of`` (that day included) within which nobody was contacted; None: no matter. People in a control cell were not.
-    seeds : collection of str
-        Customers of our own, who get everything and belong to no cell.
-    one_per_household : bool
-    holdout : float
-        Share held out of all campaigns, by ``holdout_salt``.
+    rules : ListRules
     columns : sequence of str
         Further columns for the list.
     contacts : DataFrame, optional
@@ -132,8 +158,6 @@ def pull_list(
     ------
     CampaignError
         A condition cannot be read, or names what there is not; a customer without an id.
-    ParameterError
-        A number is out of range.
 
     Examples
     --------
@@ -143,8 +167,7 @@ def pull_list(
     >>> pulled.frame["customer_id"].tolist(), pulled.ledger["removed"].tolist()[:2]
     (['a', 'd'], [0, 1])
     """
-    _checked(contacted_within, holdout)
-    criteria, musts = conditions(where), conditions(qualify)
+    criteria, musts = conditions(where), conditions(rules.qualify)
     named = list(dict.fromkeys([*(one.column for one in (*criteria, *musts)), *columns]))
     found = _everybody(customers, as_of, named)
     check_columns((*criteria, *musts), [name for name in found.columns if name != "customer_id"])
@@ -157,12 +180,12 @@ def pull_list(
                 ledger.keep(stage, _capital(f"{label(one.column)} is not known"), ~unknown)
                 good = good[~unknown]
             ledger.keep(stage, _capital(one.failed()), good)
-    apart = _suppress(ledger, customers, as_of, contacted_within, seeds, contacts)
-    _dedupe(ledger, one_per_household)
-    if holdout:
+    apart = _suppress(ledger, customers, as_of, rules, contacts)
+    _dedupe(ledger, rules.one_per_household)
+    if rules.holdout:
         from crmlab.analyses.campaigns.assignment import in_holdout
 
-        kept = in_holdout(_home(ledger.people).to_list(), holdout, holdout_salt)
+        kept = in_holdout(_home(ledger.people).to_list(), rules.holdout, rules.holdout_salt)
         ledger.keep("hold-out", "Held out of all campaigns", ~kept)
     people = ledger.people.sort_values("customer_id", kind="stable", ignore_index=True)
     front = [name for name in ("customer_id", HOUSEHOLD, "contactable") if name in people.columns]
@@ -199,13 +222,6 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _checked(contacted_within: int | None, holdout: float) -> None:
-    if contacted_within is not None and (isinstance(contacted_within, bool) or contacted_within < 0):
-        raise ParameterError.expected("pull_list", "contacted_within", "a whole number of days of at least 0", contacted_within)
-    if not 0 <= holdout < 1:
-        raise ParameterError.expected("pull_list", "holdout", "at least 0 and under 1", holdout)
-
-
 def _everybody(customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, named: Sequence[str]) -> pd.DataFrame:
     if not isinstance(customers, pd.DataFrame):
         known = known_columns(customers)
@@ -229,11 +245,11 @@ def _suppress(
     ledger: _Ledger,
     customers: Dataset | pd.DataFrame,
     as_of: dt.date | str | None,
-    within: int | None,
-    seeds: Collection[str],
+    rules: ListRules,
     more: pd.DataFrame | None,
 ) -> set[str]:
     """Take off who must not be contacted; returns the seeds that there were."""
+    within = rules.contacted_within
     flags = ledger.people["contactable"] if "contactable" in ledger.people.columns else pd.Series(None, ledger.people.index)
     refused = flags.map(lambda one: one is not None and not pd.isna(one) and (one == "no" or one is False or one == 0))
     ledger.people = ledger.people.assign(contactable=flags.map(lambda one: "not known" if _not_known(one) else "yes"))
@@ -249,7 +265,7 @@ def _suppress(
     if within is not None:
         days = "1 day" if within == 1 else f"{within} days"
         ledger.keep("suppression", f"Contacted within {days}", ~ledger.people["customer_id"].isin(lately).to_numpy())
-    known = set(seeds)
+    known = set(rules.seeds)
     if not known:
         return set()
     ledger.keep("suppression", "Seeds, kept apart", ~ledger.people["customer_id"].isin(known).to_numpy())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import numpy.typing as npt
 
 from crmlab.data.collecting import collect, collect_arrow, collect_batches, collect_value
 from crmlab.errors import DataError, ParameterError, checks
-from crmlab.history.orders import between
 from crmlab.models.baskets.basket_null import Totals
 
 if TYPE_CHECKING:
@@ -98,15 +96,13 @@ def basket_matrix(
     *,
     products: ibis.Table | None = None,
     max_items: int = MAX_ITEMS,
-    start: dt.date | None = None,
-    as_of: dt.date | None = None,
 ) -> Baskets:
     """Make a sparse matrix of baskets and items.
 
     Parameters
     ----------
     order_lines : ibis.Table
-        Canonical order lines.
+        Canonical order lines, of the days in question: see :func:`crmlab.history.orders.between`.
     unit : {"order", "customer"}
         What a basket is: one receipt, or all that a customer bought.
     level : {"product", "category"}
@@ -118,8 +114,6 @@ def basket_matrix(
     max_items : int
         A basket with more of the items that have a column keeps so many, drawn by a hash of basket and item. Few such
         baskets hold most of all pairs.
-    start, as_of : datetime.date, optional
-        First and last day of history, both inclusive.
 
     Returns
     -------
@@ -135,6 +129,7 @@ def basket_matrix(
 
     Examples
     --------
+    >>> import datetime as dt
     >>> import ibis
     >>> lines = ibis.memtable({"order_id": ["1", "1", "2"], "customer_id": ["a", "a", "b"], "product_id": ["ale", "bread", "ale"],
     ...                        "quantity": [1, 0.5, 2], "ordered_at": [dt.datetime(2024, 1, 1)] * 3})
@@ -142,7 +137,7 @@ def basket_matrix(
     >>> baskets, baskets.items, baskets.matrix.toarray().tolist()
     (Baskets(2 by order, 2 of product, 3 items held), ('ale', 'bread'), [[1, 1], [1, 0]])
     """
-    lines = lines_of(order_lines, unit, level, products, start, as_of)
+    lines = lines_of(order_lines, unit, level, products)
     check(min_count, max_items)
     return _matrix(lines, unit, level, min_count, max_items)
 
@@ -273,15 +268,13 @@ def pair_counts(
     *,
     products: ibis.Table | None = None,
     max_items: int = MAX_ITEMS,
-    start: dt.date | None = None,
-    as_of: dt.date | None = None,
 ) -> ibis.Table:
     """Count pairs of items in the engine, where the lines do not fit into memory: the numbers of
     :func:`crmlab.analyses.cross_sell.baskets.basket_matrix`.
 
     Parameters
     ----------
-    order_lines, unit, level, min_count, products, max_items, start, as_of
+    order_lines, unit, level, min_count, products, max_items
         As :func:`crmlab.analyses.cross_sell.baskets.basket_matrix` takes them.
 
     Returns
@@ -291,13 +284,14 @@ def pair_counts(
 
     Examples
     --------
+    >>> import datetime as dt
     >>> import ibis
     >>> lines = ibis.memtable({"order_id": ["1", "1", "2"], "customer_id": ["a", "a", "b"], "product_id": ["ale", "bread", "ale"],
     ...                        "quantity": [1, 0.5, 2], "ordered_at": [dt.datetime(2024, 1, 1)] * 3})
     >>> pair_counts(lines).to_pandas().values.tolist()
     [['ale', 'bread', 1]]
     """
-    kept = kept_items(order_lines, unit, level, min_count, products=products, max_items=max_items, start=start, as_of=as_of)
+    kept = kept_items(order_lines, unit, level, min_count, products=products, max_items=max_items)
     return _paired(kept, min_count)
 
 
@@ -309,14 +303,12 @@ def counted_pairs(
     *,
     products: ibis.Table | None = None,
     max_items: int = MAX_ITEMS,
-    start: dt.date | None = None,
-    as_of: dt.date | None = None,
 ) -> pd.DataFrame:
     """Count items and pairs in the engine, with all that rules need of them: only counts come into memory.
 
     Parameters
     ----------
-    order_lines, unit, level, min_count, products, max_items, start, as_of
+    order_lines, unit, level, min_count, products, max_items
         As :func:`crmlab.analyses.cross_sell.baskets.basket_matrix` takes them.
 
     Returns
@@ -327,6 +319,7 @@ def counted_pairs(
 
     Examples
     --------
+    >>> import datetime as dt
     >>> import ibis
     >>> lines = ibis.memtable({"order_id": ["1", "1", "2"], "customer_id": ["a", "a", "b"], "product_id": ["ale", "bread", "ale"],
     ...                        "quantity": [1, 0.5, 2], "ordered_at": [dt.datetime(2024, 1, 1)] * 3})
@@ -336,11 +329,11 @@ def counted_pairs(
     import ibis
     import pandas as pd
 
-    kept = kept_items(order_lines, unit, level, min_count, products=products, max_items=max_items, start=start, as_of=as_of)
+    kept = kept_items(order_lines, unit, level, min_count, products=products, max_items=max_items)
     counts = kept.group_by("item").agg(count=lambda t: t.count())
     single = collect(counts.filter(counts["count"] >= min_count), "item")
     pairs = collect(_paired(kept, min_count), ("first", "second"))
-    n = collect_value(held_items(order_lines, unit, level, products, start, as_of)["basket"].nunique())
+    n = collect_value(held_items(order_lines, unit, level, products)["basket"].nunique())
     # A cut basket may have left an item under the minimum: sizes are of what is left.
     some = kept.filter(kept["item"].isin(single["item"].tolist())) if len(single) else kept.limit(0)
     sized = some.mutate(size=some.count().over(ibis.window(group_by="basket")))
@@ -378,8 +371,6 @@ def kept_items(
     *,
     products: ibis.Table | None = None,
     max_items: int = MAX_ITEMS,
-    start: dt.date | None = None,
-    as_of: dt.date | None = None,
 ) -> ibis.Table:
     """Baskets and their items in the engine, rare items and what is too much for a basket left out.
 
@@ -390,7 +381,7 @@ def kept_items(
     """
     import ibis
 
-    held = held_items(order_lines, unit, level, products, start, as_of)
+    held = held_items(order_lines, unit, level, products)
     check(min_count, max_items)
     counts = held.group_by("item").agg(baskets=lambda t: t.count())
     frequent = held.semi_join(counts.filter(counts["baskets"] >= min_count), "item")
@@ -421,17 +412,14 @@ def lines_of(
     unit: str,
     level: str,
     products: ibis.Table | None,
-    start: dt.date | None,
-    as_of: dt.date | None,
 ) -> ibis.Table:
-    """Lines of the period: basket, product and, of categories, item, with exact pieces as whole numbers."""
+    """Lines: basket, product and, of categories, item, with exact pieces as whole numbers."""
     checks.choice("basket_matrix", "unit", unit, ("order", "customer"))
     checks.choice("basket_matrix", "level", level, ("product", "category"))
     for column in ("order_id", "customer_id", "product_id", "quantity"):
         if column not in order_lines.columns:
             raise DataError.frame_lacks("order_lines", column, order_lines.columns)
-    lines = between(order_lines, start, as_of) if start or as_of else order_lines
-    lines = lines.filter(lines["product_id"].notnull())
+    lines = order_lines.filter(order_lines["product_id"].notnull())
     pieces = (lines["quantity"].cast(EXACT) * 10_000).cast("int64")
     lines = lines.select(basket=basket_key(lines, unit), product=lines["product_id"], pieces=pieces)
     if level == "product":
@@ -447,11 +435,9 @@ def held_items(
     unit: str,
     level: str,
     products: ibis.Table | None,
-    start: dt.date | None,
-    as_of: dt.date | None,
 ) -> ibis.Table:
     """One row for each basket and item with a product whose net quantity is above 0."""
-    lines = lines_of(order_lines, unit, level, products, start, as_of)
+    lines = lines_of(order_lines, unit, level, products)
     bought = lines.group_by("basket", "product", "item").agg(pieces=lines["pieces"].sum())
     held = bought.filter(bought["pieces"] > 0).select("basket", "item")
     return held if level == "product" else held.distinct()

@@ -63,16 +63,14 @@ def next_best_offers(
     horizon: int = 91,
     margin: float | None = None,
     pairs: Pairs = None,
-    weights: Weights | None = None,
     rank_by: str = "expected_margin",
-    rebuy_share: float = 0.05,
-    seed: int = 0,
 ) -> Offers:
     """Choose the k best products for each customer.
 
     The chance that a customer buys a product within the horizon is a logistic blend of what is popular (lately, ever, in the
     customer's segment), of what goes with what the customer has (significant pairs, likeness of buyers) and, for what is due again,
-    of its rhythm. The weights are learnt on the horizon before ``as_of``, from what was known on the day before that began.
+    of its rhythm. The weights are learnt on the horizon before ``as_of``, from what was known on the day before that began; with
+    others, use :func:`offers_of`.
 
     Parameters
     ----------
@@ -90,12 +88,7 @@ def next_best_offers(
     pairs : DataFrame or callable, optional
         Significant pairs: antecedent, consequent (product ids), lift_low. A callable ``(data, day)`` returns them as known on a
         day; only with one are the weights of pairs learnt without hindsight.
-    weights : Weights, optional
-        Of a backtest, say; default: learnt here.
     rank_by : {"expected_margin", "probability"}
-    rebuy_share : float
-        A product is one that people buy again where surely (95 %) no smaller a share of its buyers did.
-    seed : int
 
     Returns
     -------
@@ -118,9 +111,9 @@ def next_best_offers(
     checks.whole("cross_sell", "horizon", horizon, 1, 730)
     checks.choice("cross_sell", "rank_by", rank_by, ("expected_margin", "probability"))
     past = History.of(data, as_of)
-    if weights is None:  # what they are learnt from is let go before more is read
-        weights = Origins(past, horizon, pairs, rebuy_share).weights(0, seed)
-    return offers_of(Origins(past, horizon, pairs, rebuy_share), weights, k=k, margin=margin, rank_by=rank_by)
+    # What the weights are learnt from is let go before more is read.
+    weights = Origins(past, horizon, pairs).weights(0, 0)
+    return offers_of(Origins(past, horizon, pairs), weights, k=k, margin=margin, rank_by=rank_by)
 
 
 def offers_of(

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.fitting import Coordinates, Part, maximise
-from crmlab.models.btyd.posterior import Posterior, quantiles, sample
+from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, compress
 
@@ -224,9 +224,7 @@ class WeightedModel(BaseEstimator, ABC):
         with np.errstate(all="ignore"):
             found = sample(
                 type(self).__name__,
-                self._objective(self.states_, self._where),
-                value,
-                self._where,
+                Surface(objective=self._objective(self.states_, self._where), value=value, where=self._where),
                 self._eta,
                 self._information,
                 self.draws if n is None else n,

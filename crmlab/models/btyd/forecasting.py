@@ -206,9 +206,8 @@ class _Ahead:
         for start in range(0, n, 5000):
             some = slice(start, min(start + 5000, n))
             alive = self.bought.chance_alive(params, self.states)[some]
-            found = _simulated(
-                self.bought, params, self.states.columns[0][some], self.states.columns[2][some], alive, rng, _DRAWS
-            )
+            bought, age = self.states.columns[0][some], self.states.columns[2][some]
+            found = _simulated(self.bought, params, (bought, age, alive), rng, _DRAWS)
             found = np.concatenate([found * self.season, (found * self.season).sum(axis=-1, keepdims=True)], axis=-1)
             mean, mean_square = found.mean(axis=1), (found**2).mean(axis=1)
             # Of N purchases at mean spend M: E N² E M² − (E N)² (E M)² + E N E M² / p.
@@ -222,7 +221,7 @@ class _Ahead:
         whole = np.zeros(AHEAD + 1)
         for k in range(AHEAD):
             late = WEEKS * (k + rng.random(_NEWCOMERS))
-            repeats = _simulated(self.bought, params, zero, zero, alive, rng, _NEWCOMERS, late)[0] * self.season
+            repeats = _simulated(self.bought, params, (zero, zero, alive), rng, _NEWCOMERS, late)[0] * self.season
             each = np.column_stack([repeats, repeats.sum(axis=1)])
             square = mean**2 * (q - 1) / max(q - 2, 0.25) if money else 1.0
             second = (each**2).mean(axis=0) * square + (each.mean(axis=0) * within * square if money else 0.0)
@@ -235,9 +234,13 @@ class _Ahead:
 
 
 def _simulated(
-    model: Any, params: Array, x: Array, T: Array, alive: Array, rng: np.random.Generator, m: int, late: Array | float = 0.0
+    model: Any, params: Array, states: tuple[Array, Array, Array], rng: np.random.Generator, m: int, late: Array | float = 0.0
 ) -> Array:
-    """Purchases of simulated customers in each quarter, of shape (states, m, quarters); ``late``: when they begin."""
+    """Purchases of simulated customers in each quarter, of shape (states, m, quarters); ``late``: when they begin.
+
+    ``states``: repeat purchases, age and chance of being alive.
+    """
+    x, T, alive = states
     rate, life, ends = model.simulated_lives(params, x, T, rng, m)
     born = rng.random(rate.shape) < alive[:, None]
     life = np.where(born, life, 0.0) + late

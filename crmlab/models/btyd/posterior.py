@@ -15,7 +15,7 @@ from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
 
-__all__ = ["Posterior", "log_cumulants_of", "quantiles", "sample"]
+__all__ = ["Posterior", "Surface", "log_cumulants_of", "quantiles", "sample"]
 
 
 _FREEDOM = 5.0
@@ -145,11 +145,18 @@ def _total(f: Objective, where: Coordinates) -> Objective:
     return total
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Surface:
+    """A log-likelihood: with its gradient, alone, and the coordinates in which both are told."""
+
+    objective: Objective
+    value: Callable[[Array], float]
+    where: Coordinates
+
+
 def sample(
     name: str,
-    f: Objective,
-    value: Callable[[Array], float],
-    where: Coordinates,
+    surface: Surface,
     start: Array,
     information: Array | None,
     n: int,
@@ -160,8 +167,7 @@ def sample(
 
     Parameters
     ----------
-    f, value : callable
-        Log-likelihood with gradient, and alone.
+    surface : Surface
     start : array of shape (d,)
         The optimum of the likelihood.
     information : array of shape (d, d), optional
@@ -174,7 +180,8 @@ def sample(
     ModelError
         The effective sample size is under 10 %.
     """
-    total = _total(f, where)
+    value, where = surface.value, surface.where
+    total = _total(surface.objective, where)
     guess = None if information is None else information + np.diag([1 / (a.deviation or 1.8) ** 2 for a in where.axes])
     mode, _, _ = newton(total, start, np.ones(len(start), dtype=bool), guess)
     # With many customers the prior moves the mode so little that the curvature is the same.

@@ -7,6 +7,7 @@ powers over time; worked out as such by Gaussian quadrature they lose no digits 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -148,18 +149,17 @@ def power_integral(p: Array, A: Array, q: Array, B: Array, h: Array, gradient: b
         if k == 0:
             for start in range(0, int(easy.sum()), 4096):
                 s = np.flatnonzero(easy)[start : start + 4096]
-                _add_panel(out, s, p[s], A[s], q[s], B[s], C[s], low[s], bounds[-1][s], 12)
+                _add_panel(out, s, (p, A, q, B, C), low, bounds[-1], 12)
         some = np.flatnonzero((high > low) & ~easy)
         # In blocks, so that the arrays of nodes stay in the processor's cache.
         for start in range(0, len(some), 2048):
             s = some[start : start + 2048]
-            _add_panel(out, s, p[s], A[s], q[s], B[s], C[s], low[s], high[s], 20)
+            _add_panel(out, s, (p, A, q, B, C), low, high, 20)
     return [part.reshape(shape) for part in out]
 
 
-def _add_panel(
-    out: list[Array], s: Any, p: Array, A: Array, q: Array, B: Array, C: Array, low: Array, high: Array, n: int
-) -> None:
+def _add_panel(out: list[Array], s: Any, parts: Sequence[Array], low: Array, high: Array, n: int) -> None:
+    p, A, q, B, C, low, high = (part[s] for part in (*parts, low, high))
     nodes, weights = gauss(n)
     width = (high - low)[:, None]
     tau = C[:, None] * np.expm1(low[:, None] + width * nodes)

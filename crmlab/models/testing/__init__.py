@@ -8,7 +8,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.models.testing.cells import CellStatistics
-    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
+    from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells, sample_ratio
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CellStatistics",
+    "ComparisonOptions",
     "Money",
     "Rate",
     "Ratio",

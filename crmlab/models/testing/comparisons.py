@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,17 @@ from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
 from crmlab.models.testing.measures import Measure, fieller, from_normal, log_ratio, measure, reach, to_normal, unskewed
 
-__all__ = ["COLUMNS", "Adjust", "SampleRatio", "compare_cells", "paired", "sample_ratio", "score_interval", "score_z"]
+__all__ = [
+    "COLUMNS",
+    "Adjust",
+    "ComparisonOptions",
+    "SampleRatio",
+    "compare_cells",
+    "paired",
+    "sample_ratio",
+    "score_interval",
+    "score_z",
+]
 
 
 _MODEL = "compare_cells"
@@ -31,6 +41,36 @@ _HALVINGS = 55  # of an interval of width 2: to double precision
 _FEW = 5  # expected in a cell: fewer, and chi-square is a poor guide
 
 
+@dataclass(frozen=True, kw_only=True)
+class ComparisonOptions:
+    """What is asked of a comparison more rarely.
+
+    Attributes
+    ----------
+    ratios : mapping of name to (numerator, denominator)
+        Such as spend per order: a ratio of two means.
+    family : {"metric", "all"}
+        What is corrected together: the cells of one metric, or everything in the frame.
+    power : float
+        Of the smallest difference that would be found.
+
+    Raises
+    ------
+    ModelError
+        A family that is unknown, or a power outside its range.
+    """
+
+    ratios: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    family: str = "metric"
+    power: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.family not in ("metric", "all"):
+            raise ModelError.expected(_MODEL, "family", "'metric' or 'all'", self.family)
+        if not 0 < self.power < 1:
+            raise ModelError.expected(_MODEL, "power", "between 0 and 1", self.power)
+
+
 @dataclass(frozen=True)
 class _Contrast:
     metric: int
@@ -43,12 +83,10 @@ def compare_cells(
     *,
     control: str | Mapping[str, str],
     metrics: Sequence[str] | None = None,
-    ratios: Mapping[str, tuple[str, str]] | None = None,
     adjust: Adjust = None,
     correction: str = "max-t",
     level: float = 0.95,
-    family: str = "metric",
-    power: float = 0.8,
+    options: ComparisonOptions = ComparisonOptions(),
 ) -> pd.DataFrame:
     """Compare each cell with its control.
 
@@ -68,16 +106,12 @@ def compare_cells(
         With a mapping every cell that is no one's control must be in it.
     metrics : sequence of str, optional
         Default: all that the cells know, but covariates and parts of ratios.
-    ratios : mapping of name to (numerator, denominator), optional
-        Such as spend per order: a ratio of two means.
     adjust : str, sequence of str, or mapping of metric to these, optional
         Covariates known before the campaign. Their difference between cells is taken off with one coefficient for all cells.
     correction : {"max-t", "holm", "none"}
     level : float
-    family : {"metric", "all"}
-        What is corrected together: the cells of one metric, or everything in the frame.
-    power : float
-        Of ``detectable``.
+    options : ComparisonOptions
+        Ratios, what is corrected together, and the power of ``detectable``.
 
     Returns
     -------
@@ -113,25 +147,21 @@ def compare_cells(
     [0.29, 0.04538, 0.53462, 0.02016]
     """
     checked_correction(_MODEL, correction, level)
-    if family not in ("metric", "all"):
-        raise ModelError.expected(_MODEL, "family", "'metric' or 'all'", family)
-    if not 0 < power < 1:
-        raise ModelError.expected(_MODEL, "power", "between 0 and 1", power)
     names = tuple(cells)
     pairs = paired(cells, control)
     listed = tuple(cells.values())
-    ratio = dict(ratios or {})
+    ratio = dict(options.ratios)
     wanted = _metrics(listed, metrics, ratio, adjust)
     measures = [measure(listed, name, ratio.get(name), _covariates(adjust, name)) for name in wanted]
     rows: list[dict[str, object]] = []
-    groups = [[k] for k in range(len(measures))] if family == "metric" else [list(range(len(measures)))]
+    groups = [[k] for k in range(len(measures))] if options.family == "metric" else [list(range(len(measures)))]
     for group in groups:
         contrasts = [_Contrast(k, names.index(a), names.index(b)) for k in group for a, b in pairs]
         z = np.array([_statistic(measures[one.metric], one) for one in contrasts])
         p, adjusted, critical = corrected(z, _correlation(measures, listed, contrasts), correction, level)
         ends = _score_ends(measures, contrasts, critical)
         for i, one in enumerate(contrasts):
-            row = _row(measures[one.metric], one, critical, power, ends[i])
+            row = _row(measures[one.metric], one, critical, options.power, ends[i])
             row.update(cell=names[one.cell], control=names[one.control], metric=wanted[one.metric], correction=correction)
             row.update(p_value=float(p[i]), p_adjusted=float(adjusted[i]), level=level)
             row.update(n=listed[one.cell].n, n_control=listed[one.control].n)

@@ -27,9 +27,8 @@ _DESIGN = "design_cells"
 def factorial_effects(
     cells: Mapping[str, CellStatistics],
     components: Mapping[str, Mapping[str, Any]],
-    metric: str,
+    metric: str | tuple[str, str],
     *,
-    ratio: tuple[str, str] | None = None,
     adjust: Sequence[str] = (),
     order: int = 2,
     correction: str = "max-t",
@@ -46,9 +45,8 @@ def factorial_effects(
     components : mapping of cell to mapping of factor to level
         All with the same factors. Cells that are not in it, such as an untouched control, take no part. The first level of a factor,
         in the order of cells, is the one that others are compared with.
-    metric : str
-    ratio : (numerator, denominator), optional
-        The metric is this ratio.
+    metric : str, or (numerator, denominator)
+        Of two, their ratio.
     adjust : sequence of str
         Covariates, taken off with one coefficient for all cells.
     order : int
@@ -93,7 +91,8 @@ def factorial_effects(
         if name not in cells:
             raise ModelError.unknown_cell("cell", name, cells)
     used = [cells[name] for name in components]
-    found = measure(used, metric, ratio, tuple(adjust))
+    name, ratio = (metric, None) if isinstance(metric, str) else (" / ".join(metric), metric)
+    found = measure(used, name, ratio, tuple(adjust))
     names, wanted = _effects(levels, order)
     grid = [dict(zip(levels, each, strict=True)) for each in product(*levels.values())]
     X = _matrix([components[name] for name in components], levels, order)

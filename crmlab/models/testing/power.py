@@ -47,7 +47,21 @@ class Size:
     control: int
     total: int
     critical: float
-    design_effect: float
+    design_effect: float = 1.0
+
+    def for_households(self, design_effect: float) -> Size:
+        """The size where whole households are assigned, see :func:`design_effect`.
+
+        Examples
+        --------
+        >>> required_size(Rate(0.02), 0.002).for_households(1.3).per_cell
+        104883
+        """
+        if not design_effect >= 1:
+            raise ModelError.expected("Size", "design_effect", "at least 1", design_effect)
+        per_cell, control = _up(self.per_cell * design_effect), _up(self.control * design_effect)
+        cells = (self.total - self.control) // self.per_cell
+        return Size(per_cell, control, cells * per_cell + control, self.critical, design_effect)
 
 
 def control_share(cells: int, share: float | str = "optimal") -> float:
@@ -105,7 +119,6 @@ def required_size(
     power: float = 0.8,
     correction: str = "max-t",
     share: float | str = "optimal",
-    inflation: float = 1.0,
 ) -> Size:
     """Customers that each cell needs, to find an effect with a given power.
 
@@ -121,12 +134,11 @@ def required_size(
         For several cells; holm: the size that its first step needs.
     share : float, "optimal" or "equal"
         Of the control, in all customers.
-    inflation : float
-        Design effect of households, see ``design_effect``.
 
     Returns
     -------
     Size
+        Of customers who are assigned one by one; see :meth:`Size.for_households`.
 
     Raises
     ------
@@ -144,13 +156,12 @@ def required_size(
     """
     if not effect or not np.isfinite(effect):
         raise ModelError.expected("required_size", "effect", "different from 0", effect)
-    ratio, critical = _planned("required_size", outcome, effect, cells, level, power, correction, share)
-    if not inflation >= 1:
-        raise ModelError.expected("required_size", "inflation", "at least 1", inflation)
+    ratio, critical = _planned("required_size", outcome, effect, cells, level, correction, share)
+    _checked_power("required_size", power)
     variance = outcome.variance(effect) + outcome.variance() / ratio
-    n = (critical + float(special.ndtri(power))) ** 2 * variance / effect**2 * inflation
+    n = (critical + float(special.ndtri(power))) ** 2 * variance / effect**2
     per_cell, control = _up(n), _up(n * ratio)
-    return Size(per_cell, control, cells * per_cell + control, critical, inflation)
+    return Size(per_cell, control, cells * per_cell + control, critical)
 
 
 def _up(n: float) -> int:
@@ -167,14 +178,13 @@ def detectable_effect(
     power: float = 0.8,
     correction: str = "max-t",
     share: float | str = "optimal",
-    inflation: float = 1.0,
 ) -> float:
     """Smallest rise above the control that would be found with a given power; the other way round from ``required_size``.
 
     Parameters
     ----------
     total : int
-        Customers in all cells and the control.
+        Customers in all cells and the control, divided by ``design_effect`` where whole households are assigned.
 
     Returns
     -------
@@ -197,9 +207,8 @@ def detectable_effect(
         raise ModelError.expected("detectable_effect", "total", f"at least {2 * (cells + 1)}", total)
 
     def found(effect: float) -> float:
-        return power_of(
-            outcome, effect, total, cells=cells, level=level, correction=correction, share=share, inflation=inflation
-        ) - _checked_power("detectable_effect", power)
+        chance = power_of(outcome, effect, total, cells=cells, level=level, correction=correction, share=share)
+        return chance - _checked_power("detectable_effect", power)
 
     most = _largest(outcome)
     high = min(outcome.base * 1e-3, most)
@@ -227,22 +236,21 @@ def power_of(
     level: float = 0.95,
     correction: str = "max-t",
     share: float | str = "optimal",
-    inflation: float = 1.0,
 ) -> float:
     """Probability that a cell is found to differ from the control, in the direction of its effect.
 
     Parameters
     ----------
     total : int
-        Customers in all cells and the control.
+        As in ``detectable_effect``.
 
     Examples
     --------
     >>> round(power_of(Rate(0.02), 0.002, 161358), 3)
     0.8
     """
-    ratio, critical = _planned("power_of", outcome, effect, cells, level, 0.5, correction, share)
-    n = total / (cells + ratio) / inflation
+    ratio, critical = _planned("power_of", outcome, effect, cells, level, correction, share)
+    n = total / (cells + ratio)
     error = np.sqrt(outcome.variance(effect) / n + outcome.variance() / (n * ratio))
     return float(special.ndtr(abs(effect) / error - critical))
 
@@ -254,11 +262,10 @@ def _checked_power(model: str, power: float) -> float:
 
 
 def _planned(
-    model: str, outcome: Outcome, effect: float, cells: int, level: float, power: float, correction: str, share: float | str
+    model: str, outcome: Outcome, effect: float, cells: int, level: float, correction: str, share: float | str
 ) -> tuple[float, float]:
     """Size of the control over that of a cell, and the critical value."""
     checked_correction(model, correction, level)
-    _checked_power(model, power)
     its = control_share(cells, share)
     ratio = its / ((1 - its) / cells)
     if cells == 1 or correction == "none":
@@ -332,14 +339,12 @@ def smallest_paying(n: int, cost: float, fixed: float = 0.0, margin: float = 1.0
 def planned_profit(
     outcome: Outcome,
     effect: float,
-    n: int,
-    n_control: int,
+    sizes: tuple[int, int],
     *,
     cost: float,
     fixed: float = 0.0,
     margin: float = 1.0,
     level: float = 0.9,
-    inflation: float = 1.0,
 ) -> PlannedProfit:
     """Incremental profit that a cell of n customers would show.
 
@@ -348,24 +353,24 @@ def planned_profit(
     outcome : Rate, Money or Ratio
     effect : float
         Assumed difference from the control per customer, in the outcome's unit.
-    n, n_control : int
+    sizes : (n, n_control)
+        Customers of the cell and of its control.
     cost, fixed, margin : float
         As in ``smallest_paying``.
     level : float
-    inflation : float
-        Design effect of households.
 
     Examples
     --------
     >>> from crmlab.models.testing.power import Rate
-    >>> found = planned_profit(Rate(0.02), 0.01, 10_000, 10_000, cost=0.1, margin=20.0)
+    >>> found = planned_profit(Rate(0.02), 0.01, (10_000, 10_000), cost=0.1, margin=20.0)
     >>> round(found.value, 2), found.low < 1000 < found.high
     (1000.0, True)
     """
+    n, n_control = sizes
     _checked("planned_profit", n, cost, fixed, margin)
     if not n_control >= 1:
         raise ModelError.expected("planned_profit", "n_control", "at least 1", n_control)
-    error = n * margin * float(np.sqrt((outcome.variance(effect) / n + outcome.variance() / n_control) * inflation))
+    error = n * margin * float(np.sqrt(outcome.variance(effect) / n + outcome.variance() / n_control))
     value = n * (effect * margin - cost) - fixed
     half = normal_quantile(level) * error
     return PlannedProfit(value, value - half, value + half, float(special.ndtr(value / error)))

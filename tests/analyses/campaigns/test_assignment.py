@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crmlab.analyses.campaigns import assignment, hashing
-from crmlab.analyses.campaigns.assignment import assign, in_holdout, quotas, sample
+from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
 from crmlab.analyses.campaigns.hashing import hash_column, hash_keys, hash_pairs
 from crmlab.errors import CampaignError, ParameterError
 
@@ -226,24 +226,24 @@ def test_assign_with_missing_strata_and_households():
 
 def test_sample_of_n_is_nested_and_whole_households():
     frame = people(1000)
-    few, more = (set(assign(frame, CELLS, SALT, n=n)["customer_id"]) for n in (100, 300))
+    few, more = (set(assign(frame, CELLS, SALT, take=n)["customer_id"]) for n in (100, 300))
     assert few < more
     assert 100 <= len(few) <= 110
     homes = frame.set_index("customer_id")["household_id"].dropna()
     taken = homes[homes.index.isin(few)]
     assert homes[homes.isin(taken)].index.isin(few).all()
-    assert len(assign(frame, CELLS, SALT, n=5000)) == 1000
+    assert len(assign(frame, CELLS, SALT, take=5000)) == 1000
 
 
 def test_best_by_score_takes_the_best():
     frame = people(1000, missing=1.0)
     frame.loc[:20, "score"] = np.nan
-    taken = assign(frame, CELLS, SALT, n=100, score="score")
+    taken = assign(frame, CELLS, SALT, take=Take(n=100, score="score"))
     scores = frame.set_index("customer_id")["score"]
     assert len(taken) == 100
     assert scores.loc[taken["customer_id"]].min() >= scores.drop(taken["customer_id"]).max()
     assert taken["cell_id"].value_counts().sort_index().tolist() == [40, 30, 30]
-    again = assign(frame.iloc[::-1], CELLS, SALT, n=100, score="score")  # scores of two digits have ties
+    again = assign(frame.iloc[::-1], CELLS, SALT, take=Take(n=100, score="score"))  # scores of two digits have ties
     pd.testing.assert_series_equal(by_id(again), by_id(taken))
 
 
@@ -275,7 +275,7 @@ def test_holdout_is_nested_and_permanent():
         ({"cells": {"a": 1.5, "b": -0.5}}, "at least 0"),
         ({"cells": {}}, "add up to 1"),
         ({"strata": "colour"}, "missing column 'colour'"),
-        ({"score": "points", "n": 3}, "missing column 'points'"),
+        ({"take": Take(n=3, score="points")}, "missing column 'points'"),
         ({"customers": pd.DataFrame({"id": ["1"]})}, "missing column 'customer_id'"),
         ({"customers": pd.DataFrame({"customer_id": ["1", "2", "1"]})}, "1 customer is assigned twice.*'1'"),
         ({"customers": pd.DataFrame({"customer_id": ["1", "2", "1"], "household_id": ["x", "y", "z"]})}, "assigned twice"),
@@ -291,7 +291,7 @@ def test_assign_refuses(change, words):
 @pytest.mark.parametrize("n", [0, -1, 2.5, True])
 def test_assign_refuses_sizes(n):
     with pytest.raises(ParameterError, match="whole number of at least 1"):
-        assign(people(20), CELLS, SALT, n=n)
+        assign(people(20), CELLS, SALT, take=n)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, True, "x"])

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import crmlab
-from crmlab.analyses.campaigns.lists import pull_list
+from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.cli.commands import main
 from crmlab.data.memory.campaigns import open_memory
 
@@ -101,10 +101,7 @@ def test_plan_may_say_more_of_its_list(project):
     Path("spring.toml").write_text(PLAN.replace('strata = "country"\n', more))
     command("plan", "spring.toml")
     launch()
-    pulled = pull_list(
-        crmlab.open_dataset("small.toml"), ["days_since_last <= 300", "country in DE, FR"], qualify="orders >= 2", contacted_within=0,
-        seeds=["C000001"], one_per_household=False,
-    )  # fmt: skip
+    pulled = pull_list(crmlab.open_dataset("small.toml"), ["days_since_last <= 300", "country in DE, FR"], rules=ListRules(qualify="orders >= 2", contacted_within=0, seeds=["C000001"], one_per_household=False))  # fmt: skip
     assert sorted(open_memory().assignments("spring")["customer_id"]) == pulled.frame["customer_id"].tolist()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import crmlab
 from crmlab.analyses.campaigns.assignment import in_holdout
-from crmlab.analyses.campaigns.lists import pull_list
+from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.customers.columns import GROUPS, customer_outputs, known_columns
 from crmlab.analyses.customers.criteria import Condition, conditions, holds
 from crmlab.errors import CampaignError, MissingTableError, ParameterError
@@ -139,7 +139,7 @@ def test_steps_are_taken_in_order_and_everybody_is_counted_once():
         household_id=["h1", None, None, None, None, "h1", None, None],
         days_since_last=[9, 9, 9, 9, 9, 3, 9, 9],
     )
-    pulled = pull_list(frame, "country = DE; orders >= 1", seeds=["c6", "c7"], qualify="orders >= 1")
+    pulled = pull_list(frame, "country = DE; orders >= 1", rules=ListRules(seeds=["c6", "c7"], qualify="orders >= 1"))
     # The household's list place is that of the one who bought last; a seed that did not meet the criteria went there.
     assert pulled.frame["customer_id"].tolist() == ["c4", "c5"]
     assert pulled.frame["contactable"].tolist() == ["not known", "yes"]
@@ -172,7 +172,7 @@ def test_one_of_each_person_and_household():
     assert pulled.ledger.set_index("step")["removed"].loc[
         ["The same person again", "Another one of the same household"]
     ].tolist() == [1, 1]
-    assert pull_list(frame, one_per_household=False).frame["customer_id"].tolist() == ["c1", "c2", "c3"]
+    assert pull_list(frame, rules=ListRules(one_per_household=False)).frame["customer_id"].tolist() == ["c1", "c2", "c3"]
     twice = pd.concat([frame, frame.iloc[[3]]])
     assert pull_list(twice).frame["customer_id"].tolist() == ["c1", "c3"]
     # On the same day the smaller id, whatever the order of rows.
@@ -197,7 +197,7 @@ def test_ledger_adds_up_to_the_last_customer(rows):
     frame = people(
         **{name: [row[k] for row in rows] for k, name in enumerate(("orders", "country", "contactable", "household_id"))}
     )
-    pulled = pull_list(frame, "country in DE", holdout=0.3, holdout_salt="held out for ever")
+    pulled = pull_list(frame, "country in DE", rules=ListRules(holdout=0.3, holdout_salt="held out for ever"))
     ledger = pulled.ledger
     assert ledger["left"].iloc[0] == len(rows) and ledger["left"].iloc[-1] == len(pulled.frame)
     assert (ledger["left"].shift(1).iloc[1:] - ledger["removed"].iloc[1:]).tolist() == ledger["left"].iloc[1:].tolist()
@@ -215,17 +215,23 @@ def test_frame_with_contacts_of_others():
     contacts = pd.DataFrame(
         {"customer_id": ["c0", "c1", "c2"], "contacted_at": pd.to_datetime(["2025-01-01", "2025-01-10", "2025-01-20"])}
     )
-    assert pull_list(frame, as_of="2025-01-15", contacted_within=6, contacts=contacts).frame["customer_id"].tolist() == [
+    assert pull_list(frame, as_of="2025-01-15", contacts=contacts, rules=ListRules(contacted_within=6)).frame[
+        "customer_id"
+    ].tolist() == [
         "c0",
         "c3",
     ]
-    assert pull_list(frame, as_of="2025-01-15", contacted_within=5, contacts=contacts).frame["customer_id"].tolist() == [
+    assert pull_list(frame, as_of="2025-01-15", contacts=contacts, rules=ListRules(contacted_within=5)).frame[
+        "customer_id"
+    ].tolist() == [
         "c0",
         "c1",
         "c3",
     ]
-    assert pull_list(frame, as_of="2025-01-15", contacted_within=15, contacts=contacts).frame["customer_id"].tolist() == ["c3"]
-    assert pull_list(frame, as_of="2025-01-15", contacted_within=None, contacts=contacts).size == 4
+    assert pull_list(frame, as_of="2025-01-15", contacts=contacts, rules=ListRules(contacted_within=15)).frame[
+        "customer_id"
+    ].tolist() == ["c3"]
+    assert pull_list(frame, as_of="2025-01-15", contacts=contacts, rules=ListRules(contacted_within=None)).size == 4
 
 
 def test_unknown_column_hints(shop):
@@ -238,9 +244,9 @@ def test_unknown_column_hints(shop):
     with pytest.raises(CampaignError, match="missing column 'customer_id'"):
         pull_list(pd.DataFrame({"id": ["a"]}))
     with pytest.raises(ParameterError, match="'contacted_within' parameter"):
-        pull_list(people(orders=[1]), contacted_within=-1)
+        pull_list(people(orders=[1]), rules=ListRules(contacted_within=-1))
     with pytest.raises(ParameterError, match="'holdout' parameter"):
-        pull_list(people(orders=[1]), holdout=1.5)
+        pull_list(people(orders=[1]), rules=ListRules(holdout=1.5))
 
 
 def test_list_of_the_shop_keeps_its_promises(shop):
@@ -248,10 +254,8 @@ def test_list_of_the_shop_keeps_its_promises(shop):
     pulled = pull_list(
         shop,
         "state in new, active, slowing; country in DE, FR",
-        contacted_within=30,
-        holdout=0.1,
-        holdout_salt=salt,
         columns=["tier"],
+        rules=ListRules(contacted_within=30, holdout=0.1, holdout_salt=salt),
     )
     listed = set(pulled.frame["customer_id"])
     assert 200 < len(listed) < pulled.start == shop.customers.count().to_pyarrow().as_py()

@@ -10,6 +10,7 @@ import pytest
 
 from crmlab.analyses.cross_sell.baskets import basket_matrix, basket_months, counted_pairs, pair_counts
 from crmlab.errors import DataError, ParameterError
+from crmlab.history.orders import between
 from crmlab.models.baskets.association import rules
 from crmlab.models.baskets.frequent import itemsets, pair_codes
 
@@ -83,8 +84,8 @@ def test_categories_and_days():
     products = ibis.memtable(pd.DataFrame({"product_id": ["p1", "p2", "p3"], "category": ["x", "x", None]}))
     baskets = basket_matrix(lines, level="category", products=products)
     assert baskets.items == ("x",) and baskets.matrix.toarray().tolist() == [[1], [1]]
-    assert basket_matrix(lines, as_of=DAY.date()).n == 1
-    assert basket_matrix(lines, start=DAY.date() + dt.timedelta(days=1)).n == 1
+    assert basket_matrix(between(lines, None, DAY.date())).n == 1
+    assert basket_matrix(between(lines, DAY.date() + dt.timedelta(days=1), None)).n == 1
 
 
 def test_giant_baskets_are_cut_down_and_counted():

@@ -16,7 +16,7 @@ from crmlab.analyses.cross_sell import backtesting as backtest
 from crmlab.analyses.cross_sell import backtesting as lists_by_rule
 from crmlab.analyses.cross_sell.blend import AGAIN, NEW, Origins, Weights, ingredients_of, learn
 from crmlab.analyses.cross_sell.cycles import CYCLE_COLUMNS, MOVABLE_COLUMNS, repurchase_cycles
-from crmlab.analyses.cross_sell.offers import COLUMNS, next_best_offers
+from crmlab.analyses.cross_sell.offers import COLUMNS, next_best_offers, offers_of
 from crmlab.analyses.cross_sell.rank import ranked
 from crmlab.analyses.cross_sell.state import goods_of, state_at
 from crmlab.data.dataset import Dataset
@@ -223,9 +223,8 @@ def forced(ingredients, **weights):
 def test_planted_affinities_turn_up_as_offers(shop):
     made, data = shop
     pairs = planted(made)
-    found = next_best_offers(
-        data, pairs=pairs, weights=forced(None, popularity=0.2, association=1.0), rank_by="probability", k=5
-    )
+    weights = forced(None, popularity=0.2, association=1.0)
+    found = offers_of(Origins(History(data), pairs=pairs), weights, rank_by="probability", k=5)
     by = found.frame[found.frame["source"] == "association"]
     consequents = set(pairs["consequent"])
     assert set(by["product_id"]) <= consequents and len(set(by["product_id"])) >= 5

@@ -14,7 +14,7 @@ from scipy import optimize, stats
 from crmlab.errors import ModelError
 from crmlab.models.intervals import wilson
 from crmlab.models.testing.cells import CellStatistics
-from crmlab.models.testing.comparisons import compare_cells, sample_ratio, score_interval, score_z
+from crmlab.models.testing.comparisons import ComparisonOptions, compare_cells, sample_ratio, score_interval, score_z
 
 NUMBERS = ["n", "n_control", "mean", "mean_control", "estimate", "low", "high", "p_value", "p_adjusted", "detectable", "level"]
 
@@ -130,7 +130,9 @@ def test_adjustment_agrees_with_a_regression_over_customers():
 
 def test_ratio_agrees_with_the_jackknife():
     frames, cells = campaign(5)
-    found = compare_cells(cells, control="c0", ratios={"per_buyer": ("spend", "bought")}, metrics=[], correction="none")
+    found = compare_cells(
+        cells, control="c0", metrics=[], correction="none", options=ComparisonOptions(ratios={"per_buyer": ("spend", "bought")})
+    )
     row = found.iloc[0]
     assert row["method"] == "delta"
 
@@ -267,7 +269,7 @@ def test_several_controls_come_in_blocks():
 def test_correction_over_all_metrics_lies_between_one_metric_and_bonferroni():
     _, cells = campaign(10)
     one = compare_cells(cells, control="c0", metrics=["bought", "spend"])
-    every = compare_cells(cells, control="c0", metrics=["bought", "spend"], family="all")
+    every = compare_cells(cells, control="c0", metrics=["bought", "spend"], options=ComparisonOptions(family="all"))
     assert (every["p_adjusted"] >= one["p_adjusted"] - 1e-6).all()
     assert (every["p_adjusted"] <= np.minimum(4 * every["p_value"], 1) + 1e-9).all()
     # Response and spend go together: less is lost than if they were independent.
@@ -408,11 +410,16 @@ def test_control_below_zero_has_no_lift():
         ),
         (lambda a, b: compare_cells({"a": a, "b": b}, control="b", correction="bonferroni"), "one of max-t, holm, none"),
         (lambda a, b: compare_cells({"a": a, "b": b}, control="b", level=95), "'level' must be between 0 and 1"),
-        (lambda a, b: compare_cells({"a": a, "b": b}, control="b", family="cell"), "'family' must be"),
-        (lambda a, b: compare_cells({"a": a, "b": b}, control="b", power=80), "'power' must be"),
+        (
+            lambda a, b: compare_cells({"a": a, "b": b}, control="b", options=ComparisonOptions(family="cell")),
+            "'family' must be",
+        ),
+        (lambda a, b: compare_cells({"a": a, "b": b}, control="b", options=ComparisonOptions(power=80)), "'power' must be"),
         (lambda a, b: compare_cells({"a": a, "b": b}, control="b", adjust="before", metrics=["spend"]), "sum of products of"),
         (
-            lambda a, b: compare_cells({"a": a, "b": b}, control="b", metrics=[], ratios={"r": ("spend", "before")}),
+            lambda a, b: compare_cells(
+                {"a": a, "b": b}, control="b", metrics=[], options=ComparisonOptions(ratios={"r": ("spend", "before")})
+            ),
             "sum of products",
         ),
         (lambda a, b: compare_cells({"a": a, "b": b}, control="b", metrics=[]), "at least one that all cells know|No objects"),

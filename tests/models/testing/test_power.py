@@ -127,19 +127,19 @@ def test_detectable_effect_of_money_and_ratios(outcome):
 def test_households_inflate():
     assert design_effect(1, 0.5) == 1 and design_effect(3, 0.2) == pytest.approx(1.4)
     assert design_effect(3, 0.2, 0.5) == pytest.approx(1 + (1.25 * 3 - 1) * 0.2)
-    one, many = (required_size(Rate(0.02), 0.004, inflation=f).per_cell for f in (1.0, 1.4))
+    one, many = (required_size(Rate(0.02), 0.004).for_households(f).per_cell for f in (1.0, 1.4))
     assert many == pytest.approx(1.4 * one, rel=1e-4)
 
 
 def test_break_even_and_planned_profit():
     # 0.70 a letter, 20 from an order: 3.5 % of customers must order who would not have.
     assert smallest_paying(10_000, 0.70, margin=20.0) == pytest.approx(0.035)
-    found = planned_profit(Rate(0.02), 0.035, 10_000, 10_000, cost=0.70, margin=20.0)
+    found = planned_profit(Rate(0.02), 0.035, (10_000, 10_000), cost=0.70, margin=20.0)
     assert found.value == pytest.approx(0.0, abs=1e-8) and found.paying == pytest.approx(0.5)
     rng = np.random.default_rng(3)
     cell, control = rng.binomial(10_000, 0.055, 100_000), rng.binomial(5000, 0.02, 100_000)
     drawn = 20 * (cell - 2 * control) - 7000 - 100
-    plan = planned_profit(Rate(0.02), 0.035, 10_000, 5000, cost=0.70, fixed=100.0, margin=20.0, level=0.9)
+    plan = planned_profit(Rate(0.02), 0.035, (10_000, 5000), cost=0.70, fixed=100.0, margin=20.0, level=0.9)
     assert plan.value == pytest.approx(drawn.mean(), abs=40) and plan.paying == pytest.approx((drawn > 0).mean(), abs=0.01)
     assert (plan.low, plan.high) == pytest.approx(np.quantile(drawn, [0.05, 0.95]), abs=60)
 
@@ -154,7 +154,7 @@ def test_break_even_and_planned_profit():
         (lambda: required_size(Rate(0.02), 0.01, cells=0), "'cells'"),
         (lambda: required_size(Rate(0.02), 0.01, share=1.5), "'share'"),
         (lambda: required_size(Rate(0.02), 0.01, share="half"), "'share'"),
-        (lambda: required_size(Rate(0.02), 0.01, inflation=0.5), "'inflation'"),
+        (lambda: required_size(Rate(0.02), 0.01).for_households(0.5), "'design_effect' must be at least 1"),
         (lambda: Rate(0.0), "'base' must be between 0 and 1"),
         (lambda: Money(0.0, 60, 45), "'share' must be above 0"),
         (lambda: Money(0.1, -1, 45), "'mean and sd'"),
@@ -167,7 +167,7 @@ def test_break_even_and_planned_profit():
         (lambda: smallest_paying(0, 0.7), "'n' must be at least 1"),
         (lambda: smallest_paying(10, -0.7), "'cost and fixed' must be at least 0"),
         (lambda: smallest_paying(10, 0.7, margin=0.0), "'margin' must be above 0"),
-        (lambda: planned_profit(Rate(0.02), 0.01, 10, 0, cost=0.1), "'n_control'"),
+        (lambda: planned_profit(Rate(0.02), 0.01, (10, 0), cost=0.1), "'n_control'"),
     ],
 )
 def test_bad_input_is_refused(make, said):

@@ -11,7 +11,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns.lists import pull_list
+from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.customers import Where
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.history.customers import occasion_days
@@ -94,7 +94,7 @@ def baseline(history: History, where: Where, qualify: Where, window: int, level:
     before = history.as_of - dt.timedelta(days=window)
     ids: list[str] = []
     if before > history.first:
-        listed = pull_list(history.data, where, as_of=before, qualify=qualify, contacted_within=None)
+        listed = pull_list(history.data, where, as_of=before, rules=ListRules(qualify=qualify, contacted_within=None))
         touched = _contacted(history, before)
         ids = [who for who in listed.frame["customer_id"] if who not in touched]
     spend = _spend(history, before)

@@ -144,8 +144,7 @@ def cell_plan(
         gain = planned_profit(
             terms.money,
             assumed * terms.spend,
-            n,
-            n0,
+            (n, n0),
             cost=own.each,
             fixed=terms.fixed,
             margin=own.kept / terms.spend,

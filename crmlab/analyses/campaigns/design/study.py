@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns.assignment import assign
-from crmlab.analyses.campaigns.cells import Design, design_cells
+from crmlab.analyses.campaigns.assignment import Take, assign
+from crmlab.analyses.campaigns.cells import Codes, Design, Sending, design_cells
 from crmlab.analyses.campaigns.design.expected import (
     Baseline,
     Expected,
@@ -21,7 +21,7 @@ from crmlab.analyses.campaigns.design.expected import (
     together,
 )
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, total_profit
-from crmlab.analyses.campaigns.lists import Pulled, pull_list
+from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
 from crmlab.analyses.customers import label
 from crmlab.data.collecting import collect_arrow
 from crmlab.errors import ParameterError, TooLittleError, checks
@@ -172,11 +172,13 @@ def study(history: History, params: Params) -> Study:
         history.data,
         params.criteria,
         as_of=history.as_of,
-        qualify=params.qualify,
-        contacted_within=params.contacted_within,
-        seeds=params.seeds,
-        holdout=params.holdout,
-        holdout_salt=params.holdout_salt,
+        rules=ListRules(
+            qualify=params.qualify,
+            contacted_within=params.contacted_within,
+            seeds=params.seeds,
+            holdout=params.holdout,
+            holdout_salt=params.holdout_salt,
+        ),
         columns=[name for name in (params.strata, params.score) if name],
     )
     people = _assigned(pulled, design, params)
@@ -251,15 +253,15 @@ def _design(history: History, params: Params, costs: _Costs, opens: dt.date, clo
     return design_cells(
         {"offer": params.offers, "creative": params.creatives},
         campaign=params.campaign,
-        codes=params.codes,
-        taken=taken,
-        share=params.control_share if params.control_share is not None else "optimal",
-        shares=params.shares,
-        channel=dict(pairs),
-        cost_per_contact=costs.contact,
-        fixed_cost=costs.fixed,
-        opens_on=opens,
-        closes_on=closes,
+        share=next((one for one in (params.shares, params.control_share) if one is not None), "optimal"),
+        codes=Codes(given=params.codes, taken=taken),
+        sending=Sending(
+            channel=dict(pairs),
+            cost_per_contact=costs.contact,
+            fixed_cost=costs.fixed,
+            opens_on=opens,
+            closes_on=closes,
+        ),
     )
 
 
@@ -277,7 +279,9 @@ def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
         most = pulled.ledger.sort_values("removed", ascending=False, kind="stable").iloc[0]
         found = f"{pulled.size:,} of {pulled.start:,}; most went at the step “{most['step']}”"
         raise TooLittleError.needs(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
-    given = assign(pulled.frame, design.shares(), params.salt, strata=params.strata, n=params.sample, score=params.score)
+    given = assign(
+        pulled.frame, design.shares(), params.salt, strata=params.strata, take=Take(n=params.sample, score=params.score)
+    )
     people = pulled.frame.merge(given[["customer_id", "cell_id"]], on="customer_id")
     smallest = min(int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"])
     if smallest < max(params.min_group, 2):

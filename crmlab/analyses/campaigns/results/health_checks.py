@@ -13,7 +13,7 @@ from crmlab.analyses.campaigns.checks import CampaignFinding, check_tables
 from crmlab.analyses.campaigns.measurement import RATIO_ALPHA, Measured, ratio_of
 from crmlab.analyses.campaigns.moments import cell_statistics
 from crmlab.data.memory.rules import cell_problems
-from crmlab.models.testing.comparisons import SampleRatio, compare_cells
+from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells
 from crmlab.models.testing.sequential import boundaries
 
 if TYPE_CHECKING:
@@ -140,7 +140,9 @@ def balance_of(found: Measured) -> pd.DataFrame:
     names = [name for name in BALANCE if any(cell.scatter[cell.index(name), cell.index(name)] > 0 for cell in stats.values())]
     if not names:
         return pd.DataFrame(columns=columns)
-    frame = compare_cells(stats, control=found.control, metrics=names, family="all", level=1 - BALANCE_ALPHA)
+    frame = compare_cells(
+        stats, control=found.control, metrics=names, level=1 - BALANCE_ALPHA, options=ComparisonOptions(family="all")
+    )
     n = sum(cell.n for cell in stats.values())
     spread = {name: float(np.sqrt(sum(cell.n * _own(cell.variance(name)) for cell in stats.values()) / n)) for name in names}
     scale = frame["metric"].map(spread)

@@ -15,12 +15,12 @@ from scipy import stats
 
 import crmlab
 from crmlab.analyses.campaigns import design as analysis
-from crmlab.analyses.campaigns.cells import check_cells, design_cells
+from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
 from crmlab.analyses.campaigns.design.expected import Expected, baseline, expected_effect, past_cells
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, detectable, options, total_profit
 from crmlab.analyses.campaigns.design.study import balance
 from crmlab.analyses.campaigns.design.tables import steps
-from crmlab.analyses.campaigns.lists import pull_list
+from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.data.codes import check_code
 from crmlab.errors import CampaignError, DataError, ModelError, ParameterError
 from crmlab.history.past import History
@@ -57,7 +57,9 @@ def result(shop):
 
 def test_full_factorial_against_one_control():
     design = design_cells(
-        {"offer": ["a", "b"], "creative": ["plain", "photo"]}, campaign="spring", cost_per_contact=0.5, fixed_cost=9
+        {"offer": ["a", "b"], "creative": ["plain", "photo"]},
+        campaign="spring",
+        sending=Sending(cost_per_contact=0.5, fixed_cost=9),
     )
     cells = design.cells
     assert cells["cell_id"].tolist() == [f"spring-{k}" for k in range(5)]
@@ -104,14 +106,22 @@ def test_a_control_that_is_sent_something_shows_which_components_differ():
 @pytest.mark.parametrize(
     ("factors", "options_", "words"),
     [
-        ({"offer": ["a"]}, {"shares": [0.5, 0.4]}, "must add up to 1. Found 0.9"),
-        ({"offer": ["a"]}, {"shares": [1.0]}, "one for each of 2 cells"),
-        ({"offer": ["a", "b"]}, {"codes": ["AYADH7", "AYADH7"]}, "'AYADH7' is used twice"),
-        ({"offer": ["a", "b"]}, {"codes": ["AYADH7"]}, "one for each of 2 cells"),
-        ({"offer": ["a"]}, {"codes": ["ABC"]}, "last character checks the others"),
-        ({"offer": ["a"]}, {"codes": ["aya-dh7"], "taken": ["AYADH7"]}, "that no other campaign has"),
-        ({"offer": ["a"]}, {"cost_per_contact": -1.0}, "'cost_per_contact' of cell 'next-1' must be at least 0"),
-        ({"offer": ["a"]}, {"opens_on": dt.date(2026, 2, 1), "closes_on": dt.date(2026, 1, 1)}, "ends before it begins"),
+        ({"offer": ["a"]}, {"share": [0.5, 0.4]}, "must add up to 1. Found 0.9"),
+        ({"offer": ["a"]}, {"share": [1.0]}, "one for each of 2 cells"),
+        ({"offer": ["a", "b"]}, {"codes": Codes(given=["AYADH7", "AYADH7"])}, "'AYADH7' is used twice"),
+        ({"offer": ["a", "b"]}, {"codes": Codes(given=["AYADH7"])}, "one for each of 2 cells"),
+        ({"offer": ["a"]}, {"codes": Codes(given=["ABC"])}, "last character checks the others"),
+        ({"offer": ["a"]}, {"codes": Codes(given=["aya-dh7"], taken=["AYADH7"])}, "that no other campaign has"),
+        (
+            {"offer": ["a"]},
+            {"sending": Sending(cost_per_contact=-1.0)},
+            "'cost_per_contact' of cell 'next-1' must be at least 0",
+        ),
+        (
+            {"offer": ["a"]},
+            {"sending": Sending(opens_on=dt.date(2026, 2, 1), closes_on=dt.date(2026, 1, 1))},
+            "ends before it begins",
+        ),
         ({"colour": ["red"]}, {}, "one of offer, list, creative"),
         ({"offer": []}, {}, "The levels of 'offer' must be at least one text"),
         ({}, {}, "The components of cells must be"),
@@ -299,7 +309,9 @@ def test_expected_effect_says_where_it_is_from():
 
 def test_baseline_is_what_the_same_list_did_a_window_earlier(shop):
     found = baseline(History(shop, END), "days_since_last <= 100", "orders >= 1", 28, 0.9)
-    listed = pull_list(shop, "days_since_last <= 100", as_of=END - dt.timedelta(days=28), contacted_within=None).frame
+    listed = pull_list(
+        shop, "days_since_last <= 100", as_of=END - dt.timedelta(days=28), rules=ListRules(contacted_within=None)
+    ).frame
     contacts = shop.contacts.to_pyarrow().to_pandas()
     sent = contacts[(contacts["contacted_at"] >= "2025-12-04") & ~contacts["cell_id"].str.endswith("-0")]
     left = listed[~listed["customer_id"].isin(sent["customer_id"])]
@@ -401,7 +413,9 @@ def test_last_day_may_be_one_on_which_nobody_ordered():
     result = analysis.run(silent, analysis.Params(as_of=day.isoformat()))
     assert result.context.as_of == day
     cut = History(silent, day)
-    listed = pull_list(silent, "days_since_last at most 365", as_of=day, holdout=0.05, holdout_salt="held out for ever").size
+    listed = pull_list(
+        silent, "days_since_last at most 365", as_of=day, rules=ListRules(holdout=0.05, holdout_salt="held out for ever")
+    ).size
     assert cut.orders["ordered_at"].max().execute().date() < day and result.metrics["listed"].value == listed
 
 
