@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import CampaignError, hint_at, shown
@@ -81,48 +82,36 @@ def share_problems(cells: pd.DataFrame) -> list[CampaignError]:
     return result
 
 
-def _cell(row: dict[str, Any], campaign: dict[str, str], controls: set[str], with_controls: set[str]) -> list[CampaignError]:
+def _cell(
+    row: dict[str, Any], campaign: dict[str, str], controls: set[str], with_controls: set[str]
+) -> Iterator[CampaignError]:
     name, mine, control = str(row["cell_id"]), row["campaign_id"], row["control_cell_id"]
-    result = []
     if control is None:
         if name not in controls and mine in with_controls:
-            result.append(
-                CampaignError(
-                    f"Cell {shown(name)} of {shown(mine)} has no control and is nobody's. Expected a control, as other cells of the "
-                    "campaign have. Found none. Name one in control_cell_id."
-                )
+            yield CampaignError(
+                f"Cell {shown(name)} of {shown(mine)} has no control and is nobody's. Expected a control, as other cells of the "
+                "campaign have. Found none. Name one in control_cell_id."
             )
     elif control == name:
-        result.append(
-            CampaignError(f"Cell {shown(name)} is its own control. Expected another cell. Name one that is not contacted.")
-        )
+        yield CampaignError(f"Cell {shown(name)} is its own control. Expected another cell. Name one that is not contacted.")
     elif control not in campaign:
         hint = hint_at(control, [cell for cell, of in campaign.items() if of == mine])
-        result.append(
-            CampaignError(f"The control of cell {shown(name)} is no cell of its campaign. Got {shown(control)}. {hint}")
-        )
+        yield CampaignError(f"The control of cell {shown(name)} is no cell of its campaign. Got {shown(control)}. {hint}")
     elif campaign[control] != mine:
-        result.append(
-            CampaignError(
-                f"The control of cell {shown(name)} must be of the same campaign, {shown(mine)}. "
-                f"Got {shown(control)} of {shown(campaign[control])} instead. People of two lists cannot be compared."
-            )
+        yield CampaignError(
+            f"The control of cell {shown(name)} must be of the same campaign, {shown(mine)}. "
+            f"Got {shown(control)} of {shown(campaign[control])} instead. People of two lists cannot be compared."
         )
     for column in _COSTS:
         value = row.get(column)
         if value is not None and float(value) < 0:
-            result.append(
-                CampaignError.must_be(f"'{column}' of cell {shown(name)}", "at least 0", value, "Costs are positive.")
-            )
+            yield CampaignError.must_be(f"'{column}' of cell {shown(name)}", "at least 0", value, "Costs are positive.")
     opens, closes = (None if day is None else str(day)[:10] for day in (row.get("opens_on"), row.get("closes_on")))
     if opens is not None and closes is not None and closes < opens:
-        result.append(
-            CampaignError(
-                f"The window of cell {shown(name)} ends before it begins. Expected opens_on on or before closes_on. "
-                f"Got {opens} and {closes}. Are they the wrong way round?"
-            )
+        yield CampaignError(
+            f"The window of cell {shown(name)} ends before it begins. Expected opens_on on or before closes_on. "
+            f"Got {opens} and {closes}. Are they the wrong way round?"
         )
-    return result
 
 
 def _plain(value: Any) -> Any:
