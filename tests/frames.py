@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
+
+import crmlab
+from crmlab.history.orders import as_orders
+from crmlab.history.past import History
 
 MONEY = pa.decimal128(18, 4)
 TYPES = {
@@ -32,6 +37,11 @@ def by_customer(table):
     """A summary as {customer: {column: value}}."""
     frame = table.to_pandas() if not isinstance(table, pd.DataFrame) else table
     return frame.set_index("customer_id").to_dict("index")
+
+
+def history_of(frame, as_of=None):
+    """A History of an orders frame, and of nothing else; its last day may be one without orders."""
+    return History(replace(crmlab.open_dataset("cdnow_sample"), _tables={"orders": as_orders(frame)}, until=as_of), as_of)
 
 
 class Tables:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from crmlab.page.format import Format
 
 __all__ = ["DATED", "History"]
+
+T = TypeVar("T")
 
 # Tables whose rows have a day, and the column that says it. A customer is known without such a day, or who has ordered: a wrong day
 # must not lose a refusal. Products and cells are plans, which may be known before they come true.
@@ -82,6 +84,8 @@ class History:
         self.data = replace(data, _tables=tables, until=self.as_of)
         self._whole = data
         self._frames: dict[tuple[object, ...], pd.DataFrame] = {}
+        self._known: dict[object, Any] = {}
+        self._past: dict[dt.date, History] = {}
 
     @classmethod
     def of(cls, data: Dataset | History, as_of: dt.date | str | None = None) -> History:
@@ -175,10 +179,31 @@ class History:
         chosen = to_date(day, "day", "earlier")
         if chosen > self.as_of:
             raise ParameterError.expected("earlier", "day", f"no later than {self.as_of}", chosen)
+        if chosen == self.as_of:
+            return self
         if chosen < self.first:
             raise ParameterError.as_of_outside(chosen, self.first, self.as_of, "before")
-        found = History.__new__(History)  # the engine has said when the history begins
-        found._cut(self._whole, self.first, chosen)
+        if chosen not in self._past:
+            found = History.__new__(History)  # the engine has said when the history begins
+            found._cut(self._whole, self.first, chosen)
+            self._past[chosen] = found
+        return self._past[chosen]
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """Work something out once for this data set and day: who asks for the same key again gets the same object.
+
+        For what one subject owns and several ask for, such as the value of customers.
+
+        Parameters
+        ----------
+        key : hashable
+            The subject's name, and every choice that the result depends on.
+        make : callable
+            Works it out; asked the first time only. What it raises is not kept.
+        """
+        if key not in self._known:
+            self._known[key] = make()
+        found: T = self._known[key]
         return found
 
     def after(self, days: int | None = None) -> Dataset:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ROUNDS", "WEEKS", "YEAR_OF_WEEKS", "Words"]
+__all__ = ["QUARTER", "ROUNDS", "WEEKS", "YEAR", "Words"]
 
 
-YEAR_OF_WEEKS = 52
+YEAR, QUARTER = 365, 91  # days; of four quarters, the oldest has 92
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,17 @@ class Words:
 
         Examples
         --------
-        >>> WEEKS.span(1), WEEKS.span(26)
-        ('1 week', '26 weeks')
+        >>> WEEKS.span(1), WEEKS.span(26), WEEKS.span(WEEKS.year)
+        ('1 week', '26 weeks', '12 months')
         """
+        if self.unit == "week" and abs(7 * count - YEAR) < 1e-6:
+            return "12 months"
         return f"{count:g} {self.period if count == 1 else self.periods}"
+
+    @property
+    def year(self) -> float:
+        """A year in periods: 365 days, or one round."""
+        return YEAR / 7 if self.unit == "week" else 1.0
 
 
 WEEKS = Words("customer", "customers", "purchase", "purchases", "week", "weeks", "week")

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 __all__ = [
     "FEW",
+    "LEVEL",
+    "TEST_LEVEL",
     "FloatArray",
     "clopper_pearson",
     "median_interval",
@@ -17,6 +19,8 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+LEVEL = 0.9  # of intervals, unless another is asked for
+TEST_LEVEL = 0.95  # of the tests and intervals of campaigns
 
 
 def normal_quantile(level: float) -> float:

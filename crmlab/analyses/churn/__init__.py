@@ -11,24 +11,10 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.analyses.churn.model import prepared, reasons
     from crmlab.analyses.churn.params import Params
     from crmlab.analyses.churn.reductions import snapshots, with_model
     from crmlab.analyses.churn.report import NEEDS, run
-    from crmlab.analyses.churn.study import days_of, scheme_of
-    from crmlab.analyses.churn.trials import final, trial
+    from crmlab.analyses.churn.study import Scores, scores
 
-__all__ = [
-    "NEEDS",
-    "Params",
-    "days_of",
-    "final",
-    "prepared",
-    "reasons",
-    "run",
-    "scheme_of",
-    "snapshots",
-    "trial",
-    "with_model",
-]
+__all__ = ["NEEDS", "Params", "Scores", "run", "scores", "snapshots", "with_model"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -260,7 +260,7 @@ def gaps_chart(study: Study) -> Chart:
 
 def reversal_chart(study: Study) -> Chart:
     """How many of the churned came back, by time since."""
-    curve, scheme, form = study.curve, study.scheme, study.context.form
+    curve, scheme, form = study.found.curve, study.scheme, study.context.form
     back = 1 - curve["survival"]
     frame = curve.assign(returned=back, returned_low=1 - curve["high"], returned_high=1 - curve["low"])
     last = float(curve["time"].iloc[-1])

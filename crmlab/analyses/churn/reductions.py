@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
-from crmlab.history.customers import occasion_days, summary_until
+from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["FEATURES", "snapshots", "told_by_model", "with_breadth", "with_model"]
+    from crmlab.analyses.customer_value import Choice
+    from crmlab.history.past import History
+
+__all__ = ["FEATURES", "snapshots", "with_breadth", "with_model"]
 
 
 # What each feature says of a customer on the day of the snapshot, for people.
@@ -41,8 +43,8 @@ FEATURES = {
     "returned_share": "share of spend that came back",
     "products": "different products bought",
     "categories": "different categories bought",
-    "probability_alive": "probability of being active still (BG/NBD)",
-    "expected_purchases": "purchases expected in the window (BG/NBD)",
+    "probability_alive": "probability of being active still",
+    "expected_purchases": "purchases expected in the window",
 }
 
 
@@ -76,7 +78,8 @@ def snapshots(
     -------
     ibis.Table
         Eligible customers only, in no particular order: customer_id, date, the features that ``FEATURES`` describes (without those
-        of BG/NBD, see :func:`with_model`, and the breadth of what was bought, see :func:`with_breadth`; mean_gap, gap_spread and
+        of the model of purchases, see :func:`with_model`, and the breadth of what was bought, see :func:`with_breadth`; mean_gap,
+        gap_spread and
         silence are null where there are too few occasions), and with ``outcome``: churned (no occasion in (date, date + window])
         and bought (occasions in it).
 
@@ -110,17 +113,20 @@ def snapshots(
     return parts[0] if len(parts) == 1 else ibis.union(*parts)
 
 
-def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: int) -> pd.DataFrame:
-    """Add what BG/NBD, fitted on each snapshot's day to what was known then, says of each customer.
+def with_model(frame: pd.DataFrame, history: History, window: int, choice: Choice | None = None) -> pd.DataFrame:
+    """Add what the model of purchases, fitted on each snapshot's day to what was known then, says of each customer.
 
     Parameters
     ----------
     frame : DataFrame
         Of :func:`snapshots`.
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    history : History
+        Reaches to the last snapshot's day at least.
     window : int
         Days.
+    choice : Choice, optional
+        Which model of purchases, as of :func:`crmlab.analyses.customer_value.chosen`; default: on each day that which told best
+        what had come by then.
 
     Returns
     -------
@@ -130,42 +136,18 @@ def with_model(frame: pd.DataFrame, orders: ibis.Table | pd.DataFrame, window: i
     """
     import pandas as pd
 
-    table, parts = as_orders(orders), []
+    from crmlab.analyses.customer_value import told
+    from crmlab.errors import ConvergenceError, DataError, ModelError
+
+    parts = []
     for day, part in frame.groupby("date", sort=True):
-        summary = summary_until(table, to_date(day, "date")).select("customer_id", "frequency", "recency", "T")
-        parts.append(told_by_model(part, collect(summary, "customer_id"), window))
-    return pd.concat(parts, ignore_index=True)
-
-
-def told_by_model(rows: pd.DataFrame, summary: pd.DataFrame, window: int) -> pd.DataFrame:
-    """Add what BG/NBD, fitted to the customers of one day, says of each: the step that :func:`with_model` takes for every day.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of one day, of :func:`snapshots`.
-    summary : DataFrame
-        Everybody as of that day, ordered by customer_id: as of :func:`crmlab.history.customers.customer_summary`.
-    window : int
-        Days.
-
-    Returns
-    -------
-    DataFrame
-        The rows with probability_alive and expected_purchases; NaN where the model cannot be fitted.
-    """
-    from crmlab.errors import ConvergenceError, ModelError
-    from crmlab.models.btyd.bg_nbd import BGNBD
-
-    known = summary[["customer_id", "frequency", "recency", "T"]]
-    try:
-        model = BGNBD().fit(known)
-    except (ModelError, ConvergenceError):
-        return rows.assign(probability_alive=float("nan"), expected_purchases=float("nan"))
-    told = known[["customer_id"]].assign(
-        probability_alive=model.probability_alive(known), expected_purchases=model.expected_purchases(known, float(window))
-    )
-    return rows.merge(told, "left", "customer_id")
+        try:
+            says = told(history.earlier(to_date(day, "date")), float(window), choice)
+        except (DataError, ModelError, ConvergenceError):
+            parts.append(part.assign(probability_alive=float("nan"), expected_purchases=float("nan")))
+        else:
+            parts.append(part.merge(says, "left", "customer_id"))
+    return pd.concat(parts, ignore_index=True) if parts else frame.assign(probability_alive=0.0, expected_purchases=0.0)
 
 
 def with_breadth(

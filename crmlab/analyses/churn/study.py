@@ -5,33 +5,34 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses import customer_value
 from crmlab.analyses.churn.model import Plan, Scorer, plan, prepared, reasons
 from crmlab.analyses.churn.params import Params
-from crmlab.analyses.churn.reductions import snapshots, told_by_model, with_breadth, with_model
+from crmlab.analyses.churn.reductions import snapshots, with_breadth, with_model
 from crmlab.analyses.churn.trials import Trial, final, trial
-from crmlab.analyses.customer_value import tier_of
+from crmlab.analyses.customer_value import chosen
 from crmlab.data.collecting import collect
-from crmlab.errors import ConvergenceError, ModelError, ParameterError, TooLittleError
+from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.history.past import History
-from crmlab.models.btyd.bg_nbd import BGNBD
-from crmlab.models.btyd.customer_value import CustomerValue, Portfolio
-from crmlab.models.btyd.gamma_gamma import GammaGamma
+from crmlab.history.words import YEAR
 from crmlab.models.survival import given_waited, kaplan_meier
 from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
-    pass
+    from crmlab.analyses.customer_value import Choice
+    from crmlab.history.past import History
 
 __all__ = [
     "ERROR",
     "POWER",
-    "VALUE_WEEKS",
+    "Scores",
     "Study",
     "customer_list",
     "days_of",
@@ -41,14 +42,68 @@ __all__ = [
     "matrix_of",
     "reversal_of",
     "scheme_of",
+    "scores",
     "study",
     "timing_of",
-    "values_of",
+    "worth_of",
 ]
 
 
-VALUE_WEEKS = 52  # over which a customer's value is counted
+DEFAULTS = Params()
 POWER, ERROR = 0.8, 0.05  # of the test that a hold-out group is for
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scores:
+    """How likely each eligible customer is to leave, by the one recipe: whoever shows a risk asks for these.
+
+    Attributes
+    ----------
+    scheme : Plan
+        The window, and the days of learning and testing.
+    rows : DataFrame
+        Eligible customers and their features today, ordered by id.
+    tested : Trial
+        What was found on the test's day, and what is used from now on.
+    scorer : Scorer
+        What is used, fitted for today.
+    choice : Choice or None
+        Which model of purchases two of the features are from; None where none could be fitted on the test's day.
+    worth : DataFrame
+        customer_id, tier, value (what they bring in the next 365 days if certainly active), in the order of ``rows``.
+    source : str
+        What values rest on, as :func:`worth_of` says.
+    curve : DataFrame
+        Who had been silent for the window and still was, by days since, as of :func:`reversal_of`.
+    lost : float
+        Share of a year that somebody who churns is away.
+    """
+
+    scheme: Plan
+    rows: pd.DataFrame
+    tested: Trial
+    scorer: Scorer
+    choice: Choice | None
+    worth: pd.DataFrame
+    source: str
+    curve: pd.DataFrame
+    lost: float
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """One row per eligible customer, ordered by id: customer_id, churn (probability), reason_1, reason_2, reason_3."""
+        told = pd.DataFrame({"customer_id": self.rows["customer_id"], "churn": self.scorer.probability(self.rows)})
+        return pd.concat([told, reasons(self.scorer, self.rows).reset_index(drop=True)], axis=1)
+
+    def interval(self, customer_id: str, level: float) -> Estimate | None:
+        """The probability of one customer, with what is not known of the calibration; None where they are not eligible."""
+        where = np.flatnonzero((self.rows["customer_id"] == customer_id).to_numpy())
+        if not len(where):
+            return None
+        p = float(self.customers["churn"].iloc[where[0]])
+        drawn = self.scorer.draws(self.rows.iloc[where[:1]], 400, 0)[:, 0]
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        return Estimate(p, min(float(low), p), max(float(high), p), level, "share")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,16 +116,8 @@ class Study:
     params : Params
     waits : DataFrame
         One row per purchase: how long after it the next one came, or has not come yet.
-    scheme : Plan
-        The window, and the days of learning and testing.
-    tested : Trial
-        What was found on the test's day, and what is used from now on.
-    source : str
-        What values rest on, as :func:`values_of` says.
-    curve : DataFrame
-        Who had been silent for the window and still was, by days since, as of :func:`reversal_of`.
-    lost : float
-        Share of a year that somebody who churns is away.
+    found : Scores
+        The risk of each eligible customer, and how it was tested.
     listed : DataFrame
         One row per eligible customer, as of :func:`customer_list`.
     estimates : dict of str to Estimate
@@ -86,16 +133,22 @@ class Study:
     context: Context
     params: Params
     waits: pd.DataFrame
-    scheme: Plan
-    tested: Trial
-    source: str
-    curve: pd.DataFrame
-    lost: float
+    found: Scores
     listed: pd.DataFrame
     estimates: dict[str, Estimate]
     matrix: pd.DataFrame
     sizes: pd.DataFrame
     groups: dict[str, tuple[pd.DataFrame, float, int]]
+
+    @property
+    def scheme(self) -> Plan:
+        """The window, and the days of learning and testing."""
+        return self.found.scheme
+
+    @property
+    def tested(self) -> Trial:
+        """What was found on the test's day."""
+        return self.found.tested
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -105,7 +158,7 @@ class Study:
 
 
 def study(history: History, params: Params) -> Study:
-    """Set the window, learn and test on days whose outcome is known, and score today's customers.
+    """Score today's customers, and say what it pays to do.
 
     Raises
     ------
@@ -115,39 +168,78 @@ def study(history: History, params: Params) -> Study:
         No customer is eligible, or nobody ever bought twice.
     """
     waits = history.gaps()
+    found = scores(history, params)
+    listed = customer_list(history, found, params)
+    return Study(
+        context=history.context(int(waits["customer_id"].nunique())),
+        params=params,
+        waits=waits,
+        found=found,
+        listed=listed,
+        estimates=estimates_of(found, listed, params, history.form.currency),
+        matrix=matrix_of(listed, params),
+        sizes=holdout_sizes(listed, params),
+        groups=timing_of(waits, found.scheme, params.level),
+    )
+
+
+def scores(history: History, params: Params = DEFAULTS) -> Scores:
+    """Learn and test on days whose outcome is known, and score today's customers. The owner of the risk of churn.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+        Probabilities depend on ``window``, ``active_within`` and ``seed`` alone.
+
+    Raises
+    ------
+    ParameterError
+        The window is longer than the history allows.
+    DataError
+        No customer is eligible, nobody ever bought twice, or nobody has churned before.
+    """
+    return history.once(("churn.scores", replace(params, as_of=None)), lambda: _scores(history, params))
+
+
+def _scores(history: History, params: Params) -> Scores:
+    waits = history.gaps()
     scheme = scheme_of(waits, history.first, history.as_of, params)
-    days = days_of(history, scheme)
+    choice = _choice(history.earlier(scheme.origins[0]))
+    days = days_of(history, scheme, choice)
     today = days.pop(history.as_of)
     if today.empty:
         raise TooLittleError.needs("churn", f"customers who bought within the last {scheme.active_within} days", "none")
-    value, source = values_of(history, today, params)
+    worth, source = worth_of(history, today, params)
     curve = reversal_of(waits, scheme.window, params.level)
     lost = lost_share(curve, scheme.window)
     money = {
-        "value": float(max(lost * value.mean(), params.offer_cost * 1.01)),
+        "value": float(max(lost * worth["value"].mean(), params.offer_cost * 1.01)),
         "offer": params.offer_cost,
         "contact": params.contact_cost,
         "accept": params.accept,
     }
     tested = trial(days, scheme, money, level=params.level, seed=params.seed)
     drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
-    scorer = final(days, scheme, tested.used, params.seed, drift)
-    listed = customer_list(history, scorer, today, value, lost, params)
-    return Study(
-        context=history.context(int(waits["customer_id"].nunique())),
-        params=params,
-        waits=waits,
+    return Scores(
         scheme=scheme,
+        rows=prepared(today),
         tested=tested,
+        scorer=final(days, scheme, tested.used, params.seed, drift),
+        choice=choice,
+        worth=worth,
         source=source,
         curve=curve,
         lost=lost,
-        listed=listed,
-        estimates=estimates_of(scorer, today, listed, params, history.form.currency),
-        matrix=matrix_of(listed, params),
-        sizes=holdout_sizes(listed, params),
-        groups=timing_of(waits, scheme, params.level),
     )
+
+
+def _choice(history: History) -> Choice | None:
+    """Which model of purchases is used for all days: what was known on the test's day decides, so that the test is a fair one."""
+    try:
+        return chosen(history)
+    except (DataError, ModelError, ConvergenceError):
+        return None
 
 
 def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params) -> Plan:
@@ -179,7 +271,7 @@ def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params)
     return found
 
 
-def days_of(history: History, scheme: Plan) -> dict[dt.date, pd.DataFrame]:
+def days_of(history: History, scheme: Plan, choice: Choice | None) -> dict[dt.date, pd.DataFrame]:
     """Rows of every origin and of today, by day, ordered by customer; today's have no outcome.
 
     Raises
@@ -189,14 +281,21 @@ def days_of(history: History, scheme: Plan) -> dict[dt.date, pd.DataFrame]:
     """
     origins = sorted(scheme.origins)
     now = _rows_of(history, scheme, [history.as_of], outcome=False)
+    out = {history.as_of: _modelled(now, history, scheme, choice)}
     learnt = _rows_of(history, scheme, origins, outcome=True)
-    out = {history.as_of: now if now.empty else told_by_model(now, history.summary(), scheme.window)}
     if not learnt.empty:
-        by_day = with_model(learnt, history.orders, scheme.window).groupby("date")
+        by_day = _modelled(learnt, history, scheme, choice).groupby("date")
         out |= {day.date(): part.reset_index(drop=True) for day, part in by_day}
     if any(day not in out for day in origins):
         raise TooLittleError.needs("churn", "eligible customers on every day of learning", "days with none")
     return out
+
+
+def _modelled(rows: pd.DataFrame, history: History, scheme: Plan, choice: Choice | None) -> pd.DataFrame:
+    """Rows with what the model of purchases says; without one, nothing is known of it."""
+    if choice is None:
+        return rows.assign(probability_alive=float("nan"), expected_purchases=float("nan"))
+    return with_model(rows, history, scheme.window, choice)
 
 
 def _rows_of(history: History, scheme: Plan, days: list[dt.date], *, outcome: bool) -> pd.DataFrame:
@@ -207,33 +306,35 @@ def _rows_of(history: History, scheme: Plan, days: list[dt.date], *, outcome: bo
     return frame.assign(date=pd.to_datetime(frame["date"]))
 
 
-def values_of(history: History, today: pd.DataFrame, params: Params) -> tuple[Any, str]:
-    """What each customer would bring in the next year if certainly still active: margin × expected purchases × expected spend.
+def worth_of(history: History, today: pd.DataFrame, params: Params) -> tuple[pd.DataFrame, str]:
+    """What each eligible customer brings in the next 365 days if certainly still active, and the value tier.
+
+    Both are those of the report on customer value; where its models cannot be fitted, margin times the last year's spend, and tiers
+    of that.
 
     Returns
     -------
-    (values, source)
-        Source says what the values rest on: ``"model"``, or ``"last_year"`` (the last year's spend) where BG/NBD or Gamma-Gamma
-        cannot be fitted; with ``"+revenue"`` where no margin is known.
+    (worth, source)
+        customer_id, tier, value, in the order of ``today``; ``"model"`` or ``"last_year"``, with ``"+revenue"`` where no margin is
+        known.
     """
     margin, where, _ = history.margin(params.margin)
     known = "+revenue" if where in ("revenue", "loss") else ""
-    whole = history.summary("week")
-    mine = whole.set_index("customer_id").loc[today["customer_id"]].reset_index()
+    ids = today["customer_id"].reset_index(drop=True)
     try:
-        model = CustomerValue(
-            purchases=BGNBD(draws=200, seed=params.seed),
-            spend=GammaGamma(draws=200, seed=params.seed),
-            margin=margin,
-            unit="week",
-        ).fit(whole)
-        with np.errstate(all="ignore"):
-            worth = Portfolio(model, mine, float(VALUE_WEEKS)).at(None, None)
-        return worth.if_alive, f"model{known}"
-    except (ModelError, ConvergenceError):
-        start = max(history.as_of - dt.timedelta(days=364), history.first)
+        points = customer_value.scores(history, customer_value.Params(margin=params.margin)).points.set_index("customer_id")
+        mine = points.reindex(ids)
+        found = pd.DataFrame(
+            {"customer_id": ids, "tier": mine["tier"].to_numpy(object), "value": mine["if_loyal"].to_numpy(float)}
+        )
+        # With yearly rounds, who came in the year that is not over yet is not valued: nothing is at stake with them.
+        return found.fillna({"tier": "D", "value": 0.0}), f"model{known}"
+    except (DataError, ModelError, ConvergenceError):
+        start = max(history.as_of - dt.timedelta(days=YEAR - 1), history.first)
         year = history.summary(start=start).set_index("customer_id")
-        return margin * year["total_spend"].reindex(today["customer_id"]).fillna(0.0).to_numpy(float), f"last_year{known}"
+        value = margin * year["total_spend"].reindex(ids).fillna(0.0).to_numpy(float)
+        found = pd.DataFrame({"customer_id": ids, "tier": customer_value.tier_of(value), "value": value})
+        return found, f"last_year{known}"
 
 
 def lost_share(curve: pd.DataFrame, window: int) -> float:
@@ -258,41 +359,36 @@ def lost_share(curve: pd.DataFrame, window: int) -> float:
     >>> lost_share(never, 91)
     1.0
     """
-    year = 7 * VALUE_WEEKS
-    rest = max(year - window, 0)
+    rest = max(YEAR - window, 0)
     times = np.clip(np.append(curve["time"].to_numpy(float), np.inf), 0, rest)
     away = float(np.diff(times) @ curve["survival"].to_numpy(float))
-    return min((min(window, year) + away) / year, 1.0)
+    return min((min(window, YEAR) + away) / YEAR, 1.0)
 
 
-def customer_list(
-    history: History, scorer: Scorer, today: pd.DataFrame, value: Any, lost: float, params: Params
-) -> pd.DataFrame:
+def customer_list(history: History, found: Scores, params: Params) -> pd.DataFrame:
     """One row per eligible customer: probability of churn, value at risk, reasons, what to do, and whether they may be contacted.
 
     At stake is what a customer would bring in the next year if active, times the share of it that a churned one is away. The
     profit of contacting a customer is accept × p × (at stake − offer) − (1 − p) × offer − contact: of would-be leavers a share
     accepts and stays; all others take the offer as a gift.
     """
-    rows = prepared(today)
-    p = scorer.probability(rows)
-    tier = tier_of(np.asarray(value, dtype=float))
-    stake = np.round(lost * np.asarray(value, dtype=float), 2)
+    value, p = found.worth["value"].to_numpy(float), found.customers["churn"].to_numpy(float)
+    stake = np.round(found.lost * value, 2)
     profit = _profit(p, stake, params)
     frame = pd.DataFrame(
         {
-            "customer_id": rows["customer_id"],
+            "customer_id": found.rows["customer_id"],
             "probability": p,
             "value": np.round(value, 2),
             "at_stake": stake,
             "value_at_risk": np.round(p * stake, 2),
-            "tier": tier,
-            "days_since_last": rows["days_since_last"].astype("int64"),
+            "tier": found.worth["tier"],
+            "days_since_last": found.rows["days_since_last"].astype("int64"),
             "profit_of_contact": np.round(profit, 2),
         }
     )
     frame["action"] = np.where(profit > 0, "contact", "do not contact: it would cost more than it saves")
-    frame = pd.concat([frame, reasons(scorer, rows).reset_index(drop=True)], axis=1)
+    frame = pd.concat([frame, found.customers.drop(columns=["customer_id", "churn"])], axis=1)
     frame["contactable"] = history.contactable(frame["customer_id"])
     frame.loc[frame["contactable"] == "no", "action"] = "do not contact: has asked not to be"
     return frame
@@ -368,14 +464,12 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     return pd.DataFrame(rows).drop_duplicates("saving").sort_values("saving", ignore_index=True)
 
 
-def estimates_of(
-    scorer: Scorer, today: pd.DataFrame, listed: pd.DataFrame, params: Params, currency: str
-) -> dict[str, Estimate]:
+def estimates_of(found: Scores, listed: pd.DataFrame, params: Params, currency: str) -> dict[str, Estimate]:
     """Expected churners, value at risk, and for whom contact pays, each with an interval.
 
     The first two carry chance and the calibration's error (drift included); the last two, of a decision, the calibration's error.
     """
-    rows, value = prepared(today), listed["at_stake"].to_numpy(float)
+    scorer, rows, value = found.scorer, found.rows, listed["at_stake"].to_numpy(float)
     leaving = scorer.total(rows, np.ones(len(rows)), params.level)
     risk = scorer.total(rows, value, params.level)
     allowed = (listed["contactable"] != "no").to_numpy()

@@ -33,6 +33,7 @@ from crmlab.models.classification import (
     expected_maximum_profit,
     top_lift,
 )
+from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ def trial(
 ) -> Trial:
     """Learn on earlier days, calibrate on one of its own, test on the latest, and say what is to be used.
 
-    The model is used only where its Brier score on the test's day is better than that of the best baseline, beyond the bootstrap
+    The model is used only where its Brier score on the test's day is better than that of the best baseline, beyond the 90 %
     interval of the difference.
 
     Parameters
@@ -172,7 +173,8 @@ def trial(
     best = min((name for name in found if name in BASELINES), key=lambda name: losses[name].mean())
     used, difference = best, None
     if chosen is not None:
-        difference = _mean(losses[chosen] - losses[best], level)
+        # At one level whatever the page's: nobody's probability may depend on how wide intervals are shown.
+        difference = _mean(losses[chosen] - losses[best], LEVEL)
         used = chosen if difference[2] < 0 else best
     importance = _importance(scorers[used], rows, level, seed)
     return Trial(
@@ -226,7 +228,7 @@ def _split(earlier: dict[dt.date, pd.DataFrame], scheme: Plan) -> tuple[pd.DataF
 
 
 def _usable(names: dict[str, str], train: pd.DataFrame) -> list[str]:
-    """Baselines whose feature is there: P(alive) is not where BG/NBD could not be fitted on any day."""
+    """Baselines whose feature is there: P(alive) is not where no model of purchases could be fitted on any day."""
     return [name for name in names if train[columns_of(name, ())[0]].notna().any()]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.churn.model import NAMES
-from crmlab.analyses.churn.study import VALUE_WEEKS
+from crmlab.analyses.customer_value import NAMES as MODELS
+from crmlab.models.intervals import LEVEL
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def findings(study: Study) -> Findings:
             ),
             Finding(
                 form.money(found["value_at_risk"].value),
-                f"of what they would bring in the next {VALUE_WEEKS} weeks is at risk; those who will come back late are counted for the time away.",
+                "of what they would bring in the next 12 months is at risk; those who will come back late are counted for the time away.",
                 ends("value_at_risk", "money"),
                 "value_at_risk",
             ),
@@ -74,7 +75,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    tested, source, form = study.tested, study.source, study.context.form
+    tested, source, form = study.tested, study.found.source, study.context.form
     out = []
     if tested.chosen is None:
         out.append(
@@ -113,7 +114,7 @@ def limits(study: Study) -> tuple[str, ...]:
 
 def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
-    scheme, params, source, form = study.scheme, study.params, study.source, study.context.form
+    scheme, params, source, form = study.scheme, study.params, study.found.source, study.context.form
     bound = {
         "given": "as given",
         "gap": "the 90 % quantile of the gaps between purchases, in whole weeks; a sixth of the history would have been longer",
@@ -127,13 +128,18 @@ def method(study: Study) -> Method:
         f"Days looked back from, a window apart so that no outcome reaches into a later day's: {days}. The first is the test's"
         + (", the second that of calibration." if len(scheme.origins) > 2 else "."),
         f"Used: {NAMES[study.tested.used]}. "
-        f"A model is used only where its Brier score beats the best simple rule's beyond the {at_level} interval of the difference. "
+        f"A model is used only where its Brier score beats the best simple rule's beyond the {form.share(LEVEL)} interval of the difference. "
         "No resampling, no class weights: scores are probabilities.",
+        *_purchases(study),
         f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and value at risk by chance, the calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
         f"Profit: a contact costs {form.exact(params.contact_cost)}, an offer {form.exact(params.offer_cost)}; {form.share(params.accept)} of would-be leavers accept (Beta with the strength of 20 answers), all others take it as a gift.",
-        f"Value: {'expected margin' if 'revenue' not in source else 'expected revenue'} of the next {VALUE_WEEKS} weeks if certainly active"
-        + (", from BG/NBD and Gamma-Gamma." if source.startswith("model") else ", taken as the last year's.")
-        + f" At stake is {form.share(study.lost)} of it: so much of a year those who churned were away, some coming back (see the curve).",
+        f"Value: {'expected margin' if 'revenue' not in source else 'expected revenue'} of the next 12 months if certainly active"
+        + (
+            ", as the report on customer value works it out, and so are tiers."
+            if source.startswith("model")
+            else ", taken as the last year's."
+        )
+        + f" At stake is {form.share(study.found.lost)} of it: so much of a year those who churned were away, some coming back (see the curve).",
     ]
     return Method(
         "Buckinx and Van den Poel (2005) for partial defection; Verbraken, Verbeke and Baesens (2013) for expected maximum profit; Kaplan and Meier (1958) for curves.",
@@ -147,3 +153,14 @@ def method(study: Study) -> Method:
             "Brier score": "mean squared difference between probability and outcome; smaller is better",
         },
     )
+
+
+def _purchases(study: Study) -> list[str]:
+    """Which model of purchases two of the facts are from."""
+    choice, form = study.found.choice, study.context.form
+    if choice is None:
+        return ["No model of purchases could be fitted, so nothing is known of P(alive)."]
+    return [
+        f"The probability of being active still and the purchases expected are those of {MODELS[choice.name]}, which told best "
+        f"what had come by {form.day(study.scheme.origins[0])}; it was fitted anew on each day."
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -69,10 +68,9 @@ def facts_table(study: Study) -> Table:
         add("Usual gap between purchases, days", float(round(gap)), "count")
     if worth.tier:
         add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[worth.tier])
-    span = "without end" if math.isinf(worth.horizon) else f"over {worth.horizon:g} weeks"
     names = {
-        "value": (f"Value still to come, {span}", "amount"),
-        "purchases": ("Purchases expected in a year", "number"),
+        "value": (f"Value still to come, {worth.span}", "amount"),
+        "purchases": (f"Purchases expected in {worth.ahead}", "number"),
         "alive": ("Probability of being a customer still", "share"),
         "churn": (f"Probability of no purchase within {risk.window} days", "share"),
     }

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value import model_of, tier_of
-from crmlab.analyses.customers import customer_outputs
-from crmlab.analyses.lifecycle import QUANTILES, limits_of, states
-from crmlab.analyses.triggers import TRIGGERS
+from crmlab.analyses import churn, triggers
+from crmlab.analyses import customer_value as value
+from crmlab.analyses.lifecycle import standing
 from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
@@ -27,13 +25,11 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_profile.params import Params
     from crmlab.history.past import History
 
-__all__ = ["MOST_IDS", "NEVER", "UNFIT", "YEAR", "Risk", "Study", "Worth", "study"]
+__all__ = ["MOST_IDS", "UNFIT", "Risk", "Study", "Worth", "study"]
 
 
 UNFIT = (DataError, ModelError, ConvergenceError)
 MOST_IDS = 2000  # ids among which a mistyped one is looked for
-YEAR = 52.0  # weeks ahead
-NEVER = "The probability of churn is not known: nobody has churned before, so there is nothing to learn from."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,15 +100,16 @@ class Worth:
         ``""`` where it is not known.
     estimates : dict of str to Estimate
         value, purchases, alive; those that are known.
-    horizon : float
-        Of the value, in weeks; infinite without end.
+    span, ahead : str
+        How far the value reaches, and over how long purchases are expected, in words.
     soonest, latest : datetime.date or None
         Between which days the next purchase is expected.
     """
 
     tier: str = ""
     estimates: dict[str, Estimate] = field(default_factory=dict)
-    horizon: float = math.inf
+    span: str = ""
+    ahead: str = ""
     soonest: dt.date | None = None
     latest: dt.date | None = None
 
@@ -218,67 +215,52 @@ def _days(history: History, customer: str) -> pd.DataFrame:
 
 
 def _state(history: History, customer: str) -> dict[str, Any]:
-    limits = limits_of(history, None, QUANTILES, (None, None, None), 6)
-    rows = collect_arrow(_mine(states(history, None, limits), customer), "customer_id").to_pylist()
-    return rows[0] if rows else {"state": "prospect"}
+    rows = collect_arrow(_mine(standing(history), customer), "customer_id").to_pylist()
+    return rows[0] if rows and rows[0]["state"] != "prospect" else {"state": "prospect"}
 
 
 def _worth(history: History, params: Params) -> Worth:
-    level, end = params.level, history.as_of
-    base, model, summary, _, horizon, _ = model_of(history.data, end, level=level, seed=params.seed)
-    purchases = model.fitted_models()[0]
-    place = int((summary["customer_id"] == params.customer_id).to_numpy().argmax())
-    # Of everybody, as in the list of that report: simulated futures of one alone would be others.
-    values = model.residual_value(summary, horizon, level=level, interval="outcome")
-    value, mine = values.iloc[place], summary.iloc[[place]].reset_index(drop=True)
-    weeks = base.words.unit == "week"
-    ahead = YEAR if weeks else 1.0
-    bought = purchases.expected_purchases(mine, ahead, level=level, interval="outcome").iloc[0]
-    found = {
-        "value": Estimate.of(value, level, history.data.currency, "residual_value"),
-        "purchases": Estimate.of(bought, level, "purchases", "expected_purchases"),
+    """Value, tier and outlook, as they stand in the list of the report on customer value."""
+    level = params.level
+    found = value.scores(history, value.Params(level=level, seed=params.seed))
+    mine = found.customers[found.customers["customer_id"] == params.customer_id]
+    if mine.empty:
+        raise TooLittleError.needs(
+            "customer_value", "a whole year with a purchase", "the first one in the year that is not over"
+        )
+    row = mine.iloc[0]
+
+    def estimate(name: str, ends: str, unit: str) -> Estimate:
+        return Estimate(float(row[name]), float(row[f"{ends}_low"]), float(row[f"{ends}_high"]), level, unit)
+
+    estimates = {
+        "value": estimate("residual_value", "value", history.data.currency),
+        "purchases": estimate("expected_purchases", "purchases", "purchases"),
     }
-    if math.isinf(horizon):
-        alive = purchases.probability_alive(mine, level=level).iloc[0]
-        found["alive"] = Estimate.of(alive, level, "share", "probability_alive")
-    soon = purchases.next_purchase(mine, level=level, interval="outcome").iloc[0]
-    soonest, latest = (
-        end + dt.timedelta(days=math.ceil(7 * float(soon[name]))) if weeks and float(soon[name]) <= 5 * YEAR else None
-        for name in ("low", "high")
+    if found.fit.seen:
+        estimates["alive"] = estimate("probability_alive", "alive", "share")
+    soonest, latest = (None if pd.isna(row[name]) else row[name].date() for name in ("next_from", "next_to"))
+    span = "without end" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
+    return Worth(
+        tier=str(row["tier"]),
+        estimates=estimates,
+        span=span,
+        ahead=found.base.words.span(found.ahead),
+        soonest=soonest,
+        latest=latest,
     )
-    tier = str(tier_of(values["residual_value"].to_numpy())[place])
-    return Worth(tier=tier, estimates=found, horizon=horizon, soonest=soonest, latest=latest)
 
 
 def _risk(history: History, params: Params) -> tuple[Risk, str]:
     """Probability of churn as the report on churn tells it, with the interval of its calibration; or why it is not known."""
-    from crmlab.analyses.churn import Params as Churn
-    from crmlab.analyses.churn import days_of, final, prepared, reasons, scheme_of, trial
-
-    level, end = params.level, history.as_of
-    own = Churn(as_of=end.isoformat(), seed=params.seed)
-    scheme = scheme_of(history.gaps(), history.first, end, own)
-    days = days_of(history, scheme)
-    rows = prepared(days.pop(end))
-    where = np.flatnonzero((rows["customer_id"] == params.customer_id).to_numpy())
-    if not len(where):
+    found = churn.scores(history)
+    estimate = found.interval(params.customer_id, params.level)
+    if estimate is None:
         why = "Silent for too long to be counted as active: churn is told of active customers only."
-        return Risk(window=scheme.window), why
-    # Money decides which score card is shown, not which model is used.
-    money = {"value": 1.01 * own.offer_cost, "offer": own.offer_cost, "contact": own.contact_cost, "accept": own.accept}
-    try:
-        tested = trial(days, scheme, money, level=level, seed=params.seed)
-        drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
-        scorer = final(days, scheme, tested.used, params.seed, drift)
-    except TooLittleError:
-        return Risk(window=scheme.window), NEVER
-    mine = rows.iloc[where[:1]]
-    p = float(scorer.probability(mine)[0])
-    low, high = np.quantile(scorer.draws(mine, 400, params.seed)[:, 0], [(1 - level) / 2, (1 + level) / 2])
-    # Facts are held against the middle of all customers.
-    words = tuple(str(text) for text in reasons(scorer, rows).iloc[where[0]] if text)
-    churn = Estimate(p, min(float(low), p), max(float(high), p), level, "share")
-    return Risk(churn=churn, reasons=words, window=scheme.window), ""
+        return Risk(window=found.scheme.window), why
+    mine = found.customers[found.customers["customer_id"] == params.customer_id].iloc[0]
+    words = tuple(str(mine[name]) for name in found.customers.columns if name.startswith("reason_") and mine[name])
+    return Risk(churn=estimate, reasons=words, window=found.scheme.window), ""
 
 
 def _bought(history: History, customer: str) -> pd.DataFrame:
@@ -344,14 +326,16 @@ def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
 
 def _moments(history: History, customer: str) -> tuple[pd.DataFrame, str]:
     """Moments to act on; or why there are none."""
-    columns, why = ["label", "advice"], "No moment of the last seven days calls for action."
+    columns = ["label", "advice"]
     try:
-        names = customer_outputs(history, needed=["trigger"]).set_index("customer_id")["trigger"].get(customer)
-    except UNFIT:
-        names = None
-    known = {trigger.name: trigger for trigger in TRIGGERS}
-    rows = [[known[name].label, known[name].advice] for name in (names if isinstance(names, tuple) else ())]
-    return pd.DataFrame(rows, columns=columns), "" if rows else why
+        found = triggers.actions(history)
+    except UNFIT as error:
+        return pd.DataFrame(columns=columns), str(error)
+    known = {trigger.name: trigger for trigger in triggers.TRIGGERS}
+    names = sorted(set(found.loc[found["customer_id"] == customer, "trigger"]))
+    rows = [[known[name].label, known[name].advice] for name in names]
+    why = "" if rows else "No moment of the last seven days calls for action."
+    return pd.DataFrame(rows, columns=columns), why
 
 
 def _mine(table: ibis.Table, customer: str) -> ibis.Table:

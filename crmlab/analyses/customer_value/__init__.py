@@ -13,30 +13,32 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
+    from crmlab.analyses.customer_value.choosing import Choice, chosen, told
     from crmlab.analyses.customer_value.params import NAMES, Params, name_of
     from crmlab.analyses.customer_value.report import NEEDS, run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
-    from crmlab.analyses.customer_value.study import DRAWS, YEARS_AHEAD, fitted, model_of
-    from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS, tier_of, value_customers
+    from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, scores
+    from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS, tier_of
 
 __all__ = [
-    "DRAWS",
     "NAMES",
     "NEEDS",
     "TIERS",
     "TIER_WORDS",
     "YEARS_AHEAD",
     "Base",
+    "Choice",
     "Params",
+    "Scores",
     "base_of",
+    "chosen",
     "fit_spend",
-    "fitted",
     "last_round",
-    "model_of",
     "name_of",
     "round_summary",
     "run",
+    "scores",
     "tier_of",
-    "value_customers",
+    "told",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

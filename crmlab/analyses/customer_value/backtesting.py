@@ -23,11 +23,38 @@ if TYPE_CHECKING:
 
     from crmlab.models.btyd.btyd import BuyTillYouDie
 
-__all__ = ["RULES", "Backtest", "backtest", "calibration", "label_of", "simple_rules"]
+__all__ = ["RULES", "Backtest", "Ranked", "backtest", "calibration", "label_of", "ranked", "simple_rules"]
 
 
 RULES = {"last_year": "Last year goes on", "average": "Historic average"}
 _OPEN_BIN = 7  # customers with so many repeat purchases or more are one group of the calibration
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ranked:
+    """Models fitted to the history before a holdout period, and which of them tells best what came in it.
+
+    Attributes
+    ----------
+    holdout : int
+        Periods kept back.
+    held : DataFrame
+        As of :meth:`crmlab.analyses.customer_value.base.Base.held`.
+    models : dict of str to fitted model
+    ranking : DataFrame
+        As of :func:`crmlab.models.btyd.selection.compare`.
+    best : str
+        Name of the model with the highest holdout log-likelihood.
+    failed : dict
+        Models that could not be fitted, and why.
+    """
+
+    holdout: int
+    held: pd.DataFrame
+    models: dict[str, BuyTillYouDie]
+    ranking: pd.DataFrame
+    best: str
+    failed: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,10 +97,8 @@ class Backtest:
         return self.scores.set_index("name").loc[name]
 
 
-def backtest(
-    base: Base, holdout: int, names: Sequence[str], *, level: float = 0.9, seed: int = 0, min_group: int = 5
-) -> Backtest:
-    """Fit models to the history before a holdout period, and hold what they say of it against what came.
+def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = 0.9, seed: int = 0) -> Ranked:
+    """Fit models to the history before a holdout period, and rank them by the likelihood of what came in it.
 
     Parameters
     ----------
@@ -83,23 +108,13 @@ def backtest(
     names : sequence of str
         Of ``MODELS``.
     level : float
-        Of all intervals.
+        Of the intervals of the ranking; the order does not depend on it.
     seed : int
-    min_group : int
-        Groups of the calibration have at least so many customers.
-
-    Returns
-    -------
-    Backtest
 
     Raises
     ------
     ModelError
         No model can be fitted; the message is that of the first.
-
-    References
-    ----------
-    Fader, Hardie and Lee (2005), "Counting your customers" the easy way, section 4: tracking and conditional expectations.
     """
     held = base.held(holdout)
     models: dict[str, BuyTillYouDie] = {}
@@ -117,6 +132,36 @@ def backtest(
     # On the boundary the models are one and the same: the first of equals, not the first by rounding.
     top = float(ranking["holdout_log_likelihood"].max())
     best = next(name for name in models if ranking.loc[name, "holdout_log_likelihood"] > top - 0.01)
+    return Ranked(holdout=holdout, held=held, models=models, ranking=ranking, best=best, failed=failed)
+
+
+def backtest(base: Base, found: Ranked, *, level: float = 0.9, min_group: int = 5) -> Backtest:
+    """Hold what ranked models, and two simple rules, say of the holdout period against what came.
+
+    Parameters
+    ----------
+    base : Base
+    found : Ranked
+        Of the same base.
+    level : float
+        Of all intervals.
+    min_group : int
+        Groups of the calibration have at least so many customers.
+
+    Returns
+    -------
+    Backtest
+
+    Raises
+    ------
+    ModelError
+        There is no repeat spend before the holdout period to learn from.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting your customers" the easy way, section 4: tracking and conditional expectations.
+    """
+    held, models, best, holdout = found.held, found.models, found.best, found.holdout
     forecasts = {name: model.expected_purchases(held, float(holdout)).to_numpy() for name, model in models.items()}
     spend = {name: forecasts[name] * _spend(model, held, base.words.unit) for name, model in models.items()}
     rules, rule_spend = simple_rules(held, base.age, float(holdout))
@@ -127,11 +172,11 @@ def backtest(
         holdout=holdout,
         split=base.split(holdout),
         best=best,
-        ranking=ranking,
+        ranking=found.ranking,
         scores=pd.DataFrame(rows),
         calibration=calibration(held, forecasts, level, min_group),
         track=_track(base, holdout, models[best], level),
-        failed=failed,
+        failed=found.failed,
     )
 
 

@@ -13,7 +13,7 @@ from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.orders import history
 from crmlab.history.past import History
-from crmlab.history.words import ROUNDS, WEEKS, YEAR_OF_WEEKS, Words
+from crmlab.history.words import ROUNDS, WEEKS, YEAR, Words
 from crmlab.models.btyd.customer_value import CustomerValue
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["CAPS", "SHORTEST", "Base", "base_of", "default_holdout", "fit_spend"]
+__all__ = ["SHORTEST", "Base", "base_of", "default_holdout", "fit_spend"]
 
 
-CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
+_CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
+MOST_HELD = 52  # weeks that are kept back at most
 SHORTEST = 8  # periods of history before a holdout period can be kept back (of weeks; 3 of rounds)
 
 
@@ -92,7 +93,7 @@ class Base:
             return found.assign(year_purchases=found["last_purchases"], year_spend=found["last_spend"], year_length=1.0)
         before = self.history.earlier(split)
         found = before.summary("week")
-        start = max(split - dt.timedelta(days=7 * YEAR_OF_WEEKS - 1), self.first)
+        start = max(split - dt.timedelta(days=YEAR - 1), self.first)
         for name, past, first in (("year", before, start), ("holdout", self.history, split + dt.timedelta(days=1))):
             bought = past.summary("week", first).set_index("customer_id").reindex(found["customer_id"])
             found[f"{name}_purchases"] = bought["occasions"].fillna(0).to_numpy("int64")
@@ -193,7 +194,7 @@ def fit_spend(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValu
         return model.fit_spend(summary), summary, None
     except ModelError as error:
         spend = summary.loc[(summary["frequency"] > 0) & (summary["monetary_value"] > 0), "monetary_value"]
-        for share in CAPS:
+        for share in _CAPS:
             cap = float(spend.quantile(share)) if len(spend) else float("nan")
             capped = summary.assign(monetary_value=summary["monetary_value"].clip(upper=cap))
             try:
@@ -214,4 +215,4 @@ def default_holdout(base: Base) -> int | None:
     """
     if base.words is ROUNDS:
         return max(base.length // 3, 1) if base.length > 3 else None
-    return min(base.length // 3, YEAR_OF_WEEKS) if base.length >= SHORTEST else None
+    return min(base.length // 3, MOST_HELD) if base.length >= SHORTEST else None

@@ -86,9 +86,9 @@ def invest_chart(study: Study) -> Chart | Absent:
 
 def calibration_chart(study: Study) -> Chart | Absent:
     """Purchases in the holdout period by earlier frequency, seen and forecast."""
-    found, words, form = study.fit.tested, study.base.words, study.context.form
+    found, words, form = study.tested, study.base.words, study.context.form
     if found is None:
-        return Absent(study.fit.untested)
+        return Absent(study.untested)
     frame, best, split = found.calibration, found.best, form.day(found.split)
 
     def draw(figure: Figure) -> None:
@@ -120,9 +120,9 @@ def calibration_chart(study: Study) -> Chart | Absent:
 
 def track_chart(study: Study) -> Chart | Absent:
     """Repeat purchases per period and in all, seen and expected."""
-    found, base, form = study.fit.tested, study.base, study.context.form
+    found, base, form = study.tested, study.base, study.context.form
     if found is None:
-        return Absent(study.fit.untested)
+        return Absent(study.untested)
     frame, words = found.track, base.words
     yearly = words is ROUNDS
     known = float(found.split.year - base.first.year) if yearly else (found.split - base.first).days / 7

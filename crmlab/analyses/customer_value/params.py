@@ -29,7 +29,7 @@ class Params:
         default=None, help="weeks (with yearly rounds: years) kept back to check forecasts; default: a third, at most 52", ge=1
     )
     horizon: int | None = param(
-        default=None, help="weeks (years) over which purchases are expected; default: 52 weeks, or 3 years", ge=1
+        default=None, help="weeks (years) over which purchases are expected; default: 12 months (365 days), or 3 years", ge=1
     )
     model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"] | None = param(
         default=None, help="bg_nbd, mbg_nbd, pareto_nbd or, with rounds, bg_bb; default: the best on the holdout period"

@@ -46,9 +46,9 @@ def tiers_table(study: Study) -> Table:
 
 def scores_table(study: Study) -> Table | Absent:
     """The holdout score card: models and simple rules side by side."""
-    found, words, form, level = study.fit.tested, study.base.words, study.context.form, study.params.level
+    found, words, form, level = study.tested, study.base.words, study.context.form, study.params.level
     if found is None:
-        return Absent(study.fit.untested)
+        return Absent(study.untested)
     frame = found.scores.assign(label=[label_of(str(name)) for name in found.scores["name"]])
     columns = {
         "label": Column("Forecast by"),
@@ -71,9 +71,9 @@ def scores_table(study: Study) -> Table | Absent:
 
 def models_table(study: Study) -> Table | Absent:
     """Why the model was chosen."""
-    found, form = study.fit.tested, study.context.form
+    found, form = study.tested, study.context.form
     if found is None:
-        return Absent(study.fit.untested)
+        return Absent(study.untested)
     frame = found.ranking.drop(columns="model").reset_index()
     frame["label"] = [label_of(str(name)) for name in frame["model_name"]]
     frame["chosen"] = ["chosen" if name == found.best else "" for name in frame["model_name"]]

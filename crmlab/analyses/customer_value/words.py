@@ -15,7 +15,8 @@ from crmlab.models.intervals import normal_quantile
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
-    from crmlab.analyses.customer_value.study import Modelled, Study
+    from crmlab.analyses.customer_value.scoring import Modelled
+    from crmlab.analyses.customer_value.study import Study
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.page.format import Format
 
@@ -36,7 +37,7 @@ def what_of(study: Study) -> str:
 def findings(study: Study) -> Findings:
     """At most three findings, each with its interval and the metric it shows."""
     fit, found, words, form = study.fit, study.found, study.base.words, study.context.form
-    tested, sums = fit.tested, found.sums
+    tested, sums = study.tested, found.sums
     at = form.share(study.params.level)
     money = "revenue" if fit.revenue else "margin"
     total, near, top = sums.loc["total"], sums.loc["total_ahead"], sums.loc["top_share"]
@@ -89,7 +90,7 @@ def findings(study: Study) -> Findings:
 
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
-    found, tested, level, currency = study.found, study.fit.tested, study.params.level, study.context.form.currency
+    found, tested, level, currency = study.found, study.tested, study.params.level, study.context.form.currency
 
     def estimate(name: str, unit: str) -> Estimate:
         return Estimate.of(found.sums.loc[name], level, unit)
@@ -172,9 +173,9 @@ def _unfinished(study: Study) -> list[str]:
 
 def _checked(study: Study) -> list[str]:
     """What the holdout period says against the forecast."""
-    tested, words, form = study.fit.tested, study.base.words, study.context.form
+    tested, words, form = study.tested, study.base.words, study.context.form
     if tested is None:
-        return [f"{study.fit.untested} So nothing was checked."]
+        return [f"{study.untested} So nothing was checked."]
     out = []
     row = tested.of(tested.best)
     # What is seen is a whole number, and the interval is shown in whole numbers.
@@ -244,7 +245,7 @@ def method(study: Study) -> Method:
     elif len(study.base.models) == 1:
         chosen = f"the model of what may be done once in every {words.period}"
     else:
-        chosen = "chosen by the holdout period" if fit.tested is not None else "chosen by AIC"
+        chosen = "chosen by the holdout period" if fit.choice.by == "holdout" else "chosen by AIC"
     points = [
         f"Purchases: {name}, {chosen}, by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
         f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {form.number(spend.correlation_)} ({_correlation_interval(spend, form, params.level)}). "

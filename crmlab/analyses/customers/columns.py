@@ -53,65 +53,27 @@ def _segment(history: History) -> pd.DataFrame:
 
 
 def _value(history: History) -> pd.DataFrame:
-    import numpy as np
+    from crmlab.analyses.customer_value import scores
 
-    from crmlab.analyses.customer_value import DRAWS, base_of, fit_spend, fitted, tier_of
-    from crmlab.models.btyd.customer_value import CustomerValue
-    from crmlab.models.btyd.fitting import NO_DROPOUT
-    from crmlab.models.btyd.gamma_gamma import GammaGamma
-
-    base = base_of(history)
-    summary = base.summary()
-    # The model of the lowest AIC: a list does not wait for the backtest that the report on values makes.
-    purchases = fitted(summary, base.models[:2], None)
-    margin = base.margin()[0]
-    unfitted = CustomerValue(purchases=purchases, spend=GammaGamma(draws=DRAWS), margin=margin, unit=base.words.unit)
-    model, summary, _ = fit_spend(unfitted, summary)
-    seen = purchases.boundary_ != NO_DROPOUT
-    worth = np.asarray(
-        model.residual_value(summary, np.inf if seen else 52.0 if base.words.unit == "week" else 3.0), dtype=float
-    )
-    alive = np.asarray(purchases.probability_alive(summary), dtype=float)
-    return pd.DataFrame(
-        {
-            "customer_id": summary["customer_id"],
-            "tier": tier_of(worth),
-            "value": worth.round(2),
-            "alive": alive if seen else np.nan,
-        }
-    )
+    return scores(history).points[["customer_id", "tier", "value", "alive"]]
 
 
 def _state(history: History) -> pd.DataFrame:
-    from crmlab.analyses.lifecycle import Params, limits_of, states
+    from crmlab.analyses.lifecycle import standing
 
-    own = Params()
-    limits = limits_of(history, None, (own.slowing, own.lapsed, own.lost), (None, None, None), own.own_from)
-    return collect(states(history, None, limits, history.customers).select("customer_id", "state"), "customer_id")
+    return collect(standing(history).select("customer_id", "state"), "customer_id")
 
 
 def _churn(history: History) -> pd.DataFrame:
-    from crmlab.analyses.churn import Params, days_of, final, prepared, scheme_of, trial
+    from crmlab.analyses.churn import scores
 
-    own = Params(as_of=history.as_of.isoformat())
-    scheme = scheme_of(history.gaps(), history.first, history.as_of, own)
-    days = days_of(history, scheme)
-    today = days.pop(history.as_of)
-    # Money decides which score card is shown, not which model is used.
-    money = {"value": 1.01 * own.offer_cost, "offer": own.offer_cost, "contact": own.contact_cost, "accept": own.accept}
-    tested = trial(days, scheme, money, level=own.level, seed=own.seed)
-    scorer = final(days, scheme, tested.used, own.seed)
-    return pd.DataFrame({"customer_id": today["customer_id"], "churn": scorer.probability(prepared(today))})
+    return scores(history).customers[["customer_id", "churn"]]
 
 
 def _triggers(history: History) -> pd.DataFrame:
-    from crmlab.analyses.triggers import Params, actions_of, learn, occasions_known, rebuys_of
+    from crmlab.analyses.triggers import actions
 
-    own = Params()
-    occasions, rebuys = occasions_known(history), rebuys_of(history)
-    today = pd.Timestamp(history.as_of)
-    found = actions_of(history, occasions, rebuys, learn(occasions, rebuys, today, own.seed), today, own)
-    names = found.groupby("customer_id")["trigger"].agg(lambda one: tuple(sorted(set(one))))
+    names = actions(history).groupby("customer_id")["trigger"].agg(lambda one: tuple(sorted(set(one))))
     return names.rename("trigger").reset_index()
 
 
@@ -170,7 +132,7 @@ def customer_outputs(data: Dataset | History, as_of: dt.date | str | None = None
     ----------
     data : Dataset or History
     as_of : date or ISO date, optional
-        Last day of history; default: that of a history, the day of the last order of a data set.
+        Last day of history; default: that of a history, or the day of the last order.
     needed : collection of str
         Names of :func:`known_columns`. Nothing else is computed.
 
@@ -213,7 +175,7 @@ def customer_outputs(data: Dataset | History, as_of: dt.date | str | None = None
 
 
 def _people(history: History) -> pd.DataFrame:
-    """Everybody in the customers table who is known by then, and everybody who bought by then."""
+    """Everybody in the customers table who was won by then, and everybody who bought by then."""
     bought = collect(history.orders.select("customer_id").distinct(), "customer_id")
     if history.customers is None:
         return bought

@@ -11,16 +11,14 @@ import numpy as np
 from crmlab.analyses.customers.columns import customer_outputs
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.past import History
+from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["LEVEL", "customer_table"]
-
-
-LEVEL = 0.9  # of the interval of a customer's value
+__all__ = ["customer_table"]
 
 
 def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: float = LEVEL) -> pd.DataFrame:
@@ -85,25 +83,20 @@ def _with_value(table: pd.DataFrame, history: History, level: float) -> pd.DataF
     """Value, its interval, tier and value at risk, as the report on customer value works them out."""
     import pandas as pd
 
-    from crmlab.analyses.customer_value import NAMES, model_of, name_of, value_customers
-    from crmlab.history.words import ROUNDS, YEAR_OF_WEEKS
+    from crmlab.analyses.customer_value import Params, name_of, scores
 
     try:
-        base, model, summary, _, horizon, _ = model_of(history, history.as_of, level=level)
-        ahead = 3 if base.words is ROUNDS else YEAR_OF_WEEKS
-        found = value_customers(base, model, ahead, horizon=horizon, level=level, summary=summary).customers
+        worth = scores(history, Params(level=level))
+        found = worth.customers
     except (DataError, ModelError, ConvergenceError):
         return table
-    purchases = model.fitted_models()[0]
-    words = name_of(purchases)
-    assert words in NAMES.values()
     mine = found.set_index("customer_id").reindex(table["customer_id"]).reset_index(drop=True)
     names = {"value": "residual_value", "value_low": "value_low", "value_high": "value_high", "value_at_risk": "value_at_risk"}
     table = table.assign(**{name: mine[column].astype(float) for name, column in names.items()})
     known = mine["residual_value"].notna()
     table["tier"] = mine["tier"].astype(object).where(known, None)
     table["value_level"] = pd.Series(np.where(known, level, np.nan))
-    table["value_model"] = _model(f"{words} and Gamma-Gamma", known)
+    table["value_model"] = _model(f"{name_of(worth.fit.purchases)} and Gamma-Gamma", known)
     return table
 
 

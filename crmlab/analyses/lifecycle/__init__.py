@@ -12,18 +12,17 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.accounts import growth
-    from crmlab.analyses.lifecycle.life import Life, life_of, limits_of, moves_between
+    from crmlab.analyses.lifecycle.life import Life, life_of, limits_of, moves_between, standing
     from crmlab.analyses.lifecycle.params import Params
     from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
     from crmlab.analyses.lifecycle.report import NEEDS, run
-    from crmlab.analyses.lifecycle.rhythm import QUANTILES, Thresholds, thresholds
+    from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
 
 __all__ = [
     "CURRENT",
     "GONE",
     "NEEDS",
     "NONE",
-    "QUANTILES",
     "STATES",
     "Life",
     "Params",
@@ -35,6 +34,7 @@ __all__ = [
     "moves_between",
     "run",
     "spells",
+    "standing",
     "states",
     "thresholds",
     "transitions",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.lifecycle.params import STEPS
+from crmlab.analyses.lifecycle.params import STEPS, Params
 from crmlab.analyses.lifecycle.reductions import NONE, STATES, cohorts, spells, states, transitions
 from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
 from crmlab.data.collecting import collect
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["Chain", "Life", "dates_back", "life_of", "limits_of", "moves_between", "table_of"]
+__all__ = ["Chain", "Life", "dates_back", "life_of", "limits_of", "moves_between", "standing", "table_of"]
 
 
+DEFAULTS = Params()
 _LONGEST = 12  # dates since the last occasion that the chain tells apart
 _COHORTS = 15  # months of history from which cohorts are of quarters
 _KEYS = ["date", "state_before", "silence_before", "state", "silence"]
@@ -222,14 +223,8 @@ def life_of(
     )
 
 
-def limits_of(
-    data: Dataset | History,
-    as_of: str | None,
-    quantiles: tuple[float, float, float],
-    days: tuple[int | None, int | None, int | None],
-    own_from: int | None,
-) -> Thresholds:
-    """Thresholds from the gaps, or as given in days; with a History, up to its day where ``as_of`` is None.
+def limits_of(history: History, params: Params = DEFAULTS) -> Thresholds:
+    """Thresholds from the gaps, or as given in days: after how many days a customer is slowing, has lapsed, is lost.
 
     Raises
     ------
@@ -238,9 +233,10 @@ def limits_of(
     ParameterError
         They do not increase.
     """
+    days = (params.slowing_days, params.lapsed_days, params.lost_days)
     found: Thresholds | None = None
     try:
-        found = thresholds(_orders(data), as_of, quantiles, own_from)
+        found = thresholds(history, None, (params.slowing, params.lapsed, params.lost), params.own_from)
     except DataError:
         if None in days:
             raise
@@ -251,6 +247,22 @@ def limits_of(
     if found is None:
         return Thresholds(slowing, lapsed, lost)
     return replace(found, slowing=slowing, lapsed=lapsed, lost=lost)
+
+
+def standing(history: History, params: Params = DEFAULTS) -> ibis.Table:
+    """Where each customer stands: the owner of the state, whom everybody asks who shows one.
+
+    Returns
+    -------
+    ibis.Table
+        As of :func:`crmlab.analyses.lifecycle.reductions.states`: everybody who has ordered, and who is in the customers table.
+
+    Raises
+    ------
+    DataError
+        Too few customers came again.
+    """
+    return states(history, None, limits_of(history, params), history.customers)
 
 
 def dates_back(first: dt.date, end: dt.date, step: int, most: int) -> list[dt.date]:

@@ -112,8 +112,7 @@ def study(history: History, params: Params) -> Study:
         Nobody bought, or too few came again for thresholds, and they are not given in days.
     """
     level, least, seed = params.level, params.min_group, params.seed
-    days = params.slowing_days, params.lapsed_days, params.lost_days
-    limits = limits_of(history, None, (params.slowing, params.lapsed, params.lost), days, params.own_from)
+    limits = limits_of(history, params)
     life = life_of(history, limits, None, params.step, params.periods)
     people = int(life.sizes().sum())
     if not people:

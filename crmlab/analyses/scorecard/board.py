@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crmlab.analyses.lifecycle import QUANTILES, Life, life_of, limits_of
+from crmlab.analyses.lifecycle import Life, life_of, limits_of
 from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
 from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
@@ -181,9 +181,8 @@ def _with_margin(sums: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 
 def _life(history: History) -> tuple[Life | None, str]:
-    day = history.as_of.isoformat()
     try:
-        return life_of(history, limits_of(history, day, QUANTILES, (None, None, None), 6), day), ""
+        return life_of(history, limits_of(history)), ""
     except DataError as error:
         return None, str(error)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import clone
 
+from crmlab.analyses.customer_value import fit_spend
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
@@ -22,13 +24,12 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["CAPS", "LEAST_PAST", "MOST_PAST", "QUARTER", "Ahead", "quarters_ahead"]
+__all__ = ["LEAST_PAST", "MOST_PAST", "QUARTER", "Ahead", "quarters_ahead"]
 
 
 QUARTER = 91  # days: 13 weeks
 LEAST_PAST = 2  # quarters before an origin
 MOST_PAST = 8  # quarters that are kept
-CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,8 +85,8 @@ def quarters_ahead(
         Canonical orders.
     as_of : date or ISO date, optional
         Last day of history; default: the day of the last order. Nothing after it is looked at.
-    purchases : BGNBD, MBGNBD or ParetoNBD, optional
-        Model of purchases; BG/NBD unless given.
+    purchases : BGNBD, MBGNBD or ParetoNBD, or callable, optional
+        Model of purchases, not fitted, or which one to use by what was known on a day; BG/NBD unless given.
     level : float
         Of the intervals.
     origins : int
@@ -151,31 +152,13 @@ def _at(
     """The forecast as it was on the last day of the last span."""
     end = spans[-1].last
     summary = collect(summary_until(table, end, unit="week"), "customer_id")
-    model, summary = _fitted(
-        CustomerValue(purchases=purchases if purchases is not None else BGNBD(seed=seed), unit="week"), summary
-    )
+    chosen = purchases(end) if callable(purchases) else purchases if purchases is not None else BGNBD(seed=seed)
+    model, summary, _ = fit_spend(CustomerValue(purchases=clone(chosen).fit(summary), unit="week"), summary)
     occasions = sums["occasions"].to_numpy(float)
     season = seasonal_factors(occasions)
     firsts = _first_spends(table, spans[-min(AHEAD, len(spans)) :])
     past = Past(sums["new"].to_numpy(float), occasions, *firsts)
     return forecast(model, summary, past, season=season, level=level, widen=widen, seed=seed), season is not None
-
-
-def _fitted(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValue, pd.DataFrame]:
-    """Both models; where a few spend so much that mean spend would be infinite, with their spend capped."""
-    try:
-        return model.fit(summary), summary
-    except ModelError as error:
-        if not hasattr(model, "purchases_"):
-            raise
-        spend = summary.loc[(summary["frequency"] > 0) & (summary["monetary_value"] > 0), "monetary_value"]
-        for share in CAPS if len(spend) else ():
-            capped = summary.assign(monetary_value=summary["monetary_value"].clip(upper=float(spend.quantile(share))))
-            try:
-                return model.fit_spend(capped), capped
-            except ModelError:
-                continue
-        raise error
 
 
 def _sums(table: ibis.Table, spans: list[Period]) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses.customer_value import chosen
 from crmlab.analyses.scorecard.board import Board, board_of
 from crmlab.analyses.scorecard.campaigns import campaigns_of
 from crmlab.analyses.scorecard.forecasts import Ahead, quarters_ahead
@@ -27,6 +29,7 @@ from crmlab.page.result import Context, Output
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.params import Params
     from crmlab.history.past import History
+    from crmlab.models.btyd.btyd import BuyTillYouDie
 
 __all__ = ["UNFIT", "Study", "study"]
 
@@ -135,8 +138,12 @@ def study(history: History, params: Params) -> Study:
 def _ahead(history: History, params: Params) -> tuple[Ahead | None, str]:
     if history.data.descriptor.rounds == "year":
         return None, "People give or renew once a year here: quarters are not forecast."
+
+    def told_by(day: dt.date) -> BuyTillYouDie:
+        return chosen(history.earlier(day)).model(params.seed)
+
     try:
-        return quarters_ahead(history.orders, history.as_of, level=params.level, seed=params.seed), ""
+        return quarters_ahead(history.orders, history.as_of, purchases=told_by, level=params.level, seed=params.seed), ""
     except UNFIT as error:
         return None, f"No forecast. {error}"
 

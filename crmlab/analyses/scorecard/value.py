@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value import TIERS, YEARS_AHEAD, Base, model_of, tier_of
+from crmlab.analyses import customer_value
+from crmlab.analyses.customer_value import TIERS, Base
 from crmlab.analyses.lifecycle import STATES
-from crmlab.history.words import ROUNDS, YEAR_OF_WEEKS
+from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.btyd.customer_value import CustomerValue, Measure, Portfolio, Worth, portfolio
 from crmlab.page.groups import OTHER, small_groups
 
@@ -93,34 +93,26 @@ def valued(board: Board) -> Valued:
         The models cannot be fitted: nobody bought again, say.
     """
     history, params = board.history, board.params
-    base, model, summary, source, horizon, cap = model_of(
-        history.data,
-        history.as_of,
-        margin=params.margin,
-        rate=params.rate,
-        level=params.level,
-        seed=params.seed,
-        min_group=params.min_group,
-    )
-    seen = math.isinf(horizon)
-    ahead = float(YEARS_AHEAD if base.words is ROUNDS else YEAR_OF_WEEKS)
+    choices = customer_value.Params(margin=params.margin, rate=params.rate, level=params.level, seed=params.seed)
+    found = customer_value.scores(history, choices)
+    base, model, summary, seen = found.base, found.fit.model, found.fit.summary, found.fit.seen
     with np.errstate(all="ignore"):
-        worth = Portfolio(model, summary, model.checked_horizon(horizon)).at(None, None)
+        worth = Portfolio(model, summary, model.checked_horizon(found.horizon)).at(None, None)
     states = board.life.customers.set_index("customer_id")["state"] if board.life is not None else pd.Series(dtype=object)
     customers = pd.DataFrame(
         {
             "customer_id": summary["customer_id"],
-            "value": worth.value,
+            "value": found.points["value"],
             "at_risk": worth.at_risk if seen else np.nan,
-            "tier": tier_of(worth.value.round(2)),
+            "tier": found.points["tier"],
             "state": states.reindex(summary["customer_id"]).fillna("").to_numpy(object),
         }
     )
     then = board.spans[board.compared].last if board.compared is not None and base.words is not ROUNDS else None
-    old = _as_of(history, then, cap) if then is not None else None
+    old = _as_of(history, then, found.fit.cap) if then is not None else None
     groups, names = _groups(board, customers)
     both, measures = _measures(summary, old, customers, groups, names, seen)
-    sums = portfolio(model, both, measures, horizon, level=params.level)
+    sums = portfolio(model, both, measures, found.horizon, level=params.level)
     total = tuple(float(sums.loc["total", name]) for name in ("value", "low", "high"))
     changes, relative = _changes(sums, old, total)
     return Valued(
@@ -131,10 +123,10 @@ def valued(board: Board) -> Valued:
         relative=relative,
         then=float(sums.loc["then", "value"]) if old is not None else None,
         matrix=_matrix(board, customers, groups, names, sums),
-        horizon=horizon,
-        ahead=ahead,
+        horizon=found.horizon,
+        ahead=found.ahead,
         seen=seen,
-        source=source,
+        source=found.fit.source,
         base=base,
     )
 
@@ -261,7 +253,7 @@ def _matrix(
     sums: pd.DataFrame,
 ) -> pd.DataFrame:
     history = board.history
-    year = history.summary(start=max(history.as_of - dt.timedelta(days=363), history.first))
+    year = history.summary(start=max(history.as_of - dt.timedelta(days=YEAR - 1), history.first))
     spent = (year["total_spend"] + year["returned"]).groupby(year["customer_id"]).sum()
     revenue = spent.reindex(customers["customer_id"]).fillna(0.0).to_numpy(float)
     rows = []

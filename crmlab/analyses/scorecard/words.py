@@ -217,7 +217,7 @@ def method(study: Study) -> Method:
         "Rates of states and newcomers are compared as if periods were independent.",
         "Revenue is what the rows add up to, returns taken off, summed exactly. "
         "It is split by the additive log-mean Divisia index (Ang 2005).",
-        "Forecast: BG/NBD and Gamma-Gamma for customers of today; newcomers at the recent rate; checked on earlier days.",
+        "Forecast: the model of purchases that told best what had come, and Gamma-Gamma, for customers of today; newcomers at the recent rate; checked on earlier days.",
         "Goals: sums are of the year that ends on the date, rates and numbers of customers of its last 13 weeks. "
         "Revenue, occasions, margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters.",
     ]

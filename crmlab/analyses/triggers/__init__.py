@@ -9,8 +9,8 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.triggers.params import Params
     from crmlab.analyses.triggers.report import NEEDS, run
-    from crmlab.analyses.triggers.rules import TRIGGERS, learn, rebuys_of
-    from crmlab.analyses.triggers.study import actions_of, occasions_known
+    from crmlab.analyses.triggers.rules import TRIGGERS
+    from crmlab.analyses.triggers.study import actions
 
-__all__ = ["NEEDS", "TRIGGERS", "Params", "actions_of", "learn", "occasions_known", "rebuys_of", "run"]
+__all__ = ["NEEDS", "TRIGGERS", "Params", "actions", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

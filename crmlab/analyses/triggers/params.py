@@ -20,4 +20,3 @@ class Params:
     window: int = param(default=28, help="days within which what a trigger predicts must come true", ge=1, le=365, unit="days")
     level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")
-    seed: int = param(default=0, help="of the model's draws", ge=0)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.customer_value import NAMES, base_of, chosen
 from crmlab.data.collecting import collect
-from crmlab.errors import ConvergenceError, ModelError
-from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.history.words import ROUNDS
 
 if TYPE_CHECKING:
     from crmlab.history.past import History
@@ -40,8 +41,11 @@ class Learnt:
         Gap beyond which a customer counts as lapsed: 90 % quantile of those that ended.
     spend : float
         Spend that one customer in ten has passed.
-    model : BGNBD or None
-        None where it cannot be fitted.
+    expected : callable or None
+        Days after a purchase by which the next one was expected, at a quantile: of frame (number, first, day) and quantile; None
+        where no model of purchases could be fitted, or people buy once in every yearly round.
+    model : str
+        Name of the model of purchases; empty where there is none.
     rebuys : Series
         Median days until a product is bought again, by product.
     """
@@ -50,7 +54,8 @@ class Learnt:
     second: float
     lapse: float
     spend: float
-    model: BGNBD | None
+    expected: Callable[[pd.DataFrame, float], Any] | None
+    model: str
     rebuys: pd.Series
 
 
@@ -100,44 +105,34 @@ def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
 
 def rebuys_of(history: History) -> pd.DataFrame:
     """Days on which each customer bought each product, with the day it was bought next: customer_id, product_id, day, next."""
-    lines = history.lines
-    if lines is None:
+    if history.lines is None:
         return pd.DataFrame({"customer_id": [], "product_id": [], "day": pd.to_datetime([]), "next": pd.to_datetime([])})
+    lines = history.lines
     bought = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date()).distinct()
     frame = collect(bought, ("customer_id", "product_id", "day")).assign(day=lambda f: pd.to_datetime(f["day"]))
     frame["next"] = frame.groupby(["customer_id", "product_id"], sort=False)["day"].shift(-1)
     return frame
 
 
-def learn(occasions: pd.DataFrame, rebuys: pd.DataFrame, until: pd.Timestamp, seed: int = 0) -> Learnt:
-    """Learn what the rules need from what was known on a date.
+def learn(history: History, occasions: pd.DataFrame, rebuys: pd.DataFrame) -> Learnt:
+    """Learn what the rules need from what was known on the last day of a history.
 
     Parameters
     ----------
+    history : History
     occasions, rebuys : DataFrame
-        Of :func:`occasions_of` and :func:`rebuys_of`.
-    until : Timestamp
-    seed : int
+        Of :func:`occasions_of` and :func:`rebuys_of`; what is later than the history is not looked at.
 
     Returns
     -------
     Learnt
     """
+    until = pd.Timestamp(history.as_of)
     known = occasions[occasions["day"] <= until]
     gap = (known["next"].where(known["next"] <= until) - known["day"]).dt.days
     last = known.groupby("customer_id", sort=True).tail(1)
     ended = gap.dropna()
-    summary = pd.DataFrame(
-        {
-            "frequency": last["number"] - 1,
-            "recency": (last["day"] - last["first"]).dt.days.astype(float),
-            "T": (until - last["first"]).dt.days.astype(float),
-        }
-    )
-    try:
-        model: BGNBD | None = BGNBD(seed=seed).fit(summary)
-    except (ModelError, ConvergenceError):
-        model = None
+    expected, model = _expected(history)
     again = rebuys[(rebuys["day"] <= until) & (rebuys["next"] <= until)]
     wait = (again["next"] - again["day"]).dt.days.groupby(again["product_id"])
     usual = wait.median()[wait.size() >= FEWEST_REBUYS]
@@ -146,9 +141,28 @@ def learn(occasions: pd.DataFrame, rebuys: pd.DataFrame, until: pd.Timestamp, se
         second=float(gap[known["number"] == 1].median()),
         lapse=float(ended.quantile(0.9)) if len(ended) else float("nan"),
         spend=float(last["total"].quantile(0.9)),
+        expected=expected,
         model=model,
         rebuys=usual,
     )
+
+
+def _expected(history: History) -> tuple[Callable[[pd.DataFrame, float], Any] | None, str]:
+    """When the chosen model of purchases expects the next one after each, in days; and its name."""
+    try:
+        base = base_of(history)
+        if base.words is ROUNDS:
+            return None, ""
+        choice = chosen(base)
+        model = choice.fit(base.summary())
+    except (DataError, ModelError, ConvergenceError):
+        return None, ""
+
+    def days(frame: pd.DataFrame, q: float) -> Any:
+        age = (frame["day"] - frame["first"]).dt.days / 7
+        return 7 * model.next_purchase(pd.DataFrame({"frequency": frame["number"] - 1, "recency": age, "T": age}), q).to_numpy()
+
+    return days, NAMES[choice.name]
 
 
 def _after(frame: pd.DataFrame, wait: Any) -> pd.DataFrame:
@@ -162,11 +176,7 @@ def _after(frame: pd.DataFrame, wait: Any) -> pd.DataFrame:
 
 
 def _overdue(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:
-    if learnt.model is None:
-        return frame.iloc[:0].assign(at=pd.NaT)
-    age = (frame["day"] - frame["first"]).dt.days.astype(float)
-    states = pd.DataFrame({"frequency": frame["number"] - 1, "recency": age, "T": age})
-    return _after(frame, learnt.model.next_purchase(states, q).to_numpy())
+    return frame.iloc[:0].assign(at=pd.NaT) if learnt.expected is None else _after(frame, learnt.expected(frame, q))
 
 
 def _slowing(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
@@ -214,7 +224,9 @@ TRIGGERS = (
         name="overdue",
         label="Overdue",
         rule=lambda learnt, q: (
-            f"no purchase by the day by which one was expected with {100 * q:.0f} % (BG/NBD, after the last purchase)"
+            f"no purchase by the day by which one was expected with {100 * q:.0f} % ({learnt.model}, after the last purchase)"
+            if learnt.model
+            else "not told: it needs a model of purchases at any time, which could not be fitted here"
         ),
         buys=False,
         advice="ask what is wrong; make it easy to return",

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses.triggers.params import Params
 from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
 from crmlab.errors import TooLittleError
 from crmlab.models.intervals import wilson
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
-    from crmlab.analyses.triggers.params import Params
     from crmlab.history.past import History
 
-__all__ = ["SHORTEST", "WEEKS", "Study", "actions_of", "judged", "occasions_known", "study", "summary_of"]
+__all__ = ["SHORTEST", "WEEKS", "Study", "actions", "actions_of", "judged", "occasions_known", "study", "summary_of"]
 
 
+DEFAULTS = Params()
 WEEKS = 26  # of moments that are judged and drawn
 SHORTEST = 84  # days of history
 
@@ -44,6 +45,8 @@ class Study:
         One row per trigger, of :func:`summary_of`.
     with_lines : bool
         Whether there are order lines, to see products that are due again.
+    yearly : bool
+        Whether people buy (give) once in every year.
     """
 
     context: Context
@@ -54,6 +57,7 @@ class Study:
     actions: pd.DataFrame
     table: pd.DataFrame
     with_lines: bool
+    yearly: bool
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -79,18 +83,19 @@ def study(history: History, params: Params) -> Study:
     rebuys = rebuys_of(history)
     today = pd.Timestamp(history.as_of)
     split = today - pd.Timedelta(days=min(7 * WEEKS, length // 2))
-    now = learn(occasions, rebuys, today, params.seed)
-    past = judged(occasions, rebuys, learn(occasions, rebuys, split, params.seed), today, params)
-    actions = actions_of(history, occasions, rebuys, now, today, params)
+    now = learn(history, occasions, rebuys)
+    past = judged(occasions, rebuys, learn(history.earlier(split.date()), occasions, rebuys), today, params)
+    found = actions_of(history, occasions, rebuys, now, params)
     return Study(
         context=history.context(int(occasions["customer_id"].nunique())),
         params=params,
         learnt=now,
         split=split,
         past=past,
-        actions=actions,
-        table=summary_of(actions, past, now, params),
+        actions=found,
+        table=summary_of(found, past, now, params),
         with_lines=history.lines is not None,
+        yearly=history.data.descriptor.rounds == "year",
     )
 
 
@@ -121,9 +126,23 @@ def judged(occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today:
     return pd.concat(parts, ignore_index=True)
 
 
-def actions_of(
-    history: History, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today: pd.Timestamp, params: Params
-) -> pd.DataFrame:
+def actions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
+    """Today's moments to act, as of :func:`actions_of`: the owner of who has one.
+
+    Raises
+    ------
+    TooLittleError
+        There are no orders.
+    """
+
+    def work() -> pd.DataFrame:
+        occasions, rebuys = occasions_known(history), rebuys_of(history)
+        return actions_of(history, occasions, rebuys, learn(history, occasions, rebuys), params)
+
+    return history.once(("triggers.actions", replace(params, as_of=None)), work)
+
+
+def actions_of(history: History, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, params: Params) -> pd.DataFrame:
     """Today's moments: one row per customer and trigger (and product), with the day by which to act.
 
     Returns
@@ -131,6 +150,7 @@ def actions_of(
     DataFrame
         customer_id, trigger, product_id, fired, act_by, advice, contactable; ordered by customer and trigger.
     """
+    today = pd.Timestamp(history.as_of)
     parts = []
     for trigger in TRIGGERS:
         found = moments(trigger, occasions, rebuys, learnt, params.quantile)

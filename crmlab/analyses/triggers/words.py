@@ -62,8 +62,10 @@ def metrics(study: Study) -> dict[str, Estimate]:
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     out = []
-    if study.learnt.model is None:
-        out.append("BG/NBD could not be fitted, so nobody is called overdue.")
+    if study.yearly:
+        out.append("People give or renew once a year here: nobody is overdue before the year is over, so nobody is called so.")
+    elif not study.learnt.model:
+        out.append("No model of purchases could be fitted, so nobody is called overdue.")
     if not study.with_lines:
         out.append("There are no order lines, so no product is called due again.")
     elif study.learnt.rebuys.empty:
@@ -84,7 +86,8 @@ def method(study: Study) -> Method:
     """How it was done."""
     params, form = study.params, study.context.form
     return Method(
-        "Rules on each customer's own purchases; BG/NBD (Fader, Hardie and Lee 2005) for who is overdue.",
+        "Rules on each customer's own purchases"
+        + (f"; {study.learnt.model}, which tells best what came, for who is overdue." if study.learnt.model else "."),
         (
             f"A moment is today's where it fired in the last {params.fresh} days; act within {params.respond} days of it.",
             f"How often a prediction came true is counted on moments after {form.day(study.split.date())} whose "

@@ -14,6 +14,7 @@ import crmlab
 from crmlab.analyses import churn as analysis
 from crmlab.analyses.churn import exhibits, words
 from crmlab.analyses.churn import model as churn_model
+from crmlab.analyses.churn import study as churn_study
 from crmlab.analyses.churn.study import Study, holdout_sizes, lost_share, matrix_of, study
 from crmlab.analyses.churn.trials import Trial
 from crmlab.data.shop.make import make_shop
@@ -138,9 +139,9 @@ def test_plan_lays_days_a_window_apart():
 def test_window_is_bound_by_gap_or_history():
     waits = pd.DataFrame({"gap": [7] * 89 + [20] * 11, "ended": True})
     end = dt.date(2024, 12, 31)
-    assert analysis.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).window == 21
-    assert analysis.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).bound_by == "gap"
-    long = analysis.scheme_of(waits.assign(gap=200), dt.date(2024, 1, 1), end, analysis.Params())
+    assert churn_study.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).window == 21
+    assert churn_study.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).bound_by == "gap"
+    long = churn_study.scheme_of(waits.assign(gap=200), dt.date(2024, 1, 1), end, analysis.Params())
     assert (long.window, long.bound_by) == (56, "history")  # a sixth of 365 days, in whole weeks
 
 
@@ -183,10 +184,14 @@ def parts(**given):
         importance=None,
         reason="why",
     )
+    found = {
+        "scheme": scheme, "rows": None, "tested": tested, "scorer": None, "choice": None, "worth": None, "source": "model",
+        "curve": None, "lost": 1.0,
+    }  # fmt: skip
+    found |= {name: given.pop(name) for name in list(given) if name in found}
     held = {
         "context": Context("own", "Own", day, day, form=Format("EUR")), "params": analysis.Params(min_group=5), "waits": None,
-        "scheme": scheme, "tested": tested, "source": "model", "curve": None, "lost": 1.0, "listed": None, "estimates": {},
-        "matrix": None, "sizes": None, "groups": {},
+        "found": churn_study.Scores(**found), "listed": None, "estimates": {}, "matrix": None, "sizes": None, "groups": {},
     }  # fmt: skip
     return Study(**held | given)
 
@@ -210,7 +215,7 @@ def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
 def test_warnings_say_what_values_rest_on():
     scores = pd.DataFrame({"value": 0.0, "low": -1.0, "high": 1.0}, index=pd.MultiIndex.from_tuples([("recency", "intercept")]))
     some = parts(source="last_year+revenue")
-    said = words.warnings(replace(some, tested=replace(some.tested, scores=scores)))
+    said = words.warnings(replace(some, found=replace(some.found, tested=replace(some.tested, scores=scores))))
     assert [text.split(":")[0].split(",")[0] for text in said] == [
         "No model was learnt", "No costs are known", "The models of value could not be fitted",
     ]  # fmt: skip
@@ -239,7 +244,7 @@ def test_one_order_each_is_said(own):
 
 def test_lost_share_counts_who_comes_back():
     half = pd.DataFrame({"time": [0.0, 100.0], "survival": [1.0, 0.5]})
-    assert lost_share(half, 64) == pytest.approx((64 + 100 + 0.5 * 200) / 364)
+    assert lost_share(half, 64) == pytest.approx((64 + 100 + 0.5 * 201) / 365)
     assert lost_share(half, 400) == 1.0
 
 

@@ -15,6 +15,7 @@ from crmlab.analyses.churn.reductions import FEATURES, snapshots, with_breadth, 
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import ParameterError
 from crmlab.history.customers import gaps
+from tests.frames import history_of
 
 ROWS = [
     ("a", "2024-01-01", 10.0),
@@ -83,8 +84,8 @@ def test_no_feature_hears_of_what_comes_later(later):
     day = dt.date(2024, 2, 1)
     more = [(who, str(day + dt.timedelta(days=1 + days)), float(amount)) for who, days, amount in later]
     longer = pd.concat([ORDERS, pd.DataFrame(more, columns=ORDERS.columns)]) if more else ORDERS
-    before = by_id(with_model(snapshots(ORDERS, [str(day)], 20, 60).to_pandas(), ORDERS, 20))
-    after = by_id(with_model(snapshots(longer, [str(day)], 20, 60).to_pandas(), longer, 20))
+    before = by_id(with_model(snapshots(ORDERS, [str(day)], 20, 60).to_pandas(), history_of(ORDERS), 20))
+    after = by_id(with_model(snapshots(longer, [str(day)], 20, 60).to_pandas(), history_of(longer), 20))
     known = [name for name in FEATURES if name in before.columns]
     assert "probability_alive" in known
     pd.testing.assert_frame_equal(before[["date", *known]], after[["date", *known]])

@@ -16,7 +16,7 @@ import pytest
 import crmlab
 from crmlab.analyses import customer_value as analysis
 from crmlab.analyses.customer_value import base as value_base
-from crmlab.analyses.customer_value import study
+from crmlab.analyses.customer_value import scoring, study, valuation
 from crmlab.analyses.customer_value import tiers as value_tiers
 from crmlab.analyses.customer_value.backtesting import calibration, simple_rules
 from crmlab.data.shop.donors import make_donors
@@ -139,14 +139,39 @@ def test_base_of_a_history_is_that_of_its_day(data):
     assert value_base.base_of(past, "1997-12-31").end == dt.date(1997, 12, 31)
 
 
-def test_others_get_the_models_of_the_page(data, result):
-    worked = study.study(History(data), analysis.Params(horizon=52))
-    base, model, summary, source, horizon, cap = analysis.model_of(data, History(data).as_of)
-    assert (source, horizon, cap) == ("revenue", math.inf, None)
-    assert base.end == worked.context.as_of == result.context.as_of
-    pd.testing.assert_frame_equal(summary, worked.fit.summary)
-    assert model.fitted_models()[0].params_ == worked.fit.purchases.params_
-    assert model.fitted_models()[1].params_ == worked.fit.spend.params_
+def test_others_get_the_values_of_the_page(data, result):
+    past = History(data)
+    worked = study.study(past, analysis.Params())
+    found = analysis.scores(past)
+    assert found is analysis.scores(past)
+    assert found.horizon == math.inf and found.fit.source == "revenue" and found.fit.cap is None
+    assert found.base.end == worked.context.as_of == result.context.as_of
+    assert found.fit.purchases.params_ == worked.fit.purchases.params_
+    listed = worked.outputs["customers"].frame
+    assert listed["customer_id"].tolist() == found.points["customer_id"].tolist()
+    assert listed["tier"].tolist() == found.points["tier"].tolist()
+    assert listed["residual_value"].tolist() == found.points["value"].tolist()
+    # Whoever reads the list can work its tiers out again.
+    assert analysis.tier_of(listed["residual_value"].to_numpy()).tolist() == listed["tier"].tolist()
+
+
+def test_value_of_a_year_is_what_purchases_and_spend_make_of_it(data):
+    found = analysis.scores(History(data), analysis.Params(margin=0.4))
+    mine, model = found.points.set_index("customer_id"), found.fit.purchases
+    bought = model.expected_purchases(found.fit.summary, 365 / 7).to_numpy()
+    each = found.fit.spend.expected_spend(found.fit.summary).to_numpy()
+    np.testing.assert_allclose(mine["value_today"], 0.4 * bought * each, atol=0.006)
+    np.testing.assert_allclose(mine["if_loyal"] * mine["alive"], mine["value_today"], atol=0.01)
+    assert (mine["if_loyal"] >= mine["value_today"]).all()
+
+
+def test_the_chosen_model_is_that_of_the_day(data):
+    past = History(data)
+    early = past.earlier("1997-09-30")
+    told = analysis.told(early, 91.0)
+    again = analysis.told(History(data, "1997-09-30"), 91.0)
+    pd.testing.assert_frame_equal(told, again, check_exact=True)
+    assert told["probability_alive"].between(0, 1).all()
 
 
 @pytest.mark.proof
@@ -197,7 +222,10 @@ def test_ends_of_shares_stay_below_all():
     spend = GammaGamma.from_params(p=6.0, q=4.0, v=30.0).simulate(seen["frequency"], seed=3)["monetary_value"]
     summary = seen.assign(customer_id=[f"c{k}" for k in range(8)], monetary_value=spend)
     base = SimpleNamespace(summary=lambda: summary, age="T", words=value_base.WEEKS, end=pd.Timestamp("2025-12-31").date())
-    found = value_tiers.value_customers(base, CustomerValue(unit="week").fit(summary), 52)
+    fit = scoring.Modelled(
+        model=CustomerValue(unit="week").fit(summary), summary=summary, cap=None, choice=None, source="revenue", covered=0.0
+    )
+    found = valuation.value_customers(scoring.Scores(base=base, fit=fit, ahead=52.0, level=0.9))
     assert found.sums.loc["alive", "high"] <= 8
     assert found.sums.loc["top_share", "high"] <= 1
     assert (found.tiers["alive_high"] <= 1).all()
@@ -207,7 +235,7 @@ def test_top_tenth_is_tier_a():
     values = np.arange(1.0, 16.0)
     worth = Worth(values, values, np.ones(15), values)
     in_a = value_tiers.tier_of(values) == "A"
-    assert value_tiers.top_share(worth) == pytest.approx(values[in_a].sum() / values.sum())
+    assert valuation.top_share(worth) == pytest.approx(values[in_a].sum() / values.sum())
 
 
 @pytest.mark.proof
@@ -250,7 +278,7 @@ def test_limits_say_what_came_back(own, result):
 
 def test_limits_say_how_much_lies_beyond_the_horizon(result):
     later = 1 - result.metrics["value_within_horizon"].value / result.metrics["value_total"].value
-    assert any(limit.startswith(f"{100 * later:.0f}") and "after the next 52 weeks" in limit for limit in result.limits)
+    assert any(limit.startswith(f"{100 * later:.0f}") and "after the next 12 months" in limit for limit in result.limits)
 
 
 @pytest.fixture
@@ -289,7 +317,7 @@ def test_donors_speak_of_gifts():
     listed = found.outputs["customers"].frame
     # A gift of a round may come on any day of it.
     assert set(pd.DatetimeIndex(listed["next_from"].dropna()).strftime("%m-%d")) == {"01-01"}
-    ends = value_tiers._dated(pd.Series([1.0, 21.0]), value_base.base_of(crmlab.open_dataset("donors")))
+    ends = scoring._dated(pd.Series([1.0, 21.0]), value_base.base_of(crmlab.open_dataset("donors")))
     assert ends[0] == pd.Timestamp("2026-12-31") and pd.isna(ends[1])
 
 

@@ -16,7 +16,7 @@ from crmlab.analyses.lifecycle import accounts as sums
 from crmlab.analyses.lifecycle import life as base
 from crmlab.analyses.lifecycle import projection as lifecycle_ahead
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
-from crmlab.analyses.lifecycle.rhythm import Thresholds, known
+from crmlab.analyses.lifecycle.rhythm import Thresholds, known, thresholds
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.past import History
@@ -38,7 +38,7 @@ def result(result_of):
 
 @pytest.fixture(scope="module")
 def life(data):
-    limits = base.limits_of(data, None, (0.75, 0.9, 0.975), (None, None, None), 6)
+    limits = base.limits_of(History(data))
     return base.life_of(data, limits)
 
 
@@ -181,7 +181,7 @@ def test_projection_holds_where_nothing_changes(own):
             rows.append((f"c{k}", (pd.Timestamp("2023-01-01") + pd.Timedelta(days=int(day))).date(), 20))
             day += rng.exponential(rate) + 1
     opened = own(rows)
-    limits = base.limits_of(opened, None, (0.75, 0.9, 0.975), (None, None, None), None)
+    limits = base.limits_of(History(opened), analysis.Params(own_from=None))
     found = lifecycle_ahead.checked(base.life_of(opened, limits), 0.9, 0)
     assert found is not None
     expected, low, high = found.found.current[:, -1]
@@ -245,9 +245,8 @@ def test_the_last_day_may_be_one_without_orders(own):
 def test_steps_take_a_history_as_its_day_knew_it(data):
     day = dt.date(2025, 6, 30)
     past = History(data, day)
-    quantiles, nothing = (0.75, 0.9, 0.975), (None, None, None)
-    limits = base.limits_of(past, None, quantiles, nothing, 6)
-    assert limits == base.limits_of(data, day.isoformat(), quantiles, nothing, 6)
+    limits = base.limits_of(past)
+    assert limits == thresholds(data.orders, day.isoformat(), (0.75, 0.9, 0.975), 6)
     one, other = base.life_of(past, limits), base.life_of(data, limits, day.isoformat())
     for name in ("customers", "moves", "since", "spells", "cohorts"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
