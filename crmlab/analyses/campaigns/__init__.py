@@ -1,6 +1,6 @@
 """Campaigns: whom to write to, in which coded test cells, and what the cells earned.
 
-What both reports share stands here: lists pulled by criteria, cells and their plan, assignment, outcomes of contacts, effects of
+What both reports share stands here: lists pulled by criteria, cells and their plan, assignment, what was sent, outcomes of contacts, effects of
 past campaigns, and the commands that launch and measure. :mod:`~crmlab.analyses.campaigns.design` is the report before a campaign,
 :mod:`~crmlab.analyses.campaigns.results` the one after it.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
     from crmlab.analyses.campaigns.plan import read_plan
     from crmlab.analyses.campaigns.reductions import outcomes
+    from crmlab.analyses.campaigns.sending import sends, sent
 
 __all__ = [
     "RATIO_ALPHA",
@@ -55,5 +56,7 @@ __all__ = [
     "read_plan",
     "safe_name",
     "sample",
+    "sends",
+    "sent",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.campaigns.sending import sent_of, silent
 from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
 
@@ -103,9 +104,11 @@ def _of_contacts(known: Any, cells: ibis.Table, contacts: ibis.Table, customers:
     strangers = sum(n for name, n in sizes.items() if name not in set(known["cell_id"]))
     words = f"{_many(strangers, 'contact')} of cells that are not in the table of cells: they are left out."
     found.append(CampaignFinding("unknown_cell", words, strangers))
-    joined = contacts.inner_join(cells.select("cell_id", "campaign_id", "control_cell_id"), "cell_id")
+    joined = contacts.inner_join(cells.select("cell_id", "campaign_id"), "cell_id")
+    controls = silent(cells).select(control="cell_id")
+    joined = joined.left_join(controls, joined["cell_id"] == controls["control"])
     twice = joined.group_by("campaign_id", "customer_id").agg(
-        cells=joined["cell_id"].nunique(), control=joined["control_cell_id"].isnull().cast("int32").max()
+        cells=joined["cell_id"].nunique(), control=joined["control"].notnull().cast("int32").max()
     )
     twice = twice.filter(twice["cells"] > 1)
     for row in _by_campaign(twice.group_by("campaign_id").agg(n=twice.count(), leaked=twice["control"].sum())):
@@ -118,25 +121,24 @@ def _of_contacts(known: Any, cells: ibis.Table, contacts: ibis.Table, customers:
 def _of_sending(cells: ibis.Table, contacts: ibis.Table, customers: ibis.Table | None) -> list[CampaignFinding]:
     """Codes, windows and consent of what was sent."""
     found = []
-    wanted = ["cell_id", "campaign_id", "control_cell_id"]
+    wanted = ["cell_id", "campaign_id"]
     wanted += [name for name in ("response_code", "closes_on") if name in cells.columns]
     about = cells.select(wanted)
     if "response_code" in wanted:
         about = about.rename(own_code="response_code")
-    sent = contacts.inner_join(about, "cell_id")
+    assigned = contacts.inner_join(about, "cell_id")
     if "response_code" in contacts.columns and "response_code" in cells.columns:
-        wrong = sent.filter(
-            sent["response_code"].notnull() & (sent["own_code"].isnull() | (sent["response_code"] != sent["own_code"]))
-        )
+        code, own = assigned["response_code"], assigned["own_code"]
+        wrong = assigned.filter(code.notnull() & (own.isnull() | (code != own)))
         words = "with another response code than its cell's: responses will be counted where the code says."
         found += _counted("other_code", wrong, "contact", words)
     if "closes_on" in wanted:
-        late = sent.filter(sent["contacted_at"].cast("date") > sent["closes_on"])
+        late = assigned.filter(assigned["contacted_at"].cast("date") > assigned["closes_on"])
         found += _counted("late_contact", late, "contact", "after its window had closed.")
     if customers is not None and "contactable" in customers.columns:
         refused = customers.filter(~customers["contactable"]).select("customer_id")
-        treated = sent.filter(sent["control_cell_id"].notnull()).semi_join(refused, "customer_id")
-        found += _counted("not_contactable", treated, "contact", "of customers who may not be contacted.")
+        sent = sent_of(assigned, cells).semi_join(refused, "customer_id")
+        found += _counted("not_contactable", sent, "contact", "of customers who may not be contacted.")
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError, shown
 
@@ -57,8 +58,8 @@ def launch_campaign(
         Where the list is drawn from.
     memory : CampaignMemory
     out : Path
-        Folder of the files ``<campaign>-<channel>.csv``: customer id, response code, offer, creative, then ``columns``. Controls
-        are in none of them.
+        Folder of the files ``<campaign>-<channel>.csv``: customer id, response code, offer, creative, then ``columns``. People of
+        cells that nothing is sent of are in none of them.
     list_file : Path, optional
         A csv file with ``customer_id``: the list, ready made.
     columns : sequence of str
@@ -170,8 +171,7 @@ def _launched_before(name: str, memory: CampaignMemory) -> pd.DataFrame:
         if header.campaign == name:
             continue
         cells = memory.cells(header.campaign)
-        treated = cells["control_cell_id"].notna()
-        sent = (cells[treated] if treated.any() else cells).set_index("cell_id")
+        sent = cells[sends(cells)].set_index("cell_id")
         people = memory.assignments(header.campaign)
         people = people[people["cell_id"].isin(sent.index)]
         day = pd.to_datetime(people["cell_id"].map(sent["opens_on"])).fillna(pd.Timestamp(header.recorded_at[:10]))
@@ -247,10 +247,9 @@ def _assigned(
 def _files(
     people: pd.DataFrame, cells: pd.DataFrame, pulled: pd.DataFrame | None, customers: pd.DataFrame, columns: Sequence[str]
 ) -> dict[str, pd.DataFrame]:
-    """What is sent, by channel: people of cells that have a control, or of every cell where none has one."""
-    about = cells.set_index("cell_id")
-    treated = about[about["control_cell_id"].notna()] if about["control_cell_id"].notna().any() else about
-    whole = people[["customer_id", "cell_id"]].merge(treated[list(FILE_COLUMNS[1:])], left_on="cell_id", right_index=True)
+    """What is sent, by channel."""
+    about = cells[sends(cells)].set_index("cell_id")
+    whole = people[["customer_id", "cell_id"]].merge(about[list(FILE_COLUMNS[1:])], left_on="cell_id", right_index=True)
     for column in dict.fromkeys(columns):
         source = next((frame for frame in (pulled, customers) if frame is not None and column in frame.columns), None)
         if source is None:

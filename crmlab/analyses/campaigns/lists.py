@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.campaigns.sending import sent
 from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
 from crmlab.data.collecting import collect
 from crmlab.errors import CampaignError, ParameterError
@@ -37,8 +38,7 @@ class ListRules:
     qualify : str or sequence
         What everybody must fulfil.
     contacted_within : int or None
-        Days before the last day (that day included) within which nobody was contacted; None: no matter. People in a control cell
-        were not.
+        Days before the last day (that day included) within which nobody was sent anything; None: no matter.
     seeds : collection of str
         Customers of our own, who get everything and belong to no cell.
     one_per_household : bool
@@ -305,7 +305,7 @@ def _dedupe(ledger: _Ledger, one_per_household: bool) -> None:
 def suppressed(
     customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, within: int | None, more: pd.DataFrame | None = None
 ) -> tuple[set[str], set[str], list[tuple[str, str]]]:
-    """Who has complained by a date, and who was contacted in the days up to it.
+    """Who has complained by a date, and who was sent something in the days up to it.
 
     Parameters
     ----------
@@ -330,7 +330,6 @@ def suppressed(
             lately |= _recent(more, end, within)
         return complained, lately, absent
     past = History(customers, as_of)
-    end = past.as_of
     if past.responses is not None:
         some = past.responses.filter(past.responses["kind"] == "complaint")
         complained = set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
@@ -338,21 +337,14 @@ def suppressed(
         absent.append(("responses", "nobody is known to have complained"))
     if within is None:
         return complained, lately, absent
-    first = end - dt.timedelta(days=within)
-    if past.contacts is not None:
-        some = past.contacts.filter(past.contacts["contacted_at"].date() > first)
-        if past.cells is not None:
-            # Who is in a control was not contacted; where a campaign has no control at all, everybody was.
-            cells = past.cells
-            named = cells.filter(cells["control_cell_id"].notnull()).select(cell_id="control_cell_id").distinct()
-            if "response_code" in cells.columns:  # a control that is sent what is usual has a code
-                named = named.semi_join(cells.filter(cells["response_code"].isnull()), "cell_id")
-            some = some.anti_join(named, "cell_id")
+    touched = sent(past)
+    if touched is not None:
+        some = touched.filter(touched["contacted_at"].date() > past.as_of - dt.timedelta(days=within))
         lately |= set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
     elif more is None:
         absent.append(("contacts", "nobody is known to have been contacted lately"))
     if more is not None:
-        lately |= _recent(more, end, within)
+        lately |= _recent(more, past.as_of, within)
     return complained, lately, absent
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from crmlab.analyses import churn, triggers
 from crmlab.analyses import customer_value as value
+from crmlab.analyses.campaigns import sends
 from crmlab.analyses.lifecycle import standing
 from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
@@ -286,14 +287,15 @@ def _names(products: ibis.Table | None) -> dict[str, str]:
 def _contacts(history: History, customer: str) -> pd.DataFrame:
     """What was sent and what was held back, by day."""
     rows = []
-    if history.contacts is not None and history.cells is not None:
-        cells = {row["cell_id"]: row for row in collect_arrow(history.cells, "cell_id").to_pylist()}
+    if history.contacts is not None:
+        known = [] if history.cells is None else collect_arrow(history.cells, "cell_id").to_pylist()
+        cells = {row["cell_id"]: row for row in known}
+        sending = dict(zip(cells, sends(pd.DataFrame(known)), strict=True)) if known else {}
         for row in collect_arrow(_mine(history.contacts, customer), "contacted_at").to_pylist():
-            cell = cells.get(row["cell_id"], {})
-            treated = cell.get("control_cell_id") is not None
+            cell, treated = cells.get(row["cell_id"], {}), bool(sending.get(row["cell_id"], True))
             parts = [str(cell[name]) for name in ("offer", "creative", "channel") if cell.get(name)]
             what = ", ".join(parts) or str(row["cell_id"]) if treated else "left alone, as control"
-            rows.append([row["contacted_at"], cell.get("campaign_id", ""), what, treated])
+            rows.append([row["contacted_at"], cell.get("campaign_id", "campaign not known"), what, treated])
     frame = pd.DataFrame(rows, columns=["day", "campaign", "what", "contacted"])
     return frame.assign(day=pd.to_datetime(frame["day"]).dt.normalize())
 

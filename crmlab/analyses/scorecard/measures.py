@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crmlab.analyses.campaigns import sent
 from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
 from crmlab.analyses.scorecard.board import YEAR, Board
 from crmlab.analyses.scorecard.estimation import change, concentration
@@ -264,13 +265,11 @@ def _reached(curve: pd.DataFrame, name: str, share: float) -> float:
 
 
 def _contacted(board: Board) -> Line:
-    contacts, cells = board.history.contacts, board.history.cells
-    if contacts is None or cells is None:
+    asked = sent(board.history)
+    if asked is None:
         return replace(_CONTACTED, add="add the tables cells and contacts")
-    treated = cells.filter(cells["control_cell_id"].notnull()).select(_cell="cell_id")
     days = occasion_days(board.history.orders)
     known = days.filter(days["is_occasion"]).group_by("customer_id").agg(first=lambda t: t["day"].min())
-    asked = contacts.join(treated, contacts["cell_id"] == treated["_cell"])
     rows = asked.select("customer_id", day=asked["contacted_at"].date()).join(known, "customer_id")
     frame = collect(rows.select("customer_id", "day", "first"), ("customer_id", "day"))
     firsts = collect(known.select("first"), "first")["first"]

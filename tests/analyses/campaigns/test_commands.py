@@ -96,6 +96,16 @@ def test_whoever_is_in_a_launched_campaign_is_left_alone(project):
     assert set(spring.loc[spring["cell_id"] == "spring-0", "customer_id"]) <= set(autumn["customer_id"])
 
 
+def test_a_mailing_that_others_are_compared_with_is_sent_too(project):
+    usual = 'name = "spring-0"\nshare = 0.4\noffer = "the usual"\ncreative = "plain"\n'
+    Path("spring.toml").write_text(PLAN.replace('name = "spring-0"\nshare = 0.4\n', usual))
+    command("plan", "spring.toml")
+    launch()
+    sent = pd.read_csv(Path("out/spring-email.csv"), dtype="str")
+    assert sorted(sent["customer_id"]) == sorted(open_memory().assignments("spring")["customer_id"])
+    assert set(sent["offer"]) == {"the usual", "10 % off"}
+
+
 def test_plan_may_say_more_of_its_list(project):
     more = 'contacted_within = 0\nseeds = ["C000001"]\none_per_household = false\nqualify = ["orders >= 2"]\n'
     Path("spring.toml").write_text(PLAN.replace('strata = "country"\n', more))

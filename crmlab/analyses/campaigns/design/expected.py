@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
+from crmlab.analyses.campaigns.sending import sent
 from crmlab.analyses.customers import Where
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.history.customers import occasion_days
@@ -126,11 +127,10 @@ def _spend(history: History, after: dt.date) -> pd.Series:
 
 def _contacted(history: History, after: dt.date) -> set[str]:
     """Who was sent something since a day."""
-    rows, cells = history.contacts, history.cells
-    if rows is None or cells is None:
+    rows = sent(history)
+    if rows is None:
         return set()
-    treated = cells.filter(cells["control_cell_id"].notnull()).select("cell_id")
-    some = rows.filter(rows["contacted_at"].date() > after).semi_join(treated, "cell_id")
+    some = rows.filter(rows["contacted_at"].date() > after)
     return set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
 
 
