@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
+from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.codes import check_code, normalised, response_codes
 from crmlab.data.toml import STRICT, checked, holds, must, names
 from crmlab.errors import PlanError
@@ -107,7 +108,7 @@ def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
     Returns
     -------
     CampaignPlan
-        Cells that are contacted (those with a control) and name no code have got one.
+        Cells that send something and name no code have got one.
 
     Raises
     ------
@@ -157,21 +158,17 @@ def _check_cell(number: int, cell: dict[str, Any], faults: Faults) -> None:
 def _cells(campaign: str, given: list[dict[str, Any]], shared: Mapping[str, Any], taken: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = []
-    for cell in given:
+    rows: list[dict[str, Any]] = [{"campaign": campaign, **dict.fromkeys(names(_Cell)), **cell} for cell in given]
+    sending = sends(pd.DataFrame(rows, dtype=object).rename(columns=_COLUMN)).tolist()
+    for row, out in zip(rows, sending, strict=True):
         # A control is sent nothing: what the others share of offer and cost is not its own.
-        control = "control" not in cell
-        own = {
-            key: value for key, value in shared.items() if not (control and key in ("offer", "creative", "cost_per_contact"))
-        }
-        row = {"campaign": campaign, **dict.fromkeys(names(_Cell)), **own, **cell}
+        more = [key for key in shared if row[key] is None and (out or key not in ("offer", "creative", "cost_per_contact"))]
+        row |= {key: shared[key] for key in more}
         row["code"] = None if row["code"] is None else normalised(row["code"])
-        rows.append(row)
     own_codes = {row["code"] for row in rows} - {None}
-    nameless = [row["name"] for row in rows if row["control"] is not None and row["code"] is None]
-    made = response_codes(list(dict.fromkeys(nameless)), campaign, taken={*taken, *own_codes})
-    for row in rows:
-        if row["control"] is not None and row["code"] is None:
-            row["code"] = made[row["name"]]
+    nameless = [row for row, out in zip(rows, sending, strict=True) if out and row["code"] is None]
+    made = response_codes(list(dict.fromkeys(row["name"] for row in nameless)), campaign, taken={*taken, *own_codes})
+    for row in nameless:
+        row["code"] = made[row["name"]]
     frame = pd.DataFrame(rows, dtype=object).rename(columns={**_COLUMN, "campaign": "campaign_id"})
     return frame.where(frame.notna(), None)
