@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -16,9 +17,10 @@ from crmlab.data.catalog import load
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading import building
+from crmlab.page.declarations import Input
 from crmlab.report.registry import readers
 
-__all__ = ["Inputs", "inspect", "secrets_of", "with_memory", "with_sections"]
+__all__ = ["Inputs", "fingerprint_of", "inspect", "secrets_of", "with_sections"]
 
 
 @dataclass(frozen=True)
@@ -81,30 +83,21 @@ def with_sections(fingerprint: str | None, module: object, descriptor: Descripto
     return hashlib.sha256(f"{fingerprint}\x1f{json.dumps(content, sort_keys=True, default=str)}".encode()).hexdigest()
 
 
-def with_memory(fingerprint: str | None, module: object) -> str | None:
-    """Return the fingerprint of what a report reads: that of the data, and of the campaign memory where it reads that too.
+def fingerprint_of(data: str | None, further: Sequence[str]) -> str | None:
+    """Return the fingerprint of all that a report reads: that of the data set, and those of further inputs where it has some.
 
-    A report says so with ``MEMORY = True``. Then its report is made again when a campaign is
-    planned, launched, measured or closed.
-
-    Raises
-    ------
-    CampaignError
-        The memory cannot be read.
+    None where that of the data set cannot be told.
     """
-    if fingerprint is None or not getattr(module, "MEMORY", False):
-        return fingerprint
-    from crmlab.data.memory.campaigns import fingerprint as of_memory
-
-    return hashlib.sha256(f"{fingerprint}\x1f{of_memory()}".encode()).hexdigest()
+    if data is None or not further:
+        return data
+    return hashlib.sha256("\x1f".join([data, *further]).encode()).hexdigest()
 
 
-def secrets_of(descriptor: Descriptor) -> tuple[str, ...]:
-    """Return the addresses of databases (the data set's, the campaign memory's) and their passwords; longest first."""
-    own, memory = os.environ.get(str(descriptor.source.get("url_env", "")), ""), os.environ.get("CRMLAB_CAMPAIGNS", "")
-    urls = [url for url in (own, memory if "://" in memory else "") if url]
+def secrets_of(descriptor: Descriptor, further: Iterable[Input] = ()) -> tuple[str, ...]:
+    """Return the addresses of databases (the data set's, those of further inputs) and their passwords; longest first."""
+    own = os.environ.get(str(descriptor.source.get("url_env", "")), "")
     found: set[str] = set()
-    for url in urls:
+    for url in [url for url in (own, *(secret for one in further for secret in one.secrets())) if url]:
         parts = urlsplit(url)
         found |= {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
     if not found:

@@ -13,19 +13,20 @@ from typing import Any
 from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters
-from crmlab.report.registry import analysis, report_names
+from crmlab.report.registry import analysis, annotating, report_names
 
 __all__ = ["Job", "Order", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One report to be made: its name, checked parameters, and why it is skipped, if it is."""
+    """One report to be made: its name, checked parameters, why it is skipped, if it is, and whether it was asked for by name."""
 
     name: str
     params: Any
     variant: str = ""
     skipped: str = ""
+    asked: bool = False
 
     @property
     def place(self) -> str:
@@ -55,6 +56,7 @@ def plan_jobs(order: Order, tables: Sequence[str]) -> list[Job]:
     Returns
     -------
     list of Job
+        Those asked for, then reports that annotate their lists and were not asked for.
 
     Raises
     ------
@@ -71,6 +73,10 @@ def plan_jobs(order: Order, tables: Sequence[str]) -> list[Job]:
     for key in (*order.params, *order.each):
         if key not in everyone:
             raise ParameterError.unknown(", ".join(chosen), key, everyone)
+    for name in annotating():
+        if name not in modules:
+            modules[name] = analysis(name)
+            known[name] = {spec.name for spec in parameters.specs(modules[name].Params)}
     jobs = []
     for name, module in modules.items():
         fixed = {key: value for key, value in order.params.items() if key in known[name]}
@@ -80,7 +86,7 @@ def plan_jobs(order: Order, tables: Sequence[str]) -> list[Job]:
         for values in itertools.product(*running.values()):
             mine = dict(zip(running, values, strict=True))
             variant = "--".join(f"{key}-{_slug(value)}" for key, value in mine.items())
-            jobs.append(Job(name, parameters.build(name, module.Params, fixed | mine), variant, reason))
+            jobs.append(Job(name, parameters.build(name, module.Params, fixed | mine), variant, reason, name in order.reports))
     return jobs
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from crmlab.data.dataset import Dataset, open_dataset
 from crmlab.page.params import build
 from crmlab.page.result import Result
+from crmlab.report.annotations import ANNOTATIONS, annotated
 from crmlab.report.registry import analysis
 from crmlab.report.saving import save
 
@@ -54,8 +55,9 @@ def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None,
     for table in module.NEEDS:
         dataset.table(table)
     result = module.run(dataset, checked)
-    target = os.environ.get(TARGET)
+    target, joined = os.environ.get(TARGET), os.environ.get(ANNOTATIONS)
     if target:
-        forms = save(result, Path(target), dataset.descriptor.report.lists)
+        result, lists = annotated(result, Path(joined)) if joined else (result, None)
+        forms = save(result, Path(target), dataset.descriptor.report.lists, lists)
         return replace(result, saved=forms)
     return result

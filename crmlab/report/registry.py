@@ -12,9 +12,13 @@ from typing import Any, Protocol, cast
 from crmlab.data.project import home
 from crmlab.data.sections import Section
 from crmlab.errors import ReportError
+from crmlab.page.declarations import Annotation, Input
 from crmlab.page.result import Result
 
-__all__ = ["REPORTS", "SECTIONS", "Analysis", "analysis", "label", "notebook_path", "question", "readers", "report_names"]
+__all__ = [
+    "REPORTS", "SECTIONS", "Analysis", "analysis", "annotating", "inputs_of", "label", "notebook_path", "question", "readers",
+    "report_names",
+]  # fmt: skip
 
 # Name of a report → the subject's face, imported when it is asked for.
 REPORTS = {
@@ -38,8 +42,8 @@ class Analysis(Protocol):
     """The one form of an analysis."""
 
     NEEDS: tuple[str, ...]
-    # Most have no such names: MEMORY: bool = True where it reads the campaign memory too; SECTIONS: tuple[str, ...] where it reads
-    # sections of a subject in the data set's TOML file.
+    # Most have none of these: SECTIONS: tuple[str, ...], sections of a subject in the data set's TOML file that it reads; INPUTS:
+    # tuple[Input, ...], what it reads beside the data set; ANNOTATES: Annotation, columns for the lists of all other reports.
     Params: type[Any]
     __doc__: str | None
 
@@ -96,6 +100,37 @@ def readers() -> dict[str, Callable[[Section, str], object]]:
         return getattr(import_module(face), function)(section, where)
 
     return {name: partial(read, name) for name in SECTIONS}
+
+
+def inputs_of(name: str) -> tuple[Input, ...]:
+    """Return what a report declares that it reads beside its data set.
+
+    Examples
+    --------
+    >>> inputs_of("rfm")
+    ()
+    """
+    return getattr(analysis(name), "INPUTS", ())
+
+
+def annotating() -> dict[str, Annotation]:
+    """Return the reports that add columns to the lists of all others, and what they add.
+
+    Raises
+    ------
+    ReportError
+        Two add a column of the same name.
+    """
+    found = {name: getattr(analysis(name), "ANNOTATES", None) for name in report_names()}
+    declared = {name: one for name, one in found.items() if one is not None}
+    owner: dict[str, str] = {}
+    for name, one in declared.items():
+        for column in one.columns:
+            if owner.setdefault(column, name) != name:
+                raise ReportError(
+                    f"The reports {owner[column]} and {name} both annotate lists by a column '{column}'. Expected one."
+                )
+    return declared
 
 
 def question(name: str) -> str:

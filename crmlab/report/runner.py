@@ -11,8 +11,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +21,18 @@ from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
-from crmlab.report.inputs import Inputs, inspect, with_memory, with_sections
+from crmlab.report.annotations import ANNOTATIONS, Annotations, Source, gather
+from crmlab.report.inputs import Inputs, fingerprint_of, inspect, secrets_of, with_sections
 from crmlab.report.jobs import Job, Order, plan_jobs
 from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
 from crmlab.report.records import RunRecord, git_state, keep, latest, read_record, settle, versions
-from crmlab.report.registry import analysis, notebook_path
+from crmlab.report.registry import analysis, annotating, inputs_of, label, notebook_path, report_names
 from crmlab.report.site import write_index
 from crmlab.report.swap import put_in_place, sweep
 
 if TYPE_CHECKING:
+    from crmlab.page.declarations import Annotation
     from crmlab.report.execution import Execution
     from crmlab.report.kernels import Kernels
 
@@ -117,11 +119,44 @@ class Batch:
     stop: threading.Event
     crew: Crew
     running: set[Execution] = field(default_factory=set)
+    records: dict[str, RunRecord] = field(default_factory=dict)  # of reports that have ended, by the name of their folder
+    _joined: dict[tuple[str, ...], Annotations] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def descriptor(self) -> Descriptor:
         """The data set."""
         return self.inputs.descriptor
+
+    @property
+    def aside(self) -> Path:
+        """Where columns for lists are kept during the run."""
+        return self.folder / ".aside-annotations"
+
+    def annotations(self, job: Job) -> Annotations | None:
+        """The columns that the lists of a job get; None where no report annotates them."""
+        declared = annotating()
+        if job.name in declared or not declared:
+            return None
+        both = [key for key in self.order.each if hasattr(job.params, key)]
+
+        def fits(other: Job) -> bool:
+            return all(getattr(other.params, key, getattr(job.params, key)) == getattr(job.params, key) for key in both)
+
+        found = {name: [other for other in self.jobs if other.name == name and fits(other)] for name in declared}
+        with self._lock:
+            places = tuple(other.place for some in found.values() for other in some)
+            if places not in self._joined:
+                sources = [self._source(name, one, found[name]) for name, one in declared.items()]
+                self._joined[places] = gather(sources, self.aside / f"{len(self._joined)}.json")
+            return self._joined[places]
+
+    def _source(self, name: str, declared: Annotation, jobs: Sequence[Job]) -> Source:
+        if len(jobs) > 1:
+            return Source(label(name), declared, None, "was made with several settings")
+        record = self.records[jobs[0].place]
+        why = {"skipped": "was passed over", "cancelled": "was stopped"}.get(record.status, "failed")
+        return Source(label(name), declared, self.folder / record.place if record.ok else None, why)
 
 
 def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> list[RunRecord]:
@@ -140,8 +175,8 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
     Returns
     -------
     list of RunRecord
-        One per report, in the order of the jobs. After Ctrl-C the rest is "cancelled", no kernel is left, and the records
-        are whole.
+        One per report, in the order of the jobs; last those that were not asked for and annotate the lists of the others. After
+        Ctrl-C the rest is "cancelled", no kernel is left, and the records are whole.
 
     Raises
     ------
@@ -159,9 +194,17 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
             raise
         jobs = plan_jobs(order, list(inputs.rows))
         crew.reports |= {job.name for job in jobs if not job.skipped}
+        # Of all reports: every kernel has the whole environment.
+        inputs = replace(
+            inputs, secrets=secrets_of(inputs.descriptor, (one for name in report_names() for one in inputs_of(name)))
+        )
         batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop, crew))
     with _locked({batch.folder for batch in batches}, settings), crew:
-        records = _run_all(batches, settings, stop)
+        try:
+            records = _run_all(batches, settings, stop)
+        finally:
+            for batch in batches:
+                shutil.rmtree(batch.aside, ignore_errors=True)
         for batch in {batch.folder: batch for batch in batches}.values():
             _write_index(batch)
     return records
@@ -190,18 +233,23 @@ def _locked(folders: set[Path], settings: Settings) -> Iterator[None]:
 
 
 def _run_all(batches: Sequence[Batch], settings: Settings, stop: threading.Event) -> list[RunRecord]:
+    first = annotating()
+    done: dict[int, Future[RunRecord]] = {}
     work = [(job, batch) for batch in batches for job in batch.jobs]
     with ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
-        futures = [pool.submit(_one, job, batch) for job, batch in work]
-        while True:
-            try:
-                return [future.result() for future in futures]
-            except KeyboardInterrupt:
-                # Threads cannot be interrupted: their kernels are killed, and each thread then records what happened.
-                stop.set()
-                for batch in batches:
-                    for execution in list(batch.running):
-                        execution.cancel()
+        for annotates in (True, False):
+            mine = {k: pool.submit(_one, *one) for k, one in enumerate(work) if (one[0].name in first) == annotates}
+            while not all(future.done() for future in mine.values()):
+                try:
+                    wait(mine.values())
+                except KeyboardInterrupt:
+                    # Threads cannot be interrupted: their kernels are killed, and each thread then records what happened.
+                    stop.set()
+                    for batch in batches:
+                        for execution in list(batch.running):
+                            execution.cancel()
+            done |= mine
+    return [done[k].result() for k in range(len(work))]
 
 
 def _write_index(batch: Batch) -> None:
@@ -213,6 +261,12 @@ def _write_index(batch: Batch) -> None:
 
 def _one(job: Job, batch: Batch) -> RunRecord:
     """Make one report, or say why not. Never raises for what happens inside."""
+    record = batch.records[job.place] = _recorded(job, batch)
+    batch.settings.on_end(record)
+    return record
+
+
+def _recorded(job: Job, batch: Batch) -> RunRecord:
     batch.settings.on_start(job.place)
     clock = time.monotonic()
     record = RunRecord(
@@ -231,19 +285,18 @@ def _one(job: Job, batch: Batch) -> RunRecord:
     )
     try:
         if not job.skipped:
-            module = analysis(job.name)
-            read = with_memory(with_sections(batch.inputs.fingerprint, module, batch.descriptor), module)
-            record.key = run_key(notebook_path(job.name), record.params, record.data, record.engine, read)
+            read = with_sections(batch.inputs.fingerprint, analysis(job.name), batch.descriptor)
+            read = fingerprint_of(read, [one.fingerprint() for one in inputs_of(job.name)])
+            joined = batch.annotations(job)
+            record.key = _key(record, read, joined if _has_lists(batch.folder / job.place) else None)
             if not batch.settings.force and _up_to_date(record, batch.folder / job.place):
                 record.status = "up_to_date"
                 _no_longer_stale(record, batch.folder)
-                batch.settings.on_end(record)
                 return record
             if not batch.settings.force and _still_too_little(record, job, batch):
-                batch.settings.on_end(record)
                 return record
             keep(record, batch.folder)
-            _make(job, batch, record, clock)
+            _make(job, batch, record, clock, read, joined)
     except CrmlabError as error:
         _failed(record, error, str(error))
     except OSError as error:
@@ -256,14 +309,27 @@ def _one(job: Job, batch: Batch) -> RunRecord:
         keep(record, batch.folder)
     except OSError as error:
         _failed(record, error, f"{record.reason} The record could not be written: {error.strerror or error}.".strip())
-    batch.settings.on_end(record)
     return record
+
+
+def _key(record: RunRecord, read: str | None, joined: Annotations | None) -> str | None:
+    """The key of a run, from the fingerprint of what it reads and the columns that are joined to its lists."""
+    whole = fingerprint_of(read, [joined.digest] if joined else [])
+    return run_key(notebook_path(record.report), record.params, record.data, record.engine, whole)
+
+
+def _has_lists(place: Path) -> bool:
+    """Whether a report has lists of customers, as far as its last result tells; where it does not, columns may reach it."""
+    try:
+        return read_record(place).inputs.get("annotated") != []
+    except ReportError:
+        return True
 
 
 def _still_too_little(record: RunRecord, job: Job, batch: Batch) -> bool:
     """Whether the same was passed over last time, because the data held too little for it."""
     last = latest(batch.folder, job.place)
-    if batch.order.reports or last is None or last.status != "skipped" or last.key is None or last.key != record.key:
+    if job.asked or last is None or last.status != "skipped" or last.key is None or last.key != record.key:
         return False
     record.status, record.reason = "skipped", last.reason
     return True
@@ -318,7 +384,7 @@ def _up_to_date(record: RunRecord, place: Path) -> bool:
         return False
 
 
-def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
+def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | None, joined: Annotations | None) -> None:
     """Run the notebook into a folder aside, render it, and put the folder in place."""
     settings = batch.settings
     if batch.stop.is_set():
@@ -330,7 +396,8 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
 
     aside = Path(tempfile.mkdtemp(prefix=f".aside-{job.place[:80]}-", dir=batch.folder))
     try:
-        execution = Execution(kernels, {TARGET: str(aside.resolve())}, settings.cell_deadline, settings.run_deadline)
+        places = {TARGET: str(aside.resolve())} | ({ANNOTATIONS: str(joined.path.resolve())} if joined else {})
+        execution = Execution(kernels, places, settings.cell_deadline, settings.run_deadline)
         batch.running.add(execution)
         try:
             if batch.stop.is_set():
@@ -342,7 +409,7 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
         if execution.notebook is not None:
             text = written(scrub(execution.notebook, str(home())))
             (aside / "notebook.ipynb").write_text(batch.inputs.redact(text), encoding="utf-8")
-        if execution.status == "failed" and execution.error_type in TOO_LITTLE and not batch.order.reports:
+        if execution.status == "failed" and execution.error_type in TOO_LITTLE and not job.asked:
             # Nobody asked for this one by name: the data do not allow it, which is no failure.
             record.status, record.reason = "skipped", batch.inputs.redact(_first_line(execution))
             return
@@ -358,6 +425,12 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float) -> None:
             )
         else:
             render_folder(aside, job.name, batch.descriptor)
+            if joined:
+                lists = json.loads((aside / "result.json").read_text(encoding="utf-8"))["annotated"]
+                record.inputs, record.key = (
+                    record.inputs | {"annotated": lists},
+                    _key(record, read, joined if lists else None),
+                )
             record.metrics = json.loads((aside / "metrics.json").read_text(encoding="utf-8"))
             record.files = {
                 item.relative_to(aside).as_posix(): _sha256(item) for item in sorted(aside.rglob("*")) if item.is_file()

@@ -23,7 +23,7 @@ LONGEST_SHEET = 1_048_576
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def save(result: Result, folder: Path, lists: Sequence[str] = ()) -> tuple[str, ...]:
+def save(result: Result, folder: Path, lists: Sequence[str] = (), annotated: Sequence[str] | None = None) -> tuple[str, ...]:
     """Save a result.
 
     Parameters
@@ -34,6 +34,8 @@ def save(result: Result, folder: Path, lists: Sequence[str] = ()) -> tuple[str, 
         ``metrics.json`` and ``result.json``.
     lists : sequence of str
         Further forms of the lists: "xlsx".
+    annotated : sequence of str, optional
+        Lists to which columns of other reports were joined; None where no report has any.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def save(result: Result, folder: Path, lists: Sequence[str] = ()) -> tuple[str, 
             write_workbook(frame, outputs / f"{name}.xlsx")
     metrics = {key: estimate.to_dict() for key, estimate in sorted(result.metrics.items())}
     _write_json(folder / "metrics.json", metrics)
-    _write_json(folder / "result.json", _summary(result))
+    _write_json(folder / "result.json", _summary(result) | ({} if annotated is None else {"annotated": list(annotated)}))
     return ("csv", "parquet", *lists)
 
 

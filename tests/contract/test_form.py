@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from crmlab.page.declarations import Annotation, Input
 from crmlab.page.exhibits import Exhibits
-from crmlab.report import registry
+from crmlab.report import jobs, registry
 
 NAMES = sorted(registry.REPORTS)
 
@@ -63,3 +66,34 @@ def test_params_are_declared(name):
     params = registry.analysis(name).Params
     assert params.__pydantic_fields__
     assert params.__dataclass_params__.frozen
+
+
+DECLARED = {"NEEDS", "SECTIONS", "INPUTS", "ANNOTATES"}  # what the report layer asks a face for, beside Params and run
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_face_declares_what_the_report_layer_asks_for(name):
+    face = registry.analysis(name)
+    assert {"NEEDS", "Params", "run"} <= set(face.__all__)
+    assert all(isinstance(table, str) for table in face.NEEDS)
+    assert all(isinstance(one, Input) for one in getattr(face, "INPUTS", ()))
+    annotates = getattr(face, "ANNOTATES", None)
+    if annotates is not None:
+        assert isinstance(annotates, Annotation) and annotates.columns
+        assert jobs.runs_unasked(name), "what annotates the lists of others runs without being asked for"
+    assert set(part(name, "report").__all__) <= {*DECLARED, "EXHIBITS", "run"}
+
+
+def test_the_report_layer_asks_a_face_for_nothing_else():
+    folder = Path(registry.__file__).parent
+    asked = {
+        name for path in folder.rglob("*.py") for name in re.findall(r"getattr\([^,]+, \"([A-Z]+)\"", path.read_text("utf-8"))
+    }
+    assert asked == DECLARED - {"NEEDS"}
+
+
+def test_the_report_layer_knows_no_subject():
+    folder = Path(registry.__file__).parent
+    for path in folder.rglob("*.py"):
+        if path.name not in ("registry.py", "glossary.py"):
+            assert "campaign" not in path.read_text("utf-8").lower(), path.name

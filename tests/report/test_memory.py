@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-
 import pandas as pd
 import pytest
 
@@ -11,9 +9,8 @@ from crmlab.data.catalog import load
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError
 from crmlab.report import registry
-from crmlab.report.inputs import Inputs, secrets_of, with_memory
+from crmlab.report.inputs import Inputs, fingerprint_of, secrets_of
 
-READS = types.SimpleNamespace(MEMORY=True)
 CELLS = pd.DataFrame({"cell_id": ["a-0", "a-1"], "control_cell_id": [None, "a-0"]})
 
 
@@ -23,42 +20,48 @@ def place(tmp_path, monkeypatch):
     return tmp_path / "memory"
 
 
+def with_memory(data):
+    """The fingerprint of what the report on results reads."""
+    return fingerprint_of(data, [one.fingerprint() for one in registry.inputs_of("campaign_results")])
+
+
 def test_fingerprint_holds_the_memory_where_a_report_reads_it():
-    before = with_memory("data", READS)
+    before = with_memory("data")
     assert before not in ("data", None)
-    assert with_memory("data", READS) == before
-    assert with_memory("other data", READS) != before
+    assert with_memory("data") == before
+    assert with_memory("other data") != before
     open_memory().plan("a", CELLS)
-    after = with_memory("data", READS)
+    after = with_memory("data")
     assert after != before
     open_memory().plan("a", CELLS)  # the same again
-    assert with_memory("data", READS) == after
+    assert with_memory("data") == after
 
 
 def test_the_reports_that_read_the_memory_say_so_on_their_faces():
-    reading = {name for name in registry.REPORTS if getattr(registry.analysis(name), "MEMORY", False)}
+    reading = {name for name in registry.REPORTS if registry.inputs_of(name)}
     assert reading == {"campaign_results"}
+    assert registry.inputs_of("campaign_results")[0].name == "the campaign memory"
 
 
 def test_fingerprint_is_that_of_the_data_where_it_does_not():
-    for module in (types.SimpleNamespace(), types.SimpleNamespace(MEMORY=False)):
-        open_memory().plan("a", CELLS)
-        assert with_memory("data", module) == "data"
-    assert with_memory(None, READS) is None  # what cannot be told is always run
+    open_memory().plan("a", CELLS)
+    assert registry.inputs_of("rfm") == ()
+    assert fingerprint_of("data", []) == "data"
+    assert with_memory(None) is None  # what cannot be told is always run
 
 
 def test_a_memory_that_cannot_be_read_is_said(place):
     place.mkdir()
     (place / "notes.txt").write_text("mine")
     with pytest.raises(CampaignError, match=r"notes.txt in the campaign memory is no event"):
-        with_memory("data", READS)
-    assert with_memory("data", types.SimpleNamespace()) == "data"
+        with_memory("data")
 
 
 def test_address_of_the_memory_is_a_secret(monkeypatch):
     shop = load("shop")
-    assert secrets_of(shop) == ()  # a folder is none
+    declared = registry.inputs_of("campaign_results")
+    assert secrets_of(shop, declared) == ()  # a folder is none
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", "postgresql://clerk:hunt%2Fer2@host/db")
-    inputs = Inputs(shop, None, {}, secrets_of(shop))
+    inputs = Inputs(shop, None, {}, secrets_of(shop, declared))
     shown = inputs.redact("cannot reach postgresql://clerk:hunt%2Fer2@host/db with hunt/er2 or hunt%2Fer2")
     assert "hunt" not in shown

@@ -12,7 +12,7 @@ from crmlab.cli import main
 from crmlab.data import sections
 from crmlab.data.project import cache_folder
 from crmlab.report import registry
-from crmlab.report.inputs import inspect, with_memory, with_sections
+from crmlab.report.inputs import fingerprint_of, inspect, with_sections
 
 GOAL = '\n[[goals]]\nmeasure = "revenue"\ntarget = 5\nby = 2026-06-30\n'
 
@@ -31,8 +31,9 @@ def keys(path):
     """What each report reads, as one fingerprint."""
     inputs = inspect(str(path))
     modules = {name: registry.analysis(name) for name in registry.REPORTS}
+    further = {name: [one.fingerprint() for one in registry.inputs_of(name)] for name in modules}
     return {
-        name: with_memory(with_sections(inputs.fingerprint, module, inputs.descriptor), module)
+        name: fingerprint_of(with_sections(inputs.fingerprint, module, inputs.descriptor), further[name])
         for name, module in modules.items()
     }
 

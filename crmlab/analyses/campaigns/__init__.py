@@ -1,8 +1,8 @@
 """Campaigns: whom to write to, in which coded test cells, and what the cells earned.
 
-What both reports share stands here: lists pulled by criteria, cells and their plan, assignment, what was sent, outcomes of contacts, effects of
-past campaigns, and the commands that launch and measure. :mod:`~crmlab.analyses.campaigns.design` is the report before a campaign,
-:mod:`~crmlab.analyses.campaigns.results` the one after it.
+What both reports share stands here: lists pulled by criteria, cells and their plan, assignment, what was sent, outcomes of contacts,
+effects of past campaigns, and the commands that launch and measure. :mod:`~crmlab.analyses.campaigns.design` is the report before a
+campaign, :mod:`~crmlab.analyses.campaigns.results` the one after it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["COMPONENTS", "VARIABLE", "CampaignMemory", "CampaignReader", "Store", "cells_now", "fingerprint", "open_memory"]
+__all__ = [
+    "COMPONENTS",
+    "VARIABLE",
+    "CampaignMemory",
+    "CampaignReader",
+    "Store",
+    "addresses",
+    "cells_now",
+    "fingerprint",
+    "open_memory",
+]
 
 
 VARIABLE = "CRMLAB_CAMPAIGNS"
@@ -81,6 +91,12 @@ def fingerprint(memory: CampaignMemory | None = None) -> str:
     """
     events = sorted(header.event_id for header in (memory or open_memory()).headers())
     return hashlib.sha256(json.dumps(events).encode()).hexdigest()
+
+
+def addresses() -> tuple[str, ...]:
+    """Return the address of the database that holds the memory; nothing where it is a folder."""
+    named = os.environ.get(VARIABLE, "").strip()
+    return (named,) if "://" in named else ()
 
 
 class CampaignReader:

@@ -108,7 +108,9 @@ def test_a_mailing_that_others_are_compared_with_is_sent_too(project):
 
 def test_a_plan_without_any_control_is_sent_to_all(project):
     cells = PLAN.replace('\n[[cell]]\nname = "spring-0"\nshare = 0.4\n', "").replace("share = 0.6", "share = 1.0")
-    cells = cells.replace('control = "spring-0"\noffer = "10 % off"\n', "").replace('criteria', 'offer = "10 % off"\ncriteria', 1)
+    cells = cells.replace('control = "spring-0"\noffer = "10 % off"\n', "").replace(
+        "criteria", 'offer = "10 % off"\ncriteria', 1
+    )
     Path("spring.toml").write_text(cells)
     command("plan", "spring.toml")
     launch()

@@ -51,7 +51,9 @@ def sending(table: pa.Table) -> list[str]:
         pytest.param([("champion", None, "the usual"), ("1", "champion")], ["champion", "1"], id="a champion with an offer"),
         pytest.param([("champion", None, None, "letter"), ("1", "champion")], ["champion", "1"], id="with a creative"),
         pytest.param([("champion", None, None, None, "AYADH7"), ("1", "champion")], ["champion", "1"], id="with a code"),
-        pytest.param([("champion", None, None, None, None, 0.5), ("1", "champion")], ["champion", "1"], id="that costs something"),
+        pytest.param(
+            [("champion", None, None, None, None, 0.5), ("1", "champion")], ["champion", "1"], id="that costs something"
+        ),
         pytest.param([("champion", None, None, None, None, 0.0, 40.0), ("1", "champion")], ["champion", "1"], id="as a whole"),
         pytest.param([("0", None, None, None, None, 0.0, 0.0), ("1", "0")], ["1"], id="a control that costs nothing"),
         pytest.param([("a0",), ("a1", "a0"), ("b0",), ("b1", "b0"), ("b2", "b0")], ["a1", "b1", "b2"], id="two controls"),
@@ -124,7 +126,12 @@ def test_profile_scorecard_list_and_checks_mean_the_same_by_sent(shop):
     mine = sent(History(changed)).semi_join(refused, "customer_id").count().execute()
     said = sum(finding.count for finding in check_campaigns(changed) if finding.check == "not_contactable")
     assert said == mine
-    assert pull_list(changed, as_of=day, contacted_within=3650).ledger.set_index("step").at["Contacted within 3650 days", "removed"] > 0
+    assert (
+        pull_list(changed, as_of=day, contacted_within=3650)
+        .ledger.set_index("step")
+        .at["Contacted within 3650 days", "removed"]
+        > 0
+    )
 
 
 @pytest.mark.proof

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.inputs import INPUTS
     from crmlab.analyses.campaigns.results.params import Params
-    from crmlab.analyses.campaigns.results.report import MEMORY, NEEDS, run
+    from crmlab.analyses.campaigns.results.report import NEEDS, run
 
-__all__ = ["MEMORY", "NEEDS", "Params", "run"]
+__all__ = ["INPUTS", "NEEDS", "Params", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

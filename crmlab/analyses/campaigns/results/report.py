@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "MEMORY", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "NEEDS", "run"]
 
 NEEDS = ("cells", "contacts", "orders")
-MEMORY = True  # the campaign memory is read too: past campaigns, and looks taken
 EXHIBITS = Exhibits(
     tables={
         "health": tables.health_table,
