@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.hashing import hash_keys
     from crmlab.analyses.campaigns.lists import ListRules, pull_list
     from crmlab.analyses.campaigns.matching import match_back, match_counts
-    from crmlab.analyses.campaigns.measurement import RATIO_ALPHA, Measured, contrast, ends, known_cells, measured, ratio_of
+    from crmlab.analyses.campaigns.measurement import Measured, contrast, ends, known_cells, measured, mismatched, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
     from crmlab.analyses.campaigns.plan import read_plan
     from crmlab.analyses.campaigns.reductions import outcomes
     from crmlab.analyses.campaigns.sending import sends, sent
 
 __all__ = [
-    "RATIO_ALPHA",
     "Codes",
     "ListRules",
     "Measured",
@@ -49,6 +48,7 @@ __all__ = [
     "match_counts",
     "measure_campaign",
     "measured",
+    "mismatched",
     "outcomes",
     "pull_list",
     "quotas",

@@ -39,6 +39,7 @@ __all__ = [
     "first_contacts",
     "known_cells",
     "measured",
+    "mismatched",
     "overall",
     "ratio_of",
 ]
@@ -328,6 +329,11 @@ def ratio_of(found: Measured, cells: pd.DataFrame) -> SampleRatio | None:
     used = {cell: share for cell, share in shares.items() if share > 0}
     total = sum(used.values())
     return sample_ratio({cell: int(sizes[cell]) for cell in used}, {cell: share / total for cell, share in used.items()})
+
+
+def mismatched(ratio: SampleRatio | None) -> bool:
+    """Whether sizes of cells do not fit the plan, so that something other than chance decided who is in which."""
+    return ratio is not None and ratio.p_value < RATIO_ALPHA
 
 
 def compared(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crmlab.analyses.campaigns.measurement import COMPONENTS, RATIO_ALPHA, Measured, contrast, ends, measured, ratio_of
+from crmlab.analyses.campaigns.measurement import (
+    COMPONENTS,
+    Measured,
+    contrast,
+    ends,
+    known_cells,
+    measured,
+    mismatched,
+    ratio_of,
+)
 from crmlab.errors import CrmlabError, ModelError
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool
 from crmlab.models.testing.power import Rate, required_size
 
@@ -16,14 +27,17 @@ if TYPE_CHECKING:
     from crmlab.data.memory.campaigns import CampaignMemory
     from crmlab.history.past import History
 
-__all__ = ["COLUMNS", "GROUPS", "MOST", "Component", "Past", "past_cells", "pooled_past", "remembered"]
+__all__ = ["COLUMNS", "GROUPS", "MOST", "Component", "Past", "past_of", "pooled_past"]
 
 
 MOST = 40  # past campaigns that are measured again, the latest
 COLUMNS = (
     "campaign", "cell", "control", "opens", *COMPONENTS, "n", "effect", "error", "profit", "profit_low", "profit_high", "base", "from",
 )  # fmt: skip
+COSTS = ("cost_per_contact", "fixed_cost")
+WHOLE = "campaign"  # the component that stands for all cells of a campaign together
 GROUPS = ("component", "value", "campaign", "opens", "k", "n", "effect", "error", "base", "from")
+_MORE = ("share", "n_control", "days", "spend", "spend_low", "spend_high", *COSTS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,19 +69,110 @@ class Component:
     expected: tuple[float, float]
     size: int | None
 
+    @property
+    def next(self) -> tuple[float, float, float]:
+        """What is expected of the next cell with this component: the mean of past campaigns, and the ends of the next true effect."""
+        mean = self.pooled.mean
+        return mean, min(self.expected[0], mean), max(self.expected[1], mean)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Past:
-    """Past cells, those of the campaign looked at among them; by component; and why campaigns are not there."""
+    """Past cells, those of the campaign looked at among them; by component; and why campaigns are not there.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        A row per cell of the data set with a control, in the order of launch: ``COLUMNS``, and share (who bought), n_control, days
+        (of the window), spend (more than in control, per customer) with spend_low and spend_high, cost_per_contact, fixed_cost.
+    groups : DataFrame
+        A row per campaign and component, ``GROUPS``: offers, lists and creatives, and the campaign as a whole.
+    components : tuple of Component
+        Those of at least two campaigns, offers first.
+    left_out : tuple of str
+        A sentence for each campaign that is not there.
+    level : float
+        Of intervals.
+    """
 
     cells: pd.DataFrame
+    groups: pd.DataFrame
     components: tuple[Component, ...]
     left_out: tuple[str, ...]
+    level: float
+
+    def brought(self, offer: str | None) -> tuple[float, float, float] | None:
+        """What past cells with an offer brought, in the share who bought.
+
+        Parameters
+        ----------
+        offer : str or None
+            None: whatever was offered.
+
+        Returns
+        -------
+        (effect, low, high) or None
+            That of :attr:`Component.next`; of one campaign what it brought, with an interval that allows for campaigns to differ as all
+            of them do. None where there is no such campaign.
+        """
+        component, value = (WHOLE, "") if offer is None else ("offer", offer)
+        mine = self._groups(component, value)
+        if len(mine) > 1:
+            return _component(component, value, mine, self.level).next
+        if mine.empty:
+            return None
+        every = self._groups(WHOLE, "")
+        tau = _pooled(every, self.level).tau if len(every) > 1 else 0.0
+        effect, error = float(mine["effect"].iloc[0]), float(mine["error"].iloc[0])
+        half = normal_quantile(self.level) * math.hypot(error, tau)
+        return effect, effect - half, effect + half
+
+    def _groups(self, component: str, value: str) -> pd.DataFrame:
+        of = self.groups
+        return of[(of["component"] == component) & (of["value"] == value)].reset_index(drop=True)
 
 
-def past_cells(
+def past_of(
     history: History,
-    now: Measured,
+    memory: CampaignMemory,
+    *,
+    now: Measured | None = None,
+    margin: float | None = None,
+    level: float = 0.95,
+    adjust: bool = True,
+    min_group: int = 1,
+) -> Past:
+    """Measure past campaigns of the data set, add those that only the campaign memory knows, and pool them.
+
+    Parameters
+    ----------
+    history : History
+    memory : CampaignMemory
+    now : Measured, optional
+        The campaign looked at; it is not measured again.
+    margin, level, adjust, min_group
+        As for the campaign itself.
+
+    Returns
+    -------
+    Past
+        Campaigns of the data set whose windows are over and whose cells are of the sizes planned; those of the memory.
+    """
+    if history.cells is None or history.contacts is None:
+        rows, groups = pd.DataFrame(columns=[*COLUMNS, *_MORE]), pd.DataFrame(columns=list(GROUPS))
+        gone: list[str] = []
+        known: set[str] = set()
+    else:
+        cells = known_cells(history.data)
+        known = set(cells["campaign_id"].astype(str))
+        rows, groups, gone = _measured(history, now, cells, margin=margin, level=level, adjust=adjust, min_group=min_group)
+    more = _remembered(memory, known)
+    return pooled_past(rows, pd.concat([groups, more], ignore_index=True) if len(more) else groups, gone, level)
+
+
+def _measured(
+    history: History,
+    now: Measured | None,
     cells: pd.DataFrame,
     *,
     margin: float | None,
@@ -75,24 +180,7 @@ def past_cells(
     adjust: bool,
     min_group: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Measure every past cell of the data set whose window is over.
-
-    Parameters
-    ----------
-    history : History
-    now : Measured
-        The campaign looked at; it is not measured again.
-    cells : DataFrame
-        The cells of all campaigns.
-    margin, level, adjust, min_group
-        As for the campaign itself.
-
-    Returns
-    -------
-    (cells, groups, left out)
-        A row per cell with a control, in the order of launch; a row per campaign and component (``GROUPS``); why campaigns are not
-        there.
-    """
+    """Every past cell of the data set whose window is over, campaigns by component, and why campaigns are not there."""
     frames, gone = [], []
     groups: list[dict[str, Any]] = []
     names = [str(name) for name in cells["campaign_id"].unique()]
@@ -101,7 +189,7 @@ def past_cells(
         names.sort(key=lambda name: (str(opened[name]), name))
     found: list[Measured] = []
     for name in names[-MOST:]:
-        if name == now.campaign:
+        if now is not None and name == now.campaign:
             found.append(now)
             continue
         try:
@@ -113,22 +201,24 @@ def past_cells(
             if one is not now:
                 gone.append(f"{one.campaign} is left out of the history: its window is open.")
             continue
-        ratio = ratio_of(one, cells)
-        if ratio is not None and ratio.p_value < RATIO_ALPHA:
+        if mismatched(ratio_of(one, cells)):
             gone.append(f"{one.campaign} is left out of the history: sizes of its cells do not fit its design.")
+            continue
+        if not one.varies("response"):
+            gone.append(f"{one.campaign} is left out of the history: all of its people bought, or none.")
             continue
         frames.append(_rows(one, level, adjust))
         groups += _groups(one)
-    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*COLUMNS, *_MORE])
     return frame, pd.DataFrame(groups, columns=list(GROUPS)), gone
 
 
 def _groups(one: Measured) -> list[dict[str, Any]]:
-    """The cells of a campaign by component: each group less its controls, weighted by size."""
+    """The cells of a campaign by component, and all of them: each group less its controls, weighted by size."""
     rows = []
-    mine = one.cells[one.cells["control_cell_id"].notna()]
+    mine = one.cells[one.cells["control_cell_id"].notna()].assign(**{WHOLE: ""})
     opens = min(one.days["opens"])
-    for component in COMPONENTS[:3]:
+    for component in (*COMPONENTS[:3], WHOLE):
         if component not in mine.columns:
             continue
         for value, some in mine[mine[component].notna()].groupby(component):
@@ -140,6 +230,8 @@ def _groups(one: Measured) -> list[dict[str, Any]]:
                 weights[name] = share
                 weights[one.control[name]] = weights.get(one.control[name], 0.0) - share
             effect, error, _ = contrast(one, "response", weights, adjust=False)
+            if error <= 0:  # all of these people bought, or none: that has no weight among others
+                continue
             base = sum(-w * one.stats[name].mean("response") for name, w in weights.items() if w < 0)
             row = {
                 "component": component,
@@ -174,29 +266,28 @@ def _rows(one: Measured, level: float, adjust: bool) -> pd.DataFrame:
             profit, spread, freedom = contrast(one, "profit", {cell: 1.0, its: -1.0}, adjust=adjust)
             low, high, _ = ends(profit, spread, freedom, level)
             row |= {"profit": profit, "profit_low": low, "profit_high": high}
+        spend, spread, freedom = contrast(one, "spend", {cell: 1.0, its: -1.0}, adjust=adjust)
+        low, high = ends(spend, spread, freedom, level)[:2] if spread > 0 else (spend, spend)
+        row |= {"spend": spend, "spend_low": low, "spend_high": high, "n_control": one.stats[its].n}
+        row |= {"share": one.stats[cell].mean("response"), "days": (days.at[cell, "closes"] - days.at[cell, "opens"]).days + 1}
+        for name in COSTS:
+            value = about.at[cell, name] if name in about.columns else None
+            row[name] = None if value is None or pd.isna(value) else float(value)
         rows.append({**row, "base": one.stats[its].mean("response"), "from": "data"})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *_MORE])
 
 
-def remembered(memory: CampaignMemory, known: set[str]) -> pd.DataFrame:
+def _remembered(memory: CampaignMemory, known: set[str]) -> pd.DataFrame:
     """Past campaigns of the campaign memory that are not in the data set, by component.
 
-    Parameters
-    ----------
-    memory : CampaignMemory
-    known : set of str
-        Campaigns of the data set.
-
-    Returns
-    -------
-    DataFrame
-        Columns of ``GROUPS``. Cells of one campaign with the same component are taken for one, as sure as they are on the average:
-        the memory does not say how they go together.
+    Cells of one campaign with the same component are taken for one, as sure as they are on the average: the memory does not say how
+    they go together.
     """
     rows: list[dict[str, Any]] = []
     if memory.headers(kind="results"):
-        for component in COMPONENTS[:3]:
-            past = memory.history(component)
+        for component in (*COMPONENTS[:3], WHOLE):
+            # As a whole: the cells of which the memory knows what they offered.
+            past = memory.history("offer").assign(value="") if component == WHOLE else memory.history(component)
             if "error" not in past.columns or "estimate" not in past.columns:
                 continue
             error, wanted = pd.to_numeric(past["error"]), past["metric"] == "response"
@@ -227,15 +318,13 @@ def pooled_past(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], 
 
     Parameters
     ----------
-    cells, groups : DataFrame
-        As :func:`past_cells` gives them; groups with those of :func:`remembered`.
-    left_out : list of str
-    level : float
+    cells, groups, left_out, level
+        As in :class:`Past`.
 
     Returns
     -------
     Past
-        Components of at least two campaigns, offers first. A list or creative that is the same in every cell tells nothing and is not
+        A list or creative that is the same in every cell tells nothing and is not
         there.
     """
     out = []
@@ -248,12 +337,16 @@ def pooled_past(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], 
             some = mine[mine["value"] == value].reset_index(drop=True)
             if len(some) >= 2:
                 out.append(_component(component, str(value), some, level))
-    return Past(cells=cells, components=tuple(out), left_out=tuple(left_out))
+    return Past(cells=cells, groups=groups, components=tuple(out), left_out=tuple(left_out), level=level)
+
+
+def _pooled(campaigns: pd.DataFrame, level: float) -> Pooled:
+    return pool(campaigns["effect"].to_numpy(dtype=float), campaigns["error"].to_numpy(dtype=float), level)
 
 
 def _component(component: str, value: str, campaigns: pd.DataFrame, level: float) -> Component:
     effects, errors = campaigns["effect"].to_numpy(dtype=float), campaigns["error"].to_numpy(dtype=float)
-    pooled = pool(effects, errors, level)
+    pooled = _pooled(campaigns, level)
     times = pd.to_datetime(campaigns["opens"])
     fading = None
     if len(campaigns) >= 3 and times.notna().all() and times.nunique() > 1:

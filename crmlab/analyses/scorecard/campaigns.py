@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crmlab.analyses.campaigns import RATIO_ALPHA, Measured, contrast, ends, known_cells, measured, ratio_of
+from crmlab.analyses.campaigns import Measured, contrast, ends, known_cells, measured, mismatched, ratio_of
 from crmlab.errors import CrmlabError
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _rows(board: Board, found: Measured, cells: pd.DataFrame) -> list[dict[str, 
     if found.is_open:
         note = f"window open until {board.history.form.short_day(max(found.days['closes']))}"
         return [_blank(found.campaign, opens) | {"note": note}]
-    ratio = ratio_of(found, cells)
-    if ratio is not None and ratio.p_value < RATIO_ALPHA:
+    if mismatched(ratio_of(found, cells)):
         return [_blank(found.campaign, opens) | {"note": "sizes of cells do not fit its plan"}]
     about = found.cells.set_index("cell_id")
     programs: dict[str, list[str]] = {}

@@ -9,6 +9,7 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.params import Params
     from crmlab.analyses.campaigns.design.report import NEEDS, run
+    from crmlab.analyses.campaigns.inputs import INPUTS
 
-__all__ = ["NEEDS", "Params", "run"]
+__all__ = ["INPUTS", "NEEDS", "Params", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.design.tables import names_of, points, points_between, steps
 from crmlab.page import marks
 from crmlab.page.format import shortened
@@ -119,13 +120,14 @@ def _free(curve: pd.DataFrame, marks: tuple[float, ...], side: int) -> int:
 
 def balance_chart(study: Study) -> Chart:
     """A love plot: standardised differences of each cell from its control, and how far chance alone goes."""
-    params, form = study.params, study.context.form
+    form, balance = study.context.form, study.balance
     names = names_of(study)
-    largest = study.balance.assign(size=study.balance["difference"].abs()).groupby("label", sort=False)["size"].max()
+    largest = balance.assign(size=balance["difference"].abs()).groupby("covariate", sort=False)["size"].max()
     kept = largest.sort_values(ascending=False, kind="stable").head(_MOST_SHOWN).index
-    labels = [label for label in study.balance["label"].unique() if label in set(kept)]
-    frame = study.balance[study.balance["label"].isin(labels)].reset_index(drop=True)
-    cells = list(dict.fromkeys(frame["cell_id"]))
+    labels = [label for label in balance["covariate"].unique() if label in set(kept)]
+    frame = balance[balance["covariate"].isin(labels)].reset_index(drop=True)
+    frame = frame.assign(chance=(frame["high"] - frame["low"]) / 2)
+    cells = list(dict.fromkeys(frame["cell"]))
     shapes = ("o", "s", "^", "D", "v", "P", "X", "<")
 
     def draw(figure: Figure) -> None:
@@ -139,8 +141,8 @@ def balance_chart(study: Study) -> Chart:
         ax.axvline(0, color=color("muted"), linewidth=0.8)
         places = dict(zip(labels, marks.rows(ax, [shortened(label, _LONGEST) for label in labels]), strict=True))
         for k, cell in enumerate(cells):
-            some = frame[frame["cell_id"] == cell]
-            place = [places[label] + (0.12 * (k - (len(cells) - 1) / 2)) for label in some["label"]]
+            some = frame[frame["cell"] == cell]
+            place = [places[label] + (0.12 * (k - (len(cells) - 1) / 2)) for label in some["covariate"]]
             outside = some["difference"].abs() > some["chance"]
             shades = [color("second" if out else "accent") for out in outside]
             ax.scatter(some["difference"], place, marker=shapes[k % len(shapes)], c=shades, s=30, zorder=3)
@@ -153,8 +155,8 @@ def balance_chart(study: Study) -> Chart:
             )  # fmt: skip
 
     return Chart(
-        f"Are the cells alike before anything is sent? In the shaded band lie {form.share(params.level)} of differences that are "
-        "chance alone.",
+        "Are the cells alike before anything is sent? Chance alone leaves all of these differences in the shaded band "
+        f"{form.share(1 - BALANCE_ALPHA)} of the time.",
         f"Dots for {len(labels)} things known before, by cell; {int((frame['difference'].abs() > frame['chance']).sum())} of {len(frame)} "
         "lie outside the band of chance.",
         draw,

@@ -11,21 +11,23 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.campaigns.assignment import Take, assign
+from crmlab.analyses.campaigns.balance import balance_of
 from crmlab.analyses.campaigns.cells import Codes, Design, Sending, design_cells
 from crmlab.analyses.campaigns.design.expected import (
     Baseline,
     Expected,
     baseline,
     expected_effect,
-    past_cells,
     together,
 )
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, total_profit
 from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
+from crmlab.analyses.campaigns.past import Past, past_of
 from crmlab.analyses.customers import label
 from crmlab.data.collecting import collect_arrow
+from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import ParameterError, TooLittleError, checks
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.testing.cells import CellStatistics
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -67,8 +69,8 @@ class Study:
         Of the functions of :mod:`~crmlab.analyses.campaigns.design.money` of these names.
     balance : DataFrame
         Of :func:`balance`.
-    past : DataFrame
-        What past cells brought, of :func:`~crmlab.analyses.campaigns.design.expected.past_cells`.
+    past : Past
+        What past cells brought, as the page of results has it.
     campaigns : bool
         Whether the data set tells of past campaigns at all.
     total : (value, low, high)
@@ -81,8 +83,6 @@ class Study:
         Customers whom the response was seen of.
     margin_source, cost_source : str
         Where they are from: "given", "costs", "revenue" or "loss"; "given", "past" or "guess".
-    notes : tuple of str
-        On past campaigns.
     """
 
     context: Context
@@ -98,7 +98,7 @@ class Study:
     options: pd.DataFrame
     curves: pd.DataFrame
     balance: pd.DataFrame
-    past: pd.DataFrame
+    past: Past
     campaigns: bool
     total: tuple[float, float, float]
     shown: float | None
@@ -106,7 +106,6 @@ class Study:
     seen: int
     margin_source: str
     cost_source: str
-    notes: tuple[str, ...]
 
     @property
     def several(self) -> int:
@@ -163,10 +162,10 @@ def study(history: History, params: Params) -> Study:
     TooLittleError
         Nobody is left on the list, or fewer than the cells need.
     """
-    past, notes = past_cells(history)
-    opens, closes = _days(history.as_of, past, params)
+    past = past_of(history, open_memory(), level=params.level, min_group=params.min_group)
+    opens, closes = _days(history.as_of, past.cells, params)
     window = (closes - opens).days + 1
-    costs = _costs(past, params)
+    costs = _costs(past.cells, params)
     design = _design(history, params, costs, opens, closes)
     pulled = pull_list(
         history.data,
@@ -189,7 +188,7 @@ def study(history: History, params: Params) -> Study:
     share = sizes[str(design.controls["cell_id"].iloc[0])] / len(people)
     terms = _terms(base, costs, margin, sum(gifts.values()) / len(gifts), share, _usual_spend(pulled), params)
     effects = {
-        str(row["cell_id"]): expected_effect(past, [row["offer"]], base.share.value, params.level, params.effect)
+        str(row["cell_id"]): expected_effect(past, row["offer"], base.share.value, params.effect)
         for row in design.treated.to_dict("records")
     }
     expected, several, n = together(list(effects.values())), len(design.treated), len(people)
@@ -209,7 +208,7 @@ def study(history: History, params: Params) -> Study:
         cells=cells,
         options=options(terms, n, sorted({1, 2, 3, 4, several}), expected.value),
         curves=curves(terms, n, sorted({1, several}), [float(cells["pays_from"].max()), expected.value]),
-        balance=balance(people, controls, covariates, params.level),
+        balance=balance(people, controls, covariates),
         past=past,
         campaigns=history.cells is not None and history.contacts is not None,
         total=total_profit(terms, cells, effects),
@@ -218,7 +217,6 @@ def study(history: History, params: Params) -> Study:
         seen=base.n,
         margin_source=margin_source,
         cost_source=costs.source,
-        notes=notes,
     )
 
 
@@ -336,27 +334,21 @@ def _terms(
     )
 
 
-def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Sequence[str]) -> pd.DataFrame:
     """Compare each cell with its control in what was known before.
 
     Parameters
     ----------
     people : DataFrame
-        ``cell_id`` and the covariates: numbers, or texts, of which each value's share is compared.
+        ``cell_id`` and the covariates: numbers, or texts, of which each value's share is compared. A missing number counts as the mean
+        of the others.
     controls : mapping of cell to its control
     covariates : sequence of str
-    level : float
 
     Returns
     -------
     DataFrame
-        covariate, label, cell_id, mean, mean_control, difference (of means, in standard deviations; 0 where nothing varies), low,
-        high, chance (what chance alone keeps it under with probability ``level``).
-
-    References
-    ----------
-    Austin (2009), Balance diagnostics for comparing the distribution of baseline covariates, Statistics in Medicine 28: standardised
-    differences. Hedges and Olkin (1985), Statistical Methods for Meta-Analysis, section 5: their standard error.
+        Of :func:`~crmlab.analyses.campaigns.balance.balance_of`; covariates have their names for people.
 
     Examples
     --------
@@ -364,43 +356,29 @@ def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Seque
     >>> round(balance(people, {"a": "b"}, ["orders"])["difference"].item(), 4)
     -0.7071
     """
-    z = normal_quantile(level)
-    rows = []
-    for name, title, values in _columns(people, covariates):
-        for cell, control in controls.items():
-            mine, other = values[people["cell_id"] == cell], values[people["cell_id"] == control]
-            mine, other = mine[~np.isnan(mine)], other[~np.isnan(other)]
-            n, n0 = len(mine), len(other)
-            if n < 2 or n0 < 2:
-                continue
-            sd = float(np.sqrt((mine.var(ddof=1) + other.var(ddof=1)) / 2))
-            gap = float(mine.mean() - other.mean())
-            difference = gap / sd if sd > 0 else 0.0
-            chance = float(np.sqrt(1 / n + 1 / n0))
-            error = float(np.sqrt(1 / n + 1 / n0 + difference**2 / (2 * (n + n0))))
-            rows.append(
-                {
-                    "covariate": name, "label": title, "cell_id": cell, "mean": float(mine.mean()),
-                    "mean_control": float(other.mean()), "difference": difference, "low": difference - z * error,
-                    "high": difference + z * error, "chance": z * chance,
-                }
-            )  # fmt: skip
-    columns = ["covariate", "label", "cell_id", "mean", "mean_control", "difference", "low", "high", "chance"]
-    return pd.DataFrame(rows, columns=columns)
+    known = {title: np.where(np.isnan(values), np.nanmean(values), values) for title, values in _columns(people, covariates)}
+    rates = [title for title, values in known.items() if np.isin(values, (0.0, 1.0)).all()]
+    where = {cell: (people["cell_id"] == cell).to_numpy() for cell in dict.fromkeys((*controls.values(), *controls))}
+    stats = {
+        cell: CellStatistics.from_values({title: values[mine] for title, values in known.items()}, rates)
+        for cell, mine in where.items()
+    }
+    return balance_of(stats, controls, list(known))
 
 
-def _columns(people: pd.DataFrame, covariates: Sequence[str], most: int = 6) -> list[tuple[str, str, np.ndarray]]:
-    """Numbers as they are, texts of few values as one share each."""
+def _columns(people: pd.DataFrame, covariates: Sequence[str], most: int = 6) -> list[tuple[str, np.ndarray]]:
+    """Numbers that are known of anybody as they are, texts of few values as one share each; by their names for people."""
     found = []
     for name in covariates:
         column = people[name]
         text = label(name)
         title = text[:1].upper() + text[1:]
         if pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_numeric_dtype(column.dtype):
-            found.append((name, title, column.to_numpy(dtype=float, na_value=np.nan)))
+            if column.notna().any():
+                found.append((title, column.to_numpy(dtype=float, na_value=np.nan)))
             continue
         texts = column.dropna()
         if texts.map(lambda one: isinstance(one, str)).all() and 1 < texts.nunique() <= most:
             for value in sorted(texts.unique()):
-                found.append((name, f"{title}: {value}", (column == value).to_numpy(dtype=float)))
+                found.append((f"{title}: {value}", (column == value).to_numpy(dtype=float)))
     return found

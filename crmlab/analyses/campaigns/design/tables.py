@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.exhibits import Absent
@@ -224,52 +225,48 @@ def options_table(study: Study) -> Table:
 
 def balance_table(study: Study) -> Table:
     """Cells and their control before anything is sent."""
-    params, form = study.params, study.context.form
+    form = study.context.form
     names = names_of(study)
     frame = study.balance.copy()
-    frame["name"] = [names[str(one)] for one in frame["cell_id"]]
-    shown = frame[["label", "name", "mean", "mean_control", "difference", "low", "high"]]
+    frame["name"] = [names[str(one)] for one in frame["cell"]]
+    shown = frame[["covariate", "name", "mean", "mean_control", "difference", "low", "high"]]
     columns = {
-        "label": Column("Known before"),
+        "covariate": Column("Known before"),
         "name": Column("Cell"),
         "mean": Column("Mean", "number"),
         "mean_control": Column("Control", "number"),
         "difference": Column("Difference, in standard deviations", "number", "low", "high"),
     }
-    caption = f"Cells against their control before sending; small figures are {form.share(params.level)} intervals."
+    caption = f"Cells against their control before sending; small figures are {form.share(1 - BALANCE_ALPHA)} intervals, for all at once."
     return Table(caption, shown, columns, form)
 
 
 def past_table(study: Study) -> Table | Absent:
     """What past cells brought beyond their controls."""
     params, form = study.params, study.context.form
-    if study.past.empty:
+    if study.past.cells.empty:
         return _NO_CAMPAIGNS if study.campaigns else _NO_TABLES
     z = normal_quantile(params.level)
-    frame = study.past.copy()
+    frame = study.past.cells.copy()
     frame["what"] = [
-        " · ".join(str(one) for one in (row["offer"], row["creative"]) if isinstance(one, str)) or str(row["cell_id"])
+        " · ".join(str(one) for one in (row["offer"], row["creative"]) if isinstance(one, str)) or str(row["cell"])
         for row in frame.to_dict("records")
     ]
     effect, half = 100 * frame["effect"].astype(float), 100 * z * frame["error"].astype(float)
     frame = frame.assign(rise=[form.number(value, 1) for value in effect], rise_low=effect - half, rise_high=effect + half)
-    spend, wide = frame["spend"].astype(float), z * frame["spend_error"].astype(float)
-    frame = frame.assign(spend_low=spend - wide, spend_high=spend + wide)
-    frame["campaign"] = [str(name).replace("_", " ") for name in frame["campaign_id"]]
-    small = frame[["n", "n_control"]].min(axis=1) < params.min_group
-    frame = frame[~small]
+    frame["campaign"] = [str(name).replace("_", " ") for name in frame["campaign"]]
     columns = {
         "campaign": Column("Campaign"),
         "what": Column("Cell"),
         "n": Column("Customers", "count"),
         "share": Column("Bought", "share"),
-        "share_control": Column("Control bought", "share"),
+        "base": Column("Control bought", "share"),
         "rise": Column("Rise, points", "number", "rise_low", "rise_high"),
         "spend": Column("Spend more, per customer", "exact", "spend_low", "spend_high"),
     }
     shown = frame[[*columns, "rise_low", "rise_high", "spend_low", "spend_high"]]
     caption = (
-        f"What past cells brought beyond their controls, from the contact to the end of the window; small figures are "
+        f"What past cells brought beyond their controls while their windows were open; small figures are "
         f"{form.share(params.level)} intervals, each by itself. More buyers who spend less, at a discount say, may bring nothing."
     )
     return Table(caption, shown.reset_index(drop=True), columns, form)

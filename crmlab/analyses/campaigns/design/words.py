@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmlab.analyses.campaigns.balance import unbalanced
 from crmlab.analyses.campaigns.design.money import detectable
 from crmlab.analyses.campaigns.design.tables import names_of, points, points_between
 from crmlab.analyses.customers import conditions
@@ -177,15 +178,13 @@ def warnings(study: Study) -> tuple[str, ...]:
     if len(set(params.channels)) > 1:
         found.append("Each creative goes by a channel of its own: what is due to the one cannot be told from the other.")
     found += study.design.warnings
-    lopsided = study.balance[study.balance["difference"].abs() > study.balance["chance"]]
-    by_chance = (1 - params.level) * len(study.balance)
-    if len(lopsided):
-        worst = lopsided.loc[lopsided["difference"].abs().idxmax()]
+    if unbalanced(study.balance):
+        worst = study.balance.loc[study.balance["p_adjusted"].idxmin()]
         found.append(
-            f"{len(lopsided)} of {len(study.balance)} differences between cells and control are larger than chance alone leaves {form.share(params.level)} of them (about {form.number(by_chance, 1)} are by chance); the largest: “{worst['label']}”, {form.number(worst['difference'], 2)} standard deviations in {names_of(study)[str(worst['cell_id'])]}. "
+            f"Cells differ from their control by more than chance allows; the surest difference: “{worst['covariate']}”, {form.number(worst['difference'], 2)} standard deviations in {names_of(study)[str(worst['cell'])]}. "
             "Strata would even it out; choose before anything is sent, never after."
         )
-    found += study.notes
+    found += study.past.left_out[:4]
     return tuple(found)
 
 
@@ -227,7 +226,7 @@ def method(study: Study) -> Method:
     return Method(
         "Cells take exact shares of the list in the order of SHA-256 hashes of the salt and the household (or the customer): the same list gives the same cells on any machine. "
         "Sizes and power: difference of two rates with each rate's own variance (Fleiss, Levin and Paik 2003), the critical value of the largest of several comparisons with one control (Dunnett 1955). "
-        "The expected rise: past cells pooled by random effects (Paule and Mandel 1982), with the interval of the next one.",
+        "The expected rise: past campaigns with the offer pooled by random effects (Paule and Mandel 1982), with the interval of the next one, as the report on campaign results has it.",
         (
             f"List: {rules}. Then {'; '.join(one.words() for one in conditions(params.qualify)) or 'no further rule'}.",
             f"Share who buy anyway: {form.share(terms.base.value)}"
@@ -241,7 +240,7 @@ def method(study: Study) -> Method:
             f"A contact costs {form.exact(terms.cost)} and a cell {form.exact(terms.fixed)}, {'the medians of past cells' if study.cost_source == 'past' else 'as given or guessed'}.",
             f"The control gets {form.share(terms.share)} of the list.",
             "Of a household one person is on the list, so that everybody stands alone.",
-            "Past cells that share a control are pooled as if they did not; their interval is a little too narrow.",
+            "Past cells of one campaign with the same offer count as one, for they share a control; of an offer that was never sent, past campaigns as a whole are the guide.",
             "Consent and complaints are as the data have them on the last day.",
         ),
         {

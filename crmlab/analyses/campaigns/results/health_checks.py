@@ -6,24 +6,23 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
+from crmlab.analyses.campaigns.balance import balance_of, unbalanced
 from crmlab.analyses.campaigns.checks import CampaignFinding, check_tables
-from crmlab.analyses.campaigns.measurement import RATIO_ALPHA, Measured, ratio_of
+from crmlab.analyses.campaigns.measurement import Measured, mismatched, ratio_of
 from crmlab.analyses.campaigns.moments import cell_statistics
 from crmlab.data.memory.rules import cell_problems
-from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells
+from crmlab.models.testing.comparisons import SampleRatio
 from crmlab.models.testing.sequential import boundaries
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
-__all__ = ["BALANCE", "BALANCE_ALPHA", "Health", "Look", "balance_of", "health", "look_of"]
+__all__ = ["BALANCE", "Health", "Look", "health", "look_of"]
 
 
-BALANCE_ALPHA = 0.01
 BALANCE = {
     "before": "spend in the year before",
     "orders_before": "purchases in the year before",
@@ -64,7 +63,7 @@ class Health:
         None where the plan names no shares that add up.
     findings : tuple of CampaignFinding
     balance : DataFrame
-        cell, control, covariate, difference (in standard deviations), low, high, p_adjusted.
+        Of :func:`~crmlab.analyses.campaigns.balance.balance_of`.
     look : Look
     unequal_windows : tuple of str
         Cells whose window is not that of their control.
@@ -79,12 +78,12 @@ class Health:
     @property
     def blocked(self) -> bool:
         """Whether nothing may be concluded: sizes do not fit the design, so something decided who is in a cell."""
-        return self.ratio is not None and self.ratio.p_value < RATIO_ALPHA
+        return mismatched(self.ratio)
 
     @property
     def unbalanced(self) -> bool:
         """Whether cells differed before anything was sent by more than chance allows."""
-        return len(self.balance) > 0 and float(self.balance["p_adjusted"].min()) < BALANCE_ALPHA
+        return unbalanced(self.balance)
 
     def found(self, check: str) -> list[CampaignFinding]:
         """What one check found."""
@@ -115,7 +114,7 @@ def health(history: History, found: Measured, cells: pd.DataFrame, look: Look) -
     return Health(
         ratio=ratio_of(found, cells),
         findings=_checked(history.data, found.campaign, cells),
-        balance=balance_of(found),
+        balance=_balance(found),
         look=look,
         unequal_windows=unequal,
     )
@@ -132,35 +131,11 @@ def _checked(data: Dataset, campaign: str, cells: pd.DataFrame) -> tuple[Campaig
     return tuple(finding for finding in found if finding.campaign in (None, campaign))
 
 
-def balance_of(found: Measured) -> pd.DataFrame:
-    """Standardised differences between each cell and its control in what was known before, corrected for all of them together."""
-    columns = ["cell", "control", "covariate", "difference", "low", "high", "p_adjusted"]
+def _balance(found: Measured) -> pd.DataFrame:
+    """What was known of people before the window opened, cell against control."""
     table = found.table.filter(found.table["cell_id"].isin(list(found.stats)))
     stats = cell_statistics(table, ["before", "orders_before", "recent"], rates=["recent"], household="unit")
-    names = [name for name in BALANCE if any(cell.scatter[cell.index(name), cell.index(name)] > 0 for cell in stats.values())]
-    if not names:
-        return pd.DataFrame(columns=columns)
-    frame = compare_cells(
-        stats, control=found.control, metrics=names, level=1 - BALANCE_ALPHA, options=ComparisonOptions(family="all")
-    )
-    n = sum(cell.n for cell in stats.values())
-    spread = {name: float(np.sqrt(sum(cell.n * _own(cell.variance(name)) for cell in stats.values()) / n)) for name in names}
-    scale = frame["metric"].map(spread)
-    return pd.DataFrame(
-        {
-            "cell": frame["cell"],
-            "control": frame["control"],
-            "covariate": frame["metric"],
-            "difference": frame["estimate"] / scale,
-            "low": frame["low"] / scale,
-            "high": frame["high"] / scale,
-            "p_adjusted": frame["p_adjusted"],
-        }
-    )
-
-
-def _own(variance: float) -> float:
-    return variance if np.isfinite(variance) else 0.0
+    return balance_of(stats, found.control, list(BALANCE))
 
 
 def look_of(

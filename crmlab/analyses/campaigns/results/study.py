@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.analyses.campaigns.matching import match_counts
 from crmlab.analyses.campaigns.measurement import Measured, choose_campaign, compared, known_cells, measured
 from crmlab.analyses.campaigns.moments import first_days
-from crmlab.analyses.campaigns.past import Past, past_cells, pooled_past, remembered
+from crmlab.analyses.campaigns.past import COLUMNS, Past, past_of
 from crmlab.analyses.campaigns.results.depth import Ranked, ranked
 from crmlab.analyses.campaigns.results.earnings import Money, components_of, money
 from crmlab.analyses.campaigns.results.health_checks import Health, Look, health, look_of
@@ -84,7 +84,7 @@ class Study:
         caption = "Past cells: difference in the share who bought, and profit per contact"
         return {
             "comparisons": Output("Every cell against its control, all metrics", _bare(self.frame), ("metric", "cell")),
-            "past_cells": Output(caption, self.past.cells, ("campaign", "cell")),
+            "past_cells": Output(caption, self.past.cells[list(COLUMNS)], ("campaign", "cell")),
         }
 
 
@@ -117,7 +117,15 @@ def study(history: History, params: Params) -> Study:
         order=order,
         days=first_days(found.table),
         ranked=ranked(found, level=look.level, correction=params.correction, seed=params.seed, min_group=params.min_group),
-        past=_past(history, found, cells, memory, params),
+        past=past_of(
+            history,
+            memory,
+            now=found,
+            margin=params.margin,
+            level=params.level,
+            adjust=params.adjust,
+            min_group=params.min_group,
+        ),
         matched=_matched(history, found),
     )
 
@@ -128,21 +136,6 @@ def _looks(memory: CampaignMemory, campaign: str) -> tuple[dt.date, ...]:
         return ()
     looked = memory.results(campaign).get("as_of", pd.Series(dtype=object))
     return tuple(sorted({dt.date.fromisoformat(str(day)[:10]) for day in looked.dropna()}))
-
-
-def _past(history: History, found: Measured, cells: pd.DataFrame, memory: CampaignMemory, params: Params) -> Past:
-    """Past campaigns of the data set, and those that only the memory knows."""
-    rows, groups, gone = past_cells(
-        history,
-        found,
-        cells,
-        margin=params.margin,
-        level=params.level,
-        adjust=params.adjust,
-        min_group=params.min_group,
-    )
-    more = remembered(memory, set(cells["campaign_id"].astype(str)))
-    return pooled_past(rows, pd.concat([groups, more], ignore_index=True) if len(more) else groups, gone, params.level)
 
 
 def _matched(history: History, found: Measured) -> pd.DataFrame | None:

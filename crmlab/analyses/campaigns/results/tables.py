@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
-from crmlab.analyses.campaigns.results.health_checks import BALANCE, BALANCE_ALPHA
+from crmlab.analyses.campaigns.results.health_checks import BALANCE
 from crmlab.analyses.campaigns.results.words import at_level, level_word, points
 from crmlab.history.context import masked
 from crmlab.models.intervals import normal_quantile
@@ -310,8 +311,8 @@ def next_table(study: Study) -> Table | Absent:
             trend = (
                 f"fades ({ends})" if fading.high < 0 else f"grows ({ends})" if fading.low > 0 else f"not shown to fade ({ends})"
             )
-        row = {"what": each.value, "component": each.component, "k": pooled.k, "next": 100 * pooled.prior[0], "trend": trend}
-        row |= {"next_low": 100 * min(each.expected[0], pooled.mean), "next_high": 100 * max(each.expected[1], pooled.mean)}
+        row = {"what": each.value, "component": each.component, "k": pooled.k, "next": 100 * pooled.mean, "trend": trend}
+        row |= {"next_low": 100 * each.next[1], "next_high": 100 * each.next[2]}
         rows.append({**row, "size": "no gain to plan for" if each.size is None else each.size})
     columns = {
         "what": Column("Component"),

@@ -15,13 +15,17 @@ from scipy import stats
 
 import crmlab
 from crmlab.analyses.campaigns import design as analysis
+from crmlab.analyses.campaigns.balance import unbalanced
 from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
-from crmlab.analyses.campaigns.design.expected import Expected, baseline, expected_effect, past_cells
+from crmlab.analyses.campaigns.design.expected import Expected, baseline, expected_effect
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, detectable, options, total_profit
 from crmlab.analyses.campaigns.design.study import balance
 from crmlab.analyses.campaigns.design.tables import steps
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
+from crmlab.analyses.campaigns.past import COLUMNS, GROUPS, past_of, pooled_past
+from crmlab.analyses.campaigns.results.tables import next_table
 from crmlab.data.codes import check_code
+from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError, DataError, ModelError, ParameterError
 from crmlab.history.past import History
 from crmlab.models.testing.cells import CellStatistics
@@ -40,6 +44,13 @@ TERMS = Terms(
     level=0.95,
     share=0.5,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_remembered(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path_factory.mktemp("memory")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -238,73 +249,148 @@ def test_balance_by_hand_and_by_chance():
     people = pd.DataFrame(
         {"cell_id": np.repeat(["a", "0"], [600, 400]), "orders": rng.poisson(3, 1000), "tier": rng.choice(list("ABC"), 1000)}
     )
-    found = balance(people, {"a": "0"}, ["orders", "tier"]).set_index("label")
+    found = balance(people, {"a": "0"}, ["orders", "tier"]).set_index("covariate")
     mine, other = (people.loc[people["cell_id"] == cell, "orders"] for cell in ("a", "0"))
-    expected = (mine.mean() - other.mean()) / np.sqrt((mine.var() + other.var()) / 2)
+    # In standard deviations within cells, each cell by its size: as the report on results has it.
+    expected = (mine.mean() - other.mean()) / np.sqrt((600 * mine.var() + 400 * other.var()) / 1000)
     assert found.loc["Orders" if "Orders" in found.index else "Number of purchases", "difference"] == pytest.approx(expected)
     assert [label for label in found.index if label.startswith("Value tier")] == [
         "Value tier: A",
         "Value tier: B",
         "Value tier: C",
     ]
-    assert found["chance"].tolist() == pytest.approx([1.959963984540054 * np.sqrt(1 / 600 + 1 / 400)] * 4)
+    # At 99 % of all four together an interval is about 3.0 standard errors wide on each side (Bonferroni's would be 3.02).
+    half = (found["high"] - found["low"]) / 2
+    assert half.tolist() == pytest.approx([3.0 * np.sqrt(1 / 600 + 1 / 400)] * 4, rel=0.03)
     outside = 0
     for k in range(200):
         draw = np.random.default_rng(k).normal(size=200)
-        one = balance(pd.DataFrame({"cell_id": ["a"] * 100 + ["0"] * 100, "x": draw}), {"a": "0"}, ["x"]).iloc[0]
-        outside += abs(one["difference"]) > one["chance"]
-    assert 2 <= outside <= 20  # 5 % of 200 are 10
-    same = balance(pd.DataFrame({"cell_id": list("aa00"), "x": [1, 1, 1, 1]}), {"a": "0"}, ["x"]).iloc[0]
-    assert same["difference"] == 0
+        one = balance(pd.DataFrame({"cell_id": ["a"] * 100 + ["0"] * 100, "x": draw}), {"a": "0"}, ["x"])
+        outside += unbalanced(one)
+        assert unbalanced(one) == (one["low"].item() > 0 or one["high"].item() < 0)
+    assert outside <= 8  # 1 % of 200 are 2; four standard deviations more are 8
+    assert balance(pd.DataFrame({"cell_id": list("aa00"), "x": [1, 1, 1, 1]}), {"a": "0"}, ["x"]).empty
+    # Whoever is not known counts as the mean, in whichever cell.
+    some = pd.DataFrame({"cell_id": list("aa00"), "x": [1.0, 3.0, None, 2.0]})
+    assert balance(some, {"a": "0"}, ["x"])["difference"].item() == 0
 
 
 # --- what can be expected -------------------------------------------------------------------------------------------------
 
 
+def past(shop, end, **options):
+    return past_of(History(shop, end), open_memory(), **options)
+
+
 def test_past_cells_of_the_shop_by_pandas(shop):
-    found, notes = past_cells(History(shop, END))
+    whole = past(shop, END, adjust=False)
+    found = whole.cells
     # The campaign that got partly lost is left out, and the one that is not over.
-    assert set(found["campaign_id"]) == {"first_offers", "new_range", "offer_by_creative"}
-    assert notes == (
-        "The campaign reminder is left out of what past campaigns brought: its cells are not of the sizes planned.",
+    assert set(found["campaign"]) == {"first_offers", "new_range", "offer_by_creative"}
+    assert whole.left_out == (
+        "reminder is left out of the history: sizes of its cells do not fit its design.",
+        "latest is left out of the history: its window is open.",
     )
     cells, contacts, orders = (shop.table(name).to_pyarrow().to_pandas() for name in ("cells", "contacts", "orders"))
-    mine = contacts[contacts["cell_id"].isin(["offer_by_creative-3", "offer_by_creative-0"])]
-    closes = pd.Timestamp(cells.set_index("cell_id").loc["offer_by_creative-0", "closes_on"]) + pd.Timedelta(days=1)
+    window = cells.set_index("cell_id").loc["offer_by_creative-0"]
+    opens, closes = pd.Timestamp(window["opens_on"]), pd.Timestamp(window["closes_on"]) + pd.Timedelta(days=1)
     firsts = contacts[contacts["cell_id"].str.startswith("offer_by_creative")].sort_values(["contacted_at", "cell_id"])
     firsts = firsts.drop_duplicates("customer_id")
     mine = firsts[firsts["cell_id"].isin(["offer_by_creative-3", "offer_by_creative-0"])]
-    spend = orders.assign(day=orders["ordered_at"].dt.normalize()).groupby(["customer_id", "day"])["amount"].sum()
-    days = spend[spend > 0].reset_index()
-    pairs = mine.merge(days, on="customer_id")
-    inside = pairs[(pairs["day"] >= pairs["contacted_at"].dt.normalize()) & (pairs["day"] < closes)]
-    share = mine.assign(bought=mine["customer_id"].isin(inside["customer_id"])).groupby("cell_id")["bought"].mean()
-    row = found.set_index("cell_id").loc["offer_by_creative-3"]
+    inside = orders[(orders["ordered_at"] >= opens) & (orders["ordered_at"] < closes)]
+    buyers = inside.loc[inside["amount"] > 0, "customer_id"]
+    share = mine.assign(bought=mine["customer_id"].isin(buyers)).groupby("cell_id")["bought"].mean()
+    row = found.set_index("cell").loc["offer_by_creative-3"]
     assert row["share"] == pytest.approx(share["offer_by_creative-3"])
-    assert row["share_control"] == pytest.approx(share["offer_by_creative-0"])
+    assert row["base"] == pytest.approx(share["offer_by_creative-0"])
     total = inside.groupby("customer_id")["amount"].sum().astype(float)
     spent = mine.assign(spend=mine["customer_id"].map(total).fillna(0.0)).groupby("cell_id")["spend"]
     assert row["spend"] == pytest.approx(spent.mean()["offer_by_creative-3"] - spent.mean()["offer_by_creative-0"])
-    assert row["spend_error"] == pytest.approx(np.sqrt((spent.var() / spent.size()).sum()))
+    # Some households are of several people: by customers, errors are a little off.
+    error = np.sqrt((spent.var() / spent.size()).sum())
+    assert (row["spend_high"] - row["spend_low"]) / 2 == pytest.approx(1.96 * error, rel=0.02)
     assert row["days"] == 28 and row["cost_per_contact"] == 0.03
-    early, _ = past_cells(History(shop, dt.date(2025, 1, 10)))
-    assert set(early["campaign_id"]) == {"first_offers"}
+    assert set(past(shop, dt.date(2025, 1, 10)).cells["campaign"]) == {"first_offers"}
+
+
+GIVEN = pd.DataFrame(
+    [
+        ["offer", "a", "1", 0.02, 0.01], ["offer", "a", "2", 0.03, 0.01], ["offer", "b", "2", 0.01, 0.01],
+        ["campaign", "", "1", 0.02, 0.01], ["campaign", "", "2", 0.02, 0.008],
+    ],
+    columns=["component", "value", "campaign", "effect", "error"],
+).assign(opens=None, k=1, n=1000, base=0.2).rename_axis(None)  # fmt: skip
 
 
 def test_expected_effect_says_where_it_is_from():
-    past = pd.DataFrame({"offer": list("aabc"), "effect": [0.02, 0.03, 0.01, -0.01], "error": [0.01, 0.01, 0.01, 0.02]})
-    found = pool(past["effect"], past["error"], 0.9)
-    half = (found.next_high - found.next_low) / 2
-    mine = expected_effect(past, ["a"], 0.1, 0.9)
-    assert mine.source == "offers"
-    assert mine.value == pytest.approx(found.effects["shrunk"].iloc[:2].mean())
-    assert (mine.low, mine.high) == pytest.approx((mine.value - half, mine.value + half))
-    other = expected_effect(past, ["z"], 0.1, 0.9)
-    assert (other.source, other.value) == ("past", pytest.approx(found.mean))
-    one = expected_effect(past.iloc[:1], ["z"], 0.1, 0.9)
-    assert (one.value, one.low) == pytest.approx((0.02, 0.02 - 1.6448536269514722 * 0.01))
-    assert expected_effect(past.iloc[:0], ["a"], 0.1, 0.9) == Expected(value=0.1 * 0.1, source="guess")
-    assert expected_effect(past, ["a"], 0.1, 0.9, 0.07) == Expected(value=0.07, source="given")
+    def known(groups, level=0.9):
+        return pooled_past(pd.DataFrame(columns=["cell"]), groups.reindex(columns=list(GROUPS)), [], level)
+
+    whole = known(GIVEN)
+    found = pool([0.02, 0.03], [0.01, 0.01], 0.9)
+    mine = expected_effect(whole, "a", 0.1)
+    assert (mine.source, mine.value, mine.low, mine.high) == ("offers", found.mean, found.next_low, found.next_high)
+    # One campaign says what it brought, as surely as campaigns agree.
+    every = pool([0.02, 0.02], [0.01, 0.008], 0.9)
+    lone = expected_effect(whole, "b", 0.1)
+    half = 1.6448536269514722 * np.hypot(0.01, every.tau)
+    assert (lone.source, lone.value) == ("offers", 0.01) and (lone.low, lone.high) == pytest.approx((0.01 - half, 0.01 + half))
+    other = expected_effect(whole, "z", 0.1)
+    assert (other.source, other.value) == ("past", pytest.approx(every.mean))
+    one = expected_effect(known(GIVEN.iloc[[0, 3]]), "z", 0.1)
+    assert (one.source, one.value, one.low) == ("past", 0.02, pytest.approx(0.02 - 1.6448536269514722 * 0.01))
+    assert expected_effect(known(GIVEN.iloc[:0]), "a", 0.1) == Expected(value=0.1 * 0.1, source="guess")
+    assert expected_effect(whole, "a", 0.1, 0.07) == Expected(value=0.07, source="given")
+
+
+def test_design_and_results_say_the_same_of_past_cells(shop):
+    from crmlab.analyses.campaigns.results import Params
+    from crmlab.analyses.campaigns.results.study import study
+
+    found = study(History(shop), Params())
+    offers = sorted(found.past.cells["offer"].unique())
+    assert len(offers) == 4
+    designed = [study_of(shop, offers[:2]), study_of(shop, offers[2:])]
+    told = next_table(found).frame.set_index("what") if found.past.components else pd.DataFrame()
+    several = {each.value for each in found.past.components if each.component == "offer"}
+    assert several, "an offer of several campaigns is on the page of results"
+    for mine in designed:
+        pd.testing.assert_frame_equal(mine.past.cells[list(COLUMNS[:9])], found.past.cells[list(COLUMNS[:9])])
+        for row in mine.design.treated.to_dict("records"):
+            expected = mine.effects[row["cell_id"]]
+            assert expected.source == "offers"
+            assert (expected.value, expected.low, expected.high) == found.past.brought(row["offer"])
+            if row["offer"] in several:
+                line = told.loc[row["offer"]]
+                assert (line["next"], line["next_low"], line["next_high"]) == pytest.approx(
+                    (100 * expected.value, 100 * expected.low, 100 * expected.high)
+                )
+
+
+def study_of(shop, offers):
+    from crmlab.analyses.campaigns.design.study import study
+
+    return study(History(shop), analysis.Params(offers=tuple(offers)))
+
+
+def test_what_only_the_memory_knows_counts_in_the_design_too(shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
+    cells = pd.DataFrame(
+        {
+            "cell_id": ["o-0", "o-1"],
+            "control_cell_id": [None, "o-0"],
+            "offer": [None, "new"],
+            "opens_on": [dt.date(2023, 1, 1)] * 2,
+        }
+    )
+    rows = pd.DataFrame(
+        {"cell_id": ["o-1"], "metric": ["response"], "n": [900], "estimate": [0.05], "error": [0.01], "mean_control": [0.2]}
+    )
+    before = past(shop, END).brought(None)
+    open_memory().record_results("old", rows, cells)
+    whole = past(shop, END)
+    assert whole.brought("new")[0] == 0.05 and whole.brought(None) != before
+    assert study_of(shop, ["new"]).expected.value == pytest.approx(0.05)
 
 
 def test_baseline_is_what_the_same_list_did_a_window_earlier(shop):
@@ -404,7 +490,7 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     assert result.metrics["response"].low is None and result.metrics["expected"].value == 0.04
     # Tiers come in the same shares into each cell.
     shares = result.tables["balance"].frame
-    assert shares.loc[shares["label"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
+    assert shares.loc[shares["covariate"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
 
 
 def test_last_day_may_be_one_on_which_nobody_ordered():
