@@ -137,7 +137,7 @@ def measure_campaign(
 
 def _measure(data: Dataset, name: str, as_of: dt.date, cells: pd.DataFrame, people: pd.DataFrame | None) -> pd.DataFrame:
     """The one place that calls the analysis of results: a row per cell and metric. ``people`` None: the table of contacts."""
-    from crmlab.analyses.campaigns.results.study import measure
+    from crmlab.analyses.campaigns.results import measure
 
     return measure(data, name, as_of=as_of, cells=cells, people=people)
 

@@ -23,6 +23,7 @@ from crmlab.analyses.campaigns.design.expected import (
 from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, total_profit
 from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
 from crmlab.analyses.campaigns.past import Past, past_of
+from crmlab.analyses.campaigns.sending import sends
 from crmlab.analyses.customers import label
 from crmlab.data.collecting import collect_arrow
 from crmlab.data.memory.campaigns import open_memory
@@ -126,16 +127,16 @@ class Study:
     def outputs(self) -> Mapping[str, Output]:
         """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address."""
         about: Any = self.design.cells.set_index("cell_id")
-        treated = set(self.design.treated["cell_id"])
+        sending = set(self.design.cells.loc[sends(self.design.cells), "cell_id"])
         sent = about[["response_code", "offer", "creative", "channel"]]
         whole = self.people[["customer_id", "cell_id"]].join(sent, on="cell_id")
         found = {}
-        for channel in sorted(set(about.loc[sorted(treated), "channel"])):
-            mine = whole[whole["cell_id"].isin(treated) & (whole["channel"] == channel)]
+        for channel in sorted(set(about.loc[sorted(sending), "channel"])):
+            mine = whole[whole["cell_id"].isin(sending) & (whole["channel"] == channel)]
             name = "".join(one if one.isalnum() else "_" for one in f"send_{channel}")
             frame = mine[["customer_id", "response_code", "offer", "creative"]].reset_index(drop=True)
             found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, ("customer_id",))
-        controls = whole.loc[~whole["cell_id"].isin(treated), ["customer_id", "cell_id"]].reset_index(drop=True)
+        controls = whole.loc[~whole["cell_id"].isin(sending), ["customer_id", "cell_id"]].reset_index(drop=True)
         found["controls"] = Output("Controls, to be sent nothing", controls, ("customer_id",))
         found["left_out"] = Output("Who was left out, and why", self.pulled.left_out, ("customer_id",))
         if len(self.pulled.seeds):

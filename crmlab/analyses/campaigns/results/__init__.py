@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.inputs import INPUTS
     from crmlab.analyses.campaigns.results.params import Params
     from crmlab.analyses.campaigns.results.report import NEEDS, run
+    from crmlab.analyses.campaigns.results.study import measure
 
-__all__ = ["INPUTS", "NEEDS", "Params", "run"]
+__all__ = ["INPUTS", "NEEDS", "Params", "measure", "run"]
 __getattr__, __dir__ = lazy_names(__name__)
