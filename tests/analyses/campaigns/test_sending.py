@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlab.analyses.campaigns import check_campaigns, pull_list, sends, sent
+from crmlab.analyses.campaigns import ListRules, check_campaigns, pull_list, sends, sent
 from crmlab.analyses.campaigns.sending import silent
 from crmlab.data.dataset import open_dataset
 from crmlab.history.past import History
@@ -127,7 +127,7 @@ def test_profile_scorecard_list_and_checks_mean_the_same_by_sent(shop):
     said = sum(finding.count for finding in check_campaigns(changed) if finding.check == "not_contactable")
     assert said == mine
     assert (
-        pull_list(changed, as_of=day, contacted_within=3650)
+        pull_list(changed, as_of=day, rules=ListRules(contacted_within=3650))
         .ledger.set_index("step")
         .at["Contacted within 3650 days", "removed"]
         > 0
