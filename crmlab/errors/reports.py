@@ -79,4 +79,4 @@ class PublishError(CrmlabError, RuntimeError):
 
     @classmethod
     def wrong_values(cls, table: str, column: str, expected: str, found: str) -> PublishError:
-        return cls.must_hold(table, column, expected, found, "Correct the frame.")
+        return cls(f"{table}: column '{column}' must hold {expected}. Found {found}. Correct the frame.")

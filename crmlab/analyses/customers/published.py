@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from crmlab.errors import PublishError
+from crmlab.errors import PublishError, listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,10 @@ def _typed(name: str, frame: pd.DataFrame, columns: tuple[Published, ...]) -> pa
     for column in columns:
         if column.name not in frame.columns:
             if column.required:
-                raise PublishError.lacks(name, column.name, frame.columns, "It must be published: add it to the frame.")
+                raise PublishError(
+                    f"{name}: missing column '{column.name}', which must be published. Found: {listing(frame.columns)}. "
+                    "Add it to the frame."
+                )
             arrays[column.name] = pa.nulls(len(frame), _arrow(column.kind))
             continue
         try:
