@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.format import Format
 
-__all__ = ["DATED", "History"]
+__all__ = ["COMPLAINED", "DATED", "REFUSED", "History"]
+
+REFUSED, COMPLAINED = "has asked not to be contacted", "has complained"  # why somebody must not be contacted
 
 T = TypeVar("T")
 
@@ -152,12 +154,30 @@ class History:
 
     def contactable(self, customer_ids: pd.Series) -> list[str]:
         """Say of each customer whether they may be contacted: ``"yes"``, ``"no"`` or, where it is not said, ``"not known"``."""
+        known = zip(self._consent(customer_ids), self.refusals(customer_ids), strict=True)
+        return ["no" if why else "not known" if flag is None else "yes" for flag, why in known]
+
+    def refusals(self, customer_ids: pd.Series) -> list[str]:
+        """Say of each customer why they must not be contacted; empty where nothing is known against it."""
+        who = zip(customer_ids, self._consent(customer_ids), strict=True)
+        return [REFUSED if flag is False else COMPLAINED if one in self.complained else "" for one, flag in who]
+
+    @cached_property
+    def complained(self) -> frozenset[str]:
+        """Who has complained of a contact."""
+        if self.responses is None:
+            return frozenset()
+        some = self.responses.filter(self.responses["kind"] == "complaint").select("customer_id").distinct()
+        return frozenset(collect(some, "customer_id")["customer_id"])
+
+    def _consent(self, customer_ids: pd.Series) -> list[bool | None]:
+        """What the customers table says; None where it does not."""
         people = self.customers
         if people is None or "contactable" not in people.columns:
-            return ["not known"] * len(customer_ids)
+            return [None] * len(customer_ids)
         flags = self._kept(("contactable",), lambda: people.select("customer_id", "contactable"), "customer_id")
         found = flags.set_index("customer_id")["contactable"].reindex(customer_ids).to_numpy()
-        return ["not known" if flag is None or flag != flag else "yes" if flag else "no" for flag in found]
+        return [None if flag is None or flag != flag else bool(flag) for flag in found]
 
     @cached_property
     def form(self) -> Format:

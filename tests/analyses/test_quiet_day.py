@@ -82,6 +82,7 @@ def test_history_knows_who_ordered_whatever_their_row_says_of_the_day(data, quie
     past = History(replace(data, _tables={**{name: data.table(name) for name in data.tables}, "customers": late}), quiet)
     assert past.customers.filter(past.customers["customer_id"] == one).count().execute() == 1
     assert past.contactable(pd.Series([one])) == ["no"]
+    assert past.refusals(pd.Series([one])) == ["has asked not to be contacted"]
     # Who was won later and has not ordered by then is not known yet.
     won = pd.to_datetime(past.customers["acquired_at"].to_pandas())
     ordered = set(past.orders["customer_id"].to_pandas())
@@ -96,3 +97,14 @@ def test_door_to_the_future_opens_on_what_came_after(data, quiet):
     assert month.max().execute().date() <= quiet + dt.timedelta(days=30)
     whole = data.orders.count().execute()
     assert past.orders.count().execute() + past.after().orders.count().execute() == whole
+
+
+def test_who_has_complained_is_not_contacted(data, quiet):
+    past = History(data, quiet)
+    agreed = past.customers.filter(past.customers["contactable"])["customer_id"].to_pandas()
+    some = pd.Series([*sorted(past.complained & set(agreed))[:3], min(set(agreed) - past.complained)])
+    assert len(some) == 4
+    assert past.contactable(some) == ["no", "no", "no", "yes"]
+    assert past.refusals(some) == ["has complained"] * 3 + [""]
+    # A complaint of a later day is not known yet.
+    assert not past.earlier(past.first).complained

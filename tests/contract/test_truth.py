@@ -5,6 +5,7 @@ Everything is worked out again from the lists as they were written, or read wher
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import numpy as np
@@ -12,9 +13,12 @@ import pandas as pd
 import pytest
 
 from crmlab.analyses import churn, customer_value, lifecycle, triggers
+from crmlab.analyses.campaigns.lists import suppressed
+from crmlab.analyses.campaigns.sending import sent
 from crmlab.analyses.customer_profile.params import Params
 from crmlab.analyses.customer_profile.study import study as profile
 from crmlab.analyses.customers import customer_outputs, customer_table
+from crmlab.data.collecting import collect
 from crmlab.history.past import History
 from crmlab.report.saving import save
 from tests.conftest import once
@@ -141,3 +145,32 @@ def test_owners_are_the_ones_that_are_asked(written):
     states = lifecycle.standing(written.history).select("customer_id", "state").to_pandas().set_index("customer_id")["state"]
     listed = written.of("lifecycle")["state"]
     assert states.reindex(listed.index).tolist() == listed.tolist()
+
+
+def test_what_was_sent_is_told_alike(written):
+    """The profile's contacts, and who counts as contacted lately in lists, follow from one rule for cells."""
+    history = written.history
+    rows = sent(history)
+    if rows is None:
+        pytest.skip("The data set has no contacts.")
+    known = collect(rows.select("customer_id", "cell_id", "contacted_at"), ("customer_id", "contacted_at", "cell_id"))
+    cells = collect(history.cells, "cell_id").set_index("cell_id")
+    controls = set(cells["control_cell_id"].dropna()) - set(known["cell_id"])
+    assert controls  # the shop has controls that nothing is sent to
+    contacts = collect(history.contacts.select("customer_id", "cell_id"), ("customer_id", "cell_id"))
+    left = contacts[contacts["cell_id"].isin(controls)]["customer_id"]
+    for who in [known["customer_id"].iloc[0], left.iloc[0], left.iloc[-1]]:
+        shown = profile(history, Params(customer_id=who)).contacts
+        assert int(shown["contacted"].sum()) == int((known["customer_id"] == who).sum())
+        assert (shown.loc[~shown["contacted"], "what"] == "left alone, as control").all()
+    _, lately, _ = suppressed(history.data, history.as_of, 90, None)
+    recent = known[pd.to_datetime(known["contacted_at"]).dt.date > history.as_of - dt.timedelta(days=90)]
+    assert lately == set(recent["customer_id"])
+
+
+def test_whom_not_to_contact_is_told_alike(written, published):
+    flags = {True: "yes", False: "no"}
+    shown = published["contactable"].map(lambda one: flags.get(one, "not known"))
+    assert shown.tolist() == written.history.contactable(pd.Series(shown.index))
+    listed = written.of("churn")["contactable"]
+    assert listed.tolist() == shown.reindex(listed.index).tolist()

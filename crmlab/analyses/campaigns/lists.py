@@ -331,8 +331,7 @@ def suppressed(
         return complained, lately, absent
     past = History(customers, as_of)
     if past.responses is not None:
-        some = past.responses.filter(past.responses["kind"] == "complaint")
-        complained = set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
+        complained = set(past.complained)
     else:
         absent.append(("responses", "nobody is known to have complained"))
     if within is None:

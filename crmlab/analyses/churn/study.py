@@ -390,7 +390,8 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
     frame["action"] = np.where(profit > 0, "contact", "do not contact: it would cost more than it saves")
     frame = pd.concat([frame, found.customers.drop(columns=["customer_id", "churn"])], axis=1)
     frame["contactable"] = history.contactable(frame["customer_id"])
-    frame.loc[frame["contactable"] == "no", "action"] = "do not contact: has asked not to be"
+    refused = (frame["contactable"] == "no").to_numpy()
+    frame.loc[refused, "action"] = [f"do not contact: {why}" for why in history.refusals(frame.loc[refused, "customer_id"])]
     return frame
 
 

@@ -206,7 +206,12 @@ def _attributes(history: History, customer: str) -> dict[str, Any]:
     if not found:
         return {}
     # What names a person is not shown, whether or not the data set calls it personal.
-    return {name: value for name, value in found[0].items() if not is_personal(concepts(name))}
+    told = {name: value for name, value in found[0].items() if not is_personal(concepts(name))}
+    if "contactable" in told:
+        who = pd.Series([customer])
+        (may,), (why,) = history.contactable(who), history.refusals(who)
+        told["contactable"] = f"{may}: {why}" if why else may
+    return told
 
 
 def _days(history: History, customer: str) -> pd.DataFrame:

@@ -51,8 +51,8 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     table = pd.DataFrame({"customer_id": found["customer_id"], "as_of": pd.Series([history.as_of] * len(found), dtype=object)})
     table["days_since_last"] = found["days_since_last"].astype("Int64")
     table["currency"] = pd.Series([data.currency or None] * len(found), dtype=object)
-    flags = found["contactable"] if "contactable" in found.columns else pd.Series([None] * len(found), dtype=object)
-    table["contactable"] = flags.astype(object).where(flags.notna(), None)
+    flags = {"yes": True, "no": False, "not known": None}
+    table["contactable"] = pd.Series([flags[one] for one in history.contactable(found["customer_id"])], dtype=object)
     for column, name in (("state", "state"), ("churn", "risk"), ("trigger", "triggers"), ("offer_product", "next_offers")):
         values = _output(history, column, table["customer_id"])
         if values is not None:
