@@ -17,6 +17,8 @@ import grimp
 import pytest
 
 import crmlab
+from crmlab.history.words import QUARTER, QUARTERS, YEAR
+from crmlab.models.btyd.forecasting import DAYS
 from crmlab.report import registry
 
 PACKAGE = Path(crmlab.__file__).parent
@@ -131,6 +133,36 @@ def test_no_function_takes_more_than_seven_parameters():
                 if len(names) - (names[:1] in (["self"], ["cls"])) > MOST_PARAMETERS:
                     found.add(f"{path.relative_to(PACKAGE).as_posix()}: {node.name}")
     assert found == set(LONG)
+
+
+# A year and its quarters are words of history; these numbers elsewhere are something else, and the reason says what.
+LENGTHS = {52, 91, 92, 182, 363, 364, 365, 366, 365.25, 30.4375}
+NUMBERS = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+OTHER_LENGTHS = {
+    ("history/words.py", "365"): "the year itself",
+    ("history/words.py", "91"): "the quarter itself",
+    ("history/customers.py", "30.4375"): "a month as a unit of time: a twelfth of 365.25 days",
+    ("analyses/campaigns/past.py", "365.25"): "a rate per year: how an effect fades",
+    ("analyses/customer_value/base.py", "52"): "a cap on what a backtest keeps back, in whole weeks",
+}
+
+
+def test_a_year_and_a_quarter_are_asked_by_name():
+    found = set()
+    for path in (path for folder in ("analyses", "history") for path in PACKAGE.joinpath(folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            # What is worked out of numbers alone, as 13 * 7, counts as the number that it is.
+            if not isinstance(node, ast.Constant | ast.BinOp) or not all(isinstance(part, NUMBERS) for part in ast.walk(node)):
+                continue
+            if eval(compile(ast.Expression(node), str(path), "eval"), {}) in LENGTHS:
+                found.add((path.relative_to(PACKAGE).as_posix(), ast.unparse(node)))
+    assert found == set(OTHER_LENGTHS)
+
+
+def test_quarters_of_a_year_are_those_that_forecasts_look_ahead():
+    assert (QUARTERS[0], sum(QUARTERS)) == (QUARTER, YEAR)
+    # Each quarter to come is as long as the one of a year before it.
+    assert QUARTERS[::-1] == DAYS
 
 
 def test_every_module_says_what_is_public():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["QUARTER", "ROUNDS", "WEEKS", "YEAR", "Words"]
+__all__ = ["QUARTER", "QUARTERS", "ROUNDS", "WEEKS", "YEAR", "Words"]
 
 
-YEAR, QUARTER = 365, 91  # days; of four quarters, the oldest has 92
+# Days of periods that are counted: a year up to and with a day, and its quarters, the latest first, the oldest with 92 days. Rates per
+# year (of discount, of months) are another matter: they reckon with 365.25 days, as the calendar has them on average.
+YEAR, QUARTER = 365, 91
+QUARTERS = (QUARTER, QUARTER, QUARTER, YEAR - 3 * QUARTER)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.history.orders import between
+from crmlab.history.words import YEAR
 
 if TYPE_CHECKING:
     import ibis
@@ -20,7 +21,7 @@ __all__ = ["BEFORE_DAYS", "MONEY", "RECENT_DAYS", "assigned", "outcomes", "windo
 
 
 MONEY = "decimal(18, 4)"
-BEFORE_DAYS, RECENT_DAYS = 365, 90  # how far back covariates look
+BEFORE_DAYS, RECENT_DAYS = YEAR, 90  # how far back covariates look
 
 
 def assigned(contacts: ibis.Table, cell_ids: list[str], as_of: dt.date) -> ibis.Table:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.churn.model import CANDIDATES, NAMES
+from crmlab.history.words import YEAR
 from crmlab.models.intervals import wilson
 from crmlab.models.survival import at
 from crmlab.page import marks
@@ -264,7 +265,7 @@ def reversal_chart(study: Study) -> Chart:
     back = 1 - curve["survival"]
     frame = curve.assign(returned=back, returned_low=1 - curve["high"], returned_high=1 - curve["low"])
     last = float(curve["time"].iloc[-1])
-    points = [t for t in (30.0, 90.0, 180.0, 365.0) if t <= last] or [last]
+    points = [t for t in (30.0, 90.0, 180.0, float(YEAR)) if t <= last] or [last]
     row = at(frame, points[-1])
     ends = form.interval(float(row["returned_low"]), float(row["returned_high"]), "share")
     words = f"{form.share(float(row['returned']))} ({ends}) within {points[-1]:g} days"

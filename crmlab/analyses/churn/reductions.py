@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.errors import ParameterError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
+from crmlab.history.words import YEAR
 
 if TYPE_CHECKING:
     import ibis
@@ -241,8 +242,8 @@ def _of_day(events: ibis.Table, day: dt.date, window: int, active_within: int, o
     nothing = ibis.null("float64")
     gap = ibis.ifelse(real, events["gap"], ibis.null("int64"))
     day_of = ibis.ifelse(real, when, ibis.null("date"))
-    last_year = ibis.literal(day - dt.timedelta(days=365), type="date")
-    season_end = ibis.literal(day - dt.timedelta(days=365 - window), type="date")
+    last_year = ibis.literal(day - dt.timedelta(days=YEAR), type="date")
+    season_end = ibis.literal(day - dt.timedelta(days=YEAR - window), type="date")
     columns = {
         "_last": day_of.max(),
         "_first": day_of.min(),

@@ -25,6 +25,7 @@ from crmlab.analyses.cross_sell.state import (
 )
 from crmlab.data.collecting import collect_arrow
 from crmlab.errors import TooLittleError
+from crmlab.history.words import QUARTER
 from crmlab.models.baskets.ranking import Blend
 from crmlab.models.baskets.recommend import ItemSimilarity, best_per_row
 
@@ -60,7 +61,7 @@ AGAIN = ("own_pace", "waiting", "rhythm", "rebought", "popularity", "portion", "
 LEAST_DAYS = 28  # of history before the period from which weights are learnt
 NEIGHBOURS = 20
 _LEVEL = 0.05
-_WAIT = 91.0  # days added to the time since a first purchase: one purchase yesterday is not one a day
+_WAIT = float(QUARTER)  # days added to the time since a first purchase: one purchase yesterday is not one a day
 LEAST = 20  # outcomes, below which no weights are learnt
 _SAMPLE = 1_000_000  # customer × product rows, and
 _LIKENESS = 250_000
@@ -165,7 +166,7 @@ class Origins:
         A product is one that people buy again where surely (95 %) no smaller a share of its buyers did.
     """
 
-    def __init__(self, past: History, horizon: int = 91, pairs: Pairs = None, rebuy_share: float = 0.05) -> None:
+    def __init__(self, past: History, horizon: int = QUARTER, pairs: Pairs = None, rebuy_share: float = 0.05) -> None:
         self.horizon, self.pairs, self.rebuy_share = horizon, pairs, rebuy_share
         self._pasts = {0: past}
         self._states: dict[int, State] = {}

@@ -14,6 +14,7 @@ from crmlab.analyses.cross_sell.blend import Ingredients, Origins, Weights, usua
 from crmlab.analyses.cross_sell.rank import RHYTHM, SOURCES, Ranked, ranked
 from crmlab.analyses.cross_sell.state import margins_of, names_of
 from crmlab.history.past import History
+from crmlab.history.words import QUARTER
 
 if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.blend import Pairs
@@ -60,7 +61,7 @@ def next_best_offers(
     as_of: str | dt.date | None = None,
     *,
     k: int = 3,
-    horizon: int = 91,
+    horizon: int = QUARTER,
     margin: float | None = None,
     pairs: Pairs = None,
     rank_by: str = "expected_margin",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from crmlab.history.words import QUARTER, YEAR
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -23,7 +24,11 @@ class Params:
     )
     max_items: int = param(default=100, help="of a basket; one with more is cut down to so many", ge=2)
     horizon: int = param(
-        default=91, help="days for which a purchase is predicted, and on which offers are tested", ge=7, le=730, unit="days"
+        default=QUARTER,
+        help="days for which a purchase is predicted, and on which offers are tested",
+        ge=7,
+        le=2 * YEAR,
+        unit="days",
     )
     k: int = param(default=3, help="offers per customer", ge=1, le=20)
     margin: float | None = param(

@@ -15,6 +15,7 @@ from crmlab.errors import TooLittleError
 from crmlab.history.customers import summary_until
 from crmlab.history.orders import history
 from crmlab.history.past import History
+from crmlab.history.words import QUARTER
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +154,7 @@ def first_line(past: History) -> dt.date:
     return history(past.data.order_lines)[0]
 
 
-def state_at(past: History, recent: int = 91) -> State:
+def state_at(past: History, recent: int = QUARTER) -> State:
     """Read what is known on the last day of a history.
 
     Parameters

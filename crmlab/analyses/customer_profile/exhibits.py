@@ -9,6 +9,7 @@ import pandas as pd
 
 from crmlab.analyses.scorecard import TREATMENTS
 from crmlab.data.tables import CUSTOMERS
+from crmlab.history.words import YEAR
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
@@ -190,7 +191,7 @@ def strip_chart(study: Study) -> Chart | Absent:
         right = float(date2num(end))
         if worth.soonest is not None:
             soonest = float(date2num(worth.soonest))
-            right = float(date2num(min(worth.latest or end + dt.timedelta(days=365), end + dt.timedelta(days=365))))
+            right = float(date2num(min(worth.latest or end + dt.timedelta(days=YEAR), end + dt.timedelta(days=YEAR))))
             ax.axvspan(soonest, right, color=color("fill"), alpha=0.6, linewidth=0)
             marks.label(ax, "next purchase\nexpected", soonest, top, gap=(3, 0), va="top")
         ax.axhline(0, color=color("ink"), linewidth=0.8)

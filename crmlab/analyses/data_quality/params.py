@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crmlab.history.words import YEAR
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -13,6 +14,6 @@ class Params:
 
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
     stale_after: int = param(
-        default=365, help="days without a purchase after which a customer counts as stale", ge=1, unit="days"
+        default=YEAR, help="days without a purchase after which a customer counts as stale", ge=1, unit="days"
     )
     largest: int = param(default=10, help="how many of the largest orders are shown, 1 to 20", ge=1, le=20)

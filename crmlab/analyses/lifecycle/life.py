@@ -16,7 +16,7 @@ from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
 from crmlab.data.collecting import collect
 from crmlab.errors import DataError
 from crmlab.history.past import History
-from crmlab.history.words import ROUNDS, WEEKS, Words
+from crmlab.history.words import ROUNDS, WEEKS, YEAR, Words
 from crmlab.models.btyd.special import Array
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Life:
     @property
     def lost_watched(self) -> bool:
         """Whether some of the lost were watched for a year: else nobody knows at which rate they come back for good."""
-        return (self.end - self.first).days >= 365 + self.limits.lost
+        return (self.end - self.first).days >= YEAR + self.limits.lost
 
     def sizes(self) -> pd.Series:
         """Customers per state on the last day, every state named."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import movement, segment_table, segmented
 from crmlab.errors import ParameterError, TooLittleError
+from crmlab.history.words import QUARTER
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -79,13 +80,13 @@ def study(history: History, params: Params) -> Study:
 
 def _earlier(params: Params, first: dt.date, end: dt.date) -> dt.date | None:
     if params.compare_to is None:
-        return end - dt.timedelta(days=91) if (end - first).days >= 182 else None
+        return end - dt.timedelta(days=QUARTER) if (end - first).days >= 2 * QUARTER else None
     chosen = dt.date.fromisoformat(params.compare_to)
     if chosen >= end:
         raise ParameterError.dates_out_of_order("compare_to", chosen, "as_of", end)
     if chosen < first:
         raise ParameterError(
             f"The 'compare_to' date {chosen} is before the first order. Expected a day from {first} on, and before {end}. "
-            "Leave it out to compare with 91 days before."
+            f"Leave it out to compare with {QUARTER} days before."
         )
     return chosen

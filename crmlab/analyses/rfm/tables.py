@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import SEGMENTS, cut_points, level
+from crmlab.history.words import QUARTER
 from crmlab.models.intervals import wilson
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, Format
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_MOVES", "cuts_table", "moves_table", "reach", "rules_table", "segments_table"]
 
 
-NO_MOVES = Absent("The history is too short to say who moved: it needs at least 182 days, or compare_to.")
+NO_MOVES = Absent(f"The history is too short to say who moved: it needs at least {2 * QUARTER} days, or compare_to.")
 _MEASURES = {
     "days": ("r_score", "days_since_last", "count"),
     "occasions": ("f_score", "occasions", "count"),

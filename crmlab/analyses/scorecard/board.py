@@ -13,6 +13,7 @@ from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
 from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
 from crmlab.errors import DataError, TooLittleError
+from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.btyd.special import Array
 
 if TYPE_CHECKING:
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
 
     from crmlab.history.past import History
 
-__all__ = ["QUARTER", "YEAR", "Board", "board_of", "labelled", "length_of"]
+__all__ = ["Board", "board_of", "labelled", "length_of"]
 
 
-YEAR = 364  # days: 52 weeks, so that a year ago has the same weekdays
-QUARTER = "13 weeks"
-_PER_YEAR = {"month": 12, "quarter": 4, "year": 1}
+_PER_YEAR: dict[str | tuple[int, ...], int] = {"month": 12, "quarter": 4, "year": 1, QUARTERS: 4}
 _SHOWN = 9  # periods of a small chart, at least
 
 
@@ -63,6 +62,11 @@ class Board:
     why_no_life: str
 
     @property
+    def rolling(self) -> bool:
+        """Whether periods are quarters up to the last day, as they are unless others are given."""
+        return self.params.period is None and self.per_year > 1
+
+    @property
     def now(self) -> int:
         """Place of the period that the page is about."""
         return len(self.spans) - 1
@@ -92,7 +96,7 @@ class Board:
         span = self.spans[self.now if number is None else number]
         if re.fullmatch(r"\d{4}(-(Q\d|\d\d))?", span.label):
             return span.label
-        return f"{length_of(span.days)} to {self.history.form.short_day(span.last)}"
+        return f"{'the quarter' if self.rolling else length_of(span.days)} to {self.history.form.short_day(span.last)}"
 
     def value(self, measure: str, number: int) -> float | None:
         """A measure of a period; None where the data do not allow it."""
@@ -119,7 +123,7 @@ class Board:
 
 
 def board_of(history: History, params: Params) -> Board:
-    """Sum up the periods of a history: of 13 weeks, or years where people give or renew once in each, unless others are given.
+    """Sum up the periods of a history: quarters, or years where people give or renew once in each, unless others are given.
 
     Raises
     ------
@@ -129,12 +133,13 @@ def board_of(history: History, params: Params) -> Board:
         The period cannot be read.
     """
     first, end = history.first, history.as_of
-    period = params.period or ("year" if history.data.descriptor.rounds == "year" else QUARTER)
-    unit = unit_of(period)
-    per_year = _PER_YEAR[unit] if isinstance(unit, str) else max(round(YEAR / unit), 1)
+    period = params.period or ("year" if history.data.descriptor.rounds == "year" else None)
+    unit = unit_of(period) if period else QUARTERS
+    per_year = max(round(YEAR / unit), 1) if isinstance(unit, int) else _PER_YEAR[unit]
     spans = calendar(first, end, unit, count=max(per_year + 2, _SHOWN))
     if not spans:
-        raise TooLittleError.needs("scorecard", f"at least one whole period ({period}) of history", f"{first} to {end}")
+        needed = f"at least one whole period ({period or f'{QUARTER} days'}) of history"
+        raise TooLittleError.needs("scorecard", needed, f"{first} to {end}")
     lines, goods = history.lines, history.products if history.lines is not None else None
     sums = estimates(periods(history.orders, spans, lines, goods), spans, level=params.level)
     if params.margin is not None:

@@ -228,7 +228,7 @@ def forecast_chart(study: Study) -> Chart | Absent:
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
 
     return Chart(
-        f"Revenue before returns by quarter of 13 weeks, named by its last day: seen (pale) and forecast (strong, with "
+        f"Revenue before returns by quarter, named by its last day: seen (pale) and forecast (strong, with "
         f"{form.share(study.params.level)} interval). {ahead.said}",
         f"Bars of {n} past quarters and {len(rows)} to come; the next is expected at {form.money(float(rows['expected'].iloc[0]))}.",
         draw,

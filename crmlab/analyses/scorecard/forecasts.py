@@ -15,6 +15,7 @@ from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.customers import occasion_days, summary_until
 from crmlab.history.orders import as_orders, between, history, last_day
+from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.forecasting import AHEAD, Past, coverage, forecast, seasonal_factors
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["LEAST_PAST", "MOST_PAST", "QUARTER", "Ahead", "quarters_ahead"]
+__all__ = ["LEAST_PAST", "MOST_PAST", "Ahead", "quarters_ahead", "year_ahead"]
 
 
-QUARTER = 91  # days: 13 weeks
 LEAST_PAST = 2  # quarters before an origin
 MOST_PAST = 8  # quarters that are kept
 
@@ -77,7 +77,7 @@ def quarters_ahead(
     origins: int = 4,
     seed: int = 0,
 ) -> Ahead:
-    """Forecast occasions and spend of the next four quarters of 13 weeks, with intervals that a backtest has checked.
+    """Forecast occasions and spend of the next four quarters, 365 days together, with intervals that a backtest has checked.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def quarters_ahead(
     table = as_orders(orders)
     first, end = history(table)[0], last_day(table, as_of)
     table = between(table, None, end)
-    spans = calendar(first, end, QUARTER)
+    spans, ahead = calendar(first, end, QUARTERS), year_ahead(end)
     if len(spans) < LEAST_PAST + 1:
         raise TooLittleError.needs(
             "forecast", f"at least {LEAST_PAST + 1} quarters of {QUARTER} days of history", f"{first} to {end}"
@@ -119,7 +119,7 @@ def quarters_ahead(
     for back in range(min(origins, len(spans) - LEAST_PAST), 0, -1):
         known = len(spans) - back
         try:
-            made = _at(table, spans[:known], sums.iloc[:known], purchases, level, 1.0, seed)[0]
+            made = _at(table, [*spans, *ahead], sums.iloc[:known], purchases, level, 1.0, seed)[0]
         except (ModelError, ConvergenceError):
             continue  # an origin too early for a model says nothing of its intervals
         made = made[(made["quarter"] > 0) & (made["quarter"] <= back)]
@@ -130,9 +130,9 @@ def quarters_ahead(
     inside, cases, factor = coverage(tested, level) if rows else (0, 0, 1.0)
     # Wider only where too few held: a factor from few cases is noise otherwise.
     widen = factor if cases and inside < level * cases else 1.0
-    found, seasonal = _at(table, spans, sums, purchases, level, widen, seed)
-    begin = [end + dt.timedelta(days=1 + QUARTER * (max(q, 1) - 1)) for q in found["quarter"]]
-    last = [end + dt.timedelta(days=QUARTER * (q or AHEAD)) for q in found["quarter"]]
+    found, seasonal = _at(table, [*spans, *ahead], sums, purchases, level, widen, seed)
+    begin = [ahead[max(q, 1) - 1].first for q in found["quarter"]]
+    last = [ahead[(q or AHEAD) - 1].last for q in found["quarter"]]
     return Ahead(
         quarters=found.assign(first=begin, last=last),
         backtest=tested,
@@ -146,18 +146,24 @@ def quarters_ahead(
     )
 
 
+def year_ahead(day: dt.date) -> list[Period]:
+    """The four quarters of the 365 days after a day: each a year after one of the four up to it."""
+    return calendar(day + dt.timedelta(days=1), day + dt.timedelta(days=YEAR), QUARTERS)
+
+
 def _at(
     table: ibis.Table, spans: list[Period], sums: pd.DataFrame, purchases: Any, level: float, widen: float, seed: int
 ) -> tuple[pd.DataFrame, bool]:
-    """The forecast as it was on the last day of the last span."""
-    end = spans[-1].last
+    """The forecast as it was when the last of the sums was known: of the spans after it, each as long as what came is counted."""
+    known = len(sums)
+    end, days = spans[known - 1].last, [span.days for span in spans]
     summary = collect(summary_until(table, end, unit="week"), "customer_id")
     chosen = purchases(end) if callable(purchases) else purchases if purchases is not None else BGNBD(seed=seed)
     model, summary, _ = fit_spend(CustomerValue(purchases=clone(chosen).fit(summary), unit="week"), summary)
     occasions = sums["occasions"].to_numpy(float)
-    season = seasonal_factors(occasions)
-    firsts = _first_spends(table, spans[-min(AHEAD, len(spans)) :])
-    past = Past(sums["new"].to_numpy(float), occasions, *firsts)
+    season = seasonal_factors(occasions / days[:known])
+    firsts = _first_spends(table, spans[max(known - AHEAD, 0) : known])
+    past = Past(sums["new"].to_numpy(float), occasions, *firsts, days=days[known : known + AHEAD])
     return forecast(model, summary, past, season=season, level=level, widen=widen, seed=seed), season is not None
 
 

@@ -10,11 +10,12 @@ import pandas as pd
 
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import estimates
-from crmlab.analyses.scorecard.forecasts import QUARTER
+from crmlab.analyses.scorecard.forecasts import year_ahead
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.analyses.scorecard.targets import Goal, parse_goals
 from crmlab.data.collecting import collect, collect_row
-from crmlab.models.btyd.forecasting import AHEAD, recent_rate, seasonal_factors
+from crmlab.history.words import QUARTER, QUARTERS, YEAR
+from crmlab.models.btyd.forecasting import recent_rate, seasonal_factors
 from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ def _goal(board: Board, goal: Goal, ahead: Ahead | None) -> dict[str, object]:
             return row | {"status": UNKNOWN, "why": why}
         good = value <= goal.target if aim.less else value >= goal.target
         return row | {"expected": value, "status": REACHED if good else MISSED, "why": "counted: the date is past"}
-    if goal.day > end + dt.timedelta(days=AHEAD * QUARTER):
-        reach = board.history.form.short_day(end + dt.timedelta(days=AHEAD * QUARTER))
-        return row | {"status": UNKNOWN, "why": f"too far ahead: forecasts reach to {reach}"}
+    reach = end + dt.timedelta(days=YEAR)
+    if goal.day > reach:
+        return row | {"status": UNKNOWN, "why": f"too far ahead: forecasts reach to {board.history.form.short_day(reach)}"}
     found = _summed(board, goal, ahead) if aim.yearly else _trend(board, goal)
     if isinstance(found, str):
         return row | {"status": UNKNOWN, "why": found}
@@ -112,11 +113,8 @@ def _cannot(goal: Goal) -> str:
 
 def _window(goal: Goal, last: dt.date) -> Period:
     """The year, or quarter, up to a day."""
-    if not goal.aim.yearly:
-        return Period("quarter", last - dt.timedelta(days=QUARTER - 1), last)
-    leap = (last.month, last.day) == (2, 29)
-    before = last - dt.timedelta(days=366) if leap else last.replace(year=last.year - 1)
-    return Period("year", before + dt.timedelta(days=1), last)
+    label, days = ("year", YEAR) if goal.aim.yearly else ("quarter", QUARTER)
+    return Period(label, last - dt.timedelta(days=days - 1), last)
 
 
 def _measured(board: Board, measure: str, *spans: Period) -> list[float | None]:
@@ -149,11 +147,12 @@ def _summed(board: Board, goal: Goal, ahead: Ahead | None) -> tuple[float, float
         if value is None:
             return _cannot(goal)
         got = value
-    weights = np.zeros(AHEAD)
-    for q in range(AHEAD):
-        begin = history.as_of + dt.timedelta(days=1 + q * QUARTER)
-        last = min(history.as_of + dt.timedelta(days=(q + 1) * QUARTER), goal.day)
-        weights[q] = max(((last - max(begin, window.first)).days + 1) / QUARTER, 0.0)
+    weights = np.array(
+        [
+            max((min(span.last, goal.day) - max(span.first, window.first)).days + 1, 0) / span.days
+            for span in year_ahead(history.as_of)
+        ]
+    )
     if goal.measure == "new":
         found = _newcomers(board)
         if isinstance(found, str):
@@ -176,7 +175,7 @@ def _per_spend(board: Board, measure: str) -> float | None:
     history = board.history
     if measure == "occasions":
         return 1.0
-    year = Period("year", max(history.as_of - dt.timedelta(days=AHEAD * QUARTER - 1), history.first), history.as_of)
+    year = Period("year", max(history.as_of - dt.timedelta(days=YEAR - 1), history.first), history.as_of)
     value = _measured(board, measure, year)[0]
     spend = collect_row(periods(history.orders, [year]).select("spend"))["spend"]
     return value / float(spend) if value is not None and spend > 0 else None
@@ -184,12 +183,14 @@ def _per_spend(board: Board, measure: str) -> float | None:
 
 def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
     history = board.history
-    spans = calendar(history.first, history.as_of, QUARTER)
+    spans = calendar(history.first, history.as_of, QUARTERS)
     if len(spans) < 3:
         return "not known: fewer than three quarters of history"
     sums = collect(periods(history.orders, spans).select("number", "new", "occasions"), "number").set_index("number")
     sums = sums.astype(float).reindex(range(len(spans)), fill_value=0.0)
-    rate = recent_rate(sums["new"].to_numpy(), seasonal_factors(sums["occasions"].to_numpy()))
+    season = seasonal_factors(sums["occasions"].to_numpy() / [span.days for span in spans])
+    days = np.array([span.days for span in year_ahead(history.as_of)], dtype=float)
+    rate = recent_rate(sums["new"].to_numpy(), days / days.mean() * (1.0 if season is None else season))
     half = normal_quantile(board.params.level) * float(np.sqrt(np.log1p(rate.variance)))
     return rate.expected, rate.expected * np.exp(-half), rate.expected * np.exp(half)
 
@@ -199,7 +200,9 @@ def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
     history = board.history
     from scipy import stats
 
-    spans = calendar(history.first, history.as_of, QUARTER, count=MOST_TREND)
+    # Who is lost bought in the quarter before: of the earliest, it is not known.
+    known = calendar(history.first, history.as_of, QUARTERS, count=MOST_TREND + 1)
+    spans = known[1:] if goal.measure == "lost" else known[-MOST_TREND:]
     if len(spans) < LEAST_TREND:
         return f"not known: a trend needs {LEAST_TREND} quarters of history"
     series = [value for value in _measured(board, goal.measure, *spans) if value is not None and value > 0]
@@ -212,8 +215,7 @@ def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
         y = np.log(y / (1 - y))
     else:
         y = np.log(y)
-    x = np.arange(len(y), dtype=float)
-    at = len(y) - 1 + (goal.day - history.as_of).days / QUARTER
+    x, at = np.array([(span.last - history.as_of).days for span in spans], dtype=float), (goal.day - history.as_of).days
     slope, start = np.polyfit(x, y, 1)
     rest = y - (start + slope * x)
     freedom = len(y) - 2

@@ -11,11 +11,12 @@ import numpy as np
 
 from crmlab.analyses.campaigns import sent
 from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
-from crmlab.analyses.scorecard.board import YEAR, Board
+from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import change, concentration
 from crmlab.analyses.scorecard.money import Money, ends_of
 from crmlab.data.collecting import collect
 from crmlab.history.customers import gaps_until, occasion_days
+from crmlab.history.words import QUARTER, YEAR
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile, wilson
 from crmlab.models.survival import at, kaplan_meier
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AGAIN", "TOP", "Line", "Triple", "lines_of"]
 
 
-AGAIN = 91  # days within which a second purchase is looked for
+AGAIN = QUARTER  # within which a second purchase is looked for
 TOP = 0.1  # share of customers whose share of revenue is shown
 Triple = tuple[float, float, float]
 
@@ -91,7 +92,7 @@ _MOVES = (
     _bare("won_back", "Lifecycle", "Lapsed and lost customers who came back", "share"),
 )
 _SECOND = (
-    _bare("second_share", "Lifecycle", "Newcomers of a year who buy again within 13 weeks", "share"),
+    _bare("second_share", "Lifecycle", f"Newcomers of a year who buy again within {AGAIN} days", "share"),
     _bare("second_days", "Lifecycle", "Days until a quarter of newcomers have bought again", "days"),
 )
 _CONTACTED = _bare("contacted_share", "Reach and risk", "Share of customers who were contacted", "share")

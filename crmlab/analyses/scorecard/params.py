@@ -19,7 +19,8 @@ class Params:
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
     period: str | None = param(
         default=None,
-        help='such as "13 weeks" or "30 days" up to the last day, or "month", "quarter", "year"; default: 13 weeks',
+        help='such as "13 weeks" (of 91 days each) or "30 days" up to the last day, or "month", "quarter", "year" of the calendar; '
+        "default: quarters up to the last day, four of which are a year of 365 days",
     )
     margin: float | None = param(
         default=None, help="gross margin, share of revenue that is kept; default: from unit costs", gt=0, le=1, unit="share"

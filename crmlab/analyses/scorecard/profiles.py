@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.rfm import SEGMENTS, segmented
-from crmlab.analyses.scorecard.board import YEAR, Board
+from crmlab.analyses.scorecard.board import Board
 from crmlab.data.collecting import collect
 from crmlab.history.breakdowns import dimensions
 from crmlab.history.orders import between
+from crmlab.history.words import YEAR
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:

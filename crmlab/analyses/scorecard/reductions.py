@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
@@ -328,15 +328,18 @@ class Period:
         return (self.last - self.first).days + 1
 
 
-def calendar(first: dt.date, as_of: dt.date, unit: str | int = "quarter", count: int | None = None) -> list[Period]:
+def calendar(
+    first: dt.date, as_of: dt.date, unit: str | int | tuple[int, ...] = "quarter", count: int | None = None
+) -> list[Period]:
     """The whole periods of a history, oldest first.
 
     Parameters
     ----------
     first, as_of : date
         First and last day of history.
-    unit : {"month", "quarter", "year"} or int
-        Of the calendar; or a number of days: periods of that length, the last of which ends on ``as_of``.
+    unit : {"month", "quarter", "year"}, int or tuple of int
+        Of the calendar; or a number of days: periods of that length, the last of which ends on ``as_of``. Several numbers take turns, from
+        the last period backwards: quarters of :data:`crmlab.history.words.QUARTERS`, four of which are a year.
     count : int, optional
         Only the last so many.
 
@@ -356,26 +359,31 @@ def calendar(first: dt.date, as_of: dt.date, unit: str | int = "quarter", count:
     ['2023-Q2', '2023-Q3', '2023-Q4']
     >>> [str(period.first) for period in calendar(dt.date(2023, 1, 5), dt.date(2024, 1, 30), 90, count=2)]
     ['2023-08-04', '2023-11-02']
+    >>> from crmlab.history.words import QUARTERS
+    >>> [period.days for period in calendar(dt.date(2022, 1, 1), dt.date(2023, 12, 31), QUARTERS, count=5)]
+    [91, 92, 91, 91, 91]
     """
     if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
         raise ParameterError.expected("periods", "count", "a whole number of at least 1", count)
     found: list[Period] = []
-    if isinstance(unit, int) and not isinstance(unit, bool):
-        if unit < 1:
+    if isinstance(unit, tuple) or (isinstance(unit, int) and not isinstance(unit, bool)):
+        lengths = unit if isinstance(unit, tuple) else (unit,)
+        if min(lengths, default=0) < 1:
             raise ParameterError.expected("periods", "unit", "at least 1 day", unit)
         last = as_of
-        while (last - first).days + 1 >= unit and (count is None or len(found) < count):
-            begin = last - dt.timedelta(days=unit - 1)
-            found.insert(0, Period(f"{unit} days to {last}", begin, last))
+        for days in cycle(lengths):
+            if (last - first).days + 1 < days or len(found) == count:
+                return found
+            begin = last - dt.timedelta(days=days - 1)
+            found.insert(0, Period(f"{days} days to {last}", begin, last))
             last = begin - dt.timedelta(days=1)
-        return found
     if unit not in _MONTHS:
         raise ParameterError.expected("periods", "unit", "'month', 'quarter', 'year' or a number of days", unit)
     step = _MONTHS[unit]
     month = (as_of.year * 12 + as_of.month - 1) // step * step
-    while _month(month) >= first.replace(day=1) - dt.timedelta(days=366) and (count is None or len(found) < count):
-        begin, end = _month(month), _month(month + step) - dt.timedelta(days=1)
-        if begin >= first and end <= as_of:
+    while (begin := _month(month)) >= first and len(found) != count:
+        end = _month(month + step) - dt.timedelta(days=1)
+        if end <= as_of:
             found.insert(0, Period(_label(begin, unit), begin, end))
         month -= step
     return found

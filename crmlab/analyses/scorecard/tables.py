@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.scorecard.board import QUARTER, length_of
+from crmlab.analyses.scorecard.board import length_of
 from crmlab.analyses.scorecard.groups import KINDS
 from crmlab.analyses.scorecard.words import worth
 from crmlab.page.exhibits import Absent
@@ -267,7 +267,7 @@ def forecast_table(study: Study) -> Table | Absent:
         for measure in ("occasions", "spend"):
             found = ahead.quarters[(ahead.quarters["quarter"] == quarter) & (ahead.quarters["measure"] == measure)].iloc[0]
             last = form.short_day(found["last"])
-            row["label"] = f"All four, to {last}" if quarter == 0 else f"{QUARTER} to {last}"
+            row["label"] = f"All four, to {last}" if quarter == 0 else f"Quarter to {last}"
             row |= {measure: found["expected"], f"{measure}_low": found["low"], f"{measure}_high": found["high"]}
             row[f"{measure}_new"] = found["new"]
         rows.append(row)

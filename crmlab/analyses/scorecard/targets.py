@@ -25,7 +25,7 @@ class Aim:
 
     label: str
     kind: str  # how it is written: "money", "count", "number" or "share"
-    yearly: bool  # sums are of the year that ends by the date; rates and numbers of people of the quarter that does
+    yearly: bool  # sums are of the year that ends on the date; rates and numbers of people of the quarter that does
     less: bool = False  # whether less is better
 
 

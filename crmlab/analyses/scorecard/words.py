@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.scorecard.board import length_of
 from crmlab.analyses.scorecard.goals import AT_RISK, MISSED, ON_TRACK, REACHED, UNKNOWN
+from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     # Yearly rounds have gaps of a year, give or take a few days.
     if board.rhythm is not None and board.span.days < (0.9 if board.per_year == 1 else 1.0) * board.rhythm:
         out.append(
-            f"Periods of {length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between purchases are longer than {form.count(board.rhythm)} days. "
+            f"Periods of {'a quarter' if board.rolling else length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between purchases are longer than {form.count(board.rhythm)} days. "
             "Customers who are counted as lost may just not be due. "
             "Choose longer periods."
         )
@@ -212,13 +213,14 @@ def method(study: Study) -> Method:
     board, form = study.board, study.context.form
     at = form.share(study.params.level)
     assumptions = [
-        f"Periods: {board.words()} and earlier ones of the same length; a year ago is {form.count(board.per_year)} periods back.",
+        f"Periods: {board.words()} and {'those before it' if board.rolling else 'earlier ones of the same length'}; a year ago is {form.count(board.per_year)} periods back.",
+        f"{'A' if board.rolling else 'These periods aside, a'} year is the {YEAR} days up to a day, or after it where something is expected; a quarter is {QUARTER} days, the oldest of four {QUARTERS[-1]}.",
         f"Intervals at {at}: sums and ratios over customers, linearised (Cochran 1977); changes on the log scale from each customer's part in both periods, so that who buys alike in both adds nothing. "
         "Rates of states and newcomers are compared as if periods were independent.",
         "Revenue is what the rows add up to, returns taken off, summed exactly. "
         "It is split by the additive log-mean Divisia index (Ang 2005).",
         "Forecast: the model of purchases that told best what had come, and Gamma-Gamma, for customers of today; newcomers at the recent rate; checked on earlier days.",
-        "Goals: sums are of the year that ends on the date, rates and numbers of customers of its last 13 weeks. "
+        "Goals: sums are of the year that ends on the date, rates and numbers of customers of the quarter that does. "
         "Revenue, occasions, margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters.",
     ]
     if study.value is not None:

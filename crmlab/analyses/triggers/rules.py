@@ -16,7 +16,7 @@ import pandas as pd
 from crmlab.analyses.customer_value import NAMES, base_of, chosen
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
-from crmlab.history.words import ROUNDS
+from crmlab.history.words import ROUNDS, YEAR
 
 if TYPE_CHECKING:
     from crmlab.history.past import History
@@ -204,7 +204,7 @@ def _anniversary(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float)
     # The last purchase before each anniversary of the first: a week ahead of it there is time to write.
     out = []
     for years in range(1, 40):
-        at = frame["first"] + pd.to_timedelta(365 * years - 7, unit="D")
+        at = frame["first"] + pd.to_timedelta(YEAR * years - 7, unit="D")
         held = (frame["day"] <= at) & (frame["next"].isna() | (frame["next"] > at))
         if not (at <= learnt.until + pd.Timedelta(days=400)).any():
             break

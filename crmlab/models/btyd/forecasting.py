@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,9 @@ from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 
-__all__ = ["AHEAD", "WEEKS", "ArrivalRate", "Past", "coverage", "forecast", "recent_rate", "seasonal_factors"]
+__all__ = ["AHEAD", "DAYS", "ArrivalRate", "Past", "coverage", "forecast", "recent_rate", "seasonal_factors"]
 
 
-WEEKS = 13.0  # of a quarter
 _STEPS = 4  # arrivals of a quarter are taken to come at so many moments
 _DRAWS = 100
 _NEWCOMERS = 4000
@@ -24,6 +24,7 @@ _NAME = "forecast"
 
 
 AHEAD = 4  # quarters
+DAYS = (92, 91, 91, 91)  # of each: a year together, as the four before it
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Past:
         Mean spend on first occasions of recent newcomers, and its standard error.
     first_spend_deviation : float
         Standard deviation of it between customers.
+    days : sequence of int, of shape (4,)
+        Lengths of the quarters ahead. Those of the past are the same, four quarters earlier and so on.
     """
 
     arrivals: Array
@@ -45,6 +48,7 @@ class Past:
     first_spend: float
     first_spend_error: float = 0.0
     first_spend_deviation: float = 0.0
+    days: Sequence[int] = DAYS
 
 
 def forecast(
@@ -57,7 +61,7 @@ def forecast(
     widen: float = 1.0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Occasions and spend of the next four quarters of 13 weeks, and of all four together.
+    """Occasions and spend of the next four quarters, and of all four together: the next 365 days, unless they have other lengths.
 
     Parameters
     ----------
@@ -67,7 +71,7 @@ def forecast(
         The customers known: frequency, recency, T, monetary_value.
     past : Past
     season : array of shape (4,), optional
-        Factors of the quarters ahead, as of :func:`seasonal_factors`.
+        Factors of the quarters ahead, as of :func:`seasonal_factors`, per day.
     level : float
         Of the intervals: what is not known of the parameters and of the rate of newcomers, and chance.
     widen : float
@@ -84,7 +88,7 @@ def forecast(
     Raises
     ------
     ModelError
-        The time unit is not weeks, seasonal factors are not four positive numbers, or ``widen`` is below 1.
+        The time unit is not weeks, seasonal factors or lengths are not four positive numbers, or ``widen`` is below 1.
 
     Notes
     -----
@@ -101,13 +105,15 @@ def forecast(
         raise ModelError.expected(_NAME, "unit", "'week'", model.unit)
     if isinstance(widen, bool) or not widen >= 1:
         raise ModelError.expected(_NAME, "widen", "a number of at least 1", widen)
-    factors = np.ones(AHEAD) if season is None else np.asarray(season, dtype=float)
-    if factors.shape != (AHEAD,) or not (np.isfinite(factors) & (factors > 0)).all():
-        raise ModelError.expected(_NAME, "season", "four positive numbers", factors.tolist())
+    factors, days = np.ones(AHEAD) if season is None else np.asarray(season, dtype=float), np.asarray(past.days, dtype=float)
+    for name, given in (("season", factors), ("days", days)):
+        if given.shape != (AHEAD,) or not (np.isfinite(given) & (given > 0)).all():
+            raise ModelError.expected(_NAME, name, "four positive numbers", given.tolist())
     share = model.fitted_models()[0].checked_level(level, "outcome")
     assert share is not None
     with np.errstate(all="ignore"):
-        made = _Ahead(model, summary, recent_rate(past.arrivals, factors), past, factors, seed)
+        rate = recent_rate(past.arrivals, factors * days / days.mean())
+        made = _Ahead(model, summary, rate, past, factors, seed)
         frames = [made.measure(name, share, float(widen)) for name in ("occasions", "spend")]
     return pd.concat(frames, ignore_index=True)
 
@@ -120,23 +126,22 @@ class _Ahead:
     ) -> None:
         self.bought, self.money = model.fitted_models()
         self.rate, self.past, self.season, self.seed = rate, past, season, seed
+        self.weeks = np.asarray(past.days, dtype=float) / 7
         self.states = self.bought.states_of(summary)
         self.spends, self.place = model.spend_states(summary)
-        self.ends = WEEKS * np.arange(1, AHEAD + 1)
+        self.edges = np.append(0.0, np.cumsum(self.weeks))
+        # How long after each moment at which newcomers arrive each quarter ends; before the moment, nothing.
+        moments = (self.edges[:-1, None] + self.weeks[:, None] * (np.arange(_STEPS) + 0.5) / _STEPS)[..., None]
+        self.ages, self.place_of_age = np.unique(np.maximum(self.edges - moments, 0.0).round(9), return_inverse=True)
+        self.place_of_age = self.place_of_age.reshape(AHEAD, _STEPS, AHEAD + 1)
 
     def counts(self, params: Array) -> tuple[Array, Array]:
         """Expected occasions of each state in each quarter, and repeat occasions of all newcomers."""
-        until = [self.bought.mean_purchases(params, self.states, end) for end in self.ends]
+        until = [self.bought.mean_purchases(params, self.states, end) for end in self.edges[1:]]
         known = np.diff(np.column_stack([np.zeros(len(until[0])), *until]), axis=1) * self.season
-        gap = WEEKS / _STEPS
         new = self.bought.new_customer()
-        ages = [float(self.bought.mean_purchases(params, new, (i + 0.5) * gap)[0]) for i in range(AHEAD * _STEPS)]
-        reached = np.array([0.0, *ages])
-        repeats = np.zeros(AHEAD)
-        for k in range(AHEAD):
-            for arrival in range((k + 1) * _STEPS):
-                end = (k + 1) * _STEPS - arrival
-                repeats[k] += self.rate.expected[arrival // _STEPS] / _STEPS * (reached[end] - reached[max(end - _STEPS, 0)])
+        reached = np.array([float(self.bought.mean_purchases(params, new, age)[0]) if age else 0.0 for age in self.ages])
+        repeats = self.rate.expected @ np.diff(reached[self.place_of_age], axis=2).mean(axis=1)
         return known, repeats * self.season
 
     def spend_each(self, params: Array) -> tuple[Array, float]:
@@ -207,7 +212,7 @@ class _Ahead:
             some = slice(start, min(start + 5000, n))
             alive = self.bought.chance_alive(params, self.states)[some]
             bought, age = self.states.columns[0][some], self.states.columns[2][some]
-            found = _simulated(self.bought, params, (bought, age, alive), rng, _DRAWS)
+            found = _simulated(self.bought, params, (bought, age, alive), self.edges, (rng, _DRAWS))
             found = np.concatenate([found * self.season, (found * self.season).sum(axis=-1, keepdims=True)], axis=-1)
             mean, mean_square = found.mean(axis=1), (found**2).mean(axis=1)
             # Of N purchases at mean spend M: E N² E M² − (E N)² (E M)² + E N E M² / p.
@@ -220,8 +225,8 @@ class _Ahead:
         alive = self.bought.chance_alive(params, self.bought.new_customer())
         whole = np.zeros(AHEAD + 1)
         for k in range(AHEAD):
-            late = WEEKS * (k + rng.random(_NEWCOMERS))
-            repeats = _simulated(self.bought, params, (zero, zero, alive), rng, _NEWCOMERS, late)[0] * self.season
+            late = self.edges[k] + self.weeks[k] * rng.random(_NEWCOMERS)
+            repeats = _simulated(self.bought, params, (zero, zero, alive), self.edges, (rng, _NEWCOMERS), late)[0] * self.season
             each = np.column_stack([repeats, repeats.sum(axis=1)])
             square = mean**2 * (q - 1) / max(q - 2, 0.25) if money else 1.0
             second = (each**2).mean(axis=0) * square + (each.mean(axis=0) * within * square if money else 0.0)
@@ -234,17 +239,21 @@ class _Ahead:
 
 
 def _simulated(
-    model: Any, params: Array, states: tuple[Array, Array, Array], rng: np.random.Generator, m: int, late: Array | float = 0.0
+    model: Any,
+    params: Array,
+    states: tuple[Array, Array, Array],
+    edges: Array,
+    draws: tuple[np.random.Generator, int],
+    late: Array | float = 0.0,
 ) -> Array:
     """Purchases of simulated customers in each quarter, of shape (states, m, quarters); ``late``: when they begin.
 
-    ``states``: repeat purchases, age and chance of being alive.
+    ``states``: repeat purchases, age and chance of being alive; ``draws``: the generator, and m.
     """
-    x, T, alive = states
+    (x, T, alive), (rng, m) = states, draws
     rate, life, ends = model.simulated_lives(params, x, T, rng, m)
     born = rng.random(rate.shape) < alive[:, None]
     life = np.where(born, life, 0.0) + late
-    edges = WEEKS * np.arange(AHEAD + 1)
     spans = np.clip(np.minimum(edges[1:], life[..., None]) - np.maximum(edges[:-1], np.asarray(late)[..., None]), 0.0, None)
     bought = rng.poisson(np.minimum(rate[..., None] * spans, 1e9)).astype(float)
     dies = life[..., None]
@@ -317,7 +326,7 @@ def seasonal_factors(occasions: Any) -> Array | None:
     Parameters
     ----------
     occasions : array of shape (n_quarters,)
-        Oldest first.
+        Oldest first; per day where quarters differ in length.
 
     Returns
     -------

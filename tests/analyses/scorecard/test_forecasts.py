@@ -35,7 +35,11 @@ def test_forecast_days_and_parts(cdnow):
     quarters = cdnow.quarters[cdnow.quarters["measure"] == "occasions"]
     assert quarters["quarter"].tolist() == [1, 2, 3, 4, 0]
     assert quarters["first"].iloc[0] == dt.date(1998, 7, 1)
-    assert (quarters["last"].iloc[3], quarters["last"].iloc[4]) == (dt.date(1999, 6, 29), dt.date(1999, 6, 29))
+    # 92, 91, 91 and 91 days: the 365 days after the last one.
+    assert [(last - first).days + 1 for first, last in zip(quarters["first"], quarters["last"], strict=True)] == [
+        92, 91, 91, 91, 365,
+    ]  # fmt: skip
+    assert (quarters["last"].iloc[3], quarters["last"].iloc[4]) == (dt.date(1999, 6, 30), dt.date(1999, 6, 30))
     # CDNOW won no customer after its first quarter.
     assert (quarters["new"] == 0).all()
     assert not cdnow.seasonal

@@ -14,6 +14,7 @@ from crmlab.analyses.scorecard.reductions import Period, calendar, customer_peri
 from crmlab.data.dataset import open_dataset
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.orders import history
+from crmlab.history.words import QUARTERS, YEAR
 from crmlab.models.decomposition import decompose, growth
 from tests.frames import lines, money, orders, receipts
 
@@ -165,6 +166,13 @@ def test_calendar_holds_whole_periods_only():
     rolling = calendar(first, last, 100)
     assert [span.days for span in rolling] == [100] * 4
     assert rolling[-1].last == last
+    # Quarters: the oldest of four has 92 days, so that four are a year, and a year ago lies 365 days back to the day.
+    quarters = calendar(dt.date(2021, 1, 1), last, QUARTERS)
+    assert [span.days for span in quarters[-9:]] == [91, 92, 91, 91, 91, 92, 91, 91, 91]
+    assert {now.last - then.last for then, now in zip(quarters, quarters[4:], strict=False)} == {dt.timedelta(days=YEAR)}
+    assert quarters[0].first >= dt.date(2021, 1, 1) > quarters[0].first - dt.timedelta(days=92)
+    # 13 weeks that are asked for stay 13 weeks.
+    assert {span.days for span in calendar(dt.date(2021, 1, 1), last, 91)} == {91}
     assert calendar(dt.date(2022, 1, 1), dt.date(2024, 3, 31), "year")[0].first == dt.date(2022, 1, 1)
 
 
@@ -181,6 +189,7 @@ def test_rhythm_is_the_median_gap():
     [
         (lambda: calendar(dt.date(2024, 1, 1), dt.date(2024, 3, 1), "week"), "'month', 'quarter', 'year' or a number of days"),
         (lambda: calendar(dt.date(2024, 1, 1), dt.date(2024, 3, 1), 0), "at least 1 day"),
+        (lambda: calendar(dt.date(2024, 1, 1), dt.date(2024, 3, 1), ()), "at least 1 day"),
         (lambda: calendar(dt.date(2024, 1, 1), dt.date(2024, 3, 1), "year", 0), "at least 1"),
         (lambda: two_periods(ORDERS, MONTHS[1], MONTHS[1]), "'before' must be before 'after'"),
         (lambda: customer_periods(ORDERS, [Period("x", MONTHS[1].last, MONTHS[0].first)]), "'first' must be before 'last'"),

@@ -17,6 +17,9 @@ TRUE = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = GammaGamma.from_params(p=6.25, q=3.74, v=15.44)
 
 
+YEAR = 365 / 7  # weeks that four quarters ahead are
+
+
 def known_model():
     return CustomerValue(purchases=TRUE, spend=SPEND, unit="week")
 
@@ -38,10 +41,10 @@ PAST = Past(np.array([50.0, 60.0, 55.0, 55.0]), np.array([80.0, 90.0, 95.0, 100.
 def test_forecast_of_known_customers_is_what_the_models_expect():
     model, frame = known_model(), customers(300, 1)
     found = forecast(model, frame, PAST).set_index(["measure", "quarter"])
-    each = TRUE.expected_purchases(frame, 52.0)
+    each = TRUE.expected_purchases(frame, YEAR)
     assert found.loc[("occasions", 0), "known"] == pytest.approx(each.sum(), rel=1e-9)
     assert found.loc[("spend", 0), "known"] == pytest.approx((each * model.expected_spend(frame)).sum(), rel=1e-9)
-    first = TRUE.expected_purchases(frame, 13.0).sum()
+    first = TRUE.expected_purchases(frame, 92 / 7).sum()
     assert found.loc[("occasions", 1), "known"] == pytest.approx(first, rel=1e-9)
     for measure in ("occasions", "spend"):
         parts = found.loc[measure]
@@ -52,9 +55,9 @@ def test_forecast_of_known_customers_is_what_the_models_expect():
 
 def test_forecast_of_newcomers_is_the_integral_over_their_arrivals():
     found = forecast(known_model(), customers(50, 1), PAST).set_index(["measure", "quarter"])
-    # 55 a quarter, evenly: over the year each moment's newcomers have the rest of it to buy again.
-    moments = (np.arange(520) + 0.5) / 10
-    repeats = TRUE.expected_purchases_new(52 - moments).to_numpy().mean()
+    # 220 a year, evenly: each moment's newcomers have the rest of it to buy again.
+    moments = (np.arange(520) + 0.5) / 520 * YEAR
+    repeats = TRUE.expected_purchases_new(YEAR - moments).to_numpy().mean()
     assert found.loc[("occasions", 0), "new"] == pytest.approx(220 * (1 + repeats), rel=2e-3)
     mean = 6.25 * 15.44 / 2.74
     assert found.loc[("spend", 0), "new"] == pytest.approx(220 * (40 + repeats * mean), rel=2e-3)
@@ -89,7 +92,7 @@ def outcome(seed, n, per_quarter):
             spend[quarter] += amount
     frame = pd.DataFrame(rows, columns=["frequency", "recency", "T", "monetary_value"])
     mean = 6.25 * 15.44 / 2.74
-    return frame, Past(firsts, firsts, mean, mean / np.sqrt(firsts.sum()), mean), occasions, spend
+    return frame, Past(firsts, firsts, mean, mean / np.sqrt(firsts.sum()), mean, days=(91,) * 4), occasions, spend
 
 
 def covers(model_of, runs, per_quarter):
@@ -133,6 +136,21 @@ def test_forecast_is_reproducible_and_widens_on_the_log_scale():
     assert np.log(wide["low"] / wide["expected"]).to_numpy() == pytest.approx(
         2 * np.log(one["low"] / one["expected"]).to_numpy()
     )
+
+
+def test_forecast_of_quarters_of_other_lengths():
+    frame = customers(200, 3)
+    one, two = (
+        forecast(known_model(), frame, Past(PAST.arrivals, PAST.occasions, 40.0, days=days)).set_index(["measure", "quarter"])
+        for days in ((92, 91, 91, 91), (91, 92, 91, 91))
+    )
+    # The year together is the same; so is the end of the second quarter. Newcomers come evenly, day by day.
+    assert two.loc[("occasions", 0), "known"] == pytest.approx(one.loc[("occasions", 0), "known"], rel=1e-9)
+    for frame in (one, two):
+        assert frame.loc["occasions"]["expected"].loc[1:4].sum() == pytest.approx(frame.loc[("occasions", 0), "expected"])
+    assert two.loc[("occasions", 1), "known"] < one.loc[("occasions", 1), "known"]
+    assert two["known"].loc["occasions"].loc[1:2].sum() == pytest.approx(one["known"].loc["occasions"].loc[1:2].sum())
+    assert one.loc[("occasions", 0), "new"] == pytest.approx(two.loc[("occasions", 0), "new"], rel=1e-3)
 
 
 def test_forecast_without_newcomers_and_with_a_season():
@@ -195,6 +213,9 @@ def test_forecast_refuses(arguments, said):
 def test_forecast_refuses_other_units_and_arrivals():
     with pytest.raises(ModelError, match="'unit' must be 'week'"):
         forecast(CustomerValue(purchases=TRUE, spend=SPEND, unit="day"), customers(20, 1), PAST)
+    for days in ((91, 91, 91), (91, 91, 91, 0)):
+        with pytest.raises(ModelError, match="'days' must be four positive numbers"):
+            forecast(known_model(), customers(20, 1), Past(PAST.arrivals, PAST.occasions, 40.0, days=days))
     for arrivals in ([], [1.0, np.nan], [-1.0]):
         with pytest.raises(ModelError, match="at least one number of at least 0"):
             recent_rate(arrivals)
