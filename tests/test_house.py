@@ -165,6 +165,32 @@ def test_quarters_of_a_year_are_those_that_forecasts_look_ahead():
     assert QUARTERS[::-1] == DAYS
 
 
+def test_levels_are_asked_by_name():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            given: list[tuple[str, ast.AST | None]] = []
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                of = node.args
+                given = [(one.arg, value) for one, value in zip(of.kwonlyargs, of.kw_defaults, strict=True)]
+                given += [
+                    (one.arg, value) for one, value in zip([*of.posonlyargs, *of.args][::-1], of.defaults[::-1], strict=False)
+                ]
+            elif isinstance(node, ast.Call):
+                given = [(one.arg or "", one.value) for one in node.keywords]
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                call = node.value if isinstance(node.value, ast.Call) else None
+                default = next((one.value for one in call.keywords if one.arg == "default"), None) if call else node.value
+                given = [(node.target.id, default)]
+            found += [
+                f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}"
+                for name, value in given
+                if name in ("level", "interval", "confidence")
+                if isinstance(value, ast.Constant) and type(value.value) in (int, float)
+            ]
+    assert found == [], "crmlab.models.intervals has LEVEL, of intervals, and TEST_LEVEL, of tests of campaigns"
+
+
 def test_every_module_says_what_is_public():
     for module in imported():
         path = Path(str(module.__file__))

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from crmlab.errors import ModelError
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = [
     "Array",
@@ -211,7 +211,7 @@ def bootstrap(
     y: npt.ArrayLike,
     score: npt.ArrayLike,
     *,
-    level: float = 0.9,
+    level: float = LEVEL,
     draws: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -286,7 +286,7 @@ def _hull(x: Array, y: Array) -> list[int]:
     return corners
 
 
-def mean_with_interval(values: npt.ArrayLike, level: float = 0.9) -> tuple[float, float, float]:
+def mean_with_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
     """Mean of customers' values, with an interval from their spread.
 
     Parameters
@@ -312,7 +312,7 @@ def mean_with_interval(values: npt.ArrayLike, level: float = 0.9) -> tuple[float
     return mean, mean - half, mean + half
 
 
-def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = 0.9) -> tuple[float, float, float]:
+def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
     """How well a forecast ranks customers: the Gini coefficient of what came, ranked by the forecast, over that of a perfect ranking.
 
     1 where the forecast ranks as what came does, 0 where it ranks at random. Customers with equal forecasts share their ranks, so

@@ -13,6 +13,7 @@ import pandas as pd
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import LEVEL
 
 __all__ = ["FACTORS", "GROUPS", "SHORT_FACTORS", "apportion", "decompose", "growth", "product_effects"]
 
@@ -26,7 +27,7 @@ _NAME = "decomposition"
 
 
 def decompose(
-    customers: pd.DataFrame, method: str = "lmdi", *, level: float = 0.9, seed: int = 0, digits: int = 2
+    customers: pd.DataFrame, method: str = "lmdi", *, level: float = LEVEL, seed: int = 0, digits: int = 2
 ) -> pd.DataFrame:
     """Split the change of revenue into customers × occasions per customer × basket × price, and returns.
 
@@ -92,7 +93,7 @@ def decompose(
     return frame.assign(low=frame[["effect", "low"]].min(axis=1), high=frame[["effect", "high"]].max(axis=1))
 
 
-def growth(customers: pd.DataFrame, *, level: float = 0.9, digits: int = 2) -> pd.DataFrame:
+def growth(customers: pd.DataFrame, *, level: float = LEVEL, digits: int = 2) -> pd.DataFrame:
     """Split the change of revenue and of the number of customers into those who are new, reactivated, kept and lost.
 
     Parameters

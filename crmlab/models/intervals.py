@@ -46,7 +46,7 @@ def normal_quantile(level: float) -> float:
     return float(special.ndtri((1 + level) / 2))
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Interval of a proportion by Wilson's score method.
 
     Parameters
@@ -67,7 +67,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
     Examples
     --------
-    >>> low, high = wilson(19, 38)
+    >>> low, high = wilson(19, 38, 0.95)
     >>> round(low, 7), round(high, 7)
     (0.3484993, 0.6515007)
     """
@@ -84,7 +84,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return low, high
 
 
-def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
     """Exact intervals of proportions, which hold their level whatever the proportion.
 
     Parameters
@@ -105,7 +105,7 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0
 
     Examples
     --------
-    >>> low, high = clopper_pearson(19, 21)
+    >>> low, high = clopper_pearson(19, 21, 0.95)
     >>> round(float(low), 4), round(float(high), 4)
     (0.6962, 0.9883)
     """
@@ -122,7 +122,7 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0
 FEW = 10  # fewer successes or failures than this, and a proportion's interval is the exact one
 
 
-def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
     """Intervals of many proportions: Wilson's, and the exact one where fewer than 10 have the property or fewer than 10 have not.
 
     Parameters
@@ -138,7 +138,7 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
 
     Examples
     --------
-    >>> low, high = proportion_intervals([19, 19], [38, 21])
+    >>> low, high = proportion_intervals([19, 19], [38, 21], 0.95)
     >>> low.round(4).tolist(), high.round(4).tolist()
     ([0.3485, 0.6962], [0.6515, 0.9883])
     """
@@ -156,7 +156,7 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
     return low, high
 
 
-def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
+def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float]:
     """Interval of a median from order statistics, without any assumption about the distribution.
 
     Parameters
@@ -176,7 +176,7 @@ def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, 
 
     Examples
     --------
-    >>> median_interval(range(1, 101))
+    >>> median_interval(range(1, 101), 0.95)
     (40.0, 61.0)
     """
     from scipy import stats
@@ -190,7 +190,7 @@ def median_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, 
     return float(ordered[rank - 1]), float(ordered[n - rank])
 
 
-def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
+def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
     """Share of a total that a group holds, with an interval over the sampling of customers.
 
     The share is a ratio of two sums over the same customers. Its variance is that of the linearised ratio, from each

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = [
     "Moves",
@@ -108,7 +108,7 @@ class Moves:
     dispersion: Array
 
 
-def transition_probabilities(counts: npt.ArrayLike, level: float = 0.9) -> Moves:
+def transition_probabilities(counts: npt.ArrayLike, level: float = LEVEL) -> Moves:
     """Estimate transition probabilities, with intervals that allow for change from period to period.
 
     Wilson's interval takes all moves for independent draws of one probability. Where seasons or campaigns move whole periods,
@@ -257,7 +257,7 @@ class Projection:
     high: Array
     drawn: Array
 
-    def total(self, members: npt.ArrayLike, level: float = 0.9) -> Array:
+    def total(self, members: npt.ArrayLike, level: float = LEVEL) -> Array:
         """Customers in any of some states: expected, low and high after each step, of shape (3, steps + 1)."""
         inside = np.asarray(members)
         low, high = _ends(self.drawn[:, :, inside].sum(axis=2), level)
@@ -265,7 +265,7 @@ class Projection:
 
 
 def project(
-    counts: npt.ArrayLike, start: npt.ArrayLike, steps: int, level: float = 0.9, draws: int = 500, seed: int = 0
+    counts: npt.ArrayLike, start: npt.ArrayLike, steps: int, level: float = LEVEL, draws: int = 500, seed: int = 0
 ) -> Projection:
     """Project today's customers forward with a fixed matrix. Nobody comes and nobody goes: the sum over states stays.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, normal_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ __all__ = ["at", "cumulative_incidence", "given_waited", "kaplan_meier", "median
 
 
 def kaplan_meier(
-    durations: npt.ArrayLike, observed: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = 0.9
+    durations: npt.ArrayLike, observed: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = LEVEL
 ) -> pd.DataFrame:
     """Estimate the share for whom nothing has happened by each time.
 
@@ -116,7 +116,7 @@ def median_time(curve: pd.DataFrame) -> tuple[float, float, float]:
     return first("survival"), first("low"), first("high")
 
 
-def given_waited(curve: pd.DataFrame, waited: float, *, level: float = 0.9) -> pd.DataFrame:
+def given_waited(curve: pd.DataFrame, waited: float, *, level: float = LEVEL) -> pd.DataFrame:
     """Bring a curve to those who have lasted for some time already: it starts at 1 today.
 
     Parameters
@@ -164,7 +164,7 @@ def at(curve: pd.DataFrame, time: float) -> pd.Series:
 
 
 def cumulative_incidence(
-    durations: npt.ArrayLike, causes: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = 0.9
+    durations: npt.ArrayLike, causes: npt.ArrayLike, weights: npt.ArrayLike | None = None, level: float = LEVEL
 ) -> pd.DataFrame:
     """Estimate the share to whom each of several things has happened first, by each time (Aalen–Johansen).
 

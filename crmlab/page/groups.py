@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LEVEL", "OTHER", "small_groups", "under"]
+__all__ = ["OTHER", "small_groups", "under"]
 
 
-LEVEL = 0.95  # of every interval, unless an analysis says otherwise
 OTHER = "Other"  # the name under which groups that are too small to show are added up
 
 

@@ -15,6 +15,7 @@ from crmlab.data.collecting import collect_arrow
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.errors import CampaignError
 from crmlab.history.context import margin_known
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
 from crmlab.models.testing.measures import measure
@@ -339,7 +340,7 @@ def mismatched(ratio: SampleRatio | None) -> bool:
 def compared(
     found: Measured,
     *,
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
     correction: str = "max-t",
     adjust: bool = True,
     metrics: tuple[str, ...] | None = None,

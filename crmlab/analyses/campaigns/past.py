@@ -360,7 +360,7 @@ def _component(component: str, value: str, campaigns: pd.DataFrame, level: float
     size = None
     if pooled.mean > 0 and base > 0:
         try:
-            size = required_size(Rate(base), min(pooled.mean, 1 - base - 1e-6), level=0.95).per_cell
+            size = required_size(Rate(base), min(pooled.mean, 1 - base - 1e-6)).per_cell
         except ModelError:
             size = None
     return Component(

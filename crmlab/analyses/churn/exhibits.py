@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.churn.model import CANDIDATES, NAMES
+from crmlab.analyses.churn.study import POWER
 from crmlab.history.words import YEAR
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import TEST_LEVEL, wilson
 from crmlab.models.survival import at
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
@@ -130,7 +131,7 @@ def importance_table(study: Study) -> Table:
 
 def holdout_table(study: Study) -> Table:
     """How many to leave uncontacted, to measure what contact saves."""
-    sizes = study.sizes
+    sizes, form = study.sizes, study.context.form
     columns = {
         "saving": Column("If contact saves, of churners", "share"),
         "rate": Column("Churn without contact", "share"),
@@ -139,11 +140,11 @@ def holdout_table(study: Study) -> Table:
         "possible": Column("Enough of them"),
     }
     caption = (
-        "Before contacting all, leave some out at random: so many in each group are needed to see the saving at 95 % confidence with 80 % "
-        "power. A plan, from today's expected rate."
+        "Before contacting all, leave some out at random: so many in each group are needed to see the saving at "
+        f"{form.share(TEST_LEVEL)} confidence with {form.share(POWER)} power. A plan, from today's expected rate."
     )
     enough = ["yes" if 2 * n <= all_ else "no" for n, all_ in zip(sizes["kept_out"], sizes["targets"], strict=True)]
-    return Table(caption, sizes.assign(possible=enough), columns, study.context.form)
+    return Table(caption, sizes.assign(possible=enough), columns, form)
 
 
 def matrix_chart(study: Study) -> Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -40,6 +41,6 @@ class Params:
         lt=1,
         unit="share",
     )
-    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="smaller groups are not shown", ge=1, unit="customers")
     seed: int = param(default=0, help="of models, shuffles and draws", ge=0)

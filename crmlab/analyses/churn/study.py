@@ -22,6 +22,7 @@ from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.history.past import History
 from crmlab.history.words import YEAR
+from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.survival import given_waited, kaplan_meier
 from crmlab.page.result import Context, Estimate, Output
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from crmlab.history.past import History
 
 __all__ = [
-    "ERROR",
     "POWER",
     "Scores",
     "Study",
@@ -50,7 +50,7 @@ __all__ = [
 
 
 DEFAULTS = Params()
-POWER, ERROR = 0.8, 0.05  # of the test that a hold-out group is for
+POWER = 0.8  # of the test that a hold-out group is for
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -452,7 +452,7 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     targets = listed[listed["action"] == "contact"]
     base = targets if len(targets) >= 2 else listed
     rate = float(base["probability"].mean())
-    z, b = float(special.ndtri(1 - ERROR / 2)), float(special.ndtri(POWER))
+    z, b = normal_quantile(TEST_LEVEL), float(special.ndtri(POWER))
     rows = []
     for saving in (0.1, 0.2, params.accept):
         less = rate * (1 - saving)

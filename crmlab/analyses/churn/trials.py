@@ -122,7 +122,7 @@ def validate(days: dict[dt.date, pd.DataFrame], columns: Sequence[str], seed: in
 
 
 def trial(
-    days: dict[dt.date, pd.DataFrame], scheme: Plan, money: dict[str, float], *, level: float = 0.9, seed: int = 0
+    days: dict[dt.date, pd.DataFrame], scheme: Plan, money: dict[str, float], *, level: float = LEVEL, seed: int = 0
 ) -> Trial:
     """Learn on earlier days, calibrate on one of its own, test on the latest, and say what is to be used.
 

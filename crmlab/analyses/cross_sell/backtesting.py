@@ -15,6 +15,7 @@ from crmlab.analyses.cross_sell.state import HISTORY, Array, Flags, IntArray, ma
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.models.baskets.ranking import bootstrap_means, hits_of, list_measures
 from crmlab.models.baskets.recommend import best_per_row
+from crmlab.models.intervals import LEVEL
 
 __all__ = [
     "BASELINES",
@@ -61,7 +62,7 @@ _STEP = 100_000  # customers at a time
 class Draws(NamedTuple):
     """How intervals are drawn: at which level, by how many draws of customers anew, from which seed."""
 
-    level: float = 0.95
+    level: float = LEVEL
     number: int = 1000
     seed: int = 0
 
@@ -119,7 +120,7 @@ def backtest_offers(
     *,
     k: int = 3,
     margin: float | None = None,
-    level: float = 0.95,
+    level: float = LEVEL,
     draws: int = 1000,
     seed: int = 0,
 ) -> Backtest:

@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.analyses.cross_sell.reductions import repurchase_gaps
 from crmlab.analyses.cross_sell.state import State, names_of
 from crmlab.data.collecting import collect
-from crmlab.models.intervals import median_interval, proportion_intervals
+from crmlab.models.intervals import LEVEL, median_interval, proportion_intervals
 from crmlab.models.survival import at, kaplan_meier
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def repurchase_cycles(
     *,
     min_gaps: int = 20,
     longer: float = LONGER,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> Cycles:
     """Say how often each product is bought again, and who buys it less often than is usual.
 

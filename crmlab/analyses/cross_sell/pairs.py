@@ -15,7 +15,7 @@ from crmlab.history.orders import between
 from crmlab.models.baskets.association import redundant, rules
 from crmlab.models.baskets.frequent import itemsets
 from crmlab.models.baskets.substitution import substitutes
-from crmlab.models.intervals import proportion_intervals
+from crmlab.models.intervals import LEVEL, proportion_intervals
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
@@ -79,7 +79,7 @@ def find(
     level: str = "product",
     min_count: int | None = None,
     max_items: int = MAX_ITEMS,
-    interval: float = 0.95,
+    interval: float = LEVEL,
 ) -> Found:
     """Count baskets, make rules and test them.
 

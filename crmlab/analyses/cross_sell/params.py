@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from crmlab.history.words import QUARTER, YEAR
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -38,6 +39,6 @@ class Params:
         le=1,
         unit="share",
     )
-    level: float = param(default=0.95, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")
     seed: int = param(default=0, help="of bootstrap and samples", ge=0)

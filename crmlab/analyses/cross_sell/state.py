@@ -48,6 +48,7 @@ EDGES = (2, 4, 10)
 _PRIOR = 500.0  # purchases of the whole base that are added to those of a segment, so that small ones do not say much
 _WAITED = 2000.0  # days of waiting that are added to those of a product's buyers, for how often they buy it again
 LEAST_REBUYERS = 5
+_SURE = 0.95  # of the rule which products are bought again: part of the model, and no interval that is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +251,7 @@ def goods_of(state: State, rebuy_share: float = 0.05) -> Goods:
     pace = (repeats + _WAITED * usual) / (waited + _WAITED)
     gaps = pd.Series(state.span[again] / (state.days[again] - 1)).groupby(state.col[again]).median()
     gap = gaps.reindex(np.arange(m)).to_numpy(dtype=float)
-    low, _ = proportion_intervals(rebuyers, np.maximum(buyers, 1))
+    low, _ = proportion_intervals(rebuyers, np.maximum(buyers, 1), _SURE)
     return Goods(
         popularity=np.log((lately + 0.5) / (int((state.silence <= state.recent).sum()) + 1)),
         history=np.log(share),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crmlab.errors import ParameterError
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -14,7 +15,7 @@ class Params:
 
     customer_id: str = param(help="whose page it is, as in the data set", must="the id of a customer")
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
-    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     seed: int = param(default=0, help="of models and draws", ge=0)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.selection import compare
 from crmlab.models.btyd.tracking import track
 from crmlab.models.classification import gini, mean_with_interval
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import LEVEL, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ class Backtest:
         return self.scores.set_index("name").loc[name]
 
 
-def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = 0.9, seed: int = 0) -> Ranked:
+def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = LEVEL, seed: int = 0) -> Ranked:
     """Fit models to the history before a holdout period, and rank them by the likelihood of what came in it.
 
     Parameters
@@ -135,7 +135,7 @@ def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = 0.9
     return Ranked(holdout=holdout, held=held, models=models, ranking=ranking, best=best, failed=failed)
 
 
-def backtest(base: Base, found: Ranked, *, level: float = 0.9, min_group: int = 5) -> Backtest:
+def backtest(base: Base, found: Ranked, *, level: float = LEVEL, min_group: int = 5) -> Backtest:
     """Hold what ranked models, and two simple rules, say of the holdout period against what came.
 
     Parameters
@@ -209,7 +209,7 @@ def simple_rules(held: pd.DataFrame, age: str, horizon: float) -> tuple[dict[str
     )
 
 
-def calibration(held: pd.DataFrame, forecasts: dict[str, np.ndarray], level: float = 0.9, min_group: int = 5) -> pd.DataFrame:
+def calibration(held: pd.DataFrame, forecasts: dict[str, np.ndarray], level: float = LEVEL, min_group: int = 5) -> pd.DataFrame:
     """Mean purchases in the holdout period by earlier frequency, seen and forecast.
 
     Parameters

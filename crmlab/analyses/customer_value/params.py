@@ -8,6 +8,7 @@ from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Params:
         le=1,
         unit="share",
     )
-    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="groups of the calibration have at least so many customers", ge=1, unit="customers")
     seed: int = param(default=0, help="of the posterior draws", ge=0)
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.data_quality.study import DROPPED_CARE, GRAVE_CARE, SHORT_HISTORY
 from crmlab.data.reading.cleaning import REASONS
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import LEVEL, wilson
 from crmlab.page.format import Format
-from crmlab.page.groups import LEVEL
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:

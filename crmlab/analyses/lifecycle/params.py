@@ -7,6 +7,7 @@ from typing import Literal
 
 from crmlab.analyses.lifecycle.rhythm import QUANTILES
 from crmlab.errors import ParameterError
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["LEAST_PERIODS", "STEPS", "Params"]
@@ -54,7 +55,7 @@ class Params:
         le=1,
         unit="share",
     )
-    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="smaller groups are merged or left out", ge=1, unit="customers")
     seed: int = param(default=0, help="of what is drawn", ge=0)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS
 from crmlab.analyses.rfm.tables import NO_MOVES
-from crmlab.models.intervals import share_of_total, wilson
+from crmlab.models.intervals import LEVEL, share_of_total, wilson
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
-from crmlab.page.groups import LEVEL, OTHER, small_groups, under
+from crmlab.page.groups import OTHER, small_groups, under
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 

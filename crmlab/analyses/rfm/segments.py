@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
 from crmlab.errors import DataError, checks
-from crmlab.models.intervals import median_interval, share_of_total, wilson
-from crmlab.page.groups import LEVEL, OTHER, small_groups
+from crmlab.models.intervals import LEVEL, median_interval, share_of_total, wilson
+from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
     import ibis

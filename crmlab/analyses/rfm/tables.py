@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import SEGMENTS, cut_points, level
 from crmlab.history.words import QUARTER
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import LEVEL, wilson
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, Format
-from crmlab.page.groups import LEVEL, OTHER, small_groups, under
+from crmlab.page.groups import OTHER, small_groups, under
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:

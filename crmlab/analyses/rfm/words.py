@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.rfm.segments import SEGMENTS, level
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import LEVEL, wilson
 from crmlab.page.format import Format
-from crmlab.page.groups import LEVEL, OTHER
+from crmlab.page.groups import OTHER
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:

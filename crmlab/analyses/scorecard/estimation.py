@@ -13,7 +13,7 @@ from crmlab.analyses.scorecard.reductions import Period
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile, share_of_total
+from crmlab.models.intervals import LEVEL, normal_quantile, share_of_total
 
 if TYPE_CHECKING:
     import ibis
@@ -59,7 +59,7 @@ _SUMS = ("occasions", "orders", "revenue", "returns", "cost")
 
 
 def estimates(
-    table: ibis.Table | pd.DataFrame, spans: Sequence[Period], *, level: float = 0.9, rhythm: float | None = None
+    table: ibis.Table | pd.DataFrame, spans: Sequence[Period], *, level: float = LEVEL, rhythm: float | None = None
 ) -> pd.DataFrame:
     """Measures of each period, each with an interval.
 
@@ -223,7 +223,7 @@ class Concentration:
     below_zero: int
 
 
-def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = 0.9) -> Concentration:
+def concentration(revenue: npt.ArrayLike, top: float = 0.1, *, level: float = LEVEL) -> Concentration:
     """Share of revenue of the customers who bring most, and the Gini coefficient, both with intervals over customers.
 
     Parameters
@@ -374,7 +374,7 @@ def panel(table: ibis.Table, numbers: list[int]) -> Panel:
 
 
 def change(
-    before: tuple[float, Array], after: tuple[float, Array], *, level: float = 0.9, absolute: bool = False
+    before: tuple[float, Array], after: tuple[float, Array], *, level: float = LEVEL, absolute: bool = False
 ) -> tuple[float, float, float] | None:
     """Change of a measure between two periods, with an interval over customers.
 

@@ -19,7 +19,7 @@ from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.forecasting import AHEAD, Past, coverage, forecast, seasonal_factors
-from crmlab.models.intervals import wilson
+from crmlab.models.intervals import LEVEL, wilson
 
 if TYPE_CHECKING:
     import ibis
@@ -73,7 +73,7 @@ def quarters_ahead(
     as_of: str | dt.date | None = None,
     *,
     purchases: Any = None,
-    level: float = 0.9,
+    level: float = LEVEL,
     origins: int = 4,
     seed: int = 0,
 ) -> Ahead:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from crmlab.errors import ParameterError
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["CALENDAR", "Params", "unit_of"]
@@ -29,7 +30,7 @@ class Params:
         default=None, help="cost of serving one order, in the currency; default: not known", gt=0, unit="money"
     )
     rate: float = param(default=0.1, help="annual rate of discount: 0.1 is ten percent a year", gt=0, le=1, unit="share")
-    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="groups of fewer customers are not shown", ge=1, unit="customers")
     seed: int = param(default=0, help="of models and draws", ge=0)
 

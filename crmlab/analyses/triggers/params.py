@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crmlab.history.words import YEAR
+from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -19,5 +20,5 @@ class Params:
     fresh: int = param(default=7, help="days for which a moment counts as today's", ge=1, le=YEAR, unit="days")
     respond: int = param(default=14, help="days after a moment by which to act", ge=1, le=YEAR, unit="days")
     window: int = param(default=28, help="days within which what a trigger predicts must come true", ge=1, le=YEAR, unit="days")
-    level: float = param(default=0.9, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")

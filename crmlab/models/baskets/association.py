@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.baskets.basket_null import BasketNull, StratifiedNull, Totals
-from crmlab.models.intervals import proportion_intervals
+from crmlab.models.intervals import LEVEL, proportion_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def rules(
     n: int | None = None,
     margins: Totals | Mapping[int, int] | None = None,
     *,
-    level: float = 0.95,
+    level: float = LEVEL,
     min_confidence: float = 0.0,
 ) -> pd.DataFrame:
     """Make rules with one consequent of all itemsets, with intervals, tests and correction.
@@ -102,7 +102,7 @@ def rules(
     >>> import pandas as pd
     >>> counts = pd.DataFrame({"items": [("beer",), ("liquor", "wine"), ("liquor",), ("wine",), ("beer", "liquor", "wine"),
     ...     ("beer", "liquor"), ("beer", "wine")], "count": [792, 21, 109, 189, 19, 46, 48]})
-    >>> found = rules(counts, n=9835)
+    >>> found = rules(counts, n=9835, level=0.95)
     >>> found.loc[found["antecedent"] == ("liquor", "wine"), ["confidence_low", "lift", "confidence_high"]].round(4).values.tolist()
     [[0.6962, 11.2353, 0.9883]]
     """

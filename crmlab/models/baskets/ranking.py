@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from crmlab.errors import ModelError
+from crmlab.models.intervals import LEVEL
 
 __all__ = ["Array", "Blend", "bootstrap_means", "hits_of", "list_measures"]
 
@@ -96,7 +97,7 @@ def list_measures(row: npt.ArrayLike, rank: npt.ArrayLike, hit: npt.ArrayLike, w
 
 
 def bootstrap_means(
-    values: npt.ArrayLike, *, level: float = 0.95, draws: int = 1000, seed: int = 0
+    values: npt.ArrayLike, *, level: float = LEVEL, draws: int = 1000, seed: int = 0
 ) -> tuple[Array, Array, Array]:
     """Means of columns with percentile intervals, rows drawn anew; the same rows for all columns, so that differences are paired.
 

@@ -13,7 +13,7 @@ from crmlab.errors import ModelError
 from crmlab.models.baskets.association import adjusted, lower_tail
 from crmlab.models.baskets.basket_null import StratifiedNull, Totals
 from crmlab.models.baskets.frequent import as_matrix, itemsets
-from crmlab.models.intervals import proportion_intervals
+from crmlab.models.intervals import LEVEL, proportion_intervals
 
 __all__ = ["FloatArray", "IntArray", "substitutes"]
 
@@ -29,7 +29,7 @@ def substitutes(
     min_count: int = 1,
     periods: npt.ArrayLike | None = None,
     alpha: float = 0.05,
-    level: float = 0.95,
+    level: float = LEVEL,
     items: Sequence[Hashable] | None = None,
 ) -> pd.DataFrame:
     """Find pairs of items that are together in fewer baskets than chance would have it, both margins kept.

@@ -19,6 +19,7 @@ from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States
+from crmlab.models.intervals import LEVEL
 
 __all__ = ["BuyTillYouDie"]
 
@@ -266,7 +267,9 @@ class BuyTillYouDie(Future):
                 )
         return joined("next_purchase", summary.index, states.inverse, point, bounds, interval == "mean")
 
-    def expected_total(self, summary: pd.DataFrame, horizon: float, *, level: float = 0.9, interval: str = "mean") -> pd.Series:
+    def expected_total(
+        self, summary: pd.DataFrame, horizon: float, *, level: float = LEVEL, interval: str = "mean"
+    ) -> pd.Series:
         """Expected purchases of all customers together within ``horizon``, with an interval.
 
         Parameters

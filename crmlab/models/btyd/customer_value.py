@@ -21,6 +21,7 @@ from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, compress
+from crmlab.models.intervals import LEVEL
 
 __all__ = ["UNITS_PER_YEAR", "CustomerValue", "Measure", "Portfolio", "Worth", "portfolio"]
 
@@ -186,7 +187,9 @@ class CustomerValue(BaseEstimator):
                 bounds = self._outcome(summary, money, place, h, share)
         return joined("residual_value", summary.index, slice(None), point, bounds, interval == "mean")
 
-    def total(self, summary: pd.DataFrame, horizon: float = np.inf, *, level: float = 0.9, interval: str = "mean") -> pd.Series:
+    def total(
+        self, summary: pd.DataFrame, horizon: float = np.inf, *, level: float = LEVEL, interval: str = "mean"
+    ) -> pd.Series:
         """Residual value of all customers together, with an interval.
 
         Parameters
@@ -407,7 +410,7 @@ def portfolio(
     horizon: float = np.inf,
     *,
     ahead: float | None = None,
-    level: float = 0.9,
+    level: float = LEVEL,
 ) -> pd.DataFrame:
     """Work out measures over all customers, each with an interval.
 

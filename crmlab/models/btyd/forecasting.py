@@ -13,6 +13,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import LEVEL
 
 __all__ = ["AHEAD", "DAYS", "ArrivalRate", "Past", "coverage", "forecast", "recent_rate", "seasonal_factors"]
 
@@ -57,7 +58,7 @@ def forecast(
     past: Past,
     *,
     season: Any = None,
-    level: float = 0.9,
+    level: float = LEVEL,
     widen: float = 1.0,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -354,7 +355,7 @@ def seasonal_factors(occasions: Any) -> Array | None:
     return found / found.mean()
 
 
-def coverage(backtest: pd.DataFrame, level: float = 0.9) -> tuple[int, int, float]:
+def coverage(backtest: pd.DataFrame, level: float = LEVEL) -> tuple[int, int, float]:
     """How many intervals of a backtest held what came, of how many, and the factor by which they had to be wider.
 
     Parameters

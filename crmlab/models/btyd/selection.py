@@ -13,7 +13,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import checked, checked_weight, compress, refuse
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["compare"]
 
@@ -23,7 +23,7 @@ def compare(
     summary: pd.DataFrame,
     holdout: pd.DataFrame | None = None,
     *,
-    level: float = 0.9,
+    level: float = LEVEL,
 ) -> pd.DataFrame:
     """Rank models by the log-likelihood of what customers did in the holdout period, and by AIC.
 

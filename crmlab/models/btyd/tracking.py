@@ -12,6 +12,7 @@ from scipy import stats
 from crmlab.errors import ModelError
 from crmlab.models.btyd.posterior import quantiles
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.btyd import BuyTillYouDie
@@ -30,7 +31,7 @@ def track(
     weight: npt.ArrayLike,
     ends: npt.ArrayLike,
     *,
-    level: float = 0.9,
+    level: float = LEVEL,
 ) -> pd.DataFrame:
     """Expected repeat purchases of a cohort by period, from nothing but when its customers came.
 

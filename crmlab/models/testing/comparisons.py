@@ -12,6 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
 from crmlab.models.testing.measures import Measure, fieller, from_normal, log_ratio, measure, reach, to_normal, unskewed
@@ -85,7 +86,7 @@ def compare_cells(
     metrics: Sequence[str] | None = None,
     adjust: Adjust = None,
     correction: str = "max-t",
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
     options: ComparisonOptions = ComparisonOptions(),
 ) -> pd.DataFrame:
     """Compare each cell with its control.

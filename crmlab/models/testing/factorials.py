@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.errors import ModelError, listing
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
 from crmlab.models.testing.measures import from_normal, measure, to_normal
@@ -32,7 +33,7 @@ def factorial_effects(
     adjust: Sequence[str] = (),
     order: int = 2,
     correction: str = "max-t",
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
 ) -> pd.DataFrame:
     """Main effects and interactions of a full or fractional factorial.
 

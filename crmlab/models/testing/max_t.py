@@ -10,6 +10,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import TEST_LEVEL
 
 __all__ = ["CORRECTIONS", "checked_correction", "corrected", "critical_value", "holm", "largest"]
 
@@ -48,7 +49,7 @@ def holm(p_values: npt.ArrayLike) -> Array:
     return found
 
 
-def critical_value(correlation: npt.ArrayLike, level: float = 0.95) -> float:
+def critical_value(correlation: npt.ArrayLike, level: float = TEST_LEVEL) -> float:
     """Value that the largest of correlated standard normal |z| stays under with probability ``level``.
 
     Parameters

@@ -11,7 +11,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["Fade", "Pooled", "fade", "pool"]
 
@@ -56,7 +56,7 @@ class Pooled:
     level: float
 
 
-def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = 0.9) -> Pooled:
+def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = LEVEL) -> Pooled:
     """Pool effects of past campaigns by random effects, and shrink each to the mean.
 
     Parameters
@@ -231,7 +231,7 @@ class Fade:
     tau: float
 
 
-def fade(effects: npt.ArrayLike, errors: npt.ArrayLike, times: npt.ArrayLike, level: float = 0.9) -> Fade:
+def fade(effects: npt.ArrayLike, errors: npt.ArrayLike, times: npt.ArrayLike, level: float = LEVEL) -> Fade:
     """Whether effects fade: a line through past effects over time, by random-effects meta-regression.
 
     Parameters

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from crmlab.errors import ModelError
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.max_t import checked_correction, critical_value
 
 __all__ = [
@@ -115,7 +115,7 @@ def required_size(
     effect: float,
     *,
     cells: int = 1,
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
     power: float = 0.8,
     correction: str = "max-t",
     share: float | str = "optimal",
@@ -174,7 +174,7 @@ def detectable_effect(
     total: int,
     *,
     cells: int = 1,
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
     power: float = 0.8,
     correction: str = "max-t",
     share: float | str = "optimal",
@@ -233,7 +233,7 @@ def power_of(
     total: int,
     *,
     cells: int = 1,
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
     correction: str = "max-t",
     share: float | str = "optimal",
 ) -> float:
@@ -344,7 +344,7 @@ def planned_profit(
     cost: float,
     fixed: float = 0.0,
     margin: float = 1.0,
-    level: float = 0.9,
+    level: float = LEVEL,
 ) -> PlannedProfit:
     """Incremental profit that a cell of n customers would show.
 

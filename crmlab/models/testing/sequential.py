@@ -11,6 +11,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.intervals import TEST_LEVEL
 
 __all__ = ["KINDS", "boundaries", "error_of"]
 
@@ -20,7 +21,7 @@ _FAR = 10.0  # no look's bar is above this; what is beyond it has a probability 
 _MODEL = "boundaries"
 
 
-def boundaries(kind: str, looks: int | Sequence[float], alpha: float = 0.05) -> pd.DataFrame:
+def boundaries(kind: str, looks: int | Sequence[float], alpha: float = 1 - TEST_LEVEL) -> pd.DataFrame:
     """Bars for \\|z\\| at each look, so that all looks together err with probability ``alpha``.
 
     Parameters

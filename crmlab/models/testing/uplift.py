@@ -12,7 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.max_t import critical_value
@@ -101,7 +101,7 @@ def slices(score: npt.ArrayLike, treated: npt.ArrayLike, outcome: npt.ArrayLike,
     return pd.DataFrame(found)
 
 
-def depth_curve(parts: pd.DataFrame, *, cost: float = 0.0, level: float = 0.9) -> Depth:
+def depth_curve(parts: pd.DataFrame, *, cost: float = 0.0, level: float = LEVEL) -> Depth:
     """Incremental profit by share of the list contacted, from sums per slice.
 
     Parameters
@@ -227,7 +227,7 @@ def segment_uplift(
     metric: str,
     *,
     correction: str = "max-t",
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
 ) -> Segments:
     """Effect in each segment, corrected for their number, and whether segments differ.
 

@@ -48,7 +48,7 @@ def test_rule_on_the_groceries_counts():
         ("bottled beer",): 792, ("liquor",): 109, ("red/blush wine",): 189, ("liquor", "red/blush wine"): 21,
         ("bottled beer", "liquor"): 46, ("bottled beer", "red/blush wine"): 48, ("bottled beer", "liquor", "red/blush wine"): 19,
     }  # fmt: skip
-    found = rules(pd.DataFrame({"items": list(counts), "count": list(counts.values())}), n=9835)
+    found = rules(pd.DataFrame({"items": list(counts), "count": list(counts.values())}), n=9835, level=0.95)
     row = found[(found["antecedent"].map(len) == 2) & (found["consequent"] == "bottled beer")].iloc[0]
     assert row["confidence"] == 19 / 21
     assert row["lift"] == pytest.approx(11.2352694, abs=5e-8)

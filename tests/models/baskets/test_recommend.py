@@ -155,11 +155,11 @@ def test_hits_are_by_customer():
 
 def test_bootstrap_interval_has_the_width_of_the_normal_one():
     values = np.random.default_rng(1).normal(size=(2000, 1))
-    mean, low, high = bootstrap_means(values, draws=2000, seed=1)
+    mean, low, high = bootstrap_means(values, level=0.95, draws=2000, seed=1)
     half = 1.959964 * values.std() / np.sqrt(2000)
     assert high[0] - low[0] == pytest.approx(2 * half, rel=0.08)
     assert mean[0] == values.mean()
-    again = bootstrap_means(values, draws=2000, seed=1)
+    again = bootstrap_means(values, level=0.95, draws=2000, seed=1)
     assert again[1][0] == low[0] and again[2][0] == high[0]
 
 

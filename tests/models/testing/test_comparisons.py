@@ -41,7 +41,7 @@ def campaign(seed, sizes=(4000, 2000, 1000)):
 
 
 def test_wilson_holds_a_published_interval():
-    assert wilson(19, 38) == pytest.approx((0.3484993, 0.6515007), abs=5e-8)
+    assert wilson(19, 38, 0.95) == pytest.approx((0.3484993, 0.6515007), abs=5e-8)
 
 
 def test_score_intervals_of_newcombes_table():

@@ -6,6 +6,7 @@ import datetime as dt
 
 from crmlab.analyses.customers import conditions
 from crmlab.errors import ParameterError
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -88,7 +89,7 @@ class Params:
     )
     power: float = param(default=0.8, help="chance of showing an effect that is there", gt=0, lt=1, unit="share")
     level: float = param(
-        default=0.95, help="of every interval and of the test, over all cells together", gt=0, lt=1, unit="share"
+        default=TEST_LEVEL, help="of every interval and of the test, over all cells together", gt=0, lt=1, unit="share"
     )
     min_group: int = param(
         default=5, help="steps that fewer customers went at are not shown alone; no cell is smaller", ge=1, unit="customers"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -20,7 +21,7 @@ class Params:
     correction: Literal["max-t", "holm", "none"] = param(
         default="max-t", help="""for several cells: "max-t", "holm" (Bonferroni's intervals) or "none\""""
     )
-    level: float = param(default=0.95, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=TEST_LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     adjust: bool = param(default=True, help="take off what spend in the year before the contact differed by; for money only")
     margin: float | None = param(
         default=None,
