@@ -19,7 +19,7 @@ from crmlab.analyses.campaigns.measurement import (
     ratio_of,
 )
 from crmlab.errors import CrmlabError, ModelError
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool
 from crmlab.models.testing.power import Rate, required_size
 
@@ -138,7 +138,7 @@ def past_of(
     *,
     now: Measured | None = None,
     margin: float | None = None,
-    level: float = 0.95,
+    level: float = TEST_LEVEL,
     adjust: bool = True,
     min_group: int = 1,
 ) -> Past:
