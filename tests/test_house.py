@@ -246,7 +246,7 @@ def test_every_report_is_in_the_registry_and_every_line_of_it_is_a_report():
     assert set(registry.REPORTS) == set(registry.report_names())
     for name in registry.REPORTS:
         module = registry.analysis(name)
-        assert {"NEEDS", "Params", "run"} <= set(module.__all__)
+        assert {"NEEDS", "QUANTITIES", "Params", "run"} <= set(module.__all__)
 
 
 def test_public_names_that_people_type_first():

@@ -9,6 +9,7 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.page.format import DASH, THIN, Format
     from crmlab.page.groups import small_groups, under
+    from crmlab.page.quantities import Quantities, Quantity, ends_of
     from crmlab.page.result import (
         Chart,
         Column,
@@ -38,9 +39,12 @@ __all__ = [
     "Method",
     "Note",
     "Output",
+    "Quantities",
+    "Quantity",
     "Result",
     "Table",
     "color",
+    "ends_of",
     "small_groups",
     "under",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from crmlab.page.quantities import Quantities
 from crmlab.page.result import Chart, Context, Estimate, Finding, Method, Output, Result, Table
 
 __all__ = ["Absent", "Exhibits", "Study", "Words", "page"]
@@ -71,7 +72,7 @@ class Words(Protocol[S_contra]):
         """How it was done."""
 
 
-def page(study: Any, exhibits: Exhibits[Any], words: Words[Any]) -> Result:
+def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Quantities) -> Result:
     """Put a study on a page.
 
     Parameters
@@ -82,11 +83,18 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any]) -> Result:
         What is shown of it.
     words : module
         What is said of it.
+    quantities : Quantities
+        What its metrics and the columns of its lists mean.
 
     Returns
     -------
     Result
         Its ``absent`` holds the reason of each table and chart that is not there.
+
+    Raises
+    ------
+    ValueError
+        A metric or a column of a list is not among the quantities.
     """
     tables: dict[str, Table] = {}
     charts: dict[str, Chart] = {}
@@ -103,17 +111,22 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any]) -> Result:
             absent[name] = chart.why
         else:
             charts[name] = chart
+    metrics, outputs = words.metrics(study), study.outputs
+    shown = {*metrics, *(str(name) for output in outputs.values() for name in output.frame.columns)}
+    if missing := quantities.lacks(shown):
+        raise ValueError(f"“{words.TITLE}” shows what is in no dictionary of quantities: {', '.join(missing)}.")
     return Result(
         title=words.TITLE,
         context=study.context,
         params=study.params,
         findings=words.findings(study),  # type: ignore[arg-type]
-        metrics=words.metrics(study),
+        metrics=metrics,
         tables=tables,
         charts=charts,
         method=words.method(study),
         warnings=words.warnings(study),
         limits=words.limits(study),
-        outputs=study.outputs,
+        outputs=outputs,
+        quantities=quantities,
         absent={name: why for name, why in absent.items() if why},
     )

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from crmlab.page.drawing import svg
 from crmlab.page.format import DASH, MINUS, Format, plain, shortened
 from crmlab.page.html import markup, safe
+from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -425,11 +426,21 @@ class Output:
     key: tuple[str, ...]
 
 
+_COLUMNS = (
+    '<details class="columns"><summary>Columns of this list</summary>'
+    '<div class="scroll" tabindex="0" role="region" aria-label="Columns: {}"><table><caption>Columns: {}</caption>'
+    '<thead><tr><th scope="col" class="text">Column</th><th scope="col" class="text">Meaning</th>'
+    '<th scope="col" class="text">Unit</th></tr></thead><tbody>{}</tbody></table></div></details>'
+)
+
+
 @dataclass(frozen=True)
 class Files:
-    """Where a result's lists are; links only once they were saved, one per form (csv, parquet, xlsx)."""
+    """Where a result's lists are, and what their columns mean; links only once they were saved, one per form (csv, parquet, xlsx)."""
 
     outputs: Mapping[str, Output] = field(repr=False)
+    quantities: Quantities = field(repr=False)
+    currency: str
     saved: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -439,13 +450,21 @@ class Files:
         return _box(self.html())
 
     def html(self) -> Markup:
-        """One line per list."""
+        """For each list a line, and a folded table of its columns."""
         lines = []
         for name, output in self.outputs.items():
             links = Markup(" · ").join(markup('<a href="outputs/{0}.{1}">{0}.{1}</a>', name, end) for end in self.saved)
             where = links if self.saved else markup("<code>result.outputs[&quot;{}&quot;].frame</code>", name)
             lines.append(markup('<p class="files">{}: {}</p>', output.caption, where))
+            rows = _NOTHING.join(self._row(self.quantities[str(column)]) for column in output.frame.columns)
+            lines.append(markup(_COLUMNS, output.caption, output.caption, rows))
         return _NOTHING.join(lines)
+
+    def _row(self, quantity: Quantity) -> Markup:
+        units = {"": "number", "currency": self.currency or "currency", "flag": "yes or no", "p": "p-value"}
+        unit = units.get(quantity.unit, quantity.unit)
+        template = '<tr><th scope="row">{}</th><td class="text">{}</td><td class="text">{}</td></tr>'
+        return markup(template, Markup("_<wbr>").join(map(safe, quantity.name.split("_"))), quantity.meaning, unit)
 
 
 @dataclass(frozen=True)
@@ -491,6 +510,8 @@ class Result:
         What the analysis cannot say.
     absent : mapping of str to str
         Tables and charts that these data do not allow, and why.
+    quantities : Quantities
+        What metrics and columns of lists mean.
     method : Method
     """
 
@@ -507,6 +528,7 @@ class Result:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     saved: tuple[str, ...] = ()  # forms in which the lists were saved; empty where nothing was, so that nothing is linked
     absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
+    quantities: Quantities = Quantities()
 
     def __post_init__(self) -> None:
         def freeze(name: str, value: Any) -> None:
@@ -550,4 +572,4 @@ class Result:
     @property
     def files(self) -> Files:
         """Where the lists are."""
-        return Files(self.outputs, self.saved)
+        return Files(self.outputs, self.quantities, self.context.form.currency, self.saved)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from markupsafe import Markup
 
 from crmlab.page.html import markup, safe
+from crmlab.report.registry import dictionary
 
-__all__ = ["GLOSSARY", "explain"]
+__all__ = ["GLOSSARY", "QUANTITIES", "explain"]
 
-# One meaning each (the words of the field). Longer terms come first, so that "test cell" is not taken for "cell".
+# Quantities that pages explain by their label, in the words of the dictionary.
+QUANTITIES = ("incremental_profit", "value_at_risk", "expected_loss", "tier", "hit_rate", "lift", "segment", "qini")
+
+# One meaning each (the words of the field); those that are quantities are in the dictionary of these. Longer terms come first, so
+# that "test cell" is not taken for "cell".
 GLOSSARY = {
-    "incremental profit": "what would not have been earned without the contact, after its cost: cell less control",
     "break-even cost": "what a contact may cost before it loses money",
     "incremental": "what would not have come without the contact: cell less control",
     "control": "people of the same list, drawn by chance, who were not contacted",
-    "Qini": "what ranking a list adds on average over depths, against contacting in a random order",
     "household": "people who share an address; they are put into one cell",
     "score card": "models and simple rules side by side, on a time whose outcome is already known",
     "holdout period": "the last part of the history, kept back to check a forecast",
-    "value at risk": "what would be won by making sure of a customer who may have left",
     "gross margin": "what is left of spend after the cost of goods",
     "discounted": "money to come counted for less, the later it comes",
     "log-likelihood": "how well a model tells what was seen; higher is better",
@@ -28,7 +31,6 @@ GLOSSARY = {
     "confidence interval": "the range that would hold the true value in the stated share of repeated samples",
     "as of": "the last day of history that the report looks at",
     "occasion": "a day on which a customer bought for more than came back that day",
-    "segment": "a group of customers given by a rule",
     "interval": "a range made so that it holds the true value in the stated share of cases: 95 of 100, say",
     "median": "the value in the middle: half of the customers are below it",
     "revenue share": "the part of all revenue that a group brings",
@@ -44,13 +46,10 @@ GLOSSARY = {
     "cohort": "the customers who first came in one period",
     "false discovery rate": "the share of what is called found that is found by chance only",
     "base rate": "how often something is in any basket, whatever else is in it",
-    "hit rate": "the share of customers who bought at least one product of their list",
     "backtest": "a forecast made as of an earlier day, held against what came since",
     "percentage point": "one hundredth: from 40 % to 42 % is two points",
     "standardised difference": "a difference of means, measured in standard deviations",
     "log-mean Divisia index": "a way to split the change of a product into parts that add up to it",
-    "value tier": "customers by what they will still bring: A the top tenth, B the next fifth, C the next three tenths, D the rest",
-    "lift": "how many times more often two things are together than if they had nothing to do with each other",
     "percentage points": "the difference of two shares: from 4 % to 6 % are two points",
     "power": "the chance that a test shows an effect that is there",
     "held out of all campaigns": "kept from every campaign by lot, to see what campaigns bring together",
@@ -106,9 +105,16 @@ def explain(html: str) -> str:
     return "".join([*parts, _terms(used)])
 
 
+@cache
+def _glossary() -> dict[str, str]:
+    """Term → meaning, those of quantities first: some are longer than a word of statistics that is in them."""
+    quantities = (dictionary()[name] for name in QUANTITIES)
+    return {found.label: found.meaning for found in quantities} | GLOSSARY
+
+
 def _mark(text: str, used: dict[str, str]) -> str:
     marked: list[tuple[int, int, str, str]] = []
-    for term, meaning in GLOSSARY.items():
+    for term, meaning in _glossary().items():
         if meaning in used.values():
             continue
         found = re.search(rf"\b{term}s?\b", text, flags=re.I)

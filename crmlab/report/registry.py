@@ -13,12 +13,23 @@ from crmlab.data.project import home
 from crmlab.data.sections import Section
 from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation, Input
+from crmlab.page.quantities import Quantities
 from crmlab.page.result import Result
 
 __all__ = [
-    "REPORTS", "SECTIONS", "Analysis", "analysis", "annotating", "inputs_of", "label", "notebook_path", "question", "readers",
+    "REPORTS",
+    "SECTIONS",
+    "Analysis",
+    "analysis",
+    "annotating",
+    "dictionary",
+    "inputs_of",
+    "label",
+    "notebook_path",
+    "question",
+    "readers",
     "report_names",
-]  # fmt: skip
+]
 
 # Name of a report → the subject's face, imported when it is asked for.
 REPORTS = {
@@ -45,11 +56,24 @@ class Analysis(Protocol):
     # Most have none of these: SECTIONS: tuple[str, ...], sections of a subject in the data set's TOML file that it reads; INPUTS:
     # tuple[Input, ...], what it reads beside the data set; ANNOTATES: Annotation, columns for the lists of all other reports.
     Params: type[Any]
+    QUANTITIES: Quantities
     __doc__: str | None
 
     def run(self, data: Any, params: Any) -> Result:
         """Answer the question."""
         ...
+
+
+def dictionary() -> Quantities:
+    """Return the dictionary of the house: every quantity that a report, a list or the published table shows, each declared once.
+
+    Examples
+    --------
+    >>> dictionary()["days_since_last"].unit
+    'days'
+    """
+    faces = (*REPORTS.values(), "crmlab.analyses.customers", "crmlab.analyses.campaigns")
+    return Quantities(*(import_module(face).QUANTITIES for face in faces))
 
 
 def notebook_path(name: str) -> Path:

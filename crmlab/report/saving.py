@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect
 from crmlab.errors import TooLittleError
 from crmlab.page.params import plain
+from crmlab.page.quantities import Quantities
 from crmlab.page.result import Output, Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMULA_STARTS", "LONGEST_SHEET", "neutral", "ordered", "save", "write_csv", "write_workbook"]
+__all__ = ["FORMULA_STARTS", "LONGEST_SHEET", "neutral", "ordered", "rounded", "save", "write_csv", "write_workbook"]
 
 
 # A spreadsheet takes a text that begins with one of these for a formula.
@@ -31,7 +32,8 @@ def save(result: Result, folder: Path, lists: Sequence[str] = (), annotated: Seq
     result : Result
     folder : Path
         Gets ``tables/*.csv`` (numbers of tables and charts), ``outputs/*.parquet`` and ``.csv`` (lists, ordered by key),
-        ``metrics.json`` and ``result.json``.
+        ``metrics.json`` and ``result.json``. People read CSV and workbooks, so numbers have the digits of the dictionary there;
+        programs go on from Parquet, where they are whole.
     lists : sequence of str
         Further forms of the lists: "xlsx".
     annotated : sequence of str, optional
@@ -52,9 +54,10 @@ def save(result: Result, folder: Path, lists: Sequence[str] = (), annotated: Seq
         outputs.mkdir(exist_ok=True)
         frame = ordered(output)
         frame.to_parquet(outputs / f"{name}.parquet", index=False)
-        write_csv(frame, outputs / f"{name}.csv")
+        shown = rounded(frame, result.quantities)
+        write_csv(shown, outputs / f"{name}.csv")
         if "xlsx" in lists:
-            write_workbook(frame, outputs / f"{name}.xlsx")
+            write_workbook(shown, outputs / f"{name}.xlsx")
     metrics = {key: estimate.to_dict() for key, estimate in sorted(result.metrics.items())}
     _write_json(folder / "metrics.json", metrics)
     _write_json(folder / "result.json", _summary(result) | ({} if annotated is None else {"annotated": list(annotated)}))
@@ -68,6 +71,12 @@ def ordered(output: Output) -> pd.DataFrame:
     if isinstance(output.frame, pd.DataFrame):
         return output.frame.sort_values(list(output.key), kind="stable", ignore_index=True)
     return collect(output.frame, output.key)
+
+
+def rounded(frame: pd.DataFrame, quantities: Quantities) -> pd.DataFrame:
+    """Return a list whose floats have the digits that their quantities say; whole numbers and days stay as they are."""
+    floats = [name for name in frame.columns if frame[name].dtype.kind == "f"]
+    return frame.assign(**{name: quantities[name].rounded(frame[name]) for name in floats})
 
 
 def neutral(value: Any) -> Any:

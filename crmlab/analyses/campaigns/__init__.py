@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.measurement import Measured, contrast, ends, known_cells, measured, mismatched, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
     from crmlab.analyses.campaigns.plan import read_plan
+    from crmlab.analyses.campaigns.quantities import QUANTITIES
     from crmlab.analyses.campaigns.reductions import outcomes
     from crmlab.analyses.campaigns.sending import sends, sent
 
 __all__ = [
+    "QUANTITIES",
     "Codes",
     "ListRules",
     "Measured",

@@ -50,12 +50,12 @@ _TIERS = ["A", "B", "C", "D"]
 
 
 def matrix_table(study: Study) -> Table:
-    """Risk by value: customers, value at risk, and the contact cost that just pays."""
+    """Risk by value: customers, expected loss, and the contact cost that just pays."""
     matrix, window, min_group, form = study.matrix, study.scheme.window, study.params.min_group, study.context.form
     small = matrix["customers"] < min_group
     shown = matrix.assign(
         customers=[f"under {min_group}" if few else form.count(n) for few, n in zip(small, matrix["customers"], strict=True)],
-        value_at_risk=matrix["value_at_risk"].mask(small),
+        expected_loss=matrix["expected_loss"].mask(small),
         break_even=matrix["break_even"].mask(small),
     )
     shown["risk"] = pd.Categorical(shown["risk"], _RISKS, ordered=True)
@@ -64,7 +64,7 @@ def matrix_table(study: Study) -> Table:
         "risk": Column("Probability of churn"),
         "tier": Column("Value tier"),
         "customers": Column("Customers"),
-        "value_at_risk": Column("Value at risk", "money"),
+        "expected_loss": Column("Expected loss", "money"),
         "break_even": Column("Contact may cost", "amount"),
     }
     caption = (
@@ -148,40 +148,40 @@ def holdout_table(study: Study) -> Table:
 
 
 def matrix_chart(study: Study) -> Chart:
-    """Value at risk by probability of churn and value tier."""
+    """Expected loss by probability of churn and value tier."""
     matrix, min_group, form = study.matrix, study.params.min_group, study.context.form
-    frame = matrix.assign(value_at_risk=matrix["value_at_risk"].mask(matrix["customers"] < min_group))
+    frame = matrix.assign(expected_loss=matrix["expected_loss"].mask(matrix["customers"] < min_group))
     frame = frame.assign(
         customers=frame["customers"].mask(frame["customers"] < min_group),
-        break_even=frame["break_even"].mask(frame["value_at_risk"].isna()),
+        break_even=frame["break_even"].mask(frame["expected_loss"].isna()),
     )
-    top = max(float(frame["value_at_risk"].max()), 1e-9) if frame["value_at_risk"].notna().any() else 1.0
+    top = max(float(frame["expected_loss"].max()), 1e-9) if frame["expected_loss"].notna().any() else 1.0
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, lines="none", ylabel="probability of churn")
         ax.set(xlim=(-0.5, 3.5), ylim=(-0.5, 3.5))
         for row in frame.to_dict("records"):
             x, y = _TIERS.index(row["tier"]), len(_RISKS) - 1 - _RISKS.index(row["risk"])
-            known = row["value_at_risk"] == row["value_at_risk"]
+            known = row["expected_loss"] == row["expected_loss"]
             # On half the colour at most, text can be read in light and dark.
-            strength = float(np.round(0.5 * max(row["value_at_risk"], 0) / top, 2)) if known else 0.0
+            strength = float(np.round(0.5 * max(row["expected_loss"], 0) / top, 2)) if known else 0.0
             marks.cell(ax, x, y, 1, token="wash", size=(0.96, 0.92))
             marks.cell(ax, x, y, strength, size=(0.96, 0.92))
             words = f"{form.count(row['customers'])} customers" if known else f"under {min_group} customers"
-            money = form.money(row["value_at_risk"]) if known else ""
+            money = form.money(row["expected_loss"]) if known else ""
             marks.label(ax, money, x, y + 0.12, token="ink", size=11, ha="center")
             marks.label(ax, words, x, y - 0.2, token="ink", ha="center")
         ax.set_xticks(range(4), ["A\nworth most", "B", "C", "D\nworth least"])
         ax.set_yticks(range(4), _RISKS[::-1])
 
-    best = frame.loc[frame["value_at_risk"].idxmax()] if frame["value_at_risk"].notna().any() else None
+    best = frame.loc[frame["expected_loss"].idxmax()] if frame["expected_loss"].notna().any() else None
     where = (
-        f"the most, {form.money(best['value_at_risk'])}, in tier {best['tier']} at {best['risk']}"
+        f"the most, {form.money(best['expected_loss'])}, in tier {best['tier']} at {best['risk']}"
         if best is not None
         else "no cell is large enough"
     )
     return Chart(
-        "Value at risk (large) and customers (small) by probability of churn, upwards, and value tier; the stronger the colour, the more "
+        "Expected loss (large) and customers (small) by probability of churn, upwards, and value tier; the stronger the colour, the more "
         "is at risk. Look first at the top left.",
         f"A grid of four risks by four value tiers; {where}.",
         draw,

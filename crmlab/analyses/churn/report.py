@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.churn import exhibits, words
 from crmlab.analyses.churn.params import Params
+from crmlab.analyses.churn.quantities import QUANTITIES
 from crmlab.analyses.churn.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -62,4 +63,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Buckinx and Van den Poel (2005), Customer base analysis, EJOR 164: partial defection from behaviour.
     Verbraken, Verbeke and Baesens (2013), IEEE TKDE 25: expected maximum profit.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

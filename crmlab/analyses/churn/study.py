@@ -121,9 +121,9 @@ class Study:
     listed : DataFrame
         One row per eligible customer, as of :func:`customer_list`.
     estimates : dict of str to Estimate
-        Expected churners, value at risk, and for whom contact pays.
+        Expected churners, expected loss, and for whom contact pays.
     matrix : DataFrame
-        Customers and value at risk by probability of churn and value tier.
+        Customers and expected loss by probability of churn and value tier.
     sizes : DataFrame
         How many to leave uncontacted, by saving.
     groups : dict
@@ -153,7 +153,7 @@ class Study:
     @property
     def outputs(self) -> Mapping[str, Output]:
         """The list of eligible customers."""
-        title = "List of eligible customers with probability, value at risk and reasons"
+        title = "List of eligible customers with probability, expected loss and reasons"
         return {"customers": Output(title, self.listed, ("customer_id",))}
 
 
@@ -366,7 +366,7 @@ def lost_share(curve: pd.DataFrame, window: int) -> float:
 
 
 def customer_list(history: History, found: Scores, params: Params) -> pd.DataFrame:
-    """One row per eligible customer: probability of churn, value at risk, reasons, what to do, and whether they may be contacted.
+    """One row per eligible customer: probability of churn, expected loss, reasons, what to do, and whether they may be contacted.
 
     At stake is what a customer would bring in the next year if active, times the share of it that a churned one is away. The
     profit of contacting a customer is accept × p × (at stake − offer) − (1 − p) × offer − contact: of would-be leavers a share
@@ -378,10 +378,10 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
     frame = pd.DataFrame(
         {
             "customer_id": found.rows["customer_id"],
-            "probability": p,
-            "value": np.round(value, 2),
+            "churn": p,
+            "if_loyal": np.round(value, 2),
             "at_stake": stake,
-            "value_at_risk": np.round(p * stake, 2),
+            "expected_loss": np.round(p * stake, 2),
             "tier": found.worth["tier"],
             "days_since_last": found.rows["days_since_last"].astype("int64"),
             "profit_of_contact": np.round(profit, 2),
@@ -396,20 +396,18 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
 
 
 def matrix_of(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Customers and value at risk by probability of churn and value tier, with the contact cost that just pays."""
-    band = pd.cut(
-        listed["probability"], [-1, 0.25, 0.5, 0.75, 2], labels=["under 25 %", "25 to 50 %", "50 to 75 %", "over 75 %"]
-    )
+    """Customers and expected loss by probability of churn and value tier, with the contact cost that just pays."""
+    band = pd.cut(listed["churn"], [-1, 0.25, 0.5, 0.75, 2], labels=["under 25 %", "25 to 50 %", "50 to 75 %", "over 75 %"])
     rows = []
     for (risk, tier), part in listed.assign(band=band).groupby(["band", "tier"], observed=True):
-        p, v = part["probability"], part["at_stake"]
+        p, v = part["churn"], part["at_stake"]
         even = params.accept * p * (v - params.offer_cost) - (1 - p) * params.offer_cost
         rows.append(
             {
                 "risk": str(risk),
                 "tier": tier,
                 "customers": len(part),
-                "value_at_risk": float(part["value_at_risk"].sum()),
+                "expected_loss": float(part["expected_loss"].sum()),
                 "break_even": float(even.mean()),
             }
         )
@@ -451,7 +449,7 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
 
     targets = listed[listed["action"] == "contact"]
     base = targets if len(targets) >= 2 else listed
-    rate = float(base["probability"].mean())
+    rate = float(base["churn"].mean())
     z, b = normal_quantile(TEST_LEVEL), float(special.ndtri(POWER))
     rows = []
     for saving in (0.1, 0.2, params.accept):
@@ -466,7 +464,7 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def estimates_of(found: Scores, listed: pd.DataFrame, params: Params, currency: str) -> dict[str, Estimate]:
-    """Expected churners, value at risk, and for whom contact pays, each with an interval.
+    """Expected churners, expected loss, and for whom contact pays, each with an interval.
 
     The first two carry chance and the calibration's error (drift included); the last two, of a decision, the calibration's error.
     """
@@ -479,7 +477,7 @@ def estimates_of(found: Scores, listed: pd.DataFrame, params: Params, currency: 
     profit = listed["profit_of_contact"].to_numpy(float)[allowed]
     out = {
         "expected_churners": Estimate(*leaving, params.level, "customers"),
-        "value_at_risk": Estimate(*risk, params.level, currency),
+        "expected_loss": Estimate(*risk, params.level, currency),
     }
     for name, point, draws, unit in (
         ("worth_contacting", float((profit > 0).sum()), (drawn > 0).sum(axis=1), "customers"),

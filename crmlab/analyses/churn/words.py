@@ -39,10 +39,10 @@ def findings(study: Study) -> Findings:
                 "expected_churners",
             ),
             Finding(
-                form.money(found["value_at_risk"].value),
-                "of what they would bring in the next 12 months is at risk; those who will come back late are counted for the time away.",
-                ends("value_at_risk", "money"),
-                "value_at_risk",
+                form.money(found["expected_loss"].value),
+                "of what they would bring in the next 12 months is expected to be lost; those who will come back late are counted for the time away.",
+                ends("expected_loss", "money"),
+                "expected_loss",
             ),
             Finding(
                 form.count(worth.value),
@@ -131,7 +131,7 @@ def method(study: Study) -> Method:
         f"A model is used only where its Brier score beats the best simple rule's beyond the {form.share(LEVEL)} interval of the difference. "
         "No resampling, no class weights: scores are probabilities.",
         *_purchases(study),
-        f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and value at risk by chance, the calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
+        f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and expected loss by chance, the calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
         f"Profit: a contact costs {form.exact(params.contact_cost)}, an offer {form.exact(params.offer_cost)}; {form.share(params.accept)} of would-be leavers accept (Beta with the strength of 20 answers), all others take it as a gift.",
         f"Value: {'expected margin' if 'revenue' not in source else 'expected revenue'} of the next 12 months if certainly active"
         + (
@@ -148,7 +148,7 @@ def method(study: Study) -> Method:
             "Churn": f"no purchase occasion within {scheme.window} days",
             "Eligible": f"a customer with a purchase within the {scheme.active_within} days before",
             "At stake": "value of the next year if active, times the share of a year that a churned customer is away",
-            "Value at risk": "probability of churn times what is at stake",
+            "Expected loss": "probability of churn times what is at stake",
             "Break-even contact cost": "what a contact may cost so that it just pays, offer included",
             "Brier score": "mean squared difference between probability and outcome; smaller is better",
         },

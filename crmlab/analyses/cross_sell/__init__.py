@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.baskets import basket_matrix, counted_pairs, pair_counts
     from crmlab.analyses.cross_sell.offers import next_best_offers
     from crmlab.analyses.cross_sell.params import Params
+    from crmlab.analyses.cross_sell.quantities import QUANTITIES
     from crmlab.analyses.cross_sell.reductions import purchases
     from crmlab.analyses.cross_sell.report import NEEDS, run
 
 __all__ = [
     "NEEDS",
+    "QUANTITIES",
     "Params",
     "basket_matrix",
     "counted_pairs",

@@ -25,7 +25,7 @@ CYCLE_COLUMNS = (
     "product_id", "name", "buyers", "rebuyers", "share_rebought", "share_low", "share_high", "gaps", "median_gap", "gap_low",
     "gap_high", "within", "within_low", "within_high",
 )  # fmt: skip
-MOVABLE_COLUMNS = ("customer_id", "product_id", "name", "times", "own_gap", "usual_gap", "days_since_last", "contactable")
+MOVABLE_COLUMNS = ("customer_id", "product_id", "name", "times", "own_gap", "usual_gap", "days_since_product", "contactable")
 LONGER = 1.5  # times the usual gap: from here a customer's own is well longer
 
 
@@ -42,7 +42,7 @@ class Cycles:
         followed by another within the horizon; gaps still open are censored). Most rebuyers first.
     customers : DataFrame
         Whose own gap is well longer than is usual, and who are due: customer_id, product_id, name, times (days on which it was
-        bought), own_gap, usual_gap, days_since_last (days), contactable. By customer and product.
+        bought), own_gap, usual_gap, days_since_product (days), contactable. By customer and product.
     as_of : datetime.date
     horizon : int
     level : float
@@ -163,7 +163,7 @@ def _movable(past: History, products: pd.DataFrame, state: State, names: pd.Seri
             "times": state.days[some],
             "own_gap": own[some],
             "usual_gap": usual[some],
-            "days_since_last": state.since[some],
+            "days_since_product": state.since[some],
         }
     )
     frame["contactable"] = past.contactable(frame["customer_id"])

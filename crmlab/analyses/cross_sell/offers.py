@@ -24,7 +24,7 @@ __all__ = ["COLUMNS", "Offers", "next_best_offers", "offers_of", "reasons"]
 
 
 COLUMNS = (
-    "customer_id", "rank", "product_id", "name", "probability", "margin", "expected_margin", "source", "reason", "contactable",
+    "customer_id", "rank", "product_id", "name", "probability", "margin_if_bought", "expected_margin", "source", "reason", "contactable",
 )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _frame(
             "product_id": _spread(products, found.col),
             "name": _spread(names, found.col),
             "probability": found.probability,
-            "margin": margin,
+            "margin_if_bought": margin,
             "expected_margin": found.probability * margin,
             "source": _spread(np.array(SOURCES, dtype=object), found.source),
             "reason": reasons(ingredients, found, names),

@@ -240,7 +240,7 @@ def as_file(found: Found, names: Mapping[str, str]) -> pd.DataFrame:
             "antecedent_name": [" + ".join(names.get(item, item) for item in items) for items in kept["antecedent"]],
             "consequent_name": [names.get(item, item) for item in kept["consequent"]],
             **{
-                name: kept[name].to_numpy()
+                {"n": "n_baskets"}.get(name, name): kept[name].to_numpy()
                 for name in kept.columns
                 if name not in ("antecedent", "consequent", "parent", "redundant", "conviction")
             },

@@ -8,7 +8,8 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_profile.params import Params
+    from crmlab.analyses.customer_profile.quantities import QUANTITIES
     from crmlab.analyses.customer_profile.report import NEEDS, run
 
-__all__ = ["NEEDS", "Params", "run"]
+__all__ = ["NEEDS", "QUANTITIES", "Params", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

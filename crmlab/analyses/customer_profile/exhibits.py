@@ -71,7 +71,7 @@ def facts_table(study: Study) -> Table:
         add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[worth.tier])
     names = {
         "value": (f"Value still to come, {worth.span}", "amount"),
-        "purchases": (f"Purchases expected in {worth.ahead}", "number"),
+        "expected_purchases": (f"Purchases expected in {worth.ahead}", "number"),
         "alive": ("Probability of being a customer still", "share"),
         "churn": (f"Probability of no purchase within {risk.window} days", "share"),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_profile import exhibits, words
 from crmlab.analyses.customer_profile.params import Params
+from crmlab.analyses.customer_profile.quantities import QUANTITIES
 from crmlab.analyses.customer_profile.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -48,4 +49,4 @@ def run(data: Dataset, params: Params) -> Result:
     ParameterError
         Nobody has this id; the message hints at a similar one. Or ``as_of`` is outside the history.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

@@ -240,11 +240,11 @@ def _worth(history: History, params: Params) -> Worth:
         return Estimate(float(row[name]), float(row[f"{ends}_low"]), float(row[f"{ends}_high"]), level, unit)
 
     estimates = {
-        "value": estimate("residual_value", "value", history.data.currency),
-        "purchases": estimate("expected_purchases", "purchases", "purchases"),
+        "value": estimate("value", "value", history.data.currency),
+        "expected_purchases": estimate("expected_purchases", "purchases", "purchases"),
     }
     if found.fit.seen:
-        estimates["alive"] = estimate("probability_alive", "alive", "share")
+        estimates["alive"] = estimate("alive", "alive", "share")
     soonest, latest = (None if pd.isna(row[name]) else row[name].date() for name in ("next_from", "next_to"))
     span = "without end" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
     return Worth(

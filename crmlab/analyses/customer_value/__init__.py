@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
     from crmlab.analyses.customer_value.choosing import Choice, chosen, told
     from crmlab.analyses.customer_value.params import NAMES, Params, name_of
+    from crmlab.analyses.customer_value.quantities import QUANTITIES
     from crmlab.analyses.customer_value.report import NEEDS, run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
     from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, scores
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NAMES",
     "NEEDS",
+    "QUANTITIES",
     "TIERS",
     "TIER_WORDS",
     "YEARS_AHEAD",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_value import charts, tables, words
 from crmlab.analyses.customer_value.params import Params
+from crmlab.analyses.customer_value.quantities import QUANTITIES
 from crmlab.analyses.customer_value.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -62,4 +63,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Fader, Hardie and Lee (2005), "Counting your customers" the easy way, Marketing Science 24; and RFM and CLV, JMR 42.
     Schmittlein, Morrison and Colombo (1987); Batislam, Denizel and Filiztekin (2007); Fader, Hardie and Shang (2010).
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

@@ -236,8 +236,8 @@ def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level:
     Returns
     -------
     DataFrame
-        One row per customer, ordered by id: customer_id, frequency, recency, age, tier, residual_value (with value_low and
-        value_high, of what this customer will bring), probability_alive (and interval), expected_purchases (and interval of
+        One row per customer, ordered by id: customer_id, frequency, recency, age, tier, value (with value_low and
+        value_high, of what this customer will bring), alive (and interval), expected_purchases (and interval of
         what this customer will do), next_from and next_to (dates), value_at_risk. P(alive) and value at risk are missing where
         drop-out cannot be seen.
     """
@@ -254,10 +254,10 @@ def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level:
             "recency": summary["recency"],
             "age": summary[base.age],
             "tier": points["tier"],
-            "residual_value": points["value"],
+            "value": points["value"],
             "value_low": value["low"].round(2),
             "value_high": value["high"].round(2),
-            "probability_alive": alive["probability_alive"],
+            "alive": alive["probability_alive"],
             "alive_low": alive["low"],
             "alive_high": alive["high"],
             "expected_purchases": bought["expected_purchases"],
@@ -270,7 +270,7 @@ def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level:
     )
     if not fit.seen:
         # Drop-out cannot be seen: the list does not say what the page leaves out.
-        customers[["probability_alive", "alive_low", "alive_high", "value_at_risk"]] = np.nan
+        customers[["alive", "alive_low", "alive_high", "value_at_risk"]] = np.nan
     return customers
 
 

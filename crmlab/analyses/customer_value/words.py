@@ -96,7 +96,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         return Estimate.of(found.sums.loc[name], level, unit)
 
     out = {
-        "customers": Estimate(float(len(found.customers)), unit="customers"),
+        "customer_base": Estimate(float(len(found.customers)), unit="customers"),
         "value_total": estimate("total", currency),
         "value_within_horizon": estimate("total_ahead", currency),
         "value_share_top_tenth": estimate("top_share", "share"),

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from crmlab.analyses.customers.criteria import Where, check_columns, conditions, holds, label
     from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED
     from crmlab.analyses.customers.publishing import publish
+    from crmlab.analyses.customers.quantities import QUANTITIES
     from crmlab.analyses.customers.table import customer_table
 
 __all__ = [
     "CUSTOMERS",
     "DOMAINS",
     "PUBLISHED",
+    "QUANTITIES",
     "Where",
     "check_columns",
     "conditions",

@@ -28,9 +28,9 @@ BASE = ("orders", "spend", "days_since_last", "days_as_customer")
 
 @dataclass(frozen=True)
 class Group:
-    """Outputs that one computation gives: their names, what they mean, and the values that there can be where these are few."""
+    """Outputs that one computation gives: their names, and the values that there can be where these are few."""
 
-    columns: dict[str, str]
+    columns: tuple[str, ...]
     compute: Callable[[History], pd.DataFrame]
     domain: tuple[str, ...] | None = None
 
@@ -87,21 +87,13 @@ def _offers(history: History) -> pd.DataFrame:
 
 
 GROUPS = (
-    Group(
-        {
-            "orders": "purchase occasions so far",
-            "spend": "what they add up to",
-            "days_since_last": "days since the last one",
-            "days_as_customer": "days since the first one",
-        },
-        _summary,
-    ),
-    Group({"segment": "segment of the report on segments"}, _segment, tuple(segment.name for segment in SEGMENTS)),
-    Group({"state": "state of the report on the lifecycle"}, _state, (*STATES, NONE)),
-    Group({"churn": "probability of churn; known of active customers"}, _churn),
-    Group({"trigger": "moments to act on now; one customer may have several"}, _triggers, tuple(one.name for one in TRIGGERS)),
-    Group({"offer_product": "the best products to offer", "offer_chance": "chance that the best one is bought"}, _offers),
-    Group({"tier": "value tier", "value": "value still to come", "alive": "probability of being a customer still"}, _value),
+    Group(BASE, _summary),
+    Group(("segment",), _segment, tuple(segment.name for segment in SEGMENTS)),
+    Group(("state",), _state, (*STATES, NONE)),
+    Group(("churn",), _churn),
+    Group(("trigger",), _triggers, tuple(one.name for one in TRIGGERS)),
+    Group(("offer_product", "offer_chance"), _offers),
+    Group(("tier", "value", "alive"), _value),
 )
 DOMAINS = {
     **{name: group.domain for group in GROUPS for name in group.columns if group.domain},

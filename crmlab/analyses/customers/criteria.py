@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crmlab.analyses.customers.quantities import QUANTITIES
 from crmlab.errors import CampaignError, hint_at, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["LABELS", "OPERATORS", "Condition", "Where", "check_columns", "conditions", "holds", "label"]
+__all__ = ["OPERATORS", "Condition", "Where", "check_columns", "conditions", "holds", "label"]
 
 
 OPERATORS = ("=", "!=", "<", "<=", ">", ">=", "in", "not in", "is known", "is missing")
@@ -31,18 +32,6 @@ _FAILED = {
     "=": "is not", "!=": "is", "<": "is not under", "<=": "is above", ">": "is not above", ">=": "is under", "in": "is none of",
     "not in": "is one of", "is known": "is not known", "is missing": "is known",
 }  # fmt: skip
-LABELS = {
-    "orders": "number of purchases",
-    "spend": "spend so far",
-    "days_since_last": "days since the last purchase",
-    "days_as_customer": "days as a customer",
-    "value": "value still to come",
-    "alive": "probability of being a customer",
-    "churn": "probability of churn",
-    "tier": "value tier",
-    "offer_product": "product to offer",
-    "offer_chance": "chance of the best offer",
-}
 _CONDITION = re.compile(
     r"\s*(?P<column>[^\W\d]\w*)\s*"
     r"(?P<operator>(?:is\s+known|is\s+missing|not\s+in|is\s+not|in|is|at\s+most|at\s+least|under|above)\b|<=|>=|==|!=|<>|=|<|>)\s*(?P<value>.*?)\s*$",
@@ -89,7 +78,7 @@ def label(column: str) -> str:
     >>> label("days_since_last"), label("favourite_colour")
     ('days since the last purchase', 'favourite colour')
     """
-    return LABELS.get(column, column.replace("_", " "))
+    return QUANTITIES[column].label if column in QUANTITIES else column.replace("_", " ")
 
 
 def conditions(where: Where) -> tuple[Condition, ...]:

@@ -1,4 +1,4 @@
-"""What is published of customers: the one place where its columns and their meanings are defined."""
+"""What is published of customers: its columns, which the dictionary of quantities explains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from crmlab.analyses.customers.quantities import QUANTITIES
 from crmlab.errors import PublishError, listing
 
 if TYPE_CHECKING:
@@ -32,29 +33,23 @@ class Published:
     meaning: str
     required: bool = False
     key: bool = False
+    unit: str = ""
+
+
+_KINDS: dict[str, Kind] = {"text": "text", "date": "date", "flag": "flag", "days": "count"}  # of a unit; of any other "number"
+
+
+def _column(name: str, *, required: bool = False, key: bool = False) -> Published:
+    """A column as the dictionary of quantities has it."""
+    found = QUANTITIES[name]
+    return Published(name, _KINDS.get(found.unit, "number"), found.meaning, required, key, found.unit)
 
 
 PUBLISHED: tuple[Published, ...] = (
-    Published("customer_id", "text", "identifier of the customer, as in the source", required=True, key=True),
-    Published("as_of", "date", "last day of the history that the row rests on", required=True),
-    Published("value", "number", "residual value: discounted margin that the customer is expected to bring, in the currency"),
-    Published("value_low", "number", "lower end of the interval of value"),
-    Published("value_high", "number", "upper end of the interval of value"),
-    Published("value_level", "number", "level of the interval of value, such as 0.9"),
-    Published("currency", "text", "ISO code of the currency; missing where the data set names none"),
-    Published("tier", "text", "value tier: groups of customers by value, the highest first"),
-    Published(
-        "state", "text", "state in the lifecycle: new, active, slowing, lapsed, reactivated, lost; prospect: no purchase yet"
-    ),
-    Published("days_since_last", "count", "days from the last purchase to as_of"),
-    Published("risk", "number", "chance, between 0 and 1, that the customer does not buy within the window of the churn model"),
-    Published("value_at_risk", "number", "value that would be lost with the customer, in the currency"),
-    Published("next_offers", "text", "product ids to offer next, the best first, with a blank between them"),
-    Published("triggers", "text", "moments that call for action as of the day, by name, with a blank between them"),
-    Published("contactable", "flag", "whether the customer may be contacted; missing where it is not known"),
-    Published("value_model", "text", "model behind value, and its version"),
-    Published("risk_model", "text", "model behind risk, and its version"),
-    Published("offer_model", "text", "model behind next_offers, and its version"),
+    _column("customer_id", required=True, key=True),
+    _column("as_of", required=True),
+    *map(_column, ("value", "value_low", "value_high", "value_level", "currency", "tier", "state", "days_since_last", "churn")),
+    *map(_column, ("value_at_risk", "next_offers", "triggers", "contactable", "value_model", "churn_model", "offer_model")),
 )
 _RUN = Published(
     "run", "text", "identifier of the run: the same in every row of every table that was published together", required=True
@@ -64,6 +59,7 @@ _TERMS = (
     Published("column_name", "text", "column of it", required=True, key=True),
     Published("kind", "text", "kind of its values: text, number, count, date or flag", required=True),
     Published("meaning", "text", "what it means", required=True),
+    Published("unit", "text", "what is counted; empty for a pure number", required=True),
 )
 
 
@@ -94,8 +90,10 @@ def prepared(
     columns = {name: tuple(dictionary[name]) for name in frames}
     tables = {name: _typed(name, frame, columns[name]) for name, frame in frames.items()}
     terms = [
-        [name, column.name, column.kind, column.meaning] for name, known in columns.items() for column in (*known, _RUN)
-    ] + [[DICTIONARY, column.name, column.kind, column.meaning] for column in (*_TERMS, _RUN)]
+        [name, column.name, column.kind, column.meaning, column.unit]
+        for name, known in columns.items()
+        for column in (*known, _RUN)
+    ] + [[DICTIONARY, column.name, column.kind, column.meaning, column.unit] for column in (*_TERMS, _RUN)]
     frame = pd.DataFrame(terms, columns=[column.name for column in _TERMS])
     columns[DICTIONARY] = _TERMS
     tables[DICTIONARY] = _typed(DICTIONARY, frame, _TERMS)

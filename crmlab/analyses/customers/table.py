@@ -53,11 +53,11 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     table["currency"] = pd.Series([data.currency or None] * len(found), dtype=object)
     flags = {"yes": True, "no": False, "not known": None}
     table["contactable"] = pd.Series([flags[one] for one in history.contactable(found["customer_id"])], dtype=object)
-    for column, name in (("state", "state"), ("churn", "risk"), ("trigger", "triggers"), ("offer_product", "next_offers")):
+    for column, name in (("state", "state"), ("churn", "churn"), ("trigger", "triggers"), ("offer_product", "next_offers")):
         values = _output(history, column, table["customer_id"])
         if values is not None:
             table[name] = values
-    for name, word in (("risk", "churn"), ("next_offers", "next best offers")):
+    for name, word in (("churn", "churn"), ("next_offers", "next best offers")):
         if name in table:
             table[f"{name.replace('next_offers', 'offer')}_model"] = _model(word, table[name].notna())
     return _with_value(table, history, level).sort_values("customer_id", kind="stable", ignore_index=True)
@@ -91,9 +91,9 @@ def _with_value(table: pd.DataFrame, history: History, level: float) -> pd.DataF
     except (DataError, ModelError, ConvergenceError):
         return table
     mine = found.set_index("customer_id").reindex(table["customer_id"]).reset_index(drop=True)
-    names = {"value": "residual_value", "value_low": "value_low", "value_high": "value_high", "value_at_risk": "value_at_risk"}
-    table = table.assign(**{name: mine[column].astype(float) for name, column in names.items()})
-    known = mine["residual_value"].notna()
+    names = ("value", "value_low", "value_high", "value_at_risk")
+    table = table.assign(**{name: mine[name].astype(float) for name in names})
+    known = mine["value"].notna()
     table["tier"] = mine["tier"].astype(object).where(known, None)
     table["value_level"] = pd.Series(np.where(known, level, np.nan))
     table["value_model"] = _model(f"{name_of(worth.fit.purchases)} and Gamma-Gamma", known)

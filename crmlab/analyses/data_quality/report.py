@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.data_quality import exhibits, words
 from crmlab.analyses.data_quality.params import Params
+from crmlab.analyses.data_quality.quantities import QUANTITIES
 from crmlab.analyses.data_quality.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -49,4 +50,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     ParameterError
         ``as_of`` is outside the history.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

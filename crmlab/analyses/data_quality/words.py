@@ -104,7 +104,7 @@ def _cancelled(largest: pd.DataFrame, form: Format) -> str:
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
     largest, stale = study.largest, _stale(study)
-    out = {"customers": Estimate(float(study.context.customers or 0), unit="customers")}
+    out = {"customer_base": Estimate(float(study.context.customers or 0), unit="customers")}
     if stale is not None:
         out["stale_share"] = stale
     out["rows_used_share"] = Estimate(_used(study), unit="share")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.accounts import growth
     from crmlab.analyses.lifecycle.life import Life, life_of, limits_of, moves_between, standing
     from crmlab.analyses.lifecycle.params import Params
+    from crmlab.analyses.lifecycle.quantities import QUANTITIES
     from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
     from crmlab.analyses.lifecycle.report import NEEDS, run
     from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
@@ -23,6 +24,7 @@ __all__ = [
     "GONE",
     "NEEDS",
     "NONE",
+    "QUANTITIES",
     "STATES",
     "Life",
     "Params",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.lifecycle import charts, tables, words
 from crmlab.analyses.lifecycle.params import Params
+from crmlab.analyses.lifecycle.quantities import QUANTITIES
 from crmlab.analyses.lifecycle.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -67,4 +68,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Pfeifer and Carraway (2000), Modeling customer relationships as Markov chains, Journal of Interactive Marketing 14.
     Kaplan and Meier (1958), JASA 53. Aalen and Johansen (1978), Scandinavian Journal of Statistics 5.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

@@ -85,7 +85,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     level, sizes = study.params.level, study.life.sizes()
     total, current = int(sizes.sum()), int(sizes[list(CURRENT)].sum())
     found = {
-        "customers": Estimate(float(total), unit="customers"),
+        "customer_base": Estimate(float(total), unit="customers"),
         "current_share": Estimate(current / total, *wilson(current, total, level), level, "share"),
     }
     for state in STATES:
@@ -99,7 +99,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         found["projected_current"] = Estimate(middle, min(low, middle), max(high, middle), level, "customers")
     if study.value is not None:
         row = study.value.set_index("state").loc["all"]
-        for name, column in (("value_within_horizon", "near"), ("value_without_end", "whole")):
+        for name, column in (("chain_value_within_horizon", "near"), ("chain_value_without_end", "whole")):
             if column in row:
                 found[name] = Estimate.of(row, level, study.context.form.currency, column)
     return found

@@ -8,8 +8,9 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.rfm.params import Params
+    from crmlab.analyses.rfm.quantities import QUANTITIES
     from crmlab.analyses.rfm.report import NEEDS, run
     from crmlab.analyses.rfm.segments import SEGMENTS, score, segmented
 
-__all__ = ["NEEDS", "SEGMENTS", "Params", "run", "score", "segmented"]
+__all__ = ["NEEDS", "QUANTITIES", "SEGMENTS", "Params", "run", "score", "segmented"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm import charts, tables, words
 from crmlab.analyses.rfm.params import Params
+from crmlab.analyses.rfm.quantities import QUANTITIES
 from crmlab.analyses.rfm.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -54,4 +55,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Hughes (1994), Strategic Database Marketing: scores by equal parts of the base.
     Fader, Hardie and Lee (2005), RFM and CLV, JMR 42: recency, frequency and money as statistics of a customer.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

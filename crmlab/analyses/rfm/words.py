@@ -37,7 +37,7 @@ def findings(study: Study) -> Findings:
     segments, scored, bins, form = study.segments, study.scored, study.params.bins, study.context.form
     top = segments[segments["segment"] != OTHER]
     if top.empty:
-        return Findings([Finding(form.count(len(scored)), "customers are too few to be told apart.", metric="customers")])
+        return Findings([Finding(form.count(len(scored)), "customers are too few to be told apart.", metric="customer_base")])
     best = top.iloc[0]
     action = next(segment.action for segment in SEGMENTS if segment.name == best["segment"])
     found = [
@@ -59,7 +59,7 @@ def findings(study: Study) -> Findings:
                 f"of customers bought {times}, and not in the last {form.count(days[0])} days. They brought "
                 f"{form.share(lost['revenue_share'])} of revenue: do not spend on them first.",
                 _intervals(lost, form, share="customers", revenue_share="revenue"),
-                "share_lost",
+                "segment_share_lost",
             )
         )
     return Findings(found[:3])
@@ -120,10 +120,10 @@ def _intervals(row: Any, form: Format, **measures: str) -> str:
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
     segments, scored = study.segments, study.scored
-    out = {"customers": Estimate(float(len(scored)), unit="customers")}
+    out = {"customer_base": Estimate(float(len(scored)), unit="customers")}
     for row in segments.to_dict("records"):
-        for measure in ("share", "revenue_share"):
-            out[_key(measure, str(row["segment"]))] = Estimate.of(row, LEVEL, "share", measure)
+        for name, measure in (("segment_share", "share"), ("revenue_share", "revenue_share")):
+            out[_key(name, str(row["segment"]))] = Estimate.of(row, LEVEL, "share", measure)
     names = _quiet(segments, scored)
     if names:
         count = int(scored["segment"].isin(names).sum())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.scorecard.estimation import concentration, estimates
     from crmlab.analyses.scorecard.forecasts import quarters_ahead
     from crmlab.analyses.scorecard.params import Params
+    from crmlab.analyses.scorecard.quantities import QUANTITIES
     from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
     from crmlab.analyses.scorecard.report import NEEDS, SECTIONS, run
     from crmlab.analyses.scorecard.targets import Goal, parse_goals
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEEDS",
+    "QUANTITIES",
     "SECTIONS",
     "TREATMENTS",
     "Goal",

@@ -24,7 +24,7 @@ from crmlab.models.survival import at, kaplan_meier
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AGAIN", "TOP", "Line", "Triple", "lines_of"]
+__all__ = ["AGAIN", "LINES", "TOP", "Line", "Triple", "lines_of"]
 
 
 AGAIN = QUARTER  # within which a second purchase is looked for
@@ -97,6 +97,7 @@ _SECOND = (
 )
 _CONTACTED = _bare("contacted_share", "Reach and risk", "Share of customers who were contacted", "share")
 _TOP = _bare("top_share", "Reach and risk", "Share of revenue from the tenth who bring most", "share")
+LINES = (*_SUMS, _PROFIT, _KEPT, *_MOVES, *_SECOND, _CONTACTED, _TOP)
 _ADD = {
     "margin": "add products.unit_cost, or give the parameter 'margin'",
     "products_per_customer": "add the table order_lines",

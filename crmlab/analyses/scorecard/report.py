@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.scorecard import charts, tables, words
 from crmlab.analyses.scorecard.params import Params
+from crmlab.analyses.scorecard.quantities import QUANTITIES
 from crmlab.analyses.scorecard.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -77,4 +78,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Ang (2005), "The LMDI approach to decomposition analysis: a practical guide", Energy Policy 33. Cochran (1977), Sampling
     Techniques. Fader, Hardie and Lee (2005), Marketing Science 24.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

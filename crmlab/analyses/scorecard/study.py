@@ -90,8 +90,9 @@ class Study:
     @property
     def outputs(self) -> Mapping[str, Output]:
         """The measures."""
-        frame = self.board.sums.drop(columns=["short"]).sort_values(["number", "measure"], kind="stable", ignore_index=True)
-        return {"measures": Output("All measures of all periods, with intervals", frame, ("number", "measure"))}
+        frame = self.board.sums.drop(columns=["short"]).rename(columns={"measure": "metric", "value": "estimate"})
+        frame = frame.sort_values(["number", "metric"], kind="stable", ignore_index=True)
+        return {"measures": Output("All measures of all periods, with intervals", frame, ("number", "metric"))}
 
     def line(self, key: str) -> Line:
         """One measure."""

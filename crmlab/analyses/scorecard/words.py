@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.scorecard.board import length_of
 from crmlab.analyses.scorecard.goals import AT_RISK, MISSED, ON_TRACK, REACHED, UNKNOWN
+from crmlab.analyses.scorecard.quantities import UNITS
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
@@ -19,7 +20,6 @@ __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings", "wort
 
 TITLE = "Is the customer programme working?"
 
-_UNITS = {"share": "share", "count": "customers", "days": "days", "number": ""}
 _WHY = {
     "customers": "the number of customers",
     "occasions per customer": "how often each bought",
@@ -140,7 +140,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     for line in study.lines:
         if line.now is None or line.low is None or line.high is None:
             continue
-        unit = _UNITS.get(line.kind, currency)
+        unit = UNITS.get(line.kind, currency)
         out[line.key] = Estimate(line.now, min(line.low, line.now), max(line.high, line.now), level, unit)
         change = line.since_year if board.year is not None else line.since_last
         if change is not None:
@@ -149,7 +149,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         good = study.goals["status"].isin([ON_TRACK, REACHED])
         out["goals_on_track"] = Estimate(float(good.sum()), unit="goals")
         for row in study.goals[study.goals["low"].notna()].to_dict("records"):
-            unit = _UNITS.get(str(row["kind"]), currency)
+            unit = UNITS.get(str(row["kind"]), currency)
             out[f"goal_{row['measure']}_{row['by'].date()}"] = Estimate.of(row, level, unit, "expected")
     if study.value is not None:
         out["value_total"] = Estimate(*study.value.total, level, currency)

@@ -8,9 +8,10 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.triggers.params import Params
+    from crmlab.analyses.triggers.quantities import QUANTITIES
     from crmlab.analyses.triggers.report import NEEDS, run
     from crmlab.analyses.triggers.rules import TRIGGERS
     from crmlab.analyses.triggers.study import actions
 
-__all__ = ["NEEDS", "TRIGGERS", "Params", "actions", "run"]
+__all__ = ["NEEDS", "QUANTITIES", "TRIGGERS", "Params", "actions", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

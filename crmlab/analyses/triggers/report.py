@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.triggers import exhibits, words
 from crmlab.analyses.triggers.params import Params
+from crmlab.analyses.triggers.quantities import QUANTITIES
 from crmlab.analyses.triggers.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -44,4 +45,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     TooLittleError
         The history is too short, or nobody bought twice.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

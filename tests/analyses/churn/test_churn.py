@@ -53,8 +53,8 @@ def result(result_of):
 def test_findings_and_list_hang_together(result):
     listed = result.outputs["customers"].frame
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
-    assert listed["probability"].sum() == pytest.approx(result.metrics["expected_churners"].value)
-    assert listed["value_at_risk"].sum() == pytest.approx(result.metrics["value_at_risk"].value, abs=0.01 * len(listed))
+    assert listed["churn"].sum() == pytest.approx(result.metrics["expected_churners"].value)
+    assert listed["expected_loss"].sum() == pytest.approx(result.metrics["expected_loss"].value, abs=0.01 * len(listed))
     for name, estimate in result.metrics.items():
         if estimate.low is not None:
             assert estimate.low <= estimate.value <= estimate.high, name
@@ -63,7 +63,7 @@ def test_findings_and_list_hang_together(result):
     assert (worth["action"] == "contact").all()
     refused = listed.loc[listed["contactable"] == "no", "action"]
     assert set(refused) == {"do not contact: has asked not to be contacted", "do not contact: has complained"}
-    assert listed["customer_id"].is_unique and listed["probability"].between(0, 1).all()
+    assert listed["customer_id"].is_unique and listed["churn"].between(0, 1).all()
     assert listed["reason_1"].str.len().gt(0).mean() > 0.9
     assert result.tables["matrix"].frame["customers"].str.startswith("under").any()
 
@@ -89,10 +89,10 @@ def test_predictions_by_tenth_cover_the_truth(own):
     truth = made.truth.customers.set_index("customer_id").loc[listed.index]
     gone = truth["dropped_at"].notna()
     churns = np.where(gone, 1.0, np.exp(-truth["purchase_rate"] * 70))
-    tenth = pd.qcut(listed["probability"].rank(method="first"), 10, labels=False)
+    tenth = pd.qcut(listed["churn"].rank(method="first"), 10, labels=False)
     off = 0
     for k in range(10):
-        told, true = listed["probability"][tenth == k].mean(), churns[tenth == k]
+        told, true = listed["churn"][tenth == k].mean(), churns[tenth == k]
         # The truth of one customer is 0/1-like (gone or not): the mean over a tenth has the spread of a share.
         low, high = wilson(round(true.sum()), len(true), 0.99)
         off += not low - 0.02 <= told <= high + 0.02
@@ -202,13 +202,13 @@ def test_without_a_model_there_are_no_candidates():
 
 
 def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
-    listed = pd.DataFrame({"probability": [0.9] * 6 + [0.1] * 3, "at_stake": 100.0, "value_at_risk": 50.0, "tier": "A"})
+    listed = pd.DataFrame({"churn": [0.9] * 6 + [0.1] * 3, "at_stake": 100.0, "expected_loss": 50.0, "tier": "A"})
     some = parts(matrix=matrix_of(listed, analysis.Params()))
     before = some.matrix.copy()
     table, chart = exhibits.matrix_table(some).frame, exhibits.matrix_chart(some).frame
     assert table["risk"].tolist() == ["over 75 %", "under 25 %"]
     assert table["customers"].tolist() == ["6", "under 5"]
-    assert table["value_at_risk"].tolist()[0] == 300.0 and table.loc[1, ["value_at_risk", "break_even"]].isna().all()
+    assert table["expected_loss"].tolist()[0] == 300.0 and table.loc[1, ["expected_loss", "break_even"]].isna().all()
     assert chart["customers"].isna().tolist() == [True, False]
     pd.testing.assert_frame_equal(some.matrix, before)
 
@@ -251,7 +251,7 @@ def test_lost_share_counts_who_comes_back():
 
 def test_holdout_sizes_are_those_of_fleiss():
     # Fleiss, Levin and Paik (2003), formula (4.14) without continuity correction: rates .4 and .36 need 2,335 in each group.
-    listed = pd.DataFrame({"action": ["contact"] * 10, "probability": [0.4] * 10})
+    listed = pd.DataFrame({"action": ["contact"] * 10, "churn": [0.4] * 10})
     found = holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving")
     p, q = 0.4, 0.36
     middle = (p + q) / 2

@@ -115,7 +115,7 @@ def test_form(offers):
     assert frame.groupby("customer_id")["rank"].agg(list).map(lambda ranks: ranks == [1, 2, 3]).all()
     assert not frame.duplicated(["customer_id", "product_id"]).any()
     assert frame["probability"].between(0, 1, inclusive="neither").all()
-    np.testing.assert_allclose(frame["expected_margin"], frame["probability"] * frame["margin"], rtol=1e-12)
+    np.testing.assert_allclose(frame["expected_margin"], frame["probability"] * frame["margin_if_bought"], rtol=1e-12)
     assert (frame.groupby("customer_id")["expected_margin"].diff().dropna() <= 1e-6).all()
 
 
@@ -291,12 +291,12 @@ def test_margin_from_costs_given_and_revenue(shop, offers):
     j = list(state.products).index(offer["product_id"])
     cost = float(made.tables["products"].set_index("product_id").loc[offer["product_id"], "unit_cost"])
     expected = (state.amount[j] - cost * state.quantity[j]) / state.days[state.col == j].sum()
-    assert offer["margin"] == pytest.approx(expected, rel=1e-12)
+    assert offer["margin_if_bought"] == pytest.approx(expected, rel=1e-12)
     rows = lines(*village())
     plain = next_best_offers(dataset(rows), horizon=28)
     assert plain.margin_source == "revenue" and any("whole revenue" in note for note in plain.notes)
     given = next_best_offers(dataset(rows), horizon=28, margin=0.4)
-    np.testing.assert_allclose(given.frame["margin"], 0.4 * 10, rtol=1e-12)
+    np.testing.assert_allclose(given.frame["margin_if_bought"], 0.4 * 10, rtol=1e-12)
     assert set(plain.frame["contactable"]) == {"not known"} and (plain.frame["name"] == plain.frame["product_id"]).all()
 
 
@@ -401,7 +401,7 @@ def test_cycles_by_hand():
     assert found.customers.empty  # "slow" has bought it last 20 days ago: due, but the product is long unsold
     rows.append(("e", 95, "x"))
     found = cycles(dataset(lines(*rows)), min_gaps=5, horizon=14)
-    assert found.customers[["customer_id", "own_gap", "usual_gap", "days_since_last"]].to_numpy().tolist() == [
+    assert found.customers[["customer_id", "own_gap", "usual_gap", "days_since_product"]].to_numpy().tolist() == [
         ["slow", 40.0, 12.0, 20]
     ]
     assert cycles(dataset(lines(*rows)), min_gaps=50).products.empty

@@ -44,7 +44,7 @@ def test_page_shows_what_is_known(shop, page):
     assert page.metrics["occasions"].value == (strip["kind"] == "purchase").sum()
     contacts = shop.contacts.filter(shop.contacts["customer_id"] == "C000001").count().execute()
     assert page.tables["contacts"].frame["who"].str.startswith("we ").sum() == contacts
-    for name in ("value", "purchases", "alive", "churn"):
+    for name in ("value", "expected_purchases", "alive", "churn"):
         found = page.metrics[name]
         assert found.low <= found.value <= found.high
     assert "nan" not in "".join(table.html() for table in page.tables.values()).lower()

@@ -60,7 +60,7 @@ def test_findings_and_metrics_hang_together(result):
     assert [finding.metric for finding in result.findings] == ["value_total", "value_share_top_tenth", "value_at_risk_A"]
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
     for name, estimate in result.metrics.items():
-        if name != "customers":
+        if name != "customer_base":
             assert estimate.low <= estimate.value <= estimate.high, name
             assert estimate.level == 0.9
     tiers = [result.metrics[f"value_tier_{name}"].value for name in "ABCD"]
@@ -71,9 +71,9 @@ def test_customer_list_adds_up_to_the_page(result):
     listed = result.outputs["customers"].frame
     assert len(listed) == 2357 == result.context.customers
     assert listed["customer_id"].is_unique
-    assert listed["residual_value"].sum() == pytest.approx(result.metrics["value_total"].value, abs=0.01 * len(listed))
+    assert listed["value"].sum() == pytest.approx(result.metrics["value_total"].value, abs=0.01 * len(listed))
     assert listed["expected_purchases"].sum() == pytest.approx(result.metrics["expected_purchases"].value)
-    assert listed["probability_alive"].sum() == pytest.approx(result.metrics["customers_alive"].value)
+    assert listed["alive"].sum() == pytest.approx(result.metrics["customers_alive"].value)
     assert (listed["value_low"] <= listed["value_high"]).all()
     soon = listed["next_from"].dropna()  # missing where even the first chance in twenty never comes
     assert (soon > pd.Timestamp(result.context.as_of)).all() and len(soon) > 0.8 * len(listed)
@@ -82,8 +82,8 @@ def test_customer_list_adds_up_to_the_page(result):
     assert (listed.loc[known, "next_to"] >= listed.loc[known, "next_from"]).all()
     sizes = listed["tier"].value_counts()
     assert sizes["A"] == math.ceil(0.1 * 2357)
-    worst = listed.groupby("tier")["residual_value"].min()
-    best = listed.groupby("tier")["residual_value"].max()
+    worst = listed.groupby("tier")["value"].min()
+    best = listed.groupby("tier")["value"].max()
     assert worst["A"] >= best["B"] >= worst["B"] >= best["C"] >= worst["C"] >= best["D"]
 
 
@@ -150,9 +150,9 @@ def test_others_get_the_values_of_the_page(data, result):
     listed = worked.outputs["customers"].frame
     assert listed["customer_id"].tolist() == found.points["customer_id"].tolist()
     assert listed["tier"].tolist() == found.points["tier"].tolist()
-    assert listed["residual_value"].tolist() == found.points["value"].tolist()
+    assert listed["value"].tolist() == found.points["value"].tolist()
     # Whoever reads the list can work its tiers out again.
-    assert analysis.tier_of(listed["residual_value"].to_numpy()).tolist() == listed["tier"].tolist()
+    assert analysis.tier_of(listed["value"].to_numpy()).tolist() == listed["tier"].tolist()
 
 
 def test_value_of_a_year_is_what_purchases_and_spend_make_of_it(data):
@@ -251,7 +251,7 @@ def test_boundary_is_said_and_leaves_out_what_means_nothing():
     assert found.metrics["value_total"] == found.metrics["value_within_horizon"]
     assert "boundary" in found.tables["parameters"].caption
     assert found.tables["parameters"].frame["low"].isna().sum() == 4
-    assert found.outputs["customers"].frame[["probability_alive", "alive_low", "value_at_risk"]].isna().all(axis=None)
+    assert found.outputs["customers"].frame[["alive", "alive_low", "value_at_risk"]].isna().all(axis=None)
     # What is not on the page is not hedged about either.
     assert not any("without end" in limit or "at risk" in limit or "comes after" in limit for limit in found.limits)
 

@@ -77,8 +77,8 @@ def test_publish_parquet_keeps_the_run_before_and_meanings(tmp_path):
     for version in range(1, 5):
         publish({CUSTOMERS: frame(version)}, str(tmp_path / "crm"))
     assert sorted(path.name for path in (tmp_path / "crm").iterdir()) == ["current", "run-000003", "run-000004"]
-    field = pq.read_schema(tmp_path / "crm" / "current" / f"{CUSTOMERS}.parquet").field("risk")
-    assert field.metadata[b"meaning"].startswith(b"chance, between 0 and 1")
+    field = pq.read_schema(tmp_path / "crm" / "current" / f"{CUSTOMERS}.parquet").field("churn")
+    assert field.metadata[b"meaning"].startswith(b"probability that the customer does not buy")
 
 
 def watched(write, look, threads=2):

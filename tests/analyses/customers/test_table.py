@@ -42,10 +42,10 @@ def test_everybody_is_there_once_with_what_is_known(shop, table):
     # The higher tier has the higher values.
     low, high = bought.groupby("tier")["value"].min(), bought.groupby("tier")["value"].max()
     assert all(low[a] >= high[b] for a, b in zip("ABC", "BCD", strict=True))
-    assert bought["risk"].dropna().between(0, 1).all()
+    assert bought["churn"].dropna().between(0, 1).all()
     rest = table[~table["customer_id"].isin(summary.index)]
     assert rest["state"].eq("prospect").all()
-    assert rest[["value", "tier", "risk", "days_since_last", "value_model"]].isna().all().all()
+    assert rest[["value", "tier", "churn", "days_since_last", "value_model"]].isna().all().all()
 
 
 def test_offers_go_to_nobody_who_must_not_be_contacted(shop, table):
@@ -69,7 +69,7 @@ def test_postgres_holds_the_same(table, postgres, monkeypatch):
     found = pd.DataFrame([row[:-1] for row in rows], columns=names)
     assert found["customer_id"].tolist() == table["customer_id"].tolist()
     assert found["as_of"].eq(dt.date(2025, 12, 31)).all()
-    for name in ("value", "risk", "value_at_risk", "value_level"):
+    for name in ("value", "churn", "value_at_risk", "value_level"):
         pd.testing.assert_series_equal(found[name].astype(float), table[name].astype(float), check_names=False)
     for name in ("state", "tier", "next_offers", "triggers", "value_model", "contactable"):
         assert found[name].isna().tolist() == table[name].isna().tolist()

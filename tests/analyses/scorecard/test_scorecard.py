@@ -20,6 +20,7 @@ from crmlab.analyses.scorecard.goals import AT_RISK, MISSED, ON_TRACK, REACHED, 
 from crmlab.analyses.scorecard.groups import groups_of
 from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import money_of
+from crmlab.analyses.scorecard.quantities import QUANTITIES
 from crmlab.analyses.scorecard.report import EXHIBITS
 from crmlab.analyses.scorecard.study import study
 from crmlab.analyses.scorecard.tables import together
@@ -45,7 +46,7 @@ def parts(shop):
 
 @pytest.fixture(scope="module")
 def page(parts):
-    return put_on_page(parts, EXHIBITS, words)
+    return put_on_page(parts, EXHIBITS, words, QUANTITIES)
 
 
 def own(folder, rows, more=""):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.design import charts, tables, words
 from crmlab.analyses.campaigns.design.params import Params
+from crmlab.analyses.campaigns.design.quantities import QUANTITIES
 from crmlab.analyses.campaigns.design.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -58,4 +59,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Dunnett (1955), A multiple comparison procedure for comparing several treatments with a control, JASA 50: several cells against one
     control, and the share of the control.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

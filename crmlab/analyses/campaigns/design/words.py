@@ -47,15 +47,15 @@ def metrics(study: Study) -> dict[str, Estimate]:
         "listed": Estimate(float(study.pulled.size), unit="customers"),
         "in_cells": Estimate(float(len(study.people)), unit="customers"),
         "cost": Estimate(study.cost, unit=currency),
-        "profit": Estimate(value, low, high, level, currency),
+        "expected_profit": Estimate(value, low, high, level, currency),
         "pays_from": Estimate(float(study.cells["pays_from"].max()), unit="share"),
-        "response": Estimate(base.value, base.low, base.high, level if base.low is not None else None, "share"),
+        "base": Estimate(base.value, base.low, base.high, level if base.low is not None else None, "share"),
     }
     shown, least, most = _shown(study)
     if shown is not None:
-        found["detectable"] = Estimate(shown, least, most, level if least is not None else None, "share")
+        found["detectable_effect"] = Estimate(shown, least, most, level if least is not None else None, "share")
     expected = study.expected
-    found["expected"] = Estimate(
+    found["expected_effect"] = Estimate(
         study.terms.possible(expected.value), expected.low, expected.high, level if expected.low is not None else None, "share"
     )
     return found
@@ -117,7 +117,7 @@ def findings(study: Study) -> Findings:
             f"{points_between(low, high, form)} points, at {at}, with {form.share(params.power)} power"
             if low is not None
             else "",
-            "detectable",
+            "detectable_effect",
         )
     value, least, most = study.total
     contacted = int(study.cells["customers"].sum())
@@ -129,7 +129,7 @@ def findings(study: Study) -> Findings:
         f"is the {gain} to expect of {form.count(contacted)} contacts, beyond what comes anyway{guess}. "
         f"They cost {form.amount(study.cost)} and pay from a rise of {_range(study)}.",
         f"{form.interval(least, most, 'money')}, at {at}",
-        "profit",
+        "expected_profit",
     )
     share = len(study.people) / study.pulled.start
     third = Finding(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.results import charts, tables, words
 from crmlab.analyses.campaigns.results.params import Params
+from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.analyses.campaigns.results.study import study
 from crmlab.history.past import History
 from crmlab.page.exhibits import Exhibits, page
@@ -63,4 +64,4 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     ParameterError
         ``as_of`` is outside the history.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words)
+    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

@@ -81,10 +81,11 @@ class Study:
     @property
     def outputs(self) -> Mapping[str, Output]:
         """Every comparison, and past cells."""
+        per = {name: name.replace("profit", "profit_per_contact") for name in ("profit", "profit_low", "profit_high")}
         caption = "Past cells: difference in the share who bought, and profit per contact"
         return {
             "comparisons": Output("Every cell against its control, all metrics", _bare(self.frame), ("metric", "cell")),
-            "past_cells": Output(caption, self.past.cells[list(COLUMNS)], ("campaign", "cell")),
+            "past_cells": Output(caption, self.past.cells[list(COLUMNS)].rename(columns=per), ("campaign", "cell")),
         }
 
 

@@ -98,7 +98,7 @@ def _money(study: Study) -> Finding:
         form.money(profit.value),
         words,
         f"{form.interval(profit.low, profit.high, 'money')}, at {at_level(study)}",
-        "profit",
+        "incremental_profit",
     )
 
 
@@ -158,7 +158,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         return out
     out["response"] = study.money.response
     if study.money.profit is not None and study.money.margin is not None:
-        out |= {"profit": study.money.profit, "margin": study.money.margin}
+        out |= {"incremental_profit": study.money.profit, "incremental_margin": study.money.margin}
         out["cells_that_earned"] = Estimate(float(len(study.money.earned)), unit="cells")
     depth = study.ranked.depth
     if depth is not None:

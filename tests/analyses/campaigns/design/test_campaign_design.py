@@ -487,7 +487,7 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     sizes = result.tables["cells"].frame["customers"].iloc[1:]
     assert result.metrics["cost"].value == pytest.approx(0.5 * sizes.sum() + 20)
     assert result.metrics["pays_from"].value == pytest.approx(max((0.5 + 10 / n) / 12 for n in sizes))
-    assert result.metrics["response"].low is None and result.metrics["expected"].value == 0.04
+    assert result.metrics["base"].low is None and result.metrics["expected_effect"].value == 0.04
     # Tiers come in the same shares into each cell.
     shares = result.tables["balance"].frame
     assert shares.loc[shares["covariate"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
@@ -516,7 +516,7 @@ def test_orders_only_work_and_say_what_is_not_known():
     ):
         assert words in said
     assert result.absent["past"].startswith("The data set has no past campaigns")
-    assert result.metrics["expected"].low is None and result.metrics["response"].low is not None
+    assert result.metrics["expected_effect"].low is None and result.metrics["base"].low is not None
     for table in result.tables.values():
         assert "nan" not in table.html().lower()
 

@@ -72,7 +72,11 @@ def test_page_leads_with_money_and_puts_the_control_first(result):
     assert "offer_by_creative" in result.findings[0].text  # the last campaign whose windows are over
     assert result.tables["cells"].frame["verdict"].tolist()[0] == "the control"
     assert not result.absent
-    assert result.metrics["profit"].low < result.metrics["profit"].value < result.metrics["profit"].high
+    assert (
+        result.metrics["incremental_profit"].low
+        < result.metrics["incremental_profit"].value
+        < result.metrics["incremental_profit"].high
+    )
     assert result.tables["health"].frame["meaning"].isin(["fine", "mind"]).all()
 
 
@@ -85,9 +89,9 @@ def test_page_is_the_same_when_it_is_made_again(shop, result):
 
 def test_money_adds_up(result):
     cells, metrics = result.tables["money"].frame, result.metrics
-    assert cells["total"].astype(float).sum() == pytest.approx(metrics["profit"].value)
+    assert cells["total"].astype(float).sum() == pytest.approx(metrics["incremental_profit"].value)
     assert cells["cost"].sum() == pytest.approx(metrics["cost"].value)
-    assert metrics["margin"].value - metrics["profit"].value == pytest.approx(metrics["cost"].value)
+    assert metrics["incremental_margin"].value - metrics["incremental_profit"].value == pytest.approx(metrics["cost"].value)
     break_even = cells["break_even"].astype(float)
     # A contact that costs the break-even cost leaves a profit of 0, fixed cost taken off.
     assert (break_even - 0.03).tolist() == pytest.approx(cells["profit"].tolist())
@@ -126,7 +130,7 @@ def test_sizes_that_do_not_fit_the_plan_block_the_verdict(shop):
 def test_open_campaign_gets_wider_intervals_and_says_so(shop):
     result = analysis.run(shop, Params(campaign="latest"))
     check_page(result)
-    assert result.metrics["profit"].level > 0.99
+    assert result.metrics["incremental_profit"].level > 0.99
     assert any("The window is open until" in warning for warning in result.warnings)
     twice = analysis.run(shop, Params(campaign="latest", looks=2))
     assert twice.tables["health"].frame["found"].str.contains("look 2").any()
@@ -492,7 +496,7 @@ def test_charity_the_match_raises_giving_and_higher_ratios_are_not_shown_to_diff
     change = charity.metrics["response"]
     assert 0 < change.low < change.value < change.high
     # Table 2A: 0.967 against 0.813 dollars; the copy lacks two gifts.
-    assert charity.metrics["margin"].value / 33_396 == pytest.approx(0.967 - 0.813, abs=0.003)
+    assert charity.metrics["incremental_margin"].value / 33_396 == pytest.approx(0.967 - 0.813, abs=0.003)
     parts = charity.tables["components"].frame
     ratios = parts[(parts["component"] == "Offer")].set_index("levels")
     assert ratios.index.tolist() == ["match 2:1 against match 1:1", "match 3:1 against match 1:1"] or len(ratios) == 2

@@ -1,0 +1,42 @@
+"""What the report after a campaign says in numbers, and the columns of its lists."""
+
+from __future__ import annotations
+
+from crmlab.analyses.campaigns.quantities import QUANTITIES as CAMPAIGNS
+from crmlab.page.quantities import Quantities, Quantity, ends_of
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    CAMPAIGNS.only("campaign", "cell", "control", "offer", "list", "creative", "channel"),
+    CAMPAIGNS.only("metric", "estimate", "low", "high", "error", "n", "p_value", "base", "cost"),
+    Quantity("n_control", "customers in the control", "customers"),
+    Quantity("mean", "mean of the metric in the cell"),
+    Quantity("mean_control", "mean of the metric in the control"),
+    Quantity("p_adjusted", "p-value, corrected for the number of cells", "p"),
+    Quantity("detectable", "smallest difference that such cells find in 80 of 100 campaigns"),
+    Quantity("method", "how cell and control were compared", "text"),
+    Quantity("correction", "how interval and p-value were corrected for the number of cells", "text"),
+    Quantity("level", "level of the interval", "share"),
+    Quantity("opens", "first day of the campaign", "date"),
+    Quantity("effect", "share of people who bought: cell less control", "share"),
+    Quantity("profit_per_contact", "incremental profit of a contact", "currency"),
+    ends_of("profit_per_contact", "the incremental profit of a contact", "currency"),
+    Quantity("from", "where the past cell is known from: data, or the campaign memory", "text"),
+    Quantity("contacts", "contacts of the campaign in cells with a control", "contacts"),
+    Quantity("response", "share of people who bought because of the contact: cells less controls", "share"),
+    Quantity("incremental_margin", "margin that would not have come without the campaign: cells less controls", "currency"),
+    Quantity(
+        "incremental_profit",
+        "what would not have been earned without the contact, after its cost: cell less control",
+        "currency",
+    ),
+    Quantity("cells_that_earned", "cells that are shown to have earned more than they cost", "cells"),
+    Quantity("sample_ratio", "how likely sizes of cells so far from the plan would be by chance", "p"),
+    Quantity(
+        "qini",
+        "what ranking a list adds on average over depths, against contacting in a random order, for 1,000 contacts",
+        "currency",
+        label="Qini",
+    ),
+)

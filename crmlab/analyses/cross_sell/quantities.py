@@ -1,0 +1,60 @@
+"""What the report on offers says in numbers, and the columns of its lists."""
+
+from __future__ import annotations
+
+from crmlab.history.quantities import QUANTITIES as HISTORY
+from crmlab.page.quantities import Quantities, Quantity, ends_of
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    HISTORY.only("customer_id", "contactable", "product_id"),
+    Quantity("name", "name of the product", "text"),
+    Quantity("rank", "place on the customer's list of offers, the best first"),
+    Quantity("probability", "probability that the customer buys the product within the horizon", "share"),
+    Quantity("margin_if_bought", "margin that the product brings if the customer buys it", "currency"),
+    Quantity("expected_margin", "probability times margin if bought", "currency"),
+    Quantity("source", "which way of finding offers proposed the product", "text"),
+    Quantity("reason", "why the product is offered", "text"),
+    Quantity("buyers", "customers who have bought the product", "customers"),
+    Quantity("rebuyers", "customers who have bought the product on two days at least", "customers"),
+    Quantity("share_rebought", "share of its buyers who have bought the product again", "share"),
+    ends_of("share", "the share of buyers who have bought again", "share"),
+    Quantity("gaps", "times from one purchase of the product to the next, of all customers", "gaps"),
+    Quantity("median_gap", "days after which half of those who buy the product again have done so", "days"),
+    ends_of("gap", "the median gap", "days"),
+    Quantity("within", "share of purchases of the product that are followed by another within the horizon", "share"),
+    ends_of("within", "the share that is followed by another within the horizon", "share"),
+    Quantity("times", "days on which the customer bought the product", "days"),
+    Quantity("own_gap", "mean number of days between the customer's purchases of the product", "days"),
+    Quantity("usual_gap", "days after which half of all who buy the product again have done so", "days"),
+    Quantity("days_since_product", "days since the customer last bought the product", "days"),
+    Quantity("antecedent", "products that are in the basket already: A", "text"),
+    Quantity("consequent", "product that is in the same basket beyond chance: B", "text"),
+    Quantity("antecedent_name", "names of the products A", "text"),
+    Quantity("consequent_name", "name of the product B", "text"),
+    Quantity("n_baskets", "baskets that were looked at", "baskets"),
+    Quantity("n_antecedent", "baskets with A", "baskets"),
+    Quantity("n_consequent", "baskets with B", "baskets"),
+    Quantity("n_both", "baskets with A and B", "baskets"),
+    Quantity("support", "share of baskets with A and B", "share", 6),
+    Quantity("confidence", "share of baskets with A that hold B", "share"),
+    ends_of("confidence", "the confidence", "share"),
+    Quantity("lift", "how many times more often A and B are together than if they had nothing to do with each other", "", 2),
+    ends_of("lift", "the lift", "", 2),
+    Quantity("leverage", "share of baskets with A and B, less what chance would give", "share", 6),
+    Quantity("conviction", "how many times more often A would be without B, if they had nothing to do with each other", "", 2),
+    Quantity("expected", "baskets with A and B that chance would give", "baskets"),
+    Quantity("p_value", "how likely so much or more would be by chance", "p"),
+    Quantity("q_value", "share of false discoveries among all rules that are at least as sure", "p"),
+    Quantity("parent", "the shorter A that explains most of it, for a longer one", "text"),
+    Quantity("redundant", "whether the longer A adds nothing to the shorter one", "flag"),
+    Quantity("baskets", "baskets that were looked at", "baskets"),
+    Quantity("pairs", "pairs of products that are together beyond chance", "pairs"),
+    Quantity("bundles", "bundles that are proposed", "bundles"),
+    Quantity("hit_rate", "share of customers who bought at least one product of their list", "share"),
+    Quantity("hit_rate_gain", "hit rate less that of the best simple list", "share"),
+    Quantity("recall", "share of what customers bought that was on their list", "share"),
+    Quantity("coverage", "share of products that are on some customer's list", "share"),
+    Quantity("extra_margin", "margin that the best bundle would add", "currency"),
+)

@@ -1,0 +1,30 @@
+"""What the report on data says in numbers."""
+
+from __future__ import annotations
+
+from crmlab.analyses.data_quality.reductions import RULES
+from crmlab.data.tables import TABLES
+from crmlab.history.quantities import QUANTITIES as HISTORY
+from crmlab.page.quantities import Quantities, Quantity
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    HISTORY.only("customer_base"),
+    Quantity("rows_used_share", "share of the rows read that could be used", "share"),
+    Quantity("stale_share", "share of customers without a purchase for longer than the number of days chosen", "share"),
+    Quantity("largest_order", "amount of the largest order", "currency"),
+    Quantity("largest_cancelled", "of the largest orders that are shown, those that were cancelled", "orders"),
+    Quantity(
+        "rows_{table}_{reason}",
+        "rows of {table} that were kept, or dropped for the reason named",
+        "rows",
+        values={"table": tuple(TABLES), "reason": "[a-z_]+"},
+    ),
+    Quantity(
+        "broken_{rule}",
+        "rows that break the rule: {rule}",
+        "rows",
+        values={"rule": {rule.name.lower().replace(" ", "_"): rule.says for rule in RULES}},
+    ),
+)

@@ -1,0 +1,31 @@
+"""What the report on the lifecycle says in numbers, and the columns of its list."""
+
+from __future__ import annotations
+
+from crmlab.analyses.lifecycle.reductions import STATES
+from crmlab.history.quantities import QUANTITIES as HISTORY
+from crmlab.page.quantities import Quantities, Quantity
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    HISTORY.only("customer_id", "customer_base", "days_since_last", "last_occasion", "occasions"),
+    Quantity(
+        "state", "where the customer stands: new, active, slowing, lapsed, lost, reactivated; prospect: no purchase yet", "text"
+    ),
+    Quantity("since", "day from which the customer has been in this state", "date"),
+    Quantity("mean_gap", "mean number of days between the purchases of this customer", "days"),
+    Quantity("own_rhythm", "whether the customer's own gaps set the thresholds, not those of all", "flag"),
+    Quantity("slowing_after", "days without a purchase after which the customer is slowing", "days"),
+    Quantity("lapsed_after", "days without a purchase after which the customer is lapsed", "days"),
+    Quantity("lost_after", "days without a purchase after which the customer is lost", "days"),
+    Quantity("share_{state}", "share of customers who are {state}", "share", values={"state": tuple(STATES)}),
+    Quantity("current_share", "share of customers who are new, active, slowing or reactivated", "share"),
+    Quantity("projected_current", "current customers at the end of the projection, if nothing changes", "customers"),
+    Quantity("balance", "customers won or won back for each who lapsed", "per lapsed customer"),
+    Quantity("slowing_lapse", "share of slowing customers who have lapsed or are lost a step later", "share"),
+    Quantity(
+        "chain_value_within_horizon", "value of the base within the horizon, as a Markov chain of states tells it", "currency"
+    ),
+    Quantity("chain_value_without_end", "value of the base without end, as a Markov chain of states tells it", "currency"),
+)

@@ -1,0 +1,26 @@
+"""What the report on segments says in numbers, and the columns of its list."""
+
+from __future__ import annotations
+
+from crmlab.analyses.rfm.segments import SEGMENTS
+from crmlab.history.quantities import QUANTITIES as HISTORY
+from crmlab.page.groups import OTHER
+from crmlab.page.quantities import Quantities, Quantity
+
+_SEGMENTS = {name.lower().replace(" ", "_"): name for name in (*(one.name for one in SEGMENTS), OTHER)}
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    HISTORY.only(
+        "customer_id", "customer_base", "occasions", "total_spend", "days_since_last", "first_occasion", "last_occasion"
+    ),
+    Quantity("segment", "group of customers given by a rule over recency and frequency scores", "text"),
+    Quantity("segment_before", "segment on the earlier day that is compared with; empty: no customer yet", "text"),
+    Quantity("r_score", "recency score: place among customers by days since the last purchase, the highest the latest"),
+    Quantity("f_score", "frequency score: place among customers by purchase occasions, the highest the most"),
+    Quantity("m_score", "money score: place among customers by spend, the highest the most"),
+    Quantity("segment_share_{segment}", "share of customers in the segment {segment}", "share", values={"segment": _SEGMENTS}),
+    Quantity("revenue_share_{segment}", "share of revenue from the segment {segment}", "share", values={"segment": _SEGMENTS}),
+    Quantity("quiet_share", "share of customers who bought more often than many, and not for long", "share"),
+)

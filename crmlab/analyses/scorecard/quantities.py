@@ -1,0 +1,43 @@
+"""What the scorecard says in numbers, and the columns of its list."""
+
+from __future__ import annotations
+
+from crmlab.analyses.campaigns import QUANTITIES as CAMPAIGNS
+from crmlab.analyses.customer_value import QUANTITIES as VALUE
+from crmlab.analyses.scorecard.measures import LINES
+from crmlab.analyses.scorecard.targets import MEASURES
+from crmlab.page.quantities import Quantities, Quantity
+
+__all__ = ["QUANTITIES", "UNITS"]
+
+# Kind of a number → unit; of any other kind that is the currency.
+UNITS = {"share": "share", "count": "customers", "days": "days", "number": ""}
+_DAY = "[0-9-]{10}"
+
+
+def _goals(unit: str) -> Quantity:
+    names = [name for name, aim in MEASURES.items() if UNITS.get(aim.kind, "currency") == unit]
+    return Quantity(
+        "goal_{metric}_{day}", "{metric} expected by the day of the goal", unit, values={"metric": names, "day": _DAY}
+    )
+
+
+QUANTITIES = Quantities(
+    VALUE.only("value_total"),
+    CAMPAIGNS.only("metric", "estimate", "low", "high"),
+    Quantity("number", "number of the period, the first is 0"),
+    Quantity("period", "the period in words", "text"),
+    Quantity("kind", "how the metric is written", "text"),
+    *(Quantity(line.key, f"{line.label[:1].lower()}{line.label[1:]}", UNITS.get(line.kind, "currency")) for line in LINES),
+    Quantity(
+        "{metric}_change",
+        "{metric}: change since a year ago, or the period before; of shares the difference",
+        "share",
+        values={"metric": [line.key for line in LINES]},
+    ),
+    Quantity("value_change", "change of the value of the base since a year ago, or the period before", "share"),
+    Quantity("goals_on_track", "goals that are reached or on track", "goals"),
+    *map(_goals, ("customers", "currency", "share", "")),
+    Quantity("forecast_spend", "spend expected in the quarter ahead", "currency"),
+    Quantity("forecast_occasions", "purchase occasions expected in the quarter ahead", "occasions"),
+)

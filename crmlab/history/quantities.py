@@ -1,0 +1,24 @@
+"""What several subjects show of an order history."""
+
+from __future__ import annotations
+
+from crmlab.page.quantities import Quantities, Quantity
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    Quantity("customer_id", "identifier of the customer, as in the source", "text", label="customer"),
+    Quantity("customer_base", "customers with a purchase occasion up to the last day of history", "customers"),
+    Quantity("occasions", "days on which the customer bought for more than came back that day", "purchases"),
+    Quantity("total_spend", "what the customer's purchase occasions add up to, net of what came back that day", "currency"),
+    Quantity(
+        "days_since_last",
+        "days from the last purchase occasion to the last day",
+        "days",
+        label="days since the last purchase",
+    ),
+    Quantity("first_occasion", "day of the first purchase occasion", "date"),
+    Quantity("last_occasion", "day of the last purchase occasion", "date"),
+    Quantity("contactable", "whether the customer may be contacted; not known where the data do not say", "flag"),
+    Quantity("product_id", "identifier of the product, as in the source", "text", label="product"),
+)

@@ -1,0 +1,81 @@
+"""One dictionary: every metric, every column of a list and every column that is published means one thing, in one unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from crmlab.analyses.campaigns.commands import FILE_COLUMNS
+from crmlab.analyses.customers import PUBLISHED
+from crmlab.analyses.customers.columns import GROUPS
+from crmlab.page.quantities import Quantities, Quantity
+from crmlab.report import registry
+from crmlab.report.jobs import runs_unasked
+from crmlab.report.saving import rounded
+from tests.conftest import once
+
+NAMES = sorted(registry.REPORTS)
+SOME = [
+    *(("shop", name) for name in NAMES),
+    *(pytest.param("donors", name, marks=pytest.mark.proof) for name in NAMES),
+    *(pytest.param("cdnow_sample", name, marks=pytest.mark.proof) for name in NAMES),
+]
+CUSTOMERS = {"shop": "C000001", "donors": "D00001", "cdnow_sample": "00050"}
+TEXTS = ("text", "date", "flag")
+
+
+@pytest.fixture(scope="module")
+def found(opened_once, result_of):
+    def of(name, data):
+        module, history = registry.analysis(name), opened_once(data)
+        if not set(module.NEEDS) <= set(history.tables):
+            return None
+        if runs_unasked(name):
+            return result_of(name, data)
+        params = module.Params(customer_id=CUSTOMERS[data])
+        return once(f"result-{name}-{data}", lambda: module.run(history, params))
+
+    return of
+
+
+@pytest.mark.parametrize(("data", "name"), SOME)
+def test_every_metric_and_column_is_in_the_dictionary_with_its_unit(found, opened_once, data, name):
+    result, known = found(name, data), registry.analysis(name).QUANTITIES
+    if result is None:
+        return
+    for metric, estimate in result.metrics.items():
+        unit = known[metric].unit
+        assert estimate.unit == (opened_once(data).currency if unit == "currency" else unit), metric
+    for key, output in result.outputs.items():
+        for column in output.frame.columns:
+            numbers = output.frame[column].dtype.kind in "iuf" and output.frame[column].notna().any()
+            assert numbers <= (known[column].unit not in TEXTS), f"{key}.{column}"
+        assert rounded(output.frame, known).dtypes.equals(output.frame.dtypes)
+
+
+def test_every_quantity_is_shown_by_somebody(found):
+    shown = {*(column.name for column in PUBLISHED), *(name for group in GROUPS for name in group.columns), *FILE_COLUMNS}
+    for name in NAMES:
+        result = found(name, "shop")
+        shown |= {*result.metrics, *(column for output in result.outputs.values() for column in output.frame.columns)}
+    dead = [one for one in registry.dictionary() if not any(name in Quantities(one) for name in shown)]
+    # The goals of the shop are sums of money and numbers per customer; those of others may count customers, or be shares.
+    assert [(one.name, one.unit) for one in dead] == [("goal_{metric}_{day}", "customers"), ("goal_{metric}_{day}", "share")]
+
+
+def test_every_published_column_and_criterion_is_in_the_dictionary():
+    known = registry.dictionary()
+    assert known.lacks([column.name for column in PUBLISHED]) == []
+    assert known.lacks([name for group in GROUPS for name in group.columns]) == []
+    assert known.lacks(FILE_COLUMNS) == []
+
+
+def test_every_meaning_reads_as_one_of_a_table():
+    for one in registry.dictionary():
+        assert one.meaning and not one.meaning[:1].isspace() and not one.meaning.endswith("."), one
+
+
+def test_one_name_has_one_meaning():
+    with pytest.raises(ValueError, match="'value' has two meanings: 'what comes' and 'what came'"):
+        Quantities(Quantity("value", "what comes"), Quantities(Quantity("value", "what came")))
+    same = Quantity("value", "what comes")
+    assert len(Quantities(same, Quantities(same))) == 1
