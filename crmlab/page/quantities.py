@@ -55,7 +55,7 @@ class Quantity:
     unit: str = ""
     digits: int | None = None
     label: str = ""
-    values: Mapping[str, Iterable[str] | str] = field(default_factory=dict)
+    values: Mapping[str, Iterable[str] | re.Pattern[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.digits is None:
@@ -93,9 +93,9 @@ class Quantity:
         return values.round(self.digits)
 
 
-def _choices(name: str, given: Iterable[str] | str) -> list[tuple[str, str]]:
-    if isinstance(given, str):
-        return [(given, name)]
+def _choices(name: str, given: Iterable[str] | re.Pattern[str]) -> list[tuple[str, str]]:
+    if isinstance(given, re.Pattern):
+        return [(given.pattern, name)]
     return list(given.items()) if isinstance(given, Mapping) else [(value, value) for value in given]
 
 
@@ -174,6 +174,10 @@ class Quantities:
         """Some of them, by the names that they were declared with."""
         known = {quantity.name: quantity for quantity in self._declared}
         return Quantities(*(known[name] for name in names))
+
+    def explained(self, *names: str) -> dict[str, str]:
+        """What people call some of them, and what they mean: for the definitions of a page."""
+        return {self[name].label[:1].upper() + self[name].label[1:]: self[name].meaning for name in names}
 
     def lacks(self, names: Iterable[str]) -> list[str]:
         """Return the names that mean nothing here."""

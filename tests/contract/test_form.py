@@ -13,6 +13,7 @@ import pytest
 
 from crmlab.page.declarations import Annotation, Input
 from crmlab.page.exhibits import Exhibits
+from crmlab.page.quantities import Quantities
 from crmlab.report import jobs, registry
 
 NAMES = sorted(registry.REPORTS)
@@ -59,6 +60,14 @@ def test_run_is_a_page_of_a_study_of_a_history(name):
     body = inspect.getsource(report.run).rpartition('"""')[2]
     assert "page(" in body and "History(" in body
     assert len(body.strip().splitlines()) <= 5, "what is worked out stands in study.py"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quantities_are_declared_and_given_by_the_face(name):
+    face = registry.analysis(name)
+    assert "QUANTITIES" in face.__all__
+    assert face.QUANTITIES is part(name, "quantities").QUANTITIES
+    assert isinstance(face.QUANTITIES, Quantities) and len(face.QUANTITIES)
 
 
 @pytest.mark.parametrize("name", NAMES)

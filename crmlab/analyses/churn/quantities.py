@@ -13,7 +13,9 @@ QUANTITIES = Quantities(
     VALUE.only("tier"),
     Quantity("churn", "probability that the customer does not buy within the window", "share", label="probability of churn"),
     Quantity("if_loyal", "margin expected in the next 365 days if the customer is certainly one still", "currency"),
-    Quantity("at_stake", "if loyal, times the share of a year that a churned customer is away", "currency"),
+    Quantity(
+        "at_stake", "margin of the next 365 days if loyal, times the share of a year that who churned is away", "currency"
+    ),
     Quantity("expected_loss", "probability of churn times what is at stake", "currency"),
     Quantity("profit_of_contact", "what contacting earns less what it costs; of all together, where it pays", "currency"),
     Quantity("action", "what to do: contact, or why not", "text"),
@@ -21,7 +23,7 @@ QUANTITIES = Quantities(
         "reason_{n}",
         "what moves the probability, reason {n}: a fact, and whether it raises or lowers",
         "text",
-        values={"n": ("1", "2", "3")},
+        values={"n": "123"},
     ),
     Quantity("eligible", "customers who bought lately enough to be scored", "customers"),
     Quantity("expected_churners", "eligible customers expected not to buy within the window", "customers"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.churn.model import NAMES
+from crmlab.analyses.churn.quantities import QUANTITIES
 from crmlab.analyses.customer_value import NAMES as MODELS
 from crmlab.models.intervals import LEVEL
 from crmlab.page.result import Estimate, Finding, Findings, Method
@@ -147,8 +148,7 @@ def method(study: Study) -> Method:
         {
             "Churn": f"no purchase occasion within {scheme.window} days",
             "Eligible": f"a customer with a purchase within the {scheme.active_within} days before",
-            "At stake": "value of the next year if active, times the share of a year that a churned customer is away",
-            "Expected loss": "probability of churn times what is at stake",
+            **QUANTITIES.explained("at_stake", "expected_loss"),
             "Break-even contact cost": "what a contact may cost so that it just pays, offer included",
             "Brier score": "mean squared difference between probability and outcome; smaller is better",
         },

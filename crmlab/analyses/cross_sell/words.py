@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.cross_sell.backtesting import LABELS, SENT, Backtest
 from crmlab.analyses.cross_sell.pairs import ALPHA
+from crmlab.analyses.cross_sell.quantities import QUANTITIES
 from crmlab.analyses.cross_sell.tables import short
 from crmlab.analyses.cross_sell.worth import MOST_PAIRS
 from crmlab.history.context import masked
@@ -138,8 +139,7 @@ def method(study: Study) -> Method:
             "Base rate": "share of all baskets that hold B",
             "q": "share of false discoveries among all pairs that are at least as sure",
             "Reach": "customers who have A, do not have B, and may be contacted as far as is known",
-            "Hit rate": "share of customers who bought at least one of the products on their list",
-            "Recall": "share of what customers bought that was on their list",
+            **QUANTITIES.explained("hit_rate", "recall"),
             "MAP": "mean average precision: higher where what was bought stood higher on the list",
         },
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_value.backtesting import RULES, Backtest, label_of
 from crmlab.analyses.customer_value.params import NAMES, name_of
+from crmlab.analyses.customer_value.quantities import QUANTITIES
 from crmlab.analyses.customer_value.tiers import TIERS
 from crmlab.history.words import ROUNDS, Words
 from crmlab.models.btyd.fitting import NO_DROPOUT
@@ -269,7 +270,7 @@ def method(study: Study) -> Method:
         {
             "P(alive)": f"probability that a {words.one} has not dropped out for good",
             "Value": f"discounted money that a {words.one} will still bring, the past not counted",
-            "Value at risk": "value if certainly still active, less value as things stand: (1 − P(alive)) times the first",
+            **QUANTITIES.explained("value_at_risk"),
             f"Repeat {words.deeds}": f"{words.deeds} after the first; several in one {once} are one",
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crmlab.analyses.data_quality.reductions import RULES
+from crmlab.data.reading.cleaning import REASONS
 from crmlab.data.tables import TABLES
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity
@@ -17,9 +18,9 @@ QUANTITIES = Quantities(
     Quantity("largest_cancelled", "of the largest orders that are shown, those that were cancelled", "orders"),
     Quantity(
         "rows_{table}_{reason}",
-        "rows of {table} that were kept, or dropped for the reason named",
+        "rows of {table}: {reason}",
         "rows",
-        values={"table": tuple(TABLES), "reason": "[a-z_]+"},
+        values={"table": tuple(TABLES), "reason": {"kept": "kept", **REASONS}},
     ),
     Quantity(
         "broken_{rule}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.rfm.quantities import QUANTITIES
 from crmlab.analyses.rfm.segments import SEGMENTS, level
 from crmlab.models.intervals import LEVEL, wilson
 from crmlab.page.format import Format
@@ -167,7 +168,6 @@ def method(study: Study) -> Method:
         ),
         {
             "Purchase occasion": "a customer-day with a purchase whose spend, net of returns booked that day, is positive",
-            "Days since last": "days from the last occasion to the last day of history",
-            "Total spend": "what a customer's occasions add up to",
+            **QUANTITIES.explained("days_since_last", "total_spend"),
         },
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from crmlab.analyses.campaigns import QUANTITIES as CAMPAIGNS
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
 from crmlab.analyses.scorecard.measures import LINES
@@ -12,7 +14,7 @@ __all__ = ["QUANTITIES", "UNITS"]
 
 # Kind of a number → unit; of any other kind that is the currency.
 UNITS = {"share": "share", "count": "customers", "days": "days", "number": ""}
-_DAY = "[0-9-]{10}"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _goals(unit: str) -> Quantity:

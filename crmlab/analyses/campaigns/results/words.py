@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
+from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ def method(study: Study) -> Method:
             "Return": "incremental profit for each unit of money that the cell cost",
             "Break-even cost": "what a contact may cost before the cell loses money",
             "Could have been seen": "the smallest difference that such cells find in 80 of 100 campaigns",
-            "Qini": "what ranking the list adds on average over depths, against contacting in a random order",
+            **QUANTITIES.explained("qini"),
             "Shrunk": "moved to the mean of all past campaigns, the more so the less sure it is",
         },
     )
