@@ -266,9 +266,11 @@ def _rows(one: Measured, level: float, adjust: bool) -> pd.DataFrame:
             profit, spread, freedom = contrast(one, "profit", {cell: 1.0, its: -1.0}, adjust=adjust)
             low, high, _ = ends(profit, spread, freedom, level)
             row |= {"profit": profit, "profit_low": low, "profit_high": high}
-        spend, spread, freedom = contrast(one, "spend", {cell: 1.0, its: -1.0}, adjust=adjust)
-        low, high = ends(spend, spread, freedom, level)[:2] if spread > 0 else (spend, spend)
-        row |= {"spend": spend, "spend_low": low, "spend_high": high, "n_control": one.stats[its].n}
+        row |= {"spend": None, "spend_low": None, "spend_high": None, "n_control": one.stats[its].n}
+        if one.varies("spend"):
+            spend, spread, freedom = contrast(one, "spend", {cell: 1.0, its: -1.0}, adjust=adjust)
+            low, high, _ = ends(spend, spread, freedom, level)
+            row |= {"spend": spend, "spend_low": low, "spend_high": high}
         row |= {"share": one.stats[cell].mean("response"), "days": (days.at[cell, "closes"] - days.at[cell, "opens"]).days + 1}
         for name in COSTS:
             value = about.at[cell, name] if name in about.columns else None
