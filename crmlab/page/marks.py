@@ -148,7 +148,6 @@ def label(
     *,
     gap: tuple[float, float] = (0, 0),
     token: str = "muted",
-    size: float = 9,
     hung: bool = False,
     **placed: Any,
 ) -> None:
@@ -162,14 +161,13 @@ def label(
     gap : (across, up)
         From the point to the text; with a gap, a text whose point lies outside the axes is not written.
     token : str
-    size : float
     hung : bool
         Whether ``y`` is a share of the height of the axes, and the text hangs from it.
     **placed
-        As of ``Axes.text``: ha, va, fontweight, bbox. By default the text begins at the point, and its middle is as high.
+        As of ``Axes.text``: ha, va, size (9 unless given), fontweight, bbox. By default the text begins at the point, and its middle is as high.
     """
     place = ax.get_xaxis_transform() if hung else ax.transData
-    looks = {"va": "top" if hung else "center", "color": color(token), "fontsize": size, **placed}
+    looks = {"va": "top" if hung else "center", "color": color(token), "size": 9, **placed}
     if any(gap):
         ax.annotate(text, (x, y), gap, xycoords=place, textcoords="offset points", **looks)
     else:

@@ -298,7 +298,7 @@ def test_nothing_after_the_date_is_looked_at(shop):
 def test_only_what_is_asked_for_is_computed(shop, monkeypatch):
     from crmlab.analyses.customers import columns as campaign_outputs
 
-    def refuse(data, end):
+    def refuse(history):
         raise AssertionError("nobody asked for it")
 
     groups = tuple(
