@@ -13,7 +13,7 @@ from crmlab.report.registry import dictionary
 __all__ = ["GLOSSARY", "QUANTITIES", "explain"]
 
 # Quantities that pages explain by their label, in the words of the dictionary.
-QUANTITIES = ("incremental_profit", "value_at_risk", "expected_loss", "tier", "hit_rate", "lift", "segment", "qini")
+QUANTITIES = ("incremental_profit", "value_at_risk", "expected_loss", "tier", "hit_rate", "lift", "qini")
 
 # One meaning each (the words of the field); those that are quantities are in the dictionary of these. Longer terms come first, so
 # that "test cell" is not taken for "cell".
@@ -31,6 +31,7 @@ GLOSSARY = {
     "confidence interval": "the range that would hold the true value in the stated share of repeated samples",
     "as of": "the last day of history that the report looks at",
     "occasion": "a day on which a customer bought for more than came back that day",
+    "segment": "a group of customers given by a rule",
     "interval": "a range made so that it holds the true value in the stated share of cases: 95 of 100, say",
     "median": "the value in the middle: half of the customers are below it",
     "revenue share": "the part of all revenue that a group brings",

@@ -182,7 +182,7 @@ def matrix_chart(study: Study) -> Chart:
     )
     return Chart(
         "Expected loss (large) and customers (small) by probability of churn, upwards, and value tier; the stronger the colour, the more "
-        "is at risk. Look first at the top left.",
+        "is expected to be lost. Look first at the top left.",
         f"A grid of four risks by four value tiers; {where}.",
         draw,
         frame,

@@ -429,7 +429,7 @@ def test_spark_gives_the_same_page(result, shop):
 
 
 def test_page_of_the_shop(result):
-    assert [finding.metric for finding in result.findings] == ["detectable", "profit", "in_cells"]
+    assert [finding.metric for finding in result.findings] == ["detectable_effect", "expected_profit", "in_cells"]
     assert set(result.tables) == {"ledger", "cells", "money", "options", "balance", "past"}
     assert set(result.charts) == {"ledger", "power", "balance"}
     for table in result.tables.values():
