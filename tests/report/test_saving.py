@@ -4,8 +4,9 @@ import io
 import pandas as pd
 import pytest
 
+from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output
-from crmlab.report.saving import neutral, ordered, write_csv
+from crmlab.report.saving import neutral, ordered, rounded, write_csv
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\n=1", "\0=1"])
@@ -34,3 +35,17 @@ def test_write_csv_does_not_change_the_frame(tmp_path):
 def test_ordered_sorts_by_key():
     output = Output("x", pd.DataFrame({"id": ["b", "a"], "v": [1, 2]}), ("id",))
     assert list(ordered(output)["id"]) == ["a", "b"]
+
+
+def test_lists_have_the_digits_of_the_dictionary_and_keep_whole_numbers_and_days():
+    known = Quantities(
+        Quantity("value", "what comes", "currency"), Quantity("p", "p-value", "p"), Quantity("n", "customers", "customers")
+    )
+    day = pd.Timestamp("2026-01-02")
+    frame = pd.DataFrame({"value": [1 / 3, None], "p": [1.23456e-59, 0.5], "n": [3, 4], "day": [day, day]})
+    found = rounded(frame, known)
+    assert found["value"].iloc[0] == 0.33 and found["value"].isna().iloc[1]
+    assert found["p"].tolist() == [1.23e-59, 0.5]
+    assert found["n"].tolist() == [3, 4] and found["day"].equals(frame["day"])
+    with pytest.raises(KeyError, match="unknown"):
+        rounded(frame.assign(unknown=0.5), known)

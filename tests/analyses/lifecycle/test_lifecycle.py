@@ -68,7 +68,7 @@ def regular(days, customers=40, every=9, start="2024-01-01"):
 def test_findings_and_metrics_hang_together(result):
     assert [finding.metric for finding in result.findings] == ["current_share", "balance", "slowing_lapse"]
     for name, estimate in result.metrics.items():
-        if name != "customers":
+        if name != "customer_base":
             assert estimate.low <= estimate.value <= estimate.high, name
             assert estimate.level == 0.9, name
     shares = [result.metrics[f"share_{state}"].value for state in STATES]

@@ -439,7 +439,7 @@ def test_page_of_the_shop(result):
         assert "<svg" in chart.html()
     assert "C0000" not in "".join(table.html() for table in result.tables.values())
     assert any("sent nothing" in one for one in result.warnings)
-    for name in ("detectable", "profit", "response", "expected"):
+    for name in ("detectable_effect", "expected_profit", "base", "expected_effect"):
         estimate = result.metrics[name]
         assert estimate.low < estimate.value < estimate.high and estimate.level == 0.95
 

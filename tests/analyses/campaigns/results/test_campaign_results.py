@@ -68,7 +68,7 @@ def check_page(result):
 
 def test_page_leads_with_money_and_puts_the_control_first(result):
     check_page(result)
-    assert result.findings[0].metric == "profit"
+    assert result.findings[0].metric == "incremental_profit"
     assert "offer_by_creative" in result.findings[0].text  # the last campaign whose windows are over
     assert result.tables["cells"].frame["verdict"].tolist()[0] == "the control"
     assert not result.absent
