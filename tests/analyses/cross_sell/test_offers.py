@@ -397,7 +397,9 @@ def test_cycles_by_hand():
     assert found.products["product_id"].tolist() == ["x"]
     row = found.products.iloc[0]
     assert row[["buyers", "rebuyers", "gaps", "median_gap"]].tolist() == [5, 4, 6, 12.0]
-    assert row["share_rebought"] == 0.8 and row["share_low"] == pytest.approx(0.2835821, abs=1e-6)  # Clopper–Pearson of 4 in 5
+    assert row["share_rebought"] == 0.8 and row["share_low"] == pytest.approx(
+        0.3425917, abs=1e-6
+    )  # Clopper–Pearson of 4 in 5, at 90 %
     assert found.customers.empty  # "slow" has bought it last 20 days ago: due, but the product is long unsold
     rows.append(("e", 95, "x"))
     found = cycles(dataset(lines(*rows)), min_gaps=5, horizon=14)
