@@ -164,7 +164,8 @@ def label(
     hung : bool
         Whether ``y`` is a share of the height of the axes, and the text hangs from it.
     **placed
-        As of ``Axes.text``: ha, va, size (9 unless given), fontweight, bbox. By default the text begins at the point, and its middle is as high.
+        As of ``Axes.text``: ha, va, size (9 unless given), fontweight, bbox. By default the text begins at the point, and its
+        middle is as high.
     """
     place = ax.get_xaxis_transform() if hung else ax.transData
     looks = {"va": "top" if hung else "center", "color": color(token), "size": 9, **placed}
