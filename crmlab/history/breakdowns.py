@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["MEASURES", "OF_LINES", "PRODUCTS", "TIMES", "dimensions", "facts"]
+__all__ = ["MEASURES", "TIMES", "dimensions", "facts"]
 
 
 TIMES = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["ALL", "MISSING", "MOST", "OTHER", "cube", "cube_table"]
+__all__ = ["ALL", "MISSING", "OTHER", "cube", "cube_table"]
 
 
 ALL, MISSING, OTHER = "(all)", "(not known)", "(other)"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["LARGEST_AMOUNT", "MONEY", "REQUIRED", "as_orders", "between", "daily", "history", "last_day", "to_date"]
+__all__ = ["MONEY", "REQUIRED", "as_orders", "between", "daily", "history", "last_day", "to_date"]
 
 
 REQUIRED = ("customer_id", "ordered_at", "amount")

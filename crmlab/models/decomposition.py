@@ -15,7 +15,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import LEVEL
 
-__all__ = ["FACTORS", "GROUPS", "SHORT_FACTORS", "apportion", "decompose", "growth", "product_effects"]
+__all__ = ["FACTORS", "GROUPS", "apportion", "decompose", "growth", "product_effects"]
 
 
 # Spend on occasions = customers × occasions per customer × pieces per occasion × spend per piece.

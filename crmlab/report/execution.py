@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["ENGINE", "Execution", "execute"]
+__all__ = ["Execution", "execute"]
 
 # jsonschema, which nbformat imports, loads a grammar for internationalised addresses where it finds one: seconds, for a
 # check that notebooks do not need. Saying that it is not there is the documented way of jsonschema to go without.

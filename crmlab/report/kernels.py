@@ -25,7 +25,7 @@ from typing import Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-__all__ = ["ENVIRONMENT", "PRELOADED", "QUIET", "ForkedProcess", "Kernels", "WarmProcess", "available", "serve"]
+__all__ = ["ENVIRONMENT", "QUIET", "ForkedProcess", "Kernels", "WarmProcess", "available", "serve"]
 
 
 # One thread per kernel: two kernels on two cores then do not fight, and sums are added in one order.

@@ -8,7 +8,7 @@ from typing import Any
 from crmlab.errors import ParameterError, shown
 from crmlab.page.params import REQUIRED, specs
 
-__all__ = ["COMMON", "assignments", "cell_source"]
+__all__ = ["assignments", "cell_source"]
 
 
 # What every notebook has before the fields of its Params.

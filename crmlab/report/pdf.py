@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crmlab.errors import ReportError
 
-__all__ = ["BROWSERS", "find_browser", "to_pdf"]
+__all__ = ["find_browser", "to_pdf"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 _QUIET = (

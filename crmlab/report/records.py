@@ -15,7 +15,7 @@ from crmlab.data.project import home
 from crmlab.errors import ReportError
 from crmlab.report.keys import installed
 
-__all__ = ["STATUSES", "RunRecord", "git_state", "history", "keep", "latest", "read_record", "settle", "versions"]
+__all__ = ["RunRecord", "git_state", "history", "keep", "latest", "read_record", "settle", "versions"]
 
 # What a run can come to. "running" is what a killed one leaves until the next run tells the truth about it.
 STATUSES = ("ok", "up_to_date", "failed", "timed_out", "kernel_died", "cancelled", "skipped", "running")

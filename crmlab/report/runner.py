@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from crmlab.report.execution import Execution
     from crmlab.report.kernels import Kernels
 
-__all__ = ["TOO_LITTLE", "Batch", "Crew", "Settings", "run_reports"]
+__all__ = ["Batch", "Crew", "Settings", "run_reports"]
 
 
 # Errors that say that the data do not allow a report. One that nobody asked for by name is then passed over.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.data.memory.campaigns import CampaignMemory
 
-__all__ = ["FILE_COLUMNS", "Launched", "launch_campaign", "measure_campaign", "safe_name"]
+__all__ = ["Launched", "launch_campaign", "measure_campaign", "safe_name"]
 
 
 FILE_COLUMNS = ("customer_id", "response_code", "offer", "creative")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["HOUSEHOLD", "PERSON", "PULLING", "QUALIFY", "ListRules", "Pulled", "pull_list", "suppressed"]
+__all__ = ["HOUSEHOLD", "PERSON", "PULLING", "ListRules", "Pulled", "pull_list", "suppressed"]
 
 
 PERSON, HOUSEHOLD = "person_id", "household_id"

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPONENTS",
-    "COVARIATE",
-    "LEAST",
-    "METRICS",
     "RATIO_ALPHA",
     "Measured",
     "choose_campaign",

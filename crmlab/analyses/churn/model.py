@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = [
     "BASELINES",
     "CANDIDATES",
-    "MOST_ORIGINS",
     "NAMES",
     "Plan",
     "Scorer",

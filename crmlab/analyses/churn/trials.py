@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
-__all__ = ["RAREST", "Trial", "final", "log_loss", "trial", "validate"]
+__all__ = ["Trial", "final", "log_loss", "trial", "validate"]
 
 
 RAREST = 200  # outcomes of the rarer class, below which no model is learnt

@@ -17,19 +17,7 @@ from crmlab.models.baskets.ranking import bootstrap_means, hits_of, list_measure
 from crmlab.models.baskets.recommend import best_per_row
 from crmlab.models.intervals import LEVEL
 
-__all__ = [
-    "BASELINES",
-    "CURVE",
-    "LABELS",
-    "MEASURES",
-    "OURS",
-    "SENT",
-    "Backtest",
-    "Draws",
-    "Lists",
-    "backtest_offers",
-    "lists_of",
-]
+__all__ = ["BASELINES", "LABELS", "MEASURES", "OURS", "SENT", "Backtest", "Draws", "Lists", "backtest_offers", "lists_of"]
 
 
 MEASURES = {

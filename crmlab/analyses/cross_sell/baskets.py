@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNK",
-    "EXACT",
-    "KEY",
     "MAX_ITEMS",
     "Baskets",
     "basket_key",

@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGAIN",
-    "LEAST",
-    "LEAST_DAYS",
-    "NEIGHBOURS",
     "NEW",
     "Ingredients",
     "Origins",

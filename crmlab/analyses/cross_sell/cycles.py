@@ -18,7 +18,7 @@ from crmlab.models.survival import at, kaplan_meier
 if TYPE_CHECKING:
     from crmlab.history.past import History
 
-__all__ = ["CYCLE_COLUMNS", "LONGER", "MOVABLE_COLUMNS", "Cycles", "repurchase_cycles"]
+__all__ = ["CYCLE_COLUMNS", "MOVABLE_COLUMNS", "Cycles", "repurchase_cycles"]
 
 
 CYCLE_COLUMNS = (

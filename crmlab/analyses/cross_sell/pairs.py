@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
-__all__ = ["ALPHA", "FEWEST", "LEAST_EXPECTED", "ONE_IN", "Found", "as_file", "bundles_of", "find", "halves", "learn_pairs"]
+__all__ = ["ALPHA", "FEWEST", "ONE_IN", "Found", "as_file", "bundles_of", "find", "halves", "learn_pairs"]
 
 
 ALPHA = 0.05  # of the corrected tests

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 __all__ = [
-    "EDGES",
     "HISTORY",
-    "LEAST_REBUYERS",
     "Array",
     "Flags",
     "Goods",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.state import State
     from crmlab.history.past import History
 
-__all__ = ["FEWEST_ACTIVE", "Study", "holdings", "study"]
+__all__ = ["Study", "holdings", "study"]
 
 
 FEWEST_ACTIVE = 20  # customers who bought in the period of the test, below which it says nothing

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.page.format import Format
 
-__all__ = ["DEPENDENT", "TITLE", "findings", "limits", "method", "metrics", "warnings", "what_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings", "what_of"]
 
 TITLE = "What our customers are worth, and what it pays to invest in them"
 DEPENDENT = 0.3  # correlation of frequency and spend from which the page warns

@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = [
-    "EARLIEST",
-    "ENOUGH_PRICES",
-    "FAR_FROM_MEDIAN",
-    "RULES",
-    "Check",
-    "Rule",
-    "amounts",
-    "largest_orders",
-    "without_occasion",
-]
+__all__ = ["RULES", "Check", "Rule", "amounts", "largest_orders", "without_occasion"]
 
 
 EARLIEST = "1990-01-01"  # no order history of today reaches further back

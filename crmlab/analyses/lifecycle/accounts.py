@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.life import Life
 
 __all__ = [
-    "OTHER",
     "balance",
     "cohort_frame",
     "conversion_frame",

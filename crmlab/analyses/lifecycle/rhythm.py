@@ -25,20 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = [
-    "EPOCH",
-    "LEAST_GAPS",
-    "LEAST_OWN",
-    "OWN_FROM",
-    "QUANTILES",
-    "SHORTEST_RHYTHM",
-    "Thresholds",
-    "day_number",
-    "known",
-    "occasions",
-    "thresholds",
-    "to_day",
-]
+__all__ = ["QUANTILES", "Thresholds", "day_number", "known", "occasions", "thresholds", "to_day"]
 
 
 QUANTILES = (0.75, 0.9, 0.975)

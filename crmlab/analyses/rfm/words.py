@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crmlab.analyses.rfm.study import Study
 
-__all__ = ["QUIET", "TITLE", "findings", "limits", "method", "metrics", "warnings"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "Who our customers are, and where the money is"
 

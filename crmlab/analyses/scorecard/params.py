@@ -8,7 +8,7 @@ from crmlab.errors import ParameterError
 from crmlab.models.intervals import LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["CALENDAR", "Params", "unit_of"]
+__all__ = ["Params", "unit_of"]
 
 CALENDAR = ("month", "quarter", "year")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from crmlab.models.btyd.special import Array
 
-__all__ = ["LEAST", "MOST", "SAID", "profiles_of"]
+__all__ = ["profiles_of"]
 
 
 MOST = 10  # values of one dimension that are told apart

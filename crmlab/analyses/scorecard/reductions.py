@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["PRODUCT", "SUM", "WIDE", "Period", "calendar", "customer_periods", "periods", "rhythm", "two_periods"]
+__all__ = ["PRODUCT", "SUM", "Period", "calendar", "customer_periods", "periods", "rhythm", "two_periods"]
 
 
 # Per customer and period, what is summed; of pairs in one ratio, the product too.

@@ -21,7 +21,7 @@ from crmlab.history.words import ROUNDS, YEAR
 if TYPE_CHECKING:
     from crmlab.history.past import History
 
-__all__ = ["COUNTS", "FEWEST_REBUYS", "TRIGGERS", "Learnt", "Trigger", "learn", "moments", "occasions_of", "rebuys_of"]
+__all__ = ["TRIGGERS", "Learnt", "Trigger", "learn", "moments", "occasions_of", "rebuys_of"]
 
 
 COUNTS = (5, 10, 20, 50)  # purchases that are worth a thank-you

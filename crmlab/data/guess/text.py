@@ -18,7 +18,7 @@ from typing import Any
 
 from crmlab.errors import SourceError
 
-__all__ = ["HEAD", "PIECE", "ROWS", "TABLE", "TextRows", "cleaned", "read_text", "unreadable"]
+__all__ = ["HEAD", "ROWS", "TABLE", "TextRows", "cleaned", "read_text", "unreadable"]
 
 TABLE = "new file"  # what messages call a table that has no name yet
 ROWS = 5000

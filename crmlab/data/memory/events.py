@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["FORMAT", "KINDS", "Event", "Header", "Kind", "make_event", "parse_header", "read_header", "read_rows", "slot_of"]
+__all__ = ["KINDS", "Event", "Header", "Kind", "make_event", "parse_header", "read_header", "read_rows", "slot_of"]
 
 
 Kind = Literal["planned", "launched", "results", "closed"]

@@ -10,7 +10,7 @@ from crmlab.errors import CampaignError, hint_at, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SHARES_ADD_UP", "cell_problems", "share_problems"]
+__all__ = ["cell_problems", "share_problems"]
 
 
 SHARES_ADD_UP = 0.001  # planned shares are written with a few digits

@@ -15,7 +15,7 @@ from typing import Any
 from crmlab.data.memory.events import KINDS, Event, Header, parse_header, read_header
 from crmlab.errors import CampaignError, SourceError
 
-__all__ = ["TABLE", "Folder", "Postgres"]
+__all__ = ["Folder", "Postgres"]
 
 
 _NAME = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{32}}\.parquet")

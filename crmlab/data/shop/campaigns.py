@@ -18,13 +18,10 @@ from crmlab.data.shop.truth import IntArray, TimeArray
 from crmlab.data.tables import labels
 
 __all__ = [
-    "COMPLAINS",
     "FIRST_HOUR",
-    "MEAN_DELAY",
     "MEAN_SPEND",
     "NOON",
     "SPEND_SHAPE",
-    "SPILL",
     "Sent",
     "cells_table",
     "contacts_table",

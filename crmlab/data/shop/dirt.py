@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["HUGE_QUANTITY", "POSTAGE", "POSTAGE_CODE", "SHARES", "soil"]
+__all__ = ["POSTAGE", "POSTAGE_CODE", "soil"]
 
 
 # Rows added per clean row; of each kind at least one.

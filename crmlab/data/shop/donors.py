@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.errors import ParameterError
 
-__all__ = ["CONTACTABLE", "GIVES_TWICE", "TRUTH", "Donors", "make_donors"]
+__all__ = ["TRUTH", "Donors", "make_donors"]
 
 
 # BG/BB of giving and Gamma-Gamma of what is given in a round.

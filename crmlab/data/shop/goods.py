@@ -9,18 +9,7 @@ import pandas as pd
 
 from crmlab.data.shop.truth import Affinity, FloatArray, IntArray, TimeArray
 
-__all__ = [
-    "CENTS_PER_LINE",
-    "DISCONTINUED",
-    "MANDELBROT_SHIFT",
-    "MOST_FURTHER_LINES",
-    "PLANTED",
-    "RANGE",
-    "Lines",
-    "fill_baskets",
-    "make_goods",
-    "plant_affinities",
-]
+__all__ = ["Lines", "fill_baskets", "make_goods", "plant_affinities"]
 
 
 # Category: usual list price; materials; objects. Every material goes with every object.

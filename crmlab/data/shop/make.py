@@ -32,7 +32,7 @@ from crmlab.data.shop.truth import (
 from crmlab.data.tables import CUSTOMERS, PRODUCTS, labels
 from crmlab.errors import ParameterError
 
-__all__ = ["CONTACTABLE", "COUNTRIES", "JOINS_HOUSEHOLD", "PROSPECTS", "REGISTERS_EARLY", "Shop", "make_shop"]
+__all__ = ["Shop", "make_shop"]
 
 
 PROSPECTS = 0.04  # people in the books who never ordered, per customer who did

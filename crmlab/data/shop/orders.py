@@ -14,12 +14,8 @@ from crmlab.data.tables import ORDER_LINES, ORDERS, TableSpec, labels
 __all__ = [
     "CHANNELS",
     "DAY_SECONDS",
-    "KEEPS_CHANNEL",
-    "LATEST_RETURN",
     "OPENS",
     "OPEN_SECONDS",
-    "SAME_DAY_RETURN",
-    "TWO_ORDERS",
     "Receipts",
     "canonical",
     "moments",

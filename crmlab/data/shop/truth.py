@@ -16,10 +16,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "ACQUISITION_GROWTH",
-    "LEAST_SPEND",
-    "PEAK_CONCENTRATION",
-    "PEAK_DAY",
     "POPULATION",
     "Affinity",
     "FloatArray",

@@ -19,14 +19,10 @@ from crmlab.errors import ModelError
 
 __all__ = [
     "ABOVE",
-    "APART",
     "BELOW",
     "CHUNK",
     "FAR",
-    "FEWEST",
-    "MISSED",
     "ROUNDS",
-    "STRATA",
     "TOLERANCE",
     "BasketNull",
     "FloatArray",

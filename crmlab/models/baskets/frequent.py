@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from scipy import sparse
 
-__all__ = ["BLOCK", "DENSE", "PART", "IntArray", "as_matrix", "itemsets", "least_count", "pair_codes"]
+__all__ = ["IntArray", "as_matrix", "itemsets", "least_count", "pair_codes"]
 
 
 IntArray = npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ from crmlab.errors import ModelError
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["WEIGHTINGS", "Array", "IntArray", "ItemSimilarity", "best_per_row", "bm25"]
+__all__ = ["Array", "IntArray", "ItemSimilarity", "best_per_row", "bm25"]
 
 
 Array = npt.NDArray[np.float64]

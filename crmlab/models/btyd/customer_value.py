@@ -23,7 +23,7 @@ from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, compress
 from crmlab.models.intervals import LEVEL
 
-__all__ = ["UNITS_PER_YEAR", "CustomerValue", "Measure", "Portfolio", "Worth", "portfolio"]
+__all__ = ["CustomerValue", "Measure", "Portfolio", "Worth", "portfolio"]
 
 
 # Units of time in a year.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
 
-__all__ = ["MODEL", "CellStatistics", "Pair", "as_dict", "at_least_0", "checked_rates", "known", "matrix", "pairs", "weighted"]
+__all__ = ["CellStatistics", "Pair", "as_dict", "at_least_0", "checked_rates", "known", "matrix", "pairs", "weighted"]
 
 
 Pair = tuple[str, str]

@@ -17,17 +17,7 @@ from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
 from crmlab.models.testing.measures import Measure, fieller, from_normal, log_ratio, measure, reach, to_normal, unskewed
 
-__all__ = [
-    "COLUMNS",
-    "Adjust",
-    "ComparisonOptions",
-    "SampleRatio",
-    "compare_cells",
-    "paired",
-    "sample_ratio",
-    "score_interval",
-    "score_z",
-]
+__all__ = ["Adjust", "ComparisonOptions", "SampleRatio", "compare_cells", "paired", "sample_ratio", "score_interval", "score_z"]
 
 
 _MODEL = "compare_cells"

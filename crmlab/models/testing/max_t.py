@@ -12,7 +12,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import TEST_LEVEL
 
-__all__ = ["CORRECTIONS", "checked_correction", "corrected", "critical_value", "holm", "largest"]
+__all__ = ["checked_correction", "corrected", "critical_value", "holm", "largest"]
 
 
 CORRECTIONS = ("max-t", "holm", "none")

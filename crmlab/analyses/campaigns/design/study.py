@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.params import Params
     from crmlab.history.past import History
 
-__all__ = ["GUESSED_COST", "WINDOW", "Study", "balance", "study"]
+__all__ = ["Study", "balance", "study"]
 
 
 WINDOW = 28  # days, where neither the parameters nor past campaigns say

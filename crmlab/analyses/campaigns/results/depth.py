@@ -14,7 +14,7 @@ from crmlab.errors import ModelError
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.uplift import Depth, Segments, depth_curve, segment_uplift
 
-__all__ = ["FOLDS", "RECENCY", "Ranked", "ranked"]
+__all__ = ["Ranked", "ranked"]
 
 
 FOLDS = 4
