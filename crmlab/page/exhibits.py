@@ -90,11 +90,6 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
     -------
     Result
         Its ``absent`` holds the reason of each table and chart that is not there.
-
-    Raises
-    ------
-    ValueError
-        A metric or a column of a list is not among the quantities.
     """
     tables: dict[str, Table] = {}
     charts: dict[str, Chart] = {}
@@ -111,22 +106,18 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
             absent[name] = chart.why
         else:
             charts[name] = chart
-    metrics, outputs = words.metrics(study), study.outputs
-    shown = {*metrics, *(str(name) for output in outputs.values() for name in output.frame.columns)}
-    if missing := quantities.lacks(shown):
-        raise ValueError(f"“{words.TITLE}” shows what is in no dictionary of quantities: {', '.join(missing)}.")
     return Result(
         title=words.TITLE,
         context=study.context,
         params=study.params,
         findings=words.findings(study),  # type: ignore[arg-type]
-        metrics=metrics,
+        metrics=words.metrics(study),
         tables=tables,
         charts=charts,
         method=words.method(study),
         warnings=words.warnings(study),
         limits=words.limits(study),
-        outputs=outputs,
+        outputs=study.outputs,
         quantities=quantities,
         absent={name: why for name, why in absent.items() if why},
     )

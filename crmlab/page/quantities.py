@@ -170,6 +170,21 @@ class Quantities:
         open_ = ((pattern, meant) for pattern, meant in self._names.items() if not pattern.isidentifier())
         return next((replace(meant, name=name) for pattern, meant in open_ if re.fullmatch(pattern, name)), None)
 
+    def of(self, name: str) -> Quantity:
+        """What a name means; of one that nobody has declared, nothing is said.
+
+        Examples
+        --------
+        >>> Quantities().of("mine").meaning
+        ''
+        """
+        return self[name] if name in self else Quantity(name, "", "text")
+
+    def naming(self, names: Iterable[str]) -> Quantities:
+        """Those that name some of the given names."""
+        wanted = list(names)
+        return Quantities(*(one for one in self._declared if any(name in Quantities(one) for name in wanted)))
+
     def only(self, *names: str) -> Quantities:
         """Some of them, by the names that they were declared with."""
         known = {quantity.name: quantity for quantity in self._declared}

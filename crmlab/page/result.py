@@ -456,7 +456,7 @@ class Files:
             links = Markup(" · ").join(markup('<a href="outputs/{0}.{1}">{0}.{1}</a>', name, end) for end in self.saved)
             where = links if self.saved else markup("<code>result.outputs[&quot;{}&quot;].frame</code>", name)
             lines.append(markup('<p class="files">{}: {}</p>', output.caption, where))
-            rows = _NOTHING.join(self._row(self.quantities[str(column)]) for column in output.frame.columns)
+            rows = _NOTHING.join(self._row(self.quantities.of(str(column))) for column in output.frame.columns)
             lines.append(markup(_COLUMNS, output.caption, output.caption, rows))
         return _NOTHING.join(lines)
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from crmlab.data.cache import file_digest
 from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation
+from crmlab.page.quantities import Quantities
+from crmlab.report.registry import analysis, annotating
 from crmlab.report.saving import ordered
 
 if TYPE_CHECKING:
@@ -128,4 +130,7 @@ def annotated(result: Result, path: Path) -> tuple[Result, list[str]]:
                 )
             more = columns.astype({KEY: frame[KEY].dtype})
             outputs[name] = replace(outputs[name], frame=frame.merge(more, "left", KEY))
-    return replace(result, outputs=outputs, warnings=(*result.warnings, *content["sentences"])), names
+    meant = (getattr(analysis(name), "QUANTITIES", Quantities()).naming(found.columns) for name, found in annotating().items())
+    quantities = Quantities(result.quantities, *meant)
+    warnings = (*result.warnings, *content["sentences"])
+    return replace(result, outputs=outputs, warnings=warnings, quantities=quantities), names

@@ -109,7 +109,8 @@ def explain(html: str) -> str:
 @cache
 def _glossary() -> dict[str, str]:
     """Term → meaning, those of quantities first: some are longer than a word of statistics that is in them."""
-    quantities = (dictionary()[name] for name in QUANTITIES)
+    known = dictionary()
+    quantities = (known[name] for name in QUANTITIES if name in known)
     return {found.label: found.meaning for found in quantities} | GLOSSARY
 
 

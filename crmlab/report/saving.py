@@ -76,7 +76,7 @@ def ordered(output: Output) -> pd.DataFrame:
 def rounded(frame: pd.DataFrame, quantities: Quantities) -> pd.DataFrame:
     """Return a list whose floats have the digits that their quantities say; whole numbers and days stay as they are."""
     floats = [name for name in frame.columns if frame[name].dtype.kind == "f"]
-    return frame.assign(**{name: quantities[name].rounded(frame[name]) for name in floats})
+    return frame.assign(**{name: quantities.of(name).rounded(frame[name]) for name in floats})
 
 
 def neutral(value: Any) -> Any:

@@ -18,6 +18,7 @@ import crmlab
 import crmlab.analyses.rfm as rfm
 from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation, Input
+from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output, Result
 from crmlab.report import notebook, registry, runner
 from crmlab.report.jobs import Order
@@ -53,7 +54,7 @@ def toy(world: World, name: str, outputs, **declared) -> types.ModuleType:
         return Result(**{key: getattr(made, key) for key in Result.__dataclass_fields__} | {"outputs": outputs(made)})
 
     module = types.ModuleType(f"toy_{name}")
-    for key, value in {"NEEDS": rfm.NEEDS, "Params": rfm.Params, "run": run, **declared}.items():
+    for key, value in {"NEEDS": rfm.NEEDS, "Params": rfm.Params, "QUANTITIES": rfm.QUANTITIES, "run": run, **declared}.items():
         setattr(module, key, value)
     return module
 
@@ -116,7 +117,13 @@ def world(monkeypatch, tmp_path) -> World:
         return {"people": Output("People", frame, ("customer_id",)), "segments": Output("Segments", segments, ("segment",))}
 
     modules = {
-        "acts": toy(made, "acts", acts, ANNOTATES=Annotation("acts", ("action", "rank", "sure"))),
+        "acts": toy(
+            made,
+            "acts",
+            acts,
+            ANNOTATES=Annotation("acts", ("action", "rank", "sure")),
+            QUANTITIES=Quantities(Quantity("{name}", "what {name} means", "text", values={"name": ("action", "rank", "sure")})),
+        ),
         "lists": toy(made, "lists", lists),
         "counts": toy(made, "counts", lambda _: {}),
     }

@@ -67,7 +67,7 @@ class Base:
 
     def margin(self, given: float | None = None) -> tuple[float, str, float]:
         """Gross margin up to ``end``, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
-        return History.of(self.history, self.end).margin(given)
+        return History.of(self.history, min(self.end, self.history.as_of)).margin(given)
 
     def summary(self) -> pd.DataFrame:
         """One row per customer at the end of history, ordered by id."""

@@ -112,7 +112,9 @@ def metrics(study: Study) -> dict[str, Estimate]:
         out["largest_order"] = Estimate(float(largest["amount"].iloc[0]), unit=study.descriptor.currency)
         out["largest_cancelled"] = Estimate(float(largest["cancelled"].sum()), unit="orders")
     for row in study.read.to_dict("records"):
-        out[f"rows_{row['table']}_{row['reason'] or 'kept'}"] = Estimate(float(row["rows"]), unit="rows")
+        out[f"rows_{row['table']}_{row['reason'] if isinstance(row['reason'], str) else 'kept'}"] = Estimate(
+            float(row["rows"]), unit="rows"
+        )
     for row in study.rules.to_dict("records"):
         name = str(row["rule"]).lower().replace(" ", "_")
         out[f"broken_{name}"] = Estimate(float(row["broken"]), unit="rows")
