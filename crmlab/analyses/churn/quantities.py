@@ -12,9 +12,11 @@ QUANTITIES = Quantities(
     HISTORY.only("customer_id", "days_since_last", "contactable"),
     VALUE.only("tier"),
     Quantity("churn", "probability that the customer does not buy within the window", "share", label="probability of churn"),
-    Quantity("if_loyal", "margin expected in the next 365 days if the customer is certainly one still", "currency"),
+    Quantity("if_loyal", "margin expected in the next 365 days if the customer is certainly still active", "currency"),
     Quantity(
-        "at_stake", "margin of the next 365 days if loyal, times the share of a year that who churned is away", "currency"
+        "at_stake",
+        "margin of the next 365 days if loyal, times the share of a year for which a churned customer is away",
+        "currency",
     ),
     Quantity("expected_loss", "probability of churn times what is at stake", "currency"),
     Quantity("profit_of_contact", "what contacting earns less what it costs; of all together, where it pays", "currency"),
@@ -33,11 +35,11 @@ QUANTITIES = Quantities(
         "what contacting by these scores would have earned per customer, on the test's day",
         "currency",
     ),
-    Quantity("test_auc", "chance that who churned was scored above who did not, on the test's day", "share"),
+    Quantity("test_auc", "chance that a customer who churned was scored above one who did not, on the test's day", "share"),
     Quantity("test_brier", "mean squared difference between probability and outcome, on the test's day", "share"),
     Quantity(
         "test_calibration_slope",
-        "slope of outcome on score, on the test's day: 1 where scores are neither too bold nor too shy",
+        "slope of outcome on score, on the test's day: 1 where scores are neither too extreme nor too timid",
     ),
     Quantity("test_top_decile_lift", "churn among the tenth with the highest scores over that of all, on the test's day"),
 )

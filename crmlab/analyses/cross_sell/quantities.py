@@ -45,7 +45,7 @@ QUANTITIES = Quantities(
     Quantity("leverage", "share of baskets with A and B, less what chance would give", "share", 6),
     Quantity("conviction", "how many times more often A would be without B, if they had nothing to do with each other", "", 2),
     Quantity("expected", "baskets with A and B that chance would give", "baskets"),
-    Quantity("p_value", "how likely so much or more would be by chance", "p"),
+    Quantity("p_value", "how likely a difference of this size or more would be by chance", "p"),
     Quantity("q_value", "share of false discoveries among all rules that are at least as sure", "p"),
     Quantity("parent", "the shorter A that explains most of it, for a longer one", "text"),
     Quantity("redundant", "whether the longer A adds nothing to the shorter one", "flag"),

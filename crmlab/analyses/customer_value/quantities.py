@@ -31,14 +31,14 @@ QUANTITIES = Quantities(
     Quantity("next_to", "last day of the range in which the next purchase is expected; empty: none may come", "date"),
     Quantity(
         "value_at_risk",
-        "value if certainly still a customer, less value as things stand: what certainty would be worth",
+        "value if certainly still a customer, less value as things stand: the most that keeping the customer can be worth",
         "currency",
     ),
     Quantity("value_at_risk_{tier}", "mean value at risk of a customer of tier {tier}", "currency", values=_TIERS),
     Quantity("value_tier_{tier}", "value of all customers of tier {tier}", "currency", values=_TIERS),
     Quantity("value_total", "value of all customers together", "currency"),
     Quantity("value_within_horizon", "the part of the value that is expected within the horizon", "currency"),
-    Quantity("value_share_top_tenth", "share of the value that the tenth of customers with the highest brings", "share"),
+    Quantity("value_share_top_tenth", "share of the value that the tenth of customers with the highest value brings", "share"),
     Quantity("customers_alive", "customers expected to be customers still", "customers"),
     Quantity("holdout_bias", "how far the forecast of a time already known was off, as a share of what came", "share"),
     Quantity(
