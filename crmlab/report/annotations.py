@@ -130,7 +130,7 @@ def annotated(result: Result, path: Path) -> tuple[Result, list[str]]:
                 )
             more = columns.astype({KEY: frame[KEY].dtype})
             outputs[name] = replace(outputs[name], frame=frame.merge(more, "left", KEY))
-    meant = (getattr(analysis(name), "QUANTITIES", Quantities()).naming(found.columns) for name, found in annotating().items())
+    meant = (analysis(name).QUANTITIES.naming(found.columns) for name, found in annotating().items())
     quantities = Quantities(result.quantities, *meant)
     warnings = (*result.warnings, *content["sentences"])
     return replace(result, outputs=outputs, warnings=warnings, quantities=quantities), names

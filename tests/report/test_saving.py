@@ -47,5 +47,5 @@ def test_lists_have_the_digits_of_the_dictionary_and_keep_whole_numbers_and_days
     assert found["value"].iloc[0] == 0.33 and found["value"].isna().iloc[1]
     assert found["p"].tolist() == [1.23e-59, 0.5]
     assert found["n"].tolist() == [3, 4] and found["day"].equals(frame["day"])
-    with pytest.raises(KeyError, match="unknown"):
-        rounded(frame.assign(unknown=0.5), known)
+    # What nobody has described stays whole.
+    assert rounded(frame.assign(unknown=1 / 3), known)["unknown"].tolist() == [1 / 3, 1 / 3]
