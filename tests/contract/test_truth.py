@@ -153,7 +153,8 @@ def test_what_was_sent_is_told_alike(written):
     history = written.history
     rows = sent(history)
     if rows is None:
-        pytest.skip("The data set has no contacts.")
+        assert written.name != "shop" and history.contacts is None  # nothing was sent that anybody could tell of
+        return
     known = collect(rows.select("customer_id", "cell_id", "contacted_at"), ("customer_id", "contacted_at", "cell_id"))
     cells = collect(history.cells, "cell_id").set_index("cell_id")
     controls = set(cells["control_cell_id"].dropna()) - set(known["cell_id"])
