@@ -139,6 +139,17 @@ class Estimate:
         before = f"{name}_" if f"{name}_low" in row else ""
         return cls(float(row[name]), float(row[f"{before}low"]), float(row[f"{before}high"]), level, unit)
 
+    @classmethod
+    def holding(cls, value: float, low: float, high: float, level: float, unit: str = "") -> Estimate:
+        """Make an estimate whose interval holds its value: ends that were drawn by chance may lie on one side of it.
+
+        Examples
+        --------
+        >>> Estimate.holding(0.66, 0.67, 0.71, 0.9, "share")
+        Estimate(0.66 [0.66, 0.71] at 90 %, share)
+        """
+        return cls(value, min(float(low), value), max(float(high), value), level, unit)
+
     def __repr__(self) -> str:
         ends = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}] at {100 * (self.level or 0):g} %"
         return f"Estimate({self.value:.4g}{ends}{', ' + self.unit if self.unit else ''})"

@@ -103,7 +103,7 @@ class Scores:
         p = float(self.customers["churn"].iloc[where[0]])
         drawn = self.scorer.draws(self.rows.iloc[where[:1]], 400, 0)[:, 0]
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-        return Estimate(p, min(float(low), p), max(float(high), p), level, "share")
+        return Estimate.holding(p, low, high, level, "share")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -484,7 +484,7 @@ def estimates_of(found: Scores, listed: pd.DataFrame, params: Params, currency: 
         ("profit_of_contact", float(profit[profit > 0].sum()), np.where(drawn > 0, drawn, 0.0).sum(axis=1), currency),
     ):
         low, high = np.quantile(draws, sides)
-        out[name] = Estimate(point, min(float(low), point), max(float(high), point), params.level, unit)
+        out[name] = Estimate.holding(point, low, high, params.level, unit)
     return out
 
 

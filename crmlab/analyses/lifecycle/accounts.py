@@ -109,7 +109,7 @@ def balance(accounts: pd.DataFrame, life: Life, level: float, seed: int = 0) -> 
     drawn = (picked @ gained) / np.maximum(picked @ lost, 1.0)
     ratio = float(gained.sum() / lost.sum())
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(ratio, min(float(low), ratio), max(float(high), ratio), level, "per lapsed customer")
+    return Estimate.holding(ratio, low, high, level, "per lapsed customer")
 
 
 def slowing_fate(life: Life, level: float, min_group: int) -> Estimate | None:

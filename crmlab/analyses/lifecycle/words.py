@@ -96,7 +96,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         found["slowing_lapse"] = study.slowing
     if study.future is not None:
         middle, low, high = (float(number) for number in study.future.current[:, -1])
-        found["projected_current"] = Estimate(middle, min(low, middle), max(high, middle), level, "customers")
+        found["projected_current"] = Estimate.holding(middle, low, high, level, "customers")
     if study.value is not None:
         row = study.value.set_index("state").loc["all"]
         for name, column in (("chain_value_within_horizon", "near"), ("chain_value_without_end", "whole")):

@@ -141,7 +141,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
         if line.now is None or line.low is None or line.high is None:
             continue
         unit = UNITS.get(line.kind, currency)
-        out[line.key] = Estimate(line.now, min(line.low, line.now), max(line.high, line.now), level, unit)
+        out[line.key] = Estimate.holding(line.now, line.low, line.high, level, unit)
         change = line.since_year if board.year is not None else line.since_last
         if change is not None:
             out[f"{line.key}_change"] = Estimate(*change, level, "share")
