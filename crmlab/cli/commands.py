@@ -18,7 +18,7 @@ from crmlab.data.collecting import collect_value
 
 if TYPE_CHECKING:
     from crmlab.data.descriptor import Descriptor
-    from crmlab.data.reading.cleaning import LedgerRow
+    from crmlab.data.ledger import LedgerRow
     from crmlab.errors import CrmlabError
     from crmlab.report.jobs import Order
 

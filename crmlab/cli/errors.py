@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -16,16 +17,35 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def show_errors(function: F) -> F:
-    """Show an error that crmlab raises on purpose as a sentence, without a traceback."""
+    """Show an error that crmlab raises on purpose as a sentence, without a traceback, and so what it warns of."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from crmlab.errors import CrmlabError
 
         try:
-            return function(*args, **kwargs)
+            with warnings.catch_warnings():
+                warnings.showwarning = _shown
+                return function(*args, **kwargs)
         except CrmlabError as error:
             click.echo(f"crmlab: {error}", err=True)
             sys.exit(2)
 
     return wrapped  # type: ignore[return-value]
+
+
+def _shown(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning: ours as a sentence, others with their place, as Python does."""
+    from crmlab.errors import DamageWarning
+
+    ours = issubclass(category, DamageWarning)
+    (file or sys.stderr).write(
+        f"crmlab: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno, line)
+    )

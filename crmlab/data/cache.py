@@ -1,47 +1,94 @@
 """Canonical Parquet, made once: a folder keyed by the contents of the files, the descriptor and this package's code.
 
 A key's folder is written aside under a lock and renamed into place, so that two processes at once are safe and nobody
-sees half of one.
+sees half of one. What is not as it was written any more (:mod:`crmlab.data.kept`) is made again, and that is said.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from crmlab.data.descriptor import Descriptor
+from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept, trust
+from crmlab.data.ledger import LedgerRow
 from crmlab.data.project import cache_folder
-from crmlab.errors import SourceError
+from crmlab.data.room import not_written
+from crmlab.data.sealed import seal, unseal
+from crmlab.errors import DamageWarning, SourceError
 
-__all__ = ["LOOKS", "code_digest", "file_digest", "key_of", "materialised", "write_aside"]
+__all__ = ["LOOKS", "Build", "Signs", "code_digest", "file_digest", "key_of", "materialised", "signed_digest", "write_aside"]
+
+# What the system says of a file: size, times of change, inode.
+Signs = tuple[int, int, int, int]
+# Writes the tables of a data set into an empty folder, and returns their rows and the ledger.
+Build = Callable[[Path], tuple[Mapping[str, int], Sequence[LedgerRow]]]
+# Seconds for which a file that was just written is not trusted to show its next change: clocks of file systems are coarse.
+_FRESH = 2.0
+_TRIES = 5
 
 
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's contents; remembered while its size and times of change stay the same."""
-    stat = path.stat()
-    seen = {"size": stat.st_size, "mtime": stat.st_mtime_ns, "ctime": stat.st_ctime_ns}
-    memo = cache_folder() / "digests" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
+    return signed_digest(path)[0]
+
+
+def signed_digest(path: Path) -> tuple[str, Signs]:
+    """Return the sha256 of a file's contents, and what the system said of the file before it was hashed and after.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read, or does not stay the same for as long as hashing takes.
+    """
+    signs = _signs(path)
+    known = _remembered(path, signs)
+    if known is not None:
+        return known, signs
+    for _ in range(_TRIES):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        before, signs = signs, _signs(path)
+        if before == signs:
+            if all(abs(time.time() - moment / 1e9) > _FRESH for moment in signs[1:3]):
+                _remember(path, signs, digest)
+            return digest, signs
+    raise OSError(errno.EBUSY, "It is being written")
+
+
+def _signs(path: Path) -> Signs:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+
+def _memo(path: Path) -> Path:
+    return cache_folder() / "digests" / f"{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]}.json"
+
+
+def _remembered(path: Path, signs: Signs) -> str | None:
+    """The digest of a file that has not changed since it was hashed. A damaged memo is none: the file is hashed again."""
     try:
-        known = json.loads(memo.read_text())
-        if {key: known.get(key) for key in seen} == seen:
-            return str(known["sha256"])
-    except (OSError, ValueError):
-        pass
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        known = unseal(_memo(path).read_bytes())
+        return str(known["sha256"]) if tuple(known["signs"]) == signs else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _remember(path: Path, signs: Signs, digest: str) -> None:
     try:
-        write_aside(memo, json.dumps({**seen, "sha256": digest}).encode())
+        write_aside(_memo(path), seal({"signs": signs, "sha256": digest}))
     except OSError:
         pass  # the memo only saves time
-    return digest
 
 
 def write_aside(path: Path, content: bytes) -> None:
@@ -87,8 +134,8 @@ def key_of(descriptor: Descriptor, files: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def materialised(name: str, key: str, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, dict[str, Any]]:
-    """Return the folder of a key and its manifest; build it first where it is not there.
+def materialised(name: str, key: str, build: Build, *, verified: bool = True) -> Kept:
+    """Return what the cache keeps for a key; build it first where it is not there, or is not as it was written.
 
     Parameters
     ----------
@@ -97,42 +144,69 @@ def materialised(name: str, key: str, build: Callable[[Path], dict[str, Any]]) -
     key : str
         The key, as of :func:`key_of`.
     build : callable
-        Gets an empty folder, writes the tables there and returns the manifest.
+        Gets an empty folder, writes ``<table>.parquet`` there for each table and returns their rows and the ledger.
+    verified : bool
+        Whether the tables are to be read: see :func:`crmlab.data.kept.kept`.
+
+    Warns
+    -----
+    DamageWarning
+        What was kept is not as it was written; it was made again.
 
     Raises
     ------
     SourceError
-        The cache folder cannot be written.
+        The cache folder cannot be written: it is read-only, full or somebody else's. Nothing half-written is left there.
     """
     from filelock import FileLock
 
     root = cache_folder()
     folder = root / f"{name}-{key[:24]}"
-    manifest = folder / "manifest.json"
-    if manifest.exists():
-        return folder, json.loads(manifest.read_text())
+    flaw = ""
     try:
+        found, flaw = _sound(folder, key, verified=verified)
+        if found is not None:
+            return found
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder) + ".lock"):
-            if not manifest.exists():
-                _sweep(root, folder.name)
-                aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.aside-", dir=root))
-                try:
-                    content = build(aside)
-                    (aside / "manifest.json").write_text(json.dumps(content, indent=1))
-                    aside.rename(folder)
-                finally:
-                    shutil.rmtree(aside, ignore_errors=True)
-    except (PermissionError, FileNotFoundError, NotADirectoryError) as error:
+            found, flaw = _sound(folder, key, verified=verified)  # another process may have made it meanwhile
+            if found is None:
+                found = _made(folder, key, build)
+    except OSError as error:
         if isinstance(error, SourceError):
             raise
-        raise SourceError.cannot(
-            f"The cache folder {root}", "be written", error.strerror, "Name another in CRMLAB_CACHE."
-        ) from error
-    return folder, json.loads(manifest.read_text())
+        raise not_written("cache", error, f"what it keeps of '{name}' is damaged ({flaw})" if flaw else "") from error
+    if flaw:
+        text = f"What the cache kept of the data set '{name}' was damaged: {flaw}. It was read from its source again."
+        warnings.warn(text, DamageWarning, stacklevel=4)  # points at who opened the data set
+    return found
 
 
-def _sweep(root: Path, name: str) -> None:
-    """Remove what a killed process left of the same key. The caller holds the lock, so nobody is writing it."""
-    for rest in root.glob(f"{name}.aside-*"):
+def _sound(folder: Path, key: str, *, verified: bool) -> tuple[Kept | None, str]:
+    """What a folder keeps, None where it is to be made; and what is wrong with it, if it is there."""
+    try:
+        return kept(folder, key, verified=verified), ""
+    except FlawError as error:
+        return None, str(error)
+
+
+def _made(folder: Path, key: str, build: Build) -> Kept:
+    """Build a folder aside and put it in its place. The caller holds the lock."""
+    root = folder.parent
+    for rest in root.glob(f"{folder.name}.aside-*"):  # what a killed process left: nobody is writing it
         shutil.rmtree(rest, ignore_errors=True)
+    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.aside-", dir=root))
+    try:
+        new = aside / "new"
+        new.mkdir()
+        rows, ledger = build(new)
+        tables = {name: described(new / f"{name}.parquet", count) for name, count in rows.items()}
+        manifest = Manifest(key, tables, tuple(ledger))
+        (new / MANIFEST).write_bytes(manifest.to_bytes())
+        if os.path.lexists(folder):
+            folder.rename(aside / "old")
+        new.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    trust(folder)
+    return Kept(folder, manifest)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
+from crmlab.data.ledger import LedgerRow
 from crmlab.data.reading import building, engines
-from crmlab.data.reading.cleaning import LedgerRow, clean
+from crmlab.data.reading.cleaning import clean
 from crmlab.data.reading.ledgers import ledger, problems
 from crmlab.data.reading.raw import Raw, literal
 from crmlab.data.tables import TABLES
@@ -177,14 +178,15 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         if engine is not None:
             raise ParameterError.expected("open_dataset", "engine", "None for a data set in Postgres", engine)
         return _open_database(descriptor, None)
-    folder, manifest, key = building.materialise(descriptor)
+    kept = building.materialise(descriptor)
     con = engines.spark(engine) if spark_wanted else engines.scratch_duckdb()
     tables = {}
-    for name in (name for name in TABLES if name in manifest["tables"]):
-        path = folder / f"{name}.parquet"
-        tables[name] = con.read_parquet(_spark_literal(path) if spark_wanted else literal(path), table_name=_view(key, name))
-    rows = tuple(LedgerRow(**{**row, "examples": tuple(row["examples"])}) for row in manifest["ledger"])
-    return Dataset(descriptor, con, tables, rows, key)
+    for name in (name for name in TABLES if name in kept.tables):
+        path = kept.tables[name]
+        tables[name] = con.read_parquet(
+            _spark_literal(path) if spark_wanted else literal(path), table_name=_view(kept.key, name)
+        )
+    return Dataset(descriptor, con, tables, kept.manifest.ledger, kept.key)
 
 
 def _view(key: str, table: str) -> str:

@@ -8,7 +8,7 @@ that is raised once stands at its raise, with ``shown``, ``listing`` and ``hint_
 
 from crmlab.errors.base import CrmlabError, MissingTableError, NotInProjectError, ParameterError, hint_at, listing, shown
 from crmlab.errors.campaigns import CampaignError
-from crmlab.errors.datasets import DataError, DescriptorError, SourceError, TooLittleError
+from crmlab.errors.datasets import DamageWarning, DataError, DescriptorError, SourceError, TooLittleError
 from crmlab.errors.models import ConvergenceError, InfiniteMeanError, ModelError, NotIdentifiableError
 from crmlab.errors.reports import PlanError, PublishError, ReportError
 
@@ -16,6 +16,7 @@ __all__ = [
     "CampaignError",
     "ConvergenceError",
     "CrmlabError",
+    "DamageWarning",
     "DataError",
     "DescriptorError",
     "InfiniteMeanError",

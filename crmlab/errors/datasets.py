@@ -9,7 +9,7 @@ from typing import Any
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 from crmlab.errors.validation import TomlError
 
-__all__ = ["DataError", "DescriptorError", "SourceError", "TooLittleError"]
+__all__ = ["DamageWarning", "DataError", "DescriptorError", "SourceError", "TooLittleError"]
 
 
 class DescriptorError(TomlError):
@@ -107,8 +107,19 @@ class SourceError(CrmlabError, OSError):
         return cls(f"{table}: the format of {name} is not known. Expected a name that ends in {listing(known)}.")
 
     @classmethod
+    def view(cls, table: str, name: str, source: str) -> SourceError:
+        return cls(
+            f"{table}: '{name}' in {source} must be a table. Found: a view, which could read other files of yours. "
+            f"Make it a table where the file comes from: CREATE TABLE {table}_copy AS SELECT * FROM {name}."
+        )
+
+    @classmethod
     def no_table(cls, table: str, name: str, source: str, found: Iterable[str]) -> SourceError:
         return cls(f"{table}: there is no table or sheet '{name}' in {source}. Found: {listing(found)}.")
+
+
+class DamageWarning(UserWarning):
+    """Something that crmlab keeps is not as it was written; it was made again."""
 
 
 class DataError(CrmlabError, ValueError):

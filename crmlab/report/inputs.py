@@ -16,6 +16,7 @@ from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor
+from crmlab.data.kept import VERDICT, verdict
 from crmlab.data.reading import building
 from crmlab.page.declarations import Input
 from crmlab.report.registry import readers
@@ -25,12 +26,25 @@ __all__ = ["Inputs", "fingerprint_of", "inspect", "secrets_of", "with_sections"]
 
 @dataclass(frozen=True)
 class Inputs:
-    """The input of a run: data set, fingerprint of its contents (None: cannot be told), rows by table."""
+    """The input of a run: data set, fingerprint of its contents (None: cannot be told), rows by table, key in the cache (or None)."""
 
     descriptor: Descriptor
     fingerprint: str | None
     rows: dict[str, int]
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    key: str | None = None
+
+    def verdict(self) -> dict[str, str]:
+        """Verify the tables that kernels will read, and return the environment that tells it to them; see :mod:`crmlab.data.kept`.
+
+        Raises
+        ------
+        CrmlabError
+            The tables were damaged, and cannot be made again because the source has changed since.
+        """
+        if self.key is None:
+            return {}
+        return {VERDICT: verdict(self.descriptor, building.materialise(self.descriptor, self.key))}
 
     def redact(self, text: str) -> str:
         """Take database addresses and passwords out of a text."""
@@ -42,7 +56,7 @@ class Inputs:
 def inspect(data: str) -> Inputs:
     """Look at a data set; makes its canonical tables first where the cache does not hold them.
 
-    Where the cache does, no engine is loaded: this is what makes "nothing changed" quick.
+    Where the cache does, no engine is loaded and no table is read: this is what makes "nothing changed" quick.
 
     Parameters
     ----------
@@ -59,8 +73,8 @@ def inspect(data: str) -> Inputs:
         opened = dataset.open_dataset(data, "spark" if descriptor.kind == "spark" else None)
         rows = {name: collect_value(opened.table(name).count()) for name in opened.tables}
         return Inputs(descriptor, None, rows, secrets_of(descriptor))
-    _, manifest, key = building.materialise(descriptor)
-    return Inputs(descriptor, _with_looks(key, descriptor), manifest["tables"], secrets_of(descriptor))
+    kept = building.materialise(descriptor, verified=False)
+    return Inputs(descriptor, _with_looks(kept.key, descriptor), kept.manifest.rows, secrets_of(descriptor), kept.key)
 
 
 def _with_looks(key: str, descriptor: Descriptor) -> str:

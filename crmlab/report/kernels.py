@@ -12,18 +12,17 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from crmlab.data.scratch import scratch_folder, sweep_scratch
 
 __all__ = ["ENVIRONMENT", "QUIET", "ForkedProcess", "Kernels", "WarmProcess", "available", "serve"]
 
@@ -63,7 +62,8 @@ class Kernels:
         self._reports = tuple(reports)  # whose analyses are imported once for all
         self._lock = threading.Lock()
         self._warm: WarmProcess | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="crmlab-"))
+        self._held = contextlib.ExitStack()
+        self._folder = self._held.enter_context(scratch_folder())
 
     def __enter__(self) -> Kernels:
         return self
@@ -71,7 +71,8 @@ class Kernels:
     def __exit__(self, *_: object) -> None:
         if self._warm is not None:
             self._warm.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._held.close()
+        sweep_scratch()  # kernels are killed, and leave what they had too much for memory
 
     def warm_up(self) -> None:
         """Start the warm process, so that it imports while the runner goes on."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
+from crmlab.data.scratch import sweep_scratch
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
 from crmlab.report.annotations import ANNOTATIONS, Annotations, Source, gather
@@ -100,6 +101,7 @@ class Crew:
             return self._kernels
 
     def __enter__(self) -> Crew:
+        sweep_scratch()  # what a killed run left, also where this one has nothing to make
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -132,6 +134,11 @@ class Batch:
     def aside(self) -> Path:
         """Where columns for lists are kept during the run."""
         return self.folder / ".aside-annotations"
+
+    def verdict(self) -> dict[str, str]:
+        """What kernels are told of the tables: hashed before the first of them, and then only if the system says that they changed."""
+        with self._lock:
+            return self.inputs.verdict()
 
     def annotations(self, job: Job) -> Annotations | None:
         """The columns that the lists of a job get; None where no report annotates them."""
@@ -186,9 +193,10 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
     stop = threading.Event()
     crew = Crew()
     batches = []
+    seen: dict[str, Inputs] = {}  # one run reads one version of each data set
     for order in orders:
         try:
-            inputs = inspect(order.data)
+            inputs = seen[order.data] = seen.get(order.data) or inspect(order.data)
         except (SourceError, DataError) as error:
             _unreadable(order, settings, error)
             raise
@@ -396,7 +404,9 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
 
     aside = Path(tempfile.mkdtemp(prefix=f".aside-{job.place[:80]}-", dir=batch.folder))
     try:
-        places = {TARGET: str(aside.resolve())} | ({ANNOTATIONS: str(joined.path.resolve())} if joined else {})
+        places = (
+            batch.verdict() | {TARGET: str(aside.resolve())} | ({ANNOTATIONS: str(joined.path.resolve())} if joined else {})
+        )
         execution = Execution(kernels, places, settings.cell_deadline, settings.run_deadline)
         batch.running.add(execution)
         try:

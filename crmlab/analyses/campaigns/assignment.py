@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crmlab.analyses.campaigns.hashing import hash_keys, hash_pairs
 from crmlab.data.collecting import collect_arrow
+from crmlab.data.scratch import scratch_folder
 from crmlab.data.tables import labels
 from crmlab.errors import CampaignError, ParameterError
 
@@ -263,10 +264,9 @@ def _check_once(frame: pd.DataFrame, ids: Any) -> None:
         import duckdb
         import pyarrow as pa
 
-        con = duckdb.connect()
-        con.register("given", pa.Table.from_batches(pa.table({"id": ids}).to_batches(max_chunksize=200_000)))
-        codes = con.execute("select hash(id) as code from given").fetchnumpy()["code"]
-        con.close()
+        with scratch_folder() as scratch, duckdb.connect(config={"temp_directory": str(scratch)}) as con:
+            con.register("given", pa.Table.from_batches(pa.table({"id": ids}).to_batches(max_chunksize=200_000)))
+            codes = con.execute("select hash(id) as code from given").fetchnumpy()["code"]
         if not (np.diff(np.sort(np.asarray(codes))) == 0).any():
             return
     again = frame["customer_id"].duplicated()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crmlab.data.scratch import scratch_folder
+
 if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
@@ -73,12 +75,9 @@ def _in_bulk(keys: Any, salt: str) -> tuple[NDArray[np.uint64], NDArray[np.uint6
     column = keys if isinstance(keys, pa.Array | pa.ChunkedArray) else pa.array(keys, pa.string())
     # In batches, which DuckDB reads on all cores.
     table = pa.Table.from_batches(pa.table({"key": column}).to_batches(max_chunksize=_BATCH))
-    con = duckdb.connect()
-    try:
+    with scratch_folder() as scratch, duckdb.connect(config={"temp_directory": str(scratch)}) as con:
         con.register("given", table)
         found = con.execute("select substr(sha256(? || key), 1, 32) as hash from given", [salt + _SIGN]).to_arrow_table()
-    finally:
-        con.close()
     halves = np.concatenate([_from_hex(chunk) for chunk in found["hash"].chunks]).reshape(-1, 2)
     return halves[:, 0].copy(), halves[:, 1].copy()
 

@@ -2,46 +2,111 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crmlab.data import cache
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
+from crmlab.data.kept import Kept, key_of_run
+from crmlab.data.ledger import LedgerRow
 from crmlab.data.reading import engines, source, texts
-from crmlab.data.reading.cleaning import Cleaning, LedgerRow, clean, needed
+from crmlab.data.reading.cleaning import Cleaning, clean, needed
 from crmlab.data.reading.derived import derive_orders, derive_products, free
 from crmlab.data.reading.ledgers import free_rows, ledger, problems, too_large
 from crmlab.data.reading.raw import Raw
+from crmlab.data.room import not_written
+from crmlab.data.scratch import scratch_folder
 from crmlab.data.tables import TABLES, schema
-from crmlab.errors import CrmlabError
+from crmlab.errors import CrmlabError, SourceError
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
     from ibis.backends import BaseBackend
 
-__all__ = ["build", "canonical", "check", "derive", "inputs", "materialise", "raw_names", "section_of"]
+__all__ = ["SourceFile", "build", "canonical", "check", "derive", "inputs", "materialise", "raw_names", "section_of"]
 
 
-def materialise(descriptor: Descriptor) -> tuple[Path, Mapping[str, Any], str]:
-    """Return the folder of a data set's canonical Parquet, its manifest and its key; makes them where they are not there.
+# How often a source is read again that changed while it was read.
+_TRIES = 3
+
+
+class _ChangedError(Exception):
+    """The source is not what it was when its key was taken."""
+
+
+@dataclass(frozen=True, order=True)
+class SourceFile:
+    """A file of a source: its name, the sha256 of its contents, and what the system says of it."""
+
+    name: str
+    digest: str
+    signs: cache.Signs
+
+
+def materialise(descriptor: Descriptor, key: str | None = None, *, verified: bool = True) -> Kept:
+    """Return a data set's canonical Parquet; makes it where it is not there, and again where it is not as it was written.
+
+    Parameters
+    ----------
+    descriptor : Descriptor
+    key : str, optional
+        The version of the source that is wanted. Default: the one that the run of this kernel took, else that of today.
+    verified : bool
+        Whether the tables are to be read, and so must be as they were written.
 
     Raises
     ------
     CrmlabError
-        The source or the records cannot be used, or the cache cannot be written.
+        The source or the records cannot be used, the source changes while it is read, or the cache cannot be written.
     """
-    key = cache.key_of(descriptor, inputs(descriptor))
-    folder, manifest = cache.materialised(descriptor.name, key, lambda aside: build(descriptor, aside))
-    return folder, manifest, key
+    wanted = key or key_of_run(descriptor)
+    for _ in range(_TRIES):
+        found = wanted or _key(descriptor, inputs(descriptor))
+        try:
+            return cache.materialised(descriptor.name, found, partial(_built, descriptor, found), verified=verified)
+        except _ChangedError:
+            if wanted:
+                raise SourceError.cannot(
+                    f"The data set '{descriptor.name}'",
+                    "be read",
+                    "Its source was changed while the run was at work",
+                    "Run again.",
+                ) from None
+    raise SourceError.cannot(
+        f"The data set '{descriptor.name}'",
+        "be read",
+        f"Its source changed {_TRIES} times while it was read",
+        "Wait until it is written, then try again.",
+    )
 
 
-def inputs(descriptor: Descriptor) -> list[tuple[str, str]]:
+def _key(descriptor: Descriptor, files: Iterable[SourceFile]) -> str:
+    return cache.key_of(descriptor, ((file.name, file.digest) for file in files))
+
+
+def _built(descriptor: Descriptor, key: str, folder: Path) -> tuple[dict[str, int], list[LedgerRow]]:
+    """Build a data set that is, before and afterwards, the one of a key."""
+    before = inputs(descriptor)
+    if _key(descriptor, before) != key:
+        raise _ChangedError
+    try:
+        made = build(descriptor, folder)
+    except CrmlabError:
+        if inputs(descriptor) != before:
+            raise _ChangedError from None
+        raise
+    if inputs(descriptor) != before:
+        raise _ChangedError
+    return made
+
+
+def inputs(descriptor: Descriptor) -> list[SourceFile]:
     """Return the files of a data set and their digests."""
     if descriptor.kind in SIMULATED:
         return []
@@ -50,29 +115,29 @@ def inputs(descriptor: Descriptor) -> list[tuple[str, str]]:
         # What was written last may still be in the log beside it.
         files = [path, *(log for log in [path.with_name(path.name + ".wal")] if log.is_file())]
         with engines.explain_errors("source", path.name):
-            return [(file.name, cache.file_digest(file)) for file in files]
+            return [SourceFile(file.name, *cache.signed_digest(file)) for file in files]
     result = []
     for name, section in descriptor.tables.items():
         path = source.file_of(section, descriptor)
         with engines.explain_errors(name, path.name):
             # A folder may be part of the data: year=2024/.
             base = next(folder for folder in path.parents if folder.exists())
-            found = [(file.relative_to(base), cache.file_digest(file)) for file in source.files_of(path)]
-            result += [(f"{name}/{file.as_posix()}", digest) for file, digest in found]
+            for file in source.files_of(path):
+                result.append(SourceFile(f"{name}/{file.relative_to(base).as_posix()}", *cache.signed_digest(file)))
     return result
 
 
-def build(descriptor: Descriptor, folder: Path) -> dict[str, Any]:
-    """Read, clean and write every table of a data set into a folder; return the manifest."""
+def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[LedgerRow]]:
+    """Read, clean and write every table of a data set into a folder; return their rows, and the ledger."""
     # Not in the cache: a killed process must not leave what a source holds of people there.
-    with tempfile.TemporaryDirectory(prefix="crmlab-", ignore_cleanup_errors=True) as scratch:
-        con = engines.scratch_duckdb(Path(scratch))
+    with _scratch() as scratch:
+        con = engines.scratch_duckdb(scratch, folder)
         try:
             rows: list[LedgerRow] = []
             tables: dict[str, ibis.Table] = {}
             for name in raw_names(descriptor):
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    cleaning, counted, found = _examined(descriptor, con, name, Path(scratch))
+                    cleaning, counted, found = _examined(descriptor, con, name, scratch)
                     if found:
                         raise found[0]
                     rows += counted
@@ -85,7 +150,18 @@ def build(descriptor: Descriptor, folder: Path) -> dict[str, Any]:
                     sizes[name] = _write(con, name, canonical(name, table), folder / f"{name}.parquet")
         finally:
             con.disconnect()
-    return {"format": 1, "tables": sizes, "ledger": [asdict(row) for row in rows]}
+    return sizes, rows
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for temporary files; what keeps it from being made is said."""
+    with ExitStack() as held:
+        try:
+            folder = held.enter_context(scratch_folder())
+        except OSError as error:
+            raise not_written("temporary", error) from error
+        yield folder
 
 
 def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
@@ -99,12 +175,12 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
     rows: list[LedgerRow] = []
     found: list[CrmlabError] = []
     tables: dict[str, ibis.Table] = {}
-    with tempfile.TemporaryDirectory(prefix="crmlab-", ignore_cleanup_errors=True) as scratch:
-        con = engines.scratch_duckdb(Path(scratch))
+    with _scratch() as scratch:
+        con = engines.scratch_duckdb(scratch)
         for name in raw_names(descriptor):
             try:
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    cleaning, counted, wrong = _examined(descriptor, con, name, Path(scratch))
+                    cleaning, counted, wrong = _examined(descriptor, con, name, scratch)
                     rows += counted
                     found += wrong
                     if not wrong:

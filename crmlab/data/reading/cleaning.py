@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-__all__ = ["REASONS", "Cleaning", "LedgerRow", "blank", "clean", "columns_of", "needed"]
+__all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed"]
 
 
 # Reasons for dropping a row, in the order in which they are asked; the first that holds counts.
@@ -36,20 +36,6 @@ REASONS = {
     "free_order": "free of charge, and free orders are ignored",
     "duplicate": "the same row again",
 }
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """What became of some rows of a source: kept (``reason`` None) or dropped, how many, what they add up to.
-
-    ``examples`` are at most three rows as text, with ids and without attributes of people.
-    """
-
-    table: str
-    reason: str | None
-    rows: int
-    amount: str | None = None
-    examples: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

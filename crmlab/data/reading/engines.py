@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.raw import first_line
+from crmlab.data.room import no_room
+from crmlab.data.scratch import process_scratch
 from crmlab.errors import CrmlabError, DescriptorError, SourceError
 
 if TYPE_CHECKING:
@@ -44,23 +46,45 @@ SPARK_SETTINGS: Mapping[str, str] = {
 }
 
 
-def scratch_duckdb(scratch: Path | None = None) -> BaseBackend:
-    """Return an Ibis backend on a DuckDB in memory, which puts what is too large into a scratch folder."""
+def scratch_duckdb(scratch: Path | None = None, folder: Path | None = None) -> BaseBackend:
+    """Return an Ibis backend on a DuckDB in memory, which neither fetches nor loads extensions.
+
+    Parameters
+    ----------
+    scratch : Path, optional
+        A folder for what is too large for memory. Default: one that stays until this process ends.
+    folder : Path, optional
+        Where it may still write once a foreign database is attached.
+    """
     import ibis
 
-    settings = {"temp_directory": str(scratch)} if scratch else {}
-    con: BaseBackend = ibis.duckdb.connect(**settings)
+    con: BaseBackend = ibis.duckdb.connect(
+        temp_directory=str(scratch or process_scratch()), autoinstall_known_extensions=False, autoload_known_extensions=False
+    )
+    if folder:
+        con.raw_sql(f"SET allowed_directories = [{_quoted(folder)}]")
     return con
 
 
 def attach(con: BaseBackend, path: Path, table: str) -> None:
-    """Attach a DuckDB file read-only to a DuckDB connection, as ``source``."""
+    """Attach a DuckDB file read-only to a DuckDB connection, as ``source``; then nothing else is open to that connection.
+
+    What stands in the file was written by others. From here on the engine reads no further file and no address, whatever an
+    expression in it asks for, writes only where :func:`scratch_duckdb` was told, and none of this can be taken back.
+    """
     import duckdb
 
     try:
-        con.attach(str(path), name="source", read_only=True)
+        # By its type: a file of another database would be opened by an extension.
+        con.raw_sql(f"ATTACH {_quoted(path)} AS source (READ_ONLY, TYPE duckdb)")
     except duckdb.Error as error:
         raise SourceError.unreadable(table, path.name, first_line(error)) from error
+    con.settings["enable_external_access"] = False
+    con.settings["lock_configuration"] = True
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def is_attached(con: BaseBackend) -> bool:
@@ -70,22 +94,35 @@ def is_attached(con: BaseBackend) -> bool:
 
 
 def attached_table(con: BaseBackend, section: TableSection, file: str) -> ibis.Table:
-    """Return a table of the attached DuckDB file; ``from_table`` may name its schema (default: ``main``)."""
-    schema, _, name = (section.from_table or section.table).rpartition(".")
-    try:
-        return con.table(name, database=("source", schema or "main"))
-    except Exception as error:
-        found = [f"{place}.{item}" for place, item in _listed(con)]
-        plain = [item.removeprefix("main.") for item in found]
-        raise SourceError.no_table(section.table, section.from_table or section.table, file, plain) from error
+    """Return a table of the attached DuckDB file; ``from_table`` may name its schema (default: ``main``).
+
+    Raises
+    ------
+    SourceError
+        There is none of that name, or it is a view: what a view reads was decided by whoever wrote the file.
+    """
+    wanted = section.from_table or section.table
+    schema, _, name = wanted.rpartition(".")
+    found = _listed(con)
+    kinds = {(place.lower(), item.lower()): kind for place, item, kind in found}
+    kind = kinds.get(((schema or "main").lower(), name.lower()))
+    if kind is None:
+        plain = [f"{place}.{item}".removeprefix("main.") for place, item, kind in found if kind == _TABLE]
+        raise SourceError.no_table(section.table, wanted, file, plain)
+    if kind != _TABLE:
+        raise SourceError.view(section.table, wanted, file)
+    return con.table(name, database=("source", schema or "main"))
 
 
-def _listed(con: BaseBackend) -> list[tuple[str, str]]:
+_TABLE = "BASE TABLE"  # as DuckDB calls what is no view
 
+
+def _listed(con: BaseBackend) -> list[tuple[str, str, str]]:
+    """The schema, name and kind of everything in the attached file."""
     places = con.table("tables", database=("system", "information_schema"))
-    inside = places.filter(places["table_catalog"] == "source").select("table_schema", "table_name")
-    rows = collect_arrow(inside, ("table_schema", "table_name")).to_pylist()
-    return [(row["table_schema"], row["table_name"]) for row in rows]
+    names = ("table_schema", "table_name", "table_type")
+    inside = places.filter(places["table_catalog"] == "source").select(*names)
+    return [(row[names[0]], row[names[1]], row[names[2]]) for row in collect_arrow(inside, names).to_pylist()]
 
 
 def database_table(con: BaseBackend, section: TableSection, source: str) -> ibis.Table:
@@ -177,15 +214,15 @@ def spark(session: Any = None) -> BaseBackend:
 
 @contextmanager
 def explain_errors(table: str, name: str) -> Iterator[None]:
-    """Turn an engine's own errors into a sentence that names the source."""
+    """Turn an engine's own errors into a sentence that names the source, or the folder that could not be written."""
     try:
         yield
     except CrmlabError:
         raise
     except OSError as error:
-        raise SourceError.unreadable(table, name, f"{error.strerror or first_line(error)}.") from error
+        raise no_room(error) or SourceError.unreadable(table, name, f"{error.strerror or first_line(error)}.") from error
     except _engine_errors() as error:
-        raise SourceError.unreadable(table, name, first_line(error)) from error
+        raise no_room(error) or SourceError.unreadable(table, name, first_line(error)) from error
 
 
 def _engine_errors() -> tuple[type[Exception], ...]:

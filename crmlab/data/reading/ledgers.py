@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import ORDERED, collect_arrow, collect_row, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
-from crmlab.data.reading.cleaning import REASONS, Cleaning, LedgerRow, blank
+from crmlab.data.ledger import LedgerRow
+from crmlab.data.reading.cleaning import REASONS, Cleaning, blank
 from crmlab.data.reading.derived import free
 from crmlab.data.tables import KIND_WORDS, TABLES, Column
 from crmlab.errors import CrmlabError, DataError, listing

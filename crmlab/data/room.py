@@ -1,0 +1,67 @@
+"""Says of an error that a folder to which crmlab writes, the cache or that for temporary files, is full or cannot be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from crmlab.data.project import cache_folder
+from crmlab.data.scratch import PREFIX
+from crmlab.errors import SourceError
+
+__all__ = ["no_room", "not_written"]
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_NAMES = {"cache": ("The cache folder", "CRMLAB_CACHE"), "temporary": ("The folder for temporary files", "TMPDIR")}
+
+
+def no_room(error: BaseException) -> SourceError | None:
+    """Return the error of a folder that crmlab writes to, where an error is of one; None where it is of something else.
+
+    Engines say only in words what failed and where: what is wrong with a source must not be mistaken for it, nor the other way round.
+    """
+    text = f"{getattr(error, 'filename', None) or ''} {error}"
+    if str(cache_folder()) in text:
+        return not_written("cache", error)
+    own = re.escape(str(Path(tempfile.gettempdir()) / PREFIX)) + "[0-9a-f]{10}"
+    # Nothing is written where reading is at work but temporary files: a full disk without a name is theirs.
+    full = getattr(error, "errno", None) in (*_FULL, errno.EROFS)
+    return not_written("temporary", error) if full or re.search(own, text) or "max_temp_directory_size" in text else None
+
+
+def not_written(place: Literal["cache", "temporary"], error: BaseException, further: str = "") -> SourceError:
+    """Return the error that names the folder, why it cannot be written and what to do.
+
+    Parameters
+    ----------
+    place : str
+        Which folder.
+    error : exception
+        What the system or an engine said.
+    further : str
+        What else is to be known.
+    """
+    name, variable = _NAMES[place]
+    folder = cache_folder() if place == "cache" else tempfile.gettempdir()
+    number, reason = _reason(error)
+    hint = f"Make room there, or name another in {variable}." if number in _FULL else f"Name another in {variable}."
+    return SourceError.cannot(f"{name} {folder}", "be written", f"{reason}; {further}" if further else reason, hint)
+
+
+def _reason(error: BaseException) -> tuple[int | None, str]:
+    """The number and the words of what failed; an engine's message holds the words only."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, OSError) and number is not None:
+        return number, error.strerror or os.strerror(number)
+    text = str(error).lower()
+    if "max_temp_directory_size" in text:
+        return errno.ENOSPC, os.strerror(errno.ENOSPC)
+    for known in (*_FULL, *_DENIED):
+        if os.strerror(known).lower() in text:
+            return known, os.strerror(known)
+    return None, str(error).partition("\n")[0].rstrip(".")

@@ -1,0 +1,53 @@
+"""Small JSON files that tell whether they are as they were written: the content, and a sha256 of it beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+__all__ = ["seal", "unseal"]
+
+
+def seal(content: Any) -> bytes:
+    """Return the bytes of a file that holds a content and its digest.
+
+    Parameters
+    ----------
+    content : object
+        Whatever JSON can hold; keys of mappings are texts.
+
+    Examples
+    --------
+    >>> unseal(seal({"rows": 3}))
+    {'rows': 3}
+    """
+    return json.dumps({"sha256": _digest(content), "content": content}, indent=1).encode()
+
+
+def unseal(data: bytes) -> Any:
+    """Return the content of a sealed file.
+
+    Raises
+    ------
+    ValueError
+        The file is not as it was written.
+
+    Examples
+    --------
+    >>> unseal(seal({"rows": 3}).replace(b"3", b"4"))
+    Traceback (most recent call last):
+    ValueError: The content is not as it was written.
+    """
+    try:
+        whole = json.loads(data)
+        content, digest = whole["content"], whole["sha256"]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError("The content is not as it was written.") from error
+    if digest != _digest(content):
+        raise ValueError("The content is not as it was written.")
+    return content
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
