@@ -76,12 +76,13 @@ def launch(
     name: str, data: str, list_file: Path | None, columns: tuple[str, ...], out: Path | None, memory: Path | None
 ) -> None:
     """Assign the list to the cells of CAMPAIGN for ever, and write one file per channel to send from."""
-    from crmlab.analyses.campaigns import launch_campaign, safe_name
+    from crmlab.analyses.campaigns import launch_campaign
     from crmlab.data.dataset import open_dataset
+    from crmlab.data.names import path_part
     from crmlab.data.project import home
 
     kept = _opened(memory)
-    folder = out or home() / "data" / "private" / "lists" / safe_name(name)
+    folder = out or home() / "data" / "private" / "lists" / path_part(name)
     done = launch_campaign(name, open_dataset(data), kept, folder, list_file=list_file, columns=columns)
     when = kept.headers(name, "launched")[0].recorded_at[:10]
     click.echo(f"{name} was launched on {when}; its files are written again:" if done.again else f"Launched {name}:")

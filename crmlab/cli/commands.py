@@ -266,9 +266,11 @@ def diff(first: Path, second: Path, everything: bool) -> None:
 @show_errors
 def history(names: tuple[str, ...], data: str, out: Path) -> None:
     """List the runs of a data set's reports, oldest first."""
+    from crmlab.data.names import checked_name
+    from crmlab.errors import DescriptorError
     from crmlab.report.records import history as records_of
 
-    stem = Path(data).stem if data.endswith(".toml") else data
+    stem = checked_name(Path(data).stem if data.endswith(".toml") else data, "a data set", DescriptorError)
     chosen = [record for record in records_of(out / stem) if not names or record.report in names]
     rows = [(run.started[:19], run.place, run.status, f"{run.seconds:.1f} s", run.reason or "") for run in chosen]
     show_table(rows, numbers={3}, indent=0)

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import time
 import warnings
@@ -24,10 +23,22 @@ from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kep
 from crmlab.data.ledger import LedgerRow
 from crmlab.data.project import cache_folder
 from crmlab.data.room import not_written
+from crmlab.data.scratch import scratch_folder, sweep_scratch
 from crmlab.data.sealed import seal, unseal
 from crmlab.errors import DamageWarning, SourceError
 
-__all__ = ["LOOKS", "Build", "Signs", "code_digest", "file_digest", "key_of", "materialised", "signed_digest", "write_aside"]
+__all__ = [
+    "LOOKS",
+    "Build",
+    "Signs",
+    "code_digest",
+    "file_digest",
+    "key_of",
+    "materialised",
+    "signed_digest",
+    "sweep",
+    "write_aside",
+]
 
 # What the system says of a file: size, times of change, inode.
 Signs = tuple[int, int, int, int]
@@ -36,6 +47,13 @@ Build = Callable[[Path], tuple[Mapping[str, int], Sequence[LedgerRow]]]
 # Seconds for which a file that was just written is not trusted to show its next change: clocks of file systems are coarse.
 _FRESH = 2.0
 _TRIES = 5
+_ASIDE = ".aside-"
+
+
+def sweep() -> None:
+    """Remove what killed processes left of the sources that they read: in the cache, and among the temporary files."""
+    sweep_scratch(cache_folder(), _ASIDE)
+    sweep_scratch()
 
 
 def file_digest(path: Path) -> str:
@@ -192,11 +210,7 @@ def _sound(folder: Path, key: str, *, verified: bool) -> tuple[Kept | None, str]
 
 def _made(folder: Path, key: str, build: Build) -> Kept:
     """Build a folder aside and put it in its place. The caller holds the lock."""
-    root = folder.parent
-    for rest in root.glob(f"{folder.name}.aside-*"):  # what a killed process left: nobody is writing it
-        shutil.rmtree(rest, ignore_errors=True)
-    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.aside-", dir=root))
-    try:
+    with scratch_folder(folder.parent, _ASIDE) as aside:
         new = aside / "new"
         new.mkdir()
         rows, ledger = build(new)
@@ -206,7 +220,5 @@ def _made(folder: Path, key: str, build: Build) -> Kept:
         if os.path.lexists(folder):
             folder.rename(aside / "old")
         new.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     trust(folder)
     return Kept(folder, manifest)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor, TableSection, parse
+from crmlab.data.names import checked_name, fault_of
 from crmlab.data.project import home, private_data
 from crmlab.data.sections import Section
 from crmlab.errors import DescriptorError
@@ -23,7 +24,7 @@ def dataset_names() -> list[str]:
     >>> "cdnow" in dataset_names()
     True
     """
-    return sorted(path.stem for path in (home() / "data").glob("*.toml"))
+    return sorted(path.stem for path in (home() / "data").glob("*.toml") if not fault_of(path.stem))
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
@@ -43,7 +44,7 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     try:
         if not text.endswith(".toml"):
             path = home() / "data" / f"{text}.toml"
-            if "/" in text or "\\" in text or not path.is_file():
+            if fault_of(text) or not path.is_file():
                 raise DescriptorError.unknown_dataset(text, dataset_names())
             return path
         for path in (Path(text), home() / text, home() / "data" / text):
@@ -73,7 +74,7 @@ def load(
     Raises
     ------
     DescriptorError
-        No such file, not TOML, or everything that is wrong in it: unknown keys, values out of range.
+        No such file, a name that no folder can bear, not TOML, or everything that is wrong in it: unknown keys, values out of range.
 
     Examples
     --------
@@ -81,6 +82,7 @@ def load(
     'USD'
     """
     path = find(name_or_path)
+    checked_name(path.stem, "a data set", DescriptorError)  # its folders are named so
     where = _shown_path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -108,3 +108,10 @@ class NotInProjectError(CrmlabError, RuntimeError):
             f"No crmlab project at {start} or above it. Expected a folder with notebooks/ and data/. "
             "Change into your clone, or name it in CRMLAB_HOME."
         )
+
+    @classmethod
+    def not_own(cls, folder: Any) -> NotInProjectError:
+        return cls(
+            f"The crmlab project at {folder} must be your own. Found: a folder of another user, or one that others may write to. Its "
+            f"notebooks would run with your rights. If you trust whoever made it, name it: CRMLAB_HOME={folder}"
+        )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crmlab.data.names import fault_of, path_part
 from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters
@@ -85,7 +85,7 @@ def plan_jobs(order: Order, tables: Sequence[str]) -> list[Job]:
         reason = f"It needs {' and '.join(missing)}, which this data set does not have." if missing else ""
         for values in itertools.product(*running.values()):
             mine = dict(zip(running, values, strict=True))
-            variant = "--".join(f"{key}-{_slug(value)}" for key, value in mine.items())
+            variant = path_part("--".join(f"{key}-{path_part(str(value))}" for key, value in mine.items())) if mine else ""
             jobs.append(Job(name, parameters.build(name, module.Params, fixed | mine), variant, reason, name in order.reports))
     return jobs
 
@@ -95,16 +95,12 @@ def runs_unasked(name: str) -> bool:
     return all(spec.default is not parameters.REQUIRED for spec in parameters.specs(analysis(name).Params))
 
 
-def _slug(value: Any) -> str:
-    return re.sub(r"[^\w.-]+", "_", str(value)).strip("._") or "empty"
-
-
 _RUN_KEYS = ("data", "reports", "params", "each")
 
 
 def plan_names() -> list[str]:
     """Return the names of the plans in ``plans/``, sorted."""
-    return sorted(path.stem for path in (home() / "plans").glob("*.toml"))
+    return sorted(path.stem for path in (home() / "plans").glob("*.toml") if not fault_of(path.stem))
 
 
 def load_plan(name: str) -> list[Order]:
@@ -126,7 +122,7 @@ def load_plan(name: str) -> list[Order]:
         There is no such plan, or it cannot be understood.
     """
     path = Path(name) if name.endswith(".toml") else home() / "plans" / f"{name}.toml"
-    if not path.is_file():
+    if fault_of(path.stem if name.endswith(".toml") else name) or not path.is_file():
         raise PlanError.unknown(name, plan_names())
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlab.data.cache import write_aside
+from crmlab.data.names import checked_name
 from crmlab.data.project import home
 from crmlab.errors import ReportError
 from crmlab.report.keys import installed
@@ -119,7 +120,8 @@ def read_record(path: Path) -> RunRecord:
 def keep(record: RunRecord, folder: Path) -> None:
     """Write a record to the history of a data set's reports; the same run writes the same file again."""
     stamp = "".join(ch for ch in record.started if ch.isdigit())[:17]
-    write_aside(folder / "history" / f"{stamp}-{record.place}.json", record.to_json())
+    place = checked_name(record.place, "a report", ReportError)  # it may have been read from a file
+    write_aside(folder / "history" / f"{stamp}-{place}.json", record.to_json())
 
 
 def history(folder: Path) -> list[RunRecord]:

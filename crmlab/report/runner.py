@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data import cache
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
-from crmlab.data.scratch import sweep_scratch
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
 from crmlab.report.annotations import ANNOTATIONS, Annotations, Source, gather
@@ -101,7 +101,7 @@ class Crew:
             return self._kernels
 
     def __enter__(self) -> Crew:
-        sweep_scratch()  # what a killed run left, also where this one has nothing to make
+        cache.sweep()  # what a killed run left, also where this one has nothing to make
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,8 @@ from markupsafe import Markup
 from crmlab.data.cache import write_aside
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
-from crmlab.errors import ReportError
+from crmlab.data.names import checked_name
+from crmlab.errors import DescriptorError, ReportError
 from crmlab.page.format import Format
 from crmlab.page.html import markup
 from crmlab.report.changes import compare
@@ -209,7 +210,8 @@ def render_again(out: Path, names: Sequence[str] = ()) -> list[Path]:
     DescriptorError
         The data set of a folder is not known any more.
     """
-    folders = [out / name for name in names] or sorted({path.parent.parent for path in out.glob("*/*/result.json")})
+    named = [out / checked_name(name, "a data set", DescriptorError) for name in names]
+    folders = named or sorted({path.parent.parent for path in out.glob("*/*/result.json")})
     written = []
     for folder in folders:
         reports = sorted(path.parent for path in folder.glob("*/result.json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -43,18 +44,45 @@ def put_in_place(new: Path, place: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Clear what a killed run left aside, and bring back what it had moved away. The caller holds the lock."""
+    """Clear what a killed run left aside, and bring back what it had moved away. The caller holds the lock.
+
+    Only what a run writes: a folder is known by what it holds, not by its name alone, and what a link leads to is never touched.
+    """
     for rest in folder.glob(".aside-*"):
-        if rest.is_dir():
-            shutil.rmtree(rest, ignore_errors=True)
-        else:
-            rest.unlink(missing_ok=True)
+        if _is_ours(rest):
+            _remove(rest)
     for old in folder.glob(".old-*"):
         place = folder / old.name.removeprefix(".old-")
-        if place.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        if not _is_ours(old):
+            continue
+        if os.path.lexists(place):
+            _remove(old)
         else:
             old.rename(place)
+
+
+# What a folder of a report, or one of columns for lists, holds at most.
+_OF_REPORTS = re.compile(
+    r"notebook\.ipynb|report\.(html|pdf)|(result|metrics|run)\.json|tables|outputs|\d+\.(json|parquet)|\.aside-\w+"
+)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a run made this: a folder with a record or with nothing but parts of a report, or a file that was being written."""
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        return (path / "run.json").is_file() or all(
+            _OF_REPORTS.fullmatch(item.name) and not item.is_symlink() for item in path.iterdir()
+        )
+    return re.fullmatch(r"\.aside-\w{8}", path.name) is not None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _make_readable(folder: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_cache_that_cannot_be_written_is_named(mine, monkeypatch, step, number
         raise duckdb.IOException(f'IO Error: Could not write file "{arguments[-1]}": {os.strerror(number)}')
 
     if step == "mkdir":
-        monkeypatch.setattr(cache.tempfile, "mkdtemp", fails)
+        monkeypatch.setattr(cache, "scratch_folder", fails)
     elif step == "lock":
         monkeypatch.setattr("filelock.FileLock.acquire", fails)
     elif step == "table":

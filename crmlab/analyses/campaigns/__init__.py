@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
     from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
-    from crmlab.analyses.campaigns.commands import launch_campaign, measure_campaign, safe_name
+    from crmlab.analyses.campaigns.commands import launch_campaign, measure_campaign
     from crmlab.analyses.campaigns.hashing import hash_keys
     from crmlab.analyses.campaigns.lists import ListRules, pull_list
     from crmlab.analyses.campaigns.matching import match_back, match_counts
@@ -56,7 +56,6 @@ __all__ = [
     "quotas",
     "ratio_of",
     "read_plan",
-    "safe_name",
     "sample",
     "sends",
     "sent",

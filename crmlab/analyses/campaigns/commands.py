@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
+from crmlab.data.names import path_part
 from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.data.memory.campaigns import CampaignMemory
 
-__all__ = ["Launched", "launch_campaign", "measure_campaign", "safe_name"]
+__all__ = ["Launched", "launch_campaign", "measure_campaign"]
 
 
 FILE_COLUMNS = ("customer_id", "response_code", "offer", "creative")
@@ -86,7 +87,7 @@ def launch_campaign(
         people, later = _assigned(pulled, customers, cells, details)
         left_out |= later
     files = _files(people, cells, pulled, customers, columns)
-    written = tuple(out / f"{safe_name(name)}-{safe_name(channel)}.csv" for channel in files)
+    written = tuple(out / f"{path_part(name)}-{path_part(channel)}.csv" for channel in files)
     with _aside(out, files.values()) as ready:
         if not again:
             memory.launch(name, cells, people, {"data": data.name})
@@ -288,16 +289,3 @@ class _aside:  # noqa: N801  (used like contextlib's functions)
     def __exit__(self, *_: object) -> None:
         if hasattr(self, "folder"):
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def safe_name(name: str) -> str:
-    """Return a name that a file may have.
-
-    Examples
-    --------
-    >>> safe_name("../spring 2025")
-    'spring_2025'
-    """
-    import re
-
-    return re.sub(r"[^\w-]+", "_", name).strip("_") or "campaign"
