@@ -76,7 +76,8 @@ def process_scratch() -> Path:
         The folder cannot be made.
     """
     global _own
-    if _own is None or _own[0] != os.getpid():  # a forked process has none yet
+    # A forked process has none yet; and what clears old temporary files away may have taken it.
+    if _own is None or _own[0] != os.getpid() or not _own[1].is_dir():
         sweep_scratch()
         folder, lock = _made(None, PREFIX)
         _own = os.getpid(), folder
