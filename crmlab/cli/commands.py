@@ -195,6 +195,7 @@ def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress() as progress:
         told: dict[str, Any] = {"on_start": progress.started, "on_end": progress.ended, "on_wait": progress.waiting}
+        told["on_notice"] = progress.notice
         records = run_reports(orders, Settings(**options, **told))
     for name in dict.fromkeys(record.dataset for record in records if record.ok):
         click.echo(str(options["out"] / name / "index.html"))
@@ -259,6 +260,11 @@ def diff(first: Path, second: Path, everything: bool) -> None:
     )
 
 
+def _notice(text: str) -> None:
+    """Say what could not be believed, apart from what a command answers."""
+    click.echo(text, err=True)
+
+
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--data", default="shop", show_default=True, help="Data set.")
@@ -271,7 +277,7 @@ def history(names: tuple[str, ...], data: str, out: Path) -> None:
     from crmlab.report.records import history as records_of
 
     stem = checked_name(Path(data).stem if data.endswith(".toml") else data, "a data set", DescriptorError)
-    chosen = [record for record in records_of(out / stem) if not names or record.report in names]
+    chosen = [record for record in records_of(out / stem, _notice) if not names or record.report in names]
     rows = [(run.started[:19], run.place, run.status, f"{run.seconds:.1f} s", run.reason or "") for run in chosen]
     show_table(rows, numbers={3}, indent=0)
 
@@ -286,10 +292,14 @@ def render(names: tuple[str, ...], out: Path, pdf: bool) -> None:
     from crmlab.report.pdf import to_pdf
     from crmlab.report.site import render_again
 
-    for path in render_again(out, names):
+    told: dict[str, None] = {}
+    for path in render_again(out, names, lambda text: told.setdefault(text)):
         click.echo(str(path))
         for page in sorted(path.parent.glob("*/report.html")) if pdf else []:
             click.echo(str(to_pdf(page)))
+    for text in told:
+        _notice(text)
+    sys.exit(1 if told else 0)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -16,8 +17,18 @@ __all__ = ["F", "show_errors"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def _hidden(text: str) -> str:
+    """A message without the addresses of databases that the environment holds."""
+    from crmlab.data.redaction import Redaction
+
+    return Redaction.of_environment().text(text)
+
+
 def show_errors(function: F) -> F:
-    """Show an error that crmlab raises on purpose as a sentence, without a traceback, and so what it warns of."""
+    """Show an error that crmlab raises on purpose as a sentence, without a traceback, and so what it warns of.
+
+    Addresses of databases are never shown.
+    """
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -28,8 +39,16 @@ def show_errors(function: F) -> F:
                 warnings.showwarning = _shown
                 return function(*args, **kwargs)
         except CrmlabError as error:
-            click.echo(f"crmlab: {error}", err=True)
+            click.echo(f"crmlab: {_hidden(str(error))}", err=True)
             sys.exit(2)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception:
+            text = traceback.format_exc()
+            if _hidden(text) == text:
+                raise
+            click.echo(_hidden(text), err=True)
+            sys.exit(1)
 
     return wrapped  # type: ignore[return-value]
 

@@ -10,7 +10,7 @@ from crmlab.errors.base import CrmlabError, MissingTableError, NotInProjectError
 from crmlab.errors.campaigns import CampaignError
 from crmlab.errors.datasets import DamageWarning, DataError, DescriptorError, SourceError, TooLittleError
 from crmlab.errors.models import ConvergenceError, InfiniteMeanError, ModelError, NotIdentifiableError
-from crmlab.errors.reports import PlanError, PublishError, ReportError
+from crmlab.errors.reports import KernelError, PlanError, PublishError, ReportError
 
 __all__ = [
     "CampaignError",
@@ -20,6 +20,7 @@ __all__ = [
     "DataError",
     "DescriptorError",
     "InfiniteMeanError",
+    "KernelError",
     "MissingTableError",
     "ModelError",
     "NotIdentifiableError",

@@ -8,7 +8,7 @@ from typing import Any
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 from crmlab.errors.validation import TomlError
 
-__all__ = ["PlanError", "PublishError", "ReportError"]
+__all__ = ["KernelError", "PlanError", "PublishError", "ReportError"]
 
 
 class ReportError(CrmlabError, RuntimeError):
@@ -25,6 +25,16 @@ class ReportError(CrmlabError, RuntimeError):
     @classmethod
     def nothing_to_render(cls, path: Any) -> ReportError:
         return cls(f"There is no executed notebook under {path}. Make one with: crmlab run --data shop")
+
+
+class KernelError(ReportError):
+    """A kernel could not be started."""
+
+    @classmethod
+    def starter_ended(cls, how: str, last: str) -> KernelError:
+        """``The process that starts kernels ended: killed by signal 9 (SIGKILL). It printed nothing.``"""
+        said = f"It printed last: {last}" if last else "It printed nothing."
+        return cls(f"The process that starts kernels ended: {how}. {said}")
 
 
 class PlanError(TomlError):

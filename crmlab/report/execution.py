@@ -7,6 +7,7 @@ cell completed. So the exception that reached us, and whether the last cell ran,
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -24,12 +25,14 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 from papermill.clientwrap import PapermillNotebookClient  # noqa: E402
 from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
 
-from crmlab.report.kernels import ENVIRONMENT, QUIET, Kernels  # noqa: E402
+from crmlab.errors import KernelError  # noqa: E402
+from crmlab.report.kernels import ENVIRONMENT, QUIET, Kernels, how_ended  # noqa: E402
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 ENGINE = "crmlab"
+_NO_DEADLINE = 10**7  # seconds: a kernel is waited for as long as it lives, if no deadline was asked for
 
 
 @dataclass(eq=False)
@@ -53,16 +56,29 @@ class Execution:
     cell_seconds: float = 0.0
     limit: float | None = None  # the deadline that the running cell is held to
     _cancelled: threading.Event = field(default_factory=threading.Event)
-    _manager: Any = None
+    _process: Any = None  # of the kernel, once it was born
 
     def cancel(self) -> None:
-        """Stop: the kernel is killed at once. Safe from any thread."""
+        """Stop: the kernel is killed at once, or as soon as it is born. Safe from any thread."""
         self._cancelled.set()
-        manager = self._manager
-        provisioner = getattr(manager, "provisioner", None)
-        process = getattr(provisioner, "process", None)
+        process = self._process
         if process is not None and process.poll() is None:
             process.kill()
+
+    def born(self, process: Any) -> None:
+        """Note the process of the kernel; it is killed at once where the run was stopped meanwhile."""
+        self._process = process
+        if self.cancelled:
+            self.cancel()
+            raise KeyboardInterrupt
+
+    def how_kernel_ended(self, patience: float = 2) -> str:
+        """Say how the process of the kernel ended; nothing where it has not, or never was."""
+        try:
+            status = None if self._process is None else self._process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            status = None
+        return "" if status is None else how_ended(status)
 
     @property
     def cancelled(self) -> bool:
@@ -91,10 +107,16 @@ class _Client(PapermillNotebookClient):
     execution: Execution
 
     def create_kernel_manager(self) -> Any:
+        if self.execution.cancelled:
+            raise KeyboardInterrupt
         manager = super().create_kernel_manager()
         self.execution.kernels.prepare(manager)
-        self.execution._manager = manager
         return manager
+
+    async def async_start_new_kernel(self, **kwargs: Any) -> None:
+        await super().async_start_new_kernel(**kwargs)
+        assert self.km is not None
+        self.execution.born(self.km.provisioner.process)
 
     def papermill_execute_cells(self) -> None:
         from nbclient.exceptions import CellExecutionError, CellTimeoutError
@@ -131,7 +153,7 @@ class _Engine(NBClientEngine):
             nb_man,
             kernel_name=kernel_name,
             timeout_func=execution.seconds_left,
-            startup_timeout=kwargs.get("start_timeout", 60),
+            startup_timeout=round(execution.run_deadline or _NO_DEADLINE),
             shutdown_kernel="immediate",
             extra_arguments=QUIET,
             log=logging.getLogger("crmlab.notebook"),
@@ -162,10 +184,11 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    # Given as a node, not as a path: papermill formats paths with parameters, so that braces in a name would fail.
-    node = nbformat.read(notebook, as_version=4)
-    last = len(node.cells) + bool(parameters) - 1
+    last = -1
     try:
+        # Given as a node, not as a path: papermill formats paths with parameters, so that braces in a name would fail.
+        node = nbformat.read(notebook, as_version=4)
+        last = len(node.cells) + bool(parameters) - 1
         papermill.execute_notebook(
             node,
             None,
@@ -181,9 +204,19 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
     except CellTimeoutError:
         _fail(execution, "timed_out", "CellTimeoutError", f"A deadline of {execution.limit:g} s passed.")
     except DeadKernelError:
-        _fail(execution, "kernel_died", "DeadKernelError", "The kernel died; it may have run out of memory.")
+        _fail(execution, "kernel_died", "DeadKernelError", f"The kernel ended: {_died(execution)}.")
+    except KernelError as error:
+        _fail(execution, "kernel_died", "KernelError", str(error))
     except KeyboardInterrupt:
         _fail(execution, "cancelled", "KeyboardInterrupt", "The run was stopped.")
+    except RuntimeError as error:
+        # So says jupyter_client where a kernel ends, or a deadline passes, before it is ready.
+        if execution.last_cell < 0 and (how := execution.how_kernel_ended(0.5)):
+            _fail(execution, "kernel_died", "DeadKernelError", f"The kernel ended before it was ready: {how}.")
+        elif execution.last_cell < 0 and execution.overdue:
+            _fail(execution, "timed_out", "CellTimeoutError", f"A deadline of {execution.run_deadline:g} s passed.")
+        else:
+            _fail(execution, "failed", type(error).__name__, str(error))
     except Exception as error:
         _fail(execution, "failed", type(error).__name__, str(error))
     else:
@@ -196,6 +229,11 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
         ensure_event_loop().close()
     if execution.cancelled and execution.status != "ok":
         _fail(execution, "cancelled", "KeyboardInterrupt", "The run was stopped.")
+
+
+def _died(execution: Execution) -> str:
+    how = execution.how_kernel_ended() or "it does not answer"
+    return f"{how}; it may have run out of memory" if "SIGKILL" in how else how
 
 
 def _fail(execution: Execution, status: str, kind: str, message: str) -> None:

@@ -1,16 +1,13 @@
-"""What a run reads: the data set's tables, their fingerprint, and secrets that must not get out."""
+"""What a run reads: the data set's tables, their fingerprint, and addresses that must not get out."""
 
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from urllib.parse import unquote, urlsplit
-
-import markupsafe
+from functools import cached_property
 
 from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
@@ -18,6 +15,7 @@ from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.kept import VERDICT, verdict
 from crmlab.data.reading import building
+from crmlab.data.redaction import Redaction
 from crmlab.page.declarations import Input
 from crmlab.report.registry import readers
 
@@ -46,11 +44,14 @@ class Inputs:
             return {}
         return {VERDICT: verdict(self.descriptor, building.materialise(self.descriptor, self.key))}
 
+    @cached_property
+    def hide(self) -> Redaction:
+        """What takes addresses of databases and their passwords out of all that a run writes."""
+        return Redaction.of_environment(self.secrets)
+
     def redact(self, text: str) -> str:
-        """Take database addresses and passwords out of a text."""
-        for secret in self.secrets:
-            text = text.replace(secret, "[not shown]")
-        return text
+        """Take addresses of databases and their passwords out of a message."""
+        return self.hide.text(text)
 
 
 def inspect(data: str) -> Inputs:
@@ -108,20 +109,6 @@ def fingerprint_of(data: str | None, further: Sequence[str]) -> str | None:
 
 
 def secrets_of(descriptor: Descriptor, further: Iterable[Input] = ()) -> tuple[str, ...]:
-    """Return the addresses of databases (the data set's, those of further inputs) and their passwords; longest first."""
+    """Return the addresses of databases: the data set's, and those of further inputs."""
     own = os.environ.get(str(descriptor.source.get("url_env", "")), "")
-    found: set[str] = set()
-    for url in [url for url in (own, *(secret for one in further for secret in one.secrets())) if url]:
-        parts = urlsplit(url)
-        found |= {url, parts.netloc, parts.password or "", unquote(parts.password or "")}
-    if not found:
-        return ()
-    # As tracebacks, pages (ours and those of libraries) and notebooks write them, too.
-    for written in (
-        lambda text: repr(text)[1:-1],
-        html.escape,
-        lambda text: str(markupsafe.escape(text)),
-        lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    ):
-        found |= {written(text) for text in found}
-    return tuple(sorted((item for item in found if len(item) > 3), key=len, reverse=True))
+    return tuple(sorted({url for url in (own, *(secret for one in further for secret in one.secrets())) if url}))

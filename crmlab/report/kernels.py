@@ -2,8 +2,8 @@
 
 What every notebook imports is imported once per run, not once per notebook. ``python -m crmlab.report.kernels`` is the warm
 process: it reads requests from its standard input, one JSON line each, and forks a kernel for each. When its input closes,
-because the runner ended or was killed, it kills its kernels and ends. :class:`WarmProcess` is the runner's end. Linux only;
-elsewhere kernels are started one by one.
+because the runner ended or was killed, it kills its kernels and ends; where it is killed itself, the system kills them.
+:class:`WarmProcess` is the runner's end. Linux only; elsewhere kernels are started one by one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from typing import Any
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from crmlab.data.scratch import scratch_folder, sweep_scratch
+from crmlab.errors import KernelError
 
-__all__ = ["ENVIRONMENT", "QUIET", "ForkedProcess", "Kernels", "WarmProcess", "available", "serve"]
+__all__ = ["ENVIRONMENT", "QUIET", "ForkedProcess", "Kernels", "WarmProcess", "available", "how_ended", "serve"]
 
 
 # One thread per kernel: two kernels on two cores then do not fight, and sums are added in one order.
@@ -39,6 +40,7 @@ ENVIRONMENT = {
 }
 QUIET = ["--IPKernelApp.log_level=40", "--HistoryManager.enabled=False"]
 _LONGEST_SOCKET = 90  # a socket's path must fit into 107 bytes, and gets a suffix
+_LAST_WORDS = 300  # characters of what a process printed that a message repeats
 
 
 # What a kernel imports sooner or later. Nothing here may start a thread: threads do not survive a fork.
@@ -61,6 +63,7 @@ class Kernels:
     def __init__(self, reports: Sequence[str] = ()) -> None:
         self._reports = tuple(reports)  # whose analyses are imported once for all
         self._lock = threading.Lock()
+        self._stopped = False
         self._warm: WarmProcess | None = None
         self._held = contextlib.ExitStack()
         self._folder = self._held.enter_context(scratch_folder())
@@ -77,11 +80,24 @@ class Kernels:
     def warm_up(self) -> None:
         """Start the warm process, so that it imports while the runner goes on."""
         with self._lock:
-            if self._warm is None and available():
-                self._warm = WarmProcess({**os.environ, **ENVIRONMENT}, self._reports)
+            if self._warm is None and available() and not self._stopped:
+                self._warm = WarmProcess({**os.environ, **ENVIRONMENT}, self._reports, self._folder / "printed.txt")
+
+    def stop(self) -> None:
+        """End every kernel, and those that are being born, at once; no other is started. Safe from any thread."""
+        with self._lock:
+            self._stopped = True
+            if self._warm is not None:
+                self._warm.stop()
 
     def prepare(self, manager: Any) -> None:
-        """Make a kernel manager start its kernel from the warm process, and talk with it through private sockets."""
+        """Make a kernel manager start its kernel from the warm process, and talk with it through private sockets.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The run was stopped.
+        """
         manager.kernel_id = manager.kernel_id or str(uuid.uuid4())
         connection = self._folder / f"{manager.kernel_id[:8]}.json"
         manager.connection_file = str(connection)
@@ -90,6 +106,8 @@ class Kernels:
             manager.transport = "ipc"
             manager.ip = str(connection.with_suffix(""))
         self.warm_up()
+        if self._stopped:
+            raise KeyboardInterrupt
         if self._warm is not None:
             provisioner = _ForkProvisioner(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
             provisioner.warm = self._warm
@@ -116,6 +134,25 @@ class _ForkProvisioner(LocalProvisioner):
 def available() -> bool:
     """Whether kernels can be forked on this system."""
     return sys.platform.startswith("linux")
+
+
+def how_ended(status: int) -> str:
+    """Say how a process ended.
+
+    Parameters
+    ----------
+    status : int
+        Exit status, negative for a signal.
+
+    Examples
+    --------
+    >>> how_ended(-9), how_ended(1)
+    ('killed by signal 9 (SIGKILL)', 'exit status 1')
+    """
+    if status >= 0:
+        return f"exit status {status}"
+    known = -status in {number.value for number in signal.Signals}
+    return f"killed by signal {-status}{f' ({signal.Signals(-status).name})' if known else ''}"
 
 
 class ForkedProcess:
@@ -157,14 +194,22 @@ class ForkedProcess:
 class WarmProcess:
     """The runner's end: starts the warm process, asks it for kernels, hears when they end. Safe from any thread."""
 
-    def __init__(self, environment: Mapping[str, str], reports: Sequence[str] = ()) -> None:
+    def __init__(self, environment: Mapping[str, str], reports: Sequence[str], printed: Path) -> None:
+        self._printed = printed
         # The first argument is read by nobody: it lets people who list processes find kernels under their usual name.
         command = [sys.executable, "-m", "crmlab.report.kernels", "ipykernel_launcher", *reports]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(environment), start_new_session=True
-        )
+        with printed.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(environment),
+                start_new_session=True,
+            )
         self._changed = threading.Condition()
         self._born: dict[int, int] = {}
+        self._pids: set[int] = set()  # of kernels that may be alive
         self._exits: dict[int, int] = {}
         self._asked = 0
         self._closed = False
@@ -172,12 +217,12 @@ class WarmProcess:
         self._reader.start()
 
     def fork(self, arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> ForkedProcess:
-        """Ask for a kernel.
+        """Ask for a kernel, and wait for it as long as the warm process lives: on a slow machine it imports for minutes.
 
         Raises
         ------
-        RuntimeError
-            The warm process ended.
+        KernelError
+            The warm process ended; the message says how, and what it printed last.
         """
         with self._changed:
             self._asked += 1
@@ -188,11 +233,17 @@ class WarmProcess:
                 self._process.stdin.write(json.dumps(request).encode() + b"\n")
                 self._process.stdin.flush()
             except OSError as error:
-                raise RuntimeError("The process that starts kernels ended.") from error
-            self._changed.wait_for(lambda: number in self._born or self._closed, timeout=120)
+                raise self._ended() from error
+            self._changed.wait_for(lambda: number in self._born or self._closed)
             if number not in self._born:
-                raise RuntimeError("The process that starts kernels ended.")
+                raise self._ended()
             return ForkedProcess(self._born.pop(number), self)
+
+    def _ended(self) -> KernelError:
+        printed = self._printed.read_text(encoding="utf-8", errors="replace") if self._printed.is_file() else ""
+        return KernelError.starter_ended(
+            how_ended(self._process.wait()), " ".join(printed[-5 * _LAST_WORDS :].split())[-_LAST_WORDS:]
+        )
 
     def exit_of(self, pid: int) -> int | None:
         """Exit status of a kernel, None while it runs; -9 where the warm process itself is gone."""
@@ -205,6 +256,13 @@ class WarmProcess:
             if not self._changed.wait_for(lambda: pid in self._exits or self._closed, timeout=timeout):
                 raise subprocess.TimeoutExpired("kernel", timeout or 0)
         return self.exit_of(pid) or 0
+
+    def stop(self) -> None:
+        """End the warm process and every kernel at once; who waits for a kernel is told. Safe from any thread."""
+        self._process.kill()  # kernels whose birth is not yet known here end with it
+        for pid in list(self._pids):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the warm process and every kernel that is left."""
@@ -227,8 +285,10 @@ class WarmProcess:
             with self._changed:
                 if "exit" in message:
                     self._exits[message["exit"]] = message["status"]
+                    self._pids.discard(message["exit"])
                 else:
                     self._born[message["id"]] = message["pid"]
+                    self._pids.add(message["pid"])
                 self._changed.notify_all()
         with self._changed:
             self._closed = True
@@ -270,6 +330,8 @@ def serve(reports: Sequence[str] = ()) -> None:
     gc.freeze()  # objects from before the fork are never collected, so that their memory stays shared
     awake, wake = os.pipe()
     os.set_blocking(wake, False)
+    import ctypes  # noqa: F401  (kernels need it before anything else)
+
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -293,6 +355,15 @@ def serve(reports: Sequence[str] = ()) -> None:
     os._exit(0)
 
 
+def _end_with(parent: int) -> None:
+    """In a child: let the system kill this process where its parent ends, however that ends."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _fork(request: dict[str, Any], children: set[int], replies: Any, pipes: tuple[int, int]) -> None:
     parent = os.getpid()
     pid = os.fork()
@@ -303,6 +374,7 @@ def _fork(request: dict[str, Any], children: set[int], replies: Any, pipes: tupl
         replies.write(json.dumps({"id": request["id"], "pid": pid}).encode() + b"\n")
         return
     try:
+        _end_with(parent)
         replies.close()
         _become_kernel(request, parent, pipes)
     except BaseException:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import crmlab
+from crmlab.report.state import read_notebook
 
 __all__ = ["installed", "installed_digest", "notebook_digest", "run_key", "source_digest"]
 
@@ -48,8 +49,14 @@ def run_key(notebook: Path, params: dict[str, Any], data: str, engine: str | Non
 
 
 def notebook_digest(path: Path) -> str:
-    """Return the sha256 of a notebook's cells."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    """Return the sha256 of a notebook's cells.
+
+    Raises
+    ------
+    ReportError
+        It is no notebook.
+    """
+    cells = read_notebook(path)["cells"]
     content = [(cell["cell_type"], "".join(cell["source"]), cell.get("metadata", {}).get("tags")) for cell in cells]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

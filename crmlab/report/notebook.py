@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from crmlab.data.dataset import Dataset, open_dataset
+from crmlab.data.redaction import Redaction
 from crmlab.page.params import build
 from crmlab.page.result import Result
 from crmlab.report.annotations import ANNOTATIONS, annotated
+from crmlab.report.inputs import secrets_of
 from crmlab.report.registry import analysis
 from crmlab.report.saving import save
 
@@ -58,6 +60,7 @@ def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None,
     target, joined = os.environ.get(TARGET), os.environ.get(ANNOTATIONS)
     if target:
         result, lists = annotated(result, Path(joined)) if joined else (result, None)
-        forms = save(result, Path(target), dataset.descriptor.report.lists, lists)
+        hide = Redaction.of_environment(secrets_of(dataset.descriptor))
+        forms = save(result, Path(target), dataset.descriptor.report.lists, lists, hide)
         return replace(result, saved=forms)
     return result

@@ -63,6 +63,11 @@ class Progress:
         with self._lock:
             self._console.print(f"Another crmlab run is at work in {folder}; waiting for it to end.")
 
+    def notice(self, text: str) -> None:
+        """A kept file could not be believed."""
+        with self._lock:
+            self._console.print(text, markup=False, soft_wrap=True)
+
     def ended(self, record: RunRecord) -> None:
         """A notebook ended, well or not."""
         state = _WORDS.get(record.status, record.status)

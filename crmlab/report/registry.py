@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -15,6 +14,7 @@ from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation, Input
 from crmlab.page.quantities import Quantities
 from crmlab.page.result import Result
+from crmlab.report.state import read_notebook
 
 __all__ = [
     "REPORTS",
@@ -182,15 +182,12 @@ def label(name: str) -> str:
     'Customer segments'
     """
     try:
-        given = _notebook(name)["metadata"].get("crmlab", {}).get("label")
+        own = _notebook(name).get("metadata", {}).get("crmlab")
     except ReportError:
-        given = None
-    return given or name.replace("_", " ").capitalize()
+        own = None
+    given = own.get("label") if isinstance(own, dict) else None
+    return str(given) if given else name.replace("_", " ").capitalize()
 
 
 def _notebook(name: str) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(notebook_path(name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"The notebook of '{name}' is missing. Expected notebooks/{name}.ipynb.") from error
-    return content
+    return read_notebook(notebook_path(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from crmlab.page.html import markup
 from crmlab.page.tokens import TOKENS
 from crmlab.report.glossary import explain
 from crmlab.report.registry import label
+from crmlab.report.state import Summary, read_summary
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -92,7 +92,7 @@ def _logo(descriptor: Descriptor) -> Markup:
     return markup('<img class="logo" alt="The logo of {}." src="data:{};base64,{}">', title, kind, content)
 
 
-def page(name: str, notebook: NotebookNode, summary: dict[str, Any], descriptor: Descriptor) -> str:
+def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descriptor) -> str:
     """Render an executed notebook as a page.
 
     Parameters
@@ -101,7 +101,7 @@ def page(name: str, notebook: NotebookNode, summary: dict[str, Any], descriptor:
         Name of the report.
     notebook : NotebookNode
         Executed; outputs are shown, code is not.
-    summary : dict
+    summary : Summary
         ``result.json`` of the run.
     descriptor : Descriptor
         The data set.
@@ -205,5 +205,4 @@ def render_folder(folder: Path, name: str, descriptor: Descriptor) -> None:
     if not path.is_file():
         raise ReportError.nothing_to_render(folder)
     notebook = nbformat.read(path, as_version=4)
-    summary = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    write_aside(folder / "report.html", page(name, notebook, summary, descriptor).encode())
+    write_aside(folder / "report.html", page(name, notebook, read_summary(folder), descriptor).encode())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import json
+import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +21,7 @@ from crmlab.data import cache
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.project import home
+from crmlab.data.redaction import Redaction
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
 from crmlab.report.annotations import ANNOTATIONS, Annotations, Source, gather
@@ -29,7 +31,8 @@ from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
 from crmlab.report.records import RunRecord, git_state, keep, latest, read_record, settle, versions
 from crmlab.report.registry import analysis, annotating, inputs_of, label, notebook_path, report_names
-from crmlab.report.site import write_index
+from crmlab.report.site import places, write_index
+from crmlab.report.state import Say, file_fault, make_way, once, read_metrics, read_summary, short
 from crmlab.report.swap import put_in_place, sweep
 
 if TYPE_CHECKING:
@@ -69,6 +72,8 @@ class Settings:
         Told the record of a report when it ended.
     on_wait : callable
         Told the folder, when another run is at work in it.
+    on_notice : callable
+        Told, once per run, each sentence on a kept file that could not be believed, and what happens now.
     """
 
     out: Path = Path("reports")
@@ -80,6 +85,7 @@ class Settings:
     on_start: Callable[[str], None] = _nothing
     on_end: Callable[[RunRecord], None] = _nothing
     on_wait: Callable[[Path], None] = _nothing
+    on_notice: Callable[[str], None] = _nothing
 
 
 class Crew:
@@ -87,6 +93,7 @@ class Crew:
 
     def __init__(self) -> None:
         self.reports: set[str] = set()
+        self.stopped = threading.Event()
         self._lock = threading.Lock()
         self._kernels: Kernels | None = None
 
@@ -97,8 +104,17 @@ class Crew:
                 from crmlab.report.kernels import Kernels
 
                 self._kernels = Kernels(sorted(self.reports))
-                self._kernels.warm_up()
+                if self.stopped.is_set():
+                    self._kernels.stop()
+                else:
+                    self._kernels.warm_up()
             return self._kernels
+
+    def stop(self) -> None:
+        """End every kernel, and those that are being born, at once."""
+        self.stopped.set()
+        if self._kernels is not None:
+            self._kernels.stop()
 
     def __enter__(self) -> Crew:
         cache.sweep()  # what a killed run left, also where this one has nothing to make
@@ -118,8 +134,8 @@ class Batch:
     jobs: list[Job]
     folder: Path
     settings: Settings
-    stop: threading.Event
     crew: Crew
+    say: Say
     running: set[Execution] = field(default_factory=set)
     records: dict[str, RunRecord] = field(default_factory=dict)  # of reports that have ended, by the name of their folder
     _joined: dict[tuple[str, ...], Annotations] = field(default_factory=dict)
@@ -190,15 +206,14 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
     CrmlabError
         A data set, a name or a parameter is wrong; then no report was begun.
     """
-    stop = threading.Event()
-    crew = Crew()
+    crew, say = Crew(), once(settings.on_notice)
     batches = []
     seen: dict[str, Inputs] = {}  # one run reads one version of each data set
     for order in orders:
         try:
             inputs = seen[order.data] = seen.get(order.data) or inspect(order.data)
         except (SourceError, DataError) as error:
-            _unreadable(order, settings, error)
+            _unreadable(order, settings, error, say)
             raise
         jobs = plan_jobs(order, list(inputs.rows))
         crew.reports |= {job.name for job in jobs if not job.skipped}
@@ -206,10 +221,10 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
         inputs = replace(
             inputs, secrets=secrets_of(inputs.descriptor, (one for name in report_names() for one in inputs_of(name)))
         )
-        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, stop, crew))
-    with _locked({batch.folder for batch in batches}, settings), crew:
+        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, crew, say))
+    with _locked({batch.folder for batch in batches}, settings, say), crew:
         try:
-            records = _run_all(batches, settings, stop)
+            records = _run_all(batches, settings, crew)
         finally:
             for batch in batches:
                 shutil.rmtree(batch.aside, ignore_errors=True)
@@ -219,7 +234,7 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
 
 
 @contextlib.contextmanager
-def _locked(folders: set[Path], settings: Settings) -> Iterator[None]:
+def _locked(folders: set[Path], settings: Settings, say: Say) -> Iterator[None]:
     """Hold the locks of folders of reports, always in the same order; then clear what a killed run left there."""
     from filelock import FileLock, Timeout
 
@@ -227,24 +242,27 @@ def _locked(folders: set[Path], settings: Settings) -> Iterator[None]:
         for folder in sorted(folders):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
+                make_way(folder / ".lock", say)
                 lock = FileLock(str(folder / ".lock"))
                 try:
                     held.enter_context(lock.acquire(timeout=0))
                 except Timeout:
                     settings.on_wait(folder)
                     held.enter_context(lock.acquire())
+                for name in ("history", "failed"):
+                    make_way(folder / name, say, folder=True)
                 sweep(folder)
-                settle(folder)
+                settle(folder, say)
             except OSError as error:
                 raise ReportError.cannot_write(folder, error.strerror or error) from error
         yield
 
 
-def _run_all(batches: Sequence[Batch], settings: Settings, stop: threading.Event) -> list[RunRecord]:
+def _run_all(batches: Sequence[Batch], settings: Settings, crew: Crew) -> list[RunRecord]:
     first = annotating()
     done: dict[int, Future[RunRecord]] = {}
     work = [(job, batch) for batch in batches for job in batch.jobs]
-    with ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
+    with _imports_end_with(crew.stopped), ThreadPoolExecutor(max_workers=max(1, settings.jobs)) as pool:
         for annotates in (True, False):
             mine = {k: pool.submit(_one, *one) for k, one in enumerate(work) if (one[0].name in first) == annotates}
             while not all(future.done() for future in mine.values()):
@@ -252,17 +270,40 @@ def _run_all(batches: Sequence[Batch], settings: Settings, stop: threading.Event
                     wait(mine.values())
                 except KeyboardInterrupt:
                     # Threads cannot be interrupted: their kernels are killed, and each thread then records what happened.
-                    stop.set()
+                    crew.stopped.set()
                     for batch in batches:
                         for execution in list(batch.running):
                             execution.cancel()
+                    crew.stop()
             done |= mine
     return [done[k].result() for k in range(len(work))]
 
 
+class _Watch:
+    """Asked at every import before the real finders: once a run is stopped, its threads import nothing more."""
+
+    def __init__(self, stopped: threading.Event) -> None:
+        self._stopped = stopped
+
+    def find_spec(self, *_: object) -> None:
+        if self._stopped.is_set() and threading.current_thread() is not threading.main_thread():
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _imports_end_with(stopped: threading.Event) -> Iterator[None]:
+    """Let threads that import, which nothing else can interrupt, end when a run is stopped: imports take seconds."""
+    watch = _Watch(stopped)
+    sys.meta_path.insert(0, watch)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(watch)
+
+
 def _write_index(batch: Batch) -> None:
     try:
-        write_index(batch.folder, batch.descriptor, list(batch.inputs.rows))
+        write_index(batch.folder, batch.descriptor, list(batch.inputs.rows), batch.say)
     except OSError as error:
         raise ReportError.cannot_write(batch.folder, error.strerror or error) from error
 
@@ -292,12 +333,14 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
         started=_now(),
     )
     try:
-        if not job.skipped:
+        if batch.crew.stopped.is_set() and not job.skipped:
+            record.status, record.reason = "cancelled", "It was stopped before it began."
+        elif not job.skipped:
             read = with_sections(batch.inputs.fingerprint, analysis(job.name), batch.descriptor)
             read = fingerprint_of(read, [one.fingerprint() for one in inputs_of(job.name)])
             joined = batch.annotations(job)
             record.key = _key(record, read, joined if _has_lists(batch.folder / job.place) else None)
-            if not batch.settings.force and _up_to_date(record, batch.folder / job.place):
+            if not batch.settings.force and _up_to_date(record, batch.folder / job.place, batch.say):
                 record.status = "up_to_date"
                 _no_longer_stale(record, batch.folder)
                 return record
@@ -306,12 +349,14 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
             keep(record, batch.folder)
             _make(job, batch, record, clock, read, joined)
     except CrmlabError as error:
-        _failed(record, error, str(error))
+        _failed(record, error, batch.inputs.redact(str(error)))
     except OSError as error:
         _failed(record, error, f"The report could not be written: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        record.status, record.reason = "cancelled", "It was stopped before it began."
     except Exception as error:
         # A fault of crmlab itself must not take the other reports with it, nor leave a record that says "running".
-        _failed(record, error, f"crmlab itself failed: {type(error).__name__}: {error}")
+        _failed(record, error, batch.inputs.redact(f"crmlab itself failed: {type(error).__name__}: {error}"))
     record.seconds, record.finished = round(time.monotonic() - clock, 3), _now()
     try:
         keep(record, batch.folder)
@@ -354,21 +399,25 @@ def _no_longer_stale(record: RunRecord, folder: Path) -> None:
         shutil.rmtree(folder / "failed" / record.place, ignore_errors=True)
 
 
-def _unreadable(order: Order, settings: Settings, error: CrmlabError) -> None:
+def _unreadable(order: Order, settings: Settings, error: CrmlabError, say: Say) -> None:
     """Put on record, and on the index, that the data cannot be read any more: reports in place are stale."""
     descriptor = load(order.data)
     folder = settings.out / descriptor.name
     if not folder.is_dir():
         return
-    with contextlib.suppress(ReportError, OSError), _locked({folder}, settings):
-        for path in sorted(folder.glob("*/run.json")):
-            last = read_record(path)
+    reason = Redaction.of_environment(secrets_of(descriptor)).text(str(error))
+    with contextlib.suppress(ReportError, OSError), _locked({folder}, settings, say):
+        for place in places(folder):
+            try:
+                last = read_record(folder / place)
+            except ReportError:
+                continue  # the index says so
             if not order.reports or last.report in order.reports:
                 record = RunRecord(last.report, descriptor.name, "running", last.variant, params=last.params, data=order.data)
                 record.started = record.finished = _now()
-                _failed(record, error, str(error))
+                _failed(record, error, reason)
                 keep(record, folder)
-        write_index(folder, descriptor)
+        write_index(folder, descriptor, say=say)
 
 
 def _failed(record: RunRecord, error: BaseException, reason: str) -> None:
@@ -380,24 +429,28 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
 
 
-def _up_to_date(record: RunRecord, place: Path) -> bool:
-    """Whether the report in place was made from the same, and is whole."""
-    if record.key is None:
+def _up_to_date(record: RunRecord, place: Path, say: Say) -> bool:
+    """Whether the report in place was made from the same, and is whole; where it is damaged, that is said."""
+    if record.key is None or not os.path.lexists(place):
         return False
     try:
         last = read_record(place)
-        same = last.key == record.key and last.status == "ok"
-        return same and all(_sha256(place / name) == digest for name, digest in last.files.items())
-    except (ReportError, OSError):
+    except ReportError as error:
+        say(f"{error} The report is made again.")
         return False
+    if last.key != record.key or last.status != "ok":
+        return False
+    for name, digest in last.files.items():
+        fault = file_fault(place / name, digest)
+        if fault:
+            say(f"{short(place / name)} cannot be used: {fault}. The report is made again.")
+            return False
+    return True
 
 
 def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | None, joined: Annotations | None) -> None:
     """Run the notebook into a folder aside, render it, and put the folder in place."""
     settings = batch.settings
-    if batch.stop.is_set():
-        record.status, record.reason = "cancelled", "It was stopped before it began."
-        return
     kernels = batch.crew.kernels()  # first: it imports in a process of its own while this one does
     from crmlab.report.execution import Execution, execute
     from crmlab.report.render import render_folder, scrub, written
@@ -410,15 +463,15 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
         execution = Execution(kernels, places, settings.cell_deadline, settings.run_deadline)
         batch.running.add(execution)
         try:
-            if batch.stop.is_set():
+            if batch.crew.stopped.is_set():
                 execution.cancel()
             execute(notebook_path(job.name), {"data": record.data, "engine": record.engine, **record.params}, execution)
         finally:
             batch.running.discard(execution)
         record.status, record.cell_seconds = execution.status, round(execution.cell_seconds, 3)
         if execution.notebook is not None:
-            text = written(scrub(execution.notebook, str(home())))
-            (aside / "notebook.ipynb").write_text(batch.inputs.redact(text), encoding="utf-8")
+            text = written(batch.inputs.hide.notebook(scrub(execution.notebook, str(home()))))
+            (aside / "notebook.ipynb").write_text(text, encoding="utf-8")
         if execution.status == "failed" and execution.error_type in TOO_LITTLE and not job.asked:
             # Nobody asked for this one by name: the data do not allow it, which is no failure.
             record.status, record.reason = "skipped", batch.inputs.redact(_first_line(execution))
@@ -436,12 +489,12 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
         else:
             render_folder(aside, job.name, batch.descriptor)
             if joined:
-                lists = json.loads((aside / "result.json").read_text(encoding="utf-8"))["annotated"]
+                lists = read_summary(aside).get("annotated", [])
                 record.inputs, record.key = (
                     record.inputs | {"annotated": lists},
                     _key(record, read, joined if lists else None),
                 )
-            record.metrics = json.loads((aside / "metrics.json").read_text(encoding="utf-8"))
+            record.metrics = read_metrics(aside)
             record.files = {
                 item.relative_to(aside).as_posix(): _sha256(item) for item in sorted(aside.rglob("*")) if item.is_file()
             }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
+from crmlab.data.redaction import Redaction
 from crmlab.errors import TooLittleError
 from crmlab.page.params import plain
 from crmlab.page.quantities import Quantities
@@ -24,7 +25,13 @@ LONGEST_SHEET = 1_048_576
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def save(result: Result, folder: Path, lists: Sequence[str] = (), annotated: Sequence[str] | None = None) -> tuple[str, ...]:
+def save(
+    result: Result,
+    folder: Path,
+    lists: Sequence[str] = (),
+    annotated: Sequence[str] | None = None,
+    hide: Redaction | None = None,
+) -> tuple[str, ...]:
     """Save a result.
 
     Parameters
@@ -38,21 +45,24 @@ def save(result: Result, folder: Path, lists: Sequence[str] = (), annotated: Seq
         Further forms of the lists: "xlsx".
     annotated : sequence of str, optional
         Lists to which columns of other reports were joined; None where no report has any.
+    hide : Redaction, optional
+        What takes addresses of databases out of all that is saved.
 
     Returns
     -------
     tuple of str
         The forms in which the lists were saved.
     """
+    hide = hide or Redaction()
     tables, outputs = folder / "tables", folder / "outputs"
     tables.mkdir(parents=True, exist_ok=True)
     for key, table in result.tables.items():
-        write_csv(table.frame, tables / f"{key}.csv")
+        write_csv(hide.frame(table.frame), tables / f"{key}.csv")
     for chart in result.charts.values():
-        write_csv(chart.frame, tables / f"{chart.key}.csv")
+        write_csv(hide.frame(chart.frame), tables / f"{chart.key}.csv")
     for name, output in result.outputs.items():
         outputs.mkdir(exist_ok=True)
-        frame = ordered(output)
+        frame = hide.frame(ordered(output))
         frame.to_parquet(outputs / f"{name}.parquet", index=False)
         shown = rounded(frame, result.quantities)
         write_csv(shown, outputs / f"{name}.csv")
@@ -60,7 +70,8 @@ def save(result: Result, folder: Path, lists: Sequence[str] = (), annotated: Seq
             write_workbook(shown, outputs / f"{name}.xlsx")
     metrics = {key: estimate.to_dict() for key, estimate in sorted(result.metrics.items())}
     _write_json(folder / "metrics.json", metrics)
-    _write_json(folder / "result.json", _summary(result) | ({} if annotated is None else {"annotated": list(annotated)}))
+    summary = _summary(result) | ({} if annotated is None else {"annotated": list(annotated)})
+    _write_json(folder / "result.json", hide.tree(summary))
     return ("csv", "parquet", *lists)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,25 +20,30 @@ from crmlab.page.format import Format
 from crmlab.page.html import markup
 from crmlab.report.changes import compare
 from crmlab.report.jobs import runs_unasked
-from crmlab.report.records import RunRecord, history
+from crmlab.report.records import RunRecord, history, read_record
 from crmlab.report.registry import analysis, label, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
+from crmlab.report.state import Say, Summary, file_fault, make_way, quiet, read_summary, short
 
-__all__ = ["Entry", "entries", "index_page", "render_again", "write_index"]
+__all__ = ["Entry", "entries", "index_page", "places", "render_again", "write_index"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One report on the index: what it found, how its last run ended, and the good run before the one shown."""
+    """One report on the index: what it found, how its last run ended, and the good run before the one shown.
+
+    ``fault`` says why what is in its folder cannot be believed; then there is no ``summary``.
+    """
 
     place: str
-    summary: dict[str, Any] | None
+    summary: Summary | None
     last: RunRecord | None
     shown: RunRecord | None
     before: RunRecord | None
+    fault: str = ""
 
 
-def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | None = None) -> Path:
+def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | None = None, say: Say = quiet) -> Path:
     """Write the index of a data set's reports from what is in its folder and its history.
 
     Parameters
@@ -48,6 +53,8 @@ def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | No
     descriptor : Descriptor
     tables : sequence of str, optional
         Tables of the data set; with them, reports that were never run are listed with the reason.
+    say : callable
+        Told what could not be believed, and what happens now.
 
     Returns
     -------
@@ -55,24 +62,53 @@ def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | No
         ``index.html``.
     """
     path = folder / "index.html"
-    write_aside(path, valid(index_page(entries(folder), descriptor, tables)).encode())
+    make_way(path, say)
+    write_aside(path, valid(index_page(entries(folder, say), descriptor, tables)).encode())
     return path
 
 
-def entries(folder: Path) -> list[Entry]:
-    """Collect the reports of a folder, those made first."""
+_WRITTEN = ("run.json", "result.json", "report.html", "notebook.ipynb")
+
+
+def places(folder: Path) -> list[str]:
+    """Return the names of the folders of reports, sorted: those that hold a file of a report, whatever became of it."""
+    found = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in ("history", "failed"))
+    return sorted(path.name for path in found if any(os.path.lexists(path / name) for name in _WRITTEN))
+
+
+def entries(folder: Path, say: Say = quiet) -> list[Entry]:
+    """Collect the reports of a folder, those made first; one that is not what its run wrote is said, and its numbers left out."""
     by_place: dict[str, list[RunRecord]] = {}
-    for record in history(folder):
+    for record in history(folder, say):
         by_place.setdefault(record.place, []).append(record)
-    made = {path.parent.name: _read(path) for path in sorted(folder.glob("*/result.json"))}
+    here = places(folder)
     found = []
-    for place in sorted({*by_place, *made}, key=lambda name: (name not in made, name)):
+    for place in sorted({*by_place, *here}, key=lambda name: (name not in here, name)):
         records = by_place.get(place, [])
         good = [record for record in records if record.status == "ok"]
-        shown = good[-1] if good else None
-        earlier = [record for record in good[:-1] if shown and record.key != shown.key]
-        found.append(Entry(place, made.get(place), records[-1] if records else None, shown, earlier[-1] if earlier else None))
+        shown, summary, fault = good[-1] if good else None, None, ""
+        if place in here:
+            try:
+                shown = _shown(folder / place, shown, say)
+                summary = read_summary(folder / place, shown.files.get("result.json", "not on record"))
+            except ReportError as error:
+                fault = f"{error} Make it again with: crmlab run {place.split('--')[0]}"
+                say(fault)
+        earlier = [record for record in good if shown and record.key != shown.key]
+        before = earlier[-1] if earlier else None
+        found.append(Entry(place, summary, records[-1] if records else None, shown, before, fault))
     return found
+
+
+def _shown(place: Path, good: RunRecord | None, say: Say) -> RunRecord:
+    """The record of the report in a folder; where that is damaged, the one of its last good run in the history."""
+    try:
+        return read_record(place)
+    except ReportError as error:
+        if good is None:
+            raise
+        say(f"{error} The history is asked instead; the next run of the report makes it again.")
+        return good
 
 
 def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[str] | None = None) -> Markup:
@@ -80,8 +116,8 @@ def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[
     form = Format(descriptor.currency, descriptor.report.language)
     made = [entry for entry in found if entry.summary]
     # The heading speaks of the freshest history that a report has seen.
-    freshest = max(made, key=lambda entry: str((entry.summary or {}).get("as_of", "")), default=None)
-    context = (freshest.summary or {}).get("context", "") if freshest else descriptor.title
+    freshest = max(made, key=lambda entry: entry.summary["as_of"] if entry.summary else "", default=None)
+    context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
     items = [_item(entry, form) for entry in found]
     items += [_absent(name, tables) for name in report_names() if name not in {entry.place.split("--")[0] for entry in found}]
     title = descriptor.report.title or descriptor.title
@@ -113,13 +149,8 @@ def _said(text: str, kind: str = "state") -> Markup:
     return markup('<p class="{}">{}</p>', kind, text)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
 def _item(entry: Entry, form: Format) -> Markup:
-    state = _state(entry)
+    state = _said(f"Damaged: {entry.fault}", "state bad") if entry.fault else _state(entry)
     name, _, variant = entry.place.partition("--")
     words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
     if entry.summary is None:
@@ -185,11 +216,15 @@ def _absent(name: str, tables: Sequence[str] | None) -> Markup:
         reason = f"It is made on request: crmlab run {name}, with its parameters."
     else:
         reason = f"Make it with: crmlab run {name}"
-    return markup('<li id="{}"><h2>{}</h2>{}</li>', name, question(name), _said(f"Not made. {reason}"))
+    try:
+        title = question(name)
+    except ReportError as error:
+        title, reason = label(name), str(error)
+    return markup('<li id="{}"><h2>{}</h2>{}</li>', name, title, _said(f"Not made. {reason}"))
 
 
-def render_again(out: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Render every report of a folder anew from its executed notebook.
+def render_again(out: Path, names: Sequence[str] = (), say: Say = quiet) -> list[Path]:
+    """Render every report of a folder anew from its executed notebook; what is not as its run wrote it is passed over, and said.
 
     Parameters
     ----------
@@ -197,6 +232,8 @@ def render_again(out: Path, names: Sequence[str] = ()) -> list[Path]:
         Folder of reports.
     names : sequence of str
         Data sets; default: every folder that holds reports.
+    say : callable
+        Told what was passed over, and why.
 
     Returns
     -------
@@ -211,16 +248,27 @@ def render_again(out: Path, names: Sequence[str] = ()) -> list[Path]:
         The data set of a folder is not known any more.
     """
     named = [out / checked_name(name, "a data set", DescriptorError) for name in names]
-    folders = named or sorted({path.parent.parent for path in out.glob("*/*/result.json")})
+    folders = named or sorted(path for path in out.glob("*") if path.is_dir() and places(path))
     written = []
     for folder in folders:
-        reports = sorted(path.parent for path in folder.glob("*/result.json"))
-        if not reports:
-            raise ReportError.nothing_to_render(folder)
-        descriptor = load(str(_read(reports[0] / "run.json")["data"]))
-        for report in reports:
-            render_folder(report, report.name.split("--")[0], descriptor)
-        written.append(write_index(folder, descriptor))
+        records = {}
+        for place in places(folder) if folder.is_dir() else []:
+            try:
+                record = read_record(folder / place)
+                for name in ("notebook.ipynb", "result.json"):
+                    fault = file_fault(folder / place / name, record.files.get(name))
+                    if fault:
+                        raise ReportError(f"{short(folder / place / name)} cannot be used: {fault}.")
+            except ReportError as error:
+                say(f"{error} It was passed over. Make it again with: crmlab run {place.split('--')[0]}")
+                continue
+            records[place] = record
+        if not records:
+            continue
+        descriptor = load(next(iter(records.values())).data)
+        for place, record in records.items():
+            render_folder(folder / place, record.report, descriptor)
+        written.append(write_index(folder, descriptor, say=say))
     if not written:
         raise ReportError.nothing_to_render(out)
     return written

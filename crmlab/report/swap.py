@@ -30,17 +30,17 @@ def put_in_place(new: Path, place: Path) -> None:
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     _make_readable(new)
-    if not place.exists():
+    if not os.path.lexists(place):
         new.rename(place)
         return
     if _exchange(new, place):
-        shutil.rmtree(new, ignore_errors=True)
+        _remove(new)
         return
     old = place.with_name(f".old-{place.name}")
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
     place.rename(old)
     new.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 def sweep(folder: Path) -> None:
@@ -48,7 +48,8 @@ def sweep(folder: Path) -> None:
 
     Only what a run writes: a folder is known by what it holds, not by its name alone, and what a link leads to is never touched.
     """
-    for rest in folder.glob(".aside-*"):
+    # One level down: what was written aside into the history, or into a report while it was rendered anew.
+    for rest in [*folder.glob(".aside-*"), *folder.glob("*/.aside-*")]:
         if _is_ours(rest):
             _remove(rest)
     for old in folder.glob(".old-*"):

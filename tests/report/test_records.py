@@ -12,7 +12,14 @@ def test_history_is_in_order_and_passes_over_what_cannot_be_read(tmp_path):
     keep(record(started="2026-01-03T00:00:00.000+00:00"), tmp_path)
     keep(record(started="2026-01-02T00:00:00.000+00:00", status="failed"), tmp_path)
     (tmp_path / "history" / "0-bad.json").write_text("{")
-    assert [item.status for item in history(tmp_path)] == ["failed", "ok"]
+    (tmp_path / "history" / "run-00000009-rfm.json").write_text("{")
+    said = []
+    # In the order in which they were kept: a clock may be set back.
+    assert [item.status for item in history(tmp_path, said.append)] == ["ok", "failed"]
+    assert said == [
+        "history/run-00000009-rfm.json holds no record of a run: it is not JSON. Expected a run.json, or the folder of a report. "
+        "It is passed over."
+    ]
 
 
 def test_keep_of_the_same_run_writes_the_same_file(tmp_path):
