@@ -34,9 +34,19 @@ def campaign() -> None:
 
 
 def _opened(memory: Path | None) -> CampaignMemory:
+    """The memory; one of the form before links is adopted, or read as it is where it cannot be written."""
     from crmlab.data.memory.campaigns import open_memory
+    from crmlab.errors import CampaignError
 
-    return open_memory(memory)
+    opened = open_memory(memory)
+    note = opened.old_form()
+    if note:
+        try:
+            note = opened.adopt()
+        except CampaignError as error:
+            note = f"{note} Now it could not: {error}"
+        click.echo(note, err=True)
+    return opened
 
 
 @campaign.command()

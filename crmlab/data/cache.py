@@ -21,6 +21,7 @@ from pathlib import Path
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept, trust
 from crmlab.data.ledger import LedgerRow
+from crmlab.data.private import close_to_others, private_folder
 from crmlab.data.project import cache_folder
 from crmlab.data.room import not_written
 from crmlab.data.scratch import scratch_folder, sweep_scratch
@@ -109,16 +110,17 @@ def _remember(path: Path, signs: Signs, digest: str) -> None:
         pass  # the memo only saves time
 
 
-def write_aside(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
+def write_aside(path: Path, content: bytes, *, closed: bool = False) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part; ``closed``: for its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # temporary files are for their owner only
+        if not closed:
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)  # temporary files are for their owner only
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -185,7 +187,7 @@ def materialised(name: str, key: str, build: Build, *, verified: bool = True) ->
         found, flaw = _sound(folder, key, verified=verified)
         if found is not None:
             return found
-        root.mkdir(parents=True, exist_ok=True)
+        private_folder(root)
         with FileLock(str(folder) + ".lock"):
             found, flaw = _sound(folder, key, verified=verified)  # another process may have made it meanwhile
             if found is None:
@@ -217,6 +219,7 @@ def _made(folder: Path, key: str, build: Build) -> Kept:
         tables = {name: described(new / f"{name}.parquet", count) for name, count in rows.items()}
         manifest = Manifest(key, tables, tuple(ledger))
         (new / MANIFEST).write_bytes(manifest.to_bytes())
+        close_to_others(new)
         if os.path.lexists(folder):
             folder.rename(aside / "old")
         new.rename(folder)

@@ -80,5 +80,42 @@ class CampaignError(CrmlabError, ValueError):
         )
 
     @classmethod
+    def wrong_field(cls, name: str, key: str, expected: str, found: Any) -> CampaignError:
+        return cls(
+            f"{name} of the campaign memory is not as it was written: {shown(key)} of its header. Expected {expected}. "
+            f"Found {shown(found)}. Nothing was changed. Restore it from a copy."
+        )
+
+    @classmethod
+    def heads_wrong(cls, name: str, found: Any) -> CampaignError:
+        return cls(
+            f"{name} of the campaign memory, which says how many events each campaign has, is not as it was written. Expected counts "
+            f"and digests. Found: {shown(found, 120)}. Nothing was changed. Restore it from a copy."
+        )
+
+    @classmethod
+    def heads_gone(cls, events: int) -> CampaignError:
+        have = "1 event" if events == 1 else f"{events:,} events"
+        return cls(
+            f"The campaign memory does not say any more how many events each campaign has. Expected heads beside {have}. Found none. "
+            "Events may be missing without a trace: restore the memory from a copy."
+        )
+
+    @classmethod
+    def event_gone(cls, campaign: str, number: int, count: int, slot: str = "") -> CampaignError:
+        named = f" ({slot})" if slot else ""
+        return cls(
+            f"Event {number} of the campaign {shown(campaign)}{named} is missing from the campaign memory. Expected {count} of them. "
+            "It was deleted or moved. Nothing was changed. Restore it from a copy."
+        )
+
+    @classmethod
+    def not_in_line(cls, slot: str, campaign: str, number: int) -> CampaignError:
+        return cls(
+            f"{slot} of the campaign memory is not in its place. Expected event {number} of the campaign {shown(campaign)}, linked to the "
+            "one before it. Found another link: one of the two was forged or altered. Nothing was changed. Restore both from a copy."
+        )
+
+    @classmethod
     def cannot_write(cls, path: Any, reason: Any) -> CampaignError:
         return cls.cannot(f"The campaign memory {path}", "be written", reason, "Name another folder in CRMLAB_CAMPAIGNS.")

@@ -1,11 +1,19 @@
-"""What an analysis may declare on its face beside ``NEEDS``, ``Params`` and ``run``: ``INPUTS`` and ``ANNOTATES``."""
+"""What an analysis may declare on its face beside ``NEEDS``, ``Params`` and ``run``: ``INPUTS``, ``ANNOTATES`` and ``NAMES_CUSTOMERS``.
+
+``NAMES_CUSTOMERS = True`` says that the page itself shows ids of customers: its whole folder is then for its owner only, as every list is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Annotation", "Input"]
+
+
+def _nothing_seen(_: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    return {}, ()
 
 
 @dataclass(frozen=True)
@@ -20,11 +28,15 @@ class Input:
         A digest of its contents; raises a :class:`~crmlab.errors.CrmlabError` where it cannot be read.
     secrets : callable
         Addresses of databases, which must not get into anything that is written. None by default.
+    witness : callable
+        Given what the record of an earlier run keeps of it (empty: nothing), what the record of this run is to keep, as plain values; and
+        sentences on what was lost or changed since then. Nothing by default.
     """
 
     name: str
     fingerprint: Callable[[], str]
     secrets: Callable[[], Sequence[str]] = tuple
+    witness: Callable[[Mapping[str, Any]], tuple[dict[str, Any], tuple[str, ...]]] = _nothing_seen
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crmlab.data.cache import file_digest
+from crmlab.data.private import close_to_others, private_folder
 from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation
 from crmlab.page.quantities import Quantities
@@ -84,10 +85,11 @@ def gather(sources: Sequence[Source], path: Path) -> Annotations:
             raise ReportError(f"The report “{source.label}” annotates lists by its output '{name}', which has customers twice.")
         frames.append(frame[wanted].set_index(KEY))
     table = path.with_suffix(".parquet")
-    path.parent.mkdir(exist_ok=True)
+    private_folder(path.parent)
     if frames:
         pd.concat(frames, axis=1).sort_index().rename_axis(KEY).reset_index().to_parquet(table, index=False)
     path.write_text(json.dumps({"table": table.name if frames else None, "sentences": sentences}), encoding="utf-8")
+    close_to_others(path.parent)
     content = [sentences, file_digest(table) if frames else ""]
     return Annotations(path, hashlib.sha256(json.dumps(content).encode()).hexdigest())
 

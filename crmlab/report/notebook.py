@@ -14,7 +14,7 @@ from crmlab.page.result import Result
 from crmlab.report.annotations import ANNOTATIONS, annotated
 from crmlab.report.inputs import secrets_of
 from crmlab.report.registry import analysis
-from crmlab.report.saving import save
+from crmlab.report.saving import save, with_cuts_said
 
 __all__ = ["TARGET", "run_notebook"]
 
@@ -60,7 +60,8 @@ def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None,
     target, joined = os.environ.get(TARGET), os.environ.get(ANNOTATIONS)
     if target:
         result, lists = annotated(result, Path(joined)) if joined else (result, None)
-        hide = Redaction.of_environment(secrets_of(dataset.descriptor))
-        forms = save(result, Path(target), dataset.descriptor.report.lists, lists, hide)
+        hide, further = Redaction.of_environment(secrets_of(dataset.descriptor)), dataset.descriptor.report.lists
+        result = with_cuts_said(result, further)
+        forms = save(result, Path(target), further, lists, hide)
         return replace(result, saved=forms)
     return result

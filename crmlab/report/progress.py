@@ -32,6 +32,7 @@ class Progress:
         self._lock = threading.Lock()
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
+        self._noted: set[str] = set()  # what several reports would say is said once
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
@@ -79,3 +80,7 @@ class Progress:
                 self._bars.update(self._tasks[record.place], completed=1, state=escape(state + reason))
             else:
                 print(f"{record.place:<18} {record.seconds:6.1f} s  {state}{reason}", flush=True)
+            for note in record.notes:
+                if note not in self._noted:
+                    self._noted.add(note)
+                    self._console.print(note, markup=False)

@@ -25,7 +25,7 @@ from crmlab.errors import ReportError
 from crmlab.report.keys import installed
 from crmlab.report.state import Metric, Say, content_digest, parsed, quiet, short, typed
 
-__all__ = ["RunRecord", "git_state", "history", "keep", "latest", "read_record", "settle", "versions"]
+__all__ = ["RunRecord", "git_state", "history", "keep", "last_seen", "latest", "read_record", "settle", "versions"]
 
 # What a run can come to. "running" is what a killed one leaves until the next run tells the truth about it.
 STATUSES = ("ok", "up_to_date", "failed", "timed_out", "kernel_died", "cancelled", "skipped", "running")
@@ -64,6 +64,7 @@ class _Inputs(TypedDict, total=False):
     fingerprint: str | None
     rows: dict[str, int]
     annotated: list[str]
+    seen: dict[str, dict[str, Any]]
 
 
 @dataclass
@@ -85,7 +86,9 @@ class RunRecord:
     params : dict
         Resolved parameters.
     inputs : dict
-        Fingerprint of the data set, and rows by table.
+        Fingerprint of the data set, and rows by table; under "seen", by its name, what the run saw of an input beside the data set.
+    notes : list of str
+        Sentences on such inputs: what was lost or changed since an earlier run.
     files : dict
         sha256 of every file made.
     metrics : dict
@@ -106,6 +109,7 @@ class RunRecord:
     data: str = ""
     engine: str | None = None
     inputs: _Inputs = field(default_factory=_Inputs)
+    notes: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=dict)
     started: _Moment = ""
@@ -192,7 +196,7 @@ def keep(record: RunRecord, folder: Path) -> None:
     with _NUMBERING:
         if not record.sequence:
             record.sequence = 1 + max((number for number, _, _ in _kept(folder)), default=0)
-        write_aside(folder / "history" / f"run-{record.sequence:08d}-{place}.json", record.to_json())
+        write_aside(folder / "history" / f"run-{record.sequence:08d}-{place}.json", record.to_json(), closed=True)
 
 
 def history(folder: Path, say: Say = quiet) -> list[RunRecord]:
@@ -216,6 +220,15 @@ def latest(folder: Path, place: str) -> RunRecord | None:
     return None
 
 
+def last_seen(folder: Path, place: str, name: str) -> dict[str, Any]:
+    """Return what the newest record of a report that says anything of an input keeps of it; empty where none does."""
+    for record in reversed(history(folder)):
+        seen = record.inputs.get("seen", {}).get(name) if record.place == place else None
+        if seen:
+            return dict(seen)
+    return {}
+
+
 def settle(folder: Path, say: Say = quiet) -> None:
     """Tell the truth about runs that were killed: whoever holds the lock knows that nothing is running.
 
@@ -232,7 +245,7 @@ def settle(folder: Path, say: Say = quiet) -> None:
             ended = _ended(place, folder, number, record.started)
             if ended is None:
                 record.status, record.reason = "cancelled", "The run was killed before it could end."
-            write_aside(path, (ended or record).to_json())
+            write_aside(path, (ended or record).to_json(), closed=True)
 
 
 def _mended(number: int, place: str, path: Path) -> str:
@@ -242,7 +255,7 @@ def _mended(number: int, place: str, path: Path) -> str:
     try:
         path.rename(aside)
         if again is not None:
-            write_aside(path, again.to_json())
+            write_aside(path, again.to_json(), closed=True)
     except OSError as error:
         return f"It is passed over, and could not be set aside: {error.strerror or error}."
     rest = f"was written anew from run.json of {place}" if again else "is passed over"

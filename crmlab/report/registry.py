@@ -25,6 +25,7 @@ __all__ = [
     "dictionary",
     "inputs_of",
     "label",
+    "names_customers",
     "notebook_path",
     "question",
     "readers",
@@ -135,6 +136,17 @@ def inputs_of(name: str) -> tuple[Input, ...]:
     ()
     """
     return getattr(analysis(name), "INPUTS", ())
+
+
+def names_customers(name: str) -> bool:
+    """Say whether a report declares that its page names customers.
+
+    Examples
+    --------
+    >>> names_customers("customer_profile"), names_customers("rfm")
+    (True, False)
+    """
+    return bool(getattr(analysis(name), "NAMES_CUSTOMERS", False))
 
 
 def annotating() -> dict[str, Annotation]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data import cache
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
+from crmlab.data.private import close_to_others
 from crmlab.data.project import home
 from crmlab.data.redaction import Redaction
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
@@ -29,8 +30,8 @@ from crmlab.report.inputs import Inputs, fingerprint_of, inspect, secrets_of, wi
 from crmlab.report.jobs import Job, Order, plan_jobs
 from crmlab.report.keys import run_key
 from crmlab.report.notebook import TARGET
-from crmlab.report.records import RunRecord, git_state, keep, latest, read_record, settle, versions
-from crmlab.report.registry import analysis, annotating, inputs_of, label, notebook_path, report_names
+from crmlab.report.records import RunRecord, git_state, keep, last_seen, latest, read_record, settle, versions
+from crmlab.report.registry import analysis, annotating, inputs_of, label, names_customers, notebook_path, report_names
 from crmlab.report.site import places, write_index
 from crmlab.report.state import Say, file_fault, make_way, once, read_metrics, read_summary, short
 from crmlab.report.swap import put_in_place, sweep
@@ -338,6 +339,7 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
         elif not job.skipped:
             read = with_sections(batch.inputs.fingerprint, analysis(job.name), batch.descriptor)
             read = fingerprint_of(read, [one.fingerprint() for one in inputs_of(job.name)])
+            _witness(record, batch.folder)
             joined = batch.annotations(job)
             record.key = _key(record, read, joined if _has_lists(batch.folder / job.place) else None)
             if not batch.settings.force and _up_to_date(record, batch.folder / job.place, batch.say):
@@ -363,6 +365,15 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
     except OSError as error:
         _failed(record, error, f"{record.reason} The record could not be written: {error.strerror or error}.".strip())
     return record
+
+
+def _witness(record: RunRecord, folder: Path) -> None:
+    """Put on record what is seen of inputs beside the data set, and what was lost or changed since an earlier run saw them."""
+    for one in inputs_of(record.report):
+        seen, notes = one.witness(last_seen(folder, record.place, one.name))
+        if seen:
+            record.inputs = record.inputs | {"seen": record.inputs.get("seen", {}) | {one.name: seen}}
+        record.notes += notes
 
 
 def _key(record: RunRecord, read: str | None, joined: Annotations | None) -> str | None:
@@ -500,8 +511,12 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
             }
         record.seconds, record.finished = round(time.monotonic() - clock, 3), _now()
         (aside / "run.json").write_bytes(record.to_json())
+        close_to_others(aside / "run.json")  # parameters and messages may name a customer
         failed = batch.folder / "failed" / job.place
-        put_in_place(aside, batch.folder / job.place if record.ok else failed)
+        if record.ok:
+            put_in_place(aside, batch.folder / job.place, closed=names_customers(job.name))
+        else:
+            put_in_place(aside, failed, closed=True)  # what a cell printed may be of customers
         if record.ok:
             shutil.rmtree(failed, ignore_errors=True)
     finally:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
+from crmlab.data.private import close_to_others, private_folder
 from crmlab.data.redaction import Redaction
-from crmlab.errors import TooLittleError
 from crmlab.page.params import plain
 from crmlab.page.quantities import Quantities
 from crmlab.page.result import Output, Result
+from crmlab.page.sheets import LONGEST_TEXT, too_long, write_csv, write_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMULA_STARTS", "LONGEST_SHEET", "neutral", "ordered", "rounded", "save", "write_csv", "write_workbook"]
-
-
-# A spreadsheet takes a text that begins with one of these for a formula.
-LONGEST_SHEET = 1_048_576
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+__all__ = ["ordered", "rounded", "save", "with_cuts_said"]
 
 
 def save(
@@ -39,8 +36,8 @@ def save(
     result : Result
     folder : Path
         Gets ``tables/*.csv`` (numbers of tables and charts), ``outputs/*.parquet`` and ``.csv`` (lists, ordered by key),
-        ``metrics.json`` and ``result.json``. People read CSV and workbooks, so numbers have the digits of the dictionary there;
-        programs go on from Parquet, where they are whole.
+        ``metrics.json`` and ``result.json``. What is in ``outputs`` names customers and is for its owner only. People read CSV and
+        workbooks, so numbers have the digits of the dictionary there; programs go on from Parquet, where they are whole.
     lists : sequence of str
         Further forms of the lists: "xlsx".
     annotated : sequence of str, optional
@@ -61,13 +58,14 @@ def save(
     for chart in result.charts.values():
         write_csv(hide.frame(chart.frame), tables / f"{chart.key}.csv")
     for name, output in result.outputs.items():
-        outputs.mkdir(exist_ok=True)
+        private_folder(outputs)
         frame = hide.frame(ordered(output))
         frame.to_parquet(outputs / f"{name}.parquet", index=False)
         shown = rounded(frame, result.quantities)
         write_csv(shown, outputs / f"{name}.csv")
         if "xlsx" in lists:
             write_workbook(shown, outputs / f"{name}.xlsx")
+        close_to_others(outputs)
     metrics = {key: estimate.to_dict() for key, estimate in sorted(result.metrics.items())}
     _write_json(folder / "metrics.json", metrics)
     summary = _summary(result) | ({} if annotated is None else {"annotated": list(annotated)})
@@ -90,43 +88,30 @@ def rounded(frame: pd.DataFrame, quantities: Quantities) -> pd.DataFrame:
     return frame.assign(**{name: quantities.of(name).rounded(frame[name]) for name in floats})
 
 
-def neutral(value: Any) -> Any:
-    """Put an apostrophe before a text that a spreadsheet would run as a formula.
+def with_cuts_said(result: Result, lists: Sequence[str]) -> Result:
+    """Return a result that warns of texts which the workbooks of its lists cannot hold whole; the same where there are none.
 
-    Examples
-    --------
-    >>> neutral("=1+1"), neutral("plain"), neutral(-3)
-    ("'=1+1", 'plain', -3)
+    Parameters
+    ----------
+    result : Result
+    lists : sequence of str
+        As of :func:`save`.
     """
-    if not isinstance(value, str):
-        return value
-    text = value.replace("\0", "")
-    return "'" + text if text.lstrip(" ").startswith(FORMULA_STARTS) else text
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as UTF-8 CSV whose texts no spreadsheet takes for formulas."""
-    safe = frame.copy()
-    safe.columns = [neutral(str(name)) for name in frame.columns]
-    for i in range(frame.shape[1]):
-        if frame.dtypes.iloc[i].kind not in "iufbM":
-            safe.isetitem(i, frame.iloc[:, i].map(neutral, na_action="ignore").to_numpy(object))
-    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
-
-
-def write_workbook(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame as a workbook: texts are texts, never formulas or links; the same frame gives the same bytes."""
-    import datetime as dt
-
-    import pandas as pd
-
-    if len(frame) >= LONGEST_SHEET:
-        raise TooLittleError.needs("xlsx", f"at most {LONGEST_SHEET - 1:,} rows for a sheet", f"{len(frame):,}")
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": True}
-    with pd.ExcelWriter(path, engine="xlsxwriter", engine_kwargs={"options": options}) as writer:
-        frame.to_excel(writer, index=False, freeze_panes=(1, 0))
-        # A workbook carries the moment of its making unless it is given one.
-        writer.book.set_properties({"created": dt.datetime(2000, 1, 1)})
+    if "xlsx" not in lists:
+        return result
+    frames = {name: ordered(output) for name, output in result.outputs.items()}
+    warnings = []
+    for name, frame in frames.items():
+        long = {str(column): int(frame.iloc[:, i].map(too_long).sum()) for i, column in enumerate(frame.columns)}
+        cuts, columns = sum(long.values()), [column for column, count in long.items() if count]
+        if cuts:
+            texts = "1 text is" if cuts == 1 else f"{cuts:,} texts are"
+            warnings.append(
+                f"In {name}.xlsx {texts} cut after {LONGEST_TEXT:,} characters, the most that a cell of a workbook holds "
+                f"({', '.join(columns)}). {name}.csv has them whole."
+            )
+    outputs = {name: replace(output, frame=frames[name]) for name, output in result.outputs.items()}
+    return replace(result, outputs=outputs, warnings=(*result.warnings, *warnings))
 
 
 def _summary(result: Result) -> dict[str, Any]:

@@ -9,13 +9,15 @@ import shutil
 import sys
 from pathlib import Path
 
+from crmlab.data.private import close_to_others
+
 __all__ = ["put_in_place", "sweep"]
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 _HERE = -100  # AT_FDCWD
 
 
-def put_in_place(new: Path, place: Path) -> None:
+def put_in_place(new: Path, place: Path, *, closed: bool = False) -> None:
     """Move a folder to its place; what was there is removed afterwards.
 
     On Linux and macOS the two are exchanged in one step. Elsewhere the old one is renamed first, and :func:`sweep` brings
@@ -27,9 +29,14 @@ def put_in_place(new: Path, place: Path) -> None:
         Finished folder, on the same file system; gone afterwards.
     place : Path
         Where it belongs.
+    closed : bool
+        It names customers: nobody but its owner may read it. Else those may who may read the folder around it.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    _make_readable(new)
+    if closed:
+        close_to_others(new)
+    else:
+        _make_readable(new)
     if not os.path.lexists(place):
         new.rename(place)
         return

@@ -77,7 +77,13 @@ def test_params_are_declared(name):
     assert params.__dataclass_params__.frozen
 
 
-DECLARED = {"NEEDS", "SECTIONS", "INPUTS", "ANNOTATES"}  # what the report layer asks a face for, beside Params and run
+DECLARED = {
+    "NEEDS",
+    "SECTIONS",
+    "INPUTS",
+    "ANNOTATES",
+    "NAMES_CUSTOMERS",
+}  # what the report layer asks a face for, beside Params and run
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,7 +102,7 @@ def test_a_face_declares_what_the_report_layer_asks_for(name):
 def test_the_report_layer_asks_a_face_for_nothing_else():
     folder = Path(registry.__file__).parent
     asked = {
-        name for path in folder.rglob("*.py") for name in re.findall(r"getattr\([^,]+, \"([A-Z]+)\"", path.read_text("utf-8"))
+        name for path in folder.rglob("*.py") for name in re.findall(r"getattr\([^,]+, \"([A-Z_]+)\"", path.read_text("utf-8"))
     }
     assert asked == DECLARED - {"NEEDS"}
 

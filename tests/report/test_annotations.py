@@ -22,6 +22,7 @@ from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output, Result
 from crmlab.report import notebook, registry, runner
 from crmlab.report.jobs import Order
+from crmlab.report.progress import Progress
 from crmlab.report.runner import Settings, run_reports
 
 DATA = "cdnow_sample"
@@ -323,3 +324,29 @@ def test_a_report_is_made_again_when_a_further_input_changes(world, monkeypatch)
     world.error = ValueError("cannot reach postgresql://clerk:hunter@host/db")
     force(world, "acts")
     assert "hunter" not in json.dumps([path.read_text() for path in world.out.rglob("*.json")])
+
+
+def test_a_run_keeps_what_it_saw_of_an_input_and_says_what_was_lost(world, monkeypatch, capsys):
+    state, asked = [2], []
+
+    def witness(before):
+        asked.append(dict(before))
+        lost = before.get("count", 0) > state[0]
+        return {"count": state[0]}, ("A note [that] was there is gone.",) if lost else ()
+
+    given = Input("notes", lambda: str(state[0]), witness=witness)
+    monkeypatch.setattr(sys.modules["toy_counts"], "INPUTS", (given,), raising=False)
+    first = run(world)["counts"]
+    assert first.inputs["seen"] == {"notes": {"count": 2}} and first.notes == []
+    state[0] = 1
+    second = run(world)["counts"]
+    assert second.notes == ["A note [that] was there is gone."]
+    assert second.inputs["seen"] == {"notes": {"count": 1}}
+    kept = json.loads((world.out / "cdnow_sample" / "counts" / "run.json").read_text())
+    assert kept["notes"] == second.notes
+    with Progress() as progress:
+        progress.ended(second)
+        progress.ended(second)
+    assert capsys.readouterr().out.count("A note [that] was there is gone.") == 1
+    assert run(world)["counts"].notes == []  # it is said once
+    assert asked == [{}, {"count": 2}, {"count": 1}]

@@ -6,7 +6,8 @@ import pytest
 
 from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output
-from crmlab.report.saving import neutral, ordered, rounded, write_csv
+from crmlab.page.sheets import neutral, write_csv
+from crmlab.report.saving import ordered, rounded
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\n=1", "\0=1"])

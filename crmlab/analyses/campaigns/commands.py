@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.data.names import path_part
+from crmlab.data.private import private_folder
 from crmlab.errors import CampaignError, shown
+from crmlab.page.sheets import as_it_was, column_as_it_was, write_csv
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -60,7 +62,7 @@ def launch_campaign(
     memory : CampaignMemory
     out : Path
         Folder of the files ``<campaign>-<channel>.csv``: customer id, response code, offer, creative, then ``columns``. People of
-        cells that nothing is sent of are in none of them.
+        cells that nothing is sent of are in none of them. Files and a new folder are for their owner only.
     list_file : Path, optional
         A csv file with ``customer_id``: the list, ready made.
     columns : sequence of str
@@ -168,12 +170,12 @@ def _launched_before(name: str, memory: CampaignMemory) -> pd.DataFrame:
     import pandas as pd
 
     frames = [pd.DataFrame({"customer_id": pd.Series(dtype="str"), "contacted_at": pd.Series(dtype="datetime64[ns]")})]
-    for header in memory.headers(kind="launched"):
+    known = memory.cells()
+    for header, people in memory.launched():
         if header.campaign == name:
             continue
-        cells = memory.cells(header.campaign)
+        cells = known[known["campaign_id"] == header.campaign]
         sent = cells[sends(cells)].set_index("cell_id")
-        people = memory.assignments(header.campaign)
         people = people[people["cell_id"].isin(sent.index)]
         day = pd.to_datetime(people["cell_id"].map(sent["opens_on"])).fillna(pd.Timestamp(header.recorded_at[:10]))
         frames.append(pd.DataFrame({"customer_id": people["customer_id"], "contacted_at": day}))
@@ -190,15 +192,19 @@ def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
         raise CampaignError.cannot(
             f"The list {path.name}", "be read", reason, "Expected a csv file in UTF-8 with a column customer_id."
         ) from error
+    frame.columns = [as_it_was(str(name)) for name in frame.columns]
     if "customer_id" not in frame.columns:
         raise CampaignError.lacks(f"The list {path.name}", "customer_id", frame.columns)
+    as_read = frame["customer_id"]
     table = data.table("customers" if "customers" in data.tables else "orders")
     known = set(collect(table.select("customer_id").distinct(), "customer_id")["customer_id"])
+    frame = frame.apply(column_as_it_was)
+    frame["customer_id"] = frame["customer_id"].where(frame["customer_id"].isin(known), as_read)
     strangers = [who for who in frame["customer_id"] if who not in known]
     if strangers:
-        customers = "1 customer" if len(strangers) == 1 else f"{len(strangers):,} customers"
+        customers = "1 customer who is" if len(strangers) == 1 else f"{len(strangers):,} customers who are"
         raise CampaignError(
-            f"The list {path.name} holds {customers} who are not in the data set. Expected customers of it. Found for example "
+            f"The list {path.name} holds {customers} not in the data set. Expected customers of it. Found for example "
             f"{shown(str(strangers[0]))}. Leading zeros count."
         )
     return frame
@@ -271,11 +277,11 @@ class _aside:  # noqa: N801  (used like contextlib's functions)
 
     def __enter__(self) -> list[Path]:
         try:
-            self.out.mkdir(parents=True, exist_ok=True)
+            private_folder(self.out)
             self.folder = Path(tempfile.mkdtemp(dir=self.out, prefix=".aside-"))
             places = [self.folder / f"{number}.csv" for number in range(len(self.frames))]
             for place, frame in zip(places, self.frames, strict=True):
-                frame.to_csv(place, index=False, lineterminator="\n")
+                write_csv(frame, place, closed=True)
         except OSError as error:
             self.__exit__()
             raise CampaignError.cannot(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crmlab.data.memory.campaigns import addresses, fingerprint
+from crmlab.data.memory.campaigns import addresses, fingerprint, witnessed
 from crmlab.page.declarations import Input
 
 __all__ = ["INPUTS"]
 
-INPUTS = (Input("the campaign memory", fingerprint, addresses),)
+INPUTS = (Input("the campaign memory", fingerprint, addresses, witnessed),)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED, SQL_TYPES, Published, prepared
+from crmlab.data.private import like, private_folder
 from crmlab.errors import PublishError, shown
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def publish(frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | N
     *Parquet*: each run is a folder of its own, and the link ``current`` is moved to it in one step. Read several tables through
     ``Path("current").resolve()``; the run before stays until the next.
 
+    Files and folders are for their owner only. Where something was published before, the new takes over its rights: give them with chmod,
+    once, to whoever is to read it.
+
     *Postgres*: one transaction. Rows are replaced, so that rights and views on the tables stay, readers never wait, and a
     transaction of a reader at REPEATABLE READ sees one run throughout; where columns have changed the table is made anew.
     """
@@ -97,7 +101,7 @@ def _to_duckdb(tables: Mapping[str, pa.Table], columns: Columns, place: Path) ->
         if others:
             raise PublishError.not_ours(place.name, others)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(place.parent)
         with tempfile.TemporaryDirectory(prefix=".publish-", dir=place.parent) as scratch:
             new = Path(scratch) / place.name
             with duckdb.connect(str(new)) as con:
@@ -109,6 +113,7 @@ def _to_duckdb(tables: Mapping[str, pa.Table], columns: Columns, place: Path) ->
                     con.unregister("_incoming")
                     for column in columns[name]:
                         con.execute(f'comment on column "{name}"."{column.name}" is {_quoted(column.meaning)}')
+            like(new, place)
             new.replace(place)
     except (OSError, duckdb.Error) as error:
         raise PublishError.cannot_write(place.name, type(error).__name__) from error
@@ -124,16 +129,14 @@ def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, place: Path) -
     if others:
         raise PublishError.not_ours(place.name, others)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        private_folder(place)
         number = 1 + max((int(name.split("-")[1]) for name in here if name.startswith("run-")), default=0)
         scratch = Path(tempfile.mkdtemp(prefix=".publish-", dir=place))
-        umask = os.umask(0)
-        os.umask(umask)
-        scratch.chmod(0o777 & ~umask)
         for name, table in tables.items():
             # Meanings travel with the file: readers of Arrow see them as metadata of the fields.
             fields = [table.schema.field(column.name).with_metadata({"meaning": column.meaning}) for column in columns[name]]
             pq.write_table(table.cast(_schema(fields)), scratch / f"{name}.parquet")
+        like(scratch, place / "current")
         new = place / f"run-{number:06d}"
         scratch.rename(new)
         link = place / f".publish-{number:06d}"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.data_quality.params import Params
     from crmlab.analyses.data_quality.quantities import QUANTITIES
     from crmlab.analyses.data_quality.reductions import RULES, amounts
-    from crmlab.analyses.data_quality.report import NEEDS, run
+    from crmlab.analyses.data_quality.report import NAMES_CUSTOMERS, NEEDS, run
 
-__all__ = ["NEEDS", "QUANTITIES", "RULES", "Params", "amounts", "run"]
+__all__ = ["NAMES_CUSTOMERS", "NEEDS", "QUANTITIES", "RULES", "Params", "amounts", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "NAMES_CUSTOMERS", "NEEDS", "run"]
 
 NEEDS = ("orders",)
+NAMES_CUSTOMERS = True
 EXHIBITS = Exhibits(
     tables={
         "read": exhibits.read_table,

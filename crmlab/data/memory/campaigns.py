@@ -1,7 +1,8 @@
 """The campaign memory: what was planned, launched and learnt, for ever. Written by ``crmlab campaign``, read by reports.
 
 Nothing is overwritten and nothing is deleted. Writing the same twice changes nothing, and of two writers at once neither loses
-anything.
+anything. Every reading checks all headers, and that no event is missing; rows are checked when they are read. What that finds out, and what
+it does not, is said in :mod:`crmlab.data.memory.chain`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import datetime as dt
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crmlab.data.memory.chain import Head, Heads, heads_of, in_line, unlinked
 from crmlab.data.memory.checks import check_codes, checked_cells, checked_people
-from crmlab.data.memory.events import Event, Header, Kind, make_event, read_rows
+from crmlab.data.memory.events import UNLINKED, Event, Header, Kind, make_event, read_rows
 from crmlab.data.memory.stores import Folder
 from crmlab.data.tables import CELLS
 from crmlab.errors import CampaignError, shown
@@ -34,6 +38,7 @@ __all__ = [
     "cells_now",
     "fingerprint",
     "open_memory",
+    "witnessed",
 ]
 
 
@@ -89,8 +94,50 @@ def fingerprint(memory: CampaignMemory | None = None) -> str:
     CampaignError
         The memory cannot be read.
     """
-    events = sorted(header.event_id for header in (memory or open_memory()).headers())
+    events = sorted(header.digest for header in (memory or open_memory()).headers())
     return hashlib.sha256(json.dumps(events).encode()).hexdigest()
+
+
+def witnessed(before: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what the record of a run keeps of the memory, and what is not as the record of an earlier run says.
+
+    Parameters
+    ----------
+    before : mapping
+        What the earlier record keeps; empty where there is none.
+
+    Returns
+    -------
+    (seen, notes)
+        By campaign the ``count`` of its events and the ``digest`` of the last; and sentences: on campaigns that had more events then, or
+        others, and on a memory that was not adopted yet.
+
+    Raises
+    ------
+    CampaignError
+        The memory cannot be read.
+    """
+    memory = open_memory()
+    digests = {name: [header.digest for header in mine] for name, mine in _by_campaign(memory.headers()).items()}
+    form = "" if before else memory.old_form()  # said with the first run that sees it
+    notes = [form] if form else []
+    for name, head in sorted(before.items()):
+        count, digest = (head.get("count"), head.get("digest")) if isinstance(head, dict) else (None, None)
+        if not isinstance(count, int) or count < 1:
+            notes.append(f"What the record of an earlier run says of the campaign {shown(name)} cannot be read.")
+            continue
+        now = digests.get(name, [])
+        if len(now) < count:
+            notes.append(
+                f"The campaign memory holds {len(now)} of the {count} events of the campaign {shown(name)} that an earlier run saw: it is "
+                "another memory, or events were lost."
+            )
+        elif now[count - 1] != digest:
+            notes.append(
+                f"The first {count} events of the campaign {shown(name)} in the campaign memory are not those that an earlier run saw: "
+                "it is another memory, or it was written anew."
+            )
+    return {name: {"count": len(mine), "digest": mine[-1]} for name, mine in digests.items()}, tuple(notes)
 
 
 def addresses() -> tuple[str, ...]:
@@ -109,9 +156,32 @@ class CampaignReader:
         return f"CampaignMemory({self.store!r})"
 
     def headers(self, campaign: str | None = None, kind: Kind | None = None) -> list[Header]:
-        """Return the headers of events, in the order of recording."""
-        found = [item for item in self.store.headers() if campaign in (None, item.campaign) and kind in (None, item.kind)]
-        return sorted(found, key=lambda header: (header.recorded_at, header.event_id))
+        """Return the headers of events, in the order of recording; those of one campaign in their order, whatever clocks said.
+
+        Raises
+        ------
+        CampaignError
+            The memory cannot be read, or an event is missing or not as it was written.
+        """
+        return [item for item in _ordered(self._read()[0]) if campaign in (None, item.campaign) and kind in (None, item.kind)]
+
+    def old_form(self) -> str:
+        """Return a sentence where the memory is of the form before links and was not adopted yet, else nothing."""
+        headers, heads = self.store.read()
+        if not unlinked(headers, heads):
+            return ""
+        return (
+            "The campaign memory is of the form before links: an event that was deleted, or whose time was changed, is not found out. It "
+            "is read as it is; the next crmlab campaign command that can write to it adopts it."
+        )
+
+    def _read(self) -> tuple[list[Header], Heads]:
+        """All events, checked and in line, and the heads that there are."""
+        headers, heads = self.store.read()
+        if unlinked(headers, heads):
+            for header in headers:  # nothing but their content holds them yet
+                self._rows(header)
+        return in_line(headers, heads, self.store.ahead), heads or {}
 
     def campaigns(self) -> pd.DataFrame:
         """Return one row per campaign: ``campaign_id``, ``state``, ``cells``, ``people`` (assigned), ``looks``, ``last_at``."""
@@ -165,6 +235,11 @@ class CampaignReader:
         if not launched:
             raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="launched")})
         return self._rows(launched[0])
+
+    def launched(self) -> Iterator[tuple[Header, pd.DataFrame]]:
+        """Give every launch with its people, as :meth:`assignments` has them, in the order of recording."""
+        for header in self.headers(kind="launched"):
+            yield header, self._rows(header)
 
     def plan_details(self, campaign: str) -> dict[str, Any]:
         """Return what the last plan says beside its cells: salt, criteria of the list."""
@@ -250,7 +325,8 @@ class CampaignReader:
         return joined.sort_values(["value", "opens_on", "campaign_id", "cell_id", "metric"], ignore_index=True)
 
     def _rows(self, header: Header) -> pd.DataFrame:
-        return read_rows(*self.store.content(header))
+        content, name = self.store.content(header)
+        return read_rows(content, header, name)
 
     def _known(self, campaign: str | None, overview: pd.DataFrame) -> None:
         if campaign is not None and campaign not in set(overview["campaign_id"]):
@@ -299,14 +375,13 @@ class CampaignMemory(CampaignReader):
             The cells do not make a test, a code is in use, or the campaign is launched and this is another plan.
         """
         mine = checked_cells(campaign, cells)
-        with self.store.exclusive():
-            known = self.headers()
+        with self._writing() as known:
             check_codes(campaign, mine, known)
             launched = next((header for header in known if header.kind == "launched" and header.campaign == campaign), None)
             event = make_event("planned", campaign, _now(), cells=mine, details=details)
             if launched is not None and all(header.event_id != event.header.event_id for header in known):
                 raise CampaignError.launched_already(campaign, launched.recorded_at)
-            return self._put(event)
+            return self._put(event, known)
 
     def launch(
         self, campaign: str, cells: pd.DataFrame, assignments: pd.DataFrame, details: dict[str, Any] | None = None
@@ -334,10 +409,9 @@ class CampaignMemory(CampaignReader):
             launched with other cells or other people.
         """
         mine, people = checked_cells(campaign, cells), checked_people(campaign, cells, assignments)
-        with self.store.exclusive():
-            known = self.headers()
+        with self._writing() as known:
             check_codes(campaign, mine, known)
-            return self._put(make_event("launched", campaign, _now(), rows=people, cells=mine, details=details))
+            return self._put(make_event("launched", campaign, _now(), rows=people, cells=mine, details=details), known)
 
     def record_results(
         self,
@@ -376,11 +450,11 @@ class CampaignMemory(CampaignReader):
             if column not in frame.columns:
                 raise CampaignError.lacks(f"results of {campaign}", column, results.columns)
         frame = frame.sort_values(["metric", "cell_id"], ignore_index=True)
-        with self.store.exclusive():
-            known = self.headers(campaign)
+        with self._writing() as every:
+            known = [header for header in every if header.campaign == campaign]
             mine = checked_cells(campaign, cells) if cells is not None else cells_now(known)
             if mine is None:
-                raise CampaignError.unknown(campaign, {header.campaign for header in self.headers()})
+                raise CampaignError.unknown(campaign, {header.campaign for header in every})
             extra = sorted(set(frame["cell_id"].dropna()) - set(mine["cell_id"]))
             if extra:
                 raise CampaignError.unknown_cells(campaign, extra, mine["cell_id"])
@@ -388,22 +462,67 @@ class CampaignMemory(CampaignReader):
             closed = any(header.kind == "closed" for header in known)
             if closed and all(header.event_id != event.header.event_id for header in known):
                 raise CampaignError(f"The campaign {shown(campaign)} is closed. Expected no further results. Plan a new one.")
-            return self._put(event)
+            return self._put(event, every)
 
     def close(self, campaign: str, note: str = "") -> str:
         """Say that a campaign is over: no further results are taken."""
-        with self.store.exclusive():
-            if not self.headers(campaign):
-                raise CampaignError.unknown(campaign, {header.campaign for header in self.headers()})
-            known = self.headers(campaign, "closed")
-            return known[0].event_id if known else self._put(make_event("closed", campaign, _now(), details={"note": note}))
+        with self._writing() as every:
+            known = [header for header in every if header.campaign == campaign]
+            if not known:
+                raise CampaignError.unknown(campaign, {header.campaign for header in every})
+            closed = [header for header in known if header.kind == "closed"]
+            if closed:
+                return closed[0].event_id
+            return self._put(make_event("closed", campaign, _now(), details={"note": note}), every)
 
-    def _put(self, event: Event) -> str:
+    def adopt(self) -> str:
+        """Bring a memory of the form before links into line; where it is, nothing happens.
+
+        Returns
+        -------
+        str
+            A sentence on what was adopted; nothing where there was nothing to do.
+
+        Raises
+        ------
+        CampaignError
+            The memory cannot be written, or an event is not as it was written; then nothing is adopted.
+        """
+        if not self.old_form():
+            return ""
+        with self._writing() as headers:
+            old = [header for header in headers if header.form == UNLINKED]
+        events = "1 event" if len(old) == 1 else f"{len(old):,} events"
+        return (
+            f"The campaign memory was of the form before links. It was adopted as it is: {events}. What is deleted or changed from now "
+            "on is found out."
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[list[Header]]:
+        """Keep others out, and give the events there are. First the heads are brought up to them: one that a killed writer left behind,
+        and those of a memory that had none.
+        """
+        with self.store.exclusive():
+            headers, heads = self._read()
+            if (found := heads_of(headers)) != heads:
+                self.store.keep_heads(found)
+            yield _ordered(headers)
+
+    def _put(self, event: Event, known: list[Header]) -> str:
+        """Write an event, then its head; nothing where it is there already. Inside :meth:`_writing` only."""
         mine = event.header
-        if not self.store.put(event):
-            there = next(header for header in self.store.headers() if header.slot == mine.slot)
-            if there.event_id != mine.event_id:
-                raise CampaignError.launched_already(mine.campaign, there.recorded_at)
+        there = next((header for header in known if header.slot == mine.slot), None)
+        if there is None:
+            heads = heads_of(known)
+            last = heads.get(mine.campaign, Head(0, ""))
+            event = event.linked(last.count + 1, last.digest)
+            if self.store.put(event):
+                self.store.keep_heads({**heads, mine.campaign: Head(last.count + 1, event.header.digest, last.adopted)})
+                return mine.event_id
+            there = next(header for header in self._read()[0] if header.slot == mine.slot)
+        if there.event_id != mine.event_id:
+            raise CampaignError.launched_already(mine.campaign, there.recorded_at)
         return mine.event_id
 
 
@@ -412,12 +531,15 @@ def _now() -> str:
 
 
 class Store(Protocol):
-    """Where events are kept."""
+    """Where events are kept. ``ahead``: how many there may be that the heads do not know yet."""
+
+    ahead: int
 
     def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
-    def headers(self) -> list[Header]: ...  # noqa: D102
+    def read(self) -> tuple[list[Header], dict[str, Head] | None]: ...  # noqa: D102
     def content(self, header: Header) -> tuple[Any, str]: ...  # noqa: D102
     def put(self, event: Event) -> bool: ...  # noqa: D102
+    def keep_heads(self, heads: Heads) -> None: ...  # noqa: D102
 
 
 def cells_now(headers: list[Header]) -> pd.DataFrame | None:
@@ -437,3 +559,13 @@ def _by_campaign(headers: list[Header]) -> dict[str, list[Header]]:
     for header in headers:
         found[header.campaign].append(header)
     return found
+
+
+def _ordered(headers: list[Header]) -> list[Header]:
+    """Events in the order of recording. A clock that was set back does not bring an event before the one that it follows."""
+    at: dict[str, str] = {}
+    keyed = []
+    for header in sorted(headers, key=lambda one: (one.campaign, one.sequence)):
+        at[header.campaign] = max(header.recorded_at, at.get(header.campaign, ""))
+        keyed.append((at[header.campaign], header.campaign, header.sequence, header))
+    return [header for *_, header in sorted(keyed, key=lambda one: one[:3])]

@@ -1,15 +1,20 @@
 """Events of the campaign memory: what each kind holds, its identifier, and its form as bytes.
 
 An event is a small Parquet file: its rows, and a header in the metadata of the file. Its identifier is the sha256 of what it
-says. The time of recording is in the header but plays no part in the identifier: saying the same twice is one event.
+says. The time of recording is in the header but plays no part in the identifier: saying the same twice is one event. Beside the
+identifier stands a digest of the whole event, the time included, and a link to the event before it in its campaign; see
+:mod:`crmlab.data.memory.chain`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -20,12 +25,28 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["KINDS", "Event", "Header", "Kind", "make_event", "parse_header", "read_header", "read_rows", "slot_of"]
+__all__ = [
+    "FORMAT",
+    "KINDS",
+    "UNLINKED",
+    "Event",
+    "Header",
+    "Kind",
+    "is_digest",
+    "make_event",
+    "parse_header",
+    "read_header",
+    "read_rows",
+    "slot_of",
+]
 
 
 Kind = Literal["planned", "launched", "results", "closed"]
 KINDS: tuple[str, ...] = get_args(Kind)
-FORMAT = 1
+FORMAT = 2
+UNLINKED = 1  # the form before digests and links
+_CONTENT = 1  # the form of what identifiers are made of: the same since the first version
+_ENDLESS = 2**63
 _HEADER = b"crmlab_event"
 # Whatever a campaign has once has one slot: the second writer finds it taken.
 _ONCE = ("launched", "closed")
@@ -35,7 +56,9 @@ _ONCE = ("launched", "closed")
 class Header:
     """What is known of an event without reading its rows.
 
-    ``cells`` are rows of the cells table as plain values; ``recorded_at`` is an ISO time in UTC.
+    ``cells`` are rows of the cells table as plain values; ``recorded_at`` is an ISO time in UTC. ``sequence`` counts the events
+    of the campaign from 1, ``before`` is the digest of the event before it ("" for the first), ``digest`` that of this one, and
+    ``form`` the form that it was written in. An event that was just made, or is of the form before links, has none of the three.
     """
 
     event_id: str
@@ -45,16 +68,39 @@ class Header:
     rows: int
     details: dict[str, Any] = field(default_factory=dict)
     cells: tuple[dict[str, Any], ...] = ()
+    sequence: int = 0
+    before: str = ""
+    digest: str = ""
+    form: int = FORMAT
 
     @property
     def slot(self) -> str:
         """Where the event is kept: one place per content, or per campaign for what happens once."""
         return slot_of(self.kind, self.campaign, self.event_id)
 
+    def linked(self, sequence: int, before: str) -> Header:
+        """Return the header with its place among the events of the campaign, and the digest that holds it there.
+
+        Parameters
+        ----------
+        sequence : int
+            From 1.
+        before : str
+            Digest of the event before it, "" for the first.
+        """
+        placed = replace(self, sequence=sequence, before=before)
+        return replace(placed, digest=placed.worked_out())
+
+    def worked_out(self) -> str:
+        """Return the sha256 of everything that the event says, its rows by way of the identifier, and of its place."""
+        said = [self.event_id, self.kind, self.campaign, self.recorded_at, self.rows, self.details, list(self.cells)]
+        return hashlib.sha256(json.dumps([*said, self.sequence, self.before], sort_keys=True).encode()).hexdigest()
+
     def to_json(self) -> str:
         """Return the header as it is kept."""
         said = {"format": FORMAT, "id": self.event_id, "kind": self.kind, "campaign": self.campaign, "rows": self.rows}
         said |= {"recorded_at": self.recorded_at, "details": self.details, "cells": list(self.cells)}
+        said |= {"sequence": self.sequence, "before": self.before, "digest": self.digest}
         return json.dumps(said, sort_keys=True)
 
 
@@ -64,6 +110,10 @@ class Event:
 
     header: Header
     table: pa.Table = field(repr=False)
+
+    def linked(self, sequence: int, before: str) -> Event:
+        """Return the event in its place: see :meth:`Header.linked`."""
+        return replace(self, header=self.header.linked(sequence, before))
 
     def to_bytes(self) -> bytes:
         """Return the Parquet file of the event."""
@@ -118,10 +168,16 @@ def make_event(
 
     table = _arrow(rows if rows is not None else pd.DataFrame())
     plain = tuple(_plain(row) for row in cells.to_dict("records")) if cells is not None else ()
-    said = json.dumps([FORMAT, kind, campaign, details or {}, list(plain)], sort_keys=True)
+    header = Header("", kind, campaign, recorded_at, table.num_rows, details or {}, plain)
+    return Event(replace(header, event_id=_identifier(header, table)), table)
+
+
+def _identifier(header: Header, table: pa.Table) -> str:
+    """The sha256 of what an event says, without the time at which it was said."""
+    said = json.dumps([_CONTENT, header.kind, header.campaign, header.details, list(header.cells)], sort_keys=True)
     digest = hashlib.sha256(said.encode())
     _digest_rows(table, digest)
-    return Event(Header(digest.hexdigest(), kind, campaign, recorded_at, table.num_rows, details or {}, plain), table)
+    return digest.hexdigest()
 
 
 def read_header(content: Any, name: str) -> Header:
@@ -137,72 +193,146 @@ def read_header(content: Any, name: str) -> Header:
     Raises
     ------
     CampaignError
-        It cannot be read, or is no event.
+        It cannot be read, is no event, or is not as it was written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         said = (pq.read_metadata(content).metadata or {}).get(_HEADER, b"null")
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise CampaignError.unreadable(name, str(error).split("\n")[0]) from error
+    except (pa.ArrowException, *_UNREADABLE) as error:
+        raise CampaignError.unreadable(name, _reason(error)) from error
     return parse_header(said, name)
 
 
+# What readers of Parquet and JSON raise, beside Arrow's own, for bytes that are not what they should be.
+_UNREADABLE = (ValueError, OSError, MemoryError, LookupError, TypeError, ArithmeticError, RecursionError, NotImplementedError)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).split("\n")[0] or type(error).__name__
+
+
 def parse_header(text: str | bytes, name: str) -> Header:
-    """Read a header as it is kept.
+    """Read a header as it is kept, and check it against its digest.
 
     Raises
     ------
     CampaignError
-        It is none, or of another form.
+        It is none, of another form, or not as it was written.
     """
+    if not isinstance(text, str | bytes):
+        raise CampaignError.unreadable(name, f"a header of the type {type(text).__name__}")
     try:
         said = json.loads(text)
-    except ValueError as error:
-        raise CampaignError.unreadable(name, str(error)) from error
+    except _UNREADABLE as error:
+        raise CampaignError.unreadable(name, _reason(error)) from error
     if not isinstance(said, dict) or said.get("kind") not in KINDS or "id" not in said:
         raise CampaignError.foreign(name)
-    if said.get("format") != FORMAT:
+    form = said.get("format")
+    if isinstance(form, bool) or form not in (UNLINKED, FORMAT):
         raise CampaignError(
-            f"{name} of the campaign memory has another form. Expected form {FORMAT}. Found {shown(said.get('format'))}. "
+            f"{name} of the campaign memory has another form. Expected form {FORMAT} or {UNLINKED}. Found {shown(form)}. "
             "Use the version of crmlab that wrote it."
         )
-    return Header(
-        str(said["id"]),
+    for key, (holds, expected) in _FIELDS.items():
+        if form == UNLINKED and key in _LINK:
+            continue
+        if not holds(said.get(key)):
+            raise CampaignError.wrong_field(name, key, expected, said.get(key, "nothing"))
+    header = Header(
+        said["id"],
         said["kind"],
-        str(said["campaign"]),
-        str(said["recorded_at"]),
-        int(said["rows"]),
-        dict(said["details"]),
+        said["campaign"],
+        said["recorded_at"],
+        said["rows"],
+        said["details"],
         tuple(said["cells"]),
+        form=form,
     )
+    if form == UNLINKED:
+        return header
+    header = replace(header, sequence=said["sequence"], before=said["before"], digest=said["digest"])
+    if header.worked_out() != header.digest:
+        raise CampaignError.altered(name)
+    return header
 
 
-def read_rows(content: Any, name: str) -> pd.DataFrame:
+def is_digest(value: object) -> bool:
+    """Say whether a value is a sha256 as crmlab writes it.
+
+    Examples
+    --------
+    >>> is_digest("ab" * 32), is_digest("AB" * 32), is_digest(None)
+    (True, False, False)
+    """
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _ENDLESS
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and dt.datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _are_cells(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(row, dict) and isinstance(row.get("cell_id"), str) for row in value)
+
+
+# What each field of a header holds, and in words.
+_LINK = ("sequence", "before", "digest")
+_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "id": (is_digest, "a sha256"),
+    "campaign": (lambda value: isinstance(value, str) and value.isprintable() and value != "", "a name"),
+    "recorded_at": (_is_time, "an ISO time with its zone"),
+    "rows": (_is_count, "a whole number of at least 0"),
+    "details": (lambda value: isinstance(value, dict), "names and values"),
+    "cells": (_are_cells, "a list of cells, each with its cell_id"),
+    "sequence": (lambda value: _is_count(value) and value != 0, "a whole number of at least 1"),
+    "before": (lambda value: value == "" or is_digest(value), "a sha256, or nothing for the first event"),
+    "digest": (is_digest, "a sha256"),
+}
+
+
+def read_rows(content: Any, header: Header, name: str) -> pd.DataFrame:
     """Read the rows of an event, and check that they are what was written.
+
+    Parameters
+    ----------
+    content : path or file object
+        The Parquet file.
+    header : Header
+        As it was read before.
+    name : str
+        What messages call it.
 
     Raises
     ------
     CampaignError
-        The file cannot be read, or its content is not what its identifier says.
+        The file cannot be read, has another header by now, or its content is not what its identifier says.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    header = read_header(content, name)
-    if hasattr(content, "seek"):
-        content.seek(0)
-    try:
-        table = pq.read_table(content).replace_schema_metadata(None)
-    except (pa.ArrowException, OSError) as error:
-        raise CampaignError.unreadable(name, str(error).split("\n")[0]) from error
-    said = json.dumps([FORMAT, header.kind, header.campaign, header.details, list(header.cells)], sort_keys=True)
-    digest = hashlib.sha256(said.encode())
-    _digest_rows(table, digest)
-    if digest.hexdigest() != header.event_id:
+    here = read_header(content, name)
+    if here != (header if header.form == FORMAT else replace(header, sequence=0, before="", digest="")):
         raise CampaignError.altered(name)
-    frame: pd.DataFrame = table.to_pandas()
+    try:
+        if hasattr(content, "seek"):
+            content.seek(0)
+        with pq.ParquetFile(content) as file:  # read_table would look for a whole folder of them, which takes ten times as long
+            table = file.read(use_threads=False).replace_schema_metadata(None)
+        same = _identifier(header, table) == header.event_id and table.num_rows == header.rows
+        frame: pd.DataFrame | None = table.to_pandas() if same else None
+    except (pa.ArrowException, *_UNREADABLE) as error:
+        raise CampaignError.unreadable(name, _reason(error)) from error
+    if frame is None:
+        raise CampaignError.altered(name)
     return frame
 
 
@@ -212,7 +342,6 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain_value(value: Any) -> Any:
-    import datetime as dt
     import decimal
 
     import pandas as pd

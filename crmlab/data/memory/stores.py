@@ -1,18 +1,26 @@
-"""Where the campaign memory is kept: a folder with one Parquet file per event, or a table of a Postgres; never overwritten."""
+"""Where the campaign memory is kept: a folder with one Parquet file per event, or a table of a Postgres; never overwritten.
+
+Beside the events stand the heads of their lines (see :mod:`crmlab.data.memory.chain`): ``heads.json`` in the folder, a second table in
+the Postgres. Only they change, and only under the lock.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from crmlab.data.memory.chain import Head, Heads, checked_heads, heads_json, parse_heads
 from crmlab.data.memory.events import KINDS, Event, Header, parse_header, read_header
+from crmlab.data.private import FILE, private_folder
 from crmlab.errors import CampaignError, SourceError
 
 __all__ = ["Folder", "Postgres"]
@@ -20,9 +28,12 @@ __all__ = ["Folder", "Postgres"]
 
 _NAME = re.compile(rf"({'|'.join(KINDS)})-[0-9a-f]{{32}}\.parquet")
 _ASIDE = ".aside-"
+_HEADS = "heads.json"
+_PATIENCE = 200  # times that a reader looks again where writers are at work
 
 
 TABLE = "crmlab_campaign_events"
+HEADS = "crmlab_campaign_heads"
 _MAKE = f"""
 create table if not exists {TABLE} (
     event_id text primary key,
@@ -32,6 +43,12 @@ create table if not exists {TABLE} (
     recorded_at text not null,
     header text not null,
     content bytea not null
+);
+create table if not exists {HEADS} (
+    campaign text primary key,
+    count bigint not null,
+    digest text not null,
+    adopted text not null
 )
 """
 # A number of our own: two sessions that make the table at once would otherwise trip over each other.
@@ -44,8 +61,10 @@ class Folder:
     Parameters
     ----------
     path : Path
-        Made with the first event. Hidden files are passed over: what a killed process leaves is one.
+        Made with the first event, for its owner only. Hidden files are passed over: what a killed process leaves is one.
     """
+
+    ahead = 1  # a writer may be killed when an event is in place and its head is not
 
     def __init__(self, path: Path):
         self.path = path
@@ -59,8 +78,8 @@ class Folder:
         from filelock import FileLock
 
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(self.path / ".lock")):
+            private_folder(self.path)
+            with FileLock(str(self.path / ".lock"), mode=FILE):
                 # The lock is ours: whatever was written aside was left by somebody who was killed.
                 for rest in self.path.glob(f"{_ASIDE}*"):
                     rest.unlink(missing_ok=True)
@@ -68,23 +87,51 @@ class Folder:
         except OSError as error:
             raise CampaignError.cannot_write(self.path, error.strerror or error) from error
 
-    def headers(self) -> list[Header]:
-        """Return the headers of all events.
+    def read(self) -> tuple[list[Header], dict[str, Head] | None]:
+        """Return the headers of all events, and the heads; None where there are no heads.
+
+        Nothing is locked, for who reads may not be allowed to write: the heads are read before and after, and must be the same.
 
         Raises
         ------
         CampaignError
-            A file is no event, or cannot be read.
+            A file is no event, is not as it was written, or cannot be read.
         """
-        if not self.path.exists():
-            return []
+        before = self._heads()
+        for _ in range(_PATIENCE):
+            found = self._headers()
+            after = self._heads()
+            if after == before:
+                return found, None if after is None else parse_heads(after, _HEADS)
+            before = after
+            time.sleep(0.01)
+        raise CampaignError.cannot(
+            f"The campaign memory {self.path}", "be read", "It changes all the time", "Wait until others have written."
+        )
+
+    def _heads(self) -> bytes | None:
+        place = self.path / _HEADS
         try:
+            if place.exists() and not place.is_file():
+                raise CampaignError.heads_wrong(_HEADS, "no file")
+            return place.read_bytes() if self.path.is_dir() else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CampaignError.heads_wrong(_HEADS, error.strerror or error) from error
+
+    def _headers(self) -> list[Header]:
+        try:
+            if not self.path.exists():
+                return []
             names = sorted(path.name for path in self.path.iterdir() if not path.name.startswith("."))
         except OSError as error:
             raise CampaignError.unreadable(str(self.path), error.strerror or str(error)) from error
         found = []
         for name in names:
-            if not _NAME.fullmatch(name):
+            if name == _HEADS:
+                continue
+            if not _NAME.fullmatch(name) or not (self.path / name).is_file():
                 raise CampaignError.foreign(name)
             header = read_header(self.path / name, name)
             if f"{header.slot}.parquet" != name:
@@ -102,15 +149,22 @@ class Folder:
         The bytes go to a file of another name in the same folder and reach the disk; then a link puts the whole file into
         place, which fails where there is one already. A reader sees no file or a whole one.
         """
-        target = self.path / f"{event.header.slot}.parquet"
+        return self._written(event.to_bytes(), self.path / f"{event.header.slot}.parquet", _into_place)
+
+    def keep_heads(self, heads: Heads) -> None:
+        """Write the heads in the place of those that are there. Inside :meth:`exclusive` only, after the event."""
+        self._written(heads_json(heads).encode(), self.path / _HEADS, _instead)
+
+    def _written(self, content: bytes, target: Path, move: Callable[[Path, Path], bool]) -> bool:
+        """Write aside, for the owner only, and put it in place when it has reached the disk."""
         try:
             handle, aside = tempfile.mkstemp(dir=self.path, prefix=_ASIDE)
             try:
                 with os.fdopen(handle, "wb") as stream:
-                    stream.write(event.to_bytes())
+                    stream.write(content)
                     stream.flush()
                     os.fsync(stream.fileno())
-                return _into_place(Path(aside), target)
+                return move(Path(aside), target)
             finally:
                 Path(aside).unlink(missing_ok=True)
         except OSError as error:
@@ -130,23 +184,36 @@ def _into_place(aside: Path, target: Path) -> bool:
             aside.rename(target)
         except FileExistsError:
             return False
-    folder = os.open(target.parent, os.O_RDONLY) if os.name == "posix" else None
+    _to_disk(target.parent)
+    return True
+
+
+def _instead(aside: Path, target: Path) -> bool:
+    aside.replace(target)
+    _to_disk(target.parent)
+    return True
+
+
+def _to_disk(place: Path) -> None:
+    """What a folder holds reaches the disk as well."""
+    folder = os.open(place, os.O_RDONLY) if os.name == "posix" else None
     if folder is not None:
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-    return True
 
 
 class Postgres:
-    """Events as rows of one table.
+    """Events as rows of one table, heads as rows of another.
 
     Parameters
     ----------
     variable : str
         The environment variable that holds the address; the address is shown nowhere.
     """
+
+    ahead = 0  # event and head are one transaction
 
     def __init__(self, variable: str):
         self.variable = variable
@@ -198,22 +265,37 @@ class Postgres:
         if mine is not None:
             yield mine
         else:
+            import psycopg
+
             with self._session() as session:
+                # Events and heads as of one moment.
+                session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 yield session
 
-    def headers(self) -> list[Header]:
-        """Return the headers of all events."""
+    def read(self) -> tuple[list[Header], dict[str, Head] | None]:
+        """Return the headers of all events, and the heads; None where there are no heads."""
         with self._reader() as session:
             if session.execute("select to_regclass(%s)", (TABLE,)).fetchone()[0] is None:
-                return []
-            rows = session.execute(f"select slot, header from {TABLE} order by slot").fetchall()
-        return [parse_header(header, slot) for slot, header in rows]
+                return [], None
+            rows = session.execute(
+                f"select slot, header, event_id, kind, campaign, recorded_at from {TABLE} order by slot"
+            ).fetchall()
+            known = []
+            if session.execute("select to_regclass(%s)", (HEADS,)).fetchone()[0] is not None:
+                known = session.execute(f"select campaign, count, digest, adopted from {HEADS} order by campaign").fetchall()
+        found = []
+        for slot, text, *columns in rows:
+            header = parse_header(text, str(slot))
+            if [header.slot, header.event_id, header.kind, header.campaign, header.recorded_at] != [slot, *columns]:
+                raise CampaignError.altered(str(slot))
+            found.append(header)
+        return found, _heads_of_rows(known) if known else None
 
     def content(self, header: Header) -> tuple[io.BytesIO, str]:
         """Return what holds an event, and its name."""
         with self._reader() as session:
             row = session.execute(f"select content from {TABLE} where slot = %s", (header.slot,)).fetchone()
-        if row is None:
+        if row is None or not isinstance(row[0], bytes):
             raise CampaignError.altered(header.slot)
         return io.BytesIO(row[0]), header.slot
 
@@ -227,3 +309,22 @@ class Postgres:
             (of.event_id, of.slot, of.kind, of.campaign, of.recorded_at, of.to_json(), event.to_bytes()),
         )
         return bool(done.rowcount)
+
+    def keep_heads(self, heads: Heads) -> None:
+        """Write the heads in the place of those that are there. Inside :meth:`exclusive` only, after the event."""
+        self._held.session.cursor().executemany(
+            f"insert into {HEADS} (campaign, count, digest, adopted) values (%s, %s, %s, %s) "
+            "on conflict (campaign) do update set count = excluded.count, digest = excluded.digest, adopted = excluded.adopted",
+            [(name, head.count, head.digest, json.dumps([list(one) for one in head.adopted])) for name, head in heads.items()],
+        )
+
+
+def _heads_of_rows(rows: list[tuple[Any, ...]]) -> dict[str, Head]:
+    said = {}
+    for campaign, count, digest, adopted in rows:
+        try:
+            pairs = json.loads(adopted)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CampaignError.heads_wrong(HEADS, error) from error
+        said[str(campaign)] = {"count": count, "digest": digest, "adopted": pairs}
+    return checked_heads(said, HEADS)
