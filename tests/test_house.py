@@ -98,7 +98,7 @@ NO_ENGINE = {
     ("analyses/cross_sell/offers.py", "ingredients.state.customers.to_pandas"): 1,
     ("analyses/cross_sell/study.py", "state.customers.to_pandas"): 1,
     # A Postgres session of the campaign memory, and the tables that are published.
-    ("data/memory/stores.py", "session.execute"): 5,
+    ("data/memory/stores.py", "session.execute"): 7,
     ("data/memory/stores.py", "self._held.session.execute"): 1,
     ("analyses/customers/publishing.py", "con.execute"): 4,
     ("analyses/customers/publishing.py", "cursor.execute"): 6,

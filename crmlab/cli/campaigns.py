@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmlab.cli.errors import show_errors
-from crmlab.cli.grids import show_table
+from crmlab.cli.grids import say, show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def _opened(memory: Path | None) -> CampaignMemory:
             note = opened.adopt()
         except CampaignError as error:
             note = f"{note} Now it could not: {error}"
-        click.echo(note, err=True)
+        say(note, err=True)
     return opened
 
 
@@ -66,10 +66,10 @@ def plan(file: Path, memory: Path | None) -> None:
     for rules in ("criteria", "qualify"):
         conditions(tuple(planned.details.get(rules, ())))  # what cannot be read is said now, not at the launch
     kept.plan(planned.campaign, planned.cells, dict(planned.details))
-    click.echo(f"Planned {planned.campaign}:")
+    say(f"Planned {planned.campaign}:")
     columns = ["cell_id", "control_cell_id", "response_code", "offer", "creative", "channel", "planned_share"]
     _show(planned.cells.sort_values("cell_id"), [name for name in columns if planned.cells[name].notna().any()])
-    click.echo(f"Next: crmlab campaign launch {planned.campaign} --data NAME")
+    say(f"Next: crmlab campaign launch {planned.campaign} --data NAME")
 
 
 @campaign.command()
@@ -95,11 +95,11 @@ def launch(
     folder = out or home() / "data" / "private" / "lists" / path_part(name)
     done = launch_campaign(name, open_dataset(data), kept, folder, list_file=list_file, columns=columns)
     when = kept.headers(name, "launched")[0].recorded_at[:10]
-    click.echo(f"{name} was launched on {when}; its files are written again:" if done.again else f"Launched {name}:")
+    say(f"{name} was launched on {when}; its files are written again:" if done.again else f"Launched {name}:")
     sizes = [(f"{size:,}", cell) for cell, size in done.sizes.items()]
     show_table([*sizes, *((f"{count:,}", f"left out: {reason}") for reason, count in done.left_out.items())], numbers={0})
     for path in done.files:
-        click.echo(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+        say(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 @campaign.command()
@@ -120,12 +120,12 @@ def results(name: str, data: str, as_of: str | None, close: bool, memory: Path |
     before = kept.looks(name)
     kept.record_results(name, frame, cells, details)
     look = kept.looks(name)
-    click.echo(f"Look {look} at {name}{' (as before)' if look == before else ''}:")
+    say(f"Look {look} at {name}{' (as before)' if look == before else ''}:")
     columns = ["cell_id", "control_cell_id", "metric", "n", "estimate", "low", "high", "level", "p_adjusted"]
     _show(frame.rename(columns={"cell": "cell_id", "control": "control_cell_id"}), columns)
     if close:
         kept.close(name)
-        click.echo(f"{name} is closed.")
+        say(f"{name} is closed.")
 
 
 @campaign.command()
@@ -139,16 +139,14 @@ def history(component: str, value: str | None, memory: Path | None) -> None:
     overview = kept.campaigns()
     past = kept.history(component, value)
     if overview.empty:
-        click.echo("The campaign memory is empty. Begin with: crmlab campaign plan FILE.toml")
+        say("The campaign memory is empty. Begin with: crmlab campaign plan FILE.toml")
         return
     _show(overview.assign(last_at=overview["last_at"].str[:10]), list(overview.columns))
     if past.empty:
         what = f"{component} {value!r}" if value else component
-        click.echo(
-            f"\nNo results of cells by {what} yet. Measure a campaign with: crmlab campaign results CAMPAIGN --data NAME"
-        )
+        say(f"\nNo results of cells by {what} yet. Measure a campaign with: crmlab campaign results CAMPAIGN --data NAME")
         return
-    click.echo("")
+    say("")
     columns = ["value", "campaign_id", "cell_id", "metric", "n", "look", "estimate", "low", "high", "level"]
     _show(past.rename(columns={"value": component}), [component, *columns[1:]])
 

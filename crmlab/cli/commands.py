@@ -12,7 +12,7 @@ import click
 from crmlab import __version__
 from crmlab.cli.campaigns import campaign
 from crmlab.cli.errors import show_errors
-from crmlab.cli.grids import show_table
+from crmlab.cli.grids import say, show_table
 from crmlab.cli.publish import publish_command
 from crmlab.data.collecting import collect_value
 
@@ -59,9 +59,9 @@ def list_() -> None:
     from crmlab.data.catalog import dataset_names, load
     from crmlab.report import registry
 
-    click.echo("Reports (crmlab describe NAME)")
+    say("Reports (crmlab describe NAME)")
     show_table((name, registry.question(name)) for name in registry.report_names())
-    click.echo("Data sets (crmlab check NAME)")
+    say("Data sets (crmlab check NAME)")
     known = [(name, load(name)) for name in dataset_names()]
     show_table((name, descriptor.description or descriptor.title) for name, descriptor in known)
 
@@ -78,9 +78,9 @@ def describe(name: str) -> None:
 
     module = registry.analysis(name)
     question, words = registry.question(name), inspect.getdoc(module) or ""
-    click.echo(f"{words}\n" if words.startswith(question) else f"{question}\n\n{words}\n")
-    click.echo(f"Needs: {', '.join(module.NEEDS)}")
-    click.echo("Parameters (-p name=value):")
+    say(f"{words}\n" if words.startswith(question) else f"{question}\n\n{words}\n")
+    say(f"Needs: {', '.join(module.NEEDS)}")
+    say("Parameters (-p name=value):")
     rows = []
     for spec in specs(module.Params):
         default = "required" if spec.default is REQUIRED else f"default {spec.default!r}"
@@ -99,10 +99,10 @@ def new(file: Path, name: str | None) -> None:
     seen = guess.look(file)
     path = guess.write(file, name=name)
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    click.echo(f"Wrote {shown}")
+    say(f"Wrote {shown}")
     for doubt in seen.doubts:
-        click.echo(f"  unsure: {doubt}")
-    click.echo(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
+        say(f"  unsure: {doubt}")
+    say(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
 
 
 @main.command()
@@ -130,10 +130,10 @@ def check(data: str) -> None:
 def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
     from crmlab.data.reading.cleaning import REASONS
 
-    click.echo(f"{descriptor.title} ({descriptor.where})")
+    say(f"{descriptor.title} ({descriptor.where})")
     for table in dict.fromkeys(row.table for row in rows):
         mine = [row for row in rows if row.table == table]
-        click.echo(f"  {table}: {sum(row.rows for row in mine):,} rows read")
+        say(f"  {table}: {sum(row.rows for row in mine):,} rows read")
         shown = []
         for row in mine:
             words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
@@ -143,9 +143,9 @@ def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
 
 
 def _show_problems(problems: list[CrmlabError]) -> None:
-    click.echo(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}:", err=True)
+    say(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}:", err=True)
     for problem in problems:
-        click.echo(f"  - {problem}", err=True)
+        say(f"  - {problem}", err=True)
 
 
 def _show_ready(data: str, descriptor: Descriptor) -> None:
@@ -157,13 +157,13 @@ def _show_ready(data: str, descriptor: Descriptor) -> None:
     if "orders" in dataset.tables:
         first, last = history(dataset.orders)
         customers = collect_value(dataset.orders["customer_id"].nunique())
-        click.echo(f"  Orders from {first} to {last}, {customers:,} customers")
+        say(f"  Orders from {first} to {last}, {customers:,} customers")
     unnamed = 'not named (add currency = "EUR" to the TOML file)'
-    click.echo(f"  Currency: {descriptor.currency or unnamed}")
-    click.echo(f"  Tables: {', '.join(dataset.tables)}")
+    say(f"  Currency: {descriptor.currency or unnamed}")
+    say(f"  Tables: {', '.join(dataset.tables)}")
     for job in plan_jobs(Order(data), dataset.tables):
-        click.echo(f"  {'no ' if job.skipped else 'yes'}  {job.name}{': ' + job.skipped if job.skipped else ''}")
-    click.echo(f"No problems. Next: crmlab run --data {data}")
+        say(f"  {'no ' if job.skipped else 'yes'}  {job.name}{': ' + job.skipped if job.skipped else ''}")
+    say(f"No problems. Next: crmlab run --data {data}")
 
 
 @main.command()
@@ -198,14 +198,14 @@ def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
         told["on_notice"] = progress.notice
         records = run_reports(orders, Settings(**options, **told))
     for name in dict.fromkeys(record.dataset for record in records if record.ok):
-        click.echo(str(options["out"] / name / "index.html"))
+        say(str(options["out"] / name / "index.html"))
     # Asked for by name: everything must be made. Asked for all: what the data do not allow is no failure.
     failed = [record for record in records if not record.ok and (named or record.status != "skipped")]
     if any(record.status == "cancelled" for record in records):
-        click.echo("crmlab: stopped.", err=True)
+        say("crmlab: stopped.", err=True)
         sys.exit(130)
     if failed or not any(record.ok for record in records):
-        click.echo(f"crmlab: {len(failed)} of {len(records)} reports could not be made.", err=True)
+        say(f"crmlab: {len(failed)} of {len(records)} reports could not be made.", err=True)
         sys.exit(1)
 
 
@@ -221,14 +221,14 @@ def rerun(record: Path, **options: Any) -> None:
     options.pop("engine"), options.pop("force")
     made = make_again(record, Settings(**options))
     if not made.record.ok:
-        click.echo(f"crmlab: {made.record.reason}", err=True)
+        say(f"crmlab: {made.record.reason}", err=True)
         sys.exit(1)
-    click.echo(f"{len(made.same)} files have the same bytes.")
+    say(f"{len(made.same)} files have the same bytes.")
     for words, names in (("differ", made.changed), ("are not made any more", made.missing), ("are new", made.added)):
         if names:
-            click.echo(f"{len(names)} files {words}: {', '.join(names)}")
+            say(f"{len(names)} files {words}: {', '.join(names)}")
     for reason in made.reasons:
-        click.echo(f"  {reason}")
+        say(f"  {reason}")
     sys.exit(0 if made.identical else 1)
 
 
@@ -246,7 +246,7 @@ def diff(first: Path, second: Path, everything: bool) -> None:
     old, new = read_record(first), read_record(second)
     form = Format()
     for reason in differences(old, new):
-        click.echo(reason)
+        say(reason)
     changes = compare(old.metrics, new.metrics)
     rows = []
     for change in changes:
@@ -255,14 +255,12 @@ def diff(first: Path, second: Path, everything: bool) -> None:
             rows.append((change.name, before, "→", after, VERDICTS[change.verdict]))
     show_table(rows, numbers={1, 3})
     same = sum(change.verdict == "same" for change in changes)
-    click.echo(
-        f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals."
-    )
+    say(f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals.")
 
 
 def _notice(text: str) -> None:
     """Say what could not be believed, apart from what a command answers."""
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 @main.command()
@@ -294,9 +292,9 @@ def render(names: tuple[str, ...], out: Path, pdf: bool) -> None:
 
     told: dict[str, None] = {}
     for path in render_again(out, names, lambda text: told.setdefault(text)):
-        click.echo(str(path))
+        say(str(path))
         for page in sorted(path.parent.glob("*/report.html")) if pdf else []:
-            click.echo(str(to_pdf(page)))
+            say(str(to_pdf(page)))
     for text in told:
         _notice(text)
     sys.exit(1 if told else 0)

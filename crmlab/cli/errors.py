@@ -11,6 +11,8 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from crmlab.cli.grids import say
+
 __all__ = ["F", "show_errors"]
 
 
@@ -39,7 +41,7 @@ def show_errors(function: F) -> F:
                 warnings.showwarning = _shown
                 return function(*args, **kwargs)
         except CrmlabError as error:
-            click.echo(f"crmlab: {_hidden(str(error))}", err=True)
+            say(f"crmlab: {_hidden(str(error))}", err=True)
             sys.exit(2)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
@@ -47,7 +49,7 @@ def show_errors(function: F) -> F:
             text = traceback.format_exc()
             if _hidden(text) == text:
                 raise
-            click.echo(_hidden(text), err=True)
+            say(_hidden(text), err=True)
             sys.exit(1)
 
     return wrapped  # type: ignore[return-value]
@@ -64,7 +66,7 @@ def _shown(
     """Show a warning: ours as a sentence, others with their place, as Python does."""
     from crmlab.errors import DamageWarning
 
-    ours = issubclass(category, DamageWarning)
-    (file or sys.stderr).write(
-        f"crmlab: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno, line)
-    )
+    if issubclass(category, DamageWarning):
+        say(f"crmlab: {message}", err=True)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -1,4 +1,7 @@
-"""Tables of the command line: folded to the width of a terminal, and on a pipe a line per row, with nothing cut off."""
+"""What the command line prints: sentences, and tables that are folded to the width of a terminal, on a pipe a line per row.
+
+Commands print through here and nowhere else: titles, names and values come from files of others, and do nothing to a terminal.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,29 @@ from collections.abc import Collection, Iterable, Sequence
 
 import click
 
-__all__ = ["show_table"]
+from crmlab.errors import visible
+
+__all__ = ["say", "show_table"]
 
 
 _ENDLESS = 10_000  # columns: nobody looks at a pipe
+
+
+def say(text: object = "", *, err: bool = False) -> None:
+    """Print a text.
+
+    Parameters
+    ----------
+    text : object
+    err : bool
+        Where errors and notes go, not what was asked for.
+
+    Examples
+    --------
+    >>> say("Shop \\x1b[31mred")
+    Shop \\x1b[31mred
+    """
+    click.echo(visible(str(text)), err=err)
 
 
 def show_table(
@@ -40,13 +62,13 @@ def show_table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[Text(str(cell)) for cell in row] for row in rows]
+    cells = [[Text(visible(str(cell), line=True)) for cell in row] for row in rows]
     if not cells:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=bool(header), header_style="")
     for place in range(len(cells[0])):
         name = header[place] if header else ""
-        table.add_column(Text(name), justify="right" if place in numbers else "left", overflow="fold")
+        table.add_column(Text(visible(name, line=True)), justify="right" if place in numbers else "left", overflow="fold")
     for row in cells:
         table.add_row(*row)
     terminal = Console(highlight=False)
@@ -54,4 +76,4 @@ def show_table(
     with console.capture() as held:
         console.print(Padding(table, (0, 0, 0, indent), expand=False))
     for line in held.get().splitlines():
-        click.echo(line.rstrip())
+        say(line.rstrip())

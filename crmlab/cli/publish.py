@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from crmlab.cli.errors import show_errors
+from crmlab.cli.grids import say
 
 __all__ = ["publish_command"]
 
@@ -29,4 +30,4 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
         raise PublishError.address_given()
     frame = customer_table(open_dataset(data, engine), as_of)
     run = publish({CUSTOMERS: frame}, to)
-    click.echo(f"Published {len(frame):,} customers to {to} (run {run}).")
+    say(f"Published {len(frame):,} customers to {to} (run {run}).")

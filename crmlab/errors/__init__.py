@@ -6,7 +6,16 @@ inherits: ``must_be`` (a value), ``must_hold`` and ``lacks`` (a column), ``needs
 that is raised once stands at its raise, with ``shown``, ``listing`` and ``hint_at`` for values and names.
 """
 
-from crmlab.errors.base import CrmlabError, MissingTableError, NotInProjectError, ParameterError, hint_at, listing, shown
+from crmlab.errors.base import (
+    CrmlabError,
+    MissingTableError,
+    NotInProjectError,
+    ParameterError,
+    hint_at,
+    listing,
+    shown,
+    visible,
+)
 from crmlab.errors.campaigns import CampaignError
 from crmlab.errors.datasets import DamageWarning, DataError, DescriptorError, SourceError, TooLittleError
 from crmlab.errors.models import ConvergenceError, InfiniteMeanError, ModelError, NotIdentifiableError
@@ -34,4 +43,5 @@ __all__ = [
     "hint_at",
     "listing",
     "shown",
+    "visible",
 ]

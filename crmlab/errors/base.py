@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Self
 
-__all__ = ["CrmlabError", "MissingTableError", "NotInProjectError", "ParameterError", "hint_at", "listing", "shown"]
+__all__ = ["CrmlabError", "MissingTableError", "NotInProjectError", "ParameterError", "hint_at", "listing", "shown", "visible"]
+
+
+# What a terminal may take for a command, and what turns the direction of reading: control characters but tab and the end of a line, those
+# of C1, other ends of lines, embeddings, overrides and isolates, and half characters, which no terminal can write.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
+
+
+def visible(text: str, *, line: bool = False) -> str:
+    """Write what a terminal may take for a command as Python escapes it; everything that is printed goes through here.
+
+    Parameters
+    ----------
+    text : str
+    line : bool
+        It must stay on one line: its ends of lines and tabs are escaped too.
+
+    Examples
+    --------
+    >>> visible("Shop \\x1b[31mred \\u202e")
+    'Shop \\\\x1b[31mred \\\\u202e'
+    """
+    plain = _COMMANDS.sub(lambda found: ascii(found.group())[1:-1], text)
+    return plain.replace("\n", "\\n").replace("\t", "\\t") if line else plain
 
 
 def listing(names: Iterable[Any], limit: int = 12) -> str:
@@ -19,7 +43,7 @@ def listing(names: Iterable[Any], limit: int = 12) -> str:
 def shown(value: Any, limit: int = 60) -> str:
     """Show a value for a message: short, on one line."""
     text = repr(value) if isinstance(value, str) else str(value)
-    text = " ".join(text.split())
+    text = visible(" ".join(text.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -31,7 +55,10 @@ def hint_at(wrong: str, known: Iterable[str], limit: int = 12) -> str:
 
 
 class CrmlabError(Exception):
-    """Base of every error that crmlab raises on purpose. Its text is meant for the user."""
+    """Base of every error that crmlab raises on purpose. Its text is meant for the user, and does nothing to a terminal."""
+
+    def __init__(self, *args: object):
+        super().__init__(*(visible(one) if isinstance(one, str) else one for one in args))
 
     @classmethod
     def must_be(cls, what: str, expectation: str, got: Any, hint: str = "") -> Self:

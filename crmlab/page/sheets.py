@@ -9,12 +9,10 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import decimal
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.private import FILE
 from crmlab.errors import TooLittleError
 
 if TYPE_CHECKING:
@@ -118,17 +116,10 @@ def column_as_it_was(column: pd.Series) -> pd.Series:
     return plain if ours.all() else column
 
 
-def write_csv(frame: pd.DataFrame, path: Path, *, closed: bool = False) -> None:
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as UTF-8 csv whose texts no spreadsheet takes for formulas.
 
     Where a text holds what other programs split at (a semicolon, a tab, the end of a line), all texts are in quotes.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    path : Path
-    closed : bool
-        For its owner only, whatever the umask says: it names customers.
     """
     safe = frame.copy()
     safe.columns = [neutral(str(name)) for name in frame.columns]
@@ -143,20 +134,12 @@ def write_csv(frame: pd.DataFrame, path: Path, *, closed: bool = False) -> None:
             column = [neutral(value) for value in column]
         safe.isetitem(i, column)
     quoting = csv.QUOTE_NONNUMERIC if splits else csv.QUOTE_MINIMAL
-    with open(path, "w", encoding="utf-8", newline="", opener=_closed if closed else None) as stream:
-        safe.to_csv(stream, index=False, lineterminator="\n", quoting=quoting)
+    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", quoting=quoting)
 
 
 def _text(value: Any) -> Any:
     """A value as csv writes it, where that is a text."""
     return value if isinstance(value, (str, *_NO_TEXT)) or hasattr(value, "dtype") else str(value)
-
-
-def _closed(name: str, flags: int) -> int:
-    handle = os.open(name, flags, FILE)
-    if os.name == "posix":
-        os.fchmod(handle, FILE)  # one that was there, too
-    return handle
 
 
 def too_long(text: Any) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from crmlab.errors import visible
 from crmlab.report.records import RunRecord
 
 __all__ = ["Progress"]
@@ -57,12 +58,12 @@ class Progress:
         """A notebook begins."""
         with self._lock:
             if self._bars is not None:
-                self._tasks[name] = self._bars.add_task(name, total=1, state="running")
+                self._tasks[name] = self._bars.add_task(visible(name, line=True), total=1, state="running")
 
     def waiting(self, folder: Path) -> None:
         """Another run is at work in the folder."""
         with self._lock:
-            self._console.print(f"Another crmlab run is at work in {folder}; waiting for it to end.")
+            self._console.print(visible(f"Another crmlab run is at work in {folder}; waiting for it to end."), markup=False)
 
     def notice(self, text: str) -> None:
         """A kept file could not be believed."""
@@ -72,15 +73,15 @@ class Progress:
     def ended(self, record: RunRecord) -> None:
         """A notebook ended, well or not."""
         state = _WORDS.get(record.status, record.status)
-        reason = f"  {record.reason}" if record.reason else ""
+        reason = visible(f"  {record.reason}", line=True) if record.reason else ""
         with self._lock:
             if self._bars is not None and record.place in self._tasks:
                 from rich.markup import escape
 
                 self._bars.update(self._tasks[record.place], completed=1, state=escape(state + reason))
             else:
-                print(f"{record.place:<18} {record.seconds:6.1f} s  {state}{reason}", flush=True)
+                print(f"{visible(record.place, line=True):<18} {record.seconds:6.1f} s  {state}{reason}", flush=True)
             for note in record.notes:
                 if note not in self._noted:
                     self._noted.add(note)
-                    self._console.print(note, markup=False)
+                    self._console.print(visible(note), markup=False)

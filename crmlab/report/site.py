@@ -168,7 +168,7 @@ def _item(entry: Entry, form: Format) -> Markup:
         entry.summary["title"] + words,
         Markup("").join(points),
         _beyond(entry),
-        state,
+        _notes(entry) + state,
     )
 
 
@@ -193,6 +193,12 @@ def _beyond(entry: Entry) -> Markup:
         return _said("Since the last run, no measure moved beyond its interval.")
     names = ", ".join(change.name.replace("_", " ") for change in moved[:4]) + (", …" if len(moved) > 4 else "")
     return _said(f"Since the last run, {len(moved)} of {len(changes)} measures moved beyond their intervals: {names}.")
+
+
+def _notes(entry: Entry) -> Markup:
+    """What the run of the report shown had to say of its inputs."""
+    notes = entry.shown.notes if entry.shown is not None and isinstance(entry.shown.notes, list) else []
+    return Markup("").join(_said(str(note), "state bad") for note in notes)
 
 
 def _state(entry: Entry) -> Markup:

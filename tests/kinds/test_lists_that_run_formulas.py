@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 import zipfile
 from decimal import Decimal
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import crmlab
 from crmlab.analyses.customers import CUSTOMERS, publish
 from crmlab.cli import main
 from crmlab.data.memory.campaigns import open_memory
@@ -137,6 +139,15 @@ def test_other_things_than_texts_run_nothing_either(tmp_path):
     write_csv(pd.DataFrame({"a": [Name()], "b": pd.Categorical(["=2"]), "c": [["x;=3"]]}), tmp_path / "x.csv")
     read = list(csv.reader(io.StringIO((tmp_path / "x.csv").read_text())))
     assert read[1] == ["'=1+1", "'=2", "['x;'=3']"]
+
+
+def test_files_for_spreadsheets_have_one_owner():
+    folder = Path(crmlab.__file__).parent
+    writers = r"\.to_csv\(|\.to_excel\(|csv\.writer\(|write_csv\((?!frame|shown|chart|table)|ExcelWriter\("
+    owners = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if re.search(writers, path.read_text("utf-8"))
+    }
+    assert owners == {"page/sheets.py"}
 
 
 # Launch files

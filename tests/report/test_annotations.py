@@ -344,6 +344,7 @@ def test_a_run_keeps_what_it_saw_of_an_input_and_says_what_was_lost(world, monke
     assert second.inputs["seen"] == {"notes": {"count": 1}}
     kept = json.loads((world.out / "cdnow_sample" / "counts" / "run.json").read_text())
     assert kept["notes"] == second.notes
+    assert "A note [that] was there is gone." in (world.out / "cdnow_sample" / "index.html").read_text()
     with Progress() as progress:
         progress.ended(second)
         progress.ended(second)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.data.names import path_part
-from crmlab.data.private import private_folder
+from crmlab.data.private import close_to_others, private_folder
 from crmlab.errors import CampaignError, shown
 from crmlab.page.sheets import as_it_was, column_as_it_was, write_csv
 
@@ -281,7 +281,8 @@ class _aside:  # noqa: N801  (used like contextlib's functions)
             self.folder = Path(tempfile.mkdtemp(dir=self.out, prefix=".aside-"))
             places = [self.folder / f"{number}.csv" for number in range(len(self.frames))]
             for place, frame in zip(places, self.frames, strict=True):
-                write_csv(frame, place, closed=True)
+                write_csv(frame, place)
+            close_to_others(self.folder)
         except OSError as error:
             self.__exit__()
             raise CampaignError.cannot(
