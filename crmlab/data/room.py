@@ -1,4 +1,4 @@
-"""Says of an error that a folder to which crmlab writes, the cache or that for temporary files, is full or cannot be written."""
+"""Says of an error that there is too little of something: of room in the cache or for temporary files, or of memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crmlab.data.project import cache_folder
 from crmlab.data.scratch import PREFIX
 from crmlab.errors import SourceError
 
-__all__ = ["no_room", "not_written"]
+__all__ = ["is_out_of_memory", "no_room", "not_written"]
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -21,10 +21,12 @@ _NAMES = {"cache": ("The cache folder", "CRMLAB_CACHE"), "temporary": ("The fold
 
 
 def no_room(error: BaseException) -> SourceError | None:
-    """Return the error of a folder that crmlab writes to, where an error is of one; None where it is of something else.
+    """Return the error of a folder that crmlab writes to, or of memory, where an error is of one; None where it is of something else.
 
     Engines say only in words what failed and where: what is wrong with a source must not be mistaken for it, nor the other way round.
     """
+    if is_out_of_memory(error):
+        return SourceError.cannot("The data", "be read", "there is not enough memory", "Let the process have more of it.")
     text = f"{getattr(error, 'filename', None) or ''} {error}"
     if str(cache_folder()) in text:
         return not_written("cache", error)
@@ -32,6 +34,18 @@ def no_room(error: BaseException) -> SourceError | None:
     # Nothing is written where reading is at work but temporary files: a full disk without a name is theirs.
     full = getattr(error, "errno", None) in (*_FULL, errno.EROFS)
     return not_written("temporary", error) if full or re.search(own, text) or "max_temp_directory_size" in text else None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error, of Python or of an engine, is one of too little memory.
+
+    Examples
+    --------
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(OSError(12, "Cannot allocate memory")), is_out_of_memory(OSError(2, "gone"))
+    (True, True, False)
+    """
+    named = type(error).__name__ == "OutOfMemoryException"  # of DuckDB, which is not imported for this
+    return named or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 def not_written(place: Literal["cache", "temporary"], error: BaseException, further: str = "") -> SourceError:

@@ -46,6 +46,8 @@ __all__ = ["Batch", "Crew", "Settings", "run_reports"]
 
 # Errors that say that the data do not allow a report. One that nobody asked for by name is then passed over.
 TOO_LITTLE = ("TooLittleError", "NotIdentifiableError", "InfiniteMeanError")
+# What Python, NumPy, Arrow and DuckDB raise where memory does not suffice.
+OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError", "OutOfMemoryException")
 
 
 def _nothing(*_: Any) -> None:
@@ -524,6 +526,8 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
 
 
 def _sentence(execution: Execution) -> str:
+    if execution.error_type in OUT_OF_MEMORY:
+        return "There was not enough memory for it. Let the process have more, or run one report at a time: --jobs 1."
     words = {
         "failed": "A cell failed",
         "timed_out": "It took too long",

@@ -219,8 +219,9 @@ def explain_errors(table: str, name: str) -> Iterator[None]:
         yield
     except CrmlabError:
         raise
-    except OSError as error:
-        raise no_room(error) or SourceError.unreadable(table, name, f"{error.strerror or first_line(error)}.") from error
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise no_room(error) or SourceError.unreadable(table, name, f"{reason}.") from error
     except _engine_errors() as error:
         raise no_room(error) or SourceError.unreadable(table, name, first_line(error)) from error
 

@@ -14,6 +14,7 @@ from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.raw import Raw, first_line, literal
 from crmlab.data.reading.texts import Chooser
+from crmlab.data.room import no_room
 from crmlab.errors import DescriptorError, SourceError
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ def read_file(
     except SourceError:
         raise
     except OSError as error:
-        raise SourceError.unreadable(section.table, path.name, f"{error.strerror or first_line(error)}.") from error
+        raise no_room(error) or SourceError.unreadable(
+            section.table, path.name, f"{error.strerror or first_line(error)}."
+        ) from error
     if row_count(raw) == 0 and not raw.rejected:
         raise SourceError.no_rows(section.table, path.name)
     return raw
@@ -132,7 +135,7 @@ def _read_parquet(con: BaseBackend, section: TableSection, path: Path, files: li
         loaded = con.create_table(table, obj=kept, temp=True)
         return Raw(loaded, path.name, tuple(found.columns), parts=tuple(parts))
     except duckdb.Error as error:
-        raise SourceError.unreadable(section.table, path.name, first_line(error)) from error
+        raise no_room(error) or SourceError.unreadable(section.table, path.name, first_line(error)) from error
 
 
 def _read_workbook(con: BaseBackend, section: TableSection, path: Path, choose: Chooser) -> Raw:

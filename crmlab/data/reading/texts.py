@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import TableSection
 from crmlab.data.reading.raw import Raw, first_line, literal, row_words
+from crmlab.data.room import no_room
 from crmlab.errors import DescriptorError, SourceError, listing
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ def _rejects(con: BaseBackend, text: _Text, error: Exception) -> list[int]:
 
 def _explained(text: _Text, error: Exception) -> SourceError:
     """Word an error of DuckDB's reader, naming the row."""
+    other = no_room(error)
+    if other:
+        return other
     table, name = text.section.table, text.name
     message = str(error)
     line = re.search(r"CSV Error on Line: (\d+)", message)
