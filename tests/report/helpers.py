@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import faulthandler
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -172,7 +174,12 @@ class Nursery:
 
     def _line(self) -> Any:
         assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        if not ready:
+            for child in psutil.Process(self._process.pid).children():
+                child.send_signal(signal.SIGABRT)  # it says where each of its threads hangs
         line = self._process.stdout.readline()
+        assert ready, f"the command hangs: {self._said.read_text(encoding='utf-8', errors='replace')[-5000:]}"
         assert line, "the nursery has ended"
         return json.loads(line)
 
@@ -234,6 +241,7 @@ def _nurse() -> None:
             said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, said), (2, said)):
                 os.dup2(file, stream)
+            faulthandler.enable()
             os.environ.clear()
             os.environ.update(order["env"])
             sys.argv = ["crmlab", *order["arguments"]]
