@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-__all__ = ["seal", "unseal"]
+__all__ = ["content_digest", "seal", "unseal"]
 
 
 def seal(content: Any) -> bytes:
@@ -22,7 +22,7 @@ def seal(content: Any) -> bytes:
     >>> unseal(seal({"rows": 3}))
     {'rows': 3}
     """
-    return json.dumps({"sha256": _digest(content), "content": content}, indent=1).encode()
+    return json.dumps({"sha256": content_digest(content), "content": content}, indent=1).encode()
 
 
 def unseal(data: bytes) -> Any:
@@ -44,10 +44,17 @@ def unseal(data: bytes) -> Any:
         content, digest = whole["content"], whole["sha256"]
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError("The content is not as it was written.") from error
-    if digest != _digest(content):
+    if digest != content_digest(content):
         raise ValueError("The content is not as it was written.")
     return content
 
 
-def _digest(content: Any) -> str:
+def content_digest(content: Any) -> str:
+    """Return the sha256 of what JSON can hold, however it is laid out.
+
+    Examples
+    --------
+    >>> content_digest({"a": 1, "b": 2}) == content_digest({"b": 2, "a": 1})
+    True
+    """
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

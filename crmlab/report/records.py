@@ -20,10 +20,11 @@ from typing_extensions import TypedDict
 from crmlab.data.cache import write_aside
 from crmlab.data.names import checked_name
 from crmlab.data.project import home
+from crmlab.data.sealed import content_digest
 from crmlab.data.toml import holds
 from crmlab.errors import ReportError
 from crmlab.report.keys import installed
-from crmlab.report.state import Metric, Say, content_digest, parsed, quiet, short, typed
+from crmlab.report.state import Metric, Say, parsed, quiet, short, typed
 
 __all__ = ["RunRecord", "git_state", "history", "keep", "last_seen", "latest", "read_record", "settle", "versions"]
 

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, NotRequired
@@ -26,7 +26,6 @@ __all__ = [
     "Metric",
     "Say",
     "Summary",
-    "content_digest",
     "file_fault",
     "make_way",
     "once",
@@ -180,11 +179,6 @@ def typed(model: Any, content: Any) -> Any:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, fault["loc"])) or "it"
         raise ValueError(f"{place}: {_lower(fault['msg'])}") from error
-
-
-def content_digest(content: Mapping[str, Any]) -> str:
-    """Return the sha256 of what a JSON object holds, however it is laid out."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def file_fault(path: Path, digest: str | None) -> str:

@@ -20,13 +20,13 @@ each. The events themselves stay as they are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crmlab.data.memory.events import FORMAT, UNLINKED, Header, is_digest
+from crmlab.data.sealed import content_digest
 from crmlab.errors import CampaignError
 
 __all__ = ["Head", "Heads", "checked_heads", "heads_json", "heads_of", "in_line", "parse_heads", "unlinked"]
@@ -153,7 +153,7 @@ def _line(name: str, mine: list[Header], head: Head) -> list[Header]:
 def heads_json(heads: Heads) -> str:
     """Return heads as a file holds them, with a digest of their own."""
     said = _plain(heads)
-    return json.dumps({"format": FORMAT, "campaigns": said, "digest": _digest(said)}, indent=1, sort_keys=True) + "\n"
+    return json.dumps({"format": FORMAT, "campaigns": said, "digest": content_digest(said)}, indent=1, sort_keys=True) + "\n"
 
 
 def parse_heads(text: str | bytes, name: str) -> dict[str, Head]:
@@ -171,7 +171,7 @@ def parse_heads(text: str | bytes, name: str) -> dict[str, Head]:
     if not isinstance(said, dict) or not isinstance(said.get("campaigns"), dict) or said.get("format") != FORMAT:
         raise CampaignError.heads_wrong(name, said if not isinstance(said, dict) else f"form {said.get('format')}")
     heads = checked_heads(said["campaigns"], name)
-    if _digest(_plain(heads)) != said.get("digest"):
+    if content_digest(_plain(heads)) != said.get("digest"):
         raise CampaignError.heads_wrong(name, "another digest than that of its content")
     return heads
 
@@ -208,7 +208,3 @@ def _plain(heads: Heads) -> dict[str, Any]:
         if head.adopted:
             said[name]["adopted"] = [list(pair) for pair in head.adopted]
     return said
-
-
-def _digest(said: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
