@@ -88,7 +88,7 @@ def launch(
     """Assign the list to the cells of CAMPAIGN for ever, and write one file per channel to send from."""
     from crmlab.analyses.campaigns import launch_campaign
     from crmlab.data.dataset import open_dataset
-    from crmlab.data.names import path_part
+    from crmlab.data.naming import path_part
     from crmlab.data.project import home
 
     kept = _opened(memory)

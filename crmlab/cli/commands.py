@@ -270,7 +270,7 @@ def _notice(text: str) -> None:
 @show_errors
 def history(names: tuple[str, ...], data: str, out: Path) -> None:
     """List the runs of a data set's reports, oldest first."""
-    from crmlab.data.names import checked_name
+    from crmlab.data.naming import checked_name
     from crmlab.errors import DescriptorError
     from crmlab.report.records import history as records_of
 

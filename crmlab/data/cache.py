@@ -6,10 +6,12 @@ sees half of one. What is not as it was written any more (:mod:`crmlab.data.kept
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 import warnings
@@ -19,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept, trust
+from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept_tables, trust
 from crmlab.data.ledger import LedgerRow
 from crmlab.data.private import close_to_others, private_folder
 from crmlab.data.project import cache_folder
@@ -96,11 +98,19 @@ def _memo(path: Path) -> Path:
 
 def _remembered(path: Path, signs: Signs) -> str | None:
     """The digest of a file that has not changed since it was hashed. A damaged memo is none: the file is hashed again."""
+    memo = _memo(path)
     try:
-        known = unseal(_memo(path).read_bytes())
+        known = unseal(memo.read_bytes())
         return str(known["sha256"]) if tuple(known["signs"]) == signs else None
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
+    except (ValueError, LookupError, TypeError, IsADirectoryError):
+        with contextlib.suppress(OSError):  # where it cannot be removed it is passed over next time, too
+            shutil.rmtree(memo) if memo.is_dir() else memo.unlink()
+        warnings.warn(
+            f"What the cache remembered of {path.name} was damaged. The file was looked at again.", DamageWarning, stacklevel=2
+        )
+    except OSError:
+        pass  # none yet
+    return None
 
 
 def _remember(path: Path, signs: Signs, digest: str) -> None:
@@ -166,7 +176,7 @@ def materialised(name: str, key: str, build: Build, *, verified: bool = True) ->
     build : callable
         Gets an empty folder, writes ``<table>.parquet`` there for each table and returns their rows and the ledger.
     verified : bool
-        Whether the tables are to be read: see :func:`crmlab.data.kept.kept`.
+        Whether the tables are to be read: see :func:`crmlab.data.kept.kept_tables`.
 
     Warns
     -----
@@ -205,7 +215,7 @@ def materialised(name: str, key: str, build: Build, *, verified: bool = True) ->
 def _sound(folder: Path, key: str, *, verified: bool) -> tuple[Kept | None, str]:
     """What a folder keeps, None where it is to be made; and what is wrong with it, if it is there."""
     try:
-        return kept(folder, key, verified=verified), ""
+        return kept_tables(folder, key, verified=verified), ""
     except FlawError as error:
         return None, str(error)
 

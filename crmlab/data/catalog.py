@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor, TableSection, parse
-from crmlab.data.names import checked_name, fault_of
+from crmlab.data.naming import checked_name, fault_of
 from crmlab.data.project import home, private_data
 from crmlab.data.sections import Section
 from crmlab.errors import DescriptorError

@@ -32,7 +32,7 @@ __all__ = [
     "KeptTable",
     "Manifest",
     "described",
-    "kept",
+    "kept_tables",
     "key_of_run",
     "trust",
     "verdict",
@@ -103,7 +103,7 @@ def described(path: Path, rows: int) -> KeptTable:
         return KeptTable(rows, path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
 
 
-def kept(folder: Path, key: str, *, verified: bool) -> Kept | None:
+def kept_tables(folder: Path, key: str, *, verified: bool) -> Kept | None:
     """Return what the cache keeps in a folder, None where it has no such folder.
 
     Parameters
@@ -117,18 +117,19 @@ def kept(folder: Path, key: str, *, verified: bool) -> Kept | None:
     Raises
     ------
     FlawError
-        It is not as it was written.
-    OSError
-        The folder cannot be read.
+        It is not as it was written, or cannot be read.
     """
     if not os.path.lexists(folder):
         return None
-    found = Kept(folder, _manifest(folder, key))
-    if verified:
-        signs = _signs(folder)
-        if _verified.get(str(folder), _of_run().get("signs")) != signs:
-            _check(found)
-        _verified[str(folder)] = signs
+    try:
+        found = Kept(folder, _manifest(folder, key))
+        if verified:
+            signs = _signs(folder)
+            if _verified.get(str(folder), _of_run().get("signs")) != signs:
+                _check(found)
+            _verified[str(folder)] = signs
+    except OSError as error:
+        raise FlawError(f"it cannot be read: {error.strerror or error}") from error
     return found
 
 

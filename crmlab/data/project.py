@@ -66,4 +66,4 @@ def private_data() -> Path:
 def cache_folder() -> Path:
     """Return the folder of the cache: ``CRMLAB_CACHE``, by default ``.cache`` in the project."""
     named = os.environ.get("CRMLAB_CACHE")
-    return Path(named).expanduser() if named else home() / ".cache"
+    return Path(named).expanduser().absolute() if named else home() / ".cache"

@@ -28,7 +28,7 @@ def no_room(error: BaseException) -> SourceError | None:
     if is_out_of_memory(error):
         return SourceError.cannot("The data", "be read", "there is not enough memory", "Let the process have more of it.")
     text = f"{getattr(error, 'filename', None) or ''} {error}"
-    if str(cache_folder()) in text:
+    if f"{cache_folder()}{os.sep}" in text:
         return not_written("cache", error)
     own = re.escape(str(Path(tempfile.gettempdir()) / PREFIX)) + "[0-9a-f]{10}"
     # Nothing is written where reading is at work but temporary files: a full disk without a name is theirs.

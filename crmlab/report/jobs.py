@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crmlab.data.names import fault_of, path_part
+from crmlab.data.naming import fault_of, path_part
 from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters

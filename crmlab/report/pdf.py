@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
+from crmlab.data.scratch import scratch_folder
 from crmlab.errors import ReportError
 
 __all__ = ["find_browser", "to_pdf"]
@@ -46,8 +46,8 @@ def to_pdf(page: Path) -> Path:
             "No PDF was made: it needs Chromium or Chrome, and none was found. Install one, or name it in CRMLAB_BROWSER."
         )
     target = page.with_suffix(".pdf")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        aside = Path(profile) / "page.pdf"
+    with scratch_folder() as profile:
+        aside = profile / "page.pdf"
         # Chromium refuses its sandbox to root; a page of ours runs no script and asks for nothing outside.
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         command = [

@@ -18,7 +18,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from crmlab.data.cache import write_aside
-from crmlab.data.names import checked_name
+from crmlab.data.naming import checked_name
 from crmlab.data.project import home
 from crmlab.data.sealed import content_digest
 from crmlab.data.toml import holds

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from crmlab.data.cache import write_aside
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.names import checked_name
+from crmlab.data.naming import checked_name
 from crmlab.errors import DescriptorError, ReportError
 from crmlab.page.format import Format
 from crmlab.page.html import markup

@@ -20,7 +20,7 @@ import crmlab
 from crmlab.data import cache, kept, room
 from crmlab.data.collecting import collect
 from crmlab.data.reading import building, engines
-from crmlab.errors import SourceError
+from crmlab.errors import DamageWarning, SourceError
 from crmlab.report import inputs
 
 TOML = """currency = "EUR"
@@ -234,6 +234,24 @@ def test_a_source_that_cannot_be_read_is_not_taken_for_it(error):
     assert room.no_room(error) is None
     with pytest.raises(SourceError, match=r"orders: o.csv cannot be read"), engines.explain_errors("orders", "o.csv"):
         raise error
+
+
+@pytest.mark.parametrize("place", [".", "o.csv", "somewhere"])
+def test_where_the_cache_lies_misleads_nobody(monkeypatch, place):
+    monkeypatch.setenv("CRMLAB_CACHE", place)
+    assert room.no_room(PermissionError(errno.EACCES, "Permission denied", "/somewhere/o.csv")) is None
+
+
+def test_a_disk_that_fails_is_a_damage(mine, monkeypatch):
+    before = amounts(mine)
+
+    def fails(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(kept, "_verified", {})
+    monkeypatch.setattr(kept, "_check", fails)
+    with pytest.warns(DamageWarning, match="it cannot be read: Input/output error"):
+        assert amounts(mine) == before
 
 
 def test_a_read_only_cache_serves_what_it_holds_and_names_its_damage(mine, monkeypatch):

@@ -73,16 +73,16 @@ def test_no_flipped_bit_of_a_table_is_read(folder):
     key = unseal((folder / "manifest.json").read_bytes())["key"]
     for bit in flips(folder / "orders.parquet", 1_000):
         with pytest.raises(kept.FlawError, match="orders.parquet has other contents"):
-            kept.kept(folder, key, verified=True)
+            kept.kept_tables(folder, key, verified=True)
         assert bit >= 0
 
 
 def test_no_flipped_bit_of_the_manifest_is_read(folder):
-    whole = kept.kept(folder, unseal((folder / "manifest.json").read_bytes())["key"], verified=False).manifest
+    whole = kept.kept_tables(folder, unseal((folder / "manifest.json").read_bytes())["key"], verified=False).manifest
     found = 0
     for _ in flips(folder / "manifest.json", 1_000):
         with contextlib.suppress(kept.FlawError):
-            assert kept.kept(folder, whole.key, verified=False).manifest == whole
+            assert kept.kept_tables(folder, whole.key, verified=False).manifest == whole
             continue
         found += 1
     assert found > 700
@@ -92,29 +92,51 @@ def test_no_flipped_bit_of_a_remembered_digest_is_read(mine, folder):
     digest = cache.file_digest(mine.with_name("o.csv"))
     (memo,) = (mine.parent / "cache" / "digests").iterdir()
     for bit in flips(memo, 300):
-        assert cache.file_digest(mine.with_name("o.csv")) == digest, bit
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            assert cache.file_digest(mine.with_name("o.csv")) == digest, bit
 
 
-@pytest.mark.parametrize(
-    "content", ["", "null", "[]", "3", '{"sha256": 5, "content": []}', "[" * 100_000, '{"sha256"', "\ufeff{}", "\x00"]
-)
-@pytest.mark.parametrize("name", ["manifest.json", "memo"])
-def test_files_of_any_content_give_no_traceback(mine, folder, name, content):
+CONTENTS = ["", "null", "[]", '{"sha256": 5, "content": []}', "[" * 100_000, '{"sha256"', "\ufeff{}", "\x00", "\udc80"]
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_manifest_of_any_content_is_a_flaw(folder, content):
+    (folder / "manifest.json").write_text(content, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(kept.FlawError, match="the manifest is damaged"):
+        kept.kept_tables(folder, "", verified=False)
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_a_remembered_digest_of_any_content_is_none(mine, folder, content):
     (memo,) = (mine.parent / "cache" / "digests").iterdir()
-    (memo if name == "memo" else folder / name).write_text(content, encoding="utf-8")
-    with pytest.warns(DamageWarning) if name == "manifest.json" else contextlib.nullcontext():
+    digest = cache.file_digest(mine.with_name("o.csv"))
+    memo.write_text(content, encoding="utf-8", errors="surrogateescape")
+    with pytest.warns(DamageWarning, match=r"What the cache remembered of o\.csv was damaged\. The file was looked at again\."):
+        assert cache.file_digest(mine.with_name("o.csv")) == digest
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cache.file_digest(mine.with_name("o.csv")) == digest
+
+
+def test_a_folder_for_a_remembered_digest_is_cleared_away(mine, folder):
+    (memo,) = (mine.parent / "cache" / "digests").iterdir()
+    memo.unlink()
+    memo.mkdir()
+    with pytest.warns(DamageWarning, match=r"What the cache remembered of o\.csv was damaged"):
         assert len(amounts(mine)) == 100
+    assert memo.is_file()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("tables", []), ("tables", {"orders": 100}), ("ledger", {}), ("ledger", [{"rows": "100"}]), ("key", 3), ("more", 1)],
 )
-def test_a_manifest_of_other_types_is_none(mine, folder, name, value):
-    content = unseal((folder / "manifest.json").read_bytes()) | {name: value}
-    (folder / "manifest.json").write_bytes(seal(content))
-    with pytest.warns(DamageWarning, match="manifest"):
-        assert len(amounts(mine)) == 100
+def test_a_manifest_of_other_types_is_a_flaw(folder, name, value):
+    content = unseal((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_bytes(seal(content | {name: value}))
+    with pytest.raises(kept.FlawError, match="the manifest is damaged"):
+        kept.kept_tables(folder, content["key"], verified=False)
 
 
 def cut(folder):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
-from crmlab.data.names import path_part
+from crmlab.data.naming import path_part
 from crmlab.data.private import close_to_others, private_folder
 from crmlab.errors import CampaignError, shown
 from crmlab.page.sheets import as_it_was, column_as_it_was, write_csv

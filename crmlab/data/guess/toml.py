@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crmlab.data.guess.suggest import Guess, look
-from crmlab.data.names import checked_name
+from crmlab.data.naming import checked_name
 from crmlab.data.project import home, private_data
 from crmlab.data.tables import TABLES
 from crmlab.errors import DescriptorError, NotInProjectError
@@ -162,10 +162,10 @@ def write(path: str | os.PathLike[str], *, name: str | None = None, folder: str 
     'sales.toml'
     """
     target_folder = Path(folder) if folder is not None else home() / "data"
-    if name is not None:
-        checked_name(name, "a data set", DescriptorError)
+    if name is not None and not re.fullmatch(r"\w[\w-]{0,99}", name):  # one that can be typed without quotation marks
+        raise DescriptorError.cannot_write(f"'{name}'", "A name has letters, digits, - and _ only")
     guess = look(path)
-    name = name or guess.name
+    name = checked_name(name or guess.name, "a data set", DescriptorError)
     target = target_folder / f"{name}.toml"
     if target.exists():
         raise DescriptorError.exists(target)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.raw import first_line
-from crmlab.data.room import no_room
+from crmlab.data.room import no_room, not_written
 from crmlab.data.scratch import process_scratch
 from crmlab.errors import CrmlabError, DescriptorError, SourceError
 
@@ -55,11 +55,20 @@ def scratch_duckdb(scratch: Path | None = None, folder: Path | None = None) -> B
         A folder for what is too large for memory. Default: one that stays until this process ends.
     folder : Path, optional
         Where it may still write once a foreign database is attached.
+
+    Raises
+    ------
+    SourceError
+        The folder for temporary files cannot be written.
     """
     import ibis
 
+    try:
+        place = scratch or process_scratch()
+    except OSError as error:
+        raise not_written("temporary", error) from error
     con: BaseBackend = ibis.duckdb.connect(
-        temp_directory=str(scratch or process_scratch()), autoinstall_known_extensions=False, autoload_known_extensions=False
+        temp_directory=str(place), autoinstall_known_extensions=False, autoload_known_extensions=False
     )
     if folder:
         con.raw_sql(f"SET allowed_directories = [{_quoted(folder)}]")

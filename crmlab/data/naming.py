@@ -17,7 +17,7 @@ __all__ = ["checked_name", "fault_of", "path_part"]
 
 T = TypeVar("T", bound=CrmlabError)
 
-_LONGEST = 120  # bytes: what a name is made longer by (a key, a variant, .aside) has room beside it in the 255 of file systems
+_LONGEST = 180  # bytes: what a name is made longer by (a key, a variant, .aside) has room beside it in the 255 of file systems
 _LONGEST_PART = 80
 _KEPT_BY_SYSTEMS = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _SIGNS = '/\\:*?"<>|'
