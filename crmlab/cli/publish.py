@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say
 
 __all__ = ["publish_command"]
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
+    """What says what is being done, in one line with the time that it takes, on a terminal only; and what says a sentence."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda _: None, lambda text: say(text, err=True)
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False), console=console
+    ) as bars:
+        task = bars.add_task("Starting", total=None)
+        yield lambda text: bars.update(task, description=text), lambda text: console.print(text, markup=False, soft_wrap=True)
 
 
 @click.command("publish")
@@ -28,6 +49,11 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
     if to.startswith(("postgres:", "postgresql:")):
         # Said before anything is read: a mistake should not cost the time of the models.
         raise PublishError.address_given()
-    frame = customer_table(open_dataset(data, engine), as_of)
-    run = publish({CUSTOMERS: frame}, to)
+    with _progress() as (at_work, told):
+        at_work(f"Reading {data}")
+        dataset = open_dataset(data, engine)
+        at_work("Working out what is known of each customer")
+        frame = customer_table(dataset, as_of)
+        at_work(f"Writing {len(frame):,} customers to {to}")
+        run = publish({CUSTOMERS: frame}, to, on_wait=told)
     say(f"Published {len(frame):,} customers to {to} (run {run}).")

@@ -84,6 +84,15 @@ class PublishError(CrmlabError, RuntimeError):
         return cls(f"{place}: the tables could not be published ({reason}). What was published before is as it was. Try again.")
 
     @classmethod
+    def stale_log(cls, place: str, log: str) -> PublishError:
+        """Changes that a program had written when it was killed."""
+        return cls(
+            f"{place} cannot be replaced: beside it lies {log}, changes that a program wrote and never finished; it was probably "
+            f"killed, for nobody has {place} open. They would be taken for changes of the new file. Open {place} once with DuckDB, "
+            f"which takes them in, or remove {log}; then publish again."
+        )
+
+    @classmethod
     def unknown_column(cls, table: str, column: str, known: Iterable[str]) -> PublishError:
         return cls(f"{table}: the column {shown(column)} is not in the data dictionary. {hint_at(column, known)}")
 

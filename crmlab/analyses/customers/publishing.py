@@ -1,12 +1,15 @@
-"""Writes published tables to a DuckDB file, a Parquet folder or Postgres, so that readers see one run or the next, never both."""
+"""Writes published tables to a DuckDB file, a Parquet folder or Postgres, so that readers see one run or the next, never both.
+
+One publisher at a time writes to a target; another waits. What a killed one left is removed by the next.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +26,16 @@ __all__ = ["Columns", "publish"]
 
 Columns = Mapping[str, Sequence[Published]]
 _LOCK = 0x63726D6C6162  # of Postgres' advisory locks: one publisher at a time
-_KEPT = 2  # versions of a Parquet folder: the last one may still be read
+_ASIDE = ".publish-"  # what names of ours begin with beside, or in, a target
 
 
-def publish(frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | None = None) -> str:
+def _quiet(_: str) -> None:
+    """Tell nobody."""
+
+
+def publish(
+    frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | None = None, on_wait: Callable[[str], None] = _quiet
+) -> str:
     """Publish tables, and their data dictionary as a table of its own.
 
     Parameters
@@ -38,6 +47,8 @@ def publish(frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | N
         a folder, for Parquet files.
     dictionary : mapping of table names to columns, optional
         Default: :data:`crmlab.analyses.customers.published.PUBLISHED` for ``crmlab_customers``.
+    on_wait : callable
+        Told, in a sentence, when another publisher is at work on the target.
 
     Returns
     -------
@@ -52,6 +63,8 @@ def publish(frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | N
 
     Notes
     -----
+    *Links*: where the target is a symbolic link, what it leads to is replaced, and the link stays.
+
     *DuckDB*: a new file takes the place of the old one in one step; who has the old one open reads it to the end.
 
     *Parquet*: each run is a folder of its own, and the link ``current`` is moved to it in one step. Read several tables through
@@ -72,84 +85,172 @@ def publish(frames: Mapping[str, pd.DataFrame], to: str, dictionary: Columns | N
         raise PublishError.address_given()
     tables, columns, run = prepared(frames, known)
     if target.startswith("env:"):
-        _to_postgres(tables, columns, _address(target.removeprefix("env:")))
+        _to_postgres(tables, columns, _address(target.removeprefix("env:")), on_wait)
     elif target.removeprefix("duckdb://").endswith((".duckdb", ".db")):
-        _to_duckdb(tables, columns, Path(target.removeprefix("duckdb://")))
+        _to_duckdb(tables, columns, Path(target.removeprefix("duckdb://")), on_wait)
     elif not target or "://" in target or Path(target).suffix:
         raise PublishError(
             f"There is nothing to publish to in {shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
             "env:NAME for Postgres."
         )
     else:
-        _to_parquet(tables, columns, Path(target))
+        _to_parquet(tables, columns, Path(target), on_wait)
     return run
 
 
-def _to_duckdb(tables: Mapping[str, pa.Table], columns: Columns, place: Path) -> None:
+@contextlib.contextmanager
+def _alone(lock: Path, place: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a target, waiting for another publisher; its file is removed while it is held, so that nothing is left."""
+    from filelock import FileLock, Timeout
+
+    held = FileLock(str(lock))
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        on_wait(f"Another publisher is at work on {place.name}; waiting for it to end.")
+        held.acquire()
+    while not lock.exists():  # it was removed between our opening and locking it: that lock keeps nobody out
+        held.release()
+        held.acquire()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows removes no file that is held: there it stays
+            lock.unlink()
+        held.release()
+
+
+@contextlib.contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """Make a folder where the next run is written; what a killed publisher left there is removed. The caller holds the lock."""
+    _removed(folder)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        _removed(folder)
+
+
+def _removed(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _target(place: Path) -> Path:
+    """What is written to: behind all symbolic links, so that they stay.
+
+    Raises
+    ------
+    PublishError
+        They go in a circle.
+    """
+    try:
+        return place.resolve(strict=False)
+    except (OSError, RuntimeError) as error:
+        raise PublishError.cannot_write(place.name, "its symbolic links go in a circle") from error
+
+
+def _to_duckdb(tables: Mapping[str, pa.Table], columns: Columns, named: Path, on_wait: Callable[[str], None]) -> None:
     import duckdb
 
-    wal = place.with_name(place.name + ".wal")
-    if wal.exists():
-        raise PublishError.cannot_write(place.name, "somebody is writing to it")
+    place = _target(named)
+    try:
+        private_folder(place.parent)
+        with _alone(place.with_name(f"{_ASIDE}{place.name}.lock"), place, on_wait):
+            _check_duckdb(tables, place, named)
+            with _aside(place.with_name(f"{_ASIDE}{place.name}")) as scratch:
+                new = scratch / place.name
+                with duckdb.connect(str(new)) as con:
+                    for name, table in tables.items():
+                        listed = ", ".join(f'"{column.name}" {SQL_TYPES[column.kind]}' for column in columns[name])
+                        con.execute(f'create table "{name}" ({listed})')
+                        con.register("_incoming", table)
+                        con.execute(f'insert into "{name}" select * from _incoming')
+                        con.unregister("_incoming")
+                        for column in columns[name]:
+                            con.execute(f'comment on column "{name}"."{column.name}" is {_quoted(column.meaning)}')
+                like(new, place)
+                new.replace(place)
+    except (OSError, duckdb.Error) as error:
+        raise PublishError.cannot_write(place.name, getattr(error, "strerror", None) or type(error).__name__) from error
+
+
+def _check_duckdb(tables: Mapping[str, pa.Table], place: Path, named: Path) -> None:
+    """Refuse a file that somebody writes to, that holds changes not taken in, or that holds what was not published."""
+    import duckdb
+
+    found: list[str] = []
     if place.exists():
         try:
             with duckdb.connect(str(place), read_only=True) as con:
                 found = [row[0] for row in con.execute("select table_name from information_schema.tables").fetchall()]
         except duckdb.Error as error:
-            raise PublishError.cannot_write(place.name, "it is no DuckDB file, or in use") from error
-        others = sorted(set(found) - set(tables))
-        if others:
-            raise PublishError.not_ours(place.name, others)
-    try:
-        private_folder(place.parent)
-        with tempfile.TemporaryDirectory(prefix=".publish-", dir=place.parent) as scratch:
-            new = Path(scratch) / place.name
-            with duckdb.connect(str(new)) as con:
-                for name, table in tables.items():
-                    listed = ", ".join(f'"{column.name}" {SQL_TYPES[column.kind]}' for column in columns[name])
-                    con.execute(f'create table "{name}" ({listed})')
-                    con.register("_incoming", table)
-                    con.execute(f'insert into "{name}" select * from _incoming')
-                    con.unregister("_incoming")
-                    for column in columns[name]:
-                        con.execute(f'comment on column "{name}"."{column.name}" is {_quoted(column.meaning)}')
-            like(new, place)
-            new.replace(place)
-    except (OSError, duckdb.Error) as error:
-        raise PublishError.cannot_write(place.name, type(error).__name__) from error
+            reason = "a program has it open for writing" if "lock on file" in str(error) else "it is no DuckDB file"
+            raise PublishError.cannot_write(place.name, reason) from error
+    for path in dict.fromkeys((place, Path(os.path.abspath(named)))):
+        wal = path.with_name(f"{path.name}.wal")
+        if os.path.lexists(wal):
+            raise PublishError.stale_log(place.name, wal.name)
+    others = sorted(set(found) - set(tables))
+    if others:
+        raise PublishError.not_ours(place.name, others)
 
 
-def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, place: Path) -> None:
+def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, named: Path, on_wait: Callable[[str], None]) -> None:
     import pyarrow.parquet as pq
 
+    place = _target(named)
     if place.exists() and not place.is_dir():
         raise PublishError.not_ours(place.name, [place.name])
-    here = sorted(path.name for path in place.iterdir()) if place.exists() else []
-    others = [name for name in here if name != "current" and not re.fullmatch(r"run-\d+|\.publish-.*", name)]
+    here = [path.name for path in place.iterdir()] if place.exists() else []
+    others = sorted(name for name in here if name != "current" and not re.fullmatch(rf"run-\d+|{re.escape(_ASIDE)}.*", name))
     if others:
         raise PublishError.not_ours(place.name, others)
     try:
         private_folder(place)
-        number = 1 + max((int(name.split("-")[1]) for name in here if name.startswith("run-")), default=0)
-        scratch = Path(tempfile.mkdtemp(prefix=".publish-", dir=place))
-        for name, table in tables.items():
-            # Meanings travel with the file: readers of Arrow see them as metadata of the fields.
-            fields = [table.schema.field(column.name).with_metadata({"meaning": column.meaning}) for column in columns[name]]
-            pq.write_table(table.cast(_schema(fields)), scratch / f"{name}.parquet")
-        like(scratch, place / "current")
-        new = place / f"run-{number:06d}"
-        scratch.rename(new)
-        link = place / f".publish-{number:06d}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(new.name)
-        link.replace(place / "current")
-        for old in sorted(path for path in place.iterdir() if path.name.startswith("run-"))[:-_KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+        lock = place / f"{_ASIDE}lock"
+        with _alone(lock, place, on_wait):
+            before = _swept(place, lock)
+            with _aside(place / f"{_ASIDE}run") as scratch:
+                (scratch / "run").mkdir()
+                for name, table in tables.items():
+                    # Meanings travel with the file: readers of Arrow see them as metadata of the fields.
+                    fields = [table.schema.field(one.name).with_metadata({"meaning": one.meaning}) for one in columns[name]]
+                    pq.write_table(table.cast(_schema(fields)), scratch / "run" / f"{name}.parquet")
+                like(scratch / "run", place / "current")
+                new = place / f"run-{1 + before:06d}"
+                (scratch / "run").rename(new)
+                (scratch / "current").symlink_to(new.name)
+                (scratch / "current").replace(place / "current")
+            for number, old in _runs(place).items():
+                if number < before:  # the one before may still be read
+                    shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise PublishError.cannot_write(place.name, error.strerror or type(error).__name__) from error
 
 
-def _to_postgres(tables: Mapping[str, pa.Table], columns: Columns, address: str) -> None:
+def _runs(place: Path) -> dict[int, Path]:
+    """The runs in a folder, by number."""
+    return {int(path.name.removeprefix("run-")): path for path in place.glob("run-*")}
+
+
+def _swept(place: Path, lock: Path) -> int:
+    """Remove what killed publishers left, and return the number of the run that is published; 0 where there is none.
+
+    A run with a higher number was never published: its publisher was killed before the link was moved. The caller holds the lock.
+    """
+    link = place / "current"
+    runs = _runs(place)
+    published = next((number for number, path in runs.items() if link.is_symlink() and link.readlink().name == path.name), 0)
+    for path in [path for number, path in runs.items() if number > published] + [*place.glob(f"{_ASIDE}*")]:
+        if path != lock:
+            _removed(path)
+    return published
+
+
+def _to_postgres(tables: Mapping[str, pa.Table], columns: Columns, address: str, on_wait: Callable[[str], None]) -> None:
     try:
         import psycopg
         from psycopg import sql
@@ -157,7 +258,10 @@ def _to_postgres(tables: Mapping[str, pa.Table], columns: Columns, address: str)
         raise PublishError.cannot_write("postgres", "install it with: pip install 'crmlab[postgres]'") from error
     try:
         with psycopg.connect(address, connect_timeout=20) as con, con.cursor() as cursor:
-            cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+            cursor.execute("select pg_try_advisory_xact_lock(%s)", [_LOCK])
+            if cursor.fetchall() != [(True,)]:
+                on_wait("Another publisher is at work on this database; waiting for it to end.")
+                cursor.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
             for name, table in tables.items():
                 _replace_rows(cursor, name, table, columns[name], sql)
     except psycopg.Error as error:

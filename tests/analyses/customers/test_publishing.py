@@ -82,18 +82,24 @@ def test_publish_parquet_keeps_the_run_before_and_meanings(tmp_path):
 
 
 def watched(write, look, threads=2):
-    """Publish again and again while readers look; returns what each look found."""
-    seen, errors, done = [], [], threading.Event()
+    """Publish again and again while readers look; returns what each look found.
 
-    def reader():
+    What was published stays until the next but one: that is what readers are promised. So each reader begins a look between two
+    publishers; on a busy machine one could otherwise sleep while two came by, and find the folder that it was told of gone.
+    """
+    seen, errors, done = [], [], threading.Event()
+    looks = [0] * threads
+
+    def reader(mine):
         while not done.is_set():
+            looks[mine] += 1
             try:
                 seen.append(look())
             except Exception as error:
                 errors.append(error)
                 return
 
-    readers = [threading.Thread(target=reader) for _ in range(threads)]
+    readers = [threading.Thread(target=reader, args=[mine]) for mine in range(threads)]
     write(1)
     for thread in readers:
         thread.start()
@@ -101,7 +107,10 @@ def watched(write, look, threads=2):
     # A busy machine gets longer: what counts is how many runs came under the readers' eyes.
     while (time.monotonic() < until or version < 8) and not errors:
         version += 1
+        before = list(looks)
         write(version)
+        while any(now == then for now, then in zip(looks, before, strict=True)) and not errors:
+            time.sleep(0.001)
     done.set()
     for thread in readers:
         thread.join()
