@@ -151,7 +151,9 @@ def _show_problems(problems: list[CrmlabError]) -> None:
 def _show_ready(data: str, descriptor: Descriptor) -> None:
     from crmlab.data.dataset import open_dataset
     from crmlab.history.orders import history
+    from crmlab.page.declarations import Readiness
     from crmlab.report.jobs import Order, plan_jobs
+    from crmlab.report.registry import readiness_of
 
     dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
     if "orders" in dataset.tables:
@@ -162,7 +164,9 @@ def _show_ready(data: str, descriptor: Descriptor) -> None:
     say(f"  Currency: {descriptor.currency or unnamed}")
     say(f"  Tables: {', '.join(dataset.tables)}")
     for job in plan_jobs(Order(data), dataset.tables):
-        say(f"  {'no ' if job.skipped else 'yes'}  {job.name}{': ' + job.skipped if job.skipped else ''}")
+        ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, dataset)
+        told = [ready.why_not] if ready.why_not else ready.remarks
+        say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
     say(f"No problems. Next: crmlab run --data {data}")
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "gaps",
     "gaps_until",
     "holdout_summary",
+    "is_purchase",
     "occasion_days",
     "summary_until",
 ]
@@ -273,6 +274,26 @@ def occasion_days(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     # A free day is an occasion only if nothing came back on it: an order and its return on one day also add up to 0.
     is_occasion = (days["spend"] > 0) | ((days["spend"] == 0) & (days["_lowest"] >= 0))
     return days.select("customer_id", "day", "spend", is_occasion=is_occasion)
+
+
+def is_purchase(orders: ibis.Table) -> Any:
+    """Whether an order buys something, as a condition: its amount is above 0, or it is free and nothing came back in it.
+
+    The rule of :func:`occasion_days` for single orders: a free order is a purchase. Where it is not to be one, the data set says
+    ``free_orders = "ignore"``, and such orders are not read. A day on which as much came back as was bought is no occasion, but its order
+    was one.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> orders = ibis.memtable(pd.DataFrame({"customer_id": ["a", "b", "c"], "amount": [10.0, 0.0, -5.0]}))
+    >>> orders.filter(is_purchase(orders))["customer_id"].to_pandas().tolist()
+    ['a', 'b']
+    """
+    amount = orders["amount"]
+    if "return_amount" not in orders.columns:
+        return amount >= 0
+    return (amount > 0) | ((amount == 0) & (orders["return_amount"].fill_null(0) >= 0))
 
 
 def _at_least(value: Any, key: Any) -> Any:

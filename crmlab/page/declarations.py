@@ -1,6 +1,7 @@
-"""What an analysis may declare on its face beside ``NEEDS``, ``Params`` and ``run``: ``INPUTS``, ``ANNOTATES`` and ``NAMES_CUSTOMERS``.
+"""What an analysis may declare on its face beside ``NEEDS``, ``Params`` and ``run``.
 
-``NAMES_CUSTOMERS = True`` says that the page itself shows ids of customers: its whole folder is then for its owner only, as every list is.
+That is ``INPUTS``, ``ANNOTATES``, ``NAMES_CUSTOMERS`` and ``readiness``. ``NAMES_CUSTOMERS = True`` says that the page itself shows ids of
+customers: its whole folder is then for its owner only, as every list is.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Annotation", "Input"]
+__all__ = ["Annotation", "Input", "Readiness"]
 
 
 def _nothing_seen(_: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -55,3 +56,19 @@ class Annotation:
 
     output: str
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a data set that has the tables of an analysis also holds what it asks of them, for ``crmlab check``.
+
+    Parameters
+    ----------
+    why_not : str
+        Why the analysis cannot answer, as a sentence; empty where it can.
+    remarks : tuple of str
+        What it will leave out, each as the end of a line.
+    """
+
+    why_not: str = ""
+    remarks: tuple[str, ...] = ()

@@ -7,8 +7,9 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "plain", "shortened"]
+__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "Measured", "plain", "shortened"]
 
 
 THIN = "\u202f"  # narrow no-break space, between a number and its sign
@@ -40,6 +41,22 @@ _SEPARATORS = {"en": (",", "."), "de": (".", ","), "es": (".", ","), "fr": (THIN
 LANGUAGES = tuple(_MONTHS)
 
 
+class Measured(NamedTuple):
+    """A number and its interval, written in the same digits; only :meth:`Format.measured` makes them.
+
+    Examples
+    --------
+    >>> print(Measured("55.6", "55.2–55.9"))
+    55.6 (55.2–55.9)
+    """
+
+    value: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+
 @dataclass(frozen=True)
 class Format:
     """Writes numbers, money, shares and dates as people read them.
@@ -55,7 +72,7 @@ class Format:
     --------
     >>> Format("GBP").money(5_563_210)
     '£5.6M'
-    >>> Format("GBP").interval(0.609, 0.709, "share")
+    >>> Format("GBP").measured(0.66, 0.609, 0.709, "share").interval
     '61–71\\u202f%'
     >>> Format().day(dt.date(2011, 12, 9))
     '9 December 2011'
@@ -182,39 +199,82 @@ class Format:
             return DASH
         return KINDS[kind](self, value) if kind in KINDS else str(value)
 
-    def interval(self, low: float | None, high: float | None, kind: str = "number") -> str:
-        """Write an interval: the sign or currency once, where both ends allow it; digits enough to tell the ends apart."""
+    def measured(self, value: float | None, low: float | None, high: float | None, kind: str = "number") -> Measured:
+        """Write a number and its interval in the same digits and the same unit: enough for the number, and to tell the ends apart.
+
+        There is no other way to write an interval of something: a point rounded otherwise than its ends may lie outside of them.
+
+        Parameters
+        ----------
+        value, low, high : float or None
+            Without both ends the interval is empty, and the value written as :meth:`write` does.
+        kind : str
+            Of ``KINDS``.
+
+        Examples
+        --------
+        >>> print(Format().measured(0.556, 0.552, 0.559, "share"))
+        55.6 % (55.2–55.9 %)
+        >>> print(Format("EUR").measured(1_600, 460, 12_000, "money"))
+        €1.6k (€0.5–12.0k)
+        """
+        if low is None or high is None or _missing(low) or _missing(high):
+            return Measured(self.write(value, kind), "")
+        if value is None or _missing(value):
+            return Measured(DASH, self.span(low, high, kind))
+        scale, digits, word = self._alike((value, low, high), kind)
+        return Measured(self._dressed(value, kind, scale, digits, word), self._joined(low, high, kind, scale, digits, word))
+
+    def span(self, low: float | None, high: float | None, kind: str = "number") -> str:
+        """Write from where to where something goes that has no single value, such as a range, in the same digits.
+
+        Examples
+        --------
+        >>> Format().span(0.609, 0.709, "share")
+        '61–71\\u202f%'
+        """
         if low is None or high is None or _missing(low) or _missing(high):
             return ""
-        if kind not in ("share", "points", "money", "amount", "exact", "number", "days"):
-            return f"{self.write(low, kind)}{DASH}{self.write(high, kind)}"
-        if kind in ("money", "amount", "exact"):
-            return self._money_interval(low, high, kind)
-        shared = kind in ("share", "points")
-        scale = 100 if shared else 1
-        most = max(abs(low), abs(high))
-        whole = not shared and float(low).is_integer() and float(high).is_integer()
-        digits = 0 if whole or math.isinf(most) else _share_digits(most) if shared else _digits(most)
-        if low != high and not whole and math.isfinite(high - low):
-            digits = min(max(digits, -math.floor(math.log10(scale * abs(high - low)))), _MOST_DIGITS)
-        sign = {"share": f"{THIN}%", "points": f"{THIN}pts"}.get(kind, "")
-        first, last = self.number(scale * low, digits), self.number(scale * high, digits)
-        if min(low, high) < 0:
-            return f"{first}{sign} {_TO[self.language]} {last}{sign}"
-        return f"{first}{DASH}{last}{sign}"
+        return self._joined(low, high, kind, *self._alike((low, high), kind))
 
-    def _money_interval(self, low: float, high: float, kind: str) -> str:
-        write = getattr(self, kind)
-        if min(low, high) < 0:
-            return f"{write(low)} {_TO[self.language]} {write(high)}"
-        if kind == "money":
-            (first, word), (last, other) = self._scaled(low), self._scaled(high)
-            if word != other:
-                return f"{write(low)}{DASH}{write(high)}"
-        else:
-            digits = 2 if kind == "exact" and self.currency not in _WHOLE else self._cents(high)
-            first, last, word = self.number(low, digits), self.number(high, digits), ""
-        return self._marked(f"{first}{DASH}{last}", word)
+    def _dressed(self, value: float, kind: str, scale: float, digits: int, word: str) -> str:
+        """A number with what belongs to it: sign of per cent, or currency and unit."""
+        if kind in _MONEY:
+            return self._marked(self.number(abs(value) / scale, digits), word, negative=value < 0)
+        if kind not in _TIMES:
+            return self.write(value, kind)
+        text = self.number(_TIMES[kind] * value, digits)
+        tiny = value and kind != "count" and not text.strip(f"{MINUS}0.,")
+        return f"{self._under(10.0**-digits, value, digits) if tiny else text}{_AFTER.get(kind, '')}"
+
+    def _joined(self, low: float, high: float, kind: str, scale: float, digits: int, word: str) -> str:
+        """Two ends as one: what belongs to them is written once where neither is negative."""
+        if kind not in _MONEY and kind not in _TIMES:
+            return f"{self.write(low, kind)}{DASH}{self.write(high, kind)}"
+        times = _TIMES.get(kind, 1.0) / scale
+        if min(low, high) >= 0:
+            text = f"{self.number(times * low, digits)}{DASH}{self.number(times * high, digits)}"
+            return self._marked(text, word) if kind in _MONEY else f"{text}{_AFTER.get(kind, '')}"
+        to, after = _TO[self.language], _AFTER.get(kind, "")
+        if kind in _MONEY:
+            return f"{self._dressed(low, kind, scale, digits, word)} {to} {self._dressed(high, kind, scale, digits, word)}"
+        return f"{self.number(times * low, digits)}{after} {to} {self.number(times * high, digits)}{after}"
+
+    def _alike(self, values: tuple[float, ...], kind: str) -> tuple[float, int, str]:
+        """Unit, digits and word of the unit with which all of several numbers are written, the first of them in front."""
+        known = [float(value) for value in values if math.isfinite(value)] or [0.0]
+        if kind not in _MONEY:
+            return 1.0, _digits_of(known, kind), ""
+        sizes, cents = [abs(value) for value in known], 0 if self.currency in _WHOLE else 2
+        most, least = max(sizes), min((size for size in sizes if size), default=0.0)
+        if kind == "exact":
+            return 1.0, cents, ""
+        for word, scale, bound in _SCALES if kind == "money" else ():
+            # In a unit of which the number is less than one, little of it would be left to read.
+            if most >= bound and (sizes[0] >= scale or not sizes[0]):
+                few = least < 9.95 * scale or (word != "k" and most < 99.95 * scale)
+                return scale, max(int(few), _apart(known, scale)), word
+        return 1.0, cents if self._cents(most) or _apart(known, 1.0) else 0, ""
 
 
 def _or_text(write: Callable[[Format, float], str]) -> Callable[[Format, object], str]:
@@ -237,6 +297,9 @@ KINDS: dict[str, Callable[[Format, object], str]] = {
     "date": lambda form, value: form.short_day(value),  # type: ignore[arg-type]
 }
 _MOST_DIGITS = 6  # behind the point
+_MONEY = ("money", "amount", "exact")
+_AFTER = {"share": f"{THIN}%", "points": f"{THIN}pts"}  # what stands behind a number of a kind
+_TIMES = {"share": 100.0, "points": 100.0, "number": 1.0, "days": 1.0, "count": 1.0}
 
 
 def _digits(value: float) -> int:
@@ -247,6 +310,26 @@ def _digits(value: float) -> int:
     if size >= 0.01:
         return 1 if size >= 9.995 else 2
     return min(1 - math.floor(math.log10(size)), _MOST_DIGITS)
+
+
+def _digits_of(values: list[float], kind: str) -> int:
+    """How many digits behind the point several numbers of a kind need, so that each says something and no two ends look alike."""
+    if kind == "count" or kind not in _TIMES:
+        return 0
+    most = max(values, key=abs)
+    if kind in _AFTER:
+        digits = max(_share_digits(values[0]), _share_digits(most))
+    elif all(value.is_integer() for value in values):
+        return 0
+    else:
+        digits = max(_digits(most), min(_digits(values[0]), 2))
+    return min(max(digits, _apart(values, 1 / _TIMES[kind])), _MOST_DIGITS)
+
+
+def _apart(values: list[float], scale: float) -> int:
+    """Digits that tell the last two of several numbers apart, in a unit of the given size."""
+    width = abs(values[-1] - values[-2]) / scale if len(values) > 1 else 0.0
+    return min(max(-math.floor(math.log10(width)), 0), _MOST_DIGITS) if width else 0
 
 
 def _share_digits(value: float) -> int:

@@ -89,6 +89,16 @@ def _label(caption: str) -> str:
     return caption.split(". ")[0].rstrip(".")
 
 
+def _alike(numbers: Iterable[float]) -> list[str]:
+    """Numbers in about four digits, with as many behind the point for all of them."""
+    values = list(numbers)
+    short = [f"{value:.4g}" for value in values]
+    if any("e" in text for text in short):
+        return [f"{value:.3e}" for value in values]
+    most = max(len(text.partition(".")[2]) for text in short)
+    return [f"{value:.{most}f}" for value in values]
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number with its uncertainty.
@@ -151,8 +161,9 @@ class Estimate:
         return cls(value, min(float(low), value), max(float(high), value), level, unit)
 
     def __repr__(self) -> str:
-        ends = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}] at {100 * (self.level or 0):g} %"
-        return f"Estimate({self.value:.4g}{ends}{', ' + self.unit if self.unit else ''})"
+        value, *ends = _alike(number for number in (self.value, self.low, self.high) if number is not None)
+        interval = f" [{', '.join(ends)}] at {100 * (self.level or 0):g} %" if ends else ""
+        return f"Estimate({value}{interval}{', ' + self.unit if self.unit else ''})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the estimate as plain values, None where a value is not finite."""
@@ -301,12 +312,14 @@ class Table:
 
     def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> Markup:
         kind = str(record[column.kind[4:]]) if column.kind.startswith("row:") else column.kind
-        written = self.form.write(record[name], kind)
+        low, high = (None if end is None else record[end] for end in (column.low, column.high))
+        known = column.low is not None and column.high is not None
+        written, ends = (
+            self.form.measured(record[name], low, high, kind) if known else (self.form.write(record[name], kind), "")
+        )
         parts = written.split("\n") if kind == "lines" else [written]
         text = Markup("<br>").join(safe(_clip(part)) for part in parts)
-        if column.low is not None and column.high is not None:
-            ends = self.form.interval(record[column.low], record[column.high], kind)
-            text += markup(' <span class="ci">{}</span>', ends) if ends else ""
+        text += markup(' <span class="ci">{}</span>', ends) if ends else ""
         if place == 0:
             return markup('<th scope="row">{}</th>', text)
         return markup("<td{}>{}</td>", _align(column, place), text)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from crmlab.data.project import home
 from crmlab.data.sections import Section
 from crmlab.errors import ReportError
-from crmlab.page.declarations import Annotation, Input
+from crmlab.page.declarations import Annotation, Input, Readiness
 from crmlab.page.quantities import Quantities
 from crmlab.page.result import Result
 from crmlab.report.state import read_notebook
@@ -29,6 +29,7 @@ __all__ = [
     "notebook_path",
     "question",
     "readers",
+    "readiness_of",
     "report_names",
 ]
 
@@ -55,7 +56,8 @@ class Analysis(Protocol):
 
     NEEDS: tuple[str, ...]
     # Most have none of these: SECTIONS: tuple[str, ...], sections of a subject in the data set's TOML file that it reads; INPUTS:
-    # tuple[Input, ...], what it reads beside the data set; ANNOTATES: Annotation, columns for the lists of all other reports.
+    # tuple[Input, ...], what it reads beside the data set; ANNOTATES: Annotation, columns for the lists of all other reports;
+    # readiness(data) -> Readiness, whether the tables hold what it asks of them.
     Params: type[Any]
     QUANTITIES: Quantities
     __doc__: str | None
@@ -147,6 +149,18 @@ def names_customers(name: str) -> bool:
     (True, False)
     """
     return bool(getattr(analysis(name), "NAMES_CUSTOMERS", False))
+
+
+def readiness_of(name: str, data: Any) -> Readiness:
+    """Ask a report whether a data set that has its tables holds what it asks of them.
+
+    Examples
+    --------
+    >>> readiness_of("rfm", None)
+    Readiness(why_not='', remarks=())
+    """
+    ask = getattr(analysis(name), "readiness", None)
+    return Readiness() if ask is None else ask(data)
 
 
 def annotating() -> dict[str, Annotation]:

@@ -145,6 +145,10 @@ def _of_sending(cells: ibis.Table, contacts: ibis.Table, customers: ibis.Table |
 def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibis.Table) -> list[CampaignFinding]:
     found: list[CampaignFinding] = []
     coded = "response_code" in responses.columns and "response_code" in cells.columns
+    if "response_code" in responses.columns and not coded:
+        n = _count(responses.filter(responses["response_code"].notnull()))
+        words = f"{_many(n, 'response')} with a code, where no cell has one: matched by contact where there is one."
+        found.append(CampaignFinding("unknown_code", words, n))
     if coded:
         codes = cells.filter(cells["response_code"].notnull()).select("response_code", named="cell_id")
         given = responses.filter(responses["response_code"].notnull())

@@ -10,6 +10,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from crmlab.history.customers import is_purchase
 from crmlab.history.orders import between
 from crmlab.history.words import YEAR
 
@@ -122,9 +123,10 @@ def outcomes(
     Returns
     -------
     ibis.Table
-        One row per customer: customer_id, cell_id, unit; response (1: bought), spend, margin, first_day (of a purchase in the
-        window), opens; and from before it opened: before (spend in 365 days), orders_before (purchases in them), recent (1: bought
-        in the last 90 days), ever (1: bought in the 365 days). Spend is net of returns booked in the window.
+        One row per customer: customer_id, cell_id, unit; response (1: bought, as
+        :func:`crmlab.history.customers.is_purchase` says: a free order counts), spend, margin, first_day (of a purchase in the window),
+        opens; and from before it opened: before (spend in 365 days), orders_before (purchases in them), recent (1: bought in the last
+        90 days), ever (1: bought in the 365 days). Spend is net of returns booked in the window.
     """
     import ibis
     import pyarrow as pa
@@ -162,9 +164,10 @@ def _joined(who: ibis.Table, rows: ibis.Table) -> tuple[ibis.Table, Any, Any]:
 
 
 def _of_orders(who: ibis.Table, orders: ibis.Table) -> ibis.Table:
-    kept = orders.select(buyer="customer_id", day=orders["ordered_at"].cast("date"), amount="amount")
+    day = orders["ordered_at"].cast("date")
+    kept = orders.select(buyer="customer_id", day=day, amount="amount", is_purchase=is_purchase(orders))
     both, inside, before = _joined(who, kept)
-    bought = both["amount"] > 0
+    bought = both["is_purchase"]
     return both.group_by("customer_id").agg(
         response=(inside & bought).cast("int32").max(),
         spend=both["amount"].sum(where=inside),

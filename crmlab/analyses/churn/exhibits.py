@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.churn.drift import MOVED, MOVED_FAR, SCORE, TOO_FAR
 from crmlab.analyses.churn.model import CANDIDATES, NAMES
 from crmlab.analyses.churn.study import POWER
 from crmlab.history.words import YEAR
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "calibration_chart",
     "candidates_table",
+    "drift_table",
     "gaps_chart",
     "holdout_table",
     "importance_table",
@@ -49,8 +51,15 @@ _RISKS = ["over 75 %", "50 to 75 %", "25 to 50 %", "under 25 %"]
 _TIERS = ["A", "B", "C", "D"]
 
 
-def matrix_table(study: Study) -> Table:
+def _no_scores(study: Study) -> Absent:
+    """Why nothing is told of today's customers."""
+    return Absent(f"No scores are given. {study.found.why(study.context.form)}")
+
+
+def matrix_table(study: Study) -> Table | Absent:
     """Risk by value: customers, expected loss, and the contact cost that just pays."""
+    if study.found.refused:
+        return _no_scores(study)
     matrix, window, min_group, form = study.matrix, study.scheme.window, study.params.min_group, study.context.form
     small = matrix["customers"] < min_group
     shown = matrix.assign(
@@ -129,9 +138,38 @@ def importance_table(study: Study) -> Table:
     return Table(caption, study.tested.importance, columns, form, top=10)
 
 
-def holdout_table(study: Study) -> Table:
+def drift_table(study: Study) -> Table | Absent:
+    """Today's customers against those of the test's day."""
+    form, drift = study.context.form, study.found.drift
+    if drift is None:
+        return Absent("Today was not held against another day.")
+    rows = drift.rows
+    kinds = ["share" if name in (SCORE, "returned_share", "probability_alive", "overdue") else "number" for name in rows.index]
+    frame = rows.assign(kind=kinds, grade=drift.grade()).reset_index(drop=True)
+    columns = {
+        "says": Column("Fact"),
+        "then": Column(f"Mean on {form.short_day(study.scheme.origins[0])}", "row:kind"),
+        "now": Column(f"Mean on {form.short_day(study.context.as_of)}", "row:kind"),
+        "index": Column("Stability index", "number"),
+        "chance": Column("By chance, at most", "number"),
+        "grade": Column("So it has"),
+    }
+    caption = (
+        "Today's eligible customers against those of the test's day, both scored by what is used today; first the scores, then what "
+        f"moved most. Stability index: up to {form.number(MOVED)} nothing has moved, over {form.number(MOVED_FAR)} it has moved far (by "
+        f"custom), where it is more than chance gives at {form.share(TEST_LEVEL)}. "
+        f"Where the index of the scores is over {form.number(TOO_FAR)}, none are given."
+    )
+    return Table(caption, frame, columns, form, top=8)
+
+
+def holdout_table(study: Study) -> Table | Absent:
     """How many to leave uncontacted, to measure what contact saves."""
     sizes, form = study.sizes, study.context.form
+    if study.found.refused:
+        return _no_scores(study)
+    if sizes.empty:
+        return Absent("It pays to contact fewer than two customers, so there is nobody to leave out.")
     columns = {
         "saving": Column("If contact saves, of churners", "share"),
         "rate": Column("Churn without contact", "share"),
@@ -147,8 +185,10 @@ def holdout_table(study: Study) -> Table:
     return Table(caption, sizes.assign(possible=enough), columns, form)
 
 
-def matrix_chart(study: Study) -> Chart:
+def matrix_chart(study: Study) -> Chart | Absent:
     """Expected loss by probability of churn and value tier."""
+    if study.found.refused:
+        return _no_scores(study)
     matrix, min_group, form = study.matrix, study.params.min_group, study.context.form
     frame = matrix.assign(expected_loss=matrix["expected_loss"].mask(matrix["customers"] < min_group))
     frame = frame.assign(
@@ -268,8 +308,8 @@ def reversal_chart(study: Study) -> Chart:
     last = float(curve["time"].iloc[-1])
     points = [t for t in (30.0, 90.0, 180.0, float(YEAR)) if t <= last] or [last]
     row = at(frame, points[-1])
-    ends = form.interval(float(row["returned_low"]), float(row["returned_high"]), "share")
-    words = f"{form.share(float(row['returned']))} ({ends}) within {points[-1]:g} days"
+    came = form.measured(float(row["returned"]), float(row["returned_low"]), float(row["returned_high"]), "share")
+    words = f"{came} within {points[-1]:g} days"
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="share")

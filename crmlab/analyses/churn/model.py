@@ -12,6 +12,7 @@ from scipy import special
 
 from crmlab.analyses.churn.reductions import FEATURES
 from crmlab.errors import TooLittleError
+from crmlab.models.classification import varies
 from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BASELINES",
     "CANDIDATES",
+    "FARTHEST",
     "NAMES",
     "Plan",
     "Scorer",
     "columns_of",
     "crossfitted",
+    "fact_of",
     "features_of",
     "fit",
     "learnt",
@@ -44,6 +47,7 @@ BASELINES = {"recency": "Days since last alone", "time_rule": "Silent longer tha
 NAMES = CANDIDATES | BASELINES
 MOST_ORIGINS = 6
 _EDGE = 1e-4
+FARTHEST = 4.0  # standard deviations from the mean: a value beyond counts as one there, so that no single fact decides a score
 # Amounts and counts whose logs say more than they do themselves.
 _SKEWED = (
     "days_since_last",
@@ -170,8 +174,13 @@ class Scorer:
 
 
 def features_of(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The features that a frame of snapshots has, in their order; such as are the same for everybody are left out."""
-    return tuple(name for name in FEATURES if name in frame.columns and frame[name].nunique(dropna=False) > 1)
+    """The features that a frame of snapshots has, in their order; such as are the same for everybody, but for rounding, are left out."""
+    return tuple(name for name in FEATURES if name in frame.columns and varies(frame[name].astype(float)))
+
+
+def fact_of(name: str) -> str:
+    """What a column that a scorer looks at says of a customer, for people."""
+    return FEATURES.get(name, "silent longer than usual")
 
 
 def make(name: str, columns: Sequence[str], seed: int = 0) -> Any:
@@ -199,7 +208,8 @@ def make(name: str, columns: Sequence[str], seed: int = 0) -> Any:
         [("logs", FunctionTransformer(_log, feature_names_out="one-to-one"), logs), ("plain", "passthrough", plain)]
     )
     fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    return make_pipeline(both, fill, StandardScaler(), LogisticRegression(C=1.0, max_iter=2000))
+    ends = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST}, feature_names_out="one-to-one")
+    return make_pipeline(both, fill, StandardScaler(), ends, LogisticRegression(C=1.0, max_iter=2000))
 
 
 def _log(values: Any) -> Any:
@@ -323,8 +333,8 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, count: int = 3) -> pd.DataFrame
             if abs(by) < 0.02:
                 texts.append("")
                 continue
-            says, way = FEATURES.get(name, "silent longer than usual"), "raises" if by > 0 else "lowers"
-            texts.append(f"{says}: {_said(frame[name].iloc[row])} ({way})")
+            way = "raises" if by > 0 else "lowers"
+            texts.append(f"{fact_of(name)}: {_said(frame[name].iloc[row])} ({way})")
         out[f"reason_{k + 1}"] = texts
     return pd.DataFrame(out, index=frame.index)
 

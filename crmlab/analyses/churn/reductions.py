@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value import Choice
     from crmlab.history.past import History
 
-__all__ = ["FEATURES", "snapshots", "with_breadth", "with_model"]
+__all__ = ["FEATURES", "OF_PURCHASES", "snapshots", "with_breadth", "with_model"]
 
 
 # What each feature says of a customer on the day of the snapshot, for people.
@@ -47,6 +47,7 @@ FEATURES = {
     "probability_alive": "probability of being active still",
     "expected_purchases": "purchases expected in the window",
 }
+OF_PURCHASES = ("probability_alive", "expected_purchases")  # what the model of purchases says
 
 
 def snapshots(
@@ -133,7 +134,7 @@ def with_model(frame: pd.DataFrame, history: History, window: int, choice: Choic
     -------
     DataFrame
         The frame with probability_alive and expected_purchases; NaN on days on which the model cannot be fitted, because
-        nobody had bought again, say.
+        nobody had bought again, say, or is on its boundary, where it tells nobody from anybody.
     """
     import pandas as pd
 
@@ -145,7 +146,7 @@ def with_model(frame: pd.DataFrame, history: History, window: int, choice: Choic
         try:
             says = told(history.earlier(to_date(day, "date")), float(window), choice)
         except (DataError, ModelError, ConvergenceError):
-            parts.append(part.assign(probability_alive=float("nan"), expected_purchases=float("nan")))
+            parts.append(part.assign(**dict.fromkeys(OF_PURCHASES, float("nan"))))
         else:
             parts.append(part.merge(says, "left", "customer_id"))
     return pd.concat(parts, ignore_index=True) if parts else frame.assign(probability_alive=0.0, expected_purchases=0.0)

@@ -25,6 +25,7 @@ EXHIBITS = Exhibits(
         "importance": exhibits.importance_table,
         "holdout": exhibits.holdout_table,
         "candidates": exhibits.candidates_table,
+        "drift": exhibits.drift_table,
     },
     charts={
         "matrix": exhibits.matrix_chart,
@@ -48,8 +49,8 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: matrix, scores, candidates, importance, holdout. Charts: matrix, gaps, reversal, calibration, timing. Outputs:
-        customers.
+        Tables: matrix, scores, candidates, drift, importance, holdout. Charts: matrix, gaps, reversal, calibration, timing. Outputs:
+        customers. Where scores are refused, matrix and holdout are absent.
 
     Raises
     ------

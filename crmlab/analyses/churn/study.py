@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses import customer_value
+from crmlab.analyses.churn.drift import TOO_FAR, Drift, drift_of
 from crmlab.analyses.churn.model import Plan, Scorer, plan, prepared, reasons
 from crmlab.analyses.churn.params import Params
-from crmlab.analyses.churn.reductions import snapshots, with_breadth, with_model
+from crmlab.analyses.churn.reductions import OF_PURCHASES, snapshots, with_breadth, with_model
 from crmlab.analyses.churn.trials import Trial, final, trial
 from crmlab.analyses.customer_value import chosen
 from crmlab.data.collecting import collect
@@ -29,6 +30,7 @@ from crmlab.page.result import Context, Estimate, Output
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value import Choice
     from crmlab.history.past import History
+    from crmlab.page.format import Format
 
 __all__ = [
     "POWER",
@@ -45,12 +47,14 @@ __all__ = [
     "scores",
     "study",
     "timing_of",
+    "told_on_all",
     "worth_of",
 ]
 
 
 DEFAULTS = Params()
 POWER = 0.8  # of the test that a hold-out group is for
+NO_SCORE = "no score today"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +81,10 @@ class Scores:
         Who had been silent for the window and still was, by days since, as of :func:`reversal_of`.
     lost : float
         Share of a year that somebody who churns is away.
+    drift : Drift or None
+        Today held against the test's day; None where nothing was compared.
+    untold : tuple of date
+        Days on which the model of purchases could not be fitted or was on its boundary: with any, what it says is used on no day.
     """
 
     scheme: Plan
@@ -88,17 +96,41 @@ class Scores:
     source: str
     curve: pd.DataFrame
     lost: float
+    drift: Drift | None = None
+    untold: tuple[dt.date, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether no scores are given, because today is too far from the day that they were tested on."""
+        return self.drift is not None and self.drift.refused
+
+    def why(self, form: Format) -> str:
+        """Why no scores are given, as a sentence; empty where they are."""
+        if self.drift is None or not self.drift.refused:
+            return ""
+        far = "; ".join(self.drift.far[:3])
+        return (
+            "Today's customers are so unlike those of the test's day that what the test found says nothing of them: the scores moved "
+            f"by a stability index of {form.number(self.drift.scores)}, and over {form.number(TOO_FAR)} is too far"
+            f"{f' (moved most: {far})' if far else ''}."
+        )
 
     @cached_property
     def customers(self) -> pd.DataFrame:
-        """One row per eligible customer, ordered by id: customer_id, churn (probability), reason_1, reason_2, reason_3."""
+        """One row per eligible customer, ordered by id: customer_id, churn (probability), reason_1, reason_2, reason_3.
+
+        Where scores are refused, probabilities are missing, and reasons empty.
+        """
+        if self.refused:
+            nothing = dict.fromkeys(("reason_1", "reason_2", "reason_3"), "")
+            return self.rows[["customer_id"]].assign(churn=float("nan"), **nothing)
         told = pd.DataFrame({"customer_id": self.rows["customer_id"], "churn": self.scorer.probability(self.rows)})
         return pd.concat([told, reasons(self.scorer, self.rows).reset_index(drop=True)], axis=1)
 
     def interval(self, customer_id: str, level: float) -> Estimate | None:
-        """The probability of one customer, with what is not known of the calibration; None where they are not eligible."""
+        """The probability of one customer, with what is not known of the calibration; None for who is not eligible, and where refused."""
         where = np.flatnonzero((self.rows["customer_id"] == customer_id).to_numpy())
-        if not len(where):
+        if self.refused or not len(where):
             return None
         p = float(self.customers["churn"].iloc[where[0]])
         drawn = self.scorer.draws(self.rows.iloc[where[:1]], 400, 0)[:, 0]
@@ -121,11 +153,11 @@ class Study:
     listed : DataFrame
         One row per eligible customer, as of :func:`customer_list`.
     estimates : dict of str to Estimate
-        Expected churners, expected loss, and for whom contact pays.
+        Expected churners, expected loss, and for whom contact pays; empty where no scores are given.
     matrix : DataFrame
-        Customers and expected loss by probability of churn and value tier.
+        Customers and expected loss by probability of churn and value tier; without rows where no scores are given.
     sizes : DataFrame
-        How many to leave uncontacted, by saving.
+        How many to leave uncontacted, by saving; without rows where it pays to contact fewer than two, or no scores are given.
     groups : dict
         Time to the next purchase by purchases so far, as of :func:`timing_of`.
     """
@@ -176,7 +208,7 @@ def study(history: History, params: Params) -> Study:
         waits=waits,
         found=found,
         listed=listed,
-        estimates=estimates_of(found, listed, params, history.form.currency),
+        estimates={} if found.refused else estimates_of(found, listed, params, history.form.currency),
         matrix=matrix_of(listed, params),
         sizes=holdout_sizes(listed, params),
         groups=timing_of(waits, found.scheme, params.level),
@@ -206,7 +238,7 @@ def _scores(history: History, params: Params) -> Scores:
     waits = history.gaps()
     scheme = scheme_of(waits, history.first, history.as_of, params)
     choice = _choice(history.earlier(scheme.origins[0]))
-    days = days_of(history, scheme, choice)
+    days, untold = told_on_all(days_of(history, scheme, choice))
     today = days.pop(history.as_of)
     if today.empty:
         raise TooLittleError.needs("churn", f"customers who bought within the last {scheme.active_within} days", "none")
@@ -221,17 +253,34 @@ def _scores(history: History, params: Params) -> Scores:
     }
     tested = trial(days, scheme, money, level=params.level, seed=params.seed)
     drift = float(tested.scores.loc[(tested.used, "intercept"), "value"])
+    scorer, rows = final(days, scheme, tested.used, params.seed, drift), prepared(today)
     return Scores(
         scheme=scheme,
-        rows=prepared(today),
+        rows=rows,
         tested=tested,
-        scorer=final(days, scheme, tested.used, params.seed, drift),
+        scorer=scorer,
         choice=choice,
         worth=worth,
         source=source,
         curve=curve,
         lost=lost,
+        drift=drift_of(scorer, tested.test, rows),
+        untold=untold,
     )
+
+
+def told_on_all(days: dict[dt.date, pd.DataFrame]) -> tuple[dict[dt.date, pd.DataFrame], tuple[dt.date, ...]]:
+    """Use what the model of purchases says only where it speaks on every day, so that what was learnt and tested is what scores today.
+
+    Returns
+    -------
+    (days, untold)
+        The rows by day, and the days on which it says nothing of anybody; with any, its features are missing on all days.
+    """
+    untold = tuple(sorted(day for day, rows in days.items() if len(rows) and rows[OF_PURCHASES[0]].isna().all()))
+    if untold:
+        days = {day: rows.assign(**dict.fromkeys(OF_PURCHASES, float("nan"))) for day, rows in days.items()}
+    return days, untold
 
 
 def _choice(history: History) -> Choice | None:
@@ -294,7 +343,7 @@ def days_of(history: History, scheme: Plan, choice: Choice | None) -> dict[dt.da
 def _modelled(rows: pd.DataFrame, history: History, scheme: Plan, choice: Choice | None) -> pd.DataFrame:
     """Rows with what the model of purchases says; without one, nothing is known of it."""
     if choice is None:
-        return rows.assign(probability_alive=float("nan"), expected_purchases=float("nan"))
+        return rows.assign(**dict.fromkeys(OF_PURCHASES, float("nan")))
     return with_model(rows, history, scheme.window, choice)
 
 
@@ -387,7 +436,9 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
             "profit_of_contact": np.round(profit, 2),
         }
     )
-    frame["action"] = np.where(profit > 0, "contact", "do not contact: it would cost more than it saves")
+    frame["action"] = np.where(
+        profit > 0, "contact", NO_SCORE if found.refused else "do not contact: it would cost more than it saves"
+    )
     frame = pd.concat([frame, found.customers.drop(columns=["customer_id", "churn"])], axis=1)
     frame["contactable"] = history.contactable(frame["customer_id"])
     refused = (frame["contactable"] == "no").to_numpy()
@@ -411,7 +462,7 @@ def matrix_of(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
                 "break_even": float(even.mean()),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["risk", "tier", "customers", "expected_loss", "break_even"])
 
 
 def timing_of(waits: pd.DataFrame, scheme: Plan, level: float) -> dict[str, tuple[pd.DataFrame, float, int]]:
@@ -439,7 +490,8 @@ def reversal_of(waits: pd.DataFrame, window: int, level: float) -> pd.DataFrame:
 def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     """How many customers must be left uncontacted to measure what contact saves, by saving in per cent of churners.
 
-    For two groups of equal size among those whom it pays to contact, at 95 % confidence and 80 % power.
+    For two groups of equal size among those whom it pays to contact, at 95 % confidence and 80 % power. Without rows where these
+    are fewer than two: then there is nobody to leave out.
 
     References
     ----------
@@ -448,8 +500,9 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     from scipy import special
 
     targets = listed[listed["action"] == "contact"]
-    base = targets if len(targets) >= 2 else listed
-    rate = float(base["churn"].mean())
+    if len(targets) < 2:
+        return pd.DataFrame(columns=["saving", "rate", "kept_out", "targets"])
+    rate = float(targets["churn"].mean())
     z, b = normal_quantile(TEST_LEVEL), float(special.ndtri(POWER))
     rows = []
     for saving in (0.1, 0.2, params.accept):
@@ -458,7 +511,12 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
         top = z * math.sqrt(2 * middle * (1 - middle)) + b * math.sqrt(rate * (1 - rate) + less * (1 - less))
         gap = rate - less
         rows.append(
-            {"saving": saving, "rate": rate, "kept_out": math.ceil((top / gap) ** 2) if gap > 0 else None, "targets": len(base)}
+            {
+                "saving": saving,
+                "rate": rate,
+                "kept_out": math.ceil((top / gap) ** 2) if gap > 0 else None,
+                "targets": len(targets),
+            }
         )
     return pd.DataFrame(rows).drop_duplicates("saving").sort_values("saving", ignore_index=True)
 

@@ -17,12 +17,12 @@ from crmlab.analyses.churn.model import (
     Scorer,
     columns_of,
     crossfitted,
+    fact_of,
     features_of,
     fit,
     learnt,
     prepared,
 )
-from crmlab.analyses.churn.reductions import FEATURES
 from crmlab.models.classification import (
     auc,
     average_precision,
@@ -272,6 +272,7 @@ def _importance(scorer: Scorer, rows: pd.DataFrame, level: float, seed: int, rep
             drawn = rng.integers(0, len(some), len(some))
             lost.append(auc(y[drawn], whole[drawn]) - auc(y[drawn], scorer.raw(mixed)[drawn]))
         low, high = np.quantile(lost, [(1 - level) / 2, (1 + level) / 2])
-        says = FEATURES.get(name, "silent longer than usual")
-        found.append({"feature": name, "says": says, "value": float(np.mean(lost)), "low": float(low), "high": float(high)})
+        found.append(
+            {"feature": name, "says": fact_of(name), "value": float(np.mean(lost)), "low": float(low), "high": float(high)}
+        )
     return pd.DataFrame(found).sort_values("value", ascending=False, kind="stable", ignore_index=True)

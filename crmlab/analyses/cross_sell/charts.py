@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.analyses.cross_sell.backtesting import LABELS, SENT
-from crmlab.analyses.cross_sell.tables import NOTHING, short
+from crmlab.analyses.cross_sell.tables import NOTHING, nothing, short
 from crmlab.history.context import masked
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
@@ -81,8 +81,8 @@ def offers_chart(study: Study) -> Chart | Absent:
             count = reach if isinstance(reach, str) else form.count(reach)
             words = f"Offer {short(row['name_b'], 40)} to the {count} who have {short(row['name_a'], 40)}"
             marks.label(ax, words, bottom, y + 0.28, token="ink", size=10)
-            ends = form.interval(row["extra_low"], row["extra_high"], "money")
-            marks.label(ax, f"{form.money(row['extra'])}  ({ends})", top + 0.02 * span, y)
+            extra = form.measured(row["extra"], row["extra_low"], row["extra_high"], "money")
+            marks.label(ax, str(extra), top + 0.02 * span, y)
         ax.set(xlim=(bottom - 0.02 * span, top + 0.42 * span), ylim=(-0.5, len(best) - 0.3))
 
     first = best.iloc[0]
@@ -144,7 +144,7 @@ def opportunity_chart(study: Study) -> Chart | Absent:
     """Customers who have A and not B, by pair."""
     pairs, form = study.pairs, study.context.form
     if pairs.empty:
-        return NOTHING
+        return nothing(study)
     some = pairs[pairs["reach"] >= study.params.min_group].head(BARS).reset_index(drop=True)
     frame = some[["name_a", "name_b", "reach", "lift", "lift_low", "lift_high"]]
 
@@ -172,7 +172,7 @@ def lift_chart(study: Study) -> Chart | Absent:
     """Times expected against expected count, with what chance allows; only pairs that hold after correction."""
     from crmlab.models.baskets.association import envelope
 
-    if study.pairs.empty:
+    if study.found.pairs.empty:
         return NOTHING
     pairs, form = study.found.pairs, study.context.form
     once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(MOST_DOTS)
@@ -219,7 +219,7 @@ def lift_chart(study: Study) -> Chart | Absent:
 
 def heatmap_chart(study: Study) -> Chart | Absent:
     """Affinities among the products of the strongest pairs, in an order that puts what goes together side by side."""
-    if study.pairs.empty:
+    if study.found.pairs.empty:
         return NOTHING
     form = study.context.form
     items, table, shown = _affinities(study.found.pairs)
@@ -289,7 +289,7 @@ def _affinities(pairs: pd.DataFrame) -> tuple[list[str], Any, Any]:
 
 def network_chart(study: Study) -> Chart | Absent:
     """Draw the 30 strongest pairs."""
-    if study.pairs.empty:
+    if study.found.pairs.empty:
         return NOTHING
     pairs = study.found.pairs
     once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(LINKS)

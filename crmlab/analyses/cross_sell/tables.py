@@ -26,20 +26,40 @@ __all__ = [
     "bundles_table",
     "cycles_table",
     "history_table",
+    "nothing",
     "pairs_table",
     "removed_table",
     "scope_table",
     "short",
     "substitutes_table",
+    "unknown_worth",
     "worth_table",
 ]
 
 
 ROWS = 15  # of pairs shown
 SHORT = 34  # letters of a name in a chart
-NOTHING = Absent(
-    "Nothing to report: no pair of products that can be offered is sold together surely more often than by chance."
-)
+NOTHING = Absent("Nothing to report: no pair of products is sold together surely more often than by chance.")
+
+
+def nothing(study: Study) -> Absent:
+    """Why there is no pair to act on: none holds, or none of those that hold can be offered."""
+    pairs = len(study.found.pairs) // 2
+    if not pairs:
+        return NOTHING
+    return Absent(
+        f"Of {study.context.form.count(pairs)} pairs sold together beyond chance, none can be offered: "
+        "their products are not in the range now."
+    )
+
+
+def unknown_worth(study: Study) -> Absent:
+    """Why nothing is said of what pairs earn, although there are pairs."""
+    params = study.params
+    return Absent(
+        f"What the pairs above bring is not known: the history is too short to watch people for {params.horizon} days, or fewer than "
+        f"{params.min_group} had the one product of a pair and not the other."
+    )
 
 
 def short(name: str, most: int = SHORT) -> str:
@@ -85,7 +105,7 @@ def pairs_table(study: Study) -> Table | Absent:
     """Pairs on which one can act: how surely they go together, and whether it lasts."""
     pairs, params, form = study.pairs, study.params, study.context.form
     if pairs.empty:
-        return NOTHING
+        return nothing(study)
     low, high = proportion_intervals(pairs["n_consequent"], pairs["n"], params.level)
     frame = pairs.assign(
         base=pairs["n_consequent"] / pairs["n"],
@@ -118,7 +138,7 @@ def worth_table(study: Study) -> Table | Absent:
     params, form = study.params, study.context.form
     known = study.pairs[study.pairs["extra"].notna()].reset_index(drop=True)
     if known.empty:
-        return NOTHING
+        return nothing(study) if study.pairs.empty else unknown_worth(study)
     shares = ["rate", "rate_low", "rate_high", "other", "other_low", "other_high"]
     frame = known.assign(reach=[masked(reach, params.min_group) for reach in known["reach"]], pair=_arrows(known))
     frame = frame[["pair", "antecedent", "consequent", "reach", "seen", *shares, "extra", "extra_low", "extra_high"]]

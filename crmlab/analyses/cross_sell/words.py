@@ -32,22 +32,24 @@ def findings(study: Study) -> Findings:
         gap = test.differences[(test.differences["method"] == SENT) & (test.differences["measure"] == "hit_rate")].iloc[0]
         best = _score(test, str(gap["against"]), "hit_rate")
         surely = "surely more than" if gap["low"] > 0 else "surely less than" if gap["high"] < 0 else "not shown to differ from"
+        hit = form.measured(ours.value, ours.low, ours.high, "share")
         found.append(
             Finding(
-                form.share(ours.value),
+                hit.value,
                 f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been offered: {surely} the best simple rule, “{LABELS[str(gap['against'])].lower()}”, with {form.share(best.value)}.",
-                f"{form.interval(ours.low, ours.high, 'share')}; difference {form.interval(100 * gap['low'], 100 * gap['high'])} points, at {at}",
+                f"{hit.interval}; difference {form.span(100 * gap['low'], 100 * gap['high'])} points, at {at}",
                 "hit_rate",
             )
         )
     if len(best_pairs):
         row = best_pairs.iloc[0]
         reach = masked(int(row["reach"]), params.min_group)
+        extra = form.measured(row["extra"], row["extra_low"], row["extra_high"], "money")
         found.append(
             Finding(
-                form.money(row["extra"]),
+                extra.value,
                 f"extra margin per 1,000 contacts goes with offering {short(row['name_b'], 60)} to the {reach if isinstance(reach, str) else form.count(reach)} customers who have {short(row['name_a'], 60)} and not that: what such people bought more than others, unasked{'' if row['extra_low'] > 0 else '; it may be nothing'}.",
-                f"{form.interval(row['extra_low'], row['extra_high'], 'money')}, at {at}",
+                f"{extra.interval}, at {at}",
                 "extra_margin",
             )
         )

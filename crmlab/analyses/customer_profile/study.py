@@ -261,6 +261,8 @@ def _risk(history: History, params: Params) -> tuple[Risk, str]:
     """Probability of churn as the report on churn tells it, with the interval of its calibration; or why it is not known."""
     found = churn.scores(history)
     estimate = found.interval(params.customer_id, params.level)
+    if found.refused:
+        return Risk(window=found.scheme.window), f"No probability of churn is given. {found.why(history.form)}"
     if estimate is None:
         why = "Silent for too long to be counted as active: churn is told of active customers only."
         return Risk(window=found.scheme.window), why

@@ -37,21 +37,23 @@ def findings(study: Study) -> Findings:
     value = study.estimates.get("value")
     if value is not None:
         tier = f"tier {study.worth.tier}" if study.worth.tier else "not in a tier"
+        worth, ends = form.measured(value.value, value.low, value.high, "amount")
         found.append(
             Finding(
-                form.amount(value.value),
+                worth,
                 f"is what the customer is expected to bring still: {tier}.",
-                f"{form.interval(value.low, value.high, 'amount')}, at {at}",
+                f"{ends}, at {at}",
                 "value",
             )
         )
     risk = study.estimates.get("churn")
     if risk is not None:
+        chance, ends = form.measured(risk.value, risk.low, risk.high, "share")
         found.append(
             Finding(
-                form.share(risk.value),
+                chance,
                 f"is the chance that nothing is bought within {study.risk.window} days.",
-                f"{form.interval(risk.low, risk.high, 'share')}, at {at}",
+                f"{ends}, at {at}",
                 "churn",
             )
         )

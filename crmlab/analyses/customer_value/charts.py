@@ -67,8 +67,8 @@ def invest_chart(study: Study) -> Chart | Absent:
         ax.set(xlim=(0, max(float(frame["risk_high"].max()), 1e-9) * 1.8), ylim=(-0.6, len(frame) - 0.4))
         for place, row in zip(marks.rows(ax, frame["tier"]), frame.to_dict("records"), strict=True):
             marks.ranges(ax, place, (row["risk"], row["risk_low"], row["risk_high"]))
-            ends = form.interval(row["risk_low"], row["risk_high"], "amount")
-            words = f"{form.amount(row['risk'])} ({ends}); {form.share(1 - row['alive'])} have left"
+            risk = form.measured(row["risk"], row["risk_low"], row["risk_high"], "amount")
+            words = f"{risk}; {form.share(1 - row['alive'])} have left"
             marks.label(ax, words, row["risk_high"], place, gap=(9, 0))
 
     # Of revenue, only the margin may be spent.

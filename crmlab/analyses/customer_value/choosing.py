@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from crmlab.analyses.customer_value.backtesting import Ranked, ranked
 from crmlab.analyses.customer_value.base import Base, base_of, default_holdout
 from crmlab.analyses.customer_value.params import MODELS, Params
@@ -162,7 +164,8 @@ def told(history: History, days: float, choice: Choice | None = None) -> pd.Data
     -------
     DataFrame
         customer_id, probability_alive, expected_purchases; ordered by customer. With yearly rounds: of customers of whole years, over
-        as many whole years as ``days`` come to, one at least.
+        as many whole years as ``days`` come to, one at least. Both are missing where the model is on its boundary: there everybody
+        is alive but for rounding, say, and the differences between customers are no facts about them.
 
     Raises
     ------
@@ -173,6 +176,8 @@ def told(history: History, days: float, choice: Choice | None = None) -> pd.Data
     choice = choice if choice is not None else chosen(base)
     summary = base.summary()
     model = choice.fit(summary)
+    if model.boundary_ is not None:
+        return summary[["customer_id"]].assign(probability_alive=np.nan, expected_purchases=np.nan)
     ahead = days / 7 if base.words is not ROUNDS else float(max(round(days / YEAR), 1))
     return summary[["customer_id"]].assign(
         probability_alive=model.probability_alive(summary), expected_purchases=model.expected_purchases(summary, ahead)

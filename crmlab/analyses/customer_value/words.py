@@ -49,14 +49,14 @@ def findings(study: Study) -> Findings:
             f"is what today's {form.count(len(found.customers))} {words.many} will bring in discounted {money} in the next {words.span(found.ahead)}. "
             "Nobody is seen to have left yet, so value beyond that cannot be told."
         )
+    whole = form.measured(total["value"], total["low"], total["high"], "money")
+    tenth = form.measured(top["value"], top["low"], top["high"], "share")
     result = [
+        Finding(whole.value, text, f"{whole.interval}, at {at}", "value_total"),
         Finding(
-            form.money(total["value"]), text, f"{form.interval(total['low'], total['high'], 'money')}, at {at}", "value_total"
-        ),
-        Finding(
-            form.share(top["value"]),
+            tenth.value,
             f"of that value lies with the tenth of {words.many} worth most. Care for them first.",
-            f"{form.interval(top['low'], top['high'], 'share')}, at {at}",
+            f"{tenth.interval}, at {at}",
             "value_share_top_tenth",
         ),
     ]
@@ -68,21 +68,16 @@ def findings(study: Study) -> Findings:
             )
         else:
             keeping = f"is the most that keeping a {words.one} of tier A may cost, on average, if the measure always works."
-        result.append(
-            Finding(
-                form.amount(risk["value"]),
-                keeping,
-                f"{form.interval(risk['low'], risk['high'], 'amount')}, at {at}",
-                "value_at_risk_A",
-            )
-        )
+        most = form.measured(risk["value"], risk["low"], risk["high"], "amount")
+        result.append(Finding(most.value, keeping, f"{most.interval}, at {at}", "value_at_risk_A"))
     elif tested is not None and tested.of(tested.best)["seen"] > 0:
         row = tested.of(tested.best)
+        off = form.measured(abs(row["bias"]), row["bias_low"], row["bias_high"], "share")
         result.append(
             Finding(
-                form.share(abs(row["bias"])),
+                off.value,
                 f"too {'low' if row['bias'] < 0 else 'high'} was the forecast of {words.deeds} for the last {words.span(tested.holdout)}, which we know already.",
-                f"{form.interval(row['bias_low'], row['bias_high'], 'share')} off, at {at}",
+                f"{off.interval} off, at {at}",
                 "holdout_bias",
             )
         )
@@ -181,7 +176,7 @@ def _checked(study: Study) -> list[str]:
     row = tested.of(tested.best)
     # What is seen is a whole number, and the interval is shown in whole numbers.
     if not row["forecast_low"] - 0.5 < row["seen"] < row["forecast_high"] + 0.5:
-        ends = form.interval(row["forecast_low"], row["forecast_high"], "number")
+        ends = form.span(row["forecast_low"], row["forecast_high"], "count")
         side = "more" if row["seen"] > row["forecast_high"] else "fewer"
         out.append(
             f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(study.params.level)} interval of {ends}: the intervals on this page leave out what made it miss, such as seasons and campaigns."
@@ -202,8 +197,9 @@ def _beaten(tested: Backtest, words: Words, form: Format) -> list[str]:
                 f"its error was {form.number(row['error'])} {words.deeds} per {words.one}, the model's {form.number(model['error'])}"
             )
         if row["gini"] > model["gini"] + 1e-6:
+            ours = form.measured(model["gini"], model["gini_low"], model["gini_high"])
             better.append(
-                f"it ranked {words.many} by spend better (Gini {form.number(row['gini'])} against {form.number(model['gini'])}, {form.interval(model['gini_low'], model['gini_high'])})"
+                f"it ranked {words.many} by spend better (Gini {form.number(row['gini'])} against {ours.value}, {ours.interval})"
             )
         if better:
             out.append(f"The simple rule “{name}” did better than the model in the holdout period: {' and '.join(better)}.")
@@ -249,7 +245,7 @@ def method(study: Study) -> Method:
         chosen = "chosen by the holdout period" if fit.choice.by == "holdout" else "chosen by AIC"
     points = [
         f"Purchases: {name}, {chosen}, by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
-        f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {form.number(spend.correlation_)} ({_correlation_interval(spend, form, params.level)}). "
+        f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {_correlation(spend, form, params.level)}. "
         f"{form.count(fit.model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, and are valued at the spend of somebody of whom nothing is known.",
         f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). "
         "Sums carry both models' uncertainty and chance; each single value in the list is an interval of what that one will bring.",
@@ -280,13 +276,13 @@ def _units(unit: str) -> str:
     return {"week": "52.17857", "year": "1"}[unit]
 
 
-def _correlation_interval(spend: GammaGamma, form: Format, level: float) -> str:
-    """Interval of the correlation, by Fisher's transformation."""
+def _correlation(spend: GammaGamma, form: Format, level: float) -> str:
+    """The correlation and its interval, by Fisher's transformation."""
     n, r = spend.n_customers_, spend.correlation_
     if n < 4 or abs(r) >= 1:
-        return "no interval"
+        return f"{form.number(r)} (no interval)"
     half = normal_quantile(level) / math.sqrt(n - 3)
-    return form.interval(math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half))
+    return str(form.measured(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)))
 
 
 def _cross_checked(fit: Modelled) -> str:

@@ -52,8 +52,8 @@ def _stale_finding(study: Study) -> list[Finding]:
     if length <= after:
         text += f": the history has only {form.count(length)} days, so it cannot tell."
         return [Finding(form.share(stale.value), text, metric="stale_share")]
-    interval = f"{form.interval(stale.low, stale.high, 'share')}; {form.share(LEVEL)} interval"
-    return [Finding(form.share(stale.value), f"{text}.", interval, "stale_share")]
+    share, ends = form.measured(stale.value, stale.low, stale.high, "share")
+    return [Finding(share, f"{text}.", f"{ends}; {form.share(LEVEL)} interval", "stale_share")]
 
 
 def _largest_finding(study: Study) -> list[Finding]:

@@ -288,7 +288,7 @@ def projection_chart(study: Study) -> Chart | Absent:
         ax = marks.axes(figure.add_subplot(), form, y="count")
         ax.plot(past, growth["current"], color=color("ink"), linewidth=1.6)
         marks.band(ax, future, (middle, low, high), alpha=0.22, width=2.2)
-        text = f"{form.count(middle[-1])}\n({form.interval(round(low[-1]), round(high[-1]))})"
+        text = "{}\n({})".format(*form.measured(middle[-1], low[-1], high[-1], "count"))
         marks.label(ax, text, future[-1], float(middle[-1]), gap=(7, 0), token="accent", size=10, fontweight="bold")
         ax.axvline(past[-1], color=color("rule"), linewidth=1)
         marks.label(ax, " today", past[-1], 1.0, hung=True)

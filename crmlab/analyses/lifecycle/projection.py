@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from crmlab.models.markov import markov_value, project, resampled_matrices, resa
 if TYPE_CHECKING:
     from crmlab.models.btyd.special import Array
 
-__all__ = ["Ahead", "Check", "ahead", "checked", "dates_ahead", "value_frame"]
+__all__ = ["Ahead", "Check", "Part", "ahead", "checked", "dates_ahead", "value_frame"]
 
 
 _DRAWS = 400  # of chains, for intervals of values
@@ -43,6 +43,27 @@ def ahead(chain: Chain, steps: int, level: float, seed: int) -> Ahead:
     return Ahead(expected=chain.sums(found.expected), low=low, high=high, current=current)
 
 
+class Part(NamedTuple):
+    """How many were in a state, how many were expected to be in it later, with the interval, and how many are."""
+
+    name: str
+    then: float
+    expected: float
+    low: float
+    high: float
+    seen: float
+
+    @property
+    def missed(self) -> bool:
+        """Whether what came lies outside of the interval, in the whole numbers in which both are shown."""
+        return not round(self.low) <= self.seen <= round(self.high)
+
+    @property
+    def side(self) -> str:
+        """On which side of the interval it lies."""
+        return "more" if self.seen > self.high else "fewer"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
     """A projection made at an earlier date, and what became of the customers of then; arrays are per state, of shape (6,)."""
@@ -52,6 +73,23 @@ class Check:
     then: Array
     found: Ahead
     now: Array
+
+    @property
+    def total(self) -> Part:
+        """Those who are current, in all."""
+        expected, low, high = self.found.current[:, -1]
+        k = len(CURRENT)
+        return Part("current in all", float(self.then[:k].sum()), expected, low, high, float(self.now[:k].sum()))
+
+    @property
+    def states(self) -> list[Part]:
+        """Each state in which anybody was then or is now."""
+        expected, low, high = (ends[-1] for ends in (self.found.expected, self.found.low, self.found.high))
+        return [
+            Part(state, self.then[k], expected[k], low[k], high[k], self.now[k])
+            for k, state in enumerate(STATES)
+            if self.then[k] or self.now[k]
+        ]
 
 
 def checked(life: Life, level: float, seed: int) -> Check | None:

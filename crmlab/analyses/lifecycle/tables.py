@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
+from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import DASH, THIN
+from crmlab.page.format import THIN
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "rules",
     "sizes_table",
     "states_table",
+    "thresholds_from",
     "thresholds_table",
     "too_short",
     "value_table",
@@ -91,17 +92,32 @@ def states_table(study: Study) -> Table:
     return Table(caption, shown, columns, form)
 
 
+def thresholds_from(study: Study) -> dict[str, str]:
+    """What each threshold rests on: a quantile of the gaps, or days that were given.
+
+    Where days were given, they are those of the whole base; who has a rhythm of their own keeps the quantile.
+    """
+    limits, form = study.life.limits, study.context.form
+    out = {}
+    for name, share in zip(("slowing", "lapsed", "lost"), limits.quantiles or (None,) * 3, strict=True):
+        text = f"{form.number(100 * share)}{THIN}%" if share is not None else ""
+        if getattr(study.params, f"{name}_days") is None:
+            out[name] = text
+        else:
+            out[name] = f"given in days; own rhythm: {text}" if text and limits.multiples is not None else "given in days"
+    return out
+
+
 def thresholds_table(study: Study) -> Table:
     """What the thresholds come to."""
     life, form = study.life, study.context.form
     words, limits = life.words, life.limits
-    quantiles = [f"{form.number(100 * share)}{THIN}%" for share in limits.quantiles] if limits.quantiles else [DASH] * 3
     multiples = limits.multiples or (math.nan,) * 3
     own = life.customers["own"].astype(bool)
     frame = pd.DataFrame(
         {
             "name": ["slowing", "lapsed", "lost"],
-            "quantile": quantiles,
+            "quantile": list(thresholds_from(study).values()),
             "days": limits.days,
             "multiple": multiples,
             "own_days": [
@@ -117,7 +133,10 @@ def thresholds_table(study: Study) -> Table:
         "multiple": Column("Own rhythm: times the mean gap", "number"),
         "own_days": Column("That is, in the median, days", "days"),
     }
-    parts = [f"Thresholds, from {form.count(limits.gaps)} gaps between {words.deeds} of one {words.one}."]
+    given = [name for name in frame["name"] if getattr(study.params, f"{name}_days") is not None]
+    source = f"from {form.count(limits.gaps)} gaps between {words.deeds} of one {words.one}"
+    source += "; some are given in days" if given else ""
+    parts = ["Thresholds, as given in days." if len(given) == 3 else f"Thresholds, {source}."]
     if limits.multiples is not None:
         parts.append(
             f"Own rhythm: {form.count(int(own.sum()))} {words.many} with at least {limits.own_from} {words.deeds}; "
@@ -237,30 +256,7 @@ def check_table(study: Study) -> Table | Absent:
     words, found, form = study.life.words, study.test, study.context.form
     if found is None:
         return Absent("The history is too short to hold an earlier projection against what came.")
-    rows = [
-        {
-            "state": state,
-            "then": found.then[k],
-            "expected": found.found.expected[-1, k],
-            "low": found.found.low[-1, k],
-            "high": found.found.high[-1, k],
-            "now": found.now[k],
-        }
-        for k, state in enumerate(STATES)
-        if found.then[k] or found.now[k]
-    ]
-    k = len(CURRENT)
-    whole = found.found.current[:, -1]
-    rows.append(
-        {
-            "state": "current in all",
-            "then": found.then[:k].sum(),
-            "expected": whole[0],
-            "low": whole[1],
-            "high": whole[2],
-            "now": found.now[:k].sum(),
-        }
-    )
+    frame = pd.DataFrame([*found.states, found.total], columns=["state", "then", "expected", "low", "high", "now"])
     columns = {
         "state": Column("State"),
         "then": Column("Then", "count"),
@@ -272,4 +268,4 @@ def check_table(study: Study) -> Table | Absent:
         f"{words.span(found.steps)} ahead, and where they are now. Small figures are {form.share(study.params.level)} "
         "intervals."
     )
-    return Table(caption, pd.DataFrame(rows), columns, form)
+    return Table(caption, frame, columns, form)

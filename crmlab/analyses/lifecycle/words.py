@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
-from crmlab.analyses.lifecycle.tables import rules
+from crmlab.analyses.lifecycle.tables import rules, thresholds_from
 from crmlab.models.intervals import wilson
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.life import Life
+    from crmlab.analyses.lifecycle.projection import Check
     from crmlab.analyses.lifecycle.study import Study
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
@@ -28,12 +29,13 @@ def findings(study: Study) -> Findings:
     words, sizes, at = life.words, life.sizes(), form.share(level)
     total, current = int(sizes.sum()), int(sizes[list(CURRENT)].sum())
     low, high = wilson(current, total, level)
+    share = form.measured(current / total, low, high, "share")
     found = [
         Finding(
-            form.share(current / total),
+            share.value,
             f"of all {form.count(total)} {words.many} are current: they came lately enough, by their rhythm. "
             f"That is {form.count(current)}.",
-            f"{form.interval(low, high, 'share')}, at {at}",
+            f"{share.interval}, at {at}",
             "current_share",
         )
     ]
@@ -42,33 +44,36 @@ def findings(study: Study) -> Findings:
         grew = "grew" if ratio.value > 1 else "shrank" if ratio.value < 1 else "held"
         sure = ratio.low > 1 or ratio.high < 1
         says = f"The base {grew}{'.' if sure else f', but {words.periods} differ so much that this may be chance.'}"
+        won = form.measured(ratio.value, ratio.low, ratio.high)
         found.append(
             Finding(
-                form.number(ratio.value, 2),
+                won.value,
                 f"{words.many} were won or won back for each who lapsed, over the last {_span_of_balance(life)}. {says}",
-                f"{form.interval(ratio.low, ratio.high)}, at {at}",
+                f"{won.interval}, at {at}",
                 "balance",
             )
         )
     slowing = int(sizes["slowing"])
     if slow is not None and slowing:
         assert slow.low is not None and slow.high is not None
+        gone = form.measured(slowing * slow.value, slowing * slow.low, slowing * slow.high, "count")
         found.append(
             Finding(
-                form.count(round(slowing * slow.value)),
+                gone.value,
                 f"of {form.count(slowing)} {words.many} who are slowing will have lapsed in a {words.period}, going by the past ({form.share(slow.value)} did). "
                 "Act on these first: they are in the list.",
-                f"{form.interval(round(slowing * slow.low), round(slowing * slow.high))}, at {at}",
+                f"{gone.interval}, at {at}",
                 "slowing_lapse",
             )
         )
     elif study.future is not None:
         middle, least, most = (float(value) for value in study.future.current[:, -1])
+        ahead = form.measured(middle, least, most, "count")
         found.append(
             Finding(
-                form.count(round(middle)),
+                ahead.value,
                 f"of today's {words.many} will be current in {words.span(study.steps)}, if nothing changes and without new ones.",
-                f"{form.interval(round(least), round(most))}, at {at}",
+                f"{ahead.interval}, at {at}",
                 "projected_current",
             )
         )
@@ -116,13 +121,7 @@ def warnings(study: Study) -> tuple[str, ...]:
             f"The balance of those {words.periods} looks better than it was."
         )
     if test is not None:
-        whole, seen = test.found.current[:, -1], float(test.now[: len(CURRENT)].sum())
-        if not whole[1] <= seen <= whole[2]:
-            side = "more" if seen > whole[2] else "fewer"
-            out.append(
-                f"The projection made in the same way on {form.day(test.date)} missed: {form.count(seen)} of those {words.many} are current now, {side} than its {form.share(study.params.level)} interval of {form.interval(round(whole[1]), round(whole[2]))}. "
-                "Take the bands of the projection and of the value for too narrow."
-            )
+        out += _missed(study, test)
     elif life.periods >= LEAST_PERIODS:
         out.append("The history is too short to hold an earlier projection against what came: nothing was checked.")
     if 0 < life.periods < life.year:
@@ -140,6 +139,30 @@ def warnings(study: Study) -> tuple[str, ...]:
     if study.source in ("revenue", "loss") and study.value is not None:
         out.append("No costs are known, so the value of the base is revenue. Give margin=0.3, say, to see profit.")
     return tuple(out)
+
+
+def _missed(study: Study, test: Check) -> list[str]:
+    """Where the earlier projection missed what came: of all who were to be current, and of each state."""
+    form, words = study.context.form, study.life.words
+    level, day = form.share(study.params.level), form.day(test.date)
+    narrow = "Take the bands of the projection and of the value for too narrow."
+    out, total, states = [], test.total, [part for part in test.states if part.missed]
+    if total.missed:
+        out.append(
+            f"The projection made in the same way on {day} missed: {form.count(total.seen)} of those {words.many} are current now, "
+            f"{total.side} than its {level} interval of {form.span(total.low, total.high, 'count')}. {narrow}"
+        )
+    if states:
+        each = ", ".join(
+            f"{part.name} ({form.count(part.seen)}, {part.side} than {form.span(part.low, part.high, 'count')})"
+            for part in states
+        )
+        whose, rest = ("its", "One may miss by chance.") if len(states) == 1 else ("their", narrow)
+        out.append(
+            f"Of the {len(test.states)} states projected on {day}, {len(states)} came out outside of {whose} {level} interval: {each}."
+            + ("" if total.missed else f" {rest}")
+        )
+    return out
 
 
 def limits(study: Study) -> tuple[str, ...]:
@@ -160,10 +183,8 @@ def method(study: Study) -> Method:
     words, limits = life.words, life.limits
     revenue = ", revenue: costs are not known" if study.source == "revenue" else ""
     days = ", ".join(f"{name} after {day}" for name, day in zip(("slowing", "lapsed", "lost"), limits.days, strict=True))
-    quantiles = ""
-    if limits.quantiles is not None:
-        shares = ", ".join(form.share(quantile, 1) for quantile in limits.quantiles)
-        quantiles = f" Quantiles of the gaps: {shares}."
+    rests = thresholds_from(study)
+    quantiles = f" They are, of the gaps: {', '.join(f'{name} {text}' for name, text in rests.items())}."
     own = "Nobody has a rhythm of their own."
     if limits.multiples is not None:
         times = ", ".join(form.number(multiple, 2) for multiple in limits.multiples)

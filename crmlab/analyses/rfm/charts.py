@@ -199,10 +199,8 @@ def moves_chart(study: Study) -> Chart | Absent:
     stayed = ""
     if total >= min_group:
         low, high = wilson(kept, total, LEVEL)
-        stayed = (
-            f" Of those who were customers then, {form.share(kept / total)} are in the same segment now "
-            f"({form.interval(low, high, 'share')}, at {form.share(LEVEL)})."
-        )
+        share, ends = form.measured(kept / total, low, high, "share")
+        stayed = f" Of those who were customers then, {share} are in the same segment now ({ends}, at {form.share(LEVEL)})."
     return Chart(
         f"Customers per segment on {form.day(study.earlier)} (hollow) and now (filled).{stayed}",
         f"Dots for {len(frame)} segments, then and now, joined by lines that show growth or decline.",

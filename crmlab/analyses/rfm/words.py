@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.analyses.rfm.quantities import QUANTITIES
 from crmlab.analyses.rfm.segments import SEGMENTS, level
 from crmlab.models.intervals import LEVEL, wilson
-from crmlab.page.format import Format
+from crmlab.page.format import Format, Measured
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
@@ -40,12 +40,13 @@ def findings(study: Study) -> Findings:
     if top.empty:
         return Findings([Finding(form.count(len(scored)), "customers are too few to be told apart.", metric="customer_base")])
     best = top.iloc[0]
+    revenue, people = (_share(best, name, form) for name in ("revenue_share", "share"))
     action = next(segment.action for segment in SEGMENTS if segment.name == best["segment"])
     found = [
         Finding(
-            form.share(best["revenue_share"]),
-            f"of revenue comes from {form.share(best['share'])} of customers, the segment “{best['segment']}”: {action}.",
-            _intervals(best, form, revenue_share="revenue", share="customers"),
+            revenue.value,
+            f"of revenue comes from {people.value} of customers, the segment “{best['segment']}”: {action}.",
+            _intervals(form, revenue=revenue, customers=people),
             _key("revenue_share", best["segment"]),
         ),
         *_quiet_finding(segments, scored, bins, form),
@@ -53,13 +54,14 @@ def findings(study: Study) -> Findings:
     lost = _row(segments, "Lost")
     if lost:
         days, occasions = _cuts(scored, ("Lost",), bins)
+        revenue, people = (_share(lost, name, form) for name in ("revenue_share", "share"))
         times = "once only" if occasions[1] == 1 else f"on {form.count(occasions[1])} days at most"
         found.append(
             Finding(
-                form.share(lost["share"]),
+                people.value,
                 f"of customers bought {times}, and not in the last {form.count(days[0])} days. They brought "
-                f"{form.share(lost['revenue_share'])} of revenue: do not spend on them first.",
-                _intervals(lost, form, share="customers", revenue_share="revenue"),
+                f"{revenue.value} of revenue: do not spend on them first.",
+                _intervals(form, customers=people, revenue=revenue),
                 "segment_share_lost",
             )
         )
@@ -77,13 +79,14 @@ def _quiet_finding(segments: pd.DataFrame, scored: pd.DataFrame, bins: int, form
     days, occasions = _cuts(scored, names, bins)
     most = "most" if 2 * int((scored["occasions"] < occasions[0]).sum()) > len(scored) else "many"
     often = f"{form.count(occasions[0])} days or more" if occasions[0] > 1 else "1 day or more"
+    share, ends = form.measured(len(quiet) / len(scored), low, high, "share")
     return [
         Finding(
-            form.share(len(quiet) / len(scored)),
+            share,
             f"of customers have gone quiet: they bought on {often}, more often than {most}, but not in the last "
             f"{form.count(days[0])} days. These {form.count(len(quiet))} spent {form.money(spent)} "
             "so far: win them back first.",
-            f"{form.interval(low, high, 'share')}; {form.share(LEVEL)} interval",
+            f"{ends}; {form.share(LEVEL)} interval",
             "quiet_share",
         )
     ]
@@ -111,10 +114,13 @@ def _cuts(scored: pd.DataFrame, names: tuple[str, ...], bins: int) -> tuple[tupl
     return days, occasions
 
 
-def _intervals(row: Any, form: Format, **measures: str) -> str:
-    """Intervals of some measures of a segment, each with what it is of; those that there are."""
-    ends = {name: form.interval(row[f"{name}_low"], row[f"{name}_high"], "share") for name in measures}
-    parts = [f"{ends[name]} of {of}" for name, of in measures.items() if ends[name]]
+def _share(row: Any, name: str, form: Format) -> Measured:
+    return form.measured(row[name], row[f"{name}_low"], row[f"{name}_high"], "share")
+
+
+def _intervals(form: Format, **shares: Measured) -> str:
+    """Intervals of some shares, each with what it is of; those that there are."""
+    parts = [f"{share.interval} of {of}" for of, share in shares.items() if share.interval]
     return f"{', '.join(parts)}; {form.share(LEVEL)} interval{'s' if len(parts) > 1 else ''}" if parts else ""
 
 

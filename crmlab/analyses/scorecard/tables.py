@@ -380,9 +380,7 @@ def profiles_table(study: Study) -> Table | Absent:
     rows = []
     for name, some in profiles.groupby("segment", sort=False):
         kept = some[some["kept"]]
-        words = [
-            f"{row.words} ({form.number(row.difference, 2)}; {form.interval(row.low, row.high)})" for row in kept.itertuples()
-        ]
+        words = [f"{row.words} ({'; '.join(form.measured(row.difference, row.low, row.high))})" for row in kept.itertuples()]
         rows.append([name, int(some["customers"].iloc[0]), "\n".join(words) or "nothing that is sure"])
     frame = pd.DataFrame(rows, columns=["segment", "customers", "words"])
     columns = {

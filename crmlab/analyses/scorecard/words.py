@@ -63,12 +63,11 @@ def _goals_finding(study: Study) -> list[Finding]:
         late = (
             "was missed" if worst["low"] != worst["low"] else "is at risk" if worst["status"] == AT_RISK else "will be missed"
         )
-        seen = form.write(worst["expected"], worst["kind"])
+        seen, ends = form.measured(worst["expected"], worst["low"], worst["high"], worst["kind"])
         text += (
             ". "
             f"{name} {late}: {seen} {'came' if late == 'was missed' else 'expected'} by {form.short_day(worst['by'])}, {form.write(worst['target'], worst['kind'])} aimed at"
         )
-        ends = form.interval(worst["low"], worst["high"], worst["kind"])
         ends = f"{ends} expected, at {form.share(study.params.level)}" if ends else ""
     elif worst["status"] == UNKNOWN:
         text += f"; of {form.count(int((goals['status'] == UNKNOWN).sum()))} it is not known yet"
@@ -81,10 +80,10 @@ def _revenue_finding(study: Study) -> list[Finding]:
     if change is None or line.now is None:
         if line.now is None:
             return []
-        ends = form.interval(line.low, line.high, "money")
+        now, ends = form.measured(line.now, line.low, line.high, "money")
         return [
             Finding(
-                form.money(line.now),
+                now,
                 f"is the revenue of {board.words()}.",
                 f"{ends}, at {form.share(study.params.level)}",
                 "revenue",
@@ -97,8 +96,8 @@ def _revenue_finding(study: Study) -> list[Finding]:
         rest = study.effects[study.effects["part"] != "total"]
         row = rest.loc[(rest["effect"] * (1 if value >= 0 else -1)).idxmax()]
         text += f", most of it by {_WHY[str(row['part'])]} ({form.money(row['effect'])})"
-    ends = f"{form.interval(low, high, 'share')} change, at {form.share(study.params.level)}"
-    return [Finding(form.share(abs(value)), f"{text}.", ends, "revenue_change")]
+    change_of, ends = form.measured(abs(value), low, high, "share")
+    return [Finding(change_of, f"{text}.", f"{ends} change, at {form.share(study.params.level)}", "revenue_change")]
 
 
 def _value_finding(study: Study) -> list[Finding]:
@@ -111,26 +110,20 @@ def _value_finding(study: Study) -> list[Finding]:
         change = found.relative[0]
         then = "a year ago" if board.year is not None else "a period ago"
         text += f"; {form.share(abs(change))} {'more' if change >= 0 else 'less'} than {then}"
-    return [
-        Finding(
-            form.money(value),
-            f"{text}.",
-            f"{form.interval(low, high, 'money')}, at {form.share(study.params.level)}",
-            "value_total",
-        )
-    ]
+    whole, ends = form.measured(value, low, high, "money")
+    return [Finding(whole, f"{text}.", f"{ends}, at {form.share(study.params.level)}", "value_total")]
 
 
 def _line_finding(study: Study, key: str) -> list[Finding]:
     board, line, form = study.board, study.line(key), study.context.form
     if line.now is None:
         return []
-    ends = f"{form.interval(line.low, line.high, line.kind)}, at {form.share(study.params.level)}"
+    now, ends = form.measured(line.now, line.low, line.high, line.kind)
     words = {
         "customers": f"customers bought in {board.words()}.",
         "kept_share": "of the customers of the period before bought again.",
     }
-    return [Finding(form.write(line.now, line.kind), words[line.key], ends, line.key)]
+    return [Finding(now, words[line.key], f"{ends}, at {form.share(study.params.level)}", line.key)]
 
 
 def metrics(study: Study) -> dict[str, Estimate]:

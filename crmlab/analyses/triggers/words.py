@@ -19,23 +19,25 @@ def findings(study: Study) -> Findings:
     """The sentences that open the page."""
     table, params, form = study.table, study.params, study.context.form
     at, share = form.share(params.level), _share(study)
+    part = form.measured(share.value, share.low, share.high, "share")
     found = [
         Finding(
             form.count(study.actions["customer_id"].nunique()),
             f"of {form.count(study.context.customers)} customers have a moment of the last {params.fresh} days to act on, "
-            f"{form.share(share.value)} of all.",
-            f"{form.interval(share.low, share.high, 'share')} of customers in such a week, at {at}",
+            f"{part.value} of all.",
+            f"{part.interval} of customers in such a week, at {at}",
             "customers_share",
         )
     ]
     known = table[(table["tested"] >= max(params.min_group, 30)) & (table["customers"] >= params.min_group)]
     for row in known.sort_values(["true", "name"], ascending=[False, True]).head(2).to_dict("records"):
+        true = form.measured(row["true"], row["true_low"], row["true_high"], "share")
         found.append(
             Finding(
-                form.share(row["true"]),
+                true.value,
                 f"of past moments “{row['label']}” were followed by {row['predicts']}; {form.count(row['customers'])} "
                 f"customers have one now: {row['advice']}.",
-                f"{form.interval(row['true_low'], row['true_high'], 'share')}, at {at}",
+                f"{true.interval}, at {at}",
                 f"came_true_{row['name']}",
             )
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
-from crmlab.analyses.campaigns.design.tables import names_of, points, points_between, steps
+from crmlab.analyses.campaigns.design.tables import names_of, points, points_measured, steps
 from crmlab.page import marks
 from crmlab.page.format import shortened
 from crmlab.page.result import Chart
@@ -64,8 +64,7 @@ def power_chart(study: Study) -> Chart:
     frame = study.curves
     pays = float(study.cells["pays_from"].max())
     expected = study.terms.possible(study.expected.value)
-    ends = points_between(study.expected.low, study.expected.high, form)
-    span = f" ({ends})" if ends else ""
+    expects = points_measured(expected, study.expected.low, study.expected.high, form)
 
     def draw(figure: Figure) -> None:
         right = 100 * float(frame["effect"].max())
@@ -88,7 +87,7 @@ def power_chart(study: Study) -> Chart:
             if 0 < 100 * value <= right:
                 top = 1.0 if height > 1.1 else 0.91
                 ax.axvline(100 * value, ymax=top, color=color("second"), linewidth=1.2, linestyle=(0, (3, 2)))
-                text = f"{words}: {points(value, form)}{span if words == 'expected' else ''}"
+                text = f"{words}: {expects if words == 'expected' else points(value, form)}"
                 marks.label(ax, text, 100 * value, height, gap=(4, 0), token="second")
         ax.set_yticks([0, 0.5, params.power, 1.0], [form.share(tick, 0) for tick in (0, 0.5, params.power, 1)])
 

@@ -10,6 +10,7 @@ from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import Measured
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = [
     "options_table",
     "past_table",
     "points",
-    "points_between",
+    "points_measured",
     "steps",
 ]
 
@@ -58,12 +59,19 @@ def points(value: float | None, form: Format, digits: int = 1) -> str:
     return f"{form.number(100 * value, most)} points"
 
 
-def points_between(low: float | None, high: float | None, form: Format) -> str:
-    """An interval of percentage points; empty where there is none."""
+def points_measured(value: float, low: float | None, high: float | None, form: Format) -> Measured:
+    """A difference of shares in percentage points, and its interval in the same digits; empty where there is none.
+
+    Examples
+    --------
+    >>> from crmlab.page.format import Format
+    >>> print(points_measured(0.0213, 0.011, 0.032, Format()))
+    2.13 points (1.10–3.20)
+    """
     if low is None or high is None:
-        return ""
-    joint = " to " if min(low, high) < 0 else "–"
-    return f"{form.number(100 * low, 1)}{joint}{form.number(100 * high, 1)}"
+        return Measured(points(value, form), "")
+    point, ends = form.measured(100 * value, 100 * low, 100 * high)
+    return Measured(f"{point} points", ends)
 
 
 def names_of(study: Study) -> dict[str, str]:
@@ -253,7 +261,7 @@ def past_table(study: Study) -> Table | Absent:
         for row in frame.to_dict("records")
     ]
     effect, half = 100 * frame["effect"].astype(float), 100 * z * frame["error"].astype(float)
-    frame = frame.assign(rise=[form.number(value, 1) for value in effect], rise_low=effect - half, rise_high=effect + half)
+    frame = frame.assign(rise=effect, rise_low=effect - half, rise_high=effect + half)
     frame["campaign"] = [str(name).replace("_", " ") for name in frame["campaign"]]
     columns = {
         "campaign": Column("Campaign"),

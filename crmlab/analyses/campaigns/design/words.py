@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.balance import unbalanced
 from crmlab.analyses.campaigns.design.money import detectable
-from crmlab.analyses.campaigns.design.tables import names_of, points, points_between
+from crmlab.analyses.campaigns.design.tables import names_of, points, points_measured
 from crmlab.analyses.customers import conditions
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
@@ -104,19 +104,18 @@ def findings(study: Study) -> Findings:
     shown, low, high = _shown(study)
     expected = study.expected
     at = form.share(params.level)
-    span = points_between(expected.low, expected.high, form)
-    known = f"{_SOURCES[expected.source]} {points(study.terms.possible(expected.value), form)}{f' ({span}, at {at})' if span else ''}"
+    rise = points_measured(study.terms.possible(expected.value), expected.low, expected.high, form)
+    known = f"{_SOURCES[expected.source]} {rise.value}{f' ({rise.interval}, at {at})' if rise.interval else ''}"
     days = "1 day" if study.window == 1 else f"{study.window} days"
     if shown is None:
         first = Finding("None", f"of the rises that there could be would be shown. {_verdict(study)}", metric="in_cells")
     else:
+        seen = points_measured(shown, low, high, form)
         first = Finding(
-            points(shown, form),
+            seen.value,
             f"more buyers ({form.share(study.terms.base.value)} to {form.share(study.terms.base.value + shown)}) within {days} is the least that this test would show; {known}. "
             f"{_verdict(study)}",
-            f"{points_between(low, high, form)} points, at {at}, with {form.share(params.power)} power"
-            if low is not None
-            else "",
+            f"{seen.interval} points, at {at}, with {form.share(params.power)} power" if seen.interval else "",
             "detectable_effect",
         )
     value, least, most = study.total
@@ -124,11 +123,12 @@ def findings(study: Study) -> Findings:
     gain = "profit" if study.margin_known else "revenue less cost"
     gain += "" if study.terms.gift else ", before what the offers cost,"
     guess = ", if that guess holds" if expected.source == "guess" else ""
+    profit = form.measured(value, least, most, "money")
     second = Finding(
-        form.money(value),
+        profit.value,
         f"is the {gain} to expect of {form.count(contacted)} contacts, beyond what comes anyway{guess}. "
         f"They cost {form.amount(study.cost)} and pay from a rise of {_range(study)}.",
-        f"{form.interval(least, most, 'money')}, at {at}",
+        f"{profit.interval}, at {at}",
         "expected_profit",
     )
     share = len(study.people) / study.pulled.start
@@ -145,9 +145,10 @@ def findings(study: Study) -> Findings:
 def _anyway(study: Study) -> str:
     params, form, base = study.params, study.context.form, study.terms.base
     days = "1 day" if study.window == 1 else f"{study.window} days"
-    span = f" ({form.interval(base.low, base.high, 'share')}, at {form.share(params.level)})" if base.low is not None else ""
+    share, ends = form.measured(base.value, base.low, base.high, "share")
+    span = f" ({ends}, at {form.share(params.level)})" if ends else ""
     how = {"given": "as given", "guess": "a guess", "data": "as people like them did"}[base.source]
-    return f"Without the campaign {form.share(base.value)}{span} of them buy within {days}, {how}."
+    return f"Without the campaign {share}{span} of them buy within {days}, {how}."
 
 
 def warnings(study: Study) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.inputs import INPUTS
     from crmlab.analyses.campaigns.results.params import Params
     from crmlab.analyses.campaigns.results.quantities import QUANTITIES
+    from crmlab.analyses.campaigns.results.ready import readiness
     from crmlab.analyses.campaigns.results.report import NEEDS, run
     from crmlab.analyses.campaigns.results.study import measure
 
-__all__ = ["INPUTS", "NEEDS", "QUANTITIES", "Params", "measure", "run"]
+__all__ = ["INPUTS", "NEEDS", "QUANTITIES", "Params", "measure", "readiness", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -54,7 +54,7 @@ def forest_chart(study: Study) -> Chart | Absent:
         name = "incremental profit per 1,000 contacts"
         ax = marks.axes(figure.add_subplot(), form, x="money", lines="base", xlabel=name)
         notes = [
-            f"{form.money(row['per_1000'])}  ({form.interval(row['per_1000_low'], row['per_1000_high'], 'money')})"
+            str(form.measured(row["per_1000"], row["per_1000_low"], row["per_1000_high"], "money"))
             for row in frame.to_dict("records")
         ]
         y = marks.forest(ax, [shortened(name, _LONGEST) for name in frame["name"]], notes, low, high)
@@ -202,7 +202,7 @@ def depth_chart(study: Study) -> Chart | Absent:
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
 
     said = "is shown to add" if depth.qini_low > 0 else "is shown to cost" if depth.qini_high < 0 else "is not shown to add"
-    qini = f"{form.money(1000 * depth.qini)} per 1,000, {form.interval(1000 * depth.qini_low, 1000 * depth.qini_high, 'money')}"
+    qini = " per 1,000, ".join(form.measured(1000 * depth.qini, 1000 * depth.qini_low, 1000 * depth.qini_high, "money"))
     return Chart(
         "Incremental profit had only the first part of the list been contacted, by share contacted, with "
         f"{at_level(study)} band at each depth. "

@@ -17,7 +17,10 @@ from crmlab.analyses.campaigns.results.depth import Ranked, ranked
 from crmlab.analyses.campaigns.results.earnings import Money, components_of, money
 from crmlab.analyses.campaigns.results.health_checks import Health, Look, health, look_of
 from crmlab.analyses.campaigns.results.params import Params
+from crmlab.data.collecting import collect_value
 from crmlab.data.memory.campaigns import CampaignMemory, open_memory
+from crmlab.history.customers import is_purchase
+from crmlab.history.orders import between
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -57,6 +60,10 @@ class Study:
         Past cells, of the data set and of the campaign memory.
     matched : DataFrame or None
         Orders by code and by latest contact; None where there are no responses.
+    codes : int or None
+        How many responses name a code; None where there are no responses.
+    recorded : bool
+        Whether orders are recorded as responses; where they are not, ``matched`` counts those of the order history.
     """
 
     context: Context
@@ -72,6 +79,8 @@ class Study:
     ranked: Ranked
     past: Past
     matched: pd.DataFrame | None
+    codes: int | None = None
+    recorded: bool = True
 
     @property
     def look(self) -> Look:
@@ -98,6 +107,7 @@ def study(history: History, params: Params) -> Study:
         No such campaign, its cells make no test, or nobody was contacted.
     """
     data, end = history.data, history.as_of
+    codes, recorded = _recorded(history)
     cells, memory = known_cells(data), open_memory()
     campaign = choose_campaign(cells, data.contacts, end, params.campaign)
     found = measured(data, campaign, end, margin=params.margin, min_group=params.min_group)
@@ -127,7 +137,9 @@ def study(history: History, params: Params) -> Study:
             adjust=params.adjust,
             min_group=params.min_group,
         ),
-        matched=_matched(history, found),
+        matched=_matched(history, found, recorded),
+        codes=codes,
+        recorded=recorded,
     )
 
 
@@ -139,11 +151,27 @@ def _looks(memory: CampaignMemory, campaign: str) -> tuple[dt.date, ...]:
     return tuple(sorted({dt.date.fromisoformat(str(day)[:10]) for day in looked.dropna()}))
 
 
-def _matched(history: History, found: Measured) -> pd.DataFrame | None:
+def _recorded(history: History) -> tuple[int | None, bool]:
+    """How many responses name a code (None where there are no responses), and whether orders are recorded among them."""
+    responses = history.responses
+    if responses is None:
+        return None, False
+    coded = int(collect_value(responses["response_code"].count())) if "response_code" in responses.columns else 0
+    return coded, bool(collect_value((responses["kind"] == "order").sum()) or 0)
+
+
+def _matched(history: History, found: Measured, recorded: bool) -> pd.DataFrame | None:
+    """Orders by cell: those recorded as responses, or where none are (only visits, say) those of the order history."""
+    import ibis
+
     if history.responses is None:
         return None
-    data = history.data
-    return match_counts(history.responses, data.contacts, data.cells, found.days, history.as_of, history.customers)
+    data, responses = history.data, history.responses
+    if not recorded:
+        orders = between(history.orders, min(found.days["opens"]), max(found.days["last"]))
+        bought = orders.filter(is_purchase(orders))
+        responses = bought.select("customer_id", "order_id", responded_at=bought["ordered_at"], kind=ibis.literal("order"))
+    return match_counts(responses, data.contacts, data.cells, found.days, history.as_of, history.customers)
 
 
 def measure(

@@ -61,11 +61,12 @@ def health_table(study: Study) -> Table:
         rows.append(("Sizes as planned", words, _STOP if health.blocked else _FINE))
     twice = health.found("two_cells")
     rows.append(("In two cells", _said(twice, "nobody"), _LOOK if twice else _FINE))
-    if study.matched is not None:
-        codes = [*health.found("unknown_code"), *health.found("early_response")]
+    codes = [*health.found("unknown_code"), *health.found("early_response")]
+    if codes or study.codes:
         rows.append(("Codes, of all campaigns", _said(codes, "every code is a cell's"), _LOOK if codes else _FINE))
     else:
-        rows.append(("Codes, of all campaigns", "there are no responses", _UNKNOWN))
+        why = "there are no responses" if study.codes is None else "no response names a code"
+        rows.append(("Codes, of all campaigns", why, _UNKNOWN))
     if len(health.balance):
         far = health.balance.loc[health.balance["difference"].abs().idxmax()]
         words = (
@@ -356,9 +357,12 @@ def matched_table(study: Study) -> Table | Absent:
         "matched": Column("By the latest contact", "count"),
         "unmatched": Column("Unmatched", "count"),
     }
+    source = (
+        "" if study.recorded else " No order is recorded as a response, so these are those of the order history, without codes."
+    )
     caption = (
-        "Orders in the windows, by the cell that they go to. Controls are matched too, without having got anything: this is why matched "
-        "orders are not what a cell caused. Counts of what was read."
+        f"Orders in the windows, by the cell that they go to.{source} Controls are matched too, without having got anything: this is "
+        "why matched orders are not what a cell caused. Counts of what was read."
     )
     return Table(caption, pd.DataFrame(rows), columns, form, top=40)
 

@@ -51,12 +51,6 @@ def points(value: float | None, form: Format, *, sign: bool = False) -> str:
     return ("+" if sign and value > 0 else "") + form.number(100 * value, 2 if abs(value) < 0.01 else 1)
 
 
-def _points_ends(low: float, high: float, form: Format) -> str:
-    """An interval of a difference of shares."""
-    digits = 2 if max(abs(low), abs(high)) < 0.01 else 1
-    return f"{form.number(100 * low, digits)} to {form.number(100 * high, digits)} points"
-
-
 def findings(study: Study) -> Findings:
     """What was earned, with its interval; how many more bought; which cells are shown to have earned."""
     form = study.context.form
@@ -95,12 +89,8 @@ def _money(study: Study) -> Finding:
         )
     else:
         words = f"is the best guess of what campaign {study.found.campaign} earned{so_far} after costs, and it is not shown to differ from 0: {sent}."
-    return Finding(
-        form.money(profit.value),
-        words,
-        f"{form.interval(profit.low, profit.high, 'money')}, at {at_level(study)}",
-        "incremental_profit",
-    )
+    earned, ends = form.measured(profit.value, profit.low, profit.high, "money")
+    return Finding(earned, words, f"{ends}, at {at_level(study)}", "incremental_profit")
 
 
 def _response(study: Study) -> Finding:
@@ -115,8 +105,9 @@ def _response(study: Study) -> Finding:
         words = f"is what contacts changed: fewer of the people contacted bought than of controls, {shares}."
     else:
         words = f"is the difference in who bought, {shares}: not shown to differ."
-    ends = f"{_points_ends(change.low, change.high, form)}, at {at_level(study)}"
-    return Finding(f"{points(change.value, form, sign=True)} points", words, ends, "response")
+    more, ends = form.measured(100 * change.value, 100 * change.low, 100 * change.high)
+    sign = "+" if change.value > 0 else ""
+    return Finding(f"{sign}{more} points", words, f"{ends} points, at {at_level(study)}", "response")
 
 
 def _digits(share: float) -> int:
@@ -130,12 +121,9 @@ def _cells(study: Study) -> Finding:
     noun = "cell is" if 1 in (len(earned), len(cells)) else "cells are"
     if len(earned):
         best = earned.sort_values(["profit_low", "cell"], ascending=[False, True]).iloc[0]
-        ends = form.interval(best["per_1000_low"], best["per_1000_high"], "money")
+        each, ends = form.measured(best["per_1000"], best["per_1000_low"], best["per_1000_high"], "money")
         first = "That is" if len(earned) == 1 else "The surest:"
-        words = (
-            f"{noun} shown to have earned more than the cost. "
-            f"{first} {best['name']}, {form.money(best['per_1000'])} per 1,000 contacts."
-        )
+        words = f"{noun} shown to have earned more than the cost. {first} {best['name']}, {each} per 1,000 contacts."
         return Finding(count, words, f"{ends}, at {at_level(study)}{_corrected(study)}", "cells_that_earned")
     seen = float(cells["detectable"].astype(float).min()) * 1000
     words = f"{noun} shown to have earned more than the cost: {form.money(seen)} per 1,000 contacts could have been seen."
@@ -263,6 +251,7 @@ def method(study: Study) -> Method:
         ),
         {
             "Incremental": "cell less control: what would not have come without the contact",
+            "Bought": "ordered in the window, a free order too unless the data set ignores them; also where all of it came back",
             "Profit": "incremental margin less what contacts cost, fixed costs included",
             "Return": "incremental profit for each unit of money that the cell cost",
             "Break-even cost": "what a contact may cost before the cell loses money",
