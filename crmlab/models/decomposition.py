@@ -13,6 +13,7 @@ import pandas as pd
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import floats, level_of, numbers, refuse
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["FACTORS", "GROUPS", "apportion", "decompose", "growth", "product_effects"]
@@ -23,6 +24,7 @@ FACTORS = ("customers", "occasions per customer", "basket", "price")
 SHORT_FACTORS = ("customers", "occasions per customer", "spend per occasion")
 GROUPS = ("new", "reactivated", "kept", "lost", "returns only")
 _DRAWS = 2000
+_MOST = 1e60  # of an amount: the fourth power of a sum of them is still a number
 _NAME = "decomposition"
 
 
@@ -75,7 +77,7 @@ def decompose(
     >>> found[["part", "effect"]].values.tolist()
     [['customers', 18.67], ['occasions per customer', 13.25], ['spend per occasion', 5.08], ['returns', -5.0], ['total', 32.0]]
     """
-    share = _level(level)
+    share, digits = level_of(_NAME, level), _digits(digits)
     sums, names = _columns(customers)
     totals = sums.sum(axis=0)
     effects, before, after = _split(totals, names, method)
@@ -123,11 +125,13 @@ def growth(customers: pd.DataFrame, *, level: float = LEVEL, digits: int = 2) ->
     >>> growth(frame).set_index("group").change.to_dict()
     {'new': 12.0, 'reactivated': 0.0, 'kept': 5.0, 'lost': -20.0, 'returns only': 0.0, 'total': -3.0}
     """
-    share = _level(level)
+    share, digits = level_of(_NAME, level), _digits(digits)
     _columns(customers)
     if "is_new" not in customers.columns:
         raise ModelError.missing_column(_NAME, "is_new", customers.columns)
     one, two = (customers[f"occasions_{period}"].to_numpy(float) > 0 for period in ("before", "after"))
+    known = customers["is_new"].isin([True, False])
+    refuse(_NAME, "is_new must be True or False", ~known.to_numpy(bool), customers)
     new = customers["is_new"].to_numpy(bool)
     members = (~one & two & new, ~one & two & ~new, one & two, one & ~two, ~one & ~two)
     before, after = (
@@ -156,16 +160,19 @@ def apportion(parts: Sequence[float], total: float, digits: int = 2) -> list[flo
     >>> apportion([1.004, 1.004, 1.004], 3.012, 2)
     [1.01, 1.0, 1.0]
     """
-    scale = 10**digits
+    if not np.isfinite([*parts, total]).all():
+        raise ModelError.expected(_NAME, "parts and total", "finite numbers", [*parts, total])
+    if not len(parts):
+        return []
+    scale = 10 ** _digits(digits)
     # What a float cannot tell must not decide: remainders that differ in the ninth digit are equal.
     exact = [round(part * scale, 6) for part in parts]
     whole = [int(np.floor(part)) for part in exact]
     order = sorted(range(len(parts)), key=lambda k: (-round(exact[k] - whole[k], 6), k))
-    left, k = round(total * scale) - sum(whole), 0
-    while left:
-        step = 1 if left > 0 else -1
-        whole[order[k % len(order)] if step > 0 else order[-1 - k % len(order)]] += step
-        left, k = left - step, k + 1
+    left = round(total * scale) - sum(whole)
+    each, more = divmod(abs(left), len(parts))
+    for k in range(len(parts)):
+        whole[order[k] if left > 0 else order[-1 - k]] += (each + (k < more)) * (1 if left > 0 else -1)
     return [part / scale for part in whole]
 
 
@@ -193,12 +200,15 @@ def _columns(customers: Any) -> tuple[Array, tuple[str, ...]]:
             name = f"{kind}_{period}"
             if name not in customers.columns:
                 raise ModelError.missing_column(_NAME, name, customers.columns)
-            values = customers[name].to_numpy(float, na_value=np.nan)
-            wrong = ~np.isfinite(values) | ((values < 0) if kind in ("occasions", "spend") else False)
-            if wrong.any():
-                first = customers.index[int(wrong.argmax())]
-                words = f"{name} must be a finite number" + (" of at least 0" if kind in ("occasions", "spend") else "")
-                raise ModelError.bad_rows(_NAME, words, int(wrong.sum()), len(values), first)
+            values = floats(customers[name])
+            wrong = ~(np.abs(values) <= _MOST) | ((values < 0) if kind in ("occasions", "spend") else False)
+            words = f"{name} must be a finite number" + (" of at least 0" if kind in ("occasions", "spend") else "")
+            hint = (
+                f"Amounts above {_MOST:g} are taken for errors."
+                if (np.isfinite(values) & (np.abs(values) > _MOST)).any()
+                else ""
+            )
+            refuse(_NAME, words, wrong, customers, hint)
             if kind == "occasions":
                 found.append((values > 0).astype(float))
             found.append(values)
@@ -245,10 +255,10 @@ def _drawn(sums: Array, totals: Array, rng: np.random.Generator) -> Array:
     return drawn
 
 
-def _level(level: Any) -> float:
-    if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
-        raise ModelError.expected(_NAME, "level", "between 0 and 1, both excluded", level)
-    return float(level)
+def _digits(digits: Any) -> int:
+    if isinstance(digits, bool) or not isinstance(digits, (int, np.integer)) or not -12 <= digits <= 12:
+        raise ModelError.expected(_NAME, "digits", "a whole number from -12 to 12", digits)
+    return int(digits)
 
 
 def product_effects(before: npt.ArrayLike, after: npt.ArrayLike, method: str = "lmdi") -> Array:
@@ -288,11 +298,14 @@ def product_effects(before: npt.ArrayLike, after: npt.ArrayLike, method: str = "
     >>> product_effects([100.0, 2.0], [110.0, 3.0]).round(4).tolist(), product_effects([100.0, 2.0], [110.0, 3.0], "shapley").tolist()
     ([24.7423, 105.2577], [25.0, 105.0])
     """
-    x, y = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    x, y = numbers(_NAME, "before", before), numbers(_NAME, "after", after)
     if x.shape != y.shape or x.ndim < 1:
         raise ModelError.expected(_NAME, "before and after", "of one shape", f"{x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ModelError.expected(_NAME, "before and after", "finite numbers", "missing or infinite ones")
+    with np.errstate(over="ignore"):
+        if not (np.isfinite(x.prod(axis=-1)).all() and np.isfinite(y.prod(axis=-1)).all()):
+            raise ModelError.expected(_NAME, "before and after", "of a size whose product is finite", "greater ones")
     if method == "shapley":
         return _shapley(x, y)
     if method != "lmdi":

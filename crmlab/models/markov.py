@@ -6,6 +6,7 @@ of moves, by period, of shape (periods, n, n).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import level_of, numbers
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 _TOLERANCE = 1e-8
+_LEAST_RATE = 1e-9
+_MOST = 1e15  # customers: floats up to there are whole numbers, and so are their sums
 
 
 def markov_value(P: npt.ArrayLike, reward: npt.ArrayLike, rate: float, horizon: int | None = None) -> Array:
@@ -42,7 +46,7 @@ def markov_value(P: npt.ArrayLike, reward: npt.ArrayLike, rate: float, horizon: 
     reward : array of shape (n,)
         Net contribution of a customer who is in the state, in money: margin less what contacting costs.
     rate : float
-        Rate of discount per step, at least 0; above 0 without a horizon.
+        Rate of discount per step, at least 0; at least 1e-9 without a horizon, for rewards without end have no sum else.
     horizon : int, optional
         Number of steps T; None: without end.
 
@@ -69,16 +73,20 @@ def markov_value(P: npt.ArrayLike, reward: npt.ArrayLike, rate: float, horizon: 
     >>> [round(float(value), 3) for value in markov_value(P, [36, -4, -4, -4, 0], 0.2)]
     [52.32, 5.554, 1.251, -1.82, 0.0]
     """
-    matrix, r = _matrix("markov_value", P), np.asarray(reward, dtype=float)
+    matrix, r = _matrix("markov_value", P), numbers("markov_value", "reward", reward)
     n = len(matrix)
     if r.shape != (n,) or not np.isfinite(r).all():
         raise ModelError.expected("markov_value", "reward", f"{n} finite numbers, one per state", f"shape {r.shape}")
-    if not np.isfinite(rate) or rate < 0 or (rate == 0 and horizon is None):
-        expectation = "above 0" if horizon is None else "a number of at least 0"
+    known = isinstance(rate, (int, float, np.number)) and not isinstance(rate, bool) and bool(np.isfinite(rate))
+    if not known or rate < (_LEAST_RATE if horizon is None else 0):
+        expectation = f"above 0, by {_LEAST_RATE:g} or more" if horizon is None else "a number of at least 0"
         raise ModelError.expected("markov_value", "rate", expectation, rate)
     discounted = matrix / (1 + rate)
     if horizon is None:
-        return np.asarray(np.linalg.solve(np.eye(n) - discounted, r))
+        endless = np.linalg.solve(np.eye(n) - discounted, r)
+        if not np.isfinite(endless).all():
+            raise ModelError.expected("markov_value", "reward", "of a size whose sum is finite", r.tolist())
+        return np.asarray(endless)
     if not isinstance(horizon, (int, np.integer)) or isinstance(horizon, bool) or horizon < 0:
         raise ModelError.expected("markov_value", "horizon", "a whole number of at least 0, or None", horizon)
     value = r.copy()
@@ -141,18 +149,19 @@ def transition_probabilities(counts: npt.ArrayLike, level: float = LEVEL) -> Mov
     >>> round(float(found.low[0, 0]), 7), round(float(found.high[0, 0]), 7), bool(np.isnan(found.p[1, 1]))
     (0.3484993, 0.6515007, True)
     """
-    moves = _counts("transition_probabilities", counts)
+    moves, share = _counts("transition_probabilities", counts), level_of("transition_probabilities", level)
     total = moves.sum(axis=0)
     n = total.sum(axis=1)
     p = np.divide(total, n[:, None], out=np.full_like(total, np.nan), where=n[:, None] > 0)
     phi = _dispersion(moves, p)
     size = (n / phi)[:, None]
-    z = normal_quantile(level)
+    z = normal_quantile(share)
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (p + z * z / (2 * size)) / (1 + z * z / size)
         half = z / (1 + z * z / size) * np.sqrt(p * (1 - p) / size + z * z / (4 * size * size))
     low, high = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
     low[p == 0], high[p == 1] = 0.0, 1.0
+    low, high = np.minimum(low, p), np.maximum(high, p)
     return Moves(p, low, high, n, phi)
 
 
@@ -191,6 +200,7 @@ def resampled_matrices(counts: npt.ArrayLike, draws: int, seed: int = 0) -> Arra
     (500, 2, 2)
     """
     moves = _counts("resampled_matrices", counts)
+    _whole("resampled_matrices", {"draws": (draws, 1), "seed": (seed, 0)})
     rng = np.random.default_rng(seed)
     total = moves.sum(axis=0)
     typical = _rows(total, np.eye(total.shape[0]))
@@ -226,7 +236,10 @@ def resampled_rewards(counts: npt.ArrayLike, totals: npt.ArrayLike, draws: int, 
     >>> resampled_rewards([[[3, 1], [0, 2]], [[5, 1], [1, 1]]], [[40, 2], [60, 2]], 2).tolist()
     [[10.0, 1.0], [10.0, 1.0]]
     """
-    moves, money = _counts("resampled_rewards", counts), np.asarray(totals, dtype=float)
+    moves, money = _counts("resampled_rewards", counts), numbers("resampled_rewards", "totals", totals)
+    _whole("resampled_rewards", {"draws": (draws, 1), "seed": (seed, 0)})
+    if not np.isfinite(money).all():
+        raise ModelError.expected("resampled_rewards", "totals", "finite numbers", "missing or infinite ones")
     if money.shape != moves.shape[:2]:
         raise ModelError.expected("resampled_rewards", "totals", f"of shape {moves.shape[:2]}", f"shape {money.shape}")
     picked = _picked(len(moves), draws, seed)
@@ -260,7 +273,7 @@ class Projection:
     def total(self, members: npt.ArrayLike, level: float = LEVEL) -> Array:
         """Customers in any of some states: expected, low and high after each step, of shape (3, steps + 1)."""
         inside = np.asarray(members)
-        low, high = _ends(self.drawn[:, :, inside].sum(axis=2), level)
+        low, high = _ends(self.drawn[:, :, inside].sum(axis=2), level_of("project", level))
         return np.asarray([self.expected[:, inside].sum(axis=1), low, high])
 
 
@@ -299,12 +312,14 @@ def project(
     True
     """
     moves = _counts("project", counts)
-    now = np.asarray(start)
+    now = numbers("project", "start", start)
     n = moves.shape[1]
-    if now.shape != (n,) or (now < 0).any():
+    if now.shape != (n,):
         raise ModelError.expected("project", "start", f"{n} numbers of customers, one per state", f"shape {now.shape}")
-    if not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ModelError.expected("project", "steps", "a whole number of at least 1", steps)
+    if not ((now >= 0) & (now <= _MOST) & (now == np.floor(now))).all():
+        raise ModelError.expected("project", "start", f"whole numbers of customers, at most {_MOST:g}", now.tolist())
+    _whole("project", {"steps": (steps, 1), "draws": (draws, 1), "seed": (seed, 0)})
+    share = level_of("project", level)
     if not moves.any():
         raise ModelError.expected("project", "counts", "at least one move", "none")
     total = moves.sum(axis=0)
@@ -320,7 +335,7 @@ def project(
     for step in range(steps):
         for i in range(n):
             drawn[:, step + 1] += rng.multinomial(drawn[:, step, i].astype(np.int64), matrices[:, i])
-    low, high = _ends(drawn, level)
+    low, high = _ends(drawn, share)
     return Projection(expected, low, high, drawn)
 
 
@@ -336,16 +351,23 @@ def _rows(total: Array, otherwise: Array) -> Array:
 
 
 def _counts(model: str, counts: Any) -> Array:
-    moves = np.asarray(counts, dtype=float)
+    moves = numbers(model, "counts", counts)
     if moves.ndim != 3 or moves.shape[1] != moves.shape[2] or not len(moves):
         raise ModelError.expected(model, "counts", "of shape (periods, n, n)", f"shape {moves.shape}")
-    if not np.isfinite(moves).all() or (moves < 0).any():
-        raise ModelError.expected(model, "counts", "numbers of at least 0", "others")
+    if not ((moves >= 0) & (moves <= _MOST)).all():
+        raise ModelError.expected(model, "counts", f"numbers of at least 0, at most {_MOST:g}", "others")
     return moves
 
 
+def _whole(model: str, given: Mapping[str, tuple[Any, int]]) -> None:
+    """Check whole numbers, each with the least that it may be."""
+    for name, (value, least) in given.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ModelError.expected(model, name, f"a whole number of at least {least}", value)
+
+
 def _matrix(model: str, P: Any) -> Array:
-    matrix = np.asarray(P, dtype=float)
+    matrix = numbers(model, "P", P)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ModelError.expected(model, "P", "a square matrix", f"shape {matrix.shape}")
     if not ((matrix >= 0).all() and np.abs(matrix.sum(axis=1) - 1).max() <= _TOLERANCE):

@@ -11,6 +11,7 @@ from crmlab.analyses.customer_value.quantities import QUANTITIES
 from crmlab.analyses.customer_value.tiers import TIERS
 from crmlab.history.words import ROUNDS, Words
 from crmlab.models.btyd.fitting import NO_DROPOUT
+from crmlab.models.btyd.gamma_gamma import CONSTANT
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.result import Estimate, Finding, Findings, Method
@@ -115,7 +116,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     fit, form = study.fit, study.context.form
-    out = [*_boundary(study), *_money(fit.source), *_unfinished(study), *_checked(study)]
+    out = [*_boundary(study), *_spend(study), *_starts(study), *_money(fit.source), *_unfinished(study), *_checked(study)]
     if fit.cap is not None:
         out.append(
             f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(fit.cap)} was taken as that, so value is on the low side."
@@ -140,6 +141,31 @@ def _boundary(study: Study) -> list[str]:
         ]
     return [
         f"The estimates are on the boundary ({boundary}): they have no standard errors, and what they say of differences between {words.many} rests on few {words.many} or a short history."
+    ]
+
+
+def _spend(study: Study) -> list[str]:
+    """Spend on the boundary: it does not vary at all, or not within customers, or not between them."""
+    spend, words = study.fit.spend, study.base.words
+    if spend.boundary_ is None:
+        return []
+    if spend.boundary_ == CONSTANT:
+        amount = study.context.form.exact(spend.params_["v"])
+        return [
+            f"Every {words.deed} after the first was of the same amount, {amount}: values take it for that of all to come, and their intervals carry only how many come."
+        ]
+    return [
+        f"The estimates of spend are on the boundary ({spend.boundary_}): they have no standard errors, and values rest on what was seen of spend so far."
+    ]
+
+
+def _starts(study: Study) -> list[str]:
+    """Fits whose starts led to different optima."""
+    fit, form = study.fit, study.context.form
+    return [
+        f"The fit of {what} has more than one optimum: log-likelihood {form.number(model.log_likelihood_, 2)}, which was taken, and {form.number(model.lesser_optima_[0], 2)}. What depends on which of them holds is less sure than the intervals say."
+        for what, model in (("purchases", fit.purchases), ("spend", fit.spend))
+        if model.lesser_optima_
     ]
 
 

@@ -86,14 +86,16 @@ class BGBB(BuyTillYouDie):
         lasted = j == n
         # All later columns of a shorter row repeat j = n; the first of them counts.
         counts = ~lasted | (np.cumsum(lasted, axis=1) == 1)
-        log_f = special.betaln(alpha + x, beta + j - x) - special.betaln(alpha, beta) - special.betaln(gamma, delta)
-        log_f += special.betaln(gamma + ~lasted, delta + j)
+        # Each difference by itself, so that at a corner, where one is next to 0, it is not lost in the size of the other.
+        log_f = special.betaln(alpha + x, beta + j - x) - special.betaln(alpha, beta)
+        log_f += special.betaln(gamma + ~lasted, delta + j) - special.betaln(gamma, delta)
         return np.where(counts, log_f, -np.inf), j, x, lasted
 
     def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
         alpha, beta, gamma, delta = params
         log_f, j, x, lasted = self._ends(params, states)
-        each = special.logsumexp(log_f, axis=1)
+        # A probability: what rounding brings above 1 is 1.
+        each = np.minimum(_log_sum(log_f), 0.0)
         value = float(states.weight @ each)
         if not gradient:
             return value, params
@@ -116,7 +118,7 @@ class BGBB(BuyTillYouDie):
         x, _, n = states.columns[:3]
         log_f = special.betaln(alpha + x, beta + n - x) - special.betaln(alpha, beta)
         log_f += special.betaln(gamma, delta + n + 1) - special.betaln(gamma, delta)
-        return np.exp(log_f - special.logsumexp(self._ends(params, states)[0], axis=1))
+        return np.minimum(np.exp(log_f - _log_sum(self._ends(params, states)[0])), 1.0)
 
     def _over_leaving(self, params: Array, states: States, steepest: float) -> tuple[Array, Array]:
         """Nodes θ, and their weights for those who are alive in the coming period."""
@@ -215,9 +217,10 @@ class BGBB(BuyTillYouDie):
         mean = w * -np.expm1(-delta * periods) / -np.expm1(-delta) / periods if delta else np.ones_like(span)
         square = w2 * -np.expm1(-2 * delta * periods) / -np.expm1(-2 * delta) / periods if delta else np.ones_like(span)
         spread = count * np.maximum(square - mean**2, 0) * (1 - np.maximum(count - 1, 0) / np.maximum(periods - 1, 1))
-        return count, np.clip(
-            count * mean + np.sqrt(spread) * rng.standard_normal(p.shape), count * np.exp(-delta * span), count
-        )
+        # All at the beginning of the life is the most that they are worth, all at its end the least.
+        top = w * np.expm1(-delta * count) / np.expm1(-delta) if delta else count
+        total = count * mean + np.sqrt(spread) * rng.standard_normal(p.shape)
+        return count, np.clip(total, top * np.exp(-delta * (span - count)), top)
 
     def simulate(self, T: npt.ArrayLike, horizon: float | None = None, *, seed: int = 0) -> pd.DataFrame:
         """Draw customers from the model, as :meth:`BuyTillYouDie.simulate` does; T and horizon in whole periods."""
@@ -237,3 +240,8 @@ class BGBB(BuyTillYouDie):
         if horizon is not None:
             frame["holdout_purchases"] = after
         return frame
+
+
+def _log_sum(logs: Array) -> Array:
+    """Log of the sum over each row, small terms first, so that they are not lost beside large ones."""
+    return special.logsumexp(np.sort(logs, axis=1), axis=1)

@@ -16,7 +16,7 @@ from scipy import special
 from crmlab.errors import ModelError
 from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.future import Future
-from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States
 from crmlab.models.intervals import LEVEL
@@ -98,7 +98,8 @@ class BuyTillYouDie(Future):
         with np.errstate(all="ignore"):
             point = self.mean_purchases(self.parameters(), states, h)
             if share is not None and interval == "mean":
-                bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share)
+                most = self.most_purchases(h)
+                bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share, most=most)
             elif share is not None:
                 bounds = self._count_interval(states, h, share)
         return joined("expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
@@ -127,7 +128,12 @@ class BuyTillYouDie(Future):
             with np.errstate(all="ignore"):
                 row = [float(self.mean_purchases(self.parameters(), state, one)[0])]
                 if share is not None and interval == "mean":
-                    low, high = self._mean_interval(lambda params, h=one: self.mean_purchases(params, state, h), share)  # type: ignore[misc]
+                    most = self.most_purchases(one)
+                    low, high = self._mean_interval(
+                        lambda params, h=one: self.mean_purchases(params, state, h),  # type: ignore[misc]
+                        share,
+                        most=most,
+                    )
                     row += [min(float(low[0]), row[0]), max(float(high[0]), row[0])]
                 elif share is not None:
                     row += [float(bound[0]) for bound in self._count_interval(state, one, share)]
@@ -205,7 +211,8 @@ class BuyTillYouDie(Future):
         with np.errstate(all="ignore"):
             point = self.mean_discounted(self.parameters(), states, rate, h)
             if share is not None and interval == "mean":
-                bounds = self._mean_interval(lambda params: self.mean_discounted(params, states, rate, h), share)
+                most = self.most_purchases(h, rate)
+                bounds = self._mean_interval(lambda params: self.mean_discounted(params, states, rate, h), share, most=most)
             elif share is not None:
                 bounds = self.simulated_interval(states, rate, h, share, None)
         return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
@@ -294,8 +301,13 @@ class BuyTillYouDie(Future):
                 if hasattr(self, "states_")
                 else (np.log([point]), np.zeros(1), np.zeros(1))
             )
-            if interval == "outcome":
-                # Chance is independent of the parameters' error and, summed over customers, nearly normal.
-                cumulants = cumulants[0], cumulants[1] + self._count_variance(states, h) / point**2, cumulants[2]
-            low, high = quantiles(cumulants, share)
-        return pd.Series({"expected_purchases": point, "low": min(np.exp(low[0]), point), "high": max(np.exp(high[0]), point)})
+            # Chance is independent of the parameters' error and, summed over customers, nearly normal.
+            chance = self._count_variance(states, h) if interval == "outcome" else 0.0
+            if interval == "outcome" and point < FEW:
+                low, high = of_few(np.array([point]), chance + cumulants[1] * point**2, share)
+            else:
+                spread = cumulants[1] + chance / max(point, 1e-150) ** 2
+                low, high = (np.exp(end) for end in quantiles((cumulants[0], spread, cumulants[2]), share))
+            ends = min(float(low[0]), point), max(float(high[0]), point)
+        most = states.n * self.most_purchases(h)
+        return pd.Series({"expected_purchases": point, "low": ends[0], "high": min(ends[1], most)})

@@ -461,7 +461,7 @@ def portfolio(
         second = log_cumulants_of(base.spend, lambda params: found(base.at(None, params)), point)
         centre = np.where(point > 0, np.log(np.maximum(point, 1e-300)), 0.0)
         mean, spread, skew = first[0] + second[0] - centre, first[1] + second[1], first[2] + second[2]
-        spread = spread + _chances(base, wanted) / np.maximum(point, 1e-300) ** 2
+        spread = spread + _chances(base, wanted) / np.maximum(point, 1e-150) ** 2
         low, high = quantiles((mean, spread, skew), share)
         ends = (
             np.where(point > 0, np.minimum(np.exp(low), point), point),

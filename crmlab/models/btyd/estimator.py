@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd.fitting import Coordinates, Part, maximise
+from crmlab.models.btyd.fitting import Coordinates, Optimum, Part, maximise
 from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress
+from crmlab.models.btyd.states import States, compress, level_of
 
 __all__ = ["Function", "WeightedModel", "joined", "positive"]
 
@@ -54,6 +54,8 @@ class WeightedModel(BaseEstimator, ABC):
     aic_, bic_ : float
     boundary_ : str or None
         What an optimum on the boundary means, in words; None inside.
+    lesser_optima_ : tuple of float
+        Log-likelihoods of lesser optima to which other starts led, highest first; empty where all starts agree.
     """
 
     parameter_names: ClassVar[tuple[str, ...]]
@@ -75,7 +77,11 @@ class WeightedModel(BaseEstimator, ABC):
 
     @abstractmethod
     def _unit(self, states: States) -> float:
-        """Typical size of what carries the unit: the length of a history, or an amount."""
+        """Typical size of what carries the unit, whatever a few say: the length of a history, or an amount."""
+
+    def _unlimited(self, states: States, where: Coordinates) -> Optimum | None:  # noqa: ARG002
+        """The limiting model where the log-likelihood rises without limit; None where it does not."""
+        return None
 
     @abstractmethod
     def _starts(self) -> Sequence[Sequence[float]]:
@@ -123,7 +129,7 @@ class WeightedModel(BaseEstimator, ABC):
         else:
             share = 1.0
         with np.errstate(all="ignore"):
-            found = maximise(
+            found = self._unlimited(states, where) or maximise(
                 name,
                 self._objective(states, where),
                 self._objective(thin, where),
@@ -138,6 +144,7 @@ class WeightedModel(BaseEstimator, ABC):
         self.n_customers_ = round(states.n)
         self.n_states_ = len(states.weight)
         self.boundary_ = found.boundary
+        self.lesser_optima_ = found.lesser
         to_params = params[:, None] * slopes
         covariance = np.full((len(params), len(params)), np.nan)
         self.standard_errors_reason_ = (
@@ -146,7 +153,12 @@ class WeightedModel(BaseEstimator, ABC):
             else None
         )
         if found.boundary is None:
-            covariance = to_params @ np.linalg.inv(found.hessian) @ to_params.T
+            if np.linalg.eigvalsh(found.hessian)[0] > 0:
+                covariance = to_params @ np.linalg.inv(found.hessian) @ to_params.T
+            else:
+                self.standard_errors_reason_ = (
+                    "The log-likelihood is flat at the optimum: the data say too little of a parameter."
+                )
         self.covariance_ = pd.DataFrame(covariance, index=list(self.parameter_names), columns=list(self.parameter_names))
         self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=list(self.parameter_names), name="standard_error")
         self.standard_errors_.attrs["reason"] = self.standard_errors_reason_
@@ -168,7 +180,7 @@ class WeightedModel(BaseEstimator, ABC):
             if not (isinstance(value, (int, float, np.number)) and np.isfinite(value) and value > 0):
                 raise ModelError.expected(cls.__name__, name, "a positive number", value)
         model.params_ = {name: float(given[name]) for name in cls.parameter_names}
-        model.boundary_ = None
+        model.boundary_, model.lesser_optima_ = None, ()
         return model
 
     def _compressed(self, columns: list[Array]) -> States:
@@ -281,11 +293,13 @@ class WeightedModel(BaseEstimator, ABC):
         with np.errstate(all="ignore"):
             return posterior.cumulants([np.log(np.maximum(function(params), 1e-300)) for params in posterior.design])
 
-    def _mean_interval(self, function: Function, level: float, chance: bool = False) -> tuple[Array, Array]:
-        """Interval of a positive quantity, or of a probability, over the posterior."""
+    def _mean_interval(
+        self, function: Function, level: float, chance: bool = False, most: float = np.inf
+    ) -> tuple[Array, Array]:
+        """Interval of a positive quantity that is at most ``most``, or of a probability, over the posterior."""
         if not chance:
             low, high = quantiles(self.log_cumulants(function), level)
-            return np.exp(low), np.exp(high)
+            return np.minimum(np.exp(low), most), np.minimum(np.exp(high), most)
         posterior = self._posterior()
         with np.errstate(all="ignore"):
             values = [special.logit(np.clip(function(params), 1e-300, 1 - 1e-16)) for params in posterior.design]
@@ -299,9 +313,7 @@ class WeightedModel(BaseEstimator, ABC):
             raise ModelError.expected(name, "interval", "'mean' or 'outcome'", interval)
         if level is None:
             return None
-        if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
-            raise ModelError.expected(name, "level", "between 0 and 1, both excluded", level)
-        return float(level)
+        return level_of(name, level)
 
 
 def positive(model: str, name: str, value: Any) -> float:

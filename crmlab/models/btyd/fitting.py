@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import linalg, optimize, special
 
 from crmlab.errors import ConvergenceError
 from crmlab.models.btyd.special import Array
 
 __all__ = [
     "NO_DROPOUT",
+    "Amounts",
     "Axis",
     "Chances",
     "Coordinates",
@@ -26,7 +28,6 @@ __all__ = [
     "Optimum",
     "Part",
     "Rates",
-    "Scale",
     "hessian",
     "maximise",
     "newton",
@@ -37,19 +38,24 @@ Objective = Callable[[Array], tuple[float, Array]]
 NO_DROPOUT = "nobody has dropped out yet"
 # Log-likelihoods nearer than this to that of a limiting model are the limiting model.
 _SAME = 1e-3
+# A limit is near where what is still gained shrinks by this much per unit of the coordinate; a rise that goes on is none.
+_SHRINKS = 0.75
+# A Hessian's differences may span so many deviations: beyond, a sharply peaked log-likelihood is no parabola.
+_SPAN = 10.0
 
 
 @dataclass(frozen=True)
 class Axis:
     """One coordinate: its bounds, what its bounds mean, and its weakly informative prior.
 
+    A bound that is no limit of the model, but where the search ends, means None and is never called a boundary.
     ``deviation`` of the normal prior; None for the logistic one, which makes the mean of a Beta distribution uniform.
     """
 
     low: float
     high: float
-    at_low: str
-    at_high: str
+    at_low: str | None
+    at_high: str | None
     centre: float = 0.0
     deviation: float | None = None
 
@@ -95,23 +101,28 @@ class Chances:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """A positive parameter, in units of the data where ``in_unit``."""
+class Amounts:
+    """Gamma-distributed amounts around Gamma-distributed means: p, q and v (an amount).
+
+    Coordinates are the logs of p, of q and of p v / q, the harmonic mean of customers' means: where amounts hardly differ, p and q
+    are huge and v alone says nothing. The third prior is that of v all the same, see ``shear``.
+    """
 
     axes: tuple[Axis, ...]
-    in_unit: bool = False
-    size = 1
+    size = 3
 
     def params(self, eta: Array, unit: float) -> tuple[Array, Array]:
-        """Parameter and the derivative of its log by the coordinate."""
-        return np.exp(eta) * (unit if self.in_unit else 1.0), np.array([[1.0]])
+        """Parameters and the derivatives of their logs by the coordinates."""
+        return np.exp(_SHEAR @ eta) * np.array([1.0, 1.0, unit]), _SHEAR
 
     def eta(self, params: Array, unit: float) -> Array:
-        """Coordinate of the parameter."""
-        return np.log(params / (unit if self.in_unit else 1.0))
+        """Coordinates of parameters."""
+        p, q, v = params
+        return np.array([np.log(p), np.log(q), np.log(v / unit) + np.log(p) - np.log(q)])
 
 
-Part = Rates | Chances | Scale
+_SHEAR = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 1.0, 1.0]])
+Part = Rates | Chances | Amounts
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,11 @@ class Coordinates:
     def axes(self) -> list[Axis]:
         """The axes of all parts."""
         return [axis for part in self.parts for axis in part.axes]
+
+    @cached_property
+    def shear(self) -> Array:
+        """What turns coordinates into those of the priors: the identity, but for :class:`Amounts`."""
+        return linalg.block_diag(*(_SHEAR if isinstance(part, Amounts) else np.eye(part.size) for part in self.parts))
 
     @property
     def low(self) -> Array:
@@ -156,36 +172,56 @@ class Coordinates:
 
     def log_prior(self, eta: Array) -> tuple[float, Array]:
         """Log density of the prior and its gradient."""
-        found = [axis.log_prior(float(value)) for axis, value in zip(self.axes, eta, strict=True)]
-        return sum(value for value, _ in found), np.array([slope for _, slope in found])
+        shear = self.shear
+        found = [axis.log_prior(float(value)) for axis, value in zip(self.axes, shear @ eta, strict=True)]
+        return sum(value for value, _ in found), np.array([slope for _, slope in found]) @ shear
+
+    @property
+    def prior_information(self) -> Array:
+        """About the curvature of the prior, of shape (d, d)."""
+        shear = self.shear
+        return shear.T @ np.diag([1 / (axis.deviation or 1.8) ** 2 for axis in self.axes]) @ shear
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where the log-likelihood is highest: coordinates, value, Hessian of its negative, and the boundary's name if on one."""
+    """Where the log-likelihood is highest: coordinates, value, Hessian of its negative, and the boundary's name if on one.
+
+    ``lesser``: log-likelihoods of lesser optima to which other starts led, highest first.
+    """
 
     eta: Array
     value: float
     hessian: Array
     boundary: str | None
+    lesser: tuple[float, ...] = ()
 
 
 def hessian(f: Objective, eta: Array, step: float = 1e-4) -> Array:
-    """Hessian of −f by central differences of the analytic gradient."""
+    """Hessian of −f by central differences of the analytic gradient, of a shorter step where f is so steep that it must be."""
     rows = []
     for k in range(len(eta)):
         shift = np.zeros(len(eta))
         shift[k] = step
-        rows.append((f(eta - shift)[1] - f(eta + shift)[1]) / (2 * step))
+        row = (f(eta - shift)[1] - f(eta + shift)[1]) / (2 * step)
+        width = _SPAN / np.sqrt(max(float(row[k]), 1e-300))
+        if width < step:
+            shift[k] = width
+            row = (f(eta - shift)[1] - f(eta + shift)[1]) / (2 * width)
+        rows.append(row)
     found = np.array(rows)
     return (found + found.T) / 2
 
 
 def _inverse_step(curvature: Array, gradient: Array) -> Array:
-    """Newton step with negative and tiny curvatures replaced, so that it always climbs."""
-    values, vectors = np.linalg.eigh(curvature)
+    """Newton step with negative and tiny curvatures replaced, so that it always climbs; none where nothing is finite."""
+    if not (np.isfinite(curvature).all() and np.isfinite(gradient).all()):
+        return np.zeros(len(gradient))
+    # One steep coordinate must not make the curvature of the others look like none.
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(curvature)), 1.0))
+    values, vectors = np.linalg.eigh(scale[:, None] * curvature * scale)
     values = np.maximum(np.abs(values), 1e-7 * max(float(np.abs(values).max()), 1e-300))
-    return vectors @ ((vectors.T @ gradient) / values)
+    return scale * (vectors @ ((vectors.T @ (scale * gradient)) / values))
 
 
 def newton(
@@ -268,26 +304,61 @@ def maximise(
 
     ranked = sorted((np.clip(start, low, high) for start in starts), key=lambda start: -scaled(start)[0])[:3]
     found = [_climb(scaled, start, low, high, most) for start in ranked]
-    eta = max(found, key=lambda one: one[1])[0]
     tried = [f"start {k + 1}: log-likelihood {value / size:.6g}" for k, (_, value) in enumerate(found)]
-    optimum = _settle(f, thin, share, eta, low, high)
+    found.sort(key=lambda one: -one[1])
+    optimum = _settle(f, thin, share, found[0][0], low, high)
+    # What the other starts led to, where it is not the same: it is followed to its end too, and the better one is taken.
+    lesser: list[float] = []
+    for eta, value in found[1:]:
+        if found[0][1] - value < _SAME * size:
+            continue
+        other = _settle(f, thin, share, eta, low, high)
+        ahead = other[1] - optimum[1]
+        if ahead > _SAME or (ahead >= -_SAME and other[2] and not optimum[2]):
+            optimum, other = other, optimum
+        within = (other[0] > low + 0.5) & (other[0] < high - 0.5)
+        if other[2] and within.all() and optimum[1] - other[1] > _SAME and _peaks(f, other[0]):
+            lesser.append(other[1])
     inside = (optimum[0] > low + 0.5) & (optimum[0] < high - 0.5)
     h = hessian(f, np.clip(optimum[0], low + 1e-3, high - 1e-3))
+    if not np.isfinite(h).all():
+        raise ConvergenceError.not_reached(name, tried)
     deviation = np.sqrt(np.diag(np.linalg.pinv(h)).clip(0))
     suspects = np.flatnonzero(~inside | (deviation > 3) | (np.linalg.eigvalsh(h)[0] <= 0))
-    limits = [(k, low[k], where.axes[k].at_low) for k in suspects] + [(k, high[k], where.axes[k].at_high) for k in suspects]
+    ends = [(k, low[k], where.axes[k].at_low) for k in suspects] + [(k, high[k], where.axes[k].at_high) for k in suspects]
+    limits = [(k, bound, label) for k, bound, label in ends if label is not None]
     # Without drop-out its other coordinate is free: the plainest name of that limit comes first.
     limits.sort(key=lambda limit: limit[2] != NO_DROPOUT)
     best: tuple[float, Array, str] | None = None
     for k, bound, label in limits:
         there, value, _ = _bounded(f, int(k), float(bound), optimum[0], low, high)
-        if value >= optimum[1] - _SAME and (best is None or value > best[0] + _SAME):
+        better = value >= optimum[1] - _SAME and (best is None or value > best[0] + _SAME)
+        if better and _levels_off(f, int(k), there, low, high):
             best = value, there, label
+    lesser.sort(reverse=True)
     if best is not None:
-        return Optimum(best[1], best[0], h, best[2])
+        return Optimum(best[1], best[0], h, best[2], tuple(lesser))
     if not optimum[2] or not inside.all():
         raise ConvergenceError.not_reached(name, [*tried, f"Newton's method from the best: {optimum[1]:.6g}"])
-    return Optimum(optimum[0], optimum[1], h, None)
+    return Optimum(optimum[0], optimum[1], h, None, tuple(lesser))
+
+
+def _peaks(f: Objective, eta: Array) -> bool:
+    """Whether the log-likelihood falls on all sides: an optimum, and no plateau on the way to a boundary."""
+    h = hessian(f, eta)
+    return bool(np.isfinite(h).all() and np.linalg.eigvalsh(h)[0] > 1e-2)
+
+
+def _levels_off(f: Objective, k: int, there: Array, low: Array, high: Array) -> bool:
+    """Whether the log-likelihood nears a limit beyond a bound; where it goes on rising, the bound is only where the search ended."""
+    side = 1.0 if there[k] >= high[k] else -1.0
+    slope = side * f(there)[1][k]
+    if slope <= _SAME:
+        return True
+    low, high = low.copy(), high.copy()
+    low[k], high[k] = low[k] - 1, high[k] + 1
+    further = _bounded(f, k, float(there[k] + side), there, low, high)[0]
+    return bool(side * f(further)[1][k] < _SHRINKS * slope)
 
 
 def _settle(f: Objective, thin: Objective, share: float, eta: Array, low: Array, high: Array) -> tuple[Array, float, bool]:

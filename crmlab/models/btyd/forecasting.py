@@ -183,7 +183,7 @@ class _Ahead:
         outside = self.rate.variance * new_part**2
         if money:
             outside = outside + (_with_total(self.rate.expected) * self.past.first_spend_error) ** 2
-        spread = spread + (outside + self.chance(money)) / np.maximum(point, 1e-300) ** 2
+        spread = spread + (outside + self.chance(money)) / np.maximum(point, 1e-150) ** 2
         low, high = quantiles((mean, spread, skew), level)
         log = np.log(np.maximum(point, 1e-300))
         ends = [np.exp(log + widen * (side - log)) for side in (low, high)]

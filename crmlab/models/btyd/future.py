@@ -14,7 +14,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.estimator import WeightedModel, joined, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, refuse
+from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, refuse, typical
 
 __all__ = [
     "DROPOUT_MEAN",
@@ -98,7 +98,7 @@ class Future(WeightedModel):
         return columns, weight
 
     def _unit(self, states: States) -> float:
-        return float(states.weight @ states.columns[2] / states.weight.sum())
+        return typical(states.columns[2], states.weight)
 
     def checked_horizon(self, value: Any, name: str = "horizon") -> float:
         """A horizon, checked: positive, and whole where the model counts periods."""
@@ -153,11 +153,21 @@ class Future(WeightedModel):
 
     def mean_purchases(self, params: Array, states: States, horizon: float) -> Array:
         """Expected purchases within the horizon of each state, at given parameters."""
-        return self.chance_alive(params, states) * self.purchases_if_alive(params, states, horizon)
+        found = self.chance_alive(params, states) * self.purchases_if_alive(params, states, horizon)
+        return np.minimum(found, self.most_purchases(horizon))
 
     def mean_discounted(self, params: Array, states: States, delta: float, horizon: float) -> Array:
         """Discounted expected purchases of each state, at given parameters."""
-        return self.chance_alive(params, states) * self.discounted_if_alive(params, states, delta, horizon)
+        found = self.chance_alive(params, states) * self.discounted_if_alive(params, states, delta, horizon)
+        return np.minimum(found, self.most_purchases(horizon, delta))
+
+    def most_purchases(self, horizon: float, delta: float = 0.0) -> float:
+        """Most purchases, discounted at ``delta``, that can be made within the horizon: one a period, or any number."""
+        if not self.whole_periods:
+            return np.inf
+        if delta == 0:
+            return horizon
+        return float(np.expm1(-delta * horizon) / np.expm1(-delta) * np.exp(-delta))
 
     def _chance(
         self, name: str, summary: pd.DataFrame, chance: Any, level: float | None, interval: str

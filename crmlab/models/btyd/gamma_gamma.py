@@ -11,16 +11,25 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.estimator import WeightedModel, joined
-from crmlab.models.btyd.fitting import Axis, Part, Scale
-from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, checked, checked_weight, refuse
+from crmlab.models.btyd.fitting import Amounts, Axis, Coordinates, Optimum, Part
+from crmlab.models.btyd.special import Array, digamma_rest, log1p_rest, stirling_rest
+from crmlab.models.btyd.states import States, checked, checked_weight, refuse, typical
 
-__all__ = ["GammaGamma"]
+__all__ = ["CONSTANT", "GammaGamma"]
 
 
-_P = Axis(-7.0, 9.0, "single purchases vary without limit", "each customer always spends the same", 0.5, 1.5)
-_Q = Axis(-4.0, 9.0, "mean spend is infinite", "all customers spend alike", 1.0, 1.5)
-_V = Axis(-9.0, 18.0, "v is 0", "v is infinite", 0.5, 2.0)
+CONSTANT = "every purchase is of the same amount"
+# Amounts that differ by less than this, relative to their median and in the mean of squares, differ by rounding.
+_ROUNDING = 1e-8
+# Amounts as equal as floats can be have a p or q of e^36.
+_P = Axis(-7.0, 36.0, None, "each customer always spends the same", 0.5, 1.5)
+_Q = Axis(-4.0, 36.0, None, "all customers spend alike", 1.0, 1.5)
+# The bounds are of p v / q in units of a typical amount, the prior is of v.
+_V = Axis(-30.0, 30.0, None, None, 0.5, 2.0)
+
+
+# From such a p on single purchases vary by less than a hundredth of a percent: they are taken not to.
+_EVEN = 1e8
 
 
 class GammaGamma(WeightedModel):
@@ -28,6 +37,9 @@ class GammaGamma(WeightedModel):
 
     Spend per purchase is Gamma(p, ν), ν varies over customers as Gamma(q, v). The model supposes that spend does not depend on
     how often a customer buys: ``correlation_`` says how well the data agree, and should be small.
+
+    Where every purchase is of the same amount the likelihood has no maximum. The limit is taken: spend is that amount, ``boundary_``
+    is :data:`CONSTANT`, and ``log_likelihood_`` is that of amounts as equal as floats can tell.
 
     Parameters
     ----------
@@ -37,7 +49,7 @@ class GammaGamma(WeightedModel):
     Attributes
     ----------
     correlation_ : float
-        Between frequency and monetary_value of those who bought again.
+        Between frequency and monetary_value of those who bought again; 0 where one of them does not vary.
 
     References
     ----------
@@ -98,7 +110,8 @@ class GammaGamma(WeightedModel):
         w = self.states_.weight / self.states_.n
         dx, dm = x - w @ x, m - w @ m
         spread = float(np.sqrt((w @ dx**2) * (w @ dm**2)))
-        self.correlation_ = float(w @ (dx * dm)) / spread if spread > 0 else 0.0
+        varies = spread > 0 and self.boundary_ != CONSTANT
+        self.correlation_ = float(w @ (dx * dm)) / spread if varies else 0.0
         return self
 
     def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
@@ -128,32 +141,47 @@ class GammaGamma(WeightedModel):
         return [x[again], m[again]], None if weight is None else weight[again]
 
     def _unit(self, states: States) -> float:
-        return float(states.weight @ states.columns[1] / states.n)
+        return typical(states.columns[1], states.weight)
 
     def _parts(self) -> tuple[Part, ...]:
-        return Scale((_P,)), Scale((_Q,)), Scale((_V,), in_unit=True)
+        return (Amounts((_P, _Q, _V)),)
 
     def _starts(self) -> Sequence[Sequence[float]]:
-        return [(1.0, 1.0, 0.0), (0.0, 1.5, 1.5), (2.0, 0.7, -1.0), (-0.5, 2.5, 3.0)]
+        # (log p, log q, log harmonic mean of customers' means): what varies more, single purchases or customers?
+        return [(1.0, 1.0, 0.0), (0.0, 1.5, 0.0), (2.0, 0.7, 0.3), (-0.5, 2.5, 0.0), (6.0, 1.0, 0.0), (1.0, 6.0, 0.0)]
+
+    def _unlimited(self, states: States, where: Coordinates) -> Optimum | None:
+        # Where all amounts are one, the density of that amount has no upper limit: p and q are as high as they may be.
+        amounts = states.columns[1]
+        constant = float(np.median(amounts))
+        if float(states.weight @ (amounts / constant - 1) ** 2) > _ROUNDING**2 * states.n:
+            return None
+        eta = np.array([_P.high, _Q.high, np.log(constant / where.unit)])
+        value = self._log_likelihood(where.params(eta)[0], states, False)[0]
+        return Optimum(eta, value, np.full((3, 3), np.nan), CONSTANT)
 
     def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
+        # The share x m / (v + x m) is Beta(p x, q). With huge p or q the textbook form is a small difference of huge numbers; here
+        # the logs of share and rest over their means are taken less what adds up to 0, and of Γ what Stirling's formula leaves.
         p, q, v = params
         x, m = states.columns
-        w, log_all = states.weight, np.log(v + x * m)
-        times = states.group(0)
-        at_x = np.bincount(times.inverse, weights=w)
-        px = p * times.values
-        value = at_x @ (special.gammaln(px + q) - special.gammaln(px)) + states.n * (q * np.log(v) - special.gammaln(q))
-        log_m = np.log(m)
-        value += w @ (p * x * (log_m + np.log(x)) - log_m - (p * x + q) * log_all)
+        w, times = states.weight, states.group(0)
+        at_x, a = np.bincount(times.inverse, weights=w), p * times.values
+        gap, whole, a_each = m * q - p * v, v + x * m, a[times.inverse]
+        up, down = gap / (whole * p), -x * gap / (whole * q)
+        rest_up = np.where(np.abs(up) < 0.4, log1p_rest(up), np.log(x * m / whole * ((a_each + q) / a_each)) - up)
+        rest_down = np.where(np.abs(down) < 0.4, log1p_rest(down), np.log(v / whole * ((a_each + q) / q)) - down)
+        value = w @ (a_each * rest_up + q * rest_down - np.log(m))
+        value += at_x @ (np.log(a / (a + q) * q) / 2 + stirling_rest(a + q) - stirling_rest(a))
+        value -= states.n * (stirling_rest(q) + np.log(2 * np.pi) / 2)
         if not gradient:
             # A posterior draw with an infinite mean is none of this model's.
             return float(value) if q > 1 else -np.inf, params
-        psi = special.digamma
-        by_p = at_x @ (times.values * (psi(px + q) - psi(px))) + w @ (x * (log_m + np.log(x) - log_all))
-        by_q = at_x @ psi(px + q) + states.n * (np.log(v) - psi(q)) - w @ log_all
-        by_v = states.n * q / v - w @ ((p * x + q) / (v + x * m))
-        return float(value), np.array([by_p, by_q, by_v])
+        both = digamma_rest(a + q)
+        by_p = at_x @ (times.values * (both - digamma_rest(a))) + w @ (x * (rest_up + up))
+        by_q = at_x @ both - states.n * digamma_rest(q) + w @ (rest_down + down)
+        by_v = w @ (x * gap / (v * whole))
+        return float(value), np.array([by_p, float(by_q), by_v])
 
     def expected_spend(
         self, summary: pd.DataFrame, *, level: float | None = None, interval: str = "mean"
@@ -196,8 +224,7 @@ class GammaGamma(WeightedModel):
         x, m = states.columns
 
         def below(amount: Array) -> Array:
-            each = [special.betainc(p, p * x + q, amount / (amount + v + x * m)) for p, q, v in points]
-            return np.mean(each, axis=0)
+            return np.mean([_below(amount, params, x, m) for params in points], axis=0)
 
         middle = np.log(self.mean_spend(points[0], states))
         low, high = middle - 30, middle + 30
@@ -226,7 +253,8 @@ class GammaGamma(WeightedModel):
         """
         p, q, v = self.parameters()
         m, x = np.asarray(amount, dtype=float), np.asarray(frequency, dtype=float)
-        found: Array = special.betainc(p * x, q, x * m / (v + x * m))
+        # By the rest, which keeps its digits where purchases hardly vary.
+        found: Array = special.betaincc(q, p * x, v / (v + x * m))
         return found
 
     def simulate(self, frequency: Any, *, seed: int = 0) -> pd.DataFrame:
@@ -237,3 +265,14 @@ class GammaGamma(WeightedModel):
         nu = rng.gamma(q, 1 / v, len(x))
         mean = rng.gamma(np.maximum(p * x, 1e-300)) / nu / np.maximum(x, 1)
         return pd.DataFrame({"frequency": x, "monetary_value": np.where(x > 0, mean, np.nan), "true_spend": p / nu})
+
+
+def _below(amount: Array, params: Array, x: Array, m: Array) -> Array:
+    """Probability that the next purchase is at most an amount: of Gamma(p, ν) with ν by Gamma(p x + q, v + x m)."""
+    p, q, v = params
+    found: Array
+    if p < _EVEN:
+        found = special.betainc(p, p * x + q, amount / (amount + v + x * m))
+    else:
+        found = special.gammaincc(p * x + q, p * (v + x * m) / amount)
+    return found

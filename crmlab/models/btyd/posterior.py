@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from crmlab.errors import ModelError
@@ -15,11 +16,21 @@ from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
 
-__all__ = ["Posterior", "Surface", "log_cumulants_of", "quantiles", "sample"]
+__all__ = ["FEW", "Posterior", "Surface", "log_cumulants_of", "of_few", "quantiles", "sample"]
 
 
+# Below this a number that will be seen is far from lognormal: 0 may well come.
+FEW = 50.0
 _FREEDOM = 5.0
 _STEP = 1.4
+# A sample with an effective size under this share of the draws is not used.
+_USABLE = 0.1
+# With weights of so small a share nothing is learnt of the posterior's shape: weights are flattened until the share is this.
+_FLAT = 0.05
+# Proposals tried: as many as make a usable sample better, and as many as may lead to one.
+_TRIES, _MORE = 4, 24
+# Eigenvalues further apart than this are rounding error.
+_CONDITION = 1e-10
 
 
 @dataclass
@@ -52,9 +63,7 @@ class Posterior:
     @cached_property
     def root(self) -> Any:
         """Triangular root of the covariance of the coordinates."""
-        gap = self.eta - self.mean
-        root: Any = np.linalg.cholesky((gap * self.weight[:, None]).T @ gap)
-        return root
+        return _triangular(self.eta - self.mean, self.weight)
 
     @cached_property
     def design(self) -> list[Array]:
@@ -78,7 +87,7 @@ class Posterior:
     @cached_property
     def _moments(self) -> tuple[Array, Array, Array]:
         """Mean, covariance and third central moments of the terms of the surface, under the draws."""
-        z = np.linalg.solve(self.root, (self.eta - self.mean).T).T
+        z = (np.linalg.pinv(self.root) @ (self.eta - self.mean).T).T
         d = z.shape[1]
         terms = np.column_stack([z, z**2, *(z[:, i] * z[:, j] for i in range(d) for j in range(i + 1, d))])
         mean = self.weight @ terms
@@ -136,6 +145,43 @@ def quantiles(cumulants: tuple[Array, Array, Array], level: float) -> tuple[Arra
     return k1 + deviation * (-z + bend[0]), k1 + deviation * (z + bend[1])
 
 
+def of_few(mean: Array, variance: Array, level: float) -> Array:
+    """Both ends of the interval of a small number, in whole numbers: negative binomial, or Poisson where it varies no more.
+
+    Parameters
+    ----------
+    mean, variance : arrays of shape (n,)
+    level : float
+
+    Returns
+    -------
+    array of shape (2, n)
+
+    Examples
+    --------
+    >>> of_few(np.array([3.0]), np.array([3.0]), 0.9).tolist()
+    [[1.0], [6.0]]
+    """
+    mean = np.maximum(mean, 1e-12)
+    size = mean / np.maximum(variance / mean - 1, 1e-6)
+    found: Array = stats.nbinom.ppf(np.array([[(1 - level) / 2], [(1 + level) / 2]]), size, size / (size + mean))
+    return found
+
+
+def _triangular(gap: Array, weight: Array) -> Array:
+    """Triangular root of a weighted covariance; a column of zeros for what does not vary, or only with what stands before it."""
+    covariance = (gap * weight[:, None]).T @ gap
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 0))
+    scale = np.where(deviation > 0, deviation, 1.0)
+    rest, d = covariance / np.outer(scale, scale), len(covariance)
+    root = np.zeros((d, d))
+    for k in range(d):
+        if rest[k, k] > 1e-14:
+            root[k:, k] = rest[k:, k] / np.sqrt(rest[k, k])
+            rest = rest - np.outer(root[:, k], root[:, k])
+    return scale[:, None] * root
+
+
 def _total(f: Objective, where: Coordinates) -> Objective:
     def total(eta: Array) -> tuple[float, Array]:
         value, gradient = f(eta)
@@ -182,34 +228,74 @@ def sample(
     """
     value, where = surface.value, surface.where
     total = _total(surface.objective, where)
-    guess = None if information is None else information + np.diag([1 / (a.deviation or 1.8) ** 2 for a in where.axes])
+    guess = None if information is None else information + where.prior_information
     mode, _, _ = newton(total, start, np.ones(len(start), dtype=bool), guess)
+    # What the posterior moves beyond all bounds is as good as known: it is held there.
+    free = (mode >= where.low) & (mode <= where.high)
+    if not free.all():
+        mode, _, _ = newton(total, np.clip(mode, where.low, where.high), free)
     # With many customers the prior moves the mode so little that the curvature is the same.
     curvature = guess if large and guess is not None else hessian(total, mode)
-    values, vectors = np.linalg.eigh(curvature)
-    root = vectors / np.sqrt(np.maximum(values, 1e-3))
+    root = _root(curvature, where, free)
+    if not free.any():
+        return Posterior(np.tile(mode, (n, 1)), np.full(n, 1 / n), 1.0, where, normal=True)
     rng = np.random.default_rng(seed)
     if large and _is_normal(value, where, mode, root):
-        half = rng.standard_normal((max(n // 2, 1), len(mode)))
+        half = rng.standard_normal((max(n // 2, 1), root.shape[1]))
         z = np.vstack([half, -half])
         return Posterior(mode + z @ root.T, np.full(len(z), 1 / len(z)), 1.0, where, normal=True)
     centre = mode
     best: Posterior | None = None
-    for _ in range(4):
+    for tried in range(1, _TRIES + _MORE + 1):
         eta, weight, share = _weighted(rng, value, where, centre, root, n)
         if best is None or share > best.share:
             best = Posterior(eta, weight, share, where)
-        if best.share > 0.5:
+        if best.share > 0.5 or (tried >= _TRIES and best.share >= _USABLE):
             break
         # Where the posterior is skewed, a second proposal with its own mean and covariance covers it better.
-        centre, root = best.mean, best.root * 1.05
+        shape = best if best.share >= _FLAT else Posterior(eta, _flattened(weight), share, where)
+        if np.linalg.matrix_rank(shape.root) < free.sum():
+            root = root * 2  # nothing was met: further out
+            continue
+        centre, root = shape.mean, shape.root[:, free] * 1.05
     assert best is not None
-    if not best.share >= 0.1:
+    if not best.share >= _USABLE:
         raise ModelError(
             f"{name}: the posterior sample is not usable. Expected an effective sample size of at least 10 %. "
             f"Found {best.share:.1%}. Fit to more customers, or to a longer history."
         )
     return best
+
+
+def _root(curvature: Array, where: Coordinates, free: npt.NDArray[np.bool_]) -> Array:
+    """Root of the inverse of a curvature, along the axes of the priors where their rounding allows; of what is free."""
+    if free.all():
+        back = np.linalg.inv(where.shear)
+        values, vectors = np.linalg.eigh(back.T @ curvature @ back)
+        if values[0] > _CONDITION * values[-1]:
+            return back @ (vectors / np.sqrt(np.maximum(values, 1e-3)))
+    inner = curvature[np.ix_(free, free)]
+    scale = 1 / np.sqrt(np.maximum(np.abs(np.diag(inner)), 1e-3))
+    values, vectors = np.linalg.eigh(scale[:, None] * inner * scale)
+    root = np.zeros((len(curvature), int(free.sum())))
+    root[free] = scale[:, None] * vectors / np.sqrt(np.maximum(values, 1e-3))
+    return root
+
+
+def _flattened(weight: Array) -> Array:
+    """Weights to a power below 1, the highest at which the effective sample size is a share worth learning from."""
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(weight) - np.log(weight.max())
+    low, high = 0.0, 1.0
+    found = np.where(np.isfinite(log_weight), 1.0, 0.0)
+    for _ in range(30):
+        power = (low + high) / 2
+        flat = np.exp(power * np.where(np.isfinite(log_weight), log_weight, 0.0)) * np.isfinite(log_weight)
+        if 1 / ((flat / flat.sum()) ** 2).sum() / len(flat) >= _FLAT:
+            low, found = power, flat
+        else:
+            high = power
+    return found / found.sum()
 
 
 def _is_normal(value: Callable[[Array], float], where: Coordinates, mode: Array, root: Array) -> bool:
@@ -226,7 +312,7 @@ def _is_normal(value: Callable[[Array], float], where: Coordinates, mode: Array,
 def _weighted(
     rng: np.random.Generator, value: Callable[[Array], float], where: Coordinates, centre: Array, root: Array, n: int
 ) -> tuple[Array, Array, float]:
-    d = len(centre)
+    d = root.shape[1]
     z = rng.standard_normal((n, d)) / np.sqrt(rng.chisquare(_FREEDOM, n) / _FREEDOM)[:, None]
     eta = centre + z @ root.T
     proposal = stats.multivariate_t.logpdf(z, df=_FREEDOM, shape=np.eye(d)).reshape(n)

@@ -71,7 +71,7 @@ class SBG(BuyTillYouDie):
         """
         there = np.asarray(summary, dtype=float).ravel()
         if len(there) < 2:
-            raise ModelError.not_identifiable("SBG", "at least two numbers", f"{len(there)}", "Give times 0, 1, 2, …")
+            raise ModelError.not_identifiable("SBG", "at least two numbers", f"{len(there)}", "Give times 0, 1, 2 and so on.")
         rows = pd.DataFrame({"survivors": there})
         with np.errstate(invalid="ignore"):
             refuse("SBG", "survivors must be numbers of at least 0", ~(np.isfinite(there) & (there >= 0)), rows)

@@ -16,10 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, special
 
-__all__ = ["Array", "beta_rule", "discounted_power", "gauss", "power_integral", "shrinkage"]
+__all__ = [
+    "Array",
+    "beta_rule",
+    "digamma_rest",
+    "discounted_power",
+    "gauss",
+    "log1p_rest",
+    "power_integral",
+    "shrinkage",
+    "stirling_rest",
+]
 
 
 Array = npt.NDArray[np.float64]
+# From here on the asymptotic series of the Gamma function are exact to the last digit.
+_SERIES = 16.0
 
 
 @lru_cache(maxsize=64)
@@ -227,3 +239,80 @@ def shrinkage(power: Array | float, log_ratio: Array | float) -> Array:
     (2.0, 0.0)
     """
     return log_ratio * special.exprel(-np.asarray(power) * log_ratio)
+
+
+def log1p_rest(x: Array) -> Array:
+    """Work out log(1 + x) − x without the cancellation of both where x is small.
+
+    Parameters
+    ----------
+    x : array
+        Above −1.
+
+    References
+    ----------
+    Loader (2000), Fast and accurate computation of binomial probabilities: the deviance part, by the series of log((1 + r) / (1 − r)).
+
+    Examples
+    --------
+    >>> log1p_rest(np.array([1e-3, 1.0])).round(12)
+    array([-4.99667000e-07, -3.06852819e-01])
+    """
+    small = np.abs(x) < 0.4
+    some = np.where(small, x, 0.0)
+    r = some / (2 + some)
+    y, total = r * r, np.zeros_like(some)
+    for k in range(25, 1, -2):
+        total = (total + 1 / k) * y
+    return np.where(small, r * (2 * total - some), np.log1p(x) - x)
+
+
+def stirling_rest(z: Array | float) -> Array:
+    """Work out what Stirling's formula leaves of the log of the Gamma function: log Γ(z) − (z − ½) log z + z − ½ log 2π.
+
+    Parameters
+    ----------
+    z : array
+        Positive.
+
+    References
+    ----------
+    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.1.41.
+
+    Examples
+    --------
+    >>> stirling_rest(np.array([1.0, 100.0])).round(12)
+    array([0.08106147, 0.00083333])
+    """
+    z = np.asarray(z, dtype=float)
+    near = np.minimum(z, _SERIES)
+    direct = special.gammaln(near) - ((near - 0.5) * np.log(near) - near + 0.5 * np.log(2 * np.pi))
+    i = 1 / np.maximum(z, _SERIES)
+    y = i * i
+    series = i * (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y / 1188))))
+    return np.where(z < _SERIES, direct, series)
+
+
+def digamma_rest(z: Array | float) -> Array:
+    """Work out ψ(z) − log z, the digamma function less its leading term.
+
+    Parameters
+    ----------
+    z : array
+        Positive.
+
+    References
+    ----------
+    Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 6.3.18.
+
+    Examples
+    --------
+    >>> digamma_rest(np.array([1.0, 100.0])).round(8)
+    array([-0.57721566, -0.00500833])
+    """
+    z = np.asarray(z, dtype=float)
+    near = np.minimum(z, _SERIES)
+    i = 1 / np.maximum(z, _SERIES)
+    y = i * i
+    series = -i / 2 - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y / 132))))
+    return np.where(z < _SERIES, special.digamma(near) - np.log(near), series)

@@ -14,12 +14,27 @@ import pandas as pd
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
 
-__all__ = ["Group", "Index", "States", "checked", "checked_history", "checked_weight", "compress", "refuse"]
+__all__ = [
+    "Group",
+    "Index",
+    "States",
+    "checked",
+    "checked_history",
+    "checked_weight",
+    "compress",
+    "floats",
+    "level_of",
+    "numbers",
+    "refuse",
+    "typical",
+]
 
 
 Index = npt.NDArray[np.int64]
 # Above this many cells a table of all possible states costs more than hashing.
 _TABLE_CELLS = 30_000_000
+# Above this a float need not be a whole number of 64 bits.
+_WHOLE = 2.0**62
 
 
 @dataclass(frozen=True)
@@ -148,7 +163,7 @@ def compress(columns: Sequence[Array], weight: Array | None = None) -> States:
     key: Any = np.zeros(len(columns[0]), dtype=np.int64)
     cells, decode = 1, []
     for column in columns:
-        whole = column.astype(np.int64)
+        whole = np.minimum(column, _WHOLE).astype(np.int64)
         top = int(whole.max(initial=0)) + 1
         if top <= 100_000 and (whole == column).all():
             codes, values, size = whole, None, top
@@ -184,6 +199,28 @@ def compress(columns: Sequence[Array], weight: Array | None = None) -> States:
     return States(out[::-1], count, inverse)
 
 
+def typical(values: Array, weight: Array) -> float:
+    """Typical size of positive values, which sets the scale of a search: their mean, none counted as above 100 times the median.
+
+    A few that are absurd, an amount of a billion among twenties, must not move the scale; of usual values it is the plain mean.
+
+    Parameters
+    ----------
+    values, weight : arrays of shape (n,)
+        At least 0, one above; the median is of those above 0.
+
+    Examples
+    --------
+    >>> typical(np.array([10.0, 20.0, 30.0]), np.ones(3)), typical(np.array([10.0, 20.0, 1e9]), np.ones(3))
+    (20.0, 676.6666666666666)
+    """
+    some = values > 0
+    order = np.argsort(values[some], kind="stable")
+    ranked, reached = values[some][order], np.cumsum(weight[some][order])
+    median = float(ranked[np.searchsorted(reached, reached[-1] / 2)])
+    return float(weight @ np.minimum(values, 100 * median) / weight.sum())
+
+
 def checked(model: str, frame: Any, columns: Sequence[str]) -> dict[str, Array]:
     """Columns of a frame as arrays of float.
 
@@ -201,9 +238,41 @@ def checked(model: str, frame: Any, columns: Sequence[str]) -> dict[str, Array]:
         raise ModelError.empty(model)
     out = {}
     for column in columns:
-        values = pd.to_numeric(frame[column], errors="coerce")
-        out[column] = values.to_numpy(dtype=float, na_value=np.nan)
+        out[column] = floats(frame[column])
     return out
+
+
+def floats(column: pd.Series) -> Array:
+    """A column as an array of float; missing for what is no number, such as a word or a date."""
+    if column.dtype.kind in "mMc":
+        return np.full(len(column), np.nan)
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+
+
+def numbers(model: str, name: str, values: Any) -> Array:
+    """Values as an array of float.
+
+    Raises
+    ------
+    ModelError
+        They are none, or of unequal lengths.
+
+    Examples
+    --------
+    >>> numbers("project", "start", [1, 2])
+    array([1., 2.])
+    """
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ModelError.expected(model, name, "numbers, as many in each row", values) from None
+
+
+def level_of(model: str, level: Any) -> float:
+    """A level of confidence, checked."""
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
+        raise ModelError.expected(model, "level", "between 0 and 1, both excluded", level)
+    return float(level)
 
 
 def refuse(model: str, expectation: str, bad: npt.NDArray[np.bool_], frame: pd.DataFrame, hint: str = "") -> None:

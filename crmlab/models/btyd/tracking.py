@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import LEVEL
 
@@ -21,8 +20,6 @@ __all__ = ["track"]
 
 
 _SIMULATED = 6000
-# Below this a number is far from lognormal: 0 may well come.
-_FEW = 50.0
 
 
 def track(
@@ -100,12 +97,14 @@ def track(
         else:
             mean, spread, skew = np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
         chance = _chance(model, came, count, until)
-        low, high = quantiles((mean, spread + chance / np.maximum(point, 1e-300) ** 2, skew), share)
-    k, few = len(until), point < _FEW
-    ends = np.array([np.exp(low), np.exp(high)])
-    ends[:, few] = _of_few(point[few], chance[few] + spread[few] * point[few] ** 2, share)
+        ends = np.exp(quantiles((mean, spread + chance / np.maximum(point, 1e-150) ** 2, skew), share))
+    k, few = len(until), point < FEW
+    ends[:, few] = of_few(point[few], chance[few] + spread[few] * point[few] ** 2, share)
     low = np.where(point > 0, np.minimum(ends[0], point), 0.0)
-    high = np.where(point > 0, np.maximum(ends[1], point), 0.0)
+    # At most one purchase a period, where the model counts periods.
+    spans = np.maximum(until[:, None] - came, 0.0) @ count
+    most = np.concatenate([np.diff(spans, prepend=0.0), spans]) if model.whole_periods else np.inf
+    high = np.where(point > 0, np.maximum(np.minimum(ends[1], most), point), 0.0)
     return pd.DataFrame(
         {
             "end": until,
@@ -113,14 +112,6 @@ def track(
             "cumulative": point[k:], "cumulative_low": low[k:], "cumulative_high": high[k:],
         }
     )  # fmt: skip
-
-
-def _of_few(mean: Array, variance: Array, level: float) -> Array:
-    """Both ends of the interval of a small number, in whole numbers: negative binomial, or Poisson where it varies no more."""
-    mean = np.maximum(mean, 1e-12)
-    size = mean / np.maximum(variance / mean - 1, 1e-6)
-    found: Array = stats.nbinom.ppf(np.array([[(1 - level) / 2], [(1 + level) / 2]]), size, size / (size + mean))
-    return found
 
 
 def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Array:

@@ -1,0 +1,417 @@
+"""A degenerate customer base has an answer, in numbers or in words: no bare exception, nothing beyond what is possible.
+
+Without this a base whose customers all pay the same fee, one absurd amount, or customers of whom every one buys in every period
+would end in a LinAlgError, in an estimate far from the optimum, in a bound of the search called a property of the customers, or
+in an interval of more purchases than there are periods.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special
+
+from crmlab.errors import CrmlabError
+from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare, portfolio, track
+from crmlab.models.btyd.customer_value import Measure
+from crmlab.models.btyd.fitting import Axis, Chances, Coordinates, maximise
+from crmlab.models.btyd.gamma_gamma import CONSTANT
+
+ASK = pd.DataFrame({"frequency": [0, 1, 2], "monetary_value": [np.nan, 20.0, 20.0]})
+
+
+def money(amounts: Any, seed: int = 4) -> pd.DataFrame:
+    """Customers with these mean amounts, who bought again two or three times."""
+    frequency = np.random.default_rng(seed).poisson(2, len(amounts)) + 1
+    return pd.DataFrame({"frequency": frequency, "monetary_value": amounts})
+
+
+def textbook(params: Any, x: Any, m: Any) -> float:
+    """Log-likelihood of Gamma-Gamma as Fader and Hardie (2013) print it, (1a)."""
+    p, q, v = params
+    px = p * x
+    heads = special.gammaln(px + q) - special.gammaln(px) - special.gammaln(q)
+    return float((heads + q * np.log(v) + (px - 1) * np.log(m) + px * np.log(x) - (px + q) * np.log(v + x * m)).sum())
+
+
+# Constant amounts.
+
+
+@pytest.mark.parametrize("amount", [20.0, 0.01, 9.99, 1e9, 1e-9])
+@pytest.mark.parametrize("customers", [1, 2, 30, 300, 5000])
+def test_a_constant_amount_is_what_everybody_spends(amount, customers):
+    data = money(np.full(customers, amount))
+    model = GammaGamma().fit(data)
+    ask = ASK.assign(monetary_value=[np.nan, amount, amount])
+    assert model.boundary_ == CONSTANT
+    assert model.standard_errors_.isna().all() and CONSTANT in model.standard_errors_reason_
+    assert model.expected_spend(ask).to_numpy() == pytest.approx([amount] * 3, rel=1e-9)
+    assert np.isfinite(model.sample_posterior(200)).all().all()
+    for interval in ("mean", "outcome"):
+        found = model.expected_spend(ask, level=0.9, interval=interval)
+        assert ((found["low"] <= amount * (1 + 1e-9)) & (found["high"] >= amount * (1 - 1e-9))).all()
+        if customers >= 300:
+            assert found[["low", "high"]].to_numpy() == pytest.approx(np.full((3, 2), amount), rel=1e-3)
+
+
+def test_amounts_that_differ_by_rounding_are_constant():
+    amounts = np.array([19.99 * k / k for k in range(1, 200)] + [(19.99 + 19.99 + 19.99) / 3])
+    assert GammaGamma().fit(money(amounts)).boundary_ == CONSTANT
+    assert GammaGamma().fit(money(amounts.astype(np.float32))).expected_spend(ASK)[0] == pytest.approx(19.99, rel=1e-6)
+
+
+@pytest.mark.parametrize("others", [[25.0, 30.0, 15.0], [20.01, 20.02, 19.98], [20.01], [40.0], [2000.0]])
+@pytest.mark.parametrize("customers", [20, 300, 3000])
+def test_near_a_constant_amount_spend_is_nearly_the_constant(others, customers):
+    data = money(np.concatenate([others, np.full(customers - len(others), 20.0)]))
+    model = GammaGamma().fit(data)
+    assert model.boundary_ in (None, "each customer always spends the same", "all customers spend alike")
+    assert model.expected_spend(ASK)[2] == pytest.approx(20.0, rel=0.02)
+    for interval in ("mean", "outcome"):
+        found = model.expected_spend(ASK, level=0.9, interval=interval)
+        assert np.isfinite(found).all().all() and (found["low"] <= found["high"]).all()
+    assert model.sample_posterior(200).attrs["effective_sample_size"] >= 20
+
+
+# One absurd amount.
+
+
+@pytest.mark.parametrize("absurd", [1e6, 1e7, 1e8, 1e9, 1e10, 1e12])
+def test_one_absurd_amount_leaves_the_optimum_reached(absurd):
+    data = money(np.concatenate([[absurd], np.random.default_rng(9).gamma(5, 4, 299)]))
+    x, m = (data[name].to_numpy(float) for name in ("frequency", "monetary_value"))
+    model = GammaGamma().fit(data)
+    searched = [
+        optimize.minimize(
+            lambda e: -textbook(np.exp(e), x, m), start, method="Nelder-Mead", options={"maxiter": 8000, "maxfev": 8000}
+        )
+        for start in ([3, 1.2, 1], [2.7, 1.3, 1.3], [4, 1, 0])
+    ]
+    best = min(searched, key=lambda one: one.fun)
+    # The textbook form loses digits where p is huge.
+    assert model.log_likelihood_ >= -best.fun - 0.02
+    p, q, v = np.exp(best.x)
+    assert model.expected_spend(ASK)[2] == pytest.approx(p * (v + 40) / (2 * p + q - 1), abs=0.02)
+    assert model.boundary_ in (None, "each customer always spends the same")
+    for interval in ("mean", "outcome"):
+        found = model.expected_spend(ASK, level=0.9, interval=interval).loc[2]
+        assert 5 < found["low"] < 21 < found["high"] + 0.6 < 60
+
+
+def test_the_reported_case():
+    data = money(np.concatenate([[1e9], np.random.default_rng(9).gamma(5, 4, 299)]))
+    model = GammaGamma().fit(data)
+    assert model.log_likelihood_ == pytest.approx(-1157.85, abs=0.01)
+    assert model.expected_spend(ASK)[2] == pytest.approx(20.01, abs=0.01)
+    assert model.boundary_ is None and model.lesser_optima_ == ()
+
+
+def test_the_likelihood_is_the_textbooks_and_its_gradient_the_derivative():
+    data = money(np.random.default_rng(1).gamma(5, 4, 100))
+    model = GammaGamma().fit(data)
+    x, m = (data[name].to_numpy(float) for name in ("frequency", "monetary_value"))
+    for params in ([6.25, 3.74, 15.44], [0.01, 0.5, 1e3], [40.0, 2.0, 0.3], [300.0, 900.0, 60.0], [1.0, 1.5, 1e-6]):
+        value, gradient = model._log_likelihood(np.array(params), model.states_, True)
+        assert value == pytest.approx(textbook(params, x, m), rel=1e-10)
+        for k in range(3):
+            step = np.zeros(3)
+            step[k] = 1e-5 * params[k]
+            ends = [model._log_likelihood(np.array(params) + side * step, model.states_, True)[0] for side in (1, -1)]
+            assert gradient[k] == pytest.approx((ends[0] - ends[1]) / (2 * step[k]), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("model", [BGNBD, MBGNBD, ParetoNBD])
+def test_one_absurd_age_leaves_the_optimum_of_the_others(model):
+    truth = model.from_params(
+        **{name: {"r": 0.6, "alpha": 6.0, "a": 0.8, "b": 2.0, "s": 0.7, "beta": 9.0}[name] for name in model.parameter_names}
+    )
+    data = truth.simulate(np.random.default_rng(1).uniform(10, 40, 400), seed=2)
+    absurd = pd.concat([data, pd.DataFrame({"frequency": [1], "recency": [5.0], "T": [1e9]})], ignore_index=True)
+    alone, together = model().fit(data), model().fit(absurd)
+    params = together.parameters()
+    assert together.log_likelihood_ >= model()._log_likelihood(alone.parameters(), together.states_, False)[0]
+    assert params == pytest.approx(alone.parameters(), rel=0.35)
+    assert np.isfinite(together.expected_purchases(data, 10, level=0.9)).all().all()
+
+
+# Bounds of the search, and second starts.
+
+
+class Line:
+    """A log-likelihood of one coordinate of a Beta distribution's two, for the search alone."""
+
+    axes = (Axis(-5.0, 5.0, "at the low end", "at the high end"), Axis(-5.0, 5.0, "weak", "strong"))
+
+    def search(self, function, starts):
+        return maximise(
+            "Line", function, function, 1.0, Coordinates((Chances(self.axes),), 1.0), [np.array(s) for s in starts], 200
+        )
+
+
+def test_a_rise_that_goes_on_beyond_the_bounds_is_no_boundary():
+    def rises(eta):
+        return 3 * eta[0] - eta[1] ** 2, np.array([3.0, -2 * eta[1]])
+
+    with pytest.raises(CrmlabError, match="did not converge"):
+        Line().search(rises, [(0.0, 0.0), (1.0, 1.0)])
+
+
+def test_a_limit_beyond_the_bounds_is_a_boundary():
+    def nears(eta):
+        return -np.exp(-2 * eta[0]) - eta[1] ** 2, np.array([2 * np.exp(-2 * eta[0]), -2 * eta[1]])
+
+    assert Line().search(nears, [(0.0, 0.0), (1.0, 1.0)]).boundary == "at the high end"
+
+
+def test_the_second_start_is_followed_and_told():
+    def two_peaks(eta):
+        peaks = np.array([-((eta[0] - 2) ** 2) * 4, -((eta[0] + 2) ** 2) * 4 - 1.0])
+        value = special.logsumexp(peaks)
+        share = np.exp(peaks - value)
+        return value - eta[1] ** 2, np.array([share @ [-8 * (eta[0] - 2), -8 * (eta[0] + 2)], -2 * eta[1]])
+
+    found = Line().search(two_peaks, [(-2.2, 0.0), (2.5, 0.3)])
+    assert found.eta[0] == pytest.approx(2.0, abs=1e-5) and found.value == pytest.approx(0.0, abs=1e-6)
+    assert found.lesser == pytest.approx((-1.0,), abs=1e-6)
+
+
+# The corner of BG/BB.
+
+
+@pytest.mark.parametrize("customers", [1, 50, 3000, 20_000])
+@pytest.mark.parametrize("kind", ["all", "all but one", "one"])
+def test_at_the_corner_of_bg_bb_nothing_is_beyond_what_is_possible(customers, kind):
+    bought = np.full(customers, 0 if kind == "one" else 6)
+    bought[0] = {"all": 6, "all but one": 0, "one": 6}[kind]
+    if not bought.any():
+        bought[0] = 6
+    data = pd.DataFrame({"frequency": bought, "recency": bought, "periods": 6})
+    model = BGBB().fit(data)
+    assert model.log_likelihood_ <= 0
+    share = bought.mean() / 6
+    least = customers * float(special.xlogy(share, share) + special.xlogy(1 - share, 1 - share))
+    assert model.log_likelihood_ == pytest.approx(least, abs=0.02)
+    held(model, data.iloc[:2], 5, 0.1)
+
+
+def held(model: Any, frame: pd.DataFrame, horizon: float, delta: float) -> None:
+    """Ask a model everything; whatever is bounded is within its bounds, and intervals are in order."""
+    most = model.most_purchases(horizon)
+    annuity = model.most_purchases(horizon, delta)
+    asked: list[tuple[Any, float]] = [
+        (lambda **more: model.probability_alive(frame, **more), 1.0),
+        (lambda **more: model.probability_of_purchase(frame, horizon, **more), 1.0),
+        (lambda **more: model.expected_purchases(frame, horizon, **more), most),
+        (lambda **more: model.discounted_expected_purchases(frame, delta, horizon=horizon, **more), annuity),
+        (lambda **more: model.discounted_expected_purchases(frame, delta, **more), model.most_purchases(np.inf, delta)),
+        (lambda **more: model.next_purchase(frame, **more), np.inf),
+        (lambda **more: model.expected_purchases_new([horizon], **more), most),
+    ]
+    for ask, top in asked:
+        point = np.asarray(ask(), dtype=float)
+        assert not np.isnan(point).any() and (point >= 0).all() and (point <= top).all()
+        for interval in ("mean", "outcome"):
+            found = ask(level=0.9, interval=interval)
+            low, high = found["low"].to_numpy(float), found["high"].to_numpy(float)
+            assert not np.isnan(low).any() and not np.isnan(high).any()
+            assert (low >= 0).all() and (high <= top).all() and (low <= high).all()
+            if interval == "mean":
+                assert (low <= point).all() and (point <= high).all()
+    mass = model.pmf(np.arange(4), horizon, level=0.9)
+    assert ((mass >= 0) & (mass <= 1)).all().all()
+    for interval in ("mean", "outcome"):
+        total = model.expected_total(frame, horizon, interval=interval)
+        assert 0 <= total["low"] <= total["expected_purchases"] <= total["high"] <= len(frame) * most
+
+
+# Whatever comes: a property over degenerate summaries.
+
+MODELS = (BGNBD, MBGNBD, ParetoNBD, BGBB, SBG, GammaGamma)
+WHOLE = (BGBB, SBG)
+# Names of the bounds of the search that are limits of a model: what a boundary may be called.
+BOUNDARIES = {
+    "nobody has dropped out yet",
+    "everybody drops out at the first chance",
+    "everybody drops out at once",
+    "some drop out at once, the others never",
+    "all customers drop out alike",
+    "a few customers make all purchases",
+    "all customers buy at the same rate",
+    "nobody buys again",
+    "everybody who is alive buys in every period",
+    "customers buy in every period or never",
+    "each customer always spends the same",
+    "all customers spend alike",
+    CONSTANT,
+}
+KINDS = ("any", "once", "same", "zero spans", "all at the end", "no time", "ties", "busy", "one ancient", "integers", "missing")
+AMOUNTS = ("any", "constant", "near", "absurd", "tiny", "huge", "integers", "zero", "missing")
+
+
+@st.composite
+def bases(draw: Any) -> tuple[pd.DataFrame, str]:
+    """A degenerate customer base: frequency, recency, T, periods, monetary_value and a weight."""
+    n = draw(st.integers(1, 25))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    kind, spend = draw(st.sampled_from(KINDS)), draw(st.sampled_from(AMOUNTS))
+    T = np.ceil(rng.uniform(1, 40, n))
+    x = rng.poisson(rng.gamma(0.7, 3.0, n))
+    if kind == "once":
+        x[:] = 0
+    if kind == "busy":
+        x[0] = 5000
+    if kind in ("same", "ties"):
+        some = rng.integers(0, 1 if kind == "same" else 2, n)
+        x, T = x[some % n], T[some % n]
+    where = {"zero spans": 0.0, "all at the end": 1.0}.get(kind)
+    share = rng.random(n) if where is None else np.full(n, where)
+    if kind == "same":
+        share[:] = share[0]
+    recency = np.where(x > 0, T * share, 0.0)
+    if kind == "no time":
+        T, recency, x = np.zeros(n), np.zeros(n), np.where(rng.random(n) < 0.5, 0, x)
+    if kind == "one ancient":
+        T[0] = 1e12
+    if kind == "integers":
+        recency = np.floor(recency)
+    unit = draw(st.sampled_from([1.0, 1.0, 1e-9, 1e9]))
+    amounts = rng.gamma(2.0, 10.0, n)
+    if spend in ("constant", "near", "absurd"):
+        amounts[:] = draw(st.sampled_from([20.0, 0.01, 1e5]))
+    if spend == "near":
+        amounts[0] *= draw(st.sampled_from([1 + 1e-12, 1 + 1e-7, 1.001, 1.5]))
+    if spend == "absurd":
+        amounts = amounts * rng.gamma(5.0, 0.2, n)
+        amounts[0] = 10.0 ** draw(st.integers(7, 12))
+    amounts = amounts * {"tiny": 1e-12, "huge": 1e15, "zero": 0.0}.get(spend, 1.0)
+    amounts = np.ceil(amounts) if spend == "integers" else amounts
+    if spend == "missing":
+        amounts[0] = np.nan
+    if kind == "missing":
+        recency[0] = np.nan
+    frame = pd.DataFrame({"frequency": x, "recency": recency * unit, "T": T * unit, "monetary_value": amounts})
+    if draw(st.booleans()):
+        frame["weight"] = rng.choice([1, 1, 7, 10_000], n)
+    return frame, kind
+
+
+def discrete(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same customers, as BG/BB counts them."""
+    periods = np.clip(np.ceil(np.nan_to_num(frame["T"].to_numpy())), 0, 60)
+    x = np.minimum(frame["frequency"], periods)
+    recency = np.where(x > 0, np.clip(np.ceil(frame["recency"].to_numpy()), x, periods), 0)
+    return frame.assign(frequency=x, recency=recency, periods=periods).drop(columns="T")
+
+
+def in_words(text: str) -> None:
+    """What a user reads instead of an answer is sentences, and says what was expected."""
+    assert text.endswith(".") and ("xpected" in text or "Needs" in text or "must" in text) and len(text) > 40
+
+
+def fitted(model: Any, frame: pd.DataFrame) -> Any:
+    """The model fitted, or None where it says in words why it cannot be."""
+    try:
+        found = model(draws=200).fit(frame)
+    except CrmlabError as error:
+        in_words(str(error))
+        return None
+    assert np.isfinite(found.parameters()).all() and (found.parameters() > 0).all()
+    assert np.isfinite(found.log_likelihood_) and found.log_likelihood_ <= (0 if model in WHOLE else np.inf)
+    assert found.boundary_ is None or found.boundary_ in BOUNDARIES
+    return found
+
+
+def told(ask: Any) -> Any:
+    """What comes of a question: an answer, or words."""
+    try:
+        return ask()
+    except CrmlabError as error:
+        in_words(str(error))
+        return None
+
+
+def check(base: tuple[pd.DataFrame, str], model: Any, horizon: float, seed: int) -> None:
+    frame, kind = base
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if model is SBG:
+            there = np.sort(np.maximum(frame["frequency"].to_numpy(float), 0))[::-1].cumsum()[::-1].copy()
+            one = fitted(SBG, there)
+            if one is not None:
+                told(lambda: held(one, pd.DataFrame({"periods": [0, 1, 60]}), horizon, 0.1))
+            return
+        if model is GammaGamma:
+            spent = fitted(GammaGamma, frame)
+            amounts = frame["monetary_value"][frame["frequency"] > 0]
+            assert spent is None or (amounts > 0).all()
+            if spent is not None:
+                spends(spent, frame)
+            return
+        data = discrete(frame) if model is BGBB else frame
+        bought = fitted(model, data)
+        if kind == "missing" and data["recency"].isna().any():
+            assert bought is None
+        if bought is None:
+            return
+        few = data.iloc[:3]
+        told(lambda: held(bought, few, horizon, 0.1))
+        told(lambda: worth(bought, frame, data, horizon))
+        told(lambda: compare([bought], few.assign(holdout_purchases=0, horizon=horizon)))
+
+
+def spends(model: Any, frame: pd.DataFrame) -> None:
+    point = model.expected_spend(frame)
+    assert np.isfinite(point).all() and (point >= 0).all()
+    for interval in ("mean", "outcome"):
+        found = told(lambda how=interval: model.expected_spend(frame, level=0.9, interval=how))
+        if found is not None:
+            assert np.isfinite(found).all().all() and (found["low"] <= found["high"]).all() and (found["low"] >= 0).all()
+            if interval == "mean":
+                assert ((found["low"] <= point) & (point <= found["high"])).all()
+    told(lambda: model.sample_posterior(200))
+
+
+def worth(bought: Any, frame: pd.DataFrame, data: pd.DataFrame, horizon: float) -> None:
+    """Value, of each and of all together, and a cohort in time."""
+    given = CustomerValue(purchases=bought, spend=GammaGamma(draws=200), unit="year" if bought.whole_periods else "week")
+    spend = told(lambda: given.fit_spend(frame))
+    if spend is None:
+        return
+    few = data.iloc[:3]
+    point = spend.residual_value(few)
+    for interval in ("mean", "outcome"):
+        found = spend.residual_value(few, horizon, level=0.9, interval=interval)
+        assert found.notna().all().all() and (found["low"] <= found["high"]).all() and (found["low"] >= 0).all()
+        total = spend.total(few, horizon, interval=interval)
+        assert 0 <= total["low"] <= total["residual_value"] <= total["high"]
+    assert np.isfinite(point).all() and (spend.value_at_risk(few) >= -1e-9 * (1 + point)).all()
+    alive = portfolio(spend, few, {"alive": Measure(lambda one: float(one.alive.sum()))})
+    assert 0 <= alive.loc["alive", "low"] <= alive.loc["alive", "value"] <= len(few) + 1e-9
+    seen = track(bought, [0.0, 1.0], [3, 2], [horizon, 2 * horizon])
+    assert seen.notna().all().all()
+    assert ((seen["low"] <= seen["expected"]) & (seen["expected"] <= seen["high"])).all()
+
+
+examples = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True, "database": None}
+horizons = st.sampled_from([1.0, 5.0, 30.0])
+
+
+@pytest.mark.parametrize("model", MODELS)
+@settings(max_examples=10, **examples)
+@given(base=bases(), horizon=horizons)
+def test_degenerate_customers_have_an_answer(model, base, horizon):
+    check(base, model, horizon, 0)
+
+
+@pytest.mark.nightly
+@pytest.mark.proof
+@settings(max_examples=2000, **examples)
+@given(base=bases(), horizon=horizons, model=st.sampled_from(MODELS))
+def test_two_thousand_degenerate_bases_have_an_answer(base, horizon, model):
+    check(base, model, horizon, 0)
