@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from crmlab.errors import ModelError
+from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = [
@@ -135,8 +136,10 @@ def top_lift(y: npt.ArrayLike, score: npt.ArrayLike, tenths: int = 1) -> float:
     >>> top_lift([1, 0, 0, 0, 0, 0, 0, 0, 0, 1], [0.9, 0.9, 0, 0, 0, 0, 0, 0, 0, 0])
     2.5
     """
+    if isinstance(tenths, bool) or not isinstance(tenths, int | np.integer) or not 1 <= tenths <= 10:
+        raise ModelError.expected("top_lift", "tenths", "a whole number from 1 to 10", tenths)
     yes, s = _checked(y, score)
-    size = max(len(yes) * tenths // 10, 1)
+    size = max(len(yes) * int(tenths) // 10, 1)
     taken, hits = _from_the_top(yes, s)
     k = int(np.searchsorted(taken, size))
     before, found = (taken[k - 1], hits[k - 1]) if k else (0.0, 0.0)
@@ -185,6 +188,11 @@ def expected_maximum_profit(
     >>> round(profit, 9)
     23.875593418
     """
+    if not (0 < value < np.inf and 0 <= offer < value and 0 <= contact < np.inf):
+        expectation = "above 0, from 0 to under value, and at least 0"
+        raise ModelError.expected("expected_maximum_profit", "value, offer and contact", expectation, (value, offer, contact))
+    if not (len(accept) == 2 and all(0 < one < np.inf for one in accept)):
+        raise ModelError.expected("expected_maximum_profit", "accept", "two numbers above 0", accept)
     yes, s = _checked(y, score)
     rate = float(yes.mean())
     if not 0 < rate < 1:
@@ -240,6 +248,9 @@ def bootstrap(
     >>> bootstrap({"auc": auc}, [0, 1] * 50, [0.2, 0.8] * 50).loc["auc"].tolist()
     [1.0, 1.0, 1.0]
     """
+    checked_level("bootstrap", level)
+    if not draws >= 1:
+        raise ModelError.expected("bootstrap", "draws", "at least 1", draws)
     yes, s = _checked(y, score)
     rng = np.random.default_rng(seed)
     n = len(yes)
@@ -257,13 +268,9 @@ def bootstrap(
 
 
 def _checked(y: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Array, Array]:
-    yes, s = np.asarray(y, dtype=float), np.asarray(score, dtype=float)
+    yes, s = checked_outcomes("compare", y).astype(float), checked_amounts("compare", "scores", score)
     if yes.shape != s.shape or yes.ndim != 1 or not len(yes):
         raise ModelError.needs("compare", "outcomes and scores of one length", f"{yes.shape} and {s.shape}")
-    if not np.isin(yes, (0.0, 1.0)).all():
-        raise ModelError.needs("compare", "outcomes 0 or 1", "others")
-    if not np.isfinite(s).all():
-        raise ModelError.needs("compare", "scores that are numbers", f"{int((~np.isfinite(s)).sum()):,} that are none")
     return yes, s
 
 

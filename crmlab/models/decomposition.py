@@ -13,7 +13,8 @@ import pandas as pd
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import floats, level_of, numbers, refuse
+from crmlab.models.btyd.states import floats, refuse
+from crmlab.models.checked import checked_level, checked_numbers
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["FACTORS", "GROUPS", "apportion", "decompose", "growth", "product_effects"]
@@ -77,7 +78,7 @@ def decompose(
     >>> found[["part", "effect"]].values.tolist()
     [['customers', 18.67], ['occasions per customer', 13.25], ['spend per occasion', 5.08], ['returns', -5.0], ['total', 32.0]]
     """
-    share, digits = level_of(_NAME, level), _digits(digits)
+    share, digits = checked_level(_NAME, level), _digits(digits)
     sums, names = _columns(customers)
     totals = sums.sum(axis=0)
     effects, before, after = _split(totals, names, method)
@@ -125,7 +126,7 @@ def growth(customers: pd.DataFrame, *, level: float = LEVEL, digits: int = 2) ->
     >>> growth(frame).set_index("group").change.to_dict()
     {'new': 12.0, 'reactivated': 0.0, 'kept': 5.0, 'lost': -20.0, 'returns only': 0.0, 'total': -3.0}
     """
-    share, digits = level_of(_NAME, level), _digits(digits)
+    share, digits = checked_level(_NAME, level), _digits(digits)
     _columns(customers)
     if "is_new" not in customers.columns:
         raise ModelError.missing_column(_NAME, "is_new", customers.columns)
@@ -298,7 +299,7 @@ def product_effects(before: npt.ArrayLike, after: npt.ArrayLike, method: str = "
     >>> product_effects([100.0, 2.0], [110.0, 3.0]).round(4).tolist(), product_effects([100.0, 2.0], [110.0, 3.0], "shapley").tolist()
     ([24.7423, 105.2577], [25.0, 105.0])
     """
-    x, y = numbers(_NAME, "before", before), numbers(_NAME, "after", after)
+    x, y = checked_numbers(_NAME, "before", before), checked_numbers(_NAME, "after", after)
     if x.shape != y.shape or x.ndim < 1:
         raise ModelError.expected(_NAME, "before and after", "of one shape", f"{x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from crmlab.errors import ModelError
+from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
+
 __all__ = [
     "FEW",
     "LEVEL",
@@ -21,6 +24,22 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 LEVEL = 0.9  # of intervals, unless another is asked for
 TEST_LEVEL = 0.95  # of the tests and intervals of campaigns
+
+
+def _checked_counts(model: str, successes: npt.ArrayLike, n: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Counts as arrays of one shape; refuse those below 0, those above what they are of, and missing ones."""
+    try:
+        k, size = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(n, dtype=float))
+    except (TypeError, ValueError) as error:
+        expectation = "numbers, as many of the one as of the other"
+        raise ModelError.expected(model, "successes and n", expectation, (successes, n)) from error
+    if not (np.isfinite(size) & (size >= 0)).all():
+        raise ModelError.expected(model, "n", "a number of at least 0", size[~(np.isfinite(size) & (size >= 0))].ravel()[0])
+    wrong = ~((k >= 0) & (k <= size))
+    if wrong.any():
+        of = f"from 0 to n = {size[wrong].ravel()[0]:,.12g}"
+        raise ModelError.expected(model, "successes", of, k[wrong].ravel()[0])
+    return k, size
 
 
 def normal_quantile(level: float) -> float:
@@ -43,7 +62,7 @@ def normal_quantile(level: float) -> float:
     """
     from scipy import special
 
-    return float(special.ndtri((1 + level) / 2))
+    return float(special.ndtri((1 + checked_level("normal_quantile", level)) / 2))
 
 
 def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
@@ -61,6 +80,11 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     (low, high) : float
         Both in [0, 1]; (0, 1) where n is 0.
 
+    Raises
+    ------
+    ModelError
+        A count is below 0 or above n, or the level is not between 0 and 1.
+
     References
     ----------
     Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
@@ -73,6 +97,8 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """
     from scipy import stats  # late: half a second that `crmlab run` does not need where nothing changed
 
+    checked_level("wilson", level)
+    _checked_counts("wilson", successes, n)
     if n == 0:
         return 0.0, 1.0
     z = float(stats.norm.isf((1 - level) / 2))
@@ -99,6 +125,11 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = L
     (low, high) : ndarray
         In [0, 1]; (0, 1) where n is 0.
 
+    Raises
+    ------
+    ModelError
+        A count is below 0 or above n, or the level is not between 0 and 1.
+
     References
     ----------
     Clopper and Pearson (1934), "The use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26.
@@ -111,8 +142,8 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = L
     """
     from scipy import special
 
-    k, size = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
-    tail = (1 - level) / 2
+    k, size = _checked_counts("clopper_pearson", successes, n)
+    tail = (1 - checked_level("clopper_pearson", level)) / 2
     with np.errstate(invalid="ignore"):
         low = np.where(k > 0, special.betaincinv(np.maximum(k, 1e-300), size - k + 1, tail), 0.0)
         high = np.where(k < size, special.betaincinv(k + 1, np.maximum(size - k, 1e-300), 1 - tail), 1.0)
@@ -135,6 +166,12 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
     Returns
     -------
     (low, high) : ndarray
+        In [0, 1]; (0, 1) where n is 0.
+
+    Raises
+    ------
+    ModelError
+        A count is below 0 or above n, or the level is not between 0 and 1.
 
     Examples
     --------
@@ -144,7 +181,8 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
     """
     from scipy import special
 
-    k, size = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(n, dtype=float))
+    k, size = _checked_counts("proportion_intervals", successes, n)
+    checked_level("proportion_intervals", level)
     z = -float(special.ndtri((1 - level) / 2))
     some = np.maximum(size, 1)
     middle, half = k / some + z * z / (2 * some), z * np.sqrt(k / some * (1 - k / some) / some + z * z / (4 * some * some))
@@ -170,6 +208,11 @@ def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float,
     (low, high) : float
         Two of the values. NaN where even the lowest and highest do not reach the level: under 6 values at 95 %.
 
+    Raises
+    ------
+    ModelError
+        A value is missing, or the level is not between 0 and 1.
+
     References
     ----------
     David and Nagaraja (2003), Order Statistics, section 7.1.
@@ -181,8 +224,11 @@ def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float,
     """
     from scipy import stats
 
+    checked_level("median_interval", level)
     ordered = np.sort(np.asarray(values, dtype=float))
     n = len(ordered)
+    if np.isnan(ordered).any():
+        raise ModelError.expected("median_interval", "values", "numbers, none of them missing", np.nan)
     # The number of values under the median is binomial(n, 1/2): leave out at most (1 - level) / 2 on each side.
     rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5)) if n else 0
     if rank == 0:
@@ -212,6 +258,11 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
         All NaN where the total is 0. Low and high are NaN where the share is 0 or 1: nothing varies in the sample, so
         nothing can be said of how it would.
 
+    Raises
+    ------
+    ModelError
+        A value is below 0 or missing, it is not said of each whether it is in the group, or the level is not between 0 and 1.
+
     References
     ----------
     Cochran (1977), Sampling Techniques, 3rd edition, section 6.4 (ratio estimator).
@@ -225,8 +276,13 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     """
     from scipy import special, stats
 
-    x = np.asarray(values, dtype=float)
-    inside = np.asarray(member, dtype=bool)
+    checked_level("share_of_total", level)
+    x = checked_amounts("share_of_total", "values", values)
+    inside = checked_outcomes("share_of_total", member)
+    if x.shape != inside.shape or x.ndim != 1:
+        raise ModelError.expected("share_of_total", "member", f"one per value, {len(x)}", inside.shape)
+    if (x < 0).any():
+        raise ModelError.expected("share_of_total", "values", "amounts of at least 0", x[x < 0][0])
     total, n = float(x.sum()), len(x)
     nothing = float("nan")
     if n == 0 or total <= 0:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import level_of, numbers
+from crmlab.models.checked import checked_level, checked_numbers
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = [
@@ -73,7 +73,7 @@ def markov_value(P: npt.ArrayLike, reward: npt.ArrayLike, rate: float, horizon: 
     >>> [round(float(value), 3) for value in markov_value(P, [36, -4, -4, -4, 0], 0.2)]
     [52.32, 5.554, 1.251, -1.82, 0.0]
     """
-    matrix, r = _matrix("markov_value", P), numbers("markov_value", "reward", reward)
+    matrix, r = _matrix("markov_value", P), checked_numbers("markov_value", "reward", reward)
     n = len(matrix)
     if r.shape != (n,) or not np.isfinite(r).all():
         raise ModelError.expected("markov_value", "reward", f"{n} finite numbers, one per state", f"shape {r.shape}")
@@ -149,7 +149,7 @@ def transition_probabilities(counts: npt.ArrayLike, level: float = LEVEL) -> Mov
     >>> round(float(found.low[0, 0]), 7), round(float(found.high[0, 0]), 7), bool(np.isnan(found.p[1, 1]))
     (0.3484993, 0.6515007, True)
     """
-    moves, share = _counts("transition_probabilities", counts), level_of("transition_probabilities", level)
+    moves, share = _counts("transition_probabilities", counts), checked_level("transition_probabilities", level)
     total = moves.sum(axis=0)
     n = total.sum(axis=1)
     p = np.divide(total, n[:, None], out=np.full_like(total, np.nan), where=n[:, None] > 0)
@@ -236,7 +236,7 @@ def resampled_rewards(counts: npt.ArrayLike, totals: npt.ArrayLike, draws: int, 
     >>> resampled_rewards([[[3, 1], [0, 2]], [[5, 1], [1, 1]]], [[40, 2], [60, 2]], 2).tolist()
     [[10.0, 1.0], [10.0, 1.0]]
     """
-    moves, money = _counts("resampled_rewards", counts), numbers("resampled_rewards", "totals", totals)
+    moves, money = _counts("resampled_rewards", counts), checked_numbers("resampled_rewards", "totals", totals)
     _whole("resampled_rewards", {"draws": (draws, 1), "seed": (seed, 0)})
     if not np.isfinite(money).all():
         raise ModelError.expected("resampled_rewards", "totals", "finite numbers", "missing or infinite ones")
@@ -273,7 +273,7 @@ class Projection:
     def total(self, members: npt.ArrayLike, level: float = LEVEL) -> Array:
         """Customers in any of some states: expected, low and high after each step, of shape (3, steps + 1)."""
         inside = np.asarray(members)
-        low, high = _ends(self.drawn[:, :, inside].sum(axis=2), level_of("project", level))
+        low, high = _ends(self.drawn[:, :, inside].sum(axis=2), checked_level("project", level))
         return np.asarray([self.expected[:, inside].sum(axis=1), low, high])
 
 
@@ -312,14 +312,14 @@ def project(
     True
     """
     moves = _counts("project", counts)
-    now = numbers("project", "start", start)
+    now = checked_numbers("project", "start", start)
     n = moves.shape[1]
     if now.shape != (n,):
         raise ModelError.expected("project", "start", f"{n} numbers of customers, one per state", f"shape {now.shape}")
     if not ((now >= 0) & (now <= _MOST) & (now == np.floor(now))).all():
         raise ModelError.expected("project", "start", f"whole numbers of customers, at most {_MOST:g}", now.tolist())
     _whole("project", {"steps": (steps, 1), "draws": (draws, 1), "seed": (seed, 0)})
-    share = level_of("project", level)
+    share = checked_level("project", level)
     if not moves.any():
         raise ModelError.expected("project", "counts", "at least one move", "none")
     total = moves.sum(axis=0)
@@ -351,7 +351,7 @@ def _rows(total: Array, otherwise: Array) -> Array:
 
 
 def _counts(model: str, counts: Any) -> Array:
-    moves = numbers(model, "counts", counts)
+    moves = checked_numbers(model, "counts", counts)
     if moves.ndim != 3 or moves.shape[1] != moves.shape[2] or not len(moves):
         raise ModelError.expected(model, "counts", "of shape (periods, n, n)", f"shape {moves.shape}")
     if not ((moves >= 0) & (moves <= _MOST)).all():
@@ -367,7 +367,7 @@ def _whole(model: str, given: Mapping[str, tuple[Any, int]]) -> None:
 
 
 def _matrix(model: str, P: Any) -> Array:
-    matrix = numbers(model, "P", P)
+    matrix = checked_numbers(model, "P", P)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ModelError.expected(model, "P", "a square matrix", f"shape {matrix.shape}")
     if not ((matrix >= 0).all() and np.abs(matrix.sum(axis=1) - 1).max() <= _TOLERANCE):

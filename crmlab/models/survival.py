@@ -12,12 +12,15 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["at", "cumulative_incidence", "given_waited", "kaplan_meier", "median_time"]
+
+_MOST_CAUSES = 1000  # each has a column; a larger number is a code, and no count of causes
 
 
 def kaplan_meier(
@@ -30,7 +33,8 @@ def kaplan_meier(
     durations : array of shape (n,)
         Time until it happened, or until nothing more is known; at least 0, in any unit.
     observed : array of bool of shape (n,)
-        Whether it happened; False: censored. Who is censored at a time is still at risk at it.
+        Whether it happened; False: censored. Who is censored at a time is still at risk at it. 1 and 0 are taken too; what is
+        missing or a text is refused: it would be counted as having happened.
     weights : array of shape (n,), optional
         How many have this duration; default: one each.
     level : float
@@ -45,7 +49,7 @@ def kaplan_meier(
     Raises
     ------
     ModelError
-        Durations are negative or missing, shapes differ, or there are none.
+        Durations are negative or missing, an outcome is neither yes nor no, shapes differ, or there are none.
 
     References
     ----------
@@ -58,7 +62,8 @@ def kaplan_meier(
     """
     import pandas as pd
 
-    t, cause, w = _checked("kaplan_meier", durations, np.asarray(observed, dtype=bool).astype(int), weights)
+    checked_level("kaplan_meier", level)
+    t, cause, w = _checked("kaplan_meier", durations, checked_outcomes("kaplan_meier", observed).astype(np.int64), weights)
     time, at_risk, events = _table(t, cause, w, 1)
     died = events[:, 0]
     survival: Array = np.asarray(np.cumprod(1 - died / at_risk), dtype=np.float64)
@@ -132,6 +137,11 @@ def given_waited(curve: pd.DataFrame, waited: float, *, level: float = LEVEL) ->
     DataFrame
         time (from today), survival, low, high. Empty after its first row where nothing was seen beyond ``waited``.
 
+    Raises
+    ------
+    ModelError
+        ``waited`` is below 0 or missing, or the level is not between 0 and 1.
+
     Examples
     --------
     >>> given_waited(kaplan_meier([1, 2, 3, 4], [True] * 4), 2.0)["survival"].round(2).tolist()
@@ -139,7 +149,8 @@ def given_waited(curve: pd.DataFrame, waited: float, *, level: float = LEVEL) ->
     """
     import pandas as pd
 
-    before = curve[curve["time"] <= waited].iloc[-1]
+    checked_level("given_waited", level)
+    before = at(curve, waited, "given_waited")
     rest = curve[curve["time"] > waited]
     first = pd.DataFrame({"time": [0.0], "survival": [1.0], "low": [1.0], "high": [1.0]})
     if not before["survival"] > 0 or rest.empty:
@@ -152,15 +163,23 @@ def given_waited(curve: pd.DataFrame, waited: float, *, level: float = LEVEL) ->
     return pd.concat([first, after], ignore_index=True)
 
 
-def at(curve: pd.DataFrame, time: float) -> pd.Series:
+def at(curve: pd.DataFrame, time: float, model: str = "at") -> pd.Series:
     """The row of a curve that holds at a time.
+
+    Raises
+    ------
+    ModelError
+        The time is before the curve begins, or missing; ``model`` is who asks.
 
     Examples
     --------
     >>> float(at(kaplan_meier([1, 3], [True, True]), 2.0)["survival"])
     0.5
     """
-    return curve[curve["time"] <= time].iloc[-1]
+    held = curve[curve["time"] <= time]
+    if held.empty:
+        raise ModelError.expected(model, "time", "a number of at least 0", time)
+    return held.iloc[-1]
 
 
 def cumulative_incidence(
@@ -186,7 +205,7 @@ def cumulative_incidence(
     Raises
     ------
     ModelError
-        As :func:`kaplan_meier`.
+        As :func:`kaplan_meier`; a cause is no whole number of at least 0.
 
     References
     ----------
@@ -201,7 +220,8 @@ def cumulative_incidence(
     """
     import pandas as pd
 
-    t, cause, w = _checked("cumulative_incidence", durations, np.asarray(causes).astype(int), weights)
+    checked_level("cumulative_incidence", level)
+    t, cause, w = _checked("cumulative_incidence", durations, _causes(causes), weights)
     kinds = int(cause.max(initial=0))
     time, at_risk, events = _table(t, cause, w, kinds)
     any_event = events.sum(axis=1)
@@ -225,15 +245,24 @@ def cumulative_incidence(
 def _checked(
     model: str, durations: npt.ArrayLike, cause: npt.NDArray[np.int64], weights: npt.ArrayLike | None
 ) -> tuple[Array, npt.NDArray[np.int64], Array]:
-    t = np.asarray(durations, dtype=float)
-    w = np.ones(len(t)) if weights is None else np.asarray(weights, dtype=float)
+    t = np.atleast_1d(checked_amounts(model, "durations", durations))
+    w = np.ones(len(t)) if weights is None else checked_amounts(model, "weights", weights)
     if t.ndim != 1 or not len(t) or cause.shape != t.shape or w.shape != t.shape:
         raise ModelError.expected(model, "durations", "as many as there are outcomes and weights, at least one", f"{t.shape}")
-    if not np.isfinite(t).all() or (t < 0).any():
+    if (t < 0).any():
         raise ModelError.expected(model, "durations", "numbers of at least 0", "others")
     if (w < 0).any() or w.sum() <= 0:
         raise ModelError.expected(model, "weights", "numbers of at least 0, not all of them 0", "others")
     return t, cause, w
+
+
+def _causes(causes: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    given = np.asarray(causes)
+    fine = given.dtype.kind in "biu" or (given.dtype.kind == "f" and bool((given == np.floor(given)).all()))
+    if not fine or (given < 0).any() or (given > _MOST_CAUSES).any():
+        expectation = f"whole numbers from 0 (nothing known) to {_MOST_CAUSES}, none of them missing"
+        raise ModelError.expected("cumulative_incidence", "causes", expectation, given.ravel()[:5].tolist())
+    return given.astype(np.int64)
 
 
 def _table(t: Array, cause: npt.NDArray[np.int64], w: Array, kinds: int) -> tuple[Array, Array, Array]:

@@ -396,10 +396,8 @@ def contrast(found: Measured, metric: str, weights: dict[str, float], *, adjust:
     names = list(found.stats)
     one = measure(list(found.stats.values()), metric, None, covariates_of(found, metric, adjust=adjust))
     w = np.array([weights.get(name, 0.0) for name in names])
-    parts = w**2 * one.variances
-    total = float(parts.sum())
-    freedom = total**2 / float((parts**2 / one.freedoms).sum())
-    return float(w @ one.values), float(np.sqrt(total)), freedom
+    covariance, freedom = one.spread(w[None])
+    return float(w @ one.values), float(np.sqrt(covariance[0, 0])), float(freedom[0])
 
 
 def ends(value: float, error: float, freedom: float, level: float) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.baskets.basket_null import BasketNull, StratifiedNull, Totals
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL, proportion_intervals
 
 if TYPE_CHECKING:
@@ -112,8 +113,11 @@ def rules(
     margins = itemsets.attrs.get("margins") if margins is None else margins
     if n is None:
         raise ModelError.expected("rules", "n", "the number of baskets, where itemsets.attrs does not say it", None)
-    if not 0 < level < 1:
-        raise ModelError.expected("rules", "level", "between 0 and 1, both excluded", level)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+        raise ModelError.expected("rules", "n", "a whole number of baskets of at least 0", n)
+    checked_level("rules", level)
+    if not 0 <= min_confidence <= 1:
+        raise ModelError.expected("rules", "min_confidence", "from 0 to 1", min_confidence)
     lattice = Lattice(itemsets, int(n))
     null = _null(lattice.single, margins)
     parts = []
@@ -282,8 +286,9 @@ def _measured(facts: dict[str, Any], n: int, level: float) -> pd.DataFrame:
     # Both directions of a pair have one interval of lift: that of the rarer side's share, over the other's base rate.
     rarer, other = np.minimum(left, base), np.maximum(left, base)
     share_low, share_high = proportion_intervals(both, rarer, level)
-    with np.errstate(divide="ignore"):
-        conviction = np.where(both < left, (1 - base / n) / np.where(both < left, 1 - confidence, 1), np.inf)
+    # 0 / 0 where every basket holds the consequent: nothing can depart from independence, of which 1 is the value.
+    never_without = np.where(base < n, np.inf, 1.0)
+    conviction = np.where(both < left, (1 - base / n) / np.where(both < left, 1 - confidence, 1), never_without)
     return pd.DataFrame(
         {
             **{name: facts[name] for name in ("antecedent", "consequent", "n_antecedent", "n_consequent", "n_both")},

@@ -47,7 +47,12 @@ def from_mlxtend(frame: pd.DataFrame, n: int) -> pd.DataFrame:
         items = pd.Series([tuple(sorted(items)) for items in frame["itemsets"]], dtype=object)
     except TypeError as error:
         raise ModelError.expected("from_mlxtend", "itemsets", "items of one type", "items that cannot be sorted") from error
-    counts = np.rint(frame["support"].to_numpy(dtype=float) * n).astype(np.int64)
+    share = frame["support"].to_numpy(dtype=float)
+    if not ((share >= 0) & (share <= 1)).all():
+        raise ModelError.must_hold(
+            "from_mlxtend", "support", "shares from 0 to 1", f"{share[~((share >= 0) & (share <= 1))][0]}"
+        )
+    counts = np.rint(share * n).astype(np.int64)
     made = pd.DataFrame({"items": items, "count": counts})
     keyed = made.assign(_length=made["items"].map(len), _less=-made["count"])
     made = keyed.sort_values(["_length", "_less", "items"], kind="stable", ignore_index=True)[["items", "count"]]
@@ -69,7 +74,8 @@ def to_mlxtend(frame: pd.DataFrame, n: int | None = None) -> pd.DataFrame:
     -------
     DataFrame
         support and itemsets; or antecedents, consequents, antecedent support, consequent support, support, confidence, lift,
-        leverage, conviction.
+        leverage, conviction. mlxtend gives a conviction without end to every rule of confidence 1; ours is 1 where every basket holds
+        the consequent, and is kept so.
 
     Examples
     --------
@@ -95,4 +101,6 @@ def to_mlxtend(frame: pd.DataFrame, n: int | None = None) -> pd.DataFrame:
     n = frame.attrs.get("n") if n is None else n
     if n is None:
         raise ModelError.expected("to_mlxtend", "n", "the number of baskets, where frame.attrs does not say it", None)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or (n < 1 and len(frame)):
+        raise ModelError.expected("to_mlxtend", "n", "a whole number of baskets of at least 1", n)
     return pd.DataFrame({"support": frame["count"] / n, "itemsets": frame["items"].map(frozenset)})

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from crmlab.errors import ModelError
+from crmlab.errors import ModelError, shown
 from crmlab.models.baskets.basket_null import Totals
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ IntArray = npt.NDArray[np.int64]
 BLOCK = 256  # items whose pairs are counted at a time
 DENSE = 3000  # items up to which pairs are counted in a square table
 PART = 4_000_000  # pairs counted at a time
+MOST = 5_000_000  # sets of up to three items: of more, a frame would not fit into a small computer
+MOST_LONGER = 1_000_000  # sets in all where longer ones are asked for: mlxtend makes some 50,000 in a second
 
 
 def least_count(support: float, n: int) -> int:
@@ -52,7 +55,9 @@ def least_count(support: float, n: int) -> int:
     """
     if not 0 < support <= 1:
         raise ModelError.expected("least_count", "support", "above 0 and at most 1", support)
-    return max(1, math.ceil(Decimal(str(support)) * n))
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+        raise ModelError.expected("least_count", "n", "a whole number of baskets of at least 0", n)
+    return max(1, math.ceil(Decimal(str(support)) * int(n)))
 
 
 def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sparse.csr_array, list[Hashable]]:
@@ -61,13 +66,18 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
     Parameters
     ----------
     baskets : sparse matrix, array, DataFrame, or an object with ``matrix`` and ``items``
-        One row per basket, one column per item; anything above 0 counts as bought.
+        One row per basket, one column per item; anything above 0 counts as bought. Gaps are refused.
     items : sequence, optional
         Names of the columns; default: those that ``baskets`` has, else numbers.
 
     Returns
     -------
     (matrix, items)
+
+    Raises
+    ------
+    ModelError
+        What was given is no table of numbers, a value is missing, or the names do not go with the columns.
     """
     import pandas as pd
     from scipy import sparse
@@ -78,7 +88,11 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
         items = list(baskets.columns) if items is None else items
         whole = all(isinstance(kind, pd.SparseDtype) for kind in baskets.dtypes) and baskets.shape[1] > 0
         baskets = baskets.sparse.to_coo() if whole else baskets.to_numpy()
+    if not sparse.issparse(baskets):
+        baskets = _numbers(baskets, items)
     matrix = baskets if isinstance(baskets, sparse.csr_array) else sparse.csr_array(baskets)
+    if matrix.data.dtype.kind == "f" and np.isnan(matrix.data).any():
+        raise ModelError.must_hold("itemsets", "of an item", "numbers, or True and False", "a missing value", _FILL)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # whoever gave it keeps theirs as it is
         matrix.sum_duplicates()
@@ -88,10 +102,39 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
     names: list[Hashable] = list(range(matrix.shape[1])) if items is None else list(items)
     if len(names) != matrix.shape[1]:
         raise ModelError.expected("itemsets", "items", f"one name for each of {matrix.shape[1]} columns", f"{len(names)} names")
+    if not all(isinstance(name, Hashable) and name == name for name in names):  # NaN is not itself
+        raise ModelError.expected("itemsets", "items", "names, none of them missing", names)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ModelError.expected("itemsets", "items", "names that are given once each", f"{twice!r} twice")
     return matrix, names
+
+
+_FILL = "Fill it with 0 where nothing was bought."
+
+
+def _numbers(baskets: Any, items: Sequence[Hashable] | None) -> npt.NDArray[Any]:
+    """A table of numbers from whatever is dense."""
+    try:
+        table = np.asarray(baskets)
+    except ValueError:  # rows of different length
+        table = np.empty(0, dtype=object)
+    if table.dtype.kind == "O" and table.ndim == 2:
+        fine = np.array([[isinstance(value, Real | np.bool_) for value in row] for row in table], dtype=bool)
+        wrong = np.argwhere(~fine.reshape(table.shape))
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            raise ModelError.must_hold(
+                "itemsets", str(column if items is None else items[column]), "numbers, or True and False",
+                f"{shown(table[row, column])} in row {row}", _FILL,
+            )  # fmt: skip
+        table = table.astype(float)
+    if table.ndim != 2 or table.dtype.kind not in "biuf":
+        raise ModelError.expected(
+            "itemsets", "matrix", "a table with a row per basket and a column per item, of numbers or of True and False",
+            f"{type(baskets).__name__} of shape {table.shape}",
+        )  # fmt: skip
+    return table
 
 
 def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequence[Hashable] | None = None) -> pd.DataFrame:
@@ -103,7 +146,9 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     min_count : int
         Whole number of baskets, at least 1; :func:`least_count` turns a share into one.
     max_length : int
-        Most items in a set. Sets of more than three are counted by mlxtend.
+        Most items in a set. Sets of more than three are counted by mlxtend. A basket of 28 items alone holds 268,435,455 sets: what
+        would be more than a million sets, by what pairs and triples allow, is refused before it is counted, as are five million
+        pairs and triples.
     items : sequence, optional
         Names of the columns.
 
@@ -117,11 +162,12 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     Raises
     ------
     ModelError
-        A number is out of its range.
+        A number is out of its range, the table is none of numbers, or there would be too many sets.
 
     References
     ----------
     Agrawal and Srikant (1994), Fast algorithms for mining association rules, VLDB: every part of a frequent set is frequent.
+    Geerts, Goethals and Van den Bussche (2005), Tight upper bounds on the number of candidate patterns, ACM TODS 30.
 
     Examples
     --------
@@ -145,6 +191,8 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     totals = [counts[kept].astype(np.int64)]
     if max_length >= 2 and len(kept) > 1:
         pairs, both = pair_codes(some, min_count)
+        if len(pairs) > MOST:
+            raise _too_many(2, MOST, f"{len(pairs):,}")
         levels.append(pairs)
         totals.append(both)
         if max_length >= 3 and len(pairs) > 2:
@@ -152,6 +200,7 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
             levels.append(triples)
             totals.append(all_three)
             if max_length > 3 and len(triples) > 3:
+                _check_number(sum(map(len, levels)), triples, np.diff(some.indptr), min_count, max_length)
                 longer = _longer(some, n, min_count, max_length)
                 levels += [codes for codes, _ in longer]
                 totals += [count for _, count in longer]
@@ -218,7 +267,7 @@ def _triples(matrix: sparse.csr_array, pairs: IntArray, min_count: int) -> tuple
     low, high = low[by_low], high[by_low]
     known = low * k + high  # sorted
     baskets = matrix.tocsc()
-    found, many = [], []
+    found, many, total = [], [], 0
     edges = np.searchsorted(low, np.arange(k + 1))
     for place in np.flatnonzero(np.diff(edges) > 1):
         partners = high[edges[place] : edges[place + 1]]
@@ -233,12 +282,49 @@ def _triples(matrix: sparse.csr_array, pairs: IntArray, min_count: int) -> tuple
         size = int(frequent.sum())
         found.append(np.stack([np.full(size, place), second[frequent], third[frequent]], axis=1))
         many.append(both.data[some][frequent].astype(np.int64))
+        total += size
+        if total > MOST:
+            raise _too_many(3, MOST, f"more than {MOST:,}")
     if not found:
         return np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=np.int64)
     sets = np.sort(order[np.concatenate(found)], axis=1)
-    total = np.concatenate(many)
     row = np.lexsort((sets[:, 2], sets[:, 1], sets[:, 0]))
-    return sets[row].astype(np.int64), total[row]
+    return sets[row].astype(np.int64), np.concatenate(many)[row]
+
+
+def _check_number(known: int, triples: IntArray, held: IntArray, min_count: int, max_length: int) -> None:
+    """Refuse what would be too many sets, by three bounds: triples that share two items, what baskets hold, and Kruskal and Katona's."""
+    _, shared = np.unique(triples[:, :2], axis=0, return_counts=True)
+    sizes = list(zip(*(part.tolist() for part in np.unique(held, return_counts=True)), strict=True))
+    at_most, total = sum(math.comb(many, 2) for many in shared.tolist()), known
+    for length in range(4, min(max_length, sizes[-1][0]) + 1):
+        at_most = min(at_most, sum(many * math.comb(size, length) for size, many in sizes) // min_count)
+        total += at_most
+        at_most = _following(at_most, length)
+    if total > MOST_LONGER:
+        raise _too_many(max_length, MOST_LONGER, f"up to {total:,}" if total < 10**15 else f"up to {total:.1e}")
+
+
+def _following(sets: int, length: int) -> int:
+    """Most sets of one item more, all parts of which are among so many sets of a length (Kruskal and Katona)."""
+    found = 0
+    while sets > 0 and length > 0:
+        low, high = length, length + 1
+        while math.comb(high, length) <= sets:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if math.comb(middle, length) <= sets else (low, middle)
+        found += math.comb(low, length + 1)
+        sets, length = sets - math.comb(low, length), length - 1
+    return found
+
+
+def _too_many(length: int, most: int, found: str) -> ModelError:
+    reason = f"There would be {found}, and {most:,} are the most"
+    return ModelError.cannot(
+        f"itemsets: sets of up to {length} items", "all be counted", reason, "Lower max_length, or raise min_count."
+    )
 
 
 def _longer(matrix: sparse.csr_array, n: int, min_count: int, max_length: int) -> list[tuple[IntArray, IntArray]]:

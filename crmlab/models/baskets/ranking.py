@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from crmlab.errors import ModelError
+from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["Array", "Blend", "bootstrap_means", "hits_of", "list_measures"]
@@ -60,7 +61,7 @@ def list_measures(row: npt.ArrayLike, rank: npt.ArrayLike, hit: npt.ArrayLike, w
     Raises
     ------
     ModelError
-        ``k`` is under 1.
+        ``k`` is under 1, lengths differ, a hit is neither yes nor no, or a customer or a place is none.
 
     References
     ----------
@@ -76,14 +77,21 @@ def list_measures(row: npt.ArrayLike, rank: npt.ArrayLike, hit: npt.ArrayLike, w
     if k < 1:
         raise ModelError.expected("list_measures", "k", "a whole number of at least 1", k)
     who, place = np.asarray(row, dtype=np.int64), np.asarray(rank, dtype=np.int64)
-    yes, many = np.asarray(hit, dtype=bool), np.asarray(wanted, dtype=float)
+    yes, many = checked_outcomes("list_measures", hit), np.asarray(wanted, dtype=float)
+    if not who.shape == place.shape == yes.shape or who.ndim != 1:
+        raise ModelError.expected("list_measures", "row, rank, hit", "of one length", (who.shape, place.shape, yes.shape))
+    if len(who) and not (who.min() >= 0 and who.max() < len(many) and place.min() >= 1):
+        expectation = f"numbers of customers from 0 to {len(many) - 1}, and places from 1"
+        raise ModelError.expected("list_measures", "row and rank", expectation, (int(who.max()), int(place.min())))
+    if not (np.isfinite(many) & (many >= 0)).all():
+        raise ModelError.expected("list_measures", "wanted", "numbers of at least 0", many.tolist())
     some = place <= k
     order = np.lexsort((place[some], who[some]))
     who, place, yes = who[some][order], place[some][order], yes[some][order]
     n = len(many)
     so_far = np.cumsum(yes)
     start = np.flatnonzero(np.diff(who, prepend=-1))
-    before = np.repeat(so_far[start] - yes[start], np.diff(start, append=len(who)))
+    before: npt.NDArray[np.int64] = np.repeat(so_far[start] - yes[start], np.diff(start, append=len(who)))
     precision = np.where(yes, (so_far - before) / place, 0.0)
     found = np.bincount(who, yes, n)
     least = np.maximum(many, 1)
@@ -113,6 +121,11 @@ def bootstrap_means(
     (mean, low, high) : array of shape (columns,)
         NaN where there are no rows.
 
+    Raises
+    ------
+    ModelError
+        The values are no table of numbers, or the level is not between 0 and 1.
+
     References
     ----------
     Efron and Tibshirani (1993), An Introduction to the Bootstrap, section 13.3. Each draw is a vector of multinomial counts.
@@ -123,7 +136,12 @@ def bootstrap_means(
     >>> float(mean[0]), bool(low[0] < 0.5 < high[0])
     (0.5, True)
     """
-    table = np.asarray(values, dtype=np.float64)
+    table = checked_amounts("bootstrap_means", "values", values)
+    checked_level("bootstrap_means", level)
+    if table.ndim != 2:
+        raise ModelError.expected("bootstrap_means", "values", "a table of numbers", f"shape {table.shape}")
+    if not draws >= 1:
+        raise ModelError.expected("bootstrap_means", "draws", "at least 1", draws)
     n, columns = table.shape
     if not n:
         nothing = np.full(columns, np.nan)
@@ -192,11 +210,9 @@ class Blend(BaseEstimator):
         ModelError
             Shapes do not go together, or values are none.
         """
-        design, yes = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+        design, yes = checked_amounts("Blend", "X", X), checked_outcomes("Blend", y).astype(np.float64)
         if design.ndim != 2 or yes.shape != (len(design),) or not len(yes):
             raise ModelError.expected("Blend", "X", "a table with as many rows as outcomes, at least one", f"{design.shape}")
-        if not np.isfinite(design).all() or not np.isin(yes, (0.0, 1.0)).all():
-            raise ModelError.expected("Blend", "X and y", "numbers, and outcomes of 0 or 1", "others")
         n, m = design.shape
         middle, scale = design.mean(axis=0), design.std(axis=0)
         coef = np.zeros(m)

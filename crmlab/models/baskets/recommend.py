@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from crmlab.errors import ModelError
+from crmlab.models.checked import LARGE, workable
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -45,6 +46,11 @@ def bm25(matrix: sparse.csr_array, k1: float = 1.2, b: float = 0.75) -> sparse.c
     -------
     sparse array of shape (rows, columns)
 
+    Raises
+    ------
+    ModelError
+        A count is negative or missing, or k1 or b is out of its range.
+
     References
     ----------
     Robertson and Zaragoza (2009), The Probabilistic Relevance Framework: BM25 and Beyond, equation (3.15), with 1 added to the
@@ -58,8 +64,10 @@ def bm25(matrix: sparse.csr_array, k1: float = 1.2, b: float = 0.75) -> sparse.c
     """
     from scipy import sparse
 
-    counts = sparse.csr_array(matrix, dtype=np.float64)
-    _checked(counts, "bm25")
+    if not (0 <= k1 < np.inf and 0 <= b <= 1):
+        raise ModelError.expected("bm25", "k1 and b", "at least 0, and from 0 to 1", (k1, b))
+    counts = _counts(matrix, "bm25")
+    counts.eliminate_zeros()
     rows = counts.shape[0]
     having = np.bincount(counts.indices, minlength=counts.shape[1])
     idf = np.log1p((rows - having + 0.5) / (having + 0.5))
@@ -136,10 +144,11 @@ class ItemSimilarity(BaseEstimator):
 
         if self.weighting not in WEIGHTINGS:
             raise ModelError.expected("ItemSimilarity", "weighting", f"one of {', '.join(WEIGHTINGS)}", self.weighting)
+        if not 0 <= self.shrink < np.inf:
+            raise ModelError.expected("ItemSimilarity", "shrink", "a number of at least 0", self.shrink)
         if self.neighbours < 1:
             raise ModelError.expected("ItemSimilarity", "neighbours", "a whole number of at least 1", self.neighbours)
-        counts = sparse.csr_array(X, dtype=np.float64)
-        _checked(counts, "ItemSimilarity")
+        counts = _counts(X, "ItemSimilarity")
         if self.weighting == "bm25":
             weighted = bm25(counts, self.k1, self.b)
         else:
@@ -190,7 +199,7 @@ class ItemSimilarity(BaseEstimator):
         from scipy import sparse
 
         check_is_fitted(self)
-        table = sparse.csr_array(X, dtype=np.float64)
+        table = _counts(X, "ItemSimilarity")
         if table.shape[1] != self.n_features_in_:
             raise ModelError.expected("ItemSimilarity", "X", f"a table of {self.n_features_in_} items", f"{table.shape[1]}")
         return sparse.csr_array(table @ self.similarity_)
@@ -243,6 +252,16 @@ def _rounded(values: Array) -> Array:
     return np.asarray(np.rint(values / unit) * unit)
 
 
-def _checked(counts: sparse.csr_array, who: str) -> None:
-    if counts.nnz and (not np.isfinite(counts.data).all() or counts.data.min() < 0):
-        raise ModelError.expected(who, "X", "numbers of at least 0", "others")
+def _counts(table: Any, who: str) -> sparse.csr_array:
+    """A table of counts as a sparse one; refused where it is none."""
+    from scipy import sparse
+
+    try:
+        counts = sparse.csr_array(table, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError.expected(who, "X", "a table of numbers", type(table).__name__) from error
+    if counts.ndim != 2:
+        raise ModelError.expected(who, "X", "a table with a row per customer and a column per item", f"shape {counts.shape}")
+    if counts.nnz and not (np.isfinite(counts.data).all() and counts.data.min() >= 0 and workable(counts.data).all()):
+        raise ModelError.expected(who, "X", f"numbers of at least 0, under {LARGE:g}, none of them missing", "others")
+    return counts

@@ -13,6 +13,7 @@ from crmlab.errors import ModelError
 from crmlab.models.baskets.association import adjusted, lower_tail
 from crmlab.models.baskets.basket_null import StratifiedNull, Totals
 from crmlab.models.baskets.frequent import as_matrix, itemsets
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL, proportion_intervals
 
 __all__ = ["FloatArray", "IntArray", "substitutes"]
@@ -57,6 +58,11 @@ def substitutes(
         and ratio_high, p_value (twice the chance of so few or fewer), q_value (Benjamini–Hochberg over all pairs with such an
         expectation). Sorted by ratio_high. Its ``attrs`` hold ``tested``, the number of pairs in the family.
 
+    Raises
+    ------
+    ModelError
+        A number is out of its range, or periods are not one per basket.
+
     Examples
     --------
     >>> rng = np.random.default_rng(1)
@@ -67,7 +73,15 @@ def substitutes(
     """
     if not min_expected > 0:
         raise ModelError.expected("substitutes", "min_expected", "a number above 0", min_expected)
+    if not 0 < alpha <= 1:
+        raise ModelError.expected("substitutes", "alpha", "above 0 and at most 1", alpha)
+    checked_level("substitutes", level)
     whole, names = as_matrix(matrix, items)
+    if periods is not None:
+        when = np.asarray(periods)
+        if when.shape != whole.shape[:1] or when.dtype.kind not in "iu" or (when < 0).any():
+            expectation = f"a whole number of at least 0 for each of {whole.shape[0]} baskets"
+            raise ModelError.expected("substitutes", "periods", expectation, f"{when.dtype} of shape {when.shape}")
     counted = itemsets(matrix, min_count, 1, items=items)
     labels = [item for (item,) in sorted(counted["items"])]
     counts = counted.set_index("items")["count"].reindex([(item,) for item in labels]).to_numpy(dtype=np.int64)

@@ -16,7 +16,8 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.fitting import Coordinates, Optimum, Part, maximise
 from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress, level_of
+from crmlab.models.btyd.states import States, compress
+from crmlab.models.checked import checked_level
 
 __all__ = ["Function", "WeightedModel", "joined", "positive"]
 
@@ -313,7 +314,7 @@ class WeightedModel(BaseEstimator, ABC):
             raise ModelError.expected(name, "interval", "'mean' or 'outcome'", interval)
         if level is None:
             return None
-        return level_of(name, level)
+        return checked_level(name, level)
 
 
 def positive(model: str, name: str, value: Any) -> float:

@@ -23,8 +23,6 @@ __all__ = [
     "checked_weight",
     "compress",
     "floats",
-    "level_of",
-    "numbers",
     "refuse",
     "typical",
 ]
@@ -247,32 +245,6 @@ def floats(column: pd.Series) -> Array:
     if column.dtype.kind in "mMc":
         return np.full(len(column), np.nan)
     return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-
-
-def numbers(model: str, name: str, values: Any) -> Array:
-    """Values as an array of float.
-
-    Raises
-    ------
-    ModelError
-        They are none, or of unequal lengths.
-
-    Examples
-    --------
-    >>> numbers("project", "start", [1, 2])
-    array([1., 2.])
-    """
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise ModelError.expected(model, name, "numbers, as many in each row", values) from None
-
-
-def level_of(model: str, level: Any) -> float:
-    """A level of confidence, checked."""
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
-        raise ModelError.expected(model, "level", "between 0 and 1, both excluded", level)
-    return float(level)
 
 
 def refuse(model: str, expectation: str, bad: npt.NDArray[np.bool_], frame: pd.DataFrame, hint: str = "") -> None:

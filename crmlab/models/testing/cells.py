@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import LARGE, SMALL, checked_amounts, workable
 
 __all__ = ["CellStatistics", "Pair", "as_dict", "at_least_0", "checked_rates", "known", "matrix", "pairs", "weighted"]
 
@@ -22,6 +23,7 @@ __all__ = ["CellStatistics", "Pair", "as_dict", "at_least_0", "checked_rates", "
 Pair = tuple[str, str]
 MODEL = "CellStatistics"
 _ROUNDING = 1e-9  # how far below its least possible value a sum of squares may be by rounding
+_NOTHING = 1e-14  # share of a sum of squares under which what is left about the mean is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +61,10 @@ class CellStatistics:
             raise ModelError.expected(MODEL, "n", "a whole number of customers of at least 1", self.n)
         if self.clusters is not None and not 2 <= self.clusters <= self.n:
             raise ModelError.expected(MODEL, "clusters", f"from 2 to n = {self.n:,}", self.clusters)
-        if not (np.isfinite(self.means).all() and np.isfinite(np.diag(self.scatter)).all()):
-            raise ModelError.expected(MODEL, "sums", "finite numbers", dict(zip(self.metrics, self.means, strict=True)))
+        sizes = np.abs(np.concatenate([self.means, np.sqrt(np.diag(self.scatter) / self.n)]))
+        if not workable(sizes).all():
+            expectation = f"numbers that are 0 or from {SMALL:g} to {LARGE:g} in size, none of them missing"
+            raise ModelError.expected(MODEL, "values", expectation, dict(zip(self.metrics, self.means.tolist(), strict=True)))
         checked_rates(self.metrics, self.means, self.rates)
 
     @classmethod
@@ -108,7 +112,8 @@ class CellStatistics:
         raw = np.array([float(squared.get(name, sums[name])) for name in names])
         scatter = matrix(names, at_least_0(names, raw - total * means, raw))
         for (a, b), value in pairs(products, names):
-            scatter[a, b] = scatter[b, a] = float(value) - total[a] * means[b]
+            varies = scatter[a, a] > 0 and scatter[b, b] > 0
+            scatter[a, b] = scatter[b, a] = float(value) - total[a] * means[b] if varies else 0.0
         third = np.full(len(names), np.nan)
         for k, name in enumerate(names):
             if name in cubed or name not in squared:
@@ -148,7 +153,7 @@ class CellStatistics:
         m = np.array([float(means[name]) for name in names])
         p = np.clip(m, 0, 1)
         own = np.array([float(varied[a]) * (n - 1) if a in varied else n * p[k] * (1 - p[k]) for k, a in enumerate(names)])
-        scatter = matrix(names, at_least_0(names, own, np.ones(len(names))))
+        scatter = matrix(names, at_least_0(names, own, np.ones(len(names)), rounding=0.0))
         for (a, b), value in pairs(covariances, names):
             scatter[a, b] = scatter[b, a] = float(value) * (n - 1)
         third = np.full(len(names), np.nan)
@@ -180,16 +185,24 @@ class CellStatistics:
         (4, 0.5)
         """
         names = tuple(str(name) for name in values)
-        table = np.column_stack([np.asarray(values[name], dtype=float) for name in values])
+        try:
+            table = np.column_stack([np.asarray(values[name], dtype=float) for name in values])
+        except (TypeError, ValueError) as error:
+            raise ModelError.expected(
+                MODEL, "values", "numbers, as many of each metric, of one metric at least", names
+            ) from error
         n, marked = len(table), frozenset(rates)
         known("rates", dict.fromkeys(marked), names)
         if n == 0:
             raise ModelError.expected(MODEL, "n", "a whole number of customers of at least 1", 0)
+        table = checked_amounts(MODEL, "values", table)
         means = table.mean(axis=0)
-        away = table - means
+        away = np.where(np.ptp(table, axis=0) > 0, table - means, 0.0)  # what is all alike does not vary by rounding
         if households is None:
             return cls(n, names, means, away.T @ away, (away**3).sum(axis=0), marked)
         _, group = np.unique(np.asarray(households), return_inverse=True)
+        if len(group) != n:
+            raise ModelError.expected(MODEL, "households", f"one per customer, {n}", len(group))
         totals = np.column_stack([np.bincount(group, weights=column) for column in away.T]).astype(float)
         return cls(n, names, means, totals.T @ totals, np.full(len(names), np.nan), marked, len(totals))
 
@@ -360,7 +373,7 @@ def pairs(given: Mapping[Pair, Any] | None, names: tuple[str, ...]) -> list[tupl
     return found
 
 
-def at_least_0(names: tuple[str, ...], scatter: Array, scale: Array) -> Array:
+def at_least_0(names: tuple[str, ...], scatter: Array, scale: Array, rounding: float = _NOTHING) -> Array:
     """Sums of squared deviations; a little below 0 is rounding, much below it is a mistake."""
     for name, value, size in zip(names, scatter, scale, strict=True):
         if value < -_ROUNDING * max(abs(size), 1e-300):
@@ -368,4 +381,4 @@ def at_least_0(names: tuple[str, ...], scatter: Array, scale: Array) -> Array:
                 f"{MODEL}: the sum of squares of '{name}' is less than its sum allows. Expected at least sum² / n. "
                 "Check that both are over the same customers."
             )
-    return np.maximum(scatter, 0.0)
+    return np.where(scatter > rounding * np.abs(scale), scatter, 0.0)

@@ -15,7 +15,17 @@ from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
-from crmlab.models.testing.measures import Measure, fieller, from_normal, log_ratio, measure, reach, to_normal, unskewed
+from crmlab.models.testing.measures import (
+    Measure,
+    detected,
+    fieller,
+    from_normal,
+    log_ratio,
+    measure,
+    reach,
+    to_normal,
+    unskewed,
+)
 
 __all__ = ["Adjust", "ComparisonOptions", "SampleRatio", "compare_cells", "paired", "sample_ratio", "score_interval", "score_z"]
 
@@ -98,7 +108,9 @@ def compare_cells(
     metrics : sequence of str, optional
         Default: all that the cells know, but covariates and parts of ratios.
     adjust : str, sequence of str, or mapping of metric to these, optional
-        Covariates known before the campaign. Their difference between cells is taken off with one coefficient for all cells.
+        Covariates known before the campaign. Their difference between cells is taken off with one coefficient for all cells, whose
+        own uncertainty the interval holds: variances are bias-reduced, with degrees of freedom after Bell and McCaffrey. Small
+        cells are not adjusted (see :func:`~crmlab.models.testing.measures.measure`), and ``method`` says so ("too-few-to-adjust").
     correction : {"max-t", "holm", "none"}
     level : float
     options : ComparisonOptions
@@ -110,7 +122,8 @@ def compare_cells(
         A row per metric and cell, in the order given: cell, control, metric, n, n_control, mean, mean_control (at the covariates'
         overall mean where adjusted), estimate (cell less control), low, high, p_value, p_adjusted; lift, lift_low, lift_high
         (difference over control's mean; None, all three, where the control's mean is not clearly above 0): by Fieller for means and
-        ratios, on the log scale for rates; detectable (smallest difference found with ``power``, at the corrected level); method,
+        ratios, on the log scale for rates; detectable (smallest difference found with ``power``, at the corrected level, by
+        noncentral t where the interval is t's); method,
         correction, level. There is never NaN in it. A cell in which a mean does not vary borrows the variance of the others; a rate
         of 0 or 1 has a score interval all the same.
 
@@ -124,6 +137,7 @@ def compare_cells(
     ----------
     Miettinen and Nurminen (1985), Statistics in Medicine 4. Welch (1947), Biometrika 34. Fieller (1954), JRSS B 16.
     Deng, Xu, Kohavi and Walker (2013), Improving the sensitivity of online controlled experiments (adjustment), WSDM.
+    Bell and McCaffrey (2002), Survey Methodology 28; Imbens and Kolesár (2016), Review of Economics and Statistics 98.
     Zhou and Dinh (2005), Nonparametric confidence intervals for the one- and two-sample problems, Biostatistics 6 (skewness).
     Hothorn, Bretz and Westfall (2008), Simultaneous inference in general parametric models, Biometrical Journal 50.
 
@@ -138,6 +152,10 @@ def compare_cells(
     [0.29, 0.04538, 0.53462, 0.02016]
     """
     checked_correction(_MODEL, correction, level)
+    if not options.power > 1 - level:
+        raise ModelError.expected(
+            _MODEL, "power", f"above {1 - level:.6g}, the chance to find what is not there", options.power
+        )
     names = tuple(cells)
     pairs = paired(cells, control)
     listed = tuple(cells.values())
@@ -218,12 +236,24 @@ def _statistic(found: Measure, one: _Contrast) -> float:
         return float(
             score_z(found.values[a] * found.sizes[a], found.sizes[a], found.values[b] * found.sizes[b], found.sizes[b])
         )
-    t = unskewed((found.values[a] - found.values[b]) / found.error(a, b), found.skewness(a, b))
-    return to_normal(t, found.freedom(a, b))
+    variance, freedom = _of_difference(found, one)
+    t = unskewed((found.values[a] - found.values[b]) / float(np.sqrt(variance)), found.skewness(a, b))
+    return to_normal(t, freedom)
+
+
+def _of_difference(found: Measure, one: _Contrast) -> tuple[float, float]:
+    """Variance and degrees of freedom of a difference."""
+    weights = np.zeros((1, len(found.values)))
+    weights[0, [one.cell, one.control]] = 1.0, -1.0
+    covariance, freedom = found.spread(weights)
+    return float(covariance[0, 0]), float(freedom[0])
 
 
 def _correlation(measures: Sequence[Measure], cells: Sequence[CellStatistics], contrasts: Sequence[_Contrast]) -> Array:
-    """Of the differences: cells share controls, and metrics share customers. A pair of metrics not known to go together is 0."""
+    """Of the differences: cells share controls, and metrics share customers. A pair of metrics not known to go together is 0.
+
+    That adjusted cells share a slope as well is left out: it moves correlations by chance, this way or that, and little.
+    """
     m = len(contrasts)
     covariance = np.zeros((m, m))
     for i, one in enumerate(contrasts):
@@ -254,18 +284,22 @@ def _score_ends(measures: Sequence[Measure], contrasts: Sequence[_Contrast], cri
 def _row(found: Measure, one: _Contrast, critical: float, power: float, ends: Array) -> dict[str, object]:
     a, b = one.cell, one.control
     m1, m0 = float(found.values[a]), float(found.values[b])
-    error = found.error(a, b)
+    variance, freedom = _of_difference(found, one)
+    error = float(np.sqrt(variance))
     if found.score:
         low, high = float(ends[0]), float(ends[1])
         lift = log_ratio(m1, m0, float(found.variances[a]), float(found.variances[b]), critical)
+        least = detected(critical, np.inf, power)
     else:
-        t = from_normal(critical, found.freedom(a, b))
+        t = from_normal(critical, freedom)
         low, high = (m1 - m0 - error * end for end in reach(t, found.skewness(a, b)))
-        lift = fieller(m1, m0, float(found.variances[a]), float(found.variances[b]), t)
+        own = found.spread(np.eye(len(found.values))[[a, b]])[0]
+        lift = fieller(m1, m0, float(own[0, 0]), float(own[1, 1]), t, float(own[0, 1]))
+        least = detected(critical, freedom, power)
     return {
         "mean": m1, "mean_control": m0, "estimate": m1 - m0, "low": low, "high": high,
         "lift": lift and m1 / m0 - 1, "lift_low": lift and lift[0] - 1, "lift_high": lift and lift[1] - 1,
-        "detectable": (critical + float(special.ndtri(power))) * error, "method": found.method,
+        "detectable": least * error, "method": found.method,
     }  # fmt: skip
 
 

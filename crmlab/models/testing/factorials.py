@@ -14,7 +14,7 @@ from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
-from crmlab.models.testing.measures import from_normal, measure, to_normal
+from crmlab.models.testing.measures import detected, from_normal, measure, to_normal
 
 __all__ = ["aliases", "checked_components", "component_differences", "design_cells", "factorial_effects"]
 
@@ -49,7 +49,7 @@ def factorial_effects(
     metric : str, or (numerator, denominator)
         Of two, their ratio.
     adjust : sequence of str
-        Covariates, taken off with one coefficient for all cells.
+        Covariates, taken off with one coefficient for all cells, as in ``compare_cells``; not in small cells, and ``method`` says so.
     order : int
         1: main effects alone, taking it that components do not work together. 2: with interactions of two.
     correction, level
@@ -82,8 +82,6 @@ def factorial_effects(
     >>> found["effect"].tolist(), found["estimate"].round(4).tolist()
     (['offer', 'creative', 'offer × creative'], [0.0225, 0.0175, 0.025])
     """
-    from scipy import special
-
     checked_correction(_MODEL, correction, level)
     if order not in (1, 2):
         raise ModelError.expected(_MODEL, "order", "1 or 2", order)
@@ -109,9 +107,8 @@ def factorial_effects(
             "separates them. Ask for fewer interactions (order=1), or see the alias table."
         )
     L = contrasts @ inverse @ (X.T * n)
-    estimate, covariance = L @ found.values, (L * found.variances) @ L.T
+    estimate, (covariance, freedom) = L @ found.values, found.spread(L)
     error = np.sqrt(np.diag(covariance))
-    freedom = np.diag(covariance) ** 2 / (L**4 @ (found.variances**2 / found.freedoms))
     z = np.array([to_normal(t, df) for t, df in zip(estimate / error, freedom, strict=True)])
     correlation = np.clip(covariance / np.outer(error, error), -1.0, 1.0)
     p, adjusted, critical = corrected(z, correlation, correction, level)
@@ -123,8 +120,8 @@ def factorial_effects(
         high=estimate + half,
         p_value=p,
         p_adjusted=adjusted,
-        detectable=(critical + float(special.ndtri(0.8))) * error,
-        method="weighted contrasts" + (", adjusted" if found.adjusted else ""),
+        detectable=error * np.array([detected(critical, df, 0.8) for df in freedom]),
+        method="weighted contrasts" + (", adjusted" if found.adjusted else ", too few to adjust" if found.declined else ""),
         correction=correction,
         level=level,
     )

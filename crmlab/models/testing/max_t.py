@@ -10,6 +10,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import TEST_LEVEL
 
 __all__ = ["checked_correction", "corrected", "critical_value", "holm", "largest"]
@@ -32,6 +33,11 @@ def holm(p_values: npt.ArrayLike) -> Array:
     array of shape (m,)
         In the order of what was given, at most 1.
 
+    Raises
+    ------
+    ModelError
+        A p-value is missing or not from 0 to 1.
+
     References
     ----------
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6.
@@ -42,6 +48,8 @@ def holm(p_values: npt.ArrayLike) -> Array:
     [0.05, 0.12, 0.12, 0.03, 1.0, 1.0]
     """
     p = np.asarray(p_values, dtype=float)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
+        raise ModelError.expected("holm", "p_values", "a list of numbers from 0 to 1, none of them missing", p.tolist())
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     found = np.empty_like(p)
@@ -62,6 +70,11 @@ def critical_value(correlation: npt.ArrayLike, level: float = TEST_LEVEL) -> flo
     -------
     float
 
+    Raises
+    ------
+    ModelError
+        What was given is no matrix of correlations, or the level is not between 0 and 1.
+
     References
     ----------
     Dunnett (1955), A multiple comparison procedure for comparing several treatments with a control, JASA 50.
@@ -75,7 +88,8 @@ def critical_value(correlation: npt.ArrayLike, level: float = TEST_LEVEL) -> flo
     """
     from scipy import optimize
 
-    R = np.asarray(correlation, dtype=float)
+    R = _checked_correlation("critical_value", correlation)
+    checked_level("critical_value", level)
     exceed = _exceedance(R)
     alpha = 1 - level
     low, high = -special.ndtri(alpha / 2), -special.ndtri(alpha / (2 * len(R)))
@@ -96,13 +110,21 @@ def largest(z: npt.ArrayLike, correlation: npt.ArrayLike) -> Array:
     -------
     array of shape (m,)
 
+    Raises
+    ------
+    ModelError
+        What was given is no matrix of correlations, or a z is missing.
+
     Examples
     --------
     >>> largest([2.2121, 0.0], [[1.0, 0.5], [0.5, 1.0]]).round(4).tolist()
     [0.05, 1.0]
     """
-    exceed = _exceedance(np.asarray(correlation, dtype=float))
-    return np.array([min(exceed(min(abs(float(one)), 37.0)), 1.0) for one in np.asarray(z, dtype=float)])
+    R, far = _checked_correlation("largest", correlation), np.abs(np.asarray(z, dtype=float))
+    if far.ndim != 1 or np.isnan(far).any():
+        raise ModelError.expected("largest", "z", "a list of numbers, none of them missing", far.tolist())
+    exceed = _exceedance(R)
+    return np.array([min(exceed(min(float(one), 37.0)), 1.0) for one in far])
 
 
 def corrected(z: Array, correlation: Array, correction: str, level: float) -> tuple[Array, Array, float]:
@@ -137,8 +159,16 @@ def checked_correction(model: str, correction: str, level: float) -> None:
     """Refuse a correction that is not known, or a level outside (0, 1)."""
     if correction not in CORRECTIONS:
         raise ModelError.expected(model, "correction", "one of max-t, holm, none", correction)
-    if not 0 < level < 1:
-        raise ModelError.expected(model, "level", "between 0 and 1", level)
+    checked_level(model, level)
+
+
+def _checked_correlation(model: str, correlation: npt.ArrayLike) -> Array:
+    R = np.asarray(correlation, dtype=float)
+    if R.ndim != 2 or not len(R) or R.shape != R.T.shape:
+        raise ModelError.expected(model, "correlation", "a square matrix of at least one row", R.shape)
+    if not (np.isfinite(R).all() and (np.abs(R) <= 1 + 1e-9).all() and np.allclose(np.diag(R), 1) and np.allclose(R, R.T)):
+        raise ModelError.expected(model, "correlation", "symmetric, from -1 to 1, and 1 on the diagonal", R.tolist())
+    return R
 
 
 def _exceedance(R: Array) -> Callable[[float], float]:

@@ -6,16 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.testing.adjustment import CommonSlope, diagonal_spread
 from crmlab.models.testing.cells import CellStatistics
 
-__all__ = ["Measure", "fieller", "from_normal", "log_ratio", "measure", "reach", "to_normal", "unskewed"]
+__all__ = [
+    "FEW",
+    "LEAST",
+    "Measure",
+    "detected",
+    "fieller",
+    "from_normal",
+    "log_ratio",
+    "measure",
+    "reach",
+    "to_normal",
+    "unskewed",
+]
 
 
-@dataclass(frozen=True, eq=False)
+LEAST = 8  # customers of each cell from which a mean is adjusted, where its skewness is known
+FEW = 30  # and from which rates, ratios and means of unknown skewness are
+_MANY = 1e6  # degrees of freedom from which t is normal to six digits
+_NODES = 400  # quantiles of the chi-square that an error's uncertainty is averaged over
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Measure:
     """Values of a metric by cell.
 
@@ -23,7 +43,7 @@ class Measure:
     ----------
     kind : {"rate", "mean", "ratio"}
     values, variances : array of shape (cells,)
-        The variance is that of the value, not of a customer.
+        The variance is that of the value, not of a customer, and without what an adjustment's slope is unsure by: see ``spread``.
     freedoms : array of shape (cells,)
         Customers or households less 1.
     skew : float, optional
@@ -33,31 +53,51 @@ class Measure:
         Number of customers, fewer where households vary more than customers would alone.
     weights : array of shape (cells, metrics)
         The value as a linear combination of the cell's means, near them.
+    clustered : bool
+        Whether customers come in households.
+    declined : bool
+        Whether an adjustment was asked for that cells are too small for.
+    fit : CommonSlope, optional
+        Of the adjustment; None without one. ``away`` and ``base`` belong to it: see :meth:`CommonSlope.spread`.
     """
 
     kind: str
-    adjusted: bool
-    clustered: bool
     values: Array
     variances: Array
     freedoms: Array
     skew: float | None
     sizes: Array
     weights: tuple[dict[str, float], ...]
+    clustered: bool = False
+    declined: bool = False
+    fit: CommonSlope | None = None
+    away: Array | None = None
+    base: Array | None = None
+
+    @property
+    def adjusted(self) -> bool:
+        """Whether covariates' differences were taken off."""
+        return self.fit is not None
 
     @property
     def score(self) -> bool:
         """Whether the score test of two rates is used."""
         return self.kind == "rate" and not self.adjusted
 
-    def error(self, a: int, b: int) -> float:
-        """Standard error of the difference of two cells."""
-        return float(np.sqrt(self.variances[a] + self.variances[b]))
+    def spread(self, weights: npt.ArrayLike) -> tuple[Array, Array]:
+        """Covariance matrix and degrees of freedom of weighted sums of the cells' values.
 
-    def freedom(self, a: int, b: int) -> float:
-        """Satterthwaite's degrees of freedom."""
-        v, w = self.variances[a], self.variances[b]
-        return float((v + w) ** 2 / (v**2 / self.freedoms[a] + w**2 / self.freedoms[b]))
+        Parameters
+        ----------
+        weights : array of shape (m, cells)
+
+        Returns
+        -------
+        (covariance, freedom) : array of shape (m, m), (m,)
+        """
+        if self.fit is None or self.base is None or self.away is None:
+            return diagonal_spread(weights, self.variances, self.freedoms)
+        return self.fit.spread(weights, self.base, self.away)
 
     def skewness(self, a: int, b: int) -> float:
         """Skewness of the difference, 0 where it is not known, or sizes are equal."""
@@ -75,7 +115,8 @@ class Measure:
             found = "delta"
         else:
             found = "welch" if self.skew is None else "welch-skew"
-        return found + ("-adjusted" if self.adjusted else "") + ("-households" if self.clustered else "")
+        how = "-adjusted" if self.adjusted else "-too-few-to-adjust" if self.declined else ""
+        return found + how + ("-households" if self.clustered else "")
 
     def covariance(self, other: Measure, cell: int, statistics: CellStatistics) -> float:
         """Of two metrics' values in one cell; 0 where their product is not known."""
@@ -95,6 +136,9 @@ def measure(
 ) -> Measure:
     """One metric of all cells, adjusted with one coefficient per covariate for all of them.
 
+    Small cells are not adjusted: under 8 customers (or households), or under 30 where values are 0 or 1, the skewness is not known
+    or the metric is a ratio, or under 2 k + 2 with k covariates. Where one cell is so small, none is adjusted, and the method says so.
+
     Raises
     ------
     ModelError
@@ -112,32 +156,54 @@ def measure(
                 raise ModelError.expected("compare_cells", "ratios", f"over '{ratio[1]}' that is not 0 in a cell", 0)
             values[k] = top / bottom
             weights.append({ratio[0]: 1 / bottom, ratio[1]: -values[k] / bottom})
-    if covariates:
-        weights, values = _adjusted(cells, weights, values, covariates)
     units = np.array([cell.units for cell in cells], dtype=float)
     n = np.array([cell.n for cell in cells], dtype=float)
     clustered = any(cell.clusters is not None for cell in cells)
-    if kind == "rate" and not covariates:
+    skew = None if ratio is not None else _skewness(cells, metric)
+    least = max(LEAST if skew is not None and not _of_0_and_1(cells, metric) else FEW, 2 * len(covariates) + 2)
+    declined = bool(covariates) and bool((units < least).any())
+    if covariates and not declined:
+        fit, away, weights = _adjusted(cells, weights, covariates)
+        values = values - away @ fit.slope
+        if not (fit.variances > 0).any():
+            raise ModelError.does_not_vary(f"{metric}, adjusted", float(values[0]))
+        variances, base = fit.variances * units / n**2, units / n**2
+        return Measure(
+            kind=kind, values=values, variances=variances, freedoms=units - 1, skew=skew, sizes=n, weights=tuple(weights),
+            clustered=clustered, fit=fit, away=away, base=base,
+        )  # fmt: skip
+    if kind == "rate":
         sizes = np.array([_effective(cell, metric) for cell in cells])
         p = (values * sizes + 0.5) / (sizes + 1)  # a rate of 0 is not sure to be 0
+        variances, freedoms = p * (1 - p) / sizes, np.maximum(units - 1, 1)
         return Measure(
-            kind, False, clustered, values, p * (1 - p) / sizes, np.maximum(units - 1, 1), None, sizes, tuple(weights)
-        )
+            kind=kind, values=values, variances=variances, freedoms=freedoms, skew=None, sizes=sizes, weights=tuple(weights),
+            clustered=clustered, declined=declined,
+        )  # fmt: skip
     variances = np.array([_quadratic(cell, own) for cell, own in zip(cells, weights, strict=True)])
     if not (variances > 0).any():
         raise ModelError.does_not_vary(metric, float(values[0]))
     per_unit = (variances * units * (units - 1))[variances > 0].sum() / (units - 1)[variances > 0].sum()
     variances = np.where(variances > 0, variances, per_unit / units)
-    skew = None if ratio is not None else _skewness(cells, metric)
-    return Measure(kind, bool(covariates), clustered, values, variances, units - 1, skew, n, tuple(weights))
+    return Measure(
+        kind=kind, values=values, variances=variances, freedoms=units - 1, skew=skew, sizes=n, weights=tuple(weights),
+        clustered=clustered, declined=declined,
+    )  # fmt: skip
+
+
+def _of_0_and_1(cells: Sequence[CellStatistics], metric: str) -> bool:
+    """Whether every value is 0 or 1: then values and their squares add up to the same."""
+    k = [(cell.mean(metric), cell.n, float(cell.scatter[cell.index(metric), cell.index(metric)])) for cell in cells]
+    return all(0 <= m <= 1 and abs(own - n * m * (1 - m)) <= 1e-9 * n for m, n, own in k)
 
 
 def _skewness(cells: Sequence[CellStatistics], metric: str) -> float | None:
     """Skewness of a metric inside the cells, over all of them."""
     k = [cell.index(metric) for cell in cells]
+    freedom = sum(cell.n - 1 for cell in cells)
     third = sum(float(cell.thirds[i]) for cell, i in zip(cells, k, strict=True)) / sum(cell.n for cell in cells)
-    second = sum(float(cell.scatter[i, i]) for cell, i in zip(cells, k, strict=True)) / sum(cell.n - 1 for cell in cells)
-    return third / second**1.5 if np.isfinite(third) else None
+    second = sum(float(cell.scatter[i, i]) for cell, i in zip(cells, k, strict=True)) / max(freedom, 1)
+    return third / second**1.5 if np.isfinite(third) and second > 0 else None
 
 
 def _effective(cell: CellStatistics, rate: str) -> float:
@@ -164,22 +230,22 @@ def _quadratic(cell: CellStatistics, weights: dict[str, float]) -> float:
 
 
 def _adjusted(
-    cells: Sequence[CellStatistics], weights: list[dict[str, float]], values: Array, covariates: Sequence[str]
-) -> tuple[list[dict[str, float]], Array]:
-    """Take off the covariates' differences: one coefficient for all cells, from what goes together inside the cells."""
+    cells: Sequence[CellStatistics], weights: list[dict[str, float]], covariates: Sequence[str]
+) -> tuple[CommonSlope, Array, list[dict[str, float]]]:
+    """One slope for all cells; covariates' means less their overall ones; and values as combinations of means, after it."""
     k = len(covariates)
-    inner, cross = np.zeros((k, k)), np.zeros(k)
-    for cell, own in zip(cells, weights, strict=True):
+    products = np.zeros((len(cells), 1 + k, 1 + k))
+    for table, cell, own in zip(products, cells, weights, strict=True):
+        table[0, 0] = sum(u * w * _product(cell, x, y) for x, u in own.items() for y, w in own.items())
         for i, x in enumerate(covariates):
+            table[0, 1 + i] = table[1 + i, 0] = sum(w * _product(cell, metric, x) for metric, w in own.items())
             for j, y in enumerate(covariates):
-                inner[i, j] += _product(cell, x, y)
-            cross[i] += sum(w * _product(cell, metric, x) for metric, w in own.items())
-    slope = np.linalg.lstsq(inner, cross, rcond=1e-12)[0]
+                table[1 + i, 1 + j] = _product(cell, x, y)
+    fit = CommonSlope.of([cell.units for cell in cells], products)
     means = np.array([[cell.mean(x) for x in covariates] for cell in cells])
-    overall = np.average(means, axis=0, weights=[cell.n for cell in cells])
-    moved = values - (means - overall) @ slope
-    taken = dict(zip(covariates, (-slope).tolist(), strict=True))
-    return [{name: own.get(name, 0.0) + taken.get(name, 0.0) for name in {**own, **taken}} for own in weights], moved
+    away = means - np.average(means, axis=0, weights=[cell.n for cell in cells])
+    taken = dict(zip(covariates, (-fit.slope).tolist(), strict=True))
+    return fit, away, [{name: own.get(name, 0.0) + taken.get(name, 0.0) for name in {**own, **taken}} for own in weights]
 
 
 def _product(cell: CellStatistics, a: str, b: str) -> float:
@@ -199,6 +265,41 @@ def from_normal(z: float, freedom: float) -> float:
     return float(-special.stdtrit(freedom, special.ndtr(-z)))
 
 
+def detected(critical: float, freedom: float, power: float) -> float:
+    """How many true standard errors away a difference is that t, with these degrees of freedom, finds with a given power.
+
+    The error of a small cell is itself unsure: t is then noncentral, and the normal's ``critical`` plus the quantile of the power is
+    too little. What is found on the wrong side is not counted.
+
+    Parameters
+    ----------
+    critical : float
+        On the scale of a standard normal; t's is worked out from it.
+    freedom : float
+        Infinite for a normal statistic.
+    power : float
+        Above the chance of a find where nothing differs.
+
+    Examples
+    --------
+    >>> [round(detected(1.959963985, freedom, 0.8), 4) for freedom in (np.inf, 14.0, 2.0)]
+    [2.8016, 3.0133, 5.6535]
+    """
+    from scipy import optimize
+
+    simple = critical + float(special.ndtri(power))
+    if freedom > _MANY:
+        return simple
+    t = from_normal(critical, freedom)
+    nodes, width = special.roots_legendre(_NODES)
+    ratio = np.sqrt(special.chdtri(freedom, (1 - nodes) / 2) / freedom)  # of the estimated error to the true one
+
+    def over(away: float) -> float:
+        return float(width @ special.ndtr(away - t * ratio)) / 2 - power
+
+    return float(optimize.brentq(over, simple - 1.0, t * float(ratio.max()) + 10.0, xtol=1e-9))
+
+
 def unskewed(t: float, skewness: float) -> float:
     """Hall's monotone cubic: of a skewed mean's t, a value that is close to normal."""
     a = skewness
@@ -214,7 +315,7 @@ def reach(critical: float, skewness: float) -> tuple[float, float]:
     return float(upper), float(lower)
 
 
-def fieller(m1: float, m0: float, v1: float, v0: float, critical: float) -> tuple[float, float] | None:
+def fieller(m1: float, m0: float, v1: float, v0: float, critical: float, covariance: float = 0.0) -> tuple[float, float] | None:
     """Interval of a ratio of two means; None where the control's mean is not clearly above 0, for then it has no ends.
 
     It leaves out 1 exactly where the t test at the same critical value finds a difference.
@@ -224,7 +325,7 @@ def fieller(m1: float, m0: float, v1: float, v0: float, critical: float) -> tupl
     >>> fieller(1.0, 0.1, 0.04, 0.04, 1.96) is None
     True
     """
-    a, b, c = m0**2 - critical**2 * v0, m1 * m0, m1**2 - critical**2 * v1
+    a, b, c = m0**2 - critical**2 * v0, m1 * m0 - critical**2 * covariance, m1**2 - critical**2 * v1
     if m0 <= 0 or a <= 0:
         return None
     root = float(np.sqrt(max(b**2 - a * c, 0.0)))

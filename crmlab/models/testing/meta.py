@@ -11,6 +11,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_amounts, checked_level
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["Fade", "Pooled", "fade", "pool"]
@@ -126,13 +127,12 @@ def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = LEVEL) ->
 
 
 def _checked(model: str, effects: npt.ArrayLike, errors: npt.ArrayLike, least: int, level: float) -> tuple[Array, Array]:
-    y, s = np.asarray(effects, dtype=float), np.asarray(errors, dtype=float)
+    y, s = checked_amounts(model, "effects", effects), checked_amounts(model, "errors", errors)
     if y.ndim != 1 or y.shape != s.shape or len(y) < least:
         raise ModelError.expected(model, "effects", f"at least {least}, each with its error", f"{y.shape} and {s.shape}")
-    if not (np.isfinite(y).all() and np.isfinite(s).all() and (s > 0).all()):
+    if not (s > 0).all():
         raise ModelError.expected(model, "errors", "finite and above 0", s.tolist())
-    if not 0 < level < 1:
-        raise ModelError.expected(model, "level", "between 0 and 1", level)
+    checked_level(model, level)
     return y, s
 
 
@@ -258,8 +258,8 @@ def fade(effects: npt.ArrayLike, errors: npt.ArrayLike, times: npt.ArrayLike, le
     (-1.0, True)
     """
     y, s = _checked("fade", effects, errors, 3, level)
-    t = np.asarray(times, dtype=float)
-    if t.shape != y.shape or not np.isfinite(t).all() or np.ptp(t) == 0:
+    t = checked_amounts("fade", "times", times)
+    if t.shape != y.shape or np.ptp(t) == 0:
         raise ModelError.expected("fade", "times", "one per effect, not all the same", t.tolist())
     latest, scale = float(t.max()), float(np.ptp(t))
     X = np.column_stack([np.ones(len(y)), (t - latest) / scale])

@@ -143,7 +143,8 @@ def required_size(
     Raises
     ------
     ModelError
-        No effect, or a level, power or share outside its range.
+        No effect, or a level or share outside its range; a power that is not above 1 - level, the chance to find a difference where
+        there is none: the size that it needs would not be smaller, but without meaning.
 
     References
     ----------
@@ -157,7 +158,7 @@ def required_size(
     if not effect or not np.isfinite(effect):
         raise ModelError.expected("required_size", "effect", "different from 0", effect)
     ratio, critical = _planned("required_size", outcome, effect, cells, level, correction, share)
-    _checked_power("required_size", power)
+    _checked_power("required_size", power, level)
     variance = outcome.variance(effect) + outcome.variance() / ratio
     n = (critical + float(special.ndtri(power))) ** 2 * variance / effect**2
     per_cell, control = _up(n), _up(n * ratio)
@@ -194,7 +195,7 @@ def detectable_effect(
     Raises
     ------
     ModelError
-        Even the largest possible effect would not be found.
+        Even the largest possible effect would not be found, or a number is out of its range (the power as in ``required_size``).
 
     Examples
     --------
@@ -203,20 +204,23 @@ def detectable_effect(
     """
     from scipy import optimize
 
-    if not total >= 2 * (cells + 1):
+    if not (np.isfinite(total) and total >= 2 * (cells + 1)):
         raise ModelError.expected("detectable_effect", "total", f"at least {2 * (cells + 1)}", total)
 
-    def found(effect: float) -> float:
-        chance = power_of(outcome, effect, total, cells=cells, level=level, correction=correction, share=share)
-        return chance - _checked_power("detectable_effect", power)
+    checked_correction("detectable_effect", correction, level)
+    _checked_power("detectable_effect", power, level)
 
-    most = _largest(outcome)
-    high = min(outcome.base * 1e-3, most)
+    def found(effect: float) -> float:
+        return power_of(outcome, effect, total, cells=cells, level=level, correction=correction, share=share) - power
+
+    # Scaled by the spread of customers, not by the base: that of a ratio may be 0 or negative.
+    most, scale = _largest(outcome), float(np.sqrt(outcome.variance() / total))
+    high = min(scale, most)
     while found(high) < 0 and high < most:
         high = min(2 * high, most)
     if found(high) < 0:
         raise ModelError.expected("detectable_effect", "total", "enough to find the largest possible effect", total)
-    return float(optimize.brentq(found, high * 1e-9, high, xtol=1e-14, rtol=1e-12))
+    return float(optimize.brentq(found, high * 1e-9, high, xtol=1e-14 * high, rtol=1e-12))
 
 
 def _largest(outcome: Outcome) -> float:
@@ -224,7 +228,7 @@ def _largest(outcome: Outcome) -> float:
         return (1 - outcome.base) * (1 - 1e-9)
     if isinstance(outcome, Money) and outcome.through == "share":
         return (outcome.mean - outcome.base) * (1 - 1e-9) if outcome.share < 1 else outcome.base * 1e-9
-    return abs(outcome.base) * 1e6
+    return max(abs(outcome.base), float(np.sqrt(outcome.variance()))) * 1e6
 
 
 def power_of(
@@ -244,21 +248,29 @@ def power_of(
     total : int
         As in ``detectable_effect``.
 
+    Raises
+    ------
+    ModelError
+        A number is out of its range.
+
     Examples
     --------
     >>> round(power_of(Rate(0.02), 0.002, 161358), 3)
     0.8
     """
+    if not (np.isfinite(total) and total >= 2 * (cells + 1)):
+        raise ModelError.expected("power_of", "total", f"at least {2 * (cells + 1)}", total)
     ratio, critical = _planned("power_of", outcome, effect, cells, level, correction, share)
     n = total / (cells + ratio)
     error = np.sqrt(outcome.variance(effect) / n + outcome.variance() / (n * ratio))
     return float(special.ndtr(abs(effect) / error - critical))
 
 
-def _checked_power(model: str, power: float) -> float:
-    if not 0 < power < 1:
-        raise ModelError.expected(model, "power", "between 0 and 1", power)
-    return power
+def _checked_power(model: str, power: float, level: float) -> None:
+    """Refuse a power that is none: where nothing differs, a test finds something in 1 - level of all cases, whatever the size."""
+    if not 1 - level < power < 1:
+        least = f"above {1 - level:.6g} (1 - level: as often is something found where nothing differs) and under 1"
+        raise ModelError.expected(model, "power", least, power)
 
 
 def _planned(
@@ -435,7 +447,7 @@ class Money:
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ModelError.expected("Money", "share", "above 0 and at most 1", self.share)
-        if not (self.mean > 0 and self.sd >= 0):
+        if not (0 < self.mean < np.inf and 0 <= self.sd < np.inf):
             raise ModelError.expected("Money", "mean and sd", "above 0, and at least 0", (self.mean, self.sd))
         if self.through not in ("share", "amount"):
             raise ModelError.expected("Money", "through", "'share' or 'amount'", self.through)
@@ -487,8 +499,15 @@ class Ratio:
     covariance: float
 
     def __post_init__(self) -> None:
-        if not self.denominator > 0:
+        if not 0 < self.denominator < np.inf:
             raise ModelError.expected("Ratio", "denominator", "above 0", self.denominator)
+        if not np.isfinite(self.numerator):
+            raise ModelError.expected("Ratio", "numerator", "a number", self.numerator)
+        variances = (self.numerator_variance, self.denominator_variance)
+        if not all(0 <= one < np.inf for one in variances):
+            raise ModelError.expected("Ratio", "variances", "numbers of at least 0", variances)
+        if not self.covariance**2 <= variances[0] * variances[1] * (1 + 1e-9):
+            raise ModelError.expected("Ratio", "covariance", "at most what the variances allow", self.covariance)
         if not self.variance() > 0:
             raise ModelError.expected("Ratio", "covariance", "one that leaves some variance", self.covariance)
 
@@ -501,4 +520,4 @@ class Ratio:
         """Variance of one customer's linearised share in the ratio where the numerator moves it by ``effect``."""
         r = self.base + effect
         found = self.numerator_variance - 2 * r * self.covariance + r**2 * self.denominator_variance
-        return found / self.denominator**2
+        return max(found, 0.0) / self.denominator**2

@@ -12,6 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
 from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.comparisons import compare_cells
@@ -78,12 +79,10 @@ def slices(score: npt.ArrayLike, treated: npt.ArrayLike, outcome: npt.ArrayLike,
     >>> slices([3, 3, 2, 2, 1, 1], [1, 0, 1, 0, 1, 0], [5.0, 1, 2, 1, 1, 1], parts=3)["sum_treated"].tolist()
     [5.0, 2.0, 1.0]
     """
-    s, y = np.asarray(score, dtype=float), np.asarray(outcome, dtype=float)
-    arm = np.asarray(treated).astype(bool)
+    s, y = checked_amounts(_MODEL, "score", score), checked_amounts(_MODEL, "outcome", outcome)
+    arm = checked_outcomes(_MODEL, treated)
     if not (s.shape == y.shape == arm.shape) or s.ndim != 1 or not len(s):
         raise ModelError.expected(_MODEL, "score, treated, outcome", "of one length, not empty", (s.shape, arm.shape, y.shape))
-    if not (np.isfinite(s).all() and np.isfinite(y).all()):
-        raise ModelError.expected(_MODEL, "score and outcome", "finite numbers", "others")
     if not parts >= 1:
         raise ModelError.expected(_MODEL, "parts", "at least 1", parts)
     _, group, count = np.unique(np.asarray(-s), return_inverse=True, return_counts=True)
@@ -140,8 +139,7 @@ def depth_curve(parts: pd.DataFrame, *, cost: float = 0.0, level: float = LEVEL)
     for column in [f"{what}_{arm}" for what in ("n", "sum", "squares") for arm in _ARMS]:
         if column not in parts:
             raise ModelError.missing_column(_MODEL, column, parts.columns)
-    if not 0 < level < 1:
-        raise ModelError.expected(_MODEL, "level", "between 0 and 1", level)
+    checked_level(_MODEL, level)
     parts = parts[(parts["n_treated"] + parts["n_control"]) > 0]
     k = len(parts)
     n = (parts["n_treated"] + parts["n_control"]).to_numpy(dtype=float)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
 from crmlab.analyses.campaigns.results.quantities import QUANTITIES
+from crmlab.models.testing.measures import FEW, LEAST
 from crmlab.page.result import Estimate, Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -226,11 +227,12 @@ def method(study: Study) -> Method:
         "holm": "p-values are Holm's, intervals Bonferroni's, a little wider",
         "none": "intervals hold for each cell by itself: of many cells some leave out 0 by chance",
     }
-    adjusted = (
-        "Differences of money are freed of those in spend in the year before the window opened, with one coefficient for all cells."
-        if params.adjust
-        else "Differences are not adjusted for anything known before."
-    )
+    if not params.adjust:
+        adjusted = "Differences are not adjusted for anything known before."
+    elif study.frame["method"].str.contains("too-few-to-adjust").any():
+        adjusted = f"Differences of money are not adjusted for spend before, for a cell has too few customers for it: under {LEAST}, or under {FEW} where outcomes are too uneven to be sure."
+    else:
+        adjusted = "Differences of money are freed of those in spend in the year before the window opened, with one coefficient for all cells."
     homes = (
         "People of one household were assigned together: variances are those of households." if study.found.clustered else ""
     )
