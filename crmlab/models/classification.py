@@ -307,15 +307,21 @@ def mean_with_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[flo
     Returns
     -------
     (mean, low, high)
-        The ends are NaN for fewer than two values.
+        The ends are NaN for fewer than two values, the mean too for none.
+
+    Raises
+    ------
+    ModelError
+        A value is missing or infinite, or the level is not between 0 and 1.
 
     Examples
     --------
     >>> mean_with_interval([1.0, 2.0, 3.0, 4.0]).__class__
     <class 'tuple'>
     """
-    found = np.asarray(values, dtype=float)
-    mean = float(found.mean())
+    checked_level("mean_with_interval", level)
+    found = checked_amounts("mean_with_interval", "values", values)
+    mean = float(found.mean()) if len(found) else float("nan")
     if len(found) < 2:
         return mean, float("nan"), float("nan")
     half = normal_quantile(level) * float(found.std(ddof=1)) / np.sqrt(len(found))
@@ -338,7 +344,12 @@ def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = LEVEL) 
     Returns
     -------
     (gini, low, high)
-        NaN where nothing came, or all got the same.
+        From -1 to 1; NaN where nothing came, or all got the same.
+
+    Raises
+    ------
+    ModelError
+        A value is missing, forecasts are not one for each, or the level is not between 0 and 1.
 
     References
     ----------
@@ -350,7 +361,10 @@ def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = LEVEL) 
     >>> gini([0.0, 1.0, 5.0, 9.0], [0.1, 0.2, 0.3, 0.4])[0]
     1.0
     """
-    y, p = np.asarray(actual, dtype=float), np.asarray(predicted, dtype=float)
+    checked_level("gini", level)
+    y, p = checked_amounts("gini", "actual", actual), checked_amounts("gini", "predicted", predicted)
+    if y.shape != p.shape or y.ndim != 1:
+        raise ModelError.expected("gini", "predicted", "one for each of actual", (y.shape, p.shape))
     mean = float(y.mean()) if len(y) else 0.0
     nothing = float("nan"), float("nan"), float("nan")
     if not mean > 0:
@@ -361,7 +375,7 @@ def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = LEVEL) 
     ratio = ranked[0] / perfect[0]
     influence = (ranked[1] - ratio * perfect[1]) / perfect[0]
     half = normal_quantile(level) * float(np.sqrt((influence**2).mean() / len(y)))
-    return ratio, ratio - half, min(ratio + half, 1.0)
+    return ratio, max(ratio - half, -1.0), min(ratio + half, 1.0)
 
 
 def _index(y: Array, by: Array, mean: float) -> tuple[float, Array]:

@@ -28,13 +28,15 @@ TEST_LEVEL = 0.95  # of the tests and intervals of campaigns
 
 def _checked_counts(model: str, successes: npt.ArrayLike, n: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Counts as arrays of one shape; refuse those below 0, those above what they are of, and missing ones."""
+    k, size = checked_amounts(model, "successes", successes), checked_amounts(model, "n", n)
     try:
-        k, size = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(n, dtype=float))
-    except (TypeError, ValueError) as error:
-        expectation = "numbers, as many of the one as of the other"
-        raise ModelError.expected(model, "successes and n", expectation, (successes, n)) from error
-    if not (np.isfinite(size) & (size >= 0)).all():
-        raise ModelError.expected(model, "n", "a number of at least 0", size[~(np.isfinite(size) & (size >= 0))].ravel()[0])
+        k, size = np.broadcast_arrays(k, size)
+    except ValueError as error:
+        raise ModelError.expected(
+            model, "successes and n", "as many of the one as of the other", (k.shape, size.shape)
+        ) from error
+    if (size < 0).any():
+        raise ModelError.expected(model, "n", "a number of at least 0", size[size < 0].ravel()[0])
     wrong = ~((k >= 0) & (k <= size))
     if wrong.any():
         of = f"from 0 to n = {size[wrong].ravel()[0]:,.12g}"
@@ -225,7 +227,7 @@ def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float,
     from scipy import stats
 
     checked_level("median_interval", level)
-    ordered = np.sort(np.asarray(values, dtype=float))
+    ordered = np.sort(np.asarray(values, dtype=float).ravel())
     n = len(ordered)
     if np.isnan(ordered).any():
         raise ModelError.expected("median_interval", "values", "numbers, none of them missing", np.nan)

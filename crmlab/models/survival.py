@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["at", "cumulative_incidence", "given_waited", "kaplan_meier", "median_time"]
 
+_ALL = 100.0  # on the scale of log(−log): an interval that reaches so far reaches from 0 to 1
 _MOST_CAUSES = 1000  # each has a column; a larger number is a code, and no count of causes
 
 
@@ -281,6 +282,6 @@ def _log_log(survival: Array, error: Array, level: float) -> tuple[Array, Array]
     z = normal_quantile(level)
     inside = (survival > 1e-12) & (survival < 1)
     s = np.where(inside, survival, 0.5)
-    half = np.where(inside, z * error / (s * -np.log(s)), 0.0)
+    half = np.minimum(np.where(inside, z * error / (s * -np.log(s)), 0.0), _ALL)
     low, high = s ** np.exp(half), s ** np.exp(-half)
     return np.where(inside, low, survival), np.where(inside, high, survival)

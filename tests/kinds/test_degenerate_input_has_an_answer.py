@@ -210,6 +210,9 @@ def check_lists(values, errors, share):
     answered(classification.calibration_line, outcome, np.clip(values, 0, 1))
     answered(classification.expected_maximum_profit, outcome, values)
     answered(classification.mean_with_interval, values, share)
+    ranking = answered(classification.gini, values, errors, share)
+    if ranking is not None and not np.isnan(ranking[0]):
+        within(ranking[1], ranking[0], ranking[2], -1, 1)
     answered(bootstrap_means, np.column_stack([values, errors]), level=share, draws=20)
     answered(Blend().fit, np.column_stack([values, errors]), outcome)
 

@@ -12,6 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_amounts
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
@@ -452,13 +453,13 @@ def sample_ratio(
         raise ModelError.expected("sample_ratio", "counts", "of at least two cells", names)
     if set(designed) != set(names):
         raise ModelError.expected("sample_ratio", "shares", f"of the same cells as counts: {', '.join(names)}", list(designed))
-    n = np.array([float(found[name]) for name in names])
-    share = np.array([float(designed[name]) for name in names])
-    if not (np.isfinite(share).all() and (share > 0).all() and abs(share.sum() - 1) < 1e-6):
+    n = checked_amounts("sample_ratio", "counts", [found[name] for name in names])
+    share = checked_amounts("sample_ratio", "shares", [designed[name] for name in names])
+    if not ((share > 0).all() and abs(share.sum() - 1) < 1e-6):
         raise ModelError.expected(
             "sample_ratio", "shares", "above 0, and add up to 1", f"{share.tolist()}, sum {share.sum():.6g}"
         )
-    if not ((n >= 0).all() and (n == np.floor(n)).all() and n.sum() > 0):
+    if not ((n >= 0).all() and (n < 2**53).all() and (n == np.floor(n)).all() and n.sum() > 0):
         raise ModelError.expected("sample_ratio", "counts", "whole numbers of at least 0, not all 0", n.tolist())
     expected = n.sum() * share / share.sum()
     chi_square = float(((n - expected) ** 2 / expected).sum())

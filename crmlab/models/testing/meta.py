@@ -17,6 +17,9 @@ from crmlab.models.intervals import LEVEL, normal_quantile
 __all__ = ["Fade", "Pooled", "fade", "pool"]
 
 
+_APART = 1e6  # errors further apart leave nothing of a line but one point, by rounding
+
+
 @dataclass(frozen=True, eq=False)
 class Pooled:
     """Effects of several campaigns, pooled.
@@ -245,7 +248,7 @@ def fade(effects: npt.ArrayLike, errors: npt.ArrayLike, times: npt.ArrayLike, le
     Raises
     ------
     ModelError
-        Fewer than three effects, errors that are not above 0, or only one time.
+        Fewer than three effects, errors that are not above 0 or so far apart that one effect alone would count, or only one time.
 
     References
     ----------
@@ -261,6 +264,8 @@ def fade(effects: npt.ArrayLike, errors: npt.ArrayLike, times: npt.ArrayLike, le
     t = checked_amounts("fade", "times", times)
     if t.shape != y.shape or np.ptp(t) == 0:
         raise ModelError.expected("fade", "times", "one per effect, not all the same", t.tolist())
+    if not s.max() < _APART * s.min():
+        raise ModelError.expected("fade", "errors", f"within a factor of {_APART:,.0f} of each other", s.tolist())
     latest, scale = float(t.max()), float(np.ptp(t))
     X = np.column_stack([np.ones(len(y)), (t - latest) / scale])
     freedom = len(y) - 2

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.checked import checked_amounts
 from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.max_t import checked_correction, critical_value
 
@@ -104,6 +105,7 @@ def design_effect(size: float = 1.0, icc: float = 0.0, size_cv: float = 0.0) -> 
     >>> design_effect(2, 0.3), round(design_effect(2, 0.3, 0.5), 6)
     (1.3, 1.45)
     """
+    checked_amounts("design_effect", "households", (size, icc, size_cv))
     if not (size >= 1 and 0 <= icc <= 1 and size_cv >= 0):
         expectation = "size of at least 1, icc from 0 to 1, size_cv of at least 0"
         raise ModelError.expected("design_effect", "households", expectation, (size, icc, size_cv))
@@ -155,7 +157,7 @@ def required_size(
     >>> required_size(Rate(0.02), 0.002).per_cell
     80679
     """
-    if not effect or not np.isfinite(effect):
+    if not effect:
         raise ModelError.expected("required_size", "effect", "different from 0", effect)
     ratio, critical = _planned("required_size", outcome, effect, cells, level, correction, share)
     _checked_power("required_size", power, level)
@@ -278,6 +280,9 @@ def _planned(
 ) -> tuple[float, float]:
     """Size of the control over that of a cell, and the critical value."""
     checked_correction(model, correction, level)
+    checked_amounts(model, "effect", effect)
+    if isinstance(cells, bool) or not isinstance(cells, int | np.integer):
+        raise ModelError.expected(model, "cells", "a whole number of at least 1", cells)
     its = control_share(cells, share)
     ratio = its / ((1 - its) / cells)
     if cells == 1 or correction == "none":
@@ -309,9 +314,10 @@ class PlannedProfit:
 
 
 def _checked(model: str, n: int, cost: float, fixed: float, margin: float) -> None:
+    checked_amounts(model, "n, cost, fixed and margin", (n, cost, fixed, margin))
     if not n >= 1:
         raise ModelError.expected(model, "n", "at least 1", n)
-    if not (cost >= 0 and fixed >= 0 and np.isfinite(cost + fixed)):
+    if not (cost >= 0 and fixed >= 0):
         raise ModelError.expected(model, "cost and fixed", "at least 0", (cost, fixed))
     if not margin > 0:
         raise ModelError.expected(model, "margin", "above 0", margin)
@@ -380,6 +386,7 @@ def planned_profit(
     """
     n, n_control = sizes
     _checked("planned_profit", n, cost, fixed, margin)
+    checked_amounts("planned_profit", "n_control and effect", (n_control, effect))
     if not n_control >= 1:
         raise ModelError.expected("planned_profit", "n_control", "at least 1", n_control)
     error = n * margin * float(np.sqrt(outcome.variance(effect) / n + outcome.variance() / n_control))
@@ -414,6 +421,7 @@ class Rate:
     base: float
 
     def __post_init__(self) -> None:
+        checked_amounts("Rate", "base", self.base)
         if not 0 < self.base < 1:
             raise ModelError.expected("Rate", "base", "between 0 and 1", self.base)
 
@@ -445,9 +453,10 @@ class Money:
     through: str = "share"
 
     def __post_init__(self) -> None:
+        checked_amounts("Money", "share, mean and sd", (self.share, self.mean, self.sd))
         if not 0 < self.share <= 1:
             raise ModelError.expected("Money", "share", "above 0 and at most 1", self.share)
-        if not (0 < self.mean < np.inf and 0 <= self.sd < np.inf):
+        if not (self.mean > 0 and self.sd >= 0):
             raise ModelError.expected("Money", "mean and sd", "above 0, and at least 0", (self.mean, self.sd))
         if self.through not in ("share", "amount"):
             raise ModelError.expected("Money", "through", "'share' or 'amount'", self.through)
@@ -499,12 +508,13 @@ class Ratio:
     covariance: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.denominator < np.inf:
-            raise ModelError.expected("Ratio", "denominator", "above 0", self.denominator)
-        if not np.isfinite(self.numerator):
-            raise ModelError.expected("Ratio", "numerator", "a number", self.numerator)
         variances = (self.numerator_variance, self.denominator_variance)
-        if not all(0 <= one < np.inf for one in variances):
+        checked_amounts(
+            "Ratio", "means, variances and covariance", (self.numerator, self.denominator, *variances, self.covariance)
+        )
+        if not self.denominator > 0:
+            raise ModelError.expected("Ratio", "denominator", "above 0", self.denominator)
+        if not all(one >= 0 for one in variances):
             raise ModelError.expected("Ratio", "variances", "numbers of at least 0", variances)
         if not self.covariance**2 <= variances[0] * variances[1] * (1 + 1e-9):
             raise ModelError.expected("Ratio", "covariance", "at most what the variances allow", self.covariance)
