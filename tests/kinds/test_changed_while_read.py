@@ -6,6 +6,7 @@ named, with what failed and what to do, and nothing half-written stays.
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from crmlab.data.reading import building, engines
 from crmlab.errors import DamageWarning, SourceError
 from crmlab.report import inputs
 
+ROOT = Path(__file__).parents[2]
 TOML = """currency = "EUR"
 [orders]
 file = "o.csv"
@@ -288,3 +290,25 @@ def test_a_cache_on_a_full_disk(mine):
         pytest.skip("No disk can be mounted here.")
     assert "No space left on device. Make room there, or name another in CRMLAB_CACHE." in done.stderr, done.stderr
     assert "parquet" not in done.stdout
+
+
+@pytest.mark.proof
+def test_all_pages_of_a_run_show_one_version(mine):
+    """With kernels: the source changes when the first report is made, and the second shows what the first did."""
+    days = [f"2024-{k % 12 + 1:02}-{k % 28 + 1:02}" for k in range(400)]
+    rows = [f"c{k % 50},{day},{k}.50" for k, day in enumerate(days)]
+    file = mine.with_name("o.csv")
+    file.write_text("\n".join(["cust,day,total", *rows]) + "\n")
+    command = [sys.executable, "-u", "-m", "crmlab.cli", "run", "rfm", "lifecycle", "--jobs", "1", "--data", str(mine)]
+    env = {**os.environ, "CRMLAB_HOME": str(ROOT), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([*command, "--out", str(mine.parent / "out")], stdout=subprocess.PIPE, text=True, env=env) as run:
+        assert run.stdout is not None
+        assert "done" in run.stdout.readline()
+        file.write_text("\n".join(["cust,day,total", *rows[:200]]) + "\n")
+        assert "done" in run.stdout.read()
+    records = [json.loads(path.read_text()) for path in (mine.parent / "out").glob("mine/*/run.json")]
+    results = [json.loads(path.read_text()) for path in (mine.parent / "out").glob("mine/*/result.json")]
+    assert [record["inputs"]["rows"] for record in records] == [{"orders": 400}] * 2
+    assert [result["customers"] for result in results] == [50, 50]
+    assert {result["as_of"] for result in results} == {max(days)}
+    assert len(folders(mine)) == 1
