@@ -1,0 +1,99 @@
+"""A point and its interval are rounded differently.
+
+What would go wrong: "56 % (55.2–55.9 %)": the point lies outside of its own interval, or a reader takes one for surer than the other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crmlab.page.format import KINDS, Format, Measured
+from crmlab.page.result import Column, Estimate, Table
+
+SHOWN = re.compile(r"\d[\d,]*(?:\.(\d+))?\s*(k|M|bn)?")
+NUMBERS = ("count", "number", "share", "points", "money", "amount", "exact", "days")
+
+
+def digits_of(text):
+    """Digits behind the point, and unit, of each number in a text."""
+    return [(len(after or ""), unit) for after, unit in SHOWN.findall(text)]
+
+
+def alike(found):
+    """Whether all numbers of a point and its interval have the same digits; the unit of an interval may stand once, at its end."""
+    shown = digits_of(found.value) + digits_of(found.interval)
+    units = {unit for _, unit in shown if unit}
+    return len({digits for digits, _ in shown}) <= 1 and len(units) <= 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind", "said"),
+    [
+        ((0.5555, 0.552, 0.559), "share", "55.5\u202f% (55.2–55.9\u202f%)"),
+        ((0.66, 0.609, 0.709), "share", "66\u202f% (61–71\u202f%)"),
+        ((0.004, 0.0, 0.2), "share", "0.4\u202f% (0.0–20.0\u202f%)"),
+        ((0.9967, 0.989, 1.0), "share", "99.7\u202f% (98.9–100.0\u202f%)"),
+        ((3e-5, 0.0, 0.02), "share", "<0.01\u202f% (0.00–2.00\u202f%)"),
+        ((5.6e6, 5.4e6, 5.8e6), "money", "€5.6M (€5.4–5.8M)"),
+        ((9_800.0, 8_000.0, 12_000.0), "money", "€9.8k (€8.0–12.0k)"),
+        ((1_600.0, 460.0, 12_000.0), "money", "€1.6k (€0.5–12.0k)"),
+        ((12_340.0, 12_300.0, 12_380.0), "money", "€12.34k (€12.30–12.38k)"),
+        ((-1.5e6, -3e6, 2e5), "money", "−€1.5M (−€3.0M to €0.2M)"),
+        ((12.34, 8.0, 120.0), "amount", "€12 (€8–120)"),
+        ((9.0, 8.1, 9.9), "amount", "€9.00 (€8.10–9.90)"),
+        ((41.5, 38.0, 45.0), "days", "41.5 (38.0–45.0)"),
+        ((1.02, 1.019, 1.0204), "number", "1.020 (1.019–1.020)"),
+        ((803.7, 612.3, 995.2), "count", "804 (612–995)"),
+        ((0.5, 0.2, math.inf), "number", "0.50 (0.20–∞)"),
+        ((3.0, None, None), "number", "3"),
+    ],
+)
+def test_a_number_and_its_interval_by_hand(numbers, kind, said):
+    assert str(Format("EUR").measured(*numbers, kind)) == said
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.floats(-1e7, 1e7, allow_subnormal=False),
+    st.floats(0, 1e7, allow_subnormal=False),
+    st.floats(0, 1e7, allow_subnormal=False),
+    st.sampled_from(NUMBERS),
+    st.sampled_from(["EUR", "JPY", ""]),
+)
+@example(0.0, 0.0, 0.0, "money", "EUR")
+@example(0.56, 0.008, 0.0, "share", "EUR")
+def test_any_number_and_its_interval_are_alike(value, below, above, kind, currency):
+    found = Format(currency).measured(value, value - below, value + above, kind)
+    assert alike(found), found
+
+
+def test_an_interval_cannot_be_written_without_its_point():
+    assert not hasattr(Format(), "interval")
+    assert set(NUMBERS) < set(KINDS)
+
+
+def test_a_cell_of_a_table_is_written_so():
+    frame = pd.DataFrame({"name": ["a"], "share": [0.5555], "low": [0.552], "high": [0.559]})
+    columns = {"name": Column("Name"), "share": Column("Share", "share", "low", "high")}
+    html = Table("Shares.", frame, columns).html()
+    assert "55.5\u202f%" in html and "55.2–55.9\u202f%" in html and "56\u202f%" not in html
+
+
+def test_an_estimate_shows_itself_so():
+    assert repr(Estimate(0.56, 0.5523, 0.5592, 0.9, "share")) == "Estimate(0.5600 [0.5523, 0.5592] at 90 %, share)"
+    assert repr(Estimate(0.66, 0.61, 0.71, 0.95, "share")) == "Estimate(0.66 [0.61, 0.71] at 95 %, share)"
+
+
+@pytest.mark.parametrize("report", ["rfm", "churn", "lifecycle", "customer_value"])
+@pytest.mark.proof
+def test_findings_of_pages_are_so(result_of, report):
+    # The first range of an interval is that of the number in front; where it is a number and no text.
+    for finding in result_of(report, "cdnow_sample").findings:
+        first = re.split(r";|, at | of | customers", finding.interval)[0]
+        assert alike(Measured(finding.value, first)), finding.sentence()
