@@ -7,6 +7,7 @@ where it would lead elsewhere (``..``). A campaign, a channel or the value of a 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from typing import TypeVar
@@ -20,7 +21,7 @@ T = TypeVar("T", bound=CrmlabError)
 _LONGEST = 180  # bytes: what a name is made longer by (a key, a variant, .aside) has room beside it in the 255 of file systems
 _LONGEST_PART = 80
 _KEPT_BY_SYSTEMS = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-_SIGNS = '/\\:*?"<>|'
+_SIGNS = "/\\" if os.name == "posix" else '/\\:*?"<>|'  # a backslash nowhere: elsewhere it is a path
 
 
 def fault_of(name: str) -> str:
