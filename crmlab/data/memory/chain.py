@@ -27,7 +27,7 @@ from typing import Any
 
 from crmlab.data.memory.events import FORMAT, UNLINKED, Header, is_digest
 from crmlab.data.sealed import content_digest
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, shown
 
 __all__ = ["Head", "Heads", "checked_heads", "heads_json", "heads_of", "in_line", "parse_heads", "unlinked"]
 
@@ -95,7 +95,11 @@ def in_line(headers: Sequence[Header], heads: Heads | None, ahead: int) -> list[
         line = _line(name, mine, head)
         ahead -= len(line) - head.count
         if ahead < 0:
-            raise CampaignError.not_in_line(line[-1].slot, name, head.count)
+            raise CampaignError(
+                f"{line[-1].slot} of the campaign memory is beyond what its heads say. Expected {head.count} events of the campaign "
+                f"{shown(name)}. Found {len(line)}: it was put there by hand, or the heads are those of an older copy. Nothing was "
+                "changed. Restore the memory from a copy."
+            )
         found += line
     return found
 
