@@ -306,7 +306,9 @@ def _imports_end_with(stopped: threading.Event) -> Iterator[None]:
 
 def _write_index(batch: Batch) -> None:
     try:
-        write_index(batch.folder, batch.descriptor, list(batch.inputs.rows), batch.say)
+        # A stop does not wait for the imports that the list of what was never run needs: the next run lists it again.
+        tables, stopped = list(batch.inputs.rows), batch.crew.stopped.is_set()
+        write_index(batch.folder, batch.descriptor, tables, batch.say, absent=not stopped)
     except OSError as error:
         raise ReportError.cannot_write(batch.folder, error.strerror or error) from error
 

@@ -43,7 +43,9 @@ class Entry:
     fault: str = ""
 
 
-def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | None = None, say: Say = quiet) -> Path:
+def write_index(
+    folder: Path, descriptor: Descriptor, tables: Sequence[str] | None = None, say: Say = quiet, *, absent: bool = True
+) -> Path:
     """Write the index of a data set's reports from what is in its folder and its history.
 
     Parameters
@@ -55,6 +57,8 @@ def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | No
         Tables of the data set; with them, reports that were never run are listed with the reason.
     say : callable
         Told what could not be believed, and what happens now.
+    absent : bool
+        List reports that were never run. To say why, their analyses are imported, which takes seconds.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def write_index(folder: Path, descriptor: Descriptor, tables: Sequence[str] | No
     """
     path = folder / "index.html"
     make_way(path, say)
-    write_aside(path, valid(index_page(entries(folder, say), descriptor, tables)).encode())
+    write_aside(path, valid(index_page(entries(folder, say), descriptor, tables, absent=absent)).encode())
     return path
 
 
@@ -111,7 +115,9 @@ def _shown(place: Path, good: RunRecord | None, say: Say) -> RunRecord:
         return good
 
 
-def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[str] | None = None) -> Markup:
+def index_page(
+    found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[str] | None = None, *, absent: bool = True
+) -> Markup:
     """Return the index as HTML."""
     form = Format(descriptor.currency, descriptor.report.language)
     made = [entry for entry in found if entry.summary]
@@ -119,7 +125,8 @@ def index_page(found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[
     freshest = max(made, key=lambda entry: entry.summary["as_of"] if entry.summary else "", default=None)
     context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
     items = [_item(entry, form) for entry in found]
-    items += [_absent(name, tables) for name in report_names() if name not in {entry.place.split("--")[0] for entry in found}]
+    here = {entry.place.split("--")[0] for entry in found}
+    items += [_absent(name, tables) for name in report_names() if absent and name not in here]
     title = descriptor.report.title or descriptor.title
     return markup(
         '{}<body>\n{}\n<main>\n<h1>{}</h1>\n{}<ul class="reports">\n{}\n</ul>\n</main>\n{}</body>\n</html>\n',
