@@ -9,6 +9,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
+from crmlab.page.format import alike
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +153,13 @@ def history(component: str, value: str | None, memory: Path | None) -> None:
 
 
 def _show(frame: pd.DataFrame, columns: list[str]) -> None:
+    """Show a frame; an estimate and the ends of its interval have the same digits."""
     shown = [name for name in columns if name in frame.columns]
+    ends = ["estimate", "low", "high"]
+    if set(ends) <= set(shown) and len(frame):
+        known = frame[ends].notna().all(axis=1)
+        frame = frame.astype(dict.fromkeys(ends, object))
+        frame.loc[known, ends] = [alike(row) for row in frame.loc[known, ends].astype(float).to_numpy()]
     show_table(([_word(value) for value in row] for row in frame[shown].itertuples(index=False)), shown)
 
 

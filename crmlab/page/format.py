@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "Measured", "plain", "shortened"]
+__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "Measured", "alike", "plain", "shortened"]
 
 
 THIN = "\u202f"  # narrow no-break space, between a number and its sign
@@ -344,6 +344,22 @@ def _missing(value: object) -> bool:
         return value is None or bool(value != value)  # NaN and NaT are the values that differ from themselves
     except (TypeError, ValueError):
         return type(value).__name__ == "NAType"  # pandas.NA does not compare
+
+
+def alike(numbers: Iterable[float]) -> list[str]:
+    """Write numbers for a terminal, in about four digits and with as many behind the point for all of them.
+
+    Examples
+    --------
+    >>> alike([0.56, 0.5523, 0.5592])
+    ['0.5600', '0.5523', '0.5592']
+    """
+    values = list(numbers)
+    short = [f"{value:.4g}" for value in values]
+    if any("e" in text for text in short):
+        return [f"{value:.3e}" for value in values]
+    most = max((len(text.partition(".")[2]) for text in short), default=0)
+    return [f"{value:.{most}f}" for value in values]
 
 
 def shortened(text: str, most: int) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from crmlab.page.drawing import svg
-from crmlab.page.format import DASH, MINUS, Format, plain, shortened
+from crmlab.page.format import DASH, MINUS, Format, alike, plain, shortened
 from crmlab.page.html import markup, safe
 from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.tokens import TOKENS
@@ -89,16 +89,6 @@ def _label(caption: str) -> str:
     return caption.split(". ")[0].rstrip(".")
 
 
-def _alike(numbers: Iterable[float]) -> list[str]:
-    """Numbers in about four digits, with as many behind the point for all of them."""
-    values = list(numbers)
-    short = [f"{value:.4g}" for value in values]
-    if any("e" in text for text in short):
-        return [f"{value:.3e}" for value in values]
-    most = max(len(text.partition(".")[2]) for text in short)
-    return [f"{value:.{most}f}" for value in values]
-
-
 @dataclass(frozen=True)
 class Estimate:
     """A number with its uncertainty.
@@ -161,7 +151,7 @@ class Estimate:
         return cls(value, min(float(low), value), max(float(high), value), level, unit)
 
     def __repr__(self) -> str:
-        value, *ends = _alike(number for number in (self.value, self.low, self.high) if number is not None)
+        value, *ends = alike(number for number in (self.value, self.low, self.high) if number is not None)
         interval = f" [{', '.join(ends)}] at {100 * (self.level or 0):g} %" if ends else ""
         return f"Estimate({value}{interval}{', ' + self.unit if self.unit else ''})"
 

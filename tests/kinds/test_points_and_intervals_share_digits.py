@@ -97,3 +97,14 @@ def test_findings_of_pages_are_so(result_of, report):
     for finding in result_of(report, "cdnow_sample").findings:
         first = re.split(r";|, at | of | customers", finding.interval)[0]
         assert alike(Measured(finding.value, first)), finding.sentence()
+
+
+def test_a_terminal_shows_them_so(capsys):
+    from crmlab.cli.campaigns import _show
+
+    frame = pd.DataFrame(
+        {"cell_id": ["s-1", "s-2"], "estimate": [0.56, math.nan], "low": [0.5523, math.nan], "high": [0.5592, 1.0]}
+    )
+    _show(frame, list(frame.columns))
+    shown = capsys.readouterr().out
+    assert "0.5600" in shown and "0.5523" in shown and "0.5592" in shown and "–" in shown
