@@ -210,7 +210,7 @@ def held(model: Any, frame: pd.DataFrame, horizon: float, delta: float) -> None:
         (lambda **more: model.expected_purchases(frame, horizon, **more), most),
         (lambda **more: model.discounted_expected_purchases(frame, delta, horizon=horizon, **more), annuity),
         (lambda **more: model.discounted_expected_purchases(frame, delta, **more), model.most_purchases(np.inf, delta)),
-        (lambda **more: model.next_purchase(frame, **more), np.inf),
+        (lambda **more: model.next_purchase(frame.iloc[:1], **more), np.inf),
         (lambda **more: model.expected_purchases_new([horizon], **more), most),
     ]
     for ask, top in asked:
@@ -257,7 +257,7 @@ AMOUNTS = ("any", "constant", "near", "absurd", "tiny", "huge", "integers", "zer
 @st.composite
 def bases(draw: Any) -> tuple[pd.DataFrame, str]:
     """A degenerate customer base: frequency, recency, T, periods, monetary_value and a weight."""
-    n = draw(st.integers(1, 25))
+    n = draw(st.integers(1, 15))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     kind, spend = draw(st.sampled_from(KINDS)), draw(st.sampled_from(AMOUNTS))
     T = np.ceil(rng.uniform(1, 40, n))
@@ -317,7 +317,7 @@ def in_words(text: str) -> None:
 def fitted(model: Any, frame: pd.DataFrame) -> Any:
     """The model fitted, or None where it says in words why it cannot be."""
     try:
-        found = model(draws=200).fit(frame)
+        found = model(draws=100).fit(frame)
     except CrmlabError as error:
         in_words(str(error))
         return None
@@ -336,7 +336,8 @@ def told(ask: Any) -> Any:
         return None
 
 
-def check(base: tuple[pd.DataFrame, str], model: Any, horizon: float, seed: int) -> None:
+def check(base: tuple[pd.DataFrame, str], model: Any, horizon: float) -> None:
+    """Ask a model of a customer base all that may be asked."""
     frame, kind = base
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -359,7 +360,7 @@ def check(base: tuple[pd.DataFrame, str], model: Any, horizon: float, seed: int)
             assert bought is None
         if bought is None:
             return
-        few = data.iloc[:3]
+        few = data.iloc[:2]
         told(lambda: held(bought, few, horizon, 0.1))
         told(lambda: worth(bought, frame, data, horizon))
         told(lambda: compare([bought], few.assign(holdout_purchases=0, horizon=horizon)))
@@ -379,7 +380,7 @@ def spends(model: Any, frame: pd.DataFrame) -> None:
 
 def worth(bought: Any, frame: pd.DataFrame, data: pd.DataFrame, horizon: float) -> None:
     """Value, of each and of all together, and a cohort in time."""
-    given = CustomerValue(purchases=bought, spend=GammaGamma(draws=200), unit="year" if bought.whole_periods else "week")
+    given = CustomerValue(purchases=bought, spend=GammaGamma(draws=100), unit="year" if bought.whole_periods else "week")
     spend = told(lambda: given.fit_spend(frame))
     if spend is None:
         return
@@ -406,7 +407,7 @@ horizons = st.sampled_from([1.0, 5.0, 30.0])
 @settings(max_examples=10, **examples)
 @given(base=bases(), horizon=horizons)
 def test_degenerate_customers_have_an_answer(model, base, horizon):
-    check(base, model, horizon, 0)
+    check(base, model, horizon)
 
 
 @pytest.mark.nightly
@@ -414,4 +415,4 @@ def test_degenerate_customers_have_an_answer(model, base, horizon):
 @settings(max_examples=2000, **examples)
 @given(base=bases(), horizon=horizons, model=st.sampled_from(MODELS))
 def test_two_thousand_degenerate_bases_have_an_answer(base, horizon, model):
-    check(base, model, horizon, 0)
+    check(base, model, horizon)

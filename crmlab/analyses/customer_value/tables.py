@@ -107,9 +107,11 @@ def parameters_table(study: Study) -> Table:
             error = float(model.standard_errors_[key])
             # On the log scale, so that no end is negative.
             half = z * error / value if np.isfinite(error) else np.nan
-            rows.append(
-                {"model": name, "parameter": key, "value": value, "low": value * np.exp(-half), "high": value * np.exp(half)}
-            )
+            with np.errstate(over="ignore"):
+                low, high = value * np.exp(-half), value * np.exp(half)
+            known = np.isfinite(high)
+            ends = {"low": low if known else np.nan, "high": high if known else np.nan}
+            rows.append({"model": name, "parameter": key, "value": value, **ends})
     columns = {"model": Column("Model"), "parameter": Column("Parameter"), "value": Column("Estimate", "number", "low", "high")}
     missing = purchases.standard_errors_reason_ or spend.standard_errors_reason_
     caption = f"Estimates on the whole history, with {form.share(level)} intervals from the standard errors."

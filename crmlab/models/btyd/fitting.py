@@ -324,7 +324,9 @@ def maximise(
     if not np.isfinite(h).all():
         raise ConvergenceError.not_reached(name, tried)
     deviation = np.sqrt(np.diag(np.linalg.pinv(h)).clip(0))
-    suspects = np.flatnonzero(~inside | (deviation > 3) | (np.linalg.eigvalsh(h)[0] <= 0))
+    # A curvature of next to nothing beside a steep one is rounded off by the inverse.
+    flat = (deviation > 3) | (np.diag(h) < 1 / 9)
+    suspects = np.flatnonzero(~inside | flat | (np.linalg.eigvalsh(h)[0] <= 0))
     ends = [(k, low[k], where.axes[k].at_low) for k in suspects] + [(k, high[k], where.axes[k].at_high) for k in suspects]
     limits = [(k, bound, label) for k, bound, label in ends if label is not None]
     # Without drop-out its other coordinate is free: the plainest name of that limit comes first.
