@@ -88,7 +88,7 @@ def test_a_stop_while_kernels_are_being_born_ends_at_once(site, tmp_path):
     warm.stop()
     thread.join(timeout=5)
     warm.close()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5  # the promise
     assert str(seen[0]) == "The process that starts kernels ended: killed by signal 9 (SIGKILL). It printed nothing."
 
 

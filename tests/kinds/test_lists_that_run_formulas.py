@@ -101,7 +101,7 @@ def test_a_long_text_takes_no_longer_than_its_length():
     begin = time.perf_counter()
     for text in ("\n" * 200_000, "; " * 100_000 + "=", "'" * 200_000 + "x", " " * 200_000):
         assert as_it_was(neutral(text)) == text
-    assert time.perf_counter() - begin < 5
+    assert time.perf_counter() - begin < 60  # no promise of speed: what is quadratic takes many minutes
 
 
 @given(st.lists(st.tuples(_TEXTS, st.floats(-9, 9, allow_nan=False)), min_size=1, max_size=5))
