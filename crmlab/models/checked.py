@@ -61,7 +61,7 @@ def checked_outcomes(model: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]
 
 def _no_outcome(model: str, found: Any) -> ModelError:
     hint = "Say of each whether it happened; leave out those of whom it is not known."
-    return ModelError.must_be(f"{model}: every outcome", "True or False, or 1 or 0", found, hint)
+    return ModelError.must_be(f"{model}: every outcome", "True or False, or 0 or 1", found, hint)
 
 
 def checked_numbers(model: str, name: str, values: Any) -> npt.NDArray[np.float64]:
@@ -105,6 +105,6 @@ def checked_amounts(model: str, name: str, values: npt.ArrayLike) -> npt.NDArray
     found = checked_numbers(model, name, values)
     fine = workable(found)
     if not fine.all():
-        expectation = f"numbers that are 0 or from {SMALL:g} to {LARGE:g} in size, none of them missing"
+        expectation = f"finite numbers, 0 or from {SMALL:g} to {LARGE:g} in size"
         raise ModelError.expected(model, name, expectation, found[~fine].ravel()[0])
     return found

@@ -111,7 +111,7 @@ def test_an_outcome_is_yes_or_no(outcomes):
         lambda: intervals.share_of_total([1.0, 2.0], outcomes),
         lambda: list_measures([0, 0], [1, 2], outcomes, [1], 2),
     ):
-        with pytest.raises(ModelError, match="every outcome must be True or False, or 1 or 0"):
+        with pytest.raises(ModelError, match="every outcome must be True or False, or 0 or 1"):
             ask()
 
 

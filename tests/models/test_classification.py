@@ -112,7 +112,7 @@ def test_bootstrap_covers():
     [
         ([0, 1], [0.5], "one length"),
         ([0, 2], [0.1, 0.2], "0 or 1"),
-        ([0, 1], [0.1, float("nan")], "1 that are none"),
+        ([0, 1], [0.1, float("nan")], "'scores' must be finite numbers"),
         ([], [], "one length"),
     ],
 )

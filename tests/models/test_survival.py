@@ -91,7 +91,7 @@ def test_nothing_that_happened_leaves_the_curve_at_one():
         (([], []), "'durations' must be as many"),
         (([1, 2], [True]), "'durations' must be as many"),
         (([1, -2], [True, True]), "'durations' must be numbers of at least 0"),
-        (([1, float("nan")], [True, True]), "'durations' must be numbers of at least 0"),
+        (([1, float("nan")], [True, True]), "'durations' must be finite numbers"),
         (([1, 2], [True, True], [0, 0]), "'weights' must be numbers of at least 0"),
     ],
 )

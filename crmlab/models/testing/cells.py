@@ -63,7 +63,7 @@ class CellStatistics:
             raise ModelError.expected(MODEL, "clusters", f"from 2 to n = {self.n:,}", self.clusters)
         sizes = np.abs(np.concatenate([self.means, np.sqrt(np.diag(self.scatter) / self.n)]))
         if not workable(sizes).all():
-            expectation = f"numbers that are 0 or from {SMALL:g} to {LARGE:g} in size, none of them missing"
+            expectation = f"finite numbers, 0 or from {SMALL:g} to {LARGE:g} in size"
             raise ModelError.expected(MODEL, "values", expectation, dict(zip(self.metrics, self.means.tolist(), strict=True)))
         checked_rates(self.metrics, self.means, self.rates)
 

@@ -127,7 +127,7 @@ def test_blend_raises():
         Blend().predict_proba([[0.0]])
     with pytest.raises(ModelError, match="as many rows"):
         Blend().fit([[0.0]], [0, 1])
-    with pytest.raises(ModelError, match="outcomes of 0 or 1"):
+    with pytest.raises(ModelError, match="outcome must be True or False, or 0 or 1"):
         Blend().fit([[0.0]], [2])
 
 

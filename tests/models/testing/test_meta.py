@@ -128,7 +128,7 @@ def test_fade_is_found_where_effects_fade():
     [
         (lambda: pool([1.0], [0.1]), "at least 2"),
         (lambda: pool([1.0, 2.0], [0.1, 0.0]), "'errors' must be finite and above 0"),
-        (lambda: pool([1.0, float("nan")], [0.1, 0.1]), "'errors' must be finite"),
+        (lambda: pool([1.0, float("nan")], [0.1, 0.1]), "'effects' must be finite"),
         (lambda: pool([1.0, 2.0], [0.1]), "each with its error"),
         (lambda: pool([1.0, 2.0], [0.1, 0.1], level=90), "'level'"),
         (lambda: fade([1.0, 2.0], [0.1, 0.1], [0, 1]), "at least 3"),
