@@ -120,7 +120,7 @@ def once(say: Say) -> Say:
 
 def short(path: Path) -> str:
     """Return how a file is named in a message: with the folder that it is in."""
-    return f"{path.parent.name}/{path.name}"
+    return f"{path.parent.name}/{path.name}".removeprefix("/")
 
 
 def parsed(path: Path) -> tuple[bytes, Any]:

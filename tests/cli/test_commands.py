@@ -45,7 +45,10 @@ def test_describe_gives_parameters_with_defaults_and_help():
         (("run", "rfm", "--data", "cdnow_sample", "-p", "bins=-2"), "The 'bins' parameter of rfm must be between 2 and 10."),
         (("run", "--plan", "montly"), "crmlab: There is no plan 'montly'. Did you mean 'monthly'?"),
         (("render", "--out", "nowhere"), "crmlab: There is no executed notebook under nowhere."),
-        (("rerun", "nowhere"), "crmlab: nowhere holds no record of a run."),
+        (
+            ("rerun", "nowhere"),
+            "crmlab: nowhere holds no record of a run: no such file or directory. Expected a run.json, or the folder of a report.",
+        ),
         (("new", "nowhere.csv"), "crmlab: "),
     ],
 )
