@@ -199,7 +199,7 @@ class Format:
             return DASH
         return KINDS[kind](self, value) if kind in KINDS else str(value)
 
-    def measured(self, value: float | None, low: float | None, high: float | None, kind: str = "number") -> Measured:
+    def measured(self, value: float | str | None, low: float | None, high: float | None, kind: str = "number") -> Measured:
         """Write a number and its interval in the same digits and the same unit: enough for the number, and to tell the ends apart.
 
         There is no other way to write an interval of something: a point rounded otherwise than its ends may lie outside of them.
@@ -207,7 +207,8 @@ class Format:
         Parameters
         ----------
         value, low, high : float or None
-            Without both ends the interval is empty, and the value written as :meth:`write` does.
+            Without both ends the interval is empty, and the value written as :meth:`write` does. A text instead of a value stands
+            where the number must not be shown ("under 5"), and hides the interval too.
         kind : str
             Of ``KINDS``.
 
@@ -218,7 +219,7 @@ class Format:
         >>> print(Format("EUR").measured(1_600, 460, 12_000, "money"))
         €1.6k (€0.5–12.0k)
         """
-        if low is None or high is None or _missing(low) or _missing(high):
+        if isinstance(value, str) or low is None or high is None or _missing(low) or _missing(high):
             return Measured(self.write(value, kind), "")
         if value is None or _missing(value):
             return Measured(DASH, self.span(low, high, kind))

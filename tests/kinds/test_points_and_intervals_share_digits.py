@@ -73,6 +73,10 @@ def test_any_number_and_its_interval_are_alike(value, below, above, kind, curren
     assert alike(found), found
 
 
+def test_a_text_in_place_of_a_number_hides_its_interval():
+    assert Format().measured("under 5", 3.0, 4.0, "count") == ("under 5", "")
+
+
 def test_an_interval_cannot_be_written_without_its_point():
     assert not hasattr(Format(), "interval")
     assert set(NUMBERS) < set(KINDS)

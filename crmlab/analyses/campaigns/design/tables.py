@@ -180,7 +180,7 @@ def money_table(study: Study) -> Table:
     frame["pays"] = [points(value, form) for value in frame["pays_from"]]
     for name in ("expected_low", "expected_high"):
         frame[name] = pd.to_numeric(100 * frame[name]) if frame[name].notna().all() else None
-    frame["expected"] = [form.number(100 * value, 1) for value in frame["expected"]]
+    frame["expected"] = 100 * frame["expected"].astype(float)
     gain = "Profit if so" if study.margin_known else "Revenue less cost, if so"
     shown = frame[
         ["name", "cost", "pays", "break_even", "even_low", "even_high", "expected", "expected_low", "expected_high", "power",
