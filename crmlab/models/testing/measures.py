@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -265,6 +266,13 @@ def from_normal(z: float, freedom: float) -> float:
     return float(-special.stdtrit(freedom, special.ndtr(-z)))
 
 
+@cache
+def _quadrature() -> tuple[Array, Array]:
+    """Points between -1 and 1 and their weights, the same for every mean over the chi-square."""
+    nodes, width = special.roots_legendre(_NODES)
+    return nodes, width
+
+
 def detected(critical: float, freedom: float, power: float) -> float:
     """How many true standard errors away a difference is that t, with these degrees of freedom, finds with a given power.
 
@@ -291,7 +299,7 @@ def detected(critical: float, freedom: float, power: float) -> float:
     if freedom > _MANY:
         return simple
     t = from_normal(critical, freedom)
-    nodes, width = special.roots_legendre(_NODES)
+    nodes, width = _quadrature()
     ratio = np.sqrt(special.chdtri(freedom, (1 - nodes) / 2) / freedom)  # of the estimated error to the true one
 
     def over(away: float) -> float:
