@@ -145,7 +145,7 @@ def drift_table(study: Study) -> Table | Absent:
         return Absent("Today was not held against another day.")
     rows = drift.rows
     kinds = ["share" if name in (SCORE, "returned_share", "probability_alive", "overdue") else "number" for name in rows.index]
-    frame = rows.assign(kind=kinds, grade=drift.grade()).reset_index(drop=True)
+    frame = rows.assign(kind=kinds, grade=drift.grade(), chance=rows["chance"].round(2)).reset_index(drop=True)
     columns = {
         "says": Column("Fact"),
         "then": Column(f"Mean on {form.short_day(study.scheme.origins[0])}", "row:kind"),
