@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from crmlab.errors import CrmlabError
+from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare, portfolio, track
 from crmlab.models.btyd.customer_value import Measure
 from crmlab.models.btyd.fitting import Axis, Chances, Coordinates, maximise
@@ -228,6 +228,22 @@ def held(model: Any, frame: pd.DataFrame, horizon: float, delta: float) -> None:
     for interval in ("mean", "outcome"):
         total = model.expected_total(frame, horizon, interval=interval)
         assert 0 <= total["low"] <= total["expected_purchases"] <= total["high"] <= len(frame) * most
+
+
+@pytest.mark.parametrize("model", [BGNBD, MBGNBD, ParetoNBD])
+def test_purchases_that_take_no_time_are_refused_in_words(model):
+    data = pd.DataFrame({"frequency": [1, 2, 3, 0, 4], "recency": 0.0, "T": [35.0, 25.0, 32.0, 35.0, 29.0]})
+    with pytest.raises(ModelError, match=r"Needs repeat purchases after the first. Found: 5 rows, all with recency 0"):
+        model().fit(data)
+
+
+def test_two_coordinates_that_rise_only_together_are_no_boundary():
+    def rises(eta):
+        # Along the diagonal without end, across it a ridge.
+        return 2 * eta.sum() - 5 * (eta[0] - eta[1]) ** 2, 2 + 10 * np.array([eta[1] - eta[0], eta[0] - eta[1]])
+
+    with pytest.raises(CrmlabError, match="did not converge"):
+        Line().search(rises, [(0.0, 0.0), (1.0, 1.0)])
 
 
 # Whatever comes: a property over degenerate summaries.

@@ -67,7 +67,7 @@ class BetaGeometric(BuyTillYouDie):
         bought_at_age = np.bincount(age.inverse, weights=w * states.columns[0])
         flips = self._chances(x.values)
         some = flips > 0
-        later = np.where(some, b + flips - 1, 1.0)
+        later = np.where(some, b + (flips - 1), 1.0)
         head = special.gammaln(r + x.values) - special.gammaln(r)
         head += special.betaln(a, b + flips) - special.betaln(a, b)
         log_age, log_tx = np.log(alpha + age.values), np.log(alpha + tx.values)
@@ -97,7 +97,7 @@ class BetaGeometric(BuyTillYouDie):
         r, alpha, a, b = params
         x, tx, age = (states.group(k) for k in range(3))
         flips = self._chances(x.values)
-        odds = np.where(flips > 0, np.log(a) - np.log(np.where(flips > 0, b + flips - 1, 1.0)), -np.inf)
+        odds = np.where(flips > 0, np.log(a) - np.log(np.where(flips > 0, b + (flips - 1), 1.0)), -np.inf)
         spread = np.log(alpha + age.values)[age.inverse] - np.log(alpha + tx.values)[tx.inverse]
         return 1 / (1 + np.exp(odds[x.inverse] + (r + x.values)[x.inverse] * spread))
 
@@ -157,7 +157,7 @@ class BetaGeometric(BuyTillYouDie):
     def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
         # At least k purchases: k arrivals in time, and k − 1 chances come through.
         r, alpha, a, b = params
-        stays = special.betaln(a, b + self._chances(x) + k - 1) - special.betaln(a, b + self._chances(x))
+        stays = special.betaln(a, b + (self._chances(x) + k - 1)) - special.betaln(a, b + self._chances(x))
         return special.betainc(k, r + x, horizon / (alpha + T + horizon)) * np.exp(stays)
 
     def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
@@ -167,7 +167,7 @@ class BetaGeometric(BuyTillYouDie):
         log_nb += power * np.log(length / (length + horizon)) + n * np.log(horizon / (length + horizon))
         base = special.betaln(a, past)
         stayed = np.exp(special.betaln(a, past + n) - base + log_nb)
-        left = np.exp(special.betaln(a + 1, past + n - 1) - base)
+        left = np.exp(special.betaln(a + 1, past + (n - 1)) - base)
         return stayed + left * special.betainc(n, power, horizon / (length + horizon))
 
     def simulated_lives(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from scipy import special
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.fitting import Axis, Chances, Part
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH
-from crmlab.models.btyd.special import Array, beta_rule
+from crmlab.models.btyd.special import Array, beta_rule, gauss
 from crmlab.models.btyd.states import States
 
 __all__ = ["BGBB"]
@@ -21,6 +21,10 @@ __all__ = ["BGBB"]
 
 _BUY_MEAN = Axis(-18.0, 18.0, "nobody buys again", "everybody who is alive buys in every period")
 _BUY_STRENGTH = Axis(-7.0, 9.0, "customers buy in every period or never", "all customers buy at the same rate", 1.0, 1.5)
+
+
+# Periods that are gone through one by one.
+_EACH = 512.0
 
 
 class BGBB(BuyTillYouDie):
@@ -86,8 +90,8 @@ class BGBB(BuyTillYouDie):
         lasted = j == n
         # All later columns of a shorter row repeat j = n; the first of them counts.
         counts = ~lasted | (np.cumsum(lasted, axis=1) == 1)
-        # Each difference by itself, so that at a corner, where one is next to 0, it is not lost in the size of the other.
-        log_f = special.betaln(alpha + x, beta + j - x) - special.betaln(alpha, beta)
+        # At a corner beta is 1e-11, say, and β + n − x must not begin with β + n: what is small is added last. So with the differences.
+        log_f = special.betaln(alpha + x, beta + (j - x)) - special.betaln(alpha, beta)
         log_f += special.betaln(gamma + ~lasted, delta + j) - special.betaln(gamma, delta)
         return np.where(counts, log_f, -np.inf), j, x, lasted
 
@@ -106,7 +110,7 @@ class BGBB(BuyTillYouDie):
         return value, np.array(
             [
                 (share * (buy + psi(alpha + x) - psi(alpha))).sum(),
-                (share * (buy + psi(beta + j - x) - psi(beta))).sum(),
+                (share * (buy + psi(beta + (j - x)) - psi(beta))).sum(),
                 (share * (leave + psi(gamma + ~lasted) - psi(gamma))).sum(),
                 (share * (leave + psi(delta + j) - psi(delta))).sum(),
             ]
@@ -116,7 +120,7 @@ class BGBB(BuyTillYouDie):
         """P(alive) of each state, at given parameters."""
         alpha, beta, gamma, delta = params
         x, _, n = states.columns[:3]
-        log_f = special.betaln(alpha + x, beta + n - x) - special.betaln(alpha, beta)
+        log_f = special.betaln(alpha + x, beta + (n - x)) - special.betaln(alpha, beta)
         log_f += special.betaln(gamma, delta + n + 1) - special.betaln(gamma, delta)
         return np.minimum(np.exp(log_f - _log_sum(self._ends(params, states)[0])), 1.0)
 
@@ -149,25 +153,27 @@ class BGBB(BuyTillYouDie):
         alpha, beta, gamma, delta = params
         x, n = states.columns[0], states.columns[2]
         limits = np.broadcast_to(np.asarray(horizon, dtype=float), x.shape)
-        out = np.empty(len(x))
-        near = np.flatnonzero(limits <= 512)
-        if len(near):
-            # The first purchase comes in period t, while alive.
-            t = np.arange(1, int(limits[near].max()) + 1)
-            buy, age = (alpha + x[near])[:, None], n[near][:, None]
-            log_f = special.betaln(buy + 1, beta + age - x[near][:, None] + t - 1) + special.betaln(gamma, delta + age + t)
-            log_f -= special.betaln(buy, beta + age - x[near][:, None]) + special.betaln(gamma, delta + age + 1)
-            out[near] = np.where(t <= limits[near][:, None], np.exp(log_f), 0.0).sum(axis=1)
-        far = np.flatnonzero(limits > 512)
+        rest = n - x
+
+        def first(t: Array, some: Any) -> Array:
+            """Probability that the first purchase comes in period t, while alive."""
+            buy, age, missed = ((column[some])[:, None] for column in (alpha + x, n, rest))
+            log_f = special.betaln(buy + 1, beta + (missed + t - 1)) - special.betaln(buy, beta + missed)
+            log_f += special.betaln(gamma, delta + age + t) - special.betaln(gamma, delta + age + 1)
+            return np.exp(log_f)
+
+        t = np.arange(1.0, min(float(limits.max(initial=1.0)), _EACH) + 1)
+        out = np.where(t <= limits[:, None], first(t, slice(None)), 0.0).sum(axis=1)
+        far = np.flatnonzero(limits > _EACH)
         if len(far):
-            # p (1 − wʰ) / (1 − w) with w = (1 − p) (1 − θ), over both chances.
-            theta, weights = self._over_leaving(params, states, 1e4)
-            for k in far:
-                p, over_p = beta_rule(alpha + x[k], beta, [n[k] - x[k]], 1e4)
-                log_w = np.log1p(-p)[:, None] + np.log1p(-theta)
-                with np.errstate(invalid="ignore"):
-                    each = p[:, None] * np.expm1(limits[k] * log_w) / np.expm1(log_w)
-                out[k] = over_p[0] @ np.where(p[:, None] > 0, each, 0.0) @ weights[k]
+            # So late the sum over periods is the integral from half a period before to half a period after, over log t.
+            nodes, weights = gauss(16)
+            low, high = np.log(_EACH + 0.5), np.log(limits[far] + 0.5)
+            panels = int(np.ceil(float((high - low).max())))
+            width = ((high - low) / panels)[:, None]
+            for k in range(panels):
+                late = np.exp(low + width * (k + nodes))
+                out[far] += (first(late, far) * late * width) @ weights
         return np.minimum(out, 1.0)
 
     def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
@@ -177,7 +183,7 @@ class BGBB(BuyTillYouDie):
         t = np.arange(1, int(horizon) + 1)
         later = np.maximum(t - k, 0)
         log_f = special.gammaln(later + k) - special.gammaln(k) - special.gammaln(later + 1)
-        log_f += special.betaln(alpha + x + k, beta + n - x + later) - special.betaln(alpha + x, beta + n - x)
+        log_f += special.betaln(alpha + x + k, beta + (n - x + later)) - special.betaln(alpha + x, beta + (n - x))
         log_f += special.betaln(gamma, delta + n + t) - special.betaln(gamma, delta + n + 1)
         return np.where(t >= k, np.exp(log_f), 0.0).sum(axis=1)
 
@@ -188,7 +194,7 @@ class BGBB(BuyTillYouDie):
         j = np.arange(1, int(horizon) + 1)
         rest = np.maximum(j - k, 0)
         log_f = special.gammaln(rest + k + 1) - special.gammaln(k + 1) - special.gammaln(rest + 1)
-        log_f += special.betaln(alpha + x + k, beta + n - x + rest) - special.betaln(alpha + x, beta + n - x)
+        log_f += special.betaln(alpha + x + k, beta + (n - x + rest)) - special.betaln(alpha + x, beta + (n - x))
         log_f += special.betaln(gamma + (j < int(horizon)), delta + n + j) - special.betaln(gamma, delta + n + 1)
         return np.where(j >= k, np.exp(log_f), 0.0).sum(axis=1)
 
@@ -197,7 +203,7 @@ class BGBB(BuyTillYouDie):
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Chance to buy, and the number of periods to live, the coming one included."""
         alpha, beta, gamma, delta = params
-        p = rng.beta((alpha + x)[:, None], (beta + T - x)[:, None], (len(x), m))
+        p = rng.beta((alpha + x)[:, None], (beta + (T - x))[:, None], (len(x), m))
         theta = rng.beta(gamma, (delta + T + 1)[:, None], (len(x), m))
         life = np.minimum(rng.geometric(np.maximum(theta, 1e-12)), 1e12)
         return p, life.astype(float), np.zeros(p.shape, dtype=bool)

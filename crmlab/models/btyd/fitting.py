@@ -352,15 +352,18 @@ def _peaks(f: Objective, eta: Array) -> bool:
 
 
 def _levels_off(f: Objective, k: int, there: Array, low: Array, high: Array) -> bool:
-    """Whether the log-likelihood nears a limit beyond a bound; where it goes on rising, the bound is only where the search ended."""
-    side = 1.0 if there[k] >= high[k] else -1.0
-    slope = side * f(there)[1][k]
-    if slope <= _SAME:
+    """Whether the log-likelihood nears a limit beyond the bounds; where it goes on rising, they are only where the search ended."""
+    side = np.where(there >= high - 1e-6, 1.0, 0.0) - np.where(there <= low + 1e-6, 1.0, 0.0)
+    slope = np.maximum(side * f(there)[1], 0.0)
+    # Other coordinates may be at their bounds too, and only together go on.
+    rising = slope > _SAME
+    if not rising.any():
         return True
-    low, high = low.copy(), high.copy()
-    low[k], high[k] = low[k] - 1, high[k] + 1
-    further = _bounded(f, k, float(there[k] + side), there, low, high)[0]
-    return bool(side * f(further)[1][k] < _SHRINKS * slope)
+    further = there + side * rising
+    held = k if rising[k] else int(np.flatnonzero(rising)[0])
+    least, most = np.where(rising, further, low), np.where(rising, further, high)
+    further = _bounded(f, held, float(further[held]), further, least, most)[0]
+    return bool((side * f(further)[1])[rising].sum() < _SHRINKS * slope.sum())
 
 
 def _settle(f: Objective, thin: Objective, share: float, eta: Array, low: Array, high: Array) -> tuple[Array, float, bool]:

@@ -32,7 +32,7 @@ __all__ = [
 # Priors (in coordinates, see fitting.py): a factor of e^±1.5 around a shape of 1 and of e^±2 around one event per history for
 # rates; uniform means and strengths a + b between 0.14 and 54 (at two deviations) for chances.
 SHAPE = Axis(-6.0, 9.0, "a few customers make all purchases", "all customers buy at the same rate", 0.0, 1.5)
-MEAN_RATE = Axis(-18.0, 18.0, "nobody buys again", "purchases never end", 0.0, 2.0)
+MEAN_RATE = Axis(-18.0, 18.0, "nobody buys again", None, 0.0, 2.0)
 DROPOUT_MEAN = Axis(-18.0, 18.0, NO_DROPOUT, "everybody drops out at the first chance")
 DROPOUT_STRENGTH = Axis(-7.0, 9.0, "some drop out at once, the others never", "all customers drop out alike", 1.0, 1.5)
 
@@ -94,6 +94,11 @@ class Future(WeightedModel):
         if (columns[0] == 0).all():
             raise ModelError.not_identifiable(
                 name, "customers who bought again", f"{rows:,} rows, all with frequency 0", "Take a longer history."
+            )
+        if not self.whole_periods and (columns[1] == 0).all():
+            # Purchases that take no time have an infinite rate, and a density without limit.
+            raise ModelError.not_identifiable(
+                name, "repeat purchases after the first", f"{rows:,} rows, all with recency 0", "Count one purchase a day."
             )
         return columns, weight
 

@@ -129,7 +129,7 @@ class SBG(BuyTillYouDie):
         alpha, beta = self.parameters()
         times = np.atleast_1d(np.asarray(t, dtype=float))
         return pd.Series(
-            (beta + times - 1) / (alpha + beta + times - 1), index=pd.Index(times, name="t"), name="retention_rate"
+            (beta + (times - 1)) / (alpha + beta + (times - 1)), index=pd.Index(times, name="t"), name="retention_rate"
         )
 
     def chance_alive(self, params: Array, states: States) -> Array:

@@ -88,7 +88,8 @@ def track(
 
     def both(params: Array) -> Array:
         total = cumulative(params)
-        return np.concatenate([np.diff(total, prepend=0.0), total])
+        # Where nothing more is expected, rounding may take a little off.
+        return np.concatenate([np.maximum(np.diff(total, prepend=0.0), 0.0), total])
 
     with np.errstate(all="ignore"):
         point = both(model.parameters())

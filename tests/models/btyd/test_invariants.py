@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import special
 
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
@@ -112,6 +113,20 @@ def test_pmf_sums_to_one_discrete(alpha, beta, gamma, delta, t):
     renewed = SBG.from_params(alpha=alpha, beta=beta)
     assert renewed.pmf(n, t).sum() == pytest.approx(1.0, abs=1e-11)
     assert (renewed.pmf(n, t) * n).sum() == pytest.approx(renewed.expected_purchases_new(t), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "given", [(1.2, 0.75, 0.66, 2.8), (0.001, 0.01, 0.001, 0.5), (8.0, 8000.0, 0.5, 30.0), (0.9, 300.0, 0.05, 900.0)]
+)
+def test_purchase_within_thousands_of_periods_is_the_sum_over_them(given):
+    alpha, beta, gamma, delta = given
+    model = BGBB.from_params(alpha=alpha, beta=beta, gamma=gamma, delta=delta)
+    donor = pd.DataFrame({"frequency": [2], "recency": [3], "periods": [6]})
+    t = np.arange(1.0, 20_001)
+    log_f = special.betaln(alpha + 3, beta + (3 + t)) - special.betaln(alpha + 2, beta + 4)
+    log_f += special.betaln(gamma, delta + 6 + t) - special.betaln(gamma, delta + 7)
+    brute = model.probability_alive(donor)[0] * np.exp(log_f).sum()
+    assert model.probability_of_purchase(donor, 20_000)[0] == pytest.approx(brute, rel=1e-6)
 
 
 def _new(age: str) -> pd.DataFrame:
