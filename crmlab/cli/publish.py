@@ -9,6 +9,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say
+from crmlab.errors import visible
 
 __all__ = ["publish_command"]
 
@@ -28,7 +29,10 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]
         SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False), console=console
     ) as bars:
         task = bars.add_task("Starting", total=None)
-        yield lambda text: bars.update(task, description=text), lambda text: console.print(text, markup=False, soft_wrap=True)
+        yield (
+            lambda text: bars.update(task, description=visible(text)),
+            lambda text: console.print(visible(text), markup=False, soft_wrap=True),
+        )
 
 
 @click.command("publish")

@@ -23,7 +23,7 @@ from pathlib import Path
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept_tables, trust
 from crmlab.data.ledger import LedgerRow
-from crmlab.data.private import close_to_others, private_folder
+from crmlab.data.private import FOLDER, close_to_others, private_folder
 from crmlab.data.project import cache_folder
 from crmlab.data.room import not_written
 from crmlab.data.scratch import scratch_folder, sweep_scratch
@@ -224,7 +224,7 @@ def _made(folder: Path, key: str, build: Build) -> Kept:
     """Build a folder aside and put it in its place. The caller holds the lock."""
     with scratch_folder(folder.parent, _ASIDE) as aside:
         new = aside / "new"
-        new.mkdir()
+        new.mkdir(mode=FOLDER)
         rows, ledger = build(new)
         tables = {name: described(new / f"{name}.parquet", count) for name, count in rows.items()}
         manifest = Manifest(key, tables, tuple(ledger))

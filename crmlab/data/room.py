@@ -25,15 +25,17 @@ def no_room(error: BaseException) -> SourceError | None:
 
     Engines say only in words what failed and where: what is wrong with a source must not be mistaken for it, nor the other way round.
     """
-    if is_out_of_memory(error):
-        return SourceError.cannot("The data", "be read", "there is not enough memory", "Let the process have more of it.")
     text = f"{getattr(error, 'filename', None) or ''} {error}"
     if f"{cache_folder()}{os.sep}" in text:
         return not_written("cache", error)
     own = re.escape(str(Path(tempfile.gettempdir()) / PREFIX)) + "[0-9a-f]{10}"
     # Nothing is written where reading is at work but temporary files: a full disk without a name is theirs.
     full = getattr(error, "errno", None) in (*_FULL, errno.EROFS)
-    return not_written("temporary", error) if full or re.search(own, text) or "max_temp_directory_size" in text else None
+    if full or re.search(own, text) or "max_temp_directory_size" in text:  # DuckDB calls this one of memory
+        return not_written("temporary", error)
+    if is_out_of_memory(error):
+        return SourceError.cannot("The data", "be read", "there is not enough memory", "Let the process have more of it.")
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
