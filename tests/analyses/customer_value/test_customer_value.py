@@ -18,6 +18,7 @@ from crmlab.analyses import customer_value as analysis
 from crmlab.analyses.customer_value import base as value_base
 from crmlab.analyses.customer_value import scoring, study, valuation
 from crmlab.analyses.customer_value import tiers as value_tiers
+from crmlab.analyses.customer_value import words as analysis_words
 from crmlab.analyses.customer_value.backtesting import calibration, simple_rules
 from crmlab.data.shop.donors import make_donors
 from crmlab.data.shop.make import make_shop
@@ -298,6 +299,40 @@ def test_boundary_that_is_not_about_dropout_does_not_hide_it(few_donors):
     assert {"invest", "maps"} <= set(found.charts)
     said = " ".join([*found.warnings, *(finding.sentence() for finding in found.findings)])
     assert "cannot be seen" not in said and "Nobody is seen to have left" not in said
+
+
+def fees(amount) -> list[tuple[str, str, float]]:
+    """Orders of 90 customers over a year and a half: who, the day, and what the amount of the k-th order is."""
+    rng, rows = np.random.default_rng(3), []
+    for customer in range(90):
+        day, rate = rng.uniform(0, 300), rng.gamma(0.8, 1 / 20)
+        end = min(day + rng.exponential(400), 540)
+        while day < end:
+            rows.append((f"c{customer}", str(np.datetime64("2023-01-01") + int(day)), amount(len(rows))))
+            day += rng.exponential(1 / rate) + 1
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("amount", "said", "spend"),
+    [
+        (lambda k: 20.0, "Every purchase after the first was of the same amount, €20", 20.0),
+        (lambda k: 21.5 if k in (7, 200, 350) else 20.0, "The estimates of spend are on the boundary", 20.0),
+        (lambda k: 1e11 if k == 355 else 15.0 + k % 11, "", 20.0),
+    ],
+    ids=["constant", "nearly constant", "one absurd"],
+)
+def test_spend_at_its_edges_has_a_page(own, amount, said, spend):
+    history = History(own(fees(amount)))
+    params = analysis.Params(margin=0.3, model="bg_nbd")
+    found = study.study(history, params)
+    assert not said or any(warning.startswith(said) for warning in analysis_words.warnings(found))
+    assert found.fit.model.expected_spend(found.fit.summary).median() == pytest.approx(spend, abs=0.5)
+    listed = found.found.customers[["value", "value_low", "value_high"]]
+    assert np.isfinite(listed).all().all() and (listed["value_low"] <= listed["value_high"]).all()
+    total = analysis_words.metrics(found)["value_total"]
+    assert 0 < total.low <= total.value <= total.high < np.inf
+    assert "lifetimes" in " ".join(analysis_words.method(found).assumptions)
 
 
 def test_donors_speak_of_gifts():
