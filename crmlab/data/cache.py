@@ -115,6 +115,7 @@ def _remembered(path: Path, signs: Signs) -> str | None:
 
 def _remember(path: Path, signs: Signs, digest: str) -> None:
     try:
+        private_folder(_memo(path).parent)
         write_aside(_memo(path), seal({"signs": signs, "sha256": digest}))
     except OSError:
         pass  # the memo only saves time

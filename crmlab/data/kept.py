@@ -121,6 +121,8 @@ def kept_tables(folder: Path, key: str, *, verified: bool) -> Kept | None:
     """
     if not os.path.lexists(folder):
         return None
+    if folder.is_symlink():
+        raise FlawError("its folder is a link")
     try:
         found = Kept(folder, _manifest(folder, key))
         if verified:

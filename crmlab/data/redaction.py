@@ -36,10 +36,16 @@ __all__ = ["NOT_SHOWN", "Redaction", "passwords_in"]
 NOT_SHOWN = "[not shown]"
 _SHORTEST = 8  # characters of a password that is hidden where it stands alone
 _CODE = re.compile(r"[^\W\d_]*[-_./ ]?\d*")  # a word, a number, or a word that a number follows
-_KEY = r"(?:password|passwd|passphrase|pwd|secret)\w{0,20}"  # how a password is called, whatever stands before
+# How a password is called, whatever stands before.
+_KEY = r"(?:(?:password|passwd|passphrase|pwd|secret|token|api_?key)\w{0,20}|(?:pass|pw)(?![A-Za-z]))"
+_VARIABLE = re.compile(
+    r"(?i).*password|(?:.*_)(?:passwd|passphrase|pass|pwd|secret|token|api_?key)"
+)  # a variable that holds one
 # An address with its user's password; libpq and JDBC also take key=value, in the query or alone.
 _USER = re.compile(r"://[^/\s:@?#\"'<>]*:(?P<value>[^\s\"'<>/?#]*)@|://[^/\s:@?#\"'<>]*:(?P<odd>[^\s]*)@")
 _PAIR = re.compile(rf"(?i){_KEY}\s*(?:=|%3D)\s*(?:'(?P<quoted>(?:\\.|[^'\\])*)'|\"(?P<double>[^\"]*)\"|(?P<bare>[^\s&;,'\"]+))")
+_BARE = re.compile(rf"(?i){_KEY}\s*=\s*(?P<value>[^\s'\"]\S*)")  # libpq ends a value at a blank and nowhere else
+_TOKEN = re.compile(r"(?i)https?://(?P<value>[^/\s:@?#\"'<>]+)@")  # of the web: what stands for a name alone is a secret
 _ADDRESS = re.compile(
     r"(?i)(?:jdbc:)?(?:postgres(?:ql)?|mysql|mariadb|sqlserver|oracle|redshift|snowflake|mongodb(?:\+srv)?)\S*://"
 )
@@ -58,7 +64,8 @@ def passwords_in(address: str) -> set[str]:
     {'metadata'}
     """
     found: set[str] = set()
-    for match in (*_USER.finditer(address), *_PAIR.finditer(address)):
+    forms = (_USER, _PAIR, _TOKEN) if "://" in address else (_PAIR, _BARE)
+    for match in (match for form in forms for match in form.finditer(address)):
         value = next((group for group in match.groups() if group), "")
         found |= {value, unquote(value), unquote_plus(value), re.sub(r"\\(.)", r"\1", value)}
     return {value for value in found if value}
@@ -120,7 +127,7 @@ class Redaction:
         """
         found, passwords = {one for one in addresses if one.strip()}, set()
         for name, value in (os.environ if environment is None else environment).items():
-            if name.upper().endswith("PASSWORD"):
+            if _VARIABLE.fullmatch(name):
                 passwords |= {value}
             elif passwords_in(value) or _ADDRESS.match(value):
                 found.add(value)
@@ -149,7 +156,7 @@ class Redaction:
         if values is None:
             return None
         between = r"(?:[\"'\s]|\\[\"']|&quot;|&\#(?:34|39|x27);|\x1b\[[\d;]*m)*"
-        user = rf"(?P<user>//[^\s/@]*:|%2F%2F[^\s/@]*%3A){values.pattern}(?=@|%40)"
+        user = rf"(?P<user>//(?:[^\s/@]*:)?|%2F%2F(?:[^\s/@]*%3A)?){values.pattern}(?=@|%40)"
         pair = rf"(?P<pair>{_KEY}{between}(?:=>|=|:|,|%3D){between}){values.pattern}(?!\w)"
         return re.compile(f"(?i:{user})|(?i:{pair})")
 

@@ -37,7 +37,7 @@ LONGEST_TEXT = 32_767  # of a cell, in units of UTF-16
 # What a spreadsheet takes for the beginning of a formula, full-width and small forms included.
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 # What may stand before it: blanks of all kinds, marks that nobody sees, our own apostrophe.
-_BEFORE = r"\s'\u200b-\u200f\u2060\ufeff"
+_BEFORE = r"\s'\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 # A text in pieces, so that a long one takes no longer than its length: a sign with what stands before it, or anything else. At the
 # beginning of a text, tab, CR and LF alone are enough.
 _PIECES = re.compile(rf"([{_BEFORE}]*)[{_SIGNS}]|\A([ ']*[\t\r\n][{_BEFORE}]*)|[{_BEFORE}]+|[^{_BEFORE}{_SIGNS}]+")

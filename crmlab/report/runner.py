@@ -453,6 +453,9 @@ def _up_to_date(record: RunRecord, place: Path, say: Say) -> bool:
     except ReportError as error:
         say(f"{error} The report is made again.")
         return False
+    if (last.place, last.dataset) != (record.place, record.dataset):
+        say(f"{short(place / 'run.json')} is that of {last.place} of {last.dataset}. The report is made again.")
+        return False
     if last.key != record.key or last.status != "ok":
         return False
     for name, digest in last.files.items():

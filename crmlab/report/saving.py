@@ -102,7 +102,7 @@ def with_cuts_said(result: Result, lists: Sequence[str]) -> Result:
     frames = {name: ordered(output) for name, output in result.outputs.items()}
     warnings = []
     for name, frame in frames.items():
-        long = {str(column): int(frame.iloc[:, i].map(too_long).sum()) for i, column in enumerate(frame.columns)}
+        long = {str(column): sum(map(too_long, frame.iloc[:, i])) for i, column in enumerate(frame.columns)}
         cuts, columns = sum(long.values()), [column for column, count in long.items() if count]
         if cuts:
             texts = "1 text is" if cuts == 1 else f"{cuts:,} texts are"

@@ -96,7 +96,11 @@ def entries(folder: Path, say: Say = quiet) -> list[Entry]:
                 shown = _shown(folder / place, shown, say)
                 summary = read_summary(folder / place, shown.files.get("result.json", "not on record"))
             except ReportError as error:
-                fault = f"{error} Make it again with: crmlab run {place.split('--')[0]}"
+                name = place.split("--")[0]
+                known = name in report_names()
+                fault = (
+                    f"{error} {f'Make it again with: crmlab run {name}' if known else 'It is no report: move it elsewhere.'}"
+                )
                 say(fault)
         earlier = [record for record in good if shown and record.key != shown.key]
         before = earlier[-1] if earlier else None

@@ -76,13 +76,11 @@ _OF_REPORTS = re.compile(
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a run made this: a folder with a record or with nothing but parts of a report, or a file that was being written."""
+    """Whether a run made this: a folder with nothing but parts of a report, or a file that was being written."""
     if path.is_symlink():
         return False
     if path.is_dir():
-        return (path / "run.json").is_file() or all(
-            _OF_REPORTS.fullmatch(item.name) and not item.is_symlink() for item in path.iterdir()
-        )
+        return all(_OF_REPORTS.fullmatch(item.name) and not item.is_symlink() for item in path.iterdir())
     return re.fullmatch(r"\.aside-\w{8}", path.name) is not None
 
 

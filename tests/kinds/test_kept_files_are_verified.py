@@ -327,6 +327,12 @@ def test_every_file_of_a_report_that_is_damaged_is_made_again(tmp_path):
         assert [text for text in said if text.startswith(f"rfm/{name} ") and "The report is made again." in text], said
         assert len(said) == 1
         said.clear()
+    # A record of another report, whole in itself.
+    other = read_record(place)
+    (place / "run.json").write_bytes(dataclasses.replace(other, report="lifecycle").to_json())
+    (again,) = run_reports([order], settings)
+    assert said.pop() == "rfm/run.json is that of lifecycle of cdnow_sample. The report is made again."
+    assert {name: (place / name).read_bytes() for name in again.files} == whole
     # The folder itself.
     shutil.rmtree(place)
     place.symlink_to("nowhere")

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -268,3 +269,31 @@ def test_a_terminal_shows_what_is_being_done(tmp_path, monkeypatch, terminal):
     assert done.stdout.startswith("Published 50 customers")
     if not terminal:
         assert done.stderr == ""
+
+
+PEOPLE = pd.DataFrame({"customer_id": ["a"], "as_of": dt.date(2025, 12, 31), "value": [1.0]})
+
+
+@pytest.mark.parametrize("name", ["run-1", "run-000007", "run-2024-01", ".publish-note", "current"])
+def test_what_others_keep_in_a_folder_is_not_taken_for_a_run(tmp_path, name):
+    (tmp_path / "crm" / name).mkdir(parents=True)
+    (tmp_path / "crm" / name / "thesis.txt").write_text("mine")
+    with pytest.raises(PublishError, match=name):
+        publish({CUSTOMERS: PEOPLE}, str(tmp_path / "crm"))
+    assert (tmp_path / "crm" / name / "thesis.txt").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "crm").iterdir()] == [name]
+
+
+def test_a_run_that_could_not_be_published_is_not_left(tmp_path, monkeypatch):
+    publish({CUSTOMERS: PEOPLE}, str(tmp_path / "crm"))
+    real = Path.replace
+
+    def refuses(path, target):
+        if path.name == "current":
+            raise OSError(21, "Is a directory")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuses)
+    with pytest.raises(PublishError, match="as it was"):
+        publish({CUSTOMERS: PEOPLE.assign(value=2.0)}, str(tmp_path / "crm"))
+    assert sorted(path.name for path in (tmp_path / "crm").iterdir()) == ["current", "run-000001"]

@@ -198,6 +198,30 @@ def test_a_password_given_beside_an_address_is_known():
     assert not Redaction.of_environment((), {"PATH": "/usr/bin", "URL": "https://example.com:443/x"})
 
 
+@pytest.mark.parametrize(
+    ("environment", "text", "said"),
+    [
+        ({"DSN": "host=h user=u password=tr0ub4dor&3xx"}, "password=tr0ub4dor&3xx port=1", "password=[not shown] port=1"),
+        ({"DB_PASS": "tr0ub4dor&3xx", "PWD": "/srv/home"}, "tr0ub4dor&3xx in /srv/home", "[not shown] in /srv/home"),
+        ({"MYSQL_PWD": "tr0ub4dor&3xx"}, "it is tr0ub4dor&3xx", "it is [not shown]"),
+        (
+            {"HOOK": "https://tokenabc12345!@host/x"},
+            "no tokenabc12345! at //tokenabc12345!@host",
+            "no [not shown] at //[not shown]@host",
+        ),
+        ({"HOOK": "https://host/x?token=Abc!12345"}, "token=Abc!12345", "token=[not shown]"),
+        (
+            {"X_PASSWORD": "Sommer2024"},
+            "pass=Sommer2024, pw: Sommer2024, Sommer2024",
+            "pass=[not shown], pw: [not shown], Sommer2024",
+        ),
+        ({"DB": "postgresql://clerk@host/db"}, "the clerk, passing=clerk", "the clerk, passing=clerk"),
+    ],
+)
+def test_secrets_are_known_however_they_are_named(environment, text, said):
+    assert Redaction.of_environment((), environment).text(text) == said
+
+
 def test_without_secrets_nothing_is_touched():
     frame = pd.DataFrame({"a": ["password=a"]})
     assert Redaction().frame(frame) is frame

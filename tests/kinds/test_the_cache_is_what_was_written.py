@@ -180,6 +180,11 @@ def a_file_for_the_folder(folder):
     folder.write_text("")
 
 
+def linked_as_a_whole(folder):
+    folder.rename(folder.parent / "elsewhere")
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
 def a_folder_of_another_key(folder):
     content = unseal((folder / "manifest.json").read_bytes())
     (folder / "manifest.json").write_bytes(seal(content | {"key": content["key"][:-1] + "x"}))
@@ -197,6 +202,7 @@ def a_folder_of_another_key(folder):
         (without_a_manifest, "the manifest is missing"),
         (a_folder_for_a_manifest, "the manifest is missing"),
         (a_file_for_the_folder, "the manifest is missing"),
+        (linked_as_a_whole, "its folder is a link"),
         (a_folder_of_another_key, "the manifest is that of another folder"),
     ],
 )

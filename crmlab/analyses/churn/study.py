@@ -423,7 +423,7 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
     """
     value, p = found.worth["value"].to_numpy(float), found.customers["churn"].to_numpy(float)
     stake = np.round(found.lost * value, 2)
-    profit = _profit(p, stake, params)
+    profit = np.round(_profit(p, stake, params), 2)  # what is decided is what is shown
     frame = pd.DataFrame(
         {
             "customer_id": found.rows["customer_id"],
@@ -433,7 +433,7 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
             "expected_loss": np.round(p * stake, 2),
             "tier": found.worth["tier"],
             "days_since_last": found.rows["days_since_last"].astype("int64"),
-            "profit_of_contact": np.round(profit, 2),
+            "profit_of_contact": profit,
         }
     )
     frame["action"] = np.where(

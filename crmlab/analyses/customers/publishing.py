@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED, SQL_TYPES, Published, prepared
+from crmlab.analyses.customers.published import CUSTOMERS, DICTIONARY, PUBLISHED, SQL_TYPES, Published, prepared
 from crmlab.data.private import like, private_folder
 from crmlab.errors import PublishError, shown
 
@@ -204,15 +204,14 @@ def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, named: Path, o
     place = _target(named)
     if place.exists() and not place.is_dir():
         raise PublishError.not_ours(place.name, [place.name])
-    here = [path.name for path in place.iterdir()] if place.exists() else []
-    others = sorted(name for name in here if name != "current" and not re.fullmatch(rf"run-\d+|{re.escape(_ASIDE)}.*", name))
+    others = sorted(path.name for path in place.iterdir() if not _is_ours(path)) if place.exists() else []
     if others:
         raise PublishError.not_ours(place.name, others)
     try:
         private_folder(place)
         lock = place / f"{_ASIDE}lock"
         with _alone(lock, place, on_wait):
-            before = _swept(place, lock)
+            before = _swept(place)
             with _aside(place / f"{_ASIDE}run") as scratch:
                 (scratch / "run").mkdir()
                 for name, table in tables.items():
@@ -222,8 +221,12 @@ def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, named: Path, o
                 like(scratch / "run", place / "current")
                 new = place / f"run-{1 + before:06d}"
                 (scratch / "run").rename(new)
-                (scratch / "current").symlink_to(new.name)
-                (scratch / "current").replace(place / "current")
+                try:
+                    (scratch / "current").symlink_to(new.name)
+                    (scratch / "current").replace(place / "current")
+                except OSError:
+                    _removed(new)
+                    raise
             for number, old in _runs(place).items():
                 if number < before:  # the one before may still be read
                     shutil.rmtree(old, ignore_errors=True)
@@ -231,12 +234,30 @@ def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, named: Path, o
         raise PublishError.cannot_write(place.name, error.strerror or type(error).__name__) from error
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a publisher made this in a folder of runs: known by what it holds, not by its name alone."""
+    if path.name == "current":
+        return path.is_symlink()
+    if path.name == f"{_ASIDE}lock":
+        return path.is_file() and not path.is_symlink()
+    if path.name == f"{_ASIDE}run":
+        return path.is_dir() and not path.is_symlink()
+    return _is_run(path)
+
+
+def _is_run(path: Path) -> bool:
+    if not re.fullmatch(r"run-\d{6,}", path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    here = list(path.iterdir())
+    return path / f"{DICTIONARY}.parquet" in here and all(item.suffix == ".parquet" and item.is_file() for item in here)
+
+
 def _runs(place: Path) -> dict[int, Path]:
     """The runs in a folder, by number."""
-    return {int(path.name.removeprefix("run-")): path for path in place.glob("run-*")}
+    return {int(path.name.removeprefix("run-")): path for path in place.glob("run-*") if _is_run(path)}
 
 
-def _swept(place: Path, lock: Path) -> int:
+def _swept(place: Path) -> int:
     """Remove what killed publishers left, and return the number of the run that is published; 0 where there is none.
 
     A run with a higher number was never published: its publisher was killed before the link was moved. The caller holds the lock.
@@ -244,9 +265,8 @@ def _swept(place: Path, lock: Path) -> int:
     link = place / "current"
     runs = _runs(place)
     published = next((number for number, path in runs.items() if link.is_symlink() and link.readlink().name == path.name), 0)
-    for path in [path for number, path in runs.items() if number > published] + [*place.glob(f"{_ASIDE}*")]:
-        if path != lock:
-            _removed(path)
+    for path in [path for number, path in runs.items() if number > published] + [place / f"{_ASIDE}run"]:
+        _removed(path)
     return published
 
 
