@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from crmlab.errors import CrmlabError, ModelError
+from crmlab.errors import CrmlabError, ModelError, NotIdentifiableError
 from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare, portfolio, track
 from crmlab.models.btyd.customer_value import Measure
 from crmlab.models.btyd.fitting import Axis, Chances, Coordinates, maximise
@@ -77,6 +77,109 @@ def test_near_a_constant_amount_spend_is_nearly_the_constant(others, customers):
         found = model.expected_spend(ASK, level=0.9, interval=interval)
         assert np.isfinite(found).all().all() and (found["low"] <= found["high"]).all()
     assert model.sample_posterior(200).attrs["effective_sample_size"] >= 20
+
+
+def nearly(amount: float, share: float, customers: int = 300) -> pd.DataFrame:
+    """Customers whose purchases and whose means differ by about this share of the amount."""
+    rng = np.random.default_rng(1)
+    x = rng.poisson(2, customers) + 1
+    z = rng.normal(size=customers) / np.sqrt(x) + 0.3 * rng.normal(size=customers)
+    return pd.DataFrame({"frequency": x, "monetary_value": amount * (1 + share * z)})
+
+
+@pytest.mark.parametrize("share", [1e-8, 2e-8, 3e-8, 4e-8, 5e-8, 6e-8, 2e-7, 1e-6])
+def test_amounts_that_differ_by_single_precision_are_constant(share):
+    model = GammaGamma().fit(nearly(9.99, share))
+    assert model.boundary_ == CONSTANT and model.standard_errors_.isna().all()
+    assert model.expected_spend(ASK).to_numpy() == pytest.approx([9.99] * 3, rel=1e-6)
+    assert model.log_likelihood_ == pytest.approx(GammaGamma().fit(nearly(9.99, 0.0)).log_likelihood_, abs=0.01)
+    found = model.expected_spend(ASK, level=0.9, interval="outcome")
+    assert found[["low", "high"]].to_numpy() == pytest.approx(np.full((3, 2), 9.99), rel=1e-3)
+
+
+def test_sums_of_a_fee_in_single_precision_are_constant():
+    x = np.random.default_rng(1).poisson(2, 300) + 1
+    sums = np.array([np.full(k, 9.99, dtype=np.float32).cumsum()[-1] for k in x])
+    model = GammaGamma().fit(pd.DataFrame({"frequency": x, "monetary_value": sums / x.astype(np.float32)}))
+    assert model.boundary_ == CONSTANT and model.expected_spend(ASK)[2] == pytest.approx(9.99, rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [1.5e-6, 2e-6, 1e-5, 1e-3])
+def test_just_above_a_constant_amount_no_end_of_the_search_is_named(share):
+    model = GammaGamma().fit(nearly(9.99, share))
+    assert model.boundary_ is None
+    assert model.expected_spend(pd.DataFrame({"frequency": [2], "monetary_value": [9.99]}))[0] == pytest.approx(
+        9.99, rel=3 * share
+    )
+    assert np.isfinite(model.mean_spend_cdf([9.98, 9.99, 10.0], 2)).all()
+
+
+@pytest.mark.parametrize(("amount", "customers"), [(9.99, 300), (1e12, 1), (0.01, 5000)])
+def test_where_every_purchase_is_of_one_amount_a_later_mean_changes_nothing(amount, customers):
+    model = GammaGamma().fit(money(np.full(customers, amount)))
+    assert model.expected_spend(ASK).to_numpy() == pytest.approx([amount] * 3, rel=1e-9)
+    told_as_fitted = ASK.assign(monetary_value=amount)
+    for interval in ("mean", "outcome"):
+        found = model.expected_spend(ASK, level=0.9, interval=interval)
+        pd.testing.assert_frame_equal(found, model.expected_spend(told_as_fitted, level=0.9, interval=interval))
+        assert ((found["low"] <= amount * (1 + 1e-9)) & (found["high"] >= amount * (1 - 1e-9))).all()
+    assert model.mean_spend_cdf(np.array([0.999, 1.0, 1.001]) * amount, 2).tolist() == [0.0, 1.0, 1.0]
+    assert model.mean_spend_cdf(amount, [1, 2]).tolist() == [1.0, 1.0]
+    purchases = BGNBD.from_params(r=0.24, alpha=4.41, a=0.79, b=2.43)
+    value = CustomerValue(purchases=purchases, spend=model, unit="week")
+    summary = ASK.assign(recency=[0.0, 10.0, 20.0], T=30.0)
+    pd.testing.assert_series_equal(value.residual_value(summary), value.residual_value(summary.assign(monetary_value=amount)))
+
+
+def test_an_interval_of_the_next_spend_holds_the_expectation():
+    amounts = np.full(300, 9.99)
+    amounts[:3] = 12.0
+    x = np.random.default_rng(0).poisson(2, 300) + 1
+    model = GammaGamma().fit(pd.DataFrame({"frequency": x, "monetary_value": amounts}))
+    ask = pd.DataFrame({"frequency": [1, 1, 0, 3], "monetary_value": [12.0, 9.99, np.nan, 12.0]})
+    found = model.expected_spend(ask, level=0.9, interval="outcome")
+    assert found["expected_spend"][0] == pytest.approx(11.774, abs=1e-3)
+    assert found["low"][0] == pytest.approx(10.805, abs=1e-2)
+    assert ((found["low"] <= found["expected_spend"]) & (found["expected_spend"] <= found["high"])).all()
+
+
+def test_an_interval_of_what_a_customer_will_do_holds_the_expectation():
+    # One who is surely gone: 95 of 100 such will buy nothing, and the expectation is above that.
+    few = pd.DataFrame({"frequency": [0, 9], "recency": [0.0, 5.0], "T": [38.0, 38.0], "monetary_value": [np.nan, 20.0]})
+    purchases = BGNBD.from_params(r=0.24, alpha=4.41, a=0.79, b=2.43)
+    value = CustomerValue(purchases=purchases, spend=GammaGamma.from_params(p=6.25, q=3.74, v=15.44), unit="week")
+    outcome = {"level": 0.5, "interval": "outcome"}
+    for found in (
+        purchases.expected_purchases(few, 4, **outcome),
+        purchases.discounted_expected_purchases(few, 0.01, **outcome),
+        purchases.next_purchase(few, 0.9, **outcome),
+        purchases.expected_purchases_new([0.1, 4], **outcome),
+        value.residual_value(few, 4.0, **outcome),
+    ):
+        point = found.iloc[:, 0]
+        assert (point > 0).all() and (found["low"] <= point).all() and (point <= found["high"]).all()
+
+
+# One period.
+
+
+@pytest.mark.parametrize("there", [[1000, 700], [1000, 500], [1000, 999], [1000, 0], [1000, 0, 0], [1000], []])
+def test_one_period_tells_the_mean_chance_to_leave_alone(there):
+    with pytest.raises(NotIdentifiableError, match="Needs at least two periods in which somebody could leave"):
+        SBG().fit(there)
+
+
+def test_two_periods_tell_how_chances_to_leave_vary():
+    model = SBG().fit([1000, 700, 560])
+    assert model.boundary_ is None
+    assert model.survival([1, 2]).to_numpy() == pytest.approx([0.7, 0.56], abs=1e-4)
+
+
+@pytest.mark.parametrize("customers", [1, 2, 50])
+def test_of_one_period_bg_bb_knows_neither_purchases_nor_drop_out(customers):
+    data = pd.DataFrame({"frequency": [1] * customers, "recency": 1, "periods": 1})
+    with pytest.raises(NotIdentifiableError, match="Needs some customers with at least two periods"):
+        BGBB().fit(data)
 
 
 # One absurd amount.
@@ -221,7 +324,7 @@ def held(model: Any, frame: pd.DataFrame, horizon: float, delta: float) -> None:
             low, high = found["low"].to_numpy(float), found["high"].to_numpy(float)
             assert not np.isnan(low).any() and not np.isnan(high).any()
             assert (low >= 0).all() and (high <= top).all() and (low <= high).all()
-            if interval == "mean":
+            if interval == "mean" or found.columns[0] not in ("probability_alive", "probability_of_purchase"):
                 assert (low <= point).all() and (point <= high).all()
     mass = model.pmf(np.arange(4), horizon, level=0.9)
     assert ((mass >= 0) & (mass <= 1)).all().all()
@@ -389,8 +492,7 @@ def spends(model: Any, frame: pd.DataFrame) -> None:
         found = told(lambda how=interval: model.expected_spend(frame, level=0.9, interval=how))
         if found is not None:
             assert np.isfinite(found).all().all() and (found["low"] <= found["high"]).all() and (found["low"] >= 0).all()
-            if interval == "mean":
-                assert ((found["low"] <= point) & (point <= found["high"])).all()
+            assert ((found["low"] <= point) & (point <= found["high"])).all()
     told(lambda: model.sample_posterior(200))
 
 

@@ -170,7 +170,7 @@ def test_sbg_bad_input():
         SBG().fit([100, np.nan, 90])
     with pytest.raises(ModelError, match=r"nobody left"):
         SBG().fit([100, 100, 100])
-    with pytest.raises(ModelError, match=r"at least two numbers"):
+    with pytest.raises(ModelError, match=r"at least two periods in which somebody could leave"):
         SBG().fit([100])
 
 

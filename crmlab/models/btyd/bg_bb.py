@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
+from crmlab.errors import ModelError
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.fitting import Axis, Chances, Part
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH
@@ -69,6 +70,15 @@ class BGBB(BuyTillYouDie):
             Of the Beta distribution of the chance to drop out before a period.
         """
         return cls._from_params({"alpha": alpha, "beta": beta, "gamma": gamma, "delta": delta})
+
+    def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
+        """Columns of a frame and its weights, checked."""
+        columns, weight = super().checked_columns(frame, fitting)
+        if fitting and (columns[2] <= 1).all():
+            # Of one period only the product of two means is known: whether customers are alive, and buy if they are.
+            found = f"{len(columns[2]):,} rows with at most 1"
+            raise ModelError.not_identifiable("BGBB", "some customers with at least two periods", found, "Take a later as_of.")
+        return columns, weight
 
     def _parts(self) -> tuple[Part, ...]:
         return Chances((_BUY_MEAN, _BUY_STRENGTH)), Chances((DROPOUT_MEAN, DROPOUT_STRENGTH))

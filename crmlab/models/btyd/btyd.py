@@ -86,7 +86,8 @@ class BuyTillYouDie(Future):
         level : float, optional
         interval : {"mean", "outcome"}
             Of the expectation, or of the number that the customer will make. The second is the narrowest that leaves out
-            at most (1 − level) / 2 on either side, and all of it above where it begins at 0.
+            at most (1 − level) / 2 on either side, and all of it above where it begins at 0; it reaches to the expectation
+            where that lies beyond it.
 
         Returns
         -------
@@ -102,7 +103,7 @@ class BuyTillYouDie(Future):
                 bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share, most=most)
             elif share is not None:
                 bounds = self._count_interval(states, h, share)
-        return joined("expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
+        return joined("expected_purchases", summary.index, states.inverse, point, bounds)
 
     def expected_purchases_new(
         self, t: npt.ArrayLike, *, level: float | None = None, interval: str = "mean"
@@ -123,10 +124,10 @@ class BuyTillYouDie(Future):
         self.parameters()
         share = self.checked_level(level, interval)
         times = [self.checked_horizon(one, "t") for one in np.atleast_1d(np.asarray(t, dtype=float))]
-        state, rows = self.new_customer(), []
+        state, points, lows, highs = self.new_customer(), [], [], []
         for one in times:
             with np.errstate(all="ignore"):
-                row = [float(self.mean_purchases(self.parameters(), state, one)[0])]
+                points.append(self.mean_purchases(self.parameters(), state, one)[0])
                 if share is not None and interval == "mean":
                     most = self.most_purchases(one)
                     low, high = self._mean_interval(
@@ -134,15 +135,16 @@ class BuyTillYouDie(Future):
                         share,
                         most=most,
                     )
-                    row += [min(float(low[0]), row[0]), max(float(high[0]), row[0])]
                 elif share is not None:
-                    row += [float(bound[0]) for bound in self._count_interval(state, one, share)]
-            rows.append(row)
-        columns = ["expected_purchases", "low", "high"][: len(rows[0])]
-        frame = pd.DataFrame(rows, index=pd.Index(times, name="t"), columns=columns)
+                    low, high = self._count_interval(state, one, share)
+            if share is not None:
+                lows.append(low[0])
+                highs.append(high[0])
+        bounds = None if share is None else (np.array(lows), np.array(highs))
+        found = joined("expected_purchases", pd.Index(times, name="t"), slice(None), np.array(points), bounds)
         if np.ndim(t) == 0:
-            return float(rows[0][0]) if share is None else frame.iloc[0]
-        return frame["expected_purchases"] if share is None else frame
+            return float(points[0]) if share is None else found.iloc[0]
+        return found
 
     def pmf(self, n: npt.ArrayLike, t: float, *, level: float | None = None) -> float | pd.Series | pd.DataFrame:
         """Probability that a new customer makes exactly n repeat purchases up to time t.
@@ -176,7 +178,7 @@ class BuyTillYouDie(Future):
         if np.ndim(n) == 0 and bounds is None:
             return float(point[0])
         index = pd.Index(counts.astype(int), name="n")
-        return joined("pmf", index, np.arange(len(counts)), point, bounds, True)
+        return joined("pmf", index, np.arange(len(counts)), point, bounds)
 
     def discounted_expected_purchases(
         self,
@@ -215,7 +217,7 @@ class BuyTillYouDie(Future):
                 bounds = self._mean_interval(lambda params: self.mean_discounted(params, states, rate, h), share, most=most)
             elif share is not None:
                 bounds = self.simulated_interval(states, rate, h, share, None)
-        return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds, interval == "mean")
+        return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds)
 
     def next_purchase(
         self, summary: pd.DataFrame, q: float = 0.5, *, level: float | None = None, interval: str = "mean"
@@ -272,7 +274,7 @@ class BuyTillYouDie(Future):
                     self._first_time(mixed, (1 - share) / 2, states),
                     self._first_time(mixed, (1 + share) / 2, states),
                 )
-        return joined("next_purchase", summary.index, states.inverse, point, bounds, interval == "mean")
+        return joined("next_purchase", summary.index, states.inverse, point, bounds)
 
     def expected_total(
         self, summary: pd.DataFrame, horizon: float, *, level: float = LEVEL, interval: str = "mean"

@@ -185,7 +185,7 @@ class CustomerValue(BaseEstimator):
                 bounds = self.margin * np.exp(low), self.margin * np.exp(high)
             elif share is not None:
                 bounds = self._outcome(summary, money, place, h, share)
-        return joined("residual_value", summary.index, slice(None), point, bounds, interval == "mean")
+        return joined("residual_value", summary.index, slice(None), point, bounds)
 
     def total(
         self, summary: pd.DataFrame, horizon: float = np.inf, *, level: float = LEVEL, interval: str = "mean"
@@ -258,7 +258,7 @@ class CustomerValue(BaseEstimator):
         """Distinct states of the model of spend, and the place of each customer among them."""
         known = self._spend_known(summary)
         x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
-        money = np.where(known, summary["monetary_value"].to_numpy(float, na_value=np.nan), 0.0)
+        money = self.fitted_models()[1].amounts(x, summary["monetary_value"].to_numpy(float, na_value=np.nan))
         states = compress([x, money])
         return states, states.inverse
 

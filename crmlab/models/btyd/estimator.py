@@ -325,13 +325,17 @@ def positive(model: str, name: str, value: Any) -> float:
 
 
 def joined(
-    name: str, index: pd.Index, inverse: Any, point: Array, bounds: tuple[Array, Array] | None, widen: bool = False
+    name: str, index: pd.Index, inverse: Any, point: Array, bounds: tuple[Array, Array] | None, holds: bool = True
 ) -> pd.Series | pd.DataFrame:
-    """Bring results on distinct states back to rows: a Series, or a frame of the point, low and high."""
+    """Bring results on distinct states back to rows: a Series, or a frame of the point, low and high.
+
+    The interval holds its point: on the boundary the point is an edge of the posterior, and the mean of what may be seen lies beyond
+    its quantiles where it is skewed; an interval that leaves its point out would mislead. ``holds`` is false where the interval is of
+    something else than the point: of a yes or no, beside its probability.
+    """
     if bounds is None:
         return pd.Series(point[inverse], index=index, name=name)
     low, high = bounds
-    if widen:
-        # On the boundary the point is an edge of the posterior; an interval that leaves its point out would mislead.
+    if holds:
         low, high = np.minimum(low, point), np.maximum(high, point)
     return pd.DataFrame({name: point[inverse], "low": low[inverse], "high": high[inverse]}, index=index)

@@ -19,8 +19,9 @@ __all__ = ["CONSTANT", "GammaGamma"]
 
 
 CONSTANT = "every purchase is of the same amount"
-# Amounts that differ by less than this, relative to their median and in the mean of squares, differ by rounding.
-_ROUNDING = 1e-8
+# Amounts that differ by less than this, relative to their median and in the mean of squares, differ by rounding: that of sums of
+# numbers of single precision, of seven digits, is some 1e-7.
+_ROUNDING = 1e-6
 # Amounts as equal as floats can be have a p or q of e^36.
 _P = Axis(-7.0, 36.0, None, "each customer always spends the same", 0.5, 1.5)
 _Q = Axis(-4.0, 36.0, None, "all customers spend alike", 1.0, 1.5)
@@ -39,7 +40,8 @@ class GammaGamma(WeightedModel):
     how often a customer buys: ``correlation_`` says how well the data agree, and should be small.
 
     Where every purchase is of the same amount the likelihood has no maximum. The limit is taken: spend is that amount, ``boundary_``
-    is :data:`CONSTANT`, and ``log_likelihood_`` is that of amounts as equal as floats can tell.
+    is :data:`CONSTANT`, and ``log_likelihood_`` is that of amounts as equal as floats can tell. Everybody is then taken to spend that
+    amount, whatever mean is told of a customer later: amounts that never differed say nothing of how far to believe another one.
 
     Parameters
     ----------
@@ -131,14 +133,35 @@ class GammaGamma(WeightedModel):
             "Leave customers whose repeat spend is not positive out of the spend fit.",
         )  # fmt: skip
         if not fitting:
-            return [x, np.where(x > 0, m, 0.0)], None
+            return [x, self.amounts(x, m)], None
         weight = checked_weight("GammaGamma", frame)
         again = x > 0
         if not again.any():
             raise ModelError.not_identifiable(
                 "GammaGamma", "customers who bought again", f"{len(x):,} rows, all with frequency 0", "Take a longer history."
             )
-        return [x[again], m[again]], None if weight is None else weight[again]
+        x, m, weight = x[again], m[again], None if weight is None else weight[again]
+        constant = float(np.median(m))
+        differ = float(np.average((m / constant - 1) ** 2, weights=weight)) > _ROUNDING**2
+        return [x, m if differ else np.full(len(m), constant)], weight
+
+    def amounts(self, frequency: Array, monetary_value: Array) -> Array:
+        """Mean spend as the model takes it: 0 of those who never bought again, and the one amount where every purchase is of it.
+
+        Parameters
+        ----------
+        frequency, monetary_value : arrays of shape (n,)
+
+        Returns
+        -------
+        array of shape (n,)
+        """
+        constant = self._constant()
+        return np.where(frequency > 0, monetary_value if constant is None else constant, 0.0)
+
+    def _constant(self) -> float | None:
+        """The amount of every purchase; None where amounts differ."""
+        return float(self.states_.columns[1][0]) if getattr(self, "boundary_", None) == CONSTANT else None
 
     def _unit(self, states: States) -> float:
         return typical(states.columns[1], states.weight)
@@ -153,10 +176,9 @@ class GammaGamma(WeightedModel):
     def _unlimited(self, states: States, where: Coordinates) -> Optimum | None:
         # Where all amounts are one, the density of that amount has no upper limit: p and q are as high as they may be.
         amounts = states.columns[1]
-        constant = float(np.median(amounts))
-        if float(states.weight @ (amounts / constant - 1) ** 2) > _ROUNDING**2 * states.n:
+        if (amounts != amounts[0]).any():
             return None
-        eta = np.array([_P.high, _Q.high, np.log(constant / where.unit)])
+        eta = np.array([_P.high, _Q.high, np.log(amounts[0] / where.unit)])
         value = self._log_likelihood(where.params(eta)[0], states, False)[0]
         return Optimum(eta, value, np.full((3, 3), np.nan), CONSTANT)
 
@@ -210,7 +232,7 @@ class GammaGamma(WeightedModel):
                 bounds = self._mean_interval(lambda params: self.mean_spend(params, states), share)
             elif share is not None:
                 bounds = self._next_spend(states, (1 - share) / 2), self._next_spend(states, (1 + share) / 2)
-        return joined("expected_spend", summary.index, states.inverse, point, bounds, interval == "mean")
+        return joined("expected_spend", summary.index, states.inverse, point, bounds)
 
     def mean_spend(self, params: Array, states: States) -> Array:
         """Expected spend per purchase of each state, at given parameters."""
@@ -253,6 +275,9 @@ class GammaGamma(WeightedModel):
         """
         p, q, v = self.parameters()
         m, x = np.asarray(amount, dtype=float), np.asarray(frequency, dtype=float)
+        constant = self._constant()
+        if constant is not None:
+            return np.where(m + 0 * x >= constant * (1 - _ROUNDING), 1.0, 0.0)
         # By the rest, which keeps its digits where purchases hardly vary.
         found: Array = special.betaincc(q, p * x, v / (v + x * m))
         return found

@@ -61,22 +61,30 @@ class SBG(BuyTillYouDie):
         Parameters
         ----------
         summary : array of shape (periods + 1,)
-            Customers there at times 0, 1, 2, …: never rising, at least two numbers.
+            Customers there at times 0, 1, 2, …: never rising, at least three numbers.
         y : None
             Not used.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        NotIdentifiableError
+            Nobody left, or there are fewer than two periods in which somebody could leave: one period tells the mean chance to
+            leave, and nothing of how it varies over customers.
         """
         there = np.asarray(summary, dtype=float).ravel()
-        if len(there) < 2:
-            raise ModelError.not_identifiable("SBG", "at least two numbers", f"{len(there)}", "Give times 0, 1, 2 and so on.")
         rows = pd.DataFrame({"survivors": there})
         with np.errstate(invalid="ignore"):
             refuse("SBG", "survivors must be numbers of at least 0", ~(np.isfinite(there) & (there >= 0)), rows)
             rises = np.concatenate([[False], there[1:] > there[:-1]])
         refuse("SBG", "survivors must never rise", rises, rows, "Follow one cohort from its start.")
+        periods = int((there[:-1] > 0).sum())
+        if periods < 2:
+            needed = "at least two periods in which somebody could leave"
+            raise ModelError.not_identifiable("SBG", needed, f"{periods}", "Give those there at times 0, 1, 2 and so on.")
         if there[0] == there[-1]:
             raise ModelError.not_identifiable("SBG", "customers who left", "nobody left", "Take a longer history.")
         lost = there[:-1] - there[1:]
