@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -10,27 +12,40 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 
-__all__ = ["LARGE", "SMALL", "checked_amounts", "checked_level", "checked_numbers", "checked_outcomes", "workable"]
+__all__ = [
+    "LARGE",
+    "SMALL",
+    "checked_amounts",
+    "checked_level",
+    "checked_number",
+    "checked_numbers",
+    "checked_outcomes",
+    "workable",
+]
 
 
 SMALL, LARGE = 1e-60, 1e60  # numbers beyond these cannot be taken to the fourth power and added up
+_NEAR = 1e-12  # levels closer to 0 or 1 are lost to rounding
+_NO_NUMBERS = (str, bytes, date, timedelta, np.datetime64, np.timedelta64)  # what numpy would turn into numbers all the same
 
 
 def checked_level(model: str, level: Any) -> float:
-    """Return a confidence level; refuse what is no share, such as 95 for 95 %.
+    """Return a confidence level as a float, which alone is to be worked with; refuse what is no share, such as 95 for 95 %.
 
     Raises
     ------
     ModelError
-        The level is no number between 0 and 1.
+        The level is no number between 0 and 1, or closer to one of them than rounding allows.
 
     Examples
     --------
     >>> checked_level("wilson", 0.95)
     0.95
     """
-    if not isinstance(level, Real) or isinstance(level, bool | np.bool_) or not 0 < float(level) < 1:
+    if not _is_number(level) or isinstance(level, bool | np.bool_) or not 0 < level < 1:
         raise ModelError.expected(model, "level", "between 0 and 1, both excluded, such as 0.9", level)
+    if not _NEAR <= level <= 1 - _NEAR:
+        raise ModelError.expected(model, "level", f"between 0 and 1, and at least {_NEAR:g} from both", level)
     return float(level)
 
 
@@ -47,9 +62,12 @@ def checked_outcomes(model: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]
     >>> checked_outcomes("kaplan_meier", [1.0, 0.0, True]).tolist()
     [True, False, True]
     """
-    given = np.asarray(values)
+    try:
+        given = np.asarray(values)
+    except ValueError:  # rows of different length
+        raise _no_outcome(model, values) from None
     if given.dtype.kind not in "biuf":
-        fine = [isinstance(value, Real | np.bool_) and value in (0, 1) for value in given.ravel()]
+        fine = [_is_number(value) and float(value) in (0, 1) for value in given.ravel()]
         if not all(fine):
             raise _no_outcome(model, next(value for value, good in zip(given.ravel(), fine, strict=True) if not good))
         given = given.astype(float)
@@ -78,9 +96,47 @@ def checked_numbers(model: str, name: str, values: Any) -> npt.NDArray[np.float6
     array([1., 2.])
     """
     try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
+        given = np.asarray(values)
+        wrong = [value for value in given.ravel() if isinstance(value, _NO_NUMBERS)] if given.dtype.kind in "OSUMm" else []
+        found = given if wrong else np.asarray(values, dtype=float)
+    except (TypeError, ValueError, OverflowError):
         raise ModelError.expected(model, name, "numbers, as many in each row", values) from None
+    if wrong:
+        one = wrong[0]
+        raise ModelError.expected(model, name, "numbers", str(one))
+    return found
+
+
+def checked_number(model: str, name: str, value: Any, expectation: str) -> float:
+    """Return one number as a float; refuse a text, a list, and what is missing.
+
+    Parameters
+    ----------
+    model, name : str
+        Who asks, and for what.
+    expectation : str
+        What the number must be, as the message says it. Whether it is so, the caller checks.
+
+    Raises
+    ------
+    ModelError
+        The value is no real number, or missing.
+
+    Examples
+    --------
+    >>> checked_number("required_size", "power", 0.8, "under 1")
+    0.8
+    """
+    if not _is_number(value) or isinstance(value, bool | np.bool_) or value != value:  # NaN is not itself
+        raise ModelError.expected(model, name, f"a number {expectation}", value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ModelError.expected(model, name, f"a number {expectation}", value) from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_) or (isinstance(value, Decimal) and value.is_finite())
 
 
 def workable(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -248,7 +248,7 @@ def bootstrap(
     >>> bootstrap({"auc": auc}, [0, 1] * 50, [0.2, 0.8] * 50).loc["auc"].tolist()
     [1.0, 1.0, 1.0]
     """
-    checked_level("bootstrap", level)
+    level = checked_level("bootstrap", level)
     if not draws >= 1:
         raise ModelError.expected("bootstrap", "draws", "at least 1", draws)
     yes, s = _checked(y, score)
@@ -319,7 +319,7 @@ def mean_with_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[flo
     >>> mean_with_interval([1.0, 2.0, 3.0, 4.0]).__class__
     <class 'tuple'>
     """
-    checked_level("mean_with_interval", level)
+    level = checked_level("mean_with_interval", level)
     found = checked_amounts("mean_with_interval", "values", values)
     mean = float(found.mean()) if len(found) else float("nan")
     if len(found) < 2:
@@ -361,7 +361,7 @@ def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = LEVEL) 
     >>> gini([0.0, 1.0, 5.0, 9.0], [0.1, 0.2, 0.3, 0.4])[0]
     1.0
     """
-    checked_level("gini", level)
+    level = checked_level("gini", level)
     y, p = checked_amounts("gini", "actual", actual), checked_amounts("gini", "predicted", predicted)
     if y.shape != p.shape or y.ndim != 1:
         raise ModelError.expected("gini", "predicted", "one for each of actual", (y.shape, p.shape))

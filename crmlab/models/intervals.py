@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
-from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
+from crmlab.models.checked import checked_amounts, checked_level, checked_numbers, checked_outcomes
 
 __all__ = [
     "FEW",
@@ -99,7 +99,7 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """
     from scipy import stats  # late: half a second that `crmlab run` does not need where nothing changed
 
-    checked_level("wilson", level)
+    level = checked_level("wilson", level)
     _checked_counts("wilson", successes, n)
     if n == 0:
         return 0.0, 1.0
@@ -184,7 +184,7 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
     from scipy import special
 
     k, size = _checked_counts("proportion_intervals", successes, n)
-    checked_level("proportion_intervals", level)
+    level = checked_level("proportion_intervals", level)
     z = -float(special.ndtri((1 - level) / 2))
     some = np.maximum(size, 1)
     middle, half = k / some + z * z / (2 * some), z * np.sqrt(k / some * (1 - k / some) / some + z * z / (4 * some * some))
@@ -226,8 +226,8 @@ def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float,
     """
     from scipy import stats
 
-    checked_level("median_interval", level)
-    ordered = np.sort(np.asarray(values, dtype=float).ravel())
+    level = checked_level("median_interval", level)
+    ordered = np.sort(checked_numbers("median_interval", "values", values).ravel())
     n = len(ordered)
     if np.isnan(ordered).any():
         raise ModelError.expected("median_interval", "values", "numbers, none of them missing", np.nan)
@@ -278,7 +278,7 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     """
     from scipy import special, stats
 
-    checked_level("share_of_total", level)
+    level = checked_level("share_of_total", level)
     x = checked_amounts("share_of_total", "values", values)
     inside = checked_outcomes("share_of_total", member)
     if x.shape != inside.shape or x.ndim != 1:

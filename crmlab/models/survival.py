@@ -5,6 +5,8 @@ Durations come with weights, so that a table of distinct durations and their cou
 
 from __future__ import annotations
 
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +52,8 @@ def kaplan_meier(
     Raises
     ------
     ModelError
-        Durations are negative or missing, an outcome is neither yes nor no, shapes differ, or there are none.
+        Durations are negative, missing, or no numbers (dates, spans of time, True and False), an outcome is neither yes nor no, shapes
+        differ, or there are none.
 
     References
     ----------
@@ -63,7 +66,7 @@ def kaplan_meier(
     """
     import pandas as pd
 
-    checked_level("kaplan_meier", level)
+    level = checked_level("kaplan_meier", level)
     t, cause, w = _checked("kaplan_meier", durations, checked_outcomes("kaplan_meier", observed).astype(np.int64), weights)
     time, at_risk, events = _table(t, cause, w, 1)
     died = events[:, 0]
@@ -150,7 +153,7 @@ def given_waited(curve: pd.DataFrame, waited: float, *, level: float = LEVEL) ->
     """
     import pandas as pd
 
-    checked_level("given_waited", level)
+    level = checked_level("given_waited", level)
     before = at(curve, waited, "given_waited")
     rest = curve[curve["time"] > waited]
     first = pd.DataFrame({"time": [0.0], "survival": [1.0], "low": [1.0], "high": [1.0]})
@@ -221,7 +224,7 @@ def cumulative_incidence(
     """
     import pandas as pd
 
-    checked_level("cumulative_incidence", level)
+    level = checked_level("cumulative_incidence", level)
     t, cause, w = _checked("cumulative_incidence", durations, _causes(causes), weights)
     kinds = int(cause.max(initial=0))
     time, at_risk, events = _table(t, cause, w, kinds)
@@ -247,18 +250,31 @@ def _checked(
     model: str, durations: npt.ArrayLike, cause: npt.NDArray[np.int64], weights: npt.ArrayLike | None
 ) -> tuple[Array, npt.NDArray[np.int64], Array]:
     t = np.atleast_1d(checked_amounts(model, "durations", durations))
+    given = np.asarray(durations, dtype=object if isinstance(durations, list | tuple) else None)
+    no = (
+        next((value for value in given.ravel() if isinstance(value, bool | np.bool_)), None)
+        if given.dtype.kind in "Ob"
+        else None
+    )
+    if no is not None:
+        raise ModelError.expected(model, "durations", "numbers of at least 0", bool(no))
     w = np.ones(len(t)) if weights is None else checked_amounts(model, "weights", weights)
     if t.ndim != 1 or not len(t) or cause.shape != t.shape or w.shape != t.shape:
         raise ModelError.expected(model, "durations", "as many as there are outcomes and weights, at least one", f"{t.shape}")
     if (t < 0).any():
-        raise ModelError.expected(model, "durations", "numbers of at least 0", "others")
+        raise ModelError.expected(model, "durations", "numbers of at least 0", float(t[t < 0][0]))
     if (w < 0).any() or w.sum() <= 0:
-        raise ModelError.expected(model, "weights", "numbers of at least 0, not all of them 0", "others")
+        raise ModelError.expected(model, "weights", "numbers of at least 0, not all of them 0", float(w.min()))
     return t, cause, w
 
 
 def _causes(causes: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    given = np.asarray(causes)
+    try:
+        given = np.asarray(causes)
+    except ValueError:  # rows of different length
+        given = np.asarray(causes, dtype=object)
+    if given.dtype.kind == "O" and all(isinstance(one, Real | Decimal) for one in given.ravel()):
+        given = given.astype(float)
     fine = given.dtype.kind in "biu" or (given.dtype.kind == "f" and bool((given == np.floor(given)).all()))
     if not fine or (given < 0).any() or (given > _MOST_CAUSES).any():
         expectation = f"whole numbers from 0 (nothing known) to {_MOST_CAUSES}, none of them missing"

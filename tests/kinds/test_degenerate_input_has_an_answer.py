@@ -380,10 +380,12 @@ def test_more_sets_than_anybody_reads_are_refused_before_they_are_made():
 def test_a_basket_of_thousands_does_not_fill_the_memory(monkeypatch):
     monkeypatch.setattr(frequent, "MOST", 5000)
     with pytest.raises(
-        ModelError, match="sets of up to 3 items cannot all be counted. There would be more than 5,000, and 5,000 are"
+        ModelError, match="sets of up to 3 items cannot all be counted. There would be at least 36,050, and 5,000 are"
     ):
         itemsets(np.ones((2, 60)), 1)
-    with pytest.raises(ModelError, match="sets of up to 2 items cannot all be counted. There would be 7,140, and 5,000 are"):
+    with pytest.raises(
+        ModelError, match="sets of up to 2 items cannot all be counted. There would be at least 7,260, and 5,000 are"
+    ):
         itemsets(np.ones((2, 120)), 1, 2)
 
 
@@ -413,3 +415,36 @@ def test_what_is_no_table_of_baskets_is_said(baskets, said):
     for ask in (itemsets, substitutes):
         with pytest.raises(ModelError, match=said.split(".")[0]):
             ask(baskets, 1)
+
+
+def test_one_basket_of_thousands_is_refused_before_its_pairs_are_counted(monkeypatch):
+    def count(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(frequent, "pair_codes", count)
+    for table, length, least in ((np.ones((1, 1500)), 2, "1,125,750"), (np.ones((9, 200)), 3, "1,333,500")):
+        with pytest.raises(ModelError, match=f"There would be at least {least}, and 1,000,000 are the most"):
+            itemsets(table, 1, length)
+
+
+def test_a_long_basket_and_the_square_table_count_the_same():
+    table = sparse.csr_array((np.random.default_rng(1).random((40, 60)) < 0.2).astype(np.int32))
+    alone = sparse.csr_array(sparse.hstack([table[:1], sparse.csr_array((1, 2000), dtype=np.int32)]))
+    assert not frequent._is_short(alone)
+    for matrix in (table, alone):
+        pairs, counts = frequent.pair_codes(matrix)
+        square = frequent._dense_pairs(matrix, 1)
+        assert (pairs.tolist(), counts.tolist()) == (square[0].tolist(), square[1].tolist())
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        ([["beer", "milk"], ["milk"]], "Got 'rows of different lengths'"),
+        (pd.DataFrame({"beer": [1.0, 1.0], "milk": [1.0, np.nan]}), "column 'milk' must hold .* a missing value in row 1"),
+        (pd.DataFrame({"milk": pd.arrays.SparseArray([1.0, np.nan])}), "column 'milk' must hold .* a missing value in row 1"),
+    ],
+)
+def test_baskets_that_are_no_table_are_told_what_they_are(table, found):
+    with pytest.raises(ModelError, match=found):
+        itemsets(table, 1)

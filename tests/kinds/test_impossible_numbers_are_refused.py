@@ -4,6 +4,9 @@ An interval of 5 in 3 was worked out, outcomes of whom nothing was known counted
 asked for ever more customers.
 """
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +90,61 @@ def test_a_level_is_a_share(name, level):
         LEVELS[name](level)
 
 
+@pytest.mark.parametrize("name", [name for name in LEVELS if name != "boundaries"])
+def test_a_level_that_is_a_fraction_is_worked_with_and_one_that_rounds_to_its_end_is_refused(name):
+    LEVELS[name](Fraction(9, 10))
+    for level in (1e-17, 1 - 1e-16):
+        with pytest.raises(ModelError, match="level' must be between 0 and 1, and at least 1e-12 from both"):
+            LEVELS[name](level)
+
+
+@pytest.mark.parametrize("number", ["0.9", None, [0.9], pd.NA, 1j, NAN])
+def test_a_plan_asks_for_numbers(number):
+    for name, ask in (
+        ("power", lambda: required_size(Rate(0.1), 0.02, power=number)),
+        ("power", lambda: detectable_effect(Rate(0.1), 1000, power=number)),
+        ("power", lambda: ComparisonOptions(power=number)),
+        ("effect", lambda: required_size(Rate(0.1), number)),
+        ("effect", lambda: power_of(Rate(0.1), number, 1000)),
+        ("total", lambda: power_of(Rate(0.1), 0.02, number)),
+        ("total", lambda: detectable_effect(Rate(0.1), number)),
+    ):
+        with pytest.raises(ModelError, match=f"'{name}' must be a number"):
+            ask()
+
+
+def test_a_power_of_any_type_of_number_is_the_same():
+    sizes = {required_size(Rate(0.1), 0.02, power=power).per_cell for power in (0.9, Decimal("0.9"), Fraction(9, 10))}
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(
+    ("durations", "found"),
+    [
+        (pd.to_datetime(["2020-01-01", "2020-02-01"]), "'2020-01-01"),
+        (pd.to_timedelta([1, 2], unit="D"), "Got"),
+        (pd.Series(pd.to_datetime([None, "2020-01-01"])), "'NaT'"),
+        ([pd.NaT, 1.0], "'NaT'"),
+        ([True, False], "True"),
+        ([True, 2.5], "True"),
+        (["1", "2"], "'1'"),
+        ([-1, 2], "-1.0"),
+    ],
+)
+def test_a_duration_is_a_number(durations, found):
+    for curve in (kaplan_meier, cumulative_incidence):
+        with pytest.raises(ModelError, match=f"'durations' must be numbers.* {found}"):
+            curve(durations, [1, 0])
+
+
+def test_rows_of_different_lengths_are_no_outcomes():
+    with pytest.raises(ModelError, match="every outcome must be True or False"):
+        kaplan_meier([5, 6], [[1], [1, 0]])
+    with pytest.raises(ModelError, match="'causes' must be whole numbers"):
+        cumulative_incidence([5, 6], [[1], [1, 0]])
+    assert cumulative_incidence([5, 6], [Decimal(2), Decimal(1)])["cause"].tolist() == [1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("count", [(5, 3), (-1, 3), (1, -3), (NAN, 3), (1, NAN), (1, float("inf"))])
 @pytest.mark.parametrize("interval", [intervals.wilson, intervals.clopper_pearson, intervals.proportion_intervals])
 def test_a_part_is_not_more_than_the_whole(interval, count):
@@ -116,7 +174,15 @@ def test_an_outcome_is_yes_or_no(outcomes):
 
 
 @pytest.mark.parametrize(
-    "outcomes", [[True, False], [1, 0], [1.0, 0.0], np.array([True, False], dtype=object), pd.array([True, False])]
+    "outcomes",
+    [
+        [True, False],
+        [1, 0],
+        [1.0, 0.0],
+        np.array([True, False], dtype=object),
+        pd.array([True, False]),
+        [Decimal(1), Decimal(0)],
+    ],
 )
 def test_an_outcome_of_any_type_that_says_yes_or_no_is_taken(outcomes):
     assert kaplan_meier([5, 6], outcomes)["events"].tolist() == [0.0, 1.0]

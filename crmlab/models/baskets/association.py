@@ -115,7 +115,7 @@ def rules(
         raise ModelError.expected("rules", "n", "the number of baskets, where itemsets.attrs does not say it", None)
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise ModelError.expected("rules", "n", "a whole number of baskets of at least 0", n)
-    checked_level("rules", level)
+    level = checked_level("rules", level)
     if not 0 <= min_confidence <= 1:
         raise ModelError.expected("rules", "min_confidence", "from 0 to 1", min_confidence)
     lattice = Lattice(itemsets, int(n))

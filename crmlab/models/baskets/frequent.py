@@ -28,9 +28,9 @@ __all__ = ["IntArray", "as_matrix", "itemsets", "least_count", "pair_codes"]
 IntArray = npt.NDArray[np.int64]
 BLOCK = 256  # items whose pairs are counted at a time
 DENSE = 3000  # items up to which pairs are counted in a square table
+LONG = 100  # cells of that table gone through for a pair in a basket, beyond which a sparse product is faster
 PART = 4_000_000  # pairs counted at a time
-MOST = 5_000_000  # sets of up to three items: of more, a frame would not fit into a small computer
-MOST_LONGER = 1_000_000  # sets in all where longer ones are asked for: mlxtend makes some 50,000 in a second
+MOST = 1_000_000  # sets in all: a frame of so many is made in a quarter of a minute
 
 
 def least_count(support: float, n: int) -> int:
@@ -86,13 +86,19 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
         baskets, items = baskets.matrix, list(baskets.items) if items is None else items
     elif isinstance(baskets, pd.DataFrame):
         items = list(baskets.columns) if items is None else items
-        whole = all(isinstance(kind, pd.SparseDtype) for kind in baskets.dtypes) and baskets.shape[1] > 0
+        whole = (
+            all(isinstance(kind, pd.SparseDtype) and kind.fill_value == 0 for kind in baskets.dtypes) and baskets.shape[1] > 0
+        )
         baskets = baskets.sparse.to_coo() if whole else baskets.to_numpy()
     if not sparse.issparse(baskets):
         baskets = _numbers(baskets, items)
     matrix = baskets if isinstance(baskets, sparse.csr_array) else sparse.csr_array(baskets)
     if matrix.data.dtype.kind == "f" and np.isnan(matrix.data).any():
-        raise ModelError.must_hold("itemsets", "of an item", "numbers, or True and False", "a missing value", _FILL)
+        gap = matrix.tocoo()
+        place = int(np.flatnonzero(np.isnan(gap.data))[0])
+        row, column = int(gap.row[place]), int(gap.col[place])
+        name = str(column if items is None else list(items)[column])
+        raise ModelError.must_hold("itemsets", name, "numbers, or True and False", f"a missing value in row {row}", _FILL)
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # whoever gave it keeps theirs as it is
         matrix.sum_duplicates()
@@ -117,8 +123,9 @@ def _numbers(baskets: Any, items: Sequence[Hashable] | None) -> npt.NDArray[Any]
     """A table of numbers from whatever is dense."""
     try:
         table = np.asarray(baskets)
-    except ValueError:  # rows of different length
-        table = np.empty(0, dtype=object)
+        found = f"{type(baskets).__name__} of shape {table.shape}"
+    except ValueError:
+        table, found = np.empty(0, dtype=object), "rows of different lengths"
     if table.dtype.kind == "O" and table.ndim == 2:
         fine = np.array([[isinstance(value, Real | np.bool_) for value in row] for row in table], dtype=bool)
         wrong = np.argwhere(~fine.reshape(table.shape))
@@ -132,7 +139,7 @@ def _numbers(baskets: Any, items: Sequence[Hashable] | None) -> npt.NDArray[Any]
     if table.ndim != 2 or table.dtype.kind not in "biuf":
         raise ModelError.expected(
             "itemsets", "matrix", "a table with a row per basket and a column per item, of numbers or of True and False",
-            f"{type(baskets).__name__} of shape {table.shape}",
+            found,
         )  # fmt: skip
     return table
 
@@ -146,9 +153,8 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     min_count : int
         Whole number of baskets, at least 1; :func:`least_count` turns a share into one.
     max_length : int
-        Most items in a set. Sets of more than three are counted by mlxtend. A basket of 28 items alone holds 268,435,455 sets: what
-        would be more than a million sets, by what pairs and triples allow, is refused before it is counted, as are five million
-        pairs and triples.
+        Most items in a set. Sets of more than three are counted by mlxtend. A basket of 28 items alone holds 268,435,455 sets: more
+        than a million in all are refused, and where it can be known, before they are counted.
     items : sequence, optional
         Names of the columns.
 
@@ -190,13 +196,14 @@ def itemsets(matrix: Any, min_count: int, max_length: int = 3, *, items: Sequenc
     levels = [np.arange(len(kept), dtype=np.int64)[:, None]]
     totals = [counts[kept].astype(np.int64)]
     if max_length >= 2 and len(kept) > 1:
+        _check_least(some, min_count, max_length)
         pairs, both = pair_codes(some, min_count)
-        if len(pairs) > MOST:
-            raise _too_many(2, MOST, f"{len(pairs):,}")
+        if len(kept) + len(pairs) > MOST:
+            raise _too_many(2, f"{len(kept) + len(pairs):,}")
         levels.append(pairs)
         totals.append(both)
         if max_length >= 3 and len(pairs) > 2:
-            triples, all_three = _triples(some, pairs, min_count)
+            triples, all_three = _triples(some, pairs, min_count, MOST - len(kept) - len(pairs))
             levels.append(triples)
             totals.append(all_three)
             if max_length > 3 and len(triples) > 3:
@@ -222,7 +229,7 @@ def pair_codes(matrix: sparse.csr_array, min_count: int = 1) -> tuple[IntArray, 
     (pairs, counts)
         Arrays of shapes (pairs, 2), the smaller column first, and (pairs,); in the order of the columns.
     """
-    if 1 < matrix.shape[1] <= DENSE:
+    if 1 < matrix.shape[1] <= DENSE and _is_short(matrix):
         return _dense_pairs(matrix, min_count)
     ones = matrix.astype(np.int32)
     by_item = ones.T.tocsr()
@@ -236,6 +243,13 @@ def pair_codes(matrix: sparse.csr_array, min_count: int = 1) -> tuple[IntArray, 
     found, many = np.concatenate(pairs), np.concatenate(counts)
     order = np.lexsort((found[:, 1], found[:, 0]))
     return found[order], many[order]
+
+
+def _is_short(matrix: sparse.csr_array) -> bool:
+    """Whether a square table pays: it is gone through once for each item of the longest basket."""
+    held = np.diff(matrix.indptr).astype(np.int64)
+    pairs = int((held * (held - 1) // 2).sum())
+    return int(held.max(initial=0)) * matrix.shape[1] ** 2 <= LONG * max(pairs, 1)
 
 
 def _dense_pairs(matrix: sparse.csr_array, min_count: int) -> tuple[IntArray, IntArray]:
@@ -254,8 +268,11 @@ def _dense_pairs(matrix: sparse.csr_array, min_count: int) -> tuple[IntArray, In
     return np.column_stack([first, second]).astype(np.int64), table[first * k + second]
 
 
-def _triples(matrix: sparse.csr_array, pairs: IntArray, min_count: int) -> tuple[IntArray, IntArray]:
-    """Count triples: for each item, pairs of its partners in the baskets that hold it. Rare items come first, so that few do."""
+def _triples(matrix: sparse.csr_array, pairs: IntArray, min_count: int, room: int) -> tuple[IntArray, IntArray]:
+    """Count triples: for each item, pairs of its partners in the baskets that hold it. Rare items come first, so that few do.
+
+    More than there is ``room`` for are refused.
+    """
     k = matrix.shape[1]
     counts = np.bincount(matrix.indices, minlength=k)
     order = np.lexsort((np.arange(k), counts))
@@ -283,13 +300,31 @@ def _triples(matrix: sparse.csr_array, pairs: IntArray, min_count: int) -> tuple
         found.append(np.stack([np.full(size, place), second[frequent], third[frequent]], axis=1))
         many.append(both.data[some][frequent].astype(np.int64))
         total += size
-        if total > MOST:
-            raise _too_many(3, MOST, f"more than {MOST:,}")
+        if total > room:
+            raise _too_many(3, "more")
     if not found:
         return np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=np.int64)
     sets = np.sort(order[np.concatenate(found)], axis=1)
     row = np.lexsort((sets[:, 2], sets[:, 1], sets[:, 0]))
     return sets[row].astype(np.int64), np.concatenate(many)[row]
+
+
+def _check_least(matrix: sparse.csr_array, min_count: int, max_length: int) -> None:
+    """Refuse what is sure to be too many pairs and triples before they are counted.
+
+    Sets are sure to be frequent where all their items are in the same ``min_count`` longest baskets, and where items are so frequent
+    that baskets without one of them cannot be enough to keep them apart (Bonferroni).
+    """
+    n, k = matrix.shape
+    counts = np.bincount(matrix.indices, minlength=k)
+    longest = np.argsort(-np.diff(matrix.indptr), kind="stable")[:min_count]
+    shared = int((np.bincount(matrix[longest].indices, minlength=k) == min_count).sum())
+    least = k
+    for length in range(2, min(max_length, 3) + 1):
+        sure = max(shared, int((length * counts - (length - 1) * n >= min_count).sum()))
+        least += math.comb(sure, length)
+    if least > MOST:
+        raise _too_many(min(max_length, 3), f"at least {least:,}")
 
 
 def _check_number(known: int, triples: IntArray, held: IntArray, min_count: int, max_length: int) -> None:
@@ -301,8 +336,8 @@ def _check_number(known: int, triples: IntArray, held: IntArray, min_count: int,
         at_most = min(at_most, sum(many * math.comb(size, length) for size, many in sizes) // min_count)
         total += at_most
         at_most = _following(at_most, length)
-    if total > MOST_LONGER:
-        raise _too_many(max_length, MOST_LONGER, f"up to {total:,}" if total < 10**15 else f"up to {total:.1e}")
+    if total > MOST:
+        raise _too_many(max_length, f"up to {total:,}" if total < 10**15 else f"up to {total:.1e}")
 
 
 def _following(sets: int, length: int) -> int:
@@ -320,8 +355,8 @@ def _following(sets: int, length: int) -> int:
     return found
 
 
-def _too_many(length: int, most: int, found: str) -> ModelError:
-    reason = f"There would be {found}, and {most:,} are the most"
+def _too_many(length: int, found: str) -> ModelError:
+    reason = f"There would be {found}, and {MOST:,} are the most" if found != "more" else f"There would be more than {MOST:,}"
     return ModelError.cannot(
         f"itemsets: sets of up to {length} items", "all be counted", reason, "Lower max_length, or raise min_count."
     )

@@ -137,7 +137,7 @@ def bootstrap_means(
     (0.5, True)
     """
     table = checked_amounts("bootstrap_means", "values", values)
-    checked_level("bootstrap_means", level)
+    level = checked_level("bootstrap_means", level)
     if table.ndim != 2:
         raise ModelError.expected("bootstrap_means", "values", "a table of numbers", f"shape {table.shape}")
     if not draws >= 1:

@@ -75,7 +75,7 @@ def substitutes(
         raise ModelError.expected("substitutes", "min_expected", "a number above 0", min_expected)
     if not 0 < alpha <= 1:
         raise ModelError.expected("substitutes", "alpha", "above 0 and at most 1", alpha)
-    checked_level("substitutes", level)
+    level = checked_level("substitutes", level)
     whole, names = as_matrix(matrix, items)
     if periods is not None:
         when = np.asarray(periods)

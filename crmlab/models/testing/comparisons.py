@@ -12,7 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.special import Array
-from crmlab.models.checked import checked_amounts
+from crmlab.models.checked import checked_amounts, checked_number
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
@@ -69,6 +69,7 @@ class ComparisonOptions:
     def __post_init__(self) -> None:
         if self.family not in ("metric", "all"):
             raise ModelError.expected(_MODEL, "family", "'metric' or 'all'", self.family)
+        object.__setattr__(self, "power", checked_number(_MODEL, "power", self.power, "between 0 and 1"))
         if not 0 < self.power < 1:
             raise ModelError.expected(_MODEL, "power", "between 0 and 1", self.power)
 
@@ -152,7 +153,7 @@ def compare_cells(
     >>> [round(float(row[name]), 5) for name in ("estimate", "low", "high", "p_value")]
     [0.29, 0.04538, 0.53462, 0.02016]
     """
-    checked_correction(_MODEL, correction, level)
+    level = checked_correction(_MODEL, correction, level)
     if not options.power > 1 - level:
         raise ModelError.expected(
             _MODEL, "power", f"above {1 - level:.6g}, the chance to find what is not there", options.power

@@ -82,7 +82,7 @@ def factorial_effects(
     >>> found["effect"].tolist(), found["estimate"].round(4).tolist()
     (['offer', 'creative', 'offer × creative'], [0.0225, 0.0175, 0.025])
     """
-    checked_correction(_MODEL, correction, level)
+    level = checked_correction(_MODEL, correction, level)
     if order not in (1, 2):
         raise ModelError.expected(_MODEL, "order", "1 or 2", order)
     levels = checked_components(_MODEL, components)

@@ -10,7 +10,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
-from crmlab.models.checked import checked_level
+from crmlab.models.checked import checked_level, checked_numbers
 from crmlab.models.intervals import TEST_LEVEL
 
 __all__ = ["checked_correction", "corrected", "critical_value", "holm", "largest"]
@@ -47,7 +47,7 @@ def holm(p_values: npt.ArrayLike) -> Array:
     >>> holm([0.01, 0.04, 0.03, 0.005, 0.55, 0.6]).round(12).tolist()
     [0.05, 0.12, 0.12, 0.03, 1.0, 1.0]
     """
-    p = np.asarray(p_values, dtype=float)
+    p = checked_numbers("holm", "p_values", p_values)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise ModelError.expected("holm", "p_values", "a list of numbers from 0 to 1, none of them missing", p.tolist())
     order = np.argsort(p, kind="stable")
@@ -89,7 +89,7 @@ def critical_value(correlation: npt.ArrayLike, level: float = TEST_LEVEL) -> flo
     from scipy import optimize
 
     R = _checked_correlation("critical_value", correlation)
-    checked_level("critical_value", level)
+    level = checked_level("critical_value", level)
     exceed = _exceedance(R)
     alpha = 1 - level
     low, high = -special.ndtri(alpha / 2), -special.ndtri(alpha / (2 * len(R)))
@@ -120,7 +120,7 @@ def largest(z: npt.ArrayLike, correlation: npt.ArrayLike) -> Array:
     >>> largest([2.2121, 0.0], [[1.0, 0.5], [0.5, 1.0]]).round(4).tolist()
     [0.05, 1.0]
     """
-    R, far = _checked_correlation("largest", correlation), np.abs(np.asarray(z, dtype=float))
+    R, far = _checked_correlation("largest", correlation), np.abs(checked_numbers("largest", "z", z))
     if far.ndim != 1 or np.isnan(far).any():
         raise ModelError.expected("largest", "z", "a list of numbers, none of them missing", far.tolist())
     exceed = _exceedance(R)
@@ -145,7 +145,7 @@ def corrected(z: Array, correlation: Array, correction: str, level: float) -> tu
     -------
     (p_value, p_adjusted, critical)
     """
-    checked_correction("corrected", correction, level)
+    level = checked_correction("corrected", correction, level)
     p = 2 * special.ndtr(-np.abs(z))
     alpha = 1 - level
     if correction == "none":
@@ -155,15 +155,15 @@ def corrected(z: Array, correlation: Array, correction: str, level: float) -> tu
     return p, np.maximum(largest(z, correlation), p), critical_value(correlation, level)
 
 
-def checked_correction(model: str, correction: str, level: float) -> None:
-    """Refuse a correction that is not known, or a level outside (0, 1)."""
+def checked_correction(model: str, correction: str, level: float) -> float:
+    """Return the level; refuse a correction that is not known, or a level outside (0, 1)."""
     if correction not in CORRECTIONS:
         raise ModelError.expected(model, "correction", "one of max-t, holm, none", correction)
-    checked_level(model, level)
+    return checked_level(model, level)
 
 
 def _checked_correlation(model: str, correlation: npt.ArrayLike) -> Array:
-    R = np.asarray(correlation, dtype=float)
+    R = checked_numbers(model, "correlation", correlation)
     if R.ndim != 2 or not len(R) or R.shape != R.T.shape:
         raise ModelError.expected(model, "correlation", "a square matrix of at least one row", R.shape)
     if not (np.isfinite(R).all() and (np.abs(R) <= 1 + 1e-9).all() and np.allclose(np.diag(R), 1) and np.allclose(R, R.T)):

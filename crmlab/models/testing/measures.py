@@ -18,6 +18,7 @@ from crmlab.models.testing.cells import CellStatistics
 __all__ = [
     "FEW",
     "LEAST",
+    "SKEWED",
     "Measure",
     "detected",
     "fieller",
@@ -30,8 +31,9 @@ __all__ = [
 ]
 
 
-LEAST = 8  # customers of each cell from which a mean is adjusted, where its skewness is known
-FEW = 30  # and from which rates, ratios and means of unknown skewness are
+LEAST = 8  # customers of each cell from which a mean is adjusted, where its values may be normal
+FEW = 30  # and from which rates, ratios and means of skewed values, or of unknown skewness, are
+SKEWED = 0.1  # share of campaigns with normal outcomes in which some cell is taken to be skewed
 _MANY = 1e6  # degrees of freedom from which t is normal to six digits
 _NODES = 400  # quantiles of the chi-square that an error's uncertainty is averaged over
 
@@ -137,13 +139,22 @@ def measure(
 ) -> Measure:
     """One metric of all cells, adjusted with one coefficient per covariate for all of them.
 
-    Small cells are not adjusted: under 8 customers (or households), or under 30 where values are 0 or 1, the skewness is not known
-    or the metric is a ratio, or under 2 k + 2 with k covariates. Where one cell is so small, none is adjusted, and the method says so.
+    Small cells are not adjusted: under 8 customers (or households), or under 30 where values are 0 or 1, skewed or of unknown
+    skewness, or the metric is a ratio, or under 2 k + 2 with k covariates. Where one cell is so small, none is adjusted, and the
+    method says so. Values are taken to be skewed where the skewness of a cell, over its standard error in normal samples, is so
+    large that it would be reached in some cell of one campaign in ten whose outcomes are normal.
+
+    Few customers hide their skewness, so that a part of skewed outcomes is still adjusted.
 
     Raises
     ------
     ModelError
         The metric is unknown, does not vary in any cell, or a product that it needs is not known.
+
+    References
+    ----------
+    Fisher (1930), The moments of the distribution for normal samples of measures of departure from normality, Proceedings of the
+    Royal Society A 130 (standard error of the skewness).
     """
     if ratio is None:
         weights = [{metric: 1.0} for cell in cells if cell.index(metric) >= 0]
@@ -161,7 +172,8 @@ def measure(
     n = np.array([cell.n for cell in cells], dtype=float)
     clustered = any(cell.clusters is not None for cell in cells)
     skew = None if ratio is not None else _skewness(cells, metric)
-    least = max(LEAST if skew is not None and not _of_0_and_1(cells, metric) else FEW, 2 * len(covariates) + 2)
+    even = skew is not None and not _of_0_and_1(cells, metric) and not _skewed(cells, metric)
+    least = max(LEAST if even else FEW, 2 * len(covariates) + 2)
     declined = bool(covariates) and bool((units < least).any())
     if covariates and not declined:
         fit, away, weights = _adjusted(cells, weights, covariates)
@@ -196,6 +208,19 @@ def _of_0_and_1(cells: Sequence[CellStatistics], metric: str) -> bool:
     """Whether every value is 0 or 1: then values and their squares add up to the same."""
     k = [(cell.mean(metric), cell.n, float(cell.scatter[cell.index(metric), cell.index(metric)])) for cell in cells]
     return all(0 <= m <= 1 and abs(own - n * m * (1 - m)) <= 1e-9 * n for m, n, own in k)
+
+
+def _skewed(cells: Sequence[CellStatistics], metric: str) -> bool:
+    """Whether the values of some cell are more skewed than normal ones are by chance."""
+    bound = -float(special.ndtri((1 - (1 - SKEWED) ** (1 / len(cells))) / 2))
+    for cell in cells:
+        k, n = cell.index(metric), cell.units
+        second = float(cell.scatter[k, k]) / cell.n
+        if n > 2 and second > 0:
+            error = np.sqrt(6 * (n - 2) / ((n + 1) * (n + 3)))
+            if abs(float(cell.thirds[k])) / cell.n / second**1.5 > bound * error:
+                return True
+    return False
 
 
 def _skewness(cells: Sequence[CellStatistics], metric: str) -> float | None:

@@ -96,7 +96,8 @@ def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = LEVEL) ->
     >>> round(pool(effects, np.sqrt(variances)).tau, 4)
     0.8399
     """
-    y, s = _checked("pool", effects, errors, 2, level)
+    level = checked_level("pool", level)
+    y, s = _checked("pool", effects, errors, 2)
     k = len(y)
     X = np.ones((k, 1))
     tau2 = _between(y, s, X, k - 1.0)
@@ -129,13 +130,12 @@ def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = LEVEL) ->
     )
 
 
-def _checked(model: str, effects: npt.ArrayLike, errors: npt.ArrayLike, least: int, level: float) -> tuple[Array, Array]:
+def _checked(model: str, effects: npt.ArrayLike, errors: npt.ArrayLike, least: int) -> tuple[Array, Array]:
     y, s = checked_amounts(model, "effects", effects), checked_amounts(model, "errors", errors)
     if y.ndim != 1 or y.shape != s.shape or len(y) < least:
         raise ModelError.expected(model, "effects", f"at least {least}, each with its error", f"{y.shape} and {s.shape}")
     if not (s > 0).all():
         raise ModelError.expected(model, "errors", "finite and above 0", s.tolist())
-    checked_level(model, level)
     return y, s
 
 
@@ -260,7 +260,8 @@ def fade(effects: npt.ArrayLike, errors: npt.ArrayLike, times: npt.ArrayLike, le
     >>> round(found.slope, 2), found.high < 0
     (-1.0, True)
     """
-    y, s = _checked("fade", effects, errors, 3, level)
+    level = checked_level("fade", level)
+    y, s = _checked("fade", effects, errors, 3)
     t = checked_amounts("fade", "times", times)
     if t.shape != y.shape or np.ptp(t) == 0:
         raise ModelError.expected("fade", "times", "one per effect, not all the same", t.tolist())

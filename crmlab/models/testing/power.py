@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from crmlab.errors import ModelError
-from crmlab.models.checked import checked_amounts
+from crmlab.models.checked import checked_amounts, checked_number
 from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.max_t import checked_correction, critical_value
 
@@ -157,10 +157,12 @@ def required_size(
     >>> required_size(Rate(0.02), 0.002).per_cell
     80679
     """
+    effect = checked_number("required_size", "effect", effect, "different from 0")
     if not effect:
         raise ModelError.expected("required_size", "effect", "different from 0", effect)
+    level = checked_correction("required_size", correction, level)
     ratio, critical = _planned("required_size", outcome, effect, cells, level, correction, share)
-    _checked_power("required_size", power, level)
+    power = _checked_power("required_size", power, level)
     variance = outcome.variance(effect) + outcome.variance() / ratio
     n = (critical + float(special.ndtri(power))) ** 2 * variance / effect**2
     per_cell, control = _up(n), _up(n * ratio)
@@ -206,11 +208,9 @@ def detectable_effect(
     """
     from scipy import optimize
 
-    if not (np.isfinite(total) and total >= 2 * (cells + 1)):
-        raise ModelError.expected("detectable_effect", "total", f"at least {2 * (cells + 1)}", total)
-
-    checked_correction("detectable_effect", correction, level)
-    _checked_power("detectable_effect", power, level)
+    total = _checked_total("detectable_effect", total, cells)
+    level = checked_correction("detectable_effect", correction, level)
+    power = _checked_power("detectable_effect", power, level)
 
     def found(effect: float) -> float:
         return power_of(outcome, effect, total, cells=cells, level=level, correction=correction, share=share) - power
@@ -260,29 +260,45 @@ def power_of(
     >>> round(power_of(Rate(0.02), 0.002, 161358), 3)
     0.8
     """
-    if not (np.isfinite(total) and total >= 2 * (cells + 1)):
-        raise ModelError.expected("power_of", "total", f"at least {2 * (cells + 1)}", total)
+    total = _checked_total("power_of", total, cells)
+    level = checked_correction("power_of", correction, level)
+    effect = checked_number("power_of", "effect", effect, "in the unit of the outcome")
     ratio, critical = _planned("power_of", outcome, effect, cells, level, correction, share)
     n = total / (cells + ratio)
     error = np.sqrt(outcome.variance(effect) / n + outcome.variance() / (n * ratio))
     return float(special.ndtr(abs(effect) / error - critical))
 
 
-def _checked_power(model: str, power: float, level: float) -> None:
+def _checked_total(model: str, total: float, cells: int) -> float:
+    """The number of customers; refuse fewer than two in each cell, and what is no number."""
+    _checked_cells(model, cells)
+    least = f"at least {2 * (cells + 1)}"
+    found = checked_number(model, "total", total, f"of {least}")
+    if not (np.isfinite(found) and found >= 2 * (cells + 1)):
+        raise ModelError.expected(model, "total", least, total)
+    return found
+
+
+def _checked_cells(model: str, cells: int) -> None:
+    if isinstance(cells, bool) or not isinstance(cells, int | np.integer):
+        raise ModelError.expected(model, "cells", "a whole number of at least 1", cells)
+
+
+def _checked_power(model: str, power: float, level: float) -> float:
     """Refuse a power that is none: where nothing differs, a test finds something in 1 - level of all cases, whatever the size."""
-    if not 1 - level < power < 1:
+    found = checked_number(model, "power", power, f"above {1 - level:.6g} and under 1")
+    if not 1 - level < found < 1:
         least = f"above {1 - level:.6g} (1 - level: as often is something found where nothing differs) and under 1"
         raise ModelError.expected(model, "power", least, power)
+    return found
 
 
 def _planned(
     model: str, outcome: Outcome, effect: float, cells: int, level: float, correction: str, share: float | str
 ) -> tuple[float, float]:
     """Size of the control over that of a cell, and the critical value."""
-    checked_correction(model, correction, level)
     checked_amounts(model, "effect", effect)
-    if isinstance(cells, bool) or not isinstance(cells, int | np.integer):
-        raise ModelError.expected(model, "cells", "a whole number of at least 1", cells)
+    _checked_cells(model, cells)
     its = control_share(cells, share)
     ratio = its / ((1 - its) / cells)
     if cells == 1 or correction == "none":

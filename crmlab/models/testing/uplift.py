@@ -139,7 +139,7 @@ def depth_curve(parts: pd.DataFrame, *, cost: float = 0.0, level: float = LEVEL)
     for column in [f"{what}_{arm}" for what in ("n", "sum", "squares") for arm in _ARMS]:
         if column not in parts:
             raise ModelError.missing_column(_MODEL, column, parts.columns)
-    checked_level(_MODEL, level)
+    level = checked_level(_MODEL, level)
     parts = parts[(parts["n_treated"] + parts["n_control"]) > 0]
     k = len(parts)
     n = (parts["n_treated"] + parts["n_control"]).to_numpy(dtype=float)
