@@ -176,7 +176,7 @@ def _up(n: float) -> int:
 
 def detectable_effect(
     outcome: Outcome,
-    total: int,
+    total: float,
     *,
     cells: int = 1,
     level: float = TEST_LEVEL,
@@ -236,7 +236,7 @@ def _largest(outcome: Outcome) -> float:
 def power_of(
     outcome: Outcome,
     effect: float,
-    total: int,
+    total: float,
     *,
     cells: int = 1,
     level: float = TEST_LEVEL,
