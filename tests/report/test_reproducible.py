@@ -29,7 +29,7 @@ from .test_faults import ORDERS, asleep, sleeping
 
 pytestmark = pytest.mark.proof
 # What a run's record says of this very run, not of what was made.
-OF_THE_RUN = ("started", "finished", "seconds", "cell_seconds", "git")
+OF_THE_RUN = ("sequence", "digest", "started", "finished", "seconds", "cell_seconds", "git")
 
 
 @pytest.fixture(scope="module")
