@@ -75,7 +75,7 @@ class Summary(TypedDict):
     context: str
     first_day: _Day
     as_of: _Day
-    customers: int
+    customers: int | None  # None: the page is of one
     params: dict[str, Any]
     findings: list[_Finding]
     warnings: list[str]
