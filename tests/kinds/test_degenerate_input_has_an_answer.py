@@ -48,7 +48,7 @@ from crmlab.models.testing import (
 )
 from crmlab.models.testing.max_t import critical_value, largest
 
-SHORT, LONG = 40, 2000
+SHORT, LONG = 20, 2000
 NUMBERS = [
     0.0,
     1.0,
