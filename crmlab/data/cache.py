@@ -27,7 +27,7 @@ from crmlab.data.private import FOLDER, close_to_others, private_folder
 from crmlab.data.project import cache_folder
 from crmlab.data.room import not_written
 from crmlab.data.scratch import scratch_folder, sweep_scratch
-from crmlab.data.sealed import seal, unseal
+from crmlab.data.sealed import file_sha256, seal, unseal
 from crmlab.errors import DamageWarning, SourceError
 
 __all__ = [
@@ -77,8 +77,7 @@ def signed_digest(path: Path) -> tuple[str, Signs]:
     if known is not None:
         return known, signs
     for _ in range(_TRIES):
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = file_sha256(path)
         before, signs = signs, _signs(path)
         if before == signs:
             if all(abs(time.time() - moment / 1e9) > _FRESH for moment in signs[1:3]):

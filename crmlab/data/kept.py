@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.ledger import LedgerRow
-from crmlab.data.sealed import seal, unseal
+from crmlab.data.sealed import file_sha256, seal, unseal
 from crmlab.data.toml import STRICT
 from crmlab.errors import SourceError
 
@@ -99,8 +99,7 @@ _verified: dict[str, list[list[Any]]] = {}
 
 def described(path: Path, rows: int) -> KeptTable:
     """Describe a table that was just written."""
-    with path.open("rb") as stream:
-        return KeptTable(rows, path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest())
+    return KeptTable(rows, path.stat().st_size, file_sha256(path))
 
 
 def kept_tables(folder: Path, key: str, *, verified: bool) -> Kept | None:

@@ -1,12 +1,25 @@
-"""Small JSON files that tell whether they are as they were written: the content, and a sha256 of it beside it."""
+"""Digests of files and of JSON contents; small JSON files that tell whether they are as they were written."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
-__all__ = ["content_digest", "seal", "unseal"]
+__all__ = ["content_digest", "file_sha256", "seal", "unseal"]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def seal(content: Any) -> bytes:

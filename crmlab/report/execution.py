@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Execution", "execute"]
+__all__ = ["OUT_OF_MEMORY", "Execution", "execute"]
 
 # jsonschema, which nbformat imports, loads a grammar for internationalised addresses where it finds one: seconds, for a
 # check that notebooks do not need. Saying that it is not there is the documented way of jsonschema to go without.
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 ENGINE = "crmlab"
+# What Python, NumPy, Arrow and DuckDB raise where memory does not suffice.
+OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError", "OutOfMemoryException")
+_ENDS = {
+    "failed": "A cell failed",
+    "timed_out": "It took too long",
+    "kernel_died": "Its kernel died",
+    "cancelled": "It was stopped",
+}
 _NO_DEADLINE = 10**7  # seconds: a kernel is waited for as long as it lives, if no deadline was asked for
 
 
@@ -94,6 +102,17 @@ class Execution:
             return None
         left, self.limit = min(bounds)
         return max(1, round(left))
+
+    def sentence(self) -> str:
+        """Say why there is no report, where it did not end well."""
+        if self.error_type in OUT_OF_MEMORY:
+            return "There was not enough memory for it. Let the process have more, or run one report at a time: --jobs 1."
+        return f"{_ENDS[self.status]}: {self.first_line()}"
+
+    def first_line(self) -> str:
+        """The first line of the error's message; its type where there is none."""
+        message = (self.error or "").strip()
+        return message.splitlines()[0] if message else self.error_type or "no message"
 
     @property
     def overdue(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import os
 import shutil
 import sys
@@ -23,6 +22,7 @@ from crmlab.data.descriptor import Descriptor
 from crmlab.data.private import close_to_others
 from crmlab.data.project import home
 from crmlab.data.redaction import Redaction
+from crmlab.data.sealed import file_sha256
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
 from crmlab.report.annotations import ANNOTATIONS, Annotations, Source, gather
@@ -46,8 +46,6 @@ __all__ = ["Batch", "Crew", "Settings", "run_reports"]
 
 # Errors that say that the data do not allow a report. One that nobody asked for by name is then passed over.
 TOO_LITTLE = ("TooLittleError", "NotIdentifiableError", "InfiniteMeanError")
-# What Python, NumPy, Arrow and DuckDB raise where memory does not suffice.
-OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "ArrowMemoryError", "OutOfMemoryException")
 
 
 def _nothing(*_: Any) -> None:
@@ -492,10 +490,10 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
             (aside / "notebook.ipynb").write_text(text, encoding="utf-8")
         if execution.status == "failed" and execution.error_type in TOO_LITTLE and not job.asked:
             # Nobody asked for this one by name: the data do not allow it, which is no failure.
-            record.status, record.reason = "skipped", batch.inputs.redact(_first_line(execution))
+            record.status, record.reason = "skipped", batch.inputs.redact(execution.first_line())
             return
         if execution.status != "ok":
-            record.reason = batch.inputs.redact(_sentence(execution))
+            record.reason = batch.inputs.redact(execution.sentence())
             message = batch.inputs.redact(execution.error or "")
             record.error = {"type": execution.error_type, "message": message, "cell": execution.failing_cell}
         elif not (aside / "result.json").is_file():
@@ -514,7 +512,7 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
                 )
             record.metrics = read_metrics(aside)
             record.files = {
-                item.relative_to(aside).as_posix(): _sha256(item) for item in sorted(aside.rglob("*")) if item.is_file()
+                item.relative_to(aside).as_posix(): file_sha256(item) for item in sorted(aside.rglob("*")) if item.is_file()
             }
         record.seconds, record.finished = round(time.monotonic() - clock, 3), _now()
         (aside / "run.json").write_bytes(record.to_json())
@@ -528,25 +526,3 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
             shutil.rmtree(failed, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sentence(execution: Execution) -> str:
-    if execution.error_type in OUT_OF_MEMORY:
-        return "There was not enough memory for it. Let the process have more, or run one report at a time: --jobs 1."
-    words = {
-        "failed": "A cell failed",
-        "timed_out": "It took too long",
-        "kernel_died": "Its kernel died",
-        "cancelled": "It was stopped",
-    }
-    return f"{words[execution.status]}: {_first_line(execution)}"
-
-
-def _first_line(execution: Execution) -> str:
-    message = (execution.error or "").strip()
-    return message.splitlines()[0] if message else execution.error_type or "no message"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import crmlab
 from crmlab.data.reading import engines
 from crmlab.data.room import is_out_of_memory, no_room
 from crmlab.errors import SourceError
-from crmlab.report.runner import OUT_OF_MEMORY
+from crmlab.report.execution import OUT_OF_MEMORY
 
 
 def test_a_csv_is_not_blamed_for_too_little_memory(tmp_path, monkeypatch):
