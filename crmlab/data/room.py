@@ -5,18 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
 
 from crmlab.data.project import cache_folder
 from crmlab.data.scratch import PREFIX
-from crmlab.errors import SourceError
+from crmlab.errors import ReportError, SourceError
 
-__all__ = ["is_out_of_memory", "no_room", "not_written"]
+__all__ = ["check_memory", "is_out_of_memory", "no_room", "not_written"]
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_LEAST = 2**31  # bytes of address space: a kernel with its libraries takes one and a half
 _NAMES = {"cache": ("The cache folder", "CRMLAB_CACHE"), "temporary": ("The folder for temporary files", "TMPDIR")}
 
 
@@ -34,7 +36,7 @@ def no_room(error: BaseException) -> SourceError | None:
     if full or re.search(own, text) or "max_temp_directory_size" in text:  # DuckDB calls this one of memory
         return not_written("temporary", error)
     if is_out_of_memory(error):
-        return SourceError.cannot("The data", "be read", "there is not enough memory", "Let the process have more of it.")
+        return SourceError.cannot("The data", "be read", "There is not enough memory", "Let the process have more of it.")
     return None
 
 
@@ -48,6 +50,30 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     named = type(error).__name__ == "OutOfMemoryException"  # of DuckDB, which is not imported for this
     return named or isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+
+
+def check_memory() -> None:
+    """Refuse to run reports where the system lets this process have less address space than libraries take for granted.
+
+    Below that, what loads them may wait for memory without end (OpenBLAS does), or end the process before anything can be said.
+
+    Raises
+    ------
+    ReportError
+        There is a limit (``ulimit -v``), and it is under 2 GB.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < _LEAST:
+        raise ReportError.cannot(
+            "Reports",
+            "be run",
+            f"This process may have {allowed >> 20:,} MB of memory, and {_LEAST >> 20:,} MB are needed",
+            "Raise the limit (ulimit -v), or lift it.",
+        )
 
 
 def not_written(place: Literal["cache", "temporary"], error: BaseException, further: str = "") -> SourceError:

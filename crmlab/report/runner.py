@@ -22,6 +22,7 @@ from crmlab.data.descriptor import Descriptor
 from crmlab.data.private import close_to_others
 from crmlab.data.project import home
 from crmlab.data.redaction import Redaction
+from crmlab.data.room import check_memory
 from crmlab.data.sealed import file_sha256
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
 from crmlab.page import params as parameters
@@ -205,8 +206,9 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
     Raises
     ------
     CrmlabError
-        A data set, a name or a parameter is wrong; then no report was begun.
+        A data set, a name or a parameter is wrong, or there is far too little memory; then no report was begun.
     """
+    check_memory()
     crew, say = Crew(), once(settings.on_notice)
     batches = []
     seen: dict[str, Inputs] = {}  # one run reads one version of each data set

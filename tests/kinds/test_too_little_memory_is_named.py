@@ -1,5 +1,8 @@
 """Kind: too little memory is taken for a fault of something else, so that people look for one in a sound file."""
 
+import subprocess
+import sys
+
 import duckdb
 import pytest
 
@@ -27,7 +30,7 @@ def test_a_csv_is_not_blamed_for_too_little_memory(tmp_path, monkeypatch):
     toml.write_text(
         '[orders]\nfile = "o.csv"\ncustomer_id = "cust"\norder_id = "order"\nordered_at = "day"\namount = "total"\n'
     )
-    with pytest.raises(SourceError, match="not enough memory") as found:
+    with pytest.raises(SourceError, match="cannot be read. There is not enough memory") as found:
         crmlab.open_dataset(str(toml))
     assert "cannot be taken apart" not in str(found.value)
     assert not list((tmp_path / "cache").glob("mine-*/*")), "half of a cache was left"
@@ -43,3 +46,17 @@ def test_errors_of_memory_are_known_whoever_raises_them():
         bytearray(2**62)
     assert is_out_of_memory(found.value)
     assert not is_out_of_memory(ValueError("Out of order"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="The limit of a process's memory is set as Linux has it.")
+def test_a_limit_under_what_libraries_need_is_refused_at_once(tmp_path):
+    # Below it a library that is being loaded may wait for memory without end.
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1900 * 2**20,) * 2)\nfrom crmlab.cli import main\nmain()"
+    command = [sys.executable, "-c", code, "run", "rfm", "--data", "cdnow_sample", "--out", str(tmp_path / "reports")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "crmlab: Reports cannot be run. This process may have 1,900 MB of memory, and 2,048 MB are needed. "
+        "Raise the limit (ulimit -v), or lift it.\n"
+    )
+    assert not (tmp_path / "reports").exists()
