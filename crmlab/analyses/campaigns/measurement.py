@@ -12,6 +12,7 @@ import pandas as pd
 from crmlab.analyses.campaigns.moments import cell_statistics
 from crmlab.analyses.campaigns.reductions import assigned, outcomes, windows
 from crmlab.data.collecting import collect_arrow
+from crmlab.data.memory.reader import COMPONENTS
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.errors import CampaignError
 from crmlab.history.context import margin_known
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
 
 __all__ = [
-    "COMPONENTS",
     "RATIO_ALPHA",
     "Measured",
     "choose_campaign",
@@ -45,7 +45,6 @@ __all__ = [
 
 METRICS = ("response", "spend", "margin")
 COVARIATE = "before"  # spend in the year before the window opened
-COMPONENTS = ("offer", "list", "creative", "channel")
 LEAST = 2  # customers, or households, without which a mean has no variance
 
 

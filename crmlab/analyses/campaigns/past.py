@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crmlab.analyses.campaigns.measurement import (
-    COMPONENTS,
     Measured,
     contrast,
     ends,
@@ -18,6 +17,7 @@ from crmlab.analyses.campaigns.measurement import (
     mismatched,
     ratio_of,
 )
+from crmlab.data.memory.reader import COMPONENTS
 from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from crmlab.analyses.campaigns.measurement import COMPONENTS, Measured, contrast, covariates_of, ends, overall
+from crmlab.analyses.campaigns.measurement import Measured, contrast, covariates_of, ends, overall
+from crmlab.data.memory.reader import COMPONENTS
 from crmlab.errors import ModelError
 from crmlab.models.testing.factorials import factorial_effects
 from crmlab.page.result import Estimate
