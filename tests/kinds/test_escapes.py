@@ -136,14 +136,9 @@ def test_names_of_files_that_no_terminal_can_write():
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CRMLAB_HOME", str(tmp_path))
-    monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
-    for folder in ("data", "notebooks"):
-        (tmp_path / folder).mkdir()
+def project(empty_project: Path) -> Path:
     Path("data/orders.csv").write_text("order_id,customer_id,ordered_at,amount\n1,7,2024-01-01,5\n2,8,2024-01-02,6\n")
-    return tmp_path
+    return empty_project
 
 
 def toml(text: str) -> str:

@@ -172,12 +172,7 @@ creative = "a;@b"
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CRMLAB_HOME", str(tmp_path))
-    monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
-    for folder in ("data", "notebooks"):
-        (tmp_path / folder).mkdir()
+def project(empty_project: Path) -> Path:
     names = pd.DataFrame({"customer_id": IDS, "name": [f"={i}" for i in range(len(IDS))], "owed": ["-1.50"] * len(IDS)})
     names.to_parquet("customers.parquet")
     orders = {
@@ -189,7 +184,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pd.DataFrame(orders).to_parquet("data/orders.parquet")
     names.to_csv("list.csv", index=False)
     Path("data/mine.toml").write_text('[source]\nkind = "files"\n[orders]\nfile = "orders.parquet"\n')
-    return tmp_path
+    return empty_project
 
 
 def campaign(*arguments: str) -> str:
