@@ -11,7 +11,7 @@ names of :data:`crmlab.page.tokens.TOKENS`, places are in data units, sizes of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,6 @@ _KINDS: dict[str, Callable[[Format, float], str]] = {
     "count": Format.count,
     "money": Format.tick,
     "number": Format.number,
-    "share": lambda form, value: form.share(value, 0),
 }
 
 
@@ -91,10 +90,20 @@ def axes(
 
 
 def _written(axis: Axis, form: Format, kind: str | Callable[[float], str]) -> None:
-    write = kind if callable(kind) else partial(_KINDS[kind], form)
-    axis.set_major_formatter(lambda value, _: write(value))
+    if kind == "share":
+        # With as many digits as the steps between ticks need: 17.5 % is not 18 %.
+        axis.set_major_formatter(lambda value, _: form.share(value, _digits_of_shares(axis.get_majorticklocs())))
+    else:
+        write = kind if callable(kind) else partial(_KINDS[kind], form)
+        axis.set_major_formatter(lambda value, _: write(value))
     if axis.get_scale() == "log":
         axis.set_minor_formatter(lambda value, _: "")
+
+
+def _digits_of_shares(places: Iterable[float]) -> int:
+    """How many digits behind the point of a per cent tell ticks exactly: 0, 1 or 2."""
+    exact = [100 * float(place) for place in places]
+    return next((digits for digits in (0, 1) if all(abs(round(value, digits) - value) < 1e-9 for value in exact)), 2)
 
 
 def ticks(axis: Axis, most: int, *, whole: bool = True) -> None:

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from crmlab.page.format import KINDS, Format, Measured
+from crmlab.page.marks import axes
 from crmlab.page.result import Column, Estimate, Table
 
 SHOWN = re.compile(r"\d[\d,]*(?:\.(\d+))?\s*(k|M|bn)?")
@@ -112,3 +114,17 @@ def test_a_terminal_shows_them_so(capsys):
     _show(frame, list(frame.columns))
     shown = capsys.readouterr().out
     assert "0.5600" in shown and "0.5523" in shown and "0.5592" in shown and "–" in shown
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        ([0, 0.025, 0.05, 0.175], ["0.0", "2.5", "5.0", "17.5"]),
+        ([0, 0.05, 0.1, 0.15], ["0", "5", "10", "15"]),
+        ([0, 0.0025, 0.005], ["0.00", "0.25", "0.50"]),
+    ],
+)
+def test_ticks_of_an_axis_are_where_they_say(places, said):
+    ax = axes(Figure().add_subplot(), Format(), y="share")
+    ax.set_yticks(places)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"{text}\u202f%" for text in said]

@@ -126,7 +126,7 @@ def days_chart(study: Study) -> Chart | Absent:
     def draw(figure: Figure) -> None:
         last = float(frame["day"].iloc[-1])
         top = float(frame[["contacted_high", "control_high"]].max().max()) * 1.05 or 1.0
-        ax = marks.axes(figure.add_subplot(), form, y=form.share, xlim=(1, last * 1.14 + 1), ylim=(0, top))
+        ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(1, last * 1.14 + 1), ylim=(0, top))
         ax.set(xlabel="day since the window opened", ylabel="have bought")
         for name, shade, width in (("control", "muted", 1.5), ("contacted", "accent", 2)):
             estimate = (frame[name], frame[f"{name}_low"], frame[f"{name}_high"])
