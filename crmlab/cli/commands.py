@@ -190,13 +190,9 @@ def run(names: tuple[str, ...], data: str | None, plan: str | None, params: tupl
 
 def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
     """Run orders with progress; leaves with 1 where a report that was asked for is missing, with 130 after Ctrl-C."""
-    import signal
-
     from crmlab.report.progress import Progress
     from crmlab.report.runner import Settings, run_reports
 
-    # A polite kill ends like Ctrl-C: kernels are stopped and records written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Progress() as progress:
         told: dict[str, Any] = {"on_start": progress.started, "on_end": progress.ended, "on_wait": progress.waiting}
         told["on_notice"] = progress.notice

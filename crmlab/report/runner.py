@@ -35,6 +35,7 @@ from crmlab.report.records import RunRecord, git_state, keep, last_seen, latest,
 from crmlab.report.registry import analysis, annotating, inputs_of, label, names_customers, notebook_path, report_names
 from crmlab.report.site import places, write_index
 from crmlab.report.state import Say, file_fault, make_way, once, read_metrics, read_summary, short
+from crmlab.report.stops import heard
 from crmlab.report.swap import put_in_place, sweep
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = ["Batch", "Crew", "Settings", "run_reports"]
 
 # Errors that say that the data do not allow a report. One that nobody asked for by name is then passed over.
 TOO_LITTLE = ("TooLittleError", "NotIdentifiableError", "InfiniteMeanError")
+_STOP_HEARD_WITHIN = 0.5  # seconds, also where Python dropped its KeyboardInterrupt
 
 
 def _nothing(*_: Any) -> None:
@@ -201,7 +203,7 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
     -------
     list of RunRecord
         One per report, in the order of the jobs; last those that were not asked for and annotate the lists of the others. After
-        Ctrl-C the rest is "cancelled", no kernel is left, and the records are whole.
+        Ctrl-C, or a polite kill, the rest is "cancelled", no kernel is left, and the records are whole.
 
     Raises
     ------
@@ -209,6 +211,11 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
         A data set, a name or a parameter is wrong, or there is far too little memory; then no report was begun.
     """
     check_memory()
+    with heard() as asked:
+        return _run_reports(orders, settings, asked)
+
+
+def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.Event) -> list[RunRecord]:
     crew, say = Crew(), once(settings.on_notice)
     batches = []
     seen: dict[str, Inputs] = {}  # one run reads one version of each data set
@@ -227,7 +234,7 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
         batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, crew, say))
     with _locked({batch.folder for batch in batches}, settings, say), crew:
         try:
-            records = _run_all(batches, settings, crew)
+            records = _run_all(batches, settings, crew, asked)
         finally:
             for batch in batches:
                 shutil.rmtree(batch.aside, ignore_errors=True)
@@ -261,7 +268,7 @@ def _locked(folders: set[Path], settings: Settings, say: Say) -> Iterator[None]:
         yield
 
 
-def _run_all(batches: Sequence[Batch], settings: Settings, crew: Crew) -> list[RunRecord]:
+def _run_all(batches: Sequence[Batch], settings: Settings, crew: Crew, asked: threading.Event) -> list[RunRecord]:
     first = annotating()
     done: dict[int, Future[RunRecord]] = {}
     work = [(job, batch) for batch in batches for job in batch.jobs]
@@ -270,7 +277,9 @@ def _run_all(batches: Sequence[Batch], settings: Settings, crew: Crew) -> list[R
             mine = {k: pool.submit(_one, *one) for k, one in enumerate(work) if (one[0].name in first) == annotates}
             while not all(future.done() for future in mine.values()):
                 try:
-                    wait(mine.values())
+                    wait(mine.values(), timeout=_STOP_HEARD_WITHIN)
+                    if asked.is_set() and not crew.stopped.is_set():
+                        raise KeyboardInterrupt
                 except KeyboardInterrupt:
                     # Threads cannot be interrupted: their kernels are killed, and each thread then records what happened.
                     crew.stopped.set()

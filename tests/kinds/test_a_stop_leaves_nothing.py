@@ -19,7 +19,10 @@ import psutil
 import pytest
 
 from crmlab.errors import KernelError
+from crmlab.report import runner
+from crmlab.report.jobs import Order
 from crmlab.report.kernels import ENVIRONMENT, Kernels, WarmProcess, available, how_ended
+from crmlab.report.stops import heard
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "CRMLAB_KIND"
@@ -154,6 +157,50 @@ def test_nothing_is_born_after_a_stop():
         assert kernels._warm is None
         with pytest.raises(KeyboardInterrupt):
             kernels.prepare(type("Manager", (), {"kernel_id": None})())
+
+
+class Signals:
+    """The last reference to it is dropped: the signal lands in its finaliser, where Python drops what is raised."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __del__(self):
+        signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_lands_in_a_finaliser_is_heard(number, monkeypatch, tmp_path, capsys):
+    real, waits = runner.wait, []
+
+    def wait_on(*arguments, **options):
+        if not waits:
+            Signals(number)
+        waits.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runner, "wait", wait_on)
+    before = signal.getsignal(number)
+    begun = time.monotonic()
+    records = runner.run_reports([Order("cdnow_sample", ("rfm",))], runner.Settings(out=tmp_path))
+    assert [record.status for record in records] == ["cancelled"]
+    assert time.monotonic() - begun < 5
+    assert signal.getsignal(number) is before
+    assert capsys.readouterr().err == ""  # no traceback of what Python dropped
+
+
+def test_a_handler_of_somebody_else_is_kept():
+    def mine(*_):
+        pass
+
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        with heard() as asked:
+            assert signal.getsignal(signal.SIGTERM) is mine
+            signal.raise_signal(signal.SIGTERM)
+            assert not asked.is_set()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # --- whole runs -----------------------------------------------------------------------------------------------------------

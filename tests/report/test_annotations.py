@@ -21,6 +21,7 @@ from crmlab.page.declarations import Annotation, Input
 from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output, Result
 from crmlab.report import notebook, registry, runner
+from crmlab.report.execution import Execution
 from crmlab.report.jobs import Order
 from crmlab.report.progress import Progress
 from crmlab.report.runner import Settings, run_reports
@@ -60,19 +61,8 @@ def toy(world: World, name: str, outputs, **declared) -> types.ModuleType:
     return module
 
 
-class Here:
+class Here(Execution):
     """An execution in this process: it runs the analysis as the notebook would, and keeps a notebook that shows its notes."""
-
-    def __init__(self, kernels, environment, *_):
-        self.environment, self.status, self.cell_seconds, self.error, self.error_type, self.failing_cell = (
-            environment,
-            "running",
-            0,
-            "",
-            "",
-            0,
-        )
-        self.notebook = None
 
     def cancel(self):
         pass
