@@ -119,7 +119,7 @@ def check(data: str) -> None:
     if descriptor.kind in ("postgres", "spark"):
         rows = list(open_dataset(data, "spark" if descriptor.kind == "spark" else None).ledger)
     else:
-        rows, problems = check_source(descriptor)
+        rows, _, problems = check_source(descriptor)
     _show_read(descriptor, rows)
     if problems:
         _show_problems(problems)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept_tables, trust
-from crmlab.data.ledger import LedgerRow
+from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.private import FOLDER, close_to_others, private_folder
 from crmlab.data.project import cache_folder
 from crmlab.data.room import not_written
@@ -45,8 +45,8 @@ __all__ = [
 
 # What the system says of a file: size, times of change, inode.
 Signs = tuple[int, int, int, int]
-# Writes the tables of a data set into an empty folder, and returns their rows and the ledger.
-Build = Callable[[Path], tuple[Mapping[str, int], Sequence[LedgerRow]]]
+# Writes the tables of a data set into an empty folder, and returns their rows, the ledger, and what breaks rules.
+Build = Callable[[Path], tuple[Mapping[str, int], Sequence[LedgerRow], Sequence[Breach]]]
 # Seconds for which a file that was just written is not trusted to show its next change: clocks of file systems are coarse.
 _FRESH = 2.0
 _TRIES = 5
@@ -138,7 +138,7 @@ def write_aside(path: Path, content: bytes, *, closed: bool = False) -> None:
 
 
 # What a data set says of itself that changes pages, not tables.
-LOOKS = ("title", "description", "licence", "customer", "currency", "report")
+LOOKS = ("title", "description", "licence", "customer", "report")
 
 
 @cache
@@ -174,7 +174,7 @@ def materialised(name: str, key: str, build: Build, *, verified: bool = True) ->
     key : str
         The key, as of :func:`key_of`.
     build : callable
-        Gets an empty folder, writes ``<table>.parquet`` there for each table and returns their rows and the ledger.
+        Gets an empty folder, writes ``<table>.parquet`` there for each table and returns their rows, the ledger and the breaches.
     verified : bool
         Whether the tables are to be read: see :func:`crmlab.data.kept.kept_tables`.
 
@@ -225,9 +225,9 @@ def _made(folder: Path, key: str, build: Build) -> Kept:
     with scratch_folder(folder.parent, _ASIDE) as aside:
         new = aside / "new"
         new.mkdir(mode=FOLDER)
-        rows, ledger = build(new)
+        rows, ledger, breaches = build(new)
         tables = {name: described(new / f"{name}.parquet", count) for name, count in rows.items()}
-        manifest = Manifest(key, tables, tuple(ledger))
+        manifest = Manifest(key, tables, tuple(ledger), tuple(breaches))
         (new / MANIFEST).write_bytes(manifest.to_bytes())
         close_to_others(new)
         if os.path.lexists(folder):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.ledger import LedgerRow
+from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.reading import building, engines
+from crmlab.data.reading.breaches import breaches_of
 from crmlab.data.reading.cleaning import clean
 from crmlab.data.reading.ledgers import ledger, problems
 from crmlab.data.reading.raw import Raw, literal
@@ -40,6 +41,8 @@ class Dataset:
         The engine that holds the tables.
     ledger : tuple of LedgerRow
         What became of every row that was read.
+    breaches : tuple of Breach
+        What broke rules while the sources were read: the rules that need what is not in the canonical tables any more.
     fingerprint : str or None
         Changes when the contents of the data set change; None where the source has none.
     until : datetime.date or None
@@ -58,6 +61,7 @@ class Dataset:
     con: BaseBackend = field(repr=False)
     _tables: Mapping[str, ibis.Table] = field(repr=False)
     ledger: tuple[LedgerRow, ...] = ()
+    breaches: tuple[Breach, ...] = ()
     fingerprint: str | None = None
     until: dt.date | None = None
 
@@ -186,7 +190,7 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         tables[name] = con.read_parquet(
             _spark_literal(path) if spark_wanted else literal(path), table_name=_view(kept.key, name)
         )
-    return Dataset(descriptor, con, tables, kept.manifest.ledger, kept.key)
+    return Dataset(descriptor, con, tables, kept.manifest.ledger, kept.manifest.breaches, kept.key)
 
 
 def _view(key: str, table: str) -> str:
@@ -199,13 +203,13 @@ def _spark_literal(path: Path) -> str:
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", str(path))
 
 
-def check_source(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
+def check_source(descriptor: Descriptor) -> tuple[list[LedgerRow], list[Breach], list[CrmlabError]]:
     """Read a data set in files without keeping anything, and collect every problem instead of stopping at the first.
 
     Returns
     -------
-    (ledger, problems)
-        The ledger of the tables that could be read, and one error per problem.
+    (ledger, breaches, problems)
+        The ledger of the tables that could be read, what broke rules while they were read, and one error per problem.
     """
     return building.check(descriptor)
 
@@ -213,6 +217,7 @@ def check_source(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabEr
 def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
     con = engines.connect(descriptor, engine)
     rows: list[LedgerRow] = []
+    breaches: list[Breach] = []
     tables: dict[str, ibis.Table] = {}
     for name, section in descriptor.tables.items():
         with engines.explain_errors(name, section.from_table or name):
@@ -224,10 +229,11 @@ def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
                 counted = ledger(cleaning)
                 rows += counted
                 found = problems(cleaning, descriptor, counted)
+                breaches += [] if found else breaches_of(cleaning, descriptor, counted)
             if found:
                 raise found[0]
             tables[name] = cleaning.kept()
     with engines.explain_errors("orders", "what the order lines add up to"):
         rows += building.derive(descriptor, tables)
     made = {name: building.canonical(name, table) for name, table in tables.items()}
-    return Dataset(descriptor, con, made, tuple(rows), None)
+    return Dataset(descriptor, con, made, tuple(rows), tuple(breaches), None)

@@ -7,8 +7,11 @@ which column is which. An unknown key is an error, and so is one that could not 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Mapping
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -49,6 +52,11 @@ def _is_encoding(name: str) -> bool:
         return False
 
 
+def _rate(value: Any) -> Any:
+    """A rate as the file writes it, exactly: 0.1 is a tenth."""
+    return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
 def _variable(name: Any) -> str:
     if isinstance(name, str) and name.isidentifier():
         return name
@@ -63,6 +71,7 @@ def _variable(name: Any) -> str:
 _Name = Annotated[str, Field(min_length=1)]
 _Column = Annotated[_Name, must("a column name in quotes")]
 _Texts = Annotated[tuple[_Name, ...], Field(strict=False), must('a list of texts, such as ["a", "b"]')]
+_Currency = Annotated[str, holds(lambda code: re.fullmatch("[A-Z]{3}", code) is not None), must('a code such as "USD"')]
 _Zone = Annotated[str, must("a text in quotes"), holds(_is_zone), must('a name such as "Europe/London"')]
 _File = Annotated[str, holds(lambda name: bool(name.strip()) and "\0" not in name)]
 _Files = Annotated[
@@ -79,11 +88,34 @@ _Delimiter = Annotated[
     must('one character, "tab" or "whitespace"'),
 ]
 # A form without a year would put every order into 1900.
+_DATE_WORDS = ("epoch", "epoch_ms", "excel")  # seconds and milliseconds since 1970, and days as spreadsheets count them
 _DateFormat = Annotated[
     str,
-    holds(lambda form: any(part in form for part in ("%Y", "%y", "%c", "%x"))),
-    must('a form with a year, such as "%d/%m/%Y"'),
+    holds(lambda form: form in _DATE_WORDS or any(part in form for part in ("%Y", "%y", "%c", "%x"))),
+    must('a form with a year, such as "%d/%m/%Y", or "epoch", "epoch_ms" or "excel"'),
 ]
+_Language = Annotated[
+    str, holds(lambda code: re.fullmatch("[a-z]{2,3}(_[A-Za-z]{2,4})?", code) is not None), must('a code such as "de"')
+]
+_Statuses = Annotated[tuple[str, ...] | None, Field(strict=False), must('a list of statuses, such as ["paid", "shipped"]')]
+_Escape = Annotated[str, holds(lambda sign: len(sign) == 1 and sign not in '"\r\n\0'), must('one character, such as "\\\\"')]
+_Rows = Annotated[int, Field(ge=0, le=10_000), must("a whole number from 0 to 10,000")]
+_HeaderRow = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=10_000)], ...],
+    Field(strict=False, min_length=1, max_length=3),
+    BeforeValidator(lambda value: (value,) if isinstance(value, int) and not isinstance(value, bool) else value),
+    must("the number of a row, from 1, or a list of such numbers"),
+]
+_Missing = Annotated[
+    Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]],
+    must('lists of texts by column, such as {cell_id = ["", "n/a"]}'),
+]
+_Day = Annotated[
+    dt.date,
+    BeforeValidator(lambda value: dt.date.fromisoformat(value) if isinstance(value, str) else value),
+    must("a day such as 2024-12-31"),
+]
+_Rate = Annotated[Decimal, BeforeValidator(lambda value: _rate(value)), Field(gt=0), must("a number above 0")]
 _Lists = Annotated[tuple[Literal["xlsx"], ...], Field(strict=False, max_length=1), must('["xlsx"] or left out')]
 
 
@@ -92,6 +124,19 @@ class TableSection:
     """One section of a descriptor: where a table is, and which column is which.
 
     ``columns`` maps canonical names to the source's. The rest says how a file is read; None means: as it comes.
+
+    Rows of a file: the first ``skip_rows`` are left out; ``header_row`` says which of those that follow holds the column names (several
+    rows are joined), and those above it are left out too; the last ``footer_rows`` are left out. Of what is left, ``only_where`` names a
+    column of the source, and rows without a value there are of another kind; ``fill_down`` lists canonical columns whose gaps are filled
+    from the row above, within an order where ``order_id`` is not among them: merged cells, and exports that write an order's fields once.
+
+    Values: ``missing`` says for a canonical column which texts stand for nothing, instead of those that always do (NULL, n/a, …);
+    ``amounts_in`` that amounts are whole cents; ``month_language`` in which language (a code of CLDR) the names of months are;
+    ``date_format`` is a strptime form or "epoch", "epoch_ms", "excel"; ``customer_hash`` names a column of the source that tells who
+    somebody is (an e-mail): customer_id is its keyed hash (:mod:`crmlab.data.identity`), and the column itself is never kept.
+
+    Sales: rows whose ``status`` is in ``keep`` are sales, those in ``drop`` are none; where neither is given, the words of
+    :mod:`crmlab.data.statuses` decide. A status that nothing decides is no sale, and a breach.
     """
 
     table: str
@@ -105,7 +150,19 @@ class TableSection:
     header: bool = True
     names: _Texts = ()  # the file's column names where it has no header
     decimal: Literal[".", ","] = "."
-    date_format: _DateFormat | None = None  # strptime form, such as %d/%m/%Y
+    date_format: _DateFormat | None = None  # strptime form, such as %d/%m/%Y, or one of _DATE_WORDS
+    month_language: _Language | None = None
+    amounts_in: Literal["units", "cents"] = "units"
+    skip_rows: _Rows = 0
+    header_row: _HeaderRow = (1,)
+    footer_rows: _Rows = 0
+    escape: _Escape | None = None  # what stands before a quotation mark inside a field; default: another quotation mark
+    missing: _Missing = field(default_factory=dict)
+    fill_down: _Texts = ()
+    only_where: _Column | None = None
+    customer_hash: _Column | None = None
+    keep: _Statuses = None
+    drop: _Statuses = None
     attributes: _Texts | None = None  # customers only: columns kept; default: all
     personal: _Texts = ()  # customers only: columns that must never be shown
 
@@ -141,6 +198,17 @@ class Descriptor:
     duplicates: Literal["keep", "drop"] = "keep"
     rounds: Literal["none", "year"] = "none"  # whether people may buy (give) at any time, or once in each year
     not_products: _Texts = ()
+    guests: Annotated[tuple[str, ...] | None, Field(strict=False), must('a list of ids, such as ["0", "guest"]')] = None
+    ids: Literal["exact", "fold"] = "exact"  # whether ids that differ by case, blanks or Unicode form only are one
+    negative_price: Literal["keep", "return"] = (
+        "keep"  # what quantity and price both below zero are: their product, or a return
+    )
+    first_day: _Day | None = None  # rows before it are dropped; default: judged from the data, see crmlab.history
+    last_day: _Day | None = None
+    key_file: str = ""  # of the key of customer_hash; default: private/customers.key in data/, or CRMLAB_KEY
+    rates: Mapping[_Currency, _Rate] = field(
+        default_factory=dict
+    )  # what one unit of another currency is worth in the data set's
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
     report: ReportSection = field(default_factory=ReportSection)
@@ -192,17 +260,32 @@ _SOURCES: dict[str, type[Any]] = {
     "donors": _Donors,
 }
 SOURCE_KINDS = tuple(_SOURCES)
-_READING = ("decimal", "date_format")
+_VALUES = ("decimal", "date_format", "month_language", "amounts_in")
+_LAYOUT = ("skip_rows", "header_row", "footer_rows", "escape", "fill_down")
+_RULES = ("missing", "only_where", "keep", "drop")
 # Options that take effect, by kind of source. Values of a database have types already; a DuckDB file is often a pile of text.
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "files": ("file", "package", "sheet", "delimiter", "encoding", "header", "names", *_READING),
-    "duckdb": ("from_table", *_READING),
-    "postgres": ("from_table",),
-    "spark": ("from_table",),
+    "files": (
+        "file",
+        "package",
+        "sheet",
+        "delimiter",
+        "encoding",
+        "header",
+        "names",
+        *_VALUES,
+        *_LAYOUT,
+        *_RULES,
+        "customer_hash",
+    ),
+    "duckdb": ("from_table", *_VALUES, *_RULES, "customer_hash"),
+    "postgres": ("from_table", *_RULES),
+    "spark": ("from_table", *_RULES),
     "shop": (),
     "donors": (),
 }
 _CUSTOMER_ONLY = ("attributes", "personal")
+_SALES_ONLY = ("keep", "drop")  # of tables with a status
 _MADE = ("name", "where", "folder", "source", "tables", "report", "sections")
 _TOP = tuple(name for name in names(Descriptor) if name not in _MADE)  # plain keys of the file
 
@@ -320,6 +403,15 @@ def _is_picture(path: Path) -> bool:
         return False
 
 
+def _takes_effect(option: str, columns: Sequence[str]) -> bool:
+    """Whether an option can take effect in a table with these columns."""
+    if option in _SALES_ONLY:
+        return "status" in columns
+    if option == "customer_hash":
+        return "customer_id" in columns
+    return option != "amounts_in" or bool({"amount", "acquisition_cost", "unit_cost", "fixed_cost"} & set(columns))
+
+
 def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> TableSection | None:
     """Check the section of a table. Where the kind of source is wrong, options of any kind are taken."""
     if not _is_section(content, table, faults):
@@ -328,10 +420,12 @@ def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> 
     columns = [column.name for column in TABLES[table].columns]
     options = [key for of, keys in _OPTIONS.items() for key in keys if kind in (of, None)]
     options += _CUSTOMER_ONLY if table == "customers" else ()
+    options = [key for key in options if _takes_effect(key, columns)]
     mapping = {key: value for key, value in content.items() if key in columns}
     given = {key: value for key, value in content.items() if key in options and key not in columns}
     faults.unknown((table,), section, content, [*columns, *options])
     made = checked(TableSection, given, faults, (table,), section, table=table, columns=mapping)
+    _check_columns(table, given, mapping, faults)
     listed = given.get("names")
     if isinstance(listed, list) and listed and given.get("header", True) is True:
         faults.expected((table, "names"), section, "used together with header = false", listed)
@@ -340,3 +434,20 @@ def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> 
         if isinstance(personal, list) and isinstance(mapped, str) and mapped in personal:
             faults.add((table, "personal"), DescriptorError.personal_used(faults.where, table, mapped, column))
     return made
+
+
+def _check_columns(table: str, given: Mapping[str, Any], mapping: Mapping[str, Any], faults: Faults) -> None:
+    """Check options that name canonical columns, and that one id is given in one way."""
+    columns = [column.name for column in TABLES[table].columns]
+    for option in ("fill_down", "missing"):
+        value = given.get(option, ())
+        for name in value if isinstance(value, (list, dict)) else ():
+            if name not in columns:
+                faults.expected((table, option), f"[{table}]", f"made of columns of {table}", name)
+    if "customer_hash" in given and "customer_id" in mapping:
+        faults.expected(
+            (table, "customer_hash"), f"[{table}]", "used without customer_id, which it makes", given["customer_hash"]
+        )
+    if {"keep", "drop"} <= set(given) and isinstance(given["keep"], list) and isinstance(given["drop"], list):
+        for both in [status for status in given["keep"] if status in given["drop"]]:
+            faults.expected((table, "drop"), f"[{table}]", "a list that shares nothing with keep", both)

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from crmlab.data.descriptor import Descriptor
-from crmlab.data.ledger import LedgerRow
+from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.sealed import file_sha256, seal, unseal
 from crmlab.data.toml import STRICT
 from crmlab.errors import SourceError
@@ -58,11 +58,12 @@ class KeptTable:
 
 @dataclass(frozen=True, config=STRICT)
 class Manifest:
-    """What a folder of the cache holds: the key that it was made for, its tables by name, and what became of the rows read."""
+    """What a folder of the cache holds: the key that it was made for, its tables by name, the fate of the rows read, what broke rules."""
 
     key: str
     tables: dict[str, KeptTable]
     ledger: tuple[LedgerRow, ...]
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def rows(self) -> dict[str, int]:

@@ -67,6 +67,7 @@ class Column:
 
     ``required``: the table cannot be without it. ``nullable``: single values may be missing. ``at_least`` and
     ``one_of`` are rules that :func:`schema` checks. ``input_only`` columns are read to derive others and not kept.
+    ``by_name``: a column of the source that bears the name is taken without being mapped.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Column:
     at_least: float | None = None
     one_of: tuple[str, ...] | None = None
     input_only: bool = False
+    by_name: bool = True
 
     @property
     def ibis_type(self) -> dt.DataType:
@@ -93,8 +95,8 @@ def _optional(
     return Column(name, kind, meaning, required=False, nullable=True, at_least=at_least, one_of=one_of)
 
 
-def _input(name: str, kind: Kind, meaning: str) -> Column:
-    return Column(name, kind, meaning, required=False, nullable=True, input_only=True)
+def _input(name: str, kind: Kind, meaning: str, *, by_name: bool = True) -> Column:
+    return Column(name, kind, meaning, required=False, nullable=True, input_only=True, by_name=by_name)
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,14 @@ _ORDER_ID = Column("order_id", "text", "identifier of the receipt")
 _CUSTOMER_ID = Column("customer_id", "text", "identifier of the customer; leading zeros are kept")
 _ORDERED_AT = Column("ordered_at", "time", "when the order was booked, local time of the data set")
 _CHANNEL = _optional("channel", "text", "where the order came in: web, shop, phone, …")
+_ZONE = _input("time_zone", "text", "time zone of the row's times; they are brought into that of the data set", by_name=False)
+_OF_SALES = (
+    _input("status", "text", "what became of the order; `keep` and `drop` say which are sales"),
+    _input("refund", "money", "what was paid back of the amount, as a number above 0; taken off", by_name=False),
+    _input("discount", "money", "what was deducted from the amount and is still in it; taken off", by_name=False),
+    _input("currency", "text", "ISO code of the row's currency; the data set's, or one with a rate"),
+    _ZONE,
+)
 
 ORDERS = TableSpec(
     "orders",
@@ -132,6 +142,7 @@ ORDERS = TableSpec(
         Column("amount", "money", "what the order adds up to; negative for a return"),
         _optional("return_amount", "money", "the part of amount that is return lines (zero or negative)"),
         _CHANNEL,
+        *_OF_SALES,
     ),
     ("customer_id", "ordered_at", "order_id", "amount"),
 )
@@ -150,6 +161,7 @@ ORDER_LINES = TableSpec(
         _input("unit_price", "money", "price of one piece; amount = quantity × unit_price where amount is not given"),
         _input("product_name", "text", "name of the product; makes the products table where none is given"),
         _input("product_category", "text", "category of the product; goes with product_name"),
+        *_OF_SALES,
     ),
     ("customer_id", "ordered_at", "order_id", "product_id", "quantity", "amount"),
 )
@@ -212,6 +224,7 @@ CONTACTS = TableSpec(
         Column("contacted_at", "time", "when, local time of the data set"),
         _optional("household_id", "text", "the household of the customer then"),
         _optional("response_code", "text", "the code sent with the contact; missing for a control"),
+        _ZONE,
     ),
     ("customer_id", "contacted_at", "cell_id"),
 )
@@ -225,6 +238,7 @@ RESPONSES = TableSpec(
         Column("kind", "text", "what was done", one_of=("open", "click", "visit", "order", "complaint")),
         _optional("response_code", "text", "code given with the response"),
         _optional("order_id", "text", "the order that was the response"),
+        _ZONE,
     ),
     ("customer_id", "responded_at", "kind"),
 )

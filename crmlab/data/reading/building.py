@@ -13,8 +13,9 @@ from crmlab.data import cache
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
 from crmlab.data.kept import Kept, key_of_run
-from crmlab.data.ledger import LedgerRow
+from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.reading import engines, source, texts
+from crmlab.data.reading.breaches import breaches_of
 from crmlab.data.reading.cleaning import Cleaning, clean, needed
 from crmlab.data.reading.derived import derive_orders, derive_products, free
 from crmlab.data.reading.ledgers import free_rows, ledger, problems, too_large
@@ -90,7 +91,7 @@ def _key(descriptor: Descriptor, files: Iterable[SourceFile]) -> str:
     return cache.key_of(descriptor, ((file.name, file.digest) for file in files))
 
 
-def _built(descriptor: Descriptor, key: str, folder: Path) -> tuple[dict[str, int], list[LedgerRow]]:
+def _built(descriptor: Descriptor, key: str, folder: Path) -> tuple[dict[str, int], list[LedgerRow], list[Breach]]:
     """Build a data set that is, before and afterwards, the one of a key."""
     before = inputs(descriptor)
     if _key(descriptor, before) != key:
@@ -127,21 +128,23 @@ def inputs(descriptor: Descriptor) -> list[SourceFile]:
     return result
 
 
-def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[LedgerRow]]:
-    """Read, clean and write every table of a data set into a folder; return their rows, and the ledger."""
+def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[LedgerRow], list[Breach]]:
+    """Read, clean and write every table of a data set into a folder; return their rows, the ledger, and what breaks rules."""
     # Not in the cache: a killed process must not leave what a source holds of people there.
     with _scratch() as scratch:
         con = engines.scratch_duckdb(scratch, folder)
         try:
             rows: list[LedgerRow] = []
+            breaches: list[Breach] = []
             tables: dict[str, ibis.Table] = {}
             for name in raw_names(descriptor):
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    cleaning, counted, found = _examined(descriptor, con, name, scratch)
-                    if found:
-                        raise found[0]
-                    rows += counted
-                    tables[name] = cleaning.kept()
+                    seen = _examined(descriptor, con, name, scratch)
+                    if seen.problems:
+                        raise seen.problems[0]
+                    rows += seen.ledger
+                    breaches += seen.breaches
+                    tables[name] = seen.cleaning.kept()
             with engines.explain_errors("orders", "what the order lines add up to"):
                 rows += derive(descriptor, tables)
             sizes = {}
@@ -150,7 +153,7 @@ def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[Le
                     sizes[name] = _write(con, name, canonical(name, table), folder / f"{name}.parquet")
         finally:
             con.disconnect()
-    return sizes, rows
+    return sizes, rows, breaches
 
 
 @contextmanager
@@ -164,15 +167,16 @@ def _scratch() -> Iterator[Path]:
         yield folder
 
 
-def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
+def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[Breach], list[CrmlabError]]:
     """Read a data set in files without keeping anything, and collect every problem instead of stopping at the first.
 
     Returns
     -------
-    (ledger, problems)
-        The ledger of the tables that could be read, and one error per problem.
+    (ledger, breaches, problems)
+        The ledger of the tables that could be read, what broke rules while they were read, and one error per problem.
     """
     rows: list[LedgerRow] = []
+    breaches: list[Breach] = []
     found: list[CrmlabError] = []
     tables: dict[str, ibis.Table] = {}
     with _scratch() as scratch:
@@ -180,11 +184,12 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
         for name in raw_names(descriptor):
             try:
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    cleaning, counted, wrong = _examined(descriptor, con, name, scratch)
-                    rows += counted
-                    found += wrong
-                    if not wrong:
-                        tables[name] = cleaning.kept()
+                    seen = _examined(descriptor, con, name, scratch)
+                    rows += seen.ledger
+                    breaches += seen.breaches
+                    found += seen.problems
+                    if not seen.problems:
+                        tables[name] = seen.cleaning.kept()
             except CrmlabError as error:
                 found.append(error)
         if not found:
@@ -194,7 +199,7 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[CrmlabError]]:
             except CrmlabError as error:
                 found.append(error)
         con.disconnect()
-    return rows, found
+    return rows, breaches, found
 
 
 def raw_names(descriptor: Descriptor) -> list[str]:
@@ -252,15 +257,24 @@ def _write(con: BaseBackend, name: str, table: ibis.Table, path: Path) -> int:
     return size
 
 
-def _examined(
-    descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path
-) -> tuple[Cleaning, list[LedgerRow], list[CrmlabError]]:
-    """Clean one table; its ledger and everything that is wrong with it."""
+@dataclass(frozen=True)
+class _Examined:
+    """A table that was cleaned: what became of its rows, what breaks rules, and what keeps it from being used."""
+
+    cleaning: Cleaning
+    ledger: list[LedgerRow]
+    breaches: list[Breach]
+    problems: list[CrmlabError]
+
+
+def _examined(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> _Examined:
+    """Clean one table, and look at everything that is wrong with it."""
     cleaning = clean(TABLES[name], section_of(descriptor, name), _raw(descriptor, con, name, scratch), descriptor)
     if cleaning.errors:
-        return cleaning, [], list(cleaning.errors)
+        return _Examined(cleaning, [], [], list(cleaning.errors))
     counted = ledger(cleaning)
-    return cleaning, counted, problems(cleaning, descriptor, counted)
+    found = problems(cleaning, descriptor, counted)
+    return _Examined(cleaning, counted, [] if found else breaches_of(cleaning, descriptor, counted), found)
 
 
 def section_of(descriptor: Descriptor, name: str) -> TableSection:

@@ -29,8 +29,14 @@ __all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed"]
 # Reasons for dropping a row, in the order in which they are asked; the first that holds counts.
 REASONS = {
     "blank": "an empty row",
+    "other_row": "a row of another kind",
+    "status": "no sale, as its status says",
+    "unknown_status": "a status that is neither kept nor dropped",
     "unreadable": "a value is missing or cannot be read",
     "no_customer": "no customer",
+    "guest": "a guest",
+    "other_currency": "in a currency without a rate",
+    "outside": "outside the days of the data set",
     "not_product": "not a product",
     "return_line": "a return, and returns are dropped",
     "free_order": "free of charge, and free orders are ignored",
@@ -113,6 +119,8 @@ def columns_of(
     for column in spec.columns:
         mapped = section.columns.get(column.name)
         if mapped is None:
+            if not column.by_name:
+                continue
             mapped = column.name if column.name in free_names.values() else free_names.get(column.name)
         elif mapped not in found:
             errors.append(

@@ -570,7 +570,7 @@ def test_check_source_collects_every_problem_at_once(make):
     )  # fmt: skip
     from crmlab.data.catalog import load
 
-    rows, problems = check_source(load(toml))
+    rows, _, problems = check_source(load(toml))
     said = [str(problem) for problem in problems]
     assert rows == []
     assert len(said) == 4

@@ -1,0 +1,65 @@
+"""What the status of an order says: a sale, none, or one that was paid back. A word that is not known is never taken for a sale."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from crmlab.data.personal import plain
+
+__all__ = ["Meaning", "meaning", "spelled", "words_of"]
+
+Meaning = Literal["sale", "refunded", "no sale"]
+
+# As shops, payment services and accounts call it, in five languages. Each phrase stands between commas; case, accents, a "wc-" and
+# the signs between words make no difference.
+_WORDS: dict[Meaning, str] = {
+    "sale": (
+        "paid, complete, completed, processing, shipped, partially shipped, fulfilled, delivered, closed, closed won, invoiced, captured, "
+        "succeeded, success, successful, settled, posted, done, sale, sale order, sold, dispatched, in transit, picked up, received, "
+        "confirmed, approved, accepted, partially refunded, partial refund, partially returned, "
+        "bezahlt, abgeschlossen, versendet, versandt, geliefert, zugestellt, erledigt, in bearbeitung, teilweise erstattet, "
+        "payee, paye, terminee, termine, expediee, livree, en cours, partiellement remboursee, "
+        "pagado, completado, enviado, entregado, en proceso, parcialmente reembolsado, betaald, voltooid, afgerond, verzonden, bezorgd"
+    ),
+    "refunded": (
+        "refunded, fully refunded, refund, returned, reversed, chargeback, charged back, erstattet, zuruckerstattet, retourniert, "
+        "remboursee, rembourse, reembolsado, devuelto, terugbetaald, geretourneerd"
+    ),
+    "no sale": (
+        "cancelled, canceled, cancel, failed, pending, pending payment, payment pending, on hold, voided, void, declined, expired, test, "
+        "draft, checkout draft, auto draft, unpaid, abandoned, rejected, refused, error, requires payment method, requires action, "
+        "requires capture, uncaptured, authorized, trash, deleted, fraud, suspected fraud, payment review, holded, quotation, "
+        "quotation sent, closed lost, uncollectible, "
+        "storniert, abgebrochen, fehlgeschlagen, ausstehend, unbezahlt, annulliert, angebot, annulee, annule, echouee, echoue, en attente, "
+        "cancelado, anulado, fallido, pendiente, borrador, geannuleerd, mislukt, in afwachting, concept"
+    ),
+}
+_MEANINGS: dict[str, Meaning] = {word.strip(): kind for kind, words in _WORDS.items() for word in words.split(",")}
+
+
+def spelled(status: str) -> str:
+    """Return a status as the list of known ones spells it.
+
+    Examples
+    --------
+    >>> spelled("wc-on-hold"), spelled("Partially_Refunded"), spelled("Payée")
+    ('on hold', 'partially refunded', 'payee')
+    """
+    return " ".join(re.findall(r"[^\W_]+", plain(status).strip().removeprefix("wc-")))
+
+
+def meaning(status: str) -> Meaning | None:
+    """Say what a status means; None where it is not known.
+
+    Examples
+    --------
+    >>> meaning("wc-completed"), meaning("Refunded"), meaning("wc-failed"), meaning("Phase 3")
+    ('sale', 'refunded', 'no sale', None)
+    """
+    return _MEANINGS.get(spelled(status))
+
+
+def words_of(kind: Meaning) -> tuple[str, ...]:
+    """Return the known words of a meaning, as :func:`spelled` writes them."""
+    return tuple(word for word, of in _MEANINGS.items() if of == kind)
