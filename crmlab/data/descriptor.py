@@ -27,8 +27,20 @@ from crmlab.data.toml import STRICT, checked, holds, must, names
 from crmlab.errors import DescriptorError
 from crmlab.errors.validation import Faults
 
-__all__ = ["LEAST_CUSTOMERS", "SIMULATED", "SOURCE_KINDS", "Descriptor", "ReportSection", "TableSection", "parse"]
+__all__ = [
+    "DROPPED",
+    "LEAST_CUSTOMERS",
+    "SIMULATED",
+    "SOURCE_KINDS",
+    "Descriptor",
+    "Rate",
+    "ReportSection",
+    "TableSection",
+    "parse",
+]
 
+DROPPED = "drop"  # in [rates]: rows in that currency are left out
+Rate = Decimal | Literal["drop"]
 # Simulated data sets, and the tables that each gives itself.
 SIMULATED = {
     "shop": ("order_lines", "products", "customers", "cells", "contacts", "responses"),
@@ -115,7 +127,12 @@ _Day = Annotated[
     BeforeValidator(lambda value: dt.date.fromisoformat(value) if isinstance(value, str) else value),
     must("a day such as 2024-12-31"),
 ]
-_Rate = Annotated[Decimal, BeforeValidator(lambda value: _rate(value)), Field(gt=0), must("a number above 0")]
+_Rate = Annotated[
+    Annotated[Decimal, Field(gt=0)] | Literal["drop"],
+    BeforeValidator(lambda value: _rate(value)),
+    must('a number above 0, or "drop"'),
+]
+_Rates = Annotated[Mapping[_Currency, _Rate], must("a section of rates, such as USD = 0.92")]
 _Lists = Annotated[tuple[Literal["xlsx"], ...], Field(strict=False, max_length=1), must('["xlsx"] or left out')]
 
 
@@ -136,7 +153,8 @@ class TableSection:
     somebody is (an e-mail): customer_id is its keyed hash (:mod:`crmlab.data.identity`), and the column itself is never kept.
 
     Sales: rows whose ``status`` is in ``keep`` are sales, those in ``drop`` are none; where neither is given, the words of
-    :mod:`crmlab.data.statuses` decide. A status that nothing decides is no sale, and a breach.
+    :mod:`crmlab.data.statuses` decide. A status that nothing decides is no sale, and a breach. ``drop_where`` names a column of the source
+    whose rows are no sales where it has a value, such as the day of cancelling, nor are other rows of the same order.
     """
 
     table: str
@@ -160,6 +178,7 @@ class TableSection:
     missing: _Missing = field(default_factory=dict)
     fill_down: _Texts = ()
     only_where: _Column | None = None
+    drop_where: _Column | None = None
     customer_hash: _Column | None = None
     keep: _Statuses = None
     drop: _Statuses = None
@@ -206,7 +225,7 @@ class Descriptor:
     first_day: _Day | None = None  # rows before it are dropped; default: judged from the data, see crmlab.history
     last_day: _Day | None = None
     key_file: str = ""  # of the key of customer_hash; default: private/customers.key in data/, or CRMLAB_KEY
-    rates: Mapping[_Currency, _Rate] = field(
+    rates: _Rates = field(
         default_factory=dict
     )  # what one unit of another currency is worth in the data set's
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
@@ -262,7 +281,7 @@ _SOURCES: dict[str, type[Any]] = {
 SOURCE_KINDS = tuple(_SOURCES)
 _VALUES = ("decimal", "date_format", "month_language", "amounts_in")
 _LAYOUT = ("skip_rows", "header_row", "footer_rows", "escape", "fill_down")
-_RULES = ("missing", "only_where", "keep", "drop")
+_RULES = ("missing", "only_where", "drop_where", "keep", "drop")
 # Options that take effect, by kind of source. Values of a database have types already; a DuckDB file is often a pile of text.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "files": (

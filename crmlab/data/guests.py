@@ -6,7 +6,7 @@ from crmlab.data.personal import plain
 
 __all__ = ["GUESTS", "is_guest"]
 
-# Without regard to case, accents and blanks around.
+# Without regard to case and to blanks around; with accents and without, as engines compare.
 GUESTS = (
     *(
         "0",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from crmlab.data.personal import plain
 
-__all__ = ["Meaning", "meaning", "spelled", "words_of"]
+__all__ = ["Meaning", "is_refund_name", "is_status_name", "meaning", "spelled", "words_of"]
 
 Meaning = Literal["sale", "refunded", "no sale"]
 
@@ -63,3 +63,42 @@ def meaning(status: str) -> Meaning | None:
 def words_of(kind: Meaning) -> tuple[str, ...]:
     """Return the known words of a meaning, as :func:`spelled` writes them."""
     return tuple(word for word, of in _MEANINGS.items() if of == kind)
+
+
+# Words of the names of columns, without accents.
+_NAMES = {
+    "status": "status state etat statut zustand estado stato stadium bestellstatus zahlungsstatus auftragsstatus",
+    "not of sales": "fulfillment fulfilment shipping shipment delivery lineitem line customer kunde member marital billing province "
+    "country versand liefer lieferstatus versandstatus tax stock email subscription",
+    "refund": "refund refunded refunds refundamount erstattet erstattung rembourse remboursement reembolso terugbetaald",
+    "no amount": "reason date at id status by type method currency converted grund datum count qty quantity",
+}
+_WORDS_OF = {kind: frozenset(words.split()) for kind, words in _NAMES.items()}
+
+
+def _name_words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+", plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
+
+
+def is_status_name(name: str) -> bool:
+    """Say whether a column's name is that of the status of orders or payments.
+
+    Examples
+    --------
+    >>> is_status_name("Financial Status"), is_status_name("Fulfillment Status"), is_status_name("billing_state")
+    (True, False, False)
+    """
+    words = _name_words(name)
+    return any(word in _WORDS_OF["status"] for word in words) and not any(word in _WORDS_OF["not of sales"] for word in words)
+
+
+def is_refund_name(name: str) -> bool:
+    """Say whether a column's name is that of an amount paid back.
+
+    Examples
+    --------
+    >>> is_refund_name("Refunded Amount"), is_refund_name("Amount Refunded"), is_refund_name("Refund reason"), is_refund_name("refunded_at")
+    (True, True, False, False)
+    """
+    words = _name_words(name)
+    return any(word in _WORDS_OF["refund"] for word in words) and not any(word in _WORDS_OF["no amount"] for word in words)

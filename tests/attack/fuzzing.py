@@ -352,7 +352,7 @@ def main() -> None:
         else:
             path = guess.write(place / f"input.{kind}", name="fuzz", folder=place)
         descriptor = load(str(path), readers())
-        _, problems = check_source(descriptor)
+        _, _, problems = check_source(descriptor)
         for problem in problems:
             str(problem)
         data = open_dataset(str(path))

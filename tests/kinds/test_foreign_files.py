@@ -76,7 +76,7 @@ def test_a_view_is_told_by_check_too(tmp_path):
     from crmlab.data.catalog import load
     from crmlab.data.dataset import check_source
 
-    _, problems = check_source(load(toml))
+    _, _, problems = check_source(load(toml))
     assert [type(problem) for problem in problems] == [SourceError]
 
 

@@ -1,12 +1,28 @@
-"""What breaks rules that only the source can tell: statuses, guests, currencies, merged cells, ids that lost digits."""
+"""What breaks rules that only the source can tell: statuses, refunds, guests, currencies, signs, gaps, files that repeat another."""
 
 from __future__ import annotations
 
-from crmlab.data.descriptor import Descriptor
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data.collecting import ORDERED, collect, collect_arrow, collect_row
+from crmlab.data.descriptor import DROPPED, Descriptor
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.reading.cleaning import Cleaning
+from crmlab.data.statuses import meaning
+from crmlab.errors import shown
 
-__all__ = ["breaches_of"]
+if TYPE_CHECKING:
+    import ibis
+
+__all__ = ["GAPS", "breaches_of"]
+
+GAPS = 0.2  # share of rows without a customer from which it is a question
+_EXAMPLES = 3
+_MOST = 20  # different statuses that are told one by one
+# Merged cells: the share of the gaps whose order has a customer elsewhere; of the customers that stand once; and how many there must be.
+_TOLD, _ONCE, _FEWEST = 0.8, 0.95, 5
 
 
 def breaches_of(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow]) -> list[Breach]:
@@ -26,4 +42,277 @@ def breaches_of(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow
     list of Breach
         Empty where nothing does.
     """
-    return []
+    read = sum(row.rows for row in rows)
+    finders = (_unknown_statuses, _unread, _currencies, _guests, _both_negative, _gaps, _doubled)
+    return [breach for find in finders for breach in find(cleaning, descriptor, read)]
+
+
+def _counted(
+    cleaning: Cleaning, condition: Any, money: str = "amount"
+) -> tuple[int, str | None, tuple[Mapping[str, str], ...]]:
+    """How many rows meet a condition, what they add up to, and the first of them."""
+    table = cleaning.table
+    wanted: dict[str, Any] = {"n": condition.sum().fill_null(0)}
+    if money in table.columns:
+        wanted["amount"] = table[money].sum(where=condition)
+    found = collect_row(table.aggregate(**wanted))
+    count, amount = int(found["n"]), found.get("amount")
+    return count, None if amount is None else str(amount), _examples(cleaning, table.filter(condition)) if count else ()
+
+
+def _examples(cleaning: Cleaning, rows: ibis.Table) -> tuple[Mapping[str, str], ...]:
+    columns = [column.name for column in cleaning.spec.kept if column.name in rows.columns]
+    columns += [name for name in ("status", "currency") if name in rows.columns and name not in columns]
+    place = f"{cleaning.mark}row"
+    first = rows.order_by(place if place in rows.columns else columns).limit(_EXAMPLES)
+    chosen = first.select(*columns, **({"_row": first[place]} if place in rows.columns else {}))
+    found = []
+    for row in collect_arrow(chosen, ORDERED).to_pylist():
+        where = {"row": _place(cleaning, row["_row"])} if "_row" in row else {}
+        found.append(where | {name: "" if row[name] is None else str(row[name]) for name in columns})
+    return tuple(found)
+
+
+def _place(cleaning: Cleaning, row: int) -> str:
+    number, file = cleaning.raw.origin(row)
+    return f"{number} of {file}" if file else str(number)
+
+
+def _unknown_statuses(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """Statuses that nobody has decided about: their rows are left out, one breach for each."""
+    unknown = [status for status, fate in cleaning.sales.statuses.items() if fate == "unknown_status"]
+    left_out = cleaning.own("reason") == "unknown_status"
+    for status in unknown[:_MOST]:
+        mine = left_out & (cleaning.table["status"].fill_null("") == status)
+        count, amount, examples = _counted(cleaning, mine)
+        if count:
+            named = f"The status {shown(status)}" if status else "An empty status"
+            yield Breach(
+                rule="Status",
+                table=cleaning.spec.name,
+                says=f"{named} is neither kept nor dropped, so these rows are left out.",
+                advice=f'Put "{status}" into keep or drop under [{cleaning.spec.name}] of {cleaning.where}.',
+                broken=count,
+                checked=read,
+                amount=amount,
+                examples=examples,
+            )
+    if len(unknown) > _MOST:
+        count, amount, examples = _counted(cleaning, left_out & cleaning.table["status"].isin(unknown[_MOST:]))
+        yield Breach(
+            rule="Status",
+            table=cleaning.spec.name,
+            says=f"{len(unknown) - _MOST:,} more statuses are neither kept nor dropped.",
+            advice=f"See whether '{cleaning.mapping['status']}' is the status of orders; if so, list what is a sale in keep.",
+            broken=count,
+            checked=read,
+            amount=amount,
+            examples=examples,
+        )
+
+
+def _unread(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """Columns of the source that speak against the sums and are not read."""
+    kept, name = cleaning.own("reason").isnull(), cleaning.spec.name
+    if "status" in cleaning.watched:
+        column, source = cleaning.own("watched_status").cast("string"), cleaning.watched["status"]
+        counts = cleaning.table.filter(kept).group_by(value=column).agg(n=lambda t: t.count())
+        frame = collect(counts.order_by(counts["n"].desc()).limit(200), "value") if source else None
+        values = [] if frame is None else [str(value) for value in frame["value"] if isinstance(value, str)]
+        none = [value for value in values if meaning(value) in ("no sale", "refunded")]
+        if none and len(values) < 200:
+            count, amount, examples = _counted(cleaning, kept & column.isin(none))
+            listed = ", ".join(shown(value) for value in none[:5])
+            yield Breach(
+                rule="Status",
+                table=name,
+                says=f"'{source}' is not read, and says of rows that were kept that they are no sales: {listed}.",
+                advice=f'Write status = "{source}" under [{name}] of {cleaning.where}.',
+                broken=count,
+                checked=read,
+                amount=amount,
+                examples=examples,
+            )
+    if "refund" in cleaning.watched:
+        text, source = cleaning.own("watched_refund").cast("string"), cleaning.watched["refund"]
+        back = kept & text.re_search(r"[1-9]") & ~text.re_search(r"[A-Za-z]{4}")
+        count, amount, examples = _counted(cleaning, back)
+        if count:
+            yield Breach(
+                rule="Refunds",
+                table=name,
+                says=f"'{source}' is not read, and says of rows that were kept that something was paid back.",
+                advice=f'Write refund = "{source}" under [{name}] of {cleaning.where}, unless the amounts are net of it already.',
+                broken=count,
+                checked=read,
+                amount=amount,
+                examples=examples,
+            )
+
+
+def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
+    """Currencies without a rate: their rows are left out, one breach for each."""
+    for code in [code for code, rate in cleaning.sales.currencies.items() if rate is None][:_MOST]:
+        mine = (cleaning.own("reason") == "other_currency") & (cleaning.table["currency"] == code)
+        count, amount, examples = _counted(cleaning, mine, f"{cleaning.mark}foreign")
+        if count:
+            yield Breach(
+                rule="Currency",
+                table=cleaning.spec.name,
+                says=f"Rows in {code} have no rate, so they are left out; the sum is in {code}.",
+                advice=f"Write what one {code} is worth in {descriptor.currency}, such as {code} = 0.92, "
+                f'or "{DROPPED}", under [rates] of {cleaning.where}.',
+                broken=count,
+                checked=read,
+                amount=amount,
+                examples=examples,
+            )
+
+
+def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
+    """Ids that were taken for guests; a question where a 0 looks like one customer among others."""
+    if "customer_id" not in cleaning.table.columns:
+        return
+    mine = cleaning.own("reason") == "guest"
+    count, amount, examples = _counted(cleaning, mine)
+    if not count:
+        return
+    who = cleaning.table.filter(mine)["customer_id"]
+    found = cleaning.table.filter(mine).group_by("customer_id").agg(n=who.count())
+    ids = [str(value) for value in collect(found.order_by(found["n"].desc()).limit(5), "customer_id")["customer_id"]]
+    doubtful = descriptor.guests is None and ids == ["0"] and _is_ordinary(cleaning, count)
+    listed = ", ".join(shown(one) for one in ids)
+    numbered = "It is taken for guests, but looks like one customer among others that are numbered from 0."
+    yield Breach(
+        rule="Guests",
+        table=cleaning.spec.name,
+        says=f"The customer 0 has rows. {numbered}"
+        if doubtful
+        else f"Guests ({listed}) are no customers: their rows are left out.",
+        advice=f'Write guests = [] at the top of {cleaning.where} where it is a customer, or guests = ["0"].'
+        if doubtful
+        else "Where an e-mail tells them apart, customer_hash can name its column in place of customer_id.",
+        broken=count,
+        checked=read,
+        amount=amount,
+        examples=examples,
+        grave=doubtful,
+    )
+
+
+def _is_ordinary(cleaning: Cleaning, rows: int) -> bool:
+    """Whether customer 0 has neighbours 1 and 2, and no more rows than the largest of the others."""
+    kept = cleaning.table.filter(cleaning.own("reason").isnull())
+    counts = kept.group_by("customer_id").agg(n=kept.count())
+    near = counts["customer_id"].isin(["1", "2"])
+    found = collect_row(counts.aggregate(near=near.sum().fill_null(0), most=counts["n"].max()))
+    return int(found["near"]) == 2 and rows <= int(found["most"] or 0)
+
+
+def _both_negative(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
+    """Quantity and price both below zero: what came back, counted as a sale."""
+    table = cleaning.table
+    if (
+        not {"quantity", "unit_price"} <= set(table.columns)
+        or "amount" in cleaning.mapping
+        or descriptor.negative_price == "return"
+    ):
+        return
+    both = cleaning.own("reason").isnull() & (table["quantity"] < 0) & (table["unit_price"] < 0)
+    count, amount, examples = _counted(cleaning, both)
+    if count:
+        yield Breach(
+            rule="Both negative",
+            table=cleaning.spec.name,
+            says="Quantity and price are both below zero, so that their product counts as a sale.",
+            advice=f'Where these are returns, write negative_price = "return" at the top of {cleaning.where}.',
+            broken=count,
+            checked=read,
+            amount=amount,
+            examples=examples,
+        )
+
+
+def _gaps(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """Many rows without a customer; merged cells where the gaps come in runs below a value."""
+    if "customer_id" not in cleaning.mapping or cleaning.spec.name not in ("orders", "order_lines"):
+        return
+    mine = cleaning.own("reason") == "no_customer"
+    count, amount, examples = _counted(cleaning, mine)
+    if not count or count < GAPS * read:
+        return
+    merged = cleaning.raw.numbered and _merged(cleaning)
+    column, name = cleaning.mapping["customer_id"], cleaning.spec.name
+    order = ', "ordered_at"' if "ordered_at" in cleaning.mapping else ""
+    fill = f'fill_down = ["customer_id"{order}] under [{name}] of {cleaning.where}'
+    yield Breach(
+        rule="Customers",
+        table=name,
+        says=f"Rows have no customer: the gaps of '{column}' come in runs below a value, like merged cells."
+        if merged
+        else f"Rows have no customer: '{column}' is empty there, and they are left out.",
+        advice=f"Where a gap means the customer above, write {fill}."
+        if merged
+        else f'Where these are guests, that is right: write accepted = ["Customers"] at the top of {cleaning.where}.',
+        broken=count,
+        checked=read,
+        amount=amount,
+        examples=examples,
+    )
+
+
+def _merged(cleaning: Cleaning) -> bool:
+    """Whether gaps look like merged cells: other rows of the same order have the customer, or each customer stands once, above its rows."""
+    import ibis
+
+    table, known = cleaning.table, cleaning.table["customer_id"].notnull()
+    if "order_id" in cleaning.mapping:
+        orders = table.filter(known).select("order_id").distinct()
+        gaps = table.filter(~known & table["order_id"].notnull())
+        found = collect_row(
+            gaps.aggregate(gaps=gaps.count(), told=gaps["order_id"].isin(orders["order_id"]).sum().fill_null(0))
+        )
+        if found["gaps"]:
+            return int(found["told"]) >= _TOLD * int(found["gaps"])
+    named = table.filter(known)
+    before = table["customer_id"].lag().over(ibis.window(order_by=cleaning.own("row")))
+    steps = table.select(gap=~known, begins=~known & before.notnull())
+    runs = collect_row(steps.aggregate(gaps=steps["gap"].sum(), begins=steps["begins"].sum().fill_null(0)))
+    once = collect_row(named.aggregate(rows=named.count(), different=named["customer_id"].nunique()))
+    alone = int(once["different"]) >= _ONCE * int(once["rows"]) and int(once["rows"]) >= _FEWEST
+    return alone and int(runs["gaps"]) > int(runs["begins"])
+
+
+def _doubled(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """Files of one glob that hold the same as another."""
+    doubled = cleaning.raw.doubled
+    if not doubled:
+        return
+    rows = dict(cleaning.raw.parts)
+    amount = _of_files(cleaning, doubled)
+    yield Breach(
+        rule="Doubling",
+        table=cleaning.spec.name,
+        says=f"{', '.join(doubled[:5])} {'holds' if len(doubled) == 1 else 'hold'} the same as another file that is read with "
+        f"{'it' if len(doubled) == 1 else 'them'}, so that it is counted twice.",
+        advice="Take the copy away, or name the files so that file does not find it.",
+        broken=sum(rows.get(name, 0) for name in doubled),
+        checked=read,
+        amount=amount,
+    )
+
+
+def _of_files(cleaning: Cleaning, names: tuple[str, ...]) -> str | None:
+    """What the rows of some files add up to."""
+    if "amount" not in cleaning.table.columns:
+        return None
+    total, start = Decimal(0), 0
+    for name, count in cleaning.raw.parts:
+        if name in names:
+            row = cleaning.own("row")
+            inside = cleaning.own("reason").isnull() & row.between(start + 1, start + count)
+            total += Decimal(
+                collect_row(cleaning.table.aggregate(amount=cleaning.table["amount"].sum(where=inside)))["amount"] or 0
+            )
+        start += count
+    return str(total)

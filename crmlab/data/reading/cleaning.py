@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.derived import free
+from crmlab.data.reading.ids import folded, guest, whole
 from crmlab.data.reading.parse import Parser, check_date_format
 from crmlab.data.reading.raw import Raw
+from crmlab.data.reading.sales import Sales, foreign, net, not_a_sale, settle, sign_of
+from crmlab.data.statuses import is_refund_name, is_status_name
 from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
 from crmlab.errors import DataError, listing
 
@@ -66,6 +69,10 @@ class Cleaning:
         Further columns that are kept.
     errors : tuple of DataError
         Columns that are missing or of a wrong type. The others are there all the same.
+    sales : Sales
+        What was decided about statuses and currencies.
+    watched : mapping
+        Columns of the source that are not read but looked at, as ``mark + "watched_" + role``: role (status, refund) → the source's.
     """
 
     spec: TableSpec
@@ -77,6 +84,8 @@ class Cleaning:
     mark: str = "_"
     attributes: tuple[str, ...] = ()
     errors: tuple[DataError, ...] = field(default=())
+    sales: Sales = Sales()
+    watched: Mapping[str, str] = field(default_factory=dict)
 
     def own(self, name: str) -> ir.Column:
         """One of our own columns."""
@@ -132,6 +141,14 @@ def columns_of(
             continue
         if mapped is not None:
             mapping[column.name] = mapped
+    for option, named in (("only_where", section.only_where), ("drop_where", section.drop_where)):
+        if named is not None and named not in found:
+            errors.append(
+                DataError(
+                    f"{spec.name}: {option} names '{named}', which is not in the file. Found: {listing(found)}.{_meant(named, found)} "
+                    f"Correct it in {where} under [{spec.name}]."
+                )
+            )
     for column in spec.columns:
         missing = column.required and column.name not in mapping and column.name not in section.columns
         if missing and not _derivable(spec, column, {**section.columns, **mapping}):
@@ -161,10 +178,22 @@ def _attributes(spec: TableSpec, section: TableSection, found: Sequence[str], ma
     return [name for name in wanted if name in found and name not in taken and name.lower() not in canonical]
 
 
+def watched(spec: TableSpec, mapping: Mapping[str, str], found: Sequence[str]) -> dict[str, str]:
+    """Return columns of a source that bear on its sums and are not mapped: role (status, refund) → the source's.
+
+    What stands there changes nothing, but it is told where it speaks against the sums.
+    """
+    free = [name for name in found if name not in mapping.values()]
+    roles = {"status": is_status_name, "refund": is_refund_name}
+    chosen = {role: next(filter(fits, free), None) for role, fits in roles.items() if spec.column(role) and role not in mapping}
+    return {role: name for role, name in chosen.items() if name is not None}
+
+
 def needed(spec: TableSpec, section: TableSection, found: list[str], where: str) -> list[str]:
     """Return the columns of a source that are to be loaded: personal ones never are."""
     mapping, attributes, _ = columns_of(spec, section, found, where)
-    wanted = {*mapping.values(), *attributes}
+    wanted = {*mapping.values(), *attributes, *watched(spec, mapping, found).values()}
+    wanted |= {name for name in (section.only_where, section.drop_where) if name is not None}
     return [name for name in found if name in wanted] or found[:1]  # without any there would be no rows
 
 
@@ -188,13 +217,18 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     Cleaning
         Its ``errors`` say which columns are missing or cannot be read at all.
     """
+    import ibis
+
     where, con = descriptor.where, raw.table.get_backend()
     mapping, attributes, errors = columns_of(spec, section, raw.columns, where)
     if con.name == "duckdb":
         check_date_format(con, section, where)
     mark = _mark(attributes)
     parser = Parser(spec, section, descriptor, con.name)
-    table = _prepared(spec, raw, mapping, attributes, mark, parser)
+    seen = watched(spec, mapping, raw.columns)
+    table = _prepared(raw, mapping, attributes, seen, mark, parser)
+    if section.fill_down:
+        table = _filled_down(raw, table, mapping, section, mark, errors)
     parsed: dict[str, Any] = {}
     for name in mapping:
         try:
@@ -204,39 +238,133 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
         except DataError as error:
             errors.append(error)
     given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}
-    own = [f"{mark}row"] if f"{mark}row" in table.columns else []
+    own = [name for name in table.columns if name.startswith(mark) and not name.startswith(f"{mark}raw_")]
     if spec is ORDERS and "order_id" not in mapping:
         parsed["order_id"] = _number(table, mark, mapping).cast("string").lpad(12, "0")
+    if descriptor.ids == "fold":
+        parsed |= {name: folded(parsed[name]) for name in _ids_of(spec) if name in parsed}
+    if (code := _currency(table, spec, parsed.get("currency"), mapping, descriptor, mark)) is not None:
+        parsed["currency"] = code
     # Rows of a database cannot be found again by their place: what they hold is kept for messages.
     shown = [] if raw.numbered else [f"{mark}raw_{name}" for name in parsed if name in mapping]
     values = {**parsed, **{name: table[name] for name in (*attributes, *own, *shown)}, **given}
     table = before = _step(raw, f"parsed_{spec.name}", table.select(**values), before=table)
     if spec is ORDER_LINES and "amount" not in mapping and {"quantity", "unit_price"} <= set(parsed):
         both = table["quantity"].notnull() & table["unit_price"].notnull()
-        amount = parser.product(table["quantity"], table["unit_price"])
-        table = table.mutate(**{"amount": amount, f"{mark}given_amount": both})
-    cleaning = Cleaning(spec, section, raw, where, table, mapping, mark, tuple(attributes), tuple(errors))
+        table = table.mutate(**{"amount": _product(table, parser, descriptor), f"{mark}given_amount": both})
+    cleaning = Cleaning(spec, section, raw, where, table, mapping, mark, tuple(attributes), tuple(errors), watched=seen)
     if errors:
         return cleaning
+    sales = settle(table, section, descriptor)
+    table = net(table, sales, parser)
+    cleaning = replace(cleaning, table=table, sales=sales, errors=sales.errors)
     table = table.mutate(**{f"{mark}reason": _reason(cleaning, descriptor)})
+    if (apart := foreign(table, sales)) is not None and "amount" in table.columns:
+        # Amounts of several currencies are never added up: what rows without a rate come to is kept apart.
+        table = table.mutate(**{f"{mark}foreign": table["amount"]})
+        table = table.mutate(amount=ibis.ifelse(apart, ibis.null("decimal(18, 4)"), table["amount"]))
     if descriptor.duplicates == "drop":
         table = _without_again(replace(cleaning, table=table))
     return replace(cleaning, table=_step(raw, f"clean_{spec.name}", table, before=before))
 
 
+def _currency(
+    table: ibis.Table, spec: TableSpec, named: Any, mapping: Mapping[str, str], descriptor: Descriptor, mark: str
+) -> Any:
+    """The currency of each row: from a column of its own, else from what stands beside its amount; None where nothing tells."""
+    if spec.column("currency") is None:
+        return None
+    code = None if named is None else named.upper()
+    priced = next((f"{mark}raw_{name}" for name in ("amount", "unit_price") if name in mapping), None)
+    if priced is None or table.get_backend().name != "duckdb" or not table[priced].type().is_string():
+        return code
+    signs = sign_of(table, priced, descriptor.currency.strip().upper())
+    return code if signs is None else signs if code is None else code.fill_null(signs)
+
+
+def _ids_of(spec: TableSpec) -> list[str]:
+    return [column.name for column in spec.columns if column.name.endswith("_id")]
+
+
+def _product(table: ibis.Table, parser: Parser, descriptor: Descriptor) -> Any:
+    """Quantity × price; where both are below zero, a return if the data set says so."""
+    import ibis
+
+    amount = parser.product(table["quantity"], table["unit_price"])
+    if descriptor.negative_price == "keep":
+        return amount
+    return ibis.ifelse((table["quantity"] < 0) & (table["unit_price"] < 0), -amount, amount)
+
+
 def _prepared(
-    spec: TableSpec, raw: Raw, mapping: Mapping[str, str], attributes: Sequence[str], mark: str, parser: Parser
+    raw: Raw, mapping: Mapping[str, str], attributes: Sequence[str], seen: Mapping[str, str], mark: str, parser: Parser
 ) -> ibis.Table:
     """The source's columns that are used, under names of our own, with null where nothing is given."""
+    import ibis
+
     columns: dict[str, Any] = {f"{mark}raw_{name}": parser.stripped(raw.table[column]) for name, column in mapping.items()}
     columns |= {name: _storable(raw.table[name]) for name in attributes}
+    columns |= {f"{mark}watched_{role}": parser.stripped(_storable(raw.table[column])) for role, column in seen.items()}
+    where = {"other_row": parser.section.only_where, "dropped": parser.section.drop_where}
+    where = {name: column for name, column in where.items() if column in raw.table.columns}
+    columns |= {f"{mark}{name}": parser.stripped(_storable(raw.table[column])) for name, column in where.items()}
     if raw.numbered:
         columns[f"{mark}row"] = raw.table.rowid() + 1
     if not columns:
         return raw.table
-    table = _step(raw, f"stripped_{spec.name}", raw.table.select(**columns))
-    given = {f"{mark}raw_{name}": parser.given(table[f"{mark}raw_{name}"]) for name in mapping}
-    return _step(raw, f"given_{spec.name}", table.mutate(**given), before=table)
+    name = parser.spec.name
+    stripped = _step(raw, f"stripped_{name}", raw.table.select(**columns))
+    given = {f"{mark}raw_{one}": parser.given(stripped[f"{mark}raw_{one}"]) for one in mapping}
+    if "other_row" in where:
+        given[f"{mark}other_row"] = parser.given(stripped[f"{mark}other_row"]).isnull()
+    if "dropped" in where:
+        given[f"{mark}dropped"] = parser.given(stripped[f"{mark}dropped"]).notnull()
+        if "order_id" in mapping:
+            whole_order = ibis.window(group_by=[stripped[f"{mark}raw_order_id"]])
+            given[f"{mark}dropped"] = given[f"{mark}dropped"].any().over(whole_order)
+    table = stripped.mutate(**given)
+    if raw.numbered:
+        ids = [f"{mark}raw_{one}" for one in _ids_of(parser.spec) if one in mapping]
+        table = table.mutate(**whole(table, ids))
+    return _step(raw, f"given_{name}", table, before=stripped)
+
+
+def _filled_down(
+    raw: Raw, table: ibis.Table, mapping: Mapping[str, str], section: TableSection, mark: str, errors: list[DataError]
+) -> ibis.Table:
+    """Fill the gaps of columns from the row above; ``mark + "blank"`` says which rows were empty before."""
+    import ibis
+
+    if not raw.numbered:
+        hint = "Fill the gaps in the database, or export its rows to a file."
+        errors.append(
+            DataError.cannot(f"{section.table}: rows of a database", "be filled from the row above", "They have no order", hint)
+        )
+        return table
+    columns = [name for name in section.fill_down if name in mapping]
+    empty: Any = ibis.literal(True)
+    for name in mapping:
+        empty = empty & table[f"{mark}raw_{name}"].isnull()
+    inside = [table[f"{mark}raw_order_id"]] if "order_id" in mapping and "order_id" not in columns else []
+    so_far = ibis.window(group_by=inside, order_by=table[f"{mark}row"], preceding=(None, 0))
+    filled = {}
+    for name in columns:
+        # A value and the gaps below it are one group: the count of values so far numbers it.
+        value = table[f"{mark}raw_{name}"]
+        group = value.notnull().cast("int64").sum().over(so_far)
+        filled[f"{mark}raw_{name}"] = value, group
+    numbered = table.mutate(**{f"{name}_group": group for name, (_, group) in filled.items()}, **{f"{mark}blank": empty})
+    inside = [numbered[f"{mark}raw_order_id"]] if inside else []
+    known = {
+        name: ibis.ifelse(
+            numbered[f"{mark}blank"],
+            numbered[name],
+            numbered[name].max().over(ibis.window(group_by=[*inside, numbered[f"{name}_group"]])),
+        )
+        for name in filled
+    }
+    made = numbered.mutate(**known).drop(*(f"{name}_group" for name in filled))
+    return _step(raw, f"filled_{section.table}", made, before=table)
 
 
 def _number(table: ibis.Table, mark: str, mapping: Mapping[str, str]) -> Any:
@@ -277,7 +405,7 @@ def _mark(attributes: Sequence[str]) -> str:
 def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
     import ibis
 
-    spec, table = cleaning.spec, cleaning.table
+    spec, table, mark = cleaning.spec, cleaning.table, cleaning.mark
     unreadable: Any = ibis.literal(False)
     for column in spec.columns:
         if column.name in table.columns:
@@ -285,9 +413,19 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
                 unreadable = unreadable | cleaning.bad(column.name)
             if not column.nullable and column.name != "customer_id":
                 unreadable = unreadable | table[column.name].isnull()
-    cases: list[tuple[Any, str]] = [(blank(cleaning), "blank"), (unreadable, "unreadable")]
+    cases: list[tuple[Any, str]] = [(blank(cleaning), "blank")]
+    if f"{mark}other_row" in table.columns:
+        cases.append((cleaning.own("other_row"), "other_row"))
+    if f"{mark}dropped" in table.columns:
+        cases.append((cleaning.own("dropped"), "status"))
+    cases += [*not_a_sale(table, cleaning.sales), (unreadable, "unreadable")]
     if "customer_id" in table.columns:
         cases.append((table["customer_id"].isnull(), "no_customer"))
+        if spec in (ORDERS, ORDER_LINES):
+            cases.append((guest(table["customer_id"], descriptor.guests), "guest"))
+    if (without := foreign(table, cleaning.sales)) is not None:
+        cases.append((without, "other_currency"))
+    cases += [(outside, "outside") for outside in _outside(table, descriptor)]
     if "product_id" in table.columns and descriptor.not_products:
         codes = [code.strip().upper() for code in descriptor.not_products]
         cases.append((table["product_id"].upper().isin(codes), "not_product"))
@@ -301,10 +439,23 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
     return ibis.cases(*cases, else_=ibis.null("string"))
 
 
+def _outside(table: ibis.Table, descriptor: Descriptor) -> list[Any]:
+    """Whether a row lies outside the days of the data set; nothing where all days are its own."""
+    import ibis
+
+    moment = next((table[name] for name in ("ordered_at", "contacted_at", "responded_at") if name in table.columns), None)
+    if moment is None:
+        return []
+    found = [] if descriptor.first_day is None else [moment.date() < ibis.literal(descriptor.first_day)]
+    return found + ([] if descriptor.last_day is None else [moment.date() > ibis.literal(descriptor.last_day)])
+
+
 def blank(cleaning: Cleaning) -> ir.BooleanValue:
     """Whether nothing at all stands in a row: what spreadsheets leave below a table."""
     import ibis
 
+    if f"{cleaning.mark}blank" in cleaning.table.columns:  # before gaps were filled from the row above
+        return cleaning.own("blank")
     result: Any = ibis.literal(True)
     for name in cleaning.mapping:
         result = result & ~cleaning.own("given_" + name)

@@ -33,6 +33,8 @@ class Raw:
         The files that the rows came from, in order, where they are several.
     rejected : tuple of int
         Places (from 1) of rows with too many or too few fields, which are left out.
+    doubled : tuple of str
+        The files, of those that are read together, that hold the same as one before.
     """
 
     table: ibis.Table
@@ -42,6 +44,7 @@ class Raw:
     numbered: bool = True
     parts: tuple[tuple[str, int], ...] = ()
     rejected: tuple[int, ...] = ()
+    doubled: tuple[str, ...] = ()
 
     def origin(self, row: int) -> tuple[int, str]:
         """The place of a row of the table in its source: its number, and the file where they are several."""

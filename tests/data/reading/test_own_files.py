@@ -253,7 +253,7 @@ def test_bad_rows_may_be_dropped_and_counted(tmp_path):
 
 def test_check_collects_every_problem(tmp_path):
     (tmp_path / "o.csv").write_text(text([("1", "never", "x")]))
-    _, problems = check(load(dataset(tmp_path)))
+    _, _, problems = check(load(dataset(tmp_path)))
     assert len(problems) == 2
 
 

@@ -1,0 +1,69 @@
+"""Identifiers as programs mangle them: numbers that were floats once, spellings of one id, and ids that stand for guests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data.collecting import collect_row
+from crmlab.data.guests import GUESTS
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+
+__all__ = ["folded", "guest", "whole"]
+
+_WHOLE, _TAIL = r"^[0-9]+\.0+$", r"\.0+$"
+
+
+def whole(table: ibis.Table, columns: Sequence[str]) -> dict[str, Any]:
+    """Return ids without ".0", for the columns where every id that has a point is a whole number: a float once, because there were gaps.
+
+    Parameters
+    ----------
+    table : ibis.Table
+    columns : sequence of str
+        Columns that hold ids; those that are no texts are passed over.
+
+    Returns
+    -------
+    dict
+        Name of a column → its healed values; only those where there is something to heal. A column with ids such as 90.75 is left alone.
+    """
+    import ibis
+
+    texts = [name for name in columns if table[name].type().is_string()]
+    if not texts:
+        return {}
+    aggregates: dict[str, Any] = {}
+    for name in texts:
+        floats, points = table[name].re_search(_WHOLE), table[name].contains(".")
+        aggregates |= {f"{name}_floats": floats.any(), f"{name}_others": (points & ~floats).any()}
+    found = collect_row(table.aggregate(**aggregates))
+    healed = [name for name in texts if found[f"{name}_floats"] and not found[f"{name}_others"]]
+    return {name: ibis.ifelse(table[name].re_search(_WHOLE), table[name].re_replace(_TAIL, ""), table[name]) for name in healed}
+
+
+def folded(ids: ir.StringValue) -> ir.StringValue:
+    """Write ids that differ by case, blanks or Unicode form only in one way. In DuckDB."""
+    import ibis
+    from ibis.expr import datatypes as types
+
+    def nfc_normalize(text): ...  # type: ignore[no-untyped-def]
+
+    composed = ibis.udf.scalar.builtin(nfc_normalize, signature=((types.string,), types.string))(ids)
+    one: ir.StringValue = composed.lower().re_replace(r"[\s\p{Z}]+", " ").strip()
+    return one
+
+
+def guest(ids: ir.StringValue, guests: tuple[str, ...] | None) -> ir.BooleanValue:
+    """Whether each id stands for guests.
+
+    Parameters
+    ----------
+    ids : ibis.Value
+    guests : tuple of str, optional
+        The ids that do, without regard to case and to blanks around; default: those of :mod:`crmlab.data.guests`.
+    """
+    return ids.strip().lower().isin([one.strip().lower() for one in (GUESTS if guests is None else guests)])

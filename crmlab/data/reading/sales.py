@@ -1,0 +1,202 @@
+"""Which rows of orders are sales, and what each comes to in the data set's currency: statuses, refunds, discounts, currencies.
+
+What a status or a currency is taken for is decided once for each different one, in Python; the engine then looks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from crmlab.data.collecting import collect, collect_value
+from crmlab.data.currencies import SIGN, code_of
+from crmlab.data.descriptor import DROPPED, Descriptor, Rate, TableSection
+from crmlab.data.reading.parse import UNIT_PRICE, Parser
+from crmlab.data.statuses import meaning, spelled
+from crmlab.errors import DataError, listing
+
+if TYPE_CHECKING:
+    import ibis
+
+__all__ = ["Fate", "Sales", "fate_of", "foreign", "net", "not_a_sale", "settle", "sign_of"]
+
+Fate = Literal["sale", "sale if paid back", "status", "unknown_status"]
+_MOST = 500  # different statuses or currencies; more are ids, names or notes
+
+
+@dataclass(frozen=True)
+class Sales:
+    """What was decided about the statuses and currencies that a table holds.
+
+    Attributes
+    ----------
+    statuses : mapping
+        What each status makes of its rows; "" is none.
+    currencies : mapping
+        What one unit of each currency is worth in the data set's; None where nobody says, "drop" where the TOML file leaves it out.
+    errors : tuple of DataError
+        Why the table cannot be used.
+    """
+
+    statuses: Mapping[str, Fate] = field(default_factory=dict)
+    currencies: Mapping[str, Rate | None] = field(default_factory=dict)
+    errors: tuple[DataError, ...] = ()
+
+
+def fate_of(status: str, section: TableSection, *, paid_back: bool) -> Fate:
+    """Say what a status makes of its rows.
+
+    Parameters
+    ----------
+    status : str
+        As the source has it; "" where it has none.
+    section : TableSection
+        What the TOML file keeps and drops. Where it keeps some, every other known status is no sale; where it names none, words decide.
+    paid_back : bool
+        Whether the amounts paid back are known: then an order that was paid back is a sale whose refund is taken off, if there is one.
+
+    Examples
+    --------
+    >>> fate_of("wc-failed", TableSection("orders"), paid_back=False), fate_of("Phase 3", TableSection("orders"), paid_back=False)
+    ('status', 'unknown_status')
+    """
+    for write in (str.strip, spelled):  # as it stands there first: two may be spelled alike
+        if write(status) in map(write, section.keep or ()):
+            return "sale"
+        if write(status) in map(write, section.drop or ()):
+            return "status"
+    known = meaning(status)
+    if known is None:
+        return "unknown_status"
+    if section.keep is not None or known == "no sale":
+        return "status"
+    if known == "refunded":
+        return "sale if paid back" if paid_back else "status"
+    return "sale"
+
+
+def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> Sales:
+    """Decide about every status and currency of a table.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        Canonical columns; ``status`` and ``currency`` where the source has them.
+    section : TableSection
+    descriptor : Descriptor
+    """
+    errors: list[DataError] = []
+    statuses: dict[str, Fate] = {}
+    if "status" in table.columns:
+        found = _different(table, "status", section, errors)
+        statuses = {one: fate_of(one, section, paid_back="refund" in table.columns) for one in found}
+    currencies: dict[str, Rate | None] = {}
+    if "currency" in table.columns:
+        own, found = descriptor.currency.strip().upper(), [one for one in _different(table, "currency", section, errors) if one]
+        if own:
+            currencies = {one: Decimal(1) if one == own else descriptor.rates.get(one) for one in found}
+        if not own and len(found) > 1:
+            errors.append(
+                DataError.must_hold(
+                    section.table,
+                    "currency",
+                    "one currency, or several of which the data set names its own",
+                    listing(sorted(found)),
+                    f'Name the one to keep, such as currency = "{found[0]}", at the top of {descriptor.where}; what one unit of another is '
+                    f'worth stands under [rates], such as {found[1]} = 0.92, or "{DROPPED}" leaves its rows out.',
+                )
+            )
+    return Sales(statuses, currencies, tuple(errors))
+
+
+def _different(table: ibis.Table, column: str, section: TableSection, errors: list[DataError]) -> list[str]:
+    """The different values of a column, the most frequent first; "" for none. More than make sense are an error."""
+    counts = table.group_by(value=table[column].fill_null("")).agg(n=table.count())
+    many = int(collect_value(counts.count()))
+    if many > _MOST:
+        expected = "statuses of orders" if column == "status" else "codes of currencies"
+        hint = f"Map another column under [{section.table}]."
+        errors.append(DataError.must_hold(section.table, column, expected, f"{many:,} different values", hint))
+        return []
+    frame = collect(counts, "value").sort_values("n", ascending=False, kind="stable")
+    return [str(value) for value in frame["value"]]
+
+
+def not_a_sale(table: ibis.Table, sales: Sales) -> list[tuple[Any, str]]:
+    """Return the conditions under which a row is no sale, each with the reason for dropping it."""
+    if not sales.statuses:
+        return []
+    status = table["status"].fill_null("")
+    by_fate = {
+        fate: [one for one, of in sales.statuses.items() if of == fate] for fate in dict.fromkeys(sales.statuses.values())
+    }
+    dropped: Any = status.isin(by_fate.get("status", []))
+    if refunded := by_fate.get("sale if paid back"):
+        dropped = dropped | (status.isin(refunded) & (table["refund"].fill_null(0) == 0))
+    return [(dropped, "status"), (status.isin(by_fate.get("unknown_status", [])), "unknown_status")]
+
+
+def foreign(table: ibis.Table, sales: Sales) -> Any:
+    """Whether a row is in a currency without a rate; None where none is."""
+    without = [code for code, rate in sales.currencies.items() if rate in (None, DROPPED)]
+    return table["currency"].fill_null("").isin(without) if without else None
+
+
+def net(table: ibis.Table, sales: Sales, parser: Parser) -> ibis.Table:
+    """Take refunds and discounts off the amounts, and bring them into the data set's currency."""
+    import ibis
+
+    if "amount" not in table.columns:
+        return table
+    amount = table["amount"]
+    changes: dict[str, Any] = {}
+    if "discount" in table.columns:
+        off = table["discount"].abs().fill_null(0)
+        amount = ibis.ifelse(amount < 0, amount + off, amount - off)
+        changes["amount"] = amount
+    if "refund" in table.columns:
+        back = table["refund"].abs().fill_null(0)
+        changes["amount"] = amount - back
+        if parser.spec.name == "orders":
+            changes["return_amount"] = (table["return_amount"].fill_null(0) if "return_amount" in table.columns else 0) - back
+    table = table.mutate(**{name: value.cast("decimal(18, 4)") for name, value in changes.items()}) if changes else table
+    rates = {code: rate for code, rate in sales.currencies.items() if isinstance(rate, Decimal) and rate != 1}
+    if not rates:
+        return table
+    code, one = table["currency"].fill_null(""), ibis.literal(Decimal(1), UNIT_PRICE)
+    worth = ibis.cases(*((code == other, ibis.literal(rate, UNIT_PRICE)) for other, rate in rates.items()), else_=one)
+    money = [table[name] for name in ("amount", "return_amount") if name in table.columns]
+    return table.mutate(
+        **{value.get_name(): ibis.ifelse(code.isin(list(rates)), parser.product(value, worth), value) for value in money}
+    )
+
+
+def sign_of(table: ibis.Table, amount: str, own: str) -> Any:
+    """Return the currency whose sign or code stands beside each amount.
+
+    Parameters
+    ----------
+    table : ibis.Table
+    amount : str
+        A column of texts.
+    own : str
+        The currency of the data set; empty where it names none.
+
+    Returns
+    -------
+    ibis.Value or None
+        An ISO code for each row, null where nothing stands beside the amount; None where nothing does anywhere.
+    """
+    import ibis
+
+    if not collect_value(table[amount].re_search(r"[^\p{Nd}.,+()' \-]").any()):
+        return None
+    beside = table[amount].re_replace(r"[\p{Nd}.,'’+\-−()\s\p{Z}٫٬]", "")
+    signs = ibis.ifelse(beside.re_search(SIGN), beside, ibis.null("string"))
+    different = table.select(sign=signs).filter(lambda t: t["sign"].notnull()).distinct()
+    if not 0 < int(collect_value(different.count())) <= _MOST:
+        return None
+    found = collect(different, "sign")["sign"]
+    return ibis.cases(*((beside == sign, code_of(sign, own)) for sign in found), else_=ibis.null("string"))
