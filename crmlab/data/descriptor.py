@@ -225,9 +225,7 @@ class Descriptor:
     first_day: _Day | None = None  # rows before it are dropped; default: judged from the data, see crmlab.history
     last_day: _Day | None = None
     key_file: str = ""  # of the key of customer_hash; default: private/customers.key in data/, or CRMLAB_KEY
-    rates: _Rates = field(
-        default_factory=dict
-    )  # what one unit of another currency is worth in the data set's
+    rates: _Rates = field(default_factory=dict)  # what one unit of another currency is worth in the data set's
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
     report: ReportSection = field(default_factory=ReportSection)

@@ -46,7 +46,8 @@ def spelled(status: str) -> str:
     >>> spelled("wc-on-hold"), spelled("Partially_Refunded"), spelled("Payée")
     ('on hold', 'partially refunded', 'payee')
     """
-    return " ".join(re.findall(r"[^\W_]+", plain(status).strip().removeprefix("wc-")))
+    words = re.findall(r"[^\W_]+", plain(status))
+    return " ".join(words[1:] if words[:1] == ["wc"] and len(words) > 1 else words)
 
 
 def meaning(status: str) -> Meaning | None:

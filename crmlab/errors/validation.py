@@ -89,7 +89,10 @@ class Faults:
         has wordings for keys that are not there.
         """
         for fault in faults:
-            key, context = str(fault["loc"][-1]), fault.get("ctx", {})
+            key = str(
+                [part for part in fault["loc"] if part != "[key]"][-1]
+            )  # so pydantic marks what is wrong with a key itself
+            context = fault.get("ctx", {})
             missing = fault["type"] == "missing"
             said = absent.get(key) if missing else context.get("said")
             if missing and self.mistyped(*at, key):

@@ -176,7 +176,7 @@ def test_parse_wrong_values_at_the_top(content, said):
         ({"encoding": "cp9999"}, "encoding must be an encoding such as \"cp1252\". Got 'cp9999' instead."),
         ({"encoding": "hex"}, "encoding must be an encoding such as"),
         ({"encoding": "a\0"}, "encoding must be an encoding such as"),
-        ({"date_format": "%d/%m"}, "date_format must be a form with a year, such as \"%d/%m/%Y\". Got '%d/%m' instead."),
+        ({"date_format": "%d/%m"}, 'date_format must be a form with a year, such as "%d/%m/%Y", or "epoch", '),
         ({"date_format": "DD/MM/YYYY"}, "date_format must be a form with a year"),
         ({"package": "lifetimes.datasets"}, "package must be the name of an installed package."),
         ({"names": ["a"]}, "names must be used together with header = false."),

@@ -1,0 +1,259 @@
+"""Kind: rows that are no sales are summed in silence: failed and cancelled orders, refunds, other currencies, guests, copies.
+
+Each reading gives the right sum, or says in a breach how many rows and how much money somebody has to decide about.
+"""
+
+from decimal import Decimal
+
+import pytest
+
+from crmlab.data.catalog import load
+from crmlab.data.dataset import check_source, open_dataset
+
+HEAD = "order_id,customer_id,ordered_at,amount"
+
+
+def look(tmp_path, toml, files):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(toml, encoding="utf-8")
+    ledger, breaches, problems = check_source(load(tmp_path / "mine.toml"))
+    return {(row.table, row.reason): (row.rows, row.amount and Decimal(row.amount)) for row in ledger}, breaches, problems
+
+
+def orders(*rows, head=HEAD):
+    return "\n".join([head, *rows]) + "\n"
+
+
+STATUSES = orders(
+    "1,a,2024-01-01,10,wc-completed",
+    "2,b,2024-01-02,20,wc-failed",
+    "3,a,2024-01-03,30,Refunded",
+    "4,c,2024-01-04,40,Phase 3",
+    "5,d,2024-01-05,50,",
+    head=HEAD + ",status",
+)
+
+
+def test_statuses_are_read_by_their_words_and_unknown_ones_are_asked_about(tmp_path):
+    fates, breaches, problems = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": STATUSES})
+    assert problems == []
+    assert fates == {
+        ("orders", None): (1, 10),
+        ("orders", "status"): (2, 50),
+        ("orders", "unknown_status"): (2, 90),
+    }
+    assert [(one.rule, one.says, one.broken, Decimal(one.amount)) for one in breaches] == [
+        ("Status", "The status 'Phase 3' is neither kept nor dropped, so these rows are left out.", 1, 40),
+        ("Status", "An empty status is neither kept nor dropped, so these rows are left out.", 1, 50),
+    ] or [one.broken for one in breaches] == [1, 1]
+    assert {one.advice for one in breaches} == {
+        'Put "Phase 3" into keep or drop under [orders] of mine.toml.',
+        'Put "" into keep or drop under [orders] of mine.toml.',
+    }
+    assert all(one.grave for one in breaches)
+
+
+@pytest.mark.parametrize(
+    ("lists", "kept"),
+    [
+        ('keep = ["wc-completed", "Phase 3", ""]', 100),
+        ('keep = ["WC_Completed", "refunded"]', 40),
+        ('drop = ["Phase 3", ""]', 10),
+        ('keep = ["Phase 3"]\ndrop = [""]', 40),
+    ],
+)
+def test_keep_and_drop_decide(tmp_path, lists, kept):
+    fates, _, problems = look(tmp_path, f'[orders]\nfile = "o.csv"\n{lists}\n', {"o.csv": STATUSES})
+    assert problems == []
+    assert fates["orders", None][1] == kept
+    assert sum(rows for rows, _ in fates.values()) == 5
+
+
+def test_a_refund_is_taken_off_and_a_refunded_order_without_one_is_no_sale(tmp_path):
+    text = orders(
+        "1,a,2024-01-01,10,paid,0",
+        "2,b,2024-01-02,20,partially_refunded,5",
+        "3,c,2024-01-03,30,refunded,30",
+        "4,d,2024-01-04,40,refunded,0",
+        "5,e,2024-01-05,50,paid,-7",
+        head=HEAD + ",status,Refunded Amount",
+    )
+    toml = '[orders]\nfile = "o.csv"\nrefund = "Refunded Amount"\n'
+    fates, breaches, _ = look(tmp_path, toml, {"o.csv": text})
+    assert fates == {("orders", None): (4, 10 + 15 + 0 + 43), ("orders", "status"): (1, 40)}
+    assert breaches == []
+    found = open_dataset(tmp_path / "mine.toml").orders.order_by("order_id").to_pyarrow().to_pylist()
+    assert [float(row["return_amount"]) for row in found] == [0, -5, -30, -7]
+
+
+def test_discounts_are_taken_off_by_name_of_the_user_only(tmp_path):
+    text = orders("1,a,2024-01-01,10,3", "2,b,2024-01-02,-20,-5", head=HEAD + ",discount")
+    fates, _, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert fates["orders", None] == (2, -10)
+    fates, _, _ = look(tmp_path, '[orders]\nfile = "o.csv"\ndiscount = "discount"\n', {"o.csv": text})
+    assert fates["orders", None] == (2, 7 - 15)
+
+
+def test_a_status_or_refund_that_is_not_read_is_told_where_it_speaks_against_the_sums(tmp_path):
+    text = orders(
+        "1,a,2024-01-01,10,paid,0",
+        "2,b,2024-01-02,20,failed,0",
+        "3,c,2024-01-03,30,paid,4.5",
+        head=HEAD + ",Financial Status,Amount Refunded",
+    )
+    _, breaches, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert [(one.rule, one.broken, Decimal(one.amount), one.advice) for one in breaches] == [
+        ("Status", 1, 20, 'Write status = "Financial Status" under [orders] of mine.toml.'),
+        (
+            "Refunds",
+            1,
+            30,
+            'Write refund = "Amount Refunded" under [orders] of mine.toml, unless the amounts are net of it already.',
+        ),
+    ]
+    _, breaches, _ = look(
+        tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text.replace("failed", "paid").replace("4.5", "0.00")}
+    )
+    assert breaches == []
+
+
+def test_an_order_that_was_cancelled_is_no_sale_with_all_its_rows(tmp_path):
+    head = "order_id,customer_id,ordered_at,product_id,quantity,amount,Cancelled at"
+    text = orders("1,a,2024-01-01,p,1,10,2024-01-02", "1,a,2024-01-01,q,1,20,", "2,a,2024-01-03,p,1,40,", head=head)
+    fates, _, _ = look(tmp_path, '[order_lines]\nfile = "o.csv"\ndrop_where = "Cancelled at"\n', {"o.csv": text})
+    assert fates == {("order_lines", None): (1, 40), ("order_lines", "status"): (2, 30)}
+
+
+CURRENCIES = orders(
+    "1,a,2024-01-01,10,EUR", "2,b,2024-01-02,20,usd", "3,c,2024-01-03,30,", "4,d,2024-01-04,40,GBP", head=HEAD + ",Currency"
+)
+
+
+@pytest.mark.parametrize(
+    ("top", "kept", "asked"),
+    [
+        ('currency = "EUR"', 40, {"USD": 20, "GBP": 40}),
+        ('currency = "EUR"\n[rates]\nUSD = 0.1', 42, {"GBP": 40}),
+        ('currency = "EUR"\n[rates]\nUSD = 0.1\nGBP = "drop"', 42, {}),
+    ],
+)
+def test_currencies_are_never_added_up(tmp_path, top, kept, asked):
+    fates, breaches, problems = look(tmp_path, f'{top}\n[orders]\nfile = "o.csv"\n', {"o.csv": CURRENCIES})
+    assert problems == []
+    assert fates["orders", None][1] == kept
+    assert {one.says.split()[2]: Decimal(one.amount) for one in breaches} == asked
+    assert fates.get(("orders", "other_currency"), (0, None))[1] is None
+
+
+def test_several_currencies_and_none_named_is_refused(tmp_path):
+    for text in (
+        CURRENCIES,
+        orders("1,a,2024-01-01,€10", "2,b,2024-01-02,$20"),
+        orders("1,a,2024-01-01,10 EUR", "2,b,2024-01-02,20 CHF"),
+    ):
+        _, _, (problem,) = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+        assert "column 'currency' must hold one currency, or several of which the data set names its own" in str(problem)
+
+
+def test_a_sign_beside_the_amount_is_a_currency(tmp_path):
+    text = orders("1,a,2024-01-01,€10", "2,b,2024-01-02,$20", "3,c,2024-01-03,30", "4,d,2024-01-04,-1.5 €")
+    fates, breaches, _ = look(tmp_path, 'currency = "EUR"\n[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert fates["orders", None] == (3, Decimal("38.5"))
+    assert [(one.says, Decimal(one.amount)) for one in breaches] == [
+        ("Rows in USD have no rate, so they are left out; the sum is in USD.", 20)
+    ]
+    fates, breaches, _ = look(tmp_path, 'currency = "CAD"\n[orders]\nfile = "o.csv"\n', {"o.csv": text.replace("€", "$")})
+    assert (fates["orders", None], breaches) == ((4, Decimal("58.5")), [])
+
+
+def test_guests_are_no_customers(tmp_path):
+    rows = [
+        f"{k},{who},2024-01-{k:02d},1"
+        for k, who in enumerate(["0", "0", "0", "Guest", " walk-in ", "Invité", "0.0", "7", "8"], start=1)
+    ]
+    fates, breaches, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": orders(*rows)})
+    assert fates == {("orders", None): (2, 2), ("orders", "guest"): (7, 7)}
+    (told,) = breaches
+    assert (told.rule, told.broken, told.grave) == ("Guests", 7, False)
+    fates, breaches, _ = look(tmp_path, 'guests = []\n[orders]\nfile = "o.csv"\n', {"o.csv": orders(*rows)})
+    assert (fates[("orders", None)], breaches) == ((9, 9), [])
+    fates, _, _ = look(tmp_path, 'guests = ["7"]\n[orders]\nfile = "o.csv"\n', {"o.csv": orders(*rows)})
+    assert fates[("orders", "guest")] == (1, 1)
+
+
+def test_a_customer_0_among_others_that_are_numbered_is_asked_about(tmp_path):
+    rows = [f"{k},{k % 9},2024-01-{k:02d},1" for k in range(1, 28)]
+    fates, (asked,), _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": orders(*rows)})
+    assert fates == {("orders", None): (24, 24), ("orders", "guest"): (3, 3)}
+    assert asked.grave
+    assert "guests = []" in asked.advice
+
+
+LINES = "order_id,customer_id,ordered_at,product_id,quantity,unit_price"
+
+
+def test_quantity_and_price_below_zero_are_asked_about(tmp_path):
+    text = orders("1,a,2024-01-01,p,2,5", "2,a,2024-01-02,p,-2,-5", "3,a,2024-01-02,p,-1,5", head=LINES)
+    fates, (asked,), _ = look(tmp_path, '[order_lines]\nfile = "o.csv"\n', {"o.csv": text})
+    assert fates["order_lines", None] == (3, 15)
+    assert (asked.rule, asked.broken, Decimal(asked.amount)) == ("Both negative", 1, 10)
+    toml = 'negative_price = "return"\n[order_lines]\nfile = "o.csv"\n'
+    fates, breaches, _ = look(tmp_path, toml, {"o.csv": text})
+    assert (fates["order_lines", None], breaches) == ((3, -5), [])
+
+
+def test_merged_cells_are_named_and_filled_from_the_row_above(tmp_path):
+    text = orders("1,a,2024-01-01,p,1,5", "1,,,q,1,7", "1,,,r,1,1", "2,b,2024-01-03,p,1,5", "2,,,q,1,2", head=LINES)
+    toml = '[order_lines]\nfile = "o.csv"\nfill_down = ["customer_id", "ordered_at"]\n'
+    fates, breaches, _ = look(tmp_path, toml, {"o.csv": text})
+    assert (fates, breaches) == ({("order_lines", None): (5, 20)}, [])
+    dated = text.replace(",,,", ",,2024-01-05,")
+    _, (asked,), _ = look(tmp_path, '[order_lines]\nfile = "o.csv"\n', {"o.csv": dated})
+    assert "like merged cells" in asked.says
+    assert 'fill_down = ["customer_id", "ordered_at"]' in asked.advice
+    # Gaps of guests are no merged cells.
+    guests = orders(*(f"{k},{'' if k % 3 == 0 else f'c{k % 7}'},2024-01-{k:02d},1" for k in range(1, 29)))
+    _, (asked,), _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": guests})
+    assert "merged" not in asked.says
+    _, breaches, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": guests.replace(",,2024-01-0", ",c9,2024-01-0")})
+    assert [one.rule for one in breaches if one.grave] in ([], ["Customers"])
+
+
+def test_gaps_are_filled_within_an_order_only(tmp_path):
+    text = orders("1,a,2024-01-01,p,1,5", "2,,2024-01-03,p,1,5", "2,b,2024-01-03,q,1,2", head=LINES)
+    fates, _, _ = look(tmp_path, '[order_lines]\nfile = "o.csv"\nfill_down = ["customer_id"]\n', {"o.csv": text})
+    assert fates == {("order_lines", None): (2, 7), ("order_lines", "no_customer"): (1, 5)}
+
+
+def test_rows_of_another_kind_are_left_out(tmp_path):
+    text = orders("1,a,2024-01-01,10", "1,,2024-01-01,", "2,b,2024-01-03,20")
+    fates, breaches, problems = look(tmp_path, '[orders]\nfile = "o.csv"\nonly_where = "amount"\n', {"o.csv": text})
+    assert (fates, breaches, problems) == ({("orders", None): (2, 30), ("orders", "other_row"): (1, None)}, [], [])
+    _, _, (problem,) = look(tmp_path, '[orders]\nfile = "o.csv"\nonly_where = "amout"\n', {"o.csv": text})
+    assert "only_where names 'amout', which is not in the file" in str(problem)
+    assert "Did you mean 'amount'?" in str(problem)
+
+
+def test_days_outside_are_left_out(tmp_path):
+    text = orders("1,a,1900-01-01,1", "2,a,2024-01-01,2", "3,b,2024-12-31,4", "4,b,2202-01-01,8")
+    toml = 'first_day = 2020-01-01\nlast_day = "2024-12-31"\n[orders]\nfile = "o.csv"\n'
+    fates, _, _ = look(tmp_path, toml, {"o.csv": text})
+    assert fates == {("orders", None): (2, 6), ("orders", "outside"): (2, 9)}
+
+
+def test_ids_that_were_floats_once_are_healed_and_codes_with_a_point_are_not(tmp_path):
+    text = orders("1.0,17850.0,2024-01-01,90.75,1,5", "2.0,17851,2024-01-02,90.750,1,5", head=LINES)
+    look(tmp_path, '[order_lines]\nfile = "o.csv"\n', {"o.csv": text})
+    found = open_dataset(tmp_path / "mine.toml").order_lines.order_by("order_id").to_pyarrow().to_pylist()
+    assert [(row["order_id"], row["customer_id"], row["product_id"]) for row in found] == [
+        ("1", "17850", "90.75"),
+        ("2", "17851", "90.750"),
+    ]
+
+
+def test_ids_fold_where_the_user_says_so(tmp_path):
+    text = orders("1,Müller 7,2024-01-01,1", "2,mu\u0308ller  7,2024-01-02,2", "3,MÜLLER\u00a07,2024-01-03,4")
+    for toml, different in (("", 3), ('ids = "fold"\n', 1)):
+        look(tmp_path, toml + '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+        assert open_dataset(tmp_path / "mine.toml").orders["customer_id"].nunique().execute() == different
