@@ -163,7 +163,7 @@ def _show_ready(data: str, descriptor: Descriptor) -> None:
     unnamed = 'not named (add currency = "EUR" to the TOML file)'
     say(f"  Currency: {descriptor.currency or unnamed}")
     say(f"  Tables: {', '.join(dataset.tables)}")
-    for job in plan_jobs(Order(data), dataset.tables):
+    for job in plan_jobs(Order(data), dataset.holds):
         ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, dataset)
         told = [ready.why_not] if ready.why_not else ready.remarks
         say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")

@@ -88,6 +88,11 @@ class Dataset:
         """Names of the canonical tables that are present."""
         return tuple(name for name in TABLES if name in self._tables)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """The tables that are present, and what the orders tell: what a report may need."""
+        return (*self.tables, *self.descriptor.told)
+
     def table(self, name: str) -> ibis.Table:
         """Return a canonical table.
 

@@ -39,6 +39,7 @@ __all__ = [
     "parse",
 ]
 
+TOLD = {"amounts": "amount", "customer ids": "customer_id"}  # what a source may not tell, and the column that would
 DROPPED = "drop"  # in [rates]: rows in that currency are left out
 Rate = Decimal | Literal["drop"]
 # Simulated data sets, and the tables that each gives itself.
@@ -109,6 +110,9 @@ _DateFormat = Annotated[
 _Language = Annotated[
     str, holds(lambda code: re.fullmatch("[a-z]{2,3}(_[A-Za-z]{2,4})?", code) is not None), must('a code such as "de"')
 ]
+_Without = Annotated[
+    tuple[Literal["amount", "customer_id"], ...], Field(strict=False), must('a list of "amount" and "customer_id"')
+]
 _Statuses = Annotated[tuple[str, ...] | None, Field(strict=False), must('a list of statuses, such as ["paid", "shipped"]')]
 _Escape = Annotated[str, holds(lambda sign: len(sign) == 1 and sign not in '"\r\n\0'), must('one character, such as "\\\\"')]
 _Rows = Annotated[int, Field(ge=0, le=10_000), must("a whole number from 0 to 10,000")]
@@ -155,6 +159,9 @@ class TableSection:
     Sales: rows whose ``status`` is in ``keep`` are sales, those in ``drop`` are none; where neither is given, the words of
     :mod:`crmlab.data.statuses` decide. A status that nothing decides is no sale, and a breach. ``drop_where`` names a column of the source
     whose rows are no sales where it has a value, such as the day of cancelling, nor are other rows of the same order.
+
+    ``without`` lists what the source does not tell: "amount" (events: each counts as free of charge) and "customer_id" (receipts of nobody:
+    each counts as a customer of its own). Reports that rest on it are passed over.
     """
 
     table: str
@@ -182,6 +189,7 @@ class TableSection:
     customer_hash: _Column | None = None
     keep: _Statuses = None
     drop: _Statuses = None
+    without: _Without = ()
     attributes: _Texts | None = None  # customers only: columns kept; default: all
     personal: _Texts = ()  # customers only: columns that must never be shown
 
@@ -236,6 +244,22 @@ class Descriptor:
         """Where the records are: one of ``SOURCE_KINDS``."""
         return str(self.source["kind"])
 
+    @property
+    def counted(self) -> str:
+        """What one customer is, for pages."""
+        return (
+            self.customer
+            if "customer ids" in self.told
+            else "one customer is one receipt, because the source does not say who bought"
+        )
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the orders tell beside their days, of "amounts" and "customer ids": reports may need it as they need tables."""
+        given = [self.tables[name] for name in ("orders", "order_lines") if name in self.tables][:1]
+        silent = {column for section in given for column in section.without}
+        return tuple(name for name, column in TOLD.items() if column not in silent)
+
 
 _Size = Annotated[int, Field(ge=1), must("a positive whole number")]
 _Seed = Annotated[int, Field(ge=0), must("a positive whole number")]
@@ -279,7 +303,7 @@ _SOURCES: dict[str, type[Any]] = {
 SOURCE_KINDS = tuple(_SOURCES)
 _VALUES = ("decimal", "date_format", "month_language", "amounts_in")
 _LAYOUT = ("skip_rows", "header_row", "footer_rows", "escape", "fill_down")
-_RULES = ("missing", "only_where", "drop_where", "keep", "drop")
+_RULES = ("missing", "only_where", "drop_where", "keep", "drop", "without")
 # Options that take effect, by kind of source. Values of a database have types already; a DuckDB file is often a pile of text.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "files": (
@@ -302,7 +326,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "donors": (),
 }
 _CUSTOMER_ONLY = ("attributes", "personal")
-_SALES_ONLY = ("keep", "drop")  # of tables with a status
+_SALES_ONLY = ("keep", "drop", "without")  # of tables with a status
 _MADE = ("name", "where", "folder", "source", "tables", "report", "sections")
 _TOP = tuple(name for name in names(Descriptor) if name not in _MADE)  # plain keys of the file
 
@@ -456,6 +480,9 @@ def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> 
 def _check_columns(table: str, given: Mapping[str, Any], mapping: Mapping[str, Any], faults: Faults) -> None:
     """Check options that name canonical columns, and that one id is given in one way."""
     columns = [column.name for column in TABLES[table].columns]
+    for column in given.get("without", ()):
+        if column in mapping or (column == "customer_id" and "customer_hash" in given):
+            faults.expected((table, "without"), f"[{table}]", "a list of what is not mapped", column)
     for option in ("fill_down", "missing"):
         value = given.get(option, ())
         for name in value if isinstance(value, (list, dict)) else ():

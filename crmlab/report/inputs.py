@@ -32,6 +32,11 @@ class Inputs:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     key: str | None = None
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """The tables that are present, and what the orders tell: what a report may need."""
+        return (*self.rows, *self.descriptor.told)
+
     def verdict(self) -> dict[str, str]:
         """Verify the tables that kernels will read, and return the environment that tells it to them; see :mod:`crmlab.data.kept`.
 

@@ -15,7 +15,7 @@ from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters
 from crmlab.report.registry import analysis, annotating, report_names
 
-__all__ = ["Job", "Order", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]
+__all__ = ["Job", "Order", "lacking", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,29 @@ class Order:
     each: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
-def plan_jobs(order: Order, tables: Sequence[str]) -> list[Job]:
+def lacking(name: str, holds: Sequence[str]) -> str:
+    """Say what a report needs that a data set does not have; empty where it has all.
+
+    Parameters
+    ----------
+    name : str
+        The report.
+    holds : sequence of str
+        The tables of the data set, and what its orders tell: as of :attr:`crmlab.data.dataset.Dataset.holds`.
+    """
+    missing = [one for one in analysis(name).NEEDS if one not in holds]
+    listed = " and ".join(filter(None, [", ".join(missing[:-1]), *missing[-1:]]))
+    return f"It needs {listed}, which this data set does not have." if missing else ""
+
+
+def plan_jobs(order: Order, holds: Sequence[str]) -> list[Job]:
     """Check what was asked for, and say what the data set does not allow.
 
     Parameters
     ----------
     order : Order
-    tables : sequence of str
-        Canonical tables of the data set.
+    holds : sequence of str
+        The tables of the data set, and what its orders tell.
 
     Returns
     -------
@@ -81,8 +96,7 @@ def plan_jobs(order: Order, tables: Sequence[str]) -> list[Job]:
     for name, module in modules.items():
         fixed = {key: value for key, value in order.params.items() if key in known[name]}
         running = {key: values for key, values in order.each.items() if key in known[name]}
-        missing = [table for table in module.NEEDS if table not in tables]
-        reason = f"It needs {' and '.join(missing)}, which this data set does not have." if missing else ""
+        reason = lacking(name, holds)
         for values in itertools.product(*running.values()):
             mine = dict(zip(running, values, strict=True))
             variant = path_part("--".join(f"{key}-{path_part(str(value))}" for key, value in mine.items())) if mine else ""

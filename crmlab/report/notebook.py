@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from crmlab.data.dataset import Dataset, open_dataset
+from crmlab.data.descriptor import TOLD
 from crmlab.data.redaction import Redaction
+from crmlab.errors import TooLittleError
 from crmlab.page.params import build
 from crmlab.page.result import Result
 from crmlab.report.annotations import ANNOTATIONS, annotated
@@ -54,8 +56,11 @@ def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None,
     module = analysis(name)
     checked = build(name, module.Params, params)
     dataset = data if isinstance(data, Dataset) else open_dataset(data, engine)
-    for table in module.NEEDS:
-        dataset.table(table)
+    for needed in module.NEEDS:
+        if needed not in TOLD:
+            dataset.table(needed)
+        elif needed not in dataset.descriptor.told:
+            raise TooLittleError.needs(name, needed, f"none: {dataset.descriptor.where} says that the orders are without")
     result = module.run(dataset, checked)
     target, joined = os.environ.get(TARGET), os.environ.get(ANNOTATIONS)
     if target:

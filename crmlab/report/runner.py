@@ -225,7 +225,7 @@ def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.E
         except (SourceError, DataError) as error:
             _unreadable(order, settings, error, say)
             raise
-        jobs = plan_jobs(order, list(inputs.rows))
+        jobs = plan_jobs(order, inputs.holds)
         crew.reports |= {job.name for job in jobs if not job.skipped}
         # Of all reports: every kernel has the whole environment.
         inputs = replace(
@@ -316,8 +316,8 @@ def _imports_end_with(stopped: threading.Event) -> Iterator[None]:
 def _write_index(batch: Batch) -> None:
     try:
         # A stop does not wait for the imports that the list of what was never run needs: the next run lists it again.
-        tables, stopped = list(batch.inputs.rows), batch.crew.stopped.is_set()
-        write_index(batch.folder, batch.descriptor, tables, batch.say, absent=not stopped)
+        holds, stopped = batch.inputs.holds, batch.crew.stopped.is_set()
+        write_index(batch.folder, batch.descriptor, holds, batch.say, absent=not stopped)
     except OSError as error:
         raise ReportError.cannot_write(batch.folder, error.strerror or error) from error
 

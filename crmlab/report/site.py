@@ -19,9 +19,9 @@ from crmlab.errors import DescriptorError, ReportError
 from crmlab.page.format import Format
 from crmlab.page.html import markup
 from crmlab.report.changes import compare
-from crmlab.report.jobs import runs_unasked
+from crmlab.report.jobs import lacking, runs_unasked
 from crmlab.report.records import RunRecord, history, read_record
-from crmlab.report.registry import analysis, label, question, report_names
+from crmlab.report.registry import label, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
 from crmlab.report.state import Say, Summary, file_fault, make_way, quiet, read_summary, short
 
@@ -44,7 +44,7 @@ class Entry:
 
 
 def write_index(
-    folder: Path, descriptor: Descriptor, tables: Sequence[str] | None = None, say: Say = quiet, *, absent: bool = True
+    folder: Path, descriptor: Descriptor, holds: Sequence[str] | None = None, say: Say = quiet, *, absent: bool = True
 ) -> Path:
     """Write the index of a data set's reports from what is in its folder and its history.
 
@@ -53,7 +53,7 @@ def write_index(
     folder : Path
         Folder of the data set's reports.
     descriptor : Descriptor
-    tables : sequence of str, optional
+    holds : sequence of str, optional
         Tables of the data set; with them, reports that were never run are listed with the reason.
     say : callable
         Told what could not be believed, and what happens now.
@@ -67,7 +67,7 @@ def write_index(
     """
     path = folder / "index.html"
     make_way(path, say)
-    write_aside(path, valid(index_page(entries(folder, say), descriptor, tables, absent=absent)).encode())
+    write_aside(path, valid(index_page(entries(folder, say), descriptor, holds, absent=absent)).encode())
     return path
 
 
@@ -120,7 +120,7 @@ def _shown(place: Path, good: RunRecord | None, say: Say) -> RunRecord:
 
 
 def index_page(
-    found: Sequence[Entry], descriptor: Descriptor, tables: Sequence[str] | None = None, *, absent: bool = True
+    found: Sequence[Entry], descriptor: Descriptor, holds: Sequence[str] | None = None, *, absent: bool = True
 ) -> Markup:
     """Return the index as HTML."""
     form = Format(descriptor.currency, descriptor.report.language)
@@ -130,7 +130,7 @@ def index_page(
     context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
     items = [_item(entry, form) for entry in found]
     here = {entry.place.split("--")[0] for entry in found}
-    items += [_absent(name, tables) for name in report_names() if absent and name not in here]
+    items += [_absent(name, holds) for name in report_names() if absent and name not in here]
     title = descriptor.report.title or descriptor.title
     return markup(
         '{}<body>\n{}\n<main>\n<h1>{}</h1>\n{}<ul class="reports">\n{}\n</ul>\n</main>\n{}</body>\n</html>\n',
@@ -225,10 +225,9 @@ def _state(entry: Entry) -> Markup:
     return _said(f"Not made: the run did not succeed. {record.reason}", "state bad")
 
 
-def _absent(name: str, tables: Sequence[str] | None) -> Markup:
-    missing = [table for table in analysis(name).NEEDS if tables is not None and table not in tables]
-    if missing:
-        reason = f"It needs {' and '.join(missing)}, which this data set does not have."
+def _absent(name: str, holds: Sequence[str] | None) -> Markup:
+    if holds is not None and (lacks := lacking(name, holds)):
+        reason = lacks
     elif not runs_unasked(name):
         reason = f"It is made on request: crmlab run {name}, with its parameters."
     else:

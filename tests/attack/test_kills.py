@@ -239,5 +239,5 @@ def test_records_of_attacked_runs_can_be_read(place: Place) -> None:
     # Last: the history of everything above is whole, in the order in which it happened, and names no run that is at work.
     place.run("--force")
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((place.folder / "history").glob("*.json"))]
-    assert {record["status"] for record in records} <= {"ok", "failed", "cancelled", "killed"}
+    assert {record["status"] for record in records} <= {"ok", "failed", "cancelled", "killed", "up_to_date"}
     assert record_of(place.folder / NAMES[0])["status"] == "ok"

@@ -27,7 +27,7 @@ TEXTS = ("text", "date", "flag")
 def found(opened_once, result_of):
     def of(name, data):
         module, history = registry.analysis(name), opened_once(data)
-        if not set(module.NEEDS) <= set(history.tables):
+        if not set(module.NEEDS) <= set(history.holds):
             return None
         if runs_unasked(name):
             return result_of(name, data)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmlab.data import catalog, naming, project
+from crmlab.data.descriptor import TOLD
 from crmlab.errors import CrmlabError, DescriptorError, NotInProjectError, PlanError
 from crmlab.report import jobs, records, site, swap
 
@@ -155,10 +156,10 @@ def test_pages_are_rendered_in_the_reports_folder_only(folder):
 
 def test_values_of_parameters_become_folders_of_their_own():
     order = jobs.Order("shop", ("rfm",), each={"as_of": ["2025-01-31"], "bins": [3, 5]})
-    places = [job.place for job in jobs.plan_jobs(order, ["orders"]) if job.name == "rfm"]
+    places = [job.place for job in jobs.plan_jobs(order, ["orders", *TOLD]) if job.name == "rfm"]
     assert places == ["rfm--as_of-2025-01-31--bins-3", "rfm--as_of-2025-01-31--bins-5"]
     order = jobs.Order("shop", ("customer_profile",), each={"customer_id": ["../../x", ".. .. x", "a b", "a_b", "x" * 500]})
-    places = [job.place for job in jobs.plan_jobs(order, ["orders"]) if job.name == "customer_profile"]
+    places = [job.place for job in jobs.plan_jobs(order, ["orders", *TOLD]) if job.name == "customer_profile"]
     assert len(set(places)) == 5
     assert not any(naming.fault_of(place) for place in places)
 

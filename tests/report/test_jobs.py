@@ -1,31 +1,32 @@
 import pytest
 
+from crmlab.data.descriptor import TOLD
 from crmlab.errors import ParameterError, PlanError, ReportError
 from crmlab.report.jobs import Order, load_plan, plan_jobs
 
 
 def test_plan_jobs_runs_all_that_the_data_allow():
-    jobs = plan_jobs(Order("shop"), ["orders"])
+    jobs = plan_jobs(Order("shop"), ["orders", *TOLD])
     assert [job.name for job in jobs if not job.skipped]
-    without = plan_jobs(Order("shop"), [])
+    without = plan_jobs(Order("shop"), TOLD)
     assert all(job.skipped == "It needs orders, which this data set does not have." for job in without if job.name == "rfm")
 
 
 def test_plan_jobs_refuses_unknown_names_and_parameters():
     with pytest.raises(ReportError, match=r"There is no report 'rmf'. Did you mean 'rfm'?"):
-        plan_jobs(Order("shop", ("rmf",)), ["orders"])
+        plan_jobs(Order("shop", ("rmf",)), ["orders", *TOLD])
     with pytest.raises(ParameterError, match=r"Unknown parameter 'bin' for rfm. Did you mean 'bins'?"):
-        plan_jobs(Order("shop", ("rfm",), {"bin": 3}), ["orders"])
+        plan_jobs(Order("shop", ("rfm",), {"bin": 3}), ["orders", *TOLD])
 
 
 def test_plan_jobs_gives_each_report_the_parameters_that_it_knows():
-    jobs = {job.name: job for job in plan_jobs(Order("shop", ("rfm", "data_quality"), {"bins": 4}), ["orders"])}
+    jobs = {job.name: job for job in plan_jobs(Order("shop", ("rfm", "data_quality"), {"bins": 4}), ["orders", *TOLD])}
     assert jobs["rfm"].params.bins == 4
     assert not hasattr(jobs["data_quality"].params, "bins")
 
 
 def test_plan_jobs_runs_one_parameter_over_a_list():
-    jobs = plan_jobs(Order("shop", ("rfm",), {"bins": 4}, {"as_of": ["2025-01-31", "2025-02-28"]}), ["orders"])
+    jobs = plan_jobs(Order("shop", ("rfm",), {"bins": 4}, {"as_of": ["2025-01-31", "2025-02-28"]}), ["orders", *TOLD])
     assert [job.place for job in jobs] == ["rfm--as_of-2025-01-31", "rfm--as_of-2025-02-28"]
     assert [job.params.as_of for job in jobs] == ["2025-01-31", "2025-02-28"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXHIBITS", "NEEDS", "run"]
 
-NEEDS = ("orders",)
+NEEDS = ("orders", "customer ids")
 EXHIBITS = Exhibits(
     tables={
         "matrix": exhibits.matrix_table,

@@ -108,21 +108,22 @@ def study(history: History, params: Params) -> Study:
         max_items=params.max_items,
         interval=params.level,
     )
+    nobody = None if "customer ids" in history.data.descriptor.told else Absent("the data set does not say who bought")
     now = _state(origins, 0)
     by_id: dict[str, str] = {}
     if now is not None and params.level_of == "product":
         by_id = dict(zip(now.products, map(str, names_of(history, now.products)), strict=True))
     return Study(
-        context=history.context(None if now is None else now.shape[0]),
+        context=history.context(None if now is None or nobody else now.shape[0]),
         params=params,
         first=origins.first,
         found=found,
-        pairs=_pairs(origins, found, by_id, params),
+        pairs=_pairs(origins, found, by_id, params, told=nobody is None),
         bundles=bundles_of(found),
         names=by_id,
-        offers=_offers(origins, params),
-        backtest=_backtest(origins, params),
-        cycles=_cycles(origins, params),
+        offers=nobody or _offers(origins, params),
+        backtest=nobody or _backtest(origins, params),
+        cycles=nobody or _cycles(origins, params),
     )
 
 
@@ -134,18 +135,18 @@ def _state(origins: Origins, back: int) -> State | None:
         return None
 
 
-def _pairs(origins: Origins, found: Found, names: Mapping[str, str], params: Params) -> pd.DataFrame:
-    """The pairs that one can act on, with reach, worth, both halves of the history, and names."""
+def _pairs(origins: Origins, found: Found, names: Mapping[str, str], params: Params, *, told: bool) -> pd.DataFrame:
+    """The pairs that one can act on, with reach, worth, both halves of the history, and names; where nobody is told, they reach nobody."""
     history, now = origins.past(0), _state(origins, 0)
     pairs = found.pairs.head(0).assign(reach=[], extra=[], extra_low=[])
     if now is not None:
         held, then = holdings(history, now, params, outcome=False), None
-        long_enough = (history.as_of - origins.first).days > params.horizon
+        long_enough = told and (history.as_of - origins.first).days > params.horizon
         if long_enough and (before := _state(origins, 1)) is not None:
             then = holdings(origins.past(1), before, params, outcome=True)
         pairs = promising(found.pairs, held)
         pairs = pd.concat([pairs, worth_of(pairs, held, then, params.level, params.min_group)], axis=1)
-        pairs = best_direction(pairs)
+        pairs = best_direction(pairs if told else pairs.assign(reach=0))
         pairs = pd.concat([pairs, halves(history, pairs, found.baskets, origins.first, params.level)], axis=1)
     return pairs.assign(
         name_a=[names.get(item, item) for item in pairs["antecedent"]],

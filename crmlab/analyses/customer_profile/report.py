@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXHIBITS", "NAMES_CUSTOMERS", "NEEDS", "run"]
 
-NEEDS = ("orders",)
+NEEDS = ("orders", "amounts", "customer ids")
 NAMES_CUSTOMERS = True
 EXHIBITS = Exhibits(
     tables={

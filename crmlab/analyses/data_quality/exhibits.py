@@ -143,7 +143,7 @@ def coverage_table(study: Study) -> Table:
         ("Customers with a purchase", form.count(study.context.customers)),
         ("Purchase occasions", form.count(study.occasions)),
         ("Tables", ", ".join(name.replace("_", " ") for name in study.tables)),
-        ("Definition of a customer", study.descriptor.customer),
+        ("Definition of a customer", study.descriptor.counted),
     ]
     frame = pd.DataFrame(rows, columns=["item", "value"])
     columns = {"item": Column("What"), "value": Column("Value")}

@@ -139,7 +139,7 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     return (
         "Rules find what is impossible or unusual; they do not find an amount that is wrong but plausible.",
-        f"Definition of a customer: {study.descriptor.customer}. One person with two ids counts twice.",
+        f"Definition of a customer: {study.descriptor.counted}. One person with two ids counts twice.",
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
 
-NEEDS = ("orders",)
+NEEDS = ("orders", "amounts", "customer ids")
 SECTIONS = ("goals",)  # of the data set's TOML file: read here, and no other report is made again when they change
 EXHIBITS = Exhibits(
     tables={

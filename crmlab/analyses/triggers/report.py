@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXHIBITS", "NEEDS", "run"]
 
-NEEDS = ("orders",)
+NEEDS = ("orders", "customer ids")
 EXHIBITS = Exhibits(
     tables={"triggers": exhibits.triggers_table},
     charts={"today": exhibits.today_chart, "precision": exhibits.precision_chart, "weeks": exhibits.weeks_chart},

@@ -126,6 +126,8 @@ def columns_of(
             )
     free_names = {name.lower(): name for name in found if name not in section.personal}
     for column in spec.columns:
+        if column.name in section.without:
+            continue
         mapped = section.columns.get(column.name)
         if mapped is None:
             if not column.by_name:
@@ -151,7 +153,7 @@ def columns_of(
             )
     for column in spec.columns:
         missing = column.required and column.name not in mapping and column.name not in section.columns
-        if missing and not _derivable(spec, column, {**section.columns, **mapping}):
+        if missing and column.name not in section.without and not _derivable(spec, column, {**section.columns, **mapping}):
             errors.append(DataError.lacks(spec.name, column.name, found, f"Map it in {where} under [{spec.name}]."))
     return mapping, _attributes(spec, section, found, mapping), errors
 
@@ -241,6 +243,10 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     own = [name for name in table.columns if name.startswith(mark) and not name.startswith(f"{mark}raw_")]
     if spec is ORDERS and "order_id" not in mapping:
         parsed["order_id"] = _number(table, mark, mapping).cast("string").lpad(12, "0")
+    if "amount" in section.without:
+        parsed["amount"] = ibis.literal(0, "decimal(18, 4)")
+    if "customer_id" in section.without and "order_id" in parsed:
+        parsed["customer_id"] = parsed["order_id"]
     if descriptor.ids == "fold":
         parsed |= {name: folded(parsed[name]) for name in _ids_of(spec) if name in parsed}
     if (code := _currency(table, spec, parsed.get("currency"), mapping, descriptor, mark)) is not None:

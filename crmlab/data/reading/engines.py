@@ -68,7 +68,7 @@ def scratch_duckdb(scratch: Path | None = None, folder: Path | None = None) -> B
     except OSError as error:
         raise not_written("temporary", error) from error
     con: BaseBackend = ibis.duckdb.connect(
-        temp_directory=str(place), autoinstall_known_extensions=False, autoload_known_extensions=False
+        temp_directory=str(place), memory_limit="1GB", autoinstall_known_extensions=False, autoload_known_extensions=False
     )
     if folder:
         con.raw_sql(f"SET allowed_directories = [{_quoted(folder)}]")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXHIBITS", "NEEDS", "run"]
 
-NEEDS = ("orders",)
+NEEDS = ("orders", "amounts", "customer ids")
 EXHIBITS = Exhibits(
     tables={
         "ledger": tables.ledger_table,

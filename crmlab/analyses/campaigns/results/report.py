@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXHIBITS", "NEEDS", "run"]
 
-NEEDS = ("cells", "contacts", "orders")
+NEEDS = ("cells", "contacts", "orders", "amounts", "customer ids")
 EXHIBITS = Exhibits(
     tables={
         "health": tables.health_table,
