@@ -56,10 +56,11 @@ def _opened(memory: Path | None) -> CampaignMemory:
 @show_errors
 def plan(file: Path, memory: Path | None) -> None:
     """Read the plan in FILE (TOML), give its cells response codes, and keep it."""
-    from crmlab.analyses.campaigns import read_plan
+    from crmlab.analyses.campaigns import check_all_ids, read_plan
     from crmlab.analyses.customers import conditions
 
     kept = _opened(memory)
+    check_all_ids(kept)
     known = kept.cells()
     mine = read_plan(file).campaign
     others = known[known["campaign_id"] != mine]

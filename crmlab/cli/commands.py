@@ -14,6 +14,7 @@ from crmlab.cli.campaigns import campaign
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
 from crmlab.cli.publish import publish_command
+from crmlab.cli.reveal import reveal_command
 from crmlab.data.collecting import collect_value
 
 if TYPE_CHECKING:
@@ -120,11 +121,27 @@ def check(data: str) -> None:
         rows = list(open_dataset(data, "spark" if descriptor.kind == "spark" else None).ledger)
     else:
         rows, _, problems = check_source(descriptor)
+        problems += _of_ids(descriptor, problems)
     _show_read(descriptor, rows)
     if problems:
         _show_problems(problems)
         sys.exit(1)
     _show_ready(data, descriptor)
+
+
+def _of_ids(descriptor: Descriptor, known: list[CrmlabError]) -> list[CrmlabError]:
+    """What is wrong with ids that are made with a key: campaigns were launched with another."""
+    from crmlab.analyses.campaigns import check_ids
+    from crmlab.data.identity import has_hashed_ids
+    from crmlab.data.memory import open_memory
+    from crmlab.errors import CrmlabError
+
+    if has_hashed_ids(descriptor) and not known:
+        try:
+            check_ids(open_memory(), descriptor)
+        except CrmlabError as error:
+            return [error]
+    return []
 
 
 def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
@@ -315,3 +332,4 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 main.add_command(campaign)
 main.add_command(publish_command)
+main.add_command(reveal_command)

@@ -64,9 +64,9 @@ def _shown(
     line: str | None = None,
 ) -> None:
     """Show a warning: ours as a sentence, others with their place, as Python does."""
-    from crmlab.errors import DamageWarning
+    from crmlab.errors import CrmlabWarning
 
-    if issubclass(category, DamageWarning):
+    if issubclass(category, CrmlabWarning):
         say(f"crmlab: {message}", err=True)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))

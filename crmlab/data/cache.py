@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from crmlab.data.descriptor import Descriptor
+from crmlab.data.identity import key_digest
 from crmlab.data.kept import MANIFEST, FlawError, Kept, Manifest, described, kept_tables, trust
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.private import FOLDER, close_to_others, private_folder
@@ -153,14 +154,16 @@ def code_digest() -> str:
 
 
 def key_of(descriptor: Descriptor, files: Iterable[tuple[str, str]]) -> str:
-    """Return the key of a data set: its rules, its files' digests and the code.
+    """Return the key of a data set: its rules, its files' digests, the code, and the digest of the key that its ids are made with.
 
     The place of the files plays no part, nor do the sections that subjects read.
     """
     rules = asdict(descriptor)
-    for place in ("folder", "where", "sections", *LOOKS):
+    for place in ("folder", "where", "sections", "key_file", *LOOKS):
         rules.pop(place)
     content = {"rules": rules, "files": sorted(files), "code": code_digest()}
+    if ids := key_digest(descriptor):
+        content["ids"] = ids
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

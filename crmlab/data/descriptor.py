@@ -492,6 +492,11 @@ def _check_columns(table: str, given: Mapping[str, Any], mapping: Mapping[str, A
         faults.expected(
             (table, "customer_hash"), f"[{table}]", "used without customer_id, which it makes", given["customer_hash"]
         )
+    hashed, attributes = given.get("customer_hash"), given.get("attributes")
+    used = {**mapping, **({"attributes": hashed} if isinstance(attributes, list) and hashed in attributes else {})}
+    for option in [option for option, column in used.items() if hashed is not None and column == hashed]:
+        if option != "customer_id":
+            faults.add((table, option), DescriptorError.hashed_used(faults.where, table, str(hashed), option))
     if {"keep", "drop"} <= set(given) and isinstance(given["keep"], list) and isinstance(given["drop"], list):
         for both in [status for status in given["keep"] if status in given["drop"]]:
             faults.expected((table, "drop"), f"[{table}]", "a list that shares nothing with keep", both)

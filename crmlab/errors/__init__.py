@@ -17,7 +17,16 @@ from crmlab.errors.base import (
     visible,
 )
 from crmlab.errors.campaigns import CampaignError
-from crmlab.errors.datasets import DamageWarning, DataError, DescriptorError, SourceError, TooLittleError
+from crmlab.errors.datasets import (
+    CrmlabWarning,
+    CustomerKeyError,
+    DamageWarning,
+    DataError,
+    DescriptorError,
+    NewKeyWarning,
+    SourceError,
+    TooLittleError,
+)
 from crmlab.errors.models import ConvergenceError, InfiniteMeanError, ModelError, NotIdentifiableError
 from crmlab.errors.reports import KernelError, PlanError, PublishError, ReportError
 
@@ -25,6 +34,8 @@ __all__ = [
     "CampaignError",
     "ConvergenceError",
     "CrmlabError",
+    "CrmlabWarning",
+    "CustomerKeyError",
     "DamageWarning",
     "DataError",
     "DescriptorError",
@@ -32,6 +43,7 @@ __all__ = [
     "KernelError",
     "MissingTableError",
     "ModelError",
+    "NewKeyWarning",
     "NotIdentifiableError",
     "NotInProjectError",
     "ParameterError",

@@ -9,7 +9,16 @@ from typing import Any
 from crmlab.errors.base import CrmlabError, hint_at, listing, shown
 from crmlab.errors.validation import TomlError
 
-__all__ = ["DamageWarning", "DataError", "DescriptorError", "SourceError", "TooLittleError"]
+__all__ = [
+    "CrmlabWarning",
+    "CustomerKeyError",
+    "DamageWarning",
+    "DataError",
+    "DescriptorError",
+    "NewKeyWarning",
+    "SourceError",
+    "TooLittleError",
+]
 
 
 class DescriptorError(TomlError):
@@ -54,6 +63,13 @@ class DescriptorError(TomlError):
         return cls(
             f"{where}: [{section}] personal must name columns that are not used. Found '{name}', which is mapped to '{column}'. "
             "Map another column, or take it off the list."
+        )
+
+    @classmethod
+    def hashed_used(cls, where: str, section: str, name: str, option: str) -> DescriptorError:
+        return cls(
+            f"{where}: [{section}] customer_hash must name a column that is used for nothing else: it is kept nowhere. Found '{name}' in "
+            f"'{option}' too. Take it out there."
         )
 
     @classmethod
@@ -118,8 +134,56 @@ class SourceError(CrmlabError, OSError):
         return cls(f"{table}: there is no table or sheet '{name}' in {source}. Found: {listing(found)}.")
 
 
-class DamageWarning(UserWarning):
+class CustomerKeyError(CrmlabError, ValueError):
+    """The key that customers' ids are made with is missing, cannot be used, or is another one."""
+
+    @classmethod
+    def open_to_others(cls, path: Any, rights: int) -> CustomerKeyError:
+        return cls(
+            f"The key file {path} must be for its owner only. Found the rights {rights:03o}: others may read or change it. "
+            f"Take them away with: chmod 600 {path}"
+        )
+
+    @classmethod
+    def no_key(cls, path: Any, length: int, needed: int) -> CustomerKeyError:
+        held = f"{length} characters" if length else "nothing"
+        return cls(
+            f"The key file {path} must hold at least {needed} hexadecimal digits. Found {held}. Restore it from a copy. Delete it only "
+            "if no list, campaign or report was ever made with it: then a new key is made."
+        )
+
+    @classmethod
+    def gone(cls, path: Any, variable: str) -> CustomerKeyError:
+        return cls(
+            f"There is no key file {path}. Expected the key that the ids were made with. "
+            f"Restore it from a copy, or name its file in {variable}."
+        )
+
+    @classmethod
+    def lost(cls, path: Any, digest: str, campaign: str, variable: str) -> CustomerKeyError:
+        return cls(
+            f"There is no key file {path}. Expected the key {digest}…, with which the campaign {shown(campaign)} was launched. With a new "
+            f"one everybody would get another id, and no key was made. Restore it from a copy, or name its file in {variable}."
+        )
+
+    @classmethod
+    def another(cls, what: str, expected: str, found: str, variable: str) -> CustomerKeyError:
+        return cls(
+            f"The customers of {what} have ids of another key. Expected the key {expected}…, with which they were made. Found the key "
+            f"{found}…, with which everybody has another id. Restore the key file from a copy, or name its file in {variable}."
+        )
+
+
+class CrmlabWarning(UserWarning):
+    """Something that a user is to know, and that keeps nothing from being done."""
+
+
+class DamageWarning(CrmlabWarning):
     """Something that crmlab keeps is not as it was written; it was made again."""
+
+
+class NewKeyWarning(CrmlabWarning):
+    """A key was made that the user must back up."""
 
 
 class DataError(CrmlabError, ValueError):

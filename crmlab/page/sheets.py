@@ -25,6 +25,7 @@ __all__ = [
     "column_as_it_was",
     "cut",
     "neutral",
+    "read_csv",
     "too_long",
     "write_csv",
     "write_workbook",
@@ -114,6 +115,21 @@ def column_as_it_was(column: pd.Series) -> pd.Series:
     plain = column.map(as_it_was, na_action="ignore")
     ours = plain.map(neutral, na_action="ignore").eq(column) | column.isna()
     return plain if ours.all() else column
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a csv file as texts, with the names of its columns as they were before :func:`write_csv`; empty cells are missing.
+
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be read, or is no csv file in UTF-8.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(path, dtype="str", encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+    frame.columns = [as_it_was(str(name)) for name in frame.columns]
+    return frame
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

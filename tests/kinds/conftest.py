@@ -1,4 +1,4 @@
-"""What several kinds need: a project of its own with nothing in it."""
+"""What several kinds need: a project of its own with nothing in it, and one with a key for the ids of customers."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ def empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in ("data", "notebooks"):
         (tmp_path / folder).mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def keyed_project(empty_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project in which the key that customers' ids are made with is the bytes from 0 to 31."""
+    monkeypatch.delenv("CRMLAB_KEY", raising=False)
+    private = empty_project / "data" / "private"
+    private.mkdir(mode=0o700)
+    (private / "customers.key").write_text(bytes(range(32)).hex() + "\n")
+    (private / "customers.key").chmod(0o600)
+    return empty_project

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
     from crmlab.analyses.campaigns.commands import launch_campaign, measure_campaign
     from crmlab.analyses.campaigns.hashing import hash_keys
+    from crmlab.analyses.campaigns.ids import check_all_ids, check_ids
     from crmlab.analyses.campaigns.lists import ListRules, pull_list
     from crmlab.analyses.campaigns.matching import match_back, match_counts
     from crmlab.analyses.campaigns.measurement import Measured, contrast, ends, known_cells, measured, mismatched, ratio_of
@@ -36,8 +37,10 @@ __all__ = [
     "assign",
     "cell_moments",
     "cell_statistics",
+    "check_all_ids",
     "check_campaigns",
     "check_cells",
+    "check_ids",
     "check_tables",
     "contrast",
     "design_cells",

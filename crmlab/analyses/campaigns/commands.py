@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.campaigns.ids import check_ids, launch_details
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
+from crmlab.data.identity import check_marks
 from crmlab.data.naming import path_part
 from crmlab.data.private import close_to_others, private_folder
 from crmlab.errors import CampaignError, shown
-from crmlab.page.sheets import as_it_was, column_as_it_was, write_csv
+from crmlab.page.sheets import column_as_it_was, read_csv, write_csv
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -73,7 +75,10 @@ def launch_campaign(
     CampaignError
         The campaign was not planned, the list cannot be read or is empty, a column is missing, or a file cannot be written. Then
         nothing is launched.
+    CustomerKeyError
+        Ids of the data set are made with another key than those of a campaign that was launched from it, or of the list.
     """
+    check_ids(memory, data.descriptor)
     cells, details = memory.cells(name), memory.plan_details(name)
     again = bool(len(memory.headers(name, "launched")))
     customers = _customers(data)
@@ -92,7 +97,7 @@ def launch_campaign(
     written = tuple(out / f"{path_part(name)}-{path_part(channel)}.csv" for channel in files)
     with _aside(out, files.values()) as ready:
         if not again:
-            memory.launch(name, cells, people, {"data": data.name})
+            memory.launch(name, cells, people, launch_details(data.descriptor))
         for place, target in zip(ready, written, strict=True):
             try:
                 place.replace(target)
@@ -121,9 +126,12 @@ def measure_campaign(
     ------
     CampaignError
         The campaign is neither in the memory nor in the data set.
+    CustomerKeyError
+        Ids of the data set are made with another key than those of a campaign that was launched from it.
     """
     from crmlab.history.orders import history
 
+    check_ids(memory, data.descriptor)
     known = set(memory.campaigns()["campaign_id"])
     if name in known:
         cells = memory.cells(name).drop(columns="state")
@@ -183,16 +191,13 @@ def _launched_before(name: str, memory: CampaignMemory) -> pd.DataFrame:
 
 
 def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
-    import pandas as pd
-
     try:
-        frame = pd.read_csv(path, dtype="str", encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+        frame = read_csv(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
         raise CampaignError.cannot(
             f"The list {path.name}", "be read", reason, "Expected a csv file in UTF-8 with a column customer_id."
         ) from error
-    frame.columns = [as_it_was(str(name)) for name in frame.columns]
     if "customer_id" not in frame.columns:
         raise CampaignError.lacks(f"The list {path.name}", "customer_id", frame.columns)
     as_read = frame["customer_id"]
@@ -202,6 +207,7 @@ def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
     frame["customer_id"] = frame["customer_id"].where(frame["customer_id"].isin(known), as_read)
     strangers = [who for who in frame["customer_id"] if who not in known]
     if strangers:
+        check_marks(strangers, f"the list {path.name}", data.descriptor)
         customers = "1 customer who is" if len(strangers) == 1 else f"{len(strangers):,} customers who are"
         raise CampaignError(
             f"The list {path.name} holds {customers} not in the data set. Expected customers of it. Found for example "

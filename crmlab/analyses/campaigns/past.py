@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from crmlab.analyses.campaigns.ids import check_ids
 from crmlab.analyses.campaigns.measurement import (
     Measured,
     contrast,
@@ -157,7 +158,13 @@ def past_of(
     -------
     Past
         Campaigns of the data set whose windows are over and whose cells are of the sizes planned; those of the memory.
+
+    Raises
+    ------
+    CustomerKeyError
+        Ids of the data set are made with another key than those of a campaign that was launched from it.
     """
+    check_ids(memory, history.data.descriptor)
     if history.cells is None or history.contacts is None:
         rows, groups = pd.DataFrame(columns=[*COLUMNS, *_MORE]), pd.DataFrame(columns=list(GROUPS))
         gone: list[str] = []

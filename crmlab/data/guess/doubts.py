@@ -122,19 +122,23 @@ def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
     """
     columns, orders = roles.columns, roles.table in ("orders", "order_lines")
     maybe: dict[str, str] = {}
+    _take_contacts(roles)
     if not orders:
         advice = "Put this section into the TOML file of your orders."
         roles.doubt(roles.table, f"The file seems to hold {roles.table} and no orders. {advice}")
         own = "product_id" if roles.table == "products" else "customer_id"
-        if own not in columns:
+        if own not in columns and (own != "customer_id" or roles.hashed is None):
             roles.doubt(own, "No column with the id was found. Name it here before use.")
         return maybe
-    if "customer_id" not in columns:
+    if "customer_id" not in columns and roles.hashed is None:
         who = next((item for item in profiles if "customer" in item.concepts and item.filled and not item.personal), None)
-        person = next((item for item in roles.personal if item.contacts > 0.3 or "customer" in item.concepts), None)
+        person = next((item for item in roles.personal if "customer" in item.concepts), None)
         hint = ""
         if person is not None:
-            hint = f" '{person.name}' may tell who bought but is personal: put an id into the file instead."
+            hint = (
+                f" '{person.name}' may tell who bought, but several people may have one name: put an id into the file, or name it as "
+                "customer_hash where they do not."
+            )
         elif who is not None and name_score("customer_id", who) > 0:
             maybe["customer_id"] = who.name
         roles.doubt("customer_id", f"No column with an id of the customer was found. Name it here before use.{hint}")
@@ -153,6 +157,26 @@ def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
     else:
         _missing_in_orders(roles)
     return maybe
+
+
+def _take_contacts(roles: Roles) -> None:
+    """Where nothing else tells customers apart, take their e-mails or phone numbers: an id is made of each, and they are kept nowhere."""
+    found = roles.columns.get("customer_id")
+    if found is not None and found.contacts <= 0.3:
+        return
+    if found is not None:  # a column of this name that holds e-mails
+        del roles.columns["customer_id"]
+        roles.near.pop("customer_id", None)
+        roles.personal = (*roles.personal, found)
+    known = [item for item in roles.personal if item.contacts > 0.3 and item.distinct > 1]
+    if not known or roles.table == "products":
+        return
+    roles.hashed = best = max(known, key=lambda item: (sum("@" in str(value) for value in item.values), item.filled))
+    roles.doubt(
+        "customer_hash",
+        f"No column with an id of the customer was found. Only '{best.name}' tells who bought, and it is personal: ids are made of it with "
+        "a key and cannot be read back, and the column itself is kept nowhere. If there is an id, name it as customer_id instead.",
+    )
 
 
 def _missing_in_orders(roles: Roles) -> None:

@@ -102,6 +102,8 @@ class Roles:
         Roles whose values must not be shown.
     doubts : list of (key, sentence)
         What is not sure.
+    hashed : Profile or None
+        A personal column that customers are told apart by, where there is no id.
     """
 
     table: str
@@ -111,6 +113,7 @@ class Roles:
     near: dict[str, list[str]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     doubts: list[tuple[str, str]] = field(default_factory=list)
+    hashed: Profile | None = None
 
     def doubt(self, key: str, sentence: str) -> None:
         """Note what is not sure about a line of the TOML file."""

@@ -49,7 +49,7 @@ def choose_settings(roles: Roles, profiles: list[Profile], remarks: dict[str, st
     if any(value == 0 for column in values for value in column):
         settings["#free_orders"] = "ignore"
         remarks["#free_orders"] = "there are amounts of 0: they count as purchases unless this line is used"
-    customer = roles.columns.get("customer_id")
+    customer = roles.columns.get("customer_id", roles.hashed)
     if customer is not None and customer.filled < len(customer.values):
         settings["missing_customer"] = "drop"
         share = 1 - customer.filled / len(customer.values)

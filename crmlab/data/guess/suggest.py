@@ -54,7 +54,7 @@ class Guess:
     maybe : mapping
         For required columns that were not found, a name that may be meant.
     personal, unread : tuple of str
-        Columns that tell who somebody is, and others, that are not read.
+        Columns that tell who somebody is (one may be the ``customer_hash`` of the options), and others, that are not read.
     unsure : tuple of (key, sentence)
         The doubts, with the line that each belongs to.
     """
@@ -218,6 +218,8 @@ def _options(source: Sample, roles: Roles, profiles: list[Profile]) -> dict[str,
     when = next((roles.columns[role] for role in TIMES if role in roles.columns), None)
     if when is not None and (form := _date_format(source, roles, when, profiles)):
         options["date_format"] = form
+    if roles.hashed is not None:
+        options["customer_hash"] = roles.hashed.name
     return options
 
 

@@ -18,12 +18,13 @@ from crmlab.errors import DescriptorError, NotInProjectError
 __all__ = ["to_toml", "write"]
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
-_ORDER = ("sheet", "delimiter", "encoding", "header", "names", "decimal", "date_format")
+_ORDER = ("sheet", "delimiter", "encoding", "header", "names", "decimal", "date_format", "customer_hash")
 _REMARKS = {
     "delimiter": "what stands between the fields",
     "names": "the file has no column names; these may be changed",
     "decimal": "the sign before the decimals",
     "date_format": "the form of the dates, as in strptime",
+    "customer_hash": "ids are made of it; it is kept nowhere, and crmlab reveal finds it again for a list",
 }
 
 
@@ -80,8 +81,8 @@ def _lines(guess: Guess) -> Iterator[str]:
             yield from _line(guess, f"#{key}", guess.maybe.get(key, "…"))
     if guess.table == "customers" and guess.personal:
         yield _assignment("personal", list(guess.personal)) + "  # never shown"
-    elif guess.personal:
-        yield _comment(f"Personal columns are not read: {_names(guess.personal)}.")
+    elif personal := tuple(name for name in guess.personal if name != guess.options.get("customer_hash")):
+        yield _comment(f"Personal columns are not read: {_names(personal)}.")
     if guess.unread:
         kept = "Kept as attributes" if guess.table == "customers" else "Not read either" if guess.personal else "Not read"
         yield _comment(f"{kept}: {_names(guess.unread)}.")

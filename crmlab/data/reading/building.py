@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from ibis.backends import BaseBackend
 
-__all__ = ["SourceFile", "build", "canonical", "check", "derive", "inputs", "materialise", "raw_names", "section_of"]
+__all__ = ["SourceFile", "build", "canonical", "check", "derive", "inputs", "loaded", "materialise", "raw_names", "section_of"]
 
 
 # How often a source is read again that changed while it was read.
@@ -165,6 +165,24 @@ def _scratch() -> Iterator[Path]:
         except OSError as error:
             raise not_written("temporary", error) from error
         yield folder
+
+
+@contextmanager
+def loaded(descriptor: Descriptor, name: str) -> Iterator[Raw]:
+    """Load one table of a source as it is into a scratch database, which is gone afterwards.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read.
+    """
+    with _scratch() as scratch:
+        con = engines.scratch_duckdb(scratch)
+        try:
+            with engines.explain_errors(name, _source_name(descriptor, name)):
+                yield _raw(descriptor, con, name, scratch)
+        finally:
+            con.disconnect()
 
 
 def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[Breach], list[CrmlabError]]:

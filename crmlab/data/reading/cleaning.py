@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.identity import hashed_ids, mapped_columns
 from crmlab.data.reading.derived import free
 from crmlab.data.reading.ids import folded, guest, whole
 from crmlab.data.reading.parse import Parser, check_date_format
@@ -115,7 +116,7 @@ def columns_of(
         Canonical name → the source's; names of attributes; what is missing.
     """
     errors: list[DataError] = []
-    mapping = {}
+    mapping, given = {}, mapped_columns(section)
     for personal in (*section.personal, *(section.attributes or ())):
         if personal not in found:
             errors.append(
@@ -124,11 +125,11 @@ def columns_of(
                     f"Found: {listing(found)}.{_meant(personal, found)}"
                 )
             )
-    free_names = {name.lower(): name for name in found if name not in section.personal}
+    free_names = {name.lower(): name for name in found if name not in (*section.personal, section.customer_hash)}
     for column in spec.columns:
         if column.name in section.without:
             continue
-        mapped = section.columns.get(column.name)
+        mapped = given.get(column.name)
         if mapped is None:
             if not column.by_name:
                 continue
@@ -152,8 +153,8 @@ def columns_of(
                 )
             )
     for column in spec.columns:
-        missing = column.required and column.name not in mapping and column.name not in section.columns
-        if missing and column.name not in section.without and not _derivable(spec, column, {**section.columns, **mapping}):
+        missing = column.required and column.name not in mapping and column.name not in given
+        if missing and column.name not in section.without and not _derivable(spec, column, {**given, **mapping}):
             errors.append(DataError.lacks(spec.name, column.name, found, f"Map it in {where} under [{spec.name}]."))
     return mapping, _attributes(spec, section, found, mapping), errors
 
@@ -192,7 +193,7 @@ def watched(spec: TableSpec, mapping: Mapping[str, str], found: Sequence[str]) -
 
 
 def needed(spec: TableSpec, section: TableSection, found: list[str], where: str) -> list[str]:
-    """Return the columns of a source that are to be loaded: personal ones never are."""
+    """Return the columns of a source that are to be loaded: personal ones never are, but for the one that ids are made of."""
     mapping, attributes, _ = columns_of(spec, section, found, where)
     wanted = {*mapping.values(), *attributes, *watched(spec, mapping, found).values()}
     wanted |= {name for name in (section.only_where, section.drop_where) if name is not None}
@@ -237,6 +238,8 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
             column = spec.column(name)
             assert column is not None
             parsed[name] = parser.parse(column, table[f"{mark}raw_{name}"])
+            if name == "customer_id" and section.customer_hash is not None:
+                parsed[name] = hashed_ids(parsed[name], descriptor)
         except DataError as error:
             errors.append(error)
     given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ __all__ = ["form_of", "free_rows", "ledger", "problems", "too_large"]
 
 
 _EXAMPLES = 3
+_HIDDEN = "a value that is not shown"
+_ADDRESS = re.compile(r"\S@\S")
 
 
 def ledger(cleaning: Cleaning) -> list[LedgerRow]:
@@ -65,9 +68,15 @@ def _examples(cleaning: Cleaning) -> dict[str, list[dict[str, str]]]:
     result: dict[str, list[dict[str, str]]] = {}
     for row in collect_arrow(first, ("_reason", "_place")).to_pylist():
         words = {"row": _row(*cleaning.raw.origin(row["_row"]))} if numbered else {}
-        words |= {name: "" if row[name] is None else str(row[name]) for name in columns}
+        words |= {name: "" if row[name] is None else str(_hidden(row[name], cleaning.section)) for name in columns}
         result.setdefault(row["_reason"], []).append(words)
     return result
+
+
+def _hidden(value: Any, section: TableSection) -> Any:
+    """A value as it may be shown: in a row that slipped, an e-mail stands in any column."""
+    personal = section.customer_hash is not None or section.personal
+    return _HIDDEN if personal and isinstance(value, str) and _ADDRESS.search(value) else value
 
 
 def _row(number: int, file: str) -> str:
@@ -164,6 +173,9 @@ def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any)
         found = source.filter(source.rowid() == row - 1).select(*dict.fromkeys(mapping[name] for name in names))
         line = collect_row(found)
         values = [line[mapping[name]] for name in names]
+    if column.name == "customer_id" and cleaning.section.customer_hash is not None:
+        return _HIDDEN
+    values = [_hidden(value, cleaning.section) for value in values]
     return values[0] if len(values) == 1 else " × ".join(map(str, values))
 
 
@@ -197,8 +209,6 @@ def form_of(value: str) -> str:
     >>> form_of("31.12.2024"), form_of("12/31/2024"), form_of("20241231"), form_of("31/12/24 10:15")
     ('%d.%m.%Y', '%m/%d/%Y', '%Y%m%d', '%d/%m/%y %H:%M')
     """
-    import re
-
     clock = re.search(r"([ T]+)\d{1,2}:\d{2}(:\d{2})?$", value)
     tail = (clock[1] + ("%H:%M:%S" if clock[2] else "%H:%M")) if clock else ""
     day = value[: clock.start()] if clock else value
