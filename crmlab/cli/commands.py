@@ -11,19 +11,16 @@ import click
 
 from crmlab import __version__
 from crmlab.cli.campaigns import campaign
+from crmlab.cli.checking import check
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
 from crmlab.cli.publish import publish_command
 from crmlab.cli.reveal import reveal_command
-from crmlab.data.collecting import collect_value
 
 if TYPE_CHECKING:
-    from crmlab.data.descriptor import Descriptor
-    from crmlab.data.ledger import LedgerRow
-    from crmlab.errors import CrmlabError
     from crmlab.report.jobs import Order
 
-__all__ = ["F", "check", "describe", "diff", "history", "lab", "list_", "main", "new", "render", "rerun", "run"]
+__all__ = ["F", "describe", "diff", "history", "lab", "list_", "main", "new", "render", "rerun", "run"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,87 +101,6 @@ def new(file: Path, name: str | None) -> None:
     for doubt in seen.doubts:
         say(f"  unsure: {doubt}")
     say(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
-
-
-@main.command()
-@click.argument("data")
-@show_errors
-def check(data: str) -> None:
-    """Read a data set and say what was read, what was dropped, and what is wrong."""
-    from crmlab.data.catalog import load
-    from crmlab.data.dataset import check_source, open_dataset
-    from crmlab.report.registry import readers
-
-    descriptor = load(data, readers())
-    problems: list[CrmlabError] = []
-    if descriptor.kind in ("postgres", "spark"):
-        rows = list(open_dataset(data, "spark" if descriptor.kind == "spark" else None).ledger)
-    else:
-        rows, _, problems = check_source(descriptor)
-        problems += _of_ids(descriptor, problems)
-    _show_read(descriptor, rows)
-    if problems:
-        _show_problems(problems)
-        sys.exit(1)
-    _show_ready(data, descriptor)
-
-
-def _of_ids(descriptor: Descriptor, known: list[CrmlabError]) -> list[CrmlabError]:
-    """What is wrong with ids that are made with a key: campaigns were launched with another."""
-    from crmlab.analyses.campaigns import check_ids
-    from crmlab.data.identity import has_hashed_ids
-    from crmlab.data.memory import open_memory
-    from crmlab.errors import CrmlabError
-
-    if has_hashed_ids(descriptor) and not known:
-        try:
-            check_ids(open_memory(), descriptor)
-        except CrmlabError as error:
-            return [error]
-    return []
-
-
-def _show_read(descriptor: Descriptor, rows: list[LedgerRow]) -> None:
-    from crmlab.data.reading.cleaning import REASONS
-
-    say(f"{descriptor.title} ({descriptor.where})")
-    for table in dict.fromkeys(row.table for row in rows):
-        mine = [row for row in rows if row.table == table]
-        say(f"  {table}: {sum(row.rows for row in mine):,} rows read")
-        shown = []
-        for row in mine:
-            words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
-            amount = "" if row.amount is None else f", adding up to {float(row.amount):,.2f}"
-            shown.append((f"{row.rows:,}", words + amount))
-        show_table(shown, numbers={0}, indent=4)
-
-
-def _show_problems(problems: list[CrmlabError]) -> None:
-    say(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}:", err=True)
-    for problem in problems:
-        say(f"  - {problem}", err=True)
-
-
-def _show_ready(data: str, descriptor: Descriptor) -> None:
-    from crmlab.data.dataset import open_dataset
-    from crmlab.history.orders import history
-    from crmlab.page.declarations import Readiness
-    from crmlab.report.jobs import Order, plan_jobs
-    from crmlab.report.registry import readiness_of
-
-    dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
-    if "orders" in dataset.tables:
-        first, last = history(dataset.orders)
-        customers = collect_value(dataset.orders["customer_id"].nunique())
-        say(f"  Orders from {first} to {last}, {customers:,} customers")
-    unnamed = 'not named (add currency = "EUR" to the TOML file)'
-    say(f"  Currency: {descriptor.currency or unnamed}")
-    say(f"  Tables: {', '.join(dataset.tables)}")
-    for job in plan_jobs(Order(data), dataset.holds):
-        ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, dataset)
-        told = [ready.why_not] if ready.why_not else ready.remarks
-        say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
-    say(f"No problems. Next: crmlab run --data {data}")
 
 
 @main.command()
@@ -331,5 +247,6 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 
 main.add_command(campaign)
+main.add_command(check)
 main.add_command(publish_command)
 main.add_command(reveal_command)

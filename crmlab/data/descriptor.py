@@ -234,6 +234,7 @@ class Descriptor:
     last_day: _Day | None = None
     key_file: str = ""  # of the key of customer_hash; default: private/customers.key in data/, or CRMLAB_KEY
     rates: _Rates = field(default_factory=dict)  # what one unit of another currency is worth in the data set's
+    accepted: _Texts = ()  # names of rules whose breaches somebody has looked at: they are no questions
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
     report: ReportSection = field(default_factory=ReportSection)

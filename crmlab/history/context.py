@@ -6,8 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from crmlab.data.collecting import collect_row
-from crmlab.errors import ParameterError
-from crmlab.history.orders import between, history, to_date
+from crmlab.history.orders import between, chosen, reach
+from crmlab.history.plausible import Reach
 from crmlab.page.format import Format
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["EXACT", "form_of", "gross_margin", "margin_known", "masked", "span"]
+__all__ = ["EXACT", "form_of", "gross_margin", "margin_known", "masked", "reach_of", "span"]
 
 
 EXACT = "decimal(18, 4)"
@@ -27,7 +27,7 @@ def form_of(data: Dataset) -> Format:
 
 
 def span(data: Dataset, as_of: dt.date | str | None = None) -> tuple[dt.date, dt.date]:
-    """The first day of a data set's history and its last: ``as_of`` checked, by default the last day that is known.
+    """The first day of a data set's history and its last: ``as_of`` checked, by default the last plausible day that is known.
 
     Raises
     ------
@@ -37,14 +37,19 @@ def span(data: Dataset, as_of: dt.date | str | None = None) -> tuple[dt.date, dt
     DataError
         There are no orders.
     """
-    first, last = history(data.orders)
-    known = max(last, data.until) if data.until is not None else last
-    if as_of is None:
-        return first, known
-    day = to_date(as_of, "as_of")
-    if not first <= day <= known:
-        raise ParameterError.as_of_outside(day, first, known, "before" if day < first else "after")
-    return first, day
+    return chosen(reach_of(data), as_of, data.until)
+
+
+def reach_of(data: Dataset) -> Reach:
+    """Say which days the orders of a data set reach, and which are plausible; of one that was cut off, all are.
+
+    Raises
+    ------
+    DataError
+        There are no orders.
+    """
+    given, cut = data.descriptor, data.until is not None
+    return reach(data.orders, first_given=cut or given.first_day is not None, last_given=cut or given.last_day is not None)
 
 
 def masked(count: int, least: int) -> int | str:

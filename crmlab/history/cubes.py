@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.history.breakdowns import MEASURES, TIMES, dimensions, facts
-from crmlab.history.context import span
-from crmlab.history.orders import to_date
+from crmlab.history.orders import chosen, extent, to_date
+from crmlab.history.plausible import Reach
 
 if TYPE_CHECKING:
     import ibis
@@ -215,7 +215,10 @@ def _sets(by: list[str], sets: str | Sequence[Sequence[str]]) -> list[tuple[str,
 
 
 def _period(data: Dataset, start: str | dt.date | None, as_of: str | dt.date | None) -> tuple[dt.date | None, dt.date | None]:
-    last = span(data, as_of)[1] if as_of is not None else None
+    last = None
+    if as_of is not None:
+        days = extent(data.orders)
+        last = chosen(Reach(*days, *days), as_of, data.until)[1]
     first = to_date(start, "start", "cube") if start is not None else None
     if first is not None and last is not None and first > last:
         raise ParameterError.dates_out_of_order("start", first, "as_of", last)

@@ -10,7 +10,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import DataError, ParameterError
-from crmlab.history.orders import as_orders, between, history, last_day, to_date
+from crmlab.history.orders import as_orders, between, chosen, known_until, reach, to_date
 
 if TYPE_CHECKING:
     import ibis
@@ -96,7 +96,8 @@ def customer_summary(
     """
     table = as_orders(orders)
     _unit_days(unit)
-    return summary_until(table, last_day(table, as_of), to_date(start, "start") if start is not None else None, unit)
+    table, end = known_until(table, as_of)
+    return summary_until(table, end, to_date(start, "start") if start is not None else None, unit)
 
 
 def summary_until(orders: ibis.Table, end: dt.date, start: dt.date | None = None, unit: str = "day") -> ibis.Table:
@@ -223,8 +224,8 @@ def holdout_summary(
     import ibis
 
     table = as_orders(orders)
-    _, last = history(table)
-    _, begin = history(table, as_of)
+    found = reach(table)
+    last, (_, begin) = found.last, chosen(found, as_of)
     end = to_date(until, "until", "holdout_summary") if until is not None else last
     if end <= begin:
         raise ParameterError.dates_out_of_order("as_of", begin, "until", end)
@@ -338,7 +339,7 @@ def gaps(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) 
     [[1, 8, True], [2, 0, False]]
     """
     table = as_orders(orders)
-    return gaps_until(table, last_day(table, as_of))
+    return gaps_until(*known_until(table, as_of))
 
 
 def gaps_until(orders: ibis.Table, end: dt.date) -> ibis.Table:

@@ -9,15 +9,28 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_row
+from crmlab.data.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.history.plausible import LONG, Reach, judged
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["MONEY", "REQUIRED", "as_orders", "between", "daily", "history", "last_day", "to_date"]
+__all__ = [
+    "MONEY",
+    "REQUIRED",
+    "as_orders",
+    "between",
+    "chosen",
+    "daily",
+    "extent",
+    "history",
+    "known_until",
+    "reach",
+    "to_date",
+]
 
 
 REQUIRED = ("customer_id", "ordered_at", "amount")
@@ -79,7 +92,7 @@ def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
 
 
 def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> tuple[dt.date, dt.date]:
-    """Return the first day of a history and its last: the day of the last order, or ``as_of`` checked against it.
+    """Return the first day of a history and its last: the last plausible day with an order, or ``as_of`` checked against it.
 
     Parameters
     ----------
@@ -91,6 +104,7 @@ def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = Non
     Returns
     -------
     (first, last) : datetime.date
+        What is plausible is said in :mod:`crmlab.history.plausible`; a day that is named is taken, plausible or not.
 
     Raises
     ------
@@ -105,23 +119,75 @@ def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = Non
     >>> history(pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "amount": [1.0]}))
     (datetime.date(2024, 1, 1), datetime.date(2024, 1, 1))
     """
-    table = as_orders(orders)
-    found = collect_row(table.aggregate(first=table["ordered_at"].min(), last=table["ordered_at"].max()))
+    return chosen(reach(as_orders(orders)), as_of)
+
+
+def chosen(found: Reach, as_of: str | dt.date | None = None, until: dt.date | None = None) -> tuple[dt.date, dt.date]:
+    """Return the first day of a history and its last, of those that it reaches: ``as_of`` where it is one of them.
+
+    Parameters
+    ----------
+    found : Reach
+    as_of : date or ISO date, optional
+        Last day of history; a day is taken though it is not plausible.
+    until : datetime.date, optional
+        A day up to which all is known, where that is later than the last order.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last.
+    """
+    last = found.last if until is None else max(found.last, until)
+    if as_of is None:
+        return found.first, last
+    day = to_date(as_of, "as_of")
+    if not found.first <= day <= max(last, found.latest):
+        raise ParameterError.as_of_outside(day, found.first, last, "before" if day < found.first else "after")
+    return found.first, day
+
+
+def extent(orders: ibis.Table) -> tuple[dt.date, dt.date]:
+    """Return the days of the first and the last order, plausible or not: of orders that were cut off already.
+
+    Raises
+    ------
+    DataError
+        There are no orders.
+    """
+    found = collect_row(orders.aggregate(first=orders["ordered_at"].min(), last=orders["ordered_at"].max()))
     if found["first"] is None:
         raise TooLittleError.needs("customer_summary", "at least one order", "none")
-    first, last = to_date(found["first"], "first"), to_date(found["last"], "last")
-    if as_of is None:
-        return first, last
-    day = to_date(as_of, "as_of")
-    if day < first:
-        raise ParameterError.as_of_outside(day, first, last, "before")
-    if day > last:
-        raise ParameterError.as_of_outside(day, first, last, "after")
-    return first, day
+    return to_date(found["first"], "first"), to_date(found["last"], "last")
 
 
-def last_day(orders: ibis.Table, as_of: str | dt.date | None = None) -> dt.date:
-    """Return the last day that a reduction looks at: ``as_of``, or the day of the last order.
+def reach(orders: ibis.Table, *, first_given: bool = False, last_given: bool = False) -> Reach:
+    """Say which days orders reach, and which of them are plausible.
+
+    Orders are counted by day only where they span more than the gap of two years that the rule is about.
+
+    Parameters
+    ----------
+    orders : ibis.Table
+    first_given, last_given : bool
+        Whether the data set names its first or its last day: then nothing is judged at that end.
+
+    Raises
+    ------
+    DataError
+        There are no orders.
+    """
+    first, last = extent(orders)
+    if (last - first).days <= LONG or (first_given and last_given):
+        return Reach(first, last, first, last)
+    days = orders.group_by(day=orders["ordered_at"].date()).agg(orders=lambda t: t.count())
+    counts = collect_arrow(days, "day").to_pydict()
+    pairs = [(to_date(day, "day"), int(count)) for day, count in zip(counts["day"], counts["orders"], strict=True)]
+    return judged(pairs, first_given=first_given, last_given=last_given)
+
+
+def known_until(orders: ibis.Table, as_of: str | dt.date | None = None) -> tuple[ibis.Table, dt.date]:
+    """Return the orders from the first plausible day on, and the last day that a reduction looks at: ``as_of``, or the last plausible day.
 
     A day after the last order is one on which nobody ordered, as the last day of a history may be; whether a data set reaches
     that far is what :func:`~crmlab.history.context.span` checks.
@@ -133,13 +199,11 @@ def last_day(orders: ibis.Table, as_of: str | dt.date | None = None) -> dt.date:
     DataError
         There are no orders.
     """
-    first, last = history(orders)
-    if as_of is None:
-        return last
-    day = to_date(as_of, "as_of")
-    if day < first:
-        raise ParameterError.as_of_outside(day, first, last, "before")
-    return day
+    found = reach(orders)
+    day = found.last if as_of is None else to_date(as_of, "as_of")
+    if day < found.first:
+        raise ParameterError.as_of_outside(day, found.first, found.last, "before")
+    return (between(orders, found.first, None) if found.before else orders), day
 
 
 def between(orders: ibis.Table, first: dt.date | None, last: dt.date | None) -> ibis.Table:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
-from crmlab.history.context import form_of, margin_known, span
+from crmlab.history.context import form_of, margin_known, reach_of
 from crmlab.history.customers import gaps_until, occasion_days, summary_until
-from crmlab.history.orders import to_date
+from crmlab.history.orders import chosen, to_date
+from crmlab.history.plausible import Reach
 from crmlab.page.result import Context
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ REFUSED, COMPLAINED = "has asked not to be contacted", "has complained"  # why s
 
 T = TypeVar("T")
 
+_ORDERED = ("orders", "order_lines")  # tables that begin with the first plausible day; a contact may be older than every order
+
 # Tables whose rows have a day, and the column that says it. A customer is known without such a day, or who has ordered: a wrong day
 # must not lose a refusal. Products and cells are plans, which may be known before they come true.
 DATED = {
@@ -40,18 +43,20 @@ DATED = {
 
 
 class History:
-    """A data set with the rows of no later day than ``as_of``.
+    """A data set with the rows of no later day than ``as_of``, and with no order before the first plausible day.
 
     Parameters
     ----------
     data : Dataset
     as_of : date or ISO date, optional
-        Last day, inclusive; default: the day of the last order.
+        Last day, inclusive; default: the last plausible day with an order (:mod:`crmlab.history.plausible`).
 
     Attributes
     ----------
     first, as_of : datetime.date
-        The first day with an order, and the last day that is known. Asked of the engine once.
+        The first plausible day with an order, and the last day that is known. Asked of the engine once.
+    reach : Reach
+        The days that the orders of the data set reach, plausible or not, and what is asked about them.
     data : Dataset
         The data set, cut off: for steps that take one.
 
@@ -73,11 +78,13 @@ class History:
     """
 
     def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
-        self._cut(data, *span(data, as_of))
+        found = reach_of(data)
+        self._cut(data, found, chosen(found, as_of, data.until)[1])
 
-    def _cut(self, data: Dataset, first: dt.date, as_of: dt.date) -> None:
-        self.first, self.as_of = first, as_of
-        tables = {name: _between(data.table(name), name, None, self.as_of) for name in data.tables}
+    def _cut(self, data: Dataset, reach: Reach, as_of: dt.date) -> None:
+        self.reach, self.first, self.as_of = reach, reach.first, as_of
+        begins = {name: reach.first for name in _ORDERED if reach.before}
+        tables = {name: _between(data.table(name), name, begins.get(name), self.as_of) for name in data.tables}
         if "customers" in tables and DATED["customers"] in tables["customers"].columns:
             everybody = data.table("customers")
             ordered = everybody["customer_id"].isin(tables["orders"]["customer_id"])
@@ -196,18 +203,18 @@ class History:
         ParameterError
             The day is after ``as_of``, or before the first order.
         """
-        chosen = to_date(day, "day", "earlier")
-        if chosen > self.as_of:
-            raise ParameterError.expected("earlier", "day", f"no later than {self.as_of}", chosen)
-        if chosen == self.as_of:
+        asked = to_date(day, "day", "earlier")
+        if asked > self.as_of:
+            raise ParameterError.expected("earlier", "day", f"no later than {self.as_of}", asked)
+        if asked == self.as_of:
             return self
-        if chosen < self.first:
-            raise ParameterError.as_of_outside(chosen, self.first, self.as_of, "before")
-        if chosen not in self._past:
+        if asked < self.first:
+            raise ParameterError.as_of_outside(asked, self.first, self.as_of, "before")
+        if asked not in self._past:
             found = History.__new__(History)  # the engine has said when the history begins
-            found._cut(self._whole, self.first, chosen)
-            self._past[chosen] = found
-        return self._past[chosen]
+            found._cut(self._whole, self.reach, asked)
+            self._past[asked] = found
+        return self._past[asked]
 
     def once(self, key: object, make: Callable[[], T]) -> T:
         """Work something out once for this data set and day: who asks for the same key again gets the same object.
@@ -234,13 +241,20 @@ class History:
         days : int, optional
             How many days after ``as_of``; default: all that the data set holds.
         """
-        last = None if days is None else self.as_of + dt.timedelta(days=days)
+        span = (dt.date.max - self.as_of).days
+        last = None if days is None else self.as_of + dt.timedelta(days=min(days, span))
         tables = {
             name: _between(self._whole.table(name), name, self.as_of + dt.timedelta(days=1), last)
+            if span
+            else self._whole.table(name).limit(0)
             for name in self._whole.tables
             if name in DATED
         }
         return replace(self._whole, _tables=tables)
+
+    def before(self) -> ibis.Table:
+        """The orders before the first plausible day, which are in no history."""
+        return _between(self._whole.orders, "orders", None, self.first - dt.timedelta(days=1))
 
     @cached_property
     def _margin(self) -> tuple[float, str, float]:

@@ -30,7 +30,18 @@ STATUSES = (
     (("COMPLETED", "SHIPPED"), ("RETURNED",), ("CANCELLED", "DRAFT", "TEST")),
 )
 UNKNOWN = ("Phase 3", "zur Klärung", "X7", "review later")
-DATES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%d %b %Y", "offset", "zulu", "epoch", "epoch_ms")
+DATES = (
+    "%Y-%m-%d",
+    "%Y-%m-%d %H:%M:%S",
+    "%d.%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y %H:%M",
+    "%d %b %Y",
+    "offset",
+    "zulu",
+    "epoch",
+    "epoch_ms",
+)
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 

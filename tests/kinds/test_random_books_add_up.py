@@ -11,7 +11,7 @@ import pytest
 from crmlab.data import guess
 from crmlab.data.catalog import load
 from crmlab.data.dataset import check_source, open_dataset
-from crmlab.data.rules import breaches
+from crmlab.data.rules import examined
 from tests.kinds.books import book
 
 
@@ -21,11 +21,11 @@ def judged(seed, folder):
     (folder / one.name).write_bytes(one.content)
     asked = list(guess.look(folder / one.name).doubts)
     toml = guess.write(folder / one.name, folder=folder)
-    _, found, problems = check_source(load(toml))
+    _, _, problems = check_source(load(toml))
     if problems:
         return one, None, [*asked, *map(str, problems)]
     data = open_dataset(toml)
-    asked += [breach.says for breach in breaches(data) if breach.grave]
+    asked += [breach.says for breach in examined(data) if breach.grave]
     return one, Decimal(data.orders["amount"].sum().execute()), asked
 
 

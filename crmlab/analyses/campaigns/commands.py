@@ -129,7 +129,7 @@ def measure_campaign(
     CustomerKeyError
         Ids of the data set are made with another key than those of a campaign that was launched from it.
     """
-    from crmlab.history.orders import history
+    from crmlab.history.context import span
 
     check_ids(memory, data.descriptor)
     known = set(memory.campaigns()["campaign_id"])
@@ -142,7 +142,7 @@ def measure_campaign(
     if name not in known:
         raise CampaignError.unknown(name, known)
     people = memory.assignments(name) if len(memory.headers(name, "launched")) else None
-    day = as_of or history(data.orders)[1]
+    day = as_of or span(data)[1]
     return _measure(data, name, day, cells, people), cells, {"as_of": day.isoformat(), "data": data.name}
 
 

@@ -106,7 +106,7 @@ def snapshots(
     last = last if as_of is None else to_date(as_of, "as_of", "snapshots")
     days = _checked(dates, window, active_within, first, last, outcome)
     until = min(days[-1] + dt.timedelta(days=window), last) if outcome else days[-1]
-    base = occasion_days(between(table, None, until))
+    base = occasion_days(between(table, first, until))
     # Within a customer's occasions (and, of no use, within the other days): from one to the next.
     order = ibis.window(group_by=["customer_id", "is_occasion"], order_by="day")
     gap = base["day"].delta(base["day"].lag().over(order), unit="day")

@@ -13,7 +13,7 @@ from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_wi
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import TooLittleError
 from crmlab.history.customers import summary_until
-from crmlab.history.orders import history
+from crmlab.history.orders import extent
 from crmlab.history.past import History
 from crmlab.history.words import QUARTER
 
@@ -150,7 +150,7 @@ def first_line(past: History) -> dt.date:
     MissingTableError
         There are no order lines.
     """
-    return history(past.data.order_lines)[0]
+    return extent(past.data.order_lines)[0]
 
 
 def state_at(past: History, recent: int = QUARTER) -> State:

@@ -11,7 +11,7 @@ import numpy as np
 from crmlab.analyses.customer_value.rounds import arrivals, repeats, round_repeats, round_summary, whole_year
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
-from crmlab.history.orders import history
+from crmlab.history.orders import extent
 from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS, YEAR, Words
 from crmlab.models.btyd.customer_value import CustomerValue
@@ -154,7 +154,7 @@ def base_of(data: Dataset | History, as_of: str | dt.date | None = None) -> Base
     past = History.of(data, as_of)
     first, end = past.first, past.as_of
     if past.data.descriptor.rounds == "year":
-        year = whole_year(end, history(past.orders)[1])
+        year = whole_year(end, extent(past.orders)[1])
         if year < first.year:
             raise TooLittleError.needs("customer_value", "at least one whole year of history", f"{first} to {end}")
         return Base(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
-from crmlab.history.orders import as_orders, between, history, to_date
+from crmlab.history.orders import as_orders, between, extent, history, to_date
 
 if TYPE_CHECKING:
     import ibis
@@ -45,7 +45,7 @@ def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = 
     """
     table = as_orders(orders)
     _, end = history(table, as_of)
-    _, last = history(between(table, None, end))
+    _, last = extent(between(table, None, end))
     return whole_year(end, last)
 
 
@@ -107,7 +107,7 @@ def round_summary(orders: ibis.Table | pd.DataFrame, last: int, until: int | Non
     if until is not None and until <= last:
         raise ParameterError.expected("round_summary", "until", f"after {last}", until)
     table = as_orders(orders)
-    first_day, _ = history(table)
+    first_day, _ = extent(table)
     if first_day.year > last:
         raise TooLittleError.needs("customer_value", f"a whole year of history up to {last}", f"orders from {first_day} on")
     rounds = _rounds(table, last if until is None else until)

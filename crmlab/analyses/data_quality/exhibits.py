@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import TYPE_CHECKING
 
+from crmlab.history.words import YEAR
 from crmlab.page import marks
 from crmlab.page.format import DASH
 from crmlab.page.result import Chart, Column, Table
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.data_quality.study import Study
 
 __all__ = [
+    "MOST_BARS",
     "WEEKLY_FROM",
     "amounts_table",
     "coverage_table",
@@ -30,6 +33,7 @@ __all__ = [
 
 
 WEEKLY_FROM = 120  # days of history from which on bars are weeks, not days
+MOST_BARS = 600  # from which on they are months, then years
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
@@ -74,7 +78,7 @@ def rules_table(study: Study) -> Table:
     rules = study.rules
     found = rules.assign(clean=rules["broken"] == 0, minor=~rules["grave"].astype(bool), less=-rules["share"])
     found = found.sort_values(["clean", "minor", "less"], kind="stable", ignore_index=True)
-    shown = found.drop(columns=["clean", "minor", "less"]).assign(
+    shown = found.drop(columns=["clean", "minor", "less", "found", "advice"]).assign(
         grave=["grave" if grave else "minor" for grave in found["grave"]],
     )
     columns = {
@@ -84,8 +88,9 @@ def rules_table(study: Study) -> Table:
         "checked": Column("Checked", "count"),
         "broken": Column("Broken by", "count"),
         "share": Column("Share", "share"),
+        "amount": Column("Adding up to", "amount"),
     }
-    caption = "The rules, and how many rows break each, breaches first. Counts of all rows to the last day, not estimates."
+    caption = "The rules, what breaks each, and what that adds up to, breaches first. Counts of all rows to the last day, not estimates."
     return Table(caption, shown, columns, study.context.form)
 
 
@@ -94,11 +99,10 @@ def examples_table(study: Study) -> Table:
     import pandas as pd
 
     read, rules = study.read, study.rules
-    dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]]
-    broken = rules[rules["examples"] != ""].rename(columns={"says": "what"})[["what", "examples"]]
-    broken = broken.assign(what="not so: " + broken["what"].astype(str))
-    columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines")}
-    caption = "Examples of rows dropped and of rules broken, with ids only."
+    dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]].assign(advice="")
+    broken = rules[rules["broken"] > 0].rename(columns={"found": "what"})[["what", "examples", "advice"]]
+    columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines"), "advice": Column("What to do")}
+    caption = "Examples of rows dropped and of rules broken, with ids only, and what to do about a breach."
     return Table(caption, pd.concat([dropped, broken], ignore_index=True), columns)
 
 
@@ -151,7 +155,7 @@ def coverage_table(study: Study) -> Table:
 
 
 def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:
-    """Count orders by week where the history is long, else by day.
+    """Count orders by day; by week, month or several years where the history is longer, so that there are never too many bars.
 
     Parameters
     ----------
@@ -165,41 +169,81 @@ def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    weekly = len(days) > WEEKLY_FROM
-    start = days["day"] - pd.to_timedelta(days["day"].dt.day_of_week, "D") if weekly else days["day"]
-    frame = days.groupby(start.rename("from")).agg(orders=("orders", "sum"), days=("day", "size")).reset_index()
-    return frame.assign(whole=frame["days"] == (7 if weekly else 1))
+    day = days["day"]
+    key = _begins(pd.concat([day, day.iloc[-1:] + pd.Timedelta(days=1)], ignore_index=True), len(days))
+    frame = days.groupby(key.iloc[:-1].rename("from")).agg(orders=("orders", "sum"), days=("day", "size")).reset_index()
+    # Only the ends of the history can cut a period.
+    whole = pd.Series(True, index=frame.index)
+    whole.iloc[0] &= key.iloc[0] == day.iloc[0]
+    whole.iloc[-1] &= key.iloc[-1] != key.iloc[-2]
+    return frame.assign(whole=whole)
+
+
+def _unit(length: int) -> tuple[str, int]:
+    """The period of a bar, and how many of them it takes: never more than ``MOST_BARS`` bars, whatever the days of a history."""
+    if length <= WEEKLY_FROM:
+        return "day", 1
+    if length <= 7 * MOST_BARS:
+        return "week", 1
+    if length <= 30 * MOST_BARS:
+        return "month", 1
+    return "year", math.ceil(length / YEAR / (MOST_BARS - 2))
+
+
+def _year(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _begins(day: pd.Series, length: int) -> pd.Series:
+    """The first day of the period of each day."""
+    import pandas as pd
+
+    unit, many = _unit(length)
+    if unit == "day":
+        return day
+    if unit == "week":
+        return day - pd.to_timedelta(day.dt.day_of_week, "D")
+    if unit == "month":
+        return day - pd.to_timedelta(day.dt.day - 1, "D")
+    january = day - pd.to_timedelta(day.dt.day_of_year - 1, "D")
+    return january.groupby(january.dt.year // many).transform("min")
 
 
 def orders_chart(study: Study) -> Chart:
-    """Orders per week or day; periods that the ends of the history cut would look like a fall and are left out."""
+    """Orders per day, week, month or year; periods that the ends of the history cut would look like a fall and are left out."""
     form, span = study.context.form, len(study.days)
-    unit = "week" if span > WEEKLY_FROM else "day"
+    unit, many = _unit(span)
+    word = unit if many == 1 else f"{many} years"
     frame = orders_by_period(study.days)
     whole = frame[frame["whole"]]
     empty = whole[whole["orders"] == 0]
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, y="count")
-        width = 6.0 if unit == "week" else 0.85
+        ax = marks.axes(figure.add_subplot(), form, x=_year if unit == "year" else "", y="count")
+        if unit == "year":  # of many years: numbers, since an axis of dates ends with the year 9999
+            ax.bar(whole["from"].dt.year, whole["orders"], width=0.85 * many, align="edge", color=color("accent"))
+            marks.ticks(ax.yaxis, 6)
+            marks.ticks(ax.xaxis, 6)
+            return
+        width = {"day": 0.85, "week": 6.0, "month": 26.0}[unit]
         ax.bar(whole["from"], whole["orders"], width=width, align="edge", color=color("accent"))
         if len(empty):
             middle = [day + dt.timedelta(days=width / 2) for day in empty["from"]]
             ax.plot(middle, [0] * len(empty), "v", color=color("second"), markersize=6, clip_on=False)
         marks.ticks(ax.yaxis, 6)
-        marks.dates(ax, form, write=form.month if unit == "week" else form.short_day)
+        marks.dates(ax, form, write=form.short_day if unit == "day" else form.month)
         if span <= 5:  # a few days would be divided into hours, and the same day written twice
             ax.set_xticks([day + dt.timedelta(days=width / 2) for day in whole["from"]])
 
-    note = f"No {unit} is without an order."
-    if len(empty):
+    note = f"No {unit} is without an order." if unit != "year" else "Where there is no bar, there is no order."
+    if len(empty) and unit != "year":
         note = (
             f"Triangles mark {unit}s without an order." if len(empty) > 1 else f"The triangle marks a {unit} without an order."
         )
     counted = f"{len(empty)} {unit if len(empty) == 1 else unit + 's'} without an order" if len(empty) else f"no empty {unit}"
     return Chart(
-        f"Orders per {unit}. {note}{_ends(frame)}",
-        f"Bars of the number of orders per {unit}, between {form.count(whole['orders'].min())} and "
+        f"Orders per {word}. {note}{_ends(frame, word)}",
+        f"Bars of the number of orders per {word}, between {form.count(whole['orders'].min())} and "
         f"{form.count(whole['orders'].max())}, with {counted}.",
         draw,
         frame,
@@ -207,9 +251,9 @@ def orders_chart(study: Study) -> Chart:
     )
 
 
-def _ends(frame: pd.DataFrame) -> str:
-    """Which weeks are left out because the history begins or ends within them."""
+def _ends(frame: pd.DataFrame, word: str) -> str:
+    """Which periods are left out because the history begins or ends within them."""
     first, last = not frame["whole"].iloc[0], not frame["whole"].iloc[-1]
     if first and last:
-        return " The first and the last week are incomplete and left out."
-    return f" The {'first' if first else 'last'} week is incomplete and left out." if first or last else ""
+        return f" The first and the last {word} are incomplete and left out."
+    return f" The {'first' if first else 'last'} {word} is incomplete and left out." if first or last else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crmlab.analyses.data_quality.reductions import RULES
+from crmlab.analyses.data_quality.judging import STATEMENTS
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.data.tables import TABLES
 from crmlab.history.quantities import QUANTITIES as HISTORY
@@ -26,6 +26,6 @@ QUANTITIES = Quantities(
         "broken_{rule}",
         "rows that break the rule: {rule}",
         "rows",
-        values={"rule": {rule.name.lower().replace(" ", "_"): rule.says for rule in RULES}},
+        values={"rule": {name.lower().replace(" ", "_"): says for name, says in STATEMENTS.items()}},
     ),
 )

@@ -1,193 +1,18 @@
-"""Rules that records should keep, each as an expression that finds what breaks it.
-
-A rule looks at canonical tables, so it runs in the engine. What was dropped on the way to canonical form is in the data
-set's ledger, not here. A rule says what it counts (lines, orders, customers, products), and its share is of those.
-"""
+"""What data quality asks of orders: what they add up to by part, who makes no occasion, the largest and what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from crmlab.data.collecting import ORDERED, collect_arrow, collect_value
+from crmlab.data.rules import RULES as OF_DATA
+from crmlab.data.rules import Rule
 from crmlab.history.customers import occasion_days
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-    from crmlab.data.dataset import Dataset
-
-__all__ = ["RULES", "Check", "Rule", "amounts", "largest_orders", "without_occasion"]
-
-
-EARLIEST = "1990-01-01"  # no order history of today reaches further back
-FAR_FROM_MEDIAN = 10  # a price so many times its product's median, or so small a part of it, is suspicious
-ENOUGH_PRICES = 5  # a median of fewer lines says little
-
-
-_LINES, _ORDERS = ("order_lines",), ("orders",)
-
-
-@dataclass(frozen=True)
-class Check:
-    """What a rule found: how many things it looked at, how many broke it, and some of them."""
-
-    checked: int
-    broken: int
-    examples: tuple[Mapping[str, Any], ...]
-
-    @property
-    def share(self) -> float:
-        """Share of the things looked at that broke the rule."""
-        return self.broken / self.checked if self.checked else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One rule: what it says, which tables it needs, how grave a breach is, and what breaks it.
-
-    ``grave`` rules make numbers wrong; the others are worth knowing. ``unit`` is what ``base`` counts; ``broken`` gives
-    one row per unit, ids first, or None where a column is not there. Where it has a column ``copies``, all but one of
-    them are counted.
-    """
-
-    name: str
-    says: str
-    unit: str
-    needs: tuple[str, ...]
-    grave: bool = False
-    base: Callable[[Dataset], Any]
-    broken: Callable[[Dataset], ibis.Table | None]
-
-    def check(self, data: Dataset, examples: int = 3) -> Check | None:
-        """Apply the rule.
-
-        Parameters
-        ----------
-        data : Dataset
-        examples : int
-            How many of what broke it are returned, in the order of their ids.
-
-        Returns
-        -------
-        Check or None
-            None where a table or column that the rule needs is not there.
-        """
-        if not set(self.needs) <= set(data.tables):
-            return None
-        broken = self.broken(data)
-        if broken is None:
-            return None
-        counted = (broken["copies"] - 1).sum().fill_null(0) if "copies" in broken.columns else broken.count()
-        count = int(collect_value(counted))
-        found = collect_arrow(broken.order_by(broken.columns).limit(examples), ORDERED).to_pylist() if count else []
-        return Check(int(collect_value(self.base(data))), count, tuple(found))
-
-
-def _lines(data: Dataset) -> Any:
-    return data.order_lines.count()
-
-
-def _orders(data: Dataset) -> Any:
-    return data.orders.count()
-
-
-def _line_orders(data: Dataset) -> Any:
-    return data.order_lines["order_id"].nunique()
-
-
-def _order_ids(data: Dataset) -> Any:
-    return data.orders["order_id"].nunique()
-
-
-def _buyers(data: Dataset) -> Any:
-    return data.orders["customer_id"].nunique()
-
-
-def _products(data: Dataset) -> Any:
-    return data.products.count()
-
-
-def _duplicates(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    groups = lines.group_by(*lines.columns).agg(copies=lines.count())
-    again = groups.filter(groups["copies"] > 1)
-    return again.select("order_id", "customer_id", "product_id", "ordered_at", "copies")
-
-
-def _repeated_orders(data: Dataset) -> ibis.Table:
-    orders = data.orders.filter(data.orders["amount"] != 0)
-    groups = orders.group_by("customer_id", "ordered_at", "amount").agg(copies=orders.count())
-    return groups.filter(groups["copies"] > 1)
-
-
-def _repeated_ids(data: Dataset) -> ibis.Table:
-    orders = data.orders
-    groups = orders.group_by("order_id", "customer_id").agg(copies=orders.count())
-    return groups.filter(groups["copies"] > 1)
-
-
-def _split_orders(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    found = lines.group_by("order_id").agg(first=lines["ordered_at"].min(), last=lines["ordered_at"].max())
-    return found.filter(found["first"] != found["last"])
-
-
-def _shared_orders(data: Dataset) -> ibis.Table:
-    orders = data.orders
-    found = orders.group_by("order_id").agg(customers=orders["customer_id"].nunique())
-    return found.filter(found["customers"] > 1)
-
-
-def _too_early(data: Dataset) -> ibis.Table:
-    import ibis
-
-    orders = data.orders
-    return orders.filter(orders["ordered_at"].date() < ibis.date(EARLIEST)).select("order_id", "customer_id", "ordered_at")
-
-
-def _wrong_sign(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    wrong = lines.filter(((lines["quantity"] > 0) & (lines["amount"] < 0)) | ((lines["quantity"] < 0) & (lines["amount"] > 0)))
-    return wrong.select("order_id", "customer_id", "product_id", "quantity", "amount")
-
-
-def _no_quantity(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    return lines.filter(lines["quantity"] == 0).select("order_id", "customer_id", "product_id", "quantity", "amount")
-
-
-def _free_lines(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    found = lines.filter((lines["amount"] == 0) & (lines["quantity"] != 0))
-    return found.select("order_id", "customer_id", "product_id", "quantity", "amount")
-
-
-def _strange_prices(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    paid = lines.filter((lines["amount"] > 0) & (lines["quantity"] > 0))
-    priced = paid.mutate(price=paid["amount"].cast("float64") / paid["quantity"].cast("float64"))
-    medians = priced.group_by("product_id").agg(usual=priced["price"].median(), n=priced.count())
-    joined = priced.join(medians.filter(medians["n"] >= ENOUGH_PRICES), "product_id")
-    high = joined["price"] > FAR_FROM_MEDIAN * joined["usual"]
-    low = FAR_FROM_MEDIAN * joined["price"] < joined["usual"]
-    return joined.filter(high | low).select("order_id", "customer_id", "product_id", "price", "usual")
-
-
-def _returned_lines(data: Dataset) -> Any:
-    return data.order_lines.filter(data.order_lines["quantity"] < 0).count()
-
-
-def _returns_without_purchase(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    sold = lines.filter(lines["quantity"] > 0)
-    bought = sold.group_by("customer_id", "product_id").agg(first=sold["ordered_at"].min())
-    returned = lines.filter(lines["quantity"] < 0)
-    joined = returned.left_join(bought, ["customer_id", "product_id"])
-    alone = joined.filter(joined["first"].isnull() | (joined["first"] > joined["ordered_at"]))
-    return alone.select("order_id", "customer_id", "product_id", "quantity", "amount")
+__all__ = ["NO_OCCASION", "RULES", "amounts", "largest_orders", "without_occasion"]
 
 
 def without_occasion(orders: ibis.Table) -> ibis.Table:
@@ -208,179 +33,22 @@ def without_occasion(orders: ibis.Table) -> ibis.Table:
     return found.filter(found["_n"] == 0).select("customer_id", "amount")
 
 
-def _unnamed(data: Dataset) -> ibis.Table:
-    products = data.products
-    return products.filter(products["name"].isnull()).select("product_id")
-
-
-def _sold_products(data: Dataset) -> Any:
-    return data.order_lines["product_id"].nunique()
-
-
-def _unknown_products(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    return lines.anti_join(data.products, "product_id").select("product_id").distinct()
-
-
-def _unknown_customers(data: Dataset) -> ibis.Table:
-    return data.orders.anti_join(data.customers, "customer_id").select("customer_id").distinct()
-
-
-def _won(data: Dataset) -> ibis.Table | None:
-    """Customers with an order and a day on which they were won."""
-    customers = data.customers
-    if "acquired_at" not in customers.columns:
-        return None
-    orders = data.orders
-    first = orders.group_by("customer_id").agg(first_order=orders["ordered_at"].min().date())
-    known = customers.filter(customers["acquired_at"].notnull()).select("customer_id", "acquired_at")
-    return first.join(known, "customer_id").select("customer_id", "first_order", "acquired_at")
-
-
-def _won_count(data: Dataset) -> Any:
-    won = _won(data)
-    return data.customers.count() if won is None else won.count()
-
-
-def _bought_before_won(data: Dataset) -> ibis.Table | None:
-    won = _won(data)
-    return None if won is None else won.filter(won["first_order"] < won["acquired_at"])
-
-
-def _order_sums(data: Dataset) -> ibis.Table:
-    lines = data.order_lines
-    sums = lines.group_by("order_id", "customer_id").agg(of_lines=lines["amount"].sum())
-    orders = data.orders.group_by("order_id", "customer_id").agg(of_order=lambda t: t["amount"].sum())
-    joined = orders.join(sums, ["order_id", "customer_id"])
-    return joined.select("order_id", "customer_id", "of_order", "of_lines")
-
-
-def _different_sums(data: Dataset) -> ibis.Table:
-    both = _order_sums(data)
-    return both.filter((both["of_order"] - both["of_lines"]).abs() >= 0.01)
-
-
+NO_OCCASION = 0.2  # share of customers, or of sales, from which it is no accident that nothing was bought
+# The rules of the data, and one that needs the definition of an occasion.
 RULES = (
-    Rule(
-        name="Duplicates",
-        says="No two lines are the same in every column",
-        unit="lines",
-        needs=_LINES,
-        base=_lines,
-        broken=_duplicates,
-    ),
-    Rule(
-        name="Repeated orders",
-        says="No customer has two orders of the same time and amount",
-        unit="orders",
-        needs=_ORDERS,
-        base=_orders,
-        broken=_repeated_orders,
-    ),
-    Rule(
-        name="One row per order",
-        says="Every order is there once",
-        unit="orders",
-        needs=_ORDERS,
-        base=_orders,
-        broken=_repeated_ids,
-    ),
-    Rule(
-        name="One time per order",
-        says="All lines of an order carry one time",
-        unit="orders",
-        needs=_LINES,
-        base=_line_orders,
-        broken=_split_orders,
-    ),
-    Rule(
-        name="One customer per order",
-        says="An order belongs to one customer",
-        unit="orders",
-        needs=_ORDERS,
-        grave=True,
-        base=_order_ids,
-        broken=_shared_orders,
-    ),
-    Rule(
-        name="Possible dates",
-        says=f"No order is older than {EARLIEST}",
-        unit="orders",
-        needs=_ORDERS,
-        grave=True,
-        base=_orders,
-        broken=_too_early,
-    ),
-    Rule(
-        name="Signs agree",
-        says="Quantity and amount have the same sign",
-        unit="lines",
-        needs=_LINES,
-        grave=True,
-        base=_lines,
-        broken=_wrong_sign,
-    ),
-    Rule(name="Quantity", says="No line has a quantity of 0", unit="lines", needs=_LINES, base=_lines, broken=_no_quantity),
-    Rule(name="Free lines", says="No line is free of charge", unit="lines", needs=_LINES, base=_lines, broken=_free_lines),
-    Rule(
-        name="Usual prices",
-        says=f"No price is over {FAR_FROM_MEDIAN} times its product's median, or under a tenth of it",
-        unit="lines",
-        needs=_LINES,
-        base=_lines,
-        broken=_strange_prices,
-    ),
-    Rule(
-        name="Returns",
-        says="What is returned was bought before, in this history",
-        unit="return lines",
-        needs=_LINES,
-        base=_returned_lines,
-        broken=_returns_without_purchase,
-    ),
+    *OF_DATA,
     Rule(
         name="Customers who bought",
         says="Everyone with orders has a purchase occasion",
+        found="Customers have orders, but no purchase occasion.",
+        advice="They are in no other report. Their purchases may be older than the history; where they are many, see whether amounts of "
+        "sales are written below zero.",
         unit="customers",
-        needs=_ORDERS,
-        base=_buyers,
-        broken=lambda data: without_occasion(data.orders),
-    ),
-    Rule(name="Names", says="Every product has a name", unit="products", needs=("products",), base=_products, broken=_unnamed),
-    Rule(
-        name="Known products",
-        says="Every product sold is in the products table",
-        unit="products",
-        needs=("order_lines", "products"),
+        needs=("orders",),
         grave=True,
-        base=_sold_products,
-        broken=_unknown_products,
-    ),
-    Rule(
-        name="Known customers",
-        says="Everyone who ordered is in the customers table",
-        unit="customers",
-        needs=("orders", "customers"),
-        grave=True,
-        base=_buyers,
-        broken=_unknown_customers,
-    ),
-    Rule(
-        name="Won before bought",
-        says="Nobody ordered before being won",
-        unit="customers",
-        needs=("orders", "customers"),
-        base=_won_count,
-        broken=_bought_before_won,
-    ),
-    Rule(
-        name="Sums agree",
-        says="An order adds up to its lines",
-        unit="orders",
-        needs=("orders", "order_lines"),
-        grave=True,
-        base=lambda data: _order_sums(data).count(),
-        broken=_different_sums,
+        grave_from=NO_OCCASION,
+        base=lambda data: data.orders["customer_id"].nunique(),
+        broken=lambda data: without_occasion(data.orders).mutate(money=lambda t: t["amount"]),
     ),
 )
 

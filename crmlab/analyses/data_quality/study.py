@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from crmlab.analyses.data_quality.reductions import RULES, amounts, largest_orders
+from crmlab.analyses.data_quality.judging import Verdict, as_frame, breaches, judge, written
+from crmlab.analyses.data_quality.reductions import amounts, largest_orders
 from crmlab.data.collecting import ORDERED, collect, collect_row, collect_value
+from crmlab.data.ledger import Breach
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.history.orders import daily
 from crmlab.page.result import Context, Output
@@ -23,54 +24,7 @@ if TYPE_CHECKING:
     from crmlab.data.descriptor import Descriptor
     from crmlab.history.past import History
 
-__all__ = [
-    "DROPPED_CARE",
-    "DROPPED_STOP",
-    "GRAVE_CARE",
-    "SHORT_HISTORY",
-    "Study",
-    "Verdict",
-    "amounts_by_part",
-    "breaches",
-    "judge",
-    "largest_of",
-    "orders_by_day",
-    "rows_by_fate",
-    "study",
-]
-
-
-# The verdict follows from these bounds alone, so that it can be checked by hand.
-DROPPED_CARE, DROPPED_STOP = 0.05, 0.5  # share of rows dropped that cannot be used at all
-GRAVE_CARE = 0.01  # share of rows that break a grave rule
-SHORT_HISTORY = 90  # days
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Verdict:
-    """What the bounds of this module find against a data set.
-
-    Attributes
-    ----------
-    stop, care : DataFrame
-        Rows of :func:`rows_by_fate` that cannot be used, too many of them to go on, or many.
-    grave : DataFrame
-        Grave rules of :func:`breaches` that are broken too often.
-    short : bool
-        Whether the history is short.
-    """
-
-    stop: pd.DataFrame
-    care: pd.DataFrame
-    grave: pd.DataFrame
-    short: bool
-
-    @property
-    def words(self) -> str:
-        """Good, Usable with care, or Not usable yet."""
-        if len(self.stop):
-            return "Not usable yet"
-        return "Usable with care" if len(self.care) or len(self.grave) or self.short else "Good"
+__all__ = ["Study", "amounts_by_part", "largest_of", "orders_by_day", "rows_by_fate", "study"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,8 +43,8 @@ class Study:
         What became of every row that was read, of :func:`rows_by_fate`.
     amounts : DataFrame
         Totals and their parts, of :func:`amounts_by_part`.
-    rules : DataFrame
-        What the rules found, of :func:`breaches`.
+    breaches : tuple of Breach
+        What the rules found, of :func:`~crmlab.analyses.data_quality.judging.breaches`.
     largest : DataFrame
         The largest orders, of :func:`largest_of`.
     days : DataFrame
@@ -105,7 +59,7 @@ class Study:
     tables: tuple[str, ...]
     read: pd.DataFrame
     amounts: pd.DataFrame
-    rules: pd.DataFrame
+    breaches: tuple[Breach, ...]
     largest: pd.DataFrame
     days: pd.DataFrame
     occasions: int
@@ -113,8 +67,13 @@ class Study:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict from the bounds of this module."""
-        return judge(self.read, self.rules, len(self.days))
+        """The verdict from the breaches and the length of the history."""
+        return judge(self.breaches, len(self.days))
+
+    @property
+    def rules(self) -> pd.DataFrame:
+        """The breaches as a frame."""
+        return as_frame(self.breaches)
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -132,36 +91,11 @@ def study(history: History, params: Params) -> Study:
         tables=history.data.tables,
         read=rows_by_fate(history.data),
         amounts=amounts_by_part(history),
-        rules=breaches(history),
+        breaches=tuple(breaches(history)),
         largest=largest_of(history, params.largest),
         days=orders_by_day(history),
         occasions=int(summary["occasions"].sum()),
         stale=int((summary["days_since_last"] > params.stale_after).sum()),
-    )
-
-
-def judge(read: pd.DataFrame, rules: pd.DataFrame, days: int) -> Verdict:
-    """Give the verdict from the bounds of this module.
-
-    Parameters
-    ----------
-    read : DataFrame
-        As of :func:`rows_by_fate`.
-    rules : DataFrame
-        As of :func:`breaches`.
-    days : int
-        Length of history in days.
-
-    Returns
-    -------
-    Verdict
-    """
-    lost = read[read["reason"].isin(["unreadable", "no_customer"]) & read["share"].notna()]
-    return Verdict(
-        stop=lost[lost["share"] >= DROPPED_STOP],
-        care=lost[(lost["share"] >= DROPPED_CARE) & (lost["share"] < DROPPED_STOP)],
-        grave=rules[rules["grave"] & (rules["share"] >= GRAVE_CARE)],
-        short=days < SHORT_HISTORY,
     )
 
 
@@ -200,7 +134,7 @@ def rows_by_fate(data: Dataset) -> pd.DataFrame:
             "rows": row.rows,
             "share": row.rows / totals[row.table],
             "amount": float(row.amount) if row.amount is not None else None,
-            "examples": "\n".join(_example(example) for example in row.examples),
+            "examples": "\n".join(map(written, row.examples)),
         }
         # A table derived from another has no rows of its own that were read: only what it left out is told.
         for row in data.ledger
@@ -214,7 +148,7 @@ def rows_by_fate(data: Dataset) -> pd.DataFrame:
 def amounts_by_part(history: History) -> pd.DataFrame:
     """Add up the amounts of every table and of its parts, so that nothing is lost on the way to customer summaries.
 
-    Orders of later days are one part, so that the parts make what was read.
+    Orders of later days are one part, and those before the first plausible day another, so that the parts make what was read.
 
     Parameters
     ----------
@@ -239,55 +173,21 @@ def amounts_by_part(history: History) -> pd.DataFrame:
         rows.append((name, "", sum(part[1] for part in parts), "rows", sum((part[2] for part in parts), Decimal(0))))
         rows += [(name, f"dropped: {why}" if why else "kept", count, "rows", amount) for why, count, amount in parts]
     (known, sales), (later, more) = _total(history.orders), _total(history.after().orders)
+    earlier, less = _total(history.before()) if history.reach.before else (0, Decimal(0))
     found = collect_row(amounts(history.orders))
     name = "orders kept"
-    rows.append((name, "", known + later, "orders", sales + more))
+    rows.append((name, "", earlier + known + later, "orders", less + sales + more))
     for part, count, unit, amount in (
         ("spent on purchase occasions", found["occasions"], "customer-days", found["spend"]),
         ("came back on other days", found["back_days"], "customer-days", found["returned"]),
         ("customers without any occasion", found["without"], "customers", found["without_amount"]),
     ):
         rows.append((name, part, int(count or 0), unit, Decimal(amount or 0)))
+    if earlier:
+        rows.append((name, "before the first day of history", earlier, "orders", less))
     if later:
         rows.append((name, "after the last day of history", later, "orders", more))
     return pd.DataFrame(rows, columns=["total", "part", "rows", "unit", "amount"])
-
-
-def breaches(history: History, examples: int = 3) -> pd.DataFrame:
-    """Count the rows that break each rule; rows of later days break none yet.
-
-    Parameters
-    ----------
-    history : History
-    examples : int
-        Rows shown for each rule, with ids only.
-
-    Returns
-    -------
-    DataFrame
-        rule, says, grave, unit (what is counted), checked, broken, share, examples; one row per rule
-        whose tables are there.
-    """
-    import pandas as pd
-
-    rows = []
-    for rule in RULES:
-        check = rule.check(history.data, examples)
-        if check is None:
-            continue
-        rows.append(
-            {
-                "rule": rule.name,
-                "says": rule.says,
-                "grave": rule.grave,
-                "unit": rule.unit,
-                "checked": check.checked,
-                "broken": check.broken,
-                "share": check.share,
-                "examples": "\n".join(_example(example) for example in check.examples),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def orders_by_day(history: History) -> pd.DataFrame:
@@ -314,18 +214,3 @@ def _total(orders: ibis.Table) -> tuple[int, Decimal]:
     """Number of orders, and what they add up to."""
     found = collect_row(orders.aggregate(rows=orders.count(), amount=orders["amount"].sum()))
     return int(found["rows"]), Decimal(found["amount"] or 0)
-
-
-def _example(row: Any) -> str:
-    """One row that was dropped or broke a rule, as text."""
-    parts = []
-    for key, value in row.items():
-        if value in ("", None):
-            continue
-        text = value.isoformat(" ") if isinstance(value, dt.datetime) else str(value)
-        if hasattr(value, "normalize") or (key in ("amount", "quantity") and "." in text):
-            text = text.rstrip("0").rstrip(".")
-        elif isinstance(value, float):
-            text = f"{value:.2f}"
-        parts.append(f"{key} {text}")
-    return ", ".join(parts)

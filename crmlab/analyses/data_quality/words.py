@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.data_quality.study import DROPPED_CARE, GRAVE_CARE, SHORT_HISTORY
+from crmlab.analyses.data_quality.judging import DROPPED_STOP, SHORT_HISTORY, STATEMENTS, in_figures
 from crmlab.data.reading.cleaning import REASONS
+from crmlab.data.rules import LOST
 from crmlab.models.intervals import LEVEL, wilson
 from crmlab.page.format import Format
 from crmlab.page.result import Estimate, Finding, Findings, Method
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "Can we rely on this data?"
+_MOST = 10  # warnings of grave breaches
 
 
 def findings(study: Study) -> Findings:
@@ -27,7 +29,7 @@ def findings(study: Study) -> Findings:
 
 
 def _rows_finding(study: Study) -> Finding:
-    """The verdict, and how many rows were used."""
+    """The verdict, the gravest of what speaks against the data, and how many rows were used."""
     own, form = _own(study), study.context.form
     lost = own[own["reason"].notna()]
     rows = form.count(int(own["rows"].sum()))
@@ -39,6 +41,8 @@ def _rows_finding(study: Study) -> Finding:
             f"{form.share(_used(study))} of {rows} rows were used. Most others: {REASONS[why['reason']]} "
             f"({form.count(count)} {'row' if count == 1 else 'rows'})."
         )
+    if grave := study.verdict.grave:
+        words = f"{grave[0].says} {in_figures(grave[0], form)}. {words[0].upper()}{words[1:]}"
     return Finding(study.verdict.words, words, "counted, not estimated", "rows_used_share")
 
 
@@ -115,24 +119,22 @@ def metrics(study: Study) -> dict[str, Estimate]:
         out[f"rows_{row['table']}_{row['reason'] if isinstance(row['reason'], str) else 'kept'}"] = Estimate(
             float(row["rows"]), unit="rows"
         )
-    for row in study.rules.to_dict("records"):
-        name = str(row["rule"]).lower().replace(" ", "_")
-        out[f"broken_{name}"] = Estimate(float(row["broken"]), unit="rows")
+    broken: dict[str, int] = {}
+    for breach in study.breaches:
+        if breach.rule in STATEMENTS:
+            broken[breach.rule] = broken.get(breach.rule, 0) + breach.broken
+    for rule, count in broken.items():
+        out[f"broken_{rule.lower().replace(' ', '_')}"] = Estimate(float(count), unit="rows")
     return out
 
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What speaks against the data set: the reasons of the verdict."""
     verdict, form = study.verdict, study.context.form
-    lost = [
-        f"{form.share(row['share'])} of the rows of {str(row['table']).replace('_', ' ')} were dropped: {REASONS[row['reason']]}."
-        for row in (*verdict.stop.to_dict("records"), *verdict.care.to_dict("records"))
-    ]
-    broken = [
-        f"The rule “{row['says']}” is broken by {form.count(row['broken'])} rows ({form.share(row['share'])})."
-        for row in verdict.grave.to_dict("records")
-    ]
-    return (*lost, *broken, *([f"The history is only {len(study.days)} days long."] if verdict.short else []))
+    grave = [f"{one.says} {in_figures(one, form)}. {one.advice}" for one in verdict.grave[:_MOST]]
+    if len(verdict.grave) > _MOST:
+        grave.append(f"{len(verdict.grave) - _MOST} more grave breaches are in the table of rules.")
+    return (*grave, *([f"The history is only {len(study.days)} days long."] if verdict.short else []))
 
 
 def limits(study: Study) -> tuple[str, ...]:
@@ -152,9 +154,9 @@ def method(study: Study) -> Method:
     }
     free = {"count": "Free orders count as purchases.", "ignore": "Free orders are ignored."}
     return Method(
-        f"Counts over every row. The verdict is “Not usable yet” where half of a table's rows or more cannot be used, “Usable "
-        f"with care” from {form.share(DROPPED_CARE, 0)}, where a grave rule is broken by {form.share(GRAVE_CARE, 0)} of rows or more, or "
-        f"where the history is under {SHORT_HISTORY} days; else “Good”.",
+        f"Counts over every row. The verdict is “Not usable yet” where {form.share(DROPPED_STOP, 0)} of a table's rows or more cannot be "
+        f"used, “Usable with care” from {form.share(LOST, 0)}, where a grave rule is broken, or where the history is under "
+        f"{SHORT_HISTORY} days; else “Good”.",
         (
             returns[rules.returns],
             free[rules.free_orders],

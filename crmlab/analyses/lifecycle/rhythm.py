@@ -117,8 +117,8 @@ def known(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | No
     """
     if not isinstance(orders, History):
         table = as_orders(orders)
-        _, end = history(table, as_of)
-        return between(table, None, end), end
+        first, end = history(table, as_of)
+        return between(table, first, end), end
     end = orders.as_of if as_of is None else to_date(as_of, "as_of")
     if not orders.first <= end <= orders.as_of:
         raise ParameterError.as_of_outside(end, orders.first, orders.as_of, "before" if end < orders.first else "after")

@@ -14,7 +14,7 @@ from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.customers import occasion_days, summary_until
-from crmlab.history.orders import as_orders, between, history, last_day
+from crmlab.history.orders import as_orders, between, extent, known_until
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue
@@ -106,8 +106,8 @@ def quarters_ahead(
     """
     import pandas as pd
 
-    table = as_orders(orders)
-    first, end = history(table)[0], last_day(table, as_of)
+    table, end = known_until(as_orders(orders), as_of)
+    first, _ = extent(table)
     table = between(table, None, end)
     spans, ahead = calendar(first, end, QUARTERS), year_ahead(end)
     if len(spans) < LEAST_PAST + 1:

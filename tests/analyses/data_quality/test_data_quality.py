@@ -23,7 +23,7 @@ def data(folder, rows, top=""):
 def parts(days):
     """A study of given days; all else is not looked at."""
     day = days["day"].iloc[-1].date()
-    given = dict.fromkeys(("descriptor", "tables", "read", "amounts", "rules", "largest", "occasions", "stale"))
+    given = dict.fromkeys(("descriptor", "tables", "read", "amounts", "breaches", "largest", "occasions", "stale"))
     return Study(context=Context("own", "Own", day, day), params=quality.Params(), days=days, **given)
 
 
@@ -31,7 +31,9 @@ def test_verdict_follows_from_the_bounds(tmp_path):
     days = pd.date_range("2024-01-01", periods=120)
     good = [f"{i},c{i % 9},{day.date()},5" for i, day in enumerate(days)]
     assert quality.run(data(tmp_path, good)).findings[0].value == "Good"
-    some = [*good, *(f"x{i},,2024-01-01,5" for i in range(10))]
+    few = [*good, *(f"x{i},,2024-01-01,5" for i in range(10))]
+    assert quality.run(data(tmp_path, few)).findings[0].value == "Good"
+    some = [*good, *(f"x{i},,2024-01-01,5" for i in range(31))]  # a fifth and more have no customer
     assert quality.run(data(tmp_path, some)).findings[0].value == "Usable with care"
     most = [*good, *(f"x{i},,2024-01-01,5" for i in range(130))]
     result = quality.run(data(tmp_path, most))
@@ -152,7 +154,7 @@ def test_week_without_an_order_is_marked_and_the_days_up_to_as_of_are_there(tmp_
     assert "Triangles mark weeks without an order." in result.charts["orders"].caption
 
 
-@pytest.mark.parametrize("length", [1, 2, 5, 8, 9, 20, 60, 119, 121, 200, 400, 1250, 4000])
+@pytest.mark.parametrize("length", [1, 2, 5, 8, 9, 20, 60, 119, 121, 200, 400, 1250, 4000, 6000])
 def test_axis_of_days_names_no_day_twice(length):
     days = pd.DataFrame({"day": pd.date_range("2024-02-07", periods=length), "orders": 3})
     svg = exhibits.orders_chart(parts(days)).html()

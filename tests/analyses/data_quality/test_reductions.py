@@ -27,6 +27,9 @@ CLEAN = {
     ),
     "products": pd.DataFrame({"product_id": ["p", "q"], "name": ["Plate", "Cup"]}),
     "customers": pd.DataFrame({"customer_id": ["a", "b"], "acquired_at": [dt.date(2023, 12, 1), dt.date(2024, 1, 2)]}),
+    "cells": pd.DataFrame({"campaign_id": ["m", "m"], "cell_id": ["k", "0"], "control_cell_id": ["0", None]}),
+    "contacts": pd.DataFrame({"customer_id": ["a", "b"], "cell_id": ["k", "0"], "contacted_at": ["2024-01-05", "2024-01-05"]}),
+    "responses": pd.DataFrame({"customer_id": ["a"], "responded_at": ["2024-01-06"], "kind": ["click"]}),
 }  # fmt: skip
 
 
@@ -36,6 +39,10 @@ def with_lines(*rows):
 
 def with_orders(*rows):
     return {"orders": pd.concat([CLEAN["orders"], receipts(*rows)], ignore_index=True)}
+
+
+def with_rows(table, *rows):
+    return {table: pd.concat([CLEAN[table], pd.DataFrame(rows, columns=CLEAN[table].columns)], ignore_index=True)}
 
 
 # rule → (what is added to clean tables, number broken, number looked at, first id among the examples)
@@ -64,6 +71,26 @@ BROKEN = {
     ),
     "Sums agree": ({"orders": CLEAN["orders"].assign(amount=[18, 10, -10, 20, 10, "10.01"]).pipe(
         lambda frame: receipts(*frame.itertuples(index=False)))}, 1, 6, "6"),
+    "Orders counted once": (with_orders(*[("5", "a", "2024-02-03", 10)] * 2), 2, 8, "5"),
+    "Lines counted once": (
+        with_lines(("1", "a", "2024-01-01 10:00", "p", 1, 10), ("1", "a", "2024-01-01 10:00", "q", 2, 8)), 1, 6, "1",
+    ),
+    "Contacts counted once": (with_rows("contacts", ("a", "k", "2024-01-05")), 1, 3, "a"),
+    "Responses counted once": (with_rows("responses", ("a", "2024-01-06", "click")), 1, 2, "a"),
+    "Whole order ids": (with_orders(("4.91765E+12", "a", "2024-02-05", 7)), 1, 7, "4.91765E+12"),
+    "Whole customer ids": (with_orders(("7", "4,9e+15", "2024-02-05", 7)), 1, 7, "4,9e+15"),
+    "Whole product ids": (with_lines(*[("7", "a", "2024-02-05", f"40063813339{n}0000", 1, n) for n in range(10, 16)]), 6, 13,
+        "40063813339100000"),
+    "One spelling of customer ids": (with_orders(("7", "\u00a0A", "2024-02-05", 7)), 1, 7, "'\u00a0A' beside 'a'"),
+    "One spelling of product ids": (with_lines(*[(n, "a", "2024-02-05", "P ", 1, 10) for n in "78"]), 2, 9, "'P ' beside 'p'"),
+    "Customers of usual size": (
+        with_orders(*[(f"z{n}", "z", pd.Timestamp("2024-03-01") + pd.Timedelta(days=n), 3) for n in range(100)]), 100, 106, "z0",
+    ),
+    "Contacted customers": (with_rows("contacts", ("z", "k", "2024-01-05"), ("z", "0", "2024-01-06")), 1, 3, "z"),
+    "Responding customers": (with_rows("responses", ("z", "2024-01-06", "visit")), 1, 2, "z"),
+    "Known cells": (with_rows("contacts", ("a", "x", "2024-01-05")), 1, 3, "x"),
+    "Lines of known orders": (with_lines(("99", "a", "2024-02-05", "p", 1, 10)), 1, 7, "99"),
+    "Contacts who order": ({"contacts": CLEAN["contacts"].assign(customer_id=["y", "z"])}, 2, 2, "y"),
 }  # fmt: skip
 
 

@@ -1,0 +1,206 @@
+"""The command ``crmlab check``: what was read, what is wrong with it and what to do, and which reports there can be."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from crmlab.cli.errors import show_errors
+from crmlab.cli.grids import say, show_table
+
+if TYPE_CHECKING:
+    from crmlab.data.dataset import Dataset
+    from crmlab.data.descriptor import Descriptor
+    from crmlab.data.ledger import Breach, LedgerRow
+    from crmlab.errors import CrmlabError
+    from crmlab.page.format import Format
+
+__all__ = ["check", "open_doubts", "show_ledger"]
+
+_MINOR = 8  # breaches that are worth knowing, of which a line is said
+
+
+@click.command("check")
+@click.argument("data")
+@show_errors
+def check(data: str) -> None:
+    """Read a data set and say what was read, what was dropped, and what is wrong.
+
+    Questions are what makes numbers wrong, or may: each says how much it is about and what to write.
+    """
+    from crmlab.data.catalog import load
+    from crmlab.data.dataset import open_dataset
+    from crmlab.errors import CrmlabError
+    from crmlab.report.registry import readers
+
+    descriptor = load(data, readers())
+    try:
+        dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
+    except CrmlabError:
+        if descriptor.kind in ("postgres", "spark"):
+            raise
+        if not _say_problems(descriptor):
+            raise
+        sys.exit(1)
+    say(f"{descriptor.title} ({descriptor.where})")
+    show_ledger(dataset.ledger)
+    if other := _of_ids(descriptor):
+        _list_problems([other])
+        sys.exit(1)
+    _say_findings(data, dataset)
+
+
+def _of_ids(descriptor: Descriptor) -> CrmlabError | None:
+    """What is wrong with ids that are made with a key: campaigns were launched with another."""
+    from crmlab.analyses.campaigns import check_ids
+    from crmlab.data.identity import has_hashed_ids
+    from crmlab.data.memory import open_memory
+    from crmlab.errors import CrmlabError
+
+    if has_hashed_ids(descriptor):
+        try:
+            check_ids(open_memory(), descriptor)
+        except CrmlabError as error:
+            return error
+    return None
+
+
+def show_ledger(rows: Iterable[LedgerRow]) -> None:
+    """Print what became of the rows of every table, and what they add up to.
+
+    Parameters
+    ----------
+    rows : iterable of LedgerRow
+    """
+    from crmlab.data.reading.cleaning import REASONS
+
+    known = list(rows)
+    for table in dict.fromkeys(row.table for row in known):
+        mine = [row for row in known if row.table == table]
+        say(f"  {table}: {sum(row.rows for row in mine):,} rows read")
+        shown = []
+        for row in mine:
+            words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
+            amount = "" if row.amount is None else f", adding up to {float(row.amount):,.2f}"
+            shown.append((f"{row.rows:,}", words + amount))
+        show_table(shown, numbers={0}, indent=4)
+
+
+def open_doubts(descriptor: Descriptor) -> list[str]:
+    """Return what ``crmlab new`` was not sure of and nobody has answered: the lines ``# unsure: …`` that still stand in the TOML file."""
+    text = (descriptor.folder / f"{descriptor.name}.toml").read_text(encoding="utf-8-sig")
+    return re.findall(r"^[ \t]*#[ \t]*unsure:[ \t]*(.+?)[ \t]*$", text, flags=re.MULTILINE)
+
+
+def _say_problems(descriptor: Descriptor) -> list[CrmlabError]:
+    """Say all that keeps a data set from being read."""
+    from crmlab.data.dataset import check_source
+
+    rows, _, problems = check_source(descriptor)
+    say(f"{descriptor.title} ({descriptor.where})")
+    show_ledger(rows)
+    _list_problems(problems)
+    return problems
+
+
+def _list_problems(problems: Sequence[CrmlabError]) -> None:
+    if problems:
+        say(f"\n{len(problems)} problem{'s' if len(problems) > 1 else ''}:", err=True)
+    for problem in problems:
+        say(f"  - {problem}", err=True)
+
+
+def _today(descriptor: Descriptor) -> dt.date:
+    from zoneinfo import ZoneInfo
+
+    return dt.datetime.now(ZoneInfo(descriptor.timezone)).date()
+
+
+def _say_findings(data: str, dataset: Dataset) -> None:
+    from crmlab.analyses.data_quality import verdict
+    from crmlab.data.collecting import collect_value
+    from crmlab.data.rules import RULES, after, examined, gravest_first
+    from crmlab.history.context import form_of
+    from crmlab.history.past import History
+
+    descriptor, short = dataset.descriptor, 0
+    if "orders" in dataset.tables:
+        past = History(dataset)
+        judged, broken = verdict(past, _today(descriptor))
+        grave: Sequence[Breach] = judged.grave
+        short = judged.days if judged.short else 0
+        customers = collect_value(past.orders["customer_id"].nunique())
+        say(f"  Orders from {past.first} to {past.as_of}, {customers:,} customer{'' if customers == 1 else 's'}")
+    else:
+        broken = gravest_first(examined(dataset, (*RULES, after(_today(descriptor)))))
+        grave = [breach for breach in broken if breach.grave]
+    unnamed = 'not named (add currency = "EUR" to the TOML file)'
+    say(f"  Currency: {descriptor.currency or unnamed}")
+    say(f"  Tables: {', '.join(dataset.tables)}")
+    form, doubts = form_of(dataset), open_doubts(descriptor)
+    _say_breaches(grave, form)
+    _say_minor([breach for breach in broken if breach not in grave], form)
+    if doubts:
+        say(f"Not sure, says {descriptor.where}; correct each line that is wrong, and delete its “unsure”:")
+    for doubt in doubts:
+        say(f"  - {doubt}")
+    _say_reports(data, dataset)
+    _say_next(data, descriptor, len(grave) + len(doubts), short)
+
+
+def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
+    """Say the grave breaches: what, how much, an example, what to do."""
+    from crmlab.analyses.data_quality import in_figures
+    from crmlab.data.rules import exemplary
+
+    if grave:
+        say(f"{len(grave)} question{'s' if len(grave) > 1 else ''}, the gravest first:")
+    for number, breach in enumerate(grave, 1):
+        say(f"  {number}. {breach.table}: {breach.says}")
+        shown = exemplary(breach.examples[0]) if breach.examples else {}
+        example = ", ".join(f"{key} {value}" for key, value in shown.items())
+        say(f"     {in_figures(breach, form)}{f'; such as {example}' if example else ''}")
+        say(f"     {breach.advice}")
+
+
+def _say_minor(minor: Sequence[Breach], form: Format) -> None:
+    """Say in a line each what is worth knowing."""
+    from crmlab.analyses.data_quality import in_figures
+
+    if minor:
+        say("Worth knowing:")
+    for breach in minor[:_MINOR]:
+        say(f"  - {breach.says} {in_figures(breach, form)}")
+    if len(minor) > _MINOR:
+        say(f"  - and {len(minor) - _MINOR} more, in the report data_quality")
+
+
+def _say_reports(data: str, dataset: Dataset) -> None:
+    """Say of each report whether it can be made."""
+    from crmlab.page.declarations import Readiness
+    from crmlab.report.jobs import Order, plan_jobs
+    from crmlab.report.registry import readiness_of
+
+    for job in plan_jobs(Order(data), dataset.holds):
+        ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, dataset)
+        told = [ready.why_not] if ready.why_not else ready.remarks
+        say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
+
+
+def _say_next(data: str, descriptor: Descriptor, questions: int, short: int) -> None:
+    """The last line: what is open, and what to do next. It says "No problems" only where the page says "Good"."""
+    run = f"crmlab run --data {data}"
+    if questions:
+        many = "1 open question" if questions == 1 else f"{questions} open questions"
+        say(
+            f"{many}: correct {descriptor.where} or the source, and check again. As it stands, reports rest on what is said above: {run}"
+        )
+    elif short:
+        say(f"No questions, but the history is only {short} day{'' if short == 1 else 's'} long. Next: {run}")
+    else:
+        say(f"No problems. Next: {run}")

@@ -1,0 +1,283 @@
+"""Rules of single records: dates, signs, prices, returns, and whether tables agree about the same order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from crmlab.data.rules.rule import Rule
+
+if TYPE_CHECKING:
+    import ibis
+
+    from crmlab.data.dataset import Dataset
+
+__all__ = ["EARLIEST", "RULES", "after"]
+
+EARLIEST = "1990-01-01"  # no order history of today reaches further back
+_FAR = 10  # a price so many times its product's median, or so small a part of it, is suspicious
+_ENOUGH = 5  # a median of fewer lines says little
+_LINES, _ORDERS = ("order_lines",), ("orders",)
+
+
+def _lines(data: Dataset) -> Any:
+    return data.order_lines.count()
+
+
+def _orders(data: Dataset) -> Any:
+    return data.orders.count()
+
+
+def _split_orders(data: Dataset) -> ibis.Table:
+    lines = data.order_lines
+    found = lines.group_by("order_id").agg(
+        first=lines["ordered_at"].min(), last=lines["ordered_at"].max(), money=lines["amount"].sum()
+    )
+    return found.filter(found["first"] != found["last"])
+
+
+def _shared_orders(data: Dataset) -> ibis.Table:
+    orders = data.orders
+    ends = orders.group_by("order_id").agg(least=orders["customer_id"].min(), most=orders["customer_id"].max())
+    shared = orders.semi_join(ends.filter(ends["least"] != ends["most"]), "order_id")  # few, so that only theirs are counted
+    return shared.group_by("order_id").agg(customers=shared["customer_id"].nunique(), money=shared["amount"].sum())
+
+
+def _dated(orders: ibis.Table) -> ibis.Table:
+    return orders.select("order_id", "customer_id", "ordered_at", money=orders["amount"])
+
+
+def _too_early(data: Dataset) -> ibis.Table:
+    import ibis
+
+    return _dated(data.orders.filter(data.orders["ordered_at"].date() < ibis.date(EARLIEST)))
+
+
+def after(today: dt.date) -> Rule:
+    """Return the rule that no order is of a day to come.
+
+    Only commands ask it: what stands on a page must not depend on the day on which it is made.
+
+    Parameters
+    ----------
+    today : datetime.date
+        In the time zone of the data set.
+    """
+    import ibis
+
+    def later(data: Dataset) -> ibis.Table:
+        return _dated(data.orders.filter(data.orders["ordered_at"].date() > ibis.literal(today, type="date")))
+
+    return Rule(
+        name="Days to come",
+        says="No order is of a day to come",
+        found="Orders are dated after today.",
+        advice='Correct their dates, or leave them out with last_day = "…" at the top of the TOML file; where days and months '
+        "are mixed up, correct date_format.",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=_orders,
+        broken=later,
+    )
+
+
+def _described(lines: ibis.Table) -> ibis.Table:
+    return lines.select("order_id", "customer_id", "product_id", "quantity", "amount", money=lines["amount"])
+
+
+def _wrong_sign(data: Dataset) -> ibis.Table:
+    lines = data.order_lines
+    return _described(
+        lines.filter(((lines["quantity"] > 0) & (lines["amount"] < 0)) | ((lines["quantity"] < 0) & (lines["amount"] > 0)))
+    )
+
+
+def _no_quantity(data: Dataset) -> ibis.Table:
+    return _described(data.order_lines.filter(data.order_lines["quantity"] == 0))
+
+
+def _free_lines(data: Dataset) -> ibis.Table:
+    lines = data.order_lines
+    return _described(lines.filter((lines["amount"] == 0) & (lines["quantity"] != 0)))
+
+
+def _strange_prices(data: Dataset) -> ibis.Table:
+    lines = data.order_lines
+    paid = lines.filter((lines["amount"] > 0) & (lines["quantity"] > 0))
+    priced = paid.mutate(price=paid["amount"].cast("float64") / paid["quantity"].cast("float64"))
+    medians = priced.group_by("product_id").agg(usual=priced["price"].median(), n=priced.count())
+    joined = priced.join(medians.filter(medians["n"] >= _ENOUGH), "product_id")
+    high = joined["price"] > _FAR * joined["usual"]
+    low = _FAR * joined["price"] < joined["usual"]
+    return joined.filter(high | low).select("order_id", "customer_id", "product_id", "price", "usual", money=joined["amount"])
+
+
+def _returned_lines(data: Dataset) -> Any:
+    return data.order_lines.filter(data.order_lines["quantity"] < 0).count()
+
+
+def _returns_without_purchase(data: Dataset) -> ibis.Table:
+    lines = data.order_lines
+    sold = lines.filter(lines["quantity"] > 0)
+    bought = sold.group_by("customer_id", "product_id").agg(first=sold["ordered_at"].min())
+    returned = lines.filter(lines["quantity"] < 0)
+    joined = returned.left_join(bought, ["customer_id", "product_id"])
+    return _described(joined.filter(joined["first"].isnull() | (joined["first"] > joined["ordered_at"])))
+
+
+def _unnamed(data: Dataset) -> ibis.Table:
+    return data.products.filter(data.products["name"].isnull()).select("product_id")
+
+
+def _won(data: Dataset) -> ibis.Table | None:
+    """Customers with an order and a day on which they were won."""
+    customers = data.customers
+    if "acquired_at" not in customers.columns:
+        return None
+    orders = data.orders
+    first = orders.group_by("customer_id").agg(first_order=orders["ordered_at"].min().date())
+    known = customers.filter(customers["acquired_at"].notnull()).select("customer_id", "acquired_at")
+    return first.join(known, "customer_id").select("customer_id", "first_order", "acquired_at")
+
+
+def _won_count(data: Dataset) -> Any:
+    won = _won(data)
+    return data.customers.count() if won is None else won.count()
+
+
+def _bought_before_won(data: Dataset) -> ibis.Table | None:
+    won = _won(data)
+    return None if won is None else won.filter(won["first_order"] < won["acquired_at"])
+
+
+def _order_sums(data: Dataset) -> ibis.Table:
+    lines = data.order_lines
+    sums = lines.group_by("order_id", "customer_id").agg(of_lines=lines["amount"].sum())
+    orders = data.orders.group_by("order_id", "customer_id").agg(of_order=lambda t: t["amount"].sum())
+    joined = orders.join(sums, ["order_id", "customer_id"])
+    return joined.select("order_id", "customer_id", "of_order", "of_lines")
+
+
+def _different_sums(data: Dataset) -> ibis.Table:
+    both = _order_sums(data)
+    wrong = both.filter((both["of_order"] - both["of_lines"]).abs() >= 0.01)
+    return wrong.mutate(money=wrong["of_order"] - wrong["of_lines"])
+
+
+RULES = (
+    Rule(
+        name="One time per order",
+        says="All lines of an order carry one time",
+        found="Lines of one order carry several times.",
+        advice="The first of them counts; see whether order_id names orders, or something that comes again.",
+        unit="orders",
+        needs=_LINES,
+        base=lambda data: data.order_lines["order_id"].nunique(),
+        broken=_split_orders,
+    ),
+    Rule(
+        name="One customer per order",
+        says="An order belongs to one customer",
+        found="Orders belong to several customers.",
+        advice="See whether order_id names orders; where numbers begin anew each year or in each shop, make one id of both.",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=lambda data: data.orders["order_id"].nunique(),
+        broken=_shared_orders,
+    ),
+    Rule(
+        name="Possible dates",
+        says=f"No order is older than {EARLIEST}",
+        found=f"Orders are older than {EARLIEST}.",
+        advice='Correct their dates, or leave them out with first_day = "…" at the top of the TOML file.',
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=_orders,
+        broken=_too_early,
+    ),
+    Rule(
+        name="Signs agree",
+        says="Quantity and amount have the same sign",
+        found="Quantity and amount have opposite signs.",
+        advice="See which of the two is wrong in the source: a return has both below zero.",
+        unit="lines",
+        needs=_LINES,
+        grave=True,
+        base=_lines,
+        broken=_wrong_sign,
+    ),
+    Rule(
+        name="Quantity",
+        says="No line has a quantity of 0",
+        found="Lines have a quantity of 0.",
+        advice="They count with their amount; see what they stand for.",
+        unit="lines",
+        needs=_LINES,
+        base=_lines,
+        broken=_no_quantity,
+    ),
+    Rule(
+        name="Free lines",
+        says="No line is free of charge",
+        found="Lines are free of charge.",
+        advice="They count as bought; see whether they are samples.",
+        unit="lines",
+        needs=_LINES,
+        base=_lines,
+        broken=_free_lines,
+    ),
+    Rule(
+        name="Usual prices",
+        says=f"No price is over {_FAR} times its product's median, or under a tenth of it",
+        found=f"Prices are over {_FAR} times their product's median, or under a tenth of it.",
+        advice="See whether a decimal sign is in the wrong place.",
+        unit="lines",
+        needs=_LINES,
+        base=_lines,
+        broken=_strange_prices,
+    ),
+    Rule(
+        name="Returns",
+        says="What is returned was bought before, in this history",
+        found="Things were returned that were not bought before, in this history.",
+        advice="Early in a history that is usual; else see whether returns name the customer and the product.",
+        unit="return lines",
+        needs=_LINES,
+        base=_returned_lines,
+        broken=_returns_without_purchase,
+    ),
+    Rule(
+        name="Names",
+        says="Every product has a name",
+        found="Products have no name.",
+        advice="They are shown by their id.",
+        unit="products",
+        needs=("products",),
+        base=lambda data: data.products.count(),
+        broken=_unnamed,
+    ),
+    Rule(
+        name="Won before bought",
+        says="Nobody ordered before being won",
+        found="Customers ordered before they were won.",
+        advice="See what acquired_at means in the source.",
+        unit="customers",
+        needs=("orders", "customers"),
+        base=_won_count,
+        broken=_bought_before_won,
+    ),
+    Rule(
+        name="Sums agree",
+        says="An order adds up to its lines",
+        found="Orders add up to something else than their lines.",
+        advice="See which amount is net of tax, shipping and discounts; discount and refund can name columns that are to be taken off.",
+        unit="orders",
+        needs=("orders", "order_lines"),
+        grave=True,
+        base=lambda data: _order_sums(data).count(),
+        broken=_different_sums,
+    ),
+)
