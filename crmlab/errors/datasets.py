@@ -21,6 +21,13 @@ __all__ = [
 ]
 
 
+# What a cell may hold instead of a value, as messages call it; the errors are those of spreadsheets.
+_NO_VALUES = (
+    *("an empty cell", "a formula without a value", "an error"),
+    *("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#GETTING_DATA"),
+)
+
+
 class DescriptorError(TomlError):
     """The TOML file of a data set cannot be understood."""
 
@@ -203,7 +210,7 @@ class DataError(CrmlabError, ValueError):
         row, value = example
         first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
         rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
-        found = "an empty cell" if value in (None, "an empty cell") else shown(value)
+        found = "an empty cell" if value is None else value if value in _NO_VALUES else shown(value)
         return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {found}. {hint}")
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Looks at the beginning of a user's file: a text, a Parquet file or a workbook, as named columns of values.
+"""Looks at the beginning of a user's file: a text, JSON, a Parquet file or a workbook, as named columns of values.
 
 Nothing here knows what the columns mean; that is :mod:`crmlab.data.guess.roles`. At most a few thousand rows are kept.
 """
@@ -8,26 +8,29 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from crmlab.data.guess.date_columns import dates
-from crmlab.data.guess.number_columns import number
-from crmlab.data.guess.profiles import NOTHING, is_contact
+from crmlab.data.guess.layout import find_layout
 from crmlab.data.guess.text import ROWS, TABLE, cleaned, read_text, unreadable
-from crmlab.data.personal import concepts
 from crmlab.data.project import private_data
-from crmlab.data.reading.texts import unique
+from crmlab.data.reading.extents import NO_VALUE, NOT_AVAILABLE
+from crmlab.data.reading.json_records import records
+from crmlab.data.reading.texts import check_width, unique
+from crmlab.data.reading.workbook import Grid, peek
 from crmlab.errors import NotInProjectError, SourceError
 
-__all__ = ["ENDINGS", "Sample", "find", "sample"]
+__all__ = ["ENDINGS", "Sample", "find", "sample", "samples"]
 
 # As in crmlab.data.reading.source.
 _TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
+_JSON = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _RAGGED = 'correct the file, or write bad_rows = "drop" at the top'
-ENDINGS = (*_TEXTS, ".parquet", *_WORKBOOKS)
+ENDINGS = (*_TEXTS, *_JSON, ".parquet", *_WORKBOOKS)
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Sample:
     """The first rows of a file, and how they were read.
 
     ``columns[i]`` holds the values of the column ``names[i]``; None where there is none. ``header_sure`` is False where
-    the first row might as well be data. ``doubts`` pairs the name of an option with a sentence.
+    the first row might as well be data. ``sheet`` is None where a workbook has one only; ``others`` are its other sheets, of any kind.
+    ``skip_rows``, ``header_row``, ``footer_rows`` and ``escape`` are as in :class:`~crmlab.data.descriptor.TableSection`; ``remarks``
+    pairs the name of such an option with what was found there, and ``doubts`` with a sentence about what is not sure.
     """
 
     path: Path
-    kind: Literal["text", "parquet", "workbook"]
+    kind: Literal["text", "json", "parquet", "workbook"]
     names: tuple[str, ...]
     columns: tuple[tuple[Any, ...], ...]
     complete: bool = True
@@ -48,6 +53,12 @@ class Sample:
     header: bool = True
     header_sure: bool = True
     sheet: str | None = None
+    others: tuple[str, ...] = ()
+    skip_rows: int = 0
+    header_row: tuple[int, ...] = (1,)
+    footer_rows: int = 0
+    escape: str | None = None
+    remarks: tuple[tuple[str, str], ...] = ()
     doubts: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -68,12 +79,12 @@ def find(path: Path) -> Path:
 
 
 def sample(path: Path) -> Sample:
-    """Read the first rows of a file.
+    """Read the first rows of a file: of a workbook the first sheet that can hold records.
 
     Parameters
     ----------
     path : Path
-        A text file (packed or not), a Parquet file or a folder of them, a workbook.
+        A text or JSON file (packed or not), a Parquet file or a folder of them, a workbook.
 
     Returns
     -------
@@ -84,13 +95,40 @@ def sample(path: Path) -> Sample:
     SourceError
         No such file, an empty one, a header without rows, an unknown format, damaged or binary content.
     """
+    first = samples(path)[0]
+    if not first.others:
+        return first
+    listed = ", ".join(f"'{name}'" for name in first.others[:5])
+    doubt = ("sheet", f"The workbook has {len(first.others) + 1} sheets; '{first.sheet}' is read, and not {listed}.")
+    return replace(first, doubts=(doubt, *first.doubts))
+
+
+def samples(path: Path) -> list[Sample]:
+    """Read the first rows of every table in a file: one of a text or Parquet file, one of each sheet of a workbook that holds records.
+
+    Parameters
+    ----------
+    path : Path
+        A text or JSON file (packed or not), a Parquet file or a folder of them, a workbook.
+
+    Returns
+    -------
+    list of Sample
+        At least one, in the order of the file. Sheets with no more than a title or a note are passed over. ``sheet`` names the sheet
+        where the workbook has several.
+
+    Raises
+    ------
+    SourceError
+        As for :func:`sample`.
+    """
     lower = path.name.lower()
     try:
         if path.is_dir():
             files = sorted(item for item in path.rglob("*.parquet") if item.is_file())
             if not files:
                 raise SourceError.empty_folder(TABLE, path.name)
-            return _parquet(path, files[0])
+            return [_parquet(path, files[0])]
         if not path.is_file():
             raise SourceError.no_file(TABLE, [path.name], [path.parent])
         if not lower.endswith(ENDINGS):
@@ -98,8 +136,10 @@ def sample(path: Path) -> Sample:
         if path.stat().st_size == 0:
             raise SourceError.empty(TABLE, path.name)
         if lower.endswith(".parquet"):
-            return _parquet(path, path)
-        return _workbook(path) if lower.endswith(_WORKBOOKS) else _text(path)
+            return [_parquet(path, path)]
+        if lower.endswith(_JSON):
+            return [_json(path)]
+        return _workbook(path) if lower.endswith(_WORKBOOKS) else [_text(path)]
     except SourceError:
         raise
     except (OSError, EOFError, zlib.error) as error:
@@ -143,32 +183,62 @@ def _arrow_values(column: Any) -> tuple[Any, ...]:
     return tuple(f"<{kind}>" if valid else None for valid in column.is_valid().to_pylist())
 
 
-def _workbook(path: Path) -> Sample:
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    best: list[list[Any]] = []
-    sheet = ""
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        for name in book.sheet_names:
-            rows = book.get_sheet_by_name(name).to_python(skip_empty_area=True, nrows=ROWS)
-            useful = len(rows) > 1 and len(rows[0]) > 2
-            if useful or len(rows) > len(best):
-                best, sheet = rows, name
-            if useful:  # the first that can hold orders: sheets with a title or a note are passed over
-                break
-    except (CalamineError, ValueError) as error:
-        raise unreadable(path, error) from error
-    grid = [[cleaned(cell) if isinstance(cell, str) else cell for cell in row] for row in best]
-    if not any(cell is not None for row in grid for cell in row):
+def _json(path: Path) -> Sample:
+    rows = list(islice(records(TABLE, path), ROWS + 1))
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    if not keys:
         raise SourceError.empty(TABLE, path.name)
-    made = _tabulate(path, grid, "workbook")
-    others = [name for name in book.sheet_names if name != sheet]
-    if not others:
-        return replace(made, complete=len(best) < ROWS)
-    listed = ", ".join(f"'{name}'" for name in others[:5])
-    doubt = ("sheet", f"The workbook has {len(others) + 1} sheets; '{sheet}' is read, and not {listed}.")
-    return replace(made, complete=len(best) < ROWS, sheet=sheet, doubts=(doubt, *made.doubts))
+    check_width(TABLE, path.name, len(keys))
+    columns = tuple(tuple(cleaned(row.get(key)) for row in rows[:ROWS]) for key in keys)
+    return Sample(path, "json", tuple(unique(keys)), columns, complete=len(rows) <= ROWS)
+
+
+def _workbook(path: Path) -> list[Sample]:
+    grids = peek(TABLE, path, ROWS)
+    refused = tuple(("sheet", f"The sheet '{grid.name}' is passed over. {grid.refused}") for grid in grids if grid.refused)
+    held = [grid for grid in grids if not grid.refused]
+    useful = [grid for grid in held if grid.height > 1 and max(map(_filled, grid.head), default=0) > 2]
+    if not useful:
+        useful = sorted(held, key=lambda grid: -grid.height)[:1]
+    made = []
+    for grid in useful:
+        rows, tail = ([[_cleaned(cell) for cell in row] for row in part] for part in (grid.head, grid.tail))
+        complete = not tail
+        if not any(map(_filled, rows)):
+            raise SourceError.empty(TABLE, path.name)
+        try:
+            one = _tabulate(path, rows, "workbook", None if complete else [*rows[-len(tail) :], *tail])
+        except SourceError:
+            if len(useful) > 1:  # a sheet of another kind beside the tables
+                continue
+            raise
+        others = tuple(other.name for other in grids if other is not grid)
+        doubts = (*refused, *_faults(grid), *one.doubts)
+        made.append(replace(one, complete=complete, sheet=grid.name if others else None, others=others, doubts=doubts))
+    if not made:
+        raise SourceError.no_rows(TABLE, path.name)
+    return made
+
+
+def _filled(row: Sequence[Any]) -> int:
+    return sum(cell is not None for cell in row)
+
+
+def _cleaned(cell: Any) -> Any:
+    return cleaned(cell) if isinstance(cell, str) else cell
+
+
+def _faults(grid: Grid) -> Iterator[tuple[str, str]]:
+    """Say what stands in a sheet instead of values."""
+    for what, count in sorted(Counter(grid.marks.values()).items()):
+        cells = "1 cell holds" if count == 1 else f"{count:,} cells hold"
+        if what == NOT_AVAILABLE:
+            advice = "It is read as an empty cell."
+        elif what == NO_VALUE:
+            advice = "Open the workbook in the program that it is for and save it there."
+        else:
+            advice = "Correct them in the workbook."
+        yield "file", f"In '{grid.name}' {cells} {what}. {advice}"
 
 
 def _text(path: Path) -> Sample:
@@ -177,72 +247,62 @@ def _text(path: Path) -> Sample:
     if text.guessed:
         sentence = f"The encoding is not UTF-8; '{text.encoding}' is a guess. Look whether accents come out right."
         doubts.append(("encoding", sentence))
-    if text.usual < 1:
-        doubts.append(("delimiter", f"Only {text.usual:.1%} of the rows have the usual number of fields; {_RAGGED}."))
-    made = _tabulate(path, text.rows, "text")
+    made = _tabulate(path, text.rows, "text", text.tail, text.further)
+    remarks = made.remarks
+    if text.escape:
+        remarks = (*remarks, ("escape", "stands before quotation marks within fields"))
     return replace(
         made,
         complete=text.complete,
         delimiter=text.delimiter,
         encoding=text.encoding,
+        escape=text.escape,
+        remarks=remarks,
         doubts=(*doubts, *made.doubts),
     )
 
 
-def _tabulate(path: Path, rows: list[list[Any]], kind: Literal["text", "workbook"]) -> Sample:
+def _tabulate(
+    path: Path,
+    rows: list[list[Any]],
+    kind: Literal["text", "workbook"],
+    tail: list[list[Any]] | None,
+    further: Sequence[list[Any]] = (),
+) -> Sample:
     """Turn rows into named columns."""
-    width = Counter(map(len, rows)).most_common(1)[0][0]
-    _refuse_preamble(path, rows, width)
-    header, sure = _has_header(rows)
+    found = find_layout(path, rows, tail)
+    body = [row for row in rows[found.first : found.last] if row]
+    width = Counter(map(len, body)).most_common(1)[0][0] if body else len(found.names)
+    check_width(TABLE, path.name, max(width, len(found.names)))
     doubts = []
-    if header:
-        names, body = unique(["" if cell is None else _cell_text(cell) for cell in rows[0]]), rows[1:]
-        if not sure:
+    given = list(found.names)
+    if found.header:
+        trailing = len(given) == width - 1 and all(row[-1] is None for row in body if len(row) == width)
+        if len(given) == width + 1 and not given[-1]:
+            given.pop()
+        names = unique(given)
+        if not found.sure:
             doubts.append(("header", "The first row is taken as column names, but it might be data."))
     else:
-        names, body = [f"column_{i + 1}" for i in range(width)], rows
+        names, trailing = [f"column_{i + 1}" for i in range(width)], False
         doubts.append(("header", "The first row looks like data, so the columns have no names of their own."))
-    body = [row for row in body if len(row) == width and any(cell is not None for cell in row)]
+    usual = sum(len(row) == len(names) + trailing for row in body) / max(len(body), 1)
+    if usual < 1 and kind == "text":
+        doubts.insert(0, ("delimiter", f"Only {usual:.1%} of the rows have the usual number of fields; {_RAGGED}."))
+    body += [row for row in further if row not in (tail or ())[-found.footer_rows or len(tail or ()) :]]
+    body = [row[: len(names)] for row in body if len(row) == len(names) + trailing and any(cell is not None for cell in row)]
     if not body:
         raise SourceError.no_rows(TABLE, path.name)
-    columns = tuple(zip(*body, strict=True))
-    return Sample(path, kind, tuple(names), columns, header=header, header_sure=sure, doubts=tuple(doubts))
-
-
-def _cell_text(cell: Any) -> str:
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
-
-
-def _refuse_preamble(path: Path, rows: list[list[Any]], width: int) -> None:
-    """Refuse a file whose column names are not in its first row: the reader cannot skip rows."""
-    filled = [sum(cell is not None for cell in row) for row in rows[:12]]
-    if len(rows[0]) == width and filled[0] >= width / 2:
-        return
-    full = next((i for i, row in enumerate(rows[:12]) if len(row) == width and filled[i] >= max(2, width * 0.7)), None)
-    if full or len(rows[0]) != width:
-        place = f"row {full + 1} has {filled[full]}" if full else f"most rows have {width}"
-        reason = f"Its first row has {len(rows[0])} fields, {filled[0]} of them filled; {place}"
-        raise unreadable(path, reason, "Expected the column names in the first row, one for each column.")
-
-
-def _has_header(rows: list[list[Any]]) -> tuple[bool, bool]:
-    """Whether the first row holds column names, and whether that is sure."""
-    cells = [cell for cell in rows[0] if cell is not None]
-    texts = [cell for cell in cells if isinstance(cell, str)]
-    hits = sum(bool(concepts(text) - {"?"}) for text in texts)
-    if any(isinstance(cell, (dt.date, bool)) or is_contact(cell) for cell in cells) or dates(texts).share > 0:
-        return False, True
-    if any(_is_number(cell) or str(cell).lower() in NOTHING for cell in cells):
-        # A name such as "2023" stands beside real names.
-        return hits >= max(2, len(cells) / 2), True
-    if hits >= max(1, len(texts) / 3):
-        return True, True
-    for i, cell in enumerate(rows[0]):
-        below = [row[i] for row in rows[1:200] if i < len(row) and row[i] is not None]
-        if cell is not None and below and (all(map(_is_number, below)) or dates(below).share > 0.9):
-            return True, True  # words above numbers are names
-    return True, False
-
-
-def _is_number(cell: Any) -> bool:
-    return number(cell) is not None or number(cell, ",") is not None
+    return Sample(
+        path,
+        kind,
+        tuple(names),
+        tuple(zip(*body, strict=True)),
+        header=found.header,
+        header_sure=found.sure,
+        skip_rows=found.skip_rows,
+        header_row=found.header_row,
+        footer_rows=found.footer_rows,
+        remarks=found.remarks,
+        doubts=tuple(doubts),
+    )

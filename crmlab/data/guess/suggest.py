@@ -120,7 +120,7 @@ def look(path: str | os.PathLike[str]) -> Guess:
         roles.doubt(key, sentence)
     maybe = say_missing(roles, profiles)
     say_unreadable(roles)
-    remarks: dict[str, str] = {}
+    remarks: dict[str, str] = dict(source.remarks)
     options = _options(source, roles, profiles)
     settings = choose_settings(roles, profiles, remarks)
     for role, item in roles.columns.items():
@@ -211,6 +211,14 @@ def _options(source: Sample, roles: Roles, profiles: list[Profile]) -> dict[str,
         options["delimiter"] = source.delimiter
     if source.encoding is not None:
         options["encoding"] = source.encoding
+    if source.escape is not None:
+        options["escape"] = source.escape
+    if source.skip_rows:
+        options["skip_rows"] = source.skip_rows
+    if source.header_row != (1,):
+        options["header_row"] = list(source.header_row)
+    if source.footer_rows:
+        options["footer_rows"] = source.footer_rows
     if not source.header:
         options |= {"header": False, "names": list(source.names)}
     if roles.decimal == "," or any(key == "decimal" for key, _ in roles.doubts):

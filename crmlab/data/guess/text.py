@@ -16,6 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from crmlab.data.reading.layout import WIDEST
+from crmlab.data.reading.lines import named_delimiter
 from crmlab.errors import SourceError
 
 __all__ = ["HEAD", "ROWS", "TABLE", "TextRows", "cleaned", "read_text", "unreadable"]
@@ -46,17 +48,24 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class TextRows:
-    """The first rows of a text file, cells stripped and None where empty.
+    """The first rows of a text file, cells stripped and None where empty; empty rows are rows, but a line ``sep=;`` is none.
 
-    ``encoding`` is None for UTF-8. ``usual`` is the share of rows that have the usual number of fields.
+    ``encoding`` is None for UTF-8. ``further`` are rows from further down; ``tail`` holds the last ones, None where ``rows`` are all.
+    ``escape`` is what stands before quotation marks within fields, where it is not another one.
     """
 
     rows: list[list[Any]]
     delimiter: str
     encoding: str | None
     guessed: bool
-    usual: float
-    complete: bool
+    further: list[list[Any]]
+    tail: list[list[Any]] | None
+    escape: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether ``rows`` are all rows of the file."""
+        return self.tail is None
 
 
 def unreadable(path: Path, error: object, hint: str = "") -> SourceError:
@@ -88,7 +97,8 @@ def read_text(path: Path) -> TextRows:
     SourceError
         It is empty, no text, or has one column only.
     """
-    head, pieces, complete = _chunks(path)
+    head, pieces, last = _chunks(path)
+    complete = last is None
     for magic, what in _MAGIC.items():
         if head.startswith(magic):
             raise unreadable(path, f"It is no text but {what}", "Correct the ending of its name.")
@@ -102,25 +112,53 @@ def read_text(path: Path) -> TextRows:
         raise unreadable(path, "It holds binary data, not text")
     if not text.strip():
         raise SourceError.empty(TABLE, path.name)
-    delimiter, rows, usual = _delimiter(path, text, complete)
-    complete = complete and len(rows) < ROWS
+    text, named = _without_sep(text)
+    if not complete and not re.search(r"[\r\n]", text):
+        _refuse_endless(path, text)
+    escape = _escape(text, named)
+    delimiter, rows = _delimiter(path, text, complete, (named,) if named else _DELIMITERS, escape)
+    tail = None
+    if last is not None or len(rows) == ROWS:
+        ends = (last or head)[-PIECE // 4 * 4 :].decode(_inner(codec, head), errors="ignore")
+        tail = _records("\n".join(re.split(r"\r\n|\n|\r", ends)[1:]), delimiter, escape) or []
+    further: list[list[Any]] = []
     for piece in pieces:
-        # A piece begins and ends somewhere inside a row: only whole rows of the right width are taken.
+        # A piece begins and ends somewhere inside a row: only whole rows are taken.
         lines = re.split(r"\r\n|\n|\r", piece.decode(_inner(codec, head), errors="ignore"))[1:-1]
-        further = _records("\n".join(lines), delimiter) or []
-        rows += [row for row in further[:_MORE] if len(row) == len(rows[0])]
-    return TextRows(rows, delimiter, encoding, guessed, usual, complete)
+        further += (_records("\n".join(lines), delimiter, escape) or [])[:_MORE]
+    return TextRows(rows, delimiter, encoding, guessed, further, tail, escape)
 
 
-def _chunks(path: Path) -> tuple[bytes, list[bytes], bool]:
-    """The head of a file, pieces further down, and whether the head is all."""
+def _without_sep(text: str) -> tuple[str, str | None]:
+    """A text without a first line that names the delimiter, and that delimiter."""
+    found = re.match(r"[^\r\n]*(?:\r\n|\n|\r|$)", text)
+    named = named_delimiter(found.group()) if found else None
+    return (text[found.end() :], named) if found and named else (text, None)
+
+
+def _refuse_endless(path: Path, text: str) -> None:
+    """Refuse a file whose first line does not end."""
+    most = max(text.count(sign) for sign in _DELIMITERS[:-1])
+    columns = f" and more than {most:,} columns" if most > WIDEST else ""
+    reason = f"Its first line has more than {len(text):,} characters{columns}; at most {WIDEST:,} columns can be read"
+    raise unreadable(path, reason, "Export it with a line for each record, and only the columns needed.")
+
+
+def _escape(text: str, named: str | None) -> str | None:
+    r"""The sign before quotation marks within fields, where it is \ and not another quotation mark."""
+    delimiters = re.escape(named) if named else ",;\t|"
+    return "\\" if re.search(rf'[^\\]\\"(?!\s*(?:[{delimiters}\r\n]|$))', text) else None
+
+
+def _chunks(path: Path) -> tuple[bytes, list[bytes], bytes | None]:
+    """The head of a file, pieces further down, and its end; None where the head is all."""
     pieces: list[bytes] = []
     packed = path.name.lower().endswith(".gz")
     opener: Any = gzip.open if packed else open
     with opener(path, "rb") as file:
         head: bytes = file.read(HEAD)
         if len(head) < HEAD:
-            return head, [], True
+            return head, [], None
         end = _FAR if packed else path.stat().st_size
         for part in (1, 2, 3):
             # A multiple of four, so that no character of UTF-16 or UTF-32 is cut.
@@ -128,7 +166,22 @@ def _chunks(path: Path) -> tuple[bytes, list[bytes], bool]:
             file.seek(start)
             if piece := file.read(PIECE):
                 pieces.append(piece)
-    return head, pieces, False
+        return head, pieces, _end(file, packed=packed, size=path.stat().st_size)
+
+
+def _end(file: Any, *, packed: bool, size: int) -> bytes:
+    """The last bytes of a file, from a multiple of four on. A packed one has to be unpacked for them."""
+    if not packed:
+        file.seek(max(0, size - PIECE) // 4 * 4)
+        return bytes(file.read())
+    file.seek(0)
+    held = b""
+    place = 0
+    while chunk := file.read(1 << 20):
+        held = held[-PIECE:] + chunk
+        place += len(chunk)
+    start = max(0, place - PIECE) // 4 * 4
+    return held[start - (place - len(held)) :]
 
 
 def _encoding(path: Path, head: bytes, pieces: list[bytes]) -> tuple[str, str | None, bool]:
@@ -193,35 +246,41 @@ def _legacy(content: bytes) -> str:
     return best.encoding if best else "latin-1"
 
 
-def _records(text: str, delimiter: str) -> list[list[Any]] | None:
-    """The rows of a text that are not empty; None where it cannot be taken apart so."""
+def _records(text: str, delimiter: str, escape: str | None = None) -> list[list[Any]] | None:
+    """The rows of a text; None where it cannot be taken apart so."""
     if delimiter == "whitespace":
-        lines = filter(str.strip, text.splitlines())
-        return [[cleaned(cell) for cell in line.split()] for line in islice(lines, ROWS)]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [[cleaned(cell) for cell in line.split()] for line in islice(text.splitlines(), ROWS)]
+    if escape == "\\":
+        text = text.replace("\\N", "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, escapechar=escape)
     try:
-        return [[cleaned(cell) for cell in row] for row in islice(filter(None, reader), ROWS)]
+        return [[cleaned(cell) for cell in row] for row in islice(reader, ROWS)]
     except csv.Error:
         return None
 
 
-def _delimiter(path: Path, text: str, complete: bool) -> tuple[str, list[list[Any]], float]:
-    """The delimiter, the rows that it makes, and the share of them that have the usual width."""
-    found: list[tuple[tuple[bool, bool, float, int], str, list[list[Any]], float]] = []
-    for candidate in _DELIMITERS:
-        rows = _records(text, candidate)
+def _delimiter(
+    path: Path, text: str, complete: bool, candidates: tuple[str, ...], escape: str | None
+) -> tuple[str, list[list[Any]]]:
+    """The delimiter, and the rows that it makes."""
+    found: list[tuple[tuple[bool, bool, float, int], str, list[list[Any]]]] = []
+    for candidate in candidates:
+        rows = _records(text, candidate, escape)
         if rows and not complete and 1 < len(rows) < ROWS:
             rows.pop()  # cut off
-        if not rows:
+        full = [row for row in rows or () if row]
+        if not rows or not full:
             continue
-        width, count = Counter(map(len, rows)).most_common(1)[0]
-        usual, fits, blanks = count / len(rows), len(rows[0]) == width, candidate == "whitespace"
-        if width < 2 or usual < (0.95 if blanks else 0.5):
+        blanks = candidate == "whitespace"
+        widths = Counter(len(row) for row in full if blanks or len(row) > 1)
+        width, count = widths.most_common(1)[0] if widths else (1, 0)
+        usual, fits = count / len(full), len(full[0]) == width
+        if width < 2 or usual < (0.95 if blanks else 0.5 if count < 3 else 0.2):
             continue
         if fits and usual >= 0.95 and not (blanks and found):
-            return candidate, rows, usual
-        found.append(((not blanks, fits, round(usual, 1), width), candidate, rows, usual))
+            return candidate, rows
+        found.append(((not blanks, fits, round(usual, 1), width), candidate, rows))
     if not found:
         raise unreadable(path, "Only one column was found", "Expected fields apart by a comma, semicolon, tab, | or blanks.")
-    _, delimiter, best, usual = max(found, key=lambda item: item[0])
-    return delimiter, best, usual
+    _, delimiter, best = max(found, key=lambda item: item[0])
+    return delimiter, best

@@ -18,7 +18,10 @@ from crmlab.errors import DescriptorError, NotInProjectError
 __all__ = ["to_toml", "write"]
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
-_ORDER = ("sheet", "delimiter", "encoding", "header", "names", "decimal", "date_format", "customer_hash")
+_ORDER = (
+    *("sheet", "delimiter", "encoding", "escape", "skip_rows", "header_row", "footer_rows", "header", "names"),
+    *("decimal", "date_format", "customer_hash"),
+)
 _REMARKS = {
     "delimiter": "what stands between the fields",
     "names": "the file has no column names; these may be changed",
@@ -118,6 +121,8 @@ def _assignment(key: str, value: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return '"' + "".join(map(_character, str(value))) + '"'

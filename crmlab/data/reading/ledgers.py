@@ -172,7 +172,8 @@ def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any)
         source = cleaning.raw.table
         found = source.filter(source.rowid() == row - 1).select(*dict.fromkeys(mapping[name] for name in names))
         line = collect_row(found)
-        values = [line[mapping[name]] for name in names]
+        marked = {name: cleaning.raw.marked.get(mapping[name], {}).get(row) for name in names}
+        values = [marked[name] or line[mapping[name]] for name in names]
     if column.name == "customer_id" and cleaning.section.customer_hash is not None:
         return _HIDDEN
     values = [_hidden(value, cleaning.section) for value in values]

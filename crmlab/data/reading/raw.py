@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,15 @@ class Raw:
     parts : tuple of (name, rows)
         The files that the rows came from, in order, where they are several.
     rejected : tuple of int
-        Places (from 1) of rows with too many or too few fields, which are left out.
+        Places (from 1) of rows that are left out: with too many or too few fields, or with formulas without values.
     doubled : tuple of str
-        The files, of those that are read together, that hold the same as one before.
+        Files whose content is that of another, earlier one. Their rows are read all the same.
+    marked : mapping
+        Column → row (from 1) → what stands in a cell of a workbook that holds no value: ``"#N/A"``.
+    total : int or None
+        The last row that reads like a total ("Total", "Summe"), of those at the very end; it is in the table all the same.
+    rounded : tuple of str
+        Columns of a workbook with whole numbers of 16 or more digits: a workbook keeps 15 of them, so these are not what they were.
     """
 
     table: ibis.Table
@@ -45,6 +52,9 @@ class Raw:
     parts: tuple[tuple[str, int], ...] = ()
     rejected: tuple[int, ...] = ()
     doubled: tuple[str, ...] = ()
+    marked: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    rounded: tuple[str, ...] = ()
+    total: int | None = None
 
     def origin(self, row: int) -> tuple[int, str]:
         """The place of a row of the table in its source: its number, and the file where they are several."""

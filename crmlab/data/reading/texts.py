@@ -16,6 +16,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import TableSection
+from crmlab.data.reading.layout import LONGEST, WIDEST, Layout, joined_names
+from crmlab.data.reading.lines import (
+    Head,
+    Lines,
+    TooLongError,
+    check_lines,
+    copy_between,
+    end_of_records,
+    named_delimiter,
+    read_head,
+    standard_copy,
+)
 from crmlab.data.reading.raw import Raw, first_line, literal, row_words
 from crmlab.data.room import no_room
 from crmlab.errors import DescriptorError, SourceError, listing
@@ -23,7 +35,7 @@ from crmlab.errors import DescriptorError, SourceError, listing
 if TYPE_CHECKING:
     from ibis.backends import BaseBackend
 
-__all__ = ["Chooser", "given_names", "open_text", "read_texts", "unique"]
+__all__ = ["Chooser", "check_width", "given_names", "open_text", "other_columns", "read_texts", "unique"]
 
 
 # Says which columns of a source are to be loaded.
@@ -32,18 +44,20 @@ _WORDS = {"whitespace": "\t", "tab": "\t", "\\t": "\t"}
 _TRY_ENCODING = 'Name its encoding, for example encoding = "cp1252".'
 _CUT_WRONG = ("TOO MANY COLUMNS", "MISSING COLUMNS")  # as DuckDB calls rows with a wrong number of fields
 _DROP = 'Correct the file, or set bad_rows = "drop" at the top of the TOML file to drop and count such rows.'
-_LONGEST_FIELD = 16_000_000
+_LINES = "Export it with a line for each record."
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A text file as it is read: ``plain`` is in UTF-8 and not packed."""
+    """A text file as it is read: ``plain`` is in UTF-8 and not packed; ``titled`` says whether the line of column names is in it."""
 
     section: TableSection
     name: str
     plain: Path
+    scratch: Path
     delimiter: str
     columns: list[str]
+    titled: bool
 
 
 def read_texts(
@@ -64,17 +78,11 @@ def read_texts(
     for i, file in enumerate(files):
         if file.stat().st_size == 0:
             continue
-        plain = _plain(section, file, scratch / f"{section.table}-{i}.csv")
-        delimiter = first.delimiter if first else _delimiter(section, plain, file.name)
-        text = _Text(section, file.name, plain, delimiter, _header(section, plain, file.name, delimiter))
-        if first and text.columns != first.columns:
-            raise SourceError(
-                f"{section.table}: {file.name} has other columns than {first.name}. "
-                f"Expected: {listing(first.columns)}. Found: {listing(text.columns)}. "
-                "Files that are read together need the same columns in the same order."
-            )
+        text = _opened(section, file, scratch / f"{section.table}-{i}.csv", first)
+        if first and set(text.columns) != set(first.columns):
+            raise other_columns(section.table, (first.name, first.columns), (text.name, text.columns))
         first = first or text
-        bad = _load(con, text, choose(text.columns), table, append=bool(parts), tolerant=tolerant)
+        bad = _load(con, text, choose(first.columns), table, append=bool(parts), tolerant=tolerant)
         rejected += [sum(rows for _, rows in parts) + row for row in bad]
         count = collect_value(con.table(table).count())
         parts.append((file.name, count - loaded + len(bad)))
@@ -91,6 +99,73 @@ def read_texts(
     )
 
 
+def other_columns(table: str, first: tuple[str, list[str]], other: tuple[str, list[str]]) -> SourceError:
+    """Say that two files that are read together, each a name and its columns, have other columns."""
+    return SourceError(
+        f"{table}: {other[0]} has other columns than {first[0]}. Expected: {listing(first[1])}. Found: {listing(other[1])}. "
+        "Files that are read together need the same columns, in any order."
+    )
+
+
+def _opened(section: TableSection, file: Path, target: Path, first: _Text | None) -> _Text:
+    """Find out where the column names and the records of a file stand; make a copy where they are not the whole of it."""
+    name = file.name
+    plain = _plain(section, file, target)
+    with _explained_head(section, name):
+        delimiter = first.delimiter if first else _delimiter(section, plain)
+        if section.escape:
+            plain = standard_copy(plain, delimiter, section.escape, target.with_name(f"{target.stem}-standard.csv"))
+        check_lines(plain)
+        layout = Layout(section.skip_rows, section.header_row, section.footer_rows, section.header)
+        head = read_head(plain, layout, delimiter)
+    if head is None and not layout.plain:
+        reason = "It has fewer rows than skip_rows and header_row say."
+        raise SourceError.unreadable(section.table, name, reason, "Correct them in the TOML file.")
+    if head is None:
+        raise SourceError.empty(section.table, name)
+    columns = _columns(section, name, head)
+    whole = layout.plain and head.bare and len(columns) == len((head.names or [columns])[0])
+    if not whole:
+        end = end_of_records(plain, section.footer_rows) if section.footer_rows else plain.stat().st_size
+        plain = copy_between(plain, head.start, end, target.with_name(f"{target.stem}-records.csv"))
+    return _Text(section, name, plain, target, delimiter, columns, whole and section.header)
+
+
+def _columns(section: TableSection, name: str, head: Head) -> list[str]:
+    """The names of the columns. A delimiter at the end of a record makes none: DuckDB passes over what is empty behind the last column."""
+    found = head.names or [head.first]
+    if any("\0" in cell for row in found for cell in row):
+        raise SourceError.unreadable(section.table, name, "It holds binary data, not text.", _TRY_ENCODING)
+    check_width(section.table, name, max(map(len, found)))
+    if not section.header:
+        return unique(given_names(section, len(head.first)))
+    names = joined_names(found) if len(found) > 1 else [cell.strip() for cell in found[0]]
+    if not any(names):
+        raise SourceError.empty(section.table, name)
+    if len(head.first) == len(names) - 1 and not names[-1]:
+        names = names[:-1]
+    return unique(names)
+
+
+def check_width(table: str, name: str, width: int) -> None:
+    """Refuse a file with more columns than anybody keeps of customers: most likely rows stand in one line."""
+    if width > WIDEST:
+        reason = f"It has {width:,} columns, and at most {WIDEST:,} can be read."
+        raise SourceError.unreadable(table, name, reason, "Export it with a line for each record, and only the columns needed.")
+
+
+@contextmanager
+def _explained_head(section: TableSection, name: str) -> Iterator[None]:
+    try:
+        yield
+    except TooLongError as error:
+        raise SourceError.unreadable(
+            section.table, name, "A line of it is longer than 16 million characters.", _LINES
+        ) from error
+    except (UnicodeError, csv.Error) as error:
+        raise SourceError.unreadable(section.table, name, "It is not UTF-8 text.", _TRY_ENCODING) from error
+
+
 def _load(con: BaseBackend, text: _Text, kept: list[str], table: str, *, append: bool, tolerant: bool) -> list[int]:
     """Append the rows of one file to a table, and return the places of those that were left out."""
     import duckdb
@@ -105,13 +180,13 @@ def _load(con: BaseBackend, text: _Text, kept: list[str], table: str, *, append:
             columns=dict.fromkeys(text.columns, "VARCHAR"),
             auto_detect=False,
             delim=text.delimiter,
-            header=text.section.header,
-            skip=_empty_lines(plain) if text.section.header else 0,
+            header=text.titled,
+            skip=_empty_lines(plain) if text.titled else 0,
             quote='"',
             escape='"',
             nullstr="",
             compression="none",
-            max_line_size=_LONGEST_FIELD,
+            max_line_size=LONGEST,
             **options,
         ).select(kept)
         con.insert(table, obj=rows)
@@ -122,7 +197,7 @@ def _load(con: BaseBackend, text: _Text, kept: list[str], table: str, *, append:
         if "invalid state" in str(error):
             # Lines end now in one way and now in another: where that is all, one way for all of them helps.
             try:
-                attempt(_with_one_newline(text.plain))
+                attempt(_with_one_newline(text))
             except duckdb.Error as other:
                 raise _explained(text, other) from other
             return []
@@ -146,11 +221,13 @@ def _rejects(con: BaseBackend, text: _Text, error: Exception) -> list[int]:
 
 def _explained(text: _Text, error: Exception) -> SourceError:
     """Word an error of DuckDB's reader, naming the row."""
-    other = no_room(error)
+    table, name = text.section.table, text.name
+    # Copies stand among temporary files: that one is named does not mean that it could not be written.
+    copies = re.escape(str(text.scratch.parent)) + r"[/\\][\w.-]+\.csv"
+    message = re.sub(copies, lambda _: name, str(error))
+    other = no_room(type(error)(message))
     if other:
         return other
-    table, name = text.section.table, text.name
-    message = str(error)
     line = re.search(r"CSV Error on Line: (\d+)", message)
     if "not utf-8" in message.lower() or "invalid unicode" in message.lower():
         return SourceError.unreadable(table, name, "It is not UTF-8 text.", _TRY_ENCODING)
@@ -177,11 +254,11 @@ def _explained(text: _Text, error: Exception) -> SourceError:
 
 def _records(text: _Text) -> Iterator[list[str]]:
     """The records of a file as Python's reader sees them, without the header; [] where a line is empty."""
-    limit = csv.field_size_limit(_LONGEST_FIELD)
+    limit = csv.field_size_limit(LONGEST)
     try:
         with open_text(text.plain) as stream:
-            reader = csv.reader(stream, delimiter=text.delimiter)
-            if text.section.header:
+            reader = csv.reader(_bounded(stream), delimiter=text.delimiter)
+            if text.titled:
                 next(filter(None, reader), None)
             yield from reader
     except (csv.Error, UnicodeError):
@@ -190,12 +267,22 @@ def _records(text: _Text) -> Iterator[list[str]]:
         csv.field_size_limit(limit)
 
 
+def _bounded(stream: IO[str]) -> Iterator[str]:
+    """The lines of a text up to one that is too long to be held."""
+    while line := stream.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            return
+        yield line
+
+
 def _misfits(text: _Text) -> Iterator[tuple[int, int]]:
     """The places of rows with a wrong number of fields, and that number. Empty lines are no rows, as for DuckDB."""
     width, place = len(text.columns), 0
     for record in _records(text):
         if record or width == 1:
             place += 1
+            while len(record) > width and not record[-1]:
+                record.pop()  # a delimiter at the end
             if len(record) != width and (record or width > 1):
                 yield place, len(record)
 
@@ -203,7 +290,7 @@ def _misfits(text: _Text) -> Iterator[tuple[int, int]]:
 def _row_of_line(text: _Text, line: int) -> int:
     """The place of the row in a line as DuckDB counts: records, the header and empty lines included."""
     place = 0
-    for i, record in enumerate(_records(text), start=2 if text.section.header else 1):
+    for i, record in enumerate(_records(text), start=2 if text.titled else 1):
         place += bool(record) or len(text.columns) == 1
         if i >= line:
             break
@@ -248,10 +335,10 @@ def _plain(section: TableSection, file: Path, target: Path) -> Path:
     return target
 
 
-def _with_one_newline(plain: Path) -> Path:
+def _with_one_newline(text: _Text) -> Path:
     """A copy in which every line ends with a line feed. Line ends inside quotation marks change too, which loses nothing."""
-    copy = plain.with_name(f"{plain.stem}-newlines.csv")
-    with plain.open(encoding="utf-8", newline=None) as source, copy.open("w", encoding="utf-8", newline="\n") as sink:
+    copy = text.scratch.with_name(f"{text.scratch.stem}-newlines.csv")
+    with text.plain.open(encoding="utf-8", newline=None) as source, copy.open("w", encoding="utf-8", newline="\n") as sink:
         while chunk := source.read(1 << 20):
             sink.write(chunk)
     return copy
@@ -265,34 +352,21 @@ def _empty_lines(plain: Path) -> int:
     return blank.count(b"\n") or blank.count(b"\r")
 
 
-def _first_record(section: TableSection, file: Path, name: str, delimiter: str | None) -> list[str] | str:
-    """The first record of a text file: split where the delimiter is known, else the raw line."""
-    try:
-        with open_text(file) as text:
-            if delimiter is None:
-                return next((line for line in text if line.strip()), "")
-            return next(filter(None, csv.reader(text, delimiter=delimiter)), [])
-    except (UnicodeError, csv.Error) as error:
-        raise SourceError.unreadable(section.table, name, "It is not UTF-8 text.", _TRY_ENCODING) from error
-
-
-def _delimiter(section: TableSection, file: Path, name: str) -> str:
+def _delimiter(section: TableSection, plain: Path) -> str:
     if section.delimiter:
         return _WORDS.get(section.delimiter, section.delimiter)
-    line = str(_first_record(section, file, name, None))
+    titles = section.skip_rows + (section.header_row[-1] - 1 if section.header else 0)
+    with plain.open("rb") as stream:
+        lines = Lines(stream)
+        line = next(lines, "")
+        if named := named_delimiter(line):
+            return named
+        for _ in range(titles):
+            line = next(lines, "")
+        while line and not line.strip():
+            line = next(lines, "")
     unquoted = re.sub(r'"[^"]*"', "", line)
     return max(",;\t|", key=unquoted.count)
-
-
-def _header(section: TableSection, file: Path, name: str, delimiter: str) -> list[str]:
-    record = list(_first_record(section, file, name, delimiter))
-    if not record:
-        raise SourceError.empty(section.table, name)
-    if any("\0" in cell for cell in record):
-        raise SourceError.unreadable(section.table, name, "It holds binary data, not text.", _TRY_ENCODING)
-    if not section.header:
-        return unique(given_names(section, len(record)))
-    return unique([cell.strip() for cell in record])
 
 
 def given_names(section: TableSection, width: int) -> list[str]:

@@ -1033,10 +1033,12 @@ def test_look_workbook_with_several_sheets(tmp_path: Path) -> None:
     assert any("'Notes', 'Data 2'" in doubt for doubt in seen.doubts)
 
 
-def test_look_workbook_with_a_title_above_is_refused(tmp_path: Path) -> None:
+def test_look_workbook_with_a_title_above(tmp_path: Path) -> None:
     title = [("str", "Sales report"), ("none", ""), ("none", "")]
-    with pytest.raises(SourceError, match="first row has 3 fields, 1 of them filled; row 3 has 3"):
-        guess.look(workbook(tmp_path / "book.xlsx", Sheet=[title, [("none", "")] * 3, *grid("cust", "date", "total")]))
+    book = workbook(tmp_path / "book.xlsx", Sheet=[title, [("none", "")] * 3, *grid("cust", "date", "total")])
+    _, section, seen = section_of(book)
+    assert section.skip_rows == 2
+    assert seen.remarks["skip_rows"] == "titles or notes, and empty rows stand above the column names"
 
 
 def test_look_workbook_with_dates_as_numbers(tmp_path: Path) -> None:
@@ -1079,8 +1081,11 @@ def test_look_workbook_names_lose_their_blanks(tmp_path: Path) -> None:
         ("f.csv", bytes(range(1, 256)) * 8, "binary"),
         ("f.csv", b"total\n1\n2\n3\n", "Only one column"),
         ("f.csv", b"just a sentence\n\nand another, longer one\nor two\n", "Only one column"),
-        ("f.csv", b"sep=;\norder;cust;total\n1;2;3\n4;5;6\n", "first row has 2 fields"),
-        ("f.csv", b"Report of May\n\norder,cust,total\n1,2,3\n4,5,6\n7,8,9\n", "first row has 1 fields"),
+        (
+            "f.csv",
+            b"order,cust\n1,2,3\n4,5,6\n7,8,9\n",
+            "Its rows have 3 fields, and row 1, which seems to hold the column names, has 2",
+        ),
         ("f.csv.gz", b"order,cust,date,total\n1,2,3,4\n", "cannot be read"),
         ("f.csv.gz", gzip.compress(b"order,cust,date,total\n1,2,3,4\n" * 99, mtime=0)[:40], "cannot be read"),
         ("f.parquet", b"PAR1 and nothing else", "cannot be read"),
