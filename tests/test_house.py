@@ -89,7 +89,7 @@ def test_no_module_takes_a_private_name_of_another():
 # Calls that look like the engine's and are none: module, what is called, and how often, each with the reason.
 NO_ENGINE = {
     # Ibis has no backend in a literal: DuckDB is asked whether it knows a date format, and no row comes.
-    ("data/reading/parse.py", "con.to_pyarrow"): 1,
+    ("data/reading/times.py", "con.to_pyarrow"): 1,
     # Ibis caches on Spark without bringing the frames of the expression along; an empty result brings them.
     ("analyses/campaigns/measurement.py", "rows.get_backend().execute"): 1,
     # Arrow: an event of the campaign memory, and the ids of the customers of a state.

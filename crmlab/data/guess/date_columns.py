@@ -10,7 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["Dates", "dates"]
+from crmlab.data.guess.number_columns import number
+from crmlab.data.months import MARK, day_of, form_with_month, languages_of, marked, without_language
+from crmlab.data.written import counted_as, tidy
+
+__all__ = ["Dates", "as_counted", "dates"]
 
 
 _YEAR = r"(?P<y>[0-9]{4}|[0-9]{2})"
@@ -57,6 +61,17 @@ class Dates:
         Years have two digits; times carry a zone; hours go to 12.
     unread : str or None
         A value in another form.
+    language : str or None
+        The language in which months are written; None: English, or numbers.
+    rivals : tuple of str
+        Languages in which the same names are other months.
+    counted : str or None
+        "epoch", "epoch_ms" or "excel" where the values are numbers that would be days of 1990 to 2100. They are days only where
+        the name of the column says so: see :func:`as_counted`.
+    counts : float
+        How many are.
+    exchanged : bool
+        A spreadsheet may have taken texts with the day first for dates with the month first, where both were possible.
     """
 
     share: float = 0.0
@@ -69,6 +84,11 @@ class Dates:
     zoned: bool = False
     half: bool = False
     unread: str | None = None
+    language: str | None = None
+    rivals: tuple[str, ...] = ()
+    counted: str | None = None
+    counts: float = 0.0
+    exchanged: bool = False
 
 
 def dates(values: Sequence[Any]) -> Dates:
@@ -88,8 +108,18 @@ def dates(values: Sequence[Any]) -> Dates:
         rest = dates([value for value in filled if not isinstance(value, dt.date)])
         read = len(typed) + rest.share * (len(filled) - len(typed))
         zoned = any(isinstance(value, dt.datetime) and value.tzinfo is not None for value in typed)
-        return replace(rest, share=read / len(filled), zoned=zoned or rest.zoned)
+        left = len(filled) - len(typed) >= 3 and rest.form is not None and rest.form.startswith("%d") and not rest.unclear
+        exchanged = left and len(typed) >= 3 and all(value.day <= 12 for value in typed)
+        return replace(rest, share=read / len(filled), zoned=zoned or rest.zoned, exchanged=exchanged)
     texts = [_day_text(value) for value in filled]
+    found = _in_one_form(texts)
+    if found.share < 1 and (named := _with_months(texts)).share > found.share:
+        return named
+    return replace(found, **_counted(filled)) if found.share < 0.5 else found
+
+
+def _in_one_form(texts: list[str]) -> Dates:
+    """Texts as days in the form that most of them have."""
     counts = Counter(shape for text in texts if (shape := _shape(text)) is not None)
     if not counts:
         return Dates(unread=next(filter(None, texts), None))
@@ -122,10 +152,65 @@ def dates(values: Sequence[Any]) -> Dates:
     )
 
 
+# A word between numbers, or before them: what days with names of months look like in any language.
+_YEARS = re.compile(r"(?<![0-9])(?:1[89]|2[05])[0-9]{2}(?![0-9])|^[0-9]{1,2}\D+[0-9]{2}(?![0-9])")
+_WORDY = re.compile(r"\D{0,20}[0-9]{1,4}\D{1,25}[0-9]{1,4}(?:\D.{0,25})?")
+
+
+def _with_months(texts: list[str]) -> Dates:
+    """Texts as days with names of months that are not English."""
+    wordy = [
+        text for text in dict.fromkeys(texts) if _WORDY.fullmatch(text) and _YEARS.search(text) and any(map(str.isalpha, text))
+    ]
+    if len(wordy) < 0.8 * len(set(texts)) or not (languages := languages_of(wordy)):
+        return Dates()
+    language = languages[0]
+    forms = Counter(form for text in wordy if (form := form_with_month(text, language)))
+    form = forms.most_common(1)[0][0] if forms else None
+    good = {text for text in wordy if _named_day(text, language, form)}
+    return Dates(
+        _share(texts, good),
+        form,
+        short_year=form is not None,
+        unread=_unread(texts, good),
+        language=language,
+        rivals=tuple(languages[1:]),
+    )
+
+
+def _named_day(text: str, language: str, form: str | None) -> bool:
+    if form is None:
+        return day_of(text, language) is not None
+    found = marked(text, language)
+    return found is not None and _day(found.replace(MARK, ""), without_language(form)) is not None
+
+
+def _counted(values: list[Any]) -> dict[str, Any]:
+    """The way of counting in which most values are days, and how many are."""
+    read = [number(value) for value in values]
+    forms = Counter(form for n in read if n is not None and (form := counted_as(n)))
+    form, count = forms.most_common(1)[0] if forms else ("", 0)
+    return {"counted": form, "counts": count / len(read)} if count >= 0.8 * len(read) else {}
+
+
+def as_counted(found: Dates) -> Dates:
+    """Take numbers as days, where they can be: what the name of a column says, or what nothing else explains.
+
+    Examples
+    --------
+    >>> as_counted(dates(["1697716800", "1683806400"])).form, dates(["1697716800", "1683806400"]).form
+    ('epoch', None)
+    """
+    if found.counted is None or found.share >= 0.5:
+        return found
+    unread = found.unread if found.counts < 1 else None
+    return replace(found, share=found.counts, form=found.counted, zoned=found.counted != "excel", unread=unread)
+
+
 def _day_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a workbook keeps 20241231 as 20241231.0
-    return str(value)[:60]
+    return tidy(str(value)[:60])
 
 
 def _kept(days: dict[str, dt.datetime | None]) -> list[str]:

@@ -10,35 +10,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["Numbers", "currencies", "number", "numbers"]
+from crmlab.data.personal import plain
+from crmlab.data.written import SEPARATORS, amount, tidy
+
+__all__ = ["Numbers", "currencies", "in_cents", "number", "numbers"]
 
 
-_GAP = "[ \u00a0\u202f\u2009]"
-_CURRENCY = "(?:[A-Z]{0,3}[$¢£¤¥฿₠-₿]|[A-Z]{3}|kr|zł|Kč|Ft|Fr)"
-_LARGEST = 1e14  # of DECIMAL(18,4)
-
-
-def _forms(point: str, group: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The amounts that the reader takes from a program, and from people: see crmlab.data.reading.parse."""
-    groups = "|".join(f"(?:{sign}[0-9]{{3}})+" for sign in (group, _GAP, "['’]"))
-    digits = rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{groups}))(?:{point}[0-9]*)?|{point}[0-9]+)"
-    amount = f"{_GAP}*{_CURRENCY}?{_GAP}*{digits}{_GAP}*{_CURRENCY}?{_GAP}*"
-    people = (
-        rf"[+\-−]?{amount}",
-        rf"{_CURRENCY}{_GAP}*[+\-−]{_GAP}*{digits}",
-        rf"\({amount}\)",
-        f"{_CURRENCY}?{_GAP}*{digits}{_GAP}*-",
-    )
-    program = rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]{{1,2}})?"
-    return re.compile(program), re.compile("|".join(people))
-
-
-_FORMS = {".": _forms(r"\.", ","), ",": _forms(",", r"\.")}
 # Amounts to the eye, also in forms that the reader does not take: Rs. 12.50, 12,-.
-_TAKEN_OFF = re.compile(r"[\s€$£¥'’]|[A-Z]{3}$")
+_TAKEN_OFF = re.compile(r"[\s€$£¥'’٫٬]|[A-Z]{3}$")
 _CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|NZD|JPY|CNY|INR|BRL|MXN|TRY"
 _LOOSE = re.compile(
     rf"\(?[+\-−]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?|₹)?[+\-−]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Ft|Fr\.?|,-)?\)?-?"
+)
+# What the hundredth part of a currency is called.
+_CENTS = (
+    "cent cents cts ct minor subunit subunits pfennig pfennige rappen pence centime centimes centimo centimos centavo centavos "
+    "centesimi eurocent eurocents grosz grosze groszy kopeck kopecks kopek kopeks kopeken paise paisa ore oere halere haleru"
 )
 _CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD"}
 
@@ -83,18 +70,10 @@ def number(value: Any, decimal: str = ".") -> float | None:
         return None
     if isinstance(value, (int, float, Decimal)):
         return None if math.isnan(value) else float(value)
-    if not isinstance(value, str) or len(value) > 60:
+    if not isinstance(value, str):
         return None
-    text = value.strip()
-    program, people = _FORMS[decimal]
-    if program.fullmatch(text):
-        found = float(text.replace(decimal, "."))
-    elif people.fullmatch(text):
-        digits = re.sub(f"[^0-9{decimal}]", "", text).replace(decimal, ".")
-        found = -float(digits) if re.search("[-−(]", text) else float(digits)
-    else:
-        return None
-    return found if abs(found) < _LARGEST else None
+    found = amount(value.strip(), decimal)
+    return None if found is None else float(found)
 
 
 def numbers(values: Sequence[Any]) -> Numbers:
@@ -106,7 +85,7 @@ def numbers(values: Sequence[Any]) -> Numbers:
     ','
     """
     filled = [value for value in values if value is not None]
-    amounts = [v for v in filled if isinstance(v, str) and len(v) <= 60 and _LOOSE.fullmatch(_TAKEN_OFF.sub("", v))]
+    amounts = [v for v in filled if isinstance(v, str) and len(v) <= 60 and _LOOSE.fullmatch(_TAKEN_OFF.sub("", tidy(v)))]
     signs = Counter(_sign(text) for text in amounts)
     decided = "," if signs[","] > signs["."] else "." if signs["."] else None
     read = [number(value, decided or ".") for value in filled]
@@ -124,7 +103,9 @@ def numbers(values: Sequence[Any]) -> Numbers:
 
 def _sign(text: str) -> str:
     """What one number tells about the decimal sign: '.', ',', or '.?' and ',?' where it may group thousands."""
-    digits = re.sub(r"[^0-9.,]|,-$", "", text).rstrip(".,")
+    if any(separator in text for separator in SEPARATORS):
+        return ""  # they are what they are beside either sign
+    digits = re.sub(r"[^0-9.,]|,-$", "", tidy(text)).rstrip(".,")
     points, commas = digits.count("."), digits.count(",")
     if points and commas:
         return "." if digits.rfind(".") > digits.rfind(",") else ","
@@ -142,3 +123,15 @@ def currencies(values: Iterable[Any]) -> set[str]:
     texts = {value for value in values if isinstance(value, str) and len(value) <= 60}
     found = {code for sign, code in _CURRENCIES.items() if any(sign in text for text in texts)}
     return found | {code for code in _CODES.split("|") if any(re.search(rf"\b{code}\b", text) for text in texts)}
+
+
+def in_cents(name: str, found: Numbers) -> bool:
+    """Say whether a column's name says that its whole numbers are cents, pence or another hundredth part.
+
+    Examples
+    --------
+    >>> in_cents("amount_cents", numbers(["2946"])), in_cents("percent", numbers(["12"])), in_cents("total", numbers(["2946"]))
+    (True, False, False)
+    """
+    words = re.findall("[a-z]+", plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
+    return found.share >= 0.8 and found.fractions == 0 and bool(set(_CENTS.split()) & set(words))

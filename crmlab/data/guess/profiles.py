@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crmlab.data.guess.date_columns import Dates, dates
+from crmlab.data.guess.date_columns import Dates, as_counted, dates
 from crmlab.data.guess.number_columns import Numbers, number, numbers
 from crmlab.data.personal import concepts, is_bare_name, is_personal
 
@@ -23,6 +23,7 @@ _PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}|\(?0[0-9]{2,5}\)?[ /][0-9][0-9 /-
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?")
 _CODE = re.compile(r"#?[A-Za-z]{0,4}[-_]?[0-9]{2,12}(?:[-/][0-9]{1,8})?")
 _WORD = r"[^\W\d_](?:[^\W\d_]|['.-])*"
+_CLOCK_WORDS = frozenset({"ts", "epoch", "unix", "unixtime", "millis", "serial", "utc"})
 _PERSON = re.compile(rf"{_WORD},?(?: +{_WORD}){{1,3}}")
 
 
@@ -124,18 +125,27 @@ def profile(name: str, values: Sequence[Any], header: bool = True) -> Profile:
     """
     empty = {value for value in set(values) if isinstance(value, str) and value.lower() in NOTHING}
     kept = tuple(None if value in empty else value for value in values) if empty else tuple(values)
+    meant = concepts(name) if header else frozenset()
+    days = dates(kept)
     return Profile(
         name,
         kept,
-        concepts(name) if header else frozenset(),
+        meant,
         sum(value is not None for value in kept),
         len(set(kept) - {None}),
         numbers(kept),
-        dates(kept),
+        as_counted(days) if header and _says_when(name, meant) else days,
         _share(kept, is_contact),
         _share(kept, is_person),
         min((value for value in empty if value.lower() not in _KNOWN_NOTHING), default=None),
     )
+
+
+def _says_when(name: str, meant: frozenset[str]) -> bool:
+    """Whether a name says that numbers are days: created, order date, ts, but not the number of an order or a day's total."""
+    if meant & {"id", "amount", "price", "total", "quantity", "cost", "product", "sku", "birth"}:
+        return False
+    return bool(meant & {"date", "other date", "joined"} or _CLOCK_WORDS & set(re.findall("[a-z]+", name.lower())))
 
 
 def _share(values: Iterable[Any], test: Callable[[Any], bool]) -> float:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from crmlab.data.guess.date_columns import as_counted
 from crmlab.data.guess.profiles import Profile, decimal_sign, profile
 from crmlab.data.guess.sniff import Sample
 from crmlab.data.personal import is_bare_name
@@ -267,6 +268,10 @@ def _by_values(roles: Roles, profiles: list[Profile], header: bool) -> None:
     if "ordered_at" not in columns:
         days = [item for item in free() if item.dates.share >= 0.9]
         choose("ordered_at", sorted(days, key=lambda item: (not item.nameless, -item.filled)), "they are dates")
+    if "ordered_at" not in columns:
+        counts = [replace(item, dates=as_counted(item.dates)) for item in free() if item.nameless and item.dates.counts == 1]
+        seconds = [item for item in counts if item.dates.form != "excel" and item.distinct > 1]
+        choose("ordered_at", seconds, "as seconds or milliseconds since 1970 they are days")
     unknown = [item for item in free() if item.nameless and item.dates.share < 0.9]
     if "ordered_at" in columns and not {"amount", "unit_price"} & set(columns):
         money = [item for item in unknown if item.numbers.loose >= 0.9 and item.numbers.fractions > 0.3]

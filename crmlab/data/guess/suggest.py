@@ -13,16 +13,23 @@ from typing import Any
 
 from crmlab.data.guess.date_columns import Dates
 from crmlab.data.guess.doubts import say_missing, say_unreadable, settle_money
-from crmlab.data.guess.number_columns import currencies
+from crmlab.data.guess.number_columns import currencies, in_cents
 from crmlab.data.guess.profiles import Profile, is_contact
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
 from crmlab.data.guess.settings import choose_settings
 from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
 from crmlab.data.guess.text import TABLE
 from crmlab.data.personal import plain
+from crmlab.data.reading.times import is_zone
 from crmlab.errors import SourceError
 
 __all__ = ["Guess", "dataset_name", "examples", "look"]
+
+_COUNTED = {
+    "epoch": "the numbers are seconds since 1970",
+    "epoch_ms": "the numbers are milliseconds since 1970",
+    "excel": "the numbers are days as spreadsheets count them",
+}
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,15 @@ def look(path: str | os.PathLike[str]) -> Guess:
     roles, profiles = assign(source)
     settle_money(roles, profiles)
     complete(roles, profiles)
+    _find_zone(roles, profiles)
     for key, sentence in source.doubts:
         roles.doubt(key, sentence)
     maybe = say_missing(roles, profiles)
     say_unreadable(roles)
     remarks: dict[str, str] = dict(source.remarks)
     options = _options(source, roles, profiles)
+    if (form := options.get("date_format")) in _COUNTED:
+        remarks["date_format"] = _COUNTED[form]
     settings = choose_settings(roles, profiles, remarks)
     for role, item in roles.columns.items():
         if shown := examples(roles, role, item):
@@ -146,6 +156,20 @@ def look(path: str | os.PathLike[str]) -> Guess:
         unread=tuple(unread) if source.header_sure and source.header else (),
         unsure=tuple(roles.doubts),
     )
+
+
+def _find_zone(roles: Roles, profiles: list[Profile]) -> None:
+    """Map a column of time zones, without which times would be taken for those of one place."""
+    taken = {item.name for item in roles.columns.values()}
+    if "ordered_at" not in roles.columns:
+        return
+    for item in profiles:
+        texts = {str(value).strip() for value in item.values if value is not None}
+        named = re.search(r"zone|(?<![a-z])tz(?![a-z])|utc.?offset", item.name, re.IGNORECASE) is not None
+        placed = all("/" in text or text == "UTC" for text in texts)  # Japan is a zone too, and a country more often
+        if item.name not in taken and texts and (named or placed) and all(map(is_zone, texts)):
+            roles.columns["time_zone"] = item
+            return
 
 
 def _valid(path: Path) -> Path:
@@ -228,7 +252,33 @@ def _options(source: Sample, roles: Roles, profiles: list[Profile]) -> dict[str,
         options["date_format"] = form
     if roles.hashed is not None:
         options["customer_hash"] = roles.hashed.name
+    if when is not None and when.dates.language:
+        options["month_language"] = when.dates.language
+        if when.dates.rivals:
+            others = " or ".join(when.dates.rivals[:3])
+            roles.doubt("month_language", f"The same names are other months in {others} than in {when.dates.language}.")
+    if _may_be_cents(roles, when):
+        options["#amounts_in"] = "cents"
     return options
+
+
+def _may_be_cents(roles: Roles, when: Profile | None) -> bool:
+    """Ask whether amounts are cents: their name says so, or they are whole in a file with seconds since 1970."""
+    money = [roles.columns[role] for role in ("amount", "unit_price", "unit_cost") if role in roles.columns]
+    named = next((item for item in money if in_cents(item.name, item.numbers)), None)
+    if named is not None:
+        why = f"The name of '{named.name}' says that its whole numbers are the hundredth part of a currency"
+    elif money and when is not None and (when.dates.form or "").startswith("epoch") and _are_whole(money, roles.decimal):
+        why = f"'{money[0].name}' holds whole numbers beside seconds since 1970, as programs exchange them: often cents"
+    else:
+        return False
+    roles.doubt("amounts_in", f"{why}. They are read as they are unless the next line is used; then 2946 is 29.46.")
+    return True
+
+
+def _are_whole(money: list[Profile], decimal: str) -> bool:
+    values = sorted(abs(value) for item in money for value in item.read(decimal) if value)
+    return bool(values) and all(item.numbers.fractions == 0 for item in money) and values[len(values) // 2] >= 100
 
 
 def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Profile]) -> str | None:
@@ -249,6 +299,9 @@ def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Pro
             why = "a guess"
         rival = found.other if form == found.form else found.form
         roles.doubt("date_format", f"Day and month of '{when.name}' could be exchanged ({rival}); {form} is taken: {why}.")
+    if found.exchanged:
+        why = "those that are dates have no day after the 12th, and those that are texts have the day first"
+        roles.doubt("ordered_at", f"A spreadsheet may have exchanged day and month in '{when.name}': {why}.")
     if found.short_year:
         roles.doubt("date_format", f"The years of '{when.name}' have two digits: 69 to 99 are read as 1969 to 1999.")
     return form

@@ -20,7 +20,7 @@ __all__ = ["to_toml", "write"]
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
 _ORDER = (
     *("sheet", "delimiter", "encoding", "escape", "skip_rows", "header_row", "footer_rows", "header", "names"),
-    *("decimal", "date_format", "customer_hash"),
+    *("decimal", "date_format", "month_language", "amounts_in", "customer_hash"),
 )
 _REMARKS = {
     "delimiter": "what stands between the fields",
@@ -28,6 +28,8 @@ _REMARKS = {
     "decimal": "the sign before the decimals",
     "date_format": "the form of the dates, as in strptime",
     "customer_hash": "ids are made of it; it is kept nowhere, and crmlab reveal finds it again for a list",
+    "month_language": "the language of the names of months",
+    "#amounts_in": "only if amounts are whole cents; they are divided by 100",
 }
 
 
@@ -75,6 +77,8 @@ def _lines(guess: Guess) -> Iterator[str]:
     for key in _ORDER:
         if key in guess.options:
             yield from _line(guess, key, guess.options[key])
+        elif f"#{key}" in guess.options:
+            yield from _line(guess, f"#{key}", guess.options[f"#{key}"])
         else:
             yield from _doubts(guess, key)
     for key in required:

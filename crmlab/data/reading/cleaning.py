@@ -16,9 +16,10 @@ from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.identity import hashed_ids, mapped_columns
 from crmlab.data.reading.derived import free
 from crmlab.data.reading.ids import folded, guest, whole
-from crmlab.data.reading.parse import Parser, check_date_format
+from crmlab.data.reading.parse import Parser
 from crmlab.data.reading.raw import Raw
 from crmlab.data.reading.sales import Sales, foreign, net, not_a_sale, settle, sign_of
+from crmlab.data.reading.times import check_date_format
 from crmlab.data.statuses import is_refund_name, is_status_name
 from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
 from crmlab.errors import DataError, listing
@@ -233,11 +234,12 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     if section.fill_down:
         table = _filled_down(raw, table, mapping, section, mark, errors)
     parsed: dict[str, Any] = {}
+    zone = table[f"{mark}raw_time_zone"] if "time_zone" in mapping else None
     for name in mapping:
         try:
             column = spec.column(name)
             assert column is not None
-            parsed[name] = parser.parse(column, table[f"{mark}raw_{name}"])
+            parsed[name] = parser.parse(column, table[f"{mark}raw_{name}"], zone)
             if name == "customer_id" and section.customer_hash is not None:
                 parsed[name] = hashed_ids(parsed[name], descriptor)
         except DataError as error:
@@ -323,7 +325,7 @@ def _prepared(
         return raw.table
     name = parser.spec.name
     stripped = _step(raw, f"stripped_{name}", raw.table.select(**columns))
-    given = {f"{mark}raw_{one}": parser.given(stripped[f"{mark}raw_{one}"]) for one in mapping}
+    given = {f"{mark}raw_{one}": parser.given(stripped[f"{mark}raw_{one}"], one) for one in mapping}
     if "other_row" in where:
         given[f"{mark}other_row"] = parser.given(stripped[f"{mark}other_row"]).isnull()
     if "dropped" in where:

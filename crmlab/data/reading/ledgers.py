@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import ORDERED, collect_arrow, collect_row, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.ledger import LedgerRow
+from crmlab.data.months import day_of, form_with_month, languages_of
 from crmlab.data.reading.cleaning import REASONS, Cleaning, blank
 from crmlab.data.reading.derived import free
 from crmlab.data.tables import KIND_WORDS, TABLES, Column
+from crmlab.data.written import amount, counted_as, tidy
 from crmlab.errors import CrmlabError, DataError, listing
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ __all__ = ["form_of", "free_rows", "ledger", "problems", "too_large"]
 _EXAMPLES = 3
 _HIDDEN = "a value that is not shown"
 _ADDRESS = re.compile(r"\S@\S")
+_USUAL = "%d/%m/%Y"
 
 
 def ledger(cleaning: Cleaning) -> list[LedgerRow]:
@@ -183,19 +187,63 @@ def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any)
 def _hint(column: Column, section: TableSection, where: str, value: Any, *, everything: bool) -> str:
     place = f"[{section.table}] of {where}"
     drop = f'Correct the file, or set bad_rows = "drop" at the top of {where} to drop and count such rows.'
+    if value is None:
+        return drop
     if column.kind in ("time", "date"):
-        if section.date_format:
-            named = f'date_format = "{section.date_format}" does not fit: correct it in {place}.'
-        else:
-            named = f'If days look like that, add date_format = "{form_of(str(value))}" to {place}.'
-        return named if everything else f"{named} {drop}"
+        named = _hint_of_day(tidy(str(value)), section, place)
+        return named if named and everything else f"{named} {drop}".strip()
     if column.kind in ("money", "number"):
-        if isinstance(value, str) and "," in value and section.decimal == ".":
+        if isinstance(value, str) and section.decimal == "." and amount(value) is None and amount(value, ",") is not None:
             return f'If amounts look like 1.234,50 add decimal = "," to {place}. {drop}'
-        if isinstance(value, str) and "." in value and section.decimal == ",":
+        if isinstance(value, str) and section.decimal == "," and amount(value, ",") is None and amount(value) is not None:
             return f'If amounts look like 1,234.50 take decimal = "," out of {place}. {drop}'
         return f"Amounts have at most 14 digits before the decimal sign. {drop}" if _is_huge(value) else drop
+    if column.name == "time_zone":
+        return f'Expected a name such as "Europe/Berlin", or an offset such as "+02:00". {drop}'
     return drop
+
+
+_COUNTS = {"epoch": "seconds since 1970", "epoch_ms": "milliseconds since 1970", "excel": "days of a spreadsheet"}
+
+
+def _hint_of_day(text: str, section: TableSection, place: str) -> str:
+    """Name the line of the TOML file in which a day can be read; where it is none in any form, say so."""
+    if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}(:[0-9.]+)?", text):
+        return "That is a time without a day."
+    language, form = _language_of(text), form_of(text)
+    if language:
+        form = form_with_month(text, language) or ""
+    given = {"date_format": section.date_format, "month_language": section.month_language}
+    fits = {"date_format": form, "month_language": language}
+    lines = " and ".join(f'{key} = "{value}"' for key, value in fits.items() if value)
+    counts = f" ({_COUNTS[form]})" if form in _COUNTS else ""
+    if not any(given.values()):
+        if re.fullmatch(r"[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}([T ].*)?", text):
+            return "There is no such day or time."
+        if not (language or counts) and not _fits(text, form):
+            return f'Name the form of the days in {place}, such as date_format = "{_USUAL}".'
+        return f"If days look like that, add {lines}{counts} to {place}."
+    if all(value == (given[key] or "") for key, value in fits.items()):
+        return "There is no such day or time."
+    written = " and ".join(f'{key} = "{value}"' for key, value in given.items() if value)
+    wrong = f"{written} {'does' if written.count(' = ') == 1 else 'do'} not fit: correct it in {place}."
+    return f"{wrong} That looks like {lines}{counts}." if language or counts else wrong
+
+
+def _language_of(text: str) -> str:
+    """The language of the month in a day that can be read; empty where there is none."""
+    if not re.search("[0-9]", text) or not re.search(r"[^\W\d_]{2}", text):
+        return ""
+    named = ["en"] if day_of(text, "en") else languages_of([text])
+    return next((code for code in named if form_with_month(text, code) or day_of(text, code)), "")
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        dt.datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_huge(value: Any) -> bool:
@@ -207,9 +255,11 @@ def form_of(value: str) -> str:
 
     Examples
     --------
-    >>> form_of("31.12.2024"), form_of("12/31/2024"), form_of("20241231"), form_of("31/12/24 10:15")
-    ('%d.%m.%Y', '%m/%d/%Y', '%Y%m%d', '%d/%m/%y %H:%M')
+    >>> form_of("31.12.2024"), form_of("12/31/2024"), form_of("20241231"), form_of("31/12/24 10:15"), form_of("1697716800")
+    ('%d.%m.%Y', '%m/%d/%Y', '%Y%m%d', '%d/%m/%y %H:%M', 'epoch')
     """
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value) and (counted := counted_as(float(value))):
+        return counted
     clock = re.search(r"([ T]+)\d{1,2}:\d{2}(:\d{2})?$", value)
     tail = (clock[1] + ("%H:%M:%S" if clock[2] else "%H:%M")) if clock else ""
     day = value[: clock.start()] if clock else value
@@ -217,7 +267,7 @@ def form_of(value: str) -> str:
         return "%Y%m%d" + tail
     parts = re.fullmatch(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})", day)
     if not parts:
-        return "%d/%m/%Y"
+        return _USUAL
     first, sign, second, year = parts.groups()
     month_first = int(second) > 12 >= int(first)
     order = ("%m", "%d") if month_first else ("%d", "%m")

@@ -7,17 +7,21 @@ carries a zone is brought into the data set's. Rows whose value became null are 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.reading.signs import separated, tidied
+from crmlab.data.reading.times import Times, zone_name
 from crmlab.data.tables import KIND_WORDS, Column, TableSpec
-from crmlab.errors import DataError, DescriptorError
+from crmlab.data.written import amount_forms
+from crmlab.errors import DataError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    from ibis.backends import BaseBackend
 
-__all__ = ["LARGEST", "MONEY", "NOTHING", "UNIT_PRICE", "Parser", "check_date_format"]
+__all__ = ["LARGEST", "MONEY", "NOTHING", "UNIT_PRICE", "Parser"]
 
 
 _TRUE = ("1", "true", "t", "yes", "y", "ja", "j", "oui", "o", "si", "sí", "s")
@@ -28,33 +32,6 @@ NOTHING = ("null", "(null)", "\\n", "nan", "nat", "none", "<na>", "#n/a", "n/a")
 _BLANKS = " \t\n\r\v\f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b"
 _BLANKS += "\u2028\u2029\u202f\u205f\u3000\ufeff"
 _BLANK = r"[\s\v\x{85}\p{Z}\x{200b}\x{feff}]"
-_DAY = r"[0-9]{4}(-[0-9]{1,2}-|/[0-9]{1,2}/)[0-9]{1,2}"
-_CLOCK = r"[T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
-_PLAIN_TIME = rf"^{_DAY}({_CLOCK})?$"
-_ZONED_TIME = rf"^{_DAY}{_CLOCK} ?(Z|z|UTC|GMT|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)$"
-_GAP = r"[ \x{00a0}\x{202f}\x{2009}]"
-_CURRENCY = r"(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|kr|zł|Kč|Ft|Fr)"
-
-
-# Money that a programme wrote, and money that a person reads: signs of currency, groups of three digits, (12.50) and 12.50-.
-
-
-def _amounts(point: str, group: str) -> tuple[str, str]:
-    """The patterns of amounts that a program wrote, and of those that a person reads, for a decimal sign."""
-    plain = rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]{{1,2}})?"
-    groups = "|".join(rf"(?:{sign}[0-9]{{3}})+" for sign in (group, _GAP, "['’]"))
-    digits = rf"(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{groups}))(?:{point}[0-9]*)?|{point}[0-9]+)"
-    sign, amount = r"[+\-−]", rf"{_GAP}*{_CURRENCY}?{_GAP}*{digits}{_GAP}*{_CURRENCY}?{_GAP}*"
-    forms = (
-        rf"{sign}?{amount}",  # -€ 12.50
-        rf"{_CURRENCY}{_GAP}*{sign}{_GAP}*{digits}",  # € -12.50
-        rf"\({amount}\)",  # (12.50)
-        rf"{_CURRENCY}?{_GAP}*{digits}{_GAP}*-",  # 12.50-
-    )
-    return f"^{plain}$", f"^(?:{'|'.join(forms)})$"
-
-
-_AMOUNTS = {".": _amounts(r"\.", ","), ",": _amounts(",", r"\.")}
 MONEY = "decimal(18, 4)"
 LARGEST = "99999999999999.9999"
 # A price may be a fraction of a cent: screws, grams, clicks. Times a quantity it is exact within 38 digits on every engine.
@@ -78,31 +55,64 @@ class Parser:
 
     def __init__(self, spec: TableSpec, section: TableSection, descriptor: Descriptor, backend: str) -> None:
         self.spec, self.section, self.descriptor, self.backend = spec, section, descriptor, backend
+        self.times = Times(section, descriptor, backend)
 
     def stripped(self, value: Any) -> ir.Value:
         """Return a source's column without blanks around texts."""
         return _trim(self.backend, value) if value.type().is_string() else value
 
-    def given(self, value: Any) -> ir.Value:
-        """Return a stripped column with null where nothing is given: no text, NaN, a word for nothing."""
-        kind = value.type()
-        if kind.is_string():
-            short = value.length() <= max(map(len, NOTHING))
-            return _ifelse(~((value == "") | (short & value.lower().isin(NOTHING))), value)
-        return _ifelse(~value.isnan(), value) if kind.is_floating() else value
+    def given(self, value: Any, name: str = "") -> ir.Value:
+        """Return a stripped column with null where nothing is given: no text, NaN, a word for nothing.
 
-    def parse(self, column: Column, value: Any) -> ir.Value:
+        Parameters
+        ----------
+        value : ibis.expr.types.Value
+            The column.
+        name : str
+            Its canonical name. Where ``missing`` has a list for it, that list holds and the usual words are values.
+        """
+        words, kind = self.section.missing.get(name), value.type()
+        if kind.is_string():
+            nothing = NOTHING if words is None else tuple({word.strip().lower() for word in words} - {""})
+            short = value.length() <= max(map(len, nothing), default=0)
+            return _ifelse(~((value == "") | (short & value.lower().isin(nothing) if nothing else False)), value)
+        if kind.is_floating():
+            value = _ifelse(~value.isnan(), value)
+        typed = list(filter(None, (_as_typed(word, kind) for word in words or ())))
+        return _ifelse(~value.isin(typed), value) if typed else value
+
+    def parse(self, column: Column, value: Any, zone: Any = None) -> ir.Value:
         """Return the canonical value of a stripped and given column: null where it cannot be read.
+
+        Parameters
+        ----------
+        column : Column
+            What is to be made.
+        value : ibis.expr.types.Value
+            The source's column.
+        zone : ibis.expr.types.Value, optional
+            The source's column of time zones, stripped and given: times without an offset are in the zone of their row.
 
         Raises
         ------
         DataError
             The column has a type that cannot hold such values.
         """
-        parser = {"text": self._text, "time": self._time, "date": self._date, "flag": self._flag}
+        if column.name == "time_zone":
+            return self._zone(column, value)
+        if column.kind in ("time", "date"):
+            own = None if zone is None else zone_name(zone)
+            return self._time(column, value, own) if column.kind == "time" else self._date(column, value, own)
+        parser: dict[str, Callable[[Column, Any], ir.Value]] = {"text": self._text, "flag": self._flag}
         return parser.get(column.kind, self._decimal)(column, value)
 
-    def _wrong(self, column: Column, value: Any) -> DataError:
+    def _zone(self, column: Column, value: Any) -> ir.Value:
+        if self.backend == "duckdb" and value.type().is_string():
+            return zone_name(value)
+        advice = "Zones are read row by row from files and DuckDB only; elsewhere let a view bring the times into one zone."
+        raise self._wrong(column, value, advice if self.backend != "duckdb" else "")
+
+    def _wrong(self, column: Column, value: Any, hint: str = "") -> DataError:
         article = "an" if column.kind == "money" else "a"
         expected = KIND_WORDS[column.kind] if column.kind in ("text", "flag") else f"{article} {KIND_WORDS[column.kind]}"
         return DataError.must_hold(
@@ -110,7 +120,7 @@ class Parser:
             column.name,
             expected,
             f"type {value.type()}",
-            f"Map another column in {self.descriptor.where} under [{self.spec.name}].",
+            hint or f"Map another column in {self.descriptor.where} under [{self.spec.name}].",
         )
 
     def _text(self, column: Column, value: Any) -> ir.Value:
@@ -132,52 +142,37 @@ class Parser:
             return value.cast("string")
         raise self._wrong(column, value)
 
-    def _time(self, column: Column, value: Any) -> ir.Value:
+    def _time(self, column: Column, value: Any, zone: Any = None) -> ir.Value:
         kind = value.type()
-        form = self.section.date_format
-        if kind.is_timestamp():
-            moment = self._local(value) if kind.timezone is not None else value.cast("timestamp(6)")
-        elif kind.is_date():
-            moment = value.cast("timestamp(6)")
-        elif self.backend != "duckdb" or not (kind.is_string() or (kind.is_numeric() and form)):
+        if kind.is_timestamp() or kind.is_date():
+            return self.times.read(value, zone)
+        if kind.is_numeric() and not kind.is_boolean() and self.backend == "duckdb":
+            if self.section.date_format is None:
+                forms = 'date_format = "epoch" (seconds since 1970), "epoch_ms" or "excel" (days of a spreadsheet)'
+                place = f"in {self.descriptor.where} under [{self.spec.name}]"
+                raise self._wrong(column, value, f"If these numbers are times, add {forms}. Else map another column {place}.")
+            return self.times.read(value if self.times.counted else self._text(column, value), zone)
+        if self.backend != "duckdb" or not kind.is_string():
             raise self._wrong(column, value)
-        else:
-            text = self._text(column, value)
-            moment = self._strptime(text, form) if form else self._iso(text)
-        # No calendar of Python reaches further, and no order either: infinity, 0044-03-15 (BC).
-        first, last = dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999)
-        return _ifelse((moment >= first) & (moment <= last), moment)
+        return self.times.read(value, zone)
 
-    def _iso(self, text: Any) -> Any:
-        import ibis
-
-        plain, zoned = text.re_search(_PLAIN_TIME), text.re_search(_ZONED_TIME)
-        # DuckDB wants seconds, and the offset right beside them.
-        offset = text.re_replace(r" ?(z|Z|UTC|GMT)$", "+00").re_replace(r" ([+-][0-9:]+)$", r"\1")
-        offset = offset.re_replace(r"([T ][0-9]{1,2}:[0-9]{2})([+-])", r"\1:00\2")
-        return ibis.cases(
-            (plain, text.try_cast("timestamp(6)")),
-            (zoned, self._local(offset.try_cast("timestamp('UTC')"))),
-            else_=ibis.null("timestamp(6)"),
-        )
-
-    def _strptime(self, text: Any, form: str) -> Any:
-        if "%z" in form or "%Z" in form:
-            return self._local(_try_strptime(text, form, zoned=True))
-        return _try_strptime(text, form, zoned=False).cast("timestamp(6)")
-
-    def _local(self, value: Any) -> Any:
-        """The wall clock of the data set's time zone at an instant."""
-        zone = self.descriptor.timezone
-        if self.backend == "pyspark":
-            return _from_utc_timestamp(value, zone).cast("timestamp(6)")
-        return _timezone(zone, value).cast("timestamp(6)")
-
-    def _date(self, column: Column, value: Any) -> ir.Value:
-        return self._time(column, value).date()
+    def _date(self, column: Column, value: Any, zone: Any = None) -> ir.Value:
+        return self._time(column, value, zone).date()
 
     def _decimal(self, column: Column, value: Any) -> ir.Value:
         target = UNIT_PRICE if column.name == "unit_price" else MONEY
+        return self._of_cents(column, self._number(column, value, target), target)
+
+    def _of_cents(self, column: Column, amount: Any, target: str) -> Any:
+        """An amount in units of the currency, exactly."""
+        import ibis
+
+        if column.kind != "money" or self.section.amounts_in != "cents":
+            return amount
+        wide = amount.cast(target.replace("18", "26"))  # as in product
+        return (wide * ibis.literal(Decimal("0.01"), "decimal(3, 2)")).try_cast(target)
+
+    def _number(self, column: Column, value: Any, target: str) -> Any:
         kind = value.type()
         if kind.is_numeric() and not kind.is_boolean():
             return self._to_decimal(value, target)
@@ -186,14 +181,18 @@ class Parser:
         import ibis
 
         sign = self.section.decimal
-        by_program, by_people = _AMOUNTS[sign]
-        text = value
-        plain = text.replace(",", ".") if sign == "," else text
-        digits = text.re_replace(rf"[^0-9{sign}]", "")
-        written = (digits.replace(",", ".") if sign == "," else digits).try_cast(target)
+        by_program, by_people = amount_forms(sign)
+
+        def of_people(text: Any) -> tuple[Any, Any]:
+            digits = text.re_replace(rf"[^0-9{sign}]", "")
+            written = (digits.replace(",", ".") if sign == "," else digits).try_cast(target)
+            return text.re_search(by_people), ibis.ifelse(text.re_search(r"[-−(]"), -written, written)
+
+        plain = value.replace(",", ".") if sign == "," else value
         return ibis.cases(
-            (text.re_search(by_program), plain.try_cast(target)),
-            (text.re_search(by_people), ibis.ifelse(text.re_search(r"[-−(]"), -written, written)),
+            (value.re_search(by_program), plain.try_cast(target)),
+            of_people(value),
+            of_people(separated(tidied(value), sign)),  # only what cannot be read as it stands
             else_=ibis.null(target),
         )
 
@@ -234,25 +233,16 @@ class Parser:
         return ibis.cases((text.isin(_TRUE), True), (text.isin(_FALSE), False), else_=ibis.null("boolean"))
 
 
-def check_date_format(con: BaseBackend, section: TableSection, where: str) -> None:
-    """Let DuckDB try the form of days.
-
-    Raises
-    ------
-    DescriptorError
-        DuckDB does not know it.
-    """
-    if section.date_format is None:
-        return
-    import duckdb
-    import ibis
-
-    zoned = "%z" in section.date_format or "%Z" in section.date_format
+def _as_typed(word: str, kind: Any) -> Any:
+    """A text that stands for nothing, as a value of a column's type; None where it cannot be one."""
     try:
-        con.to_pyarrow(_try_strptime(ibis.literal("x"), section.date_format, zoned=zoned))
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0].rpartition(": ")[0].rpartition(": ")[2] or "it is not known"
-        raise DescriptorError.no_date_format(where, section.table, section.date_format, f"{reason}.") from error
+        if kind.is_numeric() and not kind.is_boolean():
+            return Decimal(word) if kind.is_decimal() else float(word)
+        return (
+            dt.datetime.fromisoformat(word) if kind.is_timestamp() else dt.date.fromisoformat(word) if kind.is_date() else None
+        )
+    except (ValueError, ArithmeticError):
+        return None
 
 
 def _ifelse(condition: Any, value: Any) -> Any:
@@ -276,33 +266,3 @@ def _trim(backend: str, value: Any) -> Any:
     # DuckDB compares every character with all of these: only where there is something to take off.
     trimmed = ibis.udf.scalar.builtin(btrim, name="trim", signature=signature)(value, _BLANKS)
     return ibis.ifelse(value.re_search(rf"^{_BLANK}|{_BLANK}$"), trimmed, value)
-
-
-def _try_strptime(text: Any, form: str, *, zoned: bool) -> Any:
-    import ibis
-    from ibis.expr import datatypes as types
-
-    def try_strptime(text, form): ...  # type: ignore[no-untyped-def]
-
-    signature = ((types.string, types.string), types.Timestamp("UTC") if zoned else types.timestamp)
-    return ibis.udf.scalar.builtin(try_strptime, signature=signature)(text, form)
-
-
-def _timezone(zone: str, value: Any) -> Any:
-    import ibis
-    from ibis.expr import datatypes as types
-
-    def timezone(zone, value): ...  # type: ignore[no-untyped-def]
-
-    signature = ((types.string, types.Timestamp("UTC")), types.timestamp)
-    return ibis.udf.scalar.builtin(timezone, signature=signature)(zone, value)
-
-
-def _from_utc_timestamp(value: Any, zone: str) -> Any:
-    import ibis
-    from ibis.expr import datatypes as types
-
-    def from_utc_timestamp(value, zone): ...  # type: ignore[no-untyped-def]
-
-    signature = ((types.Timestamp("UTC"), types.string), types.timestamp)
-    return ibis.udf.scalar.builtin(from_utc_timestamp, signature=signature)(value, zone)

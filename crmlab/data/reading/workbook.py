@@ -19,6 +19,7 @@ from crmlab.data.reading.layout import joined_names
 from crmlab.data.reading.raw import first_line, row_words
 from crmlab.data.reading.sheets import as_text, decoded
 from crmlab.data.reading.texts import Chooser, check_width, given_names, unique
+from crmlab.data.reading.times import cell_form
 from crmlab.data.tables import KIND_WORDS, TABLES
 from crmlab.errors import DataError, SourceError
 
@@ -218,6 +219,7 @@ def read_sheet(section: TableSection, path: Path, choose: Chooser, *, tolerant: 
     """
     keys = ("sheet", "skip_rows", "header_row", "footer_rows", "header", "date_format")
     order = {key: getattr(section, key) for key in keys}
+    order["date_format"] = cell_form(section)
     with _reader(section.table, path) as reader:
         reader.tell({**order, "path": os.path.abspath(path), "rows": None, "memory": _MEMORY, "seconds": _SECONDS})
         sheets = reader.check(reader.hear())["sheets"]

@@ -54,6 +54,7 @@ def read(scratch, tmp_path) -> Callable[..., list[Any]]:
         ("12.50", "12.5"), ("12", "12"), ("12.", "12"), (".5", "0.5"), ("0", "0"), ("-3", "-3"), ("+3", "3"), ("-.5", "-0.5"),
         ("007", "7"), ("1e3", "1000"), ("1.5E+03", "1500"), ("25e-1", "2.5"), ("0.0001", "0.0001"), ("0.00005", "0.0001"),
         ("1,234.50", "1234.5"), ("1,234,567", "1234567"), ("-1,234.5", "-1234.5"), ("1 234.50", "1234.5"),
+        ("1,23,456", "123456"), ("١٢", "12"), ("１２", "12"),
         (f"1{NBSP}234.50", "1234.5"), (f"1{THIN}234{THIN}567.5", "1234567.5"), ("1'234.50", "1234.5"), ("1’234.50", "1234.5"),
         ("€ 12.50", "12.5"), ("€12.50", "12.5"), ("12.50 €", "12.5"), ("12.50 EUR", "12.5"), ("EUR 12.50", "12.5"),
         ("$1,234.50", "1234.5"), ("US$ 12", "12"), ("£12.50", "12.5"), ("₹12.50", "12.5"), ("12.50 kr", "12.5"), ("Fr 12.50", "12.5"),
@@ -70,10 +71,11 @@ def test_parser_amounts_with_a_decimal_point(read, text, amount):
 @pytest.mark.parametrize(
     "text",
     [
-        "12,50", "1.234,50", "1,2345", "1,23,456", "0,125", "1,234,5", "12 50", "1 2345", "1'2", "1.2.3", "1..2", "--3", "+-3", "(-3)",
+        "12,50", "1.234,50", "1,2345", "0,125", "1,234,5", "12 50", "1 2345", "1'2", "1.2.3", "1..2", "--3", "+-3", "(-3)",
+        "12,34", "1,23,45", "1,234,56,789",
         "(3", "3)", "3--", "€", "EUR", "-", "+", ".", ",", "e3", "1e", "1e999", "0x10", "1_000", "1/2", "12%", "12 Stück", "twelve",
-        "inf", "-inf", "Infinity", "12:00", "2024-01-31", "1,234 567", "1 234,567", "100000000000000", "1e20", "١٢", "１２", "12\n50",
-        "12;50", "=1+1", "<b>1</b>", "12.50 EURO", "Fr. 12", "1\x002",
+        "inf", "-inf", "Infinity", "12:00", "2024-01-31", "1,234 567", "1 234,567", "100000000000000", "1e20", "١२", "12\n50",
+        "12;50", "=1+1", "<b>1</b>", "12.50 EURO", "Fr. 12", "1\x002", "12.-", "12.–",
     ],
 )  # fmt: skip
 def test_parser_amounts_that_are_not_sure_are_not_read(read, text):
@@ -384,7 +386,8 @@ def test_clean_column_of_a_wrong_type(message, column, value, said):
     table = {"customer_id": pa.array(["7"]), "ordered_at": pa.array([DAY]), "amount": pa.array([1.0])} | {column: value}
     found = message('[orders]\nfile = "o.parquet"\n', {"o.parquet": pa.table(table)})
     assert found.startswith(f"orders: {said}")
-    assert found.endswith(" Map another column in mine.toml under [orders].")
+    assert found.lower().endswith(" map another column in mine.toml under [orders].")
+    assert ('date_format = "epoch"' in found) == (column == "ordered_at" and "boolean" not in said)
 
 
 # Columns
