@@ -43,7 +43,7 @@ def breaches_of(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow
         Empty where nothing does.
     """
     read = sum(row.rows for row in rows)
-    finders = (_unknown_statuses, _unread, _currencies, _guests, _both_negative, _gaps, _doubled)
+    finders = (_unknown_statuses, _unread, _currencies, _guests, _both_negative, _gaps, _doubled, _rounded, _total)
     return [breach for find in finders for breach in find(cleaning, descriptor, read)]
 
 
@@ -316,3 +316,40 @@ def _of_files(cleaning: Cleaning, names: tuple[str, ...]) -> str | None:
             )
         start += count
     return str(total)
+
+
+def _rounded(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """Ids of a workbook that have more digits than it keeps."""
+    for name, source in cleaning.mapping.items():
+        if name.endswith("_id") and source in cleaning.raw.rounded:
+            long = cleaning.table[name].cast("string").re_search(r"^[0-9]{16,}$")
+            count, amount, examples = _counted(cleaning, long)
+            yield Breach(
+                rule="Digits",
+                table=cleaning.spec.name,
+                says=f"'{source}' holds numbers of 16 or more digits, of which a workbook keeps 15: ids that were different may be one now.",
+                advice="Export the ids as text, or as csv without opening it in a spreadsheet.",
+                broken=count,
+                checked=read,
+                amount=amount,
+                examples=examples,
+            )
+
+
+def _total(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """A row at the end that reads like a total and was counted like any other."""
+    row = cleaning.raw.total
+    if row is None:
+        return
+    count, amount, examples = _counted(cleaning, (cleaning.own("row") == row) & cleaning.own("reason").isnull())
+    if count:
+        yield Breach(
+            rule="Totals",
+            table=cleaning.spec.name,
+            says="A row at the end reads like a total, and is counted like any other.",
+            advice=f"Write footer_rows = 1 under [{cleaning.spec.name}] of {cleaning.where}.",
+            broken=count,
+            checked=read,
+            amount=amount,
+            examples=examples,
+        )

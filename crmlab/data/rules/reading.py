@@ -22,6 +22,8 @@ READING = {
     "Guests": "Guests are not taken for one customer",
     "Both negative": "Quantity and price are not both below zero",
     "Doubling": "No file is read twice",
+    "Digits": "Ids have all their digits",
+    "Totals": "No total stands among the rows",
     "Customers": "Every row has a customer",
     "Readable rows": "Every row can be read",
 }
