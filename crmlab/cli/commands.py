@@ -14,13 +14,14 @@ from crmlab.cli.campaigns import campaign
 from crmlab.cli.checking import check
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
+from crmlab.cli.new import new_command
 from crmlab.cli.publish import publish_command
 from crmlab.cli.reveal import reveal_command
 
 if TYPE_CHECKING:
     from crmlab.report.jobs import Order
 
-__all__ = ["F", "describe", "diff", "history", "lab", "list_", "main", "new", "render", "rerun", "run"]
+__all__ = ["F", "describe", "diff", "history", "lab", "list_", "main", "render", "rerun", "run"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -87,22 +88,6 @@ def describe(name: str) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the data set; default: that of the file.")
-@show_errors
-def new(file: Path, name: str | None) -> None:
-    """Look at your own FILE and write data/NAME.toml with the best guess of its columns."""
-    from crmlab.data import guess
-
-    seen = guess.look(file)
-    path = guess.write(file, name=name)
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    say(f"Wrote {shown}")
-    for doubt in seen.doubts:
-        say(f"  unsure: {doubt}")
-    say(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
-
-
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--data", help="Data set: a name, or the path of a TOML file.  [default: shop]")
@@ -248,5 +233,6 @@ def lab(arguments: tuple[str, ...]) -> None:
 
 main.add_command(campaign)
 main.add_command(check)
+main.add_command(new_command)
 main.add_command(publish_command)
 main.add_command(reveal_command)

@@ -16,17 +16,18 @@ __all__ = ["concepts", "is_bare_name", "is_personal", "plain"]
 _VOCABULARY = {
     "customer": "customer customers cust client clients kunde kunden kd kdn cliente clientes klant klanten member "
     "mitglied mitglieds user usr buyer account acct shopper acheteur comprador debitor debitoren socio abonne donor "
-    "spender patron contact company firma",
+    "spender patron contact company firma kunnr kunag",
     "id": "id ids no nr num number nummer numero code key identifier identifiant kennung ref reference referenz uuid "
     "guid codigo cod clave cle nro",
     "order": "order orders ordered invoice invoices inv receipt transaction transactions trans txn trx bestellung "
     "bestell bestellungen beleg rechnung auftrag bon kassenbon quittung facture factures commande commandes ticket "
     "pedido pedidos factura facturas recibo bestelling bestel factuur basket cart warenkorb panier purchase purchased "
-    "purchases kauf achat achats compra compras aankoop buchung booking booked vorgang document doc",
+    "purchases kauf achat achats compra compras aankoop buchung booking booked vorgang document doc vbeln deal deals opportunity "
+    "opportunities verkaufsbeleg",
     "sale": "sale sales vente ventes venta ventas verkauf verkaufe verkaeufe verkoop sold",
     "line": "line lines zeile zeilen position positions pos ligne linea regel row rows index",
     "date": "date dates datum fecha datetime timestamp time day tag jour dia zeit uhrzeit zeitpunkt tijd tijdstip "
-    "hora heure created creation erstellt erstell anlage erfasst moment dt when at on",
+    "hora heure created creation erstellt erstell anlage erfasst moment dt when at on erdat audat fkdat bldat budat",
     "other date": "ship shipped shipping shipment delivery delivered liefer lieferung versand versendet livraison "
     "expedition entrega envio levering verzend due faellig fallig paid payment zahlung paiement pago betaal updated "
     "update modified changed anderung aenderung expiry expires expiration return returned cancelled canceled "
@@ -34,28 +35,33 @@ _VOCABULARY = {
     "period": "hour hours weekday dow month year week monat jahr woche stunde wochentag mois annee semaine mes ano days tage",
     "joined": "registered registration signup joined acquired since seit anmelde anmeldung registrierung inscription alta",
     "amount": "amount amt revenue umsatz betrag montant importe monto bedrag omzet spend spent turnover value wert "
-    "warenwert valor valeur summe sum brutto netto gross net proceeds erloes erlos dollar dollars ingreso ingresos",
+    "warenwert valor valeur summe sum brutto netto gross net proceeds erloes erlos dollar dollars ingreso ingresos netwr dmbtr",
     "total": "total totals gesamt totaal somme suma subtotal zwischensumme extended",
     "price": "price prices preis prix precio prijs",
     "unit": "unit each per einzel unitaire unitario unitaria eenheids eenheid",
     "quantity": "quantity quantities qty qte quantite menge mengen anzahl stueck stuck stk cantidad cant aantal "
-    "hoeveelheid pieces pcs units count",
+    "hoeveelheid pieces pcs units count kwmeng fkimg",
     "product": "product products prod produkt produkte produit produits producto productos stock item items article "
-    "articles artikel art articulo articulos ware material merchandise",
+    "articles artikel art articulo articulos ware material merchandise matnr",
     "sku": "sku ean gtin upc asin isbn barcode plu",
-    "text": "description desc descr beschreibung bezeichnung designation libelle descripcion omschrijving title titel kurztext langtext",
+    "text": "description desc descr beschreibung bezeichnung designation libelle descripcion omschrijving title titel kurztext langtext "
+    "arktx maktx",
     "name": "name names namen nom nombre naam",
     "category": "category categories kategorie categorie categoria warengruppe gruppe group department dept abteilung "
-    "family familie famille familia rayon sortiment",
-    "kind": "type typ tipo status segment class klasse state flag level stufe tier points punkte balance saldo",
+    "family familie famille familia rayon sortiment matkl",
+    "kind": "type typ tipo segment class klasse flag level stufe tier points punkte balance saldo",
+    "status": "status statuses state states zustand etat statut estado toestand stage",
     "channel": "channel vertrieb kanal canal kanaal vertriebsweg platform plattform plateforme",
-    "currency": "currency waehrung wahrung devise moneda valuta divisa ccy curr",
+    "currency": "currency currencies waehrung wahrung devise moneda valuta divisa ccy curr waerk waers",
     "country": "country land pays pais region nation",
-    "not revenue": "tax taxes vat mwst ust steuer tva iva btw gst discount rabatt remise descuento korting freight "
+    "discount": "discount discounts discounted rabatt rabatte nachlass remise remises descuento descuentos korting kortingen",
+    "refund": "refund refunds refunded erstattung erstattungen erstattet gutgeschrieben rembourse remboursement remboursements "
+    "reembolso reembolsos reembolsado terugbetaling terugbetaald",
+    "not revenue": "tax taxes vat mwst ust steuer tva iva btw gst freight "
     "porto fee fees gebuehr gebuhr profit gewinn margin marge weight gewicht rate percent pct prozent tip",
     "cost": "cost costs kosten cout costo coste kostprijs einkauf einkaufs",
     "household": "household haushalt foyer hogar huishouden",
-    "contactable": "contactable optin newsletter consent einwilligung",
+    "contactable": "contactable opt optin newsletter consent einwilligung",
     "birth": "birth birthday birthdate dob born geburt geburts geburtstag naissance nacimiento geboorte age alter edad leeftijd",
     "personal": "email mail phone telephone telefon telefono telefoon tel mobile mobil handy cell fax address addresses "
     "adresse anschrift direccion adres street strasse str rue calle straat city town stadt ort ville ciudad plaats "
@@ -149,5 +155,5 @@ def is_personal(found: frozenset[str]) -> bool:
 
 def is_bare_name(found: frozenset[str]) -> bool:
     """Say whether a name may be a person's or a thing's: only the values can tell."""
-    things = {"product", "sku", "category", "channel", "country", "currency", "text", "line", "kind"}
+    things = {"product", "sku", "category", "channel", "country", "currency", "text", "line", "kind", "status"}
     return "name" in found and not found & (things | {"personal", "birth", "customer"})

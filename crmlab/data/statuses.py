@@ -15,24 +15,29 @@ Meaning = Literal["sale", "refunded", "no sale"]
 # the signs between words make no difference.
 _WORDS: dict[Meaning, str] = {
     "sale": (
-        "paid, complete, completed, processing, shipped, partially shipped, fulfilled, delivered, closed, closed won, invoiced, captured, "
-        "succeeded, success, successful, settled, posted, done, sale, sale order, sold, dispatched, in transit, picked up, received, "
-        "confirmed, approved, accepted, partially refunded, partial refund, partially returned, "
-        "bezahlt, abgeschlossen, versendet, versandt, geliefert, zugestellt, erledigt, in bearbeitung, teilweise erstattet, "
-        "payee, paye, terminee, termine, expediee, livree, en cours, partiellement remboursee, "
-        "pagado, completado, enviado, entregado, en proceso, parcialmente reembolsado, betaald, voltooid, afgerond, verzonden, bezorgd"
+        "paid, complete, completed, processing, shipped, partially shipped, fulfilled, delivered, closed, closed won, invoiced, "
+        "captured, succeeded, success, successful, settled, posted, done, sale, sale order, sold, dispatched, in transit, picked up, "
+        "received, confirmed, approved, accepted, payment accepted, paid in full, partially paid, awaiting shipment, "
+        "awaiting fulfillment, awaiting pickup, ready for pickup, out for delivery, finalized, finished, partially refunded, "
+        "partial refund, partially returned, gebucht, fakturiert, abgerechnet, ausgeliefert, teilgeliefert, versandbereit, bezahlt, "
+        "abgeschlossen, versendet, versandt, geliefert, zugestellt, erledigt, in bearbeitung, teilweise erstattet, paiement accepte, "
+        "facturee, expedie, livre, payee, paye, terminee, termine, expediee, livree, en cours, partiellement remboursee, "
+        "pago aceptado, facturado, cobrado, pagado, completado, enviado, entregado, en proceso, parcialmente reembolsado, betaald, "
+        "voltooid, afgerond, verzonden, bezorgd"
     ),
     "refunded": (
-        "refunded, fully refunded, refund, returned, reversed, chargeback, charged back, erstattet, zuruckerstattet, retourniert, "
-        "remboursee, rembourse, reembolsado, devuelto, terugbetaald, geretourneerd"
+        "refunded, fully refunded, refund, credited, gutgeschrieben, returned, reversed, chargeback, charged back, erstattet, "
+        "zuruckerstattet, retourniert, remboursee, rembourse, reembolsado, devuelto, terugbetaald, geretourneerd"
     ),
     "no sale": (
-        "cancelled, canceled, cancel, failed, pending, pending payment, payment pending, on hold, voided, void, declined, expired, test, "
-        "draft, checkout draft, auto draft, unpaid, abandoned, rejected, refused, error, requires payment method, requires action, "
-        "requires capture, uncaptured, authorized, trash, deleted, fraud, suspected fraud, payment review, holded, quotation, "
-        "quotation sent, closed lost, uncollectible, "
-        "storniert, abgebrochen, fehlgeschlagen, ausstehend, unbezahlt, annulliert, angebot, annulee, annule, echouee, echoue, en attente, "
-        "cancelado, anulado, fallido, pendiente, borrador, geannuleerd, mislukt, in afwachting, concept"
+        "awaiting payment, not paid, payment failed, payment error, denied, timed out, cancelled, canceled, cancel, failed, pending, "
+        "pending payment, payment pending, on hold, voided, void, declined, expired, test, draft, checkout draft, auto draft, "
+        "unpaid, abandoned, rejected, refused, error, requires payment method, requires action, requires capture, uncaptured, "
+        "authorized, trash, deleted, fraud, suspected fraud, payment review, holded, quotation, quotation sent, closed lost, "
+        "uncollectible, zahlung ausstehend, warten auf zahlung, paiement refuse, en attente de paiement, impaye, pendiente de pago, "
+        "no pagado, niet betaald, storniert, abgebrochen, fehlgeschlagen, ausstehend, unbezahlt, annulliert, angebot, annulee, "
+        "annule, echouee, echoue, en attente, cancelado, anulado, fallido, pendiente, borrador, geannuleerd, mislukt, in afwachting, "
+        "concept"
     ),
 }
 _MEANINGS: dict[str, Meaning] = {word.strip(): kind for kind, words in _WORDS.items() for word in words.split(",")}

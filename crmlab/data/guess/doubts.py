@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import Any
 
 from crmlab.data.guess.profiles import Profile, is_contact, is_person
+from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible, name_score
 
 __all__ = ["say_missing", "say_unreadable", "settle_money"]
@@ -57,11 +58,12 @@ def _price_as_amount(roles: Roles) -> None:
 def _compare(roles: Roles, profiles: list[Profile], quantity: Profile, price: Profile) -> None:
     pieces, prices = quantity.read(roles.decimal), price.read(roles.decimal)
 
-    def agreement(item: Profile, each: bool = False) -> float | None:
+    def agreement(item: Profile, each: bool = False, off: Profile | None = None) -> float | None:
         """The share of rows, of those with other than one piece, where a column is the total (or the price) there."""
+        less = [abs(value or 0.0) for value in off.read(roles.decimal)] if off is not None else [0.0] * len(pieces)
         rows = [
-            abs(a - (p if each else q * p)) <= max(0.011, 0.005 * abs(q * p))
-            for a, q, p in zip(item.read(roles.decimal), pieces, prices, strict=True)
+            abs(a - (p if each else q * p - d)) <= max(0.011, 0.005 * abs(q * p))
+            for a, q, p, d in zip(item.read(roles.decimal), pieces, prices, less, strict=True)
             if a is not None and q is not None and p is not None and abs(q) != 1
         ]
         return sum(rows) / len(rows) if rows else None
@@ -83,6 +85,8 @@ def _compare(roles: Roles, profiles: list[Profile], quantity: Profile, price: Pr
         return
     if (agreement(chosen, each=True) or 0) >= 0.9:
         _no_total(roles, f"'{chosen.name}' equals '{price.name}', the price of one piece", price)
+    elif any((agreement(chosen, off=item) or 0) >= 0.9 for item in profiles if "discount" in item.concepts):
+        return  # the total is what is left after the discount
     elif "order_id" in roles.columns and roles.columns["order_id"].decides(chosen) >= 0.9:
         _no_total(roles, f"'{chosen.name}' is the same in all lines of an order, so it is the order's total", price)
     else:
@@ -112,8 +116,23 @@ def _no_total(roles: Roles, why: str, price: Profile) -> None:
     roles.doubt("unit_price", f"{why}. So the amount is calculated: quantity × unit_price.")
 
 
-def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
+def say_missing(
+    roles: Roles, profiles: list[Profile], *, alone: bool = True, none: bool = False, hashed: bool = False
+) -> dict[str, str]:
     """Say which columns were not found.
+
+    Parameters
+    ----------
+    roles : Roles
+        The mapping; doubts are added.
+    profiles : list of Profile
+        All columns of the file.
+    alone : bool
+        Whether it is the only file of the data set.
+    none : bool
+        Whether it was said already that the file holds no orders.
+    hashed : bool
+        Whether a column that tells who somebody is stands for the id.
 
     Returns
     -------
@@ -122,26 +141,25 @@ def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
     """
     columns, orders = roles.columns, roles.table in ("orders", "order_lines")
     maybe: dict[str, str] = {}
-    _take_contacts(roles)
+    if none:
+        return maybe
     if not orders:
         advice = "Put this section into the TOML file of your orders."
-        roles.doubt(roles.table, f"The file seems to hold {roles.table} and no orders. {advice}")
+        if alone:
+            roles.doubt(roles.table, f"The file seems to hold {roles.table} and no orders. {advice}")
         own = "product_id" if roles.table == "products" else "customer_id"
-        if own not in columns and (own != "customer_id" or roles.hashed is None):
+        if own not in columns and not (hashed and own == "customer_id"):
             roles.doubt(own, "No column with the id was found. Name it here before use.")
         return maybe
-    if "customer_id" not in columns and roles.hashed is None:
+    if "customer_id" not in columns and not hashed:
         who = next((item for item in profiles if "customer" in item.concepts and item.filled and not item.personal), None)
-        person = next((item for item in roles.personal if "customer" in item.concepts), None)
-        hint = ""
-        if person is not None:
-            hint = (
-                f" '{person.name}' may tell who bought, but several people may have one name: put an id into the file, or name it as "
-                "customer_hash where they do not."
-            )
-        elif who is not None and name_score("customer_id", who) > 0:
+        if who is not None and name_score("customer_id", who) > 0:
             maybe["customer_id"] = who.name
-        roles.doubt("customer_id", f"No column with an id of the customer was found. Name it here before use.{hint}")
+        if roles.table == "order_lines" and who is None:
+            runs = "Without one, reports on what is bought together run, and those on customers do not."
+            _ask_without(roles, "customer_id", f"No column with an id of the customer was found. {runs}")
+        else:
+            roles.doubt("customer_id", "No column with an id of the customer was found. Name it here before use.")
     if "ordered_at" not in columns:
         named = next((item for item in profiles if name_score("ordered_at", item) >= 0.6 and item.filled), None)
         if named is None:
@@ -159,30 +177,21 @@ def say_missing(roles: Roles, profiles: list[Profile]) -> dict[str, str]:
     return maybe
 
 
-def _take_contacts(roles: Roles) -> None:
-    """Where nothing else tells customers apart, take their e-mails or phone numbers: an id is made of each, and they are kept nowhere."""
-    found = roles.columns.get("customer_id")
-    if found is not None and found.contacts <= 0.3:
-        return
-    if found is not None:  # a column of this name that holds e-mails
-        del roles.columns["customer_id"]
-        roles.near.pop("customer_id", None)
-        roles.personal = (*roles.personal, found)
-    known = [item for item in roles.personal if item.contacts > 0.3 and item.distinct > 1]
-    if not known or roles.table == "products":
-        return
-    roles.hashed = best = max(known, key=lambda item: (sum("@" in str(value) for value in item.values), item.filled))
-    roles.doubt(
-        "customer_hash",
-        f"No column with an id of the customer was found. Only '{best.name}' tells who bought, and it is personal: ids are made of it with "
-        "a key and cannot be read back, and the column itself is kept nowhere. If there is an id, name it as customer_id instead.",
+def _ask_without(roles: Roles, column: str, sentence: str) -> None:
+    """Read a source without what it does not tell, unless somebody names the column."""
+    answers = (
+        Answer(label="read the file without it"),
+        Answer(label="a column holds it: I shall name it in the file", options={"without": None}),
     )
+    roles.ask(Question(key=column, sentence=f"{sentence} If a column holds it, name it in place of without.", answers=answers))
+    roles.without.append(column)
 
 
 def _missing_in_orders(roles: Roles) -> None:
     order = roles.columns.get("order_id")
     if "amount" not in roles.columns and all(key != "amount" for key, _ in roles.doubts):
-        roles.doubt("amount", "No column with the amount was found. Name it here before use.")
+        runs = "Without one, reports that count purchases run, and those on money do not."
+        _ask_without(roles, "amount", f"No column with the amount was found. {runs}")
     if order is None:
         roles.doubt("order_id", "No column with a receipt number was found, so each row counts as one order.")
     elif order.repeats:
@@ -198,12 +207,19 @@ def _missing_in_lines(roles: Roles) -> None:
         roles.doubt("amount", "No column with an amount or a price was found. Name one of them here before use.")
 
 
-def say_unreadable(roles: Roles) -> None:
-    """Say what competes for a role, and which values the reader will stumble over."""
+def say_unreadable(roles: Roles, form: str | None = None) -> None:
+    """Say what competes for a role, and which values the reader will stumble over.
+
+    Parameters
+    ----------
+    roles : Roles
+        The mapping; doubts are added.
+    form : str or None
+        The form of dates, where it is declared and not guessed.
+    """
     for role, item in roles.columns.items():
-        if role in roles.near and role not in ("product_name", "product_category", "category", "channel"):
-            listed = " or ".join(f"'{name}'" for name in roles.near[role][:3])
-            roles.doubt(role, f"'{item.name}' was chosen; it could also be {listed}.")
+        if roles.near.get(role) and role not in ("product_name", "product_category", "category", "channel"):
+            _ask_which(roles, role, item.name, roles.near[role][:3])
         if item.nothing is not None:
             roles.doubt(role, f"'{item.nothing}' stands for no value in '{item.name}', and the reader takes it as a value.")
         if role in NUMBERS:
@@ -212,16 +228,27 @@ def say_unreadable(roles: Roles) -> None:
             if bad:
                 count = f"{len(bad):,} of {item.filled:,} values"
                 roles.doubt(role, f"{count} of '{item.name}' cannot be read as numbers, such as {_quoted(bad[0])}.")
-        if role in TIMES and item.dates.share < 1:
+        if role in TIMES and item.dates.share < 1 and not form:
             share = f"{1 - item.dates.share:.1%} of the values"
             roles.doubt(role, f"{share} of '{item.name}' are in another form, such as {_quoted(item.dates.unread)}.")
-        if role == "customer_id" and not any(
-            c.isdigit() for value in set(item.values) if value is not None for c in str(value)
-        ):
-            roles.doubt(role, f"'{item.name}' holds words and no numbers. Where these are names, put an id into the file.")
-        elif role == "customer_id" and item.personal:
-            roles.hidden.add(role)
-            roles.doubt(role, f"'{item.name}' seems to hold names or addresses of persons. Put an id into the file.")
+        digits = any(c.isdigit() for value in set(item.values) if value is not None for c in str(value))
+        if role == "customer_id" and not digits and not roles.known:
+            _ask_names(roles, item)
+
+
+def _ask_which(roles: Roles, role: str, chosen: str, near: list[str]) -> None:
+    """Ask which of several columns is meant."""
+    listed = " or ".join(f"'{name}'" for name in near)
+    answers = tuple(Answer(label=f"'{name}'", columns={role: name}) for name in (chosen, *near))
+    roles.ask(Question(key=role, sentence=f"'{chosen}' was chosen; it could also be {listed}.", answers=answers))
+
+
+def _ask_names(roles: Roles, item: Profile) -> None:
+    """Ask whether words that stand for customers are names of people."""
+    advice = f'write customer_hash = "{item.name}" in place of customer_id.'
+    sentence = f"'{item.name}' holds words and no numbers. Where these are names, {advice}"
+    names = Answer(label="names: take their keyed hash", columns={"customer_id": None}, options={"customer_hash": item.name})
+    roles.ask(Question(key="customer_id", sentence=sentence, answers=(Answer(label="codes: take them as they are"), names)))
 
 
 def _quoted(value: Any) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 
 from crmlab.data.guess.date_columns import as_counted
 from crmlab.data.guess.profiles import Profile, decimal_sign, profile
+from crmlab.data.guess.questions import Question
 from crmlab.data.guess.sniff import Sample
 from crmlab.data.personal import is_bare_name
 from crmlab.data.tables import TABLES
 
 __all__ = ["NUMBERS", "TIMES", "Roles", "assign", "complete", "is_possible", "name_score"]
 
-NUMBERS = ("amount", "quantity", "unit_price", "unit_cost")
+NUMBERS = ("amount", "quantity", "unit_price", "unit_cost", "refund", "discount")
 TIMES = ("ordered_at", "acquired_at")
 
 # For each role: sets of concepts with a score; concepts that rule it out; concepts that count against it.
@@ -26,13 +27,13 @@ _RULES: dict[str, tuple[dict[str, float], str, dict[str, float]]] = {
     "customer_id": (
         {"customer+id": 1.0, "customer": 0.8},
         "name personal birth date other_date amount total price category order sale quantity product sku text line "
-        "currency country kind channel joined household contactable cost not_revenue",
+        "currency country kind status channel joined household contactable cost not_revenue discount refund",
         {},
     ),
     "order_id": (
         {"order+id": 1.0, "sale+id": 0.9, "order": 0.8},
         "name personal birth date other_date amount total price category quantity product sku text line currency "
-        "country kind channel joined cost not_revenue unit",
+        "country kind status channel joined cost not_revenue discount refund unit",
         {"customer": 0.2},
     ),
     "ordered_at": (
@@ -43,27 +44,27 @@ _RULES: dict[str, tuple[dict[str, float], str, dict[str, float]]] = {
     "amount": (
         {"amount+total": 1.0, "price+total": 1.0, "sale+total": 1.0, "line+total": 1.0, "order+total": 1.0,
          "amount+line": 1.0, "amount+order": 1.0, "amount+sale": 1.0, "amount": 0.9, "total": 0.85, "sale": 0.8},
-        "id date other_date name personal birth quantity category kind channel unit text",
-        {"not_revenue": 0.5, "cost": 0.5, "customer": 0.3, "product": 0.1},
+        "id date other_date name personal birth quantity category kind status channel unit text refund",
+        {"not_revenue": 0.5, "discount": 0.5, "cost": 0.5, "customer": 0.3, "product": 0.1},
     ),
     "quantity": (
         {"quantity": 1.0},
-        "price amount id date other_date name personal birth customer cost category kind not_revenue",
+        "price amount id date other_date name personal birth customer cost category kind status not_revenue discount refund",
         {},
     ),
     "unit_price": (
         {"price+unit": 1.0, "price+product": 0.9, "price": 0.85, "amount+unit": 0.8},
-        "total id date other_date customer category cost not_revenue kind name",
+        "total id date other_date customer category cost not_revenue discount refund kind status name",
         {},
     ),
     "product_id": (
         {"sku": 1.0, "id+product": 1.0, "product": 0.75},
-        "customer order name personal category date other_date price amount total quantity kind text cost channel",
+        "customer order name personal category date other_date price amount total quantity kind status text cost channel",
         {"line": 0.2},
     ),
     "product_name": (
         {"name+product": 1.0, "product+text": 1.0, "text": 0.85, "product": 0.45},
-        "customer personal birth category channel id date other_date order amount total price quantity kind sku",
+        "customer personal birth category channel id date other_date order amount total price quantity kind status sku",
         {},
     ),
     "product_category": (
@@ -103,8 +104,12 @@ class Roles:
         Roles whose values must not be shown.
     doubts : list of (key, sentence)
         What is not sure.
-    hashed : Profile or None
-        A personal column that customers are told apart by, where there is no id.
+    questions : list of Question
+        Those of the doubts that somebody can decide.
+    without : list of str
+        What the file does not tell: amount, customer_id.
+    known : bool
+        Whether the file is a known export: which column is which is declared.
     """
 
     table: str
@@ -114,11 +119,18 @@ class Roles:
     near: dict[str, list[str]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     doubts: list[tuple[str, str]] = field(default_factory=list)
-    hashed: Profile | None = None
+    questions: list[Question] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+    known: bool = False
 
     def doubt(self, key: str, sentence: str) -> None:
         """Note what is not sure about a line of the TOML file."""
         self.doubts.append((key, sentence))
+
+    def ask(self, question: Question) -> None:
+        """Note a question: unanswered, it is a doubt."""
+        self.questions.append(question)
+        self.doubt(question.key, question.sentence)
 
 
 def name_score(role: str, item: Profile) -> float:
@@ -154,7 +166,8 @@ def is_possible(role: str, item: Profile) -> bool:
     if role in TIMES:
         return item.dates.share >= 0.8
     if role.endswith("_id"):
-        return item.dates.share < 0.9 and item.numbers.fractions < 0.05
+        coded = role == "product_id" and "sku" in item.concepts  # a code may look like 90.750
+        return item.dates.share < 0.9 and (coded or item.numbers.fractions < 0.05)
     if role == "contactable":
         return item.distinct <= 4
     words = item.numbers.share < 0.9 and item.dates.share < 0.9
@@ -240,14 +253,18 @@ def _bare_names(roles: Roles, profiles: list[Profile]) -> None:
 def _table(roles: Roles) -> str:
     """The canonical table that the columns found make."""
     columns = roles.columns
-    product, customer, order = columns.get("product_id"), columns.get("customer_id"), columns.get("order_id")
+    product, order = columns.get("product_id"), columns.get("order_id")
+    mail = next((item for item in roles.personal if item.contacts > 0.3), None)  # tells who somebody is where no id does
+    customer = columns.get("customer_id", mail)
     about_orders = customer or order or "ordered_at" in columns
     if product and about_orders and ("quantity" in columns or (order and order.repeats)):
         return "order_lines"
     if product and product.unique and not about_orders:
         return "products"
-    about_people = roles.personal or {"acquired_at", "household_id", "contactable"} & set(columns)
-    if customer is not None and customer.unique and about_people and not order and not product:
+    about_people = len(roles.personal) > (customer is mail) or {"acquired_at", "household_id", "contactable"} & set(columns)
+    # Some ids may stand twice; the reader says so.
+    once = customer is not None and customer.distinct >= 0.9 * len(customer.values)
+    if once and about_people and not order and not product:
         return "orders" if "amount" in columns and "ordered_at" in columns else "customers"
     return "orders"
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from crmlab.data.descriptor import DROPPED
 from crmlab.data.guess.number_columns import currencies
 from crmlab.data.guess.profiles import Profile, is_contact
+from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import TIMES, Roles
 from crmlab.data.guess.words import is_charge
+from crmlab.data.guess.worth import amounts, tally
 
 __all__ = ["choose_settings"]
 
@@ -26,8 +29,8 @@ def choose_settings(roles: Roles, profiles: list[Profile], remarks: dict[str, st
         What is said beside each key; filled.
     """
     settings: dict[str, Any] = {}
-    currency = _currency(roles, profiles, remarks)
-    settings["currency" if currency else "#currency"] = currency or "EUR"
+    currency = _currency(roles, profiles, remarks, settings)
+    settings = {("currency" if currency else "#currency"): currency or "EUR", **settings}
     if not currency:
         remarks["#currency"] = "nothing in the file tells; name it here"
     settings["timezone"] = "UTC"
@@ -40,20 +43,18 @@ def choose_settings(roles: Roles, profiles: list[Profile], remarks: dict[str, st
     )
     if roles.table not in ("orders", "order_lines"):
         return settings
-    amounts = [roles.columns[role] for role in ("amount", "quantity", "unit_price") if role in roles.columns]
-    values = [[value for value in item.read(roles.decimal) if value is not None] for item in amounts]
-    negative = sum(value < 0 for value in max(values, key=lambda column: sum(v < 0 for v in column), default=[]))
-    if negative:
+    numbers = [roles.columns[role] for role in ("amount", "quantity", "unit_price") if role in roles.columns]
+    values = [[value for value in item.read(roles.decimal) if value is not None] for item in numbers]
+    column = max(values, key=lambda column: sum(v < 0 for v in column), default=[])
+    if negative := [value for value in column if value < 0]:
         settings["returns"] = "net"
-        remarks["returns"] = f'{negative:,} rows are below zero: returns; "net" counts them, "drop" leaves them out'
+        money = [value for value in amounts(roles) or () if value < 0]
+        of = f" ({sum(money):,.2f})" if money else ""
+        rows = f"{len(negative):,} row{'s are' if len(negative) > 1 else ' is'}"
+        remarks["returns"] = f'{rows} below zero{of}: returns; "net" counts them, "drop" leaves them out'
     if any(value == 0 for column in values for value in column):
         settings["#free_orders"] = "ignore"
         remarks["#free_orders"] = "there are amounts of 0: they count as purchases unless this line is used"
-    customer = roles.columns.get("customer_id", roles.hashed)
-    if customer is not None and customer.filled < len(customer.values):
-        settings["missing_customer"] = "drop"
-        share = 1 - customer.filled / len(customer.values)
-        remarks["missing_customer"] = f'{share:.1%} of the rows have no customer; "error" would refuse the file'
     product = roles.columns.get("product_id")
     if product is not None and (codes := _charges(product)):
         settings["#not_products"] = codes
@@ -69,33 +70,52 @@ def _charges(product: Profile) -> list[str]:
     return [code for code in codes if (code in odd or is_charge(code)) and len(code) <= 40][:20]
 
 
-def _currency(roles: Roles, profiles: list[Profile], remarks: dict[str, str]) -> str:
+def _currency(roles: Roles, profiles: list[Profile], remarks: dict[str, str], settings: dict[str, Any]) -> str:
     """The currency, from a column of its own, the signs beside amounts, or the name of a money column."""
     money = [roles.columns[role] for role in ("amount", "unit_price", "unit_cost") if role in roles.columns]
-    own = next((item for item in profiles if item.concepts in ({"currency"}, {"currency", "id"})), None)
-    codes = {str(value).upper() for value in own.values if value is not None} if own is not None else set()
-    if own is not None and codes and all(re.fullmatch("[A-Z]{3}", code) for code in codes):
-        if len(codes) == 1:
+    own = roles.columns.get("currency")
+    if own is None:
+        own = next((item for item in profiles if item.concepts in ({"currency"}, {"currency", "id"})), None)
+    codes = [None if value is None else str(value).strip().upper() for value in own.values] if own is not None else []
+    known = {code for code in codes if code is not None}
+    if own is not None and known and all(re.fullmatch("[A-Z]{3}", code) for code in known):
+        if len(known) == 1:
             remarks["currency"] = f"from '{own.name}'"
-            return codes.pop()
-        listed = ", ".join(sorted(codes)[:5])
-        roles.doubt("currency", f"'{own.name}' holds several currencies ({listed}), but a data set has one.")
-        return ""
+            return known.pop()
+        return _several(roles, own, codes, remarks, settings)
     beside = set().union(*(currencies(item.values) for item in money)) if money else set()
     named = set().union(*(_named_currency(item.name) for item in money)) if money else set()
     found = beside or named
+    if len(beside) > 1:
+        amount = max(money, key=lambda item: len(currencies(item.values)))
+        signs = [next(iter(sorted(currencies([value]))), None) for value in amount.values]
+        return _several(roles, amount, signs, remarks, settings)
     if len(found) > 1:
         roles.doubt("currency", f"There are several currencies ({', '.join(sorted(found))}), but a data set has one.")
         return ""
     if not found:
         return ""
-    remarks["currency"] = "the sign beside the amounts" if beside else "from the name of the column"
+    remarks["currency"] = "the sign beside the amounts, which is taken off" if beside else "from the name of the column"
     (code,) = found
     if code == "USD" and not any("USD" in str(value) for item in money for value in (item.name, *item.values)):
-        roles.doubt("currency", "'$' or 'dollar' is taken as US dollars.")
-    if beside:
-        roles.doubt("currency", f"Amounts carry a sign or code ({code}), which is taken off.")
+        remarks["currency"] += "; '$' or 'dollar' is taken as US dollars"
     return code
+
+
+def _several(roles: Roles, own: Profile, codes: list[str | None], remarks: dict[str, str], settings: dict[str, Any]) -> str:
+    """Of several currencies the most frequent; the others are left out until somebody says what they are worth."""
+    counts = tally(codes, amounts(roles))
+    first, *others = counts
+    remarks["currency"] = f"the most frequent of '{own.name}': {counts[first]}"
+    listed = "; ".join(f"{code} ({counts[code]} {code})" for code in others[:10])
+    left_out = f"Amounts in another currency are left out until [rates] says what one unit is worth in {first}."
+    sentence = f"'{own.name}' also holds {listed}. {left_out}"
+    settings["#rates"] = dict.fromkeys(others, 1.0)
+    remarks["#rates"] = f"what one unit of each is worth in {first}: correct the numbers before use"
+    out = {"rates": dict.fromkeys(others, DROPPED), "#rates": None}
+    answers = (Answer(label="leave them out", settings=out), Answer(label="say what they are worth", rates=tuple(others)))
+    roles.ask(Question(key="rates", sentence=sentence, answers=answers))
+    return first
 
 
 def _named_currency(name: str) -> set[str]:

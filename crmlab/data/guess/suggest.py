@@ -6,24 +6,36 @@ import datetime as dt
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from crmlab.data.exports import Part, recognised
+from crmlab.data.guess.campaign_tables import campaign_table
+from crmlab.data.guess.customers import ask_about_customers, person_column
 from crmlab.data.guess.date_columns import Dates
 from crmlab.data.guess.doubts import say_missing, say_unreadable, settle_money
+from crmlab.data.guess.exported import apply_export
+from crmlab.data.guess.flags import find_flags
 from crmlab.data.guess.number_columns import currencies, in_cents
-from crmlab.data.guess.profiles import Profile, is_contact
+from crmlab.data.guess.oddities import ask_about_oddities
+from crmlab.data.guess.profiles import Profile, decimal_sign, is_contact, profile
+from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
+from crmlab.data.guess.sales import find_sales, settle_status
 from crmlab.data.guess.settings import choose_settings
 from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
+from crmlab.data.guess.summaries import no_orders
 from crmlab.data.guess.text import TABLE
 from crmlab.data.personal import plain
 from crmlab.data.reading.times import is_zone
 from crmlab.errors import SourceError
 
-__all__ = ["Guess", "dataset_name", "examples", "look"]
+__all__ = ["Guess", "dataset_name", "examples", "guesses", "look", "valid"]
+
+_SALES = ("orders", "order_lines")
+_TIMES = (*TIMES, "contacted_at", "responded_at", "opens_on")
 
 _COUNTED = {
     "epoch": "the numbers are seconds since 1970",
@@ -41,7 +53,7 @@ class Guess:
     name : str
         The name of the data set, made from the file's.
     table : str
-        The canonical table: orders, order_lines, customers or products.
+        The canonical table.
     path : Path
         The user's file.
     file : str
@@ -61,9 +73,15 @@ class Guess:
     maybe : mapping
         For required columns that were not found, a name that may be meant.
     personal, unread : tuple of str
-        Columns that tell who somebody is (one may be the ``customer_hash`` of the options), and others, that are not read.
+        Columns that tell who somebody is, and others, that are not read.
     unsure : tuple of (key, sentence)
         The doubts, with the line that each belongs to.
+    questions : tuple of Question
+        Those of the doubts that somebody can decide.
+    export : str
+        What the file looks like, "a Shopify order export"; empty where no export was recognised.
+    notes : tuple of str
+        What is to be known of such an export.
     """
 
     name: str
@@ -80,11 +98,34 @@ class Guess:
     personal: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     unsure: tuple[tuple[str, str], ...] = ()
+    questions: tuple[Question, ...] = ()
+    export: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is not sure, in plain sentences."""
         return tuple(sentence for _, sentence in self.unsure)
+
+    def answered(self, question: Question, answer: Answer) -> Guess:
+        """Return the guess with an answer written into it; its question is no doubt any more."""
+        options = {**self.options, **answer.options}
+        if {"keep", "drop"} & set(answer.options):
+            for key in ("keep", "drop"):
+                options[key] = [*self.options.get(key, self.options.get(f"#{key}", ())), *answer.options.get(key, ())]
+                options[f"#{key}"] = None
+        return replace(
+            self,
+            columns=_without_none({**self.columns, **answer.columns}),
+            options=_without_none(options),
+            settings=_without_none({**self.settings, **answer.settings}),
+            unsure=tuple(doubt for doubt in self.unsure if doubt != (question.key, question.sentence)),
+            questions=tuple(other for other in self.questions if other is not question),
+        )
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def look(path: str | os.PathLike[str]) -> Guess:
@@ -119,26 +160,140 @@ def look(path: str | os.PathLike[str]) -> Guess:
     >>> guess.options["decimal"], guess.options["date_format"]
     (',', '%d.%m.%Y')
     """
-    source = sample(_valid(find(Path(path))))
+    return guesses(sample(valid(find(Path(path)))))[0]
+
+
+def guesses(source: Sample, *, alone: bool = True) -> list[Guess]:
+    """Guess how a file is to be read: as one table, or as those that a known export makes.
+
+    Parameters
+    ----------
+    source : Sample
+        The file's first rows.
+    alone : bool
+        Whether it is the only file of the data set.
+
+    Returns
+    -------
+    list of Guess
+        At least one; that of the orders first.
+    """
+    export = recognised(source.names) if source.header else None
+    made = apply_export(export, source) if export is not None else []
+    if export is not None and made:
+        found = [_known(source, item.roles, item.profiles, item.part, item.options) for item in made]
+        asked = {key for key, _ in found[0].unsure}  # once, for all tables
+        rest = [
+            replace(
+                guess,
+                unsure=tuple(doubt for doubt in guess.unsure if doubt[0] not in asked),
+                questions=tuple(question for question in guess.questions if question.key not in asked),
+            )
+            for guess in found[1:]
+        ]
+        return [replace(guess, export=export.name) for guess in (replace(found[0], notes=export.notes), *rest)]
+    return [_guessed(source, alone=alone)]
+
+
+def _known(source: Sample, roles: Roles, profiles: list[Profile], part: Part, declared: dict[str, Any]) -> Guess:
+    """The guess of one table of a known export."""
+    _take_over(source, roles)
+    say_unreadable(roles, declared.get("date_format"))
+    options = (_read(source, roles) if "date_format" in declared else _options(source, roles, profiles)) | declared
+    return _suggested(source, roles, profiles, options, part)
+
+
+def _guessed(source: Sample, *, alone: bool) -> Guess:
+    """The guess of a file that no known export explains."""
+    profiles = [profile(n, v, source.header) for n, v in zip(source.names, source.columns, strict=True)]
+    campaign = campaign_table(profiles, decimal_sign(profiles)[0]) if source.header else None
+    if campaign is not None:
+        if alone:
+            campaign.doubt(
+                campaign.table,
+                f"The file seems to hold {campaign.table} and no orders. Put this section into the TOML file of your orders.",
+            )
+        _take_over(source, campaign)
+        say_unreadable(campaign)
+        made = _options(source, campaign, profiles)
+        if (
+            campaign.table != "cells"
+            and "customer_id" not in campaign.columns
+            and (mail := person_column(campaign)) is not None
+        ):
+            made["customer_hash"] = mail.name
+        return _suggested(source, campaign, profiles, made, None)
     roles, profiles = assign(source)
     settle_money(roles, profiles)
     complete(roles, profiles)
-    _find_zone(roles, profiles)
-    for key, sentence in source.doubts:
-        roles.doubt(key, sentence)
-    maybe = say_missing(roles, profiles)
+    _take_over(source, roles)
+    options: dict[str, Any] = {}
+    none = no_orders(roles, profiles) if roles.table in _SALES else ""
+    if none:
+        roles.doubt("file", none)
+    elif roles.table in _SALES:
+        _find_zone(roles, profiles)
+        find_sales(roles, profiles)
+    if not none and roles.table != "products":
+        if "customer_id" in roles.columns and roles.columns["customer_id"].personal:
+            roles.personal = (roles.columns.pop("customer_id"), *roles.personal)
+        if "customer_id" not in roles.columns and source.header and (person := person_column(roles)) is not None:
+            options["customer_hash"] = _ask_person(roles, person)
+    maybe = say_missing(roles, profiles, alone=alone, none=bool(none), hashed="customer_hash" in options)
     say_unreadable(roles)
+    made = {**_options(source, roles, profiles), **options, **({"without": roles.without} if roles.without else {})}
+    return _suggested(source, roles, profiles, made, None, maybe, sales=not none)
+
+
+def _take_over(source: Sample, roles: Roles) -> None:
+    """Take over what is not sure about the file; an encoding only where it changes what stands in the rows."""
+    plain_text = all(str(value).isascii() for column in source.columns for value in set(column))
+    for key, sentence in source.doubts:
+        if key != "encoding" or not plain_text:
+            roles.doubt(key, sentence)
+
+
+def _ask_person(roles: Roles, person: Profile) -> str:
+    """Take an e-mail address for who bought where there is no id, as a keyed hash."""
+    alike = "" if person.contacts > 0.3 else " Two people of one name would be one customer."
+    found = "No column with an id of the customer was found."
+    sentence = f"{found} '{person.name}' tells who bought: its keyed hash is taken as the id.{alike}"
+    yes = Answer(label=f"yes, by '{person.name}'")
+    roles.ask(
+        Question(key="customer_hash", sentence=sentence, answers=(yes, Answer(label="no", options={"customer_hash": None})))
+    )
+    return person.name
+
+
+def _suggested(
+    source: Sample,
+    roles: Roles,
+    profiles: list[Profile],
+    options: dict[str, Any],
+    part: Part | None,
+    maybe: Mapping[str, str] | None = None,
+    *,
+    sales: bool = True,
+) -> Guess:
+    """Complete a mapping: what holds for the data set, what is asked, what is said beside each line."""
     remarks: dict[str, str] = dict(source.remarks)
-    options = _options(source, roles, profiles)
     if (form := options.get("date_format")) in _COUNTED:
         remarks["date_format"] = _COUNTED[form]
     settings = choose_settings(roles, profiles, remarks)
+    hashed = options.get("customer_hash")
+    if sales and roles.table in _SALES:
+        settle_status(roles, part, options, remarks, complete=source.complete)
+        find_flags(roles, profiles, options, remarks)
+        ask_about_customers(roles, next((item for item in profiles if item.name == hashed), None), settings, remarks)
+        ask_about_oddities(roles, profiles, options.get("date_format"), settings, remarks)
     for role, item in roles.columns.items():
         if shown := examples(roles, role, item):
-            remarks[role] = f"for example {', '.join(shown)}"
+            # The data set has a key of this name too.
+            remarks[f"{roles.table}.{role}" if role == "currency" else role] = f"for example {', '.join(shown)}"
     mapped = {role: item.name for role, item in roles.columns.items()}
-    personal = tuple(item.name for item in roles.personal)
-    unread = [item.name for item in profiles if item.name not in (*mapped.values(), *personal)]
+    personal = tuple(item.name for item in roles.personal if item.name != hashed)
+    used = {*mapped.values(), *personal, hashed, options.get("only_where"), options.get("drop_where")}
+    unread = [item.name for item in profiles if item.name not in used]
     return Guess(
         name=dataset_name(source.path),
         table=roles.table,
@@ -150,11 +305,12 @@ def look(path: str | os.PathLike[str]) -> Guess:
         options=options,
         settings=settings,
         remarks=remarks,
-        maybe=maybe,
+        maybe=maybe or {},
         personal=personal,
         # Where the header is not sure its cells may be values, which are not to be shown.
         unread=tuple(unread) if source.header_sure and source.header else (),
-        unsure=tuple(roles.doubts),
+        unsure=tuple(dict.fromkeys(roles.doubts)),
+        questions=tuple(roles.questions),
     )
 
 
@@ -172,8 +328,8 @@ def _find_zone(roles: Roles, profiles: list[Profile]) -> None:
             return
 
 
-def _valid(path: Path) -> Path:
-    """Refuse a path that cannot be written into a text."""
+def valid(path: Path) -> Path:
+    """Return a path that can be written into a text; SourceError for another."""
     try:
         os.path.abspath(path).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -228,6 +384,22 @@ def _shown(value: Any) -> str:
 
 def _options(source: Sample, roles: Roles, profiles: list[Profile]) -> dict[str, Any]:
     """How the file is to be read: only what differs from what the reader would do anyway."""
+    options = _read(source, roles)
+    when = next((roles.columns[role] for role in _TIMES if role in roles.columns), None)
+    if when is not None and (form := _date_format(source, roles, when, profiles)):
+        options["date_format"] = form
+    if when is not None and when.dates.language:
+        options["month_language"] = when.dates.language
+        if when.dates.rivals:
+            others = " or ".join(when.dates.rivals[:3])
+            roles.doubt("month_language", f"The same names are other months in {others} than in {when.dates.language}.")
+    if _may_be_cents(roles, when):
+        options["#amounts_in"] = "cents"
+    return options
+
+
+def _read(source: Sample, roles: Roles) -> dict[str, Any]:
+    """The options that do not depend on dates."""
     options: dict[str, Any] = {}
     if source.sheet is not None:
         options["sheet"] = source.sheet
@@ -247,18 +419,6 @@ def _options(source: Sample, roles: Roles, profiles: list[Profile]) -> dict[str,
         options |= {"header": False, "names": list(source.names)}
     if roles.decimal == "," or any(key == "decimal" for key, _ in roles.doubts):
         options["decimal"] = roles.decimal
-    when = next((roles.columns[role] for role in TIMES if role in roles.columns), None)
-    if when is not None and (form := _date_format(source, roles, when, profiles)):
-        options["date_format"] = form
-    if roles.hashed is not None:
-        options["customer_hash"] = roles.hashed.name
-    if when is not None and when.dates.language:
-        options["month_language"] = when.dates.language
-        if when.dates.rivals:
-            others = " or ".join(when.dates.rivals[:3])
-            roles.doubt("month_language", f"The same names are other months in {others} than in {when.dates.language}.")
-    if _may_be_cents(roles, when):
-        options["#amounts_in"] = "cents"
     return options
 
 
@@ -298,13 +458,18 @@ def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Pro
         else:
             why = "a guess"
         rival = found.other if form == found.form else found.form
-        roles.doubt("date_format", f"Day and month of '{when.name}' could be exchanged ({rival}); {form} is taken: {why}.")
+        _ask_form(roles, f"Day and month of '{when.name}' could be exchanged ({rival}); {form} is taken: {why}.", form, rival)
     if found.exchanged:
         why = "those that are dates have no day after the 12th, and those that are texts have the day first"
         roles.doubt("ordered_at", f"A spreadsheet may have exchanged day and month in '{when.name}': {why}.")
-    if found.short_year:
+    if found.short_year and not roles.known:
         roles.doubt("date_format", f"The years of '{when.name}' have two digits: 69 to 99 are read as 1969 to 1999.")
     return form
+
+
+def _ask_form(roles: Roles, sentence: str, form: str | None, rival: str | None) -> None:
+    answers = tuple(Answer(label=f"{one}", options={"date_format": one}) for one in (form, rival))
+    roles.ask(Question(key="date_format", sentence=sentence, answers=answers))
 
 
 def _elsewhere(found: Dates, when: Profile, profiles: list[Profile]) -> str | None:

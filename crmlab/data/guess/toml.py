@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from crmlab.data.guess.suggest import Guess, look
+from crmlab.data.guess.files import survey
+from crmlab.data.guess.suggest import Guess
 from crmlab.data.naming import checked_name
 from crmlab.data.project import home, private_data
 from crmlab.data.tables import TABLES
 from crmlab.errors import DescriptorError, NotInProjectError
 
-__all__ = ["to_toml", "write"]
+__all__ = ["target_of", "to_toml", "write"]
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
 _ORDER = (
     *("sheet", "delimiter", "encoding", "escape", "skip_rows", "header_row", "footer_rows", "header", "names"),
-    *("decimal", "date_format", "month_language", "amounts_in", "customer_hash"),
+    *("decimal", "date_format", "month_language", "amounts_in"),
 )
+_AFTER = ("keep", "drop")  # beside the status that they are about
 _REMARKS = {
+    "only_where": "other rows are of another kind",
+    "drop_where": "filled where an order was called off: no sale",
+    "fill_down": "gaps are filled from the row above",
+    "customer_hash": "ids are its keyed hash; it is kept nowhere, and crmlab reveal finds it again for a list",
+    "without": "what the file does not tell",
+    "amounts_in": "amounts are whole cents",
     "delimiter": "what stands between the fields",
     "names": "the file has no column names; these may be changed",
     "decimal": "the sign before the decimals",
     "date_format": "the form of the dates, as in strptime",
-    "customer_hash": "ids are made of it; it is kept nowhere, and crmlab reveal finds it again for a list",
     "month_language": "the language of the names of months",
     "#amounts_in": "only if amounts are whole cents; they are divided by 100",
 }
 
 
-def to_toml(guess: Guess) -> str:
-    """Return a guess as the text of a TOML file.
+def to_toml(guess: Guess, *others: Guess) -> str:
+    """Return guesses as the text of a TOML file.
 
     Parameters
     ----------
     guess : Guess
-        What :func:`~crmlab.data.guess.look` returned.
+        What :func:`~crmlab.data.guess.look` returned: the table from which the settings of the data set are taken.
+    *others : Guess
+        Further tables.
 
     Returns
     -------
@@ -52,29 +63,40 @@ def to_toml(guess: Guess) -> str:
     >>> print(to_toml(guess).splitlines()[-1])
     amount = "total"
     """
-    return "\n".join(_lines(guess)) + "\n"
+    lines = [*_top(guess), *(line for one in (guess, *others) for line in ("", *_section(one, placed=_settled(guess))))]
+    return "\n".join(lines) + "\n"
 
 
-def _lines(guess: Guess) -> Iterator[str]:
+def _settled(guess: Guess) -> set[str]:
+    """The keys at the top of the file."""
+    return {key.lstrip("#") for key in guess.settings}
+
+
+def _top(guess: Guess) -> Iterator[str]:
     rows = f"all {guess.rows:,} rows" if guess.complete else f"{guess.rows:,} rows of many"
     yield _comment(f"A guess by `crmlab new` from {guess.path.name} ({rows} looked at).")
     yield _comment('Look at every line, first at those marked "unsure". Then try it: ' + f"crmlab check {guess.name}")
     yield ""
     yield _assignment("title", re.sub(r"[_-]+", " ", guess.name).strip().capitalize() or "Orders")
-    placed = set()
     for key, value in guess.settings.items():
-        placed.add(key.lstrip("#"))
-        yield from _line(guess, key, value)
-    yield ""
+        yield from _line(guess, key, value, top=True)
+
+
+def _section(guess: Guess, *, placed: set[str]) -> Iterator[str]:
     yield f"[{guess.table}]"
+    if guess.export:
+        yield _comment(f"It looks like {guess.export}.")
+    for note in guess.notes:
+        yield _comment(note)
     required = [column.name for column in TABLES[guess.table].columns]
-    placed |= {"file", *_ORDER, *required}
+    own = {"file", *_ORDER, *guess.options, *required} - placed
     for key, sentence in guess.unsure:
-        if key not in placed:
+        if key not in own | placed:
             yield _comment(f"unsure: {sentence}")
     yield from _line(guess, "file", guess.file)
-    unsure = {key for key, _ in guess.unsure}
-    for key in _ORDER:
+    unsure = {key for key, _ in guess.unsure} - placed
+    rules = [key for key in guess.options if key not in _ORDER and key.lstrip("#") not in _AFTER]
+    for key in (*_ORDER, *rules):
         if key in guess.options:
             yield from _line(guess, key, guess.options[key])
         elif f"#{key}" in guess.options:
@@ -83,9 +105,13 @@ def _lines(guess: Guess) -> Iterator[str]:
             yield from _doubts(guess, key)
     for key in required:
         if key in guess.columns:
-            yield from _line(guess, key, guess.columns[key])
+            yield from _line(guess, key, guess.columns[key], doubts=key not in placed)
         elif key in unsure:
-            yield from _line(guess, f"#{key}", guess.maybe.get(key, "…"))
+            yield from _line(guess, f"#{key}", _suggested(guess, key))
+        for after in _AFTER if key == "status" else ():
+            for written in (after, f"#{after}"):
+                if guess.options.get(written):
+                    yield from _line(guess, written, guess.options[written])
     if guess.table == "customers" and guess.personal:
         yield _assignment("personal", list(guess.personal)) + "  # never shown"
     elif personal := tuple(name for name in guess.personal if name != guess.options.get("customer_hash")):
@@ -95,10 +121,18 @@ def _lines(guess: Guess) -> Iterator[str]:
         yield _comment(f"{kept}: {_names(guess.unread)}.")
 
 
-def _line(guess: Guess, key: str, value: Any) -> Iterator[str]:
+def _suggested(guess: Guess, key: str) -> str:
+    """A column that may be meant where none is mapped: of an answer, or by its name."""
+    asked = (answer.columns.get(key) for question in guess.questions if question.key == key for answer in question.answers)
+    return next(filter(None, asked), None) or guess.maybe.get(key, "…")
+
+
+def _line(guess: Guess, key: str, value: Any, *, doubts: bool = True, top: bool = False) -> Iterator[str]:
     """One key with its doubts above and its remark beside it. A key that begins with # is commented out."""
-    yield from _doubts(guess, key.lstrip("#"))
-    remark = guess.remarks.get(key, _REMARKS.get(key, ""))
+    if doubts:
+        yield from _doubts(guess, key.lstrip("#"))
+    general = guess.remarks.get(key, _REMARKS.get(key, "")) if doubts else ""
+    remark = general if top else guess.remarks.get(f"{guess.table}.{key}", general)
     line = ("# " if key.startswith("#") else "") + _assignment(key.lstrip("#"), value)
     yield f"{line}  {_comment(remark)}" if remark else line
 
@@ -125,11 +159,17 @@ def _assignment(key: str, value: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (int, float, Decimal, dt.date)):
+        return str(value)
     return '"' + "".join(map(_character, str(value))) + '"'
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _value(key)
 
 
 def _character(character: str) -> str:
@@ -138,13 +178,18 @@ def _character(character: str) -> str:
     return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
-def write(path: str | os.PathLike[str], *, name: str | None = None, folder: str | os.PathLike[str] | None = None) -> Path:
-    r"""Look at a file and write the TOML file of a data set for it.
+def write(
+    source: str | os.PathLike[str] | Sequence[Guess],
+    *,
+    name: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> Path:
+    r"""Write the TOML file of a data set: for a file that is looked at, or for guesses.
 
     Parameters
     ----------
-    path : str or path
-        The user's file.
+    source : str, path or sequence of Guess
+        The user's file; or what :func:`~crmlab.data.guess.survey` returned, with answers.
     name : str, optional
         The name of the data set; default: made from the file's.
     folder : str or path, optional
@@ -171,15 +216,12 @@ def write(path: str | os.PathLike[str], *, name: str | None = None, folder: str 
     ...     write(file, folder=folder).name
     'sales.toml'
     """
-    target_folder = Path(folder) if folder is not None else home() / "data"
-    if name is not None and not re.fullmatch(r"\w[\w-]{0,99}", name):  # one that can be typed without quotation marks
-        raise DescriptorError.cannot_write(f"'{name}'", "A name has letters, digits, - and _ only")
-    guess = look(path)
-    name = checked_name(name or guess.name, "a data set", DescriptorError)
-    target = target_folder / f"{name}.toml"
-    if target.exists():
-        raise DescriptorError.exists(target)
-    text = to_toml(replace(guess, name=name, file=_file(guess.path, target_folder)))
+    if name is not None:
+        target_of(name, name=name, folder=folder)
+    guesses = survey([source]) if isinstance(source, (str, os.PathLike)) else list(source)
+    target = target_of(guesses[0].name, name=name, folder=folder)
+    placed = [replace(guess, name=target.stem, file=_file(Path(guess.file), target.parent)) for guess in guesses]
+    text = to_toml(*placed)
     try:
         _publish(target, text.encode("utf-8"))
     except FileExistsError as error:
@@ -187,6 +229,33 @@ def write(path: str | os.PathLike[str], *, name: str | None = None, folder: str 
     except (OSError, UnicodeEncodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "The name of the file is no valid text"
         raise DescriptorError.cannot_write(target.name, reason) from error
+    return target
+
+
+def target_of(guessed: str, *, name: str | None = None, folder: str | os.PathLike[str] | None = None) -> Path:
+    """Return the TOML file that is to be written.
+
+    Parameters
+    ----------
+    guessed : str
+        The name made from the user's file.
+    name : str, optional
+        The name that the user gave instead.
+    folder : str or path, optional
+        Where to write; default: ``data/`` of the project.
+
+    Raises
+    ------
+    DescriptorError
+        The name cannot be one of a data set, or there is a file of that name already.
+    """
+    if name is not None and not re.fullmatch(r"\w[\w-]{0,99}", name):  # one that can be typed without quotation marks
+        raise DescriptorError.cannot_write(f"'{name}'", "A name has letters, digits, - and _ only")
+    target = (
+        Path(folder) if folder is not None else home() / "data"
+    ) / f"{checked_name(name or guessed, 'a data set', DescriptorError)}.toml"
+    if target.exists():
+        raise DescriptorError.exists(target)
     return target
 
 

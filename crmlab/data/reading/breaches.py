@@ -327,7 +327,7 @@ def _rounded(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
             yield Breach(
                 rule="Digits",
                 table=cleaning.spec.name,
-                says=f"'{source}' holds numbers of 16 or more digits, of which a workbook keeps 15: ids that were different may be one now.",
+                says=f"'{source}' holds numbers of 16 or more digits, of which a workbook keeps 15: different ids may have become one.",
                 advice="Export the ids as text, or as csv without opening it in a spreadsheet.",
                 broken=count,
                 checked=read,

@@ -1,0 +1,65 @@
+"""Stripe: unified payments of the dashboard, and charges and payment intents as its API gives them."""
+
+from __future__ import annotations
+
+from crmlab.data.exports.declaration import Export, Part
+
+__all__ = ["EXPORTS"]
+
+_CHARGE = {
+    "customer_id": ("customer", "customer_id"),
+    "ordered_at": ("created",),
+    "order_id": ("id",),
+    "currency": ("currency",),
+    "status": ("status",),
+}
+
+EXPORTS = (
+    Export(
+        name="a Stripe payments export",
+        forms=(
+            ("id", "Created date (UTC)", "Amount", "Amount Refunded", "Currency", "Status"),
+            ("id", "Created (UTC)", "Amount", "Amount Refunded", "Currency", "Status"),
+            ("id", "Created (UTC)", "Amount", "Amount Refunded", "Converted Amount", "Status"),
+        ),
+        parts=(
+            Part(
+                table="orders",
+                columns={
+                    "customer_id": ("Customer ID",),
+                    "ordered_at": ("Created date (UTC)", "Created (UTC)"),
+                    "order_id": ("id",),
+                    # What was charged in other currencies is in one of them here, as it was settled.
+                    "amount": ("Converted Amount", "Amount"),
+                    "refund": ("Converted Amount Refunded", "Amount Refunded"),
+                    "currency": ("Converted Currency", "Currency"),
+                    "status": ("Status",),
+                },
+                who=("Customer Email", "Card ID"),
+                keep=("Partially Refunded", "Disputed - Won"),
+                drop=("Blocked", "Canceled", "Incomplete", "Uncaptured", "Early fraud warning", "Disputed", "Dispute lost"),
+            ),
+        ),
+        notes=("Fees are not taken off.",),
+    ),
+    Export(
+        name="charges as the Stripe API gives them",
+        forms=(
+            ("id", "amount", "amount_refunded", "created", "currency", "customer", "status"),
+            ("id", "object", "amount", "amount_received", "created", "currency", "customer", "status"),
+        ),
+        parts=(
+            Part(
+                table="orders",
+                columns={
+                    **_CHARGE,
+                    "amount": ("amount_captured", "amount_received", "amount"),
+                    "refund": ("amount_refunded",),
+                },
+                who=("receipt_email", "billing_details.email"),
+                options={"amounts_in": "cents", "date_format": "epoch"},
+            ),
+        ),
+        notes=("Amounts are in the smallest unit of their currency, as the API documents them; times are seconds since 1970.",),
+    ),
+)

@@ -1,0 +1,55 @@
+"""Recognises files that are no orders although they have customers and money: summaries of customers, subscriptions, experiments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from crmlab.data.guess.profiles import Profile
+from crmlab.data.guess.roles import Roles
+from crmlab.data.personal import plain
+
+__all__ = ["no_orders"]
+
+_SUMMED = re.compile(
+    r"frequency|recency|monetary|\bltv\b|\bclv\b|lifetime|(order|purchase|transaction|bestell\w*)s?[ _]?(count|anzahl)"
+    r"|(number|no|num|total|anzahl)[ _]?(of[ _])?(orders|purchases|transactions|bestellungen)|orders[ _]?(total|placed)?$"
+    r"|(total|sum|amount)[ _]?(spent|spend|revenue|sales)|(first|last)[ _]?(order|purchase|visit|seen)|avg|average|mean"
+)
+_TESTED = re.compile(r"^(variant|variation|group|arm|treatment|bucket|converted|conversion)$")
+_SUBSCRIBED = re.compile(r"\b(mrr|arr|subscription|abo|abonnement)\b")
+
+
+def no_orders(roles: Roles, profiles: Sequence[Profile]) -> str:
+    """Say in a sentence what a file is where it is no list of orders; an empty text where it may be one.
+
+    Parameters
+    ----------
+    roles : Roles
+        The mapping, as it was guessed.
+    profiles : sequence of Profile
+        All columns of the file.
+    """
+    names = [plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", item.name)) for item in profiles]
+    customer = roles.columns.get("customer_id")
+    once = customer is not None and customer.unique
+    dated = "ordered_at" in roles.columns
+    if any(_SUBSCRIBED.search(name.replace("_", " ")) for name in names) and any("end" in n or "cancel" in n for n in names):
+        return (
+            "The file has one row per subscription, with when it began and ended. crmlab needs what was paid: "
+            "export the invoices or payments, one row for each with its day."
+        )
+    if once and not dated and sum(_TESTED.search(name) is not None for name in names) >= 1:
+        return (
+            "The file has one row per customer and no dates: the results of an experiment. crmlab needs orders, one row for each with its "
+            "day; which cell a customer was in goes into a table of contacts."
+        )
+    summed = [name for name in names if _SUMMED.search(name)]
+    order = roles.columns.get("order_id")
+    counted = order is None or order.repeats  # the number of orders of a customer, perhaps
+    if once and counted and (len(summed) >= 2 or (not dated and (summed or "amount" in roles.columns))):
+        return (
+            "The file has one row per customer: it is a summary already. "
+            "crmlab needs the orders behind it, one row for each with its day."
+        )
+    return ""

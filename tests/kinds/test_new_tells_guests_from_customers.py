@@ -1,0 +1,87 @@
+"""An id such as 0 or "guest" is many people, told with its share; whether another id is one customer is asked, never decided alone.
+
+Else a third of the revenue stands under one customer who buys every day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crmlab.data import guess
+
+
+def look(folder: Path, who: Callable[[int], str], count: int = 200, mails: bool = False) -> guess.Guess:
+    lines = ["order_id,customer_id,order_date,total" + (",email" if mails else "")]
+    for i in range(count):
+        line = f"{i},{who(i)},2024-{1 + i % 9:02d}-{1 + i % 27:02d},10.00"
+        lines.append(line + (f",p{i % 50}@example.org" if mails else ""))
+    (file := folder / "orders.csv").write_text("\n".join(lines) + "\n")
+    return guess.look(file)
+
+
+@pytest.mark.parametrize("name", ["0", "guest", "Guest", "anonymous", "walk-in", "Laufkunde", "invité"])
+def test_guests_are_named_with_their_share(tmp_path: Path, name: str) -> None:
+    seen = look(tmp_path, lambda i: name if i % 4 == 0 else f"{5000 + i % 40}")
+    assert seen.settings["guests"] == [name]
+    assert f'guests = ["{name}"]  # 25.0% of the rows and 25.0% of the money' in guess.to_toml(seen)
+
+
+def test_an_email_can_tell_guests_apart(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: "0" if i % 4 == 0 else f"{5000 + i % 40}", mails=True)
+    (question,) = seen.questions
+    assert "'email' could tell people apart" in question.sentence
+    kept = seen.answered(question, question.written([0]))
+    assert kept.columns["customer_id"] == "customer_id"
+    told = seen.answered(question, question.written([1]))
+    assert "customer_id" not in told.columns
+    assert 'customer_hash = "email"' in guess.to_toml(told)
+
+
+def test_a_customer_0_among_others_is_asked_about(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: str(i % 40))
+    assert "guests" not in seen.settings
+    (question,) = seen.questions
+    assert seen.answered(question, question.written([0])).settings["guests"] == []
+    assert seen.answered(question, question.written([1])).settings["guests"] == ["0"]
+
+
+def test_one_id_that_buys_like_many_is_asked_about(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: "9999" if i % 3 else str(10 + i), count=600)
+    (question,) = seen.questions
+    assert "66.7% of the rows" in question.sentence
+    assert "guests" not in seen.settings
+    assert seen.answered(question, question.written([1])).settings["guests"] == ["9999"]
+
+
+def test_the_largest_of_a_few_customers_is_not_asked_about(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: "K1" if i % 3 else f"K{2 + i % 9}", count=600)  # a small B2B base: somebody always has 5 %
+    assert seen.questions == ()
+
+
+def test_many_rows_without_a_customer_are_asked_about(tmp_path: Path) -> None:
+    assert look(tmp_path, lambda i: "" if i % 10 == 0 else f"{5000 + i % 40}").questions == ()
+    seen = look(tmp_path, lambda i: "" if i % 3 == 0 else f"{5000 + i % 40}")
+    (question,) = seen.questions
+    assert question.sentence.startswith("33.5% of the rows and 33.5% of the money have no customer")
+
+
+def test_gaps_in_runs_are_merged_cells(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: f"{5000 + i // 3}" if i % 3 == 0 else "")
+    (question,) = seen.questions
+    assert "were the cells merged?" in question.sentence
+    assert seen.answered(question, question.written([0])).options["fill_down"] == ["customer_id"]
+
+
+def test_an_email_that_is_the_only_id_becomes_a_keyed_hash(tmp_path: Path) -> None:
+    lines = [
+        "order_id,email,order_date,total",
+        *(f"{i},p{i % 9}@example.org,2024-03-{1 + i % 27:02d},10.00" for i in range(60)),
+    ]
+    (file := tmp_path / "orders.csv").write_text("\n".join(lines) + "\n")
+    seen = guess.look(file)
+    text = guess.to_toml(seen)
+    assert seen.options["customer_hash"] == "email"
+    assert "@" not in text
