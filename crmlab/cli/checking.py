@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crmlab.data.descriptor import Descriptor
     from crmlab.data.ledger import Breach, LedgerRow
     from crmlab.errors import CrmlabError
+    from crmlab.history.past import History
     from crmlab.page.format import Format
 
 __all__ = ["check", "open_doubts", "show_ledger"]
@@ -129,8 +130,9 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     from crmlab.history.past import History
 
     descriptor, short = dataset.descriptor, 0
+    known: Dataset | History = dataset
     if "orders" in dataset.tables:
-        past = History(dataset)
+        known = past = History(dataset)
         judged, broken = verdict(past, _today(descriptor))
         grave: Sequence[Breach] = judged.grave
         short = judged.days if judged.short else 0
@@ -149,7 +151,7 @@ def _say_findings(data: str, dataset: Dataset) -> None:
         say(f"Not sure, says {descriptor.where}; correct each line that is wrong, and delete its “unsure”:")
     for doubt in doubts:
         say(f"  - {doubt}")
-    _say_reports(data, dataset)
+    _say_reports(data, known)
     _say_next(data, descriptor, len(grave) + len(doubts), short)
 
 
@@ -180,15 +182,17 @@ def _say_minor(minor: Sequence[Breach], form: Format) -> None:
         say(f"  - and {len(minor) - _MINOR} more, in the report data_quality")
 
 
-def _say_reports(data: str, dataset: Dataset) -> None:
-    """Say of each report whether it can be made."""
+def _say_reports(data: str, known: Dataset | History) -> None:
+    """Say of each report whether it can be made; all are asked of one history."""
+    from crmlab.history.past import History
     from crmlab.page.declarations import Readiness
     from crmlab.report.jobs import Order, plan_jobs
     from crmlab.report.registry import readiness_of
 
+    dataset = known.data if isinstance(known, History) else known
     for job in plan_jobs(Order(data), dataset.holds):
-        ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, dataset)
-        told = [ready.why_not] if ready.why_not else ready.remarks
+        ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)
+        told = [ready.why_not.removeprefix(f"{job.name}: ")] if ready.why_not else ready.remarks
         say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
 
 

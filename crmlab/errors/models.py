@@ -97,6 +97,15 @@ class ModelError(CrmlabError, ValueError):
             "customers, or no interval can be given. Leave it out, or wait for responses."
         )
 
+    @classmethod
+    def told_by(cls, metric: str, covariates: Iterable[str]) -> ModelError:
+        """Covariates that leave nothing of a metric: a column that was given twice, say."""
+        names = " and ".join(f"'{name}'" for name in covariates)
+        return cls(
+            f"'{metric}' is told entirely by {names}: they are equal, or one follows from the other, in every cell. Expected covariates "
+            f"from before the campaign, which leave some of '{metric}' untold. Leave {names} out of the covariates."
+        )
+
 
 class InfiniteMeanError(ModelError):
     """Spend is so unequal that the model's mean would be infinite."""

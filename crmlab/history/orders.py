@@ -65,8 +65,14 @@ def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     Traceback (most recent call last):
     crmlab.errors.DataError: orders: missing column 'customer_id'. Found: customer, ordered_at, amount. Rename a column ...
     """
+    import ibis
     import pandas as pd
 
+    if not isinstance(orders, pd.DataFrame | ibis.Table):
+        kind = type(orders).__name__
+        raise DataError.must_be(
+            "orders", "a table: a DataFrame, or an Ibis table", kind, "Open a data set with crmlab.open_dataset."
+        )
     table = _from_frame(orders) if isinstance(orders, pd.DataFrame) else orders
     for column in REQUIRED:
         if column not in table.columns:
@@ -297,10 +303,13 @@ def _customers(values: pd.Series, column: str) -> pa.Array:
 
     _complete(values.isna(), values, column, "customer")
     try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        ids = pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         hint = "Convert it with frame.astype({'customer_id': str})."
         raise DataError.must_hold("orders", column, "ids of one type", "values of several types", hint) from error
+    if pa.types.is_nested(ids.type):
+        raise DataError.must_hold("orders", column, "ids, one in each row", f"type {ids.type}", "Take one value out of each.")
+    return ids
 
 
 def _days(values: pd.Series, column: str) -> pa.Array:
@@ -330,6 +339,8 @@ def _amounts(values: pd.Series, column: str) -> pa.Array:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise _no_amount(column, "values of several types") from error
+    except pa.ArrowNotImplementedError as error:
+        raise _no_amount(column, f"type {values.dtype}") from error
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     kind = array.type

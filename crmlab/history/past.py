@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
+from crmlab.history.calendars import checked_end
 from crmlab.history.context import form_of, margin_known, reach_of
 from crmlab.history.customers import gaps_until, occasion_days, summary_until
 from crmlab.history.orders import chosen, to_date
@@ -63,7 +64,7 @@ class History:
     Raises
     ------
     ParameterError
-        ``as_of`` is before the first order or after the last.
+        ``as_of`` is before the first order or after the last, or so late that nothing could be forecast within the calendar.
     DataError
         There are no orders.
 
@@ -79,7 +80,7 @@ class History:
 
     def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
         found = reach_of(data)
-        self._cut(data, found, chosen(found, as_of, data.until)[1])
+        self._cut(data, found, checked_end(chosen(found, as_of, data.until)[1]))
 
     def _cut(self, data: Dataset, reach: Reach, as_of: dt.date) -> None:
         self.reach, self.first, self.as_of = reach, reach.first, as_of

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
     "LARGE",
     "SMALL",
     "checked_amounts",
+    "checked_frame",
     "checked_level",
     "checked_number",
     "checked_numbers",
     "checked_outcomes",
+    "checked_places",
+    "checked_row",
     "workable",
 ]
 
@@ -47,6 +54,33 @@ def checked_level(model: str, level: Any) -> float:
     if not _NEAR <= level <= 1 - _NEAR:
         raise ModelError.expected(model, "level", f"between 0 and 1, and at least {_NEAR:g} from both", level)
     return float(level)
+
+
+def checked_frame(model: str, frame: Any, columns: Sequence[str], made_by: str) -> pd.DataFrame:
+    """Return a frame that has the columns which a function goes by; refuse what is no frame, or another one.
+
+    Parameters
+    ----------
+    model : str
+        Who asks.
+    frame : DataFrame
+    columns : sequence of str
+    made_by : str
+        The function that makes such frames, for the message.
+
+    Raises
+    ------
+    ModelError
+        It is no frame, or lacks a column.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise ModelError.must_be(model, f"given a frame of {made_by}", type(frame).__name__)
+    for column in columns:
+        if column not in frame.columns:
+            raise ModelError.lacks(model, column, frame.columns, f"Make the frame with {made_by}.")
+    return frame
 
 
 def checked_outcomes(model: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -105,6 +139,45 @@ def checked_numbers(model: str, name: str, values: Any) -> npt.NDArray[np.float6
         one = wrong[0]
         raise ModelError.expected(model, name, "numbers", str(one))
     return found
+
+
+def checked_row(model: str, name: str, values: Any) -> npt.NDArray[np.float64]:
+    """Return values as an array of floats of one dimension; missing ones stay missing.
+
+    Raises
+    ------
+    ModelError
+        They are none, or no row of numbers.
+
+    Examples
+    --------
+    >>> checked_row("stability_index", "now", [1, None])
+    array([ 1., nan])
+    """
+    found = checked_numbers(model, name, values)
+    if found.ndim != 1:
+        raise ModelError.expected(model, name, "a row of numbers", f"numbers of shape {found.shape}")
+    return found
+
+
+def checked_places(model: str, name: str, values: Any) -> npt.NDArray[np.int64]:
+    """Return positions, whole numbers of at least 0, as an array of one dimension.
+
+    Raises
+    ------
+    ModelError
+        One is missing, negative or no whole number.
+
+    Examples
+    --------
+    >>> checked_places("hits_of", "row", [0, 2.0])
+    array([0, 2])
+    """
+    found = checked_row(model, name, values)
+    wrong = ~((found >= 0) & (found < 2**53) & (found == np.floor(found)))
+    if wrong.any():
+        raise ModelError.expected(model, name, "whole numbers of at least 0", found[wrong][0])
+    return found.astype(np.int64)
 
 
 def checked_number(model: str, name: str, value: Any, expectation: str) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special, stats
 
 from crmlab.errors import ModelError
-from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
+from crmlab.models.checked import checked_amounts, checked_level, checked_numbers, checked_outcomes, checked_row
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = [
@@ -320,7 +320,7 @@ def mean_with_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[flo
     <class 'tuple'>
     """
     level = checked_level("mean_with_interval", level)
-    found = checked_amounts("mean_with_interval", "values", values)
+    found = checked_amounts("mean_with_interval", "values", checked_row("mean_with_interval", "values", values))
     mean = float(found.mean()) if len(found) else float("nan")
     if len(found) < 2:
         return mean, float("nan"), float("nan")
@@ -414,7 +414,7 @@ def varies(values: npt.ArrayLike) -> bool:
     >>> varies([1.0, 1.0 - 1e-8, 1.0 - 3e-8]), varies([1e-9, 3e-9]), varies([None, 2.0])
     (False, True, False)
     """
-    found = np.asarray(values, dtype=float)
+    found = checked_numbers("varies", "values", values)
     known = found[np.isfinite(found)]
     if not len(known):
         return False
@@ -461,7 +461,7 @@ def stability_index(before: npt.ArrayLike, now: npt.ArrayLike, bins: int = 10) -
     >>> moved > 0.25
     True
     """
-    old, new = np.asarray(before, dtype=float), np.asarray(now, dtype=float)
+    old, new = checked_row("compare", "before", before), checked_row("compare", "now", now)
     if not len(old) or not len(new):
         raise ModelError.needs("compare", "values on both days", f"{len(old):,} and {len(new):,}")
     edges = _edges(old[~np.isnan(old)], bins)

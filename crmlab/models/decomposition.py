@@ -14,7 +14,7 @@ import pandas as pd
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import floats, refuse
-from crmlab.models.checked import checked_level, checked_numbers
+from crmlab.models.checked import checked_level, checked_numbers, checked_row
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["FACTORS", "GROUPS", "apportion", "decompose", "growth", "product_effects"]
@@ -161,8 +161,9 @@ def apportion(parts: Sequence[float], total: float, digits: int = 2) -> list[flo
     >>> apportion([1.004, 1.004, 1.004], 3.012, 2)
     [1.01, 1.0, 1.0]
     """
-    if not np.isfinite([*parts, total]).all():
-        raise ModelError.expected(_NAME, "parts and total", "finite numbers", [*parts, total])
+    asked = checked_numbers(_NAME, "total", total)
+    if asked.ndim or not np.isfinite(checked_row(_NAME, "parts", parts)).all() or not np.isfinite(asked):
+        raise ModelError.expected(_NAME, "parts and total", "finite numbers", f"{parts} and {total}")
     if not len(parts):
         return []
     scale = 10 ** _digits(digits)

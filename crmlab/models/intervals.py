@@ -100,6 +100,8 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     from scipy import stats  # late: half a second that `crmlab run` does not need where nothing changed
 
     level = checked_level("wilson", level)
+    if np.ndim(successes) or np.ndim(n):
+        raise ModelError.expected("wilson", "successes and n", "one number each", (np.shape(successes), np.shape(n)))
     _checked_counts("wilson", successes, n)
     if n == 0:
         return 0.0, 1.0
@@ -282,7 +284,7 @@ def share_of_total(values: npt.ArrayLike, member: npt.ArrayLike, level: float = 
     x = checked_amounts("share_of_total", "values", values)
     inside = checked_outcomes("share_of_total", member)
     if x.shape != inside.shape or x.ndim != 1:
-        raise ModelError.expected("share_of_total", "member", f"one per value, {len(x)}", inside.shape)
+        raise ModelError.expected("share_of_total", "member", f"one per value, {x.size}", inside.shape)
     if (x < 0).any():
         raise ModelError.expected("share_of_total", "values", "amounts of at least 0", x[x < 0][0])
     total, n = float(x.sum()), len(x)

@@ -11,6 +11,7 @@ names of :data:`crmlab.page.tokens.TOKENS`, places are in data units, sizes of t
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,6 @@ from crmlab.page.format import Format
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -135,8 +134,10 @@ def dates(
     write : callable, optional
         Writes a date; default the month.
     """
-    from matplotlib.dates import AutoDateLocator, num2date
+    from matplotlib.dates import AutoDateLocator, date2num, num2date
 
+    low, high = ax.get_xlim()  # with a margin, which must not leave the calendar
+    ax.set_xlim(max(low, float(date2num(dt.date.min))), min(high, float(date2num(dt.date.max))))
     ax.xaxis.set_major_locator(AutoDateLocator(minticks=few, maxticks=most))
     ax.xaxis.set_major_formatter(lambda value, _: (write or form.month)(num2date(value)))
     ax.tick_params(axis="x", labelsize=size)

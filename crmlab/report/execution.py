@@ -25,6 +25,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 from papermill.clientwrap import PapermillNotebookClient  # noqa: E402
 from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
 
+from crmlab import errors  # noqa: E402
 from crmlab.errors import KernelError  # noqa: E402
 from crmlab.report.kernels import ENVIRONMENT, QUIET, Kernels, how_ended  # noqa: E402
 
@@ -107,7 +108,15 @@ class Execution:
         """Say why there is no report, where it did not end well."""
         if self.error_type in OUT_OF_MEMORY:
             return "There was not enough memory for it. Let the process have more, or run one report at a time: --jobs 1."
-        return f"{_ENDS[self.status]}: {self.first_line()}"
+        # What crmlab says on purpose is a whole sentence for the user, a condition of the data say: no cell is to blame.
+        told = self.status == "failed" and self.own
+        return self.first_line() if told else f"{_ENDS[self.status]}: {self.first_line()}"
+
+    @property
+    def own(self) -> bool:
+        """Whether the notebook ended with one of crmlab's own errors."""
+        kind = getattr(errors, self.error_type or "", None) if self.error_type in errors.__all__ else None
+        return isinstance(kind, type) and issubclass(kind, errors.CrmlabError)
 
     def first_line(self) -> str:
         """The first line of the error's message; its type where there is none."""

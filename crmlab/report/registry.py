@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from crmlab.data.project import home
 from crmlab.data.sections import Section
-from crmlab.errors import ReportError
+from crmlab.errors import CrmlabError, ReportError
 from crmlab.page.declarations import Annotation, Input, Readiness
 from crmlab.page.quantities import Quantities
 from crmlab.page.result import Result
@@ -57,7 +57,7 @@ class Analysis(Protocol):
     NEEDS: tuple[str, ...]
     # Most have none of these: SECTIONS: tuple[str, ...], sections of a subject in the data set's TOML file that it reads; INPUTS:
     # tuple[Input, ...], what it reads beside the data set; ANNOTATES: Annotation, columns for the lists of all other reports;
-    # readiness(data) -> Readiness, whether the tables hold what it asks of them.
+    # readiness(history, params) -> Readiness, whether the tables hold what it asks of them.
     Params: type[Any]
     QUANTITIES: Quantities
     __doc__: str | None
@@ -151,16 +151,33 @@ def names_customers(name: str) -> bool:
     return bool(getattr(analysis(name), "NAMES_CUSTOMERS", False))
 
 
-def readiness_of(name: str, data: Any) -> Readiness:
-    """Ask a report whether a data set that has its tables holds what it asks of them.
+def readiness_of(name: str, data: Any, params: Any = None) -> Readiness:
+    """Ask a report whether a data set that has its tables holds what it asks of them, so that ``check`` says what a run would say.
+
+    Parameters
+    ----------
+    name : str
+    data : Dataset or History
+        A history is asked by several reports without being read anew.
+    params : Params, optional
+        Of the report; its defaults unless given.
 
     Examples
     --------
-    >>> readiness_of("rfm", None)
+    >>> import crmlab
+    >>> readiness_of("rfm", crmlab.open_dataset("cdnow_sample"))
     Readiness(why_not='', remarks=())
     """
-    ask = getattr(analysis(name), "readiness", None)
-    return Readiness() if ask is None else ask(data)
+    from crmlab.history.past import History
+
+    face = analysis(name)
+    ask = getattr(face, "readiness", None)
+    chosen = face.Params() if params is None else params
+    try:
+        history = History.of(data, chosen.as_of)
+        return Readiness() if ask is None else ask(history, chosen)
+    except CrmlabError as error:
+        return Readiness(str(error))
 
 
 def annotating() -> dict[str, Annotation]:

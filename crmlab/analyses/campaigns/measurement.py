@@ -14,7 +14,7 @@ from crmlab.analyses.campaigns.reductions import assigned, outcomes, windows
 from crmlab.data.collecting import collect_arrow
 from crmlab.data.memory.reader import COMPONENTS
 from crmlab.data.memory.rules import cell_problems, share_problems
-from crmlab.errors import CampaignError
+from crmlab.errors import CampaignError, listing
 from crmlab.history.context import margin_known
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
@@ -169,7 +169,8 @@ def choose_campaign(cells: pd.DataFrame, contacts: ibis.Table, as_of: dt.date, g
             last = max(days["closes"])
             able.append((last <= as_of, last if last <= as_of else min(days["opens"]), str(campaign)))
     if not able:
-        raise CampaignError.must_be("One campaign", "begun by the last day of history, with a control", f"none of {known}")
+        needed = "a campaign that has a control and had begun by the last day of history"
+        raise CampaignError.needs("campaign_results", needed, f"none of {listing(known)}")
     return max(able)[2]
 
 

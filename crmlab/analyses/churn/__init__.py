@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.churn.quantities import QUANTITIES
     from crmlab.analyses.churn.reductions import snapshots, with_model
     from crmlab.analyses.churn.report import NEEDS, run
-    from crmlab.analyses.churn.study import Scores, scores
+    from crmlab.analyses.churn.study import Scores, readiness, scores
 
-__all__ = ["NEEDS", "QUANTITIES", "Params", "Scores", "run", "scores", "snapshots", "with_model"]
+__all__ = ["NEEDS", "QUANTITIES", "Params", "Scores", "readiness", "run", "scores", "snapshots", "with_model"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -34,8 +34,10 @@ __all__ = [
     "fact_of",
     "features_of",
     "fit",
+    "folds_of",
     "learnt",
     "make",
+    "need_outcomes",
     "plan",
     "prepared",
     "reasons",
@@ -96,6 +98,11 @@ class Plan:
     def crossfits(self) -> bool:
         """Whether calibration has no day of its own."""
         return len(self.origins) == 2
+
+    @property
+    def learning(self) -> tuple[dt.date, ...]:
+        """The origins whose customers are learnt from: those before the days of testing and of calibration, where there are any."""
+        return self.origins[min(len(self.origins) - 1, 2) :]
 
 
 def plan(first: dt.date, last: dt.date, window: int, bound_by: str, active_within: int) -> Plan:
@@ -269,23 +276,55 @@ def learnt(name: str, columns: Sequence[str], rows: pd.DataFrame, seed: int) -> 
     TooLittleError
         Nobody of these has churned, or everybody has.
     """
-    if rows["churned"].nunique() < 2:
-        found = "only such as have" if rows["churned"].any() else "nobody who has"
-        raise TooLittleError.needs("churn", "customers who have churned before and customers who have not", found)
+    need_outcomes(int(rows["churned"].sum()), len(rows))
     return make(name, columns, seed).fit(rows[list(columns)], rows["churned"])
 
 
 def crossfitted(name: str, columns: Sequence[str], train: pd.DataFrame, seed: int, folds: int = 5) -> Array:
     """Log odds of each training row by a model that did not see its customer."""
-    from sklearn.model_selection import GroupKFold
-
     odds = np.empty(len(train))
-    if (found := train["customer_id"].nunique()) < folds:
-        raise TooLittleError.needs("churn", f"at least {folds} customers to learn from", str(found))
-    for some, rest in GroupKFold(folds).split(train, groups=train["customer_id"]):
+    for some, rest in folds_of(train, folds):
         model = learnt(name, columns, train.iloc[some], seed)
         odds[rest] = Scorer(name=name, model=model, columns=tuple(columns)).raw(train.iloc[rest])
     return odds
+
+
+def need_outcomes(churned: int, rows: int) -> None:
+    """Make sure that both outcomes are among the rows to learn from.
+
+    Raises
+    ------
+    TooLittleError
+        Nobody has churned, or everybody has.
+    """
+    if not 0 < churned < rows:
+        found = "only such as have" if churned else "nobody who has"
+        raise TooLittleError.needs("churn", "customers who have churned before and customers who have not", found)
+
+
+def folds_of(train: pd.DataFrame, folds: int = 5) -> list[tuple[Any, Any]]:
+    """Split rows into folds by customer: positions to learn from, and positions that are then scored.
+
+    Parameters
+    ----------
+    train : DataFrame
+        customer_id and churned.
+    folds : int
+
+    Raises
+    ------
+    TooLittleError
+        There are fewer customers than folds, or a fold leaves rows of one outcome only.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    if (found := train["customer_id"].nunique()) < folds:
+        raise TooLittleError.needs("churn", f"at least {folds} customers to learn from", str(found))
+    parts = list(GroupKFold(folds).split(train, groups=train["customer_id"]))
+    churned = train["churned"].to_numpy(bool)
+    for some, _ in parts:
+        need_outcomes(int(churned[some].sum()), len(some))
+    return parts
 
 
 def _line(y: Array, odds: Array) -> tuple[float, float, Any]:

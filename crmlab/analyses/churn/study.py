@@ -14,17 +14,19 @@ import pandas as pd
 
 from crmlab.analyses import customer_value
 from crmlab.analyses.churn.drift import TOO_FAR, Drift, drift_of
-from crmlab.analyses.churn.model import Plan, Scorer, plan, prepared, reasons
+from crmlab.analyses.churn.model import Plan, Scorer, folds_of, need_outcomes, plan, prepared, reasons
 from crmlab.analyses.churn.params import Params
 from crmlab.analyses.churn.reductions import OF_PURCHASES, snapshots, with_breadth, with_model
 from crmlab.analyses.churn.trials import Trial, final, trial
 from crmlab.analyses.customer_value import chosen
-from crmlab.data.collecting import collect
+from crmlab.data.collecting import collect, collect_value
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
+from crmlab.history.customers import gaps_until
 from crmlab.history.past import History
 from crmlab.history.words import YEAR
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.survival import given_waited, kaplan_meier
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ __all__ = [
     "holdout_sizes",
     "lost_share",
     "matrix_of",
+    "need_both_outcomes",
+    "readiness",
     "reversal_of",
     "scheme_of",
     "scores",
@@ -189,6 +193,29 @@ class Study:
         return {"customers": Output(title, self.listed, ("customer_id",))}
 
 
+def readiness(history: History, params: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Raises
+    ------
+    ParameterError
+        The window is longer than the history allows.
+    TooLittleError
+        No customer is eligible, nobody ever bought twice, or all ended alike.
+    """
+    waits = gaps_until(history.orders, history.as_of)
+    ended = waits.filter(waits["ended"])
+    counts = collect(ended.group_by("gap").agg(n=ended.count()), "gap")
+    known = pd.DataFrame({"gap": counts["gap"].repeat(counts["n"]), "ended": True})
+    need_both_outcomes(history, scheme_of(known, history.first, history.as_of, params))
+    return Readiness()
+
+
 def study(history: History, params: Params) -> Study:
     """Score today's customers, and say what it pays to do.
 
@@ -237,11 +264,10 @@ def scores(history: History, params: Params = DEFAULTS) -> Scores:
 def _scores(history: History, params: Params) -> Scores:
     waits = history.gaps()
     scheme = scheme_of(waits, history.first, history.as_of, params)
+    need_both_outcomes(history, scheme)
     choice = _choice(history.earlier(scheme.origins[0]))
     days, untold = told_on_all(days_of(history, scheme, choice))
     today = days.pop(history.as_of)
-    if today.empty:
-        raise TooLittleError.needs("churn", f"customers who bought within the last {scheme.active_within} days", "none")
     worth, source = worth_of(history, today, params)
     curve = reversal_of(waits, scheme.window, params.level)
     lost = lost_share(curve, scheme.window)
@@ -320,13 +346,41 @@ def scheme_of(waits: pd.DataFrame, first: dt.date, end: dt.date, params: Params)
     return found
 
 
-def days_of(history: History, scheme: Plan, choice: Choice | None) -> dict[dt.date, pd.DataFrame]:
-    """Rows of every origin and of today, by day, ordered by customer; today's have no outcome.
+def need_both_outcomes(history: History, scheme: Plan) -> None:
+    """Make sure that there is somebody to score, and that those who are learnt from have churned and have not.
 
     Raises
     ------
-    DataError
-        Nobody was eligible on a day of learning.
+    TooLittleError
+        Nobody is eligible today or on a day of learning, or all who are learnt from ended alike.
+    """
+    origins = sorted(scheme.origins)
+    today = snapshots(history.orders, [history.as_of], scheme.window, scheme.active_within, outcome=False, as_of=history.as_of)
+    if not collect_value(today.count()):
+        raise TooLittleError.needs("churn", f"customers who bought within the last {scheme.active_within} days", "none")
+    import ibis
+
+    rows = snapshots(history.orders, origins, scheme.window, scheme.active_within, as_of=history.as_of)
+    per = rows.group_by("date").agg(eligible=rows.count(), churned=rows.count(where=rows["churned"]))
+    counts = collect(per, "date").set_index("date")
+    counts.index = pd.Index([pd.Timestamp(day).date() for day in counts.index])
+    if missing := [day for day in origins if day not in counts.index]:
+        raise TooLittleError.needs(
+            "churn",
+            "eligible customers on every day of learning",
+            f"none on {missing[0]}, the first of {len(missing)} such days",
+        )
+    train = counts.loc[list(scheme.learning)]
+    need_outcomes(int(train["churned"].sum()), int(train["eligible"].sum()))
+    if len(origins) == 1 or scheme.crossfits:
+        mine = rows.filter(rows["date"] == ibis.literal(train.index[0], type="date")).select("customer_id", "churned")
+        folds_of(collect(mine, "customer_id"))
+
+
+def days_of(history: History, scheme: Plan, choice: Choice | None) -> dict[dt.date, pd.DataFrame]:
+    """Rows of every origin and of today, by day, ordered by customer; today's have no outcome.
+
+    Of a day on which nobody was eligible there are no rows.
     """
     origins = sorted(scheme.origins)
     now = _rows_of(history, scheme, [history.as_of], outcome=False)
@@ -335,8 +389,6 @@ def days_of(history: History, scheme: Plan, choice: Choice | None) -> dict[dt.da
     if not learnt.empty:
         by_day = _modelled(learnt, history, scheme, choice).groupby("date")
         out |= {day.date(): part.reset_index(drop=True) for day, part in by_day}
-    if any(day not in out for day in origins):
-        raise TooLittleError.needs("churn", "eligible customers on every day of learning", "days with none")
     return out
 
 

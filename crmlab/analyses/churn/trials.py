@@ -112,6 +112,8 @@ def validate(days: dict[dt.date, pd.DataFrame], columns: Sequence[str], seed: in
         return pd.DataFrame([{"day": order[0], **losses}])
     for k in range(1, len(order)):
         train, held = pd.concat([days[day] for day in order[:k]]), days[order[k]]
+        if train["churned"].nunique() < 2:
+            continue  # the first days may have seen one outcome only: the later ones tell
         y = held["churned"].to_numpy(float)
         row: dict[str, Any] = {"day": order[k]}
         for name in CANDIDATES:
@@ -224,7 +226,7 @@ def _split(earlier: dict[dt.date, pd.DataFrame], scheme: Plan) -> tuple[pd.DataF
     """The day of calibration and the rows to learn from; no day of its own where there is one day only."""
     if scheme.crossfits:
         return None, earlier[scheme.origins[1]]
-    return earlier[scheme.origins[1]], pd.concat([earlier[day] for day in scheme.origins[2:]])
+    return earlier[scheme.origins[1]], pd.concat([earlier[day] for day in scheme.learning])
 
 
 def _usable(names: dict[str, str], train: pd.DataFrame) -> list[str]:

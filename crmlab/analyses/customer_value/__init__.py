@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value.report import NEEDS, run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
     from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, scores
+    from crmlab.analyses.customer_value.study import readiness
     from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS, tier_of
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "fit_spend",
     "last_round",
     "name_of",
+    "readiness",
     "round_summary",
     "run",
     "scores",

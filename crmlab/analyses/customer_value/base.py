@@ -11,6 +11,7 @@ import numpy as np
 from crmlab.analyses.customer_value.rounds import arrivals, repeats, round_repeats, round_summary, whole_year
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
+from crmlab.history.calendars import stride
 from crmlab.history.orders import extent
 from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS, YEAR, Words
@@ -25,6 +26,7 @@ __all__ = ["SHORTEST", "Base", "base_of", "default_holdout", "fit_spend"]
 
 
 _CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
+_PLACES = 8  # of arrivals within a period that is tracked as one
 MOST_HELD = 52  # weeks that are kept back at most
 SHORTEST = 8  # periods of history before a holdout period can be kept back (of weeks; 3 of rounds)
 
@@ -75,6 +77,11 @@ class Base:
             return collect(round_summary(self.history.orders, self.end.year), "customer_id")
         return self.history.summary("week")
 
+    @property
+    def step(self) -> int:
+        """How many periods are tracked as one, so that a history of a century is not cut into thousands."""
+        return stride(self.length)
+
     def split(self, holdout: int) -> dt.date:
         """Last day of history where so many periods are kept back."""
         if self.words is ROUNDS:
@@ -101,7 +108,10 @@ class Base:
         return found.assign(horizon=(self.end - split).days / 7, year_length=((split - start).days + 1) / 7)
 
     def track(self, holdout: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """When the customers known at the split came (start, customers), and their repeat purchases by period (end, seen)."""
+        """When the customers known at the split came (start, customers), and their repeat purchases (end, seen).
+
+        By :attr:`step` periods; where that is more than one, arrivals are placed to an eighth of it.
+        """
         import pandas as pd
 
         orders, split = self.history.orders, self.split(holdout)
@@ -114,19 +124,23 @@ class Base:
             )
             came = came.sort_index()
             again = collect(round_repeats(orders, split.year, self.end.year), "year").set_index("year")["purchases"]
-            years = range(first + 1, self.end.year + 1)
-            seen = pd.DataFrame(
-                {"end": [float(year - first) for year in years], "seen": again.reindex(years, fill_value=0).to_numpy()}
-            )
+            last = np.arange(self.step, self.end.year - first + self.step, self.step)
+            part = pd.Series((again.index.to_numpy() - first - 1) // self.step, dtype="int64").to_numpy()
+            sums = again.groupby(part).sum().reindex(range(len(last)), fill_value=0)
+            seen = pd.DataFrame({"end": np.minimum(last, self.end.year - first).astype(float), "seen": sums.to_numpy()})
             return pd.DataFrame({"start": came.index.to_numpy(float) - first, "customers": came.to_numpy()}), seen
         firsts = collect(arrivals(orders, split), "day")
         again = collect(repeats(orders, split), "day")
-        ends = np.arange(1, (self._day(self.end) + 1) // 7 + 1)
-        week = pd.Series([self._day(day) // 7 for day in again["day"]], dtype="int64")
-        by_week = again["purchases"].groupby(week).sum().reindex(range(len(ends)), fill_value=0)
-        came = pd.DataFrame({"start": [self._day(day) / 7 for day in firsts["day"]], "customers": firsts["customers"]})
+        step = self.step
+        ends = step * np.arange(1, (self._day(self.end) + 1) // (7 * step) + 1)
+        part = pd.Series([self._day(day) // (7 * step) for day in again["day"]], dtype="int64")
+        sums = again["purchases"].groupby(part).sum().reindex(range(len(ends)), fill_value=0)
+        start = np.array([self._day(day) / 7 for day in firsts["day"]])
+        if step > 1:
+            start = (start // (step / _PLACES) + 0.5) * (step / _PLACES)
+        came = pd.DataFrame({"start": start, "customers": firsts["customers"]})
         # A week ends with its last day, whose purchases are seen: six days after its first.
-        return came, pd.DataFrame({"end": ends - 1 / 7, "seen": by_week.to_numpy()})
+        return came.groupby("start", as_index=False).sum(), pd.DataFrame({"end": ends - 1 / 7, "seen": sums.to_numpy()})
 
     def _day(self, day: dt.date) -> int:
         return (dt.date(day.year, day.month, day.day) - self.first).days

@@ -124,6 +124,7 @@ def track_chart(study: Study) -> Chart | Absent:
     if found is None:
         return Absent(study.untested)
     frame, words = found.track, base.words
+    each = words.period if base.step == 1 else words.span(base.step)
     yearly = words is ROUNDS
     known = float(found.split.year - base.first.year) if yearly else (found.split - base.first).days / 7
     split, *days = [_date_of(base.first, value, yearly) for value in (known, *frame["end"])]
@@ -131,7 +132,7 @@ def track_chart(study: Study) -> Chart | Absent:
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         for ax, names, title in (
-            (left, ("expected", "low", "high", "seen"), f"per {words.period}"),
+            (left, ("expected", "low", "high", "seen"), f"per {each}"),
             (right, ("cumulative", "cumulative_low", "cumulative_high", "seen_cumulative"), "in all"),
         ):
             point, low, high, seen = (frame[name] for name in names)
@@ -151,7 +152,7 @@ def track_chart(study: Study) -> Chart | Absent:
         f"{label_of(found.best)} from nothing but when they came (blue, with {form.share(study.params.level)} band). Right of the "
         "dashed line the model had not seen what came; left of it the band is wide for a model that was fitted to it. The "
         "models know no seasons.",
-        f"Two panels with seen and expected repeat {words.deeds} over time, per {words.period} and cumulative, with bands.",
+        f"Two panels with seen and expected repeat {words.deeds} over time, per {each} and cumulative, with bands.",
         draw,
         frame,
         (8, 3.0),

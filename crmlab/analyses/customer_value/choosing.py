@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crmlab.history.past import History
     from crmlab.models.btyd.btyd import BuyTillYouDie
 
-__all__ = ["DEFAULTS", "DRAWS", "TOO_SHORT", "Choice", "chosen", "holdout_of", "names_of", "told", "unknown"]
+__all__ = ["DEFAULTS", "DRAWS", "TOO_SHORT", "Choice", "chosen", "first_fitting", "holdout_of", "names_of", "told", "unknown"]
 
 
 DEFAULTS = Params()
@@ -126,6 +126,24 @@ def _choice(base: Base, params: Params) -> Choice:
     if ranking is not None:
         return Choice(name=ranking.best, by="holdout", ranked=ranking, untested=untested)
     return Choice(name=_of_lowest_aic(base.summary(), names, params.seed), by="aic", ranked=None, untested=untested)
+
+
+def first_fitting(base: Base, params: Params, summary: pd.DataFrame) -> BuyTillYouDie:
+    """Fit the first of the models to try that can be fitted.
+
+    Raises
+    ------
+    ModelError, ConvergenceError
+        None can; the message is that of the first.
+    """
+    first: ModelError | ConvergenceError | None = None
+    for name in names_of(base, params):
+        try:
+            return MODELS[name](draws=DRAWS, seed=params.seed).fit(summary)
+        except (ModelError, ConvergenceError) as error:
+            first = first or error
+    assert first is not None
+    raise first
 
 
 def unknown(base: Base, holdout: int, error: Exception) -> str:

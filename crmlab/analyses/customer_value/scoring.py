@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
-from crmlab.analyses.customer_value.choosing import DEFAULTS, DRAWS, Choice, chosen
+from crmlab.analyses.customer_value.choosing import DEFAULTS, DRAWS, Choice, chosen, first_fitting, holdout_of
 from crmlab.analyses.customer_value.params import Params
 from crmlab.analyses.customer_value.tiers import tier_of
-from crmlab.errors import TooLittleError
+from crmlab.history.enough import need_buyers
 from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.fitting import NO_DROPOUT
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crmlab.history.past import History
     from crmlab.models.btyd.btyd import BuyTillYouDie
 
-__all__ = ["YEARS_AHEAD", "Modelled", "Scores", "listed", "modelled", "points_of", "scores"]
+__all__ = ["YEARS_AHEAD", "Modelled", "Scores", "listed", "modelled", "need_models", "points_of", "scores"]
 
 
 YEARS_AHEAD = 3  # periods ahead where they are years
@@ -94,16 +94,34 @@ def modelled(base: Base, params: Params) -> Modelled:
     ModelError, DataError
         The models cannot be fitted.
     """
+    need_buyers(base.history, "customer_value")
     summary = base.summary()
-    if summary.empty:
-        raise TooLittleError.needs("customer_value", "at least one customer with a purchase", "none")
     choice = chosen(base, params)
     purchases = choice.fit(summary, params.seed)
     margin, source, covered = base.margin(params.margin)
-    spend = GammaGamma(draws=DRAWS, seed=params.seed)
-    unfitted = CustomerValue(purchases=purchases, spend=spend, margin=margin, rate=params.rate, unit=base.words.unit)
-    model, summary, cap = fit_spend(unfitted, summary)
+    model, summary, cap = fit_spend(_unfitted(base, purchases, params, margin), summary)
     return Modelled(model=model, summary=summary, cap=cap, choice=choice, source=source, covered=covered)
+
+
+def need_models(base: Base, params: Params) -> None:
+    """Make sure that purchases and spend can be fitted at all, without choosing the best model of purchases.
+
+    Raises
+    ------
+    ParameterError
+        The model does not fit the data set, or the holdout period leaves too little.
+    ModelError, ConvergenceError, TooLittleError
+        Nobody bought, nobody bought again, or spend is too unequal, say.
+    """
+    need_buyers(base.history, "customer_value")
+    holdout_of(base, params)
+    summary = base.summary()
+    fit_spend(_unfitted(base, first_fitting(base, params, summary), params, 1.0), summary)
+
+
+def _unfitted(base: Base, purchases: BuyTillYouDie, params: Params, margin: float) -> CustomerValue:
+    spend = GammaGamma(draws=DRAWS, seed=params.seed)
+    return CustomerValue(purchases=purchases, spend=spend, margin=margin, rate=params.rate, unit=base.words.unit)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

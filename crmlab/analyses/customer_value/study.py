@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_value.backtesting import Backtest, backtest
-from crmlab.analyses.customer_value.base import Base
+from crmlab.analyses.customer_value.base import Base, base_of
 from crmlab.analyses.customer_value.choosing import Choice, unknown
 from crmlab.analyses.customer_value.params import Params
-from crmlab.analyses.customer_value.scoring import scores
+from crmlab.analyses.customer_value.scoring import need_models, scores
 from crmlab.analyses.customer_value.valuation import Valuation, value_customers
 from crmlab.errors import ConvergenceError, ModelError
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value.scoring import Modelled
     from crmlab.history.past import History
 
-__all__ = ["Study", "study"]
+__all__ = ["Study", "readiness", "study"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +58,25 @@ class Study:
         """The list of customers."""
         title = f"List of {self.base.words.many} with value, tier and outlook"
         return {"customers": Output(title, self.found.customers, ("customer_id",))}
+
+
+def readiness(history: History, params: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Raises
+    ------
+    ParameterError
+        The holdout period leaves too little, or the model does not fit the data set.
+    ModelError, ConvergenceError, TooLittleError
+        The models cannot be fitted: nobody bought, or nobody bought again, say.
+    """
+    need_models(base_of(history), params)
+    return Readiness()
 
 
 def study(history: History, params: Params) -> Study:

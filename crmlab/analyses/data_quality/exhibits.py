@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from typing import TYPE_CHECKING
 
-from crmlab.history.words import YEAR
+from crmlab.history.calendars import fitting, opening, openings
 from crmlab.page import marks
 from crmlab.page.format import DASH
 from crmlab.page.result import Chart, Column, Table
@@ -134,12 +133,12 @@ def coverage_table(study: Study) -> Table:
     longest = int(gaps.max()) if len(gaps) else 0
     around = f", before {form.day(bought[gaps.idxmax()])}" if longest else ""
     seen = set(bought.dt.day_of_week)
-    closed = [name for i, name in enumerate(_WEEKDAYS) if i not in seen] if len(days) > 28 else []
+    closed = [name for i, name in enumerate(_WEEKDAYS) if i not in seen] if study.length > 28 else []
     rows = [
         ("Currency", study.descriptor.currency or "not named"),
         ("First day", form.day(days["day"].iloc[0])),
         ("Last day", form.day(days["day"].iloc[-1])),
-        ("Length in days", form.count(len(days))),
+        ("Length in days", form.count(study.length)),
         ("Days with orders", form.count(len(bought))),
         ("Longest gap in days", f"{form.count(longest)}{around}"),
         ("Weekdays never seen", ", ".join(closed) or "none"),
@@ -155,77 +154,54 @@ def coverage_table(study: Study) -> Table:
 
 
 def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:
-    """Count orders by day; by week, month or several years where the history is longer, so that there are never too many bars.
+    """Count orders by day, or where the history is long by week, month or whatever keeps the bars few enough.
 
     Parameters
     ----------
     days : DataFrame
-        day and orders, every day of the history.
+        day and orders, in order; the first and the last day of the history among them.
 
     Returns
     -------
     DataFrame
         from (first day), orders, days (how many of the period lie in the history), whole (whether all do).
+        Periods without an order are there, with 0.
     """
     import pandas as pd
 
-    day = days["day"]
-    key = _begins(pd.concat([day, day.iloc[-1:] + pd.Timedelta(days=1)], ignore_index=True), len(days))
-    frame = days.groupby(key.iloc[:-1].rename("from")).agg(orders=("orders", "sum"), days=("day", "size")).reset_index()
-    # Only the ends of the history can cut a period.
-    whole = pd.Series(True, index=frame.index)
-    whole.iloc[0] &= key.iloc[0] == day.iloc[0]
-    whole.iloc[-1] &= key.iloc[-1] != key.iloc[-2]
-    return frame.assign(whole=whole)
+    first, last = days["day"].iloc[0].date(), days["day"].iloc[-1].date()
+    unit = _unit_of(days)
+    starts = openings(first, last, unit)
+    of = days["orders"].groupby([opening(day.date(), unit) for day in days["day"]]).sum()
+    ends = [following - dt.timedelta(days=1) for following in starts[1:]]
+    inside = [(min(end, last) - max(start, first)).days + 1 for start, end in zip(starts, ends, strict=False)]
+    whole = [start >= first and end <= last for start, end in zip(starts, ends, strict=False)]
+    return pd.DataFrame(
+        {
+            "from": pd.to_datetime(starts[:-1]),
+            "orders": of.reindex(starts[:-1], fill_value=0).to_numpy(),
+            "days": inside,
+            "whole": whole,
+        }
+    )
 
 
-def _unit(length: int) -> tuple[str, int]:
-    """The period of a bar, and how many of them it takes: never more than ``MOST_BARS`` bars, whatever the days of a history."""
-    if length <= WEEKLY_FROM:
-        return "day", 1
-    if length <= 7 * MOST_BARS:
-        return "week", 1
-    if length <= 30 * MOST_BARS:
-        return "month", 1
-    return "year", math.ceil(length / YEAR / (MOST_BARS - 2))
-
-
-def _year(value: float) -> str:
-    return f"{value:.0f}"
-
-
-def _begins(day: pd.Series, length: int) -> pd.Series:
-    """The first day of the period of each day."""
-    import pandas as pd
-
-    unit, many = _unit(length)
-    if unit == "day":
-        return day
-    if unit == "week":
-        return day - pd.to_timedelta(day.dt.day_of_week, "D")
-    if unit == "month":
-        return day - pd.to_timedelta(day.dt.day - 1, "D")
-    january = day - pd.to_timedelta(day.dt.day_of_year - 1, "D")
-    return january.groupby(january.dt.year // many).transform("min")
+def _unit_of(days: pd.DataFrame) -> str:
+    """The unit of the calendar that the bars are of."""
+    first, last = days["day"].iloc[0].date(), days["day"].iloc[-1].date()
+    return fitting(first, last, "week" if (last - first).days >= WEEKLY_FROM else "day")
 
 
 def orders_chart(study: Study) -> Chart:
-    """Orders per day, week, month or year; periods that the ends of the history cut would look like a fall and are left out."""
-    form, span = study.context.form, len(study.days)
-    unit, many = _unit(span)
-    word = unit if many == 1 else f"{many} years"
+    """Orders per day, week or longer; periods that the ends of the history cut would look like a fall and are left out."""
+    form, span, unit = study.context.form, study.length, _unit_of(study.days)
     frame = orders_by_period(study.days)
     whole = frame[frame["whole"]]
     empty = whole[whole["orders"] == 0]
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, x=_year if unit == "year" else "", y="count")
-        if unit == "year":  # of many years: numbers, since an axis of dates ends with the year 9999
-            ax.bar(whole["from"].dt.year, whole["orders"], width=0.85 * many, align="edge", color=color("accent"))
-            marks.ticks(ax.yaxis, 6)
-            marks.ticks(ax.xaxis, 6)
-            return
-        width = {"day": 0.85, "week": 6.0, "month": 26.0}[unit]
+        ax = marks.axes(figure.add_subplot(), form, y="count")
+        width = 0.85 * min(whole["days"], default=1)
         ax.bar(whole["from"], whole["orders"], width=width, align="edge", color=color("accent"))
         if len(empty):
             middle = [day + dt.timedelta(days=width / 2) for day in empty["from"]]
@@ -235,15 +211,16 @@ def orders_chart(study: Study) -> Chart:
         if span <= 5:  # a few days would be divided into hours, and the same day written twice
             ax.set_xticks([day + dt.timedelta(days=width / 2) for day in whole["from"]])
 
-    note = f"No {unit} is without an order." if unit != "year" else "Where there is no bar, there is no order."
-    if len(empty) and unit != "year":
+    many = "centuries" if unit == "century" else f"{unit}s"
+    note = f"No {unit} is without an order."
+    if len(empty):
         note = (
-            f"Triangles mark {unit}s without an order." if len(empty) > 1 else f"The triangle marks a {unit} without an order."
+            f"Triangles mark {many} without an order." if len(empty) > 1 else f"The triangle marks a {unit} without an order."
         )
-    counted = f"{len(empty)} {unit if len(empty) == 1 else unit + 's'} without an order" if len(empty) else f"no empty {unit}"
+    counted = f"{len(empty)} {unit if len(empty) == 1 else many} without an order" if len(empty) else f"no empty {unit}"
     return Chart(
-        f"Orders per {word}. {note}{_ends(frame, word)}",
-        f"Bars of the number of orders per {word}, between {form.count(whole['orders'].min())} and "
+        f"Orders per {unit}. {note}{_ends(frame, unit)}",
+        f"Bars of the number of orders per {unit}, between {form.count(whole['orders'].min())} and "
         f"{form.count(whole['orders'].max())}, with {counted}.",
         draw,
         frame,
@@ -251,9 +228,9 @@ def orders_chart(study: Study) -> Chart:
     )
 
 
-def _ends(frame: pd.DataFrame, word: str) -> str:
+def _ends(frame: pd.DataFrame, unit: str) -> str:
     """Which periods are left out because the history begins or ends within them."""
     first, last = not frame["whole"].iloc[0], not frame["whole"].iloc[-1]
     if first and last:
-        return f" The first and the last {word} are incomplete and left out."
-    return f" The {'first' if first else 'last'} {word} is incomplete and left out." if first or last else ""
+        return f" The first and the last {unit} are incomplete and left out."
+    return f" The {'first' if first else 'last'} {unit} is incomplete and left out." if first or last else ""

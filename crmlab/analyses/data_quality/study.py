@@ -48,7 +48,7 @@ class Study:
     largest : DataFrame
         The largest orders, of :func:`largest_of`.
     days : DataFrame
-        day and orders, every day of the history.
+        day and orders, of :func:`orders_by_day`.
     occasions, stale : int
         Purchase occasions, and customers whose last one is long ago.
     """
@@ -68,12 +68,17 @@ class Study:
     @property
     def verdict(self) -> Verdict:
         """The verdict from the breaches and the length of the history."""
-        return judge(self.breaches, len(self.days))
+        return judge(self.breaches, self.length)
 
     @property
     def rules(self) -> pd.DataFrame:
         """The breaches as a frame."""
         return as_frame(self.breaches)
+
+    @property
+    def length(self) -> int:
+        """Length of the history in days."""
+        return int((self.days["day"].iloc[-1] - self.days["day"].iloc[0]).days) + 1
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -191,7 +196,7 @@ def amounts_by_part(history: History) -> pd.DataFrame:
 
 
 def orders_by_day(history: History) -> pd.DataFrame:
-    """Count the orders of every day of the history.
+    """Count the orders of every day with any.
 
     Parameters
     ----------
@@ -200,14 +205,14 @@ def orders_by_day(history: History) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        day and orders; days without an order are there, with 0.
+        day and orders, in order; the first and the last day of the history are there whether or not anybody ordered.
     """
     import pandas as pd
 
     found = collect(daily(history.orders), "day")
     counts = found.set_index(pd.to_datetime(found["day"]))["orders"]
-    days = pd.date_range(history.first, history.as_of, name="day")
-    return counts.reindex(days, fill_value=0).rename_axis("day").reset_index()
+    ends = pd.DatetimeIndex(pd.to_datetime([history.first, history.as_of]))
+    return counts.reindex(counts.index.union(ends), fill_value=0).rename_axis("day").reset_index()
 
 
 def _total(orders: ibis.Table) -> tuple[int, Decimal]:

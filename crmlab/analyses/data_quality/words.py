@@ -48,7 +48,7 @@ def _rows_finding(study: Study) -> Finding:
 
 def _stale_finding(study: Study) -> list[Finding]:
     """Customers who have not bought for long; says so where the history is too short to tell."""
-    stale, form, length = _stale(study), study.context.form, len(study.days)
+    stale, form, length = _stale(study), study.context.form, study.length
     if stale is None:
         return []
     after = study.params.stale_after
@@ -134,7 +134,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     grave = [f"{one.says} {in_figures(one, form)}. {one.advice}" for one in verdict.grave[:_MOST]]
     if len(verdict.grave) > _MOST:
         grave.append(f"{len(verdict.grave) - _MOST} more grave breaches are in the table of rules.")
-    return (*grave, *([f"The history is only {len(study.days)} days long."] if verdict.short else []))
+    return (*grave, *([f"The history is only {study.length} days long."] if verdict.short else []))
 
 
 def limits(study: Study) -> tuple[str, ...]:

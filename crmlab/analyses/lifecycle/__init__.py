@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES, cohorts, spells, states, transitions
     from crmlab.analyses.lifecycle.report import NEEDS, run
     from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
+    from crmlab.analyses.lifecycle.study import readiness
 
 __all__ = [
     "CURRENT",
@@ -34,6 +35,7 @@ __all__ = [
     "life_of",
     "limits_of",
     "moves_between",
+    "readiness",
     "run",
     "spells",
     "standing",

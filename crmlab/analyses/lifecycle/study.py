@@ -20,7 +20,8 @@ from crmlab.analyses.lifecycle.accounts import (
 from crmlab.analyses.lifecycle.life import Life, life_of, limits_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.projection import Ahead, Check, ahead, checked, value_frame
-from crmlab.errors import TooLittleError
+from crmlab.history.enough import need_buyers
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Estimate, Output
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.params import Params
     from crmlab.history.past import History
 
-__all__ = ["Study", "study"]
+__all__ = ["Study", "readiness", "study"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,6 +102,26 @@ class Study:
         return {"customers": Output(f"List of {self.life.words.many} with state and rhythm", listed, ("customer_id",))}
 
 
+def readiness(history: History, params: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Raises
+    ------
+    DataError
+        Nobody bought, or too few came again for thresholds, and they are not given in days.
+    ParameterError
+        Thresholds do not increase.
+    """
+    limits_of(history, params)
+    need_buyers(history, "lifecycle")
+    return Readiness()
+
+
 def study(history: History, params: Params) -> Study:
     """Say where customers stand, how they move between states, and where that leads.
 
@@ -112,11 +133,10 @@ def study(history: History, params: Params) -> Study:
         Nobody bought, or too few came again for thresholds, and they are not given in days.
     """
     level, least, seed = params.level, params.min_group, params.seed
+    readiness(history, params)
     limits = limits_of(history, params)
     life = life_of(history, limits, None, params.step, params.periods)
     people = int(life.sizes().sum())
-    if not people:
-        raise TooLittleError.needs("lifecycle", "at least one customer with a purchase", "none")
     accounts = growth(life.moves, life.dates)
     steps = params.horizon or (3 if life.step == 12 else life.year)
     chain = life.chain() if life.periods >= LEAST_PERIODS else None

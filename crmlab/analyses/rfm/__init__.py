@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.rfm.quantities import QUANTITIES
     from crmlab.analyses.rfm.report import NEEDS, run
     from crmlab.analyses.rfm.segments import SEGMENTS, score, segmented
+    from crmlab.analyses.rfm.study import readiness
 
-__all__ = ["NEEDS", "QUANTITIES", "SEGMENTS", "Params", "run", "score", "segmented"]
+__all__ = ["NEEDS", "QUANTITIES", "SEGMENTS", "Params", "readiness", "run", "score", "segmented"]
 __getattr__, __dir__ = lazy_names(__name__)

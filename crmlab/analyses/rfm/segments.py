@@ -7,6 +7,7 @@ spend. Equal customers get equal scores, whatever the order of the rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
@@ -96,6 +97,10 @@ SEGMENTS = (
 )
 
 
+_LARGEST = 9e14  # whose hundredths are whole numbers that a computer counts exactly
+_MADE = "Make the table with customer_summary."
+
+
 def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     """Score customers from 1 to ``bins`` on recency, frequency and money.
 
@@ -136,6 +141,8 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     for column in ("customer_id", "days_since_last", "occasions", "total_spend"):
         if column not in frame.columns:
             raise DataError.frame_lacks("summary", column, frame.columns)
+    for column in ("days_since_last", "occasions", "total_spend"):
+        _numbers(frame, column)
     frame = frame.sort_values("customer_id", ignore_index=True)
     # Cents, not floats: two customers who spent the same must tie whatever the sum of their floats.
     cents = (frame["total_spend"].astype(float) * 100).round().astype("int64")
@@ -149,7 +156,30 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
 def _frame(summary: ibis.Table | pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    return summary if isinstance(summary, pd.DataFrame) else collect(summary, "customer_id")
+    if isinstance(summary, pd.DataFrame):
+        return summary
+    import ibis
+
+    if not isinstance(summary, ibis.Table):
+        raise DataError.must_be("rfm", "given a table: a DataFrame, or an Ibis table", type(summary).__name__, _MADE)
+    return collect(summary, "customer_id")
+
+
+def _numbers(frame: pd.DataFrame, column: str) -> None:
+    """Make sure that a column can be ranked."""
+    import numpy as np
+    import pandas as pd
+
+    kind = frame[column].dtype
+    decimals = pd.api.types.is_object_dtype(kind) and all(isinstance(value, Decimal) for value in frame[column])
+    if not decimals and (not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_complex_dtype(kind)):
+        raise DataError.must_hold("summary", column, "numbers", f"type {kind}", _MADE)
+    values = frame[column].to_numpy(dtype=float, na_value=np.nan)
+    wrong = ~(np.abs(values) < _LARGEST)
+    if wrong.any():
+        raise DataError.must_hold(
+            "summary", column, f"numbers under {_LARGEST:g}, none of them missing", str(values[wrong][0]), _MADE
+        )
 
 
 def _from_the_top(days: Any, bins: int) -> np.ndarray:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import movement, segment_table, segmented
-from crmlab.errors import ParameterError, TooLittleError
+from crmlab.errors import ParameterError
+from crmlab.history.enough import need_buyers
 from crmlab.history.words import QUARTER
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.rfm.params import Params
     from crmlab.history.past import History
 
-__all__ = ["Study", "study"]
+__all__ = ["Study", "readiness", "study"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +56,22 @@ class Study:
         return {"customers": Output("Customer list with scores and segment", self.scored[columns], ("customer_id",))}
 
 
+def readiness(history: History, _: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+
+    Raises
+    ------
+    TooLittleError
+        No customer has a purchase occasion.
+    """
+    need_buyers(history, "rfm")
+    return Readiness()
+
+
 def study(history: History, params: Params) -> Study:
     """Score, segment and value the customer base.
 
@@ -64,9 +82,8 @@ def study(history: History, params: Params) -> Study:
     DataError
         No customer has a purchase occasion.
     """
+    readiness(history, params)
     scored = segmented(history.summary(), params.bins)
-    if scored.empty:
-        raise TooLittleError.needs("rfm", "at least one customer with a purchase", "none")
     segments = segment_table(scored, params.min_group)
     earlier, moves = _earlier(params, history.first, history.as_of), None
     if earlier is not None:

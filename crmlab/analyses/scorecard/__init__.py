@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.scorecard.quantities import QUANTITIES
     from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
     from crmlab.analyses.scorecard.report import NEEDS, SECTIONS, run
+    from crmlab.analyses.scorecard.study import readiness
     from crmlab.analyses.scorecard.targets import Goal, parse_goals
     from crmlab.analyses.scorecard.value import TREATMENTS
 
@@ -33,6 +34,7 @@ __all__ = [
     "parse_goals",
     "periods",
     "quarters_ahead",
+    "readiness",
     "run",
     "two_periods",
 ]

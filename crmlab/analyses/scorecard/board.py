@@ -12,6 +12,7 @@ from crmlab.analyses.lifecycle import Life, life_of, limits_of
 from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
 from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
+from crmlab.data.collecting import collect_value
 from crmlab.errors import DataError, TooLittleError
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.btyd.special import Array
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from crmlab.history.past import History
 
-__all__ = ["Board", "board_of", "labelled", "length_of"]
+__all__ = ["Board", "board_of", "labelled", "length_of", "need_recent_buyers", "spans_of"]
 
 
 _PER_YEAR: dict[str | tuple[int, ...], int] = {"month": 12, "quarter": 4, "year": 1, QUARTERS: 4}
@@ -132,22 +133,12 @@ def board_of(history: History, params: Params) -> Board:
     ParameterError
         The period cannot be read.
     """
-    first, end = history.first, history.as_of
-    period = params.period or ("year" if history.data.descriptor.rounds == "year" else None)
-    unit = unit_of(period) if period else QUARTERS
-    per_year = max(round(YEAR / unit), 1) if isinstance(unit, int) else _PER_YEAR[unit]
-    spans = calendar(first, end, unit, count=max(per_year + 2, _SHOWN))
-    if not spans:
-        needed = f"at least one whole period ({period or f'{QUARTER} days'}) of history"
-        raise TooLittleError.needs("scorecard", needed, f"{first} to {end}")
+    spans, per_year = spans_of(history, params)
+    need_recent_buyers(history, params, spans[-1])
     lines, goods = history.lines, history.products if history.lines is not None else None
     sums = estimates(periods(history.orders, spans, lines, goods), spans, level=params.level)
     if params.margin is not None:
         sums = _with_margin(sums, params.margin)
-    buyers = sums[(sums["measure"] == "customers") & (sums["number"] == len(spans) - 1)]["value"].sum()
-    if buyers < params.min_group:
-        least = f"at least {params.min_group} customers who bought from {spans[-1].first} to {spans[-1].last}"
-        raise TooLittleError.needs("scorecard", least, f"{buyers:g}")
     wanted = [n for n in dict.fromkeys((len(spans) - 1, len(spans) - 2, len(spans) - 1 - per_year)) if n >= 0]
     life, why = _life(history)
     return Board(
@@ -157,10 +148,45 @@ def board_of(history: History, params: Params) -> Board:
         per_year=per_year,
         sums=sums,
         people=panel(customer_periods(history.orders, spans, lines, goods), wanted),
-        rhythm=rhythm(history.orders, end),
+        rhythm=rhythm(history.orders, history.as_of),
         life=life,
         why_no_life=why,
     )
+
+
+def spans_of(history: History, params: Params) -> tuple[list[Period], int]:
+    """Lay out the periods of a scorecard, oldest first, and say how many make a year.
+
+    Raises
+    ------
+    TooLittleError
+        There is no whole period.
+    ParameterError
+        The period cannot be read.
+    """
+    first, end = history.first, history.as_of
+    period = params.period or ("year" if history.data.descriptor.rounds == "year" else None)
+    unit = unit_of(period) if period else QUARTERS
+    per_year = max(round(YEAR / unit), 1) if isinstance(unit, int) else _PER_YEAR[unit]
+    spans = calendar(first, end, unit, count=max(per_year + 2, _SHOWN))
+    if not spans:
+        needed = f"at least one whole period ({period or f'{QUARTER} days'}) of history"
+        raise TooLittleError.needs("scorecard", needed, f"{first} to {end}")
+    return spans, per_year
+
+
+def need_recent_buyers(history: History, params: Params, span: Period) -> None:
+    """Make sure that a scorecard of a period would not be about hardly anybody.
+
+    Raises
+    ------
+    TooLittleError
+        Fewer customers than a group must have bought in it.
+    """
+    buyers = int(collect_value(periods(history.orders, [span])["customers"].sum()) or 0)
+    if buyers < params.min_group:
+        least = f"at least {params.min_group} customers who bought from {span.first} to {span.last}"
+        raise TooLittleError.needs("scorecard", least, str(buyers))
 
 
 def length_of(days: int) -> str:

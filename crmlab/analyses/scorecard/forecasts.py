@@ -13,6 +13,7 @@ from crmlab.analyses.customer_value import fit_spend
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
+from crmlab.history.calendars import checked_end
 from crmlab.history.customers import occasion_days, summary_until
 from crmlab.history.orders import as_orders, between, extent, known_until
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["LEAST_PAST", "MOST_PAST", "Ahead", "quarters_ahead", "year_ahead"]
+__all__ = ["LEAST_PAST", "MOST_LEARNT", "MOST_PAST", "Ahead", "quarters_ahead", "year_ahead"]
 
 
 LEAST_PAST = 2  # quarters before an origin
 MOST_PAST = 8  # quarters that are kept
+MOST_LEARNT = 40  # quarters, ten years, that season and pace are learnt from, however long the history is
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,9 +109,9 @@ def quarters_ahead(
     import pandas as pd
 
     table, end = known_until(as_orders(orders), as_of)
-    first, _ = extent(table)
+    first, end = extent(table)[0], checked_end(end)
     table = between(table, None, end)
-    spans, ahead = calendar(first, end, QUARTERS), year_ahead(end)
+    spans, ahead = calendar(first, end, QUARTERS, count=MOST_LEARNT), year_ahead(end)
     if len(spans) < LEAST_PAST + 1:
         raise TooLittleError.needs(
             "forecast", f"at least {LEAST_PAST + 1} quarters of {QUARTER} days of history", f"{first} to {end}"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import estimates
-from crmlab.analyses.scorecard.forecasts import year_ahead
+from crmlab.analyses.scorecard.forecasts import MOST_LEARNT, year_ahead
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.analyses.scorecard.targets import Goal, parse_goals
 from crmlab.data.collecting import collect, collect_row
@@ -183,7 +183,7 @@ def _per_spend(board: Board, measure: str) -> float | None:
 
 def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
     history = board.history
-    spans = calendar(history.first, history.as_of, QUARTERS)
+    spans = calendar(history.first, history.as_of, QUARTERS, count=MOST_LEARNT)
     if len(spans) < 3:
         return "not known: fewer than three quarters of history"
     sums = collect(periods(history.orders, spans).select("number", "new", "occasions"), "number").set_index("number")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.customer_value import chosen
-from crmlab.analyses.scorecard.board import Board, board_of
+from crmlab.analyses.scorecard.board import Board, board_of, need_recent_buyers, spans_of
 from crmlab.analyses.scorecard.campaigns import campaigns_of
 from crmlab.analyses.scorecard.forecasts import Ahead, quarters_ahead
 from crmlab.analyses.scorecard.goals import goals_of
@@ -24,6 +24,7 @@ from crmlab.data.collecting import collect, collect_value
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.past import DATED
 from crmlab.models.decomposition import decompose, growth
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from crmlab.history.past import History
     from crmlab.models.btyd.btyd import BuyTillYouDie
 
-__all__ = ["UNFIT", "Study", "study"]
+__all__ = ["UNFIT", "Study", "readiness", "study"]
 
 UNFIT = (DataError, ModelError, ConvergenceError)
 _TABLES = ("orders", "order_lines", "contacts", "responses", "customers")
@@ -97,6 +98,25 @@ class Study:
     def line(self, key: str) -> Line:
         """One measure."""
         return next(line for line in self.lines if line.key == key)
+
+
+def readiness(history: History, params: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Raises
+    ------
+    TooLittleError
+        There is no whole period, or hardly anybody bought in the last one.
+    ParameterError
+        The period cannot be read.
+    """
+    need_recent_buyers(history, params, spans_of(history, params)[0][-1])
+    return Readiness()
 
 
 def study(history: History, params: Params) -> Study:

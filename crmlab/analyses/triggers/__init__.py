@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.triggers.quantities import QUANTITIES
     from crmlab.analyses.triggers.report import NEEDS, run
     from crmlab.analyses.triggers.rules import TRIGGERS
-    from crmlab.analyses.triggers.study import actions
+    from crmlab.analyses.triggers.study import actions, readiness
 
-__all__ = ["NEEDS", "QUANTITIES", "TRIGGERS", "Params", "actions", "run"]
+__all__ = ["NEEDS", "QUANTITIES", "TRIGGERS", "Params", "actions", "readiness", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

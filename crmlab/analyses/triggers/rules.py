@@ -28,6 +28,9 @@ COUNTS = (5, 10, 20, 50)  # purchases that are worth a thank-you
 FEWEST_REBUYS = 20  # gaps between purchases of one product, below which its rhythm is not known
 
 
+_NO_DAYS = pd.DatetimeIndex([], dtype="datetime64[us]")  # of the unit that engines give, which reaches beyond the year 2262
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Learnt:
     """What the rules know of a base up to a date.
@@ -106,7 +109,7 @@ def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
 def rebuys_of(history: History) -> pd.DataFrame:
     """Days on which each customer bought each product, with the day it was bought next: customer_id, product_id, day, next."""
     if history.lines is None:
-        return pd.DataFrame({"customer_id": [], "product_id": [], "day": pd.to_datetime([]), "next": pd.to_datetime([])})
+        return pd.DataFrame({"customer_id": [], "product_id": [], "day": _NO_DAYS, "next": _NO_DAYS})
     lines = history.lines
     bought = lines.filter(lines["quantity"] > 0).select("customer_id", "product_id", day=lines["ordered_at"].date()).distinct()
     frame = collect(bought, ("customer_id", "product_id", "day")).assign(day=lambda f: pd.to_datetime(f["day"]))
@@ -176,7 +179,9 @@ def _after(frame: pd.DataFrame, wait: Any) -> pd.DataFrame:
 
 
 def _overdue(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:
-    return frame.iloc[:0].assign(at=pd.NaT) if learnt.expected is None else _after(frame, learnt.expected(frame, q))
+    return (
+        frame.iloc[:0].assign(at=frame["day"].iloc[:0]) if learnt.expected is None else _after(frame, learnt.expected(frame, q))
+    )
 
 
 def _slowing(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
@@ -209,7 +214,7 @@ def _anniversary(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float)
         if not (at <= learnt.until + pd.Timedelta(days=400)).any():
             break
         out.append(frame.assign(at=at)[held])
-    return pd.concat(out) if out else frame.iloc[:0].assign(at=pd.NaT)
+    return pd.concat(out) if out else frame.iloc[:0].assign(at=frame["day"].iloc[:0])
 
 
 def _product(_: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001

@@ -11,13 +11,26 @@ import pandas as pd
 from crmlab.analyses.triggers.params import Params
 from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
 from crmlab.errors import TooLittleError
+from crmlab.history.enough import need_repeat_buyers
 from crmlab.models.intervals import wilson
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     from crmlab.history.past import History
 
-__all__ = ["SHORTEST", "WEEKS", "Study", "actions", "actions_of", "judged", "occasions_known", "study", "summary_of"]
+__all__ = [
+    "SHORTEST",
+    "WEEKS",
+    "Study",
+    "actions",
+    "actions_of",
+    "judged",
+    "occasions_known",
+    "readiness",
+    "study",
+    "summary_of",
+]
 
 
 DEFAULTS = Params()
@@ -66,8 +79,13 @@ class Study:
         return {"actions": Output(caption, self.actions, ("customer_id", "trigger", "product_id"))}
 
 
-def study(history: History, params: Params) -> Study:
-    """Find today's moments to act, and judge each trigger by moments that are past.
+def readiness(history: History, params: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
 
     Raises
     ------
@@ -77,12 +95,23 @@ def study(history: History, params: Params) -> Study:
     length, least = history.days - 1, SHORTEST + params.window
     if length < least:
         raise TooLittleError.needs("triggers", f"at least {least} days of history", f"{length} days")
+    need_repeat_buyers(history, "triggers")
+    return Readiness()
+
+
+def study(history: History, params: Params) -> Study:
+    """Find today's moments to act, and judge each trigger by moments that are past.
+
+    Raises
+    ------
+    TooLittleError
+        The history is too short, or nobody bought twice.
+    """
+    readiness(history, params)
     occasions = occasions_known(history)
-    if not occasions["next"].notna().any():
-        raise TooLittleError.needs("triggers", "customers who bought on two days at least", "none")
     rebuys = rebuys_of(history)
     today = pd.Timestamp(history.as_of)
-    split = today - pd.Timedelta(days=min(7 * WEEKS, length // 2))
+    split = today - pd.Timedelta(days=min(7 * WEEKS, (history.days - 1) // 2))
     now = learn(history, occasions, rebuys)
     past = judged(occasions, rebuys, learn(history.earlier(split.date()), occasions, rebuys), today, params)
     found = actions_of(history, occasions, rebuys, now, params)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crmlab.errors import ModelError
 from crmlab.models.baskets.basket_null import BasketNull, StratifiedNull, Totals
-from crmlab.models.checked import checked_level
+from crmlab.models.checked import checked_frame, checked_level
 from crmlab.models.intervals import LEVEL, proportion_intervals
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def rules(
     """
     import pandas as pd
 
+    checked_frame("rules", itemsets, ("items", "count"), "itemsets")
     n = itemsets.attrs.get("n") if n is None else n
     margins = itemsets.attrs.get("margins") if margins is None else margins
     if n is None:
@@ -158,9 +159,7 @@ def redundant(rules: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     >>> flagged.loc[flagged["redundant"], ["antecedent", "consequent", "parent"]].head(1).values.tolist()
     [[('a', 'c'), 'b', ('a',)]]
     """
-    for column in ("antecedent", "parent", "q_value"):
-        if column not in rules.columns:
-            raise ModelError.lacks("redundant", column, rules.columns, "Make the frame with rules.")
+    checked_frame("redundant", rules, ("antecedent", "parent", "q_value"), "rules")
     longer = rules["antecedent"].map(len).to_numpy(dtype=int) > 1 if len(rules) else np.zeros(0, dtype=bool)
     return rules.assign(redundant=longer & ~(rules["q_value"].to_numpy(dtype=float) < alpha))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.errors import ModelError
+from crmlab.models.checked import checked_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +39,7 @@ def from_mlxtend(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     """
     import pandas as pd
 
-    for column in ("support", "itemsets"):
-        if column not in frame.columns:
-            raise ModelError.lacks("from_mlxtend", column, frame.columns, "Give the frame of fpgrowth or apriori.")
+    checked_frame("from_mlxtend", frame, ("support", "itemsets"), "fpgrowth or apriori")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ModelError.expected("from_mlxtend", "n", "a whole number of baskets of at least 1", n)
     try:
@@ -85,6 +84,7 @@ def to_mlxtend(frame: pd.DataFrame, n: int | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
+    checked_frame("to_mlxtend", frame, (), "itemsets or rules")
     if "antecedent" in frame.columns:
         return pd.DataFrame(
             {

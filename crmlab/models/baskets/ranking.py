@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from crmlab.errors import ModelError
-from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
+from crmlab.models.checked import checked_amounts, checked_level, checked_number, checked_outcomes, checked_places, checked_row
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["Array", "Blend", "bootstrap_means", "hits_of", "list_measures"]
@@ -30,8 +30,10 @@ def hits_of(
     >>> hits_of([0, 0, 1], [5, 7, 5], [0, 1], [7, 9]).tolist()
     [False, True, False]
     """
-    r, c = np.asarray(row, dtype=np.int64), np.asarray(column, dtype=np.int64)
-    wr, wc = np.asarray(wanted_row, dtype=np.int64), np.asarray(wanted_column, dtype=np.int64)
+    r, c = checked_places("hits_of", "row", row), checked_places("hits_of", "column", column)
+    wr, wc = checked_places("hits_of", "wanted_row", wanted_row), checked_places("hits_of", "wanted_column", wanted_column)
+    if r.shape != c.shape or wr.shape != wc.shape:
+        raise ModelError.expected("hits_of", "row and column", "of one length", (r.shape, c.shape, wr.shape, wc.shape))
     width = int(max(c.max(initial=0), wc.max(initial=0))) + 1
     return np.isin(r * width + c, wr * width + wc)
 
@@ -74,10 +76,10 @@ def list_measures(row: npt.ArrayLike, rank: npt.ArrayLike, hit: npt.ArrayLike, w
     >>> list_measures([0, 0, 0], [1, 2, 3], [True, False, True], [4], 3).round(4).values.tolist()
     [[1.0, 0.5, 0.5556]]
     """
-    if k < 1:
+    if checked_number("list_measures", "k", k, "of at least 1") < 1:
         raise ModelError.expected("list_measures", "k", "a whole number of at least 1", k)
-    who, place = np.asarray(row, dtype=np.int64), np.asarray(rank, dtype=np.int64)
-    yes, many = checked_outcomes("list_measures", hit), np.asarray(wanted, dtype=float)
+    who, place = checked_places("list_measures", "row", row), checked_places("list_measures", "rank", rank)
+    yes, many = checked_outcomes("list_measures", hit), checked_row("list_measures", "wanted", wanted)
     if not who.shape == place.shape == yes.shape or who.ndim != 1:
         raise ModelError.expected("list_measures", "row, rank, hit", "of one length", (who.shape, place.shape, yes.shape))
     if len(who) and not (who.min() >= 0 and who.max() < len(many) and place.min() >= 1):

@@ -126,6 +126,10 @@ class CustomerValue(BaseEstimator):
         spend = clone(self.spend) if self.spend is not None else GammaGamma()
         known = self._spend_known(summary)
         self.n_left_out_ = int(((summary["frequency"].to_numpy(float) > 0) & ~known).sum())
+        if self.n_left_out_ and not known.any():
+            found = f"{self.n_left_out_:,} customers who bought again, whose repeat spend is 0 or less"
+            hint = "Leave free purchases out: they say nothing of spend."
+            raise ModelError.not_identifiable("GammaGamma", "repeat purchases that were paid for", found, hint)
         self.spend_ = spend.fit(summary[known]) if known.any() else spend.fit(summary.assign(frequency=0))
         return self
 

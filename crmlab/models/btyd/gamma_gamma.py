@@ -14,6 +14,7 @@ from crmlab.models.btyd.estimator import WeightedModel, joined
 from crmlab.models.btyd.fitting import Amounts, Axis, Coordinates, Optimum, Part
 from crmlab.models.btyd.special import Array, digamma_rest, log1p_rest, stirling_rest
 from crmlab.models.btyd.states import States, checked, checked_weight, refuse, typical
+from crmlab.models.checked import LARGE, SMALL, workable
 
 __all__ = ["CONSTANT", "GammaGamma"]
 
@@ -128,6 +129,8 @@ class GammaGamma(WeightedModel):
                 frame,
             )
             bad = (x > 0) & ~((m > 0) & np.isfinite(m))
+            absurd = (x > 0) & ~bad & ~workable(m)
+        refuse("GammaGamma", f"monetary_value must be from {SMALL:g} to {LARGE:g} where frequency is above 0", absurd, frame)
         refuse(
             "GammaGamma", "monetary_value must be positive where frequency is above 0", bad, frame,
             "Leave customers whose repeat spend is not positive out of the spend fit.",

@@ -16,6 +16,7 @@ from crmlab.models.btyd.fitting import Chances, Part
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH
 from crmlab.models.btyd.special import Array, beta_rule
 from crmlab.models.btyd.states import States, checked, refuse
+from crmlab.models.checked import checked_numbers
 
 __all__ = ["SBG"]
 
@@ -75,7 +76,7 @@ class SBG(BuyTillYouDie):
             Nobody left, or there are fewer than two periods in which somebody could leave: one period tells the mean chance to
             leave, and nothing of how it varies over customers.
         """
-        there = np.asarray(summary, dtype=float).ravel()
+        there = checked_numbers("SBG", "summary", summary).ravel()
         rows = pd.DataFrame({"survivors": there})
         with np.errstate(invalid="ignore"):
             refuse("SBG", "survivors must be numbers of at least 0", ~(np.isfinite(there) & (there >= 0)), rows)

@@ -12,7 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.special import Array
-from crmlab.models.checked import checked_amounts, checked_number
+from crmlab.models.checked import checked_amounts, checked_number, checked_row
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
@@ -476,4 +476,4 @@ def sample_ratio(
 def _named(values: Mapping[str, float] | Sequence[float]) -> dict[str, float]:
     if isinstance(values, Mapping):
         return dict(values)
-    return {str(k): value for k, value in enumerate(values, start=1)}
+    return {str(k): value for k, value in enumerate(checked_row("sample_ratio", "counts", values).tolist(), start=1)}

@@ -179,7 +179,7 @@ def measure(
         fit, away, weights = _adjusted(cells, weights, covariates)
         values = values - away @ fit.slope
         if not (fit.variances > 0).any():
-            raise ModelError.does_not_vary(f"{metric}, adjusted", float(values[0]))
+            raise ModelError.told_by(metric, covariates)
         variances, base = fit.variances * units / n**2, units / n**2
         return Measure(
             kind=kind, values=values, variances=variances, freedoms=units - 1, skew=skew, sizes=n, weights=tuple(weights),

@@ -73,7 +73,7 @@ def control_share(cells: int, share: float | str = "optimal") -> float:
     >>> round(control_share(4), 4), control_share(4, "equal")
     (0.3333, 0.2)
     """
-    if cells < 1:
+    if checked_number("control_share", "cells", cells, "of at least 1") < 1:
         raise ModelError.expected("control_share", "cells", "at least 1", cells)
     if share == "optimal":
         return float(np.sqrt(cells) / (cells + np.sqrt(cells)))

@@ -11,6 +11,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
+from crmlab.models.checked import checked_number, checked_numbers
 from crmlab.models.intervals import TEST_LEVEL
 
 __all__ = ["KINDS", "boundaries", "error_of"]
@@ -57,9 +58,9 @@ def boundaries(kind: str, looks: int | Sequence[float], alpha: float = 1 - TEST_
     """
     from scipy import optimize
 
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ModelError.expected(_MODEL, "kind", f"one of {', '.join(KINDS)}", kind)
-    if not 0 < alpha < 1:
+    if not 0 < checked_number(_MODEL, "alpha", alpha, "between 0 and 1") < 1:
         raise ModelError.expected(_MODEL, "alpha", "between 0 and 1", alpha)
     t = _fractions(looks)
     if kind in ("pocock", "obrien-fleming"):
@@ -104,7 +105,10 @@ def error_of(z: npt.ArrayLike, looks: int | Sequence[float]) -> float:
     0.142
     """
     t = _fractions(looks)
-    bars = np.broadcast_to(np.asarray(z, dtype=float), t.shape)
+    bars = checked_numbers("error_of", "z", z)
+    if bars.shape not in ((), t.shape):
+        raise ModelError.expected("error_of", "z", f"one number, or one for each of {len(t)} looks", z)
+    bars = np.broadcast_to(bars, t.shape)
     if not (bars > 0).all():
         raise ModelError.expected("error_of", "z", "above 0", bars.tolist())
     return float(_crossings(bars, t).sum())
@@ -115,7 +119,7 @@ def _fractions(looks: int | Sequence[float]) -> Array:
         if looks < 1:
             raise ModelError.expected(_MODEL, "looks", "at least 1", looks)
         return np.arange(1, looks + 1) / looks
-    t = np.asarray(looks, dtype=float)
+    t = checked_numbers(_MODEL, "looks", looks)
     if t.ndim != 1 or len(t) == 0 or not ((np.diff(t, prepend=0.0) > 0).all() and t[-1] <= 1):
         raise ModelError.expected(_MODEL, "looks", "a whole number, or rising shares above 0 and up to 1", looks)
     return t

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.params import Params
     from crmlab.analyses.campaigns.design.quantities import QUANTITIES
     from crmlab.analyses.campaigns.design.report import NEEDS, run
+    from crmlab.analyses.campaigns.design.study import readiness
     from crmlab.analyses.campaigns.inputs import INPUTS
 
-__all__ = ["INPUTS", "NEEDS", "QUANTITIES", "Params", "run"]
+__all__ = ["INPUTS", "NEEDS", "QUANTITIES", "Params", "readiness", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -29,13 +29,14 @@ from crmlab.data.collecting import collect_arrow
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import ParameterError, TooLittleError, checks
 from crmlab.models.testing.cells import CellStatistics
+from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.params import Params
     from crmlab.history.past import History
 
-__all__ = ["Study", "balance", "study"]
+__all__ = ["Study", "balance", "readiness", "study"]
 
 
 WINDOW = 28  # days, where neither the parameters nor past campaigns say
@@ -153,6 +154,41 @@ class _Costs:
     source: str
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Laid:
+    """A campaign laid out: who gets what, and what the plan of it rests on."""
+
+    past: Past
+    window: int
+    costs: _Costs
+    design: Design
+    pulled: Pulled
+    people: pd.DataFrame
+    base: Baseline
+    margin: float
+    margin_source: str
+    gifts: dict[str, float]
+
+
+def readiness(history: History, params: Params) -> Readiness:
+    """Say whether the history holds what the report asks of it.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Raises
+    ------
+    ParameterError, CampaignError
+        Criteria that cannot be read or name what there is not, and cells that make no test.
+    TooLittleError
+        Nobody is left on the list, or fewer than the cells need.
+    """
+    _laid(history, params)
+    return Readiness()
+
+
 def study(history: History, params: Params) -> Study:
     """Pull the list, lay out and fill the cells, and work out what the test will show, cost and bring.
 
@@ -163,29 +199,10 @@ def study(history: History, params: Params) -> Study:
     TooLittleError
         Nobody is left on the list, or fewer than the cells need.
     """
-    past = past_of(history, open_memory(), level=params.level, min_group=params.min_group)
-    opens, closes = _days(history.as_of, past.cells, params)
-    window = (closes - opens).days + 1
-    costs = _costs(past.cells, params)
-    design = _design(history, params, costs, opens, closes)
-    pulled = pull_list(
-        history.data,
-        params.criteria,
-        as_of=history.as_of,
-        rules=ListRules(
-            qualify=params.qualify,
-            contacted_within=params.contacted_within,
-            seeds=params.seeds,
-            holdout=params.holdout,
-            holdout_salt=params.holdout_salt,
-        ),
-        columns=[name for name in (params.strata, params.score) if name],
-    )
-    people = _assigned(pulled, design, params)
+    laid = _laid(history, params)
+    past, design, pulled, people, base = laid.past, laid.design, laid.pulled, laid.people, laid.base
+    costs, gifts, margin, window = laid.costs, laid.gifts, laid.margin, laid.window
     sizes = {name: int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"]}
-    base = baseline(history, params.criteria, params.qualify, window, params.level, params.response)
-    margin, margin_source = _margin(history, base.spend, pulled, params)
-    gifts = _gifts(design, margin, params)
     share = sizes[str(design.controls["cell_id"].iloc[0])] / len(people)
     terms = _terms(base, costs, margin, sum(gifts.values()) / len(gifts), share, _usual_spend(pulled), params)
     effects = {
@@ -216,8 +233,46 @@ def study(history: History, params: Params) -> Study:
         shown=detectable(terms, n, several),
         window=window,
         seen=base.n,
-        margin_source=margin_source,
+        margin_source=laid.margin_source,
         cost_source=costs.source,
+    )
+
+
+def _laid(history: History, params: Params) -> _Laid:
+    """Pull the list, lay out the cells and fill them."""
+    past = past_of(history, open_memory(), level=params.level, min_group=params.min_group)
+    opens, closes = _days(history.as_of, past.cells, params)
+    window = (closes - opens).days + 1
+    costs = _costs(past.cells, params)
+    design = _design(history, params, costs, opens, closes)
+    pulled = pull_list(
+        history.data,
+        params.criteria,
+        as_of=history.as_of,
+        rules=ListRules(
+            qualify=params.qualify,
+            contacted_within=params.contacted_within,
+            seeds=params.seeds,
+            holdout=params.holdout,
+            holdout_salt=params.holdout_salt,
+        ),
+        columns=[name for name in (params.strata, params.score) if name],
+    )
+    people = _assigned(pulled, design, params)
+    base = baseline(history, params.criteria, params.qualify, window, params.level, params.response)
+    margin, margin_source = _margin(history, base.spend, pulled, params)
+    gifts = _gifts(design, margin, params)
+    return _Laid(
+        past=past,
+        window=window,
+        costs=costs,
+        design=design,
+        pulled=pulled,
+        people=people,
+        base=base,
+        margin=margin,
+        margin_source=margin_source,
+        gifts=gifts,
     )
 
 

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.campaigns.measurement import known_cells
+from crmlab.analyses.campaigns.measurement import choose_campaign, known_cells, measured
 from crmlab.page.declarations import Readiness
 
 if TYPE_CHECKING:
-    from crmlab.data.dataset import Dataset
+    from crmlab.analyses.campaigns.results.params import Params
+    from crmlab.history.past import History
 
 __all__ = ["readiness"]
 
 
-def readiness(data: Dataset) -> Readiness:
+def readiness(history: History, params: Params) -> Readiness:
     """Say which campaigns have no control: what their cells caused cannot be told, and without any that have one nothing can.
 
     Parameters
     ----------
-    data : Dataset
+    history : History
         With the table ``cells``.
+    params : Params
+
+    Raises
+    ------
+    CampaignError
+        There is no campaign to be looked at, its cells make no test, or nobody was contacted.
     """
-    by = known_cells(data).groupby("campaign_id")["control_cell_id"].agg(lambda controls: controls.notna().any())
+    cells = known_cells(history.data)
+    by = cells.groupby("campaign_id")["control_cell_id"].agg(lambda controls: controls.notna().any())
     bare = [str(name) for name in by.index[~by.astype(bool)]]
     if len(bare) == len(by):
         return Readiness("No campaign has a control, so that what contacts caused cannot be told.")
+    campaign = choose_campaign(cells, history.data.contacts, history.as_of, params.campaign)
+    measured(history.data, campaign, history.as_of, margin=params.margin, min_group=params.min_group)
     some = f"{', '.join(bare[:3])}{f' and {len(bare) - 3} more' if len(bare) > 3 else ''}"
     return Readiness(remarks=(f"without a control, and so not measured: {some}",) if bare else ())

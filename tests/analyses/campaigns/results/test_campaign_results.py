@@ -311,7 +311,11 @@ def test_own_data_by_hand(tmp_path):
     ("column", "values", "message"),
     [
         ("control_cell_id", [None, "s-1"], "Cell 's-1' is its own control"),
-        ("control_cell_id", [None, None], "must be compared with a control|begun by the last day of history, with a control"),
+        (
+            "control_cell_id",
+            [None, None],
+            "must be compared with a control|a campaign that has a control and had begun by the last day",
+        ),
         ("response_code", ["AYADH7", "AYADH7"], "The response code 'AYADH7' is used twice"),
         ("closes_on", ["2024-05-28", "2024-04-01"], "The window of cell 's-1' ends before it begins"),
     ],
