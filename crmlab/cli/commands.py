@@ -88,7 +88,6 @@ def describe(name: str) -> None:
 
 
 @main.command()
-@main.command()
 @click.argument("names", nargs=-1)
 @click.option("--data", help="Data set: a name, or the path of a TOML file.  [default: shop]")
 @click.option("--plan", help="A named set of runs: plans/NAME.toml.")

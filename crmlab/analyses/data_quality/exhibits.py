@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from crmlab.analyses.data_quality.study import Study
 
 __all__ = [
-    "MOST_BARS",
     "WEEKLY_FROM",
     "amounts_table",
     "coverage_table",
@@ -32,7 +31,6 @@ __all__ = [
 
 
 WEEKLY_FROM = 120  # days of history from which on bars are weeks, not days
-MOST_BARS = 600  # from which on they are months, then years
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
