@@ -161,7 +161,7 @@ def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
     from crmlab.data.rules import exemplary
 
     if grave:
-        say(f"{len(grave)} question{'s' if len(grave) > 1 else ''}, the gravest first:")
+        say(f"{len(grave)} questions, the gravest first:" if len(grave) > 1 else "1 question:")
     for number, breach in enumerate(grave, 1):
         say(f"  {number}. {breach.table}: {breach.says}")
         shown = exemplary(breach.examples[0]) if breach.examples else {}

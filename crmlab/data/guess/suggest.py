@@ -191,7 +191,16 @@ def guesses(source: Sample, *, alone: bool = True) -> list[Guess]:
             )
             for guess in found[1:]
         ]
-        return [replace(guess, export=export.name) for guess in (replace(found[0], notes=export.notes), *rest)]
+        first = replace(found[0], notes=export.notes)
+        if {"orders", "order_lines"} <= {guess.table for guess in found}:
+            # Discounts, shipping and refunds of an order are in its total, and in none of its lines.
+            settings = {**first.settings, "accepted": ["Sums agree"]}
+            remarks = {
+                **first.remarks,
+                "accepted": "what is charged or taken off for a whole order is in its total, not in its lines",
+            }
+            first = replace(first, settings=settings, remarks=remarks)
+        return [replace(guess, export=export.name) for guess in (first, *rest)]
     return [_guessed(source, alone=alone)]
 
 

@@ -95,7 +95,7 @@ def _section(guess: Guess, *, placed: set[str]) -> Iterator[str]:
             yield _comment(f"unsure: {sentence}")
     yield from _line(guess, "file", guess.file)
     unsure = {key for key, _ in guess.unsure} - placed
-    rules = [key for key in guess.options if key not in _ORDER and key.lstrip("#") not in _AFTER]
+    rules = [key for key in guess.options if key.lstrip("#") not in (*_ORDER, *_AFTER)]
     for key in (*_ORDER, *rules):
         if key in guess.options:
             yield from _line(guess, key, guess.options[key])
