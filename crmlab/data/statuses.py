@@ -76,9 +76,10 @@ _NAMES = {
     "status": "status state etat statut zustand estado stato stadium bestellstatus zahlungsstatus auftragsstatus",
     "not of sales": "fulfillment fulfilment shipping shipment delivery lineitem line customer kunde member marital billing province "
     "country versand liefer lieferstatus versandstatus tax stock email subscription",
-    "refund": "refund refunded refunds refundamount erstattet erstattung rembourse remboursement reembolso terugbetaald",
     "no amount": "reason date at id status by type method currency converted grund datum count qty quantity",
 }
+_BACK = ("refund", "erstatt", "ruckerstatt", "rembours", "reembols", "terugbeta")  # as words of an amount paid back begin
+_ENDINGS = ("datum", "date", "grund", "reason", "status")
 _WORDS_OF = {kind: frozenset(words.split()) for kind, words in _NAMES.items()}
 
 
@@ -103,8 +104,9 @@ def is_refund_name(name: str) -> bool:
 
     Examples
     --------
-    >>> is_refund_name("Refunded Amount"), is_refund_name("Amount Refunded"), is_refund_name("Refund reason"), is_refund_name("refunded_at")
+    >>> is_refund_name("Refunded Amount"), is_refund_name("Erstattungsbetrag"), is_refund_name("Refund reason"), is_refund_name("refunded_at")
     (True, True, False, False)
     """
     words = _name_words(name)
-    return any(word in _WORDS_OF["refund"] for word in words) and not any(word in _WORDS_OF["no amount"] for word in words)
+    back = [word for word in words if word.startswith(_BACK)]
+    return bool(back) and not any(word in _WORDS_OF["no amount"] or word.endswith(_ENDINGS) for word in words)

@@ -87,6 +87,18 @@ def test_a_refund_is_taken_off_and_a_refunded_order_without_one_is_no_sale(tmp_p
     assert [float(row["return_amount"]) for row in found] == [0, -5, -30, -7]
 
 
+def test_refunds_that_are_booked_below_zero_count(tmp_path):
+    text = orders("1,a,2024-01-01,10,paid", "2,a,2024-01-02,-10,refunded", "3,b,2024-01-03,5,paid", head=HEAD + ",status")
+    fates, breaches, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert (fates, breaches) == ({("orders", None): (3, 5)}, [])
+
+
+def test_a_sale_that_is_not_kept_is_asked_about(tmp_path):
+    toml = '[orders]\nfile = "o.csv"\nkeep = ["Phase 3"]\ndrop = [""]\n'
+    _, (asked,), _ = look(tmp_path, toml, {"o.csv": STATUSES})
+    assert asked.says == "The status 'wc-completed' is neither kept nor dropped, so these rows are left out."
+
+
 def test_discounts_are_taken_off_by_name_of_the_user_only(tmp_path):
     text = orders("1,a,2024-01-01,10,3", "2,b,2024-01-02,-20,-5", head=HEAD + ",discount")
     fates, _, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})

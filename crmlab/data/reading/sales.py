@@ -45,7 +45,7 @@ class Sales:
     errors: tuple[DataError, ...] = ()
 
 
-def fate_of(status: str, section: TableSection, *, paid_back: bool) -> Fate:
+def fate_of(status: str, section: TableSection, *, paid_back: bool, booked_back: bool = False) -> Fate:
     """Say what a status makes of its rows.
 
     Parameters
@@ -53,9 +53,12 @@ def fate_of(status: str, section: TableSection, *, paid_back: bool) -> Fate:
     status : str
         As the source has it; "" where it has none.
     section : TableSection
-        What the TOML file keeps and drops. Where it keeps some, every other known status is no sale; where it names none, words decide.
+        What the TOML file keeps and drops. Of other statuses words decide; but where the file keeps some, a further word of sales is not
+        decided, and what was paid back is no sale.
     paid_back : bool
         Whether the amounts paid back are known: then an order that was paid back is a sale whose refund is taken off, if there is one.
+    booked_back : bool
+        Whether rows of this status are below zero: then what was paid back is booked in rows of its own, and all of them count.
 
     Examples
     --------
@@ -70,11 +73,13 @@ def fate_of(status: str, section: TableSection, *, paid_back: bool) -> Fate:
     known = meaning(status)
     if known is None:
         return "unknown_status"
-    if section.keep is not None or known == "no sale":
+    if known == "no sale":
         return "status"
-    if known == "refunded":
-        return "sale if paid back" if paid_back else "status"
-    return "sale"
+    if known == "sale":
+        return "sale" if section.keep is None else "unknown_status"
+    if booked_back:
+        return "sale"
+    return "sale if paid back" if paid_back and section.keep is None else "status"
 
 
 def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> Sales:
@@ -91,7 +96,8 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
     statuses: dict[str, Fate] = {}
     if "status" in table.columns:
         found = _different(table, "status", section, errors)
-        statuses = {one: fate_of(one, section, paid_back="refund" in table.columns) for one in found}
+        below = _below_zero(table) if any(meaning(one) == "refunded" for one in found) else set()
+        statuses = {one: fate_of(one, section, paid_back="refund" in table.columns, booked_back=one in below) for one in found}
     currencies: dict[str, Rate | None] = {}
     if "currency" in table.columns:
         own, found = descriptor.currency.strip().upper(), [one for one in _different(table, "currency", section, errors) if one]
@@ -109,6 +115,14 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
                 )
             )
     return Sales(statuses, currencies, tuple(errors))
+
+
+def _below_zero(table: ibis.Table) -> set[str]:
+    """Statuses with amounts below zero."""
+    if "amount" not in table.columns:
+        return set()
+    rows = table.filter(table["amount"] < 0).select(status=table["status"].fill_null("")).distinct()
+    return set(collect(rows, "status")["status"])
 
 
 def _different(table: ibis.Table, column: str, section: TableSection, errors: list[DataError]) -> list[str]:
