@@ -157,8 +157,9 @@ class TableSection:
     somebody is (an e-mail): customer_id is its keyed hash (:mod:`crmlab.data.identity`), and the column itself is never kept.
 
     Sales: rows whose ``status`` is in ``keep`` are sales, those in ``drop`` are none; of others the words of :mod:`crmlab.data.statuses`
-    decide, but where ``keep`` is given no further status is a sale. A status that nothing decides is left out, and a breach. ``drop_where`` names a column of the source
-    whose rows are no sales where it has a value, such as the day of cancelling, nor are other rows of the same order.
+    decide, but where ``keep`` is given no further status is a sale. A status that nothing decides is left out, and a breach.
+    ``drop_where`` names a column of the source whose rows are no sales where it has a value, such as the day of cancelling, nor are other
+    rows of the same order.
 
     ``without`` lists what the source does not tell: "amount" (events: each counts as free of charge) and "customer_id" (receipts of nobody:
     each counts as a customer of its own). Reports that rest on it are passed over.

@@ -104,8 +104,8 @@ def is_refund_name(name: str) -> bool:
 
     Examples
     --------
-    >>> is_refund_name("Refunded Amount"), is_refund_name("Erstattungsbetrag"), is_refund_name("Refund reason"), is_refund_name("refunded_at")
-    (True, True, False, False)
+    >>> is_refund_name("Refunded Amount"), is_refund_name("Erstattungsbetrag"), is_refund_name("refunded_at")
+    (True, True, False)
     """
     words = _name_words(name)
     back = [word for word in words if word.startswith(_BACK)]
