@@ -14,9 +14,9 @@ from crmlab.cli.campaigns import campaign
 from crmlab.cli.checking import check
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
+from crmlab.cli.lists import reveal_command
 from crmlab.cli.new import new_command
 from crmlab.cli.publish import publish_command
-from crmlab.cli.reveal import reveal_command
 
 if TYPE_CHECKING:
     from crmlab.report.jobs import Order

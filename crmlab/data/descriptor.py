@@ -482,8 +482,9 @@ def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> 
 def _check_columns(table: str, given: Mapping[str, Any], mapping: Mapping[str, Any], faults: Faults) -> None:
     """Check options that name canonical columns, and that one id is given in one way."""
     columns = [column.name for column in TABLES[table].columns]
-    for column in given.get("without", ()):
-        if column in mapping or (column == "customer_id" and "customer_hash" in given):
+    without = given.get("without")
+    for column in without if isinstance(without, list) else ():
+        if (isinstance(column, str) and column in mapping) or (column == "customer_id" and "customer_hash" in given):
             faults.expected((table, "without"), f"[{table}]", "a list of what is not mapped", column)
     for option in ("fill_down", "missing"):
         value = given.get(option, ())

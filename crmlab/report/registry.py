@@ -105,7 +105,7 @@ def analysis(name: str) -> Analysis:
 
     Examples
     --------
-    >>> analysis("rfm").NEEDS
+    >>> analysis("data_quality").NEEDS
     ('orders',)
     """
     if name not in REPORTS or not notebook_path(name).is_file():

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 
 from crmlab.analyses.campaigns import launch_campaign, measure_campaign
 from crmlab.cli.commands import main
+from crmlab.cli.revealing import reveal
 from crmlab.data.dataset import open_dataset
 from crmlab.data.identity import CustomerKey
 from crmlab.data.memory import open_memory
 from crmlab.errors import CustomerKeyError
-from crmlab.report.revealing import reveal
 
 from .test_one_person_has_one_id import KEY, TOML, data_set, key_file, write_key
 

@@ -73,7 +73,7 @@ def said_by(data, jobs):
 
 
 def jobs_of(data):
-    return [job for job in plan_jobs(Order("own"), data.tables) if not job.skipped]
+    return [job for job in plan_jobs(Order("own"), data.holds) if not job.skipped]
 
 
 @pytest.mark.parametrize("name", ["one order", "all returns", "one day"])

@@ -108,10 +108,10 @@ def test_what_was_opened_on_purpose_stays_open(tmp_path):
 def test_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLAB_CACHE", str(tmp_path / "cache"))
 
-    def build(folder: Path) -> tuple[dict[str, int], tuple[()]]:
+    def build(folder: Path) -> tuple[dict[str, int], tuple[()], tuple[()]]:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700  # aside, too
         (folder / "orders.parquet").write_bytes(b"x")
-        return {"orders": 1}, ()
+        return {"orders": 1}, (), ()
 
     materialised("mine", "0" * 64, build)
     assert open_to_others(tmp_path / "cache") == []

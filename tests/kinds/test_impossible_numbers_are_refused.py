@@ -86,7 +86,7 @@ LEVELS = {
 @pytest.mark.parametrize("level", [95, 1.0, 0, -0.1, NAN])
 @pytest.mark.parametrize("name", LEVELS)
 def test_a_level_is_a_share(name, level):
-    with pytest.raises(ModelError, match=r"(level|alpha)' must be between 0 and 1.* Got"):
+    with pytest.raises(ModelError, match=r"(level|alpha)' must be (a number )?between 0 and 1.* Got"):
         LEVELS[name](level)
 
 

@@ -147,7 +147,8 @@ def test_files_for_spreadsheets_have_one_owner():
     owners = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if re.search(writers, path.read_text("utf-8"))
     }
-    assert owners == {"page/sheets.py"}
+    # What a csv of somebody else's is brought into before it is read is for no spreadsheet: it lies in the scratch folder.
+    assert owners == {"page/sheets.py", "data/reading/lines.py"}
 
 
 # Launch files

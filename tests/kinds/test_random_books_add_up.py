@@ -25,7 +25,7 @@ def judged(seed, folder):
     if problems:
         return one, None, [*asked, *map(str, problems)]
     data = open_dataset(toml)
-    asked += [breach.says for breach in examined(data) if breach.grave]
+    asked += [breach.says for breach in examined(data) if breach.grave and breach.broken]
     return one, Decimal(data.orders["amount"].sum().execute()), asked
 
 

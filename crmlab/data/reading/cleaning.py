@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-__all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed"]
+__all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed", "watched"]
 
 
 # Reasons for dropping a row, in the order in which they are asked; the first that holds counts.

@@ -1387,7 +1387,8 @@ def test_number_and_the_reader_agree(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
     lines = "".join(f'{i},C1,2024-01-01,"{text}"\n' for i, text in enumerate(forms))
     put(tmp_path / "f.csv", "order_id,customer_id,ordered_at,amount\n0000,C1,2024-01-01,1\n" + lines)
-    put(tmp_path / "f.toml", f'bad_rows = "drop"\n[orders]\nfile = "f.csv"\ndelimiter = ","\ndecimal = "{decimal}"\n')
+    top = 'bad_rows = "drop"\ncurrency = "EUR"\n[rates]\nUSD = 1\nCHF = 1\nSEK = 1\nBRL = 1\n'
+    put(tmp_path / "f.toml", f'{top}[orders]\nfile = "f.csv"\ndelimiter = ","\ndecimal = "{decimal}"\n')
     read = open_dataset(tmp_path / "f.toml").orders.to_pandas().set_index("order_id")["amount"]
     for i, text in enumerate(forms):
         assert number(text, decimal) == (float(read[str(i)]) if str(i) in read.index else None), text

@@ -24,7 +24,7 @@ def reveal_command(list_file: Path, data: str | None, out: Path | None) -> None:
 
     The source is read again to find them; they are kept nowhere else. Delete the file when it was sent from.
     """
-    from crmlab.report.revealing import reveal
+    from crmlab.cli.revealing import reveal
 
     done = reveal(list_file, data=data, out=out)
     say(f"{done.found:,} customers with '{done.column}', for you only:")
