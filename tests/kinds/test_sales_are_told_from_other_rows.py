@@ -168,6 +168,13 @@ def test_several_currencies_and_none_named_is_refused(tmp_path):
         assert "column 'currency' must hold one currency, or several of which the data set names its own" in str(problem)
 
 
+def test_one_currency_names_that_of_the_data_set(tmp_path):
+    for text in (orders("1,a,2024-01-01,€10"), orders("1,a,2024-01-01,10,eur", head=HEAD + ",Currency")):
+        fates, (told,), problems = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+        assert (fates, problems) == ({("orders", None): (1, 10)}, [])
+        assert (told.advice, told.grave) == ('Write currency = "EUR" at the top of mine.toml.', False)
+
+
 def test_a_sign_beside_the_amount_is_a_currency(tmp_path):
     text = orders("1,a,2024-01-01,€10", "2,b,2024-01-02,$20", "3,c,2024-01-03,30", "4,d,2024-01-04,-1.5 €")
     fates, breaches, _ = look(tmp_path, 'currency = "EUR"\n[orders]\nfile = "o.csv"\n', {"o.csv": text})

@@ -87,12 +87,15 @@ class Export:
         The tables that it makes.
     notes : tuple of str
         What is to be known of it, as sentences; they stand in the TOML file.
+    zero_is_guest : bool
+        Whether the system numbers customers from 1, and writes 0 where there was no account.
     """
 
     name: str
     forms: tuple[tuple[str, ...], ...]
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
+    zero_is_guest: bool = False
 
     def fit(self, names: Sequence[str]) -> int:
         """Say how many columns of the file speak for this export; 0: it is another one.

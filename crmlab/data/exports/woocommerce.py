@@ -18,6 +18,7 @@ _ITEM = ("item_total", "Order Line Total", "Item Cost")
 
 EXPORTS = (
     Export(
+        zero_is_guest=True,
         name="a WooCommerce order export",
         forms=(
             ("order_id", "status", "order_total", "order_currency", "customer_id"),
@@ -55,6 +56,7 @@ EXPORTS = (
         notes=("Items that are packed into one cell are not read: this is kept at the level of orders.",),
     ),
     Export(
+        zero_is_guest=True,
         name="an order table of WooCommerce Analytics",
         forms=(("Date", "Order #", "Status", "Customer", "Net sales"), ("Date", "Order #", "Status", "Customer", "N. Revenue")),
         parts=(

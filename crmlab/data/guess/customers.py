@@ -61,7 +61,7 @@ def ask_about_customers(roles: Roles, hashed: Profile | None, settings: dict[str
     money = amounts(roles)
     counts = tally(ids, money)
     guests = [value for value in counts if is_guest(value)]
-    if guests == ["0"] and _is_ordinary(counts):
+    if guests == ["0"] and not roles.zero_is_guest and _is_ordinary(counts):
         guests = []
         _ask_about_zero(roles, customer, str(counts["0"]), settings)
     gaps = len(ids) - customer.filled

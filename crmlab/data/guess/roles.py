@@ -102,6 +102,8 @@ class Roles:
         For each role the names that come close to the one chosen.
     hidden : set
         Roles whose values must not be shown.
+    zero_is_guest : bool
+        Whether a customer 0 is known to be guests.
     doubts : list of (key, sentence)
         What is not sure.
     questions : list of Question
@@ -118,6 +120,7 @@ class Roles:
     personal: tuple[Profile, ...] = ()
     near: dict[str, list[str]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
+    zero_is_guest: bool = False
     doubts: list[tuple[str, str]] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     without: list[str] = field(default_factory=list)

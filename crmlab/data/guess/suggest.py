@@ -181,6 +181,8 @@ def guesses(source: Sample, *, alone: bool = True) -> list[Guess]:
     export = recognised(source.names) if source.header else None
     made = apply_export(export, source) if export is not None else []
     if export is not None and made:
+        for item in made:
+            item.roles.zero_is_guest = export.zero_is_guest
         found = [_known(source, item.roles, item.profiles, item.part, item.options) for item in made]
         asked = {key for key, _ in found[0].unsure}  # once, for all tables
         rest = [

@@ -111,10 +111,12 @@ def _unknown_statuses(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[
         )
 
 
-def _unread(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
-    """Columns of the source that speak against the sums and are not read."""
+def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
+    """Columns of the source that speak against the sums and are not read. Lines may leave to their orders what these read."""
+    orders = descriptor.tables.get("orders") if cleaning.spec.name == "order_lines" else None
+    elsewhere = set(orders.columns) if orders is not None else set()
     kept, name = cleaning.own("reason").isnull(), cleaning.spec.name
-    if "status" in cleaning.watched:
+    if "status" in cleaning.watched and "status" not in elsewhere:
         column, source = cleaning.own("watched_status").cast("string"), cleaning.watched["status"]
         counts = cleaning.table.filter(kept).group_by(value=column).agg(n=lambda t: t.count())
         frame = collect(counts.order_by(counts["n"].desc()).limit(200), "value") if source else None
@@ -133,7 +135,7 @@ def _unread(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
                 amount=amount,
                 examples=examples,
             )
-    if "refund" in cleaning.watched:
+    if "refund" in cleaning.watched and "refund" not in elsewhere:
         text, source = cleaning.own("watched_refund").cast("string"), cleaning.watched["refund"]
         back = kept & text.re_search(r"[1-9]") & ~text.re_search(r"[A-Za-z]{4}")
         count, amount, examples = _counted(cleaning, back)
@@ -151,7 +153,20 @@ def _unread(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
 
 
 def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
-    """Currencies without a rate: their rows are left out, one breach for each."""
+    """Currencies without a rate: their rows are left out, one breach for each; and one currency that the data set does not name."""
+    if not descriptor.currency and len(cleaning.sales.currencies) == 1:
+        (code,) = cleaning.sales.currencies
+        count, amount, _ = _counted(cleaning, cleaning.own("reason").isnull())
+        yield Breach(
+            rule="Currency",
+            table=cleaning.spec.name,
+            says=f"All amounts are in {code}, and the data set names no currency.",
+            advice=f'Write currency = "{code}" at the top of {cleaning.where}.',
+            broken=count,
+            checked=read,
+            amount=amount,
+            grave=False,
+        )
     for code in [code for code, rate in cleaning.sales.currencies.items() if rate is None][:_MOST]:
         mine = (cleaning.own("reason") == "other_currency") & (cleaning.table["currency"] == code)
         count, amount, examples = _counted(cleaning, mine, f"{cleaning.mark}foreign")

@@ -101,6 +101,8 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
     currencies: dict[str, Rate | None] = {}
     if "currency" in table.columns:
         own, found = descriptor.currency.strip().upper(), [one for one in _different(table, "currency", section, errors) if one]
+        if not own and len(found) == 1:
+            currencies = {found[0]: Decimal(1)}
         if own:
             currencies = {one: Decimal(1) if one == own else descriptor.rates.get(one) for one in found}
         if not own and len(found) > 1:
