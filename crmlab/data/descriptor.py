@@ -149,7 +149,8 @@ class TableSection:
     Rows of a file: the first ``skip_rows`` are left out; ``header_row`` says which of those that follow holds the column names (several
     rows are joined), and those above it are left out too; the last ``footer_rows`` are left out. Of what is left, ``only_where`` names a
     column of the source, and rows without a value there are of another kind; ``fill_down`` lists canonical columns whose gaps are filled
-    from the row above, within an order where ``order_id`` is not among them: merged cells, and exports that write an order's fields once.
+    from the row above in the same file, within an order: merged cells, and exports that write an order's fields once; ``fill_across`` fills
+    them whatever order a row belongs to, as where a customer stands above several orders.
 
     Values: ``missing`` says for a canonical column which texts stand for nothing, instead of those that always do (NULL, n/a, …);
     ``amounts_in`` that amounts are whole cents; ``month_language`` in which language (a code of CLDR) the names of months are;
@@ -185,6 +186,7 @@ class TableSection:
     escape: _Escape | None = None  # what stands before a quotation mark inside a field; default: another quotation mark
     missing: _Missing = field(default_factory=dict)
     fill_down: _Texts = ()
+    fill_across: bool = False
     only_where: _Column | None = None
     drop_where: _Column | None = None
     customer_hash: _Column | None = None
@@ -304,7 +306,7 @@ _SOURCES: dict[str, type[Any]] = {
 }
 SOURCE_KINDS = tuple(_SOURCES)
 _VALUES = ("decimal", "date_format", "month_language", "amounts_in")
-_LAYOUT = ("skip_rows", "header_row", "footer_rows", "escape", "fill_down")
+_LAYOUT = ("skip_rows", "header_row", "footer_rows", "escape", "fill_down", "fill_across")
 _RULES = ("missing", "only_where", "drop_where", "keep", "drop", "without")
 # Options that take effect, by kind of source. Values of a database have types already; a DuckDB file is often a pile of text.
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -386,6 +388,8 @@ def parse(
     if not tables and kind not in (None, *SIMULATED) and not any(map(faults.mistyped, TABLES)):
         faults.add((next(iter(TABLES)),), DescriptorError.no_tables(where, TABLES))
     top = {key: content[key] for key in _TOP if key in content}
+    if top.get("rates") and not top.get("currency"):
+        faults.expected(("rates",), "", "used together with currency, in which the amounts are then", "no currency")
     if isinstance(title := top.get("title", ""), str) and not title.strip():
         top["title"] = name.replace("_", " ").capitalize()
     made = checked(

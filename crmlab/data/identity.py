@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
-from crmlab.data.guests import GUESTS
+from crmlab.data.guests import guests_of
 from crmlab.data.personal import plain
 from crmlab.data.private import private_folder
 from crmlab.data.project import home
@@ -343,7 +343,7 @@ def hashed_ids(value: ir.Value, descriptor: Descriptor) -> ir.Value:
 
     key = customer_key(descriptor)
     udf: Any = ibis.udf.scalar.pyarrow(
-        _hasher(key, GUESTS if descriptor.guests is None else descriptor.guests),
+        _hasher(key, guests_of(descriptor.guests)),
         name=f"customer_id_{key.mark}",
         signature=(("string",), "string"),
     )

@@ -42,6 +42,8 @@ class Breach:
         What is counted.
     amount : str or None
         What they add up to, an exact decimal; None where the table has no amounts.
+    currency : str or None
+        The currency of the amount, where it is not that of the data set.
     examples : tuple of mapping
         At most three of them as text, with ids and without attributes of people.
     grave : bool
@@ -56,6 +58,7 @@ class Breach:
     checked: int
     unit: str = "rows"
     amount: str | None = None
+    currency: str | None = None
     examples: tuple[Mapping[str, str], ...] = ()
     grave: bool = True
 

@@ -10,7 +10,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["concepts", "is_bare_name", "is_personal", "plain"]
+__all__ = ["HIDDEN", "concepts", "is_bare_name", "is_personal", "masked", "plain"]
+
+HIDDEN = "a value that is not shown"
+_CONTACT = re.compile(r"\S@\S|\+[0-9][0-9 ()/.-]{6,}[0-9]")
 
 # English, German, French, Spanish, Dutch; without accents, umlauts both as in "stuck" and as in "stueck".
 _VOCABULARY = {
@@ -157,3 +160,14 @@ def is_bare_name(found: frozenset[str]) -> bool:
     """Say whether a name may be a person's or a thing's: only the values can tell."""
     things = {"product", "sku", "category", "channel", "country", "currency", "text", "line", "kind", "status"}
     return "name" in found and not found & (things | {"personal", "birth", "customer"})
+
+
+def masked(text: str) -> str:
+    """Return a text as messages may show it: one that holds an e-mail address or a phone number is not shown.
+
+    Examples
+    --------
+    >>> masked("on hold"), masked("call anna@example.org")
+    ('on hold', 'a value that is not shown')
+    """
+    return HIDDEN if _CONTACT.search(text) else text

@@ -11,6 +11,7 @@ from crmlab.analyses.data_quality.reductions import RULES
 from crmlab.data.collecting import ORDERED, collect_arrow, collect_row
 from crmlab.data.ledger import Breach
 from crmlab.data.rules import READING, after, examined, exemplary, gravest_first
+from crmlab.errors import DescriptorError
 
 if TYPE_CHECKING:
     import ibis
@@ -119,7 +120,10 @@ def breaches(history: History, today: dt.date | None = None) -> list[Breach]:
         One for each rule whose tables are there, with ``broken`` 0 where it is kept.
     """
     rules = RULES if today is None else (*RULES, after(today))
-    accepted = history.data.descriptor.accepted
+    accepted, where = history.data.descriptor.accepted, history.data.descriptor.where
+    for name in accepted:
+        if name not in STATEMENTS and name != after(history.as_of).name:
+            raise DescriptorError.no_such("rule", name, STATEMENTS, f"that {where} could accept")
     days = [_far(history), _rest(history)]
     return [
         *examined(history.data, rules),
@@ -199,7 +203,10 @@ def in_figures(breach: Breach, form: Format) -> str:
     """
     share = f" ({form.share(breach.share)})" if breach.checked else ""
     counted = f"{form.count(breach.broken)} of {form.count(max(breach.checked, breach.broken))} {breach.unit}{share}"
-    return counted if breach.amount is None else f"{counted}, {form.amount(float(breach.amount))}"
+    if breach.amount is None:
+        return counted
+    money = form.amount(float(breach.amount)) if breach.currency is None else f"{float(breach.amount):,.2f} {breach.currency}"
+    return f"{counted}, {money}"
 
 
 def as_frame(found: Sequence[Breach]) -> pd.DataFrame:

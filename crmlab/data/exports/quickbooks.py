@@ -36,7 +36,7 @@ EXPORTS = (
                 only_where=("Date", "Transaction date"),
                 keep=_KEEP,
                 drop=_DROP,
-                options={"fill_down": ["customer_id", "order_id"]},
+                options={"fill_down": ["customer_id", "order_id"], "fill_across": True},
             ),
             Part(
                 table="order_lines",
@@ -55,7 +55,7 @@ EXPORTS = (
                 only_where=("Date", "Transaction date"),
                 keep=_KEEP,
                 drop=_DROP,
-                options={"fill_down": ["customer_id", "order_id"]},
+                options={"fill_down": ["customer_id", "order_id"], "fill_across": True},
             ),
         ),
         notes=("Credit memos and refunds stand below zero and are netted.",),

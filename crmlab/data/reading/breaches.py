@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import ORDERED, collect, collect_arrow, collect_row
 from crmlab.data.descriptor import DROPPED, Descriptor
 from crmlab.data.ledger import Breach, LedgerRow
+from crmlab.data.personal import masked
 from crmlab.data.reading.cleaning import Cleaning
 from crmlab.data.statuses import meaning
 from crmlab.errors import shown
@@ -69,7 +70,7 @@ def _examples(cleaning: Cleaning, rows: ibis.Table) -> tuple[Mapping[str, str], 
     found = []
     for row in collect_arrow(chosen, ORDERED).to_pylist():
         where = {"row": _place(cleaning, row["_row"])} if "_row" in row else {}
-        found.append(where | {name: "" if row[name] is None else str(row[name]) for name in columns})
+        found.append(where | {name: "" if row[name] is None else masked(str(row[name])) for name in columns})
     return tuple(found)
 
 
@@ -86,12 +87,12 @@ def _unknown_statuses(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[
         mine = left_out & (cleaning.table["status"].fill_null("") == status)
         count, amount, examples = _counted(cleaning, mine)
         if count:
-            named = f"The status {shown(status)}" if status else "An empty status"
+            named = f"The status {shown(masked(status))}" if status else "An empty status"
             yield Breach(
                 rule="Status",
                 table=cleaning.spec.name,
                 says=f"{named} is neither kept nor dropped, so these rows are left out.",
-                advice=f'Put "{status}" into keep or drop under [{cleaning.spec.name}] of {cleaning.where}.',
+                advice=f'Put "{masked(status)}" into keep or drop under [{cleaning.spec.name}] of {cleaning.where}.',
                 broken=count,
                 checked=read,
                 amount=amount,
@@ -124,7 +125,7 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
         none = [value for value in values if meaning(value) in ("no sale", "refunded")]
         if none and len(values) < 200:
             count, amount, examples = _counted(cleaning, kept & column.isin(none))
-            listed = ", ".join(shown(value) for value in none[:5])
+            listed = ", ".join(shown(masked(value)) for value in none[:5])
             yield Breach(
                 rule="Status",
                 table=name,
@@ -167,19 +168,21 @@ def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterat
             amount=amount,
             grave=False,
         )
-    for code in [code for code, rate in cleaning.sales.currencies.items() if rate is None][:_MOST]:
+    without = [code for code, rate in cleaning.sales.currencies.items() if rate is None and masked(code) == code]
+    for code in without[:_MOST]:
         mine = (cleaning.own("reason") == "other_currency") & (cleaning.table["currency"] == code)
         count, amount, examples = _counted(cleaning, mine, f"{cleaning.mark}foreign")
         if count:
             yield Breach(
                 rule="Currency",
                 table=cleaning.spec.name,
-                says=f"Rows in {code} have no rate, so they are left out; the sum is in {code}.",
+                says=f"Rows in {code} have no rate, so they are left out.",
                 advice=f"Write what one {code} is worth in {descriptor.currency}, such as {code} = 0.92, "
                 f'or "{DROPPED}", under [rates] of {cleaning.where}.',
                 broken=count,
                 checked=read,
                 amount=amount,
+                currency=code,
                 examples=examples,
             )
 
@@ -196,7 +199,7 @@ def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     found = cleaning.table.filter(mine).group_by("customer_id").agg(n=who.count())
     ids = [str(value) for value in collect(found.order_by(found["n"].desc()).limit(5), "customer_id")["customer_id"]]
     doubtful = descriptor.guests is None and ids == ["0"] and _is_ordinary(cleaning, count)
-    listed = ", ".join(shown(one) for one in ids)
+    listed = ", ".join(shown(masked(one)) for one in ids)
     numbered = "It is taken for guests, but looks like one customer among others that are numbered from 0."
     yield Breach(
         rule="Guests",

@@ -18,7 +18,7 @@ from crmlab.data.reading.derived import free
 from crmlab.data.reading.ids import folded, guest, whole
 from crmlab.data.reading.parse import Parser
 from crmlab.data.reading.raw import Raw
-from crmlab.data.reading.sales import Sales, foreign, net, not_a_sale, settle, sign_of
+from crmlab.data.reading.sales import Sales, foreign, in_codes, net, not_a_sale, settle, sign_of
 from crmlab.data.reading.times import check_date_format
 from crmlab.data.statuses import is_refund_name, is_status_name
 from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
@@ -145,6 +145,7 @@ def columns_of(
             continue
         if mapped is not None:
             mapping[column.name] = mapped
+    errors += _without_effect(spec, section, mapping, where)
     for option, named in (("only_where", section.only_where), ("drop_where", section.drop_where)):
         if named is not None and named not in found:
             errors.append(
@@ -158,6 +159,20 @@ def columns_of(
         if missing and column.name not in section.without and not _derivable(spec, column, {**given, **mapping}):
             errors.append(DataError.lacks(spec.name, column.name, found, f"Map it in {where} under [{spec.name}]."))
     return mapping, _attributes(spec, section, found, mapping), errors
+
+
+def _without_effect(spec: TableSpec, section: TableSection, mapping: Mapping[str, str], where: str) -> list[DataError]:
+    """Options that could not take effect, because what they are about is not mapped."""
+    errors = []
+    for option, given in (("keep", section.keep), ("drop", section.drop)):
+        if given and "status" not in mapping:
+            said = f"{spec.name}: {option} lists statuses, and no column is mapped as status."
+            errors.append(DataError(f'{said} Write status = "…" in {where} under [{spec.name}].'))
+    for name in section.fill_down:
+        if name not in mapping:
+            said = f"{spec.name}: fill_down lists '{name}', and no column is mapped as that."
+            errors.append(DataError(f"{said} Map it in {where} under [{spec.name}], or take it out."))
+    return errors
 
 
 def _meant(name: str, found: Sequence[str]) -> str:
@@ -233,6 +248,8 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     table = _prepared(raw, mapping, attributes, seen, mark, parser)
     if section.fill_down:
         table = _filled_down(raw, table, mapping, section, mark, errors)
+    if f"{mark}dropped" in table.columns and "order_id" in mapping:
+        table = _dropped_whole(raw, table, mapping, spec.name, mark)
     parsed: dict[str, Any] = {}
     zone = table[f"{mark}raw_time_zone"] if "time_zone" in mapping else None
     for name in mapping:
@@ -285,11 +302,12 @@ def _currency(
     """The currency of each row: from a column of its own, else from what stands beside its amount; None where nothing tells."""
     if spec.column("currency") is None:
         return None
-    code = None if named is None else named.upper()
+    own = descriptor.currency.strip().upper()
+    code = None if named is None else in_codes(table, f"{mark}raw_currency", named, own)
     priced = next((f"{mark}raw_{name}" for name in ("amount", "unit_price") if name in mapping), None)
     if priced is None or table.get_backend().name != "duckdb" or not table[priced].type().is_string():
         return code
-    signs = sign_of(table, priced, descriptor.currency.strip().upper())
+    signs = sign_of(table, priced, own)
     return code if signs is None else signs if code is None else code.fill_null(signs)
 
 
@@ -311,8 +329,6 @@ def _prepared(
     raw: Raw, mapping: Mapping[str, str], attributes: Sequence[str], seen: Mapping[str, str], mark: str, parser: Parser
 ) -> ibis.Table:
     """The source's columns that are used, under names of our own, with null where nothing is given."""
-    import ibis
-
     columns: dict[str, Any] = {f"{mark}raw_{name}": parser.stripped(raw.table[column]) for name, column in mapping.items()}
     columns |= {name: _storable(raw.table[name]) for name in attributes}
     columns |= {f"{mark}watched_{role}": parser.stripped(_storable(raw.table[column])) for role, column in seen.items()}
@@ -330,9 +346,6 @@ def _prepared(
         given[f"{mark}other_row"] = parser.given(stripped[f"{mark}other_row"]).isnull()
     if "dropped" in where:
         given[f"{mark}dropped"] = parser.given(stripped[f"{mark}dropped"]).notnull()
-        if "order_id" in mapping:
-            whole_order = ibis.window(group_by=[stripped[f"{mark}raw_order_id"]])
-            given[f"{mark}dropped"] = given[f"{mark}dropped"].any().over(whole_order)
     table = stripped.mutate(**given)
     if raw.numbered:
         ids = [f"{mark}raw_{one}" for one in _ids_of(parser.spec) if one in mapping]
@@ -340,10 +353,23 @@ def _prepared(
     return _step(raw, f"given_{name}", table, before=stripped)
 
 
+def _dropped_whole(raw: Raw, table: ibis.Table, mapping: Mapping[str, str], name: str, mark: str) -> ibis.Table:
+    """Let what calls off a row call off the other rows of its order: the same order_id of the same customer."""
+    import ibis
+
+    keys = [table[f"{mark}raw_{one}"] for one in ("order_id", "customer_id") if one in mapping]
+    order, dropped = keys[0], table[f"{mark}dropped"]
+    whole = ibis.ifelse(order.isnull(), dropped, dropped.any().over(ibis.window(group_by=keys)))
+    return _step(raw, f"whole_{name}", table.mutate(**{f"{mark}dropped": whole}), before=table)
+
+
 def _filled_down(
     raw: Raw, table: ibis.Table, mapping: Mapping[str, str], section: TableSection, mark: str, errors: list[DataError]
 ) -> ibis.Table:
-    """Fill the gaps of columns from the row above; ``mark + "blank"`` says which rows were empty before."""
+    """Fill the gaps of columns from the row above, in the same file; ``mark + "blank"`` says which rows were empty before.
+
+    The order's number comes first, and what else is filled stays within the order, unless ``fill_across`` says otherwise.
+    """
     import ibis
 
     if not raw.numbered:
@@ -352,30 +378,28 @@ def _filled_down(
             DataError.cannot(f"{section.table}: rows of a database", "be filled from the row above", "They have no order", hint)
         )
         return table
-    columns = [name for name in section.fill_down if name in mapping]
     empty: Any = ibis.literal(True)
     for name in mapping:
         empty = empty & table[f"{mark}raw_{name}"].isnull()
-    inside = [table[f"{mark}raw_order_id"]] if "order_id" in mapping and "order_id" not in columns else []
-    so_far = ibis.window(group_by=inside, order_by=table[f"{mark}row"], preceding=(None, 0))
-    filled = {}
-    for name in columns:
+    row, file = table[f"{mark}row"], ibis.literal(0)
+    for start in raw.starts():
+        file = file + (row >= start).cast("int64")
+    table = _step(raw, f"blank_{section.table}", table.mutate(**{f"{mark}blank": empty, f"{mark}file": file}), before=table)
+    columns = [name for name in section.fill_down if name in mapping]
+    for name in sorted(columns, key=lambda one: one != "order_id"):
+        inside = [table[f"{mark}file"]]
+        if name != "order_id" and "order_id" in mapping and not section.fill_across:
+            inside.append(table[f"{mark}raw_order_id"])
         # A value and the gaps below it are one group: the count of values so far numbers it.
         value = table[f"{mark}raw_{name}"]
-        group = value.notnull().cast("int64").sum().over(so_far)
-        filled[f"{mark}raw_{name}"] = value, group
-    numbered = table.mutate(**{f"{name}_group": group for name, (_, group) in filled.items()}, **{f"{mark}blank": empty})
-    inside = [numbered[f"{mark}raw_order_id"]] if inside else []
-    known = {
-        name: ibis.ifelse(
-            numbered[f"{mark}blank"],
-            numbered[name],
-            numbered[name].max().over(ibis.window(group_by=[*inside, numbered[f"{name}_group"]])),
-        )
-        for name in filled
-    }
-    made = numbered.mutate(**known).drop(*(f"{name}_group" for name in filled))
-    return _step(raw, f"filled_{section.table}", made, before=table)
+        so_far = ibis.window(group_by=inside, order_by=table[f"{mark}row"], preceding=(None, 0))
+        numbered = table.mutate(**{f"{mark}group": value.notnull().cast("int64").sum().over(so_far)})
+        inside = [numbered[one.get_name()] for one in inside]
+        above = numbered[f"{mark}raw_{name}"].max().over(ibis.window(group_by=[*inside, numbered[f"{mark}group"]]))
+        filled = ibis.ifelse(numbered[f"{mark}blank"], numbered[f"{mark}raw_{name}"], above)
+        made = numbered.mutate(**{f"{mark}raw_{name}": filled}).drop(f"{mark}group")
+        table = _step(raw, f"filled_{section.table}_{name}", made, before=table)
+    return table
 
 
 def _number(table: ibis.Table, mark: str, mapping: Mapping[str, str]) -> Any:
@@ -432,7 +456,7 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
     cases += [*not_a_sale(table, cleaning.sales), (unreadable, "unreadable")]
     if "customer_id" in table.columns:
         cases.append((table["customer_id"].isnull(), "no_customer"))
-        if spec in (ORDERS, ORDER_LINES):
+        if spec in (ORDERS, ORDER_LINES) and "customer_id" not in cleaning.section.without:
             cases.append((guest(table["customer_id"], descriptor.guests), "guest"))
     if (without := foreign(table, cleaning.sales)) is not None:
         cases.append((without, "other_currency"))
@@ -482,5 +506,7 @@ def _without_again(cleaning: Cleaning) -> ibis.Table:
     table, reason = cleaning.table, cleaning.own("reason")
     keys = [table[name] for name in (*cleaning.mapping, *cleaning.attributes)]
     order = cleaning.own("row") if cleaning.raw.numbered else keys[0]
-    again = ibis.row_number().over(group_by=keys, order_by=order) > 0
+    again = (
+        ibis.row_number().over(group_by=[*keys, reason.isnull()], order_by=order) > 0
+    )  # a row that is dropped is no first one
     return table.mutate(**{f"{cleaning.mark}reason": ibis.ifelse(reason.isnull() & again, "duplicate", reason)})

@@ -33,11 +33,21 @@ def derive_orders(lines: ibis.Table) -> ibis.Table:
     columns = {
         "ordered_at": lines["ordered_at"].min(),
         "amount": lines["amount"].sum().cast("decimal(18, 4)"),
-        "return_amount": lines["amount"].sum(where=lines["amount"] < 0).fill_null(0).cast("decimal(18, 4)"),
+        "return_amount": _returned(lines).sum().fill_null(0).cast("decimal(18, 4)"),
     }
     if "channel" in lines.columns:
         columns["channel"] = lines["channel"].min()
     return lines.group_by("order_id", "customer_id").agg(**columns)
+
+
+def _returned(lines: ibis.Table) -> ir.Value:
+    """What came back of each line: a line below zero, or what was paid back of one above."""
+    import ibis
+
+    if "refund" not in lines.columns:
+        return ibis.ifelse(lines["amount"] < 0, lines["amount"], 0)
+    back = lines["refund"].fill_null(0)
+    return ibis.cases((back > 0, -back), (lines["amount"] < 0, lines["amount"]), else_=0)
 
 
 def derive_products(lines: ibis.Table) -> ibis.Table:

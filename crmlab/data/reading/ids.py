@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_row
-from crmlab.data.guests import GUESTS
+from crmlab.data.guests import guests_of
 
 if TYPE_CHECKING:
     import ibis
@@ -46,15 +46,24 @@ def whole(table: ibis.Table, columns: Sequence[str]) -> dict[str, Any]:
 
 
 def folded(ids: ir.StringValue) -> ir.StringValue:
-    """Write ids that differ by case, blanks or Unicode form only in one way. In DuckDB."""
+    """Write ids in one way that differ by case, blanks, Unicode form or a decimal point that means nothing.
+
+    Unicode forms are told apart by DuckDB and Postgres only.
+    """
     import ibis
     from ibis.expr import datatypes as types
 
-    def nfc_normalize(text): ...  # type: ignore[no-untyped-def]
+    engine = ids.get_backend().name
+    if engine in ("duckdb", "postgres"):
 
-    composed = ibis.udf.scalar.builtin(nfc_normalize, signature=((types.string,), types.string))(ids)
-    one: ir.StringValue = composed.lower().re_replace(r"[\s\p{Z}]+", " ").strip()
-    return one
+        def nfc_normalize(text): ...  # type: ignore[no-untyped-def]
+        def normalize(text): ...  # type: ignore[no-untyped-def]
+
+        made = nfc_normalize if engine == "duckdb" else normalize
+        ids = ibis.udf.scalar.builtin(made, signature=((types.string,), types.string))(ids)
+    one = ids.lower().re_replace(r"[\s\p{Z}]+" if engine != "postgres" else r"\s+", " ").strip()
+    plain: ir.StringValue = ibis.ifelse(one.re_search(_WHOLE), one.re_replace(_TAIL, ""), one)
+    return plain
 
 
 def guest(ids: ir.StringValue, guests: tuple[str, ...] | None) -> ir.BooleanValue:
@@ -64,6 +73,6 @@ def guest(ids: ir.StringValue, guests: tuple[str, ...] | None) -> ir.BooleanValu
     ----------
     ids : ibis.Value
     guests : tuple of str, optional
-        The ids that do, without regard to case and to blanks around; default: those of :mod:`crmlab.data.guests`.
+        What the data set says of them, for :func:`crmlab.data.guests.guests_of`. Case and blanks around make no difference.
     """
-    return ids.strip().lower().isin([one.strip().lower() for one in (GUESTS if guests is None else guests)])
+    return ids.strip().lower().isin([one.strip().lower() for one in guests_of(guests)])

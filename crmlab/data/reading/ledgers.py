@@ -11,6 +11,7 @@ from crmlab.data.collecting import ORDERED, collect_arrow, collect_row, collect_
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.ledger import LedgerRow
 from crmlab.data.months import day_of, form_with_month, languages_of
+from crmlab.data.personal import HIDDEN, masked
 from crmlab.data.reading.cleaning import REASONS, Cleaning, blank
 from crmlab.data.reading.derived import free
 from crmlab.data.tables import KIND_WORDS, TABLES, Column
@@ -25,8 +26,6 @@ __all__ = ["form_of", "free_rows", "ledger", "problems", "too_large"]
 
 
 _EXAMPLES = 3
-_HIDDEN = "a value that is not shown"
-_ADDRESS = re.compile(r"\S@\S")
 _USUAL = "%d/%m/%Y"
 
 
@@ -80,7 +79,7 @@ def _examples(cleaning: Cleaning) -> dict[str, list[dict[str, str]]]:
 def _hidden(value: Any, section: TableSection) -> Any:
     """A value as it may be shown: in a row that slipped, an e-mail stands in any column."""
     personal = section.customer_hash is not None or section.personal
-    return _HIDDEN if personal and isinstance(value, str) and _ADDRESS.search(value) else value
+    return masked(value) if personal and isinstance(value, str) else value
 
 
 def _row(number: int, file: str) -> str:
@@ -179,7 +178,7 @@ def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any)
         marked = {name: cleaning.raw.marked.get(mapping[name], {}).get(row) for name in names}
         values = [marked[name] or line[mapping[name]] for name in names]
     if column.name == "customer_id" and cleaning.section.customer_hash is not None:
-        return _HIDDEN
+        return HIDDEN
     values = [_hidden(value, cleaning.section) for value in values]
     return values[0] if len(values) == 1 else " × ".join(map(str, values))
 

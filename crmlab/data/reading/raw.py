@@ -56,6 +56,15 @@ class Raw:
     rounded: tuple[str, ...] = ()
     total: int | None = None
 
+    def starts(self) -> list[int]:
+        """The rows of the table (from 1) with which a further file begins; none where all rows are of one."""
+        ends, total, kept = [], 0, 0
+        for _, rows in self.parts[:-1]:
+            kept += rows - sum(total < bad <= total + rows for bad in self.rejected)
+            total += rows
+            ends.append(kept + 1)
+        return ends
+
     def origin(self, row: int) -> tuple[int, str]:
         """The place of a row of the table in its source: its number, and the file where they are several."""
         for bad in self.rejected:

@@ -20,7 +20,7 @@ from crmlab.errors import DataError, listing
 if TYPE_CHECKING:
     import ibis
 
-__all__ = ["Fate", "Sales", "fate_of", "foreign", "net", "not_a_sale", "settle", "sign_of"]
+__all__ = ["Fate", "Sales", "fate_of", "foreign", "in_codes", "net", "not_a_sale", "settle", "sign_of"]
 
 Fate = Literal["sale", "sale if paid back", "status", "unknown_status"]
 _MOST = 500  # different statuses or currencies; more are ids, names or notes
@@ -58,7 +58,7 @@ def fate_of(status: str, section: TableSection, *, paid_back: bool, booked_back:
     paid_back : bool
         Whether the amounts paid back are known: then an order that was paid back is a sale whose refund is taken off, if there is one.
     booked_back : bool
-        Whether rows of this status are below zero: then what was paid back is booked in rows of its own, and all of them count.
+        Whether rows of this status are below zero, and none above: then what was paid back is booked in rows of its own, which count.
 
     Examples
     --------
@@ -66,6 +66,8 @@ def fate_of(status: str, section: TableSection, *, paid_back: bool, booked_back:
     ('status', 'unknown_status')
     """
     for write in (str.strip, spelled):  # as it stands there first: two may be spelled alike
+        if write is spelled and not spelled(status):
+            break  # a sign, such as a tick: it is not spelled at all
         if write(status) in map(write, section.keep or ()):
             return "sale"
         if write(status) in map(write, section.drop or ()):
@@ -96,8 +98,8 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
     statuses: dict[str, Fate] = {}
     if "status" in table.columns:
         found = _different(table, "status", section, errors)
-        below = _below_zero(table) if any(meaning(one) == "refunded" for one in found) else set()
-        statuses = {one: fate_of(one, section, paid_back="refund" in table.columns, booked_back=one in below) for one in found}
+        booked = _booked_back(table) if any(meaning(one) == "refunded" for one in found) else set()
+        statuses = {one: fate_of(one, section, paid_back="refund" in table.columns, booked_back=one in booked) for one in found}
     currencies: dict[str, Rate | None] = {}
     if "currency" in table.columns:
         own, found = descriptor.currency.strip().upper(), [one for one in _different(table, "currency", section, errors) if one]
@@ -119,12 +121,12 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
     return Sales(statuses, currencies, tuple(errors))
 
 
-def _below_zero(table: ibis.Table) -> set[str]:
-    """Statuses with amounts below zero."""
+def _booked_back(table: ibis.Table) -> set[str]:
+    """Statuses with amounts below zero and none above."""
     if "amount" not in table.columns:
         return set()
-    rows = table.filter(table["amount"] < 0).select(status=table["status"].fill_null("")).distinct()
-    return set(collect(rows, "status")["status"])
+    ends = table.group_by(status=table["status"].fill_null("")).agg(low=table["amount"].min(), high=table["amount"].max())
+    return set(collect(ends.filter((ends["low"] < 0) & (ends["high"] <= 0)).select("status"), "status")["status"])
 
 
 def _different(table: ibis.Table, column: str, section: TableSection, errors: list[DataError]) -> list[str]:
@@ -173,8 +175,9 @@ def net(table: ibis.Table, sales: Sales, parser: Parser) -> ibis.Table:
         amount = ibis.ifelse(amount < 0, amount + off, amount - off)
         changes["amount"] = amount
     if "refund" in table.columns:
-        back = table["refund"].abs().fill_null(0)
-        changes["amount"] = amount - back
+        # A row below zero is what was paid back: nothing more is taken off it.
+        back = ibis.ifelse(table["amount"] > 0, table["refund"].abs().fill_null(0), 0)
+        changes |= {"amount": amount - back, "refund": back}
         if parser.spec.name == "orders":
             changes["return_amount"] = (table["return_amount"].fill_null(0) if "return_amount" in table.columns else 0) - back
     table = table.mutate(**{name: value.cast("decimal(18, 4)") for name, value in changes.items()}) if changes else table
@@ -183,7 +186,7 @@ def net(table: ibis.Table, sales: Sales, parser: Parser) -> ibis.Table:
         return table
     code, one = table["currency"].fill_null(""), ibis.literal(Decimal(1), UNIT_PRICE)
     worth = ibis.cases(*((code == other, ibis.literal(rate, UNIT_PRICE)) for other, rate in rates.items()), else_=one)
-    money = [table[name] for name in ("amount", "return_amount") if name in table.columns]
+    money = [table[name] for name in ("amount", "return_amount", "refund") if name in table.columns]
     return table.mutate(
         **{value.get_name(): ibis.ifelse(code.isin(list(rates)), parser.product(value, worth), value) for value in money}
     )
@@ -216,3 +219,26 @@ def sign_of(table: ibis.Table, amount: str, own: str) -> Any:
         return None
     found = collect(different, "sign")["sign"]
     return ibis.cases(*((beside == sign, code_of(sign, own)) for sign in found), else_=ibis.null("string"))
+
+
+def in_codes(table: ibis.Table, column: str, written: Any, own: str) -> Any:
+    """Return the codes of a column of currencies, which may hold signs.
+
+    Parameters
+    ----------
+    table : ibis.Table
+    column : str
+        The column.
+    written : ibis.Value
+        What stands there, as text.
+    own : str
+        The currency of the data set; empty where it names none.
+    """
+    import ibis
+
+    different = table.select(code=table[column].cast("string")).filter(lambda t: t["code"].notnull()).distinct()
+    found = collect(different.limit(_MOST), "code")["code"]
+    signs = {str(one): code_of(str(one), own) for one in found if code_of(str(one), own) != str(one).upper()}
+    if not signs:
+        return written.upper()
+    return ibis.cases(*((written == sign, code) for sign, code in signs.items()), else_=written.upper())

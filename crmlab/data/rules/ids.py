@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_row
 from crmlab.data.ledger import Breach
+from crmlab.data.reading.ids import folded
 from crmlab.data.rules.rule import Rule
 
 if TYPE_CHECKING:
     import ibis
-    import ibis.expr.types as ir
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["RULES", "spelled"]
+__all__ = ["RULES"]
 
 _SCIENTIFIC = r"^[0-9]+([.,][0-9]+)?[eE]\+[0-9]+$"  # 4.91765E+12: as spreadsheets show what is too long for a cell
 _LONG, _DIGITS = r"^[0-9]{16,}$", 15  # spreadsheets keep 15 digits and fill up with zeros
 _ZEROS, _NEARLY, _LEAST = r"^0+$", 0.95, 5
-_FLOAT, _TAIL = r"^[0-9]+\.0+$", r"\.0+$"  # 17850.0, which a column of numbers with gaps makes of 17850
 _SALESFORCE = r"^00[0-9A-Za-z]{13}$"  # ids that differ by case, and mean it
 
 # Where the ids of each kind stand. What is in the first two tables adds up to money.
@@ -30,27 +29,6 @@ _PLACES = {
     "product_id": ("order_lines", "products"),
     "order_id": ("orders", "order_lines"),
 }
-
-
-def spelled(ids: ir.StringValue) -> ir.StringValue:
-    """Write ids in one way that differ by case, blanks, Unicode form or a decimal point that means nothing.
-
-    Unicode forms are told apart by DuckDB and Postgres only.
-    """
-    import ibis
-    from ibis.expr import datatypes as types
-
-    engine = ids.get_backend().name
-    if engine in ("duckdb", "postgres"):
-
-        def nfc_normalize(text): ...  # type: ignore[no-untyped-def]
-        def normalize(text): ...  # type: ignore[no-untyped-def]
-
-        made = nfc_normalize if engine == "duckdb" else normalize
-        ids = ibis.udf.scalar.builtin(made, signature=((types.string,), types.string))(ids)
-    one = ids.lower().re_replace(r"[\s\p{Z}]+" if engine != "postgres" else r"\s+", " ").strip()
-    plain: ir.StringValue = ibis.ifelse(one.re_search(_FLOAT), one.re_replace(_TAIL, ""), one)
-    return plain
 
 
 def _table(data: Dataset, column: str) -> tuple[str, ibis.Table]:
@@ -92,7 +70,7 @@ def _spellings(column: str) -> Callable[[Dataset], ibis.Table]:
         table = _table(data, column)[1]
         money = table["amount"].sum() if "amount" in table.columns else None
         ids = table.group_by(column).agg(rows=table.count(), **({} if money is None else {"money": money}))
-        ids = ids.filter(~ids[column].re_search(_SALESFORCE)).mutate(one=spelled(ids[column]))
+        ids = ids.filter(~ids[column].re_search(_SALESFORCE)).mutate(one=folded(ids[column]))
         twins = ids.group_by("one").agg(spellings=ids.count())
         found = ids.semi_join(twins.filter(twins["spellings"] > 1), "one")
         window = ibis.window(group_by="one", order_by=[ibis.desc("rows"), column])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_value
 from crmlab.data.ledger import Breach
-from crmlab.data.rules.ids import spelled
+from crmlab.data.reading.ids import folded
 from crmlab.data.rules.rule import Rule, exemplary
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def _compared(left: str, right: str, key: str) -> Callable[[Dataset, Breach], Br
 
     def look(data: Dataset, breach: Breach) -> Breach:
         one, other = getattr(data, left).select(key).distinct(), getattr(data, right).select(key).distinct()
-        alone = spelled(one.filter(one[key].notin(other[key]))[key])
-        if collect_value(alone.isin(spelled(other[key])).any()):
+        alone = folded(one.filter(one[key].notin(other[key]))[key])
+        if collect_value(alone.isin(folded(other[key])).any()):
             fold = 'Ids that differ by case, blanks or Unicode form only are one with ids = "fold" at the top of the TOML file.'
             breach = replace(breach, advice=fold)
         if breach.broken < breach.checked:
