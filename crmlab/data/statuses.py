@@ -7,7 +7,19 @@ from typing import Literal
 
 from crmlab.data.personal import plain
 
-__all__ = ["Meaning", "is_refund_name", "is_status_name", "meaning", "spelled", "words_of"]
+__all__ = [
+    "NO",
+    "WATCHED",
+    "Meaning",
+    "is_calling_off",
+    "is_flag_of_paying",
+    "is_kind_name",
+    "is_refund_name",
+    "is_status_name",
+    "meaning",
+    "spelled",
+    "words_of",
+]
 
 Meaning = Literal["sale", "refunded", "no sale"]
 
@@ -110,3 +122,59 @@ def is_refund_name(name: str) -> bool:
     words = _name_words(name)
     back = [word for word in words if word.startswith(_BACK)]
     return bool(back) and not any(word in _WORDS_OF["no amount"] or word.endswith(_ENDINGS) for word in words)
+
+
+NO = ("", "0", "0.0", "n", "no", "f", "false", "nein", "falsch", "non", "faux", "nee", "none", "null", "-")
+_OFF = ("cancel", "storno", "storn", "annul", "anul", "geannul", "void", "test")
+_PAID = ("paid", "ispaid", "bezahlt", "valid", "isvalid", "captured", "betaald", "payee", "pagado")
+_KINDS = ("type", "typ", "kind", "art", "belegart", "vorgangsart", "doctype", "transactiontype", "documenttype", "tipo")
+
+
+def is_calling_off(name: str) -> bool:
+    """Say whether a column's name is that of a day, a reason or a flag of calling off, or of tests.
+
+    Examples
+    --------
+    >>> is_calling_off("cancelled_at"), is_calling_off("Storno-Grund"), is_calling_off("is_test"), is_calling_off("latest")
+    (True, True, True, False)
+    """
+    words = _name_words(name)
+    return any(word.startswith(_OFF) for word in words) and not any(
+        word in ("by", "user", "email", "id", "policy") for word in words
+    )
+
+
+def is_flag_of_paying(name: str) -> bool:
+    """Say whether a column's name is that of a flag which sales bear: paid, valid, captured.
+
+    Examples
+    --------
+    >>> is_flag_of_paying("Captured"), is_flag_of_paying("paid_at"), is_flag_of_paying("amount_paid")
+    (True, False, False)
+    """
+    words = [word for word in _name_words(name) if word not in ("is", "flag")]
+    return len(words) == 1 and words[0] in _PAID
+
+
+def is_kind_name(name: str) -> bool:
+    """Say whether a column's name is that of the kind of a row: sale, refund, credit note.
+
+    Examples
+    --------
+    >>> is_kind_name("Type"), is_kind_name("Transaction type"), is_kind_name("Payment type"), is_kind_name("Card type")
+    (True, True, False, False)
+    """
+    words = [
+        word for word in _name_words(name) if word not in ("transaction", "document", "order", "line", "row", "record", "doc")
+    ]
+    return len(words) == 1 and words[0] in _KINDS
+
+
+# What is looked at where it is not read: the role that a column has by its name.
+WATCHED = {
+    "status": is_status_name,
+    "refund": is_refund_name,
+    "off": is_calling_off,
+    "paid": is_flag_of_paying,
+    "kind": is_kind_name,
+}

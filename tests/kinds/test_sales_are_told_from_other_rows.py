@@ -117,7 +117,7 @@ def test_a_status_or_refund_that_is_not_read_is_told_where_it_speaks_against_the
     )
     _, breaches, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
     assert [(one.rule, one.broken, Decimal(one.amount), one.advice) for one in breaches] == [
-        ("Status", 1, 20, 'Write status = "Financial Status" under [orders] of mine.toml.'),
+        ("Status", 1, 20, 'Write status = "Financial Status" under [orders].'),
         (
             "Refunds",
             1,
@@ -146,9 +146,9 @@ CURRENCIES = orders(
 @pytest.mark.parametrize(
     ("top", "kept", "asked"),
     [
-        ('currency = "EUR"', 40, {"USD": 20, "GBP": 40}),
-        ('currency = "EUR"\n[rates]\nUSD = 0.1', 42, {"GBP": 40}),
-        ('currency = "EUR"\n[rates]\nUSD = 0.1\nGBP = "drop"', 42, {}),
+        ('currency = "EUR"', 40, {None: 30, "USD": 20, "GBP": 40}),
+        ('currency = "EUR"\n[rates]\nUSD = 0.1', 42, {None: 30, "GBP": 40}),
+        ('currency = "EUR"\n[rates]\nUSD = 0.1\nGBP = "drop"', 42, {None: 30}),
     ],
 )
 def test_currencies_are_never_added_up(tmp_path, top, kept, asked):
@@ -177,7 +177,7 @@ def test_one_currency_names_that_of_the_data_set(tmp_path):
 
 
 def test_a_sign_beside_the_amount_is_a_currency(tmp_path):
-    text = orders("1,a,2024-01-01,€10", "2,b,2024-01-02,$20", "3,c,2024-01-03,30", "4,d,2024-01-04,-1.5 €")
+    text = orders("1,a,2024-01-01,€10", "2,b,2024-01-02,$20", "3,c,2024-01-03,€ 30", "4,d,2024-01-04,-1.5 €")
     fates, breaches, _ = look(tmp_path, 'currency = "EUR"\n[orders]\nfile = "o.csv"\n', {"o.csv": text})
     assert fates["orders", None] == (3, Decimal("38.5"))
     assert [(one.says, Decimal(one.amount)) for one in breaches] == [("Rows in USD have no rate, so they are left out.", 20)]
@@ -381,3 +381,98 @@ def test_receipts_of_nobody_have_no_guests(tmp_path):
     text = "order_id,ordered_at,amount\n0,2024-01-01,20\n1,2024-01-02,5\n"
     fates, _, _ = look(tmp_path, '[orders]\nfile = "o.csv"\nwithout = ["customer_id"]\n', {"o.csv": text})
     assert fates == {("orders", None): (2, 25)}
+
+
+def test_a_refund_that_stands_twice_is_asked_about(tmp_path):
+    rows = (
+        "1,C01,2024-01-05,100,paid,0",
+        "2,C02,2024-02-05,50,refunded,50",
+        "2-R,C02,2024-02-07,-50,refund,",
+        "3,C03,2024-03-05,80,paid,0",
+    )
+    text = orders(*rows, head=HEAD + ",status,refunded_amount")
+    _, asked, _ = look(tmp_path, '[orders]\nfile = "o.csv"\nrefund = "refunded_amount"\n', {"o.csv": text})
+    assert [(one.rule, one.broken, Decimal(one.amount)) for one in asked] == [("Refunds", 1, -50)]
+    assert "taken off twice" in asked[0].says
+    plain = orders(
+        "1,a,2024-01-05,100,completed", "2,b,2024-02-05,50,refunded", "2-R,b,2024-02-06,-50,completed", head=HEAD + ",status"
+    )
+    _, asked, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": plain})
+    assert ["taken off twice" in one.says for one in asked] == [True]
+    _, asked, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": plain.replace("-50", "-7")})
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "right"),
+    [
+        ("cancelled_at", ("", "2024-02-01", ""), 1),
+        ("Storno-Grund", ("", "kaputt", ""), 1),
+        ("is_test", ("false", "true", "false"), 1),
+        ("cancelled", ("no", "yes", "no"), 1),
+        ("paid", ("yes", "no", "yes"), 1),
+        ("Captured", ("true", "false", "true"), 1),
+        ("type", ("sale", "refund", "sale"), 1),
+        ("payment_status", ("paid", "refunded", "paid"), 1),
+        ("cancelled_at", ("", "", ""), 0),
+        ("paid", ("yes", "yes", "yes"), 0),
+        ("type", ("online", "shop", "online"), 0),
+    ],
+)
+def test_columns_that_are_not_read_are_told_where_they_speak_against_the_sums(tmp_path, column, values, right):
+    text = orders(
+        *(f"{k},c{k},2024-01-0{k},10,completed,{value}" for k, value in enumerate(values, start=1)),
+        head=f"{HEAD},status,{column}",
+    )
+    _, asked, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert [(one.broken, Decimal(one.amount), one.grave) for one in asked] == [(1, 10, True)] * right
+
+
+def test_amounts_without_a_currency_beside_others_are_asked_about(tmp_path):
+    text = orders("1,a,2024-01-01,100.00", "2,b,2024-01-02,50.00 USD", "3,c,2024-01-03,10.00")
+    _, (asked,), _ = look(tmp_path, 'currency = "USD"\n[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert (asked.broken, Decimal(asked.amount), asked.grave) == (2, 110, True)
+
+
+def test_lines_take_the_customer_and_the_time_of_their_orders(tmp_path):
+    files = {
+        "orders.csv": orders(
+            "1,a,2024-01-01,10,paid", "2,b,2024-01-02,20,cancelled", "3,c,2024-01-03,30,paid", head=HEAD + ",status"
+        ),
+        "items.csv": "order_id,product_id,quantity,amount\n3,p,1,30\n1,p,1,4\n1,q,1,6\n2,p,1,20\n9,p,1,99\n",
+    }
+    fates, _, problems = look(tmp_path, '[orders]\nfile = "orders.csv"\n[order_lines]\nfile = "items.csv"\n', files)
+    assert problems == []
+    assert fates["order_lines", None] == (3, 40)
+    assert fates["order_lines", "no_order"] == (2, 119)
+    lines = open_dataset(tmp_path / "mine.toml").order_lines.order_by("order_id", "product_id").to_pyarrow().to_pylist()
+    assert [(row["order_id"], row["customer_id"], row["ordered_at"].day) for row in lines] == [
+        ("1", "a", 1),
+        ("1", "a", 1),
+        ("3", "c", 3),
+    ]
+
+
+def test_statuses_that_nobody_knows_are_named_where_nothing_is_left(tmp_path):
+    text = orders("1,a,2024-01-01,10,9", "2,b,2024-01-02,20,1", head=HEAD + ",status")
+    _, _, (problem,) = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert "List the statuses of sales in keep under [orders] of mine.toml. Statuses found: '9', '1'." in str(
+        problem
+    ) or "'1', '9'" in str(problem)
+    fates, _, problems = look(
+        tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": orders("1,a,2024-01-01,10,", head=HEAD + ",status")}
+    )
+    assert (fates, problems) == ({("orders", None): (1, 10)}, [])
+
+
+def test_amounts_that_cannot_be_are_asked_about(tmp_path):
+    from crmlab.data.rules import examined
+
+    def grave(text):
+        look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+        return {one.rule for one in examined(open_dataset(tmp_path / "mine.toml")) if one.grave and one.broken}
+
+    usual = [f"{k},c{k % 9},2024-01-{1 + k % 28:02d},{10 + k % 5}" for k in range(1, 60)]
+    assert grave(orders(*usual)) == set()
+    assert grave(orders(*usual, "60,c1,2024-01-30,99999999999999.99")) == {"One amount"}
+    assert grave(orders(*(row.rsplit(",", 1)[0] + ",0" for row in usual))) == {"Amounts"}

@@ -11,8 +11,8 @@ from crmlab.data.descriptor import DROPPED, Descriptor
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.personal import masked
 from crmlab.data.reading.cleaning import Cleaning
-from crmlab.data.statuses import meaning
-from crmlab.errors import shown
+from crmlab.data.statuses import NO, meaning
+from crmlab.errors import listing, shown
 
 if TYPE_CHECKING:
     import ibis
@@ -24,6 +24,8 @@ _EXAMPLES = 3
 _MOST = 20  # different statuses that are told one by one
 # Merged cells: the share of the gaps whose order has a customer elsewhere; of the customers that stand once; and how many there must be.
 _TOLD, _ONCE, _FEWEST = 0.8, 0.95, 5
+_TWICE = 0.2  # share of the refunds that stand again as rows below zero, from which all seem to
+_MOST_WORDS = 200  # different values of a column; more are no statuses
 
 
 def breaches_of(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow]) -> list[Breach]:
@@ -44,7 +46,18 @@ def breaches_of(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow
         Empty where nothing does.
     """
     read = sum(row.rows for row in rows)
-    finders = (_unknown_statuses, _unread, _currencies, _guests, _both_negative, _gaps, _doubled, _rounded, _total)
+    finders = (
+        _unknown_statuses,
+        _unread,
+        _taken_off_twice,
+        _currencies,
+        _guests,
+        _both_negative,
+        _gaps,
+        _doubled,
+        _rounded,
+        _total,
+    )
     return [breach for find in finders for breach in find(cleaning, descriptor, read)]
 
 
@@ -116,41 +129,89 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     """Columns of the source that speak against the sums and are not read. Lines may leave to their orders what these read."""
     orders = descriptor.tables.get("orders") if cleaning.spec.name == "order_lines" else None
     elsewhere = set(orders.columns) if orders is not None else set()
-    kept, name = cleaning.own("reason").isnull(), cleaning.spec.name
-    if "status" in cleaning.watched and "status" not in elsewhere:
-        column, source = cleaning.own("watched_status").cast("string"), cleaning.watched["status"]
-        counts = cleaning.table.filter(kept).group_by(value=column).agg(n=lambda t: t.count())
-        frame = collect(counts.order_by(counts["n"].desc()).limit(200), "value") if source else None
-        values = [] if frame is None else [str(value) for value in frame["value"] if isinstance(value, str)]
-        none = [value for value in values if meaning(value) in ("no sale", "refunded")]
-        if none and len(values) < 200:
-            count, amount, examples = _counted(cleaning, kept & column.isin(none))
+    name, amount = cleaning.spec.name, cleaning.table["amount"]
+    for role, source in cleaning.watched.items():
+        if role in elsewhere or (orders is not None and role != "kind" and source in (orders.drop_where, orders.only_where)):
+            continue
+        text = cleaning.own(f"watched_{role}").cast("string")
+        kept = cleaning.own("reason").isnull() & text.notnull()
+        values = _values(cleaning.table.filter(kept), text) if role not in ("refund", "off") else []
+        if role == "refund":
+            says = f"'{source}' is not read, but holds refunds for rows that were kept in full."
+            advice = f'Write refund = "{source}" under [{name}] of {cleaning.where}, unless the amounts are net of it already.'
+            against = text.re_search(r"[1-9]") & ~text.re_search(r"[A-Za-z]{4}")
+        elif role == "off":
+            says = f"'{source}' is not read, but has a value for rows that were kept: were they called off, or tests?"
+            advice = f'If they are no sales, write drop_where = "{source}" under [{name}] of {cleaning.where}, or take these rows out.'
+            against = ~text.strip().lower().isin(NO)
+        elif role == "paid":
+            says = f"'{source}' is not read, but says no of rows that were kept."
+            advice = f'If they are no sales, write status = "{source}" and keep = ["…"] under [{name}] of {cleaning.where}.'
+            against = text.strip().lower().isin(NO[1:])
+        else:
+            wrong = ("no sale", "refunded") if role == "status" else ("refunded",)
+            none = [value for value in values if meaning(value) in wrong]
+            if not none or len(values) > _MOST_WORDS:
+                continue
             listed = ", ".join(shown(masked(value)) for value in none[:5])
-            yield Breach(
-                rule="Status",
-                table=name,
-                says=f"'{source}' is not read, and says of rows that were kept that they are no sales: {listed}.",
-                advice=f'Write status = "{source}" under [{name}] of {cleaning.where}.',
-                broken=count,
-                checked=read,
-                amount=amount,
-                examples=examples,
-            )
-    if "refund" in cleaning.watched and "refund" not in elsewhere:
-        text, source = cleaning.own("watched_refund").cast("string"), cleaning.watched["refund"]
-        back = kept & text.re_search(r"[1-9]") & ~text.re_search(r"[A-Za-z]{4}")
-        count, amount, examples = _counted(cleaning, back)
+            says = f"'{source}' is not read, but marks rows that were kept as not being sales: {listed}."
+            mapped = f"'{cleaning.mapping['status']}' is read as the status: " if "status" in cleaning.mapping else ""
+            advice = f'{mapped}{"take these rows out of the file, or write" if mapped else "Write"} status = "{source}" under [{name}].'
+            against = text.isin(none)
+            against = against & (amount > 0) if role == "kind" else against
+        count, money, examples = _counted(cleaning, kept & against)
         if count:
             yield Breach(
-                rule="Refunds",
+                rule="Refunds" if role in ("refund", "kind") else "Status",
                 table=name,
-                says=f"'{source}' is not read, and says of rows that were kept that something was paid back.",
-                advice=f'Write refund = "{source}" under [{name}] of {cleaning.where}, unless the amounts are net of it already.',
+                says=says,
+                advice=advice,
                 broken=count,
                 checked=read,
-                amount=amount,
+                amount=money,
                 examples=examples,
             )
+
+
+def _values(rows: ibis.Table, text: Any) -> list[str]:
+    """The different values of a column, the most frequent first; no more than are looked at."""
+    counts = rows.group_by(value=text).agg(n=lambda t: t.count())
+    return [str(one) for one in collect(counts.order_by(counts["n"].desc()).limit(_MOST_WORDS + 1), "value")["value"]]
+
+
+def _taken_off_twice(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
+    """Refunds that stand twice: at the order, which is left out or net of it, and as a row below zero of the same customer."""
+    table, reason = cleaning.table, cleaning.own("reason")
+    if not {"customer_id", "amount"} <= set(table.columns) or not {"status", "refund"} & set(table.columns):
+        return
+    kept = reason.isnull()
+    back: list[ibis.Table] = []
+    if "refund" in table.columns:
+        at = table.filter(kept & (table["refund"].fill_null(0) > 0) & (table["amount"] >= 0))
+        back.append(at.select(who=at["customer_id"], much=at["refund"].abs()))
+    if refunded := [one for one, fate in cleaning.sales.statuses.items() if fate != "sale" and meaning(one) == "refunded"]:
+        at = table.filter((reason == "status") & table["status"].isin(refunded) & (table["amount"] > 0))
+        back.append(at.select(who=at["customer_id"], much=at["amount"]))
+    if not back:
+        return
+    known = (back[0].union(*back[1:]) if len(back) > 1 else back[0]).distinct()
+    below = table.filter(kept & (table["amount"] < 0))
+    twice = below.mutate(much=-below["amount"], who=below["customer_id"]).semi_join(known, ["who", "much"])
+    found = collect_row(twice.aggregate(n=twice.count(), amount=twice["amount"].sum()))
+    many = int(collect_row(known.aggregate(n=known.count()))["n"])
+    if int(found["n"]) >= max(1, _TWICE * many):
+        yield Breach(
+            rule="Refunds",
+            table=cleaning.spec.name,
+            says="Refunds seem to be taken off twice: orders that were paid back are left out or net of it, and rows below zero of the "
+            "same customer and amount count too.",
+            advice=f"Take one of the two out: the rows below zero, or refund and the statuses under [{cleaning.spec.name}] of "
+            f"{cleaning.where}.",
+            broken=int(found["n"]),
+            checked=read,
+            amount=str(found["amount"]),
+            examples=_examples(cleaning, twice.drop("much", "who")),
+        )
 
 
 def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
@@ -168,6 +229,21 @@ def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterat
             amount=amount,
             grave=False,
         )
+    unsigned = _unsigned(cleaning)
+    if unsigned is not None:
+        count, amount, examples = _counted(cleaning, unsigned)
+        if count:
+            yield Breach(
+                rule="Currency",
+                table=cleaning.spec.name,
+                says=f"Amounts without a currency stand beside others in {listing(cleaning.sales.currencies)}, and count as "
+                f"{descriptor.currency or 'these'}.",
+                advice="Write the currency beside each amount, or in a column of its own.",
+                broken=count,
+                checked=read,
+                amount=amount,
+                examples=examples,
+            )
     without = [code for code, rate in cleaning.sales.currencies.items() if rate is None and masked(code) == code]
     for code in without[:_MOST]:
         mine = (cleaning.own("reason") == "other_currency") & (cleaning.table["currency"] == code)
@@ -185,6 +261,13 @@ def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterat
                 currency=code,
                 examples=examples,
             )
+
+
+def _unsigned(cleaning: Cleaning) -> Any:
+    """Rows that are kept and bear no currency, where others do: in the amount, or in a column that knows several; None if all do."""
+    if not cleaning.sales.currencies or ("currency" in cleaning.mapping and len(cleaning.sales.currencies) == 1):
+        return None
+    return cleaning.own("reason").isnull() & cleaning.table["currency"].isnull()
 
 
 def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:

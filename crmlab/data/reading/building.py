@@ -16,8 +16,9 @@ from crmlab.data.kept import Kept, key_of_run
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.reading import engines, source, texts
 from crmlab.data.reading.breaches import breaches_of
-from crmlab.data.reading.cleaning import Cleaning, clean, needed
+from crmlab.data.reading.cleaning import Cleaning, clean, columns_of, needed
 from crmlab.data.reading.derived import derive_orders, derive_products, free
+from crmlab.data.reading.joining import with_orders
 from crmlab.data.reading.ledgers import free_rows, ledger, problems, too_large
 from crmlab.data.reading.raw import Raw
 from crmlab.data.room import not_written
@@ -139,7 +140,7 @@ def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[Le
             tables: dict[str, ibis.Table] = {}
             for name in raw_names(descriptor):
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    seen = _examined(descriptor, con, name, scratch)
+                    seen = _examined(descriptor, con, name, scratch, tables.get("orders"))
                     if seen.problems:
                         raise seen.problems[0]
                     rows += seen.ledger
@@ -202,7 +203,7 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[Breach], list[C
         for name in raw_names(descriptor):
             try:
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    seen = _examined(descriptor, con, name, scratch)
+                    seen = _examined(descriptor, con, name, scratch, tables.get("orders"))
                     rows += seen.ledger
                     breaches += seen.breaches
                     found += seen.problems
@@ -285,9 +286,14 @@ class _Examined:
     problems: list[CrmlabError]
 
 
-def _examined(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> _Examined:
-    """Clean one table, and look at everything that is wrong with it."""
-    cleaning = clean(TABLES[name], section_of(descriptor, name), _raw(descriptor, con, name, scratch), descriptor)
+def _examined(
+    descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path, orders: ibis.Table | None = None
+) -> _Examined:
+    """Clean one table, and look at everything that is wrong with it; lines may take from orders what they do not tell."""
+    section, raw = section_of(descriptor, name), _raw(descriptor, con, name, scratch)
+    if name == "order_lines":
+        raw = with_orders(raw, columns_of(TABLES[name], section, raw.columns, descriptor.where)[0], orders)
+    cleaning = clean(TABLES[name], section, raw, descriptor)
     if cleaning.errors:
         return _Examined(cleaning, [], [], list(cleaning.errors))
     counted = ledger(cleaning)

@@ -20,7 +20,7 @@ from crmlab.data.reading.parse import Parser
 from crmlab.data.reading.raw import Raw
 from crmlab.data.reading.sales import Sales, foreign, in_codes, net, not_a_sale, settle, sign_of
 from crmlab.data.reading.times import check_date_format
-from crmlab.data.statuses import is_refund_name, is_status_name
+from crmlab.data.statuses import WATCHED
 from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
 from crmlab.errors import DataError, listing
 
@@ -35,6 +35,7 @@ __all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed", "wat
 REASONS = {
     "blank": "an empty row",
     "other_row": "a row of another kind",
+    "no_order": "of an order that was not kept",
     "status": "no sale, as its status says",
     "unknown_status": "a status that is neither kept nor dropped",
     "unreadable": "a value is missing or cannot be read",
@@ -197,21 +198,26 @@ def _attributes(spec: TableSpec, section: TableSection, found: Sequence[str], ma
     return [name for name in wanted if name in found and name not in taken and name.lower() not in canonical]
 
 
-def watched(spec: TableSpec, mapping: Mapping[str, str], found: Sequence[str]) -> dict[str, str]:
-    """Return columns of a source that bear on its sums and are not mapped: role (status, refund) → the source's.
+def watched(spec: TableSpec, section: TableSection, mapping: Mapping[str, str], found: Sequence[str]) -> dict[str, str]:
+    """Return columns of a source that bear on its sums and are not read: role (status, refund, off, paid, kind) → the source's.
 
-    What stands there changes nothing, but it is told where it speaks against the sums.
+    What stands there changes nothing, but it is told where it speaks against the sums. A second status is watched beside the first.
     """
-    free = [name for name in found if name not in mapping.values()]
-    roles = {"status": is_status_name, "refund": is_refund_name}
-    chosen = {role: next(filter(fits, free), None) for role, fits in roles.items() if spec.column(role) and role not in mapping}
-    return {role: name for role, name in chosen.items() if name is not None}
+    if spec.column("status") is None:
+        return {}
+    free = [name for name in found if name not in (*mapping.values(), section.drop_where, section.only_where)]
+    chosen: dict[str, str] = {}
+    for role, fits in WATCHED.items():
+        name = next((one for one in free if fits(one) and one not in chosen.values()), None)
+        if name is not None and not (role == "refund" and "refund" in mapping):
+            chosen[role] = name
+    return chosen
 
 
 def needed(spec: TableSpec, section: TableSection, found: list[str], where: str) -> list[str]:
     """Return the columns of a source that are to be loaded: personal ones never are, but for the one that ids are made of."""
     mapping, attributes, _ = columns_of(spec, section, found, where)
-    wanted = {*mapping.values(), *attributes, *watched(spec, mapping, found).values()}
+    wanted = {*mapping.values(), *attributes, *watched(spec, section, mapping, found).values()}
     wanted |= {name for name in (section.only_where, section.drop_where) if name is not None}
     return [name for name in found if name in wanted] or found[:1]  # without any there would be no rows
 
@@ -244,7 +250,7 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
         check_date_format(con, section, where)
     mark = _mark(attributes)
     parser = Parser(spec, section, descriptor, con.name)
-    seen = watched(spec, mapping, raw.columns)
+    seen = watched(spec, section, mapping, raw.columns)
     table = _prepared(raw, mapping, attributes, seen, mark, parser)
     if section.fill_down:
         table = _filled_down(raw, table, mapping, section, mark, errors)
@@ -335,6 +341,8 @@ def _prepared(
     where = {"other_row": parser.section.only_where, "dropped": parser.section.drop_where}
     where = {name: column for name, column in where.items() if column in raw.table.columns}
     columns |= {f"{mark}{name}": parser.stripped(_storable(raw.table[column])) for name, column in where.items()}
+    if raw.orderless:
+        columns[f"{mark}no_order"] = raw.table[raw.orderless]
     if raw.numbered:
         columns[f"{mark}row"] = raw.table.rowid() + 1
     if not columns:
@@ -453,6 +461,8 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
         cases.append((cleaning.own("other_row"), "other_row"))
     if f"{mark}dropped" in table.columns:
         cases.append((cleaning.own("dropped"), "status"))
+    if f"{mark}no_order" in table.columns:
+        cases.append((cleaning.own("no_order"), "no_order"))
     cases += [*not_a_sale(table, cleaning.sales), (unreadable, "unreadable")]
     if "customer_id" in table.columns:
         cases.append((table["customer_id"].isnull(), "no_customer"))

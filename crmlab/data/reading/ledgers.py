@@ -16,7 +16,7 @@ from crmlab.data.reading.cleaning import REASONS, Cleaning, blank
 from crmlab.data.reading.derived import free
 from crmlab.data.tables import KIND_WORDS, TABLES, Column
 from crmlab.data.written import amount, counted_as, tidy
-from crmlab.errors import CrmlabError, DataError, listing
+from crmlab.errors import CrmlabError, DataError, listing, shown
 
 if TYPE_CHECKING:
     import ibis
@@ -118,10 +118,18 @@ def problems(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow]) 
         return [
             DataError(
                 f"{spec.name}: none of {sum(by_reason.values()):,} rows is left after cleaning. Dropped: {listing(reasons)}. "
-                "Check the mapping and the options of the TOML file."
+                f"{_undecided(cleaning) or 'Check the mapping and the options of the TOML file.'}"
             )
         ]
     return [*result, *_broken_rules(spec.name, cleaning.kept())]
+
+
+def _undecided(cleaning: Cleaning) -> str:
+    """What to do where statuses that nobody knows are all that there are."""
+    unknown = [shown(masked(status)) for status, fate in cleaning.sales.statuses.items() if fate == "unknown_status"]
+    if not unknown:
+        return ""
+    return f"List the statuses of sales in keep under [{cleaning.spec.name}] of {cleaning.where}. Statuses found: {listing(unknown)}."
 
 
 def _unreadable(cleaning: Cleaning, read: int) -> list[DataError]:

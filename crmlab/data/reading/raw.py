@@ -36,6 +36,8 @@ class Raw:
         Places (from 1) of rows that are left out: with too many or too few fields, or with formulas without values.
     doubled : tuple of str
         Files whose content is that of another, earlier one. Their rows are read all the same.
+    orderless : str
+        A column of order lines that says which of them name no order that was kept; empty where lines tell everything themselves.
     marked : mapping
         Column → row (from 1) → what stands in a cell of a workbook that holds no value: ``"#N/A"``.
     total : int or None
@@ -52,6 +54,7 @@ class Raw:
     parts: tuple[tuple[str, int], ...] = ()
     rejected: tuple[int, ...] = ()
     doubled: tuple[str, ...] = ()
+    orderless: str = ""
     marked: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     rounded: tuple[str, ...] = ()
     total: int | None = None

@@ -99,6 +99,7 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
     if "status" in table.columns:
         found = _different(table, "status", section, errors)
         booked = _booked_back(table) if any(meaning(one) == "refunded" for one in found) else set()
+        found = [] if found == [""] else found  # a column without a value says nothing
         statuses = {one: fate_of(one, section, paid_back="refund" in table.columns, booked_back=one in booked) for one in found}
     currencies: dict[str, Rate | None] = {}
     if "currency" in table.columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from crmlab.data.collecting import collect_row
 from crmlab.data.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["EARLIEST", "RULES", "after"]
 
 EARLIEST = "1990-01-01"  # no order history of today reaches further back
+NEARLY_ALL = 0.95  # share of free orders from which the amounts are doubtful
+ABSURD, ENOUGH_ORDERS = 1000, 20  # times the median from which one amount is absurd, where there are so many orders
 _FAR = 10  # a price so many times its product's median, or so small a part of it, is suspicious
 _ENOUGH = 5  # a median of fewer lines says little
 _LINES, _ORDERS = ("order_lines",), ("orders",)
@@ -165,7 +168,48 @@ def _different_sums(data: Dataset) -> ibis.Table:
     return wrong.mutate(money=wrong["of_order"] - wrong["of_lines"])
 
 
+def _all_free(data: Dataset) -> ibis.Table:
+    orders = data.orders
+    free = orders.filter(orders["amount"] == 0).select("order_id", "customer_id", "ordered_at", "amount")
+    if "amounts" not in data.descriptor.told:
+        return free.limit(0)
+    found = collect_row(orders.aggregate(free=(orders["amount"] == 0).sum().fill_null(0), all=orders.count()))
+    return free if int(found["free"]) >= NEARLY_ALL * int(found["all"]) else free.limit(0)
+
+
+def _absurd_amounts(data: Dataset) -> ibis.Table:
+    orders = data.orders
+    amount = orders["amount"].cast("float64")
+    found = collect_row(orders.aggregate(n=orders.count(), sales=amount.sum(where=amount > 0), usual=amount.abs().median()))
+    far = amount > ABSURD * (found["usual"] or 0.0)
+    most = 2 * amount > (found["sales"] or 0.0)
+    some = orders.filter(far & most).select("order_id", "customer_id", "ordered_at", "amount", money="amount")
+    return some if int(found["n"]) >= ENOUGH_ORDERS else some.limit(0)
+
+
 RULES = (
+    Rule(
+        name="Amounts",
+        says="Hardly all orders are free of charge",
+        found="Nearly all orders add up to 0.",
+        advice="Check that amount names the right column; formulas of a workbook may have been saved without their results.",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=_orders,
+        broken=_all_free,
+    ),
+    Rule(
+        name="One amount",
+        says="No order is more than half of all sales and a thousand times the usual one",
+        found="An order is more than half of all sales, and over a thousand times the usual one.",
+        advice="Correct its amount, or take it out; if it is right, accept it.",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        base=_orders,
+        broken=_absurd_amounts,
+    ),
     Rule(
         name="One time per order",
         says="All lines of an order carry one time",
