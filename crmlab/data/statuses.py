@@ -18,7 +18,6 @@ __all__ = [
     "is_status_name",
     "meaning",
     "spelled",
-    "words_of",
 ]
 
 Meaning = Literal["sale", "refunded", "no sale"]
@@ -76,11 +75,6 @@ def meaning(status: str) -> Meaning | None:
     ('sale', 'refunded', 'no sale', None)
     """
     return _MEANINGS.get(spelled(status))
-
-
-def words_of(kind: Meaning) -> tuple[str, ...]:
-    """Return the known words of a meaning, as :func:`spelled` writes them."""
-    return tuple(word for word, of in _MEANINGS.items() if of == kind)
 
 
 # Words of the names of columns, without accents.

@@ -5,6 +5,7 @@ Else a column that moved in March puts amounts where customers stand, and "order
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import io
 import json
@@ -82,6 +83,44 @@ def test_copies_are_told(empty_project, tmp_path, ending):
     finally:
         con.disconnect()
     assert raw.doubled == (f"o-1.{ending}",)  # "o-1 (1)" comes before it
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
+def test_files_of_one_name_in_several_folders(empty_project, tmp_path, ending):
+    """None of them takes the place of another, and messages tell them apart."""
+    folder, again = empty_project / "data", [row | {"order_id": "9"} for row in ONE]
+    for year, rows in (("y1", ONE), ("y2", TWO), ("y3", again), ("y4", TWO)):
+        (folder / year).mkdir()
+        (folder / year / f"o.{ending}").write_bytes(made(rows, ending))
+    con = engines.scratch_duckdb()
+    try:
+        raw = source.read_file(con, TableSection("orders"), folder / "*" / f"o.{ending}", tmp_path, lambda names: names)
+        assert source.row_count(raw) == 6
+    finally:
+        con.disconnect()
+    assert raw.parts == tuple((f"{year}/o.{ending}", count) for year, count in (("y1", 1), ("y2", 2), ("y3", 1), ("y4", 2)))
+    assert raw.doubled == (f"y4/o.{ending}",)
+    toml = folder / "mine.toml"
+    toml.write_text(f'[orders]\nfile = "*/o.{ending}"\n')
+    data = open_dataset(toml)
+    assert data.orders["amount"].sum().to_pyarrow().as_py() == Decimal("30.0000")
+    (told,) = [breach for breach in data.breaches if breach.rule == "Doubling" and "y4" in breach.says]
+    assert (told.broken, Decimal(told.amount)) == (2, Decimal("4.50"))
+
+
+def test_days_in_one_workbook_and_texts_with_the_name_of_a_month_in_another(empty_project):
+    texts = [ONE[0] | {"ordered_at": "01-Okt-24"}]
+    toml = dataset(empty_project, "xlsx", texts)
+    toml.write_text(toml.read_text() + 'month_language = "de"\ndate_format = "%d-%b-%y"\n')
+    packed = io.BytesIO()
+    with xlsxwriter.Workbook(packed) as book:
+        sheet, form = book.add_worksheet(), book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet.write_row(0, 0, list(ONE[0]))
+        sheet.write_row(1, 0, ["4", "K3", "", "3"])
+        sheet.write_datetime(1, 2, dt.datetime(2024, 10, 2), form)
+    (empty_project / "data" / "o-2.xlsx").write_bytes(packed.getvalue())
+    days = open_dataset(toml).orders["ordered_at"].to_pyarrow().to_pylist()
+    assert sorted(days) == [dt.datetime(2024, 10, 1), dt.datetime(2024, 10, 2)]
 
 
 def test_numbers_in_one_workbook_and_texts_in_another(empty_project):

@@ -147,6 +147,26 @@ def test_of_several_ways_of_writing_the_commonest_is_written(project):
     assert pd.read_csv(reveal(project / "l.csv", data="mine").file)["E-Mail"].tolist() == ["B@x.example", "C@x.example"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "options", "values"),
+    [
+        (["4917650000.0", "", "4917650001.0"], "", ["4917650000", "4917650001"]),  # a column with a gap was one of floats
+        (["none", "n/a", "4917650001"], 'missing = {customer_id = ["n/a"]}\n', ["none", "4917650001"]),
+        (["4917650000.5", "4917650001.0", ""], "", ["4917650000.5", "4917650001.0"]),  # no whole numbers, so nothing is healed
+    ],
+    ids=["floats", "missing", "codes"],
+)
+def test_every_id_that_was_made_is_found_again(project, cells, options, values):
+    rows = "".join(f"{cell},2024-01-0{i},1.50\n" for i, cell in enumerate(cells, start=1))
+    (project / "data" / "orders.csv").write_text("Phone,When,Total\n" + rows)
+    (project / "data" / "mine.toml").write_text(TOML.replace("E-Mail", "Phone") + options)
+    kept = open_dataset("mine").orders.order_by("ordered_at")["customer_id"].to_pyarrow().to_pylist()
+    write_csv(pd.DataFrame({"customer_id": kept}), project / "l.csv")
+    done = reveal(project / "l.csv", data="mine")
+    assert (done.found, done.missing) == (len(values), 0)
+    assert pd.read_csv(done.file, dtype=str)["Phone"].tolist() == values
+
+
 def test_an_email_that_is_a_formula(project):
     formula = "=cmd|'/c calc'!A1@x.example"
     (project / "data" / "orders.csv").write_text(f"E-Mail,Total,When\n{formula},1,2024-01-01\n")

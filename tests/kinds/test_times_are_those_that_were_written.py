@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -249,6 +251,43 @@ def test_times_of_a_row_are_in_its_zone(read: Read) -> None:
     assert read("time", ["45474.5"], timezone="Europe/Berlin", zones=["Asia/Tokyo"], date_format="excel") == [
         datetime(2024, 7, 1, 5)
     ]
+
+
+MIDNIGHTS = [datetime(2024, 1, 31), datetime(2024, 7, 1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        (["2024-01-31", "2024-07-01"], {}),
+        (["2024-01-31 00:00:00", "2024-07-01T00:00"], {}),
+        (["31.01.2024 00:00", "01.07.2024 00:00"], {"date_format": "%d.%m.%Y %H:%M"}),
+        (["45322", "45474.0"], {"date_format": "excel"}),
+        (pa.array(MIDNIGHTS), {}),
+        (pa.array([day.date() for day in MIDNIGHTS]), {}),
+    ],
+    ids=["days", "texts", "form", "serials", "times", "dates"],
+)
+def test_days_that_are_written_as_midnight_stay_those_days(read: Read, written: Any, options: dict[str, str]) -> None:
+    zones = ["Asia/Tokyo", "America/New_York"]
+    assert read("time", written, timezone="Europe/Berlin", zones=zones, **options) == MIDNIGHTS
+
+
+def test_a_midnight_among_times_is_a_time(read: Read) -> None:
+    written = pa.array([datetime(2024, 1, 31), datetime(2024, 1, 31, 9, 30), None])
+    moved = [datetime(2024, 1, 30, 16), datetime(2024, 1, 31, 1, 30), None]
+    assert read("time", written, timezone="Europe/Berlin", zones=["Asia/Tokyo"] * 3) == moved
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_days_in_any_file_stay_those_days(empty_project: Path, ending: str) -> None:
+    columns = {"order_id": ["1", "2"], "customer_id": ["7", "8"], "amount": ["1", "2"], "zone": ["Asia/Tokyo"] * 2}
+    frame = pd.DataFrame({**columns, "ordered_at": pd.to_datetime(MIDNIGHTS)})
+    write_frame = {"csv": frame.to_csv, "xlsx": partial(frame.to_excel, engine="xlsxwriter"), "parquet": frame.to_parquet}
+    write_frame[ending](empty_project / "data" / f"m.{ending}", index=False)
+    options = f'timezone = "Europe/Berlin"\n[orders]\nfile = "m.{ending}"\ntime_zone = "zone"\n'
+    (empty_project / "data" / "m.toml").write_text(options)
+    assert sorted(open_dataset("m").orders["ordered_at"].to_pyarrow().to_pylist()) == MIDNIGHTS
 
 
 def test_a_zone_that_is_not_known_makes_its_row_unreadable(empty_project: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -218,10 +219,15 @@ def test_each_table_of_a_workbook_is_seen(empty_project):
 
 
 @pytest.mark.parametrize(
-    ("last", "place"),
-    [(["Total", "", "", "400"], 21), (["", "Summe:", "", "400"], 21), (["A-020", "Total Energies", "2024-09-30", "5"], None)],
+    ("last", "places"),
+    [
+        (["Total", "", "", "400"], (21,)),
+        (["", "Summe:", "", "400"], (21,)),
+        (["A-020", "Total Energies", "2024-09-30", "5"], ()),
+        (["A-020", "Total", "2024-09-30", "5"], ()),
+    ],
 )
-def test_a_total_that_the_file_of_the_data_set_does_not_name_is_told(empty_project, tmp_path, last, place):
+def test_a_total_that_the_file_of_the_data_set_does_not_name_is_told(empty_project, tmp_path, last, places):
     from crmlab.data.descriptor import TableSection
     from crmlab.data.reading import engines, source
 
@@ -229,9 +235,60 @@ def test_a_total_that_the_file_of_the_data_set_does_not_name_is_told(empty_proje
     path.write_text(text([HEADER, *RECORDS, last]))
     con = engines.scratch_duckdb()
     try:
-        assert source.read_file(con, TableSection("orders"), path, tmp_path, lambda names: names).total == place
+        assert source.read_file(con, TableSection("orders"), path, tmp_path, lambda names: names).totals == places
     finally:
         con.disconnect()
+
+
+TOTAL = ["Total", "C001", "2024-09-30", "400"]  # nothing else tells it from a record
+
+
+def told(project: Path, kind: str, *parts: list[list[str]], options: str = ""):
+    """The breaches by totals in files that are read together."""
+    for i, rows in enumerate(parts):
+        whole = [HEADER, *rows]
+        if kind == "xlsx":
+            (project / "data" / f"o{i}.xlsx").write_bytes(book(Sheet=whole))
+        elif kind == "jsonl":
+            lines = [json.dumps(dict(zip(HEADER, row, strict=True))) for row in rows]
+            (project / "data" / f"o{i}.jsonl").write_text("\n".join(lines))
+        else:
+            (project / "data" / f"o{i}.csv").write_text(text(whole))
+    toml = project / "data" / "mine.toml"
+    toml.write_text(f'[orders]\nfile = "o*.{kind}"\nordered_at = "order_date"\n{options}')
+    data = open_dataset(toml)
+    return data, [breach for breach in data.breaches if breach.rule == "Totals"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_total_at_the_end_of_any_file_is_told(empty_project, kind):
+    data, (breach,) = told(empty_project, kind, [*RECORDS[:10], TOTAL], RECORDS[10:])
+    assert (breach.broken, breach.examples[0]["row"]) == (1, f"11 of o0.{kind}")
+    assert breach.advice == "Take this row out of the file."  # footer_rows would take a record from the other file
+    data, (breach,) = told(empty_project, kind, [*RECORDS[:10], TOTAL], [*RECORDS[10:], TOTAL])
+    assert (breach.broken, breach.advice) == (2, "Write footer_rows = 1 under [orders] of data/mine.toml.")
+    data, breaches = told(empty_project, kind, [*RECORDS[:10], TOTAL], [*RECORDS[10:], TOTAL], options="footer_rows = 1\n")
+    assert not breaches
+    assert data.orders["amount"].sum().to_pyarrow().as_py() == SOLD
+
+
+def test_a_total_above_other_rows_is_left_out_with_them(empty_project):
+    _, (breach,) = told(empty_project, "csv", [*RECORDS, TOTAL, ["Tax", "C001", "2024-09-30", "19"]])
+    assert breach.advice == "Write footer_rows = 2 under [orders] of data/mine.toml."
+
+
+def test_a_total_where_no_row_can_be_left_out(empty_project):
+    _, (breach,) = told(empty_project, "jsonl", [*RECORDS, TOTAL])
+    assert breach.advice == "Take this row out of the file."
+
+
+@pytest.mark.parametrize("order", [["product_id", *HEADER, "quantity"], [*HEADER, "quantity", "product_id"]])
+def test_a_product_may_be_called_total(empty_project, order):
+    rows = [dict(zip(HEADER, row, strict=True)) | {"product_id": "Total", "quantity": "1"} for row in RECORDS]
+    (empty_project / "data" / "o.csv").write_text(text([order, *([row[name] for name in order] for row in rows)]))
+    toml = empty_project / "data" / "mine.toml"
+    toml.write_text('[order_lines]\nfile = "o.csv"\nordered_at = "order_date"\n')
+    assert not [breach for breach in open_dataset(toml).breaches if breach.rule == "Totals"]
 
 
 def test_rows_between_totals_are_no_records(empty_project):

@@ -34,7 +34,6 @@ SHORTEST_RHYTHM = 7.0  # days; who buys on three days in a row is not lost after
 LEAST_GAPS = 20  # for quantiles of the base
 LEAST_OWN = 100  # gaps of customers with a rhythm of their own
 EPOCH = dt.date(1970, 1, 1)
-_NAMES = ("slowing", "lapsed", "lost")
 
 
 @dataclass(frozen=True)

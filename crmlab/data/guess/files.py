@@ -10,10 +10,11 @@ from pathlib import Path
 
 from crmlab.data.catalog import matches
 from crmlab.data.guess.questions import Answer, Question
-from crmlab.data.guess.sniff import ENDINGS, Sample, find, samples
+from crmlab.data.guess.sniff import Sample, find, samples
 from crmlab.data.guess.suggest import Guess, dataset_name, guesses, valid
 from crmlab.data.guess.text import ROWS, TABLE
 from crmlab.data.naming import fault_of
+from crmlab.data.reading.source import ENDINGS
 from crmlab.errors import SourceError
 
 __all__ = ["answered", "survey"]

@@ -19,18 +19,14 @@ from crmlab.data.guess.text import ROWS, TABLE, cleaned, read_text, unreadable
 from crmlab.data.project import private_data
 from crmlab.data.reading.extents import NO_VALUE, NOT_AVAILABLE
 from crmlab.data.reading.json_records import records
+from crmlab.data.reading.source import ENDINGS, JSON_ENDINGS, WORKBOOK_ENDINGS
 from crmlab.data.reading.texts import check_width, unique
 from crmlab.data.reading.workbook import Grid, peek
 from crmlab.errors import NotInProjectError, SourceError
 
-__all__ = ["ENDINGS", "Sample", "find", "sample", "samples"]
+__all__ = ["Sample", "find", "sample", "samples"]
 
-# As in crmlab.data.reading.source.
-_TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-_JSON = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
-_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _RAGGED = 'correct the file, or write bad_rows = "drop" at the top'
-ENDINGS = (*_TEXTS, *_JSON, ".parquet", *_WORKBOOKS)
 
 
 @dataclass(frozen=True)
@@ -137,9 +133,9 @@ def samples(path: Path) -> list[Sample]:
             raise SourceError.empty(TABLE, path.name)
         if lower.endswith(".parquet"):
             return [_parquet(path, path)]
-        if lower.endswith(_JSON):
+        if lower.endswith(JSON_ENDINGS):
             return [_json(path)]
-        return _workbook(path) if lower.endswith(_WORKBOOKS) else [_text(path)]
+        return _workbook(path) if lower.endswith(WORKBOOK_ENDINGS) else [_text(path)]
     except SourceError:
         raise
     except (OSError, EOFError, zlib.error) as error:

@@ -25,10 +25,11 @@ from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
 from crmlab.data.guess.sales import find_sales, settle_status
 from crmlab.data.guess.settings import choose_settings
-from crmlab.data.guess.sniff import ENDINGS, Sample, find, sample
+from crmlab.data.guess.sniff import Sample, find, sample
 from crmlab.data.guess.summaries import no_orders
 from crmlab.data.guess.text import TABLE
 from crmlab.data.personal import plain
+from crmlab.data.reading.source import ENDINGS
 from crmlab.data.reading.times import is_zone
 from crmlab.errors import SourceError
 

@@ -438,17 +438,21 @@ def _rounded(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
 
 
 def _total(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
-    """A row at the end that reads like a total and was counted like any other."""
-    row = cleaning.raw.total
-    if row is None:
+    """Rows at the end of files that read like totals and were counted like any other."""
+    rows, footer, name = cleaning.raw.totals, cleaning.raw.footer_rows, cleaning.spec.name
+    if not rows:
         return
-    count, amount, examples = _counted(cleaning, (cleaning.own("row") == row) & cleaning.own("reason").isnull())
+    count, amount, examples = _counted(cleaning, cleaning.own("row").isin(rows) & cleaning.own("reason").isnull())
     if count:
         yield Breach(
             rule="Totals",
-            table=cleaning.spec.name,
-            says="A row at the end reads like a total, and is counted like any other.",
-            advice=f"Write footer_rows = 1 under [{cleaning.spec.name}] of {cleaning.where}.",
+            table=name,
+            says="A row at the end reads like a total, and is counted like any other."
+            if count == 1
+            else "Rows at the end of files read like totals, and are counted like any other.",
+            advice=f"Write footer_rows = {footer} under [{name}] of {cleaning.where}."
+            if footer
+            else f"Take {'this row' if count == 1 else 'these rows'} out of the file{'s' if count > 1 else ''}.",
             broken=count,
             checked=read,
             amount=amount,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.identity import hashed_ids, mapped_columns
 from crmlab.data.reading.derived import free
-from crmlab.data.reading.ids import folded, guest, whole
+from crmlab.data.reading.ids import folded, guest
 from crmlab.data.reading.parse import Parser
 from crmlab.data.reading.raw import Raw
 from crmlab.data.reading.sales import Sales, foreign, in_codes, net, not_a_sale, settle, sign_of
@@ -349,15 +349,12 @@ def _prepared(
         return raw.table
     name = parser.spec.name
     stripped = _step(raw, f"stripped_{name}", raw.table.select(**columns))
-    given = {f"{mark}raw_{one}": parser.given(stripped[f"{mark}raw_{one}"], one) for one in mapping}
+    given: dict[str, Any] = {}
     if "other_row" in where:
         given[f"{mark}other_row"] = parser.given(stripped[f"{mark}other_row"]).isnull()
     if "dropped" in where:
         given[f"{mark}dropped"] = parser.given(stripped[f"{mark}dropped"]).notnull()
-    table = stripped.mutate(**given)
-    if raw.numbered:
-        ids = [f"{mark}raw_{one}" for one in _ids_of(parser.spec) if one in mapping]
-        table = table.mutate(**whole(table, ids))
+    table = parser.with_given(stripped.mutate(**given), {one: f"{mark}raw_{one}" for one in mapping}, heal=raw.numbered)
     return _step(raw, f"given_{name}", table, before=stripped)
 
 

@@ -10,12 +10,11 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_value
 from crmlab.data.reading.layout import LONGEST
 from crmlab.data.reading.raw import Raw, first_line
 from crmlab.data.reading.texts import Chooser, check_width, open_text, other_columns, unique
@@ -28,6 +27,7 @@ __all__ = ["read_json", "records"]
 
 _CHUNK = 1 << 20
 _ROWS = 50_000  # that are handed to the engine at a time
+_FIRST = 1_000  # that are looked at for what the columns are
 _DEEPEST = 2
 _BETWEEN = re.compile(r"[\s,]*")
 _EXPECTED = "Expected one object per line, or one array of objects."
@@ -63,46 +63,68 @@ def read_json(con: BaseBackend, table: str, files: list[Path], choose: Chooser) 
         The file is no JSON, or holds something else than records.
     """
     import ibis
-    import pyarrow as pa
 
-    held = {file: list(_keys(table, file)) for file in files if file.stat().st_size}
-    first, *others = held
-    for file in others:
-        if set(held[file]) != set(held[first]):
-            raise other_columns(table, (first.name, held[first]), (file.name, held[file]))
-    keys = held[first]
-    columns = unique(keys)
-    check_width(table, first.name, len(columns))
-    kept = choose(columns)
-    wanted = {name: keys[columns.index(name)] for name in kept}
     target = f"raw_{table}"
-    con.create_table(target, schema=ibis.schema(dict.fromkeys(kept, "string")), temp=True)
-    parts: list[tuple[str, int]] = []
-    for file in held:
-        rows = records(table, file)
-        while batch := list(islice(rows, _ROWS)):
-            try:
-                arrays = {name: pa.array([row.get(key) for row in batch], pa.string()) for name, key in wanted.items()}
-            except UnicodeEncodeError as error:
-                reason = "It holds half of a character (\\ud800 to \\udfff), which is no text."
-                raise SourceError.unreadable(table, file.name, reason, "Correct the file.") from error
-            con.insert(target, obj=ibis.memtable(pa.table(arrays)))
-        before = sum(count for _, count in parts)
-        parts.append((file.name, int(collect_value(con.table(target).count())) - before))
+    filled = [file for file in files if file.stat().st_size]
+    first = filled[0]
+    # What the first records have is mostly what all have: where it is not, the files are read again.
+    keys = _keys(islice(records(table, first), _FIRST)) or _keys(records(table, first))
+    while True:
+        wanted = _wanted(table, first, keys, choose)
+        con.create_table(target, schema=ibis.schema(dict.fromkeys(wanted, "string")), temp=True, overwrite=True)
+        parts: list[tuple[str, int]] = []
+        found: list[str] = []
+        for file in filled:
+            of_file, rows = _append(con, table, file, wanted)
+            found = found or of_file
+            if set(of_file) != set(found):
+                raise other_columns(table, (first.name, found), (file.name, of_file))
+            parts.append((file.name, rows))
+        if _wanted(table, first, found, choose) == wanted:
+            break
+        keys = found
     several = len(parts) > 1
     name = f"{len(parts)} files" if several else first.name
-    return Raw(con.table(target), name, tuple(columns), parts=tuple(parts) if several else ())
+    return Raw(con.table(target), name, tuple(unique(found)), parts=tuple(parts) if several else ())
 
 
-def _keys(table: str, file: Path) -> dict[str, None]:
-    """The columns of a file, in the order in which they come."""
+def _keys(rows: Iterable[dict[str, str | None]]) -> list[str]:
+    """The columns of records, in the order in which they come."""
     keys: dict[str, None] = {}
-    for row in records(table, file):
+    for row in rows:
         if not row.keys() <= keys.keys():
             keys |= dict.fromkeys(row)
+    return list(keys)
+
+
+def _wanted(table: str, file: Path, keys: list[str], choose: Chooser) -> dict[str, str]:
+    """The columns that are needed, and the key of each."""
     if not keys:
         raise SourceError.empty(table, file.name)
-    return keys
+    columns = unique(keys)
+    check_width(table, file.name, len(columns))
+    return {name: keys[columns.index(name)] for name in choose(columns)}
+
+
+def _append(con: BaseBackend, table: str, file: Path, wanted: dict[str, str]) -> tuple[list[str], int]:
+    """Append the records of a file; return all columns that it has, and how many records."""
+    import ibis
+    import pyarrow as pa
+
+    keys: dict[str, None] = {}
+    rows, count = records(table, file), 0
+    while batch := list(islice(rows, _ROWS)):
+        keys |= dict.fromkeys(_keys(batch))
+        count += len(batch)
+        try:
+            arrays = {name: pa.array([row.get(key) for row in batch], pa.string()) for name, key in wanted.items()}
+        except UnicodeEncodeError as error:
+            reason = "It holds half of a character (\\ud800 to \\udfff), which is no text."
+            raise SourceError.unreadable(table, file.name, reason, "Correct the file.") from error
+        con.insert(f"raw_{table}", obj=ibis.memtable(pa.table(arrays)))
+    if not keys:
+        raise SourceError.empty(table, file.name)
+    return list(keys), count
 
 
 def records(table: str, file: Path) -> Iterator[dict[str, str | None]]:

@@ -7,11 +7,12 @@ carries a zone is brought into the data set's. Rows whose value became null are 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.reading.ids import whole
 from crmlab.data.reading.signs import separated, tidied
 from crmlab.data.reading.times import Times, zone_name
 from crmlab.data.tables import KIND_WORDS, Column, TableSpec
@@ -19,6 +20,7 @@ from crmlab.data.written import amount_forms
 from crmlab.errors import DataError
 
 if TYPE_CHECKING:
+    import ibis
     import ibis.expr.types as ir
 
 __all__ = ["LARGEST", "MONEY", "NOTHING", "UNIT_PRICE", "Parser"]
@@ -80,6 +82,21 @@ class Parser:
             value = _ifelse(~value.isnan(), value)
         typed = list(filter(None, (_as_typed(word, kind) for word in words or ())))
         return _ifelse(~value.isin(typed), value) if typed else value
+
+    def with_given(self, table: ibis.Table, columns: Mapping[str, str], *, heal: bool) -> ibis.Table:
+        """Return a table in which stripped columns hold null where nothing is given, and ids as they were before they were floats.
+
+        Parameters
+        ----------
+        table : ibis.Table
+        columns : mapping
+            Canonical name → name in the table.
+        heal : bool
+            Whether the source is no database: elsewhere ids become floats (17850.0) where a column has gaps.
+        """
+        given = table.mutate(**{own: self.given(table[own], name) for name, own in columns.items()})
+        ids = [own for name, own in columns.items() if name.endswith("_id")] if heal else []
+        return given.mutate(**whole(given, ids))
 
     def parse(self, column: Column, value: Any, zone: Any = None) -> ir.Value:
         """Return the canonical value of a stripped and given column: null where it cannot be read.

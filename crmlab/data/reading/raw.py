@@ -40,8 +40,10 @@ class Raw:
         A column of order lines that says which of them name no order that was kept; empty where lines tell everything themselves.
     marked : mapping
         Column → row (from 1) → what stands in a cell of a workbook that holds no value: ``"#N/A"``.
-    total : int or None
-        The last row that reads like a total ("Total", "Summe"), of those at the very end; it is in the table all the same.
+    totals : tuple of int
+        Rows at the end of each file that read like a total ("Total", "Summe"); they are in the table all the same.
+    footer_rows : int
+        What ``footer_rows`` would have to be for all of them to be left out; 0 where it cannot leave out just these.
     rounded : tuple of str
         Columns of a workbook with whole numbers of 16 or more digits: a workbook keeps 15 of them, so these are not what they were.
     """
@@ -57,7 +59,8 @@ class Raw:
     orderless: str = ""
     marked: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     rounded: tuple[str, ...] = ()
-    total: int | None = None
+    totals: tuple[int, ...] = ()
+    footer_rows: int = 0
 
     def starts(self) -> list[int]:
         """The rows of the table (from 1) with which a further file begins; none where all rows are of one."""

@@ -81,8 +81,9 @@ def _values(raw: Raw, section: TableSection, descriptor: Descriptor) -> Iterator
     if section.customer_hash not in raw.columns or column is None:
         raise DataError.lacks(section.table, str(section.customer_hash), raw.columns, f"Correct it in {descriptor.where}.")
     parser = Parser(spec, section, descriptor, raw.table.get_backend().name)
-    value = parser.parse(column, parser.given(parser.stripped(raw.table[section.customer_hash])))
-    table = raw.table.select(value=value)
+    held = raw.table.select(value=parser.stripped(raw.table[section.customer_hash]))
+    given = parser.with_given(held, {"customer_id": "value"}, heal=raw.numbered)
+    table = given.select(value=parser.parse(column, given["value"]))
     for batch in collect_batches(
         table.filter(table["value"].notnull()).group_by("value").agg(rows=lambda t: t.count()), _PIECE
     ):

@@ -7,19 +7,22 @@ that does not fit can be counted and named. Nothing is guessed here but the deli
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from dataclasses import replace
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.data.catalog import locate, matches
 from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
-from crmlab.data.reading.layout import total_word
+from crmlab.data.reading.layout import is_blank, total_word
 from crmlab.data.reading.raw import Raw, first_line, literal
 from crmlab.data.reading.texts import Chooser
+from crmlab.data.reading.times import cell_form
 from crmlab.data.room import no_room
-from crmlab.errors import DescriptorError, SourceError
+from crmlab.errors import DescriptorError, SourceError, listing
 
 if TYPE_CHECKING:
     from ibis.backends import BaseBackend
@@ -30,7 +33,14 @@ __all__ = ["ENDINGS", "JSON_ENDINGS", "TEXT_ENDINGS", "WORKBOOK_ENDINGS", "file_
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 WORKBOOK_ENDINGS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+# Options that say how a file is laid out, and take effect only in files of some kinds.
+_LAYOUT = {
+    **dict.fromkeys(("delimiter", "encoding", "escape"), ("text",)),
+    **dict.fromkeys(("skip_rows", "header_row", "footer_rows", "header", "names"), ("text", "workbook")),
+    "sheet": ("workbook",),
+}
 _LAST = 3  # rows at the end among which a total may stand
+_KINDS = {"text": TEXT_ENDINGS, "json": JSON_ENDINGS, "parquet": (".parquet",), "workbook": WORKBOOK_ENDINGS}
 ENDINGS = (*TEXT_ENDINGS, *JSON_ENDINGS, ".parquet", *WORKBOOK_ENDINGS)
 
 
@@ -42,14 +52,27 @@ def file_of(section: TableSection, descriptor: Descriptor) -> Path:
     SourceError
         Where there is none; the message says where it was looked for.
     DescriptorError
-        Where the section names no file.
+        Where the section names no file, or has an option that takes effect in none of the files that it names.
     """
     if not section.file:
         raise DescriptorError.expected(f"{descriptor.where}: [{section.table}] file", "given", "nothing")
     path, looked = locate(section, descriptor.folder)
     if path is None:
         raise SourceError.no_file(section.table, section.file, [folder.name or str(folder) for folder in looked])
+    _refuse_idle(section, path, descriptor)
     return path
+
+
+def _refuse_idle(section: TableSection, path: Path, descriptor: Descriptor) -> None:
+    """Refuse options that would change nothing: who wrote them expects that they do."""
+    kinds = {_kind(path), *(_kind(Path(file)) for file in section.file)} - {""}
+    usual = TableSection(section.table)
+    for option, used in _LAYOUT.items():
+        given = getattr(section, option)
+        if kinds and kinds.isdisjoint(used) and given != getattr(usual, option):
+            what = f"{descriptor.where}: [{section.table}] {option}"
+            got = listing(map(str, given)) if isinstance(given, tuple) else given
+            raise DescriptorError.expected(what, f"left out, because it has no effect on {path.name}", got)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -61,6 +84,13 @@ def files_of(path: Path) -> list[Path]:
         inside = (item for item in path.rglob("*.parquet") if not _is_hidden(item.relative_to(path)))
         return sorted(item for item in inside if item.is_file())
     return [path] if path.exists() else matches(path)
+
+
+def _kind(path: Path) -> str:
+    """The kind of a file, a folder or a glob by its ending; empty where it is not known."""
+    if path.is_dir():
+        return "parquet"
+    return next((kind for kind, endings in _KINDS.items() if path.name.lower().endswith(endings)), "")
 
 
 def _is_hidden(path: Path) -> bool:
@@ -99,24 +129,27 @@ def read_file(
     from crmlab.data.reading.json_records import read_json
     from crmlab.data.reading.texts import read_texts
 
-    table, lower = f"raw_{section.table}", path.name.lower()
+    table, kind = f"raw_{section.table}", _kind(path)
     try:
         files = files_of(path)
         if not files:
             raise SourceError.empty_folder(section.table, path.name)
         if all(file.stat().st_size == 0 for file in files):
             raise SourceError.empty(section.table, path.name)
-        if path.is_dir() or lower.endswith(".parquet"):
+        if kind == "parquet":
             raw = _read_parquet(con, section, path, files, choose)
-        elif lower.endswith(WORKBOOK_ENDINGS):
+        elif kind == "workbook":
             raw = _read_workbooks(con, section, files, choose, tolerant=tolerant)
-        elif lower.endswith(TEXT_ENDINGS):
+        elif kind == "text":
             raw = read_texts(con, section, files, table, scratch, choose, tolerant=tolerant)
-        elif lower.endswith(JSON_ENDINGS):
+        elif kind == "json":
             raw = read_json(con, section.table, files, choose)
         else:
             raise SourceError.unknown_format(section.table, path.name, ENDINGS)
-        raw = replace(raw, doubled=_doubled(files))
+        called = _called(files)
+        filled = [name for name, file in zip(called, files, strict=True) if file.stat().st_size]
+        parts = tuple((name, count) for name, (_, count) in zip(filled, raw.parts, strict=False))
+        raw = replace(raw, parts=parts, doubled=_doubled(files, called))
     except SourceError:
         raise
     except OSError as error:
@@ -126,35 +159,63 @@ def read_file(
     rows = row_count(raw)
     if rows == 0 and not raw.rejected:
         raise SourceError.no_rows(section.table, path.name)
-    return replace(raw, total=_total(raw, rows))
+    totals, footer = _totals(raw, rows, section)
+    return replace(raw, totals=totals, footer_rows=footer if kind in ("text", "workbook") else 0)
 
 
-def _total(raw: Raw, rows: int) -> int | None:
-    """The place of a row at the end that reads like a total."""
-    texts = [name for name, kind in raw.table.schema().items() if kind.is_string()]
-    if not texts:
-        return None
+def _called(files: list[Path]) -> list[str]:
+    """What messages call files: their names, with the folders that tell them apart where two have the same one."""
+    names = [file.name for file in files]
+    if len(set(names)) == len(names):
+        return names
+    base = os.path.commonpath([file.parent for file in files])
+    return [file.relative_to(base).as_posix() for file in files]
+
+
+def _totals(raw: Raw, rows: int, section: TableSection) -> tuple[tuple[int, ...], int]:
+    """The rows that read like totals, of those at the end of each file; and the ``footer_rows`` that leave all of them out, or 0.
+
+    What stands for the name of the row has to be such a word: the order id, or what is filled in first. A product may be called so.
+    """
+    order, product = (section.columns.get(name, name) for name in ("order_id", "product_id"))
+    kinds = raw.table.schema()
+    held = {f"v{i}": raw.table[name] if kinds[name].is_string() else raw.table[name].notnull() for i, name in enumerate(kinds)}
+    last = [range(first, end)[-_LAST:] for first, end in pairwise([1, *raw.starts(), rows + 1])]
     place = raw.table.rowid() + 1
-    held = {f"v{i}": raw.table[name] for i, name in enumerate(texts)}
-    last = raw.table.select(place=place, **held).filter(lambda table: table["place"] > rows - _LAST)
-    for row in reversed(collect_arrow(last, "place").to_pylist()):
-        if any(alone for _, alone in map(total_word, row.values())):
-            return int(row["place"])
-    return None
+    found = raw.table.select(place=place, **held).filter(lambda table: table["place"].isin([*chain(*last)]))
+    seen = {row.pop("place"): dict(zip(kinds, row.values(), strict=True)) for row in collect_arrow(found, "place").to_pylist()}
+    totals, footers = [], set()
+    for places in last:
+        filled = [at for at in places if not is_blank([cell or None for cell in seen[at].values()])]
+        own = next((at for at in reversed(filled) if _is_total(seen[at], order, product)), None)
+        totals += [own] if own else []
+        if filled:
+            footers.add(raw.origin(filled[-1])[0] - raw.origin(own)[0] + 1 if own else 0)
+    return tuple(totals), footers.pop() + section.footer_rows if totals and len(footers) == 1 else 0
 
 
-def _doubled(files: list[Path]) -> tuple[str, ...]:
-    """The names of files that hold what an earlier one holds."""
+def _is_total(row: dict[str, Any], order: str, product: str) -> bool:
+    """Whether a row, its texts and whether there is something else, reads like a total."""
+    by_name = {name.lower(): cell for name, cell in row.items()}
+    numbered = row.get(order, by_name.get(order.lower()))
+    name, first = next(((name, cell) for name, cell in row.items() if not is_blank([cell or None])), ("", None))
+    return total_word(numbered)[1] or (
+        total_word(first)[1] and (name.lower() != product.lower() or is_blank([numbered or None]))
+    )
+
+
+def _doubled(files: list[Path], called: list[str]) -> tuple[str, ...]:
+    """What messages call the files that hold what an earlier one holds."""
     sizes = Counter(file.stat().st_size for file in files)
     seen: set[bytes] = set()
     found = []
-    for file in files:
+    for file, name in zip(files, called, strict=True):
         size = file.stat().st_size
         if size and sizes[size] > 1:
             with file.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").digest()
             if digest in seen:
-                found.append(file.name)
+                found.append(name)
             seen.add(digest)
     return tuple(found)
 
@@ -186,31 +247,31 @@ def _read_workbooks(con: BaseBackend, section: TableSection, files: list[Path], 
     from crmlab.data.reading.texts import other_columns
     from crmlab.data.reading.workbook import column_of, read_sheet
 
-    sheets = {file.name: read_sheet(section, file, choose, tolerant=tolerant) for file in files if file.stat().st_size}
-    (name, first), *others = sheets.items()
-    for other, sheet in others:
+    filled = [file for file in files if file.stat().st_size]
+    sheets = [read_sheet(section, file, choose, tolerant=tolerant) for file in filled]
+    first, several = sheets[0], len(sheets) > 1
+    for file, sheet in zip(filled, sheets, strict=True):
         if set(sheet.names) != set(first.names):
-            raise other_columns(section.table, (name, first.names), (other, sheet.names))
-    columns = {
-        column: column_of([sheet.cells[column] for sheet in sheets.values()], section.date_format) for column in first.cells
-    }
+            raise other_columns(section.table, (filled[0].name, first.names), (file.name, sheet.names))
+    columns = {column: column_of([sheet.cells[column] for sheet in sheets], cell_form(section)) for column in first.cells}
     loaded = con.create_table(f"raw_{section.table}", obj=pa.table(columns), temp=True)
     marked: dict[str, dict[int, str]] = {}
     rejected: list[int] = []
     before = kept = 0
-    for sheet in sheets.values():
+    for sheet in sheets:
         for column, rows in sheet.marks.items():
             marked.setdefault(column, {}).update({kept + row: what for row, what in rows.items()})
         rejected += [before + row for row in sheet.rejected]
         before, kept = before + sheet.rows + len(sheet.rejected), kept + sheet.rows
-    several = bool(others)
     return Raw(
         loaded,
-        f"{len(sheets)} files" if several else name,
+        f"{len(sheets)} files" if several else filled[0].name,
         tuple(first.names),
         header=section.header,
-        parts=tuple((of, sheet.rows + len(sheet.rejected)) for of, sheet in sheets.items()) if several else (),
+        parts=tuple((file.name, sheet.rows + len(sheet.rejected)) for file, sheet in zip(filled, sheets, strict=True))
+        if several
+        else (),
         rejected=tuple(rejected),
         marked=marked,
-        rounded=tuple(column for column in first.cells if any(column in sheet.rounded for sheet in sheets.values())),
+        rounded=tuple(column for column in first.cells if any(column in sheet.rounded for sheet in sheets)),
     )

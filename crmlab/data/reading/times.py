@@ -78,20 +78,27 @@ class Times:
         value : ibis.expr.types.Value
             Texts, days, times, or numbers where days are counted.
         zone : ibis.expr.types.StringValue, optional
-            The zone of each row (see :func:`zone_name`), in which its times are that carry no offset.
+            The zone of each row (see :func:`zone_name`), in which its times are that carry no offset. Days are not moved, nor is
+            a column of which every time is midnight: a program that knows no days writes them so.
         """
-        kind = value.type()
-        if kind.is_timestamp():
-            moment = self._local(value) if kind.timezone is not None else self._moved(value.cast("timestamp(6)"), zone)
-        elif kind.is_date():
-            moment = value.cast("timestamp(6)")
-        elif kind.is_numeric():
-            moment = self._count(value, zone)
-        else:
-            moment = self._text(value, zone)
+        import ibis
+
+        moment = self._moment(value, None)
+        if zone is not None:
+            timed = (_epoch_us(moment) % 86_400_000_000 != 0).any().over()
+            moment = ibis.ifelse(timed, self._moment(value, zone), moment)
         # No calendar of Python reaches further, and no order either: infinity, 0044-03-15 (BC).
         first, last = dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999999)
         return _ifelse((moment >= first) & (moment <= last), moment)
+
+    def _moment(self, value: Any, zone: Any) -> Any:
+        """Times as they are, or as they are moved from the zone of their row."""
+        kind = value.type()
+        if kind.is_timestamp():
+            return self._local(value) if kind.timezone is not None else self._moved(value.cast("timestamp(6)"), zone)
+        if kind.is_date():
+            return value.cast("timestamp(6)")
+        return self._count(value, zone) if kind.is_numeric() else self._text(value, zone)
 
     def _text(self, text: Any, zone: Any) -> Any:
         import ibis

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmlab.data.guess import look, write
+from crmlab.data.reading import engines, json_records
 from crmlab.data.reading.json_records import records
 
 MAPPED = '[orders]\nfile = "{}"\ncustomer_id = "customer.id"\nordered_at = "at"\namount = "total.value"\n'
@@ -42,6 +43,33 @@ def amounts(data):
 def test_read_json_forms(opened, name, content):
     expected = [("007", Decimal("12.5000")), ("0042", Decimal("100.0000")), ("7", Decimal("3.0000"))]
     assert amounts(opened(MAPPED.format(name), {name: content})) == expected
+
+
+@pytest.mark.parametrize(("late", "passes"), [("colour", 1), ("returned", 2)])
+def test_columns_that_come_late(tmp_path, monkeypatch, late, passes):
+    """Records are read once, unless a column that is needed comes after the first of them."""
+    count = 3 * json_records._FIRST
+    lines = [json.dumps({"id": i} | ({late: "7"} if i > count - 3 else {})) for i in range(count)]
+    (tmp_path / "o.jsonl").write_text("\n".join(lines))
+    given_out = []
+
+    def counted(table, file):
+        for row in records(table, file):
+            given_out.append(1)
+            yield row
+
+    monkeypatch.setattr(json_records, "records", counted)
+    con = engines.scratch_duckdb()
+    try:
+        raw = json_records.read_json(con, "orders", [tmp_path / "o.jsonl"], lambda names: [n for n in names if n != "colour"])
+        held = raw.table.to_pyarrow().to_pydict()
+    finally:
+        con.disconnect()
+    assert raw.columns == ("id", late)
+    assert held["id"] == [str(i) for i in range(count)]
+    assert held.get("returned", ["7", "7"])[-2:] == ["7", "7"]
+    assert (len(held) == 2) == (late == "returned")
+    assert len(given_out) == json_records._FIRST + passes * count
 
 
 def test_records_keep_what_is_written(tmp_path):
