@@ -141,14 +141,14 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     else:
         broken = gravest_first(examined(dataset, (*RULES, after(_today(descriptor)))))
         grave = [breach for breach in broken if breach.grave]
-    unnamed = 'not named (add currency = "EUR" to the TOML file)'
+    unnamed = 'not set (write yours at the top of the TOML file, such as currency = "EUR")'
     say(f"  Currency: {descriptor.currency or unnamed}")
     say(f"  Tables: {', '.join(dataset.tables)}")
     form, doubts = form_of(dataset), open_doubts(descriptor)
     _say_breaches(grave, form)
     _say_minor([breach for breach in broken if breach not in grave], form)
     if doubts:
-        say(f"Not sure, says {descriptor.where}; correct each line that is wrong, and delete its “unsure”:")
+        say(f"Marked “unsure” in {descriptor.where}. Correct what is wrong, then delete its line “# unsure: …”:")
     for doubt in doubts:
         say(f"  - {doubt}")
     _say_reports(data, known)
@@ -161,9 +161,10 @@ def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
     from crmlab.data.rules import exemplary
 
     if grave:
-        say(f"{len(grave)} questions, the gravest first:" if len(grave) > 1 else "1 question:")
+        say(f"{len(grave)} questions, the most serious first:" if len(grave) > 1 else "1 question:")
+        say('  If the data are right as they are, add the name of the rule to accepted = ["…"] at the top of the TOML file.')
     for number, breach in enumerate(grave, 1):
-        say(f"  {number}. {breach.table}: {breach.says}")
+        say(f"  {number}. {breach.rule} ({breach.table}): {breach.says}")
         shown = exemplary(breach.examples[0]) if breach.examples else {}
         example = ", ".join(f"{key} {value}" for key, value in shown.items())
         say(f"     {in_figures(breach, form)}{f'; such as {example}' if example else ''}")
@@ -177,7 +178,7 @@ def _say_minor(minor: Sequence[Breach], form: Format) -> None:
     if minor:
         say("Worth knowing:")
     for breach in minor[:_MINOR]:
-        say(f"  - {breach.says} {in_figures(breach, form)}")
+        say(f"  - {breach.table}: {breach.says} {in_figures(breach, form)}")
     if len(minor) > _MINOR:
         say(f"  - and {len(minor) - _MINOR} more, in the report data_quality")
 
@@ -202,7 +203,7 @@ def _say_next(data: str, descriptor: Descriptor, questions: int, short: int) -> 
     if questions:
         many = "1 open question" if questions == 1 else f"{questions} open questions"
         say(
-            f"{many}: correct {descriptor.where} or the source, and check again. As it stands, reports rest on what is said above: {run}"
+            f"{many}: correct {descriptor.where} or the source, then check again. To run the reports on the data as they are: {run}"
         )
     elif short:
         say(f"No questions, but the history is only {short} day{'' if short == 1 else 's'} long. Next: {run}")

@@ -20,9 +20,9 @@ __all__ = ["reveal_command"]
 )
 @show_errors
 def reveal_command(list_file: Path, data: str | None, out: Path | None) -> None:
-    """Write LIST anew with the e-mails (or whatever customer_hash names) that the ids on it were made of, to send from.
+    """Write a copy of LIST with the e-mail (or whatever customer_hash names) behind each id, to send from.
 
-    The source is read again to find them; they are kept nowhere else. Delete the file when it was sent from.
+    The source is read again to find them; they are stored nowhere else. Delete the file once you have sent from it.
     """
     from crmlab.cli.revealing import reveal
 

@@ -72,8 +72,8 @@ def reveal(path: Path, *, data: str | None = None, out: Path | None = None) -> R
     descriptor = load(data or _dataset_of(path))
     if not has_hashed_ids(descriptor):
         raise ReportError(
-            f"The ids of '{descriptor.name}' are those of its source. Expected ids that were made of a personal column (customer_hash in "
-            f"{descriptor.where}). There is nothing to reveal: send from {path.name} as it is."
+            f"The ids of '{descriptor.name}' come straight from its source. Expected ids made from a personal column (customer_hash in "
+            f"{descriptor.where}). There is nothing to reveal: use {path.name} as it is."
         )
     ids = {str(one) for one in frame[_ID].dropna()}
     check_marks(ids, f"the list {path.name}", descriptor)
@@ -130,7 +130,7 @@ def _dataset_of(path: Path) -> str:
         if path_part(header.campaign) == folder.name and isinstance(header.details.get("data"), str):
             return str(header.details["data"])
     raise ReportError(
-        f"The place of {path.name} does not say whose customers it lists. Expected the folder of a report or of a campaign. "
+        f"The data set of {path.name} is not known. Expected a list in the folder of a report or of a campaign. "
         "Name the data set with --data."
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["SIGN", "code_of"]
+__all__ = ["CODES", "MARK", "SIGN", "SIGNS", "code_of", "is_shared"]
 
-# What stands beside an amount, alone: an ISO code, or a sign with the letters of its country.
-SIGN = r"^(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|kr|zł|Kč|Ft|Fr)$"
+SIGNS = "$¢£¤¥֏؋৲৳૱௹฿៛₠-⃀﷼﹩＄￠￡￥￦"  # within a class of a regular expression
+# What stands beside an amount: an ISO code, or a sign with the letters of its country; and the same alone.
+MARK = f"(?:[A-Z]{{0,3}}[{SIGNS}]|[A-Z]{{3}}|kr|zł|Kč|Ft|Fr)"
+SIGN = f"^{MARK}$"
 _CODES = {
     **{
         "€": "EUR",
@@ -32,6 +34,18 @@ _SHARED = {
     "kr": ("SEK", "NOK", "DKK", "ISK"),
     "Fr": ("CHF", "XAF", "XOF"),
 }
+CODES = tuple(dict.fromkeys([*_CODES.values(), *(code for codes in _SHARED.values() for code in codes)]))
+
+
+def is_shared(sign: str) -> bool:
+    """Say whether several currencies have a sign.
+
+    Examples
+    --------
+    >>> is_shared("kr"), is_shared("A$")
+    (True, False)
+    """
+    return sign in _SHARED
 
 
 def code_of(sign: str, own: str) -> str:

@@ -495,6 +495,8 @@ def _check_columns(table: str, given: Mapping[str, Any], mapping: Mapping[str, A
         for name in value if isinstance(value, (list, dict)) else ():
             if name not in columns:
                 faults.expected((table, option), f"[{table}]", f"made of columns of {table}", name)
+    if given.get("fill_across") is True and "fill_down" not in given:
+        faults.expected((table, "fill_across"), f"[{table}]", "used together with fill_down", True)
     if "customer_hash" in given and "customer_id" in mapping:
         faults.expected(
             (table, "customer_hash"), f"[{table}]", "used without customer_id, which it makes", given["customer_hash"]

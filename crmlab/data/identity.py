@@ -256,8 +256,8 @@ def _made(path: Path, descriptor: Descriptor) -> CustomerKey:
         ) from error
     if mine:
         warnings.warn(
-            f"The customers of '{descriptor.name}' are told apart by a personal column. Their ids are hashes made with a key, which was "
-            f"made now: {_named(path)}. Back it up, apart from the data, and show it to nobody: without it everybody gets another id.",
+            f"The customers of '{descriptor.name}' are identified by a personal column. Their ids are hashes made with a new secret key: "
+            f"{_named(path)}. Back it up, separately from the data, and keep it secret: with another key, every customer id changes.",
             NewKeyWarning,
             stacklevel=3,
         )

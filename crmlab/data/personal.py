@@ -1,4 +1,4 @@
-"""What the name of a column says, in five languages, and whether it is that of a person.
+"""What the name of a column says, in five languages, whether it is that of a person, and which texts are contacts of one.
 
 A name is taken apart into words, and each word stands for a concept: ``Kunden-Nr``, ``cust_id`` and ``idClient`` are
 all *customer* and *id*. Case, accents, underscores, blanks and camelCase make no difference.
@@ -9,11 +9,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
-__all__ = ["HIDDEN", "concepts", "is_bare_name", "is_personal", "masked", "plain"]
+__all__ = ["HIDDEN", "concepts", "holds_contact", "is_bare_name", "is_contact", "is_personal", "masked", "plain"]
 
 HIDDEN = "a value that is not shown"
-_CONTACT = re.compile(r"\S@\S|\+[0-9][0-9 ()/.-]{6,}[0-9]")
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}|\(?0[0-9]{2,5}\)?[ /][0-9][0-9 /-]{4,15}")
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?")
+_WITHIN = tuple(
+    re.compile(rf"(?<![^\W_])(?:{form.pattern})") for form in (_EMAIL, _PHONE, _IBAN)
+)  # where another word is not going on
 
 # English, German, French, Spanish, Dutch; without accents, umlauts both as in "stuck" and as in "stueck".
 _VOCABULARY = {
@@ -162,12 +169,34 @@ def is_bare_name(found: frozenset[str]) -> bool:
     return "name" in found and not found & (things | {"personal", "birth", "customer"})
 
 
+def is_contact(text: Any) -> bool:
+    """Say whether a value is an e-mail address, a phone number or an account number.
+
+    Examples
+    --------
+    >>> is_contact("a.b@example.org"), is_contact("+49 30 1234567"), is_contact("17850")
+    (True, True, False)
+    """
+    return isinstance(text, str) and any(form.fullmatch(text[:80].strip()) for form in (_EMAIL, _PHONE, _IBAN))
+
+
+def holds_contact(text: Any) -> bool:
+    """Say whether a text holds an e-mail address, a phone number or an account number, alone or among other words.
+
+    Examples
+    --------
+    >>> holds_contact("ask a.b@example.org"), holds_contact("call +49 30 1234567 first"), holds_contact("in review since 2024-05-01")
+    (True, True, False)
+    """
+    return isinstance(text, str) and any(form.search(text[:400]) for form in _WITHIN)
+
+
 def masked(text: str) -> str:
-    """Return a text as messages may show it: one that holds an e-mail address or a phone number is not shown.
+    """Return a text as messages may show it: one that holds an e-mail address, a phone number or an account number is not.
 
     Examples
     --------
     >>> masked("on hold"), masked("call anna@example.org")
     ('on hold', 'a value that is not shown')
     """
-    return HIDDEN if _CONTACT.search(text) else text
+    return HIDDEN if holds_contact(text) else text

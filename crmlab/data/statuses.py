@@ -12,8 +12,10 @@ __all__ = [
     "WATCHED",
     "Meaning",
     "is_calling_off",
+    "is_credit_note",
     "is_flag_of_paying",
     "is_kind_name",
+    "is_other_status",
     "is_refund_name",
     "is_status_name",
     "meaning",
@@ -77,13 +79,37 @@ def meaning(status: str) -> Meaning | None:
     return _MEANINGS.get(spelled(status))
 
 
+# Kinds of documents that give money back.
+_CREDITS = (
+    "credit, credit note, credit memo, creditnote, accreccredit, cn, return, returns, refund, storno, gutschrift, retoure, "
+    "rechnungskorrektur, stornorechnung, avoir, note de credit, remboursement, retour, nota de credito, abono, devolucion, creditnota, "
+    "creditfactuur, retourzending"
+)
+_CREDIT_NOTES = frozenset(_CREDITS.split(", "))
+
+
+def is_credit_note(kind: str) -> bool:
+    """Say whether the kind of a document is that of a credit note or a return.
+
+    Examples
+    --------
+    >>> is_credit_note("Gutschrift"), is_credit_note("Credit-Note"), is_credit_note("Invoice")
+    (True, True, False)
+    """
+    return spelled(kind) in _CREDIT_NOTES
+
+
 # Words of the names of columns, without accents.
 _NAMES = {
     "status": "status state etat statut zustand estado stato stadium bestellstatus zahlungsstatus auftragsstatus",
-    "not of sales": "fulfillment fulfilment shipping shipment delivery lineitem line customer kunde member marital billing province "
-    "country versand liefer lieferstatus versandstatus tax stock email subscription",
     "no amount": "reason date at id status by type method currency converted grund datum count qty quantity",
 }
+# In the name of a column of other statuses: of parcels, people, goods, tax.
+_OTHERS = re.compile(
+    r"fulfil|ship|deliver|liefer|versand|livraison|entrega|stock|inventory|bestand|customer|client|kunde|member|account|tax|steuer"
+    r"|feedback|marketing|product|article|artikel|opt ?in|marital|famil|employ|address|billing|country|province|region|us state"
+    r"|line ?item|\bline\b|e ?mail|subscription"
+)
 _BACK = ("refund", "erstatt", "ruckerstatt", "rembours", "reembols", "terugbeta")  # as words of an amount paid back begin
 _ENDINGS = ("datum", "date", "grund", "reason", "status")
 _WORDS_OF = {kind: frozenset(words.split()) for kind, words in _NAMES.items()}
@@ -102,7 +128,18 @@ def is_status_name(name: str) -> bool:
     (True, False, False)
     """
     words = _name_words(name)
-    return any(word in _WORDS_OF["status"] for word in words) and not any(word in _WORDS_OF["not of sales"] for word in words)
+    return any(word in _WORDS_OF["status"] for word in words) and not is_other_status(name)
+
+
+def is_other_status(name: str) -> bool:
+    """Say whether a column's name is that of something else that has a status: a parcel, a person, a product.
+
+    Examples
+    --------
+    >>> is_other_status("Product status"), is_other_status("shippingState"), is_other_status("Order status")
+    (True, True, False)
+    """
+    return _OTHERS.search(" ".join(_name_words(name))) is not None
 
 
 def is_refund_name(name: str) -> bool:

@@ -12,6 +12,8 @@ import unicodedata
 from decimal import Decimal
 from functools import lru_cache
 
+from crmlab.data.currencies import MARK
+
 __all__ = ["BLANKS", "DASHES", "SEPARATORS", "UNSEEN", "WIDE", "amount", "amount_forms", "counted_as", "digits", "tidy"]
 
 BLANKS = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -21,8 +23,6 @@ UNSEEN = "\u200b\u200e\u200f\u061c\u2066\u2067\u2068\u2069\ufeff"  # marks of th
 SEPARATORS = ("٫", "٬")  # before the decimals, and between thousands, in Arabic and Persian
 
 _GAP = "[ \u00a0\u202f\u2009]"
-_SIGNS = "$¢£¤¥֏؋৲৳૱௹฿៛₠-⃀﷼﹩＄￠￡￥￦"
-_CURRENCY = f"(?:[A-Z]{{0,3}}[{_SIGNS}]|[A-Z]{{3}}|kr|zł|Kč|Ft|Fr)"
 _LARGEST = 10**14  # of DECIMAL(18,4)
 
 
@@ -76,12 +76,12 @@ def amount_forms(decimal: str) -> tuple[str, str]:
     lakh = "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if decimal == "." else ""
     whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{groups}){lakh})"
     number, closed = rf"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)", rf"(?:{whole}(?:{point}[0-9]+)?|{point}[0-9]+)"
-    sign, money = r"[+\-−]", rf"{_GAP}*{_CURRENCY}?{_GAP}*{number}{_GAP}*{_CURRENCY}?{_GAP}*"
+    sign, money = r"[+\-−]", rf"{_GAP}*{MARK}?{_GAP}*{number}{_GAP}*{MARK}?{_GAP}*"
     forms = (
         rf"{sign}?{money}",  # -€ 12.50
-        rf"{_CURRENCY}{_GAP}*{sign}{_GAP}*{number}",  # € -12.50
+        rf"{MARK}{_GAP}*{sign}{_GAP}*{number}",  # € -12.50
         rf"\({money}\)",  # (12.50)
-        rf"{_CURRENCY}?{_GAP}*{closed}{_GAP}*-",  # 12.50-
+        rf"{MARK}?{_GAP}*{closed}{_GAP}*-",  # 12.50-
     )
     plain = rf"[+-]?([0-9]+({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]{{1,2}})?"
     return f"^{plain}$", f"^(?:{'|'.join(forms)})$"

@@ -169,15 +169,15 @@ class CustomerKeyError(CrmlabError, ValueError):
     @classmethod
     def lost(cls, path: Any, digest: str, campaign: str, variable: str) -> CustomerKeyError:
         return cls(
-            f"There is no key file {path}. Expected the key {digest}…, with which the campaign {shown(campaign)} was launched. With a new "
-            f"one everybody would get another id, and no key was made. Restore it from a copy, or name its file in {variable}."
+            f"There is no key file {path}. Expected the key {digest}…, with which the campaign {shown(campaign)} was launched. No new "
+            f"key was made, because it would change every customer id. Restore it from a copy, or name its file in {variable}."
         )
 
     @classmethod
     def another(cls, what: str, expected: str, found: str, variable: str) -> CustomerKeyError:
         return cls(
-            f"The customers of {what} have ids of another key. Expected the key {expected}…, with which they were made. Found the key "
-            f"{found}…, with which everybody has another id. Restore the key file from a copy, or name its file in {variable}."
+            f"The customer ids of {what} were made with another key. Expected the key {expected}…. Found the key {found}…, "
+            f"with which every customer id is different. Restore the key file from a copy, or name its file in {variable}."
         )
 
 

@@ -192,3 +192,38 @@ def test_messages_name_the_line_that_mends(empty_project: Path, value: str, deci
         open_dataset("m")
     found = value.strip('"')
     assert f"Found: '{found}'. {said}" in str(error.value)
+
+
+def charges(folder: Path, codes: tuple[str, ...]) -> Path:
+    """A file of 40 charges over 5000, as the API of a payment service gives them: in the smallest unit of their currency."""
+    lines = ["id,amount,amount_refunded,created,currency,customer,status"]
+    lines += [f"ch_{i},5000,0,{1704067200 + i * 86400},{codes[i % len(codes)]},cus_{i % 9},succeeded" for i in range(40)]
+    (file := folder / "charges.csv").write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("codes", "total"),
+    [(("jpy",), 200_000), (("KRW",), 200_000), (("vnd",), 200_000), (("clp",), 200_000), (("usd",), 2_000), (("isk",), 2_000)],
+)
+def test_currencies_without_cents_are_not_divided(tmp_path: Path, codes: tuple[str, ...], total: int) -> None:
+    seen = look(charges(tmp_path, codes))
+    assert seen.questions == ()
+    assert open_dataset(write([seen], folder=tmp_path)).orders["amount"].sum().execute() == total
+
+
+@pytest.mark.parametrize(
+    ("codes", "cents", "said"),
+    [
+        (("usd", "usd", "jpy"), True, "a rate under [rates] is to be that of 100 JPY"),
+        (("jpy", "jpy", "usd"), False, "a rate under [rates] is to be that of 0.01 USD"),
+        (("usd", "usd", "kwd"), True, "that of 0.1 KWD"),
+        (("kwd",), True, "KWD in thousandths. No key says so"),
+    ],
+)
+def test_currencies_of_several_units_are_asked_about(tmp_path: Path, codes: tuple[str, ...], cents: bool, said: str) -> None:
+    seen = look(charges(tmp_path, codes))
+    (doubt,) = (sentence for key, sentence in seen.unsure if key == "amounts_in")
+    assert said in doubt
+    assert ("amounts_in" in seen.options) is cents
+    assert f"# unsure: {doubt}" in to_toml(seen)

@@ -6,11 +6,14 @@ Else dollars are added to euros, and the sum is neither.
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from crmlab.data import guess
+from crmlab.data.catalog import load
+from crmlab.data.dataset import check_source, open_dataset
 
 
 def look(folder: Path, header: str, codes: tuple[str, ...], form: str) -> guess.Guess:
@@ -26,6 +29,31 @@ def test_one_value_names_the_currency(tmp_path: Path, name: str) -> None:
     assert seen.settings["currency"] == "CHF"
     assert seen.columns["currency"] == name
     assert seen.questions == ()
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "code"),
+    [
+        ("A${}.50", "total", "AUD"),
+        ("R$ {},50", "total", "BRL"),
+        ("{},50 zł", "total", "PLN"),
+        ("NZ${}.50", "total", "NZD"),
+        ("{},50 Kč", "total", "CZK"),
+        ("{},50 kr", "beløb NOK", "NOK"),
+        ("${}.50", "total (CAD)", "CAD"),
+        ("HUF {}", "total", "HUF"),
+        ("₹{}.50", "total", "INR"),
+        ("€{}.50", "total", "EUR"),
+    ],
+)
+def test_a_sign_means_to_new_what_it_means_to_the_reader(tmp_path: Path, form: str, name: str, code: str) -> None:
+    seen = look(tmp_path, f"order;customer;date;{name}", tuple(str(10 + i) for i in range(9)), form.replace("{}", "{0}"))
+    assert seen.settings["currency"] == code
+    _, _, problems = check_source(load(toml := guess.write([seen], folder=tmp_path)))
+    assert problems == []
+    per_round = sum(10 + i for i in range(9)) + (0 if code == "HUF" else Decimal("4.5"))
+    rest = sum(10 + i for i in range(6)) + (0 if code == "HUF" else 3)
+    assert open_dataset(toml).orders["amount"].sum().execute() == 6 * per_round + rest
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,16 @@ Else failed, cancelled and refunded orders count as revenue, and nothing says so
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from crmlab.data import guess
+from crmlab.data.dataset import open_dataset
+from crmlab.data.statuses import is_status_name
 
 STATES = ("paid", "cancelled", "refunded", "failed")
 
@@ -122,6 +127,86 @@ def test_a_day_of_cancelling_and_a_flag_of_a_test_order_are_no_sales(tmp_path: P
     assert (seen.columns["status"], seen.options["keep"], seen.options["drop"]) == ("test", ["false"], ["true"])
     seen = look(tmp_path, "status", ("paid", "failed"), "is_test", ("0", "0", "0", "1", "1"))
     assert any("'is_test' says of 12 rows, 120.00 that they are no sales" in doubt for doubt in seen.doubts)
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "parquet", "decimal.parquet", "bool.parquet", "csv"])
+def test_a_flag_of_numbers_is_written_as_it_is_read(tmp_path: Path, ending: str) -> None:
+    flags: list[Any] = [float(i % 4 == 0) for i in range(60)]
+    form = {"decimal.parquet": Decimal, "bool.parquet": bool, "csv": int}.get(ending, float)
+    frame = pd.DataFrame(
+        {
+            "order_id": [f"R{i}" for i in range(60)],
+            "customer_id": [f"C{i % 9}" for i in range(60)],
+            "order_date": [f"2024-{1 + i % 9:02d}-03" for i in range(60)],
+            "total": [10.0] * 60,
+            "Test order": [form(flag) for flag in flags],
+        }
+    )
+    file = tmp_path / f"orders.{ending}"
+    if ending == "xlsx":
+        frame.to_excel(file, index=False)
+    elif ending == "csv":
+        frame.to_csv(file, index=False)
+    else:
+        frame.to_parquet(file)
+    seen = guess.look(file)
+    words = ["false", "true"] if ending == "bool.parquet" else ["0", "1"]
+    assert [seen.options["keep"], seen.options["drop"]] == [[word] for word in words]
+    assert total(tmp_path, seen) == 450
+
+
+def total(folder: Path, seen: guess.Guess) -> Decimal:
+    """What the orders come to with the TOML file that is proposed."""
+    return Decimal(open_dataset(guess.write([seen], folder=folder)).orders["amount"].sum().execute())
+
+
+@pytest.mark.parametrize(
+    ("name", "mine"),
+    [
+        ("Product status", False),
+        ("Lieferstatus", False),
+        ("accountState", False),
+        ("Order status", True),
+        ("Zahlungsstatus", True),
+    ],
+)
+def test_new_and_the_reader_take_the_same_columns_for_the_status(tmp_path: Path, name: str, mine: bool) -> None:
+    seen = look(tmp_path, name, ("active", "draft"))
+    assert ("status" in seen.columns) is mine
+    assert is_status_name(name) is mine
+
+
+def test_who_somebody_is_is_not_written_as_a_status(tmp_path: Path) -> None:
+    seen = look(tmp_path, "status", ("call +49 30 1234567 first", "a.b@example.org", "paid", "mail a.b@example.org", "phase 3"))
+    (question,) = (question for question in seen.questions if question.key == "status")
+    told = seen.answered(question, question.written([0]))
+    for text in (guess.to_toml(seen), guess.to_toml(told), *(answer.label for answer in question.answers)):
+        assert "1234567" not in text and "example.org" not in text
+    assert told.options["keep"] == ["paid", "phase 3"]
+    assert any("holds in 36 rows what tells who somebody is" in doubt for doubt in told.doubts)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "kept", "comes_to"),
+    [
+        (("10", "-10", "10"), True, 200),  # booked back in rows of its own
+        (("10", "-10", "0"), True, 0),
+        (("10", "-10", "20"), False, 200),  # some above zero: what was sold and what was paid back, both no sales
+    ],
+)
+def test_refunds_are_booked_back_only_where_none_is_above_zero(
+    tmp_path: Path, amounts: tuple[str, ...], kept: bool, comes_to: int
+) -> None:
+    states = {"10": "paid", "-10": "refunded", "0": "refunded", "20": "refunded"}
+    lines = ["order_id,customer_id,order_date,total,status"]
+    for i in range(60):
+        amount = amounts[i % 3]
+        lines.append(f"R{i},C{i % 9},2024-{1 + i % 9:02d}-03,{amount},{states[amount]}")
+    (file := tmp_path / "orders.csv").write_text("\n".join(lines) + "\n")
+    seen = guess.look(file)
+    assert ("refunded" in seen.options["keep"]) is kept
+    assert ("refunded" in seen.options["drop"]) is not kept
+    assert total(tmp_path, seen) == comes_to
 
 
 def test_credit_notes_above_zero_are_asked_about(tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ Else a third of the revenue stands under one customer who buys every day.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crmlab.data import guess
+from crmlab.data.descriptor import parse
+from crmlab.errors import DescriptorError
 
 
 def look(folder: Path, who: Callable[[int], str], count: int = 200, mails: bool = False) -> guess.Guess:
@@ -56,6 +59,20 @@ def test_one_id_that_buys_like_many_is_asked_about(tmp_path: Path) -> None:
     assert seen.answered(question, question.written([1])).settings["guests"] == ["9999"]
 
 
+def test_the_id_that_buys_like_many_joins_the_guests_that_are_known(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: "T1" if i % 3 else "guest" if i % 9 == 0 else str(10 + i), count=600)
+    question = next(one for one in seen.questions if "Is it one customer?" in one.sentence)
+    assert seen.answered(question, question.written([1])).settings["guests"] == ["guest", "T1"]
+
+
+def test_an_id_that_tells_who_somebody_is_is_not_written(tmp_path: Path) -> None:
+    seen = look(tmp_path, lambda i: "till@example.org" if i // 27 % 4 == 0 else str(10 + i), count=600)
+    assert seen.columns["customer_id"] == "customer_id"
+    assert any("Is it one customer?" in doubt for doubt in seen.doubts)
+    assert "example.org" not in guess.to_toml(seen)
+    assert all("example.org" not in str(question) for question in seen.questions)
+
+
 def test_the_largest_of_a_few_customers_is_not_asked_about(tmp_path: Path) -> None:
     seen = look(tmp_path, lambda i: "K1" if i % 3 else f"K{2 + i % 9}", count=600)  # a small B2B base: somebody always has 5 %
     assert seen.questions == ()
@@ -73,6 +90,37 @@ def test_gaps_in_runs_are_merged_cells(tmp_path: Path) -> None:
     (question,) = seen.questions
     assert "were the cells merged?" in question.sentence
     assert seen.answered(question, question.written([0])).options["fill_down"] == ["customer_id"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "merged", "filled"),
+    [
+        (1, "", {"fill_down": ["customer_id"], "fill_across": True}),  # one customer over three orders
+        (3, "", {"fill_down": ["customer_id"]}),  # three lines of one order
+        (3, "order_id", {"fill_down": ["customer_id", "order_id"]}),
+    ],
+)
+def test_merged_cells_are_filled_as_far_as_they_reach(
+    tmp_path: Path, lines: int, merged: str, filled: dict[str, object]
+) -> None:
+    rows = ["order_id,customer_id,order_date,product_id,quantity,total"]
+    for i in range(180):
+        order = "" if merged and i % 3 else f"R{1000 + i // lines}"
+        rows.append(f"{order},{'' if i % 3 else 5000 + i // 3},2024-{1 + i // 3 % 9:02d}-03,P{i % 7},1,10.00")
+    (file := tmp_path / "orders.csv").write_text("\n".join(rows) + "\n")
+    seen = guess.look(file)
+    (question,) = (one for one in seen.questions if "were the cells merged?" in one.sentence)
+    assert ("fill_across = true" in question.sentence) is ("fill_across" in filled)
+    told = seen.answered(question, question.written([0]))
+    assert {key: value for key, value in told.options.items() if key.startswith("fill")} == filled
+    section = tomllib.loads(guess.to_toml(told))[told.table]
+    assert {key: section[key] for key in filled} == filled
+    parse({told.table: section}, name="orders", where="orders.toml", folder=tmp_path)
+
+
+def test_across_orders_means_nothing_where_nothing_is_filled(tmp_path: Path) -> None:
+    with pytest.raises(DescriptorError, match="fill_across.*used together with fill_down"):
+        parse({"orders": {"file": "o.csv", "fill_across": True}}, name="o", where="o.toml", folder=tmp_path)
 
 
 def test_an_email_that_is_the_only_id_becomes_a_keyed_hash(tmp_path: Path) -> None:

@@ -476,3 +476,12 @@ def test_amounts_that_cannot_be_are_asked_about(tmp_path):
     assert grave(orders(*usual)) == set()
     assert grave(orders(*usual, "60,c1,2024-01-30,99999999999999.99")) == {"One amount"}
     assert grave(orders(*(row.rsplit(",", 1)[0] + ",0" for row in usual))) == {"Amounts"}
+
+
+def test_one_customer_above_several_orders_is_filled_across_them(tmp_path):
+    text = orders(*(f"{k},{f'c{k // 3}' if k % 3 == 0 else ''},2024-0{1 + k % 9}-01,10" for k in range(180)))
+    _, (asked,), _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
+    assert 'fill_down = ["customer_id", "ordered_at"] and fill_across = true under [orders]' in asked.advice
+    toml = '[orders]\nfile = "o.csv"\nfill_down = ["customer_id"]\nfill_across = true\n'
+    fates, breaches, _ = look(tmp_path, toml, {"o.csv": text})
+    assert (fates, breaches) == ({("orders", None): (180, 1800)}, [])

@@ -144,9 +144,9 @@ def _far(history: History) -> Breach:
         Breach(
             rule=_FAR,
             table="orders",
-            says=f"Orders lie years from all others, {' or '.join(ends)}; the history leaves them out.",
-            advice=f"Correct their dates. To leave them out for good, write {' and '.join(keys)} at the top of the TOML file; where they "
-            "are meant, a day that takes them in.",
+            says=f"Orders are dated years from all others, {' or '.join(ends)}, and are left out of the history.",
+            advice=f"Correct their dates. To leave them out for good, write {' and '.join(keys)} at the top of the TOML file; if the "
+            "dates are right, write a day that includes them.",
             broken=0,
             checked=reach.orders,
             unit="orders",
@@ -170,9 +170,9 @@ def _rest(history: History) -> Breach:
     left_out = f'last_day = "{gap.after}"' if gap.late else f'first_day = "{gap.before}"'
     told = replace(
         breach,
-        says=f"There is no order between {form.day(gap.after)} and {form.day(gap.before)}. Did the business rest, is a file missing, "
+        says=f"There is no order between {form.day(gap.after)} and {form.day(gap.before)}. Was the business closed, is a file missing, "
         "or are dates wrong?",
-        advice=f"Where all is right, write {meant} at the top of the TOML file; to leave out what lies beyond, {left_out}.",
+        advice=f"If all is right, write {meant} at the top of the TOML file; to leave out the orders beyond the gap, {left_out}.",
     )
     return _dated(told, [orders.filter(moment >= gap.before if gap.late else moment <= gap.after)])
 

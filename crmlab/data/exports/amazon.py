@@ -6,7 +6,7 @@ from crmlab.data.exports.declaration import Export, Part
 
 __all__ = ["EXPORTS"]
 
-_NO_CUSTOMER = "The file does not say who bought: reports on what is bought together run, reports on customers do not."
+_NO_CUSTOMER = "The file does not say who bought: reports on products bought together can run; reports on customers cannot."
 
 EXPORTS = (
     Export(
@@ -42,7 +42,7 @@ EXPORTS = (
                 drop=("Shipped - Returned to Seller", "Shipped - Rejected by Buyer", "Shipped - Returning to Seller"),
             ),
         ),
-        notes=("item-price is that of all pieces of a line, before promotions, which are taken off.",),
+        notes=("item-price is the price of the whole line before promotions, which are deducted.",),
     ),
     Export(
         name="an Amazon settlement report",
@@ -66,7 +66,7 @@ EXPORTS = (
             ),
         ),
         notes=(
-            "Of what a settlement lists, the price of goods is read (Principal, returns below zero), not fees, tax and postage.",
+            "Only the price of goods is read (Principal; returns are negative), not fees, tax or shipping.",
             _NO_CUSTOMER,
         ),
     ),

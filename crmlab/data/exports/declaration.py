@@ -59,6 +59,8 @@ class Part:
         Statuses that the system has, beside the words of :mod:`crmlab.data.statuses`.
     options : mapping
         Further keys of the section, as the TOML file writes them.
+    not_cents : mapping
+        Where amounts are in cents: the currencies (ISO codes) whose amounts are not, and what they are in instead.
     """
 
     table: str
@@ -71,6 +73,7 @@ class Part:
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    not_cents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,6 @@ EXPORTS = (
                 ),
             ),
         ),
-        notes=("A deal counts on its closing day, and only where it was won.",),
+        notes=("Only won deals count, on their close date.",),
     ),
 )

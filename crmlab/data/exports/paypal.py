@@ -35,8 +35,8 @@ EXPORTS = (
             ),
         ),
         notes=(
-            "What is read is payments that came in. Refunds stand under the seller's own address and are left out; so are withdrawals, "
-            "fees and conversions.",
+            "Only incoming payments are read. Refunds are listed under the seller's own address and are left out, as are withdrawals, "
+            "fees and currency conversions.",
         ),
     ),
 )

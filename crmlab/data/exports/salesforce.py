@@ -40,6 +40,6 @@ EXPORTS = (
                 ),
             ),
         ),
-        notes=("An opportunity counts on its closing day, and only where it was won.",),
+        notes=("Only won opportunities count, on their close date.",),
     ),
 )

@@ -57,7 +57,7 @@ EXPORTS = (
             ),
         ),
         notes=(
-            "Returns and credit memos of SAP have values above zero: by their category they are left out, and not taken off.",
+            "SAP gives returns and credit memos positive values; they are left out by category and are not deducted from sales.",
         ),
     ),
 )

@@ -55,7 +55,7 @@ EXPORTS = (
             ),
         ),
         notes=(
-            "An order's own fields stand on its first row: orders are read from the rows that have a total, lines from all rows.",
+            "Order fields are on the first row of each order: orders are read from rows with a total, lines from all rows.",
             "Discounts, shipping and refunds are in the order's total, not in its lines.",
         ),
     ),

@@ -14,6 +14,15 @@ _CHARGE = {
     "status": ("status",),
 }
 
+# Currencies whose smallest unit, as the API counts it, is no hundredth. Icelandic króna are in hundredths there still.
+_NOT_CENTS = {
+    **dict.fromkeys(
+        ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"], "units"
+    ),
+    **dict.fromkeys(["BHD", "JOD", "KWD", "OMR", "TND"], "thousandths"),
+    "UGX": "units or hundredths",  # listed among the former, and as an exception
+}
+
 EXPORTS = (
     Export(
         name="a Stripe payments export",
@@ -58,6 +67,7 @@ EXPORTS = (
                 },
                 who=("receipt_email", "billing_details.email"),
                 options={"amounts_in": "cents", "date_format": "epoch"},
+                not_cents=_NOT_CENTS,
             ),
         ),
         notes=("Amounts are in the smallest unit of their currency, as the API documents them; times are seconds since 1970.",),

@@ -53,7 +53,7 @@ EXPORTS = (
                 who=_EMAIL,
             ),
         ),
-        notes=("Items that are packed into one cell are not read: this is kept at the level of orders.",),
+        notes=("Items packed into one cell are not read: the file gives orders, not order lines.",),
     ),
     Export(
         zero_is_guest=True,

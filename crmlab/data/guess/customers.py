@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -19,14 +20,18 @@ _LOST = 0.2  # share of rows without a customer above which it is a question
 
 
 def id_text(value: Any) -> str:
-    """Write an id as the reader does: a whole number of a workbook has no decimals.
+    """Write an id or a status as the reader does: a whole number of a workbook has no decimals.
 
     Examples
     --------
-    >>> id_text(0.0), id_text(" Guest ")
-    ('0', 'Guest')
+    >>> id_text(0.0), id_text(True), id_text(" Guest ")
+    ('0', 'true', 'Guest')
     """
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (float, Decimal)) and value == value // 1:  # not where it is no number, or infinite
+        return f"{value:.0f}"
+    return str(value).strip()
 
 
 def person_column(roles: Roles) -> Profile | None:
@@ -68,7 +73,9 @@ def ask_about_customers(roles: Roles, hashed: Profile | None, settings: dict[str
     if guests:
         rows = sum(counts[value].rows for value in guests)
         settings["guests"] = guests
-        remarks["guests"] = f"{_shares(rows, len(ids), _money(counts, guests), money)}: guests, who are not one customer"
+        remarks["guests"] = (
+            f"{_shares(rows, len(ids), _money(counts, guests), money)}: guests, who are not one customer; other known words are guests too"
+        )
     if gaps:
         settings["missing_customer"] = "drop"
         remarks["missing_customer"] = f'{gaps / len(ids):.1%} of the rows have no customer; "error" would refuse the file'
@@ -85,7 +92,7 @@ def _is_ordinary(counts: Tally) -> bool:
 
 def _ask_about_zero(roles: Roles, customer: Profile, count: str, settings: dict[str, Any]) -> None:
     settings["#guests"] = []
-    looks = "is taken for guests, but looks like one customer among others. Write guests = [] if so."
+    looks = "is treated as guests but looks like an ordinary customer. If it is one, write guests = [] at the top of the file."
     sentence = f"The customer 0 in '{customer.name}' ({count}) {looks}"
     answers = (
         Answer(label="one customer", settings={"guests": [], "#guests": None}),
@@ -124,8 +131,11 @@ def _ask_who(roles: Roles, customer: Profile, guests: list[str], money: list[flo
     sentence = f"{what} have no customer in '{name}'" + (f" (guests: {named})" if guests else "")
     answers = [Answer(label="leave these rows out", settings={"missing_customer": "drop"} if None in ids else {})]
     if merged:
-        sentence += ", in runs below a filled cell: were the cells merged?"
-        answers.insert(0, Answer(label="yes: each gap is the customer above it", options={"fill_down": ["customer_id"]}))
+        sentence += f', in runs below a filled cell: were the cells merged? If so, write fill_down = ["customer_id"] under [{roles.table}]'
+        filled = _filling(roles, customer)
+        yes = ", ".join(f"{key} = {_written(value)}" for key, value in filled.items())
+        sentence += f" If so, write {yes}"
+        answers.insert(0, Answer(label="yes: each gap is the customer above it", options=filled))
     if told and person is not None:
         sentence += f"; '{person.name}' could tell people apart, as a keyed hash"
         hashed = {"customer_hash": person.name}
@@ -135,7 +145,30 @@ def _ask_who(roles: Roles, customer: Profile, guests: list[str], money: list[flo
     advice = "Leave them out" + (
         f', or write customer_hash = "{person.name}" in place of customer_id?' if told and person else "?"
     )
-    roles.ask(Question(key="customer_id", sentence=sentence if merged else f"{sentence}. {advice}", answers=tuple(answers)))
+    asked = f"{sentence}." if merged else f"{sentence}. {advice}"
+    roles.ask(Question(key="customer_id", sentence=asked, answers=tuple(answers)))
+
+
+def _filling(roles: Roles, customer: Profile) -> dict[str, Any]:
+    """The keys that fill merged cells: those of the order too where they are merged, and across orders where a customer has several."""
+    gaps = {place for place, value in enumerate(customer.values) if value is None}
+    merged = []
+    for role in ("order_id", "ordered_at", "status", "currency"):
+        item = roles.columns.get(role)
+        empty = {place for place, value in enumerate(item.values) if value is None} if item is not None else set()
+        if empty and empty <= gaps:
+            merged.append(role)
+    filled: dict[str, Any] = {"fill_down": ["customer_id", *merged]}
+    order = roles.columns.get("order_id")
+    if order is not None and "order_id" not in merged:
+        told = {order.values[place] for place in range(len(order.values)) if place not in gaps}
+        if any(order.values[place] not in told for place in gaps):
+            filled["fill_across"] = True
+    return filled
+
+
+def _written(value: Any) -> str:
+    return "true" if value is True else "[" + ", ".join(f'"{one}"' for one in value) + "]"
 
 
 def _in_runs(ids: list[str | None]) -> bool:
@@ -164,8 +197,11 @@ def _ask_about_one(roles: Roles, ids: list[str | None], counts: Mapping[str, Any
     many = counts[first].rows // max(counts[second].rows, 1)
     sentence = (
         f"One value of '{roles.columns['customer_id'].name}' has {share:.1%} of the rows, {many} times those of the next, and buys on "
-        f"most days. Is it one customer? If it stands for people without an account, put it into guests."
+        f"most days. Is it one customer? If it stands for people without an account, add it to guests."
     )
+    if roles.tells_who(first):
+        roles.doubt("guests", sentence)  # an id that must not be written here
+        return
     roles.ask(
         Question(
             key="guests",

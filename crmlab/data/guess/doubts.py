@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from crmlab.data.guess.profiles import Profile, is_contact, is_person
+from crmlab.data.guess.profiles import Profile, is_person
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible, name_score
+from crmlab.data.personal import holds_contact
 
 __all__ = ["say_missing", "say_unreadable", "settle_money"]
 
@@ -49,10 +50,10 @@ def _price_as_amount(roles: Roles) -> None:
         return
     if quantity is None:
         columns["amount"] = price
-        roles.doubt("amount", f"'{price.name}' is taken as what the order adds up to.")
+        roles.doubt("amount", f"'{price.name}' is used as the order total.")
     else:
-        product = f"'{quantity.name}' × '{price.name}'"
-        roles.doubt("amount", f"There is no total. Add a column with {product} to the file and name it here.")
+        product = f"There is no order total. Add a column with '{quantity.name}' × '{price.name}' to the file"
+        roles.doubt("amount", f'{product}, and write amount = "…" with its name under [orders].')
 
 
 def _compare(roles: Roles, profiles: list[Profile], quantity: Profile, price: Profile) -> None:
@@ -149,27 +150,28 @@ def say_missing(
             roles.doubt(roles.table, f"The file seems to hold {roles.table} and no orders. {advice}")
         own = "product_id" if roles.table == "products" else "customer_id"
         if own not in columns and not (hashed and own == "customer_id"):
-            roles.doubt(own, "No column with the id was found. Name it here before use.")
+            roles.doubt(own, f'No id column was found. Write {own} = "…" with its name under [{roles.table}].')
         return maybe
     if "customer_id" not in columns and not hashed:
         who = next((item for item in profiles if "customer" in item.concepts and item.filled and not item.personal), None)
         if who is not None and name_score("customer_id", who) > 0:
             maybe["customer_id"] = who.name
         if roles.table == "order_lines" and who is None:
-            runs = "Without one, reports on what is bought together run, and those on customers do not."
-            _ask_without(roles, "customer_id", f"No column with an id of the customer was found. {runs}")
+            runs = "Without one, reports on products bought together can run; those on customers cannot."
+            _ask_without(roles, "customer_id", f"No customer id column was found. {runs}")
         else:
-            roles.doubt("customer_id", "No column with an id of the customer was found. Name it here before use.")
+            advice = f'Write customer_id = "…" with its name under [{roles.table}].'
+            roles.doubt("customer_id", f"No customer id column was found. {advice}")
     if "ordered_at" not in columns:
         named = next((item for item in profiles if name_score("ordered_at", item) >= 0.6 and item.filled), None)
         if named is None:
-            roles.doubt("ordered_at", "No column with dates was found. Name it here before use.")
+            roles.doubt("ordered_at", f'No date column was found. Write ordered_at = "…" with its name under [{roles.table}].')
         else:
             maybe["ordered_at"] = named.name
-            why = 'its values could not be read as dates. Give their form as date_format, such as "%d %b %Y"'
+            why = 'its values cannot be read as dates. Write their format, such as date_format = "%d %b %Y"'
             if named.dates.both:
-                why = "some values have the day first and others the month. Bring them into one form"
-            roles.doubt("ordered_at", f"'{named.name}' is called a date, but {why}.")
+                why = "some values have the day first and others the month. Write them all in one format"
+            roles.doubt("ordered_at", f"'{named.name}' is named like a date, but {why}.")
     if roles.table == "order_lines":
         _missing_in_lines(roles)
     else:
@@ -181,30 +183,31 @@ def _ask_without(roles: Roles, column: str, sentence: str) -> None:
     """Read a source without what it does not tell, unless somebody names the column."""
     answers = (
         Answer(label="read the file without it"),
-        Answer(label="a column holds it: I shall name it in the file", options={"without": None}),
+        Answer(label="there is one: I will name it in the TOML file", options={"without": None}),
     )
-    roles.ask(Question(key=column, sentence=f"{sentence} If a column holds it, name it in place of without.", answers=answers))
+    advice = f'If there is one, take "{column}" out of without and write {column} = "…" with its name.'
+    roles.ask(Question(key=column, sentence=f"{sentence} {advice}", answers=answers))
     roles.without.append(column)
 
 
 def _missing_in_orders(roles: Roles) -> None:
     order = roles.columns.get("order_id")
     if "amount" not in roles.columns and all(key != "amount" for key, _ in roles.doubts):
-        runs = "Without one, reports that count purchases run, and those on money do not."
-        _ask_without(roles, "amount", f"No column with the amount was found. {runs}")
+        runs = "Without one, reports that count purchases can run; those on money cannot."
+        _ask_without(roles, "amount", f"No amount column was found. {runs}")
     if order is None:
-        roles.doubt("order_id", "No column with a receipt number was found, so each row counts as one order.")
+        roles.doubt("order_id", "No order number column was found, so each row counts as one order.")
     elif order.repeats:
-        roles.doubt("order_id", f"Values of '{order.name}' repeat, so the rows may be lines of orders.")
+        roles.doubt("order_id", f"Values of '{order.name}' repeat, so the rows may be order lines.")
 
 
 def _missing_in_lines(roles: Roles) -> None:
     if "order_id" not in roles.columns:
-        roles.doubt("order_id", "No column with a receipt number was found. Order lines need one: name it here.")
+        roles.doubt("order_id", 'No order number column was found. Write order_id = "…" with its name under [order_lines].')
     if "quantity" not in roles.columns:
-        roles.doubt("quantity", "No column with the pieces was found. Order lines need one: name it here.")
+        roles.doubt("quantity", 'No quantity column was found. Write quantity = "…" with its name under [order_lines].')
     if not {"amount", "unit_price"} & set(roles.columns):
-        roles.doubt("amount", "No column with an amount or a price was found. Name one of them here before use.")
+        roles.doubt("amount", 'No amount or price was found. Write amount = "…" or unit_price = "…" under [order_lines].')
 
 
 def say_unreadable(roles: Roles, form: str | None = None) -> None:
@@ -221,7 +224,8 @@ def say_unreadable(roles: Roles, form: str | None = None) -> None:
         if roles.near.get(role) and role not in ("product_name", "product_category", "category", "channel"):
             _ask_which(roles, role, item.name, roles.near[role][:3])
         if item.nothing is not None:
-            roles.doubt(role, f"'{item.nothing}' stands for no value in '{item.name}', and the reader takes it as a value.")
+            says = f"'{item.nothing}' in '{item.name}' seems to mean “no value”, but is read as a value."
+            roles.doubt(role, f'{says} If so, write missing = {{{role} = ["", "{item.nothing}"]}} under [{roles.table}].')
         if role in NUMBERS:
             read = item.read(roles.decimal)
             bad = [value for value, n in zip(item.values, read, strict=True) if value is not None and n is None]
@@ -246,12 +250,12 @@ def _ask_which(roles: Roles, role: str, chosen: str, near: list[str]) -> None:
 def _ask_names(roles: Roles, item: Profile) -> None:
     """Ask whether words that stand for customers are names of people."""
     advice = f'write customer_hash = "{item.name}" in place of customer_id.'
-    sentence = f"'{item.name}' holds words and no numbers. Where these are names, {advice}"
-    names = Answer(label="names: take their keyed hash", columns={"customer_id": None}, options={"customer_hash": item.name})
+    sentence = f"'{item.name}' holds words, not numbers. If they are people's names, {advice}"
+    names = Answer(label="names: use their keyed hash", columns={"customer_id": None}, options={"customer_hash": item.name})
     roles.ask(Question(key="customer_id", sentence=sentence, answers=(Answer(label="codes: take them as they are"), names)))
 
 
 def _quoted(value: Any) -> str:
-    if is_contact(value) or is_person(value):
+    if holds_contact(value) or is_person(value):
         return "a name or an address"  # from a row that slipped, perhaps; not to be shown
     return f"'{str(value)[:30]}'"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crmlab.data.exports.declaration import Export, Part, find_column
 from crmlab.data.guess.profiles import Profile, decimal_sign, profile
+from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible
 from crmlab.data.guess.sniff import Sample
 from crmlab.data.tables import TABLES
 
 __all__ = ["Applied", "apply_export"]
 
+_PARTS = {"units": 1, "cents": 100, "thousandths": 1000}
 _FULL = 0.95  # of the fullest alternative, from which the earlier one is taken
 
 
@@ -94,6 +97,8 @@ def _options(part: Part, roles: Roles, mapped: dict[str, Profile], source: Sampl
     amount = roles.columns.get("amount")
     if options.get("amounts_in") == "cents" and amount is not None and amount.numbers.fractions > 0:
         del options["amounts_in"]  # somebody has divided them already
+    elif options.get("amounts_in") == "cents" and amount is not None:
+        _settle_cents(part, roles, amount, options)
     when = roles.columns.get("ordered_at")
     if (
         str(options.get("date_format", "")).startswith("epoch")
@@ -103,6 +108,41 @@ def _options(part: Part, roles: Roles, mapped: dict[str, Profile], source: Sampl
     ):
         del options["date_format"]
     return options
+
+
+def _settle_cents(part: Part, roles: Roles, amount: Profile, options: dict[str, Any]) -> None:
+    """Leave cents out where the currency has none; ask where there are currencies of several kinds."""
+    currency = roles.columns.get("currency")
+    codes = (
+        Counter(str(value).strip().upper() for value in currency.values if value is not None)
+        if currency is not None
+        else Counter()
+    )
+    units = {code: part.not_cents.get(code, "cents") for code, _ in codes.most_common()}
+    if not set(units.values()) - {"cents"}:
+        return
+    first, unit = next(iter(units.items()))
+    if unit == "units":
+        del options["amounts_in"]
+    if set(units.values()) == {"units"}:
+        return
+    listed = ", ".join(f"{code} in {of}" for code, of in units.items())
+    sentence = f"This export writes '{amount.name}' of {listed}."
+    if unit not in ("units", "cents"):
+        roles.doubt("amounts_in", f"{sentence} No key says so for {first}: write its amounts in units in the file.")
+        return
+    worth = [
+        f"{_PARTS[unit] / _PARTS[of]:g} {code}" if of in _PARTS else f"nothing known for {code} (leave it out)"
+        for code, of in units.items()
+        if of != unit
+    ]
+    as_written = f"All are read in {unit}, as for {first}: a rate under [rates] is to be that of {', '.join(worth)}."
+    answers = (
+        Answer(label=f"read all in {unit}, as for {first}"),
+        Answer(label="all are in cents", options={"amounts_in": "cents"}),
+        Answer(label="all are in units", options={"amounts_in": None}),
+    )
+    roles.ask(Question(key="amounts_in", sentence=f"{sentence} {as_written}", answers=answers))
 
 
 def _is_epoch(when: Profile) -> bool:

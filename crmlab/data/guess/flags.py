@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from crmlab.data.guess.customers import id_text
 from crmlab.data.guess.profiles import Profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import Roles
 from crmlab.data.guess.worth import Count, amounts, tally
 from crmlab.data.personal import plain
-from crmlab.data.statuses import spelled
+from crmlab.data.reading.parse import FALSE, TRUE
+from crmlab.data.statuses import is_credit_note
 
 __all__ = ["find_flags"]
 
@@ -20,24 +22,8 @@ _CALLED_OFF = re.compile(
 )
 _TEST = re.compile(r"(^|[ _-])(is[ _-]?)?test([ _-]?(order|mode|flag|transaction|bestellung))?$|^sandbox$")
 _LIVE = re.compile(r"^(is[ _-]?)?live([ _-]?mode)?$|^mode$")
-_YES = frozenset(("true", "t", "yes", "y", "ja", "oui", "si", "1", "x", "test", "sandbox"))
-_NO = frozenset(("false", "f", "no", "n", "nein", "non", "0", "live", "prod", "production"))
-_CREDIT = frozenset(
-    (
-        *("credit", "credit note", "credit memo", "creditnote", "accreccredit", "cn", "return", "returns", "refund", "storno"),
-        *(
-            "gutschrift",
-            "retoure",
-            "rechnungskorrektur",
-            "stornorechnung",
-            "avoir",
-            "note de credit",
-            "remboursement",
-            "retour",
-        ),
-        *("nota de credito", "abono", "devolucion", "creditnota", "creditfactuur", "retourzending"),
-    )
-)
+_YES = frozenset((*TRUE, "x", "test", "sandbox"))
+_NO = frozenset((*FALSE, "live", "prod", "production"))
 
 
 def find_flags(roles: Roles, profiles: Sequence[Profile], options: dict[str, Any], remarks: dict[str, str]) -> None:
@@ -86,14 +72,15 @@ def _flag(item: Profile, name: str) -> frozenset[str]:
 
 
 def _text(value: Any) -> str:
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip().lower()
+    """A value of a flag in one writing; 1.0 was a number once."""
+    return re.sub(r"^([01])\.0+$", r"\1", id_text(value).lower())
 
 
 def _settle_flag(roles: Roles, item: Profile, flag: frozenset[str], options: dict[str, Any], remarks: dict[str, str]) -> None:
     """Let a flag be the status where there is none; where there is, say how many rows it has that the status does not tell."""
     gaps = item.filled < len(item.values)
     if "status" not in roles.columns and not gaps:
-        counts = tally([str(value) for value in item.values], amounts(roles))
+        counts = tally([id_text(value) for value in item.values], amounts(roles))
         roles.columns["status"] = item
         for key, values in (
             ("keep", [v for v in counts if _text(v) not in flag]),
@@ -108,12 +95,12 @@ def _settle_flag(roles: Roles, item: Profile, flag: frozenset[str], options: dic
         return
     status, drop = roles.columns.get("status"), options.get("drop", ())
     left = [
-        value is not None and _text(value) in flag and (status is None or str(other) not in drop)
+        value is not None and _text(value) in flag and (status is None or id_text(other) not in drop)
         for value, other in zip(item.values, status.values if status is not None else item.values, strict=True)
     ]
     if any(left):
-        says = f"'{item.name}' says of {_count(roles, left)} that they are no sales, and they count."
-        roles.doubt("status", f"{says} Take these rows out of the file.")
+        says = f"According to '{item.name}', these are not sales, but they are counted: {_count(roles, left)}."
+        roles.doubt("status", f"{says} Remove these rows from the file.")
 
 
 def _ask_about_credit(roles: Roles, item: Profile) -> None:
@@ -121,22 +108,17 @@ def _ask_about_credit(roles: Roles, item: Profile) -> None:
     money = amounts(roles)
     if money is None or item.distinct > 20 or item.numbers.share > 0.5 or item.dates.share > 0.5:
         return
-    credits = sorted({str(value) for value in set(item.values) - {None} if spelled(str(value)) in _CREDIT})
-    above = [
-        value is not None and str(value) in credits and amount > 0 for value, amount in zip(item.values, money, strict=True)
-    ]
-    if (
-        not credits
-        or sum(above) < 0.5 * sum(value is not None and str(value) in credits for value in item.values)
-        or all(above)
-    ):
+    kinds = ["" if value is None else id_text(value) for value in item.values]
+    credits = sorted({kind for kind in kinds if is_credit_note(kind)})
+    above = [kind in credits and amount > 0 for kind, amount in zip(kinds, money, strict=True)]
+    if not credits or sum(above) < 0.5 * sum(kind in credits for kind in kinds) or all(above):
         return
     names = ", ".join(f"'{value}'" for value in credits)
     sentence = f"'{item.name}' holds {names} in {_count(roles, above)}, above zero: credit notes would be added, not taken off."
     if "status" in roles.columns:
         roles.doubt("status", f"{sentence} Write their amounts with a minus, or take these rows out of the file.")
         return
-    others = sorted({str(value) for value in set(item.values) - {None}} - set(credits))
+    others = sorted(kind for kind in {*kinds} - {"", *credits} if not roles.tells_who(kind))
     leave = Answer(label="leave these rows out", columns={"status": item.name}, options={"keep": others, "drop": credits})
     answers = (leave, Answer(label="they are sales"))
     roles.ask(Question(key="status", sentence=f"{sentence} Leave these rows out?", answers=answers))

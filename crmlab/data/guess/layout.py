@@ -12,9 +12,9 @@ from typing import Any
 
 from crmlab.data.guess.date_columns import dates
 from crmlab.data.guess.number_columns import number
-from crmlab.data.guess.profiles import NOTHING, is_contact
+from crmlab.data.guess.profiles import NOTHING
 from crmlab.data.guess.text import unreadable
-from crmlab.data.personal import concepts
+from crmlab.data.personal import concepts, is_contact
 from crmlab.data.reading.layout import is_blank, joined_names, total_word
 
 __all__ = ["Found", "find_layout"]

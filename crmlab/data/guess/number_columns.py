@@ -10,24 +10,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from crmlab.data.currencies import CODES, SIGN, SIGNS, code_of
 from crmlab.data.personal import plain
 from crmlab.data.written import SEPARATORS, amount, tidy
 
-__all__ = ["Numbers", "currencies", "in_cents", "number", "numbers"]
+__all__ = ["Numbers", "currencies", "in_cents", "number", "numbers", "sign_beside"]
 
 
 # Amounts to the eye, also in forms that the reader does not take: Rs. 12.50, 12,-.
-_TAKEN_OFF = re.compile(r"[\s€$£¥'’٫٬]|[A-Z]{3}$")
-_CODES = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|CAD|AUD|NZD|JPY|CNY|INR|BRL|MXN|TRY"
+_TAKEN_OFF = re.compile(rf"[\s'’٫٬]|[A-Z]{{0,3}}[{SIGNS}]|[A-Z]{{3}}$")
+_CODES = "|".join(CODES)
+_BESIDE = re.compile(r"[\d.,'’+\-−()\s٫٬]")  # digits and their signs: what is left stands beside them
 _LOOSE = re.compile(
-    rf"\(?[+\-−]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?|₹)?[+\-−]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Ft|Fr\.?|,-)?\)?-?"
+    rf"\(?[+\-−]?(?:{_CODES}|[Kk]r\.?|R|Rs\.?|Fr\.?)?[+\-−]?[0-9.,]*[0-9][0-9.,]*(?:{_CODES}|[Kk]r\.?|zł|Kč|Ft|Fr\.?|,-)?\)?-?"
 )
 # What the hundredth part of a currency is called.
 _CENTS = (
     "cent cents cts ct minor subunit subunits pfennig pfennige rappen pence centime centimes centimo centimos centavo centavos "
     "centesimi eurocent eurocents grosz grosze groszy kopeck kopecks kopek kopeks kopeken paise paisa ore oere halere haleru"
 )
-_CURRENCIES = {"€": "EUR", "£": "GBP", "$": "USD"}
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,31 @@ def _sign(text: str) -> str:
     return f"{sign}?" if len(part) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0") else sign
 
 
-def currencies(values: Iterable[Any]) -> set[str]:
-    """Return the currencies whose sign or code stands beside amounts, such as ``{"EUR"}``."""
-    texts = {value for value in values if isinstance(value, str) and len(value) <= 60}
-    found = {code for sign, code in _CURRENCIES.items() if any(sign in text for text in texts)}
-    return found | {code for code in _CODES.split("|") if any(re.search(rf"\b{code}\b", text) for text in texts)}
+def sign_beside(value: Any) -> str | None:
+    """Return the sign or code of a currency that stands beside an amount, as the reader finds it; None where there is none.
+
+    Examples
+    --------
+    >>> sign_beside("A$10.50"), sign_beside("1 234,50 zł"), sign_beside("12.50"), sign_beside("N/A")
+    ('A$', 'zł', None, None)
+    """
+    if not isinstance(value, str) or len(value) > 60 or not any(sign.isdigit() for sign in value):
+        return None
+    beside = _BESIDE.sub("", tidy(value))
+    return beside if re.fullmatch(SIGN[1:-1], beside) else None
+
+
+def currencies(values: Iterable[Any], own: str = "") -> set[str]:
+    """Return the currencies whose sign or code stands beside amounts, such as ``{"EUR"}``.
+
+    Parameters
+    ----------
+    values : iterable
+        Amounts.
+    own : str
+        The currency that a sign of several, such as kr, stands for if it can.
+    """
+    return {code_of(sign, own) for value in set(values) if (sign := sign_beside(value)) is not None}
 
 
 def in_cents(name: str, found: Numbers) -> bool:

@@ -65,7 +65,7 @@ def _repeated(
         return
     count = _counted(again, money)
     settings["#duplicates"] = "drop"
-    remarks["#duplicates"] = f"{count} repeat another in every column: they count unless this line is used"
+    remarks["#duplicates"] = f"{count}: exact copies of other rows; they count unless you remove the first # of this line"
     receipts = roles.table == "orders" and "order_id" in roles.columns
     if not receipts and len(again) < _OFTEN * len(profiles[0].values):
         return  # two of the same thing on one receipt
@@ -74,7 +74,7 @@ def _repeated(
         roles.doubts = [doubt for doubt in roles.doubts if doubt[0] != "order_id"]  # why its values repeat is known
     twice = Answer(label="no, each row counts once", settings={"duplicates": "drop", "#duplicates": None})
     both = Answer(label="yes, all of them count", settings={"#duplicates": None})
-    sentence = f'{count} repeat another in every column. Do they all count? Write duplicates = "drop" if not.'
+    sentence = f'{count}: exact copies of other rows. Do they all count? If not, write duplicates = "drop" at the top.'
     roles.ask(Question(key="duplicates", sentence=sentence, answers=(twice, both)))
 
 
@@ -135,8 +135,9 @@ def _both_negative(roles: Roles, settings: dict[str, Any], remarks: dict[str, st
     settings["#negative_price"] = "return"
     remarks["#negative_price"] = "quantity and price both below zero"
     sentence = (
-        f"In {len(both):,} row{'' if len(both) == 1 else 's'} '{quantity.name}' and '{price.name}' are both below zero, and their product "
-        f"above: {product:,.2f}. Are these returns?"
+        f"In {len(both):,} row{'' if len(both) == 1 else 's'} '{quantity.name}' and '{price.name}' are both "
+        f"negative, so that their product counts as a sale: {product:,.2f}. Are these returns? "
+        'If so, write negative_price = "return" at the top of the TOML file.'
     )
     answers = (
         Answer(label="yes, returns", settings={"negative_price": "return", "#negative_price": None}),

@@ -10,17 +10,14 @@ from typing import Any
 
 from crmlab.data.guess.date_columns import Dates, as_counted, dates
 from crmlab.data.guess.number_columns import Numbers, number, numbers
-from crmlab.data.personal import concepts, is_bare_name, is_personal
+from crmlab.data.personal import concepts, is_bare_name, is_contact, is_personal
+from crmlab.data.reading.parse import NOTHING as KNOWN_NOTHING
 
-__all__ = ["NOTHING", "Profile", "decimal_sign", "is_contact", "is_person", "profile"]
+__all__ = ["NOTHING", "Profile", "decimal_sign", "is_person", "profile"]
 
 
 # Texts that stand for "nothing" in exports: those that the reader knows (crmlab.data.reading.parse), and those that it does not.
-_KNOWN_NOTHING = frozenset({"null", "(null)", "\\n", "nan", "nat", "none", "<na>", "#n/a", "n/a"})
-NOTHING = _KNOWN_NOTHING | {"na", "nil", "-", "--", "?"}
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}|\(?0[0-9]{2,5}\)?[ /][0-9][0-9 /-]{4,15}")
-_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?")
+NOTHING = frozenset((*KNOWN_NOTHING, "na", "nil", "-", "--", "?"))
 _CODE = re.compile(r"#?[A-Za-z]{0,4}[-_]?[0-9]{2,12}(?:[-/][0-9]{1,8})?")
 _WORD = r"[^\W\d_](?:[^\W\d_]|['.-])*"
 _CLOCK_WORDS = frozenset({"ts", "epoch", "unix", "unixtime", "millis", "serial", "utc"})
@@ -137,7 +134,7 @@ def profile(name: str, values: Sequence[Any], header: bool = True) -> Profile:
         as_counted(days) if header and _says_when(name, meant) else days,
         _share(kept, is_contact),
         _share(kept, is_person),
-        min((value for value in empty if value.lower() not in _KNOWN_NOTHING), default=None),
+        min((value for value in empty if value.lower() not in KNOWN_NOTHING), default=None),
     )
 
 
@@ -151,17 +148,6 @@ def _says_when(name: str, meant: frozenset[str]) -> bool:
 def _share(values: Iterable[Any], test: Callable[[Any], bool]) -> float:
     counts = Counter(value for value in values if value is not None)
     return sum(count for value, count in counts.items() if test(value)) / max(counts.total(), 1)
-
-
-def is_contact(text: Any) -> bool:
-    """Say whether a value is an e-mail address, a phone number or an account number.
-
-    Examples
-    --------
-    >>> is_contact("a.b@example.org"), is_contact("+49 30 1234567"), is_contact("17850")
-    (True, True, False)
-    """
-    return isinstance(text, str) and any(form.fullmatch(text[:80].strip()) for form in (_EMAIL, _PHONE, _IBAN))
 
 
 def is_person(text: Any) -> bool:

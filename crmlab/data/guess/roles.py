@@ -14,7 +14,7 @@ from crmlab.data.guess.date_columns import as_counted
 from crmlab.data.guess.profiles import Profile, decimal_sign, profile
 from crmlab.data.guess.questions import Question
 from crmlab.data.guess.sniff import Sample
-from crmlab.data.personal import is_bare_name
+from crmlab.data.personal import holds_contact, is_bare_name
 from crmlab.data.tables import TABLES
 
 __all__ = ["NUMBERS", "TIMES", "Roles", "assign", "complete", "is_possible", "name_score"]
@@ -125,6 +125,10 @@ class Roles:
     questions: list[Question] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
     known: bool = False
+
+    def tells_who(self, text: str) -> bool:
+        """Whether a text must not be written or shown: it holds a contact, or stands in a column that tells who somebody is."""
+        return holds_contact(text) or any(text in map(str, set(item.values)) for item in self.personal)
 
     def doubt(self, key: str, sentence: str) -> None:
         """Note what is not sure about a line of the TOML file."""

@@ -11,22 +11,19 @@ from itertools import combinations
 from typing import Any
 
 from crmlab.data.exports.declaration import Part
+from crmlab.data.guess.customers import id_text
 from crmlab.data.guess.profiles import Profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import Roles
-from crmlab.data.guess.worth import Count, amounts, tally
+from crmlab.data.guess.worth import Count, Tally, amounts, tally
 from crmlab.data.personal import plain
-from crmlab.data.statuses import Meaning, is_refund_name, is_status_name, meaning, spelled
+from crmlab.data.statuses import Meaning, is_other_status, is_refund_name, is_status_name, meaning, spelled
 
 __all__ = ["find_sales", "settle_status"]
 
 _MOST = 40  # different statuses; a column with more is a text
 _LISTED = 12
-# Words in the name of a column of other statuses: of parcels, people, goods, tax. Payment decides before order, order before nothing said.
-_OTHERS = re.compile(
-    r"fulfil|ship|deliver|liefer|versand|livraison|entrega|stock|inventory|bestand|customer|client|kunde|member|account|tax|steuer"
-    r"|feedback|marketing|product|article|artikel|optin|marital|famil|employ|address|billing|country|province|region|us state"
-)
+# Words in the name of a status. Payment decides before order, order before nothing said.
 _PAYMENT = re.compile(r"financial|payment|paid|zahl|paiement|pago|betaal|transaction|charge")
 _ORDER = re.compile(r"order|bestell|auftrag|commande|pedido|sale|invoice|rechnung|facture|document|deal|opportunity")
 
@@ -60,7 +57,7 @@ def find_sales(roles: Roles, profiles: list[Profile]) -> None:
 def _status_score(item: Profile) -> float:
     """How much a column looks like the status of an order: its name, and how many of its rows have a known word."""
     name = plain(item.name)
-    if item.distinct > _MOST or _OTHERS.search(name) or item.numbers.share > 0.5 or item.dates.share > 0.5:
+    if item.distinct > _MOST or is_other_status(item.name) or item.numbers.share > 0.5 or item.dates.share > 0.5:
         return 0.0
     named = is_status_name(item.name) or "status" in item.concepts
     known = [value for value in item.values if value is not None and meaning(str(value)) is not None]
@@ -161,7 +158,8 @@ def _adds_up(
 
 def _ask_discount(roles: Roles, discount: Profile, of: str, rows: int) -> None:
     amount = roles.columns[of].name
-    sentence = f"'{discount.name}' holds a discount in {rows:,} row{'' if rows == 1 else 's'}. Is it off '{amount}' already?"
+    held = f"'{discount.name}' holds a discount in {rows:,} row{'' if rows == 1 else 's'}. Is '{amount}' already net of it?"
+    sentence = f'{held} If not, write discount = "{discount.name}" under [{roles.table}].'
     roles.ask(
         Question(
             key="discount",
@@ -195,12 +193,13 @@ def settle_status(
     status = roles.columns.get("status")
     if status is None:
         return
-    counts = {str(value): count for value, count in tally(status.values, amounts(roles)).items()}
+    counts: Tally = tally([None if value is None else id_text(value) for value in status.values], amounts(roles))
+    hidden = [value for value in counts if meaning(value) is None and roles.tells_who(value)]
     paid_back = _paid_back(roles, status)
     keep: list[str] = []
     drop: list[str] = []
     unknown, odd = [], []
-    for value in counts:
+    for value in (value for value in counts if value not in hidden):
         said = _declared(value, part) or meaning(value)
         if said is None:
             unknown.append(value)
@@ -221,17 +220,21 @@ def settle_status(
         remarks[written] = "; ".join([*listed[:_LISTED], *more])
     if odd:
         names = " and ".join(f"'{value}' ({counts[value]})" for value in odd)
-        sentence = f"Of {names} in '{status.name}' some rows have an amount paid back and others none."
+        sentence = f"Of the rows with {names} in '{status.name}', some have a refunded amount and some have none."
         roles.ask(
             Question(
                 key="status",
-                sentence=f"{sentence} Do they count?",
+                sentence=f"{sentence} Are they sales? Put each status in keep or drop.",
                 answers=(
                     Answer(label="no, none of them is a sale", options={"drop": odd}),
                     Answer(label="yes, less what was paid back", options={"keep": odd}),
                 ),
             )
         )
+    if hidden:
+        rows = Count(sum(counts[value].rows for value in hidden))
+        what = "what tells who somebody is. It is not written here, and such rows count as no sales."
+        roles.doubt("status", f"'{status.name}' holds in {rows} {what} Is it the right column?")
     if unknown:
         roles.ask(_about_unknown(status, unknown, counts))
 
@@ -246,34 +249,36 @@ def _declared(value: str, part: Part | None) -> Meaning | None:
 
 
 def _paid_back(roles: Roles, status: Profile) -> dict[str, str]:
-    """For each status whether its orders can be netted (``yes``): what was paid back is known, or they are below zero themselves.
+    """For each status whether its orders can be netted (``yes``): what was paid back is known, or booked in rows of its own.
 
-    ``some`` where only some of them can.
+    ``some`` where only some of them can. As for the reader, it is booked so where rows are below zero and none is above.
     """
     refund, money = roles.columns.get("refund"), amounts(roles)
     if money is None:
         return {}
     back = refund.read(roles.decimal) if refund is not None else [None] * len(money)
-    seen: dict[str, set[bool]] = {}
+    seen: dict[str, list[tuple[bool, float]]] = {}
     for value, paid, amount in zip(status.values, back, money, strict=True):
         if value is not None:
-            seen.setdefault(str(value), set()).add(bool(paid) or amount < 0)
-    # Without amounts paid back, a status is netted only where it is that of bookings below zero.
-    return {
-        value: "yes" if ways == {True} else "some"
-        for value, ways in seen.items()
-        if True in ways and (refund or ways == {True})
-    }
+            seen.setdefault(id_text(value), []).append((bool(paid), amount))
+    ways = {}
+    for value, rows in seen.items():
+        booked = min(amount for _, amount in rows) < 0 and max(amount for _, amount in rows) <= 0
+        if booked or all(paid for paid, _ in rows):
+            ways[value] = "yes"
+        elif any(paid for paid, _ in rows):
+            ways[value] = "some"
+    return ways
 
 
-def _about_unknown(status: Profile, unknown: list[str], counts: dict[str, Count]) -> Question:
+def _about_unknown(status: Profile, unknown: list[str], counts: Tally) -> Question:
     shown = "; ".join(f"'{value[:40]}' ({counts[value]})" for value in unknown[:_LISTED])
     more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
     one = len(unknown) == 1
     sentence = (
-        f"'{status.name}' holds {'a status that is' if one else 'statuses that are'} not known: {shown}{more}. "
-        f"{'Is it a sale? Put it' if one else 'Which are sales? Put each'} into keep or drop; "
-        f"until then {'it counts' if one else 'they count'} as none."
+        f"'{status.name}' holds {'an unknown status' if one else 'unknown statuses'}: {shown}{more}. "
+        f"{'Is it a sale? Put it' if one else 'Which are sales? Put each'} in keep or drop; "
+        f"until then {'it does not count as a sale' if one else 'they do not count as sales'}."
     )
     answers = tuple(
         Answer(label=f"{value[:40]} ({counts[value]})", options={"keep": [value]}, otherwise={"drop": [value]})

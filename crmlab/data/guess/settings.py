@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from crmlab.data.currencies import CODES, SIGNS, code_of, is_shared
 from crmlab.data.descriptor import DROPPED
-from crmlab.data.guess.number_columns import currencies
-from crmlab.data.guess.profiles import Profile, is_contact
+from crmlab.data.guess.number_columns import currencies, sign_beside
+from crmlab.data.guess.profiles import Profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import TIMES, Roles
 from crmlab.data.guess.words import is_charge
 from crmlab.data.guess.worth import amounts, tally
+from crmlab.data.personal import holds_contact
 
 __all__ = ["choose_settings"]
 
@@ -32,14 +34,14 @@ def choose_settings(roles: Roles, profiles: list[Profile], remarks: dict[str, st
     currency = _currency(roles, profiles, remarks, settings)
     settings = {("currency" if currency else "#currency"): currency or "EUR", **settings}
     if not currency:
-        remarks["#currency"] = "nothing in the file tells; name it here"
+        remarks["#currency"] = "not found in the file: remove the first # of this line and write your currency"
     settings["timezone"] = "UTC"
     when = next((roles.columns[role] for role in TIMES if role in roles.columns), None)
     zoned = when is not None and when.dates.zoned
     remarks["timezone"] = (
-        'the times carry a zone and are brought into this one; for example "Europe/Berlin"'
+        'times are converted to this time zone; write yours, such as "Europe/Berlin"'
         if zoned
-        else 'where the times were taken; for example "Europe/Berlin"'
+        else 'the time zone of the times in the file; write yours, such as "Europe/Berlin"'
     )
     if roles.table not in ("orders", "order_lines"):
         return settings
@@ -54,17 +56,17 @@ def choose_settings(roles: Roles, profiles: list[Profile], remarks: dict[str, st
         remarks["returns"] = f'{rows} below zero{of}: returns; "net" counts them, "drop" leaves them out'
     if any(value == 0 for column in values for value in column):
         settings["#free_orders"] = "ignore"
-        remarks["#free_orders"] = "there are amounts of 0: they count as purchases unless this line is used"
+        remarks["#free_orders"] = "amounts of 0 count as purchases; to ignore them, remove the first # of this line"
     product = roles.columns.get("product_id")
     if product is not None and (codes := _charges(product)):
         settings["#not_products"] = codes
-        remarks["#not_products"] = "these look like charges and not like products: they are left out if this line is used"
+        remarks["#not_products"] = "these look like charges, not products; to leave them out, remove the first # of this line"
     return settings
 
 
 def _charges(product: Profile) -> list[str]:
     """Product codes that are none: named like charges, or words where all others are numbers."""
-    codes = sorted({value for value in product.values if isinstance(value, str) and not is_contact(value)})
+    codes = sorted({value for value in product.values if isinstance(value, str) and not holds_contact(value)})
     letters = [code for code in codes if not any(character.isdigit() for character in code)]
     odd = set(letters) if len(letters) <= 0.1 * len(codes) else set()
     return [code for code in codes if (code in odd or is_charge(code)) and len(code) <= 40][:20]
@@ -83,12 +85,15 @@ def _currency(roles: Roles, profiles: list[Profile], remarks: dict[str, str], se
             remarks["currency"] = f"from '{own.name}'"
             return known.pop()
         return _several(roles, own, codes, remarks, settings)
-    beside = set().union(*(currencies(item.values) for item in money)) if money else set()
-    named = set().union(*(_named_currency(item.name) for item in money)) if money else set()
+    named = set().union(*(_named_currency(item.name) for item in money))
+    said = (
+        next(iter(named)) if len(named) == 1 else ""
+    )  # a sign that several currencies share is that of the name, if it can be
+    beside = set().union(*(currencies(item.values, said) for item in money))
     found = beside or named
     if len(beside) > 1:
-        amount = max(money, key=lambda item: len(currencies(item.values)))
-        signs = [next(iter(sorted(currencies([value]))), None) for value in amount.values]
+        amount = max(money, key=lambda item: len(currencies(item.values, said)))
+        signs = [next(iter(currencies([value], said)), None) for value in amount.values]
         return _several(roles, amount, signs, remarks, settings)
     if len(found) > 1:
         roles.doubt("currency", f"There are several currencies ({', '.join(sorted(found))}), but a data set has one.")
@@ -97,8 +102,12 @@ def _currency(roles: Roles, profiles: list[Profile], remarks: dict[str, str], se
         return ""
     remarks["currency"] = "the sign beside the amounts, which is taken off" if beside else "from the name of the column"
     (code,) = found
-    if code == "USD" and not any("USD" in str(value) for item in money for value in (item.name, *item.values)):
-        remarks["currency"] += "; '$' or 'dollar' is taken as US dollars"
+    found_signs = {sign for item in money for value in set(item.values) if (sign := sign_beside(value)) is not None}
+    shared = sorted(sign for sign in found_signs if is_shared(sign)) if beside and not named else []
+    if shared:
+        remarks["currency"] += f"; '{shared[0]}' is taken as {code}, and other currencies have it too"
+    elif code == "USD" and not beside and not any("USD" in item.name.upper() for item in money):
+        remarks["currency"] += "; 'dollar' is taken as US dollars"
     return code
 
 
@@ -111,7 +120,7 @@ def _several(roles: Roles, own: Profile, codes: list[str | None], remarks: dict[
     left_out = f"Amounts in another currency are left out until [rates] says what one unit is worth in {first}."
     sentence = f"'{own.name}' also holds {listed}. {left_out}"
     settings["#rates"] = dict.fromkeys(others, 1.0)
-    remarks["#rates"] = f"what one unit of each is worth in {first}: correct the numbers before use"
+    remarks["#rates"] = f"remove the first # of this line and write what one unit of each is worth in {first}"
     out = {"rates": dict.fromkeys(others, DROPPED), "#rates": None}
     answers = (Answer(label="leave them out", settings=out), Answer(label="say what they are worth", rates=tuple(others)))
     roles.ask(Question(key="rates", sentence=sentence, answers=answers))
@@ -120,5 +129,6 @@ def _several(roles: Roles, own: Profile, codes: list[str | None], remarks: dict[
 
 def _named_currency(name: str) -> set[str]:
     words = {"DOLLAR": "USD", "DOLLARS": "USD", "EURO": "EUR", "EUROS": "EUR"}
-    found = currencies([name, *re.split(r"[^A-Z]+", name.upper())])
-    return found | {code for word, code in words.items() if word in re.split(r"[^A-Z]+", name.upper())}
+    parts = re.split(r"[^A-Z]+", name.upper())
+    found = {code_of(sign, "") for sign in re.findall(f"[A-Z]{{0,3}}[{SIGNS}]|zł|Kč", name)}
+    return found | (set(parts) & set(CODES)) | {code for word, code in words.items() if word in parts}

@@ -231,7 +231,7 @@ def _faults(grid: Grid) -> Iterator[tuple[str, str]]:
         if what == NOT_AVAILABLE:
             advice = "It is read as an empty cell."
         elif what == NO_VALUE:
-            advice = "Open the workbook in the program that it is for and save it there."
+            advice = "Open the workbook in Excel or LibreOffice and save it, so that results are stored."
         else:
             advice = "Correct them in the workbook."
         yield "file", f"In '{grid.name}' {cells} {what}. {advice}"

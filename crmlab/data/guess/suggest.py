@@ -20,7 +20,7 @@ from crmlab.data.guess.exported import apply_export
 from crmlab.data.guess.flags import find_flags
 from crmlab.data.guess.number_columns import currencies, in_cents
 from crmlab.data.guess.oddities import ask_about_oddities
-from crmlab.data.guess.profiles import Profile, decimal_sign, is_contact, profile
+from crmlab.data.guess.profiles import Profile, decimal_sign, profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
 from crmlab.data.guess.sales import find_sales, settle_status
@@ -28,7 +28,7 @@ from crmlab.data.guess.settings import choose_settings
 from crmlab.data.guess.sniff import Sample, find, sample
 from crmlab.data.guess.summaries import no_orders
 from crmlab.data.guess.text import TABLE
-from crmlab.data.personal import plain
+from crmlab.data.personal import holds_contact, plain
 from crmlab.data.reading.source import ENDINGS
 from crmlab.data.reading.times import is_zone
 from crmlab.errors import SourceError
@@ -267,9 +267,9 @@ def _take_over(source: Sample, roles: Roles) -> None:
 
 def _ask_person(roles: Roles, person: Profile) -> str:
     """Take an e-mail address for who bought where there is no id, as a keyed hash."""
-    alike = "" if person.contacts > 0.3 else " Two people of one name would be one customer."
-    found = "No column with an id of the customer was found."
-    sentence = f"{found} '{person.name}' tells who bought: its keyed hash is taken as the id.{alike}"
+    alike = "" if person.contacts > 0.3 else " Two people with the same name would count as one customer."
+    found = "No customer id column was found."
+    sentence = f"{found} '{person.name}' identifies the buyer: a keyed hash of it is used as the id.{alike}"
     yes = Answer(label=f"yes, by '{person.name}'")
     roles.ask(
         Question(key="customer_hash", sentence=sentence, answers=(yes, Answer(label="no", options={"customer_hash": None})))
@@ -374,7 +374,7 @@ def examples(roles: Roles, role: str, item: Profile) -> list[str]:
     shown: list[str] = []
     for value in item.values:
         text = _shown(value)
-        if value is None or is_contact(text) or str(value) in private or text in shown or text in private:
+        if value is None or holds_contact(text) or str(value) in private or text in shown or text in private:
             continue
         if role in ("customer_id", "household_id") and not re.fullmatch(r"(?=.*[0-9])[^\s@]{1,40}", text):
             continue  # a name, perhaps
@@ -439,12 +439,12 @@ def _may_be_cents(roles: Roles, when: Profile | None) -> bool:
     money = [roles.columns[role] for role in ("amount", "unit_price", "unit_cost") if role in roles.columns]
     named = next((item for item in money if in_cents(item.name, item.numbers)), None)
     if named is not None:
-        why = f"The name of '{named.name}' says that its whole numbers are the hundredth part of a currency"
+        why = f"The name of '{named.name}' suggests that its amounts are in cents"
     elif money and when is not None and (when.dates.form or "").startswith("epoch") and _are_whole(money, roles.decimal):
-        why = f"'{money[0].name}' holds whole numbers beside seconds since 1970, as programs exchange them: often cents"
+        why = f"'{money[0].name}' holds whole numbers and the times are seconds since 1970: such amounts are often in cents"
     else:
         return False
-    roles.doubt("amounts_in", f"{why}. They are read as they are unless the next line is used; then 2946 is 29.46.")
+    roles.doubt("amounts_in", f'{why}. If so, write amounts_in = "cents" under [{roles.table}]: 2946 is then read as 29.46.')
     return True
 
 

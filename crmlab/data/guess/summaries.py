@@ -36,20 +36,20 @@ def no_orders(roles: Roles, profiles: Sequence[Profile]) -> str:
     dated = "ordered_at" in roles.columns
     if any(_SUBSCRIBED.search(name.replace("_", " ")) for name in names) and any("end" in n or "cancel" in n for n in names):
         return (
-            "The file has one row per subscription, with when it began and ended. crmlab needs what was paid: "
-            "export the invoices or payments, one row for each with its day."
+            "The file has one row per subscription, with its start and end. crmlab needs what was paid: "
+            "export the invoices or payments, one row each, with their dates, and run crmlab new on that file."
         )
     if once and not dated and sum(_TESTED.search(name) is not None for name in names) >= 1:
         return (
-            "The file has one row per customer and no dates: the results of an experiment. crmlab needs orders, one row for each with its "
-            "day; which cell a customer was in goes into a table of contacts."
+            "The file has one row per customer and no dates: it looks like the results of an experiment. crmlab needs the orders, one row "
+            "each, with their dates; the cell of each customer belongs in a table of contacts."
         )
     summed = [name for name in names if _SUMMED.search(name)]
     order = roles.columns.get("order_id")
     counted = order is None or order.repeats  # the number of orders of a customer, perhaps
     if once and counted and (len(summed) >= 2 or (not dated and (summed or "amount" in roles.columns))):
         return (
-            "The file has one row per customer: it is a summary already. "
-            "crmlab needs the orders behind it, one row for each with its day."
+            "The file has one row per customer: it is already a summary. "
+            "crmlab needs the orders behind it, one row each, with their dates."
         )
     return ""

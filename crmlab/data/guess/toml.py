@@ -27,18 +27,19 @@ _ORDER = (
 )
 _AFTER = ("keep", "drop")  # beside the status that they are about
 _REMARKS = {
-    "only_where": "other rows are of another kind",
-    "drop_where": "filled where an order was called off: no sale",
-    "fill_down": "gaps are filled from the row above",
-    "customer_hash": "ids are its keyed hash; it is kept nowhere, and crmlab reveal finds it again for a list",
-    "without": "what the file does not tell",
+    "only_where": "rows without a value in this column are left out",
+    "drop_where": "rows with a value in this column are cancelled orders and are left out",
+    "fill_down": "empty cells are filled from the row above",
+    "fill_across": "whatever order that row belongs to",
+    "customer_hash": "customer ids are a keyed hash of this column, which is not stored; crmlab reveal looks it up for a list",
+    "without": "the file has no such column",
     "amounts_in": "amounts are whole cents",
-    "delimiter": "what stands between the fields",
+    "delimiter": "the character between fields",
     "names": "the file has no column names; these may be changed",
-    "decimal": "the sign before the decimals",
-    "date_format": "the form of the dates, as in strptime",
-    "month_language": "the language of the names of months",
-    "#amounts_in": "only if amounts are whole cents; they are divided by 100",
+    "decimal": "the decimal separator",
+    "date_format": "the date format, in strptime codes",
+    "month_language": "the language of the month names",
+    "#amounts_in": "if amounts are whole cents, remove the first # of this line; they are then divided by 100",
 }
 
 
@@ -73,9 +74,9 @@ def _settled(guess: Guess) -> set[str]:
 
 
 def _top(guess: Guess) -> Iterator[str]:
-    rows = f"all {guess.rows:,} rows" if guess.complete else f"{guess.rows:,} rows of many"
-    yield _comment(f"A guess by `crmlab new` from {guess.path.name} ({rows} looked at).")
-    yield _comment('Look at every line, first at those marked "unsure". Then try it: ' + f"crmlab check {guess.name}")
+    rows = f"all {guess.rows:,} rows" if guess.complete else f"a sample of {guess.rows:,} rows"
+    yield _comment(f"The best guess of `crmlab new` from {guess.path.name}, based on {rows}.")
+    yield _comment('Review every line, starting with those marked "unsure". Then run: ' + f"crmlab check {guess.name}")
     yield ""
     yield _assignment("title", re.sub(r"[_-]+", " ", guess.name).strip().capitalize() or "Orders")
     for key, value in guess.settings.items():

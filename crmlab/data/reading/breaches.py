@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from crmlab.data.collecting import ORDERED, collect, collect_arrow, collect_row
 from crmlab.data.descriptor import DROPPED, Descriptor
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.personal import masked
 from crmlab.data.reading.cleaning import Cleaning
-from crmlab.data.statuses import NO, meaning
+from crmlab.data.statuses import NO, is_credit_note, meaning
 from crmlab.errors import listing, shown
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
             against = text.strip().lower().isin(NO[1:])
         else:
             wrong = ("no sale", "refunded") if role == "status" else ("refunded",)
-            none = [value for value in values if meaning(value) in wrong]
+            none = [value for value in values if meaning(value) in wrong or (role == "kind" and is_credit_note(value))]
             if not none or len(values) > _MOST_WORDS:
                 continue
             listed = ", ".join(shown(masked(value)) for value in none[:5])
@@ -283,16 +283,16 @@ def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     ids = [str(value) for value in collect(found.order_by(found["n"].desc()).limit(5), "customer_id")["customer_id"]]
     doubtful = descriptor.guests is None and ids == ["0"] and _is_ordinary(cleaning, count)
     listed = ", ".join(shown(masked(one)) for one in ids)
-    numbered = "It is taken for guests, but looks like one customer among others that are numbered from 0."
+    numbered = "It is treated as guests and left out, but looks like an ordinary customer, numbered from 0."
     yield Breach(
         rule="Guests",
         table=cleaning.spec.name,
-        says=f"The customer 0 has rows. {numbered}"
+        says=f"Rows have the customer id 0. {numbered}"
         if doubtful
-        else f"Guests ({listed}) are no customers: their rows are left out.",
-        advice=f'Write guests = [] at the top of {cleaning.where} where it is a customer, or guests = ["0"].'
+        else f"Guests ({listed}) are not customers: their rows are left out.",
+        advice=f'If it is a customer, write guests = [] at the top of {cleaning.where}; if it stands for guests, guests = ["0"].'
         if doubtful
-        else "Where an e-mail tells them apart, customer_hash can name its column in place of customer_id.",
+        else "If the file has their e-mails, write customer_hash with the name of that column in place of customer_id.",
         broken=count,
         checked=read,
         amount=amount,
@@ -342,10 +342,11 @@ def _gaps(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     count, amount, examples = _counted(cleaning, mine)
     if not count or count < GAPS * read:
         return
-    merged = cleaning.raw.numbered and _merged(cleaning)
+    merged = _merged(cleaning) if cleaning.raw.numbered else ""
     column, name = cleaning.mapping["customer_id"], cleaning.spec.name
     order = ', "ordered_at"' if "ordered_at" in cleaning.mapping else ""
-    fill = f'fill_down = ["customer_id"{order}] under [{name}] of {cleaning.where}'
+    across = " and fill_across = true" if merged == "across" else ""
+    fill = f'fill_down = ["customer_id"{order}]{across} under [{name}] of {cleaning.where}'
     yield Breach(
         rule="Customers",
         table=name,
@@ -362,7 +363,7 @@ def _gaps(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     )
 
 
-def _merged(cleaning: Cleaning) -> bool:
+def _merged(cleaning: Cleaning) -> Literal["", "within", "across"]:
     """Whether gaps look like merged cells: other rows of the same order have the customer, or each customer stands once, above its rows."""
     import ibis
 
@@ -374,14 +375,17 @@ def _merged(cleaning: Cleaning) -> bool:
             gaps.aggregate(gaps=gaps.count(), told=gaps["order_id"].isin(orders["order_id"]).sum().fill_null(0))
         )
         if found["gaps"]:
-            return int(found["told"]) >= _TOLD * int(found["gaps"])
+            if int(found["told"]) >= _TOLD * int(found["gaps"]):
+                return "within"
+            if int(found["told"]):
+                return ""
     named = table.filter(known)
     before = table["customer_id"].lag().over(ibis.window(order_by=cleaning.own("row")))
     steps = table.select(gap=~known, begins=~known & before.notnull())
     runs = collect_row(steps.aggregate(gaps=steps["gap"].sum(), begins=steps["begins"].sum().fill_null(0)))
     once = collect_row(named.aggregate(rows=named.count(), different=named["customer_id"].nunique()))
     alone = int(once["different"]) >= _ONCE * int(once["rows"]) and int(once["rows"]) >= _FEWEST
-    return alone and int(runs["gaps"]) > int(runs["begins"])
+    return "across" if alone and int(runs["gaps"]) > int(runs["begins"]) else ""
 
 
 def _doubled(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
@@ -396,7 +400,7 @@ def _doubled(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
         table=cleaning.spec.name,
         says=f"{', '.join(doubled[:5])} {'holds' if len(doubled) == 1 else 'hold'} the same as another file that is read with "
         f"{'it' if len(doubled) == 1 else 'them'}, so that it is counted twice.",
-        advice="Take the copy away, or name the files so that file does not find it.",
+        advice="Remove the copy, or change file = … in the TOML file so that it no longer matches the copy.",
         broken=sum(rows.get(name, 0) for name in doubled),
         checked=read,
         amount=amount,

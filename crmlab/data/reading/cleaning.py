@@ -34,9 +34,9 @@ __all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed", "wat
 # Reasons for dropping a row, in the order in which they are asked; the first that holds counts.
 REASONS = {
     "blank": "an empty row",
-    "other_row": "a row of another kind",
+    "other_row": "no value in the only_where column",
     "no_order": "of an order that was not kept",
-    "status": "no sale, as its status says",
+    "status": "not a sale, by its status or drop_where",
     "unknown_status": "a status that is neither kept nor dropped",
     "unreadable": "a value is missing or cannot be read",
     "no_customer": "no customer",

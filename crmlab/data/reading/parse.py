@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import ibis
     import ibis.expr.types as ir
 
-__all__ = ["LARGEST", "MONEY", "NOTHING", "UNIT_PRICE", "Parser"]
+__all__ = ["FALSE", "LARGEST", "MONEY", "NOTHING", "TRUE", "UNIT_PRICE", "Parser"]
 
 
-_TRUE = ("1", "true", "t", "yes", "y", "ja", "j", "oui", "o", "si", "sí", "s")
-_FALSE = ("0", "false", "f", "no", "n", "nein", "non")
+TRUE = ("1", "true", "t", "yes", "y", "ja", "j", "oui", "o", "si", "sí", "s")
+FALSE = ("0", "false", "f", "no", "n", "nein", "non")
 # What programs write where there is nothing.
 NOTHING = ("null", "(null)", "\\n", "nan", "nat", "none", "<na>", "#n/a", "n/a")
 # Blanks of every kind, as they come with texts copied from pages and spreadsheets.
@@ -247,7 +247,7 @@ class Parser:
         if not kind.is_string():
             raise self._wrong(column, value)
         text = value.lower()
-        return ibis.cases((text.isin(_TRUE), True), (text.isin(_FALSE), False), else_=ibis.null("boolean"))
+        return ibis.cases((text.isin(TRUE), True), (text.isin(FALSE), False), else_=ibis.null("boolean"))
 
 
 def _as_typed(word: str, kind: Any) -> Any:

@@ -113,10 +113,10 @@ def settle(table: ibis.Table, section: TableSection, descriptor: Descriptor) -> 
                 DataError.must_hold(
                     section.table,
                     "currency",
-                    "one currency, or several of which the data set names its own",
+                    "one currency, or the currency of the data set must be set",
                     listing(sorted(found)),
-                    f'Name the one to keep, such as currency = "{found[0]}", at the top of {descriptor.where}; what one unit of another is '
-                    f'worth stands under [rates], such as {found[1]} = 0.92, or "{DROPPED}" leaves its rows out.',
+                    f'Name the one to keep, such as currency = "{found[0]}", at the top of {descriptor.where}; give every other a rate '
+                    f'under [rates], such as {found[1]} = 0.92, or "{DROPPED}" to leave its rows out.',
                 )
             )
     return Sales(statuses, currencies, tuple(errors))

@@ -273,7 +273,7 @@ def _fault(section: TableSection, sheet: Sheet, file: str, fault: tuple[str, Map
     mapped = next((column for column, source in section.columns.items() if source == name), name.lower())
     column = spec.column(mapped)
     hint = (
-        "Open the workbook in the program that it is for and save it there, so that values are kept with the formulas."
+        "Open the workbook in Excel or LibreOffice and save it, so that the results of formulas are stored."
         if rows[first] == NO_VALUE
         else "Correct the formula in the workbook."
     )

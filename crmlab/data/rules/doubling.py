@@ -73,8 +73,8 @@ def _of_blocks(data: Dataset, breach: Breach) -> Breach:
     return replace(
         breach,
         grave=True,
-        says="Whole blocks of orders come again under other ids: same customers, times and amounts. Were they loaded twice?",
-        advice="Take the copy away. Where order_id only numbers rows, map the id of orders and write duplicates = \"drop\".",
+        says="Blocks of orders appear again under other ids, with the same customers, times and amounts. Were they loaded twice?",
+        advice="Remove the copy. If order_id only numbers the rows, map the real order id and write duplicates = \"drop\".",
     )  # fmt: skip
 
 
@@ -114,8 +114,8 @@ def _copied(table: str) -> Any:
 RULES = (
     Rule(
         name="Orders counted once",
-        says="No order is there again with the same content",
-        found="Orders are there again, the same in every column, and are counted again.",
+        says="No order appears twice with the same content",
+        found="Orders appear more than once, the same in every column, and are counted each time.",
         advice=_DROP,
         unit="orders",
         needs=("orders",),
@@ -125,8 +125,8 @@ RULES = (
     ),
     Rule(
         name="Lines counted once",
-        says="No order is there again with all its lines",
-        found="Orders are there again with all their lines, and are counted again.",
+        says="No order appears twice with all its lines",
+        found="Orders appear more than once with all their lines, and are counted each time.",
         advice=_DROP,
         unit="orders",
         needs=("order_lines",),
@@ -138,8 +138,8 @@ RULES = (
     Rule(
         name="Duplicates",
         says="No two lines are the same in every column",
-        found="Lines are the same as another in every column.",
-        advice='Where they are no two pieces of one product, write duplicates = "drop" at the top of the TOML file.',
+        found="Lines are exact copies of another line.",
+        advice='Unless each line is a further piece of the same product, write duplicates = "drop" at the top of the TOML file.',
         unit="lines",
         needs=("order_lines",),
         base=lambda data: data.order_lines.count(),
@@ -168,8 +168,8 @@ RULES = (
     ),
     Rule(
         name="Contacts counted once",
-        says="No contact is there again",
-        found="Contacts are there again, the same in every column. Were they loaded twice?",
+        says="No contact appears twice",
+        found="Contacts appear more than once, the same in every column. Were they loaded twice?",
         advice=_DROP,
         unit="contacts",
         needs=("contacts",),
@@ -179,8 +179,8 @@ RULES = (
     ),
     Rule(
         name="Responses counted once",
-        says="No response is there again",
-        found="Responses are there again, the same in every column. Were they loaded twice?",
+        says="No response appears twice",
+        found="Responses appear more than once, the same in every column. Were they loaded twice?",
         advice=_DROP,
         unit="responses",
         needs=("responses",),

@@ -113,9 +113,9 @@ def _whole(column: str, word: str, needs: tuple[str, ...]) -> Rule:
 def _alike(column: str, word: str, needs: tuple[str, ...]) -> Rule:
     return Rule(
         name=f"One spelling of {word} ids",
-        says=f"No two ids of {word}s differ by case, blanks or Unicode form only",
-        found=f"Ids of {word}s differ by case, blanks or Unicode form only, and count as several.",
-        advice='Where they are one, write ids = "fold" at the top of the TOML file.',
+        says=f"No two ids of {word}s differ only in case, spaces or Unicode form",
+        found=f"Ids of {word}s differ only in case, spaces or Unicode form, and count as different {word}s.",
+        advice='If they are the same, write ids = "fold" at the top of the TOML file.',
         unit="rows",
         needs=needs,
         grave=True,

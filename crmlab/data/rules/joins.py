@@ -45,7 +45,7 @@ def _compared(left: str, right: str, key: str) -> Callable[[Dataset, Breach], Br
         one, other = getattr(data, left).select(key).distinct(), getattr(data, right).select(key).distinct()
         alone = folded(one.filter(one[key].notin(other[key]))[key])
         if collect_value(alone.isin(folded(other[key])).any()):
-            fold = 'Ids that differ by case, blanks or Unicode form only are one with ids = "fold" at the top of the TOML file.'
+            fold = 'Some ids differ only in case, spaces or Unicode form: to make these one, write ids = "fold" at the top of the file.'
             breach = replace(breach, advice=fold)
         if breach.broken < breach.checked:
             return breach
@@ -54,7 +54,7 @@ def _compared(left: str, right: str, key: str) -> Callable[[Dataset, Breach], Br
         return replace(
             breach,
             grave=True,
-            says=f"Not one {key} of {names[0]} is in the table of {names[1]}: the two do not join.",
+            says=f"No {key} in {names[0]} is found in {names[1]}: the two tables do not match.",
             examples=(first,),
         )
 

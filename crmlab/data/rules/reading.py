@@ -30,13 +30,13 @@ READING = {
 _LOST = {
     "no_customer": (
         "Customers",
-        "Rows have no customer, and are left out.",
-        "Where they are guests, that is right; else see whether customer_id is the right column, or fill_down is to name it.",
+        "Rows have no customer and are left out.",
+        "If they are guests, nothing is wrong. If not, check that customer_id names the right column, or add it to fill_down.",
     ),
     "unreadable": (
         "Readable rows",
         "Rows hold a value that is missing or cannot be read, and are left out.",
-        'Correct them, or what says how they are written: bad_rows = "error" at the top of the TOML file names the first.',
+        'Correct the values, or decimal and date_format in the TOML file; bad_rows = "error" at its top makes crmlab show the first one.',
     ),
 }
 
