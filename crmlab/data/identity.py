@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.descriptor import Descriptor, TableSection
-from crmlab.data.guests import guests_of
+from crmlab.data.guests import NUMBERED_GUEST, guests_of
 from crmlab.data.personal import plain
 from crmlab.data.private import private_folder
 from crmlab.data.project import home
@@ -355,7 +355,8 @@ def _hasher(key: CustomerKey, guests: Sequence[str]) -> Callable[[Any], Any]:
     words = {plain(word.strip()): word for word in guests}
 
     def id_of(value: str) -> str | None:
-        return words.get(value.lower() if value.isascii() else plain(value)) or key.id_of(value)
+        found = value.strip().lower() if value.isascii() else plain(value.strip())
+        return words.get(found) or (found if words and re.search(NUMBERED_GUEST, found) else key.id_of(value))
 
     def hashed(values: Any) -> Any:
         import pyarrow as pa

@@ -9,10 +9,14 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import ibis
 import pytest
 
-from crmlab.data import guess
+from crmlab.data import catalog, guess
+from crmlab.data.dataset import check_source
 from crmlab.data.descriptor import parse
+from crmlab.data.guests import is_guest
+from crmlab.data.reading.ids import guest
 from crmlab.errors import DescriptorError
 
 
@@ -25,7 +29,36 @@ def look(folder: Path, who: Callable[[int], str], count: int = 200, mails: bool 
     return guess.look(file)
 
 
-@pytest.mark.parametrize("name", ["0", "guest", "Guest", "anonymous", "walk-in", "Laufkunde", "invité"])
+NAMES = (
+    *(
+        "0",
+        "000",
+        "-1",
+        "guest",
+        "Guest",
+        "guest-0001",
+        "Gast 12",
+        "anonymous",
+        "walk-in",
+        "Cash",
+        "POS Customer",
+        "pos",
+        "No Name",
+    ),
+    *(
+        "noname",
+        "Laufkunde",
+        "Diverse Kunden",
+        "invité",
+        "client divers",
+        "Cliente Contado",
+        "clientes varios",
+        "cliente genérico",
+    ),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_guests_are_named_with_their_share(tmp_path: Path, name: str) -> None:
     seen = look(tmp_path, lambda i: name if i % 4 == 0 else f"{5000 + i % 40}")
     assert seen.settings["guests"] == [name]
@@ -133,3 +166,28 @@ def test_an_email_that_is_the_only_id_becomes_a_keyed_hash(tmp_path: Path) -> No
     text = guess.to_toml(seen)
     assert seen.options["customer_hash"] == "email"
     assert "@" not in text
+
+
+OTHERS = ("100", "0001", "-10", "guestrow", "guest-lee", "gasthof 7", "cashmere", "post", "10-guest")
+
+
+def test_reading_and_looking_agree_on_who_is_a_guest() -> None:
+    ids = [*NAMES, *OTHERS, " Guest-0007 ", "GAST_3"]
+    guests = ibis.memtable({"who": ids}).select(guest=lambda t: guest(t.who, None)).execute()["guest"].tolist()
+    assert guests == [is_guest(one) for one in ids] == [one not in OTHERS for one in ids]
+    none = ibis.memtable({"who": ids}).select(guest=lambda t: guest(t.who, ())).execute()["guest"]
+    assert not none.any()
+
+
+@pytest.mark.filterwarnings("ignore::crmlab.errors.NewKeyWarning")
+def test_numbered_guests_have_no_keyed_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRMLAB_HOME", str(tmp_path))
+    for name in ("data", "notebooks"):
+        (tmp_path / name).mkdir()
+    who = ["guest-0001", "Guest-0002", "000", "ann@example.org", "bob@example.org"]
+    rows = [f"{i},{name},2024-03-{i:02d},10" for i, name in enumerate(who, start=1)]
+    (tmp_path / "o.csv").write_text("\n".join(["order_id,email,ordered_at,amount", *rows]) + "\n")
+    (tmp_path / "own.toml").write_text('[orders]\nfile = "o.csv"\ncustomer_hash = "email"\n')
+    ledger, _, problems = check_source(catalog.load(tmp_path / "own.toml"))
+    assert problems == []
+    assert {row.reason: row.rows for row in ledger if row.table == "orders"} == {None: 2, "guest": 3}

@@ -57,6 +57,16 @@ class Part:
         A column that rows of the table have filled, and one that is filled where an order was called off.
     keep, drop : tuple of str
         Statuses that the system has, beside the words of :mod:`crmlab.data.statuses`.
+    refunded : tuple of str
+        Statuses of orders that were paid back in full: netted where all of them have what was paid back, and else no sale.
+    returned : tuple of str
+        Statuses of rows that give money back, among those in ``drop``: taken off where they stand below zero, and else asked about.
+    returned_by : str
+        Where they cannot be taken off the customer who gets the money, what they stand under.
+    sale_where : mapping
+        Column of the file → what it has where a row is a sale, beside the status.
+    sent_again : bool
+        Whether the same sale may be sent twice.
     options : mapping
         Further keys of the section, as the TOML file writes them.
     not_cents : mapping
@@ -72,6 +82,11 @@ class Part:
     drop_where: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    refunded: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
+    returned_by: str = ""
+    sale_where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sent_again: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     not_cents: Mapping[str, str] = field(default_factory=dict)
 

@@ -32,6 +32,8 @@ EXPORTS = (
                 unless=("items.item_id", "item_id"),
                 keep=("purchase", "in_app_purchase", "ecommerce_purchase"),
                 drop=("*",),
+                returned=("refund",),
+                sent_again=True,
             ),
             Part(
                 table="order_lines",
@@ -51,6 +53,8 @@ EXPORTS = (
                 needs=("ordered_at", "order_id", "product_id", "quantity"),
                 keep=("purchase", "in_app_purchase", "ecommerce_purchase"),
                 drop=("*",),
+                returned=("refund",),
+                sent_again=True,
             ),
         ),
         notes=("Only purchases are read. Where people do not log in, one customer is one browser.",),

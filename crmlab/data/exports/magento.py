@@ -6,6 +6,8 @@ from crmlab.data.exports.declaration import Export, Part
 
 __all__ = ["EXPORTS"]
 
+# Closed is what Magento calls an order that was refunded in full: netted where the amount paid back is there, and else no sale.
+_REFUNDED = ("closed",)
 _DROP = ("holded", "fraud", "payment_review", "pending_paypal", "paypal_canceled_reversal", "paypal_reversed", "new")
 
 EXPORTS = (
@@ -26,6 +28,7 @@ EXPORTS = (
                     "channel": ("Purchase Point",),
                 },
                 who=("Customer Email", "Email", "Customer Name", "Bill-to Name", "Bill to Name"),
+                refunded=_REFUNDED,
                 drop=_DROP,
             ),
         ),
@@ -49,6 +52,7 @@ EXPORTS = (
                     "status": ("status", "state"),
                 },
                 who=("customer_email",),
+                refunded=_REFUNDED,
                 drop=_DROP,
             ),
         ),

@@ -32,11 +32,11 @@ EXPORTS = (
                     "Payment Received",
                 ),
                 drop=("*",),
+                returned=("Payment Refund", "Refund", "Payment Reversal", "Reversal", "Chargeback"),
+                returned_by="they stand under the seller's own address",
+                sale_where={"Status": ("Completed", "Partially Refunded")},
             ),
         ),
-        notes=(
-            "Only incoming payments are read. Refunds are listed under the seller's own address and are left out, as are withdrawals, "
-            "fees and currency conversions.",
-        ),
+        notes=("Only incoming payments are read; withdrawals, fees and currency conversions are left out.",),
     ),
 )

@@ -19,6 +19,8 @@ _NET = ("NETWR", "Net Value", "Nettowert")
 # By category of document (VBTYP) and by its usual types (AUART).
 _KEEP = ("C", "OR", "TA", "ZOR", "RO", "BV", "CS", "SO")
 _DROP = ("A", "B", "E", "F", "G", "H", "I", "K", "L", "IN", "AF", "QT", "AG", "RE", "CR", "G2", "DR", "L2")
+# Returns, credit memos and requests for them; as SAP writes them, their values are above zero.
+_RETURNED = ("H", "K", "RE", "CR", "G2")
 
 EXPORTS = (
     Export(
@@ -39,6 +41,7 @@ EXPORTS = (
                 unless=_PIECES,
                 keep=_KEEP,
                 drop=_DROP,
+                returned=_RETURNED,
             ),
             Part(
                 table="order_lines",
@@ -54,10 +57,8 @@ EXPORTS = (
                 drop_where=("ABGRU", "Reason for rejection", "Absagegrund"),
                 keep=_KEEP,
                 drop=_DROP,
+                returned=_RETURNED,
             ),
-        ),
-        notes=(
-            "SAP gives returns and credit memos positive values; they are left out by category and are not deducted from sales.",
         ),
     ),
 )

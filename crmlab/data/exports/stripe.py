@@ -13,6 +13,8 @@ _CHARGE = {
     "currency": ("currency",),
     "status": ("status",),
 }
+# What was authorized only has the status of a payment too.
+_CAPTURED = {"Captured": ("true", "t", "yes", "1")}
 
 # Currencies whose smallest unit, as the API counts it, is no hundredth. Icelandic króna are in hundredths there still.
 _NOT_CENTS = {
@@ -47,6 +49,7 @@ EXPORTS = (
                 who=("Customer Email", "Card ID"),
                 keep=("Partially Refunded", "Disputed - Won"),
                 drop=("Blocked", "Canceled", "Incomplete", "Uncaptured", "Early fraud warning", "Disputed", "Dispute lost"),
+                sale_where=_CAPTURED,
             ),
         ),
         notes=("Fees are not taken off.",),
@@ -66,6 +69,7 @@ EXPORTS = (
                     "refund": ("amount_refunded",),
                 },
                 who=("receipt_email", "billing_details.email"),
+                sale_where=_CAPTURED,
                 options={"amounts_in": "cents", "date_format": "epoch"},
                 not_cents=_NOT_CENTS,
             ),

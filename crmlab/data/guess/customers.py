@@ -11,7 +11,7 @@ from crmlab.data.guess.profiles import Profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import Roles
 from crmlab.data.guess.worth import Tally, amounts, tally
-from crmlab.data.guests import is_guest
+from crmlab.data.guests import after_zero, is_guest
 
 __all__ = ["ask_about_customers", "id_text", "person_column"]
 
@@ -66,9 +66,9 @@ def ask_about_customers(roles: Roles, hashed: Profile | None, settings: dict[str
     money = amounts(roles)
     counts = tally(ids, money)
     guests = [value for value in counts if is_guest(value)]
-    if guests == ["0"] and not roles.zero_is_guest and _is_ordinary(counts):
-        guests = []
-        _ask_about_zero(roles, customer, str(counts["0"]), settings)
+    if len(guests) == 1 and not roles.zero_is_guest and _is_ordinary(guests[0], counts):
+        zero, guests = guests[0], []
+        _ask_about_zero(roles, customer, (zero, str(counts[zero])), settings)
     gaps = len(ids) - customer.filled
     if guests:
         rows = sum(counts[value].rows for value in guests)
@@ -84,19 +84,20 @@ def ask_about_customers(roles: Roles, hashed: Profile | None, settings: dict[str
         _ask_about_one(roles, ids, counts, settings)
 
 
-def _is_ordinary(counts: Tally) -> bool:
+def _is_ordinary(zero: str, counts: Tally) -> bool:
     """Whether customer 0 has neighbours 1 and 2, and no more rows than the largest of the others."""
-    most = max((count.rows for value, count in counts.items() if value != "0"), default=0)
-    return {"1", "2"} <= set(counts) and counts["0"].rows <= most
+    most = max((count.rows for value, count in counts.items() if value != zero), default=0)
+    near = after_zero(zero)
+    return near is not None and set(near) <= set(counts) and counts[zero].rows <= most
 
 
-def _ask_about_zero(roles: Roles, customer: Profile, count: str, settings: dict[str, Any]) -> None:
+def _ask_about_zero(roles: Roles, customer: Profile, found: tuple[str, str], settings: dict[str, Any]) -> None:
     settings["#guests"] = []
     looks = "is treated as guests but looks like an ordinary customer. If it is one, write guests = [] at the top of the file."
-    sentence = f"The customer 0 in '{customer.name}' ({count}) {looks}"
+    sentence = f"The customer {found[0]} in '{customer.name}' ({found[1]}) {looks}"
     answers = (
         Answer(label="one customer", settings={"guests": [], "#guests": None}),
-        Answer(label="guests", settings={"guests": ["0"], "#guests": None}),
+        Answer(label="guests", settings={"guests": [found[0]], "#guests": None}),
     )
     roles.ask(Question(key="guests", sentence=sentence, answers=answers))
 

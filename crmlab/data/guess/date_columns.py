@@ -57,8 +57,10 @@ class Dates:
         The one of the two forms in which the rows are in order of time.
     both : bool
         Some values have the day first for sure, and others the month.
-    short_year, zoned, half : bool
-        Years have two digits; times carry a zone; hours go to 12.
+    zoned, half : bool
+        Times carry a zone; hours go to 12.
+    turned : bool
+        Years have two digits, and some are 60 to 79: about where a century is taken for another.
     unread : str or None
         A value in another form.
     language : str or None
@@ -80,9 +82,9 @@ class Dates:
     other: str | None = None
     sorted_as: str | None = None
     both: bool = False
-    short_year: bool = False
     zoned: bool = False
     half: bool = False
+    turned: bool = False
     unread: str | None = None
     language: str | None = None
     rivals: tuple[str, ...] = ()
@@ -146,8 +148,8 @@ def _in_one_form(texts: list[str]) -> Dates:
         other=rival,
         sorted_as=in_order[0] if rival and len(in_order) == 1 else None,
         both=len(forms) > 1 and any(fits[f] > 0 and set(_kept(tried[f])) - good for f in forms if f != form),
-        short_year="%y" in form,
         half=half,
+        turned="%y" in form and any(_is_turned(day) for day in tried[form].values()),
         unread=_unread(texts, good),
     )
 
@@ -167,22 +169,26 @@ def _with_months(texts: list[str]) -> Dates:
     language = languages[0]
     forms = Counter(form for text in wordy if (form := form_with_month(text, language)))
     form = forms.most_common(1)[0][0] if forms else None
-    good = {text for text in wordy if _named_day(text, language, form)}
+    good = {text for text in wordy if _named_day(text, language, form) is not None}
     return Dates(
         _share(texts, good),
         form,
-        short_year=form is not None,
+        turned="%y" in (form or "") and any(_is_turned(_named_day(text, language, form)) for text in good),
         unread=_unread(texts, good),
         language=language,
         rivals=tuple(languages[1:]),
     )
 
 
-def _named_day(text: str, language: str, form: str | None) -> bool:
+def _named_day(text: str, language: str, form: str | None) -> dt.date | None:
     if form is None:
-        return day_of(text, language) is not None
+        return day_of(text, language)
     found = marked(text, language)
-    return found is not None and _day(found.replace(MARK, ""), without_language(form)) is not None
+    return None if found is None else _day(found.replace(MARK, ""), without_language(form))
+
+
+def _is_turned(day: dt.date | None) -> bool:
+    return day is not None and 60 <= day.year % 100 <= 79
 
 
 def _counted(values: list[Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crmlab.data.exports.declaration import Export, Part, find_column
@@ -12,6 +12,7 @@ from crmlab.data.guess.profiles import Profile, decimal_sign, profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import NUMBERS, TIMES, Roles, is_possible
 from crmlab.data.guess.sniff import Sample
+from crmlab.data.statuses import spelled
 from crmlab.data.tables import TABLES
 
 __all__ = ["Applied", "apply_export"]
@@ -80,10 +81,24 @@ def _applied(part: Part, source: Sample) -> Applied | None:
         options["without"] = ["customer_id"]
     if (off := _first(part.drop_where, source.names)) is not None:
         options["drop_where"] = off
+    part = _without_refunded(part, roles)
     roles.personal = tuple(item for item in profiles if item.personal and item not in mapped.values() and item is not who)
     roles.personal += (who,) if who is not None else ()
     options |= _options(part, roles, {**mapped, **({"customer_id": who} if who is not None else {})}, source)
     return Applied(part, roles, profiles, options)
+
+
+def _without_refunded(part: Part, roles: Roles) -> Part:
+    """What is declared, with orders that were paid back in full as no sales unless all of them have what was paid back."""
+    status, refund = roles.columns.get("status"), roles.columns.get("refund")
+    declared = {spelled(word) for word in part.refunded}
+    if status is None or not declared:
+        return part
+    back = refund.read(roles.decimal) if refund is not None else [None] * len(status.values)
+    known = [
+        paid for value, paid in zip(status.values, back, strict=True) if value is not None and spelled(str(value)) in declared
+    ]
+    return part if known and all(known) else replace(part, drop=(*part.drop, *part.refunded))
 
 
 def _options(part: Part, roles: Roles, mapped: dict[str, Profile], source: Sample) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from crmlab.data.guess.campaign_tables import campaign_table
 from crmlab.data.guess.customers import ask_about_customers, person_column
 from crmlab.data.guess.date_columns import Dates
 from crmlab.data.guess.doubts import say_missing, say_unreadable, settle_money
+from crmlab.data.guess.export_questions import ask_about_export
 from crmlab.data.guess.exported import apply_export
 from crmlab.data.guess.flags import find_flags
 from crmlab.data.guess.number_columns import currencies, in_cents
@@ -295,6 +296,8 @@ def _suggested(
     hashed = options.get("customer_hash")
     if sales and roles.table in _SALES:
         settle_status(roles, part, options, remarks, complete=source.complete)
+        if part is not None:
+            ask_about_export(roles, profiles, part, options, remarks, complete=source.complete)
         find_flags(roles, profiles, options, remarks)
         ask_about_customers(roles, next((item for item in profiles if item.name == hashed), None), settings, remarks)
         ask_about_oddities(roles, profiles, options.get("date_format"), settings, remarks)
@@ -474,7 +477,7 @@ def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Pro
     if found.exchanged:
         why = "those that are dates have no day after the 12th, and those that are texts have the day first"
         roles.doubt("ordered_at", f"A spreadsheet may have exchanged day and month in '{when.name}': {why}.")
-    if found.short_year and not roles.known:
+    if found.turned and not roles.known:
         roles.doubt("date_format", f"The years of '{when.name}' have two digits: 69 to 99 are read as 1969 to 1999.")
     return form
 

@@ -160,12 +160,14 @@ def _chunks(path: Path) -> tuple[bytes, list[bytes], bytes | None]:
         if len(head) < HEAD:
             return head, [], None
         end = _FAR if packed else path.stat().st_size
+        seen = HEAD
         for part in (1, 2, 3):
-            # A multiple of four, so that no character of UTF-16 or UTF-32 is cut.
-            start = max(HEAD, (HEAD + (end - HEAD) * part // 3 - PIECE) // 4 * 4)
+            # A multiple of four, so that no character of UTF-16 or UTF-32 is cut; never twice what was seen already.
+            start = max(seen, (HEAD + (end - HEAD) * part // 3 - PIECE) // 4 * 4)
             file.seek(start)
             if piece := file.read(PIECE):
                 pieces.append(piece)
+            seen = start + PIECE
         return head, pieces, _end(file, packed=packed, size=path.stat().st_size)
 
 

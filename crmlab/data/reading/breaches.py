@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from crmlab.data.collecting import ORDERED, collect, collect_arrow, collect_row
 from crmlab.data.descriptor import DROPPED, Descriptor
+from crmlab.data.guests import after_zero
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.personal import masked
 from crmlab.data.reading.cleaning import Cleaning
@@ -281,16 +282,17 @@ def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     who = cleaning.table.filter(mine)["customer_id"]
     found = cleaning.table.filter(mine).group_by("customer_id").agg(n=who.count())
     ids = [str(value) for value in collect(found.order_by(found["n"].desc()).limit(5), "customer_id")["customer_id"]]
-    doubtful = descriptor.guests is None and ids == ["0"] and _is_ordinary(cleaning, count)
+    doubtful = descriptor.guests is None and len(ids) == 1 and _is_ordinary(cleaning, ids[0], count)
     listed = ", ".join(shown(masked(one)) for one in ids)
+    zero = ids[0]
     numbered = "It is treated as guests and left out, but looks like an ordinary customer, numbered from 0."
     yield Breach(
         rule="Guests",
         table=cleaning.spec.name,
-        says=f"Rows have the customer id 0. {numbered}"
+        says=f"Rows have the customer id {zero}. {numbered}"
         if doubtful
         else f"Guests ({listed}) are not customers: their rows are left out.",
-        advice=f'If it is a customer, write guests = [] at the top of {cleaning.where}; if it stands for guests, guests = ["0"].'
+        advice=f'If it is a customer, write guests = [] at the top of {cleaning.where}; if it stands for guests, guests = ["{zero}"].'
         if doubtful
         else "If the file has their e-mails, write customer_hash with the name of that column in place of customer_id.",
         broken=count,
@@ -301,12 +303,14 @@ def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     )
 
 
-def _is_ordinary(cleaning: Cleaning, rows: int) -> bool:
+def _is_ordinary(cleaning: Cleaning, zero: str, rows: int) -> bool:
     """Whether customer 0 has neighbours 1 and 2, and no more rows than the largest of the others."""
+    near = after_zero(zero)
+    if near is None:
+        return False
     kept = cleaning.table.filter(cleaning.own("reason").isnull())
     counts = kept.group_by("customer_id").agg(n=kept.count())
-    near = counts["customer_id"].isin(["1", "2"])
-    found = collect_row(counts.aggregate(near=near.sum().fill_null(0), most=counts["n"].max()))
+    found = collect_row(counts.aggregate(near=counts["customer_id"].isin(near).sum().fill_null(0), most=counts["n"].max()))
     return int(found["near"]) == 2 and rows <= int(found["most"] or 0)
 
 

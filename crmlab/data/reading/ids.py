@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_row
-from crmlab.data.guests import guests_of
+from crmlab.data.guests import NUMBERED_GUEST, guests_of
 
 if TYPE_CHECKING:
     import ibis
@@ -75,4 +75,6 @@ def guest(ids: ir.StringValue, guests: tuple[str, ...] | None) -> ir.BooleanValu
     guests : tuple of str, optional
         What the data set says of them, for :func:`crmlab.data.guests.guests_of`. Case and blanks around make no difference.
     """
-    return ids.strip().lower().isin([one.strip().lower() for one in guests_of(guests)])
+    words, plain = guests_of(guests), ids.strip().lower()
+    known: ir.BooleanValue = plain.isin([one.strip().lower() for one in words])
+    return known | plain.re_search(NUMBERED_GUEST) if words else known

@@ -508,7 +508,26 @@ def test_look_two_digit_years_lead(tmp_path: Path) -> None:
     text = rows("order", "cust", "date", "total", **{**ORDERS, "day": lambda i: DAYS[i].strftime("%y-%m-%d")})
     _, section, seen = section_of(put(tmp_path / "f.csv", text))
     assert section.date_format == "%y-%m-%d"
-    assert any("two digits" in doubt for doubt in seen.doubts)
+    assert not any("two digits" in doubt for doubt in seen.doubts)
+
+
+@pytest.mark.parametrize(
+    ("day", "asked"),
+    [
+        ("01.07.24", False),
+        ("01.07.59", False),
+        ("01.07.60", True),
+        ("01.07.79", True),
+        ("01.07.80", False),
+        ("1-Mai-79", True),
+        ("1-Mai-23", False),
+        ("1-May-72", True),
+        ("01.07.1972", False),
+        ("1 mai 1972", False),
+    ],
+)
+def test_the_century_of_two_digits_is_asked_about_where_it_could_be_another(day: str, asked: bool) -> None:
+    assert dates([day, day.replace("1", "2", 1)]).turned is asked
 
 
 def test_look_both_orders_of_day_and_month_are_a_doubt(tmp_path: Path) -> None:
@@ -1326,7 +1345,7 @@ OPENED = {
         **ORDERS, "day": lambda i: DAYS[i].strftime("%m/%d/%Y %I:%M %p"), "money": lambda i: f"$1{i:02d}.50"}).encode(), 1_272),
     "utf16.txt": (rows("order", "cust", "date", "sku", "qty", "price", sep="\t", **LINES).encode("utf-16"), 117.5),
     "zoned.csv": (rows("order", "cust", "date", "total", **{**ORDERS, "day": lambda i: f"{day(i)}T10:00:00+0100"}).encode(), 192),
-    "blanks.txt": (b"".join(b" %05d  %d  %d.25 \n" % (i % 3, 19970101 + i, i) for i in range(9)), 38.25),
+    "blanks.txt": (b"".join(b" %05d  %d  %d.25 \n" % (1 + i % 3, 19970101 + i, i) for i in range(9)), 38.25),
     "packed.csv.gz": (gzip.compress(rows("order", '"cust ""x"" id"', "date", "total", **ORDERS).encode(), mtime=0), 192),
 }  # fmt: skip
 
