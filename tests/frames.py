@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pandas as pd
 import pyarrow as pa
 
 import crmlab
+from crmlab.data.descriptor import TOLD
 from crmlab.history.orders import as_orders
 from crmlab.history.past import History
 
@@ -45,7 +47,9 @@ def history_of(frame, as_of=None):
 
 
 class Tables:
-    """Just enough of a data set for a rule: its tables by name."""
+    """Just enough of a data set for a rule: its tables by name, and that its orders tell amounts and customers."""
+
+    descriptor = SimpleNamespace(told=tuple(TOLD))
 
     def __init__(self, **tables):
         self._tables = tables

@@ -74,7 +74,9 @@ def test_every_step_of_a_campaign_refuses_another_key(keyed_project, another_key
     before = sorted(path.name for path in (keyed_project / "memory").rglob("*"))
     done = CliRunner().invoke(main, command.split())
     assert done.exit_code != 0
-    assert f"The customers of the campaign 'a' have ids of another key. Expected the key {KEY.digest[:12]}…" in done.stderr
+    assert (
+        f"The customer ids of the campaign 'a' were made with another key. Expected the key {KEY.digest[:12]}…" in done.stderr
+    )
     assert f"Found the key {another_key.digest[:12]}…" in done.stderr and "Restore the key file from a copy" in done.stderr
     assert sorted(path.name for path in (keyed_project / "memory").rglob("*")) == before
 
@@ -83,12 +85,14 @@ def test_reports_on_campaigns_refuse_another_key(keyed_project, another_key):
     from crmlab.analyses.campaigns.past import past_of
     from crmlab.history.past import History
 
-    with pytest.raises(CustomerKeyError, match="have ids of another key"):
+    with pytest.raises(CustomerKeyError, match="were made with another key"):
         past_of(History(open_dataset("mine"), None), open_memory())
 
 
 def test_a_list_of_another_key_is_refused(keyed_project, launched, another_key):
-    with pytest.raises(CustomerKeyError, match=f"the list a-email.csv have ids of another key. Expected the key {KEY.mark}…"):
+    with pytest.raises(
+        CustomerKeyError, match=f"the list a-email.csv were made with another key. Expected the key {KEY.mark}…"
+    ):
         reveal(launched, data="mine")
     memory = open_memory(keyed_project / "memory of another project")
     memory.plan("c", CELLS.assign(response_code=[None, "AYADH7"]), {"salt": "of a test"})

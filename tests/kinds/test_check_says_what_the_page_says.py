@@ -106,8 +106,11 @@ def test_small_random_books_agree(tmp_path) -> None:
 
 def test_check_says_rows_money_an_example_and_what_to_write(tmp_path) -> None:
     output = checked(written(tmp_path, FAULTS["twice"]))
-    assert "1 question, the gravest first:" in output
-    assert "  1. orders: Orders are there again, the same in every column, and are counted again." in output
+    assert "1 question:" in output
+    assert (
+        "  1. Orders counted once (orders): Orders appear more than once, the same in every column, and are counted each time."
+        in output
+    )
     money = CLEAN["amount"][:30].sum()
     assert f"     30 of 330 orders (9.1 %), €{money}; such as order_id o0000, customer_id c00" in output.replace(
         "\u202f", " "
@@ -119,7 +122,9 @@ def test_check_says_rows_money_an_example_and_what_to_write(tmp_path) -> None:
 def test_the_page_names_the_gravest_with_its_money(tmp_path) -> None:
     finding = quality.run(crmlab.open_dataset(written(tmp_path, FAULTS["twice"]))).findings[0]
     assert finding.value == "Usable with care"
-    assert finding.text.startswith("Orders are there again, the same in every column, and are counted again. 30 of 330 orders")
+    assert finding.text.startswith(
+        "Orders appear more than once, the same in every column, and are counted each time. 30 of 330 orders"
+    )
     table = quality.run(crmlab.open_dataset(tmp_path / "own.toml")).tables["rules"].frame
     assert table.iloc[0][["rule", "grave", "broken", "amount"]].tolist() == [
         "Orders counted once",
@@ -171,7 +176,7 @@ def test_what_was_found_while_reading_counts(tmp_path, monkeypatch) -> None:
     object.__setattr__(opened, "breaches", (told,))
     monkeypatch.setattr("crmlab.data.dataset.open_dataset", lambda *_: opened)
     output = checked(path)
-    assert "1. orders: The status 'on-hold' is neither kept nor dropped." in output
+    assert "1. Status (orders): The status 'on-hold' is neither kept nor dropped." in output
     assert "     12 of 300 rows" in output
     assert "€480; such as order_id o1, customer_id (an e-mail address)" in output
     page = quality.run(opened)

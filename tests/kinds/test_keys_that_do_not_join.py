@@ -31,7 +31,7 @@ def test_some_customers_are_missing(tmp_path) -> None:
 def test_not_one_joins(tmp_path) -> None:
     breach = found(book(tmp_path, orders=sales(9), customers=customers([f"K-{i}" for i in range(9)])), "Known customers")
     assert (breach.broken, breach.checked, breach.share, breach.grave) == (9, 9, 1, True)
-    assert breach.says == "Not one customer_id of orders is in the table of customers: the two do not join."
+    assert breach.says == "No customer_id in orders is found in customers: the two tables do not match."
     assert breach.examples == ({"customer_id in orders": "c00", "customer_id in customers": "K-0"},)
 
 
@@ -49,7 +49,7 @@ def test_products(tmp_path, share) -> None:
     data = book(tmp_path, order_lines=lines, products=pd.DataFrame({"product_id": kept, "name": "x"}))
     breach = found(data, "Known products")
     assert (breach.broken, breach.checked) == (len(ids) - len(kept) * (share > 0), len(ids))
-    assert ("do not join" in breach.says) == (share == 0)
+    assert ("do not match" in breach.says) == (share == 0)
     assert float(breach.amount) == lines.loc[~lines["product_id"].isin(kept), "amount"].sum()
 
 

@@ -126,7 +126,9 @@ def test_a_day_of_cancelling_and_a_flag_of_a_test_order_are_no_sales(tmp_path: P
     seen = look(tmp_path, "test", ("false", "false", "true"))
     assert (seen.columns["status"], seen.options["keep"], seen.options["drop"]) == ("test", ["false"], ["true"])
     seen = look(tmp_path, "status", ("paid", "failed"), "is_test", ("0", "0", "0", "1", "1"))
-    assert any("'is_test' says of 12 rows, 120.00 that they are no sales" in doubt for doubt in seen.doubts)
+    assert any(
+        "According to 'is_test', these are not sales, but they are counted: 12 rows, 120.00." in doubt for doubt in seen.doubts
+    )
 
 
 @pytest.mark.parametrize("ending", ["xlsx", "parquet", "decimal.parquet", "bool.parquet", "csv"])

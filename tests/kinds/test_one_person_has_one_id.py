@@ -174,7 +174,7 @@ def test_rows_keep_their_values(keyed_project):
 
 
 def test_a_key_is_made_once_and_that_is_said(empty_project):
-    with pytest.warns(NewKeyWarning, match=r"made now: data/private/customers\.key\. Back it up") as told:
+    with pytest.warns(NewKeyWarning, match=r"new secret key: data/private/customers\.key\. Back it up") as told:
         data = data_set(empty_project, *ANNA)
     assert sum(one.category is NewKeyWarning for one in told) == 1 and len(spent(data)) == 1
     path = key_file(empty_project)
@@ -192,7 +192,7 @@ def test_the_command_says_where_the_key_is(empty_project):
         done = CliRunner().invoke(main, ["check", "mine"])
     assert done.exit_code == 0, done.output
     assert (
-        done.stderr.startswith("crmlab: The customers of 'mine' are told apart by a personal column.")
+        done.stderr.startswith("crmlab: The customers of 'mine' are identified by a personal column.")
         and "Back it up" in done.stderr
     )
 

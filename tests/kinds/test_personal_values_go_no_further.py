@@ -256,7 +256,7 @@ NAMES = ["Anna Example", "Ben Example", "Cleo Sample", "Dan Sample", "Eve Model"
 def test_an_email_or_a_phone_number_alone_is_proposed_and_works(project, who, values):
     text, doubts = proposed(project, who, values)
     assert f'\ncustomer_hash = "{who}"' in text and "\ncustomer_id =" not in text and not any(value in text for value in values)
-    assert any(f"'{who}' tells who bought: its keyed hash is taken as the id." in doubt for doubt in doubts)
+    assert any(f"'{who}' identifies the buyer: a keyed hash of it is used as the id." in doubt for doubt in doubts)
     data = open_dataset("export")
     assert set(data.orders["customer_id"].to_pandas()) == {KEY.id_of(value) for value in values}
 
@@ -266,4 +266,4 @@ def test_an_id_is_preferred_and_names_are_doubtful(project):
     assert 'customer_id = "Customer ID"' in text and "customer_hash" not in text
     text, doubts = proposed(project, "Customer Name", NAMES)
     assert '\ncustomer_hash = "Customer Name"' in text
-    assert any("Two people of one name would be one customer." in doubt for doubt in doubts)
+    assert any("Two people with the same name would count as one customer." in doubt for doubt in doubts)

@@ -166,7 +166,7 @@ def test_several_currencies_and_none_named_is_refused(tmp_path):
         orders("1,a,2024-01-01,10 EUR", "2,b,2024-01-02,20 CHF"),
     ):
         _, _, (problem,) = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
-        assert "column 'currency' must hold one currency, or several of which the data set names its own" in str(problem)
+        assert "column 'currency' must hold one currency, or the currency of the data set must be set" in str(problem)
 
 
 def test_one_currency_names_that_of_the_data_set(tmp_path):

@@ -128,6 +128,7 @@ def test_rows_in_messages_are_those_of_the_file(empty_project):
             open_dataset(toml)
 
 
+@pytest.mark.proof
 def test_a_total_far_below_what_is_looked_at_is_found(empty_project):
     rows = [[f"A-{i}", f"C{i % 700}", "2024-01-31", "1.00"] for i in range(18_000)]
     for content in (

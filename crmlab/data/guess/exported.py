@@ -107,6 +107,7 @@ def _options(part: Part, roles: Roles, mapped: dict[str, Profile], source: Sampl
     gaps = [role for role in options.get("fill_down", ()) if role in mapped and _has_gaps(mapped[role].name, source)]
     if not gaps:
         options.pop("fill_down", None)
+        options.pop("fill_across", None)
     else:
         options["fill_down"] = gaps
     amount = roles.columns.get("amount")

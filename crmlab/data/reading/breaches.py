@@ -130,7 +130,7 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     """Columns of the source that speak against the sums and are not read. Lines may leave to their orders what these read."""
     orders = descriptor.tables.get("orders") if cleaning.spec.name == "order_lines" else None
     elsewhere = set(orders.columns) if orders is not None else set()
-    name, amount = cleaning.spec.name, cleaning.table["amount"]
+    name = cleaning.spec.name
     for role, source in cleaning.watched.items():
         if role in elsewhere or (orders is not None and role != "kind" and source in (orders.drop_where, orders.only_where)):
             continue
@@ -159,7 +159,7 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
             mapped = f"'{cleaning.mapping['status']}' is read as the status: " if "status" in cleaning.mapping else ""
             advice = f'{mapped}{"take these rows out of the file, or write" if mapped else "Write"} status = "{source}" under [{name}].'
             against = text.isin(none)
-            against = against & (amount > 0) if role == "kind" else against
+            against = against & (cleaning.table["amount"] > 0) if role == "kind" else against
         count, money, examples = _counted(cleaning, kept & against)
         if count:
             yield Breach(

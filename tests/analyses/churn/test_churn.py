@@ -80,6 +80,7 @@ def test_everything_is_tested_on_the_same_rows(result):
     assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}\u202f% churned" in result.tables["scores"].caption
 
 
+@pytest.mark.proof
 def test_predictions_by_tenth_cover_the_truth(own):
     # Without seasons the shop's truth says exactly how likely each customer is to buy within the window: who dropped out never
     # does, others do with 1 − exp(−λ window). What is told in tenths must cover the mean of that truth.
@@ -222,6 +223,7 @@ def test_warnings_say_what_values_rest_on():
     ]  # fmt: skip
 
 
+@pytest.mark.proof
 def test_study_knows_nothing_of_later_days():
     data = crmlab.open_dataset("cdnow_sample")
     found = study(History(data, "1998-03-31"), analysis.Params(window=91))

@@ -140,6 +140,7 @@ def test_base_of_a_history_is_that_of_its_day(data):
     assert value_base.base_of(past, "1997-12-31").end == dt.date(1997, 12, 31)
 
 
+@pytest.mark.proof
 def test_others_get_the_values_of_the_page(data, result):
     past = History(data)
     worked = study.study(past, analysis.Params())
@@ -257,6 +258,7 @@ def test_boundary_is_said_and_leaves_out_what_means_nothing():
     assert not any("without end" in limit or "at risk" in limit or "comes after" in limit for limit in found.limits)
 
 
+@pytest.mark.proof
 def test_revenue_at_risk_is_not_called_what_may_be_spent(data, result):
     assert result.findings[2].sentence().count("of revenue per customer of tier A is at risk") == 1
     assert result.tables["tiers"].columns["risk"].label == "Revenue at risk per customer"
@@ -386,6 +388,7 @@ def test_margin_comes_from_costs_or_is_given(data):
     assert value_base.base_of(data).margin() == (1.0, "revenue", 0.0)
 
 
+@pytest.mark.proof
 def test_costs_above_prices_are_not_called_unknown(monkeypatch):
     shop = crmlab.open_dataset("shop")
     monkeypatch.setattr(common, "gross_margin", lambda *_: (-0.2, 1.0))

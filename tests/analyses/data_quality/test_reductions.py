@@ -52,6 +52,12 @@ BROKEN = {
     "One row per order": (with_orders(("5", "a", "2024-02-05", 1)), 1, 7, "5"),
     "One time per order": (with_lines(("1", "a", "2024-01-01 10:01", "r", 1, 1)), 1, 6, "1"),
     "One customer per order": (with_orders(("1", "b", "2024-01-01 10:00", 5)), 1, 6, "1"),
+    "One amount": (
+        with_orders(*((str(k), "z", "2024-02-01", 5) for k in range(100, 130)), ("big", "z", "2024-02-05", 9_000_000)), 1, 37, "big",
+    ),
+    "Amounts": (
+        {"orders": receipts(*((str(k), "a", "2024-02-01", 0) for k in range(100, 130)))}, 30, 30, "100",
+    ),
     "Possible dates": (with_orders(("0", "a", "1970-01-01", 5)), 1, 7, "0"),
     "Signs agree": (with_lines(("7", "a", "2024-02-05", "q", -1, 3), ("7", "a", "2024-02-05", "q", 1, -3)), 2, 9, "7"),
     "Quantity": (with_lines(("7", "a", "2024-02-05", "q", 0, 3)), 1, 8, "7"),

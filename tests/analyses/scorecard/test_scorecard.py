@@ -207,6 +207,7 @@ def goal(measure, target, by):
     return Goal(measure, target, by, "Head of test")
 
 
+@pytest.mark.proof
 def test_goals_on_track_at_risk_missed(parts):
     given = (
         goal("revenue", 400_000.0, "2026-06-30"),
@@ -267,6 +268,7 @@ def test_change_knows_that_customers_are_the_same():
         change((1.0, before), (1.0, after), level=2)
 
 
+@pytest.mark.proof
 def test_without_costs_and_lines_the_page_says_what_to_add():
     found = scorecard.run(crmlab.open_dataset("cdnow_sample"))
     money = found.tables["money"].frame.set_index("measure")

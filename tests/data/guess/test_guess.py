@@ -237,7 +237,7 @@ def test_look_header_of_unknown_words_above_numbers(tmp_path: Path) -> None:
     assert section.columns["ordered_at"] == "bbb"
     assert section.columns["amount"] == "ccc"
     assert "customer_id" not in section.columns
-    assert any("id of the customer" in doubt for doubt in seen.doubts)
+    assert any("No customer id column" in doubt for doubt in seen.doubts)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"])
@@ -565,7 +565,7 @@ def test_look_times_with_a_zone_are_said(tmp_path: Path) -> None:
     text = rows("order", "cust", "date", "total", **{**ORDERS, "day": lambda i: f"{day(i)}T10:00:00+01:00"})
     _, section, seen = section_of(put(tmp_path / "f.csv", text))
     assert section.date_format is None
-    assert "carry a zone" in seen.remarks["timezone"]
+    assert "are converted to this time zone" in seen.remarks["timezone"]
 
 
 # Tables and money
@@ -575,14 +575,14 @@ def test_look_lines_without_pieces_but_with_repeated_orders(tmp_path: Path) -> N
     values = {key: LINES[key] for key in ("order", "who", "day", "sku", "price")}
     _, section, seen = section_of(put(tmp_path / "f.csv", rows("order", "cust", "date", "sku", "line total", **values)))
     assert section.table == "order_lines"
-    assert any("pieces" in doubt for doubt in seen.doubts)
+    assert any("No quantity column" in doubt for doubt in seen.doubts)
 
 
 def test_look_lines_without_an_order_have_to_name_one(tmp_path: Path) -> None:
     values = {key: LINES[key] for key in ("who", "day", "sku", "pieces", "price")}
     _, section, seen = section_of(put(tmp_path / "f.csv", rows("cust", "date", "sku", "qty", "price", **values)))
     assert section.table == "order_lines"
-    assert any("receipt number" in doubt and "need one" in doubt for doubt in seen.doubts)
+    assert any("No order number column" in doubt for doubt in seen.doubts)
     assert "# order_id = " in guess.to_toml(seen)
 
 
@@ -590,7 +590,7 @@ def test_look_orders_without_an_id(tmp_path: Path) -> None:
     values = {key: ORDERS[key] for key in ("who", "day", "money")}
     _, section, seen = section_of(put(tmp_path / "f.csv", rows("cust", "date", "total", **values)))
     assert section.table == "orders"
-    assert seen.doubts == ("No column with a receipt number was found, so each row counts as one order.",)
+    assert seen.doubts == ("No order number column was found, so each row counts as one order.",)
 
 
 def test_look_orders_with_a_product_are_orders(tmp_path: Path) -> None:
@@ -671,7 +671,7 @@ def test_look_the_total_that_fits_wins(tmp_path: Path) -> None:
 def test_look_price_of_an_order_is_its_amount(tmp_path: Path) -> None:
     _, section, seen = section_of(put(tmp_path / "f.csv", rows("order", "cust", "date", "price", **ORDERS)))
     assert section.columns["amount"] == "price"
-    assert any("'price' is taken" in doubt for doubt in seen.doubts)
+    assert any("'price' is used as the order total" in doubt for doubt in seen.doubts)
 
 
 def test_look_price_and_pieces_without_product_need_a_total(tmp_path: Path) -> None:
@@ -830,7 +830,7 @@ def test_look_never_maps_or_shows_persons(tmp_path: Path, names: tuple[str, ...]
     for make in PERSONAL.values():
         for i in range(12):
             assert str(make(i)) not in text
-    assert any("id of the customer" in doubt for doubt in seen.doubts) != identified
+    assert any("No customer id column" in doubt for doubt in seen.doubts) != identified
 
 
 def test_look_persons_in_a_file_without_header(tmp_path: Path) -> None:
@@ -964,7 +964,7 @@ def test_look_parquet_times(tmp_path: Path, kind: Any) -> None:
     pq.write_table(table, tmp_path / "f.parquet")
     _, section, seen = section_of(tmp_path / "f.parquet")
     assert section.columns["ordered_at"] == "when"
-    assert ("carry a zone" in seen.remarks["timezone"]) == ("tz" in str(kind))
+    assert ("are converted" in seen.remarks["timezone"]) == ("tz" in str(kind))
 
 
 def test_look_parquet_numbers_as_dates(tmp_path: Path) -> None:
@@ -1434,6 +1434,7 @@ FUZZ = settings(
 @given(
     content=st.binary(max_size=300), ending=st.sampled_from([".csv", ".txt", ".csv.gz", ".parquet", ".xlsx", ".xls", ".ods"])
 )
+@pytest.mark.proof
 def test_look_survives_random_bytes(tmp_path: Path, content: bytes, ending: str) -> None:
     file = tmp_path / f"f{ending}"
     file.write_bytes(content)
@@ -1484,6 +1485,7 @@ def test_look_survives_random_tables(tmp_path: Path, head: list[str], body: list
 
 @FUZZ
 @given(place=st.integers(0, 4000), byte=st.integers(0, 255), cut=st.integers(0, 4000))
+@pytest.mark.proof
 def test_look_survives_damaged_workbooks(tmp_path: Path, place: int, byte: int, cut: int) -> None:
     file = tmp_path / "f.xlsx"
     if not (tmp_path / "whole.xlsx").exists():

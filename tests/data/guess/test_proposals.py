@@ -87,7 +87,9 @@ def test_quantity_and_price_below_zero_are_asked_about(tmp_path: Path) -> None:
 
     seen = look(tmp_path, "order,customer,date,sku,qty,price", row)
     (question,) = seen.questions
-    assert question.sentence.startswith("In 1 row 'qty' and 'price' are both below zero, and their product above: 20.00.")
+    assert question.sentence.startswith(
+        "In 1 row 'qty' and 'price' are both negative, so that their product counts as a sale: 20.00."
+    )
     text = guess.to_toml(seen.answered(question, question.written([0])))
     assert tomllib.loads(text)["negative_price"] == "return"
     assert '# negative_price = "return"' in guess.to_toml(seen)
@@ -110,7 +112,7 @@ def test_an_old_history_is_not_asked_about(tmp_path: Path) -> None:
 def test_orders_that_stand_twice_are_asked_about(tmp_path: Path) -> None:
     seen = look(tmp_path, "order,customer,date,total", lambda i: (i % 30, f"C{i % 30 % 9}", day(i % 30), "10.00"))
     (question,) = seen.questions
-    assert question.sentence.startswith("30 rows, 300.00 repeat another in every column.")
+    assert question.sentence.startswith("30 rows, 300.00: exact copies of other rows.")
     assert seen.doubts == (question.sentence,)
     assert seen.answered(question, question.written([0])).settings["duplicates"] == "drop"
 
@@ -131,10 +133,10 @@ def test_two_of_the_same_on_one_receipt_are_no_question(tmp_path: Path) -> None:
         (
             "customer_id,frequency,recency,T,monetary_value",
             lambda i: (i, i % 4, i * 3, 400, "10.00"),
-            "it is a summary already",
+            "it is already a summary",
         ),
-        ("client,orders,total_spent,last_order", lambda i: (f"C{i}", i % 4, f"{i}.50", day(i)), "it is a summary already"),
-        ("Kunde,Umsatz", lambda i: (f"C{i}", f"{i}.50"), "it is a summary already"),
+        ("client,orders,total_spent,last_order", lambda i: (f"C{i}", i % 4, f"{i}.50", day(i)), "it is already a summary"),
+        ("Kunde,Umsatz", lambda i: (f"C{i}", f"{i}.50"), "it is already a summary"),
         (
             "user,variant,converted,revenue",
             lambda i: (i, "AB"[i % 2], i % 2, f"{i % 2 * 9}.50"),
@@ -168,9 +170,9 @@ def test_a_first_order_of_each_customer_is_no_summary(tmp_path: Path) -> None:
             "receipt,date,sku,qty,price",
             lambda i: (i // 2, day(i // 2), f"s{i % 4}", 2, "10.00"),
             "customer_id",
-            "what is bought together run",
+            "products bought together can run",
         ),
-        ("user_id,visited_at,page", lambda i: (5 + i % 9, day(i), f"p{i}"), "amount", "reports that count purchases run"),
+        ("user_id,visited_at,page", lambda i: (5 + i % 9, day(i), f"p{i}"), "amount", "reports that count purchases can run"),
     ],
 )
 def test_what_runs_without_a_column_is_said(

@@ -65,6 +65,7 @@ def test_without_sizes_the_test_is_fishers():
     assert found["expected"].tolist() == [12.0, 12.0]
 
 
+@pytest.mark.proof
 def test_null_has_the_margins_and_the_moments_of_swapping():
     # 300 baskets of 1 to 12 of 25 items, popular ones among them: mean and variance of every pair over 1,200 swapped copies.
     rng = np.random.default_rng(3)
@@ -299,6 +300,7 @@ def test_rules_of_many_itemsets_do_not_depend_on_their_order():
     pd.testing.assert_frame_equal(rules(found), rules(mixed))
 
 
+@pytest.mark.proof
 def test_half_a_million_itemsets_are_no_trouble():
     # Structure only: an itemset of each pair and triple of 144 items.
     from itertools import combinations
