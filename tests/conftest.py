@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if fixture in getattr(item, "fixturenames", ()) or item.get_closest_marker(fixture):
                 item.add_marker(getattr(pytest.mark, fixture))
                 groups[item.nodeid] = fixture
-        if item.get_closest_marker("postgres") or item.get_closest_marker("browser"):
+        if any(item.get_closest_marker(needed) for needed in ("postgres", "browser", "spark")):
             item.add_marker(pytest.mark.proof)
         if item.get_closest_marker("spark"):
             for noise in SPARK_NOISE:

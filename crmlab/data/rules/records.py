@@ -190,7 +190,7 @@ def _absurd_amounts(data: Dataset) -> ibis.Table:
 RULES = (
     Rule(
         name="Amounts",
-        says="Hardly all orders are free of charge",
+        says="Most orders have an amount other than 0",
         found="Nearly all orders add up to 0.",
         advice="Check that amount names the right column; formulas of a workbook may have been saved without their results.",
         unit="orders",
