@@ -16,8 +16,9 @@ _PHRASES = (
     "cliente contado, clientes varios, cliente generico, cliente genérico, desconocido, gastklant, anoniem, onbekend, passant"
 )
 GUESTS = tuple(phrase.strip() for phrase in _PHRASES.split(","))
-# Guests that are numbered, and ids of zeros only: an expression that every engine reads, for ids in small letters without blanks around.
-NUMBERED_GUEST = "^(0+|(guest|gast)[ _#-]?[0-9]+)$"
+# Guests that are numbered, and ids of many zeros (customers may be numbered from 000), for ids in small letters without blanks around:
+# an expression that every engine reads.
+NUMBERED_GUEST = "^(0{6,}|(guest|gast)[ _#-]?[0-9]+)$"
 
 
 def is_guest(customer_id: str) -> bool:

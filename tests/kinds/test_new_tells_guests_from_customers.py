@@ -32,7 +32,7 @@ def look(folder: Path, who: Callable[[int], str], count: int = 200, mails: bool 
 NAMES = (
     *(
         "0",
-        "000",
+        "0000000000",
         "-1",
         "guest",
         "Guest",
@@ -184,7 +184,7 @@ def test_numbered_guests_have_no_keyed_hash(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("CRMLAB_HOME", str(tmp_path))
     for name in ("data", "notebooks"):
         (tmp_path / name).mkdir()
-    who = ["guest-0001", "Guest-0002", "000", "ann@example.org", "bob@example.org"]
+    who = ["guest-0001", "Guest-0002", "0000000000", "ann@example.org", "bob@example.org"]
     rows = [f"{i},{name},2024-03-{i:02d},10" for i, name in enumerate(who, start=1)]
     (tmp_path / "o.csv").write_text("\n".join(["order_id,email,ordered_at,amount", *rows]) + "\n")
     (tmp_path / "own.toml").write_text('[orders]\nfile = "o.csv"\ncustomer_hash = "email"\n')
