@@ -106,7 +106,8 @@ def book(seed: int) -> Book:
         amount = Decimal(rng.randrange(100, 250_000)) / 100
         if returns and rng.random() < 0.06:
             amount = -amount
-        status = rng.choice(sales) if rng.random() < 0.8 else rng.choice(refunded + none)
+        usual = rng.random() < 0.8 or amount < 0  # a return of its own is booked like a sale
+        status = rng.choice(sales) if usual else rng.choice(refunded + none)
         refund = Decimal(0)
         if with_refund and amount > 0:
             if status in refunded:
