@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
@@ -55,29 +58,37 @@ for version in range(10_000):
 def pair(code: str, place: str, names: tuple[str, str], rng: random.Random, seconds: float) -> list[list[str]]:
     """Two processes at work on one place; one is killed at a random moment, the other a little later; what each was told."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, place, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
-        )
-        for name in names
-    ]
-    for process in both:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.strip() == "begun", process.communicate()[1]
-    said = []
-    for process in both:
-        time.sleep(rng.uniform(0, seconds))
-        process.send_signal(signal.SIGKILL)
-        out, error = process.communicate(timeout=60)
-        assert process.returncode == -signal.SIGKILL, error
-        # A line may be cut off by the kill.
-        said.append([line for line in out.splitlines(keepends=False) if line])
+    with contextlib.ExitStack() as held:
+        # To files: what was read ahead of a pipe would be lost to communicate().
+        outs, errors = ([held.enter_context(tempfile.TemporaryFile("w+")) for _ in names] for _ in range(2))
+        both = [
+            subprocess.Popen([sys.executable, "-c", code, place, name], stdout=out, stderr=error, env=env)
+            for name, out, error in zip(names, outs, errors, strict=True)
+        ]
+        for process, out, error in zip(both, outs, errors, strict=True):
+            until = time.monotonic() + 120
+            while not lines_of(out):
+                assert process.poll() is None and time.monotonic() < until, lines_of(error)
+                time.sleep(0.01)
+        said = []
+        for process, out, error in zip(both, outs, errors, strict=True):
+            time.sleep(rng.uniform(0, seconds))
+            process.send_signal(signal.SIGKILL)
+            process.wait(timeout=60)
+            assert process.returncode == -signal.SIGKILL, lines_of(error)
+            first, *further = lines_of(out)
+            assert first == "begun"
+            said.append(further)
     return said
 
 
-@pytest.mark.nightly  # the short form too: what it found is not mended yet
-@pytest.mark.parametrize("times", [3, 40])
+def lines_of(stream: IO[str]) -> list[str]:
+    """What was written to a file so far, by line; the last may be cut off."""
+    size = os.fstat(stream.fileno()).st_size
+    return os.pread(stream.fileno(), size, 0).decode().splitlines()
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(40, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("kind", ["folder", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_memory_under_kills_and_two_writers(
     kind: str,
@@ -136,8 +147,7 @@ def read(kind: str, place: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         return found, pd.DataFrame(cursor.fetchall(), columns=["run"])
 
 
-@pytest.mark.nightly  # the short form too: what it found is not mended yet
-@pytest.mark.parametrize("times", [3, 40])
+@pytest.mark.parametrize("times", [3, pytest.param(40, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_publish_under_kills_and_two_writers(
     kind: str,

@@ -297,3 +297,30 @@ def test_a_run_that_could_not_be_published_is_not_left(tmp_path, monkeypatch):
     with pytest.raises(PublishError, match="as it was"):
         publish({CUSTOMERS: PEOPLE.assign(value=2.0)}, str(tmp_path / "crm"))
     assert sorted(path.name for path in (tmp_path / "crm").iterdir()) == ["current", "run-000001"]
+
+
+def test_a_publisher_killed_while_it_takes_an_old_run_away_leaves_nothing_that_the_next_takes_for_somebody_elses(
+    tmp_path, monkeypatch
+):
+    from crmlab.analyses.customers import publishing
+
+    def published(version):
+        frame = pd.DataFrame({"customer_id": ["a", "b"], "as_of": dt.date(2025, 12, 31), "value": float(version)})
+        publish({CUSTOMERS: frame}, tmp_path / "crm")
+
+    def dies(folder, **_):
+        inside = sorted(item for item in Path(folder).rglob("*") if item.is_file())
+        if inside:
+            inside[-1 if inside[-1].stem == DICTIONARY else 0].unlink()
+            raise KeyboardInterrupt
+
+    for version in (1, 2, 3):
+        published(version)
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing.shutil, "rmtree", dies)
+        with pytest.raises(KeyboardInterrupt):
+            published(4)
+    assert pq.read_table(tmp_path / "crm" / "current" / f"{CUSTOMERS}.parquet")["value"].to_pylist() == [4, 4]
+    published(5)
+    assert pq.read_table(tmp_path / "crm" / "current" / f"{CUSTOMERS}.parquet")["value"].to_pylist() == [5, 5]
+    assert sorted(path.name for path in (tmp_path / "crm").iterdir()) == ["current", "run-000004", "run-000005"]

@@ -204,15 +204,16 @@ def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, named: Path, o
     place = _target(named)
     if place.exists() and not place.is_dir():
         raise PublishError.not_ours(place.name, [place.name])
-    others = sorted(path.name for path in place.iterdir() if not _is_ours(path)) if place.exists() else []
-    if others:
-        raise PublishError.not_ours(place.name, others)
     try:
         private_folder(place)
         lock = place / f"{_ASIDE}lock"
         with _alone(lock, place, on_wait):
-            before = _swept(place)
+            # Asked under the lock: another publisher at work may be taking an old run away.
+            others = sorted(path.name for path in place.iterdir() if not _is_ours(path))
+            if others:
+                raise PublishError.not_ours(place.name, others)
             with _aside(place / f"{_ASIDE}run") as scratch:
+                before = _swept(place, scratch)
                 (scratch / "run").mkdir()
                 for name, table in tables.items():
                     # Meanings travel with the file: readers of Arrow see them as metadata of the fields.
@@ -227,9 +228,7 @@ def _to_parquet(tables: Mapping[str, pa.Table], columns: Columns, named: Path, o
                 except OSError:
                     _removed(new)
                     raise
-            for number, old in _runs(place).items():
-                if number < before:  # the one before may still be read
-                    shutil.rmtree(old, ignore_errors=True)
+                _taken_away(place, scratch, lambda number: number < before)  # the one before may still be read
     except OSError as error:
         raise PublishError.cannot_write(place.name, error.strerror or type(error).__name__) from error
 
@@ -257,16 +256,22 @@ def _runs(place: Path) -> dict[int, Path]:
     return {int(path.name.removeprefix("run-")): path for path in place.glob("run-*") if _is_run(path)}
 
 
-def _swept(place: Path) -> int:
-    """Remove what killed publishers left, and return the number of the run that is published; 0 where there is none.
+def _taken_away(place: Path, scratch: Path, which: Callable[[int], bool]) -> None:
+    """Move runs into the folder aside, which is removed: a run that is half removed would not be known for one any more."""
+    for number, path in _runs(place).items():
+        if which(number):
+            path.rename(scratch / path.name)
+
+
+def _swept(place: Path, scratch: Path) -> int:
+    """Take away what killed publishers left, and return the number of the run that is published; 0 where there is none.
 
     A run with a higher number was never published: its publisher was killed before the link was moved. The caller holds the lock.
     """
     link = place / "current"
     runs = _runs(place)
     published = next((number for number, path in runs.items() if link.is_symlink() and link.readlink().name == path.name), 0)
-    for path in [path for number, path in runs.items() if number > published] + [place / f"{_ASIDE}run"]:
-        _removed(path)
+    _taken_away(place, scratch, lambda number: number > published)
     return published
 
 
