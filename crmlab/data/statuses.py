@@ -8,7 +8,6 @@ from typing import Literal
 from crmlab.data.personal import plain
 
 __all__ = [
-    "NO",
     "WATCHED",
     "Meaning",
     "is_calling_off",
@@ -155,8 +154,27 @@ def is_refund_name(name: str) -> bool:
     return bool(back) and not any(word in _WORDS_OF["no amount"] or word.endswith(_ENDINGS) for word in words)
 
 
-NO = ("", "0", "0.0", "n", "no", "f", "false", "nein", "falsch", "non", "faux", "nee", "none", "null", "-")
-_OFF = ("cancel", "storno", "storn", "annul", "anul", "geannul", "void", "test")
+_OFF, _TEST = ("cancel", "storn", "annul", "anul", "geannul", "void"), ("test", "istest", "tests")
+_NOT_OFF = [
+    "by",
+    "user",
+    "email",
+    "id",
+    "policy",
+    "fee",
+    "fees",
+    "amount",
+    "rate",
+    "cost",
+    "costs",
+    "count",
+    "qty",
+    "quantity",
+    "total",
+    "url",
+    "deadline",
+    "until",
+]
 _PAID = ("paid", "ispaid", "bezahlt", "valid", "isvalid", "captured", "betaald", "payee", "pagado")
 _KINDS = ("type", "typ", "kind", "art", "belegart", "vorgangsart", "doctype", "transactiontype", "documenttype", "tipo")
 
@@ -166,13 +184,12 @@ def is_calling_off(name: str) -> bool:
 
     Examples
     --------
-    >>> is_calling_off("cancelled_at"), is_calling_off("Storno-Grund"), is_calling_off("is_test"), is_calling_off("latest")
+    >>> is_calling_off("cancelled_at"), is_calling_off("Storno-Grund"), is_calling_off("is_test"), is_calling_off("cancellation fee")
     (True, True, True, False)
     """
     words = _name_words(name)
-    return any(word.startswith(_OFF) for word in words) and not any(
-        word in ("by", "user", "email", "id", "policy") for word in words
-    )
+    off = any(word.startswith(_OFF) or word in _TEST for word in words)
+    return off and not any(word in _NOT_OFF for word in words)
 
 
 def is_flag_of_paying(name: str) -> bool:

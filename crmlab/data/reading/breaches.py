@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from crmlab.data.collecting import ORDERED, collect, collect_arrow, collect_row
@@ -12,7 +12,8 @@ from crmlab.data.guests import after_zero
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.personal import masked
 from crmlab.data.reading.cleaning import Cleaning
-from crmlab.data.statuses import NO, is_credit_note, meaning
+from crmlab.data.reading.parse import FALSE, NOTHING
+from crmlab.data.statuses import is_credit_note, meaning
 from crmlab.errors import listing, shown
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _MOST = 20  # different statuses that are told one by one
 # Merged cells: the share of the gaps whose order has a customer elsewhere; of the customers that stand once; and how many there must be.
 _TOLD, _ONCE, _FEWEST = 0.8, 0.95, 5
 _TWICE = 0.2  # share of the refunds that stand again as rows below zero, from which all seem to
+_HALF = 0.5  # share of the rows kept up to which a value calls off: what nearly all rows have says nothing
+_NO = ("0.0", "-", *FALSE, *NOTHING)  # what a flag says of a row that it is not about, or nothing
 _MOST_WORDS = 200  # different values of a column; more are no statuses
 
 
@@ -62,17 +65,32 @@ def breaches_of(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow
     return [breach for find in finders for breach in find(cleaning, descriptor, read)]
 
 
-def _counted(
-    cleaning: Cleaning, condition: Any, money: str = "amount"
-) -> tuple[int, str | None, tuple[Mapping[str, str], ...]]:
-    """How many rows meet a condition, what they add up to, and the first of them."""
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of a table: how many, what they add up to, and the first of them."""
+
+    table: str
+    count: int
+    amount: str | None
+    examples: tuple[Mapping[str, str], ...]
+
+    def break_rule(self, rule: str, read: int, *, says: str, advice: str, **further: Any) -> Iterator[Breach]:
+        """Say that they break a rule; nothing where there are none."""
+        if self.count:
+            of: dict[str, Any] = {"table": self.table, "broken": self.count, "amount": self.amount, "examples": self.examples}
+            yield Breach(rule=rule, checked=read, says=says, advice=advice, **of, **further)
+
+
+def _counted(cleaning: Cleaning, condition: Any, money: str = "amount") -> _Rows:
+    """The rows that meet a condition."""
     table = cleaning.table
     wanted: dict[str, Any] = {"n": condition.sum().fill_null(0)}
     if money in table.columns:
         wanted["amount"] = table[money].sum(where=condition)
     found = collect_row(table.aggregate(**wanted))
     count, amount = int(found["n"]), found.get("amount")
-    return count, None if amount is None else str(amount), _examples(cleaning, table.filter(condition)) if count else ()
+    examples = _examples(cleaning, table.filter(condition)) if count else ()
+    return _Rows(cleaning.spec.name, count, None if amount is None else str(amount), examples)
 
 
 def _examples(cleaning: Cleaning, rows: ibis.Table) -> tuple[Mapping[str, str], ...]:
@@ -99,30 +117,19 @@ def _unknown_statuses(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[
     left_out = cleaning.own("reason") == "unknown_status"
     for status in unknown[:_MOST]:
         mine = left_out & (cleaning.table["status"].fill_null("") == status)
-        count, amount, examples = _counted(cleaning, mine)
-        if count:
-            named = f"The status {shown(masked(status))}" if status else "An empty status"
-            yield Breach(
-                rule="Status",
-                table=cleaning.spec.name,
-                says=f"{named} is neither kept nor dropped, so these rows are left out.",
-                advice=f'Put "{masked(status)}" into keep or drop under [{cleaning.spec.name}] of {cleaning.where}.',
-                broken=count,
-                checked=read,
-                amount=amount,
-                examples=examples,
-            )
+        named = f"The status {shown(masked(status))}" if status else "An empty status"
+        yield from _counted(cleaning, mine).break_rule(
+            "Status",
+            read,
+            says=f"{named} is neither kept nor dropped, so these rows are left out.",
+            advice=f'Put "{masked(status)}" into keep or drop under [{cleaning.spec.name}] of {cleaning.where}.',
+        )
     if len(unknown) > _MOST:
-        count, amount, examples = _counted(cleaning, left_out & cleaning.table["status"].isin(unknown[_MOST:]))
-        yield Breach(
-            rule="Status",
-            table=cleaning.spec.name,
+        yield from _counted(cleaning, left_out & cleaning.table["status"].isin(unknown[_MOST:])).break_rule(
+            "Status",
+            read,
             says=f"{len(unknown) - _MOST:,} more statuses are neither kept nor dropped.",
             advice=f"See whether '{cleaning.mapping['status']}' is the status of orders; if so, list what is a sale in keep.",
-            broken=count,
-            checked=read,
-            amount=amount,
-            examples=examples,
         )
 
 
@@ -144,11 +151,11 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
         elif role == "off":
             says = f"'{source}' is not read, but has a value for rows that were kept: were they called off, or tests?"
             advice = f'If they are no sales, write drop_where = "{source}" under [{name}] of {cleaning.where}, or take these rows out.'
-            against = ~text.strip().lower().isin(NO)
+            against = (text.strip() != "") & ~text.strip().lower().isin(_NO)
         elif role == "paid":
             says = f"'{source}' is not read, but says no of rows that were kept."
             advice = f'If they are no sales, write status = "{source}" and keep = ["…"] under [{name}] of {cleaning.where}.'
-            against = text.strip().lower().isin(NO[1:])
+            against = text.strip().lower().isin(_NO)
         else:
             wrong = ("no sale", "refunded") if role == "status" else ("refunded",)
             none = [value for value in values if meaning(value) in wrong or (role == "kind" and is_credit_note(value))]
@@ -160,18 +167,10 @@ def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
             advice = f'{mapped}{"take these rows out of the file, or write" if mapped else "Write"} status = "{source}" under [{name}].'
             against = text.isin(none)
             against = against & (cleaning.table["amount"] > 0) if role == "kind" else against
-        count, money, examples = _counted(cleaning, kept & against)
-        if count:
-            yield Breach(
-                rule="Refunds" if role in ("refund", "kind") else "Status",
-                table=name,
-                says=says,
-                advice=advice,
-                broken=count,
-                checked=read,
-                amount=money,
-                examples=examples,
-            )
+        rule = "Refunds" if role in ("refund", "kind") else "Status"
+        rows = _counted(cleaning, kept & against)
+        if role != "off" or rows.count <= _HALF * _counted(cleaning, cleaning.own("reason").isnull()).count:
+            yield from rows.break_rule(rule, read, says=says, advice=advice)
 
 
 def _values(rows: ibis.Table, text: Any) -> list[str]:
@@ -199,19 +198,16 @@ def _taken_off_twice(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[B
     below = table.filter(kept & (table["amount"] < 0))
     twice = below.mutate(much=-below["amount"], who=below["customer_id"]).semi_join(known, ["who", "much"])
     found = collect_row(twice.aggregate(n=twice.count(), amount=twice["amount"].sum()))
-    many = int(collect_row(known.aggregate(n=known.count()))["n"])
-    if int(found["n"]) >= max(1, _TWICE * many):
-        yield Breach(
-            rule="Refunds",
-            table=cleaning.spec.name,
+    count, many = int(found["n"]), int(collect_row(known.aggregate(n=known.count()))["n"])
+    if count >= max(1, _TWICE * many):
+        rows = _Rows(cleaning.spec.name, count, str(found["amount"]), _examples(cleaning, twice.drop("much", "who")))
+        yield from rows.break_rule(
+            "Refunds",
+            read,
             says="Refunds seem to be taken off twice: orders that were paid back are left out or net of it, and rows below zero of the "
             "same customer and amount count too.",
             advice=f"Take one of the two out: the rows below zero, or refund and the statuses under [{cleaning.spec.name}] of "
             f"{cleaning.where}.",
-            broken=int(found["n"]),
-            checked=read,
-            amount=str(found["amount"]),
-            examples=_examples(cleaning, twice.drop("much", "who")),
         )
 
 
@@ -219,49 +215,33 @@ def _currencies(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterat
     """Currencies without a rate: their rows are left out, one breach for each; and one currency that the data set does not name."""
     if not descriptor.currency and len(cleaning.sales.currencies) == 1:
         (code,) = cleaning.sales.currencies
-        count, amount, _ = _counted(cleaning, cleaning.own("reason").isnull())
-        yield Breach(
-            rule="Currency",
-            table=cleaning.spec.name,
+        yield from _counted(cleaning, cleaning.own("reason").isnull()).break_rule(
+            "Currency",
+            read,
             says=f"All amounts are in {code}, and the data set names no currency.",
             advice=f'Write currency = "{code}" at the top of {cleaning.where}.',
-            broken=count,
-            checked=read,
-            amount=amount,
             grave=False,
         )
     unsigned = _unsigned(cleaning)
     if unsigned is not None:
-        count, amount, examples = _counted(cleaning, unsigned)
-        if count:
-            yield Breach(
-                rule="Currency",
-                table=cleaning.spec.name,
-                says=f"Amounts without a currency stand beside others in {listing(cleaning.sales.currencies)}, and count as "
-                f"{descriptor.currency or 'these'}.",
-                advice="Write the currency beside each amount, or in a column of its own.",
-                broken=count,
-                checked=read,
-                amount=amount,
-                examples=examples,
-            )
+        yield from _counted(cleaning, unsigned).break_rule(
+            "Currency",
+            read,
+            says=f"Amounts without a currency stand beside others in {listing(cleaning.sales.currencies)}, and count as "
+            f"{descriptor.currency or 'these'}.",
+            advice="Write the currency beside each amount, or in a column of its own.",
+        )
     without = [code for code, rate in cleaning.sales.currencies.items() if rate is None and masked(code) == code]
     for code in without[:_MOST]:
         mine = (cleaning.own("reason") == "other_currency") & (cleaning.table["currency"] == code)
-        count, amount, examples = _counted(cleaning, mine, f"{cleaning.mark}foreign")
-        if count:
-            yield Breach(
-                rule="Currency",
-                table=cleaning.spec.name,
-                says=f"Rows in {code} have no rate, so they are left out.",
-                advice=f"Write what one {code} is worth in {descriptor.currency}, such as {code} = 0.92, "
-                f'or "{DROPPED}", under [rates] of {cleaning.where}.',
-                broken=count,
-                checked=read,
-                amount=amount,
-                currency=code,
-                examples=examples,
-            )
+        yield from _counted(cleaning, mine, f"{cleaning.mark}foreign").break_rule(
+            "Currency",
+            read,
+            says=f"Rows in {code} have no rate, so they are left out.",
+            advice=f"Write what one {code} is worth in {descriptor.currency}, such as {code} = 0.92, "
+            f'or "{DROPPED}", under [rates] of {cleaning.where}.',
+            currency=code,
+        )
 
 
 def _unsigned(cleaning: Cleaning) -> Any:
@@ -276,29 +256,25 @@ def _guests(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[B
     if "customer_id" not in cleaning.table.columns:
         return
     mine = cleaning.own("reason") == "guest"
-    count, amount, examples = _counted(cleaning, mine)
-    if not count:
+    rows = _counted(cleaning, mine)
+    if not rows.count:
         return
     who = cleaning.table.filter(mine)["customer_id"]
     found = cleaning.table.filter(mine).group_by("customer_id").agg(n=who.count())
     ids = [str(value) for value in collect(found.order_by(found["n"].desc()).limit(5), "customer_id")["customer_id"]]
-    doubtful = descriptor.guests is None and len(ids) == 1 and _is_ordinary(cleaning, ids[0], count)
+    doubtful = descriptor.guests is None and len(ids) == 1 and _is_ordinary(cleaning, ids[0], rows.count)
     listed = ", ".join(shown(masked(one)) for one in ids)
     zero = ids[0]
     numbered = "It is treated as guests and left out, but looks like an ordinary customer, numbered from 0."
-    yield Breach(
-        rule="Guests",
-        table=cleaning.spec.name,
+    yield from rows.break_rule(
+        "Guests",
+        read,
         says=f"Rows have the customer id {zero}. {numbered}"
         if doubtful
         else f"Guests ({listed}) are not customers: their rows are left out.",
         advice=f'If it is a customer, write guests = [] at the top of {cleaning.where}; if it stands for guests, guests = ["{zero}"].'
         if doubtful
         else "If the file has their e-mails, write customer_hash with the name of that column in place of customer_id.",
-        broken=count,
-        checked=read,
-        amount=amount,
-        examples=examples,
         grave=doubtful,
     )
 
@@ -324,46 +300,35 @@ def _both_negative(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Ite
     ):
         return
     both = cleaning.own("reason").isnull() & (table["quantity"] < 0) & (table["unit_price"] < 0)
-    count, amount, examples = _counted(cleaning, both)
-    if count:
-        yield Breach(
-            rule="Both negative",
-            table=cleaning.spec.name,
-            says="Quantity and price are both below zero, so that their product counts as a sale.",
-            advice=f'Where these are returns, write negative_price = "return" at the top of {cleaning.where}.',
-            broken=count,
-            checked=read,
-            amount=amount,
-            examples=examples,
-        )
+    yield from _counted(cleaning, both).break_rule(
+        "Both negative",
+        read,
+        says="Quantity and price are both below zero, so that their product counts as a sale.",
+        advice=f'Where these are returns, write negative_price = "return" at the top of {cleaning.where}.',
+    )
 
 
 def _gaps(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     """Many rows without a customer; merged cells where the gaps come in runs below a value."""
     if "customer_id" not in cleaning.mapping or cleaning.spec.name not in ("orders", "order_lines"):
         return
-    mine = cleaning.own("reason") == "no_customer"
-    count, amount, examples = _counted(cleaning, mine)
-    if not count or count < GAPS * read:
+    rows = _counted(cleaning, cleaning.own("reason") == "no_customer")
+    if rows.count < max(1, GAPS * read):
         return
     merged = _merged(cleaning) if cleaning.raw.numbered else ""
     column, name = cleaning.mapping["customer_id"], cleaning.spec.name
     order = ', "ordered_at"' if "ordered_at" in cleaning.mapping else ""
     across = " and fill_across = true" if merged == "across" else ""
     fill = f'fill_down = ["customer_id"{order}]{across} under [{name}] of {cleaning.where}'
-    yield Breach(
-        rule="Customers",
-        table=name,
+    yield from rows.break_rule(
+        "Customers",
+        read,
         says=f"Rows have no customer: the gaps of '{column}' come in runs below a value, like merged cells."
         if merged
         else f"Rows have no customer: '{column}' is empty there, and they are left out.",
         advice=f"Where a gap means the customer above, write {fill}."
         if merged
         else f'Where these are guests, that is right: write accepted = ["Customers"] at the top of {cleaning.where}.',
-        broken=count,
-        checked=read,
-        amount=amount,
-        examples=examples,
     )
 
 
@@ -394,37 +359,24 @@ def _merged(cleaning: Cleaning) -> Literal["", "within", "across"]:
 
 def _doubled(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     """Files of one glob that hold the same as another."""
-    doubled = cleaning.raw.doubled
+    import ibis
+
+    doubled, raw = cleaning.raw.doubled, cleaning.raw
     if not doubled:
         return
-    rows = dict(cleaning.raw.parts)
-    amount = _of_files(cleaning, doubled)
-    yield Breach(
-        rule="Doubling",
-        table=cleaning.spec.name,
+    inside: Any = ibis.literal(False)
+    begins = [1, *raw.starts()]
+    for (name, _rows), begin, end in zip(raw.parts, begins, [*begins[1:], None], strict=True):
+        if name in doubled:
+            row = cleaning.own("row")
+            inside = inside | ((row >= begin) if end is None else (row >= begin) & (row < end))
+    yield from _counted(cleaning, inside & cleaning.own("reason").isnull()).break_rule(
+        "Doubling",
+        read,
         says=f"{', '.join(doubled[:5])} {'holds' if len(doubled) == 1 else 'hold'} the same as another file that is read with "
         f"{'it' if len(doubled) == 1 else 'them'}, so that it is counted twice.",
         advice="Remove the copy, or change file = … in the TOML file so that it no longer matches the copy.",
-        broken=sum(rows.get(name, 0) for name in doubled),
-        checked=read,
-        amount=amount,
     )
-
-
-def _of_files(cleaning: Cleaning, names: tuple[str, ...]) -> str | None:
-    """What the rows of some files add up to."""
-    if "amount" not in cleaning.table.columns:
-        return None
-    total, start = Decimal(0), 0
-    for name, count in cleaning.raw.parts:
-        if name in names:
-            row = cleaning.own("row")
-            inside = cleaning.own("reason").isnull() & row.between(start + 1, start + count)
-            total += Decimal(
-                collect_row(cleaning.table.aggregate(amount=cleaning.table["amount"].sum(where=inside)))["amount"] or 0
-            )
-        start += count
-    return str(total)
 
 
 def _rounded(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
@@ -432,16 +384,11 @@ def _rounded(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     for name, source in cleaning.mapping.items():
         if name.endswith("_id") and source in cleaning.raw.rounded:
             long = cleaning.table[name].cast("string").re_search(r"^[0-9]{16,}$")
-            count, amount, examples = _counted(cleaning, long)
-            yield Breach(
-                rule="Digits",
-                table=cleaning.spec.name,
+            yield from _counted(cleaning, long).break_rule(
+                "Digits",
+                read,
                 says=f"'{source}' holds numbers of 16 or more digits, of which a workbook keeps 15: different ids may have become one.",
                 advice="Export the ids as text, or as csv without opening it in a spreadsheet.",
-                broken=count,
-                checked=read,
-                amount=amount,
-                examples=examples,
             )
 
 
@@ -450,19 +397,15 @@ def _total(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     rows, footer, name = cleaning.raw.totals, cleaning.raw.footer_rows, cleaning.spec.name
     if not rows:
         return
-    count, amount, examples = _counted(cleaning, cleaning.own("row").isin(rows) & cleaning.own("reason").isnull())
-    if count:
-        yield Breach(
-            rule="Totals",
-            table=name,
-            says="A row at the end reads like a total, and is counted like any other."
-            if count == 1
-            else "Rows at the end of files read like totals, and are counted like any other.",
-            advice=f"Write footer_rows = {footer} under [{name}] of {cleaning.where}."
-            if footer
-            else f"Take {'this row' if count == 1 else 'these rows'} out of the file{'s' if count > 1 else ''}.",
-            broken=count,
-            checked=read,
-            amount=amount,
-            examples=examples,
-        )
+    found = _counted(cleaning, cleaning.own("row").isin(rows) & cleaning.own("reason").isnull())
+    one = found.count == 1
+    yield from found.break_rule(
+        "Totals",
+        read,
+        says="A row at the end reads like a total, and is counted like any other."
+        if one
+        else "Rows at the end of files read like totals, and are counted like any other.",
+        advice=f"Write footer_rows = {footer} under [{name}] of {cleaning.where}."
+        if footer
+        else f"Take {'this row out of the file' if one else 'these rows out of the files'}.",
+    )
