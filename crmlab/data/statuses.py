@@ -101,6 +101,7 @@ def is_credit_note(kind: str) -> bool:
 # Words of the names of columns, without accents.
 _NAMES = {
     "status": "status state etat statut zustand estado stato stadium bestellstatus zahlungsstatus auftragsstatus",
+    "not off": "by user email id policy fee fees amount rate cost costs count qty quantity total url deadline until",
     "no amount": "reason date at id status by type method currency converted grund datum count qty quantity",
 }
 # In the name of a column of other statuses: of parcels, people, goods, tax.
@@ -155,26 +156,6 @@ def is_refund_name(name: str) -> bool:
 
 
 _OFF, _TEST = ("cancel", "storn", "annul", "anul", "geannul", "void"), ("test", "istest", "tests")
-_NOT_OFF = [
-    "by",
-    "user",
-    "email",
-    "id",
-    "policy",
-    "fee",
-    "fees",
-    "amount",
-    "rate",
-    "cost",
-    "costs",
-    "count",
-    "qty",
-    "quantity",
-    "total",
-    "url",
-    "deadline",
-    "until",
-]
 _PAID = ("paid", "ispaid", "bezahlt", "valid", "isvalid", "captured", "betaald", "payee", "pagado")
 _KINDS = ("type", "typ", "kind", "art", "belegart", "vorgangsart", "doctype", "transactiontype", "documenttype", "tipo")
 
@@ -189,7 +170,7 @@ def is_calling_off(name: str) -> bool:
     """
     words = _name_words(name)
     off = any(word.startswith(_OFF) or word in _TEST for word in words)
-    return off and not any(word in _NOT_OFF for word in words)
+    return off and not any(word in _WORDS_OF["not off"] for word in words)
 
 
 def is_flag_of_paying(name: str) -> bool:
