@@ -19,15 +19,19 @@ if TYPE_CHECKING:
     from crmlab.models.baskets.ranking import Blend, hits_of, list_measures
     from crmlab.models.baskets.recommend import ItemSimilarity, bm25
     from crmlab.models.baskets.substitution import substitutes
+    from crmlab.models.btyd.arrivals import Arrivals
     from crmlab.models.btyd.bg_bb import BGBB
     from crmlab.models.btyd.bg_nbd import BGNBD
+    from crmlab.models.btyd.clock import Clock
+    from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
-    from crmlab.models.btyd.forecasting import coverage, forecast, recent_rate, seasonal_factors
+    from crmlab.models.btyd.forecasting import coverage, forecast
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.sbg import SBG
+    from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare
     from crmlab.models.btyd.tracking import track
     from crmlab.models.classification import (
@@ -40,7 +44,26 @@ if TYPE_CHECKING:
         expected_maximum_profit,
         top_lift,
     )
+    from crmlab.models.decisions.allocation import Allocation, allocate
+    from crmlab.models.decisions.budgets import BudgetCurve, budget_curve, cost_of_rules
+    from crmlab.models.decisions.integer import exact
+    from crmlab.models.decisions.policies import PolicyValue, policy_value
+    from crmlab.models.decisions.problem import Problem
+    from crmlab.models.decisions.rules import After, Apart, Limit, Window
+    from crmlab.models.decisions.spending import Spread, best_spend, pressure, pressure_of_next, spread
     from crmlab.models.decomposition import decompose, growth
+    from crmlab.models.forecasts.learners import Boosting, LinearZILN
+    from crmlab.models.forecasts.paired import Scored, Winners, differences, leaderboard, winners
+    from crmlab.models.forecasts.rivals import MeanRate, RecentPace, SameWeeks, scaled_to
+    from crmlab.models.forecasts.scores import (
+        covered_share,
+        decile_calibration,
+        interval_score,
+        mean_absolute_error,
+        total_ratio,
+    )
+    from crmlab.models.forecasts.windows import Purchases
+    from crmlab.models.forecasts.ziln import ZILN, ziln_loss, ziln_mean
     from crmlab.models.intervals import (
         median_interval,
         normal_quantile,
@@ -75,80 +98,120 @@ __all__ = [
     "BGNBD",
     "MBGNBD",
     "SBG",
+    "ZILN",
+    "After",
+    "Allocation",
+    "Apart",
+    "Arrivals",
     "BasketNull",
     "Blend",
+    "Boosting",
+    "BudgetCurve",
     "CellStatistics",
+    "Clock",
     "ComparisonOptions",
     "CustomerValue",
     "GammaGamma",
     "ItemSimilarity",
+    "Limit",
+    "LinearZILN",
+    "MeanRate",
     "Money",
     "ParetoNBD",
+    "PolicyValue",
     "Portfolio",
+    "Problem",
+    "Purchases",
     "Rate",
     "Ratio",
+    "RecentPace",
+    "SameWeeks",
     "SampleRatio",
+    "Scored",
+    "Spread",
+    "Window",
+    "Winners",
     "aliases",
+    "allocate",
     "auc",
     "average_precision",
+    "best_spend",
     "bm25",
     "bootstrap",
     "boundaries",
     "brier",
     "brier_skill",
+    "budget_curve",
+    "by_cohort",
     "calibration_line",
     "compare",
     "compare_cells",
     "component_differences",
     "control_share",
+    "cost_of_rules",
     "coverage",
+    "covered_share",
     "critical_value",
     "cross_check",
     "cumulative_incidence",
+    "decile_calibration",
     "decompose",
     "depth_curve",
     "design_cells",
     "design_effect",
     "detectable_effect",
+    "differences",
     "error_of",
+    "exact",
     "expected_maximum_profit",
     "factorial_effects",
     "fade",
+    "fit_clock",
     "forecast",
     "from_mlxtend",
     "given_waited",
     "growth",
     "hits_of",
     "holm",
+    "interval_score",
     "itemsets",
     "kaplan_meier",
+    "leaderboard",
     "list_measures",
     "markov_value",
+    "mean_absolute_error",
     "median_interval",
     "median_time",
     "normal_quantile",
     "planned_profit",
+    "policy_value",
     "pool",
     "portfolio",
     "power_of",
+    "pressure",
+    "pressure_of_next",
     "project",
     "proportion_intervals",
-    "recent_rate",
     "redundant",
     "required_size",
     "rules",
     "sample_ratio",
-    "seasonal_factors",
+    "scaled_to",
     "segment_uplift",
     "share_of_total",
     "slices",
     "smallest_paying",
+    "spread",
     "substitutes",
     "to_lifetimes",
     "to_mlxtend",
     "top_lift",
+    "total_ratio",
     "track",
     "transition_probabilities",
     "wilson",
+    "winners",
+    "ziln_loss",
+    "ziln_mean",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -23,6 +23,7 @@ __all__ = [
     "calibration_line",
     "expected_maximum_profit",
     "gini",
+    "gini_influence",
     "mean_with_interval",
     "stability_index",
     "top_lift",
@@ -362,34 +363,48 @@ def gini(actual: npt.ArrayLike, predicted: npt.ArrayLike, level: float = LEVEL) 
     1.0
     """
     level = checked_level("gini", level)
-    y, p = checked_amounts("gini", "actual", actual), checked_amounts("gini", "predicted", predicted)
-    if y.shape != p.shape or y.ndim != 1:
-        raise ModelError.expected("gini", "predicted", "one for each of actual", (y.shape, p.shape))
-    mean = float(y.mean()) if len(y) else 0.0
-    nothing = float("nan"), float("nan"), float("nan")
-    if not mean > 0:
-        return nothing
-    ranked, perfect = _index(y, p, mean), _index(y, y, mean)
-    if not perfect[0] > 0:
-        return nothing
-    ratio = ranked[0] / perfect[0]
-    influence = (ranked[1] - ratio * perfect[1]) / perfect[0]
-    half = normal_quantile(level) * float(np.sqrt((influence**2).mean() / len(y)))
+    ratio, influence = gini_influence(actual, predicted)
+    if np.isnan(ratio):
+        return ratio, ratio, ratio
+    half = normal_quantile(level) * float(np.sqrt((influence**2).mean() / len(influence)))
     return ratio, max(ratio - half, -1.0), min(ratio + half, 1.0)
 
 
+def gini_influence(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[float, Array]:
+    """The coefficient of :func:`gini`, and what each customer contributes to its error: the mean square over n is its variance.
+
+    Examples
+    --------
+    >>> value, influence = gini_influence([0.0, 1.0, 5.0, 9.0], [2.0, 2.0, 2.0, 2.0])
+    >>> value, bool(abs(influence.sum()) < 1e-12)
+    (0.0, True)
+    """
+    y, p = checked_amounts("gini", "actual", actual), checked_amounts("gini", "predicted", predicted)
+    if y.shape != p.shape or y.ndim != 1:
+        raise ModelError.expected("gini", "predicted", "one for each of actual", (y.shape, p.shape))
+    mean = float(np.sort(y).mean()) if len(y) else 0.0
+    perfect = _index(y, y, mean) if mean > 0 else (0.0, y)
+    if not perfect[0] > 0:
+        return float("nan"), np.full(len(y), np.nan)
+    ranked = _index(y, p, mean)
+    ratio = ranked[0] / perfect[0]
+    return ratio, (ranked[1] - ratio * perfect[1]) / perfect[0]
+
+
 def _index(y: Array, by: Array, mean: float) -> tuple[float, Array]:
-    """Concentration index of y ranked by another variable, and each customer's influence on it."""
+    """Concentration index of y ranked by another variable, and each customer's influence on it; sums do not know the order of rows."""
     n = len(y)
-    _, place, size = np.unique(by, return_inverse=True, return_counts=True)
-    below = np.cumsum(size) - size
-    rank = (below + 0.5 * size)[place] / n
-    held = np.bincount(place, weights=y, minlength=len(size))
-    above = y.sum() - np.cumsum(held)
-    ahead = (above + 0.5 * held)[place] / n
-    theta = float((y * rank).mean())
+    order = np.lexsort((y, by))
+    held, ranks = y[order], by[order]
+    begins = np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1]))
+    size = np.diff(begins, append=n)
+    groups = np.add.reduceat(held, begins)
+    rank = np.repeat((begins + 0.5 * size) / n, size)
+    above = np.repeat((groups.sum() - np.cumsum(groups) + 0.5 * groups) / n, size)
+    theta = float((held * rank).mean())
     value = 2 * theta / mean - 1
-    influence = 2 * (y * rank + ahead - 2 * theta) / mean - 2 * theta * (y - mean) / mean**2
+    influence = np.empty(n)
+    influence[order] = 2 * (held * rank + above - 2 * theta) / mean - 2 * theta * (held - mean) / mean**2
     return value, influence
 
 

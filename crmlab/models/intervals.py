@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
-from crmlab.models.checked import checked_amounts, checked_level, checked_numbers, checked_outcomes
+from crmlab.models.checked import checked_amounts, checked_level, checked_numbers, checked_outcomes, checked_places
 
 __all__ = [
     "FEW",
@@ -15,7 +15,9 @@ __all__ = [
     "FloatArray",
     "clopper_pearson",
     "median_interval",
+    "mixture_interval",
     "normal_quantile",
+    "paired_difference",
     "proportion_intervals",
     "share_of_total",
     "wilson",
@@ -154,6 +156,8 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = L
     return low, high
 
 
+_LEAST = 1e-300  # of a number or a width, so that it has a log, and something can be divided by it
+_HALVINGS = 60  # of the range in which a quantile lies: to the last digit
 FEW = 10  # fewer successes or failures than this, and a proportion's interval is the exact one
 
 
@@ -196,6 +200,124 @@ def proportion_intervals(successes: npt.ArrayLike, n: npt.ArrayLike, level: floa
         exact_low, exact_high = clopper_pearson(np.where(few, k, 0), np.where(few, size, 1), level)
         low, high = np.where(few, exact_low, low), np.where(few, exact_high, high)
     return low, high
+
+
+def paired_difference(first_only: int, second_only: int, n: int, level: float = LEVEL) -> tuple[float, float, float]:
+    """Difference of two shares of the same people, with an interval that keeps to its level where few differ.
+
+    Parameters
+    ----------
+    first_only, second_only : int
+        People of whom the one holds and not the other.
+    n : int
+        People, those of whom both or neither hold among them; at least 1.
+    level : float
+
+    Returns
+    -------
+    (difference, low, high)
+        The first share less the second.
+
+    Raises
+    ------
+    ModelError
+        A count is no whole number of at least 0, nobody is there, more differ than there are people, or the level is not between 0
+        and 1.
+
+    References
+    ----------
+    Agresti and Min (2005), Simple improved confidence intervals for comparing matched proportions, Statistics in Medicine 24,
+    729-740: half a person is added to each of the four cells.
+
+    Examples
+    --------
+    Three of twenty who differ one way and none the other are not enough; five are.
+
+    >>> [round(end, 3) for end in paired_difference(3, 0, 20)]
+    [0.15, -0.005, 0.278]
+    >>> paired_difference(5, 0, 20)[1] > 0
+    True
+    """
+    given = (("first_only", first_only), ("second_only", second_only), ("n", n))
+    first, second, size = (int(checked_places("paired_difference", name, [value])[0]) for name, value in given)
+    if not size:
+        raise ModelError.expected("paired_difference", "n", "a whole number of at least 1", n)
+    if first + second > size:
+        raise ModelError.expected(
+            "paired_difference", "first_only and second_only", f"at most n = {size:,} together", first + second
+        )
+    gap, differ, people = first - second, first + second + 1, size + 2
+    half = normal_quantile(level) * np.sqrt(differ - gap**2 / people) / people
+    difference = gap / size
+    low, high = max(-1.0, float(gap / people - half)), min(1.0, float(gap / people + half))
+    return difference, min(low, difference), max(high, difference)
+
+
+def mixture_interval(
+    value: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, weights: npt.ArrayLike, level: float = LEVEL
+) -> tuple[FloatArray, FloatArray]:
+    """Intervals of positive numbers of which several models tell, each with an interval, and each right with a probability.
+
+    Parameters
+    ----------
+    value, low, high : arrays of shape (n_models, n)
+        What each model tells of each number: its median, and the ends of an interval at the level, in this order.
+    weights : array of shape (n_models,)
+        Probabilities of the models.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (low, high) : ndarray of shape (n,)
+        Quantiles of the mixture of what models say: of each the log is normal, as wide below the median and above it as its interval is.
+
+    Raises
+    ------
+    ModelError
+        Shapes do not match, weights are no probabilities, a number is missing, ends are not in order, or the level is not between 0 and 1.
+
+    References
+    ----------
+    Hoeting, Madigan, Raftery and Volinsky (1999), Bayesian model averaging: a tutorial, Statistical Science 14.
+
+    Examples
+    --------
+    >>> low, high = mixture_interval([[10.0], [20.0]], [[9.0], [18.0]], [[11.0], [22.0]], [0.5, 0.5])
+    >>> low.round(2).tolist(), high.round(2).tolist()
+    ([9.21], [21.54])
+    """
+    from scipy import special
+
+    z = normal_quantile(level)
+    point, lower, upper = (checked_numbers("mixture_interval", "value, low, high", part) for part in (value, low, high))
+    share = checked_amounts("mixture_interval", "weights", weights)
+    if point.ndim != 2 or not point.shape == lower.shape == upper.shape or share.shape != point.shape[:1]:
+        raise ModelError.expected("mixture_interval", "value, low, high", "one row per weight", point.shape)
+    if (share < 0).any() or not abs(float(share.sum()) - 1) < 1e-9:
+        raise ModelError.expected("mixture_interval", "weights", "probabilities that add up to 1", share.tolist())
+    if not ((lower >= 0) & (lower <= point) & (point <= upper) & np.isfinite(upper)).all():
+        raise ModelError.expected("mixture_interval", "value, low, high", "finite, and 0 ≤ low ≤ value ≤ high", "others")
+    logs = [np.log(np.maximum(part, _LEAST)) for part in (lower, point, upper)]
+    # An end that is the median itself is a jump there.
+    down, up = (np.maximum(logs[k + 1] - logs[k], _LEAST) / z for k in (0, 1))
+
+    def below(x: FloatArray) -> FloatArray:
+        gap = x - logs[1]
+        found: FloatArray = share @ special.ndtr(gap / np.where(gap < 0, down, up))
+        return found
+
+    ends = []
+    for part in ((1 - level) / 2, (1 + level) / 2):
+        # The quantile of a mixture lies among those of its parts.
+        own = logs[0] if part < 0.5 else logs[2]
+        left, right = own.min(axis=0), own.max(axis=0)
+        for _ in range(_HALVINGS):
+            middle = (left + right) / 2
+            less = below(middle) < part
+            left, right = np.where(less, middle, left), np.where(less, right, middle)
+        ends.append(np.exp((left + right) / 2))
+    return ends[0], ends[1]
 
 
 def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float]:

@@ -255,12 +255,21 @@ def _newton(design: Array, yes: Array, ridge: float, start: float) -> Array:
     penalty[0] = 0.0
     theta = np.zeros(design.shape[1])
     theta[0] = start
-    for _ in range(50):
+
+    def likelihood(at: Array) -> float:
+        odds = design @ at
+        return float(yes @ odds - np.logaddexp(0.0, odds).sum() - (penalty * at**2).sum() / 2)
+
+    reached = likelihood(theta)
+    for _ in range(100):
         p = special.expit(design @ theta)
         gradient = design.T @ (yes - p) - penalty * theta
         curvature = (design * (p * (1 - p))[:, None]).T @ design + np.diag(penalty + 1e-9)
         step = np.clip(np.linalg.solve(curvature, gradient), -3.0, 3.0)
-        theta = theta + step
+        # Where few outcomes lie far out, a whole step leaps over the top, and ever farther: it is halved until it climbs.
+        while (climbed := likelihood(theta + step)) < reached and np.abs(step).max() >= 1e-8:
+            step = step / 2
+        theta, reached = theta + step, climbed
         if np.abs(step).max() < 1e-8:
             break
     return theta

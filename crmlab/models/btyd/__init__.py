@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.models.btyd.arrivals import Arrivals
     from crmlab.models.btyd.bg_bb import BGBB
     from crmlab.models.btyd.bg_nbd import BGNBD
+    from crmlab.models.btyd.clock import Clock
+    from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
-    from crmlab.models.btyd.forecasting import coverage, forecast, recent_rate, seasonal_factors
+    from crmlab.models.btyd.forecasting import coverage, forecast
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.sbg import SBG
+    from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare
     from crmlab.models.btyd.tracking import track
 
@@ -24,17 +28,19 @@ __all__ = [
     "BGNBD",
     "MBGNBD",
     "SBG",
+    "Arrivals",
+    "Clock",
     "CustomerValue",
     "GammaGamma",
     "ParetoNBD",
     "Portfolio",
+    "by_cohort",
     "compare",
     "coverage",
     "cross_check",
+    "fit_clock",
     "forecast",
     "portfolio",
-    "recent_rate",
-    "seasonal_factors",
     "to_lifetimes",
     "track",
 ]

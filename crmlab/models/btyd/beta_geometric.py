@@ -26,6 +26,7 @@ class BetaGeometric(BuyTillYouDie):
     """Base of BG/NBD and MBG/NBD."""
 
     parameter_names = ("r", "alpha", "a", "b")
+    takes_clock = True
     _extra: ClassVar[int]
 
     @classmethod
@@ -101,6 +102,31 @@ class BetaGeometric(BuyTillYouDie):
         spread = np.log(alpha + age.values)[age.inverse] - np.log(alpha + tx.values)[tx.inverse]
         return 1 / (1 + np.exp(odds[x.inverse] + (r + x.values)[x.inverse] * spread))
 
+    def conditional_rates(self, params: Array, states: States) -> tuple[Array, Array]:
+        """Expected rate of each state given all that is known of it: up to its last purchase, and after it while alive, times P(alive).
+
+        Customers drop out at purchases, so that one who is gone was so at once after the last of them.
+        """
+        r, alpha = params[:2]
+        x, tx, age = states.columns[:3]
+        alive = self.chance_alive(params, states)
+        after = alive * (r + x) / (alpha + age)
+        return after + (1 - alive) * (r + x) / (alpha + tx), after
+
+    def conditional_curvature(self, params: Array, states: States) -> tuple[Array, Array, Array]:
+        """Second derivatives of the log-likelihood of each state by its age (twice), by age and recency, and by recency (twice).
+
+        Its first derivatives are less :meth:`conditional_rates`: by age less the rate after the last purchase, by recency less what the
+        rate before it is more. What these do is thus what is not known of the rates: their variance given all that is known.
+        """
+        r, alpha = params[:2]
+        x, tx, age = states.columns[:3]
+        alive = self.chance_alive(params, states)
+        both = alive * (1 - alive) * (r + x) ** 2
+        late, early = alpha + age, alpha + tx
+        by_age = (alive * (r + x) + both) / late**2
+        return by_age, -both / (late * early), ((1 - alive) * (r + x) + both) / early**2
+
     def _over_chance(self, params: Array, x: Array, steepest: float) -> tuple[Array, Array, npt.NDArray[np.int64]]:
         """Nodes p, weights for each distinct frequency, and the frequency of each row, of those alive."""
         distinct, which = np.unique(x, return_inverse=True)
@@ -108,23 +134,36 @@ class BetaGeometric(BuyTillYouDie):
         return p, weights, which
 
     def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
-        # Given the chance p: ∫₀ʰ E[λ e^(−λ p s)] ds = (1 − (1 + p z)^−r') / p with z = h / (α + T).
         """Expected purchases within the horizon of a customer of each state who is alive."""
+        out: Array = self.purchases_by(params, states, np.array([horizon], dtype=float))[0]
+        return out
+
+    def purchases_by(self, params: Array, states: States, horizons: Array) -> Array:
+        # Given the chance p: ∫₀ʰ E[λ e^(−λ p s)] ds = (1 − (1 + p z)^−r') / p with z = h / (α + T).
+        """The same within each of some horizons, shape (n_horizons, n_states): with one set of nodes for all."""
         r, alpha = params[:2]
+        some = np.asarray(horizons, dtype=float)
+        ahead = some > 0
 
         def future(x: Array, T: Array) -> Array:
-            z = horizon / (alpha + T)
-            p, weights, which = self._over_chance(params, x, float((z * np.maximum(1.0, 0.05 * (r + x))).max()))
-            out = np.empty(len(x))
-            for start in range(0, len(x), 4096):
-                s = slice(start, start + 4096)
-                grown = np.log1p(p * z[s, None])
-                each = shrinkage((r + x[s])[:, None], grown) * (r + x[s])[:, None]
-                inner = np.divide(each, p, out=np.broadcast_to(((r + x[s]) * z[s])[:, None], each.shape).copy(), where=p > 0)
-                out[s] = np.einsum("ij,ij->i", weights[which[s]], inner)
+            z = some[ahead] / (alpha + T)[:, None]
+            steep = z.max(axis=1) * np.maximum(1.0, 0.05 * (r + x))
+            p, weights, which = self._over_chance(params, x, float(steep.max()))
+            out = np.empty(z.shape)
+            step = max(4096 // z.shape[1], 1)
+            for start in range(0, len(x), step):
+                s = slice(start, start + step)
+                power = (r + x[s])[:, None, None]
+                grown = np.log1p(p * z[s, :, None])
+                each = shrinkage(power, grown) * power
+                inner = np.divide(each, p, out=np.broadcast_to(power * z[s, :, None], each.shape).copy(), where=p > 0)
+                out[s] = np.einsum("ij,ikj->ik", weights[which[s]], inner)
             return out
 
-        return states.on_pairs(future, alpha)
+        found = np.zeros((len(some), len(states.columns[0])))
+        if ahead.any():
+            found[ahead] = states.on_pairs(future, alpha).T
+        return found
 
     def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
         r, alpha = params[:2]

@@ -219,9 +219,18 @@ class BGBB(BuyTillYouDie):
         return p, life.astype(float), np.zeros(p.shape, dtype=bool)
 
     def simulated_futures(
-        self, params: Array, states: States, some: slice, delta: float, horizon: float, m: int, rng: np.random.Generator
+        self,
+        params: Array,
+        states: States,
+        some: slice,
+        delta: float,
+        horizon: float,
+        draws: tuple[int, np.random.Generator],
+        *,
+        money: bool = False,  # noqa: ARG002
     ) -> tuple[Array, Array]:
-        """Counts and discounted sums of purchases, drawn for some of the states."""
+        """Counts and discounted sums of purchases, drawn for some of the states; ``draws``: how many, and the generator."""
+        m, rng = draws
         p, life, _ = self.simulated_lives(params, states.columns[0][some], states.columns[2][some], rng, m)
         born = rng.random(p.shape) < self.chance_alive(params, states)[some][:, None]
         end = min(horizon, np.ceil(60 / delta)) if delta > 0 else horizon

@@ -14,12 +14,13 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States
-from crmlab.models.intervals import LEVEL
+from crmlab.models.btyd.states import States, compress
+from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["BuyTillYouDie"]
 
@@ -59,7 +60,7 @@ class BuyTillYouDie(Future):
         horizon : float
             Length of the time after the end of the history, positive, in the time unit of ``summary``.
         level, interval
-            As in :meth:`probability_alive`.
+            As in :meth:`probability_alive`; both carry what is not known of the clock over the horizon too.
 
         Returns
         -------
@@ -68,10 +69,10 @@ class BuyTillYouDie(Future):
         self.parameters()
         h = self.checked_horizon(horizon)
 
-        def chance(params: Array, states: States) -> Array:
-            return self.chance_alive(params, states) * self._any(params, states, h)
+        def chance(params: Array, states: States, elapsed: float) -> Array:
+            return self.chance_alive(params, states) * self._any(params, states, elapsed)
 
-        return self._chance("probability_of_purchase", summary, chance, level, interval)
+        return self._chance("probability_of_purchase", summary, chance, level, interval, h)
 
     def expected_purchases(
         self, summary: pd.DataFrame, horizon: float, *, level: float | None = None, interval: str = "mean"
@@ -100,7 +101,8 @@ class BuyTillYouDie(Future):
             point = self.mean_purchases(self.parameters(), states, h)
             if share is not None and interval == "mean":
                 most = self.most_purchases(h)
-                bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share, most=most)
+                more = self.clock_variance(h)
+                bounds = self._mean_interval(lambda params: self.mean_purchases(params, states, h), share, most=most, more=more)
             elif share is not None:
                 bounds = self._count_interval(states, h, share)
         return joined("expected_purchases", summary.index, states.inverse, point, bounds)
@@ -134,6 +136,7 @@ class BuyTillYouDie(Future):
                         lambda params, h=one: self.mean_purchases(params, state, h),  # type: ignore[misc]
                         share,
                         most=most,
+                        more=self.clock_variance(one),
                     )
                 elif share is not None:
                     low, high = self._count_interval(state, one, share)
@@ -214,13 +217,22 @@ class BuyTillYouDie(Future):
             point = self.mean_discounted(self.parameters(), states, rate, h)
             if share is not None and interval == "mean":
                 most = self.most_purchases(h, rate)
-                bounds = self._mean_interval(lambda params: self.mean_discounted(params, states, rate, h), share, most=most)
+                more = self.clock_variance(h)
+                bounds = self._mean_interval(
+                    lambda params: self.mean_discounted(params, states, rate, h), share, most=most, more=more
+                )
             elif share is not None:
                 bounds = self.simulated_interval(states, rate, h, share, None)
         return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds)
 
     def next_purchase(
-        self, summary: pd.DataFrame, q: float = 0.5, *, level: float | None = None, interval: str = "mean"
+        self,
+        summary: pd.DataFrame,
+        q: float = 0.5,
+        *,
+        level: float | None = None,
+        interval: str = "mean",
+        since: npt.ArrayLike | None = None,
     ) -> pd.Series | pd.DataFrame:
         """Time by which each customer's next purchase comes with probability q; infinite where it may never come.
 
@@ -232,13 +244,18 @@ class BuyTillYouDie(Future):
         level : float, optional
         interval : {"mean", "outcome"}
             Of the quantile, or of the time itself: its (1 ∓ level) / 2 quantiles, parameters not being known.
+        since : array of shape (n_customers,), optional
+            When each row of ``summary`` stood so, from the end of the history, negative before it; default: at the end. It matters where
+            there is a season, in which the days after a purchase in June are not those after one in December.
 
         Returns
         -------
         Series, or DataFrame with columns next_purchase, low, high
-            In the time unit of ``summary``, from the end of the history.
+            In the time unit of ``summary``, from the end of the history, or from ``since``. The ends of the quantile carry what is not
+            known of the clock over the time ahead; the outcome's do not: how long one customer takes is far less sure than that.
         """
-        states = self.states_of(summary)
+        clock = self._running
+        states = self.states_of(summary) if since is None or clock is None else self._states_at(clock, summary, since)
         share = self.checked_level(level, interval)
         if isinstance(q, bool) or not isinstance(q, (int, float, np.number)) or not 0 < q < 1:
             raise ModelError.expected(type(self).__name__, "q", "between 0 and 1, both excluded", q)
@@ -274,7 +291,34 @@ class BuyTillYouDie(Future):
                     self._first_time(mixed, (1 - share) / 2, states),
                     self._first_time(mixed, (1 + share) / 2, states),
                 )
+        if clock is not None:
+            begun = states.columns[3] if since is not None else np.zeros(len(point))
+            point = _turned_back(clock, point, begun)
+            bounds = None if bounds is None else (_turned_back(clock, bounds[0], begun), _turned_back(clock, bounds[1], begun))
+        else:
+            begun = np.zeros(len(point))
+        if bounds is not None and share is not None and interval == "mean" and self.clock is not None:
+            half = normal_quantile(share) * np.sqrt(self.clock_spread(begun + point, begun))
+            bounds = _further(point, bounds[0], half, -1.0), _further(point, bounds[1], half, 1.0)
         return joined("next_purchase", summary.index, states.inverse, point, bounds)
+
+    def _states_at(self, clock: Clock, summary: pd.DataFrame, since: npt.ArrayLike) -> States:
+        """Distinct states of customers as they stood at times from the end of the history, in operational time; last these times."""
+        self.parameters()
+        columns, _ = self.checked_columns(summary)
+        then = np.asarray(since, dtype=float)
+        if then.shape != columns[0].shape or not np.isfinite(then).all():
+            expected = f"{len(columns[0]):,} finite numbers, one of each row"
+            raise ModelError.expected(type(self).__name__, "since", expected, f"an array of shape {then.shape}")
+        least = then.min(initial=0.0)
+        states = compress([*columns, then - least])
+        frequency, recency, age, begun = states.columns
+        begun = begun + least
+        first, now = clock.at(begun - age), clock.at(begun)
+        last = clock.at(begun - age + recency)
+        return States(
+            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), begun], states.weight, states.inverse
+        )
 
     def expected_total(
         self, summary: pd.DataFrame, horizon: float, *, level: float = LEVEL, interval: str = "mean"
@@ -305,6 +349,9 @@ class BuyTillYouDie(Future):
             )
             # Chance is independent of the parameters' error and, summed over customers, nearly normal.
             chance = self._count_variance(states, h) if interval == "outcome" else 0.0
+            cumulants = (cumulants[0], cumulants[1] + self.clock_variance(h), cumulants[2])
+            if self.clock is not None and interval == "outcome":
+                chance += float(self.clock.more_than_chance(point))
             if interval == "outcome" and point < FEW:
                 low, high = of_few(np.array([point]), chance + cumulants[1] * point**2, share)
             else:
@@ -313,3 +360,20 @@ class BuyTillYouDie(Future):
             ends = min(float(low[0]), point), max(float(high[0]), point)
         most = states.n * self.most_purchases(h)
         return pd.Series({"expected_purchases": point, "low": ends[0], "high": min(ends[1], most)})
+
+
+def _further(point: Array, end: Array, half: Array, side: float) -> Array:
+    """An end of the interval of a time, and a half width of its log that comes from elsewhere: their squares add up."""
+    if not half.any():
+        return end
+    known = np.isfinite(point) & np.isfinite(end) & (point > 0) & (end > 0)
+    at, there = np.where(known, point, 1.0), np.where(known, end, 1.0)
+    gap = np.maximum(side * np.log(there / at), 0.0)
+    moved = at * np.exp(side * np.sqrt(gap**2 + half**2))
+    return np.where(known, moved, end)
+
+
+def _turned_back(clock: Clock, times: Array, begun: Array) -> Array:
+    """Times of the clock from each beginning on as times of the calendar; what never comes stays so."""
+    never = np.isinf(times)
+    return np.where(never, np.inf, clock.back(clock.at(begun) + np.where(never, 0.0, times)) - begun)

@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.gamma_gamma import GammaGamma
+from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, compress
@@ -41,8 +41,8 @@ class CustomerValue(BaseEstimator):
 
     Parameters
     ----------
-    purchases : BGNBD, MBGNBD, ParetoNBD or BGBB, optional
-        How often customers buy; BG/NBD unless given. One that is fitted already is used as it is where ``fit`` is not called.
+    purchases : MBGNBD, ParetoNBD, BGNBD or BGBB, optional
+        How often customers buy; MBG/NBD unless given. One that is fitted already is used as it is where ``fit`` is not called.
     spend : GammaGamma, optional
         What they spend.
     margin : float
@@ -107,7 +107,7 @@ class CustomerValue(BaseEstimator):
         -------
         self
         """
-        self.purchases_ = (clone(self.purchases) if self.purchases is not None else BGNBD()).fit(summary)
+        self.purchases_ = (clone(self.purchases) if self.purchases is not None else MBGNBD()).fit(summary)
         return self.fit_spend(summary)
 
     def fit_spend(self, summary: pd.DataFrame) -> Self:
@@ -176,16 +176,17 @@ class CustomerValue(BaseEstimator):
         money, place = inner
         delta = self.delta_
         with np.errstate(all="ignore"):
-            bought = purchases.mean_discounted(purchases.parameters(), states, delta, h)
+            bought = purchases.mean_discounted(purchases.parameters(), states, delta, h, money=True)
             each = spend.mean_spend(spend.parameters(), money)
             point = self.margin * bought[states.inverse] * each[place]
             bounds = None
             if share is not None and interval == "mean":
-                first = purchases.log_cumulants(lambda params: purchases.mean_discounted(params, states, delta, h))
+                first = purchases.log_cumulants(lambda params: purchases.mean_discounted(params, states, delta, h, money=True))
+                more = purchases.clock_variance(h)
                 second = spend.log_cumulants(lambda params: spend.mean_spend(params, money))
                 # Logs of the two factors add up, and so do their cumulants: the two fits are independent.
                 both = [a[states.inverse] + b[place] for a, b in zip(first, second, strict=True)]
-                low, high = quantiles((both[0], both[1], both[2]), share)
+                low, high = quantiles((both[0], both[1] + more, both[2]), share)
                 bounds = self.margin * np.exp(low), self.margin * np.exp(high)
             elif share is not None:
                 bounds = self._outcome(summary, money, place, h, share)
@@ -209,30 +210,32 @@ class CustomerValue(BaseEstimator):
         """
         self._options()
         self.fitted_models()[0].checked_level(level, interval)
-        found = portfolio(self, summary, {"residual_value": Measure(_sum_of_values, outcome=interval)}, horizon, level=level)
+        found = portfolio(
+            self, summary, {"residual_value": Measure(_sum_of_values, outcome=interval, ahead=horizon)}, horizon, level=level
+        )
         return found.loc["residual_value"].rename({"value": "residual_value"})
 
-    def value_at_risk(self, summary: pd.DataFrame, horizon: float = np.inf) -> pd.Series:
-        """What each customer would be worth if certainly still alive, less what they are worth as things stand.
-
-        The most that a measure can be worth which makes sure of a customer, if it always succeeds: (1 − P(alive)) times the value
-        of one who is alive.
+    def outlook(self, summary: pd.DataFrame, span: float) -> pd.DataFrame:
+        """What each customer brings within a span of time if still one today, as things stand, and the difference, not discounted.
 
         Parameters
         ----------
         summary : DataFrame
-        horizon : float
-            As in :meth:`residual_value`.
+        span : float
+            In the time unit: a year, say.
 
         Returns
         -------
-        Series
-            In the currency of monetary_value.
+        DataFrame with columns if_loyal, value_today, at_risk
+            Margin expected within the span given that the customer is alive today; P(alive) times that; and if_loyal less
+            value_today: what may have left already. In the currency of monetary_value.
         """
         self._options()
+        year = self.fitted_models()[0].checked_horizon(span)
         with np.errstate(all="ignore"):
-            worth = Portfolio(self, summary, self.checked_horizon(horizon)).at(None, None)
-        return pd.Series(worth.at_risk, index=summary.index, name="value_at_risk")
+            worth = Portfolio(self, summary, year, year=year).at(None, None)
+        found = {"if_loyal": worth.if_loyal, "value_today": worth.value_today, "at_risk": worth.at_risk}
+        return pd.DataFrame(found, index=summary.index)
 
     # How.
 
@@ -269,7 +272,7 @@ class CustomerValue(BaseEstimator):
     def joint_states(self, summary: pd.DataFrame, x: Array) -> States:
         """Distinct states of purchases beside a further column."""
         columns, _ = self.fitted_models()[0].checked_columns(summary)
-        return compress([*columns, x])
+        return self.fitted_models()[0].timed(compress([*columns, x]))
 
     def _outcome(self, summary: pd.DataFrame, money: States, place: Any, horizon: float, level: float) -> tuple[Array, Array]:
         """Given the past, a customer's future spend is v + x m times something that depends on counts alone."""
@@ -309,8 +312,8 @@ class Worth:
     ----------
     value : array
         Residual value, margin included.
-    if_alive : array
-        Residual value of a customer who is certainly alive.
+    if_loyal : array
+        Margin within a year of a customer who is certainly alive today; 0 where no year was given.
     alive : array
         P(alive).
     purchases : array
@@ -318,14 +321,19 @@ class Worth:
     """
 
     value: Array
-    if_alive: Array
+    if_loyal: Array
     alive: Array
     purchases: Array
 
     @property
+    def value_today(self) -> Array:
+        """Margin within a year as things stand: P(alive) times what a customer brings who is alive."""
+        return self.alive * self.if_loyal
+
+    @property
     def at_risk(self) -> Array:
-        """Value if certainly alive, less value as things stand."""
-        return self.if_alive - self.value
+        """Margin within a year of a customer who is certainly alive today, less that as things stand."""
+        return self.if_loyal - self.value_today
 
 
 @dataclass(frozen=True)
@@ -336,6 +344,9 @@ class Measure:
     ----------
     of : callable
         Gets a :class:`Worth`, gives a number.
+    ahead : float, optional
+        How far ahead the number looks, in the time unit: its interval carries what is not known of the clock over that time. Nothing
+        of it where the number is a share, or of today.
     outcome : str
         ``"mean"``: the interval carries what is not known of the parameters. ``"outcome"``: chance too; only for a sum of values.
     members : array of bool of shape (n_rows,), optional
@@ -345,13 +356,22 @@ class Measure:
     of: Callable[[Worth], float]
     outcome: str = "mean"
     members: npt.NDArray[np.bool_] | None = None
+    ahead: float | None = None
 
 
 class Portfolio:
     """Customers, reduced to the distinct states of both models, ready to be valued at any parameters."""
 
-    def __init__(self, model: CustomerValue, summary: pd.DataFrame, horizon: float, ahead: float | None = None) -> None:
-        self.model, self.summary, self.horizon, self.ahead = model, summary, horizon, ahead
+    def __init__(
+        self,
+        model: CustomerValue,
+        summary: pd.DataFrame,
+        horizon: float,
+        *,
+        ahead: float | None = None,
+        year: float | None = None,
+    ) -> None:
+        self.model, self.summary, self.horizon, self.ahead, self.year = model, summary, horizon, ahead, year
         self.purchases, self.spend = model.fitted_models()
         self.states = self.purchases.states_of(summary)
         self.money, self.place = model.spend_states(summary)
@@ -359,26 +379,42 @@ class Portfolio:
 
     def at(self, purchases: Array | None, spend: Array | None) -> Worth:
         """Value the customers; None stands for the estimates."""
-        alive, worth, bought = self._typical if purchases is None else self._bought(purchases)
+        alive, worth, bought, loyal = self._typical if purchases is None else self._bought(purchases)
         each = self._each if spend is None else self.model.margin * self.spend.mean_spend(spend, self.money)[self.place]
-        return Worth(alive * worth * each, worth * each, alive, bought)
+        return Worth(alive * worth * each, loyal * each, alive, bought)
 
-    def _bought(self, params: Array) -> tuple[Array, Array, Array]:
+    def _bought(self, params: Array) -> tuple[Array, Array, Array, Array]:
         inverse = self.states.inverse
         alive = self.purchases.chance_alive(params, self.states)
-        worth = self.purchases.discounted_if_alive(params, self.states, self.delta, self.horizon)
-        bought = (
-            alive * self.purchases.purchases_if_alive(params, self.states, self.ahead) if self.ahead else np.zeros_like(alive)
+        worth = self.purchases.worth_if_alive(params, self.states, self.delta, self.horizon, money=True)
+        bought, loyal = (
+            self.purchases.worth_if_alive(params, self.states, 0.0, span, money=money) if span else np.zeros_like(alive)
+            for span, money in ((self.ahead, False), (self.year, True))
         )
-        return alive[inverse], worth[inverse], bought[inverse]
+        return alive[inverse], worth[inverse], (alive * bought)[inverse], loyal[inverse]
 
     @cached_property
-    def _typical(self) -> tuple[Array, Array, Array]:
+    def _typical(self) -> tuple[Array, Array, Array, Array]:
         return self._bought(self.purchases.parameters())
 
     @cached_property
     def _each(self) -> Array:
         return self.model.margin * self.spend.mean_spend(self.spend.parameters(), self.money)[self.place]
+
+    def unevenness(self) -> Array:
+        """Variance that weeks which vary more than by chance add to what each customer brings, margin included; 0 without a clock."""
+        clock = self.purchases.clock
+        if clock is None or clock.dispersion == 1:
+            return np.zeros(len(self.place))
+        params = self.purchases.parameters()
+        # Purchases by the square of their discount; and of their factor of spend, which is much the same in all.
+        bought, dear = (
+            self.purchases.mean_discounted(params, self.states, 2 * self.delta, self.horizon, money=money)
+            for money in (False, True)
+        )
+        worth = dear**2 / np.maximum(bought, 1e-300)
+        square = self.spend.square_spend(self.spend.parameters(), self.money)[self.place]
+        return self.model.margin**2 * clock.more_than_chance(worth[self.states.inverse], square)
 
     def chance(self) -> tuple[npt.NDArray[np.int64], Array]:
         """Customers drawn (their rows) and the variance by chance that each stands for at known parameters, margin included."""
@@ -398,7 +434,7 @@ class Portfolio:
         for start in range(0, len(variance), 2000):
             some = slice(start, min(start + 2000, len(variance)))
             count, total = self.purchases.simulated_futures(
-                self.purchases.parameters(), states, some, self.delta, self.horizon, _DRAWS, rng
+                self.purchases.parameters(), states, some, self.delta, self.horizon, (_DRAWS, rng), money=True
             )
             each = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
             each /= rng.gamma(p * states.columns[3][some][:, None] + q, 1.0, count.shape)
@@ -414,6 +450,7 @@ def portfolio(
     horizon: float = np.inf,
     *,
     ahead: float | None = None,
+    year: float | None = None,
     level: float = LEVEL,
 ) -> pd.DataFrame:
     """Work out measures over all customers, each with an interval.
@@ -429,6 +466,8 @@ def portfolio(
         Of the value, in the time unit; infinite unless given.
     ahead : float, optional
         Horizon of expected purchases, where a measure looks at them.
+    year : float, optional
+        A year in the time unit, where a measure looks at what a year brings.
     level : float
 
     Returns
@@ -452,7 +491,7 @@ def portfolio(
     """
     share = model.fitted_models()[0].checked_level(level, "mean")
     assert share is not None
-    base = Portfolio(model, summary, model.checked_horizon(horizon), ahead)
+    base = Portfolio(model, summary, model.checked_horizon(horizon), ahead=ahead, year=year)
     wanted = list(measures.values())
 
     def found(worth: Worth) -> Array:
@@ -466,6 +505,7 @@ def portfolio(
         centre = np.where(point > 0, np.log(np.maximum(point, 1e-300)), 0.0)
         mean, spread, skew = first[0] + second[0] - centre, first[1] + second[1], first[2] + second[2]
         spread = spread + _chances(base, wanted) / np.maximum(point, 1e-150) ** 2
+        spread = spread + [base.purchases.clock_variance(one.ahead) if one.ahead else 0.0 for one in wanted]
         low, high = quantiles((mean, spread, skew), share)
         ends = (
             np.where(point > 0, np.minimum(np.exp(low), point), point),
@@ -475,11 +515,13 @@ def portfolio(
 
 
 def _chances(base: Portfolio, measures: list[Measure]) -> Array:
-    """Variance by chance of each measure that asks for it."""
+    """Variance by chance of each measure that asks for it, and by weeks that vary more than by chance."""
     out = np.zeros(len(measures))
     if any(measure.outcome == "outcome" for measure in measures):
         rows, variance = base.chance()
+        uneven = base.unevenness()
         for k, measure in enumerate(measures):
             if measure.outcome == "outcome":
-                out[k] = variance.sum() if measure.members is None else variance[measure.members[rows]].sum()
+                some = slice(None) if measure.members is None else measure.members
+                out[k] = (variance if measure.members is None else variance[measure.members[rows]]).sum() + uneven[some].sum()
     return out

@@ -118,8 +118,8 @@ class WeightedModel(BaseEstimator, ABC):
         name = type(self).__name__
         self._checked_options()
         columns, weight = self.checked_columns(summary, fitting=True)
-        states = compress(columns, weight)
-        where = Coordinates(self._parts(), self._unit(states))
+        states = self.timed(compress(columns, weight))
+        where = self.coordinates(states)
         share = min(1.0, _THIN / states.n)
         thin = states
         if share < 0.5 and len(states.weight) > 2000:
@@ -132,8 +132,8 @@ class WeightedModel(BaseEstimator, ABC):
         with np.errstate(all="ignore"):
             found = self._unlimited(states, where) or maximise(
                 name,
-                self._objective(states, where),
-                self._objective(thin, where),
+                self.objective(states, where),
+                self.objective(thin, where),
                 share,
                 where,
                 [np.array(start, dtype=float) for start in self._starts()],
@@ -189,7 +189,11 @@ class WeightedModel(BaseEstimator, ABC):
         seen = getattr(self, "_rows", None)
         if seen is not None and all(np.array_equal(a, b) for a, b in zip(seen, columns, strict=True)):
             return self.states_
-        return compress(columns)
+        return self.timed(compress(columns))
+
+    def timed(self, states: States) -> States:
+        """States in the time on which the model holds: as they are, unless the model has a clock."""
+        return states
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -206,7 +210,13 @@ class WeightedModel(BaseEstimator, ABC):
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
                 raise ModelError.expected(name, option, f"a whole number of at least {least}", value)
 
-    def _objective(self, states: States, where: Coordinates) -> Callable[[Array], tuple[float, Array]]:
+    def coordinates(self, states: States) -> Coordinates:
+        """The coordinates in which the parameters are sought, on the scale of some states."""
+        return Coordinates(self._parts(), self._unit(states))
+
+    def objective(self, states: States, where: Coordinates) -> Callable[[Array], tuple[float, Array]]:
+        """The log-likelihood of states and its gradient, as a function of coordinates."""
+
         def objective(eta: Array) -> tuple[float, Array]:
             params, slopes = where.params(eta)
             value, gradient = self._log_likelihood(params, states, True)
@@ -237,7 +247,7 @@ class WeightedModel(BaseEstimator, ABC):
         with np.errstate(all="ignore"):
             found = sample(
                 type(self).__name__,
-                Surface(objective=self._objective(self.states_, self._where), value=value, where=self._where),
+                Surface(objective=self.objective(self.states_, self._where), value=value, where=self._where),
                 self._eta,
                 self._information,
                 self.draws if n is None else n,
@@ -295,16 +305,21 @@ class WeightedModel(BaseEstimator, ABC):
             return posterior.cumulants([np.log(np.maximum(function(params), 1e-300)) for params in posterior.design])
 
     def _mean_interval(
-        self, function: Function, level: float, chance: bool = False, most: float = np.inf
+        self, function: Function, level: float, chance: bool = False, most: float = np.inf, more: Array | float = 0.0
     ) -> tuple[Array, Array]:
-        """Interval of a positive quantity that is at most ``most``, or of a probability, over the posterior."""
+        """Interval of a positive quantity that is at most ``most``, or of a probability, over the posterior.
+
+        ``more`` is variance of its log, of a probability of its log odds, that does not come from the parameters.
+        """
         if not chance:
-            low, high = quantiles(self.log_cumulants(function), level)
+            mean, spread, skew = self.log_cumulants(function)
+            low, high = quantiles((mean, spread + more, skew), level)
             return np.minimum(np.exp(low), most), np.minimum(np.exp(high), most)
         posterior = self._posterior()
         with np.errstate(all="ignore"):
             values = [special.logit(np.clip(function(params), 1e-300, 1 - 1e-16)) for params in posterior.design]
-        low, high = quantiles(posterior.cumulants(values), level)
+        mean, spread, skew = posterior.cumulants(values)
+        low, high = quantiles((mean, spread + more, skew), level)
         return special.expit(low), np.where(values[0] > 36, 1.0, special.expit(high))
 
     def checked_level(self, level: float | None, interval: str) -> float | None:

@@ -240,7 +240,10 @@ def newton(
         gain = float(gradient @ step) / 2
         # Rounding of a sum of this size bounds what can be gained.
         if gain < max(1e-10, 1e-15 * abs(value)):
-            return eta, value, True
+            # The last step costs little, and takes what is left: else parameters would hang on where the climb began.
+            there = eta + step
+            found, _ = f(there)
+            return (there, found, True) if np.isfinite(found) and found >= value - 1e-12 * abs(value) else (eta, value, True)
         if gain > before / 4:
             h, before = hessian(f, eta), np.inf
             continue

@@ -1,4 +1,4 @@
-"""Purchase occasions and spend of the quarters ahead: of customers known, and of those to come at a rate and season learnt here."""
+"""Purchase occasions and spend of the quarters ahead: of customers known, and of those to come, in their season."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.arrivals import ArrivalRate
+from crmlab.models.btyd.clock import day_of_year
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import compress
 from crmlab.models.intervals import LEVEL
 
-__all__ = ["AHEAD", "DAYS", "ArrivalRate", "Past", "coverage", "forecast", "recent_rate", "seasonal_factors"]
+__all__ = ["AHEAD", "DAYS", "Past", "coverage", "forecast"]
 
 
-_STEPS = 4  # arrivals of a quarter are taken to come at so many moments
+_STEPS = 13  # arrivals of a quarter are taken to come at so many moments
 _DRAWS = 100
 _NEWCOMERS = 4000
 _NAME = "forecast"
@@ -30,22 +33,21 @@ DAYS = (92, 91, 91, 91)  # of each: a year together, as the four before it
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """Whole quarters before the origin, oldest first.
+    """What the past says of newcomers.
 
     Attributes
     ----------
-    arrivals, occasions : arrays of shape (n_quarters,)
-        Customers who came for the first time, and purchase occasions of all.
+    arrivals : ArrivalRate
+        Customers to come for the first time.
     first_spend, first_spend_error : float
-        Mean spend on first occasions of recent newcomers, and its standard error.
+        Mean spend on first occasions of newcomers of the last year, and its standard error.
     first_spend_deviation : float
         Standard deviation of it between customers.
     days : sequence of int, of shape (4,)
-        Lengths of the quarters ahead. Those of the past are the same, four quarters earlier and so on.
+        Lengths of the quarters ahead.
     """
 
-    arrivals: Array
-    occasions: Array
+    arrivals: ArrivalRate
     first_spend: float
     first_spend_error: float = 0.0
     first_spend_deviation: float = 0.0
@@ -57,7 +59,6 @@ def forecast(
     summary: pd.DataFrame,
     past: Past,
     *,
-    season: Any = None,
     level: float = LEVEL,
     widen: float = 1.0,
     seed: int = 0,
@@ -71,10 +72,8 @@ def forecast(
     summary : DataFrame
         The customers known: frequency, recency, T, monetary_value.
     past : Past
-    season : array of shape (4,), optional
-        Factors of the quarters ahead, as of :func:`seasonal_factors`, per day.
     level : float
-        Of the intervals: what is not known of the parameters and of the rate of newcomers, and chance.
+        Of the intervals: what is not known of the parameters, of the clock and of the rate of newcomers, and chance.
     widen : float
         Factor by which intervals are widened on the log scale, as a backtest has measured.
     seed : int
@@ -89,13 +88,16 @@ def forecast(
     Raises
     ------
     ModelError
-        The time unit is not weeks, seasonal factors or lengths are not four positive numbers, or ``widen`` is below 1.
+        The time unit is not weeks, lengths are not four positive whole numbers, newcomers are those after another day than the last of the
+        model's clock, or ``widen`` is below 1.
 
     Notes
     -----
-    Customers of today buy as the model of purchases expects, at the spend that the model of spend expects of each. Newcomers come at the
-    recent rate, evenly within a quarter, buy once, and then as a new customer does. Parameters enter by the posterior's cumulants,
-    newcomers by the error of their rate in the past (one error for all quarters), chance by simulated customers.
+    Customers of today buy as the model of purchases expects, on its clock where it has one, at the spend that the model of spend expects
+    of each, times the clock's season of spend. Newcomers come at their own rate and season, buy once, and then as a new customer does, on
+    the same clock. Parameters enter by the posterior's cumulants, the clock by its variance in each quarter (season, level, drift, and a
+    season that was not seen), newcomers by the error of their rate in the past (one error for all quarters), chance by simulated customers
+    and by how much more weeks vary than by chance.
 
     References
     ----------
@@ -106,15 +108,17 @@ def forecast(
         raise ModelError.expected(_NAME, "unit", "'week'", model.unit)
     if isinstance(widen, bool) or not widen >= 1:
         raise ModelError.expected(_NAME, "widen", "a number of at least 1", widen)
-    factors, days = np.ones(AHEAD) if season is None else np.asarray(season, dtype=float), np.asarray(past.days, dtype=float)
-    for name, given in (("season", factors), ("days", days)):
-        if given.shape != (AHEAD,) or not (np.isfinite(given) & (given > 0)).all():
-            raise ModelError.expected(_NAME, name, "four positive numbers", given.tolist())
+    days = np.asarray(past.days, dtype=float)
+    if days.shape != (AHEAD,) or not (np.isfinite(days) & (days > 0) & (days == np.floor(days))).all():
+        raise ModelError.expected(_NAME, "days", "four positive whole numbers", days.tolist())
+    clock = model.fitted_models()[0].clock
+    if clock is not None and clock.end != past.arrivals.end:
+        expected = f"those after the last day of the model's clock, {clock.end}"
+        raise ModelError.expected(_NAME, "arrivals", expected, f"those after {past.arrivals.end}")
     share = model.fitted_models()[0].checked_level(level, "outcome")
     assert share is not None
     with np.errstate(all="ignore"):
-        rate = recent_rate(past.arrivals, factors * days / days.mean())
-        made = _Ahead(model, summary, rate, past, factors, seed)
+        made = _Ahead(model, summary, past, seed)
         frames = [made.measure(name, share, float(widen)) for name in ("occasions", "spend")]
     return pd.concat(frames, ignore_index=True)
 
@@ -122,28 +126,50 @@ def forecast(
 class _Ahead:
     """What both measures share: expectations by state and quarter, and their chance."""
 
-    def __init__(
-        self, model: CustomerValue, summary: pd.DataFrame, rate: ArrivalRate, past: Past, season: Array, seed: int
-    ) -> None:
+    def __init__(self, model: CustomerValue, summary: pd.DataFrame, past: Past, seed: int) -> None:
         self.bought, self.money = model.fitted_models()
-        self.rate, self.past, self.season, self.seed = rate, past, season, seed
-        self.weeks = np.asarray(past.days, dtype=float) / 7
+        self.past, self.seed = past, seed
+        self.clock = self.bought.clock
         self.states = self.bought.states_of(summary)
         self.spends, self.place = model.spend_states(summary)
-        self.edges = np.append(0.0, np.cumsum(self.weeks))
-        # How long after each moment at which newcomers arrive each quarter ends; before the moment, nothing.
-        moments = (self.edges[:-1, None] + self.weeks[:, None] * (np.arange(_STEPS) + 0.5) / _STEPS)[..., None]
-        self.ages, self.place_of_age = np.unique(np.maximum(self.edges - moments, 0.0).round(9), return_inverse=True)
-        self.place_of_age = self.place_of_age.reshape(AHEAD, _STEPS, AHEAD + 1)
+        days = np.asarray(past.days, dtype=int)
+        last = np.append(0, np.cumsum(days))
+        self.edges = last / 7
+        by_day = past.arrivals.expected(int(last[-1]))
+        quarter = np.repeat(np.arange(AHEAD), days)
+        self.arriving = np.bincount(quarter, weights=by_day)
+        # Moments at which newcomers of a quarter arrive, and how many of them then.
+        part = np.concatenate([np.arange(n) * _STEPS // n for n in days])
+        self.shares = np.bincount(quarter * _STEPS + part, weights=by_day, minlength=AHEAD * _STEPS).reshape(AHEAD, _STEPS)
+        self.shares = self.shares / np.maximum(self.shares.sum(axis=1, keepdims=True), 1e-300)
+        moments = self.edges[:-1, None] + days[:, None] / 7 * (np.arange(_STEPS) + 0.5) / _STEPS
+        # How long after each moment each quarter ends, on the clock; before the moment, nothing.
+        gone = np.maximum(self.run(self.edges) - self.run(moments)[..., None], 0.0)
+        self.ages, place = np.unique(gone.round(9), return_inverse=True)
+        self.place_of_age = place.reshape(gone.shape)
+        # What purchases bring in each quarter, over the mean of the year: repeat ones, and first ones.
+        self.dearness, self.first_dearness = np.ones(AHEAD), np.ones(AHEAD)
+        if self.clock is not None and not self.clock.evenly_spent:
+            spend = self.clock.spend[day_of_year(np.datetime64(self.clock.end, "D") + np.arange(1, last[-1] + 1))]
+            for name, weight in (("dearness", self.clock.rates(1, int(last[-1]))), ("first_dearness", by_day)):
+                sums = np.bincount(quarter, weights=weight * spend) / np.maximum(np.bincount(quarter, weights=weight), 1e-300)
+                setattr(self, name, np.where(np.bincount(quarter, weights=weight) > 0, sums, 1.0))
+            # The mean first spend is that of a year's newcomers, in the seasons in which they came.
+            self.first_dearness /= max(self.arriving @ self.first_dearness / max(self.arriving.sum(), 1e-300), 1e-12)
+
+    def run(self, times: Array) -> Array:
+        """Operational time at times from the end of the history."""
+        return times if self.clock is None else self.clock.at(times)
 
     def counts(self, params: Array) -> tuple[Array, Array]:
         """Expected occasions of each state in each quarter, and repeat occasions of all newcomers."""
         until = [self.bought.mean_purchases(params, self.states, end) for end in self.edges[1:]]
-        known = np.diff(np.column_stack([np.zeros(len(until[0])), *until]), axis=1) * self.season
+        known = np.diff(np.column_stack([np.zeros(len(until[0])), *until]), axis=1)
         new = self.bought.new_customer()
-        reached = np.array([float(self.bought.mean_purchases(params, new, age)[0]) if age else 0.0 for age in self.ages])
-        repeats = self.rate.expected @ np.diff(reached[self.place_of_age], axis=2).mean(axis=1)
-        return known, repeats * self.season
+        alive = float(self.bought.chance_alive(params, new)[0])
+        reached = alive * self.bought.purchases_by(params, new, self.ages)[:, 0]
+        bought = np.diff(reached[self.place_of_age], axis=2)
+        return known, np.einsum("k,ks,ksq->q", self.arriving, self.shares, bought)
 
     def spend_each(self, params: Array) -> tuple[Array, float]:
         """Expected spend per purchase of each distinct history of spend, and of a newcomer."""
@@ -153,15 +179,16 @@ class _Ahead:
     def measure(self, name: str, level: float, widen: float) -> pd.DataFrame:
         money = name == "spend"
         given = self.bought.parameters(), self.money.parameters()
-        known, repeats = self.counts(given[0])
+        dear = self.dearness if money else np.ones(AHEAD)
+        known, repeats = (part * dear for part in self.counts(given[0]))
         each, new_each = self.spend_each(given[1])
-        first = self.past.first_spend if money else 1.0
+        first = self.past.first_spend * self.first_dearness if money else np.ones(AHEAD)
         weight = np.bincount(self.states.inverse, weights=each[self.place] if money else None, minlength=len(known))
-        arriving = self.rate.expected * first
+        arriving = self.arriving * first
 
         def by_purchases(params: Array) -> Array:
             mine, theirs = self.counts(params)
-            return _with_total(weight @ mine + arriving + theirs * (new_each if money else 1.0))
+            return _with_total((weight @ mine + theirs * (new_each if money else 1.0)) * dear + arriving)
 
         share_of = np.array(
             [np.bincount(self.place, weights=known[self.states.inverse, k], minlength=len(each)) for k in range(AHEAD)]
@@ -172,7 +199,9 @@ class _Ahead:
             return _with_total(share_of @ mine + arriving + repeats * theirs)
 
         known_part = _with_total(weight @ known)
-        new_part = _with_total(arriving + repeats * (new_each if money else 1.0))
+        repeat_part = _with_total(repeats * (new_each if money else 1.0))
+        first_part = _with_total(arriving)
+        new_part = first_part + repeat_part
         point = known_part + new_part
         mean, spread, skew = log_cumulants_of(self.bought, by_purchases, point)
         if money:
@@ -180,10 +209,17 @@ class _Ahead:
             centre = np.log(np.maximum(point, 1e-300))
             mean, spread, skew = mean + more[0] - centre, spread + more[1], skew + more[2]
         # One error of the rate moves newcomers of all quarters alike; the first spend is known to its standard error.
-        outside = self.rate.variance * new_part**2
+        outside = self.past.arrivals.variance * new_part**2
         if money:
-            outside = outside + (_with_total(self.rate.expected) * self.past.first_spend_error) ** 2
-        spread = spread + (outside + self.chance(money)) / np.maximum(point, 1e-150) ** 2
+            outside = outside + (_with_total(self.arriving * self.first_dearness) * self.past.first_spend_error) ** 2
+        outside = outside + self.of_the_clock(known_part + repeat_part, first_part) + self.chance(money)
+        if self.clock is not None:
+            # Weeks vary more than by chance: as much more as they did, in purchases at the mean square of what each brings.
+            squares = self.money.square_spend(given[1], self.spends)[self.place] if money else None
+            heavy = np.bincount(self.states.inverse, weights=squares, minlength=len(known))
+            new_square = float(self.money.square_spend(given[1], compress([np.zeros(1), np.zeros(1)]))[0]) if money else 1.0
+            outside = outside + _with_total(self.clock.more_than_chance(heavy @ known + repeats * new_square, dear))
+        spread = spread + outside / np.maximum(point, 1e-150) ** 2
         low, high = quantiles((mean, spread, skew), level)
         log = np.log(np.maximum(point, 1e-300))
         ends = [np.exp(log + widen * (side - log)) for side in (low, high)]
@@ -194,6 +230,17 @@ class _Ahead:
                 "high": np.where(point > 0, np.maximum(ends[1], point), 0.0),
             }
         )  # fmt: skip
+
+    def of_the_clock(self, repeated: Array, first: Array) -> Array:
+        """Variance of each quarter and of the year by the clock: of repeat purchases; an unseen season moves first ones too."""
+        if self.clock is None:
+            return np.zeros(AHEAD + 1)
+        spans = [*zip(self.edges[1:], self.edges[:-1], strict=True), (self.edges[-1], 0.0)]
+        whole = np.array([self.clock.variance(end, start) for end, start in spans])
+        unseen = np.array([self.clock.unseen_variance(end, start) for end, start in spans])
+        alike = repeated + (0.0 if self.past.arrivals.seasonal else first)
+        out: Array = (whole - unseen) * repeated**2 + unseen * alike**2
+        return out
 
     def chance(self, money: bool) -> Array:
         """Variance by chance at known parameters and a known rate, of each quarter and of all four."""
@@ -206,6 +253,7 @@ class _Ahead:
         one = p * (v + x * m) / (shape - 1) if money else np.ones(len(x))
         square = one**2 * (shape - 1) / np.maximum(shape - 2, 0.25) if money else one
         within = 1 / p if money else 0.0
+        dear, edges = (self.dearness if money else np.ones(AHEAD)), self.run(self.edges)
         n = len(self.states.weight)
         total = np.zeros(AHEAD + 1)
         sums = [np.bincount(self.states.inverse, weights=part, minlength=n) for part in (one**2, square)]
@@ -213,8 +261,8 @@ class _Ahead:
             some = slice(start, min(start + 5000, n))
             alive = self.bought.chance_alive(params, self.states)[some]
             bought, age = self.states.columns[0][some], self.states.columns[2][some]
-            found = _simulated(self.bought, params, (bought, age, alive), self.edges, (rng, _DRAWS))
-            found = np.concatenate([found * self.season, (found * self.season).sum(axis=-1, keepdims=True)], axis=-1)
+            found = _simulated(self.bought, params, (bought, age, alive), edges, (rng, _DRAWS)) * dear
+            found = np.concatenate([found, found.sum(axis=-1, keepdims=True)], axis=-1)
             mean, mean_square = found.mean(axis=1), (found**2).mean(axis=1)
             # Of N purchases at mean spend M: E N² E M² − (E N)² (E M)² + E N E M² / p.
             total += sums[1][some] @ (mean_square + within * mean) - sums[0][some] @ mean**2
@@ -224,18 +272,22 @@ class _Ahead:
         """Newcomers are a Poisson number: what they bring has the variance of its mean square."""
         params, zero = self.bought.parameters(), np.zeros(1)
         alive = self.bought.chance_alive(params, self.bought.new_customer())
+        dear, edges = (self.dearness if money else np.ones(AHEAD)), self.run(self.edges)
         whole = np.zeros(AHEAD + 1)
         for k in range(AHEAD):
-            late = self.edges[k] + self.weeks[k] * rng.random(_NEWCOMERS)
-            repeats = _simulated(self.bought, params, (zero, zero, alive), self.edges, (rng, _NEWCOMERS), late)[0] * self.season
+            if not self.arriving[k]:
+                continue
+            step = rng.choice(_STEPS, _NEWCOMERS, p=self.shares[k]) + rng.random(_NEWCOMERS)
+            late = self.run(self.edges[k] + (self.edges[k + 1] - self.edges[k]) * step / _STEPS)
+            repeats = _simulated(self.bought, params, (zero, zero, alive), edges, (rng, _NEWCOMERS), late)[0] * dear
             each = np.column_stack([repeats, repeats.sum(axis=1)])
             square = mean**2 * (q - 1) / max(q - 2, 0.25) if money else 1.0
             second = (each**2).mean(axis=0) * square + (each.mean(axis=0) * within * square if money else 0.0)
-            first = self.past.first_spend_deviation**2 if money else 0.0
+            first = (self.past.first_spend_deviation * self.first_dearness[k]) ** 2 if money else 0.0
             own = np.zeros(AHEAD + 1)
             own[[k, AHEAD]] = first
             # The number of newcomers itself is part of the rate's error; here only what each of them does.
-            whole += self.rate.expected[k] * (second + own)
+            whole += self.arriving[k] * (second + own)
         return whole
 
 
@@ -263,96 +315,6 @@ def _simulated(
 
 def _with_total(values: Array) -> Array:
     return np.append(values, values.sum())
-
-
-@dataclass(frozen=True)
-class ArrivalRate:
-    """Newcomers to come: per quarter ahead, with the variance of what will be seen, relative to its square."""
-
-    expected: Array
-    variance: float
-
-
-def recent_rate(arrivals: Any, season: Any = None, recent: int = 4) -> ArrivalRate:
-    """Newcomers of the quarters ahead at the recent rate, with the error that this rule has made before.
-
-    Parameters
-    ----------
-    arrivals : array of shape (n_quarters,)
-        Customers who came in each past quarter, oldest first.
-    season : array of shape (4,), optional
-        Factors of the quarters ahead; the past quarters have the same, four quarters earlier and so on.
-    recent : int
-        The rate is the mean of so many last quarters.
-
-    Returns
-    -------
-    ArrivalRate
-        Where nobody came in the last quarter, acquisition has stopped: nobody is expected. The variance is the mean squared
-        relative error of the same rule at all earlier quarters (one to four quarters ahead), and at least that of Poisson
-        numbers: newcomers vary more than by chance alone, and their rate drifts.
-
-    Raises
-    ------
-    ModelError
-        No quarter, or a number that is negative or missing.
-
-    Examples
-    --------
-    >>> recent_rate([100, 110, 90, 100]).expected.tolist()
-    [100.0, 100.0, 100.0, 100.0]
-    """
-    seen = np.asarray(arrivals, dtype=float)
-    if seen.ndim != 1 or not len(seen) or not (np.isfinite(seen) & (seen >= 0)).all():
-        raise ModelError.expected(_NAME, "arrivals", "at least one number of at least 0, none missing", seen.tolist())
-    factors = np.ones(AHEAD) if season is None else np.asarray(season, dtype=float)
-    n = len(seen)
-    own = factors[(np.arange(n) - n) % AHEAD]
-    level = seen[-recent:].sum() / own[-recent:].sum() if seen[-1] > 0 else 0.0
-    errors = []
-    for origin in range(min(recent, 2), n):
-        part = slice(max(origin - recent, 0), origin)
-        before = seen[part].sum() / own[part].sum()
-        for step in range(origin, min(origin + AHEAD, n)):
-            if before > 0 and seen[origin - 1] > 0:
-                errors.append((seen[step] / (before * own[step]) - 1) ** 2)
-    count = max(level * min(recent, n), 1.0)
-    poisson = 1 / max(level, 1.0) + 1 / count
-    return ArrivalRate(level * factors, max(float(np.mean(errors)) if errors else 0.0, poisson))
-
-
-def seasonal_factors(occasions: Any) -> Array | None:
-    """Factors of the four quarters ahead, from the ratio to a centred moving average; None with under two years.
-
-    Parameters
-    ----------
-    occasions : array of shape (n_quarters,)
-        Oldest first; per day where quarters differ in length.
-
-    Returns
-    -------
-    array of shape (4,) or None
-        With mean 1. Each is drawn towards 1 by as much as one more year without a season would.
-
-    References
-    ----------
-    Makridakis, Wheelwright and Hyndman (1998), Forecasting: methods and applications, 3rd edition, section 3/4 (classical
-    decomposition).
-
-    Examples
-    --------
-    >>> seasonal_factors([80, 100, 100, 120] * 3).round(2).tolist(), seasonal_factors([1, 2, 3]) is None
-    ([0.87, 1.0, 1.0, 1.13], True)
-    """
-    seen = np.asarray(occasions, dtype=float)
-    n = len(seen)
-    if n < 2 * AHEAD:
-        return None
-    middle = np.convolve(seen, np.array([0.5, 1, 1, 1, 0.5]) / 4, "valid")
-    ratio = np.divide(seen[2:-2], middle, out=np.ones_like(middle), where=middle > 0)
-    place = (np.arange(2, n - 2) - n) % AHEAD
-    found = np.array([1 + (ratio[place == k] - 1).sum() / ((place == k).sum() + 1) for k in range(AHEAD)])
-    return found / found.mean()
 
 
 def coverage(backtest: pd.DataFrame, level: float = LEVEL) -> tuple[int, int, float]:

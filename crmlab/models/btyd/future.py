@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.estimator import WeightedModel, joined, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
 from crmlab.models.btyd.special import Array
@@ -38,10 +40,29 @@ DROPOUT_STRENGTH = Axis(-7.0, 9.0, "some drop out at once, the others never", "a
 
 
 class Future(WeightedModel):
-    """Base of the models with (frequency, recency, age) as a customer's state."""
+    """Base of the models with (frequency, recency, age) as a customer's state.
+
+    Parameters
+    ----------
+    max_iter, draws, seed
+        As of :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+    clock : Clock, optional
+        Operational time, for models in which customers drop out at purchases: all times that are given and told are of the calendar,
+        while the model holds on the clock. Summaries must end with the clock's last day.
+
+    Notes
+    -----
+    What a model says of itself (``purchases_if_alive``, ``discounted_if_alive``, ``_any``, ``_tail``, ``_mass``, ``simulated_lives``)
+    is in operational time; what others ask is in the calendar's.
+    """
 
     _age: ClassVar[str] = "T"
     whole_periods: ClassVar[bool] = False
+    takes_clock: ClassVar[bool] = False
+
+    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0, clock: Clock | None = None) -> None:
+        super().__init__(max_iter=max_iter, draws=draws, seed=seed)
+        self.clock = clock
 
     # What a model must say of a customer.
 
@@ -51,7 +72,12 @@ class Future(WeightedModel):
 
     @abstractmethod
     def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
-        """Expected purchases of one who is alive."""
+        """Expected purchases of one who is alive within a horizon of operational time."""
+
+    def purchases_by(self, params: Array, states: States, horizons: Array) -> Array:
+        """The same within each of some horizons, shape (n_horizons, n_states)."""
+        found = [self.purchases_if_alive(params, states, float(one)) for one in horizons]
+        return np.array(found).reshape(len(horizons), len(states.columns[0]))
 
     @abstractmethod
     def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
@@ -117,6 +143,52 @@ class Future(WeightedModel):
         self.parameters()
         return self._compressed(self.checked_columns(summary)[0])
 
+    @property
+    def _running(self) -> Clock | None:
+        """The clock, where it does not run as the calendar does."""
+        return None if self.clock is None or (self.clock.flat and self.clock.evenly_spent) else self.clock
+
+    def timed(self, states: States) -> States:
+        """States whose recency and age are in the calendar's time, in operational time."""
+        clock = self._running
+        if clock is None:
+            return states
+        ages = states.group(2)
+        first = clock.at(-ages.values)
+        recency = clock.at(states.columns[1] - states.columns[2]) - first[ages.inverse]
+        return states.retimed(np.maximum(recency, 0.0), np.maximum(-first, 0.0))
+
+    def elapsed(self, horizon: float) -> float:
+        """Operational time that a horizon of the calendar takes."""
+        clock = self._running
+        return horizon if clock is None or horizon == np.inf else float(clock.at(horizon))
+
+    def clock_variance(self, horizon: float) -> float:
+        """Variance of the log of what a horizon brings that comes from the clock; 0 without one."""
+        return 0.0 if self.clock is None else self.clock.variance(horizon)
+
+    def clock_spread(self, ends: Array, begun: Array) -> Array:
+        """Variance of the log of the time from each beginning to each end that comes from the clock: of what lies ahead of today alone.
+
+        Both are times from the end of the history; an end may be infinite.
+        """
+        if self.clock is None:
+            return np.zeros(len(ends))
+        ahead = np.maximum(ends, 0.0)
+        # It changes little from week to week, and grows no more after three years.
+        whole = np.minimum(np.ceil(ahead), 160.0)
+        weeks, place = np.unique(whole, return_inverse=True)
+        found = np.array([self.clock.variance(week) if week > 0 else 0.0 for week in weeks.tolist()])[place]
+        share = np.where(np.isfinite(ends), ahead / np.maximum(np.where(np.isfinite(ends), ends - begun, 1.0), 1e-9), 1.0)
+        out: Array = found * np.minimum(share, 1.0) ** 2
+        return out
+
+    def _checked_options(self) -> None:
+        super()._checked_options()
+        if self.clock is not None and not self.takes_clock and not self.clock.flat:
+            expected = "none that runs otherwise than the calendar: customers of this model drop out in the calendar's time"
+            raise ModelError.expected(type(self).__name__, "clock", expected, "a clock with a season")
+
     def new_customer(self) -> States:
         """The state of a customer who has just made the first purchase."""
         return compress([np.zeros(1), np.zeros(1), np.zeros(1)])
@@ -137,7 +209,8 @@ class Future(WeightedModel):
         DataFrame
             frequency, recency, age, and holdout_purchases where asked.
         """
-        params, age = self.parameters(), np.asarray(T, dtype=float)
+        params, asked, clock = self.parameters(), np.asarray(T, dtype=float), self._running
+        age = asked if clock is None else -clock.at(-asked)
         rng = np.random.default_rng(seed)
         zero = np.zeros(1)
         born = rng.random(len(age)) < self.chance_alive(params, self.new_customer())[0]
@@ -147,9 +220,12 @@ class Future(WeightedModel):
         x = rng.poisson(rate * seen)
         last = np.where(x > 0, seen * rng.random(len(age)) ** (1 / np.maximum(x, 1)), 0.0)
         ended = ends & (life <= age)
-        frame = pd.DataFrame({"frequency": x + ended, "recency": np.where(ended, life, last), self._age: age})
+        recency = np.where(ended, life, last)
+        if clock is not None:
+            recency = np.where(x + ended > 0, np.clip(clock.back(recency - age) + asked, 0.0, asked), 0.0)
+        frame = pd.DataFrame({"frequency": x + ended, "recency": recency, self._age: asked})
         if horizon is not None:
-            h = self.checked_horizon(horizon)
+            h = self.elapsed(self.checked_horizon(horizon))
             more = rng.poisson(rate * np.clip(np.minimum(life, age + h) - age, 0, None))
             frame["holdout_purchases"] = more + (ends & (life > age) & (life <= age + h))
         return frame
@@ -158,13 +234,76 @@ class Future(WeightedModel):
 
     def mean_purchases(self, params: Array, states: States, horizon: float) -> Array:
         """Expected purchases within the horizon of each state, at given parameters."""
-        found = self.chance_alive(params, states) * self.purchases_if_alive(params, states, horizon)
+        found = self.chance_alive(params, states) * self.purchases_if_alive(params, states, self.elapsed(horizon))
         return np.minimum(found, self.most_purchases(horizon))
 
-    def mean_discounted(self, params: Array, states: States, delta: float, horizon: float) -> Array:
-        """Discounted expected purchases of each state, at given parameters."""
-        found = self.chance_alive(params, states) * self.discounted_if_alive(params, states, delta, horizon)
+    def mean_discounted(self, params: Array, states: States, delta: float, horizon: float, *, money: bool = False) -> Array:
+        """Discounted expected purchases of each state, at given parameters; with ``money`` each times its factor of spend."""
+        found = self.chance_alive(params, states) * self.worth_if_alive(params, states, delta, horizon, money=money)
         return np.minimum(found, self.most_purchases(horizon, delta))
+
+    def worth_if_alive(self, params: Array, states: States, delta: float, horizon: float, *, money: bool = False) -> Array:
+        """Expected purchases within a horizon of the calendar of one who is alive, each times its discount, in the calendar's time.
+
+        Parameters
+        ----------
+        params : array
+        states : States
+        delta : float
+            Continuous rate of discount; 0 for none.
+        horizon : float
+            May be infinite where there is a discount.
+        money : bool
+            Count a purchase by what it brings in its week, against the mean of the year.
+
+        Notes
+        -----
+        Without a clock this is the closed form. With one, it is the closed form and what the clock moves: summed by days for twenty
+        years, with the closed tail times its mean over a year after that. Both sums are of expected purchases by some time, which are
+        smooth, and so worked out at Chebyshev's nodes.
+        """
+        clock = self._running
+        if clock is None or (delta == 0 and (clock.evenly_spent or not money)):
+            there = self.elapsed(horizon)
+            return (
+                self.discounted_if_alive(params, states, delta, there)
+                if delta
+                else self.purchases_if_alive(params, states, there)
+            )
+        closed = (
+            self.discounted_if_alive(params, states, delta, horizon)
+            if delta
+            else self.purchases_if_alive(params, states, horizon)
+        )
+        times, run, plain, worth = clock.steps(delta, horizon, money=money)
+        nodes, values = self.nodes(max(float(run[-1]), float(times[-1])), float(params[1]))
+        bought = self.purchases_by(params, states, nodes)
+        even, moved = plain @ np.diff(values(times), axis=0), worth @ np.diff(values(run), axis=0)
+        found = closed + (moved - even) @ bought
+        if horizon > times[-1]:
+            found = found + (clock.tail(delta, money=money) - 1) * np.maximum(closed - even @ bought, 0.0)
+        return np.maximum(found, 0.0)
+
+    @staticmethod
+    def nodes(reach: float, scale: float) -> tuple[Array, Callable[[Array], Array]]:
+        """Times up to ``reach`` at which a function that is 0 at 0 is worked out, and the matrix that takes it to other times."""
+        top = float(np.log1p(reach / scale))
+        count = int(np.ceil(32 / np.arcsinh(2 * np.pi / max(top, 1e-3)))) + 3
+        angle = (2 * np.arange(count) + 1) * np.pi / (2 * count)
+        nodes = top / 2 * (1 + np.cos(angle))
+        sign = (-1.0) ** np.arange(count) * np.sin(angle)
+
+        def values(times: Array) -> Array:
+            gap = np.log1p(times / scale)[:, None] - nodes
+            exact = gap == 0
+            part = sign / np.where(exact, 1.0, gap)
+            matrix = part / part.sum(axis=1, keepdims=True)
+            rows = exact.any(axis=1)
+            matrix[rows] = exact[rows]
+            matrix[times == 0] = 0.0
+            return matrix
+
+        return scale * np.expm1(nodes), values
 
     def most_purchases(self, horizon: float, delta: float = 0.0) -> float:
         """Most purchases, discounted at ``delta``, that can be made within the horizon: one a period, or any number."""
@@ -175,30 +314,41 @@ class Future(WeightedModel):
         return float(np.expm1(-delta * horizon) / np.expm1(-delta) * np.exp(-delta))
 
     def _chance(
-        self, name: str, summary: pd.DataFrame, chance: Any, level: float | None, interval: str
+        self, name: str, summary: pd.DataFrame, chance: Any, level: float | None, interval: str, horizon: float | None = None
     ) -> pd.Series | pd.DataFrame:
+        """A chance of each customer; with a horizon, one of what comes within it: of parameters, states and operational time."""
+        variance = 0.0 if horizon is None else self.clock_variance(horizon)
+        reach = () if horizon is None else (self.elapsed(horizon),)
         states = self.states_of(summary)
         share = self.checked_level(level, interval)
         bounds = None
         with np.errstate(all="ignore"):
-            point = chance(self.parameters(), states)
+            point = chance(self.parameters(), states, *reach)
+            # A clock that runs otherwise than was learnt is as good as more or less time: two ways, as likely, carry its variance.
+            factors = np.exp(np.sqrt(variance) * np.array([-1.0, 1.0])) if variance > 0 else np.ones(1)
             if share is not None and interval == "mean":
-                bounds = self._mean_interval(lambda params: chance(params, states), share, chance=True)
+                ends = [_log_odds(chance(self.parameters(), states, *(u * factor for u in reach))) for factor in factors]
+                more = ((ends[-1] - ends[0]) / 2) ** 2
+                bounds = self._mean_interval(lambda params: chance(params, states, *reach), share, chance=True, more=more)
             elif share is not None:
-                yes = np.mean([chance(params, states) for params in self.posterior_points()], axis=0)
-                low, high = certain(yes, share)
-                bounds = low, high
+                each = [
+                    chance(params, states, *(u * factor for u in reach))
+                    for params in self.posterior_points()
+                    for factor in factors
+                ]
+                bounds = certain(np.mean(each, axis=0), share)
         return joined(name, summary.index, states.inverse, point, bounds, interval == "mean")
 
     def count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
         """Probability of n purchases of the states chosen."""
         alive = self.chance_alive(params, states)[which]
         x, T = states.columns[0][which], states.columns[2][which]
-        some = self._mass(params, np.maximum(n, 1), x, T, horizon)
-        return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, horizon)[which])
+        reach = self.elapsed(horizon)
+        some = self._mass(params, np.maximum(n, 1), x, T, reach)
+        return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, reach)[which])
 
     def _count_interval(self, states: States, horizon: float, level: float) -> tuple[Array, Array]:
-        points = self.posterior_points()
+        points, horizon = self.posterior_points(), self.elapsed(horizon)
         alive = np.array([self.chance_alive(params, states) for params in points])
         x, T = states.columns[0], states.columns[2]
         none = 1 - np.mean(
@@ -219,29 +369,48 @@ class Future(WeightedModel):
         return low, high
 
     def simulated_futures(
-        self, params: Array, states: States, some: slice, delta: float, horizon: float, m: int, rng: np.random.Generator
+        self,
+        params: Array,
+        states: States,
+        some: slice,
+        delta: float,
+        horizon: float,
+        draws: tuple[int, np.random.Generator],
+        *,
+        money: bool = False,
     ) -> tuple[Array, Array]:
-        """Draw the number of purchases and their discounted sum, each of shape (states, m)."""
+        """Draw the number of purchases and their discounted sum, each of shape (states, m); ``draws``: m, and the generator.
+
+        With ``money`` each purchase counts by what it brings in its week.
+        """
+        (m, rng), clock = draws, self._running
         x, T = states.columns[0][some], states.columns[2][some]
         rate, life, ends = self.simulated_lives(params, x, T, rng, m)
         born = rng.random(rate.shape) < self.chance_alive(params, states)[some][:, None]
-        end = min(horizon, 60 / delta) if delta > 0 else horizon
+        end = self.elapsed(min(horizon, 60 / delta) if delta > 0 else horizon)
         span = np.where(born, np.minimum(life, end), 0.0)
         count = rng.poisson(np.minimum(rate * span, 1e15)).astype(float)
         # Given their number, the times of purchases are uniform: their discounts have this mean and variance.
-        lost = np.maximum(delta * span, 1e-12)
-        mean, square = -np.expm1(-lost) / lost, -np.expm1(-2 * lost) / (2 * lost)
+        if clock is None:
+            lost = np.maximum(delta * span, 1e-12)
+            mean, square = -np.expm1(-lost) / lost, -np.expm1(-2 * lost) / (2 * lost)
+            floor, top, at_last = np.exp(-lost), np.ones(1), np.exp(-delta * np.minimum(life, end))
+        else:
+            mean, square = clock.discounts(delta, span, money=money)
+            floor = np.exp(-delta * clock.back(span)) * (clock.spend.min() if money else 1.0)
+            top = clock.spend.max(keepdims=True) if money else np.ones(1)
+            at_last = clock.discount(delta, np.minimum(life, end), money=money)
         total = count * mean + np.sqrt(count * np.maximum(square - mean**2, 0)) * rng.standard_normal(count.shape)
-        total = np.clip(total, count * np.exp(-lost), count)
+        total = np.clip(total, count * floor, count * top)
         last = born & ends & (life <= end)
-        return count + last, total + np.where(last, np.exp(-delta * np.minimum(life, end)), 0.0)
+        return count + last, total + np.where(last, at_last, 0.0)
 
     def _count_variance(self, states: States, horizon: float) -> float:
         """Variance of all purchases together at known parameters, by simulation in blocks of states."""
         rng, total = np.random.default_rng(self.seed), 0.0
         for start in range(0, len(states.weight), 5000):
             some = slice(start, min(start + 5000, len(states.weight)))
-            count, _ = self.simulated_futures(self.parameters(), states, some, 0.0, horizon, 200, rng)
+            count, _ = self.simulated_futures(self.parameters(), states, some, 0.0, horizon, (200, rng))
             total += float(states.weight[some] @ count.var(axis=1, ddof=1))
         return total
 
@@ -257,7 +426,9 @@ class Future(WeightedModel):
             some = slice(start, min(start + 1000, len(low)))
             draws = []
             for k, params in enumerate(points):
-                count, total = self.simulated_futures(params, states, some, delta, horizon, each, rng)
+                count, total = self.simulated_futures(
+                    params, states, some, delta, horizon, (each, rng), money=spend is not None
+                )
                 draws.append(total if spend is None else total * spend(k, states, some, count, rng))
             sums = np.concatenate(draws, axis=1)
             from_zero = (sums <= 0).mean(axis=1) >= (1 - level) / 2
@@ -330,6 +501,11 @@ def first_time(chance: Callable[[Array], Array], target: float, n: int, unit: fl
         if done.all():
             break
     return np.where(never, np.inf, np.exp(high))
+
+
+def _log_odds(chance: Array) -> Array:
+    out: Array = special.logit(np.clip(chance, 1e-300, 1 - 1e-16))
+    return out
 
 
 def certain(yes: Array, level: float) -> tuple[Array, Array]:

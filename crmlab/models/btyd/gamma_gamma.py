@@ -243,6 +243,17 @@ class GammaGamma(WeightedModel):
         x, m = states.columns
         return p * (v + x * m) / np.maximum(p * x + q - 1, 1e-12)
 
+    def square_spend(self, params: Array, states: States) -> Array:
+        """Mean square of what one purchase of each state brings, at given parameters.
+
+        Of a customer's mean it is finite from a shape above 2 on; below, it is taken at 2.25.
+        """
+        p, q, _ = params
+        shape = p * states.columns[0] + q
+        within = 1 + 1 / p
+        out: Array = self.mean_spend(params, states) ** 2 * (shape - 1) / np.maximum(shape - 2, 0.25) * within
+        return out
+
     def _next_spend(self, states: States, chance: float) -> Array:
         """Quantile of the next purchase: (v + x m) times a beta-prime, mixed over the parameters."""
         points = self.posterior_points()

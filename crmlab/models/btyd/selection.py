@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy import special
 from sklearn.base import clone
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import checked, checked_weight, compress, refuse
+from crmlab.models.btyd.states import States, checked, checked_weight, compress, refuse
 from crmlab.models.intervals import LEVEL, normal_quantile
 
-__all__ = ["compare"]
+__all__ = ["averaging_weights", "compare", "log_masses"]
+
+_DRAWS = 4000  # of the normal distribution of sums: weights are then known to a hundredth
 
 
 def compare(
@@ -80,12 +84,9 @@ def compare(
     for name, model in named.items():
         fitted = model if hasattr(model, "params_") else clone(model).fit(summary)
         h = fitted.checked_horizon(float(horizon[0]))
-        columns, _ = fitted.checked_columns(summary)
-        states = compress([*columns, n], weight)
+        states, log_mass = _masses(fitted, summary, n, h, weight)
         with np.errstate(all="ignore"):
-            mass = fitted.count_mass(fitted.parameters(), states, slice(None), states.columns[3], h)
             expected = float(states.weight @ fitted.mean_purchases(fitted.parameters(), states, h))
-        log_mass = np.log(np.maximum(mass, 1e-300))
         each[name] = log_mass[states.inverse]
         rows[name] = {
             "holdout_log_likelihood": float(states.weight @ log_mass),
@@ -105,6 +106,81 @@ def compare(
         frame.insert(2 + k, column, behind[:, k])
     frame.insert(6, "aic_rank", frame["aic"].rank(method="min", na_option="bottom").astype(int))
     return frame.sort_values("holdout_rank", kind="stable").rename_axis("model_name")
+
+
+def log_masses(model: BuyTillYouDie, summary: pd.DataFrame, holdout: pd.DataFrame) -> Array:
+    """Log of the probability that a fitted model gave to what each customer did in the holdout period.
+
+    Parameters
+    ----------
+    model : BuyTillYouDie
+        Fitted.
+    summary : DataFrame
+        The calibration period.
+    holdout : DataFrame
+        Columns holdout_purchases and horizon, one for all, row by row the customers of ``summary``.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+    """
+    after = checked("log_masses", holdout, ["holdout_purchases", "horizon"])
+    states, found = _masses(model, summary, after["holdout_purchases"], model.checked_horizon(float(after["horizon"][0])), None)
+    return found[states.inverse]
+
+
+def averaging_weights(masses: npt.ArrayLike, *, seed: int = 0) -> Array:
+    """Weights by which models are averaged, from what each said of every customer of a holdout period.
+
+    Parameters
+    ----------
+    masses : array of shape (n_models, n_customers)
+        Logs of the probability of what came, as of :func:`log_masses`.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    array of shape (n_models,)
+        They add up to 1. A model that is far behind all other customers drawn as well has nearly none; models that differ by no more than
+        chance have much the same.
+
+    Notes
+    -----
+    Pseudo-BMA+: weights in proportion to the likelihood of the holdout period, averaged over how its sum might have come out had other
+    customers been drawn. For the bootstrap of customers stands the normal distribution that it tends to.
+
+    References
+    ----------
+    Yao, Vehtari, Simpson and Gelman (2018), Using stacking to average Bayesian predictive distributions, Bayesian Analysis 13,
+    section 3.4.
+
+    Examples
+    --------
+    >>> averaging_weights(np.log([[0.5, 0.5, 0.5, 0.5], [0.6, 0.4, 0.5, 0.5]])).round(1).tolist()
+    [0.5, 0.5]
+    """
+    each = np.asarray(masses, dtype=float)
+    if each.ndim != 2 or not each.size or not np.isfinite(each).all():
+        raise ModelError.expected("averaging_weights", "masses", "finite numbers, one row per model", each.shape)
+    apart = each - each[0]
+    gap = apart - apart.mean(axis=1, keepdims=True)
+    values, vectors = np.linalg.eigh(gap @ gap.T)
+    draws = np.random.default_rng(seed).standard_normal((_DRAWS, len(each)))
+    sums = apart.sum(axis=1) + (draws * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    out: Array = special.softmax(sums, axis=1).mean(axis=0)
+    return out
+
+
+def _masses(
+    model: BuyTillYouDie, summary: pd.DataFrame, n: Array, horizon: float, weight: Array | None
+) -> tuple[States, Array]:
+    """Distinct states with what they did, and the log of its probability."""
+    columns, _ = model.checked_columns(summary)
+    states = model.timed(compress([*columns, n], weight))
+    with np.errstate(all="ignore"):
+        mass = model.count_mass(model.parameters(), states, slice(None), states.columns[3], horizon)
+    return states, np.log(np.maximum(mass, 1e-300))
 
 
 def _difference(each: Array, weight: Array | None, level: float) -> tuple[float, float, float]:

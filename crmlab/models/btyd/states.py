@@ -72,6 +72,15 @@ class States:
             self._groups[column] = Group(*_unique(self.columns[column]))
         return self._groups[column]
 
+    def retimed(self, recency: Array, ages: Array) -> States:
+        """The same states in another time: the recency of each, and the ages of the group of ages, in the same order.
+
+        Recencies that were few become many, and are not looked through for equal ones.
+        """
+        x, age = self.group(0), self.group(2)
+        groups = {0: x, 1: Group(recency, np.arange(len(recency))), 2: Group(ages, age.inverse)}
+        return States([self.columns[0], recency, ages[age.inverse], *self.columns[3:]], self.weight, self.inverse, groups)
+
     @cached_property
     def pairs(self) -> tuple[Array, Array, Index]:
         """Distinct (first, third) columns, that is (frequency, T), and the pair of each state."""
@@ -80,7 +89,7 @@ class States:
         return first.values[key // len(last.values)], last.values[key % len(last.values)], inverse
 
     def on_pairs(self, function: Callable[[Array, Array], Array], scale: float) -> Array:
-        """Work a positive, smooth function of (frequency, T) out once per pair.
+        """Work a positive, smooth function of (frequency, T) out once per pair; of several functions at once, one in each column.
 
         Where one frequency meets many ages, the function is interpolated over log(scale + T) by Chebyshev's polynomials. The
         functions of these models are analytic but for T = −scale, so the error is known beforehand and kept below 1e-11.
@@ -103,7 +112,7 @@ class States:
             ask_x.append(np.full(len(nodes), x[start]))
             ask_t.append(nodes)
         answer = function(np.concatenate(ask_x), np.concatenate(ask_t))
-        out, place = np.empty(len(x)), 0
+        out, place = np.empty((len(x), *answer.shape[1:])), 0
         for (start, end, matrix), nodes in zip(plan, ask_t, strict=True):
             part = answer[place : place + len(nodes)]
             place += len(nodes)

@@ -15,6 +15,7 @@ from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.btyd import BuyTillYouDie
+    from crmlab.models.btyd.clock import Clock
 
 __all__ = ["track"]
 
@@ -29,6 +30,7 @@ def track(
     ends: npt.ArrayLike,
     *,
     level: float = LEVEL,
+    today: float = 0.0,
 ) -> pd.DataFrame:
     """Expected repeat purchases of a cohort by period, from nothing but when its customers came.
 
@@ -43,7 +45,10 @@ def track(
     ends : array of shape (n_periods,)
         Ends of the periods, increasing, on the clock of ``starts``; the first period begins before all.
     level : float
-        Of the intervals, which carry the parameters' uncertainty and chance.
+        Of the intervals, which carry the parameters' uncertainty and chance, and of what comes after ``today`` that of the model's
+        clock: of a period over that period alone, of a running sum over all that is ahead.
+    today : float
+        Where the history of a model with a clock ends, on the clock of ``starts``; of no use without one.
 
     Returns
     -------
@@ -76,18 +81,30 @@ def track(
         raise ModelError.needs("compare", "ends that increase", "others")
     share = model.checked_level(level, "outcome")
     assert share is not None
+    asked, clock = until, model.clock
+    if clock is not None:
+        came, until = clock.at(came - today), clock.at(until - today)
+    # And today: what was bought until then is known of a clock.
+    stops = until if clock is None else np.append(until, 0.0)
     # A cohort of many days meets many periods; their differences are few.
-    age = np.round(np.maximum(until[:, None] - came, 0.0), 9)
+    age = np.round(np.maximum(stops[:, None] - came, 0.0), 9)
     ages, place = np.unique(age, return_inverse=True)
     place = place.reshape(age.shape)
+    times, matrix = ages, None
+    if clock is not None and not clock.flat:
+        # On the clock hardly two of them are the same: what is expected by some time is smooth, and worked out at few.
+        times, values = model.nodes(max(float(ages.max()), 1e-9), float(model.parameters()[1]))
+        matrix = values(ages)
 
     def cumulative(params: Array) -> Array:
         new = model.new_customer()
-        each = np.array([model.mean_purchases(params, new, t)[0] if t > 0 else 0.0 for t in ages.tolist()])
-        return each[place] @ count
+        alive = model.chance_alive(params, new)
+        each = np.where(times > 0, (alive * model.purchases_by(params, new, times))[:, 0], 0.0)
+        each = each if matrix is None else matrix @ each
+        return np.minimum(each, ages if model.whole_periods else np.inf)[place] @ count
 
     def both(params: Array) -> Array:
-        total = cumulative(params)
+        total = cumulative(params)[: len(until)]
         # Where nothing more is expected, rounding may take a little off.
         return np.concatenate([np.maximum(np.diff(total, prepend=0.0), 0.0), total])
 
@@ -98,6 +115,10 @@ def track(
         else:
             mean, spread, skew = np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))
         chance = _chance(model, came, count, until)
+        if clock is not None:
+            known = float(cumulative(model.parameters())[-1])
+            spread = spread + _of_the_clock(clock, asked - today, point[len(until) :], known)
+            chance = chance + clock.more_than_chance(point)
         ends = np.exp(quantiles((mean, spread + chance / np.maximum(point, 1e-150) ** 2, skew), share))
     k, few = len(until), point < FEW
     ends[:, few] = of_few(point[few], chance[few] + spread[few] * point[few] ** 2, share)
@@ -108,11 +129,27 @@ def track(
     high = np.where(point > 0, np.maximum(np.minimum(ends[1], most), point), 0.0)
     return pd.DataFrame(
         {
-            "end": until,
+            "end": asked,
             "expected": point[:k], "low": low[:k], "high": high[:k],
             "cumulative": point[k:], "cumulative_low": low[k:], "cumulative_high": high[k:],
         }
     )  # fmt: skip
+
+
+def _of_the_clock(clock: Clock, ends: Array, total: Array, known: float) -> Array:
+    """Variance of the log of each period, and of each running sum, by the clock: of what comes after today alone.
+
+    ``ends``: of the periods, from today; ``total``: the running sum at each, and ``known``: today.
+    """
+    begins = np.concatenate([[-np.inf], ends[:-1]])
+    before = np.concatenate([[0.0], total[:-1]])
+    period, whole = np.zeros(len(ends)), np.zeros(len(ends))
+    for k in np.flatnonzero(ends > 0).tolist():
+        start = max(float(begins[k]), 0.0)
+        ahead = total[k] - max(before[k], known) if start == 0 else total[k] - before[k]
+        period[k] = clock.variance(float(ends[k]), start) * (ahead / max(total[k] - before[k], 1e-150)) ** 2
+        whole[k] = clock.variance(float(ends[k])) * ((total[k] - known) / max(total[k], 1e-150)) ** 2
+    return np.concatenate([period, whole])
 
 
 def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Array:

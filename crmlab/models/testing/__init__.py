@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells, sample_ratio
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
     from crmlab.models.testing.max_t import critical_value, holm
-    from crmlab.models.testing.meta import fade, pool
+    from crmlab.models.testing.meta import fade, pool, pool_rounds
     from crmlab.models.testing.power import (
         Money,
         Rate,
@@ -50,6 +50,7 @@ __all__ = [
     "holm",
     "planned_profit",
     "pool",
+    "pool_rounds",
     "power_of",
     "required_size",
     "sample_ratio",

@@ -12,9 +12,10 @@ from scipy import special
 from crmlab.errors import ModelError
 from crmlab.models.btyd.special import Array
 from crmlab.models.checked import checked_amounts, checked_level
-from crmlab.models.intervals import LEVEL, normal_quantile
+from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
+from crmlab.models.testing.max_t import critical_value
 
-__all__ = ["Fade", "Pooled", "fade", "pool"]
+__all__ = ["Fade", "Pooled", "fade", "pool", "pool_rounds"]
 
 
 _APART = 1e6  # errors further apart leave nothing of a line but one point, by rounding
@@ -128,6 +129,52 @@ def pool(effects: npt.ArrayLike, errors: npt.ArrayLike, level: float = LEVEL) ->
         (mean, (following[1] - following[0]) / (2 * z)),
         level,
     )
+
+
+def pool_rounds(effects: npt.ArrayLike, covariances: npt.ArrayLike, level: float = TEST_LEVEL) -> pd.DataFrame:
+    """Pool rounds of one test by inverse variance: the same cells sent again, whose true effects are taken to be the same.
+
+    Campaigns that differ are for :func:`pool`.
+
+    Parameters
+    ----------
+    effects : array of shape (k, m)
+        Of m cells, each less its control, in k rounds.
+    covariances : array of shape (k, m, m)
+        Of the effects of each round.
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        effect, low, high of each cell; intervals hold for all cells at once (max-t, normal).
+
+    Raises
+    ------
+    ModelError
+        Fewer than two rounds, or a variance that is not above 0.
+
+    Examples
+    --------
+    >>> pool_rounds([[1.0], [3.0]], [[[1.0]], [[3.0]]]).round(3).to_dict("records")
+    [{'effect': 1.5, 'low': -0.197, 'high': 3.197}]
+    """
+    level = checked_level("pool_rounds", level)
+    y = checked_amounts("pool_rounds", "effects", effects)
+    V = checked_amounts("pool_rounds", "covariances", covariances)
+    if y.ndim != 2 or len(y) < 2 or V.shape != (*y.shape, y.shape[1]):
+        raise ModelError.expected(
+            "pool_rounds", "effects", "at least 2 rounds, with a covariance each", f"{y.shape} and {V.shape}"
+        )
+    own = np.diagonal(V, axis1=1, axis2=2)
+    if not (own > 0).all():
+        raise ModelError.expected("pool_rounds", "covariances", "above 0 on the diagonal", own.tolist())
+    weights = (1 / own) / (1 / own).sum(axis=0)
+    value = (weights * y).sum(axis=0)
+    covariance = np.einsum("rj,rl,rjl->jl", weights, weights, V)
+    error = np.sqrt(np.diagonal(covariance))
+    half = critical_value(covariance / np.outer(error, error), level) * error
+    return pd.DataFrame({"effect": value, "low": value - half, "high": value + half})
 
 
 def _checked(model: str, effects: npt.ArrayLike, errors: npt.ArrayLike, least: int) -> tuple[Array, Array]:

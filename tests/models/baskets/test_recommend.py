@@ -107,6 +107,20 @@ def test_blend_recovers_weights_and_is_calibrated():
     assert blend.predict_proba(X)[:, 1].sum() == pytest.approx(y.sum(), rel=1e-6)
 
 
+def test_blend_finds_the_weights_where_whole_steps_leap_over_them():
+    # Few outcomes, nearly all far out: the weight was lost, and every offer with it. Held against scikit-learn's solver.
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(2)
+    far = np.where(rng.random(40_000) < 0.05, rng.normal(3, 0.4, 40_000), 0.0)
+    X = np.column_stack([far, rng.normal(size=40_000)])
+    y = rng.random(40_000) < np.where(far > 0, 0.2, 1e-5)
+    blend = Blend(positive=(0,)).fit(X, y)
+    known = LogisticRegression(C=1.0, tol=1e-10, max_iter=1000).fit((X - X.mean(axis=0)) / X.std(axis=0), y)
+    np.testing.assert_allclose(blend.coef_, known.coef_[0] / X.std(axis=0), rtol=1e-3)
+    assert blend.coef_[0] > 1.5
+
+
 def test_blend_holds_weights_at_zero():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(5_000, 2))

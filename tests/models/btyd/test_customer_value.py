@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,13 @@ import pytest
 from crmlab.errors import ModelError
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
 from crmlab.models.btyd.selection import compare
+from crmlab.models.btyd.states import compress
 
 PURCHASES = BGNBD.from_params(r=1.2, alpha=6.0, a=0.6, b=4.0)
 SPEND = GammaGamma.from_params(p=6.25, q=3.74, v=15.44)
@@ -137,3 +141,34 @@ def test_compare_bad_input(cdnow_after):
         compare([BGNBD()], some.assign(horizon=np.arange(50) + 1.0))
     with pytest.raises(ModelError, match="at least one model"):
         compare([], some)
+
+
+def uneven(frame: pd.DataFrame, dispersion: float) -> CustomerValue:
+    clock = Clock(end=dt.date(2024, 12, 31), dispersion=dispersion)
+    return CustomerValue(purchases=MBGNBD(clock=clock), spend=GammaGamma(), rate=1e-9, unit="week").fit(frame)
+
+
+def test_weeks_that_vary_more_than_by_chance_widen_money_too():
+    frame = shop(1500, 4)
+    even, wide = (uneven(frame, dispersion) for dispersion in (1.0, 9.0))
+    one, other = (value.total(frame, 13.0, interval="outcome") for value in (even, wide))
+    assert other["residual_value"] == one["residual_value"]
+    added = (np.log(other["high"] / other["low"]) ** 2 - np.log(one["high"] / one["low"]) ** 2) / (2 * 1.644854) ** 2
+    # By another route: eight purchases more of each kind, at the mean square of what one of the customer's brings.
+    p, q, v = wide.spend_.params_.values()
+    x, m = (frame[name].to_numpy(float) for name in ("frequency", "monetary_value"))
+    scale = v + x * np.where(x > 0, m, 0.0)
+    square = scale**2 * p * (p + 1) / ((p * x + q - 1) * (p * x + q - 2))
+    expected = 8 * (wide.purchases_.expected_purchases(frame, 13.0).to_numpy() @ square) / one["residual_value"] ** 2
+    assert added == pytest.approx(expected, rel=0.01)
+    mean = [value.total(frame, 13.0)["high"] for value in (even, wide)]
+    assert mean[0] == mean[1]
+
+
+def test_what_one_purchase_brings_has_the_mean_square_of_simulated_ones():
+    model, rng = GammaGamma.from_params(p=6.25, q=5.74, v=15.44), np.random.default_rng(0)
+    states = compress([np.array([0.0, 3.0]), np.array([0.0, 40.0])])
+    for k, (x, m) in enumerate(zip(*states.columns, strict=True)):
+        drawn = rng.gamma(6.25, (15.44 + x * m) / rng.gamma(6.25 * x + 5.74, 1.0, 1_000_000))
+        found = model.square_spend(model.parameters(), states)[k]
+        assert found == pytest.approx((drawn**2).mean(), rel=0.02)

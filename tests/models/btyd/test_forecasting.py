@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.arrivals import ArrivalRate, Arrivals
 from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.customer_value import CustomerValue
-from crmlab.models.btyd.forecasting import Past, coverage, forecast, recent_rate, seasonal_factors
+from crmlab.models.btyd.forecasting import Past, coverage, forecast
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 
 # Fader, Hardie and Lee (2005) for purchases (CDNOW, weeks), Fader and Hardie (2013) for spend.
@@ -35,7 +39,15 @@ def customers(n, seed, weeks=52.0):
     return frame.assign(monetary_value=spend)
 
 
-PAST = Past(np.array([50.0, 60.0, 55.0, 55.0]), np.array([80.0, 90.0, 95.0, 100.0]), 40.0, 1.0, 20.0)
+END = dt.date(2024, 12, 31)
+
+
+def evenly(a_year, season=None):
+    """Newcomers at a known rate."""
+    return ArrivalRate(END, a_year / 365, np.ones(365) if season is None else season, 0.02, season is not None)
+
+
+PAST = Past(evenly(220.0), 40.0, 1.0, 20.0)
 
 
 def test_forecast_of_known_customers_is_what_the_models_expect():
@@ -69,7 +81,7 @@ def outcome(seed, n, per_quarter):
     weeks = 52.0
     arrivals = np.sort(rng.uniform(0, 2 * weeks, rng.poisson(8 * per_quarter)))
     rows, occasions, spend = [], np.zeros(4), np.zeros(4)
-    firsts = np.zeros(4)
+    firsts = np.zeros(364)
     for came in arrivals:
         rate, drop = rng.gamma(0.243, 1 / 4.414), rng.beta(0.793, 2.426)
         mean = 6.25 / rng.gamma(3.74, 1 / 15.44)
@@ -85,14 +97,15 @@ def outcome(seed, n, per_quarter):
         if before.any():
             x = int(before.sum()) - 1
             rows.append([x, times[before][-1] - came, weeks - came, amounts[before][1:].mean() if x else np.nan])
-            firsts[int(came // 13)] += 1
+            firsts[int(came * 7)] += 1
         for when, amount in zip(times[~before], amounts[~before], strict=True):
             quarter = min(int((when - weeks) // 13), 3)
             occasions[quarter] += 1
             spend[quarter] += amount
     frame = pd.DataFrame(rows, columns=["frequency", "recency", "T", "monetary_value"])
     mean = 6.25 * 15.44 / 2.74
-    return frame, Past(firsts, firsts, mean, mean / np.sqrt(firsts.sum()), mean, days=(91,) * 4), occasions, spend
+    past = Past(Arrivals(firsts, END).rate(), mean, mean / np.sqrt(firsts.sum()), mean, days=(91,) * 4)
+    return frame, past, occasions, spend
 
 
 def covers(model_of, runs, per_quarter):
@@ -141,7 +154,7 @@ def test_forecast_is_reproducible_and_widens_on_the_log_scale():
 def test_forecast_of_quarters_of_other_lengths():
     frame = customers(200, 3)
     one, two = (
-        forecast(known_model(), frame, Past(PAST.arrivals, PAST.occasions, 40.0, days=days)).set_index(["measure", "quarter"])
+        forecast(known_model(), frame, Past(PAST.arrivals, 40.0, days=days)).set_index(["measure", "quarter"])
         for days in ((92, 91, 91, 91), (91, 92, 91, 91))
     )
     # The year together is the same; so is the end of the second quarter. Newcomers come evenly, day by day.
@@ -153,40 +166,62 @@ def test_forecast_of_quarters_of_other_lengths():
     assert one.loc[("occasions", 0), "new"] == pytest.approx(two.loc[("occasions", 0), "new"], rel=1e-3)
 
 
-def test_forecast_without_newcomers_and_with_a_season():
-    frame = customers(200, 3)
-    stopped = forecast(known_model(), frame, Past(np.array([90.0, 0.0]), np.array([90.0, 20.0]), 40.0))
+def test_forecast_without_newcomers():
+    stopped = forecast(known_model(), customers(200, 3), Past(evenly(0.0), 40.0))
     assert (stopped["new"] == 0).all()
     assert not stopped.isna().to_numpy().any()
-    season = np.array([0.5, 1.0, 1.0, 1.5])
-    plain, seasonal = (
-        forecast(known_model(), frame, PAST, season=s).set_index(["measure", "quarter"])["known"] for s in (None, season)
+
+
+WAVE = 1 + 0.6 * np.cos(2 * np.pi * (np.arange(365) - 320) / 365)
+
+
+def on(clock):
+    return CustomerValue(
+        purchases=BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426).set_params(clock=clock), spend=SPEND, unit="week"
     )
-    assert (seasonal / plain).loc["occasions"].loc[1:4].to_numpy() == pytest.approx(season)
 
 
-def test_recent_rate_carries_its_own_past_error():
-    steady = recent_rate([100] * 8)
-    assert steady.variance == pytest.approx(1 / 100 + 1 / 400)
-    wild = recent_rate([50, 150, 50, 150, 50, 150, 50, 150])
-    assert wild.expected.tolist() == [100.0] * 4
-    assert wild.variance > 0.1
-    assert recent_rate([10, 5, 0]).expected.tolist() == [0.0] * 4
-    # Past quarters bear the season of the quarter a year later: at the same season the rate is level.
-    season = np.array([0.8, 1.0, 1.0, 1.2])
-    found = recent_rate([80, 100, 100, 120] * 2, season)
-    assert found.expected == pytest.approx([80, 100, 100, 120])
-    assert found.variance == pytest.approx(1 / 100 + 1 / 400)
+def test_forecast_on_a_still_clock_is_that_without_one():
+    frame = customers(200, 3)
+    plain, still = forecast(known_model(), frame, PAST), forecast(on(Clock(end=END)), frame, PAST)
+    for name in ("expected", "known", "new", "low", "high"):
+        assert still[name].to_numpy() == pytest.approx(plain[name].to_numpy(), rel=1e-9)
 
 
-def test_seasonal_factors_ignore_growth_and_need_two_years():
-    assert seasonal_factors(np.arange(7)) is None
-    grown = 100 * 1.1 ** np.arange(16) * np.tile([0.7, 1.0, 1.1, 1.2], 4)
-    found = seasonal_factors(grown)
-    # With three ratios a quarter, three quarters of what is seen is kept.
-    assert found == pytest.approx(1 + 0.75 * (np.array([0.7, 1.0, 1.1, 1.2]) - 1), abs=0.02)
-    assert found.mean() == pytest.approx(1)
-    assert seasonal_factors([0.0] * 8).tolist() == [1.0] * 4
+def test_forecast_follows_the_clock_of_purchases_of_spend_and_of_newcomers():
+    frame, spend = customers(200, 3), 1 + 0.2 * np.cos(2 * np.pi * (np.arange(365) - 350) / 365)
+    clock = Clock(end=END, season=WAVE, spend=spend * 365 / (spend @ WAVE))
+    model = on(clock)
+    found = forecast(model, frame, Past(evenly(220.0, WAVE), 40.0)).set_index(["measure", "quarter"])
+    # By another route: the model's own expectations of customers, and of newcomers by the day on which they come.
+    assert found.loc[("occasions", 0), "known"] == pytest.approx(
+        model.purchases.expected_purchases(frame, YEAR).sum(), rel=1e-9
+    )
+    bare, ran = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426), clock.at(np.arange(366) / 7)
+    repeats = bare.expected_purchases_new(ran[-1] - (ran[1:] + ran[:-1]) / 2).to_numpy()
+    came = evenly(220.0, WAVE).expected(365)
+    assert found.loc[("occasions", 0), "new"] == pytest.approx(came @ (1 + repeats), rel=2e-3)
+    # The last quarter is the busy one, and the dear one; a year brings what its mean spend says.
+    quarters = found.loc["occasions"]["expected"].loc[1:4]
+    assert quarters.idxmax() == 4
+    each = found["expected"].loc["spend"] / found["expected"].loc["occasions"]
+    assert each.loc[4] > 1.1 * each.loc[2]
+
+
+def test_forecast_intervals_hold_what_is_not_known_of_the_clock():
+    frame = customers(2000, 3)
+    known = forecast(on(Clock(end=END)), frame, PAST)
+    for doubt in ({"unseen": 0.3, "years": 0.6}, {"drift": 0.05}, {"dispersion": 20.0}):
+        wide = forecast(on(Clock(end=END, **doubt)), frame, PAST)
+        assert wide["expected"].to_numpy() == pytest.approx(known["expected"].to_numpy(), rel=1e-9)
+        assert (np.log(wide["high"] / wide["low"]) > np.log(known["high"] / known["low"]) * 1.02).all()
+    # A season that was not seen moves quarters more than a year; a level that drifts, later quarters more than the first.
+    wide = forecast(on(Clock(end=END, unseen=0.3, years=1.0)), frame, PAST).set_index(["measure", "quarter"])
+    width = np.log(wide["high"] / wide["low"]).loc["occasions"]
+    assert width[0] < width.loc[1:4].min()
+    drifting = forecast(on(Clock(end=END, drift=0.05)), frame, PAST).set_index(["measure", "quarter"])
+    width = np.log(drifting["high"] / drifting["low"]).loc["occasions"]
+    assert width[4] > width[1]
 
 
 def test_coverage_counts_and_measures_the_factor():
@@ -199,8 +234,6 @@ def test_coverage_counts_and_measures_the_factor():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"season": [1.0, 1.0]}, "'season' must be four positive numbers"),
-        ({"season": [1.0, 1.0, 1.0, 0.0]}, "'season' must be four positive numbers"),
         ({"widen": 0.5}, "'widen' must be a number of at least 1"),
         ({"level": 90}, "between 0 and 1"),
     ],
@@ -210,12 +243,15 @@ def test_forecast_refuses(arguments, said):
         forecast(known_model(), customers(20, 1), PAST, **arguments)
 
 
-def test_forecast_refuses_other_units_and_arrivals():
+def test_forecast_refuses_other_units_and_lengths():
     with pytest.raises(ModelError, match="'unit' must be 'week'"):
         forecast(CustomerValue(purchases=TRUE, spend=SPEND, unit="day"), customers(20, 1), PAST)
-    for days in ((91, 91, 91), (91, 91, 91, 0)):
-        with pytest.raises(ModelError, match="'days' must be four positive numbers"):
-            forecast(known_model(), customers(20, 1), Past(PAST.arrivals, PAST.occasions, 40.0, days=days))
-    for arrivals in ([], [1.0, np.nan], [-1.0]):
-        with pytest.raises(ModelError, match="at least one number of at least 0"):
-            recent_rate(arrivals)
+    for days in ((91, 91, 91), (91, 91, 91, 0), (92.9, 91, 91, 91), (0.5, 91, 91, 91)):
+        with pytest.raises(ModelError, match="'days' must be four positive whole numbers"):
+            forecast(known_model(), customers(20, 1), Past(PAST.arrivals, 40.0, days=days))
+
+
+def test_forecast_refuses_newcomers_of_another_day():
+    other = ArrivalRate(dt.date(2024, 6, 30), 1.0, np.ones(365), 0.02, False)
+    with pytest.raises(ModelError, match="those after the last day of the model's clock, 2024-12-31"):
+        forecast(on(Clock(end=END)), customers(20, 1), Past(other, 40.0))

@@ -40,13 +40,19 @@ def test_portfolio_is_the_sum_of_its_customers(cdnow, value):
             "purchases": Measure(lambda worth: float(worth.purchases.sum())),
         },
         ahead=39.0,
+        year=52.0,
     )
     each = value.residual_value(cdnow)
     assert found.loc["all", "value"] == pytest.approx(each.sum(), rel=1e-10)
     assert found.loc["top", "value"] == pytest.approx(each[top].sum(), rel=1e-10)
-    assert found.loc["risk", "value"] == pytest.approx(value.value_at_risk(cdnow).sum(), rel=1e-10)
+    outlook = value.outlook(cdnow, 52.0)
+    assert found.loc["risk", "value"] == pytest.approx(outlook["at_risk"].sum(), rel=1e-10)
     alive = value.purchases_.probability_alive(cdnow)
-    np.testing.assert_allclose(value.value_at_risk(cdnow), each * (1 - alive) / alive, rtol=1e-9)
+    # By another way: what a year brings is purchases, times spend, times the margin.
+    today = 0.4 * value.purchases_.expected_purchases(cdnow, 52.0) * value.expected_spend(cdnow)
+    np.testing.assert_allclose(outlook["value_today"], today, rtol=1e-9)
+    np.testing.assert_allclose(outlook["if_loyal"], today / alive, rtol=1e-9)
+    np.testing.assert_allclose(outlook["if_loyal"] - outlook["value_today"], outlook["at_risk"], rtol=0, atol=1e-9)
     assert found.loc["alive", "value"] == pytest.approx(alive.mean(), rel=1e-10)
     expected = value.purchases_.expected_total(cdnow, 39)
     assert found.loc["purchases"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)

@@ -138,3 +138,18 @@ def test_fade_is_found_where_effects_fade():
 def test_bad_input_is_refused(make, said):
     with pytest.raises(ModelError, match=said):
         make()
+
+
+def test_the_best_of_many_is_not_overestimated_once_it_is_shrunk():
+    # The winner's curse: the highest of many measured effects was lucky as well (Efron 2011, Tweedie's formula and selection bias, JASA 106).
+    rng = np.random.default_rng(4)
+    raw, shrunk = [], []
+    for _ in range(200):
+        truth, errors = rng.normal(1.0, 0.5, 20), rng.uniform(0.3, 1.0, 20)
+        measured = rng.normal(truth, errors)
+        effects = pool(measured, errors).effects
+        for name, gaps in (("raw", raw), ("shrunk", shrunk)):
+            best = int(effects[name].argmax())
+            gaps.append(effects[name][best] - truth[best])
+    assert np.mean(raw) > 0.5
+    assert abs(np.mean(shrunk)) < 4 * np.std(shrunk) / np.sqrt(len(shrunk)) + 0.05
