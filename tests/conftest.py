@@ -12,6 +12,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPARK_NOISE = ("ignore::Warning:pyspark", "ignore::Warning:py4j", "ignore::ResourceWarning")
 # Files that take longest, longest first: a worker that began one of them last would work alone for minutes.
 LONGEST = (
+    "test_headlines_hold_the_truth",
     "test_results",
     "test_customer_value",
     "test_no_leak",
@@ -49,6 +51,11 @@ LONGEST = (
     "test_offers",
 )
 OWNED = pytest.StashKey[Path]()
+# Name of a data set that tests make of the sample shop → table → column of costs that it lacks.
+COSTLESS = {
+    "shop without unit costs": ("products", "unit_cost"),
+    "shop without costs of offers": ("cells", "cost_per_response"),
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -144,10 +151,21 @@ def once(name: str, make: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def opened_once() -> Callable[[str], Any]:
-    """A function that opens a data set of the project, once for each worker; what is read is cached between them."""
+    """A function that opens a data set of the project, once for each worker; what is read is cached between them.
+
+    It makes those of COSTLESS too.
+    """
     from crmlab import open_dataset
 
-    return cache(open_dataset)
+    @cache
+    def opened(name: str) -> Any:
+        if name not in COSTLESS:
+            return open_dataset(name)
+        (table, column), shop = COSTLESS[name], opened("shop")
+        tables = {known: shop.table(known) for known in shop.tables}
+        return replace(shop, _tables=tables | {table: tables[table].drop(column)})
+
+    return opened
 
 
 @pytest.fixture(scope="session")
@@ -157,9 +175,17 @@ def result_of(opened_once: Callable[[str], Any]) -> Callable[[str, str], Any]:
 
     def found(name: str, data: str) -> Any:
         module = analysis(name)
-        return once(f"result-{name}-{data}", lambda: module.run(opened_once(data), module.Params()))
+        return once(f"result-{name}-{data.replace(' ', '-')}", lambda: module.run(opened_once(data), module.Params()))
 
     return found
+
+
+@pytest.fixture(scope="module")
+def nothing_remembered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty campaign memory for the tests of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path_factory.mktemp("memory")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 import crmlab
 from crmlab.data.descriptor import TOLD
+from crmlab.data.season import Season
 from crmlab.history.orders import as_orders
 from crmlab.history.past import History
 
@@ -47,9 +48,9 @@ def history_of(frame, as_of=None):
 
 
 class Tables:
-    """Just enough of a data set for a rule: its tables by name, and that its orders tell amounts and customers."""
+    """Just enough of a data set for a rule: its tables by name, that its orders tell amounts and customers, and a day on which it is closed."""
 
-    descriptor = SimpleNamespace(told=tuple(TOLD))
+    descriptor = SimpleNamespace(told=tuple(TOLD), season=Season(closed=("12-25",)))
 
     def __init__(self, **tables):
         self._tables = tables

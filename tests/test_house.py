@@ -94,9 +94,7 @@ NO_ENGINE = {
     ("analyses/campaigns/measurement.py", "rows.get_backend().execute"): 1,
     # Arrow: an event of the campaign memory, and the ids of the customers of a state.
     ("data/memory/events.py", "table.to_pandas"): 1,
-    ("analyses/cross_sell/cycles.py", "state.customers.to_pandas"): 1,
-    ("analyses/cross_sell/offers.py", "ingredients.state.customers.to_pandas"): 1,
-    ("analyses/cross_sell/study.py", "state.customers.to_pandas"): 1,
+    ("analyses/cross_sell/state.py", "self.customers.to_pandas"): 1,
     # A Postgres session of the campaign memory, and the tables that are published.
     ("data/memory/stores.py", "session.execute"): 7,
     ("data/memory/stores.py", "self._held.session.execute"): 1,

@@ -23,7 +23,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # The data sets, and the customer whose profile is rendered.
-CUSTOMERS = {"shop": "C000001", "donors": "D00001", "cdnow": "00001", "cdnow_sample": "00050", "online_retail": "12748"}
+CUSTOMERS = {
+    "shop": "C000001",
+    "donors": "D00001",
+    "cdnow": "00001",
+    "cdnow_sample": "00050",
+    "online_retail": "12748",
+    "online_retail_ii": "12748",
+}
 STATES = "states.json"
 SKIPPED = {"run.json", "notebook.ipynb", "index.html", "history.jsonl"}
 

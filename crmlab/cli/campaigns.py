@@ -1,4 +1,4 @@
-"""The commands ``crmlab campaign plan | launch | results | history``: the only ones that write the campaign memory."""
+"""The commands ``crmlab campaign plan | withdraw | launch | responses | results | history``: all that writes the campaign memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.memory.campaigns import CampaignMemory
 
-__all__ = ["campaign", "history", "launch", "plan", "results"]
+__all__ = ["campaign", "history", "launch", "plan", "responses", "results", "withdraw"]
 
 
 _memory = click.option(
@@ -52,79 +52,141 @@ def _opened(memory: Path | None) -> CampaignMemory:
 
 @campaign.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--data", help="Data set that the list will be drawn from: columns that the plan names are looked for there.")
 @_memory
 @show_errors
-def plan(file: Path, memory: Path | None) -> None:
-    """Read the plan in FILE (TOML), give its cells response codes, and keep it."""
-    from crmlab.analyses.campaigns import check_all_ids, read_plan
-    from crmlab.analyses.customers import conditions
+def plan(file: Path, data: str | None, memory: Path | None) -> None:
+    """Read the plan in FILE (TOML), say everything that is wrong with it, give its cells response codes, and keep it."""
+    from crmlab.analyses.campaigns import check_all_ids, plan_checks, read_plan, unchecked_columns
+    from crmlab.data.dataset import open_dataset
 
     kept = _opened(memory)
     check_all_ids(kept)
-    known = kept.cells()
-    mine = read_plan(file).campaign
+    dataset = None if data is None else open_dataset(data, memory=kept)
+    known, checks = kept.cells(), plan_checks(kept, dataset)
+    mine = read_plan(file, further=checks).campaign
     others = known[known["campaign_id"] != mine]
-    planned = read_plan(file, taken=set(others["response_code"].dropna()))
-    for rules in ("criteria", "qualify"):
-        conditions(tuple(planned.details.get(rules, ())))  # what cannot be read is said now, not at the launch
-    kept.plan(planned.campaign, planned.cells, dict(planned.details))
+    planned = read_plan(file, set(others["response_code"].dropna()), checks)
+    details = dict(planned.details) if dataset is None else {**planned.details, "data": dataset.name}
+    kept.plan(planned.campaign, planned.cells, details)
     say(f"Planned {planned.campaign}:")
     columns = ["cell_id", "control_cell_id", "response_code", "offer", "creative", "channel", "planned_share"]
     _show(planned.cells.sort_values("cell_id"), [name for name in columns if planned.cells[name].notna().any()])
-    say(f"Next: crmlab campaign launch {planned.campaign} --data NAME")
+    if planned.cells["control_cell_id"].isna().all():
+        say("No cell has a control: what the campaign causes will not be known.")
+    if dataset is None and (named := unchecked_columns(planned.details)):
+        say(f"Not looked for yet: {', '.join(named)}. See whether your data set has them with --data NAME.")
+    say(f"Next: crmlab campaign launch {planned.campaign} --data {data or 'NAME'}")
 
 
 @campaign.command()
 @click.argument("name", metavar="CAMPAIGN")
-@click.option("--data", default="shop", show_default=True, help="Data set that the list is drawn from.")
+@click.option("--note", default="", help="Why, for the memory.")
+@_memory
+@show_errors
+def withdraw(name: str, note: str, memory: Path | None) -> None:
+    """Say that CAMPAIGN, which was planned, will not be launched. A launched one cannot be withdrawn."""
+    kept = _opened(memory)
+    kept.withdraw(name, note)
+    when = kept.headers(name, "withdrawn")[0].recorded_at[:10]
+    say(f"{name} was withdrawn on {when}. Its name and its response codes are not given again.")
+
+
+@campaign.command()
+@click.argument("name", metavar="CAMPAIGN")
+@click.option("--data", help="Data set that the list is drawn from.  [default: that of the plan, else shop]")
 @click.option("--list", "list_file", type=click.Path(path_type=Path), help="A csv file with customer_id: the list, ready made.")
 @click.option(
     "--with", "columns", multiple=True, metavar="COLUMN", help="A further column in the files; may be given several times."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the files.  [default: data/private/lists/CAMPAIGN]")
+@click.option(
+    "--consent-not-known", is_flag=True, help="Launch although nothing says of anybody whether they may be contacted."
+)
 @_memory
 @show_errors
 def launch(
-    name: str, data: str, list_file: Path | None, columns: tuple[str, ...], out: Path | None, memory: Path | None
+    name: str,
+    data: str | None,
+    list_file: Path | None,
+    columns: tuple[str, ...],
+    out: Path | None,
+    consent_not_known: bool,
+    memory: Path | None,
 ) -> None:
     """Assign the list to the cells of CAMPAIGN for ever, and write one file per channel to send from."""
-    from crmlab.analyses.campaigns import launch_campaign
+    from crmlab.analyses.campaigns import campaign_data, launch_campaign
     from crmlab.data.dataset import open_dataset
     from crmlab.data.naming import path_part
     from crmlab.data.project import home
 
     kept = _opened(memory)
     folder = out or home() / "data" / "private" / "lists" / path_part(name)
-    done = launch_campaign(name, open_dataset(data), kept, folder, list_file=list_file, columns=columns)
+    dataset = open_dataset(data or campaign_data(name, kept) or "shop", memory=kept)
+    done = launch_campaign(
+        name, dataset, kept, folder, list_file=list_file, columns=columns, consent_not_known=consent_not_known
+    )
     when = kept.headers(name, "launched")[0].recorded_at[:10]
     say(f"{name} was launched on {when}; its files are written again:" if done.again else f"Launched {name}:")
     sizes = [(f"{size:,}", cell) for cell, size in done.sizes.items()]
     show_table([*sizes, *((f"{count:,}", f"left out: {reason}") for reason, count in done.left_out.items())], numbers={0})
+    if done.consent_unknown:
+        who = "1 person" if done.consent_unknown == 1 else f"{done.consent_unknown:,} people"
+        say(f"Of {who} on the list it is not known whether they may be contacted. Check before sending.")
     for path in done.files:
         say(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
 @campaign.command()
 @click.argument("name", metavar="CAMPAIGN")
-@click.option("--data", default="shop", show_default=True, help="Data set with the orders and responses.")
+@click.argument("file", type=click.Path(path_type=Path))
+@_memory
+@show_errors
+def responses(name: str, file: Path, memory: Path | None) -> None:
+    """Add responses to the launched CAMPAIGN from FILE, a csv file with customer_id and responded_at.
+
+    For what the orders of the data set do not tell: orders taken elsewhere, clicks, complaints. Further columns: kind (open, click, visit,
+    order or complaint; an order unless said), response_code, order_id.
+    """
+    from crmlab.analyses.campaigns import campaign_data, read_responses
+    from crmlab.data.catalog import dataset_names, load
+
+    kept = _opened(memory)
+    of = campaign_data(name, kept)
+    timezone = load(of).timezone if of in dataset_names() else "UTC"
+    found, strangers = read_responses(name, file, kept, timezone)
+    new = kept.record_responses(name, found, {"file": file.name})
+    say(f"{new:,} of {len(found):,} responses to {name} are new.")
+    if strangers:
+        rows = "1 row is of somebody" if strangers == 1 else f"{strangers:,} rows are of people"
+        say(f"{rows} who {'is' if strangers == 1 else 'are'} not in the campaign: left out.")
+    say(f"Next: crmlab campaign results {name}")
+
+
+@campaign.command()
+@click.argument("name", metavar="CAMPAIGN")
+@click.option("--data", help="Data set with the orders.  [default: that of the launch, else shop]")
 @click.option("--as-of", help="Last day of history, ISO date.  [default: that of the last order]")
 @click.option("--close", is_flag=True, help="The campaign is over: take no further results.")
 @_memory
 @show_errors
-def results(name: str, data: str, as_of: str | None, close: bool, memory: Path | None) -> None:
-    """Measure what each cell of CAMPAIGN earned, and add it to the memory."""
-    from crmlab.analyses.campaigns import measure_campaign
+def results(name: str, data: str | None, as_of: str | None, close: bool, memory: Path | None) -> None:
+    """Say what each cell of CAMPAIGN earned over its control and what is new since the last look, and add it to the memory."""
+    from crmlab.analyses.campaigns import campaign_data, measure_campaign, news_of, verdicts_of
     from crmlab.data.dataset import open_dataset
     from crmlab.errors.checks import day
 
     kept = _opened(memory)
-    frame, cells, details = measure_campaign(name, open_dataset(data), kept, day("campaign results", "as_of", as_of))
-    before = kept.looks(name)
-    kept.record_results(name, frame, cells, details)
-    look = kept.looks(name)
-    say(f"Look {look} at {name}{' (as before)' if look == before else ''}:")
-    columns = ["cell_id", "control_cell_id", "metric", "n", "estimate", "low", "high", "level", "p_adjusted"]
-    _show(frame.rename(columns={"cell": "cell_id", "control": "control_cell_id"}), columns)
+    last = day("campaign results", "as_of", as_of)
+    dataset = open_dataset(data or campaign_data(name, kept) or "shop", memory=kept)
+    look, before = measure_campaign(name, dataset, kept, last), kept.looks(name)
+    recorded = kept.recorded_since_look(name)
+    kept.record_results(name, look.results, look.cells, {"as_of": look.as_of.isoformat(), "data": dataset.name})
+    number = kept.looks(name)
+    again = number == before
+    say(f"Look {number} at {name}{' (as before)' if again else ''}:")
+    for line in (*verdicts_of(look, dataset), *news_of(look, before, again=again, data=dataset, recorded=recorded)):
+        say(line)
     if close:
         kept.close(name)
         say(f"{name} is closed.")

@@ -146,7 +146,7 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     say(f"  Tables: {', '.join(dataset.tables)}")
     form, doubts = form_of(dataset), open_doubts(descriptor)
     _say_breaches(grave, form)
-    _say_minor([breach for breach in broken if breach not in grave], form)
+    _say_minor([breach for breach in broken if breach not in grave], form, _wanted(known))
     if doubts:
         say(f"Marked “unsure” in {descriptor.where}. Correct what is wrong, then delete its line “# unsure: …”:")
     for doubt in doubts:
@@ -171,12 +171,21 @@ def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
         say(f"     {breach.advice}")
 
 
-def _say_minor(minor: Sequence[Breach], form: Format) -> None:
+def _wanted(known: Dataset | History) -> list[str]:
+    """What is to be known of money where no margin is known."""
+    from crmlab.history.past import History
+
+    return known.margin(None).wanted("to see what pays") if isinstance(known, History) else []
+
+
+def _say_minor(minor: Sequence[Breach], form: Format, also: Sequence[str]) -> None:
     """Say in a line each what is worth knowing."""
     from crmlab.analyses.data_quality import in_figures
 
-    if minor:
+    if minor or also:
         say("Worth knowing:")
+    for sentence in also:
+        say(f"  - {sentence}")
     for breach in minor[:_MINOR]:
         say(f"  - {breach.table}: {breach.says} {in_figures(breach, form)}")
     if len(minor) > _MINOR:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ __all__ = ["new_command"]
 def new_command(files: tuple[Path, ...], name: str | None, no_input: bool) -> None:
     """Look at your own FILEs, or all of a folder, and write data/NAME.toml with the best guess of tables and columns.
 
-    In a terminal, open questions are asked one by one; Enter takes the answer in brackets.
+    In a terminal, open questions are asked one by one; Enter takes the answer in brackets. Last comes the gross margin, where nothing says
+    what products cost; it may be left open.
     """
     from crmlab.data import guess
 
@@ -61,7 +63,9 @@ def _asked(found: list[Guess]) -> list[Guess]:
             if answer.rates:
                 answer = _with_rates(answer, str(found[0].settings.get("currency", "")))
             found = guess.answered(found, place, question, answer)
-    if total:
+    if "#margin" in found[0].settings:
+        found = _with_margin(found)
+    elif total:
         say()
     return found
 
@@ -85,9 +89,34 @@ def _chosen(question: Question) -> Sequence[int]:
     return [int(click.prompt("Answer", default=default, type=click.IntRange(1, last))) - 1]
 
 
+def _with_margin(found: list[Guess]) -> list[Guess]:
+    """Ask for the gross margin, which may be left open."""
+
+    def share(text: str) -> Decimal | None:
+        if not text.strip():
+            return None
+        try:
+            given = Decimal(text.strip().replace(",", "."))
+        except InvalidOperation:
+            given = Decimal(0)
+        if not given.is_finite() or not 0 < given <= 1:
+            raise click.UsageError(f"Expected a number above 0 and at most 1. Got {visible(text)!r} instead.")
+        return given
+
+    say("\nLast question, which you may skip: without a gross margin, money is revenue, and no page says what pays.")
+    prompt = "What share of spend is left after the cost of goods, such as 0.4? Press Enter if you do not know"
+    margin = click.prompt(prompt, default="", show_default=False, value_proc=share)
+    say()
+    if margin is None:
+        return found
+    first = found[0]
+    settings = {key: value for key, value in first.settings.items() if key != "#margin"} | {"margin": margin}
+    remarks = {**first.remarks, "margin": "gross margin: share of spend left after the cost of goods"}
+    return [replace(first, settings=settings, remarks=remarks), *found[1:]]
+
+
 def _with_rates(answer: Answer, currency: str) -> Answer:
     """Ask what one unit of each currency is worth."""
-    from dataclasses import replace
 
     def worth(text: str) -> Decimal:
         try:

@@ -139,7 +139,7 @@ def write_aside(path: Path, content: bytes, *, closed: bool = False) -> None:
 
 
 # What a data set says of itself that changes pages, not tables.
-LOOKS = ("title", "description", "licence", "customer", "report")
+LOOKS = ("title", "description", "licence", "customer", "margin", "report", "season")
 
 
 @cache
@@ -159,7 +159,7 @@ def key_of(descriptor: Descriptor, files: Iterable[tuple[str, str]]) -> str:
     The place of the files plays no part, nor do the sections that subjects read.
     """
     rules = asdict(descriptor)
-    for place in ("folder", "where", "sections", "key_file", *LOOKS):
+    for place in ("folder", "where", "sections", "key_file", "campaigns", *LOOKS):
         rules.pop(place)
     content = {"rules": rules, "files": sorted(files), "code": code_digest()}
     if ids := key_digest(descriptor):

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.ledger import Breach, LedgerRow
+from crmlab.data.memory.launched import Remembered, joined, remembered
 from crmlab.data.reading import building, engines
 from crmlab.data.reading.breaches import breaches_of
 from crmlab.data.reading.cleaning import clean
 from crmlab.data.reading.ledgers import ledger, problems
 from crmlab.data.reading.raw import Raw, literal
+from crmlab.data.scratch import process_scratch
 from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, MissingTableError, ParameterError, listing
 
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
     import datetime as dt
 
     import ibis
+    import pyarrow as pa
     from ibis.backends import BaseBackend
+
+    from crmlab.data.memory.reader import CampaignReader
 
 __all__ = ["Dataset", "check_source", "open_dataset"]
 
@@ -45,6 +51,8 @@ class Dataset:
         What broke rules while the sources were read: the rules that need what is not in the canonical tables any more.
     fingerprint : str or None
         Changes when the contents of the data set change; None where the source has none.
+    remembered : Remembered or None
+        The campaigns launched from it that the campaign memory knows: their cells, contacts and responses are in the tables.
     until : datetime.date or None
         The last day that is known, where a history was cut off there: nobody need have ordered on it.
 
@@ -64,6 +72,7 @@ class Dataset:
     breaches: tuple[Breach, ...] = ()
     fingerprint: str | None = None
     until: dt.date | None = None
+    remembered: Remembered | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, tables: {', '.join(self.tables)})"
@@ -146,11 +155,14 @@ class Dataset:
         return self.table("responses")
 
 
-def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) -> Dataset:
+def open_dataset(
+    name_or_toml_path: str | os.PathLike[str], engine: Any = None, memory: CampaignReader | None = None
+) -> Dataset:
     """Open a data set as canonical Ibis tables.
 
     Files are read, cleaned and kept as Parquet in the cache the first time; after that they open at once. Tables of a
-    database stay where they are.
+    database stay where they are. Cells, contacts and responses of campaigns that were launched from the data set are read from
+    the campaign memory, unless its file says ``memory = false`` under ``[campaigns]``.
 
     Parameters
     ----------
@@ -158,6 +170,8 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         A name in ``data/`` (``"shop"``), or the path of a TOML file.
     engine : None, "duckdb", "spark" or a SparkSession
         Where reductions run. Default: DuckDB in this process; for a data set in a database, that database.
+    memory : CampaignReader, optional
+        The campaign memory. Default: that of the project.
 
     Returns
     -------
@@ -169,6 +183,8 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         The TOML file, the source or the records cannot be used; the message says what to do.
     ParameterError
         The engine is unknown or cannot hold this data set.
+    CampaignError
+        The campaign memory cannot be read, or knows a campaign by other cells than the data set.
 
     Examples
     --------
@@ -182,11 +198,11 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
     if descriptor.kind == "spark":
         if not spark_wanted:
             raise ParameterError.expected("open_dataset", "engine", "'spark' for a data set in Spark", engine)
-        return _open_database(descriptor, engine)
+        return _with_launched(_open_database(descriptor, engine), memory)
     if descriptor.kind == "postgres":
         if engine is not None:
             raise ParameterError.expected("open_dataset", "engine", "None for a data set in Postgres", engine)
-        return _open_database(descriptor, None)
+        return _with_launched(_open_database(descriptor, None), memory)
     kept = building.materialise(descriptor)
     con = engines.spark(engine) if spark_wanted else engines.scratch_duckdb()
     tables = {}
@@ -195,7 +211,28 @@ def open_dataset(name_or_toml_path: str | os.PathLike[str], engine: Any = None) 
         tables[name] = con.read_parquet(
             _spark_literal(path) if spark_wanted else literal(path), table_name=_view(kept.key, name)
         )
-    return Dataset(descriptor, con, tables, kept.manifest.ledger, kept.manifest.breaches, kept.key)
+    opened = Dataset(descriptor, con, tables, kept.manifest.ledger, kept.manifest.breaches, kept.key)
+    return _with_launched(opened, memory)
+
+
+def _with_launched(data: Dataset, memory: CampaignReader | None) -> Dataset:
+    """A data set with the campaigns that were launched from it."""
+    found = remembered(data.descriptor, memory)
+    if found is None:
+        return data
+
+    def place(name: str, rows: pa.Table) -> ibis.Table:
+        called = f"crmlab_memory_{uuid4().hex[:12]}_{name}"  # a session of Spark may hold several
+        if data.con.name == "postgres":
+            return data.con.create_table(called, obj=rows, temp=True)
+        import pyarrow.parquet as pq
+
+        path = process_scratch() / f"{called}.parquet"
+        pq.write_table(rows, path)
+        return data.con.read_parquet(_spark_literal(path) if data.con.name == "pyspark" else literal(path), table_name=called)
+
+    tables, found = joined(data._tables, found, place, data.descriptor.where)
+    return replace(data, _tables=tables, remembered=found)
 
 
 def _view(key: str, table: str) -> str:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import codecs
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
-from pydantic_core import PydanticCustomError
 
+from crmlab.data.season import Season, parse_season
 from crmlab.data.sections import SECTIONS, Section, header_lines
+from crmlab.data.source_section import is_section, parse_source
 from crmlab.data.tables import TABLES
 from crmlab.data.toml import STRICT, checked, holds, must, names
 from crmlab.errors import DescriptorError
@@ -31,7 +31,7 @@ __all__ = [
     "DROPPED",
     "LEAST_CUSTOMERS",
     "SIMULATED",
-    "SOURCE_KINDS",
+    "CampaignsSection",
     "Descriptor",
     "Rate",
     "ReportSection",
@@ -70,19 +70,12 @@ def _rate(value: Any) -> Any:
     return Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-def _variable(name: Any) -> str:
-    if isinstance(name, str) and name.isidentifier():
-        return name
-    # What was found there may be an address with a password.
-    said = (
-        "[source] url_env must be the name of an environment variable. Got something else, which is not shown. "
-        "Addresses and passwords are never written into the TOML file."
-    )
-    raise PydanticCustomError("said", "{said}", {"said": said})
-
-
 _Name = Annotated[str, Field(min_length=1)]
 _Column = Annotated[_Name, must("a column name in quotes")]
+_Columns = Annotated[
+    _Name | Annotated[tuple[_Name, ...], Field(strict=False, min_length=1)],
+    must("a column name in quotes, or a list of such names"),
+]
 _Texts = Annotated[tuple[_Name, ...], Field(strict=False), must('a list of texts, such as ["a", "b"]')]
 _Currency = Annotated[str, holds(lambda code: re.fullmatch("[A-Z]{3}", code) is not None), must('a code such as "USD"')]
 _Zone = Annotated[str, must("a text in quotes"), holds(_is_zone), must('a name such as "Europe/London"')]
@@ -137,6 +130,7 @@ _Rate = Annotated[
     must('a number above 0, or "drop"'),
 ]
 _Rates = Annotated[Mapping[_Currency, _Rate], must("a section of rates, such as USD = 0.92")]
+_Margin = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), must("a share above 0 and at most 1, such as 0.4")]
 _Lists = Annotated[tuple[Literal["xlsx"], ...], Field(strict=False, max_length=1), must('["xlsx"] or left out')]
 
 
@@ -144,7 +138,11 @@ _Lists = Annotated[tuple[Literal["xlsx"], ...], Field(strict=False, max_length=1
 class TableSection:
     """One section of a descriptor: where a table is, and which column is which.
 
-    ``columns`` maps canonical names to the source's. The rest says how a file is read; None means: as it comes.
+    ``columns`` maps canonical names to the source's, one or several, of which the first that a source has is meant. The rest says how a
+    file is read; None means: as it comes.
+
+    A table may be read of several parts, each with its own section and days: ``further`` are the sections behind the first. Rows of a part
+    before its ``first_day`` or after its ``last_day`` are left out.
 
     Rows of a file: the first ``skip_rows`` are left out; ``header_row`` says which of those that follow holds the column names (several
     rows are joined), and those above it are left out too; the last ``footer_rows`` are left out. Of what is left, ``only_where`` names a
@@ -167,7 +165,7 @@ class TableSection:
     """
 
     table: str
-    columns: Mapping[str, _Column] = field(default_factory=dict)
+    columns: Mapping[str, _Columns] = field(default_factory=dict)
     file: _Files = ()  # alternatives: the first that exists is read
     package: _Package | None = None  # an installed Python package that the file belongs to
     from_table: _Name | None = None  # table of a database, or schema.table
@@ -195,6 +193,25 @@ class TableSection:
     without: _Without = ()
     attributes: _Texts | None = None  # customers only: columns kept; default: all
     personal: _Texts = ()  # customers only: columns that must never be shown
+    first_day: _Day | None = None  # of a part of a table
+    last_day: _Day | None = None
+    further: tuple[TableSection, ...] = ()
+
+    @property
+    def parts(self) -> tuple[TableSection, ...]:
+        """The sections of all parts that the table is read of, this one first."""
+        return (self, *self.further)
+
+    def named(self, found: Collection[str]) -> dict[str, str]:
+        """Return for each canonical column that is mapped the source's: of several names the first that is found, or else the first.
+
+        Examples
+        --------
+        >>> TableSection("orders", {"amount": ("Total", "Sum"), "order_id": "No"}).named(["No", "Sum"])
+        {'amount': 'Sum', 'order_id': 'No'}
+        """
+        names = {column: (given,) if isinstance(given, str) else given for column, given in self.columns.items()}
+        return {column: next((name for name in given if name in found), given[0]) for column, given in names.items()}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -206,6 +223,13 @@ class ReportSection:
     contact: str = ""
     language: Literal["en", "de", "es", "fr"] = "en"  # form of numbers and dates
     lists: _Lists = ()  # further forms of customer lists: "xlsx"
+
+
+@dataclass(frozen=True, config=STRICT)
+class CampaignsSection:
+    """The section ``[campaigns]``: whether campaigns that were launched from the data set are read from the campaign memory."""
+
+    memory: Annotated[bool, must("true or false")] = True
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -237,10 +261,13 @@ class Descriptor:
     last_day: _Day | None = None
     key_file: str = ""  # of the key of customer_hash; default: private/customers.key in data/, or CRMLAB_KEY
     rates: _Rates = field(default_factory=dict)  # what one unit of another currency is worth in the data set's
+    margin: _Margin | None = None  # gross margin, share of spend that is kept, where products have no unit costs
     accepted: _Texts = ()  # names of rules whose breaches somebody has looked at: they are no questions
     source: Mapping[str, Any] = field(default_factory=lambda: {"kind": "files"})
     tables: Mapping[str, TableSection] = field(default_factory=dict)
     report: ReportSection = field(default_factory=ReportSection)
+    campaigns: CampaignsSection = field(default_factory=CampaignsSection)
+    season: Season = field(default_factory=Season)  # what past weeks cannot tell: closed days, feasts that move, sales
     sections: Mapping[str, Section] = field(default_factory=dict)  # those that a subject checks and reads
 
     @property
@@ -261,50 +288,10 @@ class Descriptor:
     def told(self) -> tuple[str, ...]:
         """What the orders tell beside their days, of "amounts" and "customer ids": reports may need it as they need tables."""
         given = [self.tables[name] for name in ("orders", "order_lines") if name in self.tables][:1]
-        silent = {column for section in given for column in section.without}
+        silent = {column for section in given for part in section.parts for column in part.without}
         return tuple(name for name, column in TOLD.items() if column not in silent)
 
 
-_Size = Annotated[int, Field(ge=1), must("a positive whole number")]
-_Seed = Annotated[int, Field(ge=0), must("a positive whole number")]
-
-
-@dataclass(frozen=True, config=STRICT)
-class _Nothing:
-    """The rest of ``[source]`` where its kind says all."""
-
-
-@dataclass(frozen=True, config=STRICT)
-class _DuckDB:
-    file: _Name
-
-
-@dataclass(frozen=True, config=STRICT)
-class _Postgres:
-    url_env: Annotated[str, BeforeValidator(_variable)]
-
-
-@dataclass(frozen=True, config=STRICT)
-class _Donors:
-    customers: _Size | None = None
-    seed: _Seed | None = None
-
-
-@dataclass(frozen=True, config=STRICT)
-class _Shop(_Donors):
-    dirty: bool | None = None
-    campaigns: bool | None = None
-
-
-_SOURCES: dict[str, type[Any]] = {
-    "files": _Nothing,
-    "duckdb": _DuckDB,
-    "postgres": _Postgres,
-    "spark": _Nothing,
-    "shop": _Shop,
-    "donors": _Donors,
-}
-SOURCE_KINDS = tuple(_SOURCES)
 _VALUES = ("decimal", "date_format", "month_language", "amounts_in")
 _LAYOUT = ("skip_rows", "header_row", "footer_rows", "escape", "fill_down", "fill_across")
 _RULES = ("missing", "only_where", "drop_where", "keep", "drop", "without")
@@ -331,7 +318,9 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 _CUSTOMER_ONLY = ("attributes", "personal")
 _SALES_ONLY = ("keep", "drop", "without")  # of tables with a status
-_MADE = ("name", "where", "folder", "source", "tables", "report", "sections")
+_PART_ONLY = ("first_day", "last_day")
+_IN_PARTS = ("files", "duckdb")  # kinds of sources whose tables may be read of parts: in the others a view puts them together
+_MADE = ("name", "where", "folder", "source", "tables", "report", "campaigns", "season", "sections")
 _TOP = tuple(name for name in names(Descriptor) if name not in _MADE)  # plain keys of the file
 
 
@@ -374,10 +363,10 @@ def parse(
     ('o.csv',)
     """
     faults = Faults(DescriptorError, where, content)
-    faults.unknown((), "", content, (*_TOP, "source", "report", *SECTIONS, *TABLES))
-    source = None if faults.mistyped("source") else _parse_source(content.get("source", {}), faults)
+    faults.unknown((), "", content, (*_TOP, "source", "report", "campaigns", "season", *SECTIONS, *TABLES))
+    source = None if faults.mistyped("source") else parse_source(content.get("source", {}), faults)
     kind = str(source["kind"]) if source else None
-    tables = {table: _parse_table(table, content[table], faults, kind) for table in TABLES if table in content}
+    tables = {table: _parse_tables(table, content[table], faults, kind, text) for table in TABLES if table in content}
     sections = {key: Section(key, content[key], header_lines(text, key, content[key])) for key in SECTIONS if key in content}
     for key, read in (readers or {}).items():
         try:
@@ -404,6 +393,8 @@ def parse(
         source=source or {},
         tables={table: section for table, section in tables.items() if section is not None},
         report=_parse_report(content.get("report", {}), faults, folder) or ReportSection(),
+        campaigns=_parse_campaigns(content.get("campaigns", {}), faults) or CampaignsSection(),
+        season=parse_season(content.get("season", {}), faults, text) or Season(),
         sections=sections,
     )
     faults.tell()
@@ -411,36 +402,19 @@ def parse(
     return made
 
 
-def _is_section(content: Any, key: str, faults: Faults) -> bool:
-    if not isinstance(content, dict):
-        faults.expected((key,), "", "a section", content)
-    return isinstance(content, dict)
-
-
-def _parse_source(content: Any, faults: Faults) -> dict[str, Any] | None:
-    """Check where the records are; None where not even the kind of source is known."""
-    if not _is_section(content, "source", faults):
-        return None
-    kind = content.get("kind", "files")
-    if kind not in SOURCE_KINDS:
-        faults.expected(("source", "kind"), "[source]", f"one of {', '.join(SOURCE_KINDS)}", kind)
-        return None
-    mistyped = "kind" not in content and bool(get_close_matches("kind", content, n=1))
-    options = [key for of, model in _SOURCES.items() for key in names(model) if mistyped or of == kind]
-    faults.unknown(("source",), "[source]", content, ("kind", *options))
-    if mistyped:
-        return None
-    checked(_SOURCES[kind], {key: content[key] for key in options if key in content}, faults, ("source",), "[source]")
-    return {**content, "kind": kind}
-
-
 def _parse_report(content: Any, faults: Faults, folder: Path) -> ReportSection | None:
-    if not _is_section(content, "report", faults):
+    if not is_section(content, "report", faults):
         return None
     logo = content.get("logo")
     if isinstance(logo, str) and logo and not _is_picture(folder / logo):
         faults.expected(("report", "logo"), "[report]", "a png, svg or jpg file beside it", logo)
     return checked(ReportSection, content, faults, ("report",), "[report]")
+
+
+def _parse_campaigns(content: Any, faults: Faults) -> CampaignsSection | None:
+    if not is_section(content, "campaigns", faults):
+        return None
+    return checked(CampaignsSection, content, faults, ("campaigns",), "[campaigns]")
 
 
 def _is_picture(path: Path) -> bool:
@@ -456,56 +430,99 @@ def _takes_effect(option: str, columns: Sequence[str]) -> bool:
         return "status" in columns
     if option == "customer_hash":
         return "customer_id" in columns
-    return option != "amounts_in" or bool({"amount", "acquisition_cost", "unit_cost", "fixed_cost"} & set(columns))
+    return option != "amounts_in" or bool(
+        {"amount", "acquisition_cost", "unit_cost", "fixed_cost", "cost_per_response"} & set(columns)
+    )
 
 
-def _parse_table(table: str, content: Any, faults: Faults, kind: str | None) -> TableSection | None:
-    """Check the section of a table. Where the kind of source is wrong, options of any kind are taken."""
-    if not _is_section(content, table, faults):
+def _parse_tables(table: str, content: Any, faults: Faults, kind: str | None, text: str) -> TableSection | None:
+    """Check the section of a table, or the sections of its parts: ``[[order_lines]]``, once for each."""
+    if not isinstance(content, list) or not content or not all(isinstance(item, dict) for item in content):
+        return _parse_table((table,), content, faults, kind) if is_section(content, table, faults) else None
+    if TABLES[table].moment is None:
+        faults.expected(
+            (table,), "", f"one section, [{table}]: only tables whose rows have dates can be read in parts", f"[[{table}]]"
+        )
         return None
-    section = f"[{table}]"
+    if kind not in (None, *_IN_PARTS):
+        faults.expected((table,), "", f"one section, [{table}]: in a database, combine the parts in a view", f"[[{table}]]")
+        return None
+    file, section = faults.where, Section(table, content, header_lines(text, table, content))
+    parts: list[TableSection] = []
+    for number, item in reversed([*enumerate(content)]):  # the first is told of the others
+        faults.where = section.where(file, number)
+        behind = None if len(content) == 1 else parts if number == 0 else ()
+        part = _parse_table((table, number), item, faults, kind, behind)
+        parts = [part, *parts] if part is not None else parts
+    faults.where = file
+    return parts[0] if len(parts) == len(content) else None
+
+
+def _parse_table(
+    at: tuple[str | int, ...],
+    content: Mapping[str, Any],
+    faults: Faults,
+    kind: str | None,
+    further: Sequence[TableSection] | None = None,
+) -> TableSection | None:
+    """Check one section of a table, or of a part of it. Where the kind of source is wrong, options of any kind are taken.
+
+    ``further`` are the sections of the parts behind it; None where it is the only one.
+    """
+    table, part = str(at[0]), further is not None
+    section = f"[[{table}]]" if len(at) > 1 else f"[{table}]"
     columns = [column.name for column in TABLES[table].columns]
     options = [key for of, keys in _OPTIONS.items() for key in keys if kind in (of, None)]
     options += _CUSTOMER_ONLY if table == "customers" else ()
+    options += _PART_ONLY if part else ()
     options = [key for key in options if _takes_effect(key, columns)]
     mapping = {key: value for key, value in content.items() if key in columns}
     given = {key: value for key, value in content.items() if key in options and key not in columns}
-    faults.unknown((table,), section, content, [*columns, *options])
-    made = checked(TableSection, given, faults, (table,), section, table=table, columns=mapping)
-    _check_columns(table, given, mapping, faults)
+    faults.unknown(at, section, content, [*columns, *options])
+    made = checked(TableSection, given, faults, at, section, table=table, columns=mapping, further=tuple(further or ()))
+    _check_columns(at, section, given, mapping, faults)
     listed = given.get("names")
     if isinstance(listed, list) and listed and given.get("header", True) is True:
-        faults.expected((table, "names"), section, "used together with header = false", listed)
+        faults.expected((*at, "names"), section, "used together with header = false", listed)
+    if made is not None and made.first_day and made.last_day and made.last_day < made.first_day:
+        faults.expected((*at, "last_day"), section, f"first_day, {made.first_day}, or later", made.last_day)
     personal = given.get("personal")
-    for column, mapped in mapping.items():
-        if isinstance(personal, list) and isinstance(mapped, str) and mapped in personal:
-            faults.add((table, "personal"), DescriptorError.personal_used(faults.where, table, mapped, column))
+    for column, mapped in _named(mapping):
+        if isinstance(personal, list) and mapped in personal:
+            faults.add((*at, "personal"), DescriptorError.personal_used(faults.where, table, mapped, column))
     return made
 
 
-def _check_columns(table: str, given: Mapping[str, Any], mapping: Mapping[str, Any], faults: Faults) -> None:
+def _named(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Canonical columns and the source's, a pair for each name that stands there."""
+    pairs = [(column, name) for column, names in mapping.items() for name in (names if isinstance(names, list) else [names])]
+    return [(column, name) for column, name in pairs if isinstance(name, str)]
+
+
+def _check_columns(
+    at: tuple[str | int, ...], section: str, given: Mapping[str, Any], mapping: Mapping[str, Any], faults: Faults
+) -> None:
     """Check options that name canonical columns, and that one id is given in one way."""
+    table = str(at[0])
     columns = [column.name for column in TABLES[table].columns]
     without = given.get("without")
     for column in without if isinstance(without, list) else ():
         if (isinstance(column, str) and column in mapping) or (column == "customer_id" and "customer_hash" in given):
-            faults.expected((table, "without"), f"[{table}]", "a list of what is not mapped", column)
+            faults.expected((*at, "without"), section, "a list of what is not mapped", column)
     for option in ("fill_down", "missing"):
         value = given.get(option, ())
         for name in value if isinstance(value, (list, dict)) else ():
             if name not in columns:
-                faults.expected((table, option), f"[{table}]", f"made of columns of {table}", name)
+                faults.expected((*at, option), section, f"made of columns of {table}", name)
     if given.get("fill_across") is True and "fill_down" not in given:
-        faults.expected((table, "fill_across"), f"[{table}]", "used together with fill_down", True)
+        faults.expected((*at, "fill_across"), section, "used together with fill_down", True)
     if "customer_hash" in given and "customer_id" in mapping:
-        faults.expected(
-            (table, "customer_hash"), f"[{table}]", "used without customer_id, which it makes", given["customer_hash"]
-        )
+        faults.expected((*at, "customer_hash"), section, "used without customer_id, which it makes", given["customer_hash"])
     hashed, attributes = given.get("customer_hash"), given.get("attributes")
-    used = {**mapping, **({"attributes": hashed} if isinstance(attributes, list) and hashed in attributes else {})}
-    for option in [option for option, column in used.items() if hashed is not None and column == hashed]:
+    used = [*_named(mapping), *([("attributes", hashed)] if isinstance(attributes, list) and hashed in attributes else [])]
+    for option in [option for option, column in used if hashed is not None and column == hashed]:
         if option != "customer_id":
-            faults.add((table, option), DescriptorError.hashed_used(faults.where, table, str(hashed), option))
+            faults.add((*at, option), DescriptorError.hashed_used(faults.where, table, str(hashed), option))
     if {"keep", "drop"} <= set(given) and isinstance(given["keep"], list) and isinstance(given["drop"], list):
         for both in [status for status in given["keep"] if status in given["drop"]]:
-            faults.expected((table, "drop"), f"[{table}]", "a list that shares nothing with keep", both)
+            faults.expected((*at, "drop"), section, "a list that shares nothing with keep", both)

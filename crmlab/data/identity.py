@@ -26,7 +26,7 @@ import sys
 import tempfile
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -149,12 +149,12 @@ class CustomerKey:
 
 def has_hashed_ids(descriptor: Descriptor) -> bool:
     """Say whether any table of a data set takes its customers from a personal column."""
-    return any(section.customer_hash is not None for section in descriptor.tables.values())
+    return any(part.customer_hash is not None for section in descriptor.tables.values() for part in section.parts)
 
 
-def mapped_columns(section: TableSection) -> Mapping[str, str]:
+def mapped_columns(section: TableSection, found: Collection[str]) -> Mapping[str, str]:
     """Return for each canonical column that a section maps the source's, customer_id included where it is made of another."""
-    return {**section.columns, **({} if section.customer_hash is None else {"customer_id": section.customer_hash})}
+    return {**section.named(found), **({} if section.customer_hash is None else {"customer_id": section.customer_hash})}
 
 
 def key_digest(descriptor: Descriptor) -> str:

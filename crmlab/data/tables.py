@@ -114,6 +114,11 @@ class TableSpec:
         return next((column for column in self.columns if column.name == name), None)
 
     @property
+    def moment(self) -> str | None:
+        """Name of the column that says when a row came about; None where rows have no days of their own."""
+        return next((name for name in ("ordered_at", "contacted_at", "responded_at") if self.column(name)), None)
+
+    @property
     def kept(self) -> tuple[Column, ...]:
         """The columns that the canonical table has (without the input-only ones)."""
         return tuple(column for column in self.columns if not column.input_only)
@@ -208,6 +213,13 @@ CELLS = TableSpec(
         _optional("channel", "text", "how the cell is contacted"),
         _optional("cost_per_contact", "money", "cost of one contact", at_least=0),
         _optional("fixed_cost", "money", "cost of the cell whatever its size", at_least=0),
+        _optional(
+            "cost_per_response",
+            "money",
+            "cost of the offer, a gift say, to each who buys; 0 where it costs nothing",
+            at_least=0,
+        ),
+        _optional("discount", "number", "share of the price that the offer takes off: 0.1 for 10 % off", at_least=0),
         _optional("planned_share", "number", "share of the list planned for the cell", at_least=0),
         _optional("opens_on", "date", "first day on which responses count"),
         _optional("closes_on", "date", "last day on which responses count"),

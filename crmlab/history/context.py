@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from crmlab.data.collecting import collect_row
 from crmlab.history.orders import between, chosen, reach
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["EXACT", "form_of", "gross_margin", "margin_known", "masked", "reach_of", "span"]
+__all__ = ["EXACT", "Margin", "form_of", "gross_margin", "margin_known", "masked", "reach_of", "span"]
 
 
 EXACT = "decimal(18, 4)"
@@ -63,20 +63,96 @@ def masked(count: int, least: int) -> int | str:
     return f"under {least}" if 0 < count < least else count
 
 
-def margin_known(data: Dataset, end: dt.date, given: float | None) -> tuple[float, str, float]:
-    """Gross margin, where it is from, and the share of revenue on which it rests.
+class Margin(NamedTuple):
+    """Gross margin as a share of spend: how much, where it is from, and on which share of revenue it rests.
 
-    From: ``"given"``, ``"costs"`` (unit costs), or ``"revenue"`` (not known: 1).
-
-    ``"loss"``: by the unit costs nothing is left, which no value can be made of; 1 is taken, and the page must say so.
+    Attributes
+    ----------
+    share : float
+        1 where no margin is known: then money is revenue, and pages call it so.
+    source : str
+        ``"given"`` (a parameter, or ``margin`` in the data set's file), ``"costs"`` (unit costs of products), ``"gifts"`` (nothing is
+        sold, so that all is kept), ``"revenue"`` (not known), or ``"loss"``: by the unit costs nothing is left, which no value can be
+        made of.
+    covered : float
+        Share of revenue on which it rests.
     """
+
+    share: float
+    source: str
+    covered: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a margin; without one, nothing may be said to earn or to pay."""
+        return self.source in ("given", "costs", "gifts")
+
+    @property
+    def word(self) -> str:
+        """What the money is: ``"margin"``, ``"gifts"``, or ``"revenue"`` where no margin is known."""
+        return "gifts" if self.source == "gifts" else "margin" if self.known else "revenue"
+
+    def kind(self, form: Format) -> str:
+        """What the money is, with the share of spend that it is: "gross margin (40 % of spend)", "revenue" or "gifts"."""
+        return f"gross margin ({form.share(self.share)} of spend)" if self.word == "margin" else self.word
+
+    def told(self, form: Format) -> str:
+        """Where the margin is from, as a sentence of the method."""
+        share, covered = form.share(self.share), form.share(self.covered)
+        return {
+            "given": f"Gross margin: {share}, as given.",
+            "costs": f"Gross margin: {share}, from the unit costs of products with {covered} of revenue.",
+            "gifts": "Gifts are kept whole: nothing is taken off them.",
+            "revenue": "Gross margin: not known, so money is revenue.",
+            "loss": "Gross margin: not above 0 by the unit costs of what was sold, so money is revenue.",
+        }[self.source]
+
+    @property
+    def needed(self) -> str:
+        """What to write so that a margin is known, as a clause without a full stop."""
+        write = "write margin = 0.4, say, at the top of the data set’s file"
+        return f"check the costs, or {write}" if self.source == "loss" else f"{write}, or add unit costs of products"
+
+    def wanted(self, to_see: str) -> list[str]:
+        """How to give a margin, as a warning of the page; nothing where one is known.
+
+        Parameters
+        ----------
+        to_see : str
+            What a margin would tell, as in "to see what contacting earns".
+
+        Examples
+        --------
+        >>> said = Margin(1.0, "revenue", 0.0).wanted("to see what contacting earns")[0]
+        >>> said.split(". ")[0]
+        'The cost of goods is not known, so every sum of money here is revenue'
+        >>> Margin(0.4, "given", 1.0).wanted("to see what contacting earns")
+        []
+        """
+        if self.known:
+            return []
+        cost = "By their unit costs, products cost more than their sales brought in"
+        why = cost if self.source == "loss" else "The cost of goods is not known"
+        needed = f"{self.needed[0].upper()}{self.needed[1:]}"
+        return [f"{why}, so every sum of money here is revenue. {needed}, {to_see}."]
+
+
+def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:
+    """Gross margin of a data set: a parameter's, else the one that its file gives, else that of the unit costs, else none.
+
+    Where people give, and no margin is given, all of a gift is kept.
+    """
+    given = given if given is not None else data.descriptor.margin
     if given is not None:
-        return float(given), "given", 1.0
+        return Margin(float(given), "given", 1.0)
+    if data.descriptor.rounds == "year":
+        return Margin(1.0, "gifts", 1.0)
     if "order_lines" in data.tables and "products" in data.tables:
         found = gross_margin(data.order_lines, data.products, end)
         if found is not None:
-            return (min(found[0], 1.0), "costs", min(found[1], 1.0)) if found[0] > 0 else (1.0, "loss", min(found[1], 1.0))
-    return 1.0, "revenue", 0.0
+            covered = min(found[1], 1.0)
+            return Margin(min(found[0], 1.0), "costs", covered) if found[0] > 0 else Margin(1.0, "loss", covered)
+    return Margin(1.0, "revenue", 0.0)
 
 
 def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date | None = None) -> tuple[float, float] | None:

@@ -32,7 +32,7 @@ def need_buyers(history: History, analysis: str) -> None:
         Nobody has a purchase occasion: all was returned, say.
     """
     if not _buyers(history)[0]:
-        raise TooLittleError.needs(analysis, "at least one customer with a purchase", "none")
+        raise TooLittleError.needs(analysis, history.words.told("at least one customer with a purchase"), "none")
 
 
 def need_repeat_buyers(history: History, analysis: str) -> None:
@@ -44,7 +44,7 @@ def need_repeat_buyers(history: History, analysis: str) -> None:
         Nobody bought on two days.
     """
     if not _buyers(history)[1]:
-        raise TooLittleError.needs(analysis, "customers who bought on two days at least", "none")
+        raise TooLittleError.needs(analysis, history.words.told("customers who bought on two days at least"), "none")
 
 
 def _buyers(history: History) -> tuple[int, int]:

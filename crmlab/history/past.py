@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError
 from crmlab.history.calendars import checked_end
+from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.history.context import form_of, margin_known, reach_of
 from crmlab.history.customers import gaps_until, occasion_days, summary_until
 from crmlab.history.orders import chosen, to_date
 from crmlab.history.plausible import Reach
+from crmlab.history.words import Words, words_for
 from crmlab.page.result import Context
 
 if TYPE_CHECKING:
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
+    from crmlab.history.context import Margin
     from crmlab.page.format import Format
 
-__all__ = ["COMPLAINED", "DATED", "REFUSED", "History"]
-
-REFUSED, COMPLAINED = "has asked not to be contacted", "has complained"  # why somebody must not be contacted
+__all__ = ["DATED", "History"]
 
 T = TypeVar("T")
 
@@ -144,6 +145,12 @@ class History:
         """Length of the history, first and last day included."""
         return (self.as_of - self.first).days + 1
 
+    @cached_property
+    def newest(self) -> dt.date:
+        """Day on which the last newcomer first bought: since then, nobody new has come. The last day, where nobody ever bought."""
+        known = self.summary()
+        return self.as_of - dt.timedelta(days=int(known["T"].min()) if len(known) else 0)
+
     def summary(self, unit: str = "day", start: dt.date | None = None) -> pd.DataFrame:
         """One row per customer, ordered by customer_id; as of :func:`~crmlab.history.customers.customer_summary`. A copy."""
         return self._kept(("summary", unit, start), lambda: summary_until(self.orders, self.as_of, start, unit), "customer_id")
@@ -156,7 +163,7 @@ class History:
         """How long after each occasion the next came: as of :func:`~crmlab.history.customers.gaps`. A copy."""
         return self._kept(("gaps",), lambda: gaps_until(self.orders, self.as_of), "customer_id", "number")
 
-    def margin(self, given: float | None) -> tuple[float, str, float]:
+    def margin(self, given: float | None) -> Margin:
         """Gross margin, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
         return self._margin if given is None else margin_known(self.data, self.as_of, given)
 
@@ -169,6 +176,20 @@ class History:
         """Say of each customer why they must not be contacted; empty where nothing is known against it."""
         who = zip(customer_ids, self._consent(customer_ids), strict=True)
         return [REFUSED if flag is False else COMPLAINED if one in self.complained else "" for one, flag in who]
+
+    def consent(self, customer_ids: pd.Series) -> Consent:
+        """Count how many of some customers may be contacted: for every sentence that says to act on them."""
+        return Consent.of(self.contactable(customer_ids), self.refusals(customer_ids))
+
+    def with_consent(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A list of customers with two more columns: ``contactable``, and ``refusal``, why not; empty where nothing is known against it."""
+        ids = frame["customer_id"]
+        return frame.assign(contactable=self.contactable(ids), refusal=self.refusals(ids))
+
+    @property
+    def words(self) -> Words:
+        """What people and their deeds are called: customers who purchase, or where the data set has yearly rounds, donors who give."""
+        return words_for(self.data.descriptor.rounds)
 
     @cached_property
     def complained(self) -> frozenset[str]:
@@ -194,7 +215,7 @@ class History:
 
     def context(self, customers: int | None = None) -> Context:
         """What a page is about: data set, days, customers."""
-        return Context(self.data.name, self.data.title, self.as_of, self.first, customers, self.form)
+        return Context(self.data.name, self.data.title, self.as_of, self.first, customers, self.form, self.words.told)
 
     def earlier(self, day: dt.date | str) -> History:
         """The same history as it was known on an earlier day, for backtests.
@@ -258,7 +279,7 @@ class History:
         return _between(self._whole.orders, "orders", None, self.first - dt.timedelta(days=1))
 
     @cached_property
-    def _margin(self) -> tuple[float, str, float]:
+    def _margin(self) -> Margin:
         return margin_known(self.data, self.as_of, None)
 
     def _table(self, name: str) -> ibis.Table | None:

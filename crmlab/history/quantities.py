@@ -8,8 +8,8 @@ __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
     Quantity("customer_id", "identifier of the customer, as in the source", "text", label="customer"),
-    Quantity("customer_base", "customers with a purchase occasion up to the last day of history", "customers"),
-    Quantity("occasions", "days on which the customer bought for more than came back that day", "purchases"),
+    Quantity("customer_base", "customers with a purchase occasion up to the last day of history", "customers", counted=True),
+    Quantity("occasions", "days on which the customer bought for more than came back that day", "purchases", counted=True),
     Quantity("total_spend", "what the customer's purchase occasions add up to, net of what came back that day", "currency"),
     Quantity(
         "days_since_last",
@@ -20,5 +20,6 @@ QUANTITIES = Quantities(
     Quantity("first_occasion", "day of the first purchase occasion", "date"),
     Quantity("last_occasion", "day of the last purchase occasion", "date"),
     Quantity("contactable", "whether the customer may be contacted; not known where the data do not say", "flag"),
+    Quantity("refusal", "why the customer must not be contacted; empty where nothing is known against it", "text"),
     Quantity("product_id", "identifier of the product, as in the source", "text", label="product"),
 )

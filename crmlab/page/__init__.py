@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.page.estimate import Estimate
     from crmlab.page.format import DASH, THIN, Format
     from crmlab.page.groups import small_groups, under
     from crmlab.page.quantities import Quantities, Quantity, ends_of
-    from crmlab.page.result import (
-        Chart,
-        Column,
-        Context,
-        Estimate,
-        Finding,
-        Findings,
-        Method,
-        Note,
-        Output,
-        Result,
-        Table,
-    )
+    from crmlab.page.result import Chart, Column, Context, Finding, Findings, Method, Note, Output, Result, Table
     from crmlab.page.tokens import TOKENS, color
 
 __all__ = [

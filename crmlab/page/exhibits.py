@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from crmlab.page.estimate import Estimate
 from crmlab.page.quantities import Quantities
-from crmlab.page.result import Chart, Context, Estimate, Finding, Method, Output, Result, Table
+from crmlab.page.result import Chart, Context, Finding, Method, Output, Result, Table
 
 __all__ = ["Absent", "Exhibits", "Study", "Words", "page"]
 
@@ -89,7 +90,7 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
     Returns
     -------
     Result
-        Its ``absent`` holds the reason of each table and chart that is not there.
+        Its ``absent`` holds the reason of each table and chart that is not there; empty where there is nothing to miss.
     """
     tables: dict[str, Table] = {}
     charts: dict[str, Chart] = {}
@@ -107,7 +108,7 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
         else:
             charts[name] = chart
     return Result(
-        title=words.TITLE,
+        title=study.context.told(words.TITLE),
         context=study.context,
         params=study.params,
         findings=words.findings(study),  # type: ignore[arg-type]
@@ -119,5 +120,6 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
         limits=words.limits(study),
         outputs=study.outputs,
         quantities=quantities,
-        absent={name: why for name, why in absent.items() if why},
+        absent=absent,
+        told_once=frozenset(exhibits.tables).intersection(exhibits.charts).difference(tables, charts),
     )

@@ -54,7 +54,7 @@ class Measured(NamedTuple):
     interval: str
 
     def __str__(self) -> str:
-        return f"{self.value} ({self.interval})" if self.interval else self.value
+        return f"{self.value} ({self.interval})" if self.interval and self.interval != self.value else self.value
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,12 @@ class Format:
         if _missing(value):
             return DASH
         assert value is not None
-        return self._marked(self.number(abs(value), 0 if self.currency in _WHOLE else 2), negative=value < 0)
+        return self._marked(self.number(abs(value), self.cents), negative=value < 0)
+
+    @property
+    def cents(self) -> int:
+        """Digits behind the point of an amount to the cent: none where nobody writes hundredths of the currency."""
+        return 0 if self.currency in _WHOLE else 2
 
     def _cents(self, value: float) -> int:
         return 0 if abs(value) >= 99.995 or value == 0 or self.currency in _WHOLE else 2
@@ -176,6 +181,17 @@ class Format:
     def day(self, value: dt.date | dt.datetime | None) -> str:
         """Write a day: 9 December 2011."""
         return DASH if value is None or _missing(value) else self._date(value, _MONTHS)
+
+    def day_of_year(self, month: int, day: int) -> str:
+        """Write a day of no year in particular.
+
+        Examples
+        --------
+        >>> Format().day_of_year(11, 24), Format(language="de").day_of_year(11, 24)
+        ('24 November', '24. November')
+        """
+        name = _MONTHS[self.language].split()[month - 1]
+        return f"{day}{'.' if self.language == 'de' else ''}{' de' if self.language == 'es' else ''} {name}"
 
     def short_day(self, value: dt.date | dt.datetime | None) -> str:
         """Write a day shortly: 9 Dec 2011."""
@@ -208,7 +224,8 @@ class Format:
         ----------
         value, low, high : float or None
             Without both ends the interval is empty, and the value written as :meth:`write` does. A text instead of a value stands
-            where the number must not be shown ("under 5"), and hides the interval too.
+            where the number must not be shown ("under 5"), and hides the interval too. Ends that differ by no more than a
+            computer's rounding are one number.
         kind : str
             Of ``KINDS``.
 
@@ -218,11 +235,17 @@ class Format:
         55.6 % (55.2–55.9 %)
         >>> print(Format("EUR").measured(1_600, 460, 12_000, "money"))
         €1.6k (€0.5–12.0k)
+        >>> print(Format().measured(1 / 3, 1 / 3, 1 / 3, "share"))
+        33 %
         """
         if isinstance(value, str) or low is None or high is None or _missing(low) or _missing(high):
             return Measured(self.write(value, kind), "")
         if value is None or _missing(value):
             return Measured(DASH, self.span(low, high, kind))
+        value, low, high = (_unnoised(number) for number in (value, low, high))
+        if _same(low, high):
+            text = self.write(low, kind)
+            return Measured(text if _same(value, low) else self.write(value, kind), text)
         scale, digits, word = self._alike((value, low, high), kind)
         return Measured(self._dressed(value, kind, scale, digits, word), self._joined(low, high, kind, scale, digits, word))
 
@@ -236,7 +259,8 @@ class Format:
         """
         if low is None or high is None or _missing(low) or _missing(high):
             return ""
-        return self._joined(low, high, kind, *self._alike((low, high), kind))
+        low, high = _unnoised(low), _unnoised(high)
+        return self.write(low, kind) if _same(low, high) else self._joined(low, high, kind, *self._alike((low, high), kind))
 
     def _dressed(self, value: float, kind: str, scale: float, digits: int, word: str) -> str:
         """A number with what belongs to it: sign of per cent, or currency and unit."""
@@ -266,7 +290,7 @@ class Format:
         known = [float(value) for value in values if math.isfinite(value)] or [0.0]
         if kind not in _MONEY:
             return 1.0, _digits_of(known, kind), ""
-        sizes, cents = [abs(value) for value in known], 0 if self.currency in _WHOLE else 2
+        sizes, cents = [abs(value) for value in known], self.cents
         most, least = max(sizes), min((size for size in sizes if size), default=0.0)
         if kind == "exact":
             return 1.0, cents, ""
@@ -331,6 +355,16 @@ def _apart(values: list[float], scale: float) -> int:
     """Digits that tell the last two of several numbers apart, in a unit of the given size."""
     width = abs(values[-1] - values[-2]) / scale if len(values) > 1 else 0.0
     return min(max(-math.floor(math.log10(width)), 0), _MOST_DIGITS) if width else 0
+
+
+def _unnoised(value: float) -> float:
+    """A number without the last digits, which are a computer's rounding: 0.9999999999999999 is 1."""
+    return float(f"{value:.14g}")
+
+
+def _same(low: float, high: float) -> bool:
+    """Whether two numbers differ by nothing that is shown, or by no more than rounding."""
+    return math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def _share_digits(value: float) -> int:

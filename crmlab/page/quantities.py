@@ -41,6 +41,8 @@ class Quantity:
         After the point, in files; default: by the unit, None where there is nothing to round.
     label : str
         What people call it; default: the name with blanks.
+    counted : bool
+        Whether it was merely counted of what is known, and so has no interval; anything else is inferred, and has one.
     values : mapping
         Field of the name → its values, values with the words that they have in the meaning, or a regular expression.
 
@@ -55,6 +57,7 @@ class Quantity:
     unit: str = ""
     digits: int | None = None
     label: str = ""
+    counted: bool = False
     values: Mapping[str, Iterable[str] | re.Pattern[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -74,7 +77,7 @@ class Quantity:
             values = {name: value for name, (value, _) in zip(fields, chosen, strict=True)}
             words = {name: word for name, (_, word) in zip(fields, chosen, strict=True)}
             name = self.name.format(**values)
-            out[name] = Quantity(name, self.meaning.format(**words), self.unit, self.digits)
+            out[name] = Quantity(name, self.meaning.format(**words), self.unit, self.digits, counted=self.counted)
         return out
 
     def rounded(self, values: pd.Series) -> pd.Series:

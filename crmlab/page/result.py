@@ -7,7 +7,6 @@ escapes every text.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from crmlab.page.drawing import svg
-from crmlab.page.format import DASH, MINUS, Format, alike, plain, shortened
+from crmlab.page.estimate import Estimate
+from crmlab.page.format import DASH, MINUS, Format, plain, shortened
 from crmlab.page.html import markup, safe
 from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.tokens import TOKENS
@@ -33,7 +33,6 @@ __all__ = [
     "Chart",
     "Column",
     "Context",
-    "Estimate",
     "Files",
     "Finding",
     "Findings",
@@ -87,82 +86,6 @@ def _each(template: str, values: Iterable[object]) -> Markup:
 def _label(caption: str) -> str:
     """The first sentence of a caption."""
     return caption.split(". ")[0].rstrip(".")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its uncertainty.
-
-    ``low`` and ``high`` are None where the number is a count of what was read, not an estimate. ``level`` is that of the
-    interval; ``unit`` names what is counted: "share", "customers", "days", an ISO currency.
-
-    Examples
-    --------
-    >>> Estimate(0.66, 0.61, 0.71, 0.95, "share")
-    Estimate(0.66 [0.61, 0.71] at 95 %, share)
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    unit: str = ""
-
-    def __post_init__(self) -> None:
-        if (self.low is None) != (self.high is None) or (self.low is not None and self.level is None):
-            raise ValueError("An interval needs low, high and level together.")
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any] | pd.Series, level: float, unit: str = "", name: str = "value") -> Estimate:
-        """Take an estimate out of a row of a table.
-
-        Parameters
-        ----------
-        row : mapping or Series
-            Its ends are in ``<name>_low`` and ``<name>_high``, or where the row has none of these in ``low`` and ``high``.
-        level : float
-            Of the interval.
-        unit : str
-        name : str
-            Column of the value.
-
-        Raises
-        ------
-        KeyError
-            The row has no such value, or no ends of it.
-
-        Examples
-        --------
-        >>> Estimate.of({"share": 0.66, "share_low": 0.61, "share_high": 0.71}, 0.95, "share", "share")
-        Estimate(0.66 [0.61, 0.71] at 95 %, share)
-        """
-        before = f"{name}_" if f"{name}_low" in row else ""
-        return cls(float(row[name]), float(row[f"{before}low"]), float(row[f"{before}high"]), level, unit)
-
-    @classmethod
-    def holding(cls, value: float, low: float, high: float, level: float, unit: str = "") -> Estimate:
-        """Make an estimate whose interval holds its value: ends that were drawn by chance may lie on one side of it.
-
-        Examples
-        --------
-        >>> Estimate.holding(0.66, 0.67, 0.71, 0.9, "share")
-        Estimate(0.66 [0.66, 0.71] at 90 %, share)
-        """
-        return cls(value, min(float(low), value), max(float(high), value), level, unit)
-
-    def __repr__(self) -> str:
-        value, *ends = alike(number for number in (self.value, self.low, self.high) if number is not None)
-        interval = f" [{', '.join(ends)}] at {100 * (self.level or 0):g} %" if ends else ""
-        return f"Estimate({value}{interval}{', ' + self.unit if self.unit else ''})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the estimate as plain values, None where a value is not finite."""
-
-        def finite(value: float | None) -> float | None:
-            return None if value is None or not math.isfinite(value) else float(value)
-
-        ends = {"low": finite(self.low), "high": finite(self.high)}
-        return {"value": finite(self.value), **ends, "level": self.level, "unit": self.unit}
 
 
 @dataclass(frozen=True)
@@ -309,7 +232,7 @@ class Table:
         )
         parts = written.split("\n") if kind == "lines" else [written]
         text = Markup("<br>").join(safe(_clip(part)) for part in parts)
-        text += markup(' <span class="ci">{}</span>', ends) if ends else ""
+        text += markup(' <span class="ci">{}</span>', ends) if ends and ends != written else ""
         if place == 0:
             return markup('<th scope="row">{}</th>', text)
         return markup("<td{}>{}</td>", _align(column, place), text)
@@ -456,6 +379,7 @@ class Files:
     quantities: Quantities = field(repr=False)
     currency: str
     saved: tuple[str, ...] = ()
+    told: Callable[[str], str] = field(default=str, repr=False)  # puts a meaning into the words of the data set
 
     def __repr__(self) -> str:
         return f"Files({', '.join(self.outputs)})"
@@ -476,14 +400,16 @@ class Files:
 
     def _row(self, quantity: Quantity) -> Markup:
         units = {"": "number", "currency": self.currency or "currency", "flag": "yes or no", "p": "p-value"}
-        unit = units.get(quantity.unit, quantity.unit)
+        unit = units.get(quantity.unit, self.told(quantity.unit))
         template = '<tr><th scope="row">{}</th><td class="text">{}</td><td class="text">{}</td></tr>'
-        return markup(template, Markup("_<wbr>").join(map(safe, quantity.name.split("_"))), quantity.meaning, unit)
+        return markup(template, Markup("_<wbr>").join(map(safe, quantity.name.split("_"))), self.told(quantity.meaning), unit)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a result is about: data set, history, number of customers."""
+    """What a result is about: data set, history, number of customers; and ``told``, which puts a text about customers who purchase
+    into the words of the data set: those of donors who give, say.
+    """
 
     dataset: str
     title: str
@@ -491,12 +417,13 @@ class Context:
     first_day: dt.date
     customers: int | None = None
     form: Format = Format()
+    told: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
     def line(self) -> str:
         """The line at the top of a page."""
         parts = [self.title, f"history to {self.form.day(self.as_of)}"]
         if self.customers is not None:
-            parts.append(f"{self.form.count(self.customers)} customers")
+            parts.append(self.told(f"{self.form.count(self.customers)} customers"))
         return " · ".join(parts)
 
 
@@ -542,6 +469,7 @@ class Result:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     saved: tuple[str, ...] = ()  # forms in which the lists were saved; empty where nothing was, so that nothing is linked
     absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
+    told_once: frozenset[str] = frozenset()  # names of charts left out together with the table of that name: the chart says why
     quantities: Quantities = Quantities()
 
     def __post_init__(self) -> None:
@@ -567,11 +495,17 @@ class Result:
 
     def chart(self, name: str) -> Chart | Note:
         """Return a chart, or where this result left it out a remark that says why."""
-        return self.charts[name] if name in self.charts else Note("Left out.", (self.absent[name],))
+        return self.charts[name] if name in self.charts else self._left_out(name)
 
     def table(self, name: str) -> Table | Note:
         """Return a table, or where this result left it out a remark that says why."""
-        return self.tables[name] if name in self.tables else Note("Left out.", (self.absent[name],))
+        if name in self.tables:
+            return self.tables[name]
+        return Note("Left out.", ()) if name in self.told_once else self._left_out(name)
+
+    def _left_out(self, name: str) -> Note:
+        why = self.absent[name]
+        return Note("Left out.", (why,) if why else ())
 
     @property
     def notes(self) -> Note:
@@ -586,4 +520,4 @@ class Result:
     @property
     def files(self) -> Files:
         """Where the lists are."""
-        return Files(self.outputs, self.quantities, self.context.form.currency, self.saved)
+        return Files(self.outputs, self.quantities, self.context.form.currency, self.saved, self.context.told)

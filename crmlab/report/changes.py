@@ -72,7 +72,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     Parameters
     ----------
     before, after : mapping
-        Name → estimate as :meth:`crmlab.page.result.Estimate.to_dict` gives it.
+        Name → estimate as :meth:`crmlab.page.estimate.Estimate.to_dict` gives it.
 
     Returns
     -------

@@ -193,6 +193,31 @@ class _Engine(NBClientEngine):
 
 papermill_engines.register(ENGINE, _Engine)
 
+_RESOLVING = threading.Lock()
+_resolved = threading.Event()
+
+
+def _resolve_classes() -> None:
+    """Let the names of classes in the settings of kernels and clients become classes, in one thread.
+
+    traitlets does that where the first object of a class is made. Two threads that do it at the same time read what the other has
+    already replaced, and the second fails: "import_item accepts strings".
+    """
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+    from nbformat.v4 import new_notebook
+    from papermill.engines import NotebookExecutionManager
+
+    with _RESOLVING:
+        if not _resolved.is_set():
+            manager = AsyncKernelManager()
+            manager.client()
+            KernelProvisionerFactory.instance(parent=manager)
+            LocalProvisioner(parent=manager)
+            _Client(NotebookExecutionManager(new_notebook(), progress_bar=False), kernel_name="python3")
+            _resolved.set()
+
 
 def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution) -> None:
     """Run a notebook; never raises for what happens in it, but says it in ``execution``.
@@ -214,6 +239,7 @@ def execute(notebook: Path, parameters: Mapping[str, Any], execution: Execution)
 
     last = -1
     try:
+        _resolve_classes()
         # Given as a node, not as a path: papermill formats paths with parameters, so that braces in a name would fail.
         node = nbformat.read(notebook, as_version=4)
         last = len(node.cells) + bool(parameters) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from crmlab.report.registry import dictionary
 __all__ = ["GLOSSARY", "QUANTITIES", "explain"]
 
 # Quantities that pages explain by their label, in the words of the dictionary.
-QUANTITIES = ("incremental_profit", "value_at_risk", "expected_loss", "tier", "hit_rate", "lift", "qini")
+QUANTITIES = ("incremental_profit", "value_today", "expected_loss", "tier", "hit_rate", "lift", "qini")
 
 # One meaning each (the words of the field); those that are quantities are in the dictionary of these. Longer terms come first, so
 # that "test cell" is not taken for "cell".
@@ -31,20 +32,20 @@ GLOSSARY = {
     "confidence interval": "the range that would hold the true value in the stated share of repeated samples",
     "as of": "the last day of history that the report looks at",
     "occasion": "a day on which a customer bought for more than came back that day",
-    "segment": "a group of customers given by a rule",
+    "segment": "a group of people given by a rule",
     "interval": "a range made so that it holds the true value in the stated share of cases: 95 of 100, say",
-    "median": "the value in the middle: half of the customers are below it",
+    "median": "the value in the middle: half of all are below it",
     "revenue share": "the part of all revenue that a group brings",
     "recency": "how lately a customer bought",
     "frequency": "on how many days a customer bought",
     "Kaplan–Meier": "an estimate of how long things last that counts those which have not ended yet",
     "Markov chain": "a model in which the next move depends on the present state only, not on how it was reached",
     "transition matrix": "for each state, how likely each state is one step later",
-    "growth accounting": "the change of a number of customers, split into those who came, came back and left",
+    "growth accounting": "the change of a number of people, split into those who came, came back and left",
     "own rhythm": "the mean number of days between the purchases of one customer",
     "reactivated": "came back after having lapsed",
-    "lapsed": "silent for longer than nine in ten gaps between purchases, unless other thresholds were chosen",
-    "cohort": "the customers who first came in one period",
+    "lapsed": "silent for longer than nine in ten gaps from one time to the next, unless other thresholds were chosen",
+    "cohort": "those who first came in one period",
     "false discovery rate": "the share of what is called found that is found by chance only",
     "base rate": "how often something is in any basket, whatever else is in it",
     "backtest": "a forecast made as of an earlier day, held against what came since",
@@ -76,13 +77,15 @@ _SKIPPED = (
 )
 
 
-def explain(html: str) -> str:
+def explain(html: str, told: Callable[[str], str] = str) -> str:
     """Wrap the first use of each term in ``<abbr>`` and add the list of terms used at the end of the text.
 
     Parameters
     ----------
     html : str
         The content of a page's ``main``.
+    told : callable
+        Puts a meaning into the words of the data set.
 
     Returns
     -------
@@ -93,6 +96,9 @@ def explain(html: str) -> str:
     >>> explain("<p>The median rises. The median falls.</p>").startswith('<p>The <abbr title="the value in the middle')
     True
     """
+    # What the page defines itself has no other meaning on it.
+    own = {term.lower() for term in re.findall(r"<dt>([^<]*)</dt>", html)}
+    terms = {term: told(meaning) for term, meaning in _glossary().items() if term.lower() not in own}
     used: dict[str, str] = {}
     parts = re.split(r"(<[^>]*>)", html)
     depth = 0
@@ -102,7 +108,7 @@ def explain(html: str) -> str:
             if name and name[1].lower() in _SKIPPED and not part.endswith("/>"):
                 depth += -1 if part.startswith("</") else 1
         elif depth == 0 and part.strip():
-            parts[i] = _mark(part, used)
+            parts[i] = _mark(part, used, terms)
     return "".join([*parts, _terms(used)])
 
 
@@ -114,9 +120,9 @@ def _glossary() -> dict[str, str]:
     return {found.label: found.meaning for found in quantities} | GLOSSARY
 
 
-def _mark(text: str, used: dict[str, str]) -> str:
+def _mark(text: str, used: dict[str, str], terms: Mapping[str, str]) -> str:
     marked: list[tuple[int, int, str, str]] = []
-    for term, meaning in _glossary().items():
+    for term, meaning in terms.items():
         if meaning in used.values():
             continue
         found = re.search(rf"\b{term}s?\b", text, flags=re.I)

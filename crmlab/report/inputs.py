@@ -14,6 +14,7 @@ from crmlab.data.catalog import load
 from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.kept import VERDICT, verdict
+from crmlab.data.memory import addresses, taken
 from crmlab.data.reading import building
 from crmlab.data.redaction import Redaction
 from crmlab.page.declarations import Input
@@ -80,7 +81,16 @@ def inspect(data: str) -> Inputs:
         rows = {name: collect_value(opened.table(name).count()) for name in opened.tables}
         return Inputs(descriptor, None, rows, secrets_of(descriptor))
     kept = building.materialise(descriptor, verified=False)
-    return Inputs(descriptor, _with_looks(kept.key, descriptor), kept.manifest.rows, secrets_of(descriptor), kept.key)
+    fingerprint, rows = _with_looks(kept.key, descriptor), kept.manifest.rows
+    beside = taken(descriptor)
+    if beside is not None:
+        fingerprint = hashlib.sha256(f"{fingerprint}\x1f{beside.digest}".encode()).hexdigest()
+        if set(beside.rows) & set(rows):  # what is in both is counted once, which takes an engine
+            opened = dataset.open_dataset(data)
+            rows = {name: collect_value(opened.table(name).count()) for name in opened.tables}
+        else:
+            rows = {**rows, **beside.rows}
+    return Inputs(descriptor, fingerprint, rows, secrets_of(descriptor), kept.key)
 
 
 def _with_looks(key: str, descriptor: Descriptor) -> str:
@@ -114,6 +124,6 @@ def fingerprint_of(data: str | None, further: Sequence[str]) -> str | None:
 
 
 def secrets_of(descriptor: Descriptor, further: Iterable[Input] = ()) -> tuple[str, ...]:
-    """Return the addresses of databases: the data set's, and those of further inputs."""
+    """Return the addresses of databases: the data set's, that of the memory that is read with it, and those of further inputs."""
     own = os.environ.get(str(descriptor.source.get("url_env", "")), "")
-    return tuple(sorted({url for url in (own, *(secret for one in further for secret in one.secrets())) if url}))
+    return tuple(sorted({url for url in (own, *addresses(), *(secret for one in further for secret in one.secrets())) if url}))

@@ -27,6 +27,7 @@ __all__ = [
     "label",
     "names_customers",
     "notebook_path",
+    "quantities",
     "question",
     "readers",
     "readiness_of",
@@ -77,6 +78,17 @@ def dictionary() -> Quantities:
     """
     faces = (*REPORTS.values(), "crmlab.analyses.customers", "crmlab.analyses.campaigns")
     return Quantities(*(import_module(face).QUANTITIES for face in faces))
+
+
+def quantities(name: str) -> Quantities:
+    """Return what the numbers of a report mean; of one that is not there any more, nothing.
+
+    Examples
+    --------
+    >>> quantities("rfm")["customer_base"].label
+    'customer base'
+    """
+    return import_module(REPORTS[name]).QUANTITIES if name in REPORTS else Quantities()
 
 
 def notebook_path(name: str) -> Path:

@@ -14,6 +14,7 @@ from crmlab import __version__
 from crmlab.data.cache import write_aside
 from crmlab.data.descriptor import Descriptor
 from crmlab.errors import ReportError
+from crmlab.history.words import words_for
 from crmlab.page.html import markup
 from crmlab.page.tokens import TOKENS
 from crmlab.report.glossary import explain
@@ -21,6 +22,8 @@ from crmlab.report.registry import label
 from crmlab.report.state import Summary, read_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbformat import NotebookNode
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     "scrub",
     "stylesheet",
     "valid",
+    "worded",
     "written",
 ]
 
@@ -116,16 +120,17 @@ def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descri
     ReportError
         The page is heavier than 500 kB.
     """
+    told = words_for(descriptor.rounds).told
     resources = {
         "page": {
-            "head": head(label(name), descriptor),
-            "masthead": masthead(descriptor, label(name), summary["context"]),
+            "head": head(told(label(name)), descriptor),
+            "masthead": masthead(descriptor, told(label(name)), summary["context"]),
             "foot": foot(descriptor),
         }
     }
-    body, _ = _exporter().from_notebook_node(notebook, resources=resources)
+    body, _ = _exporter().from_notebook_node(worded(notebook, told), resources=resources)
     before, main, after = re.split(r"(?<=<main>)|(?=</main>)", body, maxsplit=2)
-    text = before + explain(main) + after
+    text = before + explain(main, told) + after
     text = valid("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
     size = len(text.encode())
     if size > LARGEST_PAGE:
@@ -134,6 +139,14 @@ def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descri
             "Rasterise heavy chart layers or shorten its tables."
         )
     return text
+
+
+def worded(notebook: NotebookNode, told: Callable[[str], str]) -> NotebookNode:
+    """The same notebook with its headings and its reading help in the words of the data set."""
+    cells = [
+        type(cell)({**cell, "source": told(cell.source)}) if cell.cell_type == "markdown" else cell for cell in notebook.cells
+    ]
+    return type(notebook)({**notebook, "cells": cells})
 
 
 def valid(html: str) -> str:

@@ -21,7 +21,7 @@ from crmlab.page.html import markup
 from crmlab.report.changes import compare
 from crmlab.report.jobs import lacking, runs_unasked
 from crmlab.report.records import RunRecord, history, read_record
-from crmlab.report.registry import label, question, report_names
+from crmlab.report.registry import label, quantities, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
 from crmlab.report.state import Say, Summary, file_fault, make_way, quiet, read_summary, short
 
@@ -202,7 +202,8 @@ def _beyond(entry: Entry) -> Markup:
     moved = [change for change in changes if change.verdict == "beyond"]
     if not moved:
         return _said("Since the last run, no measure moved beyond its interval.")
-    names = ", ".join(change.name.replace("_", " ") for change in moved[:4]) + (", …" if len(moved) > 4 else "")
+    known = quantities(entry.shown.report)
+    names = ", ".join(known.of(change.name).label for change in moved[:4]) + (", …" if len(moved) > 4 else "")
     return _said(f"Since the last run, {len(moved)} of {len(changes)} measures moved beyond their intervals: {names}.")
 
 

@@ -28,6 +28,7 @@ import psutil
 
 from tests.report.helpers import ROOT, environment
 
+LEAST = 40  # inputs, also where a busy machine takes long over the first
 HANG = 60.0  # seconds; the slowest sound input takes two
 MEMORY = 2**30
 TRACED = 0.3  # tracing makes reading five times as slow: some inputs tell enough of what is new
@@ -131,12 +132,12 @@ class Findings:
 
 
 def fuzz(kind: str, seconds: float, seed: int, folder: Path) -> Findings:
-    """Try inputs of a kind (csv, xlsx or toml) for some seconds; inputs that show a fault stay in the folder."""
+    """Try inputs of a kind (csv, xlsx or toml) for some seconds, and so many as show something; inputs with a fault stay in the folder."""
     rng, found, corpus = random.Random(seed), Findings(), []
     until, watched, number = time.monotonic() + seconds, Watched(folder), 0
     reached: set[str] = set()
     try:
-        while time.monotonic() < until:
+        while time.monotonic() < until or number < LEAST:
             content = changed(kind, rng.choice(corpus), rng) if corpus and rng.random() < 0.5 else fresh(kind, rng)
             number += 1
             place = folder / f"{kind}-{number}"

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from crmlab.analyses.campaigns.results import study
 from crmlab.cli.campaigns import campaign
-from crmlab.cli.commands import main
 from crmlab.data.codes import check_code
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.shop.make import make_shop
+from tests.commands import campaign as crmlab
 
 PLAN = """
 campaign = "spring"
@@ -60,13 +59,6 @@ def project(tmp_path, monkeypatch, shop):
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def crmlab(*arguments: str, code: int = 0) -> str:
-    done = CliRunner().invoke(main, ["campaign", *map(str, arguments)])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done.output
 
 
 def launched(project: Path, *more: str, code: int = 0) -> str:
@@ -250,7 +242,7 @@ def test_launch_refuses_what_makes_no_sense_and_writes_nothing(project):
 def test_results_are_added_look_by_look(project, monkeypatch):
     calls = []
 
-    def measure(data, name, *, as_of, cells, people):
+    def measure(data, name, *, as_of, cells, people, earlier):
         calls.append((data.name, name, as_of.isoformat(), len(cells), None if people is None else len(people)))
         rows = [
             (cell, control, "bought", 50, 0.1 * i, -0.05, 0.2, 0.95, 0.3)

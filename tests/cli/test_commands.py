@@ -24,7 +24,7 @@ def call(*arguments):
 def test_list_names_reports_and_data_sets():
     done = call("list")
     assert done.exit_code == 0
-    for name in ("rfm", "data_quality", "shop", "cdnow", "cdnow_sample", "online_retail"):
+    for name in ("rfm", "data_quality", "shop", "cdnow", "cdnow_sample", "online_retail", "online_retail_ii"):
         assert re.search(rf"^  {name} ", done.output, flags=re.M)
 
 

@@ -65,9 +65,10 @@ def made(project: Path) -> tuple[dict[str, Any], str]:
 
 
 def test_new_asks_in_a_terminal_and_writes_the_answers(project: Path) -> None:
-    shown = talk(project, [("[1]:", "2"), ("worth in EUR", "0.92"), ("Enter for none", "2")])
+    shown = talk(project, [("[1]:", "2"), ("worth in EUR", "0.92"), ("Enter for none", "2"), ("if you do not know", "0,35")])
     content, text = made(project)
     assert content["rates"] == {"USD": 0.92}
+    assert content["margin"] == 0.35 and text.count("margin = ") == 1
     assert content["orders"]["keep"] == ["paid", "phase 3"]
     assert content["orders"]["drop"] == ["hold back"]
     assert "# unsure:" not in text
@@ -76,9 +77,20 @@ def test_new_asks_in_a_terminal_and_writes_the_answers(project: Path) -> None:
 
 
 def test_enter_takes_the_default_and_a_wrong_answer_is_asked_again(project: Path) -> None:
-    shown = talk(project, [("[1]:", ""), ("Enter for none", "7"), ("Enter for none", "")])
+    shown = talk(
+        project,
+        [
+            ("[1]:", ""),
+            ("Enter for none", "7"),
+            ("Enter for none", ""),
+            ("if you do not know", "40"),
+            ("if you do not know", ""),
+        ],
+    )
     content, text = made(project)
     assert "Expected numbers from 1 to 2" in shown
+    assert "Expected a number above 0 and at most 1. Got '40' instead." in shown
+    assert "margin" not in content and "\n# margin = 0.4  # gross margin" in text
     assert content["rates"] == {"USD": "drop"}
     assert content["orders"]["keep"] == ["paid"]
     assert sorted(content["orders"]["drop"]) == ["hold back", "phase 3"]
@@ -88,8 +100,8 @@ def test_enter_takes_the_default_and_a_wrong_answer_is_asked_again(project: Path
 def test_new_asks_nothing_with_no_input(project: Path) -> None:
     shown = talk(project, [], "--no-input")
     content, text = made(project)
-    assert "Question" not in shown
-    assert "rates" not in content
+    assert "Question" not in shown and "margin" not in shown
+    assert "rates" not in content and "margin" not in content and "\n# margin = 0.4  # gross margin" in text
     assert content["orders"]["keep"] == ["paid"]
     assert text.count("# unsure:") == shown.count("unsure:") == 2
 

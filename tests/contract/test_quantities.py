@@ -52,14 +52,34 @@ def test_every_metric_and_column_is_in_the_dictionary_with_its_unit(found, opene
         assert rounded(output.frame, known).dtypes.equals(output.frame.dtypes)
 
 
-def test_every_quantity_is_shown_by_somebody(found):
+@pytest.mark.parametrize(("data", "name"), SOME)
+def test_what_is_counted_has_no_interval_and_all_else_has_one(found, data, name):
+    result, known = found(name, data), registry.analysis(name).QUANTITIES
+    if result is None:
+        return
+    inferred = {metric for metric, estimate in result.metrics.items() if estimate.low is not None}
+    assert inferred == {metric for metric in result.metrics if not known[metric].counted}
+    # Nor does the sentence that shows it put one beside it.
+    assert not [one.sentence() for one in result.findings if one.interval and one.metric and known[one.metric].counted]
+
+
+@pytest.mark.proof
+def test_every_quantity_is_shown_by_somebody(found, result_of):
     shown = {*(column.name for column in PUBLISHED), *(name for group in GROUPS for name in group.columns), *FILE_COLUMNS}
-    for name in NAMES:
-        result = found(name, "shop")
+    results = [found(name, "shop") for name in NAMES]
+    # Some are shown only where it is not known what products, or offers, cost.
+    campaigns = ("campaign_design", "campaign_results")
+    results += [result_of(name, "shop without unit costs") for name in (*campaigns, "churn")]
+    results += [result_of(name, "shop without costs of offers") for name in campaigns]
+    for result in results:
         shown |= {*result.metrics, *(column for output in result.outputs.values() for column in output.frame.columns)}
     dead = [one for one in registry.dictionary() if not any(name in Quantities(one) for name in shown)]
-    # The goals of the shop are sums of money and numbers per customer; those of others may count customers, or be shares.
-    assert [(one.name, one.unit) for one in dead] == [("goal_{metric}_{day}", "customers"), ("goal_{metric}_{day}", "share")]
+    # The goals of the shop are sums of money and numbers per customer; those of others may count customers, or be shares. Its customers
+    # buy again, so that their spend need not stand in for value.
+    assert [(one.name, one.unit) for one in dead if one.name != "last_year_spend"] == [
+        ("goal_{metric}_{day}", "customers"),
+        ("goal_{metric}_{day}", "share"),
+    ]
 
 
 def test_every_published_column_and_criterion_is_in_the_dictionary():

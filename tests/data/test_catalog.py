@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from crmlab.data import cache, catalog
-from crmlab.data.descriptor import SOURCE_KINDS, Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.sections import Section
+from crmlab.data.source_section import SOURCE_KINDS
 from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, DescriptorError
 from crmlab.report.registry import readers
@@ -32,7 +33,7 @@ def section(**options: Any) -> str:
     return refused(orders={"file": "o.csv", **options})
 
 
-@pytest.mark.parametrize("name", ["shop", "cdnow", "cdnow_sample", "online_retail"])
+@pytest.mark.parametrize("name", ["shop", "cdnow", "cdnow_sample", "online_retail", "online_retail_ii"])
 def test_load_named_data_sets_are_there(name):
     assert name in catalog.dataset_names()
     descriptor = catalog.load(name)
@@ -139,7 +140,7 @@ def test_parse_unknown_key_hints():
         ({"timezone": ""}, "timezone must be a name such as"),
         ({"timezone": "localtime"}, "timezone must be a name such as"),
         ({"orders": 3}, "orders must be a section. Got 3 instead."),
-        ({"orders": [{"file": "o.csv"}]}, "orders must be a section. Got [{'file': 'o.csv'}] instead."),
+        ({"orders": [{"file": "o.csv"}, 3]}, "orders must be a section. Got [{'file': 'o.csv'}, 3] instead."),
         ({"source": "files"}, "source must be a section. Got 'files' instead."),
         (
             {"source": {"kind": "mysql"}},
@@ -165,8 +166,8 @@ def test_parse_wrong_values_at_the_top(content, said):
         ({"file": ["o.csv", ""]}, "file must be the name of a file"),
         ({"file": 3}, "file must be the name of a file, or a list of such names. Got 3 instead."),
         ({"file": "a\0b.csv"}, "file must be the name of a file"),
-        ({"amount": ""}, "amount must be a column name in quotes. Got '' instead."),
-        ({"amount": ["a"]}, "amount must be a column name in quotes."),
+        ({"amount": ""}, "amount must be a column name in quotes, or a list of such names. Got '' instead."),
+        ({"amount": ["a", ""]}, "amount must be a column name in quotes, or a list of such names."),
         ({"header": "no"}, "header must be true or false. Got 'no' instead."),
         ({"decimal": ";"}, 'decimal must be "." or ",". Got \';\' instead.'),
         ({"delimiter": "||"}, 'delimiter must be one character, "tab" or "whitespace". Got \'||\' instead.'),
@@ -246,7 +247,7 @@ def test_parse_every_fault_is_told_at_once_in_the_order_of_the_file():
         "mine.toml: [customers] header must be true or false. Got 1 instead.",
         "mine.toml: [orders] names must be used together with header = false. Got ['a'] instead.",
         'mine.toml: [orders] decimal must be "." or ",". Got \';\' instead.',
-        "mine.toml: [orders] amount must be a column name in quotes. Got '' instead.",
+        "mine.toml: [orders] amount must be a column name in quotes, or a list of such names. Got '' instead.",
         "mine.toml: products must be a section. Got [] instead.",
     ]
 

@@ -22,7 +22,7 @@ from crmlab.analyses.churn.model import features_of, fit
 from crmlab.analyses.churn.reductions import with_model
 from crmlab.analyses.churn.report import EXHIBITS
 from crmlab.analyses.churn.study import study, told_on_all
-from crmlab.analyses.customer_value import Choice
+from crmlab.analyses.customer_value import Choice, Season, base_of
 from crmlab.analyses.customers import customer_outputs, customer_table
 from crmlab.history.past import History
 from crmlab.models.classification import brier, stability_index, varies
@@ -127,10 +127,10 @@ def test_scores_that_moved_too_far_are_refused(found, monkeypatch):
     history = History(crmlab.open_dataset("cdnow_sample"), None)
     refused = page(study(history, churn.Params()), EXHIBITS, words, churn.QUANTITIES)
     assert [finding.sentence() for finding in refused.findings] == [
-        "498 active customers get no scores today: they are too unlike those whom the scores were tested on."
+        "498 eligible customers get no scores today: they differ too much from those on whom the scores were tested."
     ]
     assert refused.warnings[0].startswith("No scores are given. Today's customers are so unlike those of the test's day")
-    assert not {"expected_churners", "expected_loss", "worth_contacting"} & set(refused.metrics)
+    assert not {"expected_churners", "expected_loss_total", "worth_contacting"} & set(refused.metrics)
     assert {"matrix", "holdout"} <= set(refused.absent) and refused.tables["drift"].frame["grade"].iloc[0] == "moved too far"
     listed = refused.outputs["customers"].frame
     assert listed["churn"].isna().all() and set(listed["action"]) == {"no score today"}
@@ -162,8 +162,8 @@ def test_what_a_model_on_its_boundary_says_is_missing(own):
     rng, days = np.random.default_rng(0), pd.date_range("2024-01-01", "2024-06-30", freq="10D")
     rows = [(f"c{k:02d}", day + pd.Timedelta(days=int(rng.integers(0, 9))), 10.0) for k in range(60) for day in days]
     history = History(own(pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])), None)
-    choice = Choice(name="bg_nbd", by="given", ranked=None, untested="")
-    assert choice.fit(history.summary(unit="week")).boundary_ is not None
+    choice = Choice(name="bg_nbd", by="given", ranked=None, untested="", season=Season(by="off", tested=pd.DataFrame()))
+    assert choice.fit(base_of(history)).boundary_ is not None
     frame = pd.DataFrame({"customer_id": ["c00", "c01"], "date": pd.Timestamp(history.as_of)})
     told = with_model(frame, history, 30, choice)
     assert told["probability_alive"].isna().all() and told["expected_purchases"].isna().all()

@@ -44,7 +44,7 @@ def launched(keyed_project: Path) -> Path:
     data = data_set(keyed_project, *(f"{i % 40}@shop.example" for i in range(200)))
     memory = open_memory()
     memory.plan("a", CELLS, {"salt": "of a test", "criteria": ["orders >= 1"]})
-    return launch_campaign("a", data, memory, keyed_project / "lists" / "a").files[0]
+    return launch_campaign("a", data, memory, keyed_project / "lists" / "a", consent_not_known=True).files[0]
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_ids_that_become_hashes_or_cease_to_be(keyed_project, launched):
         measure_campaign("a", open_dataset("mine"), open_memory(), None)
     memory = open_memory(keyed_project / "older")
     memory.plan("a", CELLS, {"salt": "of a test", "criteria": ["orders >= 1"]})
-    launch_campaign("a", open_dataset("mine"), memory, keyed_project / "lists" / "older")
+    launch_campaign("a", open_dataset("mine"), memory, keyed_project / "lists" / "older", consent_not_known=True)
     (keyed_project / "data" / "mine.toml").write_text(TOML)
     with pytest.raises(CustomerKeyError, match=r"Expected ids that are no hashes, as at the launch"):
         measure_campaign("a", open_dataset("mine"), memory, None)

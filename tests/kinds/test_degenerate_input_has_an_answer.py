@@ -23,6 +23,19 @@ from crmlab.models.baskets.frequent import itemsets
 from crmlab.models.baskets.ranking import Blend, bootstrap_means
 from crmlab.models.baskets.recommend import ItemSimilarity, bm25
 from crmlab.models.baskets.substitution import substitutes
+from crmlab.models.forecasts import (
+    ZILN,
+    Purchases,
+    Scored,
+    covered_share,
+    decile_calibration,
+    interval_score,
+    leaderboard,
+    mean_absolute_error,
+    scaled_to,
+    total_ratio,
+    winners,
+)
 from crmlab.models.testing import (
     CellStatistics,
     ComparisonOptions,
@@ -217,6 +230,36 @@ def check_lists(values, errors, share):
     answered(Blend().fit, np.column_stack([values, errors]), outcome)
 
 
+def check_forecasts(values, errors, share):
+    for ruler in (total_ratio, mean_absolute_error):
+        found = answered(ruler, values, errors, level=share)
+        if found is not None and not np.isnan(found[1]):
+            within(found[1], found[0], found[2])
+    found = answered(covered_share, values, np.minimum(values, errors), errors, level=share)
+    if found is not None and not np.isnan(found[1]):
+        within(found[1], found[0], found[2], 0, 1)
+    scores = answered(interval_score, values, np.minimum(values, errors), np.maximum(values, errors), share)
+    assert scores is None or (scores >= 0).all()
+    table = answered(decile_calibration, values, errors, level=share)
+    assert table is None or table["rows"].sum() == len(values)
+    answered(scaled_to, values, 3.0)
+    for amounts in (values, np.abs(values)):
+        model = answered(ZILN().fit, np.column_stack([errors, values]), amounts)
+        assert model is None or np.isfinite(model.intercept_).all()
+    trial = pd.DataFrame({"actual": values, "one": errors, "other": np.arange(len(values)), "nothing": 0.0})
+    scored = answered(Scored.of, {1: trial, 2: trial[::2]})
+    if scored is not None:
+        assert answered(leaderboard, scored, share) is not None
+        rows = winners(scored, level=share).differences
+        assert rows["p_adjusted"].between(0, 1).all()
+        known = rows.dropna(subset=["low", "difference"])
+        within(known["low"], known["difference"], known["high"])
+    bought = pd.DataFrame({"customer_id": np.arange(len(values)) % 3, "day": values, "spend": errors})
+    purchases = answered(Purchases.of, bought)
+    if purchases is not None:
+        answered(purchases.features, 7)
+
+
 def check_plan(base, other, effect, total, how):
     for make in (
         lambda: Rate(base),
@@ -321,6 +364,7 @@ def properties(examples):
     @given(paired, level)
     def of_lists(pair, share):
         check_lists(*pair, share)
+        check_forecasts(*pair, share)
 
     @settings(max_examples=examples, deadline=None)
     @given(plans, ways)

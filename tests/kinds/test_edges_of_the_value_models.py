@@ -509,7 +509,7 @@ def worth(bought: Any, frame: pd.DataFrame, data: pd.DataFrame, horizon: float) 
         assert found.notna().all().all() and (found["low"] <= found["high"]).all() and (found["low"] >= 0).all()
         total = spend.total(few, horizon, interval=interval)
         assert 0 <= total["low"] <= total["residual_value"] <= total["high"]
-    assert np.isfinite(point).all() and (spend.value_at_risk(few) >= -1e-9 * (1 + point)).all()
+    assert np.isfinite(point).all() and (spend.outlook(few, horizon) >= -1e-9).all().all()
     alive = portfolio(spend, few, {"alive": Measure(lambda one: float(one.alive.sum()))})
     assert 0 <= alive.loc["alive", "low"] <= alive.loc["alive", "value"] <= len(few) + 1e-9
     seen = track(bought, [0.0, 1.0], [3, 2], [horizon, 2 * horizon])

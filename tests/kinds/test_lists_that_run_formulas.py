@@ -17,18 +17,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import crmlab
 from crmlab.analyses.customers import CUSTOMERS, publish
-from crmlab.cli import main
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.page.quantities import Quantities
 from crmlab.page.result import Output
 from crmlab.page.sheets import LONGEST_TEXT, as_it_was, cut, neutral, too_long, write_csv, write_workbook
 from crmlab.report.saving import save, with_cuts_said
+from tests.commands import campaign
 
 SIGNS = ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", "\ufe62", "\ufe63", "\ufe6b"]
 LEADS = [
@@ -188,16 +187,24 @@ def project(empty_project: Path) -> Path:
     return empty_project
 
 
-def campaign(*arguments: str) -> str:
-    done = CliRunner().invoke(main, ["campaign", *arguments])
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 def test_launch_files_run_nothing_and_are_read_back(project):
     Path("spring.toml").write_text(PLAN)
     campaign("plan", "spring.toml")
-    campaign("launch", "spring", "--data", "mine", "--list", "list.csv", "--out", "out", "--with", "name", "--with", "owed")
+    campaign(
+        "launch",
+        "spring",
+        "--data",
+        "mine",
+        "--list",
+        "list.csv",
+        "--out",
+        "out",
+        "--with",
+        "name",
+        "--with",
+        "owed",
+        "--consent-not-known",
+    )
     raw = Path("out/spring-email.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(raw, newline="")))
     sent = open_memory().assignments("spring").query("cell_id == 's-1'")["customer_id"].tolist()
@@ -208,7 +215,7 @@ def test_launch_files_run_nothing_and_are_read_back(project):
     # The list of the first is the list of the second: the same people.
     Path("again.toml").write_text(PLAN.replace("spring", "again").replace("s-", "g-"))
     campaign("plan", "again.toml")
-    campaign("launch", "again", "--data", "mine", "--list", "out/spring-email.csv", "--out", "out2")
+    campaign("launch", "again", "--data", "mine", "--list", "out/spring-email.csv", "--out", "out2", "--consent-not-known")
     assert sorted(open_memory().assignments("again")["customer_id"]) == sorted(sent)
 
 

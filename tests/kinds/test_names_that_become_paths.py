@@ -11,12 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmlab.analyses.campaigns.commands import list_names
 from crmlab.data import catalog, naming, project
 from crmlab.data.descriptor import TOLD
+from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CrmlabError, DescriptorError, NotInProjectError, PlanError
 from crmlab.report import jobs, records, site, swap
 
@@ -98,6 +101,21 @@ def test_two_texts_never_become_one_name(one, other):
 @pytest.mark.parametrize(("one", "other"), [("a b", "a_b"), ("a/b", "a b"), ("", "empty"), (".a", "a"), ("e\u0301", "\u00e9")])
 def test_texts_that_look_alike_become_two_names(one, other):
     assert naming.path_part(one) != naming.path_part(other)
+
+
+def test_lists_of_channels_and_campaigns_never_become_one_file(tmp_path):
+    memory = open_memory(tmp_path / "memory")
+    channels = ["a b", "a/b", "A b", "email", "Email", "EMAIL", "any", None, "e\u0301", "\u00e9", "b-c"]
+    for name, some in (("spring", channels), ("Spring", channels), ("spring-b", ["c"]), ("straße", ["x"]), ("strasse", ["x"])):
+        rows = [{"cell_id": f"{name}-{i}", "control_cell_id": None, "offer": "x", "channel": of} for i, of in enumerate(some)]
+        memory.plan(name, pd.DataFrame(rows, dtype=object))
+    names = [list_names(name, memory) for name in ("spring", "Spring", "spring-b", "straße", "strasse")]
+    assert [set(one) for one in names[:2]] == [set(channels)] * 2
+    every = [file for one in names for file in one.values()]
+    assert len({file.casefold() for file in every}) == len(every) == 2 * len(channels) + 3
+    assert names[0]["email"] == "spring-email.csv" and all(not naming.fault_of(file) for file in every)
+    memory.plan("later", pd.DataFrame([{"cell_id": "l", "control_cell_id": None, "offer": "x", "channel": "email"}]))
+    assert list_names("spring", memory) == names[0]  # a name does not change with what is planned later
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import crmlab
 from crmlab.analyses import churn, lifecycle
 from crmlab.analyses.campaigns import results as campaign_results
 from crmlab.analyses.churn import exhibits as churn_exhibits
-from crmlab.analyses.churn.study import holdout_sizes
+from crmlab.analyses.churn.contacting import holdout_sizes
 from crmlab.analyses.cross_sell import charts as cross_sell_charts
 from crmlab.analyses.cross_sell import tables as cross_sell_tables
 from crmlab.analyses.lifecycle import words as lifecycle_words
@@ -26,7 +26,9 @@ from crmlab.analyses.lifecycle.projection import Part
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.analyses.lifecycle.study import study as lifecycle_study
 from crmlab.analyses.lifecycle.tables import check_table, thresholds_table
+from crmlab.history.context import Margin
 from crmlab.history.past import History
+from crmlab.history.words import WEEKS
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
 
@@ -35,7 +37,11 @@ def test_where_nobody_is_worth_contacting_there_is_nobody_to_leave_out():
     listed = pd.DataFrame({"action": ["do not contact: it would cost more than it saves"] * 10_001, "churn": 0.6})
     sizes = holdout_sizes(listed, churn.Params())
     assert sizes.empty
-    shown = SimpleNamespace(sizes=sizes, context=SimpleNamespace(form=Format()), found=SimpleNamespace(refused=False))
+    shown = SimpleNamespace(
+        sizes=sizes,
+        context=SimpleNamespace(form=Format()),
+        found=SimpleNamespace(refused=False, words=WEEKS, margin=Margin(0.4, "given", 1.0)),
+    )
     assert churn_exhibits.holdout_table(shown) == Absent(
         "It pays to contact fewer than two customers, so there is nobody to leave out."
     )
@@ -72,9 +78,9 @@ def test_states_that_a_projection_missed_are_told_beside_a_total_that_held(life)
     moved[3] += np.round(total)
     missed = replace(life, test=replace(test, now=moved))
     assert not missed.test.total.missed
-    said = [text for text in lifecycle_words.warnings(missed) if "came out outside of" in text]
-    assert len(said) == 1 and STATES[0] in said[0] and STATES[1] in said[0] and "too narrow" in said[0]
-    assert not [text for text in lifecycle_words.warnings(replace(life, test=held)) if "outside of" in text]
+    said = [text for text in lifecycle_words.warnings(missed) if "ended outside" in text]
+    assert len(said) == 1 and STATES[0] in said[0] and STATES[1] in said[0] and "widened by what was missed" in said[0]
+    assert not [text for text in lifecycle_words.warnings(replace(life, test=held)) if "ended outside" in text]
     assert check_table(missed).frame["now"].tolist()[-1] == missed.test.total.seen
 
 

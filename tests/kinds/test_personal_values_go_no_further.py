@@ -71,7 +71,7 @@ def test_nothing_is_left_of_a_launch(project):
     memory = open_memory()
     memory.plan("a", CELLS, {"salt": "of a test", "criteria": ["orders >= 1"]})
     data = open_dataset("mine")
-    (file,) = launch_campaign("a", data, memory, project / "data" / "private" / "lists" / "a").files
+    (file,) = launch_campaign("a", data, memory, project / "data" / "private" / "lists" / "a", consent_not_known=True).files
     assert holding(project) == ["data/orders.csv"]
     done = CliRunner().invoke(main, ["reveal", str(file)])
     assert done.exit_code == 0, done.output

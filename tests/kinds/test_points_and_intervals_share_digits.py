@@ -14,9 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from crmlab.page.estimate import Estimate
 from crmlab.page.format import KINDS, Format, Measured
 from crmlab.page.marks import axes
-from crmlab.page.result import Column, Estimate, Table
+from crmlab.page.result import Column, Table
 
 SHOWN = re.compile(r"\d[\d,]*(?:\.(\d+))?\s*(k|M|bn)?")
 NUMBERS = ("count", "number", "share", "points", "money", "amount", "exact", "days")
@@ -54,6 +55,14 @@ def alike(found):
         ((803.7, 612.3, 995.2), "count", "804 (612–995)"),
         ((0.5, 0.2, math.inf), "number", "0.50 (0.20–∞)"),
         ((3.0, None, None), "number", "3"),
+        # Without width, or with that of a computer's rounding, it is one number.
+        ((1 / 3, 1 / 3, 1 / 3 + 1e-16), "share", "33\u202f%"),
+        ((1 - 1e-16, 1 - 2e-16, 1.0), "share", "100\u202f%"),
+        ((1.0, 0.9, 1 - 1e-16), "share", "100\u202f% (90–100\u202f%)"),
+        ((1234.56, 1234.56, 1234.56), "exact", "€1,234.56"),
+        ((2.5e6, 2.5e6, 2.5e6 + 1e-9), "money", "€2.5M"),
+        ((0.1 + 0.2, 0.3, 0.3), "number", "0.30"),
+        ((1 / 3, -1 / 3, -1 / 3), "share", "33\u202f% (−33\u202f%)"),  # a third less: the change is negative
     ],
 )
 def test_a_number_and_its_interval_by_hand(numbers, kind, said):
@@ -75,6 +84,14 @@ def test_any_number_and_its_interval_are_alike(value, below, above, kind, curren
     assert alike(found), found
 
 
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_an_interval_without_width_is_the_number_itself(kind):
+    form = Format("EUR")
+    for value in (0.0, 1 / 3, 2 / 3, -1 / 7, 1.0, 1e5 / 3):
+        assert form.measured(value, value, value + abs(value) * 1e-15, kind) == (form.write(value, kind),) * 2
+        assert form.span(value, value, kind) == form.write(value, kind)
+
+
 def test_a_text_in_place_of_a_number_hides_its_interval():
     assert Format().measured("under 5", 3.0, 4.0, "count") == ("under 5", "")
 
@@ -89,6 +106,12 @@ def test_a_cell_of_a_table_is_written_so():
     columns = {"name": Column("Name"), "share": Column("Share", "share", "low", "high")}
     html = Table("Shares.", frame, columns).html()
     assert "55.5\u202f%" in html and "55.2–55.9\u202f%" in html and "56\u202f%" not in html
+
+
+def test_a_cell_without_width_is_one_number():
+    frame = pd.DataFrame({"name": ["a"], "share": [1 / 3], "low": [1 / 3], "high": [1 / 3 + 1e-16]})
+    html = Table("Shares.", frame, {"name": Column("Name"), "share": Column("Share", "share", "low", "high")}).html()
+    assert html.count("33\u202f%") == 1 and 'class="ci"' not in html
 
 
 def test_an_estimate_shows_itself_so():

@@ -52,7 +52,7 @@ def test_receipts_of_nobody_make_pairs_and_no_offers(made):
     assert result.metrics["pairs"].value >= 1
     assert set(result.outputs) == {"rules"}
     assert isinstance(result.tables.get("backtest", Absent("")), Absent) or "backtest" not in result.tables
-    assert any("does not say who bought" in warning for warning in result.warnings)
+    assert "does not say who bought" in result.findings[0].text
     quality = notebook.run_notebook("data_quality", data=data)
     assert any("one customer is one receipt" in limit for limit in quality.limits)
 

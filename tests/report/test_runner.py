@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -115,3 +117,26 @@ def test_variants_of_a_plan_lie_beside_each_other(cache, tmp_path):
     assert (tmp_path / "cdnow_sample" / "rfm--bins-3" / "report.html").is_file()
     index = (tmp_path / "cdnow_sample" / "index.html").read_text()
     assert 'href="rfm--bins-4/report.html"' in index
+
+
+SLOW = """
+import sys, time
+import traitlets
+
+def resolve(self):
+    # As traitlets does it, with a pause where another thread may come between.
+    for name in ("klass", "default_value") if isinstance(self, traitlets.Type) else ("klass",):
+        if isinstance(getattr(self, name), str):
+            time.sleep(0.01)
+            setattr(self, name, self._resolve_string(getattr(self, name)))
+
+traitlets.Type._resolve_classes = traitlets.Instance._resolve_classes = resolve
+from crmlab.cli.commands import main
+main()
+"""
+
+
+def test_reports_that_begin_at_once_do_not_break_each_other(tmp_path, cache):
+    arguments = ["run", "rfm", "data_quality", "--data", "cdnow_sample", "--jobs", "2", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", SLOW, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -15,26 +15,36 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
     from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
-    from crmlab.analyses.campaigns.commands import launch_campaign, measure_campaign
+    from crmlab.analyses.campaigns.commands import launch_campaign
+    from crmlab.analyses.campaigns.earnings import Earned, final_result
     from crmlab.analyses.campaigns.hashing import hash_keys
     from crmlab.analyses.campaigns.ids import check_all_ids, check_ids
+    from crmlab.analyses.campaigns.inputs import INPUTS
     from crmlab.analyses.campaigns.lists import ListRules, pull_list
+    from crmlab.analyses.campaigns.looking import campaign_data, measure_campaign
     from crmlab.analyses.campaigns.matching import match_back, match_counts
-    from crmlab.analyses.campaigns.measurement import Measured, contrast, ends, known_cells, measured, mismatched, ratio_of
+    from crmlab.analyses.campaigns.measurement import Measured, known_cells, measured, mismatched, offers_priced, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
     from crmlab.analyses.campaigns.plan import read_plan
+    from crmlab.analyses.campaigns.planning import plan_checks, unchecked_columns
     from crmlab.analyses.campaigns.quantities import QUANTITIES
     from crmlab.analyses.campaigns.reductions import outcomes
+    from crmlab.analyses.campaigns.responding import read_responses
+    from crmlab.analyses.campaigns.results.by_cell import final_cells
     from crmlab.analyses.campaigns.sending import sends, sent
+    from crmlab.analyses.campaigns.verdicts import news_of, verdicts_of
 
 __all__ = [
+    "INPUTS",
     "QUANTITIES",
     "Codes",
+    "Earned",
     "ListRules",
     "Measured",
     "Sending",
     "Take",
     "assign",
+    "campaign_data",
     "cell_moments",
     "cell_statistics",
     "check_all_ids",
@@ -42,9 +52,9 @@ __all__ = [
     "check_cells",
     "check_ids",
     "check_tables",
-    "contrast",
     "design_cells",
-    "ends",
+    "final_cells",
+    "final_result",
     "hash_keys",
     "in_holdout",
     "known_cells",
@@ -54,13 +64,19 @@ __all__ = [
     "measure_campaign",
     "measured",
     "mismatched",
+    "news_of",
+    "offers_priced",
     "outcomes",
+    "plan_checks",
     "pull_list",
     "quotas",
     "ratio_of",
     "read_plan",
+    "read_responses",
     "sample",
     "sends",
     "sent",
+    "unchecked_columns",
+    "verdicts_of",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ __all__ = ["COLUMNS", "COMPONENTS", "Codes", "Design", "Sending", "check_cells",
 COMPONENTS = ("offer", "list", "creative")
 COLUMNS = (
     "campaign_id", "program_id", "cell_id", "control_cell_id", "response_code", "offer", "list", "creative", "channel",
-    "cost_per_contact", "fixed_cost", "planned_share", "opens_on", "closes_on",
+    "cost_per_contact", "fixed_cost", "cost_per_response", "discount", "planned_share", "opens_on", "closes_on",
 )  # fmt: skip
 
 
@@ -52,6 +52,22 @@ class Design:
         """Cells that are compared with a control."""
         return self.cells[self.cells["control_cell_id"].notna()]
 
+    def only(self, names: Collection[str], share: float | None = None) -> Design:
+        """The same campaign with fewer cells, each with its code; shares are made anew.
+
+        Parameters
+        ----------
+        names : collection of str
+            Cells with a control.
+        share : float, optional
+            Of the control; default: √m / (m + √m) for m cells.
+        """
+        if set(names) == set(self.treated["cell_id"]):
+            return self
+        kept = self.cells[self.cells["control_cell_id"].isna() | self.cells["cell_id"].isin(names)].reset_index(drop=True)
+        kept = kept.assign(planned_share=_shared(kept, 1, "optimal" if share is None else share))
+        return Design(cells=kept, aliases=self.aliases.iloc[:0], warnings=_warned(kept, self.aliases.iloc[:0], False))
+
     def shares(self) -> dict[str, float]:
         """Share of the list by cell."""
         return {str(name): float(share) for name, share in zip(self.cells["cell_id"], self.cells["planned_share"], strict=True)}
@@ -74,12 +90,16 @@ class Sending:
     channel : str, or mapping of creative to channel
     cost_per_contact, fixed_cost : float
         Of every cell that is sent something.
+    cost_per_response, discount : mapping of offer to float
+        What an offer costs for each who buys, and which share of the price it takes off; of an offer in neither, its cost is not known.
     opens_on, closes_on : date or None
     """
 
     channel: str | Mapping[str, str] = "email"
     cost_per_contact: float = 0.0
     fixed_cost: float = 0.0
+    cost_per_response: Mapping[str, float] = field(default_factory=dict)
+    discount: Mapping[str, float] = field(default_factory=dict)
     opens_on: dt.date | None = None
     closes_on: dt.date | None = None
 
@@ -150,11 +170,18 @@ def design_cells(
     frame["channel"] = [_channel(sending.channel, row.get("creative")) for row in frame.to_dict("records")]
     frame["cost_per_contact"] = [float(sending.cost_per_contact) if one else 0.0 for one in active]
     frame["fixed_cost"] = [float(sending.fixed_cost) if one else 0.0 for one in treated]
+    for name in ("cost_per_response", "discount"):
+        known: Mapping[str, float] = getattr(sending, name)
+        frame[name] = [
+            known.get(row["offer"]) if isinstance(row.get("offer"), str) else None for row in frame.to_dict("records")
+        ]
     frame["planned_share"] = _shared(frame, len(lists), share)
     frame = frame.assign(campaign_id=campaign, opens_on=sending.opens_on, closes_on=sending.closes_on).reindex(
         columns=list(COLUMNS)
     )
-    frame = frame.astype({"planned_share": float, "cost_per_contact": float, "fixed_cost": float})
+    frame = frame.astype(
+        dict.fromkeys(("planned_share", "cost_per_contact", "fixed_cost", "cost_per_response", "discount"), float)
+    )
     check_cells(frame)
     return Design(cells=frame, aliases=found, warnings=_warned(frame, found, bool(control)))
 
@@ -245,7 +272,7 @@ def _warned(frame: pd.DataFrame, same: pd.DataFrame, sent: bool) -> tuple[str, .
     elif (differences["count"] > 1).any():
         names = differences.loc[differences["count"] > 1, "differs"].iloc[0].replace(", ", " and ")
         found.append(
-            f"The control is sent nothing, so each cell differs from it in {names} at once: what a cell earns is that of both "
+            f"The control is sent nothing, so each cell differs from it in {names} at once: what a cell brings is that of both "
             "together, and of being contacted at all."
         )
     for row in same.to_dict("records"):

@@ -1,7 +1,8 @@
-"""The steps of a campaign that the command line takes: draw the list, assign it, write the files to send from; measure."""
+"""The launch of a campaign, as the command line takes it: draw the list, assign it, write the files to send from."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,14 +20,12 @@ from crmlab.errors import CampaignError, shown
 from crmlab.page.sheets import column_as_it_was, read_csv, write_csv
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
     from crmlab.data.memory.campaigns import CampaignMemory
 
-__all__ = ["Launched", "launch_campaign", "measure_campaign"]
+__all__ = ["Launched", "launch_campaign", "list_names"]
 
 
 FILE_COLUMNS = ("customer_id", "response_code", "offer", "creative")
@@ -40,6 +39,7 @@ class Launched:
     left_out: Mapping[str, int]
     files: tuple[Path, ...]
     again: bool  # it had been launched before; the files were written again from the memory
+    consent_unknown: int = 0  # how many of them it is not known of whether they may be contacted
 
 
 def launch_campaign(
@@ -50,6 +50,7 @@ def launch_campaign(
     *,
     list_file: Path | None = None,
     columns: Sequence[str] = (),
+    consent_not_known: bool = False,
 ) -> Launched:
     """Assign the list of a planned campaign for ever, and write one file per channel.
 
@@ -63,18 +64,20 @@ def launch_campaign(
         Where the list is drawn from.
     memory : CampaignMemory
     out : Path
-        Folder of the files ``<campaign>-<channel>.csv``: customer id, response code, offer, creative, then ``columns``. People of
-        cells that nothing is sent of are in none of them. Files and a new folder are for their owner only.
+        Folder of the files ``<campaign>-<channel>.csv``, one for each channel: customer id, response code, offer, creative, then
+        ``columns``. People of cells that nothing is sent of are in none of them. Files and a new folder are for their owner only.
     list_file : Path, optional
         A csv file with ``customer_id``: the list, ready made.
     columns : sequence of str
         Further columns of the list or of the customers table.
+    consent_not_known : bool
+        Launch although neither data set nor list says of anybody whether they may be contacted.
 
     Raises
     ------
     CampaignError
-        The campaign was not planned, the list cannot be read or is empty, a column is missing, or a file cannot be written. Then
-        nothing is launched.
+        The campaign was not planned, or was withdrawn; the list cannot be read or is empty; a column is missing; nobody is known to have
+        consented; or a file cannot be written. Then nothing is launched.
     CustomerKeyError
         Ids of the data set are made with another key than those of a campaign that was launched from it, or of the list.
     """
@@ -88,13 +91,22 @@ def launch_campaign(
         pulled = _read_list(list_file, data)
     elif not again:
         pulled, left_out = _pull(name, data, details, memory)
+    unknown = 0
     if again:
         people, left_out = memory.assignments(name), {}
     else:
-        people, later = _assigned(pulled, customers, cells, details)
-        left_out |= later
+        allowed, unknown, later = _allowed(pulled, customers, data)
+        if not consent_not_known and len(allowed) and len(allowed) == unknown:
+            raise CampaignError(
+                f"Whether anybody on the list of {shown(name)} may be contacted is not known. Expected a column contactable among the "
+                f"customers of '{data.name}' or in the list. Found none that says so. Map it under [customers] in {data.descriptor.where}, "
+                "or if consent is known elsewhere, launch with --consent-not-known."
+            )
+        people, last = _assigned(allowed, customers, cells, details)
+        left_out |= later | last
     files = _files(people, cells, pulled, customers, columns)
-    written = tuple(out / f"{path_part(name)}-{path_part(channel)}.csv" for channel in files)
+    names = list_names(name, memory)
+    written = tuple(out / names[channel] for channel in files)
     with _aside(out, files.values()) as ready:
         if not again:
             memory.launch(name, cells, people, launch_details(data.descriptor))
@@ -109,53 +121,47 @@ def launch_campaign(
                     "Run the same command again to write it.",
                 ) from error
     sizes = people["cell_id"].value_counts().reindex(sorted(cells["cell_id"]), fill_value=0)
-    return Launched({str(cell): int(n) for cell, n in sizes.items()}, left_out, written, again)
+    return Launched({str(cell): int(n) for cell, n in sizes.items()}, left_out, written, again, unknown)
 
 
-def measure_campaign(
-    name: str, data: Dataset, memory: CampaignMemory, as_of: dt.date | None
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Measure a campaign.
+def list_names(campaign: str, memory: CampaignMemory) -> dict[str | None, str]:
+    """Return the name of the file of each channel of a campaign: no two the same on any system, nor one that an older campaign has.
+
+    Parameters
+    ----------
+    campaign : str
+    memory : CampaignMemory
 
     Returns
     -------
-    (results, cells, details)
-        As :meth:`~crmlab.data.memory.campaigns.CampaignMemory.record_results` takes them.
-
-    Raises
-    ------
-    CampaignError
-        The campaign is neither in the memory nor in the data set.
-    CustomerKeyError
-        Ids of the data set are made with another key than those of a campaign that was launched from it.
+    dict of channel to str
+        The channel is None where a cell names none.
     """
-    from crmlab.history.context import span
+    known, names = memory.cells(), dict[str | None, str]()
+    used: set[str] = set()
+    for other in dict.fromkeys(one.campaign for one in memory.headers()):  # the oldest first
+        cells = known[known["campaign_id"] == other]
+        given = {_channel(value) for value in cells.loc[sends(cells), "channel"]}
+        names = {}
+        for channel in sorted(given, key=lambda one: (one is None, one != (one or "").casefold(), one or "")):
+            name = f"{path_part(other)}-{path_part('any' if channel is None else channel)}"
+            if name.casefold() in used:
+                name = f"{name}-{hashlib.sha256(repr((other, channel)).encode()).hexdigest()[:8]}"
+            used.add(name.casefold())
+            names[channel] = f"{name}.csv"
+        if other == campaign:
+            return names
+    return names
 
-    check_ids(memory, data.descriptor)
-    known = set(memory.campaigns()["campaign_id"])
-    if name in known:
-        cells = memory.cells(name).drop(columns="state")
-    elif "cells" in data.tables:
-        every = collect_arrow(data.cells, ("campaign_id", "cell_id")).to_pandas()
-        cells = every[every["campaign_id"] == name].reset_index(drop=True)
-        known |= set(every["campaign_id"])
-    if name not in known:
-        raise CampaignError.unknown(name, known)
-    people = memory.assignments(name) if len(memory.headers(name, "launched")) else None
-    day = as_of or span(data)[1]
-    return _measure(data, name, day, cells, people), cells, {"as_of": day.isoformat(), "data": data.name}
 
-
-def _measure(data: Dataset, name: str, as_of: dt.date, cells: pd.DataFrame, people: pd.DataFrame | None) -> pd.DataFrame:
-    """The one place that calls the analysis of results: a row per cell and metric. ``people`` None: the table of contacts."""
-    from crmlab.analyses.campaigns.results import measure
-
-    return measure(data, name, as_of=as_of, cells=cells, people=people)
+def _channel(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: CampaignMemory) -> tuple[pd.DataFrame, dict[str, int]]:
     """The list that the criteria of the plan choose from the data set, and how many went at each step."""
     from crmlab.analyses.campaigns.lists import PULLING, ListRules, pull_list
+    from crmlab.analyses.campaigns.planning import column_problems
     from crmlab.analyses.customers import known_columns
 
     if "criteria" not in details:
@@ -166,27 +172,27 @@ def _pull(name: str, data: Dataset, details: Mapping[str, Any], memory: Campaign
     known = known_columns(data)
     wanted = [details[key] for key in ("strata", "score") if details.get(key) in known]
     rules = ListRules(**{key: details[key] for key in PULLING if key in details})
-    contacts = _launched_before(name, memory)
-    pulled = pull_list(data, tuple(details["criteria"]), rules=rules, columns=wanted, contacts=contacts)
+    contacts = _launched_before(name, memory, data.descriptor.timezone)
+    try:
+        pulled = pull_list(data, tuple(details["criteria"]), rules=rules, columns=wanted, contacts=contacts)
+    except CampaignError as error:  # the first of what is wrong: all of it is told
+        raise CampaignError("\n".join(map(str, column_problems(data, details))) or str(error)) from error
     steps = pulled.ledger[pulled.ledger["removed"] > 0]
     said = (step[:1].lower() + step[1:] for step in steps["step"])
     return pulled.frame, dict(zip(said, steps["removed"].astype(int), strict=True))
 
 
-def _launched_before(name: str, memory: CampaignMemory) -> pd.DataFrame:
+def _launched_before(name: str, memory: CampaignMemory, timezone: str) -> pd.DataFrame:
     """Who was sent something by other campaigns of the memory, on the first day of the cell's window, else of the launch."""
     import pandas as pd
 
     frames = [pd.DataFrame({"customer_id": pd.Series(dtype="str"), "contacted_at": pd.Series(dtype="datetime64[ns]")})]
     known = memory.cells()
-    for header, people in memory.launched():
+    for header, people in memory.launched(timezone):
         if header.campaign == name:
             continue
         cells = known[known["campaign_id"] == header.campaign]
-        sent = cells[sends(cells)].set_index("cell_id")
-        people = people[people["cell_id"].isin(sent.index)]
-        day = pd.to_datetime(people["cell_id"].map(sent["opens_on"])).fillna(pd.Timestamp(header.recorded_at[:10]))
-        frames.append(pd.DataFrame({"customer_id": people["customer_id"], "contacted_at": day}))
+        frames.append(people.loc[people["cell_id"].isin(cells.loc[sends(cells), "cell_id"]), ["customer_id", "contacted_at"]])
     return pd.concat(frames, ignore_index=True)
 
 
@@ -226,21 +232,48 @@ def _customers(data: Dataset) -> pd.DataFrame:
     return frame
 
 
+def _allowed(pulled: Any, customers: pd.DataFrame, data: Dataset) -> tuple[pd.DataFrame, int, dict[str, int]]:
+    """Who of the list may be contacted as far as is known, of how many of them it is not known, and how many may not be and why.
+
+    Both the data set and the list may say so; a no of either counts.
+    """
+    import pandas as pd
+
+    says = [pulled["contactable"].map(_consented)] if "contactable" in pulled.columns else []
+    if "contactable" in customers.columns:
+        said = customers.set_index("customer_id")["contactable"].astype(object)
+        says.append(pulled["customer_id"].map(said).map(_consented))
+    refused, known = (pd.Series(False, pulled.index) for _ in range(2))
+    for one in says:
+        refused |= one.eq(False).fillna(False).astype(bool)
+        known |= one.notna()
+    complained = pd.Series(False, pulled.index)
+    if "responses" in data.tables:
+        some = data.responses.filter(data.responses["kind"] == "complaint").select("customer_id").distinct()
+        complained = pulled["customer_id"].isin(collect(some, "customer_id")["customer_id"]) & ~refused
+    out = refused | complained
+    reasons = {"may not be contacted": int(refused.sum()), "has complained": int(complained.sum())}
+    people = pulled[~out].drop(columns="contactable", errors="ignore").reset_index(drop=True)
+    return people, int((~known & ~out).sum()), {reason: count for reason, count in reasons.items() if count}
+
+
+def _consented(flag: Any) -> bool | None:
+    """What a flag says, as a table or a file has it; None where it says nothing."""
+    word = str(flag).strip().casefold()
+    return True if word in ("true", "yes", "y", "1", "1.0") else False if word in ("false", "no", "n", "0", "0.0") else None
+
+
 def _assigned(
-    pulled: Any, customers: pd.DataFrame, cells: pd.DataFrame, details: Mapping[str, Any]
+    pulled: pd.DataFrame, customers: pd.DataFrame, cells: pd.DataFrame, details: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Everybody's cell, and how many of the list were left out and why."""
     from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout
 
     by = str(details.get("by", "household_id"))
-    wanted = [name for name in (by, "contactable", details.get("strata")) if name and name not in pulled.columns]
+    wanted = [name for name in (by, details.get("strata")) if name and name not in pulled.columns]
     about = customers[["customer_id", *(name for name in dict.fromkeys(wanted) if name in customers.columns)]]
     people = pulled.merge(about, on="customer_id", how="left")
     left_out = {}
-    if "contactable" in about.columns:
-        refused = people["contactable"].eq(False).fillna(False).astype(bool)
-        left_out["may not be contacted"] = int(refused.sum())
-        people = people[~refused]
     if "holdout" in details:
         key = people[by].where(people[by].notna(), people["customer_id"]) if by in people else people["customer_id"]
         held = in_holdout(key.astype("str").to_numpy(), float(details["holdout"]), str(details["holdout_salt"]))
@@ -248,8 +281,12 @@ def _assigned(
         people = people[~held]
     score = details.get("score")
     if score in people.columns:
-        people = people.assign(**{str(score): people[score].astype(float)})
-    shares = dict(zip(cells["cell_id"], cells["planned_share"].astype(float), strict=True))
+        try:
+            people = people.assign(**{str(score): people[score].astype(float)})
+        except (TypeError, ValueError) as error:
+            raise CampaignError.must_be("score", "a column of numbers", score) from error
+    planned = cells["planned_share"].astype(float)
+    shares = dict(zip(cells["cell_id"], planned / planned.sum(), strict=True))  # written with a few digits: .333, .333, .333
     options = {key: details[key] for key in ("exact", "strata") if key in details}
     take = Take(n=details.get("sample"), score=score)
     assigned = assign(people.reset_index(drop=True), shares, str(details["salt"]), by=by, take=take, **options)
@@ -259,8 +296,8 @@ def _assigned(
 
 def _files(
     people: pd.DataFrame, cells: pd.DataFrame, pulled: pd.DataFrame | None, customers: pd.DataFrame, columns: Sequence[str]
-) -> dict[str, pd.DataFrame]:
-    """What is sent, by channel."""
+) -> dict[str | None, pd.DataFrame]:
+    """What is sent, by channel; None is that of cells that name none."""
     about = cells[sends(cells)].set_index("cell_id")
     whole = people[["customer_id", "cell_id"]].merge(about[list(FILE_COLUMNS[1:])], left_on="cell_id", right_index=True)
     for column in dict.fromkeys(columns):
@@ -270,9 +307,9 @@ def _files(
             raise CampaignError.lacks("The list", column, dict.fromkeys(known))
         if column not in whole.columns:
             whole = whole.merge(source[["customer_id", column]].drop_duplicates("customer_id"), on="customer_id", how="left")
-    channel = whole["cell_id"].map(about["channel"]).fillna("any")
+    channel = whole["cell_id"].map(about["channel"].map(_channel).astype(object))
     whole = whole.drop(columns="cell_id").sort_values("customer_id")
-    return {str(name): mine for name, mine in sorted(whole.groupby(channel.loc[whole.index]))}
+    return {_channel(name): mine for name, mine in whole.groupby(channel.loc[whole.index], dropna=False)}
 
 
 class _aside:  # noqa: N801  (used like contextlib's functions)

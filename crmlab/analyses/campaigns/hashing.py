@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmlab.data.scratch import scratch_folder
+from crmlab.models.hashes import SIGN, salted_hashes
 
 if TYPE_CHECKING:
     import ibis
@@ -22,7 +23,6 @@ _BULK = 20_000  # below this, starting an engine costs more than it saves
 _BATCH = 200_000
 _DIGITS = np.zeros(256, dtype=np.uint8)
 _DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
-_SIGN = "\x1f"  # stands between salt and key, so that no two pairs have the same text
 
 
 def hash_keys(keys: Sequence[str] | NDArray[Any] | pa.Array, salt: str) -> NDArray[np.uint64]:
@@ -51,20 +51,7 @@ def hash_keys(keys: Sequence[str] | NDArray[Any] | pa.Array, salt: str) -> NDArr
 
 def hash_pairs(keys: Sequence[str] | NDArray[Any] | pa.Array, salt: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return the first and the second 64 bits of the sha256 of salt and key: together they are as good as the key itself."""
-    return _in_bulk(keys, salt) if len(keys) >= _BULK else _one_by_one(keys, salt)
-
-
-def _one_by_one(keys: Any, salt: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    import hashlib
-
-    start = hashlib.sha256((salt + _SIGN).encode())
-    result = np.empty((2, len(keys)), dtype=np.uint64)
-    for place, key in enumerate(keys):
-        digest = start.copy()
-        digest.update(str(key).encode())
-        found = digest.digest()
-        result[:, place] = int.from_bytes(found[:8], "big"), int.from_bytes(found[8:16], "big")
-    return result[0], result[1]
+    return _in_bulk(keys, salt) if len(keys) >= _BULK else salted_hashes(keys, salt)
 
 
 def _in_bulk(keys: Any, salt: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -77,7 +64,7 @@ def _in_bulk(keys: Any, salt: str) -> tuple[NDArray[np.uint64], NDArray[np.uint6
     table = pa.Table.from_batches(pa.table({"key": column}).to_batches(max_chunksize=_BATCH))
     with scratch_folder() as scratch, duckdb.connect(config={"temp_directory": str(scratch)}) as con:
         con.register("given", table)
-        found = con.execute("select substr(sha256(? || key), 1, 32) as hash from given", [salt + _SIGN]).to_arrow_table()
+        found = con.execute("select substr(sha256(? || key), 1, 32) as hash from given", [salt + SIGN]).to_arrow_table()
     halves = np.concatenate([_from_hex(chunk) for chunk in found["hash"].chunks]).reshape(-1, 2)
     return halves[:, 0].copy(), halves[:, 1].copy()
 
@@ -104,4 +91,4 @@ def hash_column(table: ibis.Table, key: str, salt: str) -> ir.StringValue:
     """
     import ibis
 
-    return (ibis.literal(salt + _SIGN) + table[key]).hexdigest("sha256")[:16]
+    return (ibis.literal(salt + SIGN) + table[key]).hexdigest("sha256")[:16]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from crmlab.analyses.campaigns.moments import cell_statistics
-from crmlab.analyses.campaigns.reductions import assigned, outcomes, windows
+from crmlab.analyses.campaigns.reductions import MONEY, assigned, outcomes, windows, with_answers
+from crmlab.analyses.campaigns.responding import answers_counted, answers_told
 from crmlab.data.collecting import collect_arrow
 from crmlab.data.memory.reader import COMPONENTS
-from crmlab.data.memory.rules import cell_problems, share_problems
-from crmlab.errors import CampaignError, listing
-from crmlab.history.context import margin_known
+from crmlab.data.memory.rules import OFFER_COSTS, cell_problems, share_problems
+from crmlab.errors import CampaignError, TooLittleError, listing
+from crmlab.history.context import Margin, margin_known
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RATIO_ALPHA",
+    "Costs",
     "Measured",
+    "after_offers",
     "choose_campaign",
     "compared",
     "contrast",
@@ -38,8 +43,10 @@ __all__ = [
     "known_cells",
     "measured",
     "mismatched",
+    "offers_priced",
     "overall",
     "ratio_of",
+    "ratio_of_sizes",
 ]
 
 
@@ -51,6 +58,18 @@ LEAST = 2  # customers, or households, without which a mean has no variance
 RATIO_ALPHA = 0.001  # under it sizes do not fit the design; small, as the check runs on every campaign
 
 
+class Costs(NamedTuple):
+    """What a cell cost: its contacts, fixed cost included, and the offers that were taken."""
+
+    contacts: float
+    offers: float
+
+    @property
+    def total(self) -> float:
+        """Both together."""
+        return self.contacts + self.offers
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured:
     """What the cells of one campaign did.
@@ -59,22 +78,24 @@ class Measured:
     ----------
     campaign : str
     cells : DataFrame
-        Rows of the cells table that are compared, controls first, with ``cost`` (of the cell, per contact, fixed cost included),
-        ``per_contact`` and ``fixed``.
+        Rows of the cells table that are compared, controls first, with ``cost`` (of a contact and of what the cell costs beside,
+        per contact), ``per_contact``, ``fixed``, ``per_response`` (cost of the offer to each who buys) and ``priced``: False where the
+        cell has an offer and nothing says what it costs.
     days : DataFrame
         Windows, see :func:`crmlab.analyses.campaigns.reductions.windows`.
     table : ibis.Table
-        One row per customer with outcomes.
+        One row per customer with outcomes; ``after_offer`` is what is left of margin after the offer.
     stats : dict of str to CellStatistics
-        response, spend, margin, profit and the covariate, by cell, controls first.
+        response, spend, margin, profit (margin less contacts, fixed costs and the offer to each who bought) and the covariate, by
+        cell, controls first.
     control : dict of str to str
         Cell → its control.
     counts : DataFrame
         cell_id, n, units of every cell of the plan, those that are not compared too.
-    margin : float
-        Share of spend; ``source`` says where it is from: "given", "costs", "revenue", "loss".
+    margin : Margin
+        Share of spend, and where it is from.
     notes : tuple of str
-        What was left out, and why.
+        What was left out, and why; and what was recorded beside the orders.
     """
 
     campaign: str
@@ -84,8 +105,7 @@ class Measured:
     stats: dict[str, CellStatistics]
     control: dict[str, str]
     counts: pd.DataFrame
-    margin: float
-    source: str
+    margin: Margin
     notes: tuple[str, ...]
 
     @property
@@ -97,6 +117,32 @@ class Measured:
     def clustered(self) -> bool:
         """Whether people of one household were assigned together."""
         return any(cell.clusters is not None for cell in self.stats.values())
+
+    @property
+    def offers_unknown(self) -> list[str]:
+        """Cells, controls too, with an offer of which nothing says what it costs."""
+        return [str(row["cell_id"]) for row in self.cells.to_dict("records") if not row["priced"]]
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Cells with a control whose offer, or that of their control, costs nobody knows what: what they bring is before that cost."""
+        unknown = self.offers_unknown
+        return [cell for cell in self.treated if cell in unknown or self.control[cell] in unknown]
+
+    def costs(self, cell: str) -> Costs:
+        """What a cell cost."""
+        row = self.cells.set_index("cell_id").loc[cell]
+        n = self.stats[cell].n
+        return Costs(n * float(row["cost"]), n * float(row["per_response"]) * self.stats[cell].mean("response"))
+
+    def priced(self, per_response: Mapping[str, float]) -> Measured:
+        """The same campaign, had the offers of some cells cost so much for each who buys."""
+        cells = self.cells.assign(
+            per_response=[
+                per_response.get(str(a), b) for a, b in zip(self.cells["cell_id"], self.cells["per_response"], strict=True)
+            ]
+        )
+        return replace(self, cells=cells, table=after_offers(self.table, cells), stats=_statistics(self.table, cells))
 
     @property
     def is_open(self) -> bool:
@@ -153,7 +199,9 @@ def choose_campaign(cells: pd.DataFrame, contacts: ibis.Table, as_of: dt.date, g
     Raises
     ------
     CampaignError
-        There is no such campaign, or none that had begun and has a control.
+        There is no such campaign.
+    TooLittleError
+        None had begun and has a control.
     """
     known = sorted(cells["campaign_id"].astype(str).unique())
     if given is not None:
@@ -170,7 +218,7 @@ def choose_campaign(cells: pd.DataFrame, contacts: ibis.Table, as_of: dt.date, g
             able.append((last <= as_of, last if last <= as_of else min(days["opens"]), str(campaign)))
     if not able:
         needed = "a campaign that has a control and had begun by the last day of history"
-        raise CampaignError.needs("campaign_results", needed, f"none of {listing(known)}")
+        raise TooLittleError.needs("campaign_results", needed, f"none of {listing(known)}")
     return max(able)[2]
 
 
@@ -200,7 +248,8 @@ def measured(
     as_of : datetime.date
         Last day of history.
     cells, people : DataFrame, optional
-        Cells and assignment (customer_id, cell_id, household_id) as the campaign memory has them; default: the tables of the data set.
+        Cells and assignment (customer_id, cell_id, household_id and, where known, contacted_at) as the campaign memory has them;
+        default: the tables of the data set.
     margin : float, optional
         Share of spend that is left; default: from unit costs, else margin is revenue.
     min_group : int
@@ -226,16 +275,19 @@ def measured(
     began = {name: day for name, day in first_contacts(contacts, as_of).items() if name in names}
     if not began:
         raise CampaignError.must_be(f"Campaign {campaign}", f"begun by {as_of}", "no contacts until then")
-    days = windows(mine, min(began.values()), as_of)
+    days = windows(mine, min(began.values()), as_of).assign(discount=_amounts(mine, "discount"))
     who = assigned(contacts, names, as_of)
-    share, source, _ = margin_known(data, as_of, margin)
-    goods = {"order_lines": data.order_lines, "products": data.products} if source == "costs" else {}
-    rows = outcomes(who, days, data.orders, margin=share, **goods)
+    known = margin_known(data, as_of, margin)
+    goods = {"order_lines": data.order_lines, "products": data.products} if known.source == "costs" else {}
+    rows = outcomes(who, days, data.orders, margin=known.share, **goods)
+    answers = answers_counted(data.remembered, campaign)
+    if answers is not None:
+        rows = with_answers(rows, days, answers)
     if rows.get_backend().name == "pyspark":
         # Ibis 12 caches there without bringing the frames of the expression along; whoever executes it brings them.
         rows.get_backend().execute(rows.limit(0))
     table = rows.cache()
-    stats = cell_statistics(table, METRICS, covariates=[COVARIATE], rates=["response"], household="unit")
+    stats = _moments(table, METRICS)
     sizes = table.group_by("cell_id").agg(n=table.count(), units=table["unit"].nunique())
     counts = (
         pd.DataFrame({"cell_id": names})
@@ -244,46 +296,51 @@ def measured(
     )
     counts[["n", "units"]] = counts[["n", "units"]].astype(np.int64)
     kept, notes = _comparable(mine, stats, campaign, max(min_group, LEAST))
+    notes += [said] if (said := answers_told(data.remembered, campaign)) else []
     costed = _costs(kept, stats)
-    found = {
-        str(row["cell_id"]): stats[str(row["cell_id"])].combine("profit", {"margin": 1.0}, -float(row["cost"]))
-        for row in costed.to_dict("records")
-    }
     control = {str(a): str(b) for a, b in zip(costed["cell_id"], costed["control_cell_id"], strict=True) if b is not None}
     return Measured(
         campaign=campaign,
         cells=costed,
         days=days,
-        table=table,
-        stats=found,
+        table=after_offers(table, costed),
+        stats=_statistics(table, costed, stats),
         control=control,
         counts=counts,
-        margin=share,
-        source=source,
+        margin=known,
         notes=tuple(notes),
     )
 
 
 def _as_contacts(people: pd.DataFrame, cells: pd.DataFrame, campaign: str) -> ibis.Table:
-    """An assignment as contacts on the day on which the windows open."""
+    """An assignment as contacts; where it does not say when, on the day on which the windows open."""
     import ibis
     import pyarrow as pa
 
-    opens = cells["opens_on"] if "opens_on" in cells.columns else pd.Series([None] * len(cells))
-    if opens.isna().any():
-        raise CampaignError.must_be(f"opens_on of {campaign}", "given for every cell", "an empty one")
-    day = dict(zip(cells["cell_id"], pd.to_datetime(opens), strict=True))
+    if "contacted_at" in people.columns:
+        moments = [moment.to_pydatetime() for moment in people["contacted_at"]]
+    else:
+        moments = _opening(people, cells, campaign)
     home = people["household_id"] if "household_id" in people.columns else pd.Series([None] * len(people))
     return ibis.memtable(
         pa.table(
             {
                 "customer_id": pa.array(people["customer_id"].astype(str).tolist(), pa.string()),
                 "cell_id": pa.array(people["cell_id"].astype(str).tolist(), pa.string()),
-                "contacted_at": pa.array([day[cell].to_pydatetime() for cell in people["cell_id"]], pa.timestamp("us")),
+                "contacted_at": pa.array(moments, pa.timestamp("us")),
                 "household_id": pa.array([None if pd.isna(name) else str(name) for name in home], pa.string()),
             }
         )
     )
+
+
+def _opening(people: pd.DataFrame, cells: pd.DataFrame, campaign: str) -> list[dt.datetime]:
+    """When the window of everybody's cell opens."""
+    opens = cells["opens_on"] if "opens_on" in cells.columns else pd.Series([None] * len(cells))
+    if opens.isna().any():
+        raise CampaignError.must_be(f"opens_on of {campaign}", "given for every cell", "an empty one")
+    day = dict(zip(cells["cell_id"], pd.to_datetime(opens), strict=True))
+    return [day[cell].to_pydatetime() for cell in people["cell_id"]]
 
 
 def _comparable(
@@ -306,24 +363,94 @@ def _comparable(
     return kept.assign(_place=treated).sort_values(["_place", "cell_id"], ignore_index=True).drop(columns="_place"), notes
 
 
-def _costs(cells: pd.DataFrame, stats: dict[str, CellStatistics]) -> pd.DataFrame:
-    def amounts(name: str) -> list[float]:
-        values = cells[name] if name in cells.columns else [None] * len(cells)
-        return [0.0 if value is None or pd.isna(value) else float(value) for value in values]
+def _amounts(cells: pd.DataFrame, name: str) -> list[float]:
+    """A column of cells, 0 where nothing is said."""
+    values = cells[name] if name in cells.columns else [None] * len(cells)
+    return [0.0 if value is None or pd.isna(value) else float(value) for value in values]
 
-    each, fixed = amounts("cost_per_contact"), amounts("fixed_cost")
+
+def _costs(cells: pd.DataFrame, stats: dict[str, CellStatistics]) -> pd.DataFrame:
+    each, fixed = _amounts(cells, "cost_per_contact"), _amounts(cells, "fixed_cost")
     sizes = [stats[str(name)].n for name in cells["cell_id"]]
     cost = [a + b / n for a, b, n in zip(each, fixed, sizes, strict=True)]
-    return cells.assign(per_contact=each, fixed=fixed, cost=cost)
+    return cells.assign(
+        per_contact=each, fixed=fixed, cost=cost, per_response=_amounts(cells, "cost_per_response"), priced=offers_priced(cells)
+    )
+
+
+def offers_priced(cells: pd.DataFrame) -> list[bool]:
+    """Say of each cell whether it is known what its offer costs: it has none, or names its cost per response or its discount.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        Rows of the canonical table ``cells``. Columns that are optional may be absent.
+
+    Examples
+    --------
+    >>> offers_priced(pd.DataFrame({"offer": [None, "gift", "gift"], "cost_per_response": [None, None, 0.0]}))
+    [True, False, True]
+    """
+    known = pd.Series(True, index=cells.index)
+    if "offer" in cells.columns:
+        known = cells["offer"].isna()
+        for name in OFFER_COSTS:
+            if name in cells.columns:
+                known = known | cells[name].notna()
+    return [bool(one) for one in known]
+
+
+def _statistics(
+    table: ibis.Table, cells: pd.DataFrame, known: dict[str, CellStatistics] | None = None
+) -> dict[str, CellStatistics]:
+    """Size and moments of the cells that are compared, with profit.
+
+    An offer costs for everybody who buys, so that profit varies with who does: what is left after it is a metric of its own.
+    """
+    names = [str(name) for name in cells["cell_id"]]
+    if known is None or (cells["per_response"] != 0).any():
+        known = _moments(after_offers(table, cells), (*METRICS, "after_offer"))
+    left = "after_offer" if "after_offer" in known[names[0]].metrics else "margin"
+    costs = zip(names, cells["cost"], strict=True)
+    return {name: known[name].combine("profit", {left: 1.0}, -float(cost)) for name, cost in costs}
+
+
+def _moments(table: ibis.Table, metrics: Sequence[str]) -> dict[str, CellStatistics]:
+    return cell_statistics(table, metrics, covariates=[COVARIATE], rates=["response"], household="unit")
+
+
+def after_offers(table: ibis.Table, cells: pd.DataFrame) -> ibis.Table:
+    """Add ``after_offer`` to outcomes: what is left of margin after the offer, which costs for everybody who bought."""
+    import ibis
+
+    named = zip(cells["cell_id"], cells["per_response"], strict=True)
+    gifts = {str(cell): Decimal(f"{gift:.4f}") for cell, gift in named if gift != 0}
+    none = ibis.literal(Decimal(0), type=MONEY)
+    cases = [(table["cell_id"] == cell, ibis.literal(gift, type=MONEY)) for cell, gift in gifts.items()]
+    gift = ibis.cases(*cases, else_=none) if cases else none
+    taken = ibis.ifelse(table["response"] == 1, gift, none)
+    return table.mutate(after_offer=(table["margin"] - taken).cast(MONEY))
 
 
 def ratio_of(found: Measured, cells: pd.DataFrame) -> SampleRatio | None:
     """Sizes against planned shares, counted in what was assigned: households, or customers."""
     mine = cells[cells["campaign_id"].astype(str) == found.campaign]
+    return ratio_of_sizes(dict(zip(found.counts["cell_id"], found.counts["units"], strict=True)), mine)
+
+
+def ratio_of_sizes(sizes: Mapping[str, int], mine: pd.DataFrame) -> SampleRatio | None:
+    """Hold sizes of the cells of one campaign against planned shares; None where it does not plan all of them.
+
+    Parameters
+    ----------
+    sizes : mapping of cell to int
+        In what was assigned: households, or customers.
+    mine : DataFrame
+        Rows of the canonical table ``cells``.
+    """
     if "planned_share" not in mine.columns or mine["planned_share"].isna().any() or share_problems(mine) or len(mine) < 2:
         return None
     shares = {str(cell): float(share) for cell, share in zip(mine["cell_id"], mine["planned_share"], strict=True)}
-    sizes = dict(zip(found.counts["cell_id"], found.counts["units"], strict=True))
     used = {cell: share for cell, share in shares.items() if share > 0}
     total = sum(used.values())
     return sample_ratio({cell: int(sizes[cell]) for cell in used}, {cell: share / total for cell, share in used.items()})
@@ -408,11 +535,11 @@ def ends(value: float, error: float, freedom: float, level: float) -> tuple[floa
     return value - half, value + half, 2 * float(special.stdtr(freedom, -abs(value / error)))
 
 
-def overall(found: Measured) -> dict[str, float]:
-    """Weights by which all contacts of cells with a control add up: each cell's size, and against it its control's."""
+def overall(found: Measured, cells: Sequence[str] | None = None) -> dict[str, float]:
+    """Weights by which all contacts of cells with a control (or of some) add up: each cell's size, and against it its control's."""
     weights: dict[str, float] = {}
-    for cell, its in found.control.items():
-        n = float(found.stats[cell].n)
+    for cell in found.treated if cells is None else cells:
+        n, its = float(found.stats[cell].n), found.control[cell]
         weights[cell] = weights.get(cell, 0.0) + n
         weights[its] = weights.get(its, 0.0) - n
     return weights

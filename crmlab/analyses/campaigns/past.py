@@ -19,6 +19,7 @@ from crmlab.analyses.campaigns.measurement import (
     ratio_of,
 )
 from crmlab.data.memory.reader import COMPONENTS
+from crmlab.data.memory.rules import COSTS
 from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool
@@ -35,7 +36,6 @@ MOST = 40  # past campaigns that are measured again, the latest
 COLUMNS = (
     "campaign", "cell", "control", "opens", *COMPONENTS, "n", "effect", "error", "profit", "profit_low", "profit_high", "base", "from",
 )  # fmt: skip
-COSTS = ("cost_per_contact", "fixed_cost")
 WHOLE = "campaign"  # the component that stands for all cells of a campaign together
 GROUPS = ("component", "value", "campaign", "opens", "k", "n", "effect", "error", "base", "from")
 _MORE = ("share", "n_control", "days", "spend", "spend_low", "spend_high", *COSTS)
@@ -85,7 +85,8 @@ class Past:
     ----------
     cells : DataFrame
         A row per cell of the data set with a control, in the order of launch: ``COLUMNS``, and share (who bought), n_control, days
-        (of the window), spend (more than in control, per customer) with spend_low and spend_high, cost_per_contact, fixed_cost.
+        (of the window), spend (more than in control, per customer) with spend_low and spend_high, cost_per_contact, fixed_cost,
+        cost_per_response, discount. Profit is there where margin and the cost of the offer are known.
     groups : DataFrame
         A row per campaign and component, ``GROUPS``: offers, lists and creatives, and the campaign as a whole.
     components : tuple of Component
@@ -269,7 +270,7 @@ def _rows(one: Measured, level: float, adjust: bool) -> pd.DataFrame:
             "profit_low": None,
             "profit_high": None,
         }
-        if one.varies("margin"):
+        if one.varies("margin") and one.margin.known and cell not in one.unpriced:
             profit, spread, freedom = contrast(one, "profit", {cell: 1.0, its: -1.0}, adjust=adjust)
             low, high, _ = ends(profit, spread, freedom, level)
             row |= {"profit": profit, "profit_low": low, "profit_high": high}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +13,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
 from crmlab.analyses.campaigns.sending import sends
+from crmlab.analyses.customers import conditions
 from crmlab.data.codes import check_code, normalised, response_codes
+from crmlab.data.memory.rules import OFFER_COSTS, cell_problems, share_problems
 from crmlab.data.toml import STRICT, checked, holds, must, names
-from crmlab.errors import PlanError
+from crmlab.errors import CampaignError, CrmlabError, PlanError
 from crmlab.errors.validation import Faults
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _Words = Annotated[str, holds(lambda text: bool(text.strip()))]
 _Text = Annotated[_Words, must("a text in quotes")]
 _Texts = Annotated[tuple[_Words, ...], Field(strict=False), must("a list of texts")]
 _Cost = Annotated[float, Field(ge=0, allow_inf_nan=False), must("a number of at least 0")]
+_Discount = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), must("a number of at least 0 and under 1")]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), must("a number between 0 and 1")]
 _Day = Annotated[dt.date, must("a date such as 2025-03-01")]
 _Salt = Annotated[
@@ -46,6 +49,8 @@ class _Shared:
     creative: _Text | None = None
     offer: _Text | None = None
     cost_per_contact: _Cost | None = None
+    cost_per_response: _Cost | None = None
+    discount: _Discount | None = None
     opens_on: _Day | None = None
     closes_on: _Day | None = None
 
@@ -74,9 +79,10 @@ class _Plan(_Shared):
     score: _Text | None = None
     exact: bool = False
     holdout: _Share | None = None
-    holdout_salt: _Text | None = None
+    holdout_salt: _Salt | None = None
 
 
+_SENT = ("offer", "creative", "cost_per_contact", *OFFER_COSTS)  # of what is sent: none of it a control's
 _COLUMN = {
     "name": "cell_id",
     "program": "program_id",
@@ -95,7 +101,11 @@ class CampaignPlan:
     details: Mapping[str, Any]
 
 
-def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
+# What is wrong with a plan beside other campaigns, or beside a data set: given its campaign, cells and details.
+Checks = Callable[[str, "pd.DataFrame", Mapping[str, Any]], Iterable[CrmlabError]]
+
+
+def read_plan(path: Path, taken: Collection[str] = (), further: Checks | None = None) -> CampaignPlan:
     """Read and check the plan of a campaign.
 
     Parameters
@@ -104,6 +114,8 @@ def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
         A TOML file: ``campaign`` and ``salt`` at the top, then one ``[[cell]]`` each.
     taken : collection of str
         Codes of other campaigns.
+    further : callable, optional
+        Gives further faults of a campaign, its cells and its details; it is asked of what can be understood of the plan.
 
     Returns
     -------
@@ -114,7 +126,7 @@ def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
     ------
     PlanError
         No such file, not TOML, or everything that is wrong in it, a line each: unknown keys, values of the wrong type or out of range,
-        codes whose check character does not fit.
+        codes whose check character does not fit, conditions that cannot be read, cells that make no test.
     """
     content = _content(path)
     faults = Faults(PlanError, path.name, content)
@@ -130,11 +142,68 @@ def read_plan(path: Path, taken: Collection[str] = ()) -> CampaignPlan:
             _check_cell(number, cell, faults)
     elif not faults.mistyped("cell"):
         faults.expected(("cell",), "", "given at least once, as [[cell]]", given or "nothing")
+    for key in ("criteria", "qualify"):
+        for text in _sound(_Plan, _LEAST_PLAN, top).get(key, ()):
+            _check_condition(key, text, faults)
+    made = _made(content, top, taken)
+    if made is not None:
+        _check_cells(made, content["cell"], faults)
+        for error in further(made.campaign, made.cells, made.details) if further is not None else ():
+            faults.add(("cell",), error)
     faults.tell()
-    shared = {key: content[key] for key in names(_Shared) if key in content}
-    cells = _cells(content["campaign"], content["cell"], shared, taken)
-    details = {key: value for key, value in top.items() if key not in ("campaign", *shared)}
-    return CampaignPlan(content["campaign"], cells, details)
+    assert made is not None
+    return made
+
+
+_LEAST_PLAN = {"campaign": "x", "salt": "x" * LEAST_SALT}
+_LEAST_CELL = {"name": "x", "share": 0.0}
+
+
+def _sound(model: type[Any], least: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are as they must be."""
+
+    def fits(key: str, value: Any) -> bool:
+        return checked(model, {**least, key: value}, Faults(PlanError, "", {}), (), "") is not None
+
+    return {key: value for key, value in values.items() if key in names(model) and fits(key, value)}
+
+
+def _made(content: Mapping[str, Any], top: Mapping[str, Any], taken: Collection[str]) -> CampaignPlan | None:
+    """The plan of all in it that is as it must be; None where not even its cells have names."""
+    plan, given = _sound(_Plan, _LEAST_PLAN, top), content.get("cell")
+    if not isinstance(given, list) or not given or not all(isinstance(cell, dict) for cell in given) or "campaign" not in plan:
+        return None
+    sound = [_sound(_Cell, _LEAST_CELL, cell) for cell in given]
+    if not all("name" in cell for cell in sound):
+        return None
+    cells = [{key: value for key, value in cell.items() if key != "code" or check_code(value)} for cell in sound]
+    shared = {key: plan[key] for key in names(_Shared) if key in plan}
+    details = {key: value for key, value in plan.items() if key not in ("campaign", *shared)}
+    return CampaignPlan(plan["campaign"], _cells(plan["campaign"], cells, shared, taken), details)
+
+
+def _check_condition(key: str, text: str, faults: Faults) -> None:
+    try:
+        conditions(text)
+    except CampaignError as error:
+        faults.add((key,), error)
+
+
+def _check_cells(plan: CampaignPlan, given: list[dict[str, Any]], faults: Faults) -> None:
+    """What keeps the cells from being a test. Whether codes are used twice is asked of those that the file names: others are made."""
+    name, cells = plan.campaign, plan.cells
+    if name != name.strip() or not name.isprintable():
+        faults.add(("campaign",), PlanError.must_be("The name of a campaign", "a text without blanks at its ends", name))
+    inherit = [not {"opens_on", "closes_on"} & set(cell) for cell in given]
+    for number in [number for number, same in enumerate(inherit) if same][1:]:  # a window that all share is told of once
+        cells = cells.assign(opens_on=cells["opens_on"].mask(cells.index == number, None))
+    once = cells.drop_duplicates("cell_id") if cells["cell_id"].duplicated().any() else cells
+    twice = cells[cells["cell_id"].duplicated(keep=False)].drop(columns="response_code")
+    problems = [*cell_problems(once), *cell_problems(twice.assign(control_cell_id=None))]
+    if cells["planned_share"].notna().all():
+        problems += share_problems(cells)
+    for error in problems:
+        faults.add(("cell",), error)
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -162,7 +231,7 @@ def _cells(campaign: str, given: list[dict[str, Any]], shared: Mapping[str, Any]
     sending = sends(pd.DataFrame(rows, dtype=object).rename(columns=_COLUMN)).tolist()
     for row, out in zip(rows, sending, strict=True):
         # A control is sent nothing: what the others share of offer and cost is not its own.
-        more = [key for key in shared if row[key] is None and (out or key not in ("offer", "creative", "cost_per_contact"))]
+        more = [key for key in shared if row[key] is None and (out or key not in _SENT)]
         row |= {key: shared[key] for key in more}
         row["code"] = None if row["code"] is None else normalised(row["code"])
     own_codes = {row["code"] for row in rows} - {None}

@@ -27,5 +27,4 @@ QUANTITIES = Quantities(
     Quantity("error", "standard error of the estimate"),
     Quantity("n", "customers in the cell", "customers"),
     Quantity("base", "share of people who buy without the contact", "share"),
-    Quantity("cost", "what the contacts of the campaign cost, fixed costs included", "currency"),
 )

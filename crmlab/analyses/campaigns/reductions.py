@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["BEFORE_DAYS", "MONEY", "RECENT_DAYS", "assigned", "outcomes", "windows"]
+__all__ = ["BEFORE_DAYS", "MONEY", "RECENT_DAYS", "assigned", "outcomes", "windows", "with_answers"]
 
 
 MONEY = "decimal(18, 4)"
@@ -112,11 +112,11 @@ def outcomes(
     people : ibis.Table
         As :func:`assigned` gives it.
     days : DataFrame
-        As :func:`windows` gives it.
+        As :func:`windows` gives it; with ``discount`` (share of the price that a cell's offer takes off) where cells have one.
     orders : ibis.Table
-        Canonical orders.
+        Canonical orders; amounts are what was paid.
     margin : float
-        Share of spend that is left after the cost of goods; of products without a known cost where there are order lines.
+        Share of spend that is left after the cost of goods, at full price; of products without a known cost where there are order lines.
     order_lines, products : ibis.Table, optional
         Canonical; with both, and unit costs among products, margin is spend less the cost of goods.
 
@@ -131,28 +131,72 @@ def outcomes(
     import ibis
     import pyarrow as pa
 
-    span = _spans(days)
+    span = _spans(days, margin)
     who = people.inner_join(ibis.memtable(pa.Table.from_pandas(span, preserve_index=False)), "cell_id")
-    who = who.select("customer_id", "cell_id", "unit", "opens", "last", "near", "since")
+    who = who.select("customer_id", "cell_id", "unit", "opens", "last", "near", "since", "kept")
     first, last = min(span["since"]), max(span["last"])
     found = who.left_join(_of_orders(who, between(orders, first, last)), "customer_id")
     zero = ibis.literal(Decimal(0), type=MONEY)
     named: dict[str, Any] = {name: ibis.coalesce(found[name], zero).cast(MONEY) for name in ("spend", "before")}
     for name in ("response", "orders_before", "recent", "ever"):
         named[name] = ibis.coalesce(found[name], 0).cast("int32")
-    table = found.select("customer_id", "cell_id", "unit", "opens", "first_day", **named)
     if order_lines is None or products is None or "unit_cost" not in products.columns:
-        return table.mutate(margin=_part(table["spend"], margin))
-    goods = _of_lines(who, between(order_lines, first, last), products, margin)
+        named["margin"] = _part(named["spend"], found["kept"])
+        return found.select("customer_id", "cell_id", "unit", "opens", "first_day", **named)
+    table = found.select("customer_id", "cell_id", "unit", "opens", "first_day", **named)
+    goods = _of_lines(who, between(order_lines, first, last), products)
     both = table.left_join(goods, table["customer_id"] == goods["buyer"])
     return both.mutate(margin=ibis.coalesce(both["left"], zero).cast(MONEY)).drop("left", "buyer")
 
 
-def _spans(days: pd.DataFrame) -> pd.DataFrame:
-    """The window of each cell, and from where on covariates are looked at."""
+def with_answers(table: ibis.Table, days: pd.DataFrame, answers: pd.DataFrame) -> ibis.Table:
+    """Count answers that are no orders of the data set: whoever gave one in the window has responded, of whichever cell.
+
+    Money stays what the orders tell.
+
+    Parameters
+    ----------
+    table : ibis.Table
+        As :func:`outcomes` gives it.
+    days : DataFrame
+        As :func:`windows` gives it.
+    answers : DataFrame
+        ``customer_id``, ``responded_at``.
+
+    Returns
+    -------
+    ibis.Table
+        With ``response`` and ``first_day`` as orders and answers tell them together.
+    """
+    import ibis
+    import pyarrow as pa
+
+    said = pa.table(
+        {
+            "buyer": pa.array(answers["customer_id"].astype(str).tolist(), pa.string()),
+            "day": pa.array([moment.date() for moment in answers["responded_at"]], pa.date32()),
+        }
+    )
+    ends = ibis.memtable(pa.Table.from_pandas(days[["cell_id", "last"]], preserve_index=False))
+    who = table.select("customer_id", "cell_id", "opens").inner_join(ends, "cell_id")
+    both = who.inner_join(ibis.memtable(said), [("customer_id", "buyer")])
+    inside = both.filter((both["day"] >= both["opens"]) & (both["day"] <= both["last"]))
+    found = table.left_join(inside.group_by("buyer").agg(said=inside["day"].min()), [("customer_id", "buyer")])
+    response = ibis.ifelse(found["said"].notnull(), 1, found["response"]).cast("int32")
+    first = ibis.ifelse(found["first_day"].isnull(), found["said"], ibis.least(found["first_day"], found["said"]))
+    return found.mutate(response=response, first_day=ibis.coalesce(first, found["first_day"])).drop("buyer", "said")
+
+
+def _spans(days: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """The window of each cell, from where on covariates are looked at, and the share of what is paid that is left of it.
+
+    Goods cost 1 - margin of the full price. Of a price with a share d taken off they cost (1 - margin) / (1 - d).
+    """
     span = days[["cell_id", "opens", "last"]].copy()
     span["near"] = [day - dt.timedelta(days=RECENT_DAYS) for day in span["opens"]]
     span["since"] = [day - dt.timedelta(days=BEFORE_DAYS) for day in span["opens"]]
+    off = days["discount"] if "discount" in days.columns else [0.0] * len(days)
+    span["kept"] = [Decimal(f"{1 - (1 - margin) / (1 - share):.6f}") for share in off]
     return span
 
 
@@ -179,7 +223,7 @@ def _of_orders(who: ibis.Table, orders: ibis.Table) -> ibis.Table:
     )
 
 
-def _of_lines(who: ibis.Table, order_lines: ibis.Table, products: ibis.Table, margin: float) -> ibis.Table:
+def _of_lines(who: ibis.Table, order_lines: ibis.Table, products: ibis.Table) -> ibis.Table:
     """What is left of spend in the window after the cost of goods."""
     import ibis
 
@@ -189,14 +233,12 @@ def _of_lines(who: ibis.Table, order_lines: ibis.Table, products: ibis.Table, ma
     kept = kept.left_join(costs, "product_id").select("buyer", "day", "quantity", "amount", "unit_cost")
     both, inside, _ = _joined(who, kept)
     cost = (both["quantity"].cast("decimal(14, 4)") * both["unit_cost"].cast("decimal(14, 4)")).cast(MONEY)
-    cost = ibis.coalesce(cost, _part(both["amount"], 1 - margin))
+    cost = ibis.coalesce(cost, _part(both["amount"], 1 - both["kept"]))
     found = both.filter(inside).mutate(_left=both["amount"] - cost)
     return found.group_by(buyer=found["customer_id"]).agg(left=found["_left"].sum())
 
 
-def _part(amount: Any, share: float) -> Any:
+def _part(amount: Any, share: Any) -> Any:
     """A share of an amount, exact to four decimals."""
-    import ibis
-
     wide = "decimal(18, 6)"
-    return (amount.cast(wide) * ibis.literal(Decimal(f"{share:.6f}"), type=wide)).cast(MONEY)
+    return (amount.cast(wide) * share.cast(wide)).cast(MONEY)

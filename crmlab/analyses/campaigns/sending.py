@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmlab.data.memory.rules import COSTS
+
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
@@ -14,7 +16,6 @@ __all__ = ["SENT_WITH", "sends", "sent", "sent_of", "silent"]
 
 
 SENT_WITH = ("offer", "creative", "response_code")  # columns of cells that say what goes out
-_COSTS = ("cost_per_contact", "fixed_cost")
 
 
 def sends(cells: pd.DataFrame) -> pd.Series:
@@ -46,7 +47,7 @@ def sends(cells: pd.DataFrame) -> pd.Series:
     for name in SENT_WITH:
         if name in cells.columns:
             bare &= cells[name].isna()
-    for name in _COSTS:
+    for name in COSTS:
         if name in cells.columns:
             bare &= cells[name].isna() | (cells[name].astype(float) == 0)
     return ~bare
@@ -58,7 +59,7 @@ def silent(cells: ibis.Table) -> ibis.Table:
     for name in SENT_WITH:
         if name in cells.columns:
             bare &= cells[name].isnull()
-    for name in _COSTS:
+    for name in COSTS:
         if name in cells.columns:
             bare &= cells[name].isnull() | (cells[name] == 0)
     named = cells.filter(cells["control_cell_id"].notnull()).select(cell_id="control_cell_id").distinct()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from crmlab.analyses.churn.quantities import QUANTITIES
     from crmlab.analyses.churn.reductions import snapshots, with_model
     from crmlab.analyses.churn.report import NEEDS, run
-    from crmlab.analyses.churn.study import Scores, readiness, scores
+    from crmlab.analyses.churn.scored import Scores
+    from crmlab.analyses.churn.study import readiness, scores
 
 __all__ = ["NEEDS", "QUANTITIES", "Params", "Scores", "readiness", "run", "scores", "snapshots", "with_model"]
 __getattr__, __dir__ = lazy_names(__name__)

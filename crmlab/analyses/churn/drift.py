@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.churn.model import Scorer, fact_of
+from crmlab.history.words import WEEKS
 from crmlab.models.classification import stability_index
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from crmlab.history.words import Words
 
     Array = npt.NDArray[np.float64]
 
@@ -72,7 +75,7 @@ def _beyond(rows: pd.DataFrame, limit: float) -> pd.Series:
     return (rows["index"] > limit) & (rows["index"] > rows["chance"])
 
 
-def drift_of(scorer: Scorer, then: pd.DataFrame, now: pd.DataFrame) -> Drift:
+def drift_of(scorer: Scorer, then: pd.DataFrame, now: pd.DataFrame, words: Words = WEEKS) -> Drift:
     """Compare the scores, and each fact that they rest on, between two days.
 
     Both days are scored by the same scorer, so that what differs is the customers, and not the model.
@@ -83,6 +86,8 @@ def drift_of(scorer: Scorer, then: pd.DataFrame, now: pd.DataFrame) -> Drift:
         What is used today.
     then, now : DataFrame
         Prepared rows of the test's day and of today.
+    words : Words
+        What people and their deeds are called.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def drift_of(scorer: Scorer, then: pd.DataFrame, now: pd.DataFrame) -> Drift:
     """
     rows = {SCORE: _row("the scores: probability of churn", scorer.probability(then), scorer.probability(now))}
     for name in scorer.columns:
-        rows[name] = _row(fact_of(name), then[name].to_numpy(float), now[name].to_numpy(float))
+        rows[name] = _row(fact_of(name, words), then[name].to_numpy(float), now[name].to_numpy(float))
     found = pd.DataFrame.from_dict(rows, orient="index")
     facts = found.drop(index=SCORE).sort_values("index", ascending=False, kind="stable")
     return Drift(rows=pd.concat([found.loc[[SCORE]], facts]))

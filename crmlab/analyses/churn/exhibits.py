@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.churn.contacting import NO_TIERS, POWER, RISKS
 from crmlab.analyses.churn.drift import MOVED, MOVED_FAR, SCORE, TOO_FAR
-from crmlab.analyses.churn.model import CANDIDATES, NAMES
-from crmlab.analyses.churn.study import POWER
+from crmlab.analyses.churn.model import CANDIDATES, NAMES, fact_of
+from crmlab.analyses.churn.origins import tenths_of, totals_of
+from crmlab.analyses.churn.study import GROUPS
 from crmlab.history.words import YEAR
-from crmlab.models.intervals import TEST_LEVEL, wilson
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.survival import at
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
+from crmlab.page.groups import small_groups, under
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from crmlab.analyses.churn.study import Study
+    from crmlab.page.format import Format
 
 __all__ = [
     "calibration_chart",
@@ -32,6 +36,7 @@ __all__ = [
     "importance_table",
     "matrix_chart",
     "matrix_table",
+    "origins_table",
     "reversal_chart",
     "scores_table",
     "timing_chart",
@@ -47,8 +52,9 @@ _MEASURES = {
     "lift": "Lift of the top tenth",
     "profit": "Profit per customer, {currency}",
 }
-_RISKS = ["over 75 %", "50 to 75 %", "25 to 50 %", "under 25 %"]
-_TIERS = ["A", "B", "C", "D"]
+_RISKS = list(RISKS)[::-1]
+_NOBODY = "do not contact"
+_TIERS = {"A": "A\nworth most", "B": "B", "C": "C", "D": "D\nworth least"}
 
 
 def _no_scores(study: Study) -> Absent:
@@ -57,30 +63,101 @@ def _no_scores(study: Study) -> Absent:
 
 
 def matrix_table(study: Study) -> Table | Absent:
-    """Risk by value: customers, expected loss, and the contact cost that just pays."""
+    """Risk by value: customers, expected loss, whom to contact, and what contacting these brings; all adds up to the last row."""
     if study.found.refused:
         return _no_scores(study)
-    matrix, window, min_group, form = study.matrix, study.scheme.window, study.params.min_group, study.context.form
-    small = matrix["customers"] < min_group
-    shown = matrix.assign(
-        customers=[f"under {min_group}" if few else form.count(n) for few, n in zip(small, matrix["customers"], strict=True)],
-        expected_loss=matrix["expected_loss"].mask(small),
-        break_even=matrix["break_even"].mask(small),
-    )
+    matrix, form, found = study.matrix, study.context.form, study.found
+    words, known, tiers = found.words, found.margin.known, found.tiers
+    few, unsaid = _hidden(matrix, study.params.min_group)
+    shown = _masked(study, few, unsaid).assign(customers=_people(matrix["customers"], few, study.params.min_group, form))
     shown["risk"] = pd.Categorical(shown["risk"], _RISKS, ordered=True)
     shown = shown.sort_values(["risk", "tier"], ignore_index=True).astype({"risk": str})
+    if known and len(matrix):
+        shown = pd.concat([shown, pd.DataFrame(_summed(matrix, few, unsaid, form)).assign(tier="")], ignore_index=True)
+    else:
+        shown = shown.drop(columns=["profit", "what"])
     columns = {
         "risk": Column("Probability of churn"),
-        "tier": Column("Value tier"),
-        "customers": Column("Customers"),
-        "expected_loss": Column("Expected loss", "money"),
-        "break_even": Column("Contact may cost", "amount"),
+        **({"tier": Column("Value tier")} if tiers else {}),
+        "customers": Column(words.many.capitalize()),
+        "expected_loss": Column(f"Expected loss of {found.money}", "exact" if known else "money"),
+        **(
+            {"what": Column("What to do"), "profit": Column(words.fill("{Profit} of that"), "exact")} if "what" in shown else {}
+        ),
     }
+    by_tier = " and by value tier (A: the tenth worth most)" if tiers else ""
     caption = (
-        f"Eligible customers by probability of no purchase in {window} days and by value tier (A: the tenth worth most). Counts of "
-        "today's scores; the interval of their sum stands above. Where contact may cost less than 0, it cannot pay."
+        f"Eligible {words.many} by probability of no {words.deed} in {study.scheme.window} days{by_tier}. Sums of today's "
+        "scores; the interval of the total is given above."
     )
-    return Table(caption, shown, columns, form)
+    if known:
+        caption += words.fill(" {Profit} is that of contacting the {many} whom the list says to contact, all together.")
+    return Table(caption, shown, columns, form, top=max(len(shown), 1))
+
+
+def _hidden(matrix: pd.DataFrame, least: int) -> tuple[Any, Any]:
+    """Cells that are too small to be shown, and cells whose contacts are not shown: neither follows from the totals.
+
+    Contacts are not shown where the cell is not, and where fewer than ``least`` of a cell are to be contacted, or are not. These are
+    told together: with so many more cells of contacts, the smallest first, that all together are not so few either.
+    """
+    customers, worth = matrix["customers"], matrix["worth"]
+    few = matrix.index.isin(small_groups(customers, least))
+    unsaid = few | worth.between(1, least - 1).to_numpy() | (customers - worth).between(1, least - 1).to_numpy()
+    for place in customers[worth > 0].sort_values(kind="stable").index:
+        told, left = int(worth[unsaid].sum()), int((customers - worth)[unsaid].sum())
+        if unsaid.sum() != 1 and not (0 < told < least or 0 < left < least):
+            break
+        unsaid = unsaid | (matrix.index == place)
+    return few, unsaid
+
+
+def _masked(study: Study, few: Any, unsaid: Any) -> pd.DataFrame:
+    """The matrix without what must not be shown, and what to do with each cell."""
+    matrix, least, form = study.matrix, study.params.min_group, study.context.form
+    return matrix.drop(columns="worth").assign(
+        customers=matrix["customers"].mask(few),
+        expected_loss=matrix["expected_loss"].mask(few),
+        profit=matrix["profit"].mask(few | (unsaid & (matrix["worth"] > 0).to_numpy())),
+        what=[
+            "" if small else _advice(row, least, form, told=not hide)
+            for small, hide, row in zip(few, unsaid, matrix.to_dict("records"), strict=True)
+        ],
+    )
+
+
+def _people(customers: pd.Series, few: Any, least: int, form: Format) -> list[str]:
+    """How many customers each cell has; of those that are too small, only what all are under."""
+    bound = form.count(under(customers[few], least))
+    return [f"under {bound}" if small else form.count(n) for small, n in zip(few, customers, strict=True)]
+
+
+def _summed(matrix: pd.DataFrame, few: Any, unsaid: Any, form: Format) -> list[dict[str, object]]:
+    """The last rows: what is not shown in the rows above, together, and what all comes to."""
+
+    def people(cells: pd.DataFrame) -> dict[str, object]:
+        return {"customers": form.count(cells["customers"].sum()), "expected_loss": float(cells["expected_loss"].sum())}
+
+    def contacts(cells: pd.DataFrame, of: str = "") -> dict[str, object]:
+        worth = int(cells["worth"].sum())
+        return {"what": f"contact {form.count(worth)}{of}" if worth else _NOBODY, "profit": float(cells["profit"].sum())}
+
+    rows = [people(matrix[few]) | {"risk": "Small groups, together", "what": ""}] if few.any() else []
+    if unsaid.any():
+        rows.append(contacts(matrix[unsaid]) | {"risk": "Contacts not shown above, together", "customers": ""})
+    return [*rows, people(matrix) | contacts(matrix, f" of {form.count(matrix['customers'].sum())}") | {"risk": "All"}]
+
+
+def _advice(cell: dict[Any, Any], least: int, form: Format, *, told: bool) -> str:
+    """What to do with the customers of a cell; where the number of contacts must not be told, what can be said of it."""
+    worth, all_ = cell["worth"], cell["customers"]
+    if not worth:
+        return _NOBODY
+    if told:
+        return f"contact {'all' if worth == all_ else f'{form.count(worth)} of'} {form.count(all_)}"
+    if worth < least:
+        return f"contact under {least} of {form.count(all_)}"
+    return f"contact nearly all of {form.count(all_)}" if 0 < all_ - worth < least else "contact as listed"
 
 
 def scores_table(study: Study) -> Table:
@@ -89,7 +166,9 @@ def scores_table(study: Study) -> Table:
     names = list(dict.fromkeys(tested.scores.index.get_level_values(0)))
     rows = []
     for measure, label in _MEASURES.items():
-        row: dict[str, object] = {"measure": label.format(currency=form.currency or "money")}
+        if (tested.used, measure) not in tested.scores.index:
+            continue  # no profit without a margin
+        row: dict[str, object] = {"measure": study.context.told(label.format(currency=form.currency or "money"))}
         for name in names:
             found = tested.scores.loc[(name, measure)]
             known = bool(found["value"] == found["value"])
@@ -106,9 +185,10 @@ def scores_table(study: Study) -> Table:
         )
     rate = float(tested.test["churned"].mean())
     caption = (
-        f"On {form.day(study.scheme.origins[0])}, {form.count(len(tested.test))} eligible customers, of whom {form.share(rate)} churned; "
-        f"small figures are {form.share(study.params.level)} intervals. An AUC of 0.5 and a skill of 0 are worth nothing; slope 1 and "
-        "intercept 0 are right probabilities."
+        f"On {form.day(study.scheme.origins[0])}, {form.count(len(tested.test))} eligible {study.found.words.many}, of whom "
+        f"{form.share(rate)} churned; "
+        f"small figures are {form.share(study.params.level)} intervals. An AUC of 0.5 or a skill of 0 is worthless; a slope of 1 "
+        "and an intercept of 0 mean that probabilities are right."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 
@@ -135,7 +215,9 @@ def importance_table(study: Study) -> Table:
         f"What is lost where one fact is shuffled, on the test's day, with {form.share(study.params.level)} range. Facts that say the "
         "same share their weight. Association, not cause."
     )
-    return Table(caption, study.tested.importance, columns, form, top=10)
+    frame = study.tested.importance
+    frame = frame.assign(says=[fact_of(name, study.found.words) for name in frame["feature"]])
+    return Table(caption, frame, columns, form, top=10)
 
 
 def drift_table(study: Study) -> Table | Absent:
@@ -152,12 +234,13 @@ def drift_table(study: Study) -> Table | Absent:
         "now": Column(f"Mean on {form.short_day(study.context.as_of)}", "row:kind"),
         "index": Column("Stability index", "number"),
         "chance": Column("By chance, at most", "number"),
-        "grade": Column("So it has"),
+        "grade": Column("Verdict"),
     }
     caption = (
-        "Today's eligible customers against those of the test's day, both scored by what is used today; first the scores, then what "
+        f"Today's eligible {study.found.words.many} against those of the test's day, both scored by what is used today; first the scores, "
+        "then what "
         f"moved most. Stability index: up to {form.number(MOVED)} nothing has moved, over {form.number(MOVED_FAR)} it has moved far (by "
-        f"custom), where it is more than chance gives at {form.share(TEST_LEVEL)}. "
+        f"convention), where it exceeds what chance gives at {form.share(TEST_LEVEL)}. "
         f"Where the index of the scores is over {form.number(TOO_FAR)}, none are given."
     )
     return Table(caption, frame, columns, form, top=8)
@@ -168,17 +251,22 @@ def holdout_table(study: Study) -> Table | Absent:
     sizes, form = study.sizes, study.context.form
     if study.found.refused:
         return _no_scores(study)
+    words = study.found.words
+    if not study.found.margin.known:
+        return Absent("Without a margin it is not known whom to contact, and so how many to leave out.")
     if sizes.empty:
-        return Absent("It pays to contact fewer than two customers, so there is nobody to leave out.")
+        return Absent(f"It pays to contact fewer than two {words.many}, so there is nobody to leave out.")
     columns = {
         "saving": Column("If contact saves, of churners", "share"),
         "rate": Column("Churn without contact", "share"),
         "kept_out": Column("Leave out, and contact, at least", "count"),
-        "targets": Column("Customers worth contacting", "count"),
-        "possible": Column("Enough of them"),
+        "targets": Column(f"{words.many.capitalize()} worth contacting", "count"),
+        "possible": Column("Are there enough?"),
+        "rounds": Column("Or rounds, a fifth left out of each", "count"),
     }
     caption = (
-        "Before contacting all, leave some out at random: so many in each group are needed to see the saving at "
+        "Before contacting all, leave some out at random: shown is how many each group needs to see the saving, or how many rounds to "
+        "pool, at "
         f"{form.share(TEST_LEVEL)} confidence with {form.share(POWER)} power. A plan, from today's expected rate."
     )
     enough = ["yes" if 2 * n <= all_ else "no" for n, all_ in zip(sizes["kept_out"], sizes["targets"], strict=True)]
@@ -186,82 +274,139 @@ def holdout_table(study: Study) -> Table | Absent:
 
 
 def matrix_chart(study: Study) -> Chart | Absent:
-    """Expected loss by probability of churn and value tier."""
+    """What contacting brings, by probability of churn and value tier; without a margin, what is expected to be lost."""
     if study.found.refused:
         return _no_scores(study)
-    matrix, min_group, form = study.matrix, study.params.min_group, study.context.form
-    frame = matrix.assign(expected_loss=matrix["expected_loss"].mask(matrix["customers"] < min_group))
-    frame = frame.assign(
-        customers=frame["customers"].mask(frame["customers"] < min_group),
-        break_even=frame["break_even"].mask(frame["expected_loss"].isna()),
-    )
-    top = max(float(frame["expected_loss"].max()), 1e-9) if frame["expected_loss"].notna().any() else 1.0
+    least, form, found, matrix = study.params.min_group, study.context.form, study.found, study.matrix
+    words, known = found.words, found.margin.known
+    tiers = _TIERS if found.tiers else {NO_TIERS: f"all {words.many}"}
+    few, unsaid = _hidden(matrix, least)
+    on_it = matrix["tier"].isin(list(tiers)).to_numpy()
+    frame = _masked(study, few, unsaid)[on_it].reset_index(drop=True)
+    if not known:
+        frame = frame.drop(columns=["profit", "what"])
+    colour = "profit" if known else "expected_loss"
+    top = float(frame[colour].max()) if frame[colour].notna().any() else 0.0
+    bound = form.count(under(matrix.loc[few, "customers"], least))
+
+    def texts(row: dict[Any, Any]) -> tuple[str, str]:
+        if row["customers"] != row["customers"]:
+            return "", f"under {bound} {words.many}"
+        people = f"{form.count(row['customers'])} {words.many}"
+        if not known:
+            return form.money(row["expected_loss"]), people
+        if row["what"] == _NOBODY:
+            return _NOBODY, people
+        return ("", row["what"]) if row["profit"] != row["profit"] else (form.amount(row["profit"]), row["what"])
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, lines="none", ylabel="probability of churn")
-        ax.set(xlim=(-0.5, 3.5), ylim=(-0.5, 3.5))
+        ax.set(xlim=(-0.5, len(tiers) - 0.5), ylim=(-0.5, len(_RISKS) - 0.5))
         for row in frame.to_dict("records"):
-            x, y = _TIERS.index(row["tier"]), len(_RISKS) - 1 - _RISKS.index(row["risk"])
-            known = row["expected_loss"] == row["expected_loss"]
+            x, y = list(tiers).index(row["tier"]), len(_RISKS) - 1 - _RISKS.index(row["risk"])
+            value = row[colour] if row[colour] == row[colour] else 0.0
             # On half the colour at most, text can be read in light and dark.
-            strength = float(np.round(0.5 * max(row["expected_loss"], 0) / top, 2)) if known else 0.0
+            strength = float(np.round(0.5 * value / top, 2)) if top > 0 else 0.0
             marks.cell(ax, x, y, 1, token="wash", size=(0.96, 0.92))
-            marks.cell(ax, x, y, strength, size=(0.96, 0.92))
-            words = f"{form.count(row['customers'])} customers" if known else f"under {min_group} customers"
-            money = form.money(row["expected_loss"]) if known else ""
-            marks.label(ax, money, x, y + 0.12, token="ink", size=11, ha="center")
-            marks.label(ax, words, x, y - 0.2, token="ink", ha="center")
-        ax.set_xticks(range(4), ["A\nworth most", "B", "C", "D\nworth least"])
-        ax.set_yticks(range(4), _RISKS[::-1])
+            marks.cell(ax, x, y, strength, size=(0.96, 0.92), token="accent")
+            large, below = texts(row)
+            marks.label(ax, large, x, y + 0.12, token="ink", size=11 if large != _NOBODY else 9.5, ha="center")
+            marks.label(ax, below, x, y - 0.2, token="ink", ha="center")
+        ax.set_xticks(range(len(tiers)), list(tiers.values()))
+        ax.set_yticks(range(len(_RISKS)), _RISKS[::-1])
 
-    best = frame.loc[frame["expected_loss"].idxmax()] if frame["expected_loss"].notna().any() else None
-    where = (
-        f"the most, {form.money(best['expected_loss'])}, in tier {best['tier']} at {best['risk']}"
-        if best is not None
-        else "no cell is large enough"
+    by = "by probability of churn, upwards, and value tier" if found.tiers else "by probability of churn, upwards"
+    where = _where(frame, form, worth=int(matrix["worth"].sum()) if known else None)
+    caption = (
+        f"{words.fill('{Profit}')} of contacting those whom the list says to contact, in all (large), and how many they are (small), "
+        f"{by}; the stronger the colour, the more it brings. {_added_up(study, unsaid)}{where}"
+        if known
+        else f"Expected loss of {found.money} (large) and {words.many} (small), {by}; the stronger the colour, the more is expected to be "
+        f"lost. {where}"
     )
-    return Chart(
-        "Expected loss (large) and customers (small) by probability of churn, upwards, and value tier; the stronger the colour, the more "
-        "is expected to be lost. Look first at the top left.",
-        f"A grid of four risks by four value tiers; {where}.",
-        draw,
-        frame,
-        (8, 3.4),
+    size = "four risks by four value tiers" if found.tiers else "four risks"
+    return Chart(caption, f"A grid of {size}. {where}", draw, frame, (8, 3.4))
+
+
+def _added_up(study: Study, unsaid: Any) -> str:
+    """What all cells come to, and those without a sum: the sums that are shown are what is left."""
+    matrix, form, words = study.matrix, study.context.form, study.found.words
+
+    def told(cells: pd.DataFrame) -> str:
+        return f"{form.amount(float(cells['profit'].sum()))} from {form.count(cells['worth'].sum())} {words.many}"
+
+    if not matrix["worth"].sum():
+        return ""
+    rest = f", of it {told(matrix[unsaid])} in cells without a sum" if matrix.loc[unsaid, "worth"].sum() else ""
+    return f"All cells bring {told(matrix)}{rest}. "
+
+
+def _where(frame: pd.DataFrame, form: Format, worth: int | None) -> str:
+    """In which cell contact brings most, or that it pays in none; without a margin, which cell loses most."""
+    if worth == 0:
+        return "Contact pays in no cell: do not contact."
+    column = "expected_loss" if worth is None else "profit"
+    if frame.empty or not (frame[column] > 0).any():
+        return "No cell is large enough to be shown." if worth is None else "Contact those whom the list names."
+    best = frame.loc[frame[column].idxmax()]
+    cell = f"at {best['risk']}" if best["tier"] == NO_TIERS else f"in tier {best['tier']} at {best['risk']}"
+    if worth is None:
+        return f"Most is expected to be lost {cell}: {form.money(best['expected_loss'])}."
+    return f"Contact brings most {cell}: {form.amount(best['profit'])}."
+
+
+def origins_table(study: Study) -> Table | Absent:
+    """What was told on each of the last past days, and what came."""
+    past, form, words = study.found.past, study.context.form, study.found.words
+    if len(past) < 2:
+        return Absent("Only one past day has a known outcome and enough history before it to learn from.")
+    frame = totals_of(past, study.params.level)
+    columns = {
+        "day": Column("Day", "date"),
+        "customers": Column(f"Eligible {words.many}", "count"),
+        "told": Column("Forecast to churn", "share"),
+        "came": Column("Churned", "share", "low", "high"),
+        "difference": Column("Churned minus forecast", "share"),
+        "season": Column("Season of the window"),
+    }
+    caption = (
+        f"Forecasts of churn in the {study.scheme.window} days after each day, from what was known then: on average "
+        f"{form.share(frame['told'].mean())} were forecast to churn and {form.share(frame['came'].mean())} did. Small figures are "
+        f"{form.share(study.params.level)} intervals of chance alone."
     )
+    season = ["followed" if followed else "not known then" for followed in frame["in_season"]]
+    if not frame["in_season"].any():
+        columns.pop("season")
+    return Table(caption, frame.assign(season=season).drop(columns="in_season"), columns, form)
 
 
 def calibration_chart(study: Study) -> Chart:
-    """Probability told against share that churned, by tenth."""
-    scheme, level, form = study.scheme, study.params.level, study.context.form
-    rows = study.tested.test.sort_values(["probability", "customer_id"], kind="stable").reset_index(drop=True)
-    tenth = (np.arange(len(rows)) * 10) // max(len(rows), 1)
-    out = []
-    for k in range(10):
-        part = rows[tenth == k]
-        if len(part):
-            low, high = wilson(int(part["churned"].sum()), len(part), level)
-            out.append(
-                {
-                    "told": float(part["probability"].mean()),
-                    "seen": float(part["churned"].mean()),
-                    "low": low,
-                    "high": high,
-                    "customers": len(part),
-                }
-            )
-    frame = pd.DataFrame(out)
+    """Probability told against share that churned, by tenth, on each of the last past days."""
+    scheme, level, form, words = study.scheme, study.params.level, study.context.form, study.found.words
+    frame = tenths_of(study.found.past, level)
+    days = list(dict.fromkeys(frame["day"]))
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, x="share", y="share", xlim=(0, 1), ylim=(0, 1))
-        ax.set(xlabel="probability told", ylabel="share that churned")
-        ax.plot([0, 1], [0, 1], color=color("muted"), linewidth=1, linestyle=(0, (4, 3)))
-        marks.intervals(ax, frame["told"], (frame["seen"], frame["low"], frame["high"]), size=6, width=1.4, upright=True)
-        marks.label(ax, "as told", 0.9, 0.9, gap=(-8, 4), ha="right", va="baseline")
+        for k, (one, day) in enumerate(zip(figure.subplots(1, len(days), sharey=True, squeeze=False)[0], days, strict=True)):
+            ax = marks.axes(one, form, x="share", y="share", xlim=(0, 1), ylim=(0, 1), title=form.day(day))
+            ax.set(xlabel="forecast probability", ylabel="share that churned" if k == 0 else "")
+            ax.set_xticks([0, 0.5, 1])
+            ax.plot([0, 1], [0, 1], color=color("muted"), linewidth=1, linestyle=(0, (4, 3)))
+            some = frame[frame["day"] == day]
+            marks.intervals(ax, some["told"], (some["seen"], some["low"], some["high"]), size=6, width=1.4, upright=True)
+            if k == 0:
+                marks.label(ax, "as forecast", 0.9, 0.9, gap=(-8, 4), ha="right", va="baseline")
 
+    when = "each day" if len(days) > 1 else form.day(days[0])
+    said = [
+        f"{form.share(one.told)} forecast and {form.share(one.came)} actual on {form.day(one.day)}" for one in study.found.past
+    ]
     return Chart(
-        f"Customers of {form.day(scheme.origins[0])} in tenths by the probability that was told of them, and the share that churned in the "
-        f"{scheme.window} days after ({form.share(level)} interval). On the dashed line probabilities are right.",
-        f"Dots of the share that churned against the probability told, for {len(frame)} tenths of customers.",
+        f"{words.many.capitalize()} in tenths by probability forecast on {when}, and the share that churned in the {scheme.window} days "
+        f"after ({form.share(level)} interval). On the dashed line probabilities are right. "
+        f"Overall churn: {'; '.join(said)}.",
+        f"Dots of the share that churned against the forecast probability, for tenths of {words.many} on {len(days)} "
+        f"{'days' if len(days) > 1 else 'day'}.",
         draw,
         frame,
         (8, 3.4),
@@ -270,7 +415,7 @@ def calibration_chart(study: Study) -> Chart:
 
 def gaps_chart(study: Study) -> Chart:
     """Gaps between purchases, with the window marked."""
-    waits, scheme, form = study.waits, study.scheme, study.context.form
+    waits, scheme, form, words = study.waits, study.scheme, study.context.form, study.found.words
     ended = waits.loc[waits["ended"], "gap"].to_numpy(float)
     top = max(float(np.quantile(ended, 0.99)), 1.3 * scheme.window)
     edges = np.linspace(0, np.ceil(top / 30) * 30, 31)
@@ -279,7 +424,7 @@ def gaps_chart(study: Study) -> Chart:
     within = float((ended <= scheme.window).mean())
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, y="count", xlabel="days to the next purchase")
+        ax = marks.axes(figure.add_subplot(), form, y="count", xlabel=f"days to the next {words.deed}")
         ax.bar((edges[:-1] + edges[1:]) / 2, counts, width=0.92 * (edges[1] - edges[0]), color=color("accent"), alpha=0.75)
         ax.axvline(scheme.window, color=color("second"), linewidth=1.6)
         marks.label(ax, f"window: {scheme.window} days", scheme.window, 0.95, gap=(6, 0), token="second", hung=True)
@@ -287,12 +432,13 @@ def gaps_chart(study: Study) -> Chart:
     bound = {
         "given": "was given",
         "gap": "is their 90 % quantile",
-        "history": "is bound by the length of history, a sixth of it",
+        "history": "is limited to a sixth of the length of the history",
+        "year": f"is a year, since {words.many} give once a year",
     }[scheme.bound_by]
     return Chart(
-        f"Gaps between purchases that ended, all customers: {form.share(within)} are no longer than the window, which "
+        f"Gaps between {words.deeds} that ended, all {words.many}: {form.share(within)} are no longer than the window, which "
         f"{bound}. Gaps that are "
-        "still open are not in the picture, so long ones are fewer here than they will be.",
+        "still open are not shown, so long gaps are under-represented.",
         f"Bars of the number of gaps by their length in days, with a line at the window of {scheme.window} days.",
         draw,
         frame,
@@ -302,14 +448,14 @@ def gaps_chart(study: Study) -> Chart:
 
 def reversal_chart(study: Study) -> Chart:
     """How many of the churned came back, by time since."""
-    curve, scheme, form = study.found.curve, study.scheme, study.context.form
+    curve, scheme, form, words = study.found.curve, study.scheme, study.context.form, study.found.words
     back = 1 - curve["survival"]
     frame = curve.assign(returned=back, returned_low=1 - curve["high"], returned_high=1 - curve["low"])
     last = float(curve["time"].iloc[-1])
     points = [t for t in (30.0, 90.0, 180.0, float(YEAR)) if t <= last] or [last]
     row = at(frame, points[-1])
     came = form.measured(float(row["returned"]), float(row["returned_low"]), float(row["returned_high"]), "share")
-    words = f"{came} within {points[-1]:g} days"
+    said = f"{came} within {points[-1]:g} days"
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="share")
@@ -319,10 +465,10 @@ def reversal_chart(study: Study) -> Chart:
         marks.band(ax, frame["time"], estimate, step=True, alpha=0.2)
 
     return Chart(
-        f"Of those who had been silent for {scheme.window} days, how many bought again, by days since (Kaplan–Meier "
+        f"Of those who had been silent for {scheme.window} days, how many made another {words.deed}, by days since (Kaplan–Meier "
         f"with {form.share(study.params.level)} band, as "
-        f"far as the data reach): {words}. Churn is not always for good.",
-        f"A rising curve of the share of churned customers who came back, reaching {form.share(float(back.iloc[-1]))} "
+        f"far as the data reach): {said}. Churn is not always for good.",
+        f"A rising curve of the share of churned {words.many} who came back, reaching {form.share(float(back.iloc[-1]))} "
         f"after {last:.0f} days.",
         draw,
         frame,
@@ -332,8 +478,8 @@ def reversal_chart(study: Study) -> Chart:
 
 def timing_chart(study: Study) -> Chart:
     """Time to the next purchase from today, by number of purchases so far."""
-    groups, form = study.groups, study.context.form
-    shades = {"after 1 purchase": "muted", "after 2 to 4": "second", "after 5 and more": "accent"}
+    groups, form, words = study.groups, study.context.form, study.found.words
+    shades = dict(zip((name.format(deed=words.deed) for name in GROUPS), ("muted", "second", "accent"), strict=True))
     frame = (
         pd.concat([curve.assign(group=label, waited=waited) for label, (curve, waited, _) in groups.items()])
         if groups
@@ -343,21 +489,22 @@ def timing_chart(study: Study) -> Chart:
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(0, horizon * 1.45), ylim=(0, 1.02))
-        ax.set(xlabel="days from today", ylabel="no purchase yet")
+        ax.set(xlabel="days from today", ylabel=f"no {words.deed} yet")
         for label, (curve, waited, count) in groups.items():
             some = curve[curve["time"] <= horizon]
             marks.band(ax, some["time"], (some["survival"], some["low"], some["high"]), token=shades[label], step=True)
-            words = f"{label}\n({form.count(count)} customers, {waited:.0f} days silent)"
-            marks.label(ax, words, horizon * 1.01, float(some["survival"].iloc[-1]), token=shades[label])
+            said = f"{label}\n({form.count(count)} {words.many}, {waited:.0f} days silent)"
+            marks.label(ax, said, horizon * 1.01, float(some["survival"].iloc[-1]), token=shades[label])
         ax.set_xticks(range(0, 181, 30))
 
     if not groups:
         frame = pd.DataFrame(columns=["group", "time", "survival", "low", "high"])
     return Chart(
-        "How long until the next purchase, for customers who have been silent for as long as is usual in their group: "
+        f"How long until the next {words.deed}, for {words.many} who have been silent for as long as is usual in their group: "
         "the curve starts at 100 % "
-        f"today and falls as they buy ({form.share(study.params.level)} bands). Where it stays high, waiting does not help.",
-        f"Falling curves of the share without a purchase over the next {horizon:.0f} days, for {len(groups)} groups by purchases so far.",
+        f"today and falls with each {words.deed} ({form.share(study.params.level)} bands). Where it stays high, waiting does not help.",
+        f"Falling curves of the share without a {words.deed} over the next {horizon:.0f} days, for {len(groups)} groups by {words.deeds} "
+        "so far.",
         draw,
         frame,
         (8, 3.0),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from crmlab.analyses.churn.reductions import FEATURES
-from crmlab.errors import TooLittleError
+from crmlab.analyses.churn.reductions import FEATURES, IN_SEASON
+from crmlab.errors import ModelError, TooLittleError
+from crmlab.history.words import ROUNDS, WEEKS
 from crmlab.models.classification import varies
 from crmlab.models.intervals import normal_quantile
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from crmlab.history.words import Words
+
     Array = npt.NDArray[np.float64]
 
 __all__ = [
     "BASELINES",
     "CANDIDATES",
     "FARTHEST",
+    "FEWEST",
     "NAMES",
     "Plan",
     "Scorer",
@@ -41,6 +45,7 @@ __all__ = [
     "plan",
     "prepared",
     "reasons",
+    "shift_to",
 ]
 
 
@@ -49,6 +54,10 @@ BASELINES = {"recency": "Days since last alone", "time_rule": "Silent longer tha
 NAMES = CANDIDATES | BASELINES
 MOST_ORIGINS = 6
 _EDGE = 1e-4
+_SURE = 30.0  # log odds beyond which nothing more can be told from a chance of 0 or 1
+# Outcomes of each kind without which nothing is told: with 30 of each, the 90 % interval of the AUC of a score that is worth nothing is
+# 0.38 to 0.62 (Hanley and McNeil 1982), so that even a fair score could not be told from chance.
+FEWEST = 30
 FARTHEST = 4.0  # standard deviations from the mean: a value beyond counts as one there, so that no single fact decides a score
 # Amounts and counts whose logs say more than they do themselves.
 _SKEWED = (
@@ -163,6 +172,24 @@ class Scorer:
         """Calibrated probability of churn of each row."""
         return np.asarray(special.expit(self.intercept + self.slope * self.raw(frame)))
 
+    def held_to(self, rows: pd.DataFrame) -> Scorer:
+        """The same for the window after a day: who comes before whom stays, and as many churn as the season of that window lets expect.
+
+        A calibration tells of the season of the window that it was learnt on. So the log odds of all are moved until as many are told to
+        churn as the model of purchases, on its clock, expects to buy nothing.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            All who are eligible on the day; those of whom the model of purchases says nothing are left out of the count. Where it says
+            nothing of anybody, as where no season is followed, nothing is moved.
+        """
+        known = rows[rows[IN_SEASON].notna()] if IN_SEASON in rows.columns else rows.head(0)
+        if known.empty:
+            return self
+        moved = shift_to(self.intercept + self.slope * self.raw(known), 1 - float(known[IN_SEASON].mean()))
+        return replace(self, intercept=self.intercept + moved)
+
     def draws(self, frame: pd.DataFrame, count: int, seed: int) -> Array:
         """Probabilities of each row under calibrations drawn from their distribution, of shape (count, n_rows)."""
         rng = np.random.default_rng(seed)
@@ -180,14 +207,48 @@ class Scorer:
         return point, max(point - half, 0.0), min(point + half, float(weight.sum()))
 
 
+def shift_to(odds: Array, share: float) -> float:
+    """By how much log odds must be moved for so large a share of all to be forecast.
+
+    Raises
+    ------
+    ModelError
+        There are no odds, or a number is missing.
+
+    Examples
+    --------
+    >>> round(shift_to(np.array([0.0, 0.0]), 0.75), 4)  # log(3)
+    1.0986
+    """
+    from scipy.optimize import brentq
+
+    if not len(odds) or np.isnan(odds).any():
+        raise ModelError.expected("shift_to", "odds", "at least one number, none missing", odds[:5].tolist())
+    if not 0 <= share <= 1:
+        raise ModelError.expected("shift_to", "share", "between 0 and 1", share)
+    # Where none or all are, no finite shift would do: half of one who is, or is not, stands in.
+    held = float(np.clip(share, 0.5 / len(odds), 1 - 0.5 / len(odds)))
+    # At these ends all of them are below the share, or all above it.
+    odds, even = np.clip(odds, -_SURE, _SURE), float(special.logit(held))
+    low, high = even - float(odds.max()) - 1, even - float(odds.min()) + 1
+    return float(brentq(lambda by: float(special.expit(odds + by).mean()) - held, low, high))
+
+
 def features_of(frame: pd.DataFrame) -> tuple[str, ...]:
     """The features that a frame of snapshots has, in their order; such as are the same for everybody, but for rounding, are left out."""
     return tuple(name for name in FEATURES if name in frame.columns and varies(frame[name].astype(float)))
 
 
-def fact_of(name: str) -> str:
-    """What a column that a scorer looks at says of a customer, for people."""
-    return FEATURES.get(name, "silent longer than usual")
+def fact_of(name: str, words: Words = WEEKS) -> str:
+    """What a column that a scorer looks at says of a customer, for people.
+
+    Examples
+    --------
+    >>> fact_of("mean_spend"), fact_of("mean_spend", ROUNDS)
+    ('spend per purchase', 'amount per gift')
+    """
+    said = FEATURES.get(name, "silent longer than usual")
+    return said.format(one=words.one, deed=words.deed, deeds=words.deeds, money="amount" if words is ROUNDS else "spend")
 
 
 def make(name: str, columns: Sequence[str], seed: int = 0) -> Any:
@@ -344,7 +405,7 @@ def _line(y: Array, odds: Array) -> tuple[float, float, Any]:
     return float(theta[0]), float(theta[1]), np.linalg.inv(hessian)
 
 
-def reasons(scorer: Scorer, frame: pd.DataFrame, count: int = 3) -> pd.DataFrame:
+def reasons(scorer: Scorer, frame: pd.DataFrame, words: Words = WEEKS, count: int = 3) -> pd.DataFrame:
     """The facts that moved each customer's score most, in words.
 
     A fact moves the score by as much as the log odds change where it is put to the middle of all eligible customers.
@@ -354,6 +415,8 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, count: int = 3) -> pd.DataFrame
     scorer : Scorer
     frame : DataFrame
         Rows to be explained.
+    words : Words
+        What people and their deeds are called.
     count : int
 
     Returns
@@ -373,7 +436,7 @@ def reasons(scorer: Scorer, frame: pd.DataFrame, count: int = 3) -> pd.DataFrame
                 texts.append("")
                 continue
             way = "raises" if by > 0 else "lowers"
-            texts.append(f"{fact_of(name)}: {_said(frame[name].iloc[row])} ({way})")
+            texts.append(f"{fact_of(name, words)}: {_said(frame[name].iloc[row])} ({way})")
         out[f"reason_{k + 1}"] = texts
     return pd.DataFrame(out, index=frame.index)
 

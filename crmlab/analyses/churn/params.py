@@ -15,7 +15,7 @@ class Params:
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
     window: int | None = param(
         default=None,
-        help="days without a purchase that count as churn; default: the 90 % gap, or a sixth of history if less",
+        help="days of silence that count as churn; default: the 90 % gap, or a sixth of history if less; of yearly rounds a year",
         ge=1,
         unit="days",
     )
@@ -27,13 +27,20 @@ class Params:
     )
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: from unit costs, else value is revenue",
+        help="gross margin, share of spend that is kept; default: of the data set's file, else from unit costs, else money is revenue",
         gt=0,
         le=1,
         unit="share",
     )
-    contact_cost: float = param(default=1.0, help="cost of contacting one customer", gt=0, unit="money")
-    offer_cost: float = param(default=10.0, help="cost of the offer to one who accepts it", gt=0, unit="money")
+    contact_cost: float | None = param(
+        default=None, help="cost of contacting one customer; default: the median of past cells, else 0.5", gt=0, unit="money"
+    )
+    offer_cost: float | None = param(
+        default=None,
+        help="cost of the offer to one who accepts it; default: the median of past offers that cost something, else 10",
+        gt=0,
+        unit="money",
+    )
     accept: float = param(
         default=0.3,
         help="share of would-be leavers who accept the offer and stay; a guess until it is tested",

@@ -9,17 +9,29 @@ from crmlab.page.quantities import Quantities, Quantity
 __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
-    HISTORY.only("customer_id", "days_since_last", "contactable"),
-    VALUE.only("tier"),
-    Quantity("churn", "probability that the customer does not buy within the window", "share", label="probability of churn"),
-    Quantity("if_loyal", "margin expected in the next 365 days if the customer is certainly still active", "currency"),
+    HISTORY.only("customer_id", "days_since_last", "contactable", "refusal"),
+    VALUE.only("tier", "if_loyal"),
+    Quantity("churn", "probability of silence for the whole window", "share", label="probability of churn"),
+    Quantity(
+        "last_year_spend",
+        "spend of the last 365 days, which stands in for value where no model of it could be fitted",
+        "currency",
+        counted=True,
+    ),
     Quantity(
         "at_stake",
-        "margin of the next 365 days if loyal, times the share of a year for which a churned customer is away",
+        "what the next 365 days bring if loyal, times the share of a year for which those who churn are away: margin, or revenue where no "
+        "margin is known",
         "currency",
     ),
     Quantity("expected_loss", "probability of churn times what is at stake", "currency"),
-    Quantity("profit_of_contact", "what contacting earns less what it costs; of all together, where it pays", "currency"),
+    Quantity("expected_loss_total", "expected loss of all eligible customers together", "currency"),
+    Quantity(
+        "profit_of_contact",
+        "what contacting is expected to save less what it costs; empty where no margin is known",
+        "currency",
+    ),
+    Quantity("profit_of_contact_total", "profit of contact of all whom it pays to contact, and who may be", "currency"),
     Quantity("action", "what to do: contact, or why not", "text"),
     Quantity(
         "reason_{n}",
@@ -27,9 +39,14 @@ QUANTITIES = Quantities(
         "text",
         values={"n": "123"},
     ),
-    Quantity("eligible", "customers who bought lately enough to be scored", "customers"),
-    Quantity("expected_churners", "eligible customers expected not to buy within the window", "customers"),
-    Quantity("worth_contacting", "customers whom it pays to contact", "customers"),
+    Quantity("eligible", "those seen lately enough to be scored", "customers", counted=True),
+    Quantity("expected_churners", "eligible customers expected to stay silent for the whole window", "customers"),
+    Quantity("worth_contacting", "customers whom it pays to contact, and who may be", "customers"),
+    Quantity(
+        "break_even_margin",
+        "margin at which contacting breaks even for half of the eligible customers who may be contacted",
+        "share",
+    ),
     Quantity(
         "test_profit_per_customer",
         "what contacting by these scores would have earned per customer, on the test's day",

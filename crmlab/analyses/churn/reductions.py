@@ -22,32 +22,33 @@ if TYPE_CHECKING:
     from crmlab.analyses.customer_value import Choice
     from crmlab.history.past import History
 
-__all__ = ["FEATURES", "OF_PURCHASES", "snapshots", "with_breadth", "with_model"]
+__all__ = ["FEATURES", "IN_SEASON", "OF_PURCHASES", "snapshots", "with_breadth", "with_model"]
 
 
-# What each feature says of a customer on the day of the snapshot, for people.
+# What each feature says of a customer on the day of the snapshot, for people: fields are words of the data set, see ``fact_of``.
 FEATURES = {
-    "days_since_last": "days since the last purchase",
-    "occasions": "purchases so far",
-    "age": "days since the first purchase",
-    "mean_gap": "usual days between purchases",
+    "days_since_last": "days since the last {deed}",
+    "occasions": "{deeds} so far",
+    "age": "days since the first {deed}",
+    "mean_gap": "usual days between {deeds}",
     "gap_spread": "how irregular the gaps are",
-    "silence": "days since the last purchase against the usual gap",
-    "recent": "purchases in the last window",
-    "earlier": "purchases in the window before",
-    "trend": "recent purchases against those before",
-    "same_season": "purchases in the same weeks a year ago",
-    "total_spend": "spend so far",
-    "mean_spend": "spend per purchase",
-    "last_spend": "spend of the last purchase",
-    "recent_spend": "spend in the last window",
-    "returned_share": "share of spend that came back",
+    "silence": "days since the last {deed} against the usual gap",
+    "recent": "{deeds} in the last window",
+    "earlier": "{deeds} in the window before",
+    "trend": "recent {deeds} against those before",
+    "same_season": "{deeds} in the same weeks a year ago",
+    "total_spend": "{money} so far",
+    "mean_spend": "{money} per {deed}",
+    "last_spend": "{money} of the last {deed}",
+    "recent_spend": "{money} in the last window",
+    "returned_share": "share of {money} that came back",
     "products": "different products bought",
     "categories": "different categories bought",
-    "probability_alive": "probability of being active still",
-    "expected_purchases": "purchases expected in the window",
+    "probability_alive": "probability of being a {one} still",
+    "expected_purchases": "{deeds} expected in the window",
 }
 OF_PURCHASES = ("probability_alive", "expected_purchases")  # what the model of purchases says
+IN_SEASON = "probability_of_purchase"  # in the window, told in the season that it lies in: no feature, but what all together are held to
 
 
 def snapshots(
@@ -134,13 +135,15 @@ def with_model(frame: pd.DataFrame, history: History, window: int, choice: Choic
     -------
     DataFrame
         The frame with probability_alive and expected_purchases; NaN on days on which the model cannot be fitted, because
-        nobody had bought again, say, or is on its boundary, where it tells nobody from anybody.
+        nobody had bought again, say, or is on its boundary, where it tells nobody from anybody. Where forecasts follow a season also
+        probability_of_purchase, in the window.
     """
     import pandas as pd
 
     from crmlab.analyses.customer_value import told
     from crmlab.errors import ConvergenceError, DataError, ModelError
 
+    in_season = choice is not None and choice.in_season
     parts = []
     for day, part in frame.groupby("date", sort=True):
         try:
@@ -148,7 +151,7 @@ def with_model(frame: pd.DataFrame, history: History, window: int, choice: Choic
         except (DataError, ModelError, ConvergenceError):
             parts.append(part.assign(**dict.fromkeys(OF_PURCHASES, float("nan"))))
         else:
-            parts.append(part.merge(says, "left", "customer_id"))
+            parts.append(part.merge(says if in_season else says.drop(columns=IN_SEASON), "left", "customer_id"))
     return pd.concat(parts, ignore_index=True) if parts else frame.assign(probability_alive=0.0, expected_purchases=0.0)
 
 

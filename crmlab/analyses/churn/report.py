@@ -21,6 +21,7 @@ NEEDS = ("orders", "customer ids")
 EXHIBITS = Exhibits(
     tables={
         "matrix": exhibits.matrix_table,
+        "origins": exhibits.origins_table,
         "scores": exhibits.scores_table,
         "importance": exhibits.importance_table,
         "holdout": exhibits.holdout_table,
@@ -49,8 +50,8 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: matrix, scores, candidates, drift, importance, holdout. Charts: matrix, gaps, reversal, calibration, timing. Outputs:
-        customers. Where scores are refused, matrix and holdout are absent.
+        Tables: matrix, origins, scores, candidates, drift, importance, holdout. Charts: matrix, gaps, reversal, calibration, timing.
+        Outputs: customers. Where scores are refused, matrix and holdout are absent.
 
     Raises
     ------

@@ -17,11 +17,11 @@ from crmlab.analyses.churn.model import (
     Scorer,
     columns_of,
     crossfitted,
-    fact_of,
     features_of,
     fit,
     learnt,
     prepared,
+    shift_to,
 )
 from crmlab.models.classification import (
     auc,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
-__all__ = ["Trial", "final", "log_loss", "trial", "validate"]
+__all__ = ["Trial", "final", "log_loss", "shift_of", "trial", "validate"]
 
 
 RAREST = 200  # outcomes of the rarer class, below which no model is learnt
@@ -67,7 +67,7 @@ class Trial:
     test : DataFrame
         Rows of the test's day, with the column ``probability`` of what is used.
     importance : DataFrame
-        Feature, says, value, low, high: how much AUC is lost where a feature is shuffled.
+        Feature, value, low, high: how much AUC is lost where a feature is shuffled.
     reason : str
         Why there is no model, where there is none.
     """
@@ -80,6 +80,33 @@ class Trial:
     test: pd.DataFrame
     importance: pd.DataFrame
     reason: str
+
+    @property
+    def told(self) -> float:
+        """Share that was forecast to churn, on the test's day."""
+        return float(self.test["probability"].mean())
+
+    @property
+    def seen(self) -> float:
+        """Share that churned."""
+        return float(self.test["churned"].mean())
+
+    @property
+    def missed(self) -> bool:
+        """Whether what was forecast is further from what came than chance explains."""
+        off = self.scores.loc[(self.used, "intercept")]
+        return not off["low"] <= 0 <= off["high"]
+
+    @property
+    def shift(self) -> float:
+        """By how much the log odds of all had to be moved, for as many to be forecast as came."""
+        return shift_of(self.test)
+
+
+def shift_of(rows: pd.DataFrame) -> float:
+    """By how much the log odds of all rows had to be moved, for as many to be forecast (probability) as came (churned)."""
+    odds = special.logit(np.clip(rows["probability"].to_numpy(float), 1e-6, 1 - 1e-6))
+    return shift_to(odds, float(rows["churned"].mean()))
 
 
 def log_loss(y: Array, p: Array) -> float:
@@ -124,7 +151,7 @@ def validate(days: dict[dt.date, pd.DataFrame], columns: Sequence[str], seed: in
 
 
 def trial(
-    days: dict[dt.date, pd.DataFrame], scheme: Plan, money: dict[str, float], *, level: float = LEVEL, seed: int = 0
+    days: dict[dt.date, pd.DataFrame], scheme: Plan, money: dict[str, float] | None, *, level: float = LEVEL, seed: int = 0
 ) -> Trial:
     """Learn on earlier days, calibrate on one of its own, test on the latest, and say what is to be used.
 
@@ -136,8 +163,8 @@ def trial(
     days : dict of date to DataFrame
         Rows by origin, of :func:`crmlab.analyses.churn.reductions.snapshots` with the model's features.
     scheme : Plan
-    money : dict
-        value, offer, contact and accept of :func:`expected_maximum_profit`.
+    money : dict or None
+        value, offer, contact and accept of :func:`expected_maximum_profit`; None where no margin is known: then there is no profit.
     level : float
     seed : int
 
@@ -169,6 +196,7 @@ def trial(
         validation = validate(dict(earlier), columns, seed)
         chosen = str(validation[list(CANDIDATES)].mean().idxmin())
         scorers[chosen] = fit(chosen, columns, train, calibrate, seed)
+    scorers = {name: scorer.held_to(rows) for name, scorer in scorers.items()}
     found = {name: scorer.probability(rows) for name, scorer in scorers.items()}
     scores = pd.concat({name: bootstrap(_measures(money), y, p, level=level, seed=seed) for name, p in found.items()})
     losses = {name: (p - y) ** 2 for name, p in found.items()}
@@ -201,8 +229,7 @@ def final(days: dict[dt.date, pd.DataFrame], scheme: Plan, used: str, seed: int 
     used : str
     seed : int
     drift : float
-        How far the log odds were off on the test's day: what seasons do from one day to another. It is added to what is not
-        known of the calibration, as a standard deviation.
+        How far the log odds of all were off on past days. It is added to what is not known of the calibration, as a standard deviation.
 
     Returns
     -------
@@ -234,15 +261,8 @@ def _usable(names: dict[str, str], train: pd.DataFrame) -> list[str]:
     return [name for name in names if train[columns_of(name, ())[0]].notna().any()]
 
 
-def _measures(money: dict[str, float]) -> dict[str, Callable[[Array, Array], float]]:
-    def profit(y: Array, p: Array) -> float:
-        strength = 20.0  # as many answers as the usual Beta(6, 14) stands for
-        accept = (money["accept"] * strength, (1 - money["accept"]) * strength)
-        return expected_maximum_profit(
-            y, p, value=money["value"], offer=money["offer"], contact=money["contact"], accept=accept
-        )[0]
-
-    return {
+def _measures(money: dict[str, float] | None) -> dict[str, Callable[[Array, Array], float]]:
+    measures: dict[str, Callable[[Array, Array], float]] = {
         "auc": auc,
         "average_precision": average_precision,
         "brier": brier,
@@ -250,8 +270,18 @@ def _measures(money: dict[str, float]) -> dict[str, Callable[[Array, Array], flo
         "intercept": lambda y, p: calibration_line(y, p)[0],
         "slope": lambda y, p: calibration_line(y, p)[1],
         "lift": top_lift,
-        "profit": profit,
     }
+    if money is None:
+        return measures
+
+    def profit(y: Array, p: Array) -> float:
+        strength = 20.0  # as many answers as the usual Beta(6, 14) stands for
+        accept = (money["accept"] * strength, (1 - money["accept"]) * strength)
+        return expected_maximum_profit(
+            y, p, value=money["value"], offer=money["offer"], contact=money["contact"], accept=accept
+        )[0]
+
+    return measures | {"profit": profit}
 
 
 def _mean(values: Array, level: float) -> tuple[float, float, float]:
@@ -274,7 +304,5 @@ def _importance(scorer: Scorer, rows: pd.DataFrame, level: float, seed: int, rep
             drawn = rng.integers(0, len(some), len(some))
             lost.append(auc(y[drawn], whole[drawn]) - auc(y[drawn], scorer.raw(mixed)[drawn]))
         low, high = np.quantile(lost, [(1 - level) / 2, (1 + level) / 2])
-        found.append(
-            {"feature": name, "says": fact_of(name), "value": float(np.mean(lost)), "low": float(low), "high": float(high)}
-        )
+        found.append({"feature": name, "value": float(np.mean(lost)), "low": float(low), "high": float(high)})
     return pd.DataFrame(found).sort_values("value", ascending=False, kind="stable", ignore_index=True)

@@ -4,55 +4,147 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from crmlab.analyses.churn.drift import SCORE, TOO_FAR
-from crmlab.analyses.churn.model import FARTHEST, NAMES
+from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES
 from crmlab.analyses.churn.quantities import QUANTITIES
 from crmlab.analyses.customer_value import NAMES as MODELS
+from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.intervals import LEVEL
-from crmlab.page.result import Estimate, Finding, Findings, Method
+from crmlab.page.estimate import Estimate
+from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.churn.study import Study
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
+_FROM = {
+    "given": " (as given)",
+    "past": " (the median of past cells)",
+    "guess": " (a guess: give yours)",
+}  # where a cost is from
 TITLE = "Who is leaving, and whom it pays to contact"
+PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
 
 
 def findings(study: Study) -> Findings:
     """Three findings, each with its interval and the metric it shows."""
-    found, scheme, params, form = study.estimates, study.scheme, study.params, study.context.form
-    count = len(study.listed)
+    found, scheme, form, tested = study.estimates, study.scheme, study.context.form, study.tested
+    words, count = study.found.words, len(study.listed)
     if study.found.refused:
-        text = "active customers get no scores today: they are too unlike those whom the scores were tested on."
+        text = f"eligible {words.one if count == 1 else words.many} get{'s' if count == 1 else ''} no scores today: they differ too much from those on whom the scores were tested."
         return Findings([Finding(form.count(count), text, metric="eligible")])
-
-    kinds = {"expected_churners": "count", "expected_loss": "money", "worth_contacting": "count", "profit_of_contact": "money"}
-    written = {name: form.measured(found[name].value, found[name].low, found[name].high, kind) for name, kind in kinds.items()}
-    at, worth, profit = form.share(params.level), written["worth_contacting"], written["profit_of_contact"]
+    at = form.share(study.params.level)
+    leaving, lost = (
+        form.measured(found[name].value, found[name].low, found[name].high, kind)
+        for name, kind in (("expected_churners", "count"), ("expected_loss_total", "money"))
+    )
+    off = ", so today's number may be as far off" if tested.missed else ""
     return Findings(
         [
             Finding(
-                written["expected_churners"].value,
-                f"of {form.count(count)} active customers are expected not to buy in the next {scheme.window} days.",
-                f"{written['expected_churners'].interval}, at {at}",
+                leaving.value,
+                f"of {_eligible(study)} {'is' if count == 1 else 'are'} expected {'not to renew, with' if words is ROUNDS else 'to make'} no {words.deed} in the next {scheme.window} days. "
+                f"On the test's day, {form.day(scheme.origins[0])}, {form.share(tested.told)} were forecast to churn and {form.share(tested.seen)} did{off}.{_past(study)}",
+                f"{leaving.interval}, at {at}",
                 "expected_churners",
             ),
             Finding(
-                written["expected_loss"].value,
-                "of what they would bring in the next 12 months is expected to be lost; those who will come back late are counted for the time away.",
-                f"{written['expected_loss'].interval}, at {at}",
-                "expected_loss",
+                lost.value,
+                f"of the {study.found.money} that they would {words.fill('{bring}')} in the next 12 months is expected to be lost; those who come back "
+                "late count for the time they are away.",
+                f"{lost.interval}, at {at}",
+                "expected_loss_total",
             ),
-            Finding(
-                worth.value,
-                f"customers are worth contacting, {form.share(found['worth_contacting'].value / count)} of the active. "
-                f"If {form.share(params.accept)} of would-be leavers accept, that earns {profit.value} more than it costs.",
-                f"{worth.interval} customers, {profit.interval}, at {at}",
-                "worth_contacting",
-            ),
+            *(_worth(study) if study.found.margin.known else _margin_needed(study)),
         ]
     )
+
+
+def _past(study: Study) -> str:
+    """What was told and what came on the mean of the past days, where there are several."""
+    past, form = study.found.past, study.context.form
+    if len(past) < 2:
+        return ""
+    told, came = (sum(getattr(one, name) for one in past) / len(past) for name in ("told", "came"))
+    return f" On average over the last {len(past)} such days, {form.share(told)} were and {form.share(came)} did."
+
+
+def _eligible(study: Study) -> str:
+    """All who are scored: "2,720 eligible customers"."""
+    words, all_ = study.found.words, len(study.listed)
+    return f"{study.context.form.count(all_)} eligible {words.one if all_ == 1 else words.many}"
+
+
+def _worth(study: Study) -> list[Finding]:
+    """Whom it pays to contact, who must not be though it would pay, and whether what it saves can be measured."""
+    found, params, form, words = study.estimates, study.params, study.context.form, study.found.words
+    worth, profit = (
+        form.measured(found[name].value, found[name].low, found[name].high, kind)
+        for name, kind in (("worth_contacting", "count"), ("profit_of_contact_total", "money"))
+    )
+    count, accept = int(found["worth_contacting"].value), form.share(params.accept)
+    pays = study.listed[study.listed["profit_of_contact"] > 0]
+    barred = int((pays["contactable"] == "no").sum())
+    must = f" {form.count(barred)} more would be, but must not be contacted." if barred and count else ""
+    unknown = " The data do not say whether they may be contacted." if (pays["contactable"] == "not known").any() else ""
+    if count:
+        text = (
+            f"{f'{words.one} is' if count == 1 else f'{words.many} are'} worth contacting, {form.share(count / len(study.listed))} of those eligible: "
+            f"if {accept} of would-be leavers accept the offer, contacting them brings {profit.value} after costs.{must}{unknown}{_test(study)}"
+        )
+    else:
+        text = (
+            f"{words.many} are worth contacting: do not contact. Even if {accept} of would-be leavers accept the offer, it costs more than it "
+            "saves for everyone who may be contacted."
+        )
+    interval = f"{worth.interval} {words.many}, {profit.interval}, at {form.share(params.level)}"
+    return [Finding(worth.value, text, interval, "worth_contacting")]
+
+
+def _test(study: Study) -> str:
+    """Where the hold-out that is needed is larger than the list: what to do instead. Otherwise nothing."""
+    form, sizes = study.context.form, study.sizes
+    if sizes.empty:
+        return ""
+    if sizes["targets"].iloc[0] < FEWEST:
+        return " That is too few to build on, or to learn from."
+    row = sizes.loc[(sizes["saving"] - study.params.accept).abs().idxmin()]
+    if pd.isna(row["kept_out"]) or 2 * row["kept_out"] <= row["targets"]:
+        return ""
+    rounds, days = int(row["rounds"]), int(row["rounds"]) * study.scheme.window
+    few = "The list is too short to test that"
+    if rounds == 1:
+        return f" {few} with two equal groups: contact four fifths, and leave out a fifth at random."
+    if days <= PATIENCE:
+        return f" {few} in one go: leave out a fifth at random each time, and pool {form.count(rounds)} rounds ({form.count(days)} days)."
+    return (
+        f" {few}: it would take {form.count(rounds)} rounds of {form.count(study.scheme.window)} days. Choose a shorter window, or treat the "
+        "sum as a guess."
+    )
+
+
+def _margin_needed(study: Study) -> list[Finding]:
+    """How large a margin contacting needs, where none is known; nothing where there is nothing at stake."""
+    needed = study.estimates.get("break_even_margin")
+    if needed is None:
+        return []
+    form, params, words = study.context.form, study.params, study.found.words
+    shown = form.measured(needed.value, needed.low, needed.high, "share")
+    costs = study.found.costs
+    guess = " (a guess)" if costs.offer_source == "guess" else ""
+    accept = f"if {form.share(params.accept)} of would-be leavers accept an offer of {form.exact(costs.offer)}{guess}"
+    interval = f"{shown.interval}, at {form.share(params.level)}"
+    if needed.value > 1:
+        text = (
+            f"most of the {form.count(len(study.listed))} eligible {words.many}: even if all {study.found.money} were margin, contact would cost "
+            f"more than it saves with half of them, {accept}. The margin would have to be {shown.value} of {study.found.money}."
+        )
+        return [Finding("Do not contact", text, interval, "break_even_margin")]
+    text = f"of {study.found.money} must be left as margin for contact to break even with half of the eligible {words.many}, {accept}."
+    return [Finding(shown.value, text, interval, "break_even_margin")]
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
@@ -65,7 +157,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     return {
         "eligible": Estimate(float(len(study.listed)), unit="customers"),
         **study.estimates,
-        "test_profit_per_customer": of("profit", study.context.form.currency),
+        **({"test_profit_per_customer": of("profit", study.context.form.currency)} if study.found.margin.known else {}),
         "test_auc": of("auc", "share"),
         "test_brier": of("brier", "share"),
         "test_calibration_slope": of("slope", ""),
@@ -75,8 +167,8 @@ def metrics(study: Study) -> dict[str, Estimate]:
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    tested, source, form = study.tested, study.found.source, study.context.form
-    out = [f"No scores are given. {study.found.why(form)}"] if study.found.refused else []
+    tested, found, form = study.tested, study.found, study.context.form
+    out = [f"No scores are given. {found.why(form)}"] if found.refused else []
     if tested.chosen is None:
         out.append(
             f"No model was learnt: {tested.reason}. The scores are those of the best simple rule, “{NAMES[tested.used]}”."
@@ -87,18 +179,12 @@ def warnings(study: Study) -> tuple[str, ...]:
         out.append(
             f"{NAMES[tested.chosen]} did not beat the simple rule “{NAMES[tested.used]}” (Brier score differs by {gap}), so the rule is used."
         )
-    off = tested.scores.loc[(tested.used, "intercept")]
-    if not off["low"] <= 0 <= off["high"]:
-        seen, told = float(tested.test["churned"].mean()), float(tested.test["probability"].mean())
+    out += [*_drifted(study), *_untold(study), *found.margin.wanted("to see whom to contact")]
+    if not found.tiers:
         out.append(
-            f"On the test's day churn of {form.share(told)} was forecast, and {form.share(seen)} came: seasons or campaigns moved everybody. "
-            "Today's numbers may be off as much; their intervals allow for it."
+            "The models of value could not be fitted, so nobody has a value tier, and what is at stake is taken from last year's "
+            f"{'gifts' if found.words is ROUNDS else 'spend'}."
         )
-    out += [*_drifted(study), *_untold(study)]
-    if "revenue" in source:
-        out.append("No costs are known, so value is revenue. Give margin=0.3, say, to see what contact earns.")
-    if source.startswith("last_year"):
-        out.append("The models of value could not be fitted: value is the last year's spend.")
     if study.scheme.crossfits and tested.chosen is not None:
         out.append("The history has no day to spare for calibration: it was done on the day of learning, across customers.")
     return tuple(out)
@@ -115,51 +201,71 @@ def _drifted(study: Study) -> list[str]:
         then, now = (float(found.drift.rows.loc[SCORE, name]) for name in ("then", "now"))
         out.append(
             f"Today's scores are not spread as those of {day}, on which they were tested: their mean is {form.share(now)} and was {form.share(then)}. "
-            "What the test found of them holds for today with less certainty than it says."
+            "So what the test found is less certain for today than it looks."
         )
     if far:
         more = f", and {len(far) - 3} more" if len(far) > 3 else ""
         out.append(
-            f"Since the test's day, {day}, customers have changed much in: {'; '.join(far[:3])}{more}. "
-            "The scores rest on these facts, and were not tested on customers like today's; see “Is today like the day of the test?”."
+            f"Since the test's day, {day}, {found.words.many} have changed much in: {'; '.join(far[:3])}{more}. "
+            f"The scores rest on these facts, and were not tested on {found.words.many} like today's; see “Is today like the day of the test?”."
         )
     return out
 
 
 def _untold(study: Study) -> list[str]:
     """Where the model of purchases says nothing."""
-    choice, untold, form = study.found.choice, study.found.untold, study.context.form
+    choice, untold, form, words = study.found.choice, study.found.untold, study.context.form, study.found.words
     if choice is None or not untold:
         return []
     days = ", ".join(form.short_day(day) for day in untold)
     return [
-        f"The probability of being active still and the purchases expected are used on no day: on {days} {MODELS[choice.name]} could not be "
-        "fitted, or was at the boundary of its parameters, where it does not tell customers apart."
+        f"The probability of being a {words.one} still and the {words.deeds} expected are not used: on {days} {MODELS[choice.name]} could not be "
+        f"fitted, or was at the boundary of its parameters, where it does not tell {words.many} apart."
     ]
 
 
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
+    words = study.found.words
+    churn = f"{study.scheme.window} days without a {words.deed}"
     return (
-        "What moves a score goes with churn; it need not cause it, and changing it need not keep anybody.",
-        f"Churn is {study.scheme.window} days of silence. Some of the silent come back: see the curve of returns.",
+        *_unseen(study),
+        "What moves a score goes along with churn but need not cause it; changing it need not keep anybody.",
+        f"Churn is {churn}{', a renewal that did not come' if words is ROUNDS else ''}. Some of the silent come back: see the curve of returns.",
         "How many accept an offer is a guess until a campaign with a control group has measured it.",
     )
 
 
+def _unseen(study: Study) -> list[str]:
+    """That no season is followed, where there may be one."""
+    if study.found.in_season or study.found.words is ROUNDS or study.scheme.window >= YEAR:
+        return []
+    return [
+        f"No season is followed: the total holds only if the next {study.scheme.window} days are like those that the model learnt from."
+    ]
+
+
 def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
-    scheme, params, source, form = study.scheme, study.params, study.found.source, study.context.form
+    scheme, params, found, form = study.scheme, study.params, study.found, study.context.form
+    words = found.words
+    gap = f"the 90 % quantile of the gaps between {words.deeds}"
     bound = {
         "given": "as given",
-        "gap": "the 90 % quantile of the gaps between purchases, in whole weeks; a sixth of the history would have been longer",
-        "history": "a sixth of the history, in whole weeks; the 90 % quantile of the gaps would have been longer",
+        "gap": f"{gap}, in whole weeks; a sixth of the history would have been longer",
+        "history": f"a sixth of the history, in whole weeks; {gap} would have been longer",
+        "year": f"a year, since {words.many} give once a year",
     }[scheme.bound_by]
     days = ", ".join(form.short_day(day) for day in scheme.origins)
     at_level = form.share(params.level)
+    contact = (
+        f"a contact costs {form.exact(found.costs.contact)}{_FROM[found.costs.source]}, an offer {form.exact(found.costs.offer)}"
+        f"{_FROM[found.costs.offer_source]}; "
+        f"{form.share(params.accept)} of would-be leavers accept; no more is saved of anybody than the report on customer value says may be spent"
+    )
     points = [
         f"Window: {scheme.window} days, {bound}. "
-        f"Eligible: bought within {scheme.active_within} days before; {form.count(len(study.listed))} are today.",
+        f"Eligible: a {words.deed} within {scheme.active_within} days before; {form.count(len(study.listed))} are today.",
         f"Days looked back from, a window apart so that no outcome reaches into a later day's: {days}. The first is the test's"
         + (", the second that of calibration." if len(scheme.origins) > 2 else "."),
         f"Used: {NAMES[study.tested.used]}. "
@@ -169,24 +275,31 @@ def method(study: Study) -> Method:
         f"standard deviations. Today is held against the test's day by the population stability index (Siddiqi 2006); over {form.number(TOO_FAR)} of the "
         "scores, none are given.",
         *_purchases(study),
-        f"Intervals at {at_level}: of measures by drawing customers anew; of expected churners and expected loss by chance, the calibration's error and how far it was off on the test's day; of curves by Greenwood's formula.",
-        f"Profit: a contact costs {form.exact(params.contact_cost)}, an offer {form.exact(params.offer_cost)}; {form.share(params.accept)} of would-be leavers accept (Beta with the strength of 20 answers), all others take it as a gift.",
-        f"Value: {'expected margin' if 'revenue' not in source else 'expected revenue'} of the next 12 months if certainly active"
-        + (
-            ", as the report on customer value works it out, and so are tiers."
-            if source.startswith("model")
-            else ", taken as the last year's."
+        *_in_season(study),
+        f"Intervals at {at_level}: of measures by drawing {words.many} anew; of expected churners and expected loss by chance and the calibration's "
+        "error, taken from how far past forecasts were off, and at least as wide as the miss on the test's day; of curves by Greenwood's formula.",
+        words.fill(
+            f"{{Profit}}: {contact} (Beta with the strength of 20 answers), all others take it too. {found.margin.told(form)}"
         )
-        + f" At stake is {form.share(study.found.lost)} of it: so much of a year those who churned were away, some coming back (see the curve).",
+        if found.margin.known
+        else f"Margin that is needed: {contact}, all others take it too.",
+        f"Value: expected {found.money} of the next 12 months "
+        + (
+            "given alive today, as the report on customer value works it out, and so are tiers."
+            if found.tiers
+            else "taken as the last year's; there are no tiers, which are those of the report on customer value only."
+        )
+        + f" At stake is {form.share(found.lost)} of it: the part of a year for which those who churned were away, as some came back (see the curve).",
+        f"Expected loss is not what customer value calls “at risk”: it concerns silence in the next {scheme.window} days, the other those who may have "
+        "left already. The two overlap, so do not add them up.",
     ]
     return Method(
         "Buckinx and Van den Poel (2005) for partial defection; Verbraken, Verbeke and Baesens (2013) for expected maximum profit; Kaplan and Meier (1958) for curves.",
         tuple(points),
         {
-            "Churn": f"no purchase occasion within {scheme.window} days",
-            "Eligible": f"a customer with a purchase within the {scheme.active_within} days before",
-            **QUANTITIES.explained("at_stake", "expected_loss"),
-            "Break-even contact cost": "what a contact may cost so that it just pays, offer included",
+            "Churn": f"no {'gift' if words is ROUNDS else 'purchase occasion'} within {scheme.window} days",
+            "Eligible": f"a {words.one} with a {words.deed} within the {scheme.active_within} days before",
+            **{term: words.told(meaning) for term, meaning in QUANTITIES.explained("at_stake", "expected_loss").items()},
             "Brier score": "mean squared difference between probability and outcome; smaller is better",
         },
     )
@@ -194,12 +307,24 @@ def method(study: Study) -> Method:
 
 def _purchases(study: Study) -> list[str]:
     """Which model of purchases two of the facts are from."""
-    choice, form = study.found.choice, study.context.form
+    choice, form, words = study.found.choice, study.context.form, study.found.words
     if choice is None:
-        return ["No model of purchases could be fitted, so nothing is known of P(alive)."]
+        return [f"No model of {words.deeds} could be fitted, so nothing is known of P(alive)."]
     if study.found.untold:
         return []
     return [
-        f"The probability of being active still and the purchases expected are those of {MODELS[choice.name]}, which told best "
+        f"The probability of being a {words.one} still and the {words.deeds} expected are those of {MODELS[choice.name]}, which told best "
         f"what had come by {form.day(study.scheme.origins[0])}; it was fitted anew on each day."
+    ]
+
+
+def _in_season(study: Study) -> list[str]:
+    """That as many churn as the season lets expect."""
+    choice, words = study.found.choice, study.found.words
+    if choice is None or not study.found.in_season:
+        return []
+    return [
+        f"Season: the model learnt from other seasons than the next {study.scheme.window} days. So the total number of {words.many} "
+        f"forecast to churn is the number that {MODELS[choice.name]}, with the season, expects to make no {words.deed} then; the score "
+        "still decides the ranking."
     ]

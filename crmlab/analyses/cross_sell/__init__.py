@@ -12,7 +12,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.baskets import basket_matrix, counted_pairs, pair_counts
-    from crmlab.analyses.cross_sell.offers import next_best_offers
+    from crmlab.analyses.cross_sell.choice import next_best_offers
     from crmlab.analyses.cross_sell.params import Params
     from crmlab.analyses.cross_sell.quantities import QUANTITIES
     from crmlab.analyses.cross_sell.reductions import purchases

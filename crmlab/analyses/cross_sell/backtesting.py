@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.cross_sell.blend import Ingredients, Origins, Weights, outcome_of
+from crmlab.analyses.cross_sell.lists import BASELINES, BY_CHANCE, PERSONAL, Lists, chances, simple_list
 from crmlab.analyses.cross_sell.rank import ranked
 from crmlab.analyses.cross_sell.state import HISTORY, Array, Flags, IntArray, margins_of
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.models.baskets.ranking import bootstrap_means, hits_of, list_measures
-from crmlab.models.baskets.recommend import best_per_row
-from crmlab.models.intervals import LEVEL
+from crmlab.models.intervals import LEVEL, paired_difference
 
-__all__ = ["BASELINES", "LABELS", "MEASURES", "OURS", "SENT", "Backtest", "Draws", "Lists", "backtest_offers", "lists_of"]
+__all__ = ["MEASURES", "OURS", "Backtest", "Draws", "backtest_offers", "lists_of"]
 
 
 MEASURES = {
@@ -25,7 +25,7 @@ MEASURES = {
     "recall": "share of what these customers bought that was on their list",
     "map": "mean average precision of these customers' lists",
     "hit_rate_all": "share of all customers who bought one of their offers at least",
-    "margin": "margin of offers that were bought, per 1,000 customers of all",
+    "money": "margin (revenue, where no margin is known) of offers that were bought, per 1,000 customers of all",
     "coverage": "share of the range that is offered to anybody",
 }
 _ACTIVE = ("hit_rate", "recall", "map")
@@ -33,18 +33,7 @@ CURVE = 10  # places of the hit-rate curve
 _TENTHS = 10
 
 
-OURS = ("offers", "offers_by_margin")
-SENT = "offers_by_margin"  # the list that is written to the file
-BASELINES = ("best_sellers", "new_best_sellers", "segment_best_sellers", "buy_again")
-LABELS = {
-    "offers": "Offers, by chance",
-    "offers_by_margin": "Offers, by expected margin",
-    "best_sellers": "Best-sellers",
-    "new_best_sellers": "Best-sellers not yet bought",
-    "segment_best_sellers": "Best-sellers of the segment",
-    "buy_again": "Buy again, then best-sellers",
-}
-_STEP = 100_000  # customers at a time
+OURS = (BY_CHANCE, PERSONAL)
 
 
 class Draws(NamedTuple):
@@ -69,19 +58,22 @@ class Backtest:
         The weights' ingredients are as of ``learnt_on``, their outcome ends on ``tested_on``, when offers are made; their own
         outcome ends at ``until``.
     scores : DataFrame
-        method, label, history ("all" or a class of occasions), measure, value, low, high, customers.
+        method, history ("all" or a class of occasions), measure, value, low, high, customers.
     differences : DataFrame
         method, measure, value, low, high, against: ours less the best simple rule, the same customers drawn for both.
     curve : DataFrame
-        method, label, k, value, low, high: the hit rate of lists of 1 to 10.
+        method, k, value, low, high: the hit rate of lists of 1 to 10.
     calibration : DataFrame
         By tenth of offers by chance: offers, predicted, observed, low, high.
+    foretold : DataFrame
+        method, predicted, observed, low, high: how often offers were said to be bought, and how often they were.
     weights : Weights
     customers, active : int
         Known when offers are made; of them, who bought in the period.
     k, horizon : int
     level : float
-    margin_source : str
+    money : str
+        What ``money`` among the measures is: ``"margin"``, or ``"revenue"`` where no margin is known.
     """
 
     learnt_on: dt.date
@@ -91,13 +83,24 @@ class Backtest:
     differences: pd.DataFrame
     curve: pd.DataFrame
     calibration: pd.DataFrame
+    foretold: pd.DataFrame
     weights: Weights
     customers: int
     active: int
     k: int
     horizon: int
     level: float
-    margin_source: str
+    money: str
+
+    def score(self, method: str, measure: str) -> pd.Series:
+        """How a list did, of all customers: value, low, high."""
+        one = self.scores[(self.scores["history"] == "all") & (self.scores["method"] == method)]
+        return one[one["measure"] == measure].iloc[0]
+
+    def lead(self, measure: str) -> pd.Series:
+        """Personal offers less the best simple list: value, low, high, against."""
+        ours = self.differences[self.differences["method"] == PERSONAL]
+        return ours[ours["measure"] == measure].iloc[0]
 
     def __repr__(self) -> str:
         return f"Backtest({self.active:,} of {self.customers:,} customers bought from {self.tested_on} to {self.until})"
@@ -124,9 +127,9 @@ def backtest_offers(
     origins : Origins
         The outcome ends with the last day of its history. Its pairs are none or a callable, which gives them as known on a day.
     k, margin, seed
-        As :func:`crmlab.analyses.cross_sell.offers.next_best_offers`.
+        As :func:`crmlab.analyses.cross_sell.choice.next_best_offers` takes them.
     level : float
-        Of every interval: percentiles of customers drawn anew (coverage: the basic bootstrap, for drawing anew loses products).
+        Of every interval: percentiles of customers drawn anew, and Agresti and Min's of differences of hit rates.
     draws : int
         Fewer are taken above 50,000 customers.
 
@@ -152,7 +155,7 @@ def backtest_offers(
     weights = origins.weights(1, seed)
     past, ingredients, end = origins.past(1), origins.ingredients(1), origins.past(0).as_of
     state = ingredients.state
-    worth, source = margins_of(past, state, margin)
+    worth, money = margins_of(past, state, margin), past.margin(margin).word
     row, col = outcome_of(past, state, origins.horizon)
     wanted = np.bincount(row, minlength=state.shape[0])
     if not len(row):
@@ -162,23 +165,26 @@ def backtest_offers(
     hits = {name: hits_of(some.row, some.col, row[known], col[known]) for name, some in lists.items()}
     drawn = Draws(level, draws if len(wanted) <= 50_000 else min(draws, 200), seed)
     shown = {name: _Shown(some, hits[name], k) for name, some in lists.items()}
+    said = {name: origins.in_season(1, found[lists[name].rank <= k]) for name, found in chance.items()}
+    said |= {name: chances(origins, 1, shown[name].row, shown[name].col) for name in BASELINES}
     scores, differences = _scores(shown, state.history, wanted, worth, drawn)
     allowed = int((state.in_range & (worth > 0)).sum())
     return Backtest(
         learnt_on=weights.learnt_on or origins.first,
         tested_on=past.as_of,
         until=end,
-        scores=pd.concat([scores, _coverages(shown, len(wanted), allowed, drawn)], ignore_index=True),
+        scores=pd.concat([scores, _coverages(shown, len(wanted), allowed)], ignore_index=True),
         differences=differences,
         curve=_curve(lists, hits, wanted, drawn),
-        calibration=_calibration(shown["offers"], chance[lists["offers"].rank <= k], level),
+        calibration=_calibration(shown[BY_CHANCE], said[BY_CHANCE], level),
+        foretold=_foretold(shown, said, level),
         weights=weights,
         customers=len(wanted),
         active=int((wanted > 0).sum()),
         k=k,
         horizon=origins.horizon,
         level=level,
-        margin_source=source,
+        money=money,
     )
 
 
@@ -190,7 +196,7 @@ class _Shown:
         self.row, self.col, self.rank, self.hit, self.k = lists.row[some], lists.col[some], lists.rank[some], hit[some], k
 
 
-_COLUMNS = ["method", "label", "history", "measure", "value", "low", "high", "customers"]
+_COLUMNS = ["method", "history", "measure", "value", "low", "high", "customers"]
 
 
 def _scores(
@@ -202,13 +208,13 @@ def _scores(
     for name, some in shown.items():
         measured = list_measures(some.row, some.rank, some.hit, wanted, some.k)
         measured["hit_rate_all"] = measured["hit_rate"]
-        measured["margin"] = 1000 * np.bincount(some.row, some.hit * worth[some.col], len(wanted))
+        measured["money"] = 1000 * np.bincount(some.row, some.hit * worth[some.col], len(wanted))
         each[name] = measured
     active = wanted > 0
     groups = [("all", np.ones(len(wanted), dtype=bool)), *((label, classes == c) for c, label in enumerate(HISTORY))]
     rows, differences = [], pd.DataFrame()
     for label, inside in groups:
-        for measures, people in ((_ACTIVE, inside & active), (("hit_rate_all", "margin"), inside)):
+        for measures, people in ((_ACTIVE, inside & active), (("hit_rate_all", "money"), inside)):
             table = np.column_stack([each[name].loc[people, list(measures)].to_numpy() for name in names])
             mean, low, high = drawn.means(table)
             if not people.any():
@@ -216,7 +222,7 @@ def _scores(
             rates = [m.startswith("hit") for _ in names for m in measures]
             low, high = _never_sure(mean, low, high, int(people.sum()), rates, drawn.level)
             for j, (name, measure) in enumerate((name, measure) for name in names for measure in measures):
-                rows.append((name, LABELS[name], label, measure, mean[j], low[j], high[j], int(people.sum())))
+                rows.append((name, label, measure, mean[j], low[j], high[j], int(people.sum())))
             if label == "all":
                 found = _differences(names, measures, table, mean, drawn)
                 differences = pd.concat([differences, found], ignore_index=True)
@@ -230,28 +236,21 @@ def _differences(names: list[str], measures: tuple[str, ...], table: Array, mean
     for measure in measures:
         best = max(BASELINES, key=lambda name, measure=measure: (mean[place[name, measure]], -BASELINES.index(name)))  # type: ignore[misc]
         for name in OURS:
-            gap = table[:, [place[name, measure]]] - table[:, [place[best, measure]]]
-            value, low, high = (float(part[0]) for part in drawn.means(gap))
+            gap = table[:, place[name, measure]] - table[:, place[best, measure]]
+            if measure.startswith("hit") and len(gap):  # of each customer yes or no: exact enough where few differ
+                value, low, high = paired_difference(int((gap > 0).sum()), int((gap < 0).sum()), len(gap), drawn.level)
+            else:
+                value, low, high = (float(part[0]) for part in drawn.means(gap[:, None]))
             rows.append((name, measure, value, low, high, best))
     return pd.DataFrame(rows, columns=["method", "measure", "value", "low", "high", "against"])
 
 
-def _coverages(shown: dict[str, _Shown], n: int, allowed: int, drawn: Draws) -> pd.DataFrame:
-    """Share of the range that each list offers to anybody."""
-    rows = [(name, LABELS[name], "all", "coverage", *_coverage(some, n, allowed, drawn), n) for name, some in shown.items()]
+def _coverages(shown: dict[str, _Shown], n: int, allowed: int) -> pd.DataFrame:
+    """Share of the range that each list offers to anybody: counted, so without an interval."""
+    rows = [
+        (name, "all", "coverage", len(np.unique(some.col)) / max(allowed, 1), np.nan, np.nan, n) for name, some in shown.items()
+    ]
     return pd.DataFrame(rows, columns=_COLUMNS)
-
-
-def _coverage(some: _Shown, n: int, allowed: int, drawn: Draws) -> tuple[float, float, float]:
-    rng = np.random.default_rng(drawn.seed)
-    share = len(np.unique(some.col)) / max(allowed, 1)
-    shares = []
-    for _ in range(min(drawn.number, 200)):
-        there = np.zeros(n, dtype=bool)
-        there[rng.integers(0, n, n)] = True
-        shares.append(np.count_nonzero(np.bincount(some.col[there[some.row]])) / max(allowed, 1))
-    low, high = np.quantile(shares, [(1 - drawn.level) / 2, (1 + drawn.level) / 2])
-    return share, min(share, float(2 * share - high)), min(1.0, float(2 * share - low))
 
 
 def _curve(lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, drawn: Draws) -> pd.DataFrame:
@@ -262,10 +261,10 @@ def _curve(lists: dict[str, Lists], hits: dict[str, Flags], wanted: IntArray, dr
         np.minimum.at(first, some.row[hits[name]], some.rank[hits[name]])
         for k in range(1, CURVE + 1):
             columns.append((first[active] <= k).astype(float))
-            keys.append((name, LABELS[name], k))
+            keys.append((name, k))
     mean, low, high = drawn.means(np.column_stack(columns))
     low, high = _never_sure(mean, low, high, int(active.sum()), [True] * len(mean), drawn.level)
-    frame = pd.DataFrame(keys, columns=["method", "label", "k"])
+    frame = pd.DataFrame(keys, columns=["method", "k"])
     return frame.assign(value=mean, low=low, high=high)
 
 
@@ -291,73 +290,22 @@ def _calibration(shown: _Shown, chance: Array, level: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["offers", "predicted", "observed", "low", "high"])
 
 
-class Lists(NamedTuple):
-    """Lists of all customers: customer, product, place from 1."""
+def _foretold(shown: dict[str, _Shown], said: dict[str, Array], level: float) -> pd.DataFrame:
+    """Of each list, the mean chance that was said of its offers and the share that was bought; Wilson's intervals."""
+    from crmlab.models.intervals import wilson
 
-    row: IntArray
-    col: IntArray
-    rank: IntArray
+    rows = []
+    for name, some in shown.items():
+        n, came = len(some.hit), int(some.hit.sum())
+        if n:
+            rows.append((name, float(said[name].mean()), came / n, *wilson(came, n, level)))
+    return pd.DataFrame(rows, columns=["method", "predicted", "observed", "low", "high"])
 
 
-def lists_of(ingredients: Ingredients, weights: Weights, worth: Array, k: int) -> tuple[dict[str, Lists], Array]:
-    """The lists of each method, and the chances of those of the first."""
-    state, goods = ingredients.state, ingredients.goods
-    n, m = state.shape
-    allowed = state.in_range & (worth > 0)
+def lists_of(ingredients: Ingredients, weights: Weights, worth: Array, k: int) -> tuple[dict[str, Lists], dict[str, Array]]:
+    """The lists of each method, and the chances of personal offers."""
     by_chance = ranked(ingredients, weights, k, (worth > 0).astype(float))
     by_margin = ranked(ingredients, weights, k, worth)
-    popular = np.where(allowed, np.exp(goods.popularity), 0.0)
-    classes = len(HISTORY)
-    lately = state.since <= state.recent
-    table = np.bincount(state.history[state.row[lately]] * m + state.col[lately], minlength=classes * m).reshape(classes, m)
-    in_class = np.where(allowed, table + popular, 0.0)  # popularity decides where a class says nothing
-    mine = allowed[state.col]
-    row, col = state.row[mine], state.col[mine]
-    own = 10.0 + state.days[mine] + 1 / (2.0 + state.since[mine])
-    return {
-        "offers": Lists(by_chance.row, by_chance.col, by_chance.rank),
-        "offers_by_margin": Lists(by_margin.row, by_margin.col, by_margin.rank),
-        "best_sellers": _by_class(popular[None, :], np.zeros(n, dtype=np.int64), k),
-        "new_best_sellers": _without(popular, state.row, state.col, n, k),
-        "segment_best_sellers": _by_class(in_class, state.history, k),
-        "buy_again": _filled(row, col, own, popular, n, k),
-    }, by_chance.probability
-
-
-def _by_class(table: Array, which: IntArray, k: int) -> Lists:
-    """The best of each class for all of its customers."""
-    best = np.argsort(-table, axis=1, kind="stable")[:, :k]
-    some = int((np.take_along_axis(table, best, axis=1) > 0).sum(axis=1).min())
-    best = best[:, :some]
-    n = len(which)
-    return Lists(np.repeat(np.arange(n), some), best[which].ravel(), np.tile(np.arange(1, some + 1), n))
-
-
-def _without(popular: Array, row: IntArray, col: IntArray, n: int, k: int) -> Lists:
-    return _filled(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), popular, n, k, (row, col))
-
-
-def _filled(
-    row: IntArray, col: IntArray, value: Array, popular: Array, n: int, k: int, owned: tuple[IntArray, IntArray] | None = None
-) -> Lists:
-    """Own products by value, then best-sellers that are not among them (or not owned), for each customer."""
-    m = len(popular)
-    taken = row * m + col if owned is None else owned[0] * m + owned[1]
-    most = int(np.bincount(taken // m, minlength=n).max(initial=0))
-    head = np.argsort(-popular, kind="stable")[: k + min(most, 50)]
-    head = head[popular[head] > 0]
-    parts = []
-    for begin in range(0, n, _STEP):
-        end = min(begin + _STEP, n)
-        r, c = np.repeat(np.arange(begin, end), len(head)), np.tile(head, end - begin)
-        free = ~np.isin(r * m + c, taken[(taken >= begin * m) & (taken < end * m)])
-        mine = (row >= begin) & (row < end)
-        parts.append(
-            best_per_row(
-                np.concatenate([row[mine], r[free]]),
-                np.concatenate([col[mine], c[free]]),
-                np.concatenate([value[mine], popular[c[free]]]),
-                k,
-            )
-        )
-    return Lists(*(np.concatenate([part[j] for part in parts]) for j in (0, 1, 3)))
+    ours = {name: Lists(one.row, one.col, one.rank) for name, one in zip(OURS, (by_chance, by_margin), strict=True)}
+    simple = {rule: simple_list(rule, ingredients.state, ingredients.goods, worth, k) for rule in BASELINES}
+    return ours | simple, {BY_CHANCE: by_chance.probability, PERSONAL: by_margin.probability}

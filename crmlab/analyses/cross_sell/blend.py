@@ -23,6 +23,7 @@ from crmlab.analyses.cross_sell.state import (
     places,
     state_at,
 )
+from crmlab.analyses.customer_value import season_ahead
 from crmlab.data.collecting import collect_arrow
 from crmlab.errors import TooLittleError
 from crmlab.history.words import QUARTER
@@ -168,6 +169,7 @@ class Origins:
         self._pasts = {0: past}
         self._states: dict[int, State] = {}
         self._ingredients: dict[int, Ingredients] = {}
+        self._seasons: dict[int, float] = {}
 
     @cached_property
     def first(self) -> dt.date:
@@ -186,6 +188,20 @@ class Origins:
         if back not in self._states:
             self._states[back] = state_at(self.past(back), self.horizon)
         return self._states[back]
+
+    def season(self, back: int) -> float:
+        """How much more is bought in the horizon after that day than in the one before it: as of ``season_ahead`` of customer value."""
+        if back not in self._seasons:
+            self._seasons[back] = season_ahead(self.past(back), float(self.horizon))
+        return self._seasons[back]
+
+    def in_season(self, back: int, chance: Array) -> Array:
+        """Chances that were learnt on the horizon before that day, as chances of the horizon after it.
+
+        All are so many times as large, at most 1: so which offer comes first, by chance or by money, stays.
+        """
+        more = self.season(back)
+        return chance if more == 1 else np.minimum(more * chance, 1.0)
 
     def ingredients(self, back: int) -> Ingredients:
         """The ingredients of that day."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmlab.analyses.cross_sell.backtesting import LABELS, SENT
+from crmlab.analyses.cross_sell.lists import NAMES, PERSONAL, labels
 from crmlab.analyses.cross_sell.tables import NOTHING, nothing, short
 from crmlab.history.context import masked
 from crmlab.page import marks
@@ -46,7 +46,7 @@ HEAT_ITEMS = 22
 BARS = 10
 
 
-_SHADES = {SENT: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
+_SHADES = {PERSONAL: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
 LINKS = 30
 ROUNDS = 300
 WIDTH = 8.0
@@ -54,14 +54,15 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def offers_chart(study: Study) -> Chart | Absent:
-    """The three surest offers: extra margin per 1,000 contacts, with interval."""
+    """The three pairs that surely bring most: extra money in all, with interval."""
     best, params, form = study.best.reset_index(drop=True), study.params, study.context.form
     if best.empty:
         return Absent(
-            "No offer is known to bring anything: no pair holds, people with the one product did not buy more of the other than "
-            "people with neither, or the history is too short to say."
+            "No pair is sure to bring more: none holds, or people with the one product are not shown to have bought more of the other "
+            "than people with neither, or the history is too short to say."
         )
     frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "extra", "extra_low", "extra_high"]].copy()
+    money = study.margin.word
     frame["reach"] = [masked(int(reach), params.min_group) for reach in best["reach"]]
 
     def draw(figure: Figure) -> None:
@@ -72,14 +73,14 @@ def offers_chart(study: Study) -> Chart | Absent:
         def tick(value: float) -> str:
             return form.tick(value) if value <= top + 0.05 * span else ""
 
-        ax = marks.axes(figure.add_subplot(), form, x=tick, y="none", lines="base", xlabel="extra margin per 1,000 contacts")
+        ax = marks.axes(figure.add_subplot(), form, x=tick, y="none", lines="base", xlabel=f"extra {money}, in all")
         places = np.arange(len(best))[::-1]
         ax.axvline(0, color=color("muted"), linewidth=1)
         marks.intervals(ax, places, (best["extra"], best["extra_low"], best["extra_high"]))
         for y, row in zip(places, best.to_dict("records"), strict=True):
             reach = masked(int(row["reach"]), params.min_group)
             count = reach if isinstance(reach, str) else form.count(reach)
-            words = f"Offer {short(row['name_b'], 40)} to the {count} who have {short(row['name_a'], 40)}"
+            words = f"{short(row['name_b'], 40)}, for the {count} who have {short(row['name_a'], 40)}"
             marks.label(ax, words, bottom, y + 0.28, token="ink", size=10)
             extra = form.measured(row["extra"], row["extra_low"], row["extra_high"], "money")
             marks.label(ax, str(extra), top + 0.02 * span, y)
@@ -87,14 +88,11 @@ def offers_chart(study: Study) -> Chart | Absent:
 
     first = best.iloc[0]
     return Chart(
-        f"{_count(len(best))}: extra margin per 1,000 contacts with {form.share(params.level)} interval. It is "
-        f"what people who had "
-        f"the one product and not the other bought of the other in {params.horizon} days, over people who had neither: what "
-        f"goes with the "
-        "pair, not what an offer adds. Send each to a test cell first.",
-        f"Dots with intervals for {len(best)} offers; the first, {short(first['name_b'], 40)} to owners of "
-        f"{short(first['name_a'], 40)}, "
-        f"stands at {form.money(first['extra'])} per 1,000 contacts.",
+        f"{_count(len(best))}: extra {money} in all, with {form.share(params.level)} interval. It is what people who had the one product "
+        f"and not the other brought with the other in {params.horizon} days, over as many people who had neither: what goes with the "
+        "pair, not what an offer adds. Test each first.",
+        f"Dots with intervals for {len(best)} pairs; the first, {short(first['name_b'], 40)} for owners of "
+        f"{short(first['name_a'], 40)}, stands at {form.money(first['extra'])} in all.",
         draw,
         frame,
         (8, 0.75 + 0.72 * len(best)),
@@ -102,7 +100,7 @@ def offers_chart(study: Study) -> Chart | Absent:
 
 
 def _count(offers: int) -> str:
-    return "One offer" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} offers, first what surely brings most"
+    return "One pair" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} pairs, first what surely brings most"
 
 
 def hits_chart(study: Study) -> Chart | Absent:
@@ -110,30 +108,38 @@ def hits_chart(study: Study) -> Chart | Absent:
     test, form = study.backtest, study.context.form
     if isinstance(test, Absent):
         return test
-    frame = test.curve[test.curve["method"].isin(_SHADES)].reset_index(drop=True)
+    sent, named = study.choice.method, labels(test.money)
+    # Four lines can be told apart; the one that is sent is among them.
+    shades = (
+        _SHADES
+        if sent in _SHADES
+        else {sent if method == "segment_best_sellers" else method: shade for method, shade in _SHADES.items()}
+    )
+    frame = test.curve[test.curve["method"].isin(shades)].reset_index(drop=True)
+    frame.insert(1, "label", frame["method"].map(named))
 
     def draw(figure: Figure) -> None:
         top = float(frame["high"].max()) * 1.05 or 1.0
         ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(1, 14), ylim=(0, top))
         ax.set(xlabel="products on the list", ylabel="bought at least one")
         ends = {}
-        for method, shade in _SHADES.items():
+        for method, shade in shades.items():
             some = frame[frame["method"] == method]
             estimate = (some["value"], some["low"], some["high"])
-            line = marks.band(ax, some["k"], estimate, token=shade, alpha=0.13, width=2.2 if method == SENT else 1.5)
-            line.set_linestyle("-" if method == SENT else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5)))
-            ends[LABELS[method]] = (float(some["value"].iloc[-1]), shade)
+            line = marks.band(ax, some["k"], estimate, token=shade, alpha=0.13, width=2.2 if method == sent else 1.5)
+            line.set_linestyle("-" if method == PERSONAL else (0, (4, 2)) if method == "buy_again" else (0, (1, 1.5)))
+            ends[named[method]] = (float(some["value"].iloc[-1]), shade)
         marks.end_labels(ax, ends, 10.15, 0.075 * top)
         ax.axvline(test.k, color=color("rule"), linewidth=1)
         ax.set_xticks(range(1, 11))
 
-    ours = frame[(frame["method"] == SENT) & (frame["k"] == min(test.k, 10))].iloc[0]
+    used = frame[(frame["method"] == sent) & (frame["k"] == min(test.k, 10))].iloc[0]
     return Chart(
         f"Of {form.count(test.active)} customers who bought in the {test.horizon} days after {form.day(test.tested_on)}, "
         f"the share who bought "
         f"at least one product of a list made on that day, by length of list ({form.share(test.level)} bands).",
-        f"Rising curves of the share of customers who bought from their list; offers reach "
-        f"{form.share(float(ours['value']))} with {int(ours['k'])} products.",
+        f"Rising curves of the share of customers who bought from their list; what is sent, {NAMES[sent]}, reaches "
+        f"{form.share(float(used['value']))} with {int(used['k'])} products.",
         draw,
         frame,
         (8, 3.2),

@@ -12,7 +12,7 @@ import pandas as pd
 from crmlab.analyses.cross_sell.reductions import repurchase_gaps
 from crmlab.analyses.cross_sell.state import State, names_of
 from crmlab.data.collecting import collect
-from crmlab.models.intervals import LEVEL, median_interval, proportion_intervals
+from crmlab.models.intervals import LEVEL, median_interval
 from crmlab.models.survival import at, kaplan_meier
 
 if TYPE_CHECKING:
@@ -22,10 +22,12 @@ __all__ = ["CYCLE_COLUMNS", "MOVABLE_COLUMNS", "Cycles", "repurchase_cycles"]
 
 
 CYCLE_COLUMNS = (
-    "product_id", "name", "buyers", "rebuyers", "share_rebought", "share_low", "share_high", "gaps", "median_gap", "gap_low",
-    "gap_high", "within", "within_low", "within_high",
+    "product_id", "name", "buyers", "rebuyers", "share_rebought", "gaps", "median_gap", "gap_low", "gap_high",
+    "within", "within_low", "within_high",
 )  # fmt: skip
-MOVABLE_COLUMNS = ("customer_id", "product_id", "name", "times", "own_gap", "usual_gap", "days_since_product", "contactable")
+MOVABLE_COLUMNS = (
+    "customer_id", "product_id", "name", "times", "own_gap", "usual_gap", "days_since_product", "contactable", "refusal",
+)  # fmt: skip
 LONGER = 1.5  # times the usual gap: from here a customer's own is well longer
 
 
@@ -37,12 +39,12 @@ class Cycles:
     ----------
     products : DataFrame
         One row per product with gaps enough: product_id, name; buyers, rebuyers (customers who have it; who bought it on two days at
-        least); share_rebought with share_low and share_high; gaps (from one purchase to the next, of all customers); median_gap with
+        least); share_rebought (counted); gaps (from one purchase to the next, of all customers); median_gap with
         gap_low and gap_high (days, of gaps that have ended); within with within_low and within_high (share of purchases that are
         followed by another within the horizon; gaps still open are censored). Most rebuyers first.
     customers : DataFrame
         Whose own gap is well longer than is usual, and who are due: customer_id, product_id, name, times (days on which it was
-        bought), own_gap, usual_gap, days_since_product (days), contactable. By customer and product.
+        bought), own_gap, usual_gap, days_since_product (days), contactable, refusal. By customer and product.
     as_of : datetime.date
     horizon : int
     level : float
@@ -79,7 +81,7 @@ def repurchase_cycles(
     longer : float
         A customer's own gap is well longer from this many times the usual one on.
     level : float
-        Of the intervals: Wilson's or the exact one of shares, order statistics of medians, Greenwood's of ``within``.
+        Of the intervals: order statistics of medians, Greenwood's of ``within``.
 
     Returns
     -------
@@ -131,6 +133,7 @@ def _products(gaps: pd.DataFrame, state: State, names: pd.Series, min_gaps: int,
                 "name": names[product],
                 "buyers": int(buyers[j]),
                 "rebuyers": int(rebuyers[j]),
+                "share_rebought": int(rebuyers[j]) / max(int(buyers[j]), 1),
                 "gaps": len(values),
                 "median_gap": float(np.median(values)),
                 "gap_low": low,
@@ -140,12 +143,7 @@ def _products(gaps: pd.DataFrame, state: State, names: pd.Series, min_gaps: int,
                 "within_high": 1 - then["low"],
             }
         )
-    frame = pd.DataFrame(rows, columns=[name for name in CYCLE_COLUMNS if not name.startswith("share")])
-    share_low, share_high = proportion_intervals(
-        frame["rebuyers"].astype(float), np.maximum(frame["buyers"].astype(float), 1), level
-    )
-    frame["share_rebought"] = frame["rebuyers"] / frame["buyers"].clip(lower=1)
-    frame = frame.assign(share_low=share_low, share_high=share_high)[list(CYCLE_COLUMNS)]
+    frame = pd.DataFrame(rows, columns=list(CYCLE_COLUMNS))
     return frame.sort_values(["rebuyers", "product_id"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
@@ -157,7 +155,7 @@ def _movable(past: History, products: pd.DataFrame, state: State, names: pd.Seri
     product = state.products[state.col[some]]
     frame = pd.DataFrame(
         {
-            "customer_id": state.customers.to_pandas().take(state.row[some]).to_numpy(),
+            "customer_id": state.ids.take(state.row[some]).to_numpy(),
             "product_id": product,
             "name": names.reindex(product).to_numpy(),
             "times": state.days[some],
@@ -166,5 +164,5 @@ def _movable(past: History, products: pd.DataFrame, state: State, names: pd.Seri
             "days_since_product": state.since[some],
         }
     )
-    frame["contactable"] = past.contactable(frame["customer_id"])
+    frame = past.with_consent(frame)
     return frame[frame["contactable"] != "no"].reset_index(drop=True)[list(MOVABLE_COLUMNS)]

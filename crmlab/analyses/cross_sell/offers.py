@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from crmlab.analyses.cross_sell.blend import Ingredients, Origins, Weights, usual_gap
+from crmlab.analyses.cross_sell.lists import NAMES, PERSONAL, Lists, chances, simple_list
 from crmlab.analyses.cross_sell.rank import RHYTHM, SOURCES, Ranked, ranked
-from crmlab.analyses.cross_sell.state import margins_of, names_of
+from crmlab.analyses.cross_sell.state import Array, State, goods_of, margins_of, names_of
+from crmlab.errors import checks
+from crmlab.history.context import Margin
 from crmlab.history.past import History
-from crmlab.history.words import QUARTER
 
-if TYPE_CHECKING:
-    from crmlab.analyses.cross_sell.blend import Pairs
-    from crmlab.data.dataset import Dataset
-
-__all__ = ["COLUMNS", "Offers", "next_best_offers", "offers_of", "reasons"]
-
-
-COLUMNS = (
-    "customer_id", "rank", "product_id", "name", "probability", "margin_if_bought", "expected_margin", "source", "reason", "contactable",
-)  # fmt: skip
+__all__ = ["Offers", "checked", "columns_of", "offers_of", "reasons", "simple_offers"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,145 +29,196 @@ class Offers:
     Attributes
     ----------
     frame : DataFrame
-        customer_id, rank, product_id, name, probability (of a purchase within the horizon), margin (of one purchase, in the data
-        set's currency), expected_margin (probability × margin), source (the ingredient that moved it most), reason (in words),
-        contactable ("yes" or "not known"). Ordered by customer and rank.
-    weights : Weights
-    margin_source : str
-        ``"given"``, ``"costs"``, ``"loss"`` or ``"revenue"``.
+        ``columns_of`` the margin, ordered by customer and rank.
+    method : str
+        Which list it is: ``PERSONAL``, or one of ``BASELINES``.
+    weights : Weights or None
+        Of personal offers.
+    margin : Margin
+        What the money is.
     as_of : datetime.date
     notes : tuple of str
         What a reader must know.
     """
 
     frame: pd.DataFrame
-    weights: Weights
-    margin_source: str
+    method: str
+    weights: Weights | None
+    margin: Margin
     as_of: dt.date
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"Offers({len(self.frame):,} to {self.frame['customer_id'].nunique():,} customers, as of {self.as_of})"
+        people = self.frame["customer_id"].nunique()
+        return f"Offers({NAMES[self.method]}: {len(self.frame):,} to {people:,} customers, as of {self.as_of})"
 
 
-def next_best_offers(
-    data: Dataset | History,
-    as_of: str | dt.date | None = None,
-    *,
-    k: int = 3,
-    horizon: int = QUARTER,
-    margin: float | None = None,
-    pairs: Pairs = None,
-    rank_by: str = "expected_margin",
-) -> Offers:
-    """Choose the k best products for each customer.
+def columns_of(margin: Margin) -> tuple[str, ...]:
+    """Columns of a list of offers: its money bears the name of what it is.
+
+    customer_id, rank, product_id, name, probability (of a purchase within the horizon; missing where nothing was seen), what one
+    purchase brings and probability times that, source (the ingredient that moved a personal offer most, or the simple rule), reason
+    (in words), contactable and refusal.
+
+    Examples
+    --------
+    >>> from crmlab.history.context import Margin
+    >>> columns_of(Margin(1.0, "revenue", 0.0))[5:7]
+    ('revenue_if_bought', 'expected_revenue')
+    """
+    money = (f"{margin.word}_if_bought", f"expected_{margin.word}")
+    who = ("contactable", "refusal")
+    return ("customer_id", "rank", "product_id", "name", "probability", *money, "source", "reason", *who)
+
+
+def checked(k: int, horizon: int) -> None:
+    """Check how many offers are asked for, and for how many days."""
+    checks.whole("cross_sell", "k", k, 1, 100)
+    checks.whole("cross_sell", "horizon", horizon, 1, 730)
+
+
+def offers_of(origins: Origins, weights: Weights, *, k: int = 3, margin: float | None = None) -> Offers:
+    """Choose the k best products for each customer on the last day of a history, whether or not that beats a simple list.
 
     The chance that a customer buys a product within the horizon is a logistic blend of what is popular (lately, ever, in the
     customer's segment), of what goes with what the customer has (significant pairs, likeness of buyers) and, for what is due again,
-    of its rhythm. The weights are learnt on the horizon before ``as_of``, from what was known on the day before that began; with
-    others, use :func:`offers_of`.
+    of its rhythm. Best is what brings most, by that chance.
 
     Parameters
     ----------
-    data : Dataset or History
-        Needs orders and order lines. Products (names, costs, last days of sale) and customers (contactable) are used where they
-        are there.
-    as_of : date or ISO date, optional
-        Last day of history; default: the day of the last order, or the last day of the history that is given.
+    origins : Origins
+    weights : Weights
+        Of the blend: those of :meth:`Origins.weights <crmlab.analyses.cross_sell.blend.Origins.weights>` are learnt on the horizon before
+        the last day, from what was known on the day before that began.
     k : int
         Offers per customer at most.
-    horizon : int
-        Days for which a purchase is predicted.
     margin : float, optional
-        Gross margin as a share of revenue; default: from unit costs, or 1 (revenue) where there are none.
-    pairs : DataFrame or callable, optional
-        Significant pairs: antecedent, consequent (product ids), lift_low. A callable ``(data, day)`` returns them as known on a
-        day; only with one are the weights of pairs learnt without hindsight.
-    rank_by : {"expected_margin", "probability"}
+        Gross margin as a share of revenue; default: the data set's, or from unit costs; else money is revenue.
 
     Returns
     -------
     Offers
         None of a product that the customer has, unless it is one that people buy again and falls due within the horizon; none that
         is out of range; none to who must not be contacted.
-
-    Raises
-    ------
-    MissingTableError
-        There are no order lines.
-    ParameterError
-        A parameter is out of range.
-    TooLittleError
-        The history is shorter than the horizon and 28 days.
     """
-    from crmlab.errors import checks
+    past, ingredients = origins.past(0), origins.ingredients(0)
+    people, worth = _People(past, ingredients.state), margins_of(past, ingredients.state, margin)
+    found = ranked(ingredients, weights, k, worth, np.flatnonzero(people.asked))
+    names = names_of(past, ingredients.state.products)
+    why = {
+        "source": _spread(np.array(SOURCES, dtype=object), found.source),
+        "reason": reasons(ingredients, found, names),
+    }
+    place = Lists(found.row, found.col, found.rank)
+    return Offers(
+        frame=people.frame(place, names, origins.in_season(0, found.probability), worth, why, past.margin(margin)),
+        method=PERSONAL,
+        weights=weights,
+        margin=past.margin(margin),
+        as_of=past.as_of,
+        notes=(*_notes(past, ingredients.state, worth, past.margin(margin).word), *_learnt(origins, weights)),
+    )
 
-    checks.whole("cross_sell", "k", k, 1, 100)
-    checks.whole("cross_sell", "horizon", horizon, 1, 730)
-    checks.choice("cross_sell", "rank_by", rank_by, ("expected_margin", "probability"))
-    past = History.of(data, as_of)
-    # What the weights are learnt from is let go before more is read.
-    weights = Origins(past, horizon, pairs).weights(0, 0)
-    return offers_of(Origins(past, horizon, pairs), weights, k=k, margin=margin, rank_by=rank_by)
 
-
-def offers_of(
-    origins: Origins, weights: Weights, *, k: int = 3, margin: float | None = None, rank_by: str = "expected_margin"
-) -> Offers:
-    """Choose the k best products for each customer on the last day of a history, with weights that are known.
+def simple_offers(origins: Origins, rule: str, *, k: int = 3, margin: float | None = None) -> Offers:
+    """Make the list of a simple rule on the last day of a history, as the back-test made it on earlier days.
 
     Parameters
     ----------
     origins : Origins
-    weights : Weights
-    k, margin, rank_by
-        As :func:`next_best_offers` takes them.
+    rule : str
+        One of ``BASELINES``.
+    k, margin
+        As :func:`offers_of` takes them.
 
     Returns
     -------
     Offers
+        None of a product that is out of range or was sent back; none to who must not be contacted.
     """
-    past, ingredients = origins.past(0), origins.ingredients(0)
-    worth, source = margins_of(past, ingredients.state, margin)
-    ids = pd.Series(ingredients.state.customers.to_pandas(), name="customer_id")
-    may = np.asarray(past.contactable(ids), dtype=object)
-    asked = np.flatnonzero(may != "no")
-    value = worth if rank_by == "expected_margin" else (worth > 0).astype(float)
-    found = ranked(ingredients, weights, k, value, asked)
-    names = names_of(past, ingredients.state.products)
+    past, state = origins.past(0), origins.state(0)
+    people, worth = _People(past, state), margins_of(past, state, margin)
+    every = simple_list(rule, state, goods_of(state, origins.rebuy_share), worth, k)
+    kept = people.asked[every.row]
+    found = Lists(every.row[kept], every.col[kept], every.rank[kept])
+    chance = chances(origins, 0, found.row, found.col)
+    why = {
+        "source": _spread(np.array([NAMES[rule]], dtype=object), np.zeros(len(found.row))),
+        "reason": _plain_reasons(rule, state, found),
+    }
+    notes = _notes(past, state, worth, past.margin(margin).word)
+    if len(chance) and np.isnan(chance).all():
+        notes += (f"How likely an offer is bought is not known: the history is no longer than {origins.horizon} days.",)
     return Offers(
-        frame=_frame(ingredients, found, worth, names, ids, may),
-        weights=weights,
-        margin_source=source,
+        frame=people.frame(found, names_of(past, state.products), chance, worth, why, past.margin(margin)),
+        method=rule,
+        weights=None,
+        margin=past.margin(margin),
         as_of=past.as_of,
-        notes=_notes(origins, weights, worth, source, len(ids) - len(asked)),
+        notes=notes,
     )
 
 
-def _frame(
-    ingredients: Ingredients,
-    found: Ranked,
-    worth: npt.NDArray[Any],
-    names: npt.NDArray[Any],
-    ids: pd.Series,
-    may: npt.NDArray[Any],
-) -> pd.DataFrame:
-    products = ingredients.state.products
-    margin = worth[found.col]
-    return pd.DataFrame(
-        {
-            "customer_id": ids.take(found.row).reset_index(drop=True),
+class _People:
+    """Customers of a day, and who of them may be contacted."""
+
+    def __init__(self, past: History, state: State) -> None:
+        self.products = state.products
+        self.known = past.with_consent(state.ids.to_frame())
+        self.asked = (self.known["contactable"] != "no").to_numpy()
+
+    def frame(
+        self,
+        found: Lists,
+        names: npt.NDArray[Any],
+        chance: Array,
+        worth: Array,
+        why: Mapping[str, pd.Series],
+        margin: Margin,
+    ) -> pd.DataFrame:
+        """The list as a frame."""
+        who, each = self.known.take(found.row).reset_index(drop=True), worth[found.col]
+        columns = {
+            "customer_id": who["customer_id"],
             "rank": found.rank,
-            "product_id": _spread(products, found.col),
+            "product_id": _spread(self.products, found.col),
             "name": _spread(names, found.col),
-            "probability": found.probability,
-            "margin_if_bought": margin,
-            "expected_margin": found.probability * margin,
-            "source": _spread(np.array(SOURCES, dtype=object), found.source),
-            "reason": reasons(ingredients, found, names),
-            "contactable": _spread(np.array(["yes", "not known"], dtype=object), (may[found.row] != "yes").astype(int)),
+            "probability": chance,
+            f"{margin.word}_if_bought": each,
+            f"expected_{margin.word}": chance * each,
+            **why,
+            "contactable": who["contactable"],
+            "refusal": who["refusal"],
         }
-    )
+        return pd.DataFrame(columns)[list(columns_of(margin))]
+
+
+def _plain_reasons(rule: str, state: State, found: Lists) -> pd.Series:
+    """Why a simple rule chose each product, in words: whether the customer had it, and how widely it is bought."""
+    m = len(state.products)
+    owned, key = state.row * m + state.col, found.row * m + found.col
+    has = np.isin(key, owned)
+    at = np.searchsorted(owned, key[has])
+    most = "among the products that most customers bought lately"
+    wide = {
+        "best_sellers": most,
+        "new_best_sellers": f"{most}, and not yet bought by this one",
+        "segment_best_sellers": f"{most} who have come as often as this one",
+        "buy_again": most,
+    }[rule]
+    times, since = np.zeros(len(key), dtype=np.int64), np.zeros(len(key), dtype=np.int64)
+    times[has], since[has] = state.days[at], state.since[at]
+    code, distinct = _distinct(pd.DataFrame({"times": times, "since": since}))
+    words = [_had(wide, rule, *line) for line in distinct.itertuples(index=False)]
+    return _spread(np.array(words, dtype=object), code)
+
+
+def _had(wide: str, rule: str, times: int, since: int) -> str:
+    if not times:
+        return wide
+    often = "once" if times == 1 else "twice" if times == 2 else f"{times} times"
+    mine = f"bought it {often}, last {_ago(since)}"
+    return mine if rule == "buy_again" else f"{wide}; {mine}"
 
 
 def reasons(ingredients: Ingredients, found: Ranked, names: npt.NDArray[Any]) -> pd.Series:
@@ -216,11 +261,15 @@ def _words(names: npt.NDArray[Any], source: int, a: int, b: int, c: int) -> str:
     if source == 2:
         return "bought more by customers like these than by others"
     if source == RHYTHM:
-        ago = "today" if c == 0 else "yesterday" if c == 1 else f"{c} days ago"
+        ago = _ago(c)
         if a >= 3:
             return f"bought it every {b} {'day' if b == 1 else 'days'}, last {ago}"
         return f"bought it {'once' if a == 1 else 'twice'}, last {ago}; others buy it again after {b} {'day' if b == 1 else 'days'}"
     return "among the products bought most"
+
+
+def _ago(days: int) -> str:
+    return "today" if days == 0 else "yesterday" if days == 1 else f"{days} days ago"
 
 
 def _distinct(said: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.DataFrame]:
@@ -238,24 +287,21 @@ def _spread(values: npt.NDArray[Any], code: npt.NDArray[Any]) -> pd.Series:
     return pd.Series(pd.array(values, dtype="str").take(np.asarray(code, dtype=np.int64)))
 
 
-def _notes(origins: Origins, weights: Weights, worth: npt.NDArray[Any], source: str, suppressed: int) -> tuple[str, ...]:
-    past, state = origins.past(0), origins.state(0)
+def _notes(past: History, state: State, worth: Array, money: str) -> tuple[str, ...]:
     out = []
-    if source == "revenue":
-        out.append("Unit costs are not known: margins are whole revenue. Give the gross margin as the parameter 'margin'.")
-    if source == "loss":
-        out.append("By the unit costs nothing is left of what was sold: margins are whole revenue instead.")
     losing = int(((worth <= 0) & state.in_range).sum())
     if losing:
-        out.append(f"{losing:,} products leave no margin and are not offered.")
+        few = "product brings no" if losing == 1 else "products bring no"
+        out.append(f"{losing:,} {few} {money} and {'is' if losing == 1 else 'are'} not offered.")
     if past.products is None or "available_until" not in past.products.columns:
         out.append(f"Last days of sale are not known: products not sold for {state.recent} days count as out of range.")
-    if past.customers is None or "contactable" not in past.customers.columns:
-        out.append("Whom not to contact is not known: check the list against your suppressions.")
-    if suppressed:
-        out.append(f"{suppressed:,} customers must not be contacted and get no offer.")
+    return tuple(out)
+
+
+def _learnt(origins: Origins, weights: Weights) -> list[str]:
+    out = []
     if isinstance(origins.pairs, pd.DataFrame) and weights.new.coef_[4] > 0:
         out.append("The weight of pairs was learnt with pairs of the same period, which flatters it.")
     if min(weights.outcomes) < 20:
         out.append("Too few purchases followed to learn all weights: popularity takes their place.")
-    return tuple(out)
+    return out

@@ -34,7 +34,7 @@ class Params:
     k: int = param(default=3, help="offers per customer", ge=1, le=20)
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: from unit costs, else margin is revenue",
+        help="gross margin, share of spend that is kept; default: the data set's, or from unit costs; else money is revenue",
         gt=0,
         le=1,
         unit="share",

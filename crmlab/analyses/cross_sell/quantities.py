@@ -7,20 +7,23 @@ from crmlab.page.quantities import Quantities, Quantity, ends_of
 
 __all__ = ["QUANTITIES"]
 
+_MONEY = {"money": ("margin", "revenue")}  # margin where it is known; else money is revenue, and called so
+
 QUANTITIES = Quantities(
-    HISTORY.only("customer_id", "contactable", "product_id"),
+    HISTORY.only("customer_id", "contactable", "refusal", "product_id"),
     Quantity("name", "name of the product", "text"),
     Quantity("rank", "place on the customer's list of offers, the best first"),
     Quantity("probability", "probability that the customer buys the product within the horizon", "share"),
-    Quantity("margin_if_bought", "margin that the product brings if the customer buys it", "currency"),
-    Quantity("expected_margin", "probability times margin if bought", "currency"),
-    Quantity("source", "which way of finding offers proposed the product", "text"),
+    Quantity("{money}_if_bought", "{money} that the product brings if the customer buys it", "currency", values=_MONEY),
+    Quantity("expected_{money}", "probability times {money} if bought", "currency", values=_MONEY),
+    Quantity(
+        "source", "what proposed the product: the ingredient of a personal offer, or the simple rule that is used", "text"
+    ),
     Quantity("reason", "why the product is offered", "text"),
-    Quantity("buyers", "customers who have bought the product", "customers"),
-    Quantity("rebuyers", "customers who have bought the product on two days at least", "customers"),
-    Quantity("share_rebought", "share of its buyers who have bought the product again", "share"),
-    ends_of("share", "the share of buyers who have bought again", "share"),
-    Quantity("gaps", "times from one purchase of the product to the next, of all customers", "gaps"),
+    Quantity("buyers", "customers who have bought the product", "customers", counted=True),
+    Quantity("rebuyers", "customers who have bought the product on two days at least", "customers", counted=True),
+    Quantity("share_rebought", "share of its buyers who have bought the product again", "share", counted=True),
+    Quantity("gaps", "times from one purchase of the product to the next, of all customers", "gaps", counted=True),
     Quantity("median_gap", "days after which half of those who buy the product again have done so", "days"),
     ends_of("gap", "the median gap", "days"),
     Quantity("within", "share of purchases of the product that are followed by another within the horizon", "share"),
@@ -33,11 +36,11 @@ QUANTITIES = Quantities(
     Quantity("consequent", "product that is in the same basket beyond chance: B", "text"),
     Quantity("antecedent_name", "names of the products A", "text"),
     Quantity("consequent_name", "name of the product B", "text"),
-    Quantity("n_baskets", "baskets that were looked at", "baskets"),
-    Quantity("n_antecedent", "baskets with A", "baskets"),
-    Quantity("n_consequent", "baskets with B", "baskets"),
-    Quantity("n_both", "baskets with A and B", "baskets"),
-    Quantity("support", "share of baskets with A and B", "share", 6),
+    Quantity("n_baskets", "baskets that were looked at", "baskets", counted=True),
+    Quantity("n_antecedent", "baskets with A", "baskets", counted=True),
+    Quantity("n_consequent", "baskets with B", "baskets", counted=True),
+    Quantity("n_both", "baskets with A and B", "baskets", counted=True),
+    Quantity("support", "share of baskets with A and B", "share", 6, counted=True),
     Quantity("confidence", "share of baskets with A that hold B", "share"),
     ends_of("confidence", "the confidence", "share"),
     Quantity("lift", "how many times more often A and B are together than if they had nothing to do with each other", "", 2),
@@ -49,12 +52,25 @@ QUANTITIES = Quantities(
     Quantity("q_value", "share of false discoveries among all rules that are at least as sure", "p"),
     Quantity("parent", "the shorter A that explains most of it, for a longer one", "text"),
     Quantity("redundant", "whether the longer A adds nothing to the shorter one", "flag"),
-    Quantity("baskets", "baskets that were looked at", "baskets"),
-    Quantity("pairs", "pairs of products that are together beyond chance", "pairs"),
-    Quantity("bundles", "bundles that are proposed", "bundles"),
-    Quantity("hit_rate", "share of customers who bought at least one product of their list", "share"),
-    Quantity("hit_rate_gain", "hit rate less that of the best simple list", "share"),
-    Quantity("recall", "share of what customers bought that was on their list", "share"),
-    Quantity("coverage", "share of products that are on some customer's list", "share"),
-    Quantity("extra_margin", "margin that the best bundle would add", "currency"),
+    Quantity("baskets", "baskets that were looked at", "baskets", counted=True),
+    Quantity(
+        "pairs",
+        "pairs of products that a test calls together beyond chance, at its false discovery rate",
+        "pairs",
+        counted=True,
+    ),
+    Quantity("bundles", "bundles that a test calls together beyond their best pair", "bundles", counted=True),
+    Quantity("hit_rate", "share of customers who bought at least one product of the list that is sent", "share"),
+    Quantity("hit_rate_gain", "hit rate of personal offers less that of the best simple list", "share"),
+    Quantity("recall", "share of what customers bought that was on the list that is sent", "share"),
+    Quantity(
+        "coverage", "share of products that the list that is sent held for some customer in the test", "share", counted=True
+    ),
+    Quantity(
+        "extra_{money}",
+        "{money} that customers with the first product of the best pair bring with the second more than as many with neither: an "
+        "association, in all whom the pair reaches",
+        "currency",
+        values=_MONEY,
+    ),
 )

@@ -18,6 +18,7 @@ from crmlab.history.past import History
 from crmlab.history.words import QUARTER
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from scipy import sparse
 
@@ -98,6 +99,13 @@ class State:
     def shape(self) -> tuple[int, int]:
         """Number of customers and of products."""
         return len(self.customers), len(self.products)
+
+    @property
+    def ids(self) -> pd.Series:
+        """Ids of the customers, as a Series ``customer_id``."""
+        import pandas as pd
+
+        return pd.Series(self.customers.to_pandas(), name="customer_id")
 
     @property
     def history(self) -> IntArray:
@@ -260,18 +268,18 @@ def goods_of(state: State, rebuy_share: float = 0.05) -> Goods:
     )
 
 
-def margins_of(past: History, state: State, margin: float | None) -> tuple[Array, str]:
-    """What is left of one purchase of each product after the cost of goods, on average, and where that is from.
+def margins_of(past: History, state: State, margin: float | None) -> Array:
+    """What is left of one purchase of each product after the cost of goods, on average: its revenue, where no margin is known.
 
     Returns
     -------
-    (margin, source)
-        In the data set's currency, per customer and day on which it was bought; source: ``"given"``, ``"costs"``, ``"loss"``
-        or ``"revenue"``, as :meth:`crmlab.history.past.History.margin` has them.
+    array of shape (products,)
+        In the data set's currency, per customer and day on which it was bought. What it is says
+        :meth:`crmlab.history.past.History.margin`.
     """
     bought = np.bincount(state.col, state.days, len(state.products))
-    left, source = _left(past, state, np.arange(len(state.products)), state.amount, state.quantity, margin)
-    return np.where(bought > 0, left / np.maximum(bought, 1), 0.0), source
+    left = _left(past, state, np.arange(len(state.products)), state.amount, state.quantity, margin)
+    return np.where(bought > 0, left / np.maximum(bought, 1), 0.0)
 
 
 def earned_within(past: History, state: State, horizon: int, margin: float | None) -> tuple[IntArray, IntArray, Array]:
@@ -290,13 +298,11 @@ def earned_within(past: History, state: State, horizon: int, margin: float | Non
     known = (row >= 0) & (col >= 0)
     row, col = row[known], col[known]
     amount, quantity = found["amount"].to_numpy()[known], found["quantity"].to_numpy()[known]
-    return row, col, _left(past, state, col, amount, quantity, margin)[0]
+    return row, col, _left(past, state, col, amount, quantity, margin)
 
 
-def _left(
-    past: History, state: State, col: IntArray, amount: Array, quantity: Array, margin: float | None
-) -> tuple[Array, str]:
-    """What is left of amounts after the cost of goods, by product, and where that is from."""
+def _left(past: History, state: State, col: IntArray, amount: Array, quantity: Array, margin: float | None) -> Array:
+    """What is left of amounts after the cost of goods, by product."""
     share, source, _ = past.margin(margin)
     left = share * amount
     if source == "costs":
@@ -309,7 +315,7 @@ def _left(
             .to_numpy(dtype=float)[col]
         )
         left = np.where(np.isfinite(cost), amount - cost * quantity, left)
-    return left, source
+    return left
 
 
 def names_of(past: History, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:

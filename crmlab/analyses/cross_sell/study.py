@@ -10,27 +10,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.cross_sell.backtesting import Backtest, backtest_offers
+from crmlab.analyses.cross_sell.backtesting import Backtest
 from crmlab.analyses.cross_sell.blend import Origins, outcome_of
+from crmlab.analyses.cross_sell.choice import Choice, choose, reason_of, sent_offers, tested
 from crmlab.analyses.cross_sell.cycles import Cycles, repurchase_cycles
-from crmlab.analyses.cross_sell.offers import Offers, offers_of
+from crmlab.analyses.cross_sell.lists import NAMES
+from crmlab.analyses.cross_sell.offers import Offers
 from crmlab.analyses.cross_sell.pairs import Found, as_file, bundles_of, find, halves, learn_pairs
 from crmlab.analyses.cross_sell.state import earned_within, margins_of, names_of
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, promising, worth_of
 from crmlab.data.collecting import collect
 from crmlab.errors import TooLittleError
+from crmlab.history.consent import Consent
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.params import Params
     from crmlab.analyses.cross_sell.state import State
+    from crmlab.history.context import Margin
     from crmlab.history.past import History
 
 __all__ = ["Study", "holdings", "study"]
-
-
-FEWEST_ACTIVE = 20  # customers who bought in the period of the test, below which it says nothing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,11 +52,24 @@ class Study:
         Sets of three that sell together more often than their best pair explains.
     names : dict of str to str
         Names of products; categories name themselves.
-    offers : Offers or Absent
     backtest : Backtest or Absent
         Offers as they would have been made a horizon ago, held against what customers bought since.
+    choice : Choice
+        Which list is sent, by the back-test.
+    offers : Offers or Absent
+        That list.
+    consent : Consent
+        How many customers may be contacted.
+    again : int
+        How many customers have bought on a second day.
+    on_sale : int
+        How many products can be offered now.
+    margin : Margin
+        What the money is.
     cycles : Cycles or Absent
         How often products are bought again.
+    pace : float
+        How much more customers buy in the horizon to come than in the one past, as of ``season_ahead`` of customer value.
     """
 
     context: Context
@@ -65,14 +79,28 @@ class Study:
     pairs: pd.DataFrame
     bundles: pd.DataFrame
     names: Mapping[str, str]
-    offers: Offers | Absent
     backtest: Backtest | Absent
+    choice: Choice
+    offers: Offers | Absent
+    consent: Consent
+    again: int
+    on_sale: int
+    margin: Margin
     cycles: Cycles | Absent
+    pace: float = 1.0
 
     @property
     def best(self) -> pd.DataFrame:
-        """The three pairs that surely bring most: the first of those with an extra margin above 0 that reach anybody."""
-        return self.pairs[(self.pairs["extra"] > 0) & (self.pairs["reach"] >= self.params.min_group)].head(3)
+        """The three pairs that surely bring most: the first whose extra money lies above 0, interval and all, and that reach anybody."""
+        return self.pairs[(self.pairs["extra_low"] > 0) & (self.pairs["reach"] >= self.params.min_group)].head(3)
+
+    @property
+    def listed(self) -> Consent:
+        """The customers on the list of offers, and whether they may be contacted."""
+        if isinstance(self.offers, Absent):
+            return Consent(0, 0, 0)
+        people = self.offers.frame.drop_duplicates("customer_id")
+        return Consent.of(people["contactable"], people["refusal"])
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -80,7 +108,7 @@ class Study:
         title = "Rules that hold after correction, and longer ones that a shorter one explains"
         out = {"rules": Output(title, as_file(self.found, self.names), ("antecedent", "consequent"))}
         if isinstance(self.offers, Offers):
-            title = "Offers per customer, with probability and reason"
+            title = f"Offers per customer: {NAMES[self.offers.method]}, with probability and reason"
             out["offers"] = Output(title, self.offers.frame, ("customer_id", "rank"))
         if isinstance(self.cycles, Cycles):
             out["cycles"] = Output("Repurchase cycle of every product", self.cycles.products, ("product_id",))
@@ -108,11 +136,13 @@ def study(history: History, params: Params) -> Study:
         max_items=params.max_items,
         interval=params.level,
     )
-    nobody = None if "customer ids" in history.data.descriptor.told else Absent("the data set does not say who bought")
+    nobody = None if "customer ids" in history.data.descriptor.told else Absent("The data set does not say who bought.")
     now = _state(origins, 0)
     by_id: dict[str, str] = {}
     if now is not None and params.level_of == "product":
         by_id = dict(zip(now.products, map(str, names_of(history, now.products)), strict=True))
+    test = nobody or tested(origins, k=params.k, margin=params.margin, level=params.level, seed=params.seed)
+    choice = choose(test)
     return Study(
         context=history.context(None if now is None or nobody else now.shape[0]),
         params=params,
@@ -121,9 +151,15 @@ def study(history: History, params: Params) -> Study:
         pairs=_pairs(origins, found, by_id, params, told=nobody is None),
         bundles=bundles_of(found),
         names=by_id,
-        offers=nobody or _offers(origins, params),
-        backtest=nobody or _backtest(origins, params),
+        backtest=test,
+        choice=choice,
+        offers=nobody or _offers(origins, choice, params),
+        consent=_consent(history, now, told=nobody is None),
+        again=0 if now is None else int((now.occasions > 1).sum()),
+        on_sale=0 if now is None else int(now.in_range.sum()),
+        margin=history.margin(params.margin),
         cycles=nobody or _cycles(origins, params),
+        pace=1.0 if nobody else origins.season(0),
     )
 
 
@@ -133,6 +169,11 @@ def _state(origins: Origins, back: int) -> State | None:
         return origins.state(back)
     except TooLittleError:
         return None
+
+
+def _consent(history: History, now: State | None, *, told: bool) -> Consent:
+    """How many of the customers whom offers are made for may be contacted."""
+    return history.consent(now.ids) if now is not None and told else Consent(0, 0, 0)
 
 
 def _pairs(origins: Origins, found: Found, names: Mapping[str, str], params: Params, *, told: bool) -> pd.DataFrame:
@@ -154,35 +195,18 @@ def _pairs(origins: Origins, found: Found, names: Mapping[str, str], params: Par
     )
 
 
-def _offers(origins: Origins, params: Params) -> Offers | Absent:
+def _offers(origins: Origins, choice: Choice, params: Params) -> Offers | Absent:
     try:
-        return offers_of(origins, origins.weights(0, params.seed), k=params.k, margin=params.margin)
+        return sent_offers(origins, choice, k=params.k, margin=params.margin, seed=params.seed)
     except TooLittleError as error:
-        return Absent(_reason(error))
-
-
-def _backtest(origins: Origins, params: Params) -> Backtest | Absent:
-    nothing = "Offers could not be tested on later days"
-    try:
-        found = backtest_offers(origins, k=params.k, margin=params.margin, level=params.level, seed=params.seed)
-    except TooLittleError as error:
-        return Absent(f"{nothing}: {_reason(error)}")
-    if found.active < FEWEST_ACTIVE:
-        return Absent(f"{nothing}: fewer than {FEWEST_ACTIVE} customers bought in the period.")
-    return found
+        return Absent(reason_of(error))
 
 
 def _cycles(origins: Origins, params: Params) -> Cycles | Absent:
     try:
         return repurchase_cycles(origins.past(0), origins.state(0), level=params.level)
     except TooLittleError as error:
-        return Absent(_reason(error))
-
-
-def _reason(error: TooLittleError) -> str:
-    """What was too little, as a sentence of the page."""
-    said = str(error).removeprefix("cross_sell: ")
-    return said[:1].lower() + said[1:]
+        return Absent(reason_of(error))
 
 
 def holdings(past: History, state: State, params: Params, *, outcome: bool) -> Holdings:
@@ -213,7 +237,8 @@ def holdings(past: History, state: State, params: Params, *, outcome: bool) -> H
         data = np.ones(int(known.sum()), dtype=np.int32) if value is None else value[some][known]
         return sparse.csc_array((data, (row[some][known], column[known])), shape=shape)
 
-    worth, _ = margins_of(past, state, params.margin)
+    worth = margins_of(past, state, params.margin)
+    may = np.array(past.contactable(state.ids))
     sold = np.bincount(state.col, state.days, len(state.products))
     inside = item_of >= 0
     weight = np.bincount(item_of[inside], sold[inside], len(items))
@@ -222,7 +247,8 @@ def holdings(past: History, state: State, params: Params, *, outcome: bool) -> H
         has=table(state.row, state.col),
         later=table(*outcome_of(past, state, params.horizon)) if outcome else None,
         earned=table(*earned_within(past, state, params.horizon, params.margin)) if outcome else None,
-        asked=np.array(past.contactable(pd.Series(state.customers.to_pandas()))) != "no",
+        asked=may != "no",
+        told=may != "not known",
         margin=np.bincount(item_of[inside], (sold * worth)[inside], len(items)) / np.maximum(weight, 1),
         in_range=np.bincount(item_of[inside], state.in_range[inside], len(items)) > 0,
     )

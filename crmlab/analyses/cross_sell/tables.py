@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.cross_sell.backtesting import LABELS
+from crmlab.analyses.cross_sell.lists import labels
 from crmlab.analyses.cross_sell.pairs import ALPHA
 from crmlab.history.context import masked
-from crmlab.models.intervals import proportion_intervals
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOTHING",
+    "PER",
     "ROWS",
     "SHORT",
     "backtest_table",
@@ -38,6 +38,7 @@ __all__ = [
 
 
 ROWS = 15  # of pairs shown
+PER = 1000  # customers, below which nothing is said per 1,000 of them
 SHORT = 34  # letters of a name in a chart
 NOTHING = Absent("Nothing to report: no pair of products is sold together surely more often than by chance.")
 
@@ -54,7 +55,7 @@ def nothing(study: Study) -> Absent:
 
 
 def unknown_worth(study: Study) -> Absent:
-    """Why nothing is said of what pairs earn, although there are pairs."""
+    """Why nothing is said of what pairs bring, although there are pairs."""
     params = study.params
     return Absent(
         f"What the pairs above bring is not known: the history is too short to watch people for {params.horizon} days, or fewer than "
@@ -106,11 +107,8 @@ def pairs_table(study: Study) -> Table | Absent:
     pairs, params, form = study.pairs, study.params, study.context.form
     if pairs.empty:
         return nothing(study)
-    low, high = proportion_intervals(pairs["n_consequent"], pairs["n"], params.level)
     frame = pairs.assign(
         base=pairs["n_consequent"] / pairs["n"],
-        base_low=low,
-        base_high=high,
         reach=[masked(reach, params.min_group) for reach in pairs["reach"]],
         pair=_arrows(pairs),
         q=[_q(q, form) for q in pairs["q_value"]],
@@ -118,7 +116,7 @@ def pairs_table(study: Study) -> Table | Absent:
     columns = {
         "pair": Column("A → B"),
         "n_both": Column("Baskets", "count"),
-        "base": Column("Base rate of B", "share", "base_low", "base_high"),
+        "base": Column("Base rate of B", "share"),
         "confidence": Column("B where A is", "share", "confidence_low", "confidence_high"),
         "lift": Column("Lift", "number", "lift_low", "lift_high"),
         "q": Column("q"),
@@ -126,7 +124,8 @@ def pairs_table(study: Study) -> Table | Absent:
         "lift_second": Column("Second half", "number", "lift_second_low", "lift_second_high"),
     }
     caption = (
-        "Pairs sold together beyond chance, each once, first what surely brings most (see the next table). Last columns: "
+        f"Pairs sold together beyond chance, each once, first what surely brings most {study.margin.word} (see the next table). Last "
+        "columns: "
         "lift in either "
         f"half of the history (– where one was not sold then). Small figures: {form.share(params.level)} intervals."
     )
@@ -139,21 +138,27 @@ def worth_table(study: Study) -> Table | Absent:
     known = study.pairs[study.pairs["extra"].notna()].reset_index(drop=True)
     if known.empty:
         return nothing(study) if study.pairs.empty else unknown_worth(study)
+    money, extra = study.margin.word, ["extra", "extra_low", "extra_high"]
     shares = ["rate", "rate_low", "rate_high", "other", "other_low", "other_high"]
-    frame = known.assign(reach=[masked(reach, params.min_group) for reach in known["reach"]], pair=_arrows(known))
-    frame = frame[["pair", "antecedent", "consequent", "reach", "seen", *shares, "extra", "extra_low", "extra_high"]]
+    per_1000 = {f"per_1000{end}": (1000 * known[f"each{end}"]).where(known["reach"] >= PER) for end in ("", "_low", "_high")}
+    frame = known.assign(reach=[masked(reach, params.min_group) for reach in known["reach"]], pair=_arrows(known), **per_1000)
+    frame = frame[["pair", "antecedent", "consequent", "reach", "seen", *shares, *extra, *per_1000]]
     columns = {
         "pair": Column("A → B"),
         "reach": Column("Customers with A, not B", "count"),
         "rate": Column("Of such, bought B", "share", "rate_low", "rate_high"),
         "other": Column("With neither", "share", "other_low", "other_high"),
-        "extra": Column("Extra margin per 1,000", "money", "extra_low", "extra_high"),
+        "extra": Column(f"Extra {money}, in all", "money", "extra_low", "extra_high"),
     }
+    if frame["per_1000"].notna().any():
+        columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
+    per = f" (per 1,000 where it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "Reach: customers of today who have A, not B, and may be contacted as far as is known. Shares: of those who had A and not B "
-        f"{params.horizon} days before the end, and of those who had neither, who bought B since, without being asked. Extra margin: "
-        "what the first earned us with B in these days over what the others did, per 1,000 people, after returns. Small figures: "
-        f"{form.share(params.level)} intervals."
+        "An association, not the effect of an offer. Reach: customers of today who have A, not B, and may be contacted as far as is "
+        f"known. Shares: of those who had A and not B {params.horizon} days before the end, and of those who had neither, who bought B "
+        f"since, without being asked. Extra {money}: what the first brought with B in these days over what as many of the others did, "
+        f"after returns, in all whom the pair reaches{per}. "
+        f"Where its interval includes 0, do not act on the pair. Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
 
@@ -263,7 +268,7 @@ _MEASURES = {
     "recall": ("Recall", "share"),
     "map": ("MAP", "number"),
     "hit_rate_all": ("Hit rate, all customers", "share"),
-    "margin": ("Margin per 1,000 customers", "money"),
+    "money": ("{money} of it", "money"),
     "coverage": ("Range offered", "share"),
 }
 
@@ -273,24 +278,19 @@ def backtest_table(study: Study) -> Table | Absent:
     test, form = study.backtest, study.context.form
     if isinstance(test, Absent):
         return test
-    every = test.scores[test.scores["history"] == "all"]
     rows = []
-    for method in LABELS:
-        some = every[every["method"] == method].set_index("measure")
-        row: dict[str, Any] = {"method": LABELS[method]}
+    for method, label in labels(test.money).items():
+        row: dict[str, Any] = {"method": label, "sent": "sent" if method == study.choice.method else ""}
         for measure in _MEASURES:
-            row |= {
-                measure: some.at[measure, "value"],
-                f"{measure}_low": some.at[measure, "low"],
-                f"{measure}_high": some.at[measure, "high"],
-            }
+            score = test.score(method, measure)
+            whole = test.customers / 1000 if measure == "money" else 1.0
+            row |= {f"{measure}{end}": whole * score[of] for end, of in (("", "value"), ("_low", "low"), ("_high", "high"))}
         rows.append(row)
-    columns = {"method": Column("List")} | {
+    columns = {"method": Column("List"), "sent": Column("Which is sent")} | {
         measure: Column(
-            f"{label}@{test.k}" if measure in ("hit_rate", "recall", "map") else label,
+            f"{label}@{test.k}" if measure in ("hit_rate", "recall", "map") else label.format(money=test.money.capitalize()),
             kind,
-            f"{measure}_low",
-            f"{measure}_high",
+            *((f"{measure}_low", f"{measure}_high") if measure != "coverage" else ()),
         )
         for measure, (label, kind) in _MEASURES.items()
     }
@@ -299,9 +299,11 @@ def backtest_table(study: Study) -> Table | Absent:
         f"Weights were learnt "
         f"on the period before. Hit rate, recall and MAP: {form.count(test.active)} customers who bought in the period; the "
         f"rest: all "
-        f"{form.count(test.customers)}. Small figures: {form.share(test.level)} bootstrap intervals over customers."
+        f"{form.count(test.customers)}. {test.money.capitalize()} of it: of purchases that were on the list, which nobody had asked for. "
+        f"Small figures: {form.share(test.level)} bootstrap intervals over customers."
     )
-    return Table(caption, pd.DataFrame(rows), columns, form)
+    frame = pd.DataFrame(rows).drop(columns=["coverage_low", "coverage_high"])
+    return Table(caption, frame, columns, form)
 
 
 def history_table(study: Study) -> Table | Absent:
@@ -315,7 +317,7 @@ def history_table(study: Study) -> Table | Absent:
     for history in some["history"].unique():
         part = some[some["history"] == history].set_index("method")
         row: dict[str, Any] = {"history": history, "customers": int(part["customers"].iloc[0])}
-        for method in LABELS:
+        for method in labels(test.money):
             row |= {
                 method: part.at[method, "value"],
                 f"{method}_low": part.at[method, "low"],
@@ -323,7 +325,7 @@ def history_table(study: Study) -> Table | Absent:
             }
         rows.append(row)
     columns = {"history": Column("Occasions so far"), "customers": Column("Who bought", "count")} | {
-        method: Column(label, "share", f"{method}_low", f"{method}_high") for method, label in LABELS.items()
+        method: Column(label, "share", f"{method}_low", f"{method}_high") for method, label in labels(test.money).items()
     }
     caption = (
         f"Hit rate@{test.k} by purchase occasions on {form.day(test.tested_on)}, of customers who bought in the "
@@ -352,7 +354,7 @@ def cycles_table(study: Study) -> Table | Absent:
     columns = {
         "product": Column("Product"),
         "buyers": Column("Buyers", "count"),
-        "share_rebought": Column("Bought again", "share", "share_low", "share_high"),
+        "share_rebought": Column("Bought again", "share"),
         "median_gap": Column("Median days to the next", "days", "gap_low", "gap_high"),
         "within": Column(f"Again within {cycles.horizon} days", "share", "within_low", "within_high"),
         "movable": Column("Customers to move", "count"),
@@ -360,7 +362,8 @@ def cycles_table(study: Study) -> Table | Absent:
     caption = (
         "Repurchase cycles, the products with the most rebuyers first. The median is of gaps that ended; “again within” "
         "counts gaps still "
-        "open too. Customers to move: their own gap is half as long again as usual, and they are due. Small figures: "
+        "open too. Customers to move: their own gap is half as long again as usual, they are due, and may be contacted as far as is "
+        "known. Small figures: "
         f"{form.share(cycles.level)} intervals."
     )
     return Table(caption, shown, columns, form, top=10)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.cross_sell.backtesting import LABELS, SENT, Backtest
+from crmlab.analyses.cross_sell.backtesting import Backtest
+from crmlab.analyses.cross_sell.choice import FEWEST_ACTIVE, RULE
+from crmlab.analyses.cross_sell.lists import NAMES, PERSONAL
+from crmlab.analyses.cross_sell.offers import Offers
 from crmlab.analyses.cross_sell.pairs import ALPHA
-from crmlab.analyses.cross_sell.quantities import QUANTITIES
-from crmlab.analyses.cross_sell.tables import short
+from crmlab.analyses.cross_sell.tables import PER, short
 from crmlab.analyses.cross_sell.worth import MOST_PAIRS
 from crmlab.history.context import masked
+from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
-from crmlab.page.result import Estimate, Finding, Findings, Method
+from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from crmlab.analyses.cross_sell.study import Study
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
@@ -22,87 +27,188 @@ TITLE = "Which offer to whom, with evidence"
 
 
 def findings(study: Study) -> Findings:
-    """How the backtest went, what the best offer brings, and how many pairs hold."""
-    params, form, best_pairs = study.params, study.context.form, study.best
-    at = form.share(params.level)
-    found = []
-    test = study.backtest
-    if isinstance(test, Backtest):
-        ours = _score(test, SENT, "hit_rate")
-        gap = test.differences[(test.differences["method"] == SENT) & (test.differences["measure"] == "hit_rate")].iloc[0]
-        best = _score(test, str(gap["against"]), "hit_rate")
-        surely = "surely more than" if gap["low"] > 0 else "surely less than" if gap["high"] < 0 else "not shown to differ from"
-        hit = form.measured(ours.value, ours.low, ours.high, "share")
-        found.append(
-            Finding(
-                hit.value,
-                f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been offered: {surely} the best simple rule, “{LABELS[str(gap['against'])].lower()}”, with {form.share(best.value)}.",
-                f"{hit.interval}; difference {form.span(100 * gap['low'], 100 * gap['high'])} points, at {at}",
-                "hit_rate",
-            )
-        )
-    if len(best_pairs):
-        row = best_pairs.iloc[0]
-        reach = masked(int(row["reach"]), params.min_group)
-        extra = form.measured(row["extra"], row["extra_low"], row["extra_high"], "money")
-        found.append(
-            Finding(
-                extra.value,
-                f"extra margin per 1,000 contacts goes with offering {short(row['name_b'], 60)} to the {reach if isinstance(reach, str) else form.count(reach)} customers who have {short(row['name_a'], 60)} and not that: what such people bought more than others, unasked{'' if row['extra_low'] > 0 else '; it may be nothing'}.",
-                f"{extra.interval}, at {at}",
-                "extra_margin",
-            )
-        )
-    pairs = len(study.found.pairs) // 2
-    found.append(
-        Finding(
-            form.count(pairs),
-            f"{'pair' if pairs == 1 else 'pairs'} of {form.count(study.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are{'.' if pairs else ': nothing to report.'}",
-            f"at a false discovery rate of {form.share(ALPHA)}",
-            "pairs",
-        )
+    """Which list to send and why, what the best pair brings, and how many pairs hold."""
+    form, pairs = study.context.form, len(study.found.pairs) // 2
+    if not study.found.tested:
+        least = form.count(study.found.baskets.min_count)
+        none = Finding("0", f"pairs could be tested: fewer than two products are in {least} baskets or more.", metric="pairs")
+        return Findings([*_list_to_send(study), none])
+    count = Finding(
+        form.count(pairs),
+        f"{'pair' if pairs == 1 else 'pairs'} of {form.count(study.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are (false discovery rate: {form.share(ALPHA)}){'.' if pairs else ': nothing to report.'}",
+        metric="pairs",
     )
-    return Findings(found)
+    return Findings([*_list_to_send(study), *_best_pair(study), count])
+
+
+def _list_to_send(study: Study) -> list[Finding]:
+    """How personal offers did against the best simple list, and which is sent therefore."""
+    test, offers = study.backtest, study.offers
+    if isinstance(offers, Absent):
+        return [Finding("No offer", f"is made: {offers.why[:1].lower()}{offers.why[1:]}")]
+    if offers.frame.empty:
+        none = (
+            "nothing is on sale now"
+            if not study.on_sale
+            else "one product is on sale now, and there is nothing to offer beside it"
+        )
+        why = none if study.on_sale < 2 else "customers who may be contacted have everything that is on sale"
+        return [Finding("No offer", f"is made: {why}.")]
+    if isinstance(test, Absent):
+        return [_untested(study)]
+    form, choice, at = study.context.form, study.choice, study.context.form.share(study.params.level)
+    used, gap = _score(test, choice.method, "hit_rate"), test.lead("hit_rate")
+    other = NAMES[str(choice.against) if choice.outcome == "better" else PERSONAL]
+    theirs = form.share(_score(test, str(choice.against) if choice.outcome == "better" else PERSONAL, "hit_rate").value)
+    than = {
+        "better": f"surely more than with the best simple list, “{other}” ({theirs})",
+        "alike": f"for {other} it would have been {theirs}, which is not shown to differ",
+        "worse": f"for {other} it would have been only {theirs}, surely fewer",
+    }[choice.outcome]
+    hit = form.measured(used.value, used.low, used.high, "share")
+    return [
+        Finding(
+            hit.value,
+            f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been sent as {NAMES[choice.method]}{',' if choice.outcome == 'better' else ';'} {than}. {_send(study)}",
+            f"{hit.interval}; personal offers less the best simple list: {form.span(100 * gap['low'], 100 * gap['high'])} points, at {at}",
+            "hit_rate",
+        )
+    ]
+
+
+def _untested(study: Study) -> Finding:
+    """What speaks against personal offers where they could not be held against later days, and what is sent instead."""
+    form, people = study.context.form, sum(study.consent)
+    if people < FEWEST_ACTIVE:
+        return Finding(
+            form.count(people),
+            f"{'customer is' if people == 1 else 'customers are'} too few to learn from which offer suits whom: ask them. The list of offers holds {NAMES[study.choice.method]}, untested.",
+        )
+    if not study.again:
+        return Finding(
+            "Nobody",
+            f"has bought on a second day, so nothing is known of what customers buy next. {_send(study)} Leave some out by chance, to see whether the offers bring anybody back.",
+        )
+    return Finding("Not tested", f"on later days, so there is no evidence for personal offers. {_send(study)}")
+
+
+def _send(study: Study) -> str:
+    """The consequence: what is sent, to whom."""
+    form, method, refused = study.context.form, NAMES[study.choice.method], study.consent.no
+    listed, people = study.listed, sum(study.listed)
+    whom = "the one customer" if people == 1 else f"the {form.count(people)} customers"
+    told = f" {listed.said(form)}" if people > 1 or not listed.told else ""
+    left = f" It leaves out {form.count(refused)} who must not be contacted (no consent, or a complaint)." if refused else ""
+    return f"So send {method} to {whom} on the list of offers.{told}{left}"
+
+
+def _best_pair(study: Study) -> list[Finding]:
+    """What goes with the pair that surely brings most; where none surely does, what follows."""
+    form, params, best = study.context.form, study.params, study.best
+    if study.found.pairs.empty or study.pairs.empty or not sum(study.consent):  # none, none on sale, or nobody is known
+        return []
+    money = study.margin.word
+    if best.empty:
+        known = bool(study.pairs["extra"].notna().any())
+        why = (
+            f"is sure to bring more {money}: the interval of each includes 0"
+            if known
+            else "is known to bring more: nobody could be watched long enough"
+        )
+        return [
+            Finding(
+                "No pair",
+                f"{why}. So make no offers by pairs; to learn more, test one on part of the customers who have the one product and not the other.",
+            )
+        ]
+    row = best.iloc[0]
+    extra = form.measured(row["extra"], row["extra_low"], row["extra_high"], "money")
+    per = f" ({form.money(1000 * row['each'])} per 1,000)" if row["reach"] >= PER else ""
+    one, other = short(row["name_a"], 60), short(row["name_b"], 60)
+    return [
+        Finding(
+            extra.value,
+            f"more {money} goes with the best pair: people who have {one} bought more {other} than people with neither. That is in {params.horizon} days, over {_reached(study, row)}{per}. This is an association, not the effect of an offer; test the offer on part of them first.",
+            f"{extra.interval}, at {form.share(params.level)}",
+            f"extra_{money}",
+        )
+    ]
+
+
+def _reached(study: Study, row: pd.Series) -> str:
+    """The customers whom a pair concerns, and that they may be contacted."""
+    form, least = study.context.form, study.params.min_group
+    reach, unknown = int(row["reach"]), int(row["unknown"])
+    if unknown == reach:
+        return f"{form.count(reach)} customers who have the one and not the other (the data do not say whether they may be contacted)"
+    some = masked(unknown, least)
+    told = f" (of {some if isinstance(some, str) else form.count(some)} it is not known)" if unknown else ""
+    return f"the {form.count(reach)} customers who have the first but not the second, and may be contacted{told}"
 
 
 def _score(test: Backtest, method: str, measure: str) -> Estimate:
-    scores = test.scores
-    row = scores[(scores["method"] == method) & (scores["measure"] == measure) & (scores["history"] == "all")].iloc[0]
-    return Estimate.of(row, test.level, "share")
+    return Estimate.of(test.score(method, measure), test.level, "share")
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
-    test, best = study.backtest, study.best
+    test, best, sent = study.backtest, study.best, study.choice.method
     out = {
         "pairs": Estimate(float(len(study.found.pairs) // 2), unit="pairs"),
         "baskets": Estimate(float(study.found.baskets.n), unit="baskets"),
         "bundles": Estimate(float(len(study.bundles)), unit="bundles"),
     }
     if isinstance(test, Backtest):
-        for measure in ("hit_rate", "recall", "coverage"):
-            out[measure] = _score(test, SENT, measure)
-        gaps = test.differences
-        for row in gaps[(gaps["method"] == SENT) & (gaps["measure"] == "hit_rate")].to_dict("records"):
-            out["hit_rate_gain"] = Estimate.of(row, test.level, "share")
+        out |= {measure: _score(test, sent, measure) for measure in ("hit_rate", "recall")}
+        out["coverage"] = Estimate(float(test.score(sent, "coverage")["value"]), unit="share")
+        out["hit_rate_gain"] = Estimate.of(test.lead("hit_rate"), test.level, "share")
     if len(best):
-        out["extra_margin"] = Estimate.of(best.iloc[0], study.params.level, study.context.form.currency, "extra")
+        name = f"extra_{study.margin.word}"
+        out[name] = Estimate.of(best.iloc[0], study.params.level, study.context.form.currency, "extra")
     return out
 
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    offers, found, best, form = study.offers, study.found, study.best, study.context.form
-    out = [f"No offers were made. {offers.why}"] if isinstance(offers, Absent) else list(offers.notes)
+    offers, found, form = study.offers, study.found, study.context.form
+    out = study.margin.wanted("to see what offers bring after the cost of goods")
+    out += () if isinstance(offers, Absent) else offers.notes
+    if isinstance(study.backtest, Absent) and isinstance(offers, Offers):
+        out.append(study.backtest.why)
+    out += _chances_missed(study) + _money_disagrees(study)
     if found.baskets.n and not found.baskets.matrix.nnz:
         out.append("No basket holds anything.")
     if len(found.pairs) // 2 > 2 * MOST_PAIRS:
         out.append(
             f"Reach and worth are worked out for {form.count(len(study.pairs))} pairs, those of the surest lift and those that promise most; the file of rules holds all {form.count(len(found.pairs) // 2)}."
         )
-    if len(best) and float(best["extra_low"].max()) <= 0:
-        out.append("No pair's extra margin is surely above nothing on the days that are known: test before sending widely.")
     return tuple(out)
+
+
+def _chances_missed(study: Study) -> list[str]:
+    """Where what was said of the offers in the test did not come true."""
+    test, form = study.backtest, study.context.form
+    if isinstance(test, Absent):
+        return []
+    row = test.foretold[test.foretold["method"] == study.choice.method].iloc[0]
+    if row["low"] <= row["predicted"] <= row["high"]:
+        return []
+    more = "more" if row["predicted"] < row["observed"] else "less"
+    return [
+        f"In the test, offers were bought {more} often than predicted: {form.share(row['observed'])} against {form.share(row['predicted'])}. Use probabilities to rank offers, not as a forecast: they leave out {'growth' if study.pace != 1 else 'seasons and growth'}."
+    ]
+
+
+def _money_disagrees(study: Study) -> list[str]:
+    """Where a simple list is sent although more money lay in what personal offers held: why that does not decide."""
+    test, form = study.backtest, study.context.form
+    if isinstance(test, Absent) or study.choice.method == PERSONAL or test.lead("money")["low"] <= 0:
+        return []
+    gap = test.lead("money")
+    more = form.span(test.customers / 1000 * gap["low"], test.customers / 1000 * gap["high"], "money")
+    return [
+        f"What was bought of personal offers had {more} more {test.money}, in all, than what was bought of any simple list, since they are picked by {test.money}. Nobody was asked to buy, so this does not show what a list brings: to find out, send both lists to test cells."
+    ]
 
 
 def limits(study: Study) -> tuple[str, ...]:
@@ -110,10 +216,21 @@ def limits(study: Study) -> tuple[str, ...]:
     return (
         "Association is not the effect of an offer: people who buy two things together may do so without being asked. Send the "
         "offer to a test cell, keep a control cell, and measure the difference.",
-        "Extra margin compares people who have the first product with people who have neither; they may differ in more than that, "
-        "and a season's goods sell to both at once.",
-        "Seasons are not taken out of pairs: what sells in the same months counts as together. Compare the two halves of the history.",
+        f"Extra {study.margin.word} compares people who have the first product with people who have neither; they may differ in more "
+        "than that, and a season's goods sell to both at once.",
+        "Pairs are not corrected for seasons: products that sell in the same months look as if they went together. Compare the two halves of the history.",
     )
+
+
+def _season(study: Study) -> list[str]:
+    """How much season and level make of chances; nothing where no season is followed."""
+    if study.pace == 1:
+        return []
+    days = study.params.horizon
+    return [
+        f"Chances were seen in the last {days} days. By season, level, and days closed or of events, customers buy {study.context.form.number(study.pace)} times as much in the "
+        f"next {days} days, and chances are adjusted for that; the ranking of offers stays as it is."
+    ]
 
 
 def method(study: Study) -> Method:
@@ -122,7 +239,12 @@ def method(study: Study) -> Method:
     learnt = (
         f"Weights of the ingredients were learnt on purchases up to {form.day(test.tested_on)}, and tested on later ones."
         if isinstance(test, Backtest)
-        else "The history is too short for a test on later days."
+        else "Personal offers could not be tested on later days."
+    )
+    never = (
+        "An offer is never a product that the customer has, unless it is one that people buy again and is due; never one out of range"
+        if study.choice.method == PERSONAL
+        else "An offer is never a product out of range, or one that the customer has sent back"
     )
     return Method(
         "Exact counts of pairs and triples. "
@@ -130,18 +252,22 @@ def method(study: Study) -> Method:
         "Benjamini and Hochberg (1995).",
         (
             "The family of the correction is every unordered pair of items that reach the minimum count, those never seen together included.",
-            f"Intervals at {form.share(params.level)}, each by itself: Wilson's, exact (Clopper and Pearson) where counts are small; Newcombe's for differences. "
-            "The three offers were picked after the figures were seen, so theirs flatter a little.",
+            f"Intervals at {form.share(params.level)}, each by itself: Wilson's, exact (Clopper and Pearson) where counts are small; Newcombe's for differences, Agresti and Min's (2005) for those of hit rates. "
+            "The pairs shown first were picked after the figures were seen, so theirs flatter a little.",
             "A longer rule is kept where it surely beats every shorter rule inside it; the others are listed as removed.",
-            "An offer is never a product that the customer has, unless it is one that people buy again and is due; never one out of range; never to who must not be contacted.",
+            RULE,
+            f"{never}; nobody who must not be contacted is sent one.",
             learnt,
+            *_season(study),
+            study.margin.told(form),
         ),
         {
             "Support, confidence, lift": "share of baskets with both; share of baskets with A that hold B; confidence over B's base rate",
             "Base rate": "share of all baskets that hold B",
             "q": "share of false discoveries among all pairs that are at least as sure",
             "Reach": "customers who have A, do not have B, and may be contacted as far as is known",
-            **QUANTITIES.explained("hit_rate", "recall"),
+            "Hit rate": "share of customers who bought at least one product of their list",
+            "Recall": "share of what customers bought that was on their list",
             "MAP": "mean average precision: higher where what was bought stood higher on the list",
         },
     )

@@ -29,10 +29,12 @@ class Holdings:
     items : dict of str to int
         Column of each item.
     has, later, earned : scipy.sparse.csc_array of shape (customers, items)
-        Owned on the day; bought within the horizon after it, and what was left of that after the cost of goods (None where the
-        horizon is not over).
+        Owned on the day; bought within the horizon after it, and what was left of that after the cost of goods, or its revenue
+        where no margin is known (None where the horizon is not over).
     asked : array of bool, shape (customers,)
         Who may be contacted, as far as is known.
+    told : array of bool, shape (customers,)
+        Of whom the data say whether they may be.
     margin : array of shape (items,)
         Of one purchase.
     in_range : array of bool, shape (items,)
@@ -43,6 +45,7 @@ class Holdings:
     later: Any
     earned: Any
     asked: npt.NDArray[np.bool_]
+    told: npt.NDArray[np.bool_]
     margin: npt.NDArray[np.float64]
     in_range: npt.NDArray[np.bool_]
 
@@ -107,31 +110,33 @@ def worth_of(pairs: pd.DataFrame, now: Holdings, before: Holdings | None, interv
     Returns
     -------
     DataFrame
-        In the order of ``pairs``: reach (customers who have A and not B and may be contacted), in_range (of B), margin (of one
-        purchase of B), seen (customers who had A and not B then), rate (their share who bought B within the horizon) and other (the
-        same of those who had neither), with _low and _high, extra with extra_low and extra_high (margin per 1,000 of them, over
-        1,000 of the others);
-        missing where nothing is known.
+        In the order of ``pairs``: reach (customers who have A and not B and may be contacted as far as is known) and unknown (of the
+        reach, of whom it is not said), in_range (of B), seen (customers who had A and not B then), rate (their share who bought B
+        within the horizon) and other (the same of those who had neither), with _low and _high, each with each_low and each_high (what
+        one of them brought with B more than one of the others), extra with extra_low and extra_high (that of all whom it reaches:
+        each times reach); missing where nothing is known.
     """
     rows = []
     for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True):
         first, second = now.column(now.has, a), now.column(now.has, b)
         place = now.items.get(b)
+        some = first & ~second
         row: dict[str, Any] = {
-            "reach": int((first & ~second & now.asked).sum()),
+            "reach": int((some & now.asked).sum()),
+            "unknown": int((some & ~now.told).sum()),
             "in_range": bool(place is not None and now.in_range[place]),
-            "margin": float(now.margin[place]) if place is not None else np.nan,
         }
-        row |= _extra(a, b, before, interval, least)
+        row |= _each(a, b, before, interval, least)
+        row |= {f"extra{end}": row["reach"] * row[f"each{end}"] for end in ("", "_low", "_high")}
         rows.append(row)
-    columns = ["reach", "in_range", "margin", *_KNOWN]
+    columns = ["reach", "unknown", "in_range", *_KNOWN, "extra", "extra_low", "extra_high"]
     return pd.DataFrame(rows, columns=columns, index=pairs.index)
 
 
-_KNOWN = ("seen", "rate", "rate_low", "rate_high", "other", "other_low", "other_high", "extra", "extra_low", "extra_high")
+_KNOWN = ("seen", "rate", "rate_low", "rate_high", "other", "other_low", "other_high", "each", "each_low", "each_high")
 
 
-def _extra(a: str, b: str, before: Holdings | None, interval: float, least: int) -> dict[str, float]:
+def _each(a: str, b: str, before: Holdings | None, interval: float, least: int) -> dict[str, float]:
     nothing = dict.fromkeys(_KNOWN, np.nan)
     if before is None:
         return nothing
@@ -142,8 +147,8 @@ def _extra(a: str, b: str, before: Holdings | None, interval: float, least: int)
         return nothing
     bought, earned = before.column(before.later, b), before.values(before.earned, b)
     x1, x0 = int((bought & with_a).sum()), int((bought & neither).sum())
-    extra, low, high = _difference(earned[with_a], earned[neither], interval)
-    values = (n1, x1 / n1, *wilson(x1, n1, interval), x0 / n0, *wilson(x0, n0, interval), 1000 * extra, 1000 * low, 1000 * high)
+    each = _difference(earned[with_a], earned[neither], interval)
+    values = (n1, x1 / n1, *wilson(x1, n1, interval), x0 / n0, *wilson(x0, n0, interval), *each)
     return dict(zip(_KNOWN, values, strict=True))
 
 
@@ -160,11 +165,11 @@ def _difference(mine: npt.NDArray[np.float64], others: npt.NDArray[np.float64], 
 def best_direction(pairs: pd.DataFrame) -> pd.DataFrame:
     """One row for each pair, in the direction that surely brings more; what surely brings most comes first.
 
-    That is reach times the lower bound of the extra margin; where that is not above 0, reach times the extra margin; where nothing is
-    known of margins, the surest lift comes first, in the direction that reaches more customers. What is out of range is left out.
+    That is the lower bound of the extra money in all; where that is not above 0, the extra money itself; where nothing is known of
+    money, the surest lift comes first, in the direction that reaches more customers. What is out of range is left out.
     """
-    sure, likely = pairs["reach"] * pairs["extra_low"].clip(lower=0), pairs["reach"] * pairs["extra"]
-    keyed = pairs.assign(_pair=_unordered(pairs), _sure=sure.fillna(-1.0), _likely=likely.fillna(-np.inf))
+    sure, likely = pairs["extra_low"].clip(lower=0).fillna(-1.0), pairs["extra"].fillna(-np.inf)
+    keyed = pairs.assign(_pair=_unordered(pairs), _sure=sure, _likely=likely)
     order = ["_sure", "_likely", "lift_low", "reach", "antecedent", "consequent"]
     rising = [False, False, False, False, True, True]
     keyed = keyed[keyed["in_range"].astype(bool)].sort_values(order, ascending=rising, kind="stable")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.analyses.scorecard import TREATMENTS
 from crmlab.data.tables import CUSTOMERS
-from crmlab.history.words import YEAR
+from crmlab.history.words import ROUNDS, YEAR
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
@@ -37,7 +36,7 @@ KINDS = {"open": "opened a message", "click": "clicked", "visit": "visited", "or
 def facts_table(study: Study) -> Table:
     """What to know before talking with the customer."""
     bought, worth, risk = study.occasions, study.worth, study.risk
-    form, level = study.context.form, study.params.level
+    form, level, words = study.context.form, study.params.level, study.speech.words
     rows: list[list[object]] = []
 
     def add(label: str, value: object, kind: str = "text", low: object = None, high: object = None) -> None:
@@ -55,10 +54,10 @@ def facts_table(study: Study) -> Table:
             kind,
         )
     if len(bought):
-        add("First purchase", bought["day"].iloc[0], "date")
-        add("Last purchase", bought["day"].iloc[-1], "date")
-        add("Purchase occasions", len(bought), "count")
-        add("Spend in all", float(bought["spend"].sum()), "exact")
+        add(f"First {words.deed}", bought["day"].iloc[0], "date")
+        add(f"Last {words.deed}", bought["day"].iloc[-1], "date")
+        add(study.speech("{Occasions}"), len(bought), "count")
+        add("Amount in all", float(bought["spend"].sum()), "exact")
         back = float(study.days.loc[~study.days["is_occasion"], "spend"].sum())
         if back:
             add("Returned on other days", back, "exact")
@@ -66,14 +65,14 @@ def facts_table(study: Study) -> Table:
         add("Lifecycle state", _state_words(study), "text")
     gap = study.state.get("mean_gap")
     if gap:
-        add("Usual gap between purchases, days", float(round(gap)), "count")
+        add(f"Usual gap between {words.deeds}, days", float(round(gap)), "count")
     if worth.tier:
         add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[worth.tier])
     names = {
         "value": (f"Value still to come, {worth.span}", "amount"),
-        "expected_purchases": (f"Purchases expected in {worth.ahead}", "number"),
-        "alive": ("Probability of being a customer still", "share"),
-        "churn": (f"Probability of no purchase within {risk.window} days", "share"),
+        "expected_purchases": (f"{words.deeds.capitalize()} expected in {worth.ahead}", "number"),
+        "alive": (f"Probability of being a {words.one} still", "share"),
+        "churn": (f"Probability of no {words.deed} within {risk.window} days", "share"),
     }
     for key, (label, kind) in names.items():
         if key in study.estimates:
@@ -83,34 +82,38 @@ def facts_table(study: Study) -> Table:
         add("What moves that", "\n".join(risk.reasons), "lines")
     if worth.soonest is not None:
         until = form.short_day(worth.latest) if worth.latest is not None else "never"
-        add("Next purchase, with " + form.share(level), f"{form.short_day(worth.soonest)} to {until}")
-    treatment = TREATMENTS.get(("high" if worth.tier in ("A", "B") else "low", str(study.state.get("state"))))
-    if treatment:
-        add("What to do", treatment)
+        add(f"Next {words.deed}, with " + form.share(level), f"{form.short_day(worth.soonest)} to {until}")
+    treatment = study.speech.treatment(worth.tier, str(study.state.get("state")))
+    if study.refusal:
+        add("What to do", f"do not contact: {study.refusal}")
+    elif treatment:
+        add("What to do by default", treatment)
     frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
     columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
     caption = (
-        f"Customer {study.params.customer_id} on {form.day(study.context.as_of)}. Small figures are {form.share(level)} intervals of "
-        "what this customer will do."
+        f"{words.one.capitalize()} {study.params.customer_id} on {form.day(study.context.as_of)}. "
+        f"Small figures are {form.share(level)} intervals of what this {words.one} will do."
     )
     return Table(caption, frame, columns, form, top=60)
 
 
 def _state_words(study: Study) -> str:
     """State, since when, and what comes next if nothing is bought."""
-    state = str(study.state.get("state", ""))
+    state, deed = str(study.state.get("state", "")), study.speech.words.deed
     silent = study.state.get("days_since_last")
     if silent is None:
-        return f"{state}: nothing bought yet"
+        return study.speech(f"{state}: nothing {{given}} yet")
     limits = [("slowing", "slowing_after"), ("lapsed", "lapsed_after"), ("lost", "lost_after")]
     ahead = [(name, int(study.state[key]) - int(silent) + 1) for name, key in limits if int(study.state[key]) >= int(silent)]
-    then = f"; {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} without a purchase" if ahead else ""
-    return f"{state}, {silent} {'day' if silent == 1 else 'days'} since the last purchase{then}"
+    then = f"; {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} without a {deed}" if ahead else ""
+    return f"{state}, {silent} {'day' if silent == 1 else 'days'} since the last {deed}{then}"
 
 
 def bought_table(study: Study) -> Table | Absent:
     """What was bought, most often first."""
     if not len(study.bought):
+        if study.speech.words is ROUNDS:
+            return Absent("Nothing is sold here.")
         return Absent("What was bought is not known: there are no order lines of this customer.")
     columns = {"product": Column("Product"), "times": Column("Times", "count"), "spend": Column("Spend", "exact")}
     return Table("What the customer bought, most often first.", study.bought, columns, study.context.form, top=10)
@@ -131,13 +134,13 @@ def moments_table(study: Study) -> Table | Absent:
     if not len(study.moments):
         return Absent(study.why["moments"])
     columns = {"label": Column("Moment"), "advice": Column("What to do")}
-    return Table("Moments of the last seven days that call for action.", study.moments, columns, study.context.form)
+    return Table("Moments of today, and what to do.", study.moments, columns, study.context.form)
 
 
 def contacts_table(study: Study) -> Table | Absent:
     """Contacts and responses, latest first."""
     if not len(study.contacts) and not len(study.responses):
-        return Absent("No contact and no response of this customer is known.")
+        return Absent(f"No contact and no response of this {study.speech.words.one} is known.")
     sent = pd.DataFrame(
         {"day": study.contacts["day"], "what": study.contacts["campaign"].astype(str) + ": " + study.contacts["what"]}
     )
@@ -148,7 +151,7 @@ def contacts_table(study: Study) -> Table | Absent:
             sent.assign(who="we contacted").where(
                 study.contacts["contacted"].astype(bool), sent.assign(who="we did not contact")
             ),
-            pd.DataFrame({"day": study.responses["day"], "what": came, "who": "the customer"}),
+            pd.DataFrame({"day": study.responses["day"], "what": came, "who": f"the {study.speech.words.one}"}),
         ],
         ignore_index=True,
     )
@@ -160,8 +163,8 @@ def contacts_table(study: Study) -> Table | Absent:
 def strip_chart(study: Study) -> Chart | Absent:
     """The history as a strip: purchases, returns, contacts, responses, and when the next purchase is expected."""
     if not len(study.days) and not len(study.contacts) and not len(study.responses):
-        return Absent("Nothing was bought, nothing was sent: there is no history to draw.")
-    form, end, worth = study.context.form, study.context.as_of, study.worth
+        return Absent(study.speech("Nothing was {given}, nothing was sent: there is no history to draw."))
+    form, end, worth, words = study.context.form, study.context.as_of, study.worth, study.speech.words
     bought, back = study.occasions, study.days[~study.days["is_occasion"] & (study.days["spend"] < 0)]
     sent = study.contacts[study.contacts["contacted"].astype(bool)]
     frame = pd.concat(
@@ -193,7 +196,7 @@ def strip_chart(study: Study) -> Chart | Absent:
             soonest = float(date2num(worth.soonest))
             right = float(date2num(min(worth.latest or end + dt.timedelta(days=YEAR), end + dt.timedelta(days=YEAR))))
             ax.axvspan(soonest, right, color=color("fill"), alpha=0.6, linewidth=0)
-            marks.label(ax, "next purchase\nexpected", soonest, top, gap=(3, 0), va="top")
+            marks.label(ax, f"next {words.deed}\nexpected", soonest, top, gap=(3, 0), va="top")
         ax.axhline(0, color=color("ink"), linewidth=0.8)
         begin = frame["day"].min() if len(frame) else pd.Timestamp(study.context.first_day)
         low = min(-0.5 * top, float(back["spend"].min()) * 1.1 if len(back) else 0.0)
@@ -202,9 +205,10 @@ def strip_chart(study: Study) -> Chart | Absent:
         marks.dates(ax, form, 2, 6)
 
     return Chart(
-        "The customer's history: purchases by day with what was spent (blue), returns (orange, below the line), contacts (triangles) and "
-        "responses (squares). Pale: when the next purchase is expected.",
-        f"A strip in time of {len(bought)} purchases, {len(back)} days of returns, {len(sent)} contacts and "
+        f"The history of the {words.one}: {words.deeds} by day with their amounts (blue), returns (orange, below the line), "
+        "contacts (triangles) and "
+        f"responses (squares). Pale: when the next {words.deed} is expected.",
+        f"A strip in time of {len(bought)} {words.deeds}, {len(back)} days of returns, {len(sent)} contacts and "
         f"{len(study.responses)} responses.",
         draw,
         frame,

@@ -14,16 +14,20 @@ from crmlab.analyses import churn, triggers
 from crmlab.analyses import customer_value as value
 from crmlab.analyses.campaigns import sends
 from crmlab.analyses.lifecycle import standing
+from crmlab.analyses.scorecard import speech_of
 from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
 from crmlab.history.customers import occasion_days
-from crmlab.page.result import Context, Estimate, Output
+from crmlab.history.words import ROUNDS
+from crmlab.page.estimate import Estimate
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     import ibis
 
     from crmlab.analyses.customer_profile.params import Params
+    from crmlab.analyses.scorecard import Speech
     from crmlab.history.past import History
 
 __all__ = ["MOST_IDS", "UNFIT", "Risk", "Study", "Worth", "study"]
@@ -62,6 +66,10 @@ class Study:
         label, advice.
     why : dict of str to str
         Why state, value, churn, offers or moments are not known.
+    speech : Speech
+        What the customer is called, and what customers do.
+    refusal : str
+        Why the customer must not be contacted; empty where nothing is known against it.
     """
 
     context: Context
@@ -77,6 +85,8 @@ class Study:
     offers: pd.DataFrame
     moments: pd.DataFrame
     why: dict[str, str]
+    speech: Speech
+    refusal: str
     outputs: Mapping[str, Output] = field(default_factory=dict)
 
     @property
@@ -148,6 +158,7 @@ def study(history: History, params: Params) -> Study:
         hint = hint_at(customer, _ids(history.orders, customer))
         raise ParameterError(f"The 'customer_id' parameter names {shown(customer)}, whom the data set does not know. {hint}")
     why: dict[str, str] = {}
+    speech = speech_of(history)
     state: dict[str, Any] = {}
     try:
         state = _state(history, customer)
@@ -166,9 +177,10 @@ def study(history: History, params: Params) -> Study:
         except UNFIT as error:
             why["churn"] = f"The probability of churn is not known. {error}"
     else:
-        why["value"] = "Nothing was bought yet, so no value can be told."
+        why["value"] = speech("Nothing was {given} yet, so no value can be told.")
     offers, why["offers"] = _offers(history, customer)
-    moments, why["moments"] = _moments(history, customer)
+    (refusal,) = history.refusals(pd.Series([customer]))
+    moments, why["moments"] = _moments(history, customer, refusal)
     return Study(
         context=history.context(),
         params=params,
@@ -183,6 +195,8 @@ def study(history: History, params: Params) -> Study:
         offers=offers,
         moments=moments,
         why=why,
+        speech=speech,
+        refusal=refusal,
     )
 
 
@@ -229,6 +243,9 @@ def _worth(history: History, params: Params) -> Worth:
     """Value, tier and outlook, as they stand in the list of the report on customer value."""
     level = params.level
     found = value.scores(history, value.Params(level=level, seed=params.seed))
+    if found.few:
+        people = len(found.points)
+        raise TooLittleError.needs("customer_value", f"at least {value.FEWEST} customers to value each of them", f"{people}")
     mine = found.customers[found.customers["customer_id"] == params.customer_id]
     if mine.empty:
         raise TooLittleError.needs(
@@ -247,6 +264,7 @@ def _worth(history: History, params: Params) -> Worth:
         estimates["alive"] = estimate("alive", "alive", "share")
     soonest, latest = (None if pd.isna(row[name]) else row[name].date() for name in ("next_from", "next_to"))
     span = "without end" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
+    span = f"in {value.money_of(found)}, {span}"
     return Worth(
         tier=str(row["tier"]),
         estimates=estimates,
@@ -264,7 +282,7 @@ def _risk(history: History, params: Params) -> tuple[Risk, str]:
     if found.refused:
         return Risk(window=found.scheme.window), f"No probability of churn is given. {found.why(history.form)}"
     if estimate is None:
-        why = "Silent for too long to be counted as active: churn is told of active customers only."
+        why = f"Silent for too long to be eligible: a probability of churn is told of eligible {history.words.many} only."
         return Risk(window=found.scheme.window), why
     mine = found.customers[found.customers["customer_id"] == params.customer_id].iloc[0]
     words = tuple(str(mine[name]) for name in found.customers.columns if name.startswith("reason_") and mine[name])
@@ -322,6 +340,8 @@ def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
     columns = ["rank", "name", "reason"]
     none = pd.DataFrame(columns=columns)
     if history.lines is None:
+        if history.words is ROUNDS:
+            return none, "Nothing is sold here, so there is nothing to offer."
         return none, "Offers need order lines, which this data set does not have."
     from crmlab.analyses.cross_sell import next_best_offers
 
@@ -333,18 +353,27 @@ def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
     return mine, "No offer: whoever must not be contacted gets none, nor who has bought nothing." if mine.empty else ""
 
 
-def _moments(history: History, customer: str) -> tuple[pd.DataFrame, str]:
+def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFrame, str]:
     """Moments to act on; or why there are none."""
     columns = ["label", "advice"]
+    if refusal:
+        return pd.DataFrame(columns=columns), f"Nothing to act on: no contact, {refusal}."
     try:
         found = triggers.actions(history)
     except UNFIT as error:
         return pd.DataFrame(columns=columns), str(error)
-    known = {trigger.name: trigger for trigger in triggers.TRIGGERS}
-    names = sorted(set(found.loc[found["customer_id"] == customer, "trigger"]))
-    rows = [[known[name].label, known[name].advice] for name in names]
-    why = "" if rows else "No moment of the last seven days calls for action."
+    known = {trigger.name: trigger.said(history.words) for trigger in triggers.TRIGGERS}
+    works = found.loc[found["customer_id"] == customer].set_index("trigger")["works"].to_dict()
+    rows = [[known[name].label, _advised(known[name], works[name])] for name in sorted(works)]
+    why = "" if rows else "There is no moment to act on now."
     return pd.DataFrame(rows, columns=columns), why
+
+
+def _advised(trigger: triggers.Trigger, works: str) -> str:
+    """What to do at a moment; nothing where the trigger was shown not to work."""
+    if works == triggers.NO:
+        return "nothing: the trigger does not work here"
+    return trigger.advice if works == triggers.YES else f"{trigger.advice} (not judged yet)"
 
 
 def _mine(table: ibis.Table, customer: str) -> ibis.Table:

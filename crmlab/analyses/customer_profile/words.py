@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.page.result import Estimate, Finding, Findings, Method
+from crmlab.page.estimate import Estimate
+from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_profile.study import Study
@@ -16,12 +17,12 @@ TITLE = "What do we know of this customer?"
 
 def findings(study: Study) -> Findings:
     """The sentences that open the page."""
-    bought, form = study.occasions, study.context.form
+    bought, form, words = study.occasions, study.context.form, study.speech.words
     at = form.share(study.params.level)
     found = []
     if len(bought):
         spend = form.money(float(bought["spend"].sum()))
-        times = "purchase" if len(bought) == 1 else "purchases"
+        times = words.deed if len(bought) == 1 else words.deeds
         silent = study.state.get("days_since_last")
         ago = f", the last {form.count(silent)} days ago" if silent is not None else ""
         found.append(
@@ -33,7 +34,7 @@ def findings(study: Study) -> Findings:
             )
         )
     else:
-        found.append(Finding("0", "purchases so far.", "", "occasions"))
+        found.append(Finding("0", f"{words.deeds} so far.", "", "occasions"))
     value = study.estimates.get("value")
     if value is not None:
         tier = f"tier {study.worth.tier}" if study.worth.tier else "not in a tier"
@@ -41,7 +42,7 @@ def findings(study: Study) -> Findings:
         found.append(
             Finding(
                 worth,
-                f"is what the customer is expected to bring still: {tier}.",
+                study.speech(f"is what the {{one}} is expected to {{bring}} still: {tier}."),
                 f"{ends}, at {at}",
                 "value",
             )
@@ -52,7 +53,7 @@ def findings(study: Study) -> Findings:
         found.append(
             Finding(
                 chance,
-                f"is the chance that nothing is bought within {study.risk.window} days.",
+                f"is the chance of no {words.deed} within {study.risk.window} days.",
                 f"{ends}, at {at}",
                 "churn",
             )
@@ -67,26 +68,27 @@ def metrics(study: Study) -> dict[str, Estimate]:
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    return tuple(study.why[name] for name in ("state", "value", "churn") if name in study.why)
+    refused = [f"Do not contact this {study.speech.words.one}: {study.refusal}."] if study.refusal else []
+    return (*refused, *(study.why[name] for name in ("state", "value", "churn") if name in study.why))
 
 
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     return (
-        "One customer's future is chance above all: intervals are wide because they must be.",
-        "Scores say how customers like this one behaved. They are no reason to treat somebody worse.",
+        f"What one {study.speech.words.one} will do is chance above all: intervals are wide because they must be.",
+        f"Scores say how {study.speech.words.many} like this one behaved. They are no reason to treat somebody worse.",
     )
 
 
 def method(study: Study) -> Method:
     """How it was done."""
-    at = study.context.form.share(study.params.level)
+    at, words = study.context.form.share(study.params.level), study.speech.words
     return Method(
-        "What the reports on customer value, lifecycle, churn, offers and triggers say, for one customer.",
+        f"What the reports on customer value, lifecycle, churn, offers and triggers say, for one {words.one}.",
         (
-            f"Intervals at {at}: of value and purchases, what this customer will do; of probabilities, what is not known "
+            f"Intervals at {at}: of value and {words.deeds}, what this {words.one} will do; of probabilities, what is not known "
             "of the models.",
-            "Contacts are those of the data set's tables; a control customer was assigned to a test and left alone on purpose.",
+            "Contacts are those of the data set's tables; who is in a control was assigned to a test and left alone on purpose.",
         ),
-        {"Occasion": "a day with a purchase, net of what came back that day"},
+        {"Occasion": f"a day with a {words.deed}, net of what came back that day"},
     )

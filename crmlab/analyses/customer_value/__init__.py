@@ -1,4 +1,4 @@
-"""What our customers are worth, and what it pays to invest in them: how sure that is, and the most that keeping them may cost.
+"""What our customers are worth: how sure that is, what is at risk, and the most that keeping them may cost.
 
 The models of purchases are held against a period that is already known; the one that tells it best is fitted to the whole
 history and composed with a model of spend. Where people give or renew in yearly rounds, the model is BG/BB and the page
@@ -13,16 +13,22 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
-    from crmlab.analyses.customer_value.choosing import Choice, chosen, told
+    from crmlab.analyses.customer_value.choice import Choice
+    from crmlab.analyses.customer_value.choosing import chosen, clock_followed, season_ahead, told
     from crmlab.analyses.customer_value.params import NAMES, Params, name_of
     from crmlab.analyses.customer_value.quantities import QUANTITIES
     from crmlab.analyses.customer_value.report import NEEDS, run
     from crmlab.analyses.customer_value.rounds import last_round, round_summary
-    from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, scores
+    from crmlab.analyses.customer_value.scoring import YEARS_AHEAD, Scores, most_to_spend, scores
+    from crmlab.analyses.customer_value.seasons import Season, learnt
+    from crmlab.analyses.customer_value.sentences import left_for_good, money_of, total_said, what_of
     from crmlab.analyses.customer_value.study import readiness
-    from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS, tier_of
+    from crmlab.analyses.customer_value.tiers import FEWEST, TIER_WORDS, TIERS, tier_of
+    from crmlab.analyses.customer_value.valuation import ALL, measured, sums
 
 __all__ = [
+    "ALL",
+    "FEWEST",
     "NAMES",
     "NEEDS",
     "QUANTITIES",
@@ -33,16 +39,27 @@ __all__ = [
     "Choice",
     "Params",
     "Scores",
+    "Season",
     "base_of",
     "chosen",
+    "clock_followed",
     "fit_spend",
     "last_round",
+    "learnt",
+    "left_for_good",
+    "measured",
+    "money_of",
+    "most_to_spend",
     "name_of",
     "readiness",
     "round_summary",
     "run",
     "scores",
+    "season_ahead",
+    "sums",
     "tier_of",
     "told",
+    "total_said",
+    "what_of",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

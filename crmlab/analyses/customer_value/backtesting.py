@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value.base import Base, fit_spend
+from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
 from crmlab.analyses.customer_value.params import MODELS, NAMES
 from crmlab.errors import ConvergenceError, ModelError
+from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.selection import compare
 from crmlab.models.btyd.tracking import track
 from crmlab.models.classification import gini, mean_with_interval
-from crmlab.models.intervals import LEVEL, wilson
+from crmlab.models.intervals import LEVEL, normal_quantile, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crmlab.analyses.customer_value.seasons import Season
     from crmlab.models.btyd.btyd import BuyTillYouDie
 
-__all__ = ["RULES", "Backtest", "Ranked", "backtest", "calibration", "label_of", "ranked", "simple_rules"]
+__all__ = ["RULES", "Backtest", "Ranked", "backtest", "calibration", "expected_spend", "label_of", "ranked", "simple_rules"]
 
 
 RULES = {"last_year": "Last year goes on", "average": "Historic average"}
@@ -44,7 +46,9 @@ class Ranked:
     ranking : DataFrame
         As of :func:`crmlab.models.btyd.selection.compare`.
     best : str
-        Name of the model with the highest holdout log-likelihood.
+        Name of the model with the highest holdout log-likelihood; of equals the first.
+    clear : bool
+        Whether all others are behind it by more than the interval of the difference, at 90 %.
     failed : dict
         Models that could not be fitted, and why.
     """
@@ -54,7 +58,13 @@ class Ranked:
     models: dict[str, BuyTillYouDie]
     ranking: pd.DataFrame
     best: str
+    clear: bool
     failed: dict[str, str]
+
+    def best_but(self, name: str) -> str:
+        """The model with the highest holdout log-likelihood of all but one; that one, where there is no other."""
+        others = [other for other in self.models if other != name]
+        return _best(self.ranking, others) if others else name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +78,7 @@ class Backtest:
     split : datetime.date
         Last day of the history that the forecasts saw.
     best : str
-        Name of the model with the highest holdout log-likelihood.
+        Name of the model that is used.
     ranking : DataFrame
         As of :func:`crmlab.models.btyd.selection.compare`.
     scores : DataFrame
@@ -97,7 +107,7 @@ class Backtest:
         return self.scores.set_index("name").loc[name]
 
 
-def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = LEVEL, seed: int = 0) -> Ranked:
+def ranked(base: Base, holdout: int, names: Sequence[str], *, season: Season, level: float = LEVEL, seed: int = 0) -> Ranked:
     """Fit models to the history before a holdout period, and rank them by the likelihood of what came in it.
 
     Parameters
@@ -107,6 +117,8 @@ def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = LEV
         Periods kept back.
     names : sequence of str
         Of ``MODELS``.
+    season : Season
+        Each model has the clock that could be learnt before the holdout period, where it follows one.
     level : float
         Of the intervals of the ranking; the order does not depend on it.
     seed : int
@@ -117,25 +129,36 @@ def ranked(base: Base, holdout: int, names: Sequence[str], *, level: float = LEV
         No model can be fitted; the message is that of the first.
     """
     held = base.held(holdout)
+    then = base if base.words is ROUNDS else base_of(base.history.earlier(base.split(holdout)))
     models: dict[str, BuyTillYouDie] = {}
     failed: dict[str, str] = {}
     first: ModelError | ConvergenceError | None = None
     for name in names:
         try:
-            models[name] = MODELS[name](seed=seed).fit(held)
+            bare = MODELS[name](seed=seed)
+            models[name] = bare.set_params(clock=season.clock(then, bare)).fit(held)
         except (ModelError, ConvergenceError) as error:
             failed[name], first = str(error), first or error
     if not models:
         assert first is not None
         raise first
     ranking = compare(models, held, level=level)
-    # On the boundary the models are one and the same: the first of equals, not the first by rounding.
-    top = float(ranking["holdout_log_likelihood"].max())
-    best = next(name for name in models if ranking.loc[name, "holdout_log_likelihood"] > top - 0.01)
-    return Ranked(holdout=holdout, held=held, models=models, ranking=ranking, best=best, failed=failed)
+    best = _best(ranking, list(models))
+    others = ranking.drop(index=best)
+    # Half of an interval is as many standard errors as its level has: the choice does not depend on the level that is shown.
+    half = (others["behind"] - others["behind_low"]) * normal_quantile(LEVEL) / normal_quantile(level)
+    clear = bool((others["behind"] > half).all())
+    return Ranked(holdout=holdout, held=held, models=models, ranking=ranking, best=best, clear=clear, failed=failed)
 
 
-def backtest(base: Base, found: Ranked, *, level: float = LEVEL, min_group: int = 5) -> Backtest:
+def _best(ranking: pd.DataFrame, names: list[str]) -> str:
+    """The best of some models. On the boundary they are one and the same: the first of equals, not the first by rounding."""
+    found = ranking["holdout_log_likelihood"]
+    top = max(float(found[name]) for name in names)
+    return next(name for name in names if found[name] > top - 0.01)
+
+
+def backtest(base: Base, found: Ranked, name: str, *, level: float = LEVEL, min_group: int = 5) -> Backtest:
     """Hold what ranked models, and two simple rules, say of the holdout period against what came.
 
     Parameters
@@ -143,6 +166,8 @@ def backtest(base: Base, found: Ranked, *, level: float = LEVEL, min_group: int 
     base : Base
     found : Ranked
         Of the same base.
+    name : str
+        The model that is used.
     level : float
         Of all intervals.
     min_group : int
@@ -161,9 +186,9 @@ def backtest(base: Base, found: Ranked, *, level: float = LEVEL, min_group: int 
     ----------
     Fader, Hardie and Lee (2005), "Counting your customers" the easy way, section 4: tracking and conditional expectations.
     """
-    held, models, best, holdout = found.held, found.models, found.best, found.holdout
+    held, models, best, holdout = found.held, found.models, name, found.holdout
     forecasts = {name: model.expected_purchases(held, float(holdout)).to_numpy() for name, model in models.items()}
-    spend = {name: forecasts[name] * _spend(model, held, base.words.unit) for name, model in models.items()}
+    spend = {name: expected_spend(model, held, base.words.unit, float(holdout)) for name, model in models.items()}
     rules, rule_spend = simple_rules(held, base.age, float(holdout))
     forecasts |= rules
     spend |= rule_spend
@@ -250,10 +275,27 @@ def calibration(held: pd.DataFrame, forecasts: dict[str, np.ndarray], level: flo
     return pd.DataFrame(rows)
 
 
-def _spend(model: BuyTillYouDie, held: pd.DataFrame, unit: str) -> np.ndarray:
-    """Expected spend per purchase of each customer, from the history before the split."""
+def expected_spend(model: BuyTillYouDie, held: pd.DataFrame, unit: str, horizon: float) -> np.ndarray:
+    """Expect the spend of each customer within a horizon, from the history before a holdout period, in the season of spend.
+
+    Parameters
+    ----------
+    model : BuyTillYouDie
+        Fitted to the history before it.
+    held : DataFrame
+        As of :meth:`crmlab.analyses.customer_value.base.Base.held`.
+    unit : str
+        Of :class:`~crmlab.models.btyd.customer_value.CustomerValue`.
+    horizon : float
+        In periods.
+
+    Raises
+    ------
+    ModelError, ConvergenceError
+        There is no repeat spend to learn from.
+    """
     value, known, _ = fit_spend(CustomerValue(purchases=model, unit=unit), held)
-    return value.expected_spend(known).to_numpy()
+    return value.outlook(known, horizon)["value_today"].to_numpy()
 
 
 def _scored(
@@ -284,6 +326,10 @@ def _scored(
         row |= {"forecast_low": found["low"], "forecast_high": found["high"]}
         ends = found["low"] - total, found["high"] - total
     row |= _triple("bias", [float(purchases.sum()) - total, *ends], total)
+    # Chance and the customers' differences alike are in the spread of what each was off by.
+    row |= {"spend_forecast": float(spend.sum()), "spend_seen": float(came.sum())}
+    off = [len(came) * part for part in mean_with_interval(spend - came, level)]
+    row |= _triple("spend_bias", off, float(came.sum()))
     row |= _triple("error", mean_with_interval(np.abs(purchases - seen), level))
     row |= _triple("spend_error", mean_with_interval(np.abs(spend - came), level))
     row |= _triple("gini", gini(np.maximum(came, 0), spend, level))
@@ -302,7 +348,8 @@ def _triple(name: str, values: Sequence[float], scale: float = 1.0) -> dict[str,
 
 def _track(base: Base, holdout: int, model: BuyTillYouDie, level: float) -> pd.DataFrame:
     came, seen = base.track(holdout)
-    found = track(model, came["start"], came["customers"], seen["end"], level=level)
+    today = float((base.split(holdout) - base.first).days) / 7 if base.words is not ROUNDS else 0.0
+    found = track(model, came["start"], came["customers"], seen["end"], level=level, today=today)
     counts = seen["seen"].to_numpy(float)
     return found.assign(seen=counts, seen_cumulative=np.cumsum(counts))
 

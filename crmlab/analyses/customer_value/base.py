@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
+    from crmlab.history.context import Margin
 
-__all__ = ["SHORTEST", "Base", "base_of", "default_holdout", "fit_spend"]
+__all__ = ["DRAWS", "SHORTEST", "Base", "base_of", "default_holdout", "fit_spend"]
 
 
 _CAPS = (0.99, 0.97, 0.95, 0.9, 0.8)  # quantiles of mean repeat spend, for bases where a few spend without measure
 _PLACES = 8  # of arrivals within a period that is tracked as one
+DRAWS = 500  # of the posterior
 MOST_HELD = 52  # weeks that are kept back at most
 SHORTEST = 8  # periods of history before a holdout period can be kept back (of weeks; 3 of rounds)
 
@@ -44,7 +46,7 @@ class Base:
     age : str
         Column of the summaries that holds the age: ``T`` or ``periods``.
     models : tuple of str
-        Models that fit such a base.
+        Models that fit such a base, those first that are used unless another is clearly better.
     length : int
         Whole periods of history.
     """
@@ -67,8 +69,8 @@ class Base:
         """Last day of which anything is known; with rounds, the last year may have more to come."""
         return self.history.as_of
 
-    def margin(self, given: float | None = None) -> tuple[float, str, float]:
-        """Gross margin up to ``end``, where it is from, and what it rests on: as of :func:`~crmlab.history.context.margin_known`."""
+    def margin(self, given: float | None = None) -> Margin:
+        """Gross margin up to ``end``: as of :func:`~crmlab.history.context.margin_known`."""
         return History.of(self.history, min(self.end, self.history.as_of)).margin(given)
 
     def summary(self) -> pd.DataFrame:
@@ -180,7 +182,7 @@ def base_of(data: Dataset | History, as_of: str | dt.date | None = None) -> Base
             models=("bg_bb",),
             length=year - first.year + 1,
         )
-    models = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+    models = ("mbg_nbd", "pareto_nbd", "bg_nbd")
     return Base(history=past, words=WEEKS, first=first, end=end, age="T", models=models, length=((end - first).days + 1) // 7)
 
 

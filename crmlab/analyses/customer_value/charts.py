@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value.backtesting import RULES, label_of
-from crmlab.analyses.customer_value.words import what_of
+from crmlab.analyses.customer_value.seasonal import levels, stretches
+from crmlab.analyses.customer_value.sentences import what_of
+from crmlab.analyses.customer_value.tables import NOT_SEEN, most_of, nobody_asked, too_few
 from crmlab.history.words import ROUNDS
+from crmlab.models.btyd.clock import DAYS
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from matplotlib.figure import Figure
 
     from crmlab.analyses.customer_value.study import Study
+    from crmlab.models.btyd.clock import Clock
 
-__all__ = ["calibration_chart", "invest_chart", "maps_chart", "spend_chart", "tiers_chart", "track_chart"]
-
-_NOT_SEEN = Absent("Drop-out cannot be seen yet, so nobody's value can be said to be at risk.")
+__all__ = ["calibration_chart", "invest_chart", "maps_chart", "season_chart", "spend_chart", "tiers_chart", "track_chart"]
 
 
-def tiers_chart(study: Study) -> Chart:
+def tiers_chart(study: Study) -> Chart | Absent:
     """Share of value beside share of customers, by tier."""
+    if study.few:
+        return too_few(study)
     found, many, form = study.found, study.base.words.many, study.context.form
-    frame = found.tiers
+    frame = found.tiers.reset_index(drop=True)
 
     def draw(figure: Figure) -> None:
-        total = float(found.sums.loc["total", "value"]) or 1.0
-        right = max(100 * frame["value_high"].max() / total, 40) * 1.75
+        right = max(100 * frame["value_share_high"].max(), 40) * 1.75
         ax = marks.axes(figure.add_subplot(), form, lines="x")
         for place, row in zip(marks.rows(ax, frame["tier"]), frame.to_dict("records"), strict=True):
-            low, high = 100 * row["value_low"] / total, 100 * row["value_high"] / total
+            low, high = 100 * row["value_share_low"], 100 * row["value_share_high"]
             ax.barh(place + 0.17, 100 * row["value_share"], 0.36, color=color("accent"))
             ax.barh(place - 0.2, 100 * row["share"], 0.28, color=color("fill"))
             ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
-            words = f"{form.money(row['value'])} from {form.count(row['customers'])} {many}, {form.amount(row['each'])} each"
+            words = (
+                f"{form.money(row['value'])} from {form.count(row['customers'])} {many}, {form.amount(row['value_each'])} each"
+            )
             marks.label(ax, words, max(high, 100 * row["share"]), place, gap=(8, 0))
         ax.set_xlim(0, right)
         ax.set_xticks(range(0, 101, 20), [form.share(tick / 100, 0) for tick in range(0, 101, 20)])
 
     top = frame.iloc[0]
     return Chart(
-        f"Share of value (strong colour, with interval) beside share of {many} (light colour), by tier; value is {what_of(study)}.",
+        f"Share of value (strong colour, with interval) beside share of {many} (light colour), by tier; value is "
+        f"{what_of(study.worth, form)}.",
         f"Paired bars for {len(frame)} tiers; tier {top['tier'][0]} holds {form.share(top['value_share'])} of the value.",
         draw,
         frame,
@@ -58,28 +63,35 @@ def tiers_chart(study: Study) -> Chart:
 
 def invest_chart(study: Study) -> Chart | Absent:
     """The most that keeping a customer may cost, by tier."""
+    if study.few:
+        return too_few(study)
     if not study.fit.seen:
-        return _NOT_SEEN
-    frame, one, form = study.found.tiers, study.base.words.one, study.context.form
+        return NOT_SEEN
+    words, form = study.base.words, study.context.form
+    names = ["most_to_spend", "most_to_spend_low", "most_to_spend_high"]
+    frame = study.found.tiers.reset_index(drop=True)[["tier", "customers", "alive", *names]]
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, x="money", lines="x")
-        ax.set(xlim=(0, max(float(frame["risk_high"].max()), 1e-9) * 1.8), ylim=(-0.6, len(frame) - 0.4))
+        ax.set(xlim=(0, max(float(frame["most_to_spend_high"].fillna(0).max()), 1e-9) * 1.8), ylim=(-0.6, len(frame) - 0.4))
         for place, row in zip(marks.rows(ax, frame["tier"]), frame.to_dict("records"), strict=True):
-            marks.ranges(ax, place, (row["risk"], row["risk_low"], row["risk_high"]))
-            risk = form.measured(row["risk"], row["risk_low"], row["risk_high"], "amount")
-            words = f"{risk}; {form.share(1 - row['alive'])} have left"
-            marks.label(ax, words, row["risk_high"], place, gap=(9, 0))
+            value, low, high = (row[name] for name in names)
+            marks.ranges(ax, place, (value, low, high))
+            if np.isnan(value):
+                marks.label(ax, "nobody may be contacted", 0, place, gap=(9, 0))
+                continue
+            text = f"{form.measured(value, low, high, 'amount')}; {form.share(1 - row['alive'])} have left"
+            marks.label(ax, text, row["most_to_spend_high"], place, gap=(9, 0))
 
     # Of revenue, only the margin may be spent.
-    most, of = ("its margin", ", in revenue") if study.fit.revenue else ("it", "")
+    most = "it" if study.fit.margin.known else "the margin in it"
     return Chart(
-        f"Value at risk per {one}: what a {one} of the tier would be worth if certainly still active, less what they are worth as "
-        f"things stand{of}. A measure that costs more than {most} per {one} cannot pay, even if it always "
-        f"worked; one that works for 1 in 10 may cost a tenth. Bars are {form.share(study.params.level)} intervals.",
-        f"Dots with intervals of the value at risk per {one}, for {len(frame)} tiers.",
+        f"{most_of(study)}: P(alive) times what is at risk, on average of those who may be contacted, since a message reaches only those "
+        f"who are {words.many} still.{nobody_asked(study)} An effort that costs more than {most} cannot pay, even if it always works; one "
+        f"that works for 1 in 10 may cost a tenth of that. Bars are {form.share(study.params.level)} intervals.",
+        f"Dots with intervals of the most to spend per {words.one}, for {len(frame)} tiers.",
         draw,
-        frame[["tier", "customers", "alive", "risk", "risk_low", "risk_high"]],
+        frame,
         (8, 0.45 * len(frame) + 0.6),
     )
 
@@ -118,45 +130,124 @@ def calibration_chart(study: Study) -> Chart | Absent:
     )
 
 
+def season_chart(study: Study) -> Chart | Absent:
+    """What each week of the year brings, and the level over the history."""
+    found, form, words = study.seasonal, study.context.form, study.base.words
+    if not found.shown:
+        return Absent(found.missing)
+    assert found.clock is not None
+    weeks, (peak, trough) = found.weeks, found.ends
+    level = levels(found.clock, study.base.first, study.params.level)
+    frame = weeks.rename(columns={"rate": "season", "low": "season_low", "high": "season_high"})
+    edges = [*(7 * week for week in range(len(weeks))), DAYS]
+
+    def draw(figure: Figure) -> None:
+        top, bottom = figure.subplots(2, 1, height_ratios=(1.7, 1))
+        marks.axes(
+            top, form, y=lambda value: form.number(value, 1), title="Season: what each week of the year brings, mean week = 1"
+        )
+        whole = tuple([*weeks[name], weeks[name].iloc[-1]] for name in ("rate", "low", "high"))
+        marks.band(top, edges, whole, step=True, alpha=0.2, width=1.8)
+        top.axhline(1, color=color("second"), linewidth=1)
+        high, low = float(weeks["high"].max()), float(weeks["low"].min())
+        for stretch, name, place in ((peak, "peak", 1.14 * high), (trough, "trough", max(low - 0.3 * high, 0) + 0.04 * high)):
+            middle = min(max(7 * stretch.week + 14, 62), 303)
+            marks.label(top, f"{name}: {stretch.said(form)}", middle, place, token="ink", ha="center")
+        top.set(xlim=(0, DAYS), ylim=(max(low - 0.3 * high, 0), 1.22 * high))
+        names = [dt.date(2023, month, 1) for month in range(1, 13, 2)]
+        top.set_xticks(
+            [(day - dt.date(2023, 1, 1)).days for day in names], [form.month(day).rsplit(" ", 1)[0] for day in names]
+        )
+        marks.axes(bottom, form, y="share", title="Level: pace of buying apart from the season, today = 100\u202f%")
+        marks.band(bottom, list(level["day"]), (level["level"], level["low"], level["high"]), alpha=0.2, width=1.8)
+        bottom.axhline(1, color=color("second"), linewidth=1)
+        spread = max(float(level["high"].max()) - 1, 1 - float(level["low"].min()), 0.05)
+        bottom.set_ylim(max(1 - 1.15 * spread, 0), 1 + 1.15 * spread)
+        marks.dates(bottom, form)
+
+    said = (
+        found.said(form) if found.season.used else "Season and level as learnt from the history; forecasts do not follow them."
+    )
+    return Chart(
+        f"{said} {found.level_said(form)} Bands are {form.share(study.params.level)} intervals.",
+        f"Two panels: purchases of each week of the year over the mean week, with a peak of {form.number(peak.rate)} times the mean; and "
+        f"the level of {words.deeds} over the history.",
+        draw,
+        frame,
+        (8, 4.6),
+    )
+
+
 def track_chart(study: Study) -> Chart | Absent:
-    """Repeat purchases per period and in all, seen and expected."""
+    """Repeat purchases per period and in all, seen and forecast, with what was known apart from what was held back."""
     found, base, form = study.tested, study.base, study.context.form
     if found is None:
         return Absent(study.untested)
-    frame, words = found.track, base.words
+    words = base.words
     each = words.period if base.step == 1 else words.span(base.step)
     yearly = words is ROUNDS
     known = float(found.split.year - base.first.year) if yearly else (found.split - base.first).days / 7
+    frame = found.track.assign(held_back=found.track["end"] > known)
     split, *days = [_date_of(base.first, value, yearly) for value in (known, *frame["end"])]
+    peaks = _peaks(study)
 
     def draw(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
+        top, bottom = figure.subplots(2, 1, height_ratios=(1.7, 1), sharex=True)
+        reach = days[-1] - days[0] or 1.0
         for ax, names, title in (
-            (left, ("expected", "low", "high", "seen"), f"per {each}"),
-            (right, ("cumulative", "cumulative_low", "cumulative_high", "seen_cumulative"), "in all"),
+            (top, ("expected", "low", "high", "seen"), f"per {each}"),
+            (bottom, ("cumulative", "cumulative_low", "cumulative_high", "seen_cumulative"), "in all"),
         ):
             point, low, high, seen = (frame[name] for name in names)
             marks.axes(ax, form, x=lambda value: f"{value:.0f}", y="count", title=f"Repeat {words.deeds} {title}")
+            ax.axvspan(split, days[-1], color=color("fill"), alpha=0.25, linewidth=0)
             marks.band(ax, days, (point, low, high), alpha=0.18, width=1.8)
             ax.plot(days, seen, color=color("ink"), linewidth=1.1, marker="o" if yearly else None, markersize=4)
             ax.axvline(split, color=color("second"), linewidth=1, linestyle=(0, (3, 3)))
-            ax.set_ylim(bottom=0)
-            if yearly:
-                marks.ticks(ax.xaxis, 6)
-            else:
-                marks.dates(ax, form)
-        marks.label(left, "forecast from here", split, 0.98, gap=(4, 0), token="second", hung=True)
+            most = 1.3 * max(float(high[frame["held_back"]].max()), float(seen.max()), float(point.max()), 1.0)
+            ax.set(xlim=(days[0], days[-1] + 0.11 * reach), ylim=(0, most))
+            ends = {"forecast": (float(point.iloc[-1]), "accent"), "seen": (float(seen.iloc[-1]), "ink")}
+            marks.end_labels(ax, ends, days[-1] + 0.01 * reach, 0.11 * most)
+        if yearly:
+            marks.ticks(bottom.xaxis, 6)
+        else:
+            marks.dates(bottom, form)
+        marks.label(top, "held back", split, 0.99, gap=(5, 0), token="ink", hung=True)
+        marks.label(top, "known to the forecast", split, 0.99, gap=(-5, 0), token="muted", hung=True, ha="right")
+        for first, last in peaks:
+            begin, end = (_date_of(day, 0.0, yearly) for day in (first, last))
+            top.axvspan(begin, end, ymax=0.83, color=color("accent"), alpha=0.1, linewidth=0)
+            marks.label(top, "season’s peak", (begin + end) / 2, 0.88, token="accent", hung=True, ha="center")
 
+    season = f"Pale strips mark the peak of the season ({_peak_said(study)})." if peaks else "The forecast follows no season."
     return Chart(
-        f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: seen (dark line) and expected by "
-        f"{label_of(found.best)} from nothing but when they came (blue, with {form.share(study.params.level)} band). Right of the "
-        "dashed line the model had not seen what came; left of it the band is wide for a model that was fitted to it. The "
-        "models know no seasons.",
-        f"Two panels with seen and expected repeat {words.deeds} over time, per {each} and cumulative, with bands.",
+        f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: seen (dark line), and forecast by "
+        f"{label_of(found.best)} only from when they first came (blue, with {form.share(study.params.level)} band). The shaded part "
+        f"was held back: the model had not seen it. {'' if yearly else season}".rstrip(),
+        f"Two panels with seen and forecast repeat {words.deeds} over time, per {each} and cumulative, with bands; the last "
+        f"{words.span(found.holdout)} were held back.",
         draw,
         frame,
-        (8, 3.0),
+        (8, 5.0),
     )
+
+
+def _clock_then(study: Study) -> Clock | None:
+    """The clock of the forecast of the holdout period, where it has a season."""
+    ranked = study.fit.choice.ranked
+    clock = None if ranked is None or study.tested is None else ranked.models[study.tested.best].clock
+    return clock if clock is not None and clock.seasonal else None
+
+
+def _peaks(study: Study) -> list[tuple[dt.date, dt.date]]:
+    """First and last days of the peaks of the season, as it was known at the split."""
+    clock = _clock_then(study)
+    return [] if clock is None else stretches(clock)[0].within(study.base.first, study.base.end)
+
+
+def _peak_said(study: Study) -> str:
+    clock = _clock_then(study)
+    return "" if clock is None else stretches(clock)[0].said(study.context.form)
 
 
 def _date_of(first: dt.date, value: float, yearly: bool) -> float:
@@ -169,7 +260,7 @@ def _date_of(first: dt.date, value: float, yearly: bool) -> float:
 def maps_chart(study: Study) -> Chart | Absent:
     """P(alive) and expected purchases over time since the last purchase and frequency."""
     if not study.fit.seen:
-        return _NOT_SEEN
+        return NOT_SEEN
     base, words, form, level = study.base, study.base.words, study.context.form, study.params.level
     model, summary, ahead = study.fit.purchases, study.fit.summary, study.found.ahead
     # At least one period, or there is nobody to speak of: half of the customers may have come in the last one.
@@ -206,7 +297,7 @@ def maps_chart(study: Study) -> Chart | Absent:
         axes[1].set_xlabel(f"{words.periods} since the last {words.deed}")
 
     return Chart(
-        f"What the model makes of a {words.one} who came {words.span(age)} ago: the probability of being active still, and the "
+        f"What the model makes of a {words.one} who came {words.span(age)} ago: the probability of being a {words.one} still, and the "
         f"{words.deeds} expected in the next {words.span(ahead)}; the stronger the colour, the more. The "
         f"more often somebody used to come, the "
         f"sooner silence is a bad sign. Intervals ({form.share(level)}) are in the data.",

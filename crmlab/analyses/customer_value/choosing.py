@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from crmlab.analyses.customer_value.backtesting import Ranked, ranked
-from crmlab.analyses.customer_value.base import Base, base_of, default_holdout
+from crmlab.analyses.customer_value.base import DRAWS, SHORTEST, Base, base_of, default_holdout
+from crmlab.analyses.customer_value.choice import Choice
+from crmlab.analyses.customer_value.leading import lead_of
 from crmlab.analyses.customer_value.params import MODELS, Params
-from crmlab.errors import ConvergenceError, ModelError, ParameterError
-from crmlab.history.words import ROUNDS, YEAR
+from crmlab.analyses.customer_value.seasons import HORIZON, Season, judged, learnt
+from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
+from crmlab.history.words import QUARTER, ROUNDS, YEAR
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.history.past import History
     from crmlab.models.btyd.btyd import BuyTillYouDie
+    from crmlab.models.btyd.clock import Clock
 
-__all__ = ["DEFAULTS", "DRAWS", "TOO_SHORT", "Choice", "chosen", "first_fitting", "holdout_of", "names_of", "told", "unknown"]
+__all__ = [
+    "DEFAULTS",
+    "TOO_SHORT",
+    "chosen",
+    "clock_followed",
+    "first_fitting",
+    "holdout_of",
+    "names_of",
+    "season_ahead",
+    "told",
+    "unknown",
+]
 
 
 DEFAULTS = Params()
-DRAWS = 500  # of the posterior
+# The model by which nobody leaves after a single purchase: so much is taken from it only where it is clearly better.
+_NEVER_LEAVES = "bg_nbd"
+_LEAST_KNOWN = 4  # weeks before a holdout period
+_CLEAR_AIC = 10.0  # a model that is so far behind has hardly any support (Burnham and Anderson 2002, section 2.6)
+_LEAST_PASSED = 0.1  # of a span of days past that the days ahead are held against
 TOO_SHORT = "The history is too short to keep a part of it back."
 
 
@@ -43,51 +63,17 @@ def holdout_of(base: Base, params: Params) -> int | None:
     """Return how many periods are held back to test the models on."""
     if params.holdout is None:
         return default_holdout(base)
-    least = 2 if base.words is ROUNDS else 4
+    least = 2 if base.words is ROUNDS else _LEAST_KNOWN
     if params.holdout > base.length - least:
         left = f"a number that leaves at least {base.words.span(least)} of {base.words.span(base.length)} of history"
         raise ParameterError.expected("customer_value", "holdout", left, params.holdout)
     return params.holdout
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Choice:
-    """Which model of purchases is used, and why.
-
-    Attributes
-    ----------
-    name : str
-        Of ``MODELS``.
-    by : {"given", "holdout", "aic"}
-        It was asked for; it told best what came in the holdout period; or, where nothing could be kept back, its AIC is the lowest.
-    ranked : Ranked or None
-        The models on the holdout period; None where nothing was kept back.
-    untested : str
-        Why nothing was kept back; empty where something was.
-    """
-
-    name: str
-    by: str
-    ranked: Ranked | None
-    untested: str
-
-    def model(self, seed: int = 0) -> BuyTillYouDie:
-        """The model, not fitted."""
-        return MODELS[self.name](draws=DRAWS, seed=seed)
-
-    def fit(self, summary: pd.DataFrame, seed: int = 0) -> BuyTillYouDie:
-        """Fit the model to customers.
-
-        Raises
-        ------
-        ModelError, ConvergenceError
-            It cannot be fitted to them.
-        """
-        return self.model(seed).fit(summary)
-
-
 def chosen(history: History | Base, params: Params = DEFAULTS) -> Choice:
     """Choose the model of purchases for a history: the one that tells best what came, as was known on its last day.
+
+    BG/NBD, by which nobody leaves after a single purchase, is chosen only where it is clearly better.
 
     Everybody who needs a model of purchases asks here, so that all speak of the same one.
 
@@ -105,31 +91,98 @@ def chosen(history: History | Base, params: Params = DEFAULTS) -> Choice:
         None can be fitted; the message is that of the first.
     """
     base = history if isinstance(history, Base) else base_of(history)
-    key = ("customer_value.chosen", params.model, params.holdout, params.level, params.seed)
-    return base.history.once(key, lambda: _choice(base, params))
+    key = ("customer_value.chosen", params.model, params.holdout, params.level, params.seed, params.unseen_season)
+
+    def work() -> Choice:
+        found = _choice(base, params)
+        return replace(found, day=base.end, lead=lead_of(base, found, params.level, params.seed))
+
+    return base.history.once(key, work)
 
 
 def _choice(base: Base, params: Params) -> Choice:
+    """Choose by the holdout period, or where none can be kept back by AIC.
+
+    By BG/NBD whoever bought once is a customer for ever, however long they have been silent. So it is used only where it tells what
+    came better than the best of the others by more than the interval of the difference, and does so too where the holdout period ends
+    one, two or three quarters earlier, as far as the history reaches: a good season alone favours the model that expects most. A model
+    that cannot follow a season that forecasts follow is used only where it tells the next quarter better than one that can, from several
+    earlier days. By AIC it must be better by 10, since the data that a model was fitted to say little of who is gone.
+    """
     names = names_of(base, params)
     holdout = holdout_of(base, params)
-    ranking, untested = None, TOO_SHORT
+    ranking, untested, season = None, TOO_SHORT, judged(base, params.unseen_season)
     if holdout is not None:
         try:
-            ranking, untested = ranked(base, holdout, names, level=params.level, seed=params.seed), ""
+            ranking, untested = ranked(base, holdout, names, season=season, level=params.level, seed=params.seed), ""
         except (ModelError, ConvergenceError) as error:
             # The shorter history may hold too little (nobody had come again yet): the page says that nothing was checked, and why.
             if params.holdout is not None:
                 raise
             untested = unknown(base, holdout, error)
     if params.model is not None:
-        return Choice(name=params.model, by="given", ranked=ranking, untested=untested)
+        return Choice(name=params.model, by="given", ranked=ranking, untested=untested, season=season)
     if ranking is not None:
-        return Choice(name=ranking.best, by="holdout", ranked=ranking, untested=untested)
-    return Choice(name=_of_lowest_aic(base.summary(), names, params.seed), by="aic", ranked=None, untested=untested)
+        clear, seasons = ranking.best != _NEVER_LEAVES, 0
+        if not clear and ranking.clear:
+            clear, seasons = _clear_in_every_season(base, ranking, season, params.seed)
+        name = ranking.best if clear else ranking.best_but(_NEVER_LEAVES)
+        by = "holdout" if name == ranking.best else "unclear"
+        if (follows := _follower(base, ranking, name, season, params.seed)) is not None:
+            name, by = follows, "season"
+        return Choice(name=name, by=by, ranked=ranking, untested=untested, seasons=seasons, season=season)
+    name = _of_lowest_aic(base.summary(), names, params.seed)
+    return Choice(name=name, by="aic", ranked=None, untested=untested, season=season)
+
+
+def _clear_in_every_season(base: Base, ranking: Ranked, season: Season, seed: int) -> tuple[bool, int]:
+    """Whether the best model is clearly ahead of the next also where as many weeks are kept back a quarter, two and three earlier.
+
+    Returns
+    -------
+    (clear, tested)
+        Whether it is on all of them that could be tested, up to the first on which it is not; and how many were tested.
+    """
+    tested = 0
+    names = (ranking.best_but(ranking.best), ranking.best)
+    for back in (QUARTER, 2 * QUARTER, 3 * QUARTER):
+        day = base.end - dt.timedelta(days=back)
+        if (day - base.first).days < 7 * (ranking.holdout + SHORTEST):
+            break
+        try:
+            found = ranked(base_of(base.history.earlier(day)), ranking.holdout, names, season=season, seed=seed)
+        except (ModelError, ConvergenceError):
+            continue  # a day too early for a model says nothing of which is better
+        tested += 1
+        if found.best != ranking.best or not found.clear:
+            return False, tested
+    return True, tested
+
+
+def _follower(base: Base, ranking: Ranked, name: str, season: Season, seed: int) -> str | None:
+    """A model that follows the season, where the best of the holdout period cannot, and tells the next quarter worse from earlier days.
+
+    One holdout period, as long as a third of the history, is one season: a model that knows none may suit it by chance. So both are asked
+    from each of the days that the season was judged on; what counts is the log-likelihood of what came after all of them.
+    """
+    others = [other for other in ranking.models if MODELS[other].takes_clock and other != _NEVER_LEAVES]
+    if not season.used or MODELS[name].takes_clock or not others:
+        return None
+    best = next(other for other in ranking.ranking.index if other in others)
+    ahead = 0.0
+    for day in season.tested["day"]:
+        then = base_of(base.history.earlier(day + dt.timedelta(weeks=HORIZON)))
+        try:
+            found = ranked(then, HORIZON, (best, name), season=season, seed=seed).ranking["holdout_log_likelihood"]
+        except (ModelError, ConvergenceError):
+            continue
+        if {best, name} <= set(found.index):
+            ahead += float(found[best] - found[name])
+    return best if ahead > 0 else None
 
 
 def first_fitting(base: Base, params: Params, summary: pd.DataFrame) -> BuyTillYouDie:
-    """Fit the first of the models to try that can be fitted.
+    """Fit the first of the models to try that can be fitted, without a clock: to see whether any can.
 
     Raises
     ------
@@ -152,7 +205,7 @@ def unknown(base: Base, holdout: int, error: Exception) -> str:
 
 
 def _of_lowest_aic(summary: pd.DataFrame, names: tuple[str, ...], seed: int) -> str:
-    """The model of the lowest AIC; the first of equals."""
+    """The model of the lowest AIC, the first of equals; BG/NBD only if clearly so."""
     found: dict[str, float] = {}
     first: ModelError | ConvergenceError | None = None
     for name in names:
@@ -163,11 +216,16 @@ def _of_lowest_aic(summary: pd.DataFrame, names: tuple[str, ...], seed: int) -> 
     if not found:
         assert first is not None
         raise first
-    return min(found, key=lambda name: found[name])
+    best = min(found, key=lambda name: found[name])
+    others = {name: aic for name, aic in found.items() if name != _NEVER_LEAVES}
+    if best != _NEVER_LEAVES or not others:
+        return best
+    second = min(others, key=lambda name: others[name])
+    return best if others[second] - found[best] > _CLEAR_AIC else second
 
 
 def told(history: History, days: float, choice: Choice | None = None) -> pd.DataFrame:
-    """What the chosen model says of each customer: whether they are active still, and how much they will buy.
+    """What the chosen model says of each customer: the probability of being one still, and how much they will buy, in the season to come.
 
     Parameters
     ----------
@@ -181,9 +239,9 @@ def told(history: History, days: float, choice: Choice | None = None) -> pd.Data
     Returns
     -------
     DataFrame
-        customer_id, probability_alive, expected_purchases; ordered by customer. With yearly rounds: of customers of whole years, over
-        as many whole years as ``days`` come to, one at least. Both are missing where the model is on its boundary: there everybody
-        is alive but for rounding, say, and the differences between customers are no facts about them.
+        customer_id, probability_alive, expected_purchases, probability_of_purchase (of one at least); ordered by customer. With yearly
+        rounds: of customers of whole years, over as many whole years as ``days`` come to, one at least. All are missing where the model
+        is on its boundary: there everybody is alive but for rounding, say, and the differences between customers are no facts about them.
 
     Raises
     ------
@@ -193,10 +251,54 @@ def told(history: History, days: float, choice: Choice | None = None) -> pd.Data
     base = base_of(history)
     choice = choice if choice is not None else chosen(base)
     summary = base.summary()
-    model = choice.fit(summary)
+    model = choice.fit(base, summary)
     if model.boundary_ is not None:
-        return summary[["customer_id"]].assign(probability_alive=np.nan, expected_purchases=np.nan)
+        said = ("probability_alive", "expected_purchases", "probability_of_purchase")
+        return summary[["customer_id"]].assign(**dict.fromkeys(said, np.nan))
     ahead = days / 7 if base.words is not ROUNDS else float(max(round(days / YEAR), 1))
     return summary[["customer_id"]].assign(
-        probability_alive=model.probability_alive(summary), expected_purchases=model.expected_purchases(summary, ahead)
+        probability_alive=model.probability_alive(summary),
+        expected_purchases=model.expected_purchases(summary, ahead),
+        probability_of_purchase=model.probability_of_purchase(summary, ahead),
     )
+
+
+def clock_followed(history: History) -> Clock | None:
+    """The clock whose season forecasts of a history follow: that of the chosen model; None where they follow none.
+
+    Parameters
+    ----------
+    history : History
+        What came after it is not known. Where nothing can be forecast, no season is followed.
+    """
+    try:
+        base = base_of(history)
+        # Asked first, since a model need not be chosen where no forecast follows a season.
+        followed = judged(base, DEFAULTS.unseen_season).used and chosen(base).in_season
+    except (DataError, ModelError, ConvergenceError):
+        return None
+    return learnt(base) if followed else None
+
+
+def season_ahead(history: History, days: float) -> float:
+    """How much more one customer buys in the days to come than in as many days past: by season, level, and days closed or of events.
+
+    Parameters
+    ----------
+    history : History
+        What came after it is not known.
+    days : float
+
+    Returns
+    -------
+    float
+        1 where forecasts follow no season. Where the days past were closed but for a tenth, what came on the rest says nothing of the
+        days ahead: then by season and level alone, and at most as if a tenth of the time had passed.
+    """
+    clock = clock_followed(history)
+    if clock is None:
+        return 1.0
+    span = days / clock.days_per_unit
+    if -clock.at(-span) < _LEAST_PASSED * span:
+        clock = replace(clock, special={})
+    return float(clock.at(span)) / max(-float(clock.at(-span)), _LEAST_PASSED * span)

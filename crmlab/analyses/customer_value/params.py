@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "NAMES", "Params", "name_of"]
 
 
-MODELS: dict[str, type[BuyTillYouDie]] = {"bg_nbd": BGNBD, "mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD, "bg_bb": BGBB}
-NAMES = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_bb": "BG/BB"}
+MODELS: dict[str, type[BuyTillYouDie]] = {"mbg_nbd": MBGNBD, "pareto_nbd": ParetoNBD, "bg_nbd": BGNBD, "bg_bb": BGBB}
+NAMES = {"mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_nbd": "BG/NBD", "bg_bb": "BG/BB"}
 
 
 @declared("customer_value")
@@ -32,8 +32,9 @@ class Params:
     horizon: int | None = param(
         default=None, help="weeks (years) over which purchases are expected; default: 12 months (365 days), or 3 years", ge=1
     )
-    model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"] | None = param(
-        default=None, help="bg_nbd, mbg_nbd, pareto_nbd or, with rounds, bg_bb; default: the best on the holdout period"
+    model: Literal["mbg_nbd", "pareto_nbd", "bg_nbd", "bg_bb"] | None = param(
+        default=None,
+        help="mbg_nbd, pareto_nbd, bg_nbd or, with rounds, bg_bb; default: the best on the holdout period, bg_nbd only if clearly so",
     )
     rate: float = param(default=0.1, help="annual rate of discount: 0.1 is ten percent a year", gt=0, le=1, unit="share")
     margin: float | None = param(
@@ -41,6 +42,13 @@ class Params:
         help="gross margin, share of spend that is kept; default: from unit costs, else value is revenue",
         gt=0,
         le=1,
+        unit="share",
+    )
+    unseen_season: float = param(
+        default=0.3,
+        help="where no season can be learnt yet: the season that intervals allow for; 0.3 means weeks at 70 to 130 % of the mean",
+        ge=0,
+        lt=1,
         unit="share",
     )
     level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")

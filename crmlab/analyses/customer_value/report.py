@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.customer_value import charts, tables, words
+from crmlab.analyses.customer_value import charts, standings, tables, words
 from crmlab.analyses.customer_value.params import Params
 from crmlab.analyses.customer_value.quantities import QUANTITIES
 from crmlab.analyses.customer_value.study import study
@@ -21,13 +21,20 @@ NEEDS = ("orders", "amounts", "customer ids")
 EXHIBITS = Exhibits(
     tables={
         "tiers": tables.tiers_table,
+        "invest": tables.invest_table,
         "parameters": tables.parameters_table,
+        "season": tables.season_table,
+        "leaderboard": standings.leaderboard_table,
+        "origins": standings.origins_table,
+        "deciles": standings.deciles_table,
         "scores": tables.scores_table,
         "models": tables.models_table,
     },
     charts={
         "tiers": charts.tiers_chart,
         "invest": charts.invest_chart,
+        "season": charts.season_chart,
+        "leaderboard": standings.leaderboard_chart,
         "calibration": charts.calibration_chart,
         "track": charts.track_chart,
         "maps": charts.maps_chart,
@@ -48,8 +55,10 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: tiers, scores, models, parameters. Charts: tiers, invest, calibration, track, maps, spend; invest and maps only
-        where drop-out can be seen, calibration and track only where a holdout period could be kept back. Outputs: customers.
+        Tables: tiers, invest, season, leaderboard, origins, deciles, scores, models, parameters. Charts: tiers, invest, season,
+        leaderboard, calibration, track, maps, spend; invest and maps only where drop-out can be seen, season only where one could be
+        learnt and tested, calibration and track only where a holdout period could be kept back; leaderboard, origins and deciles only
+        where forecasts can be made from an earlier day. Outputs: customers, leaderboard.
 
     Raises
     ------

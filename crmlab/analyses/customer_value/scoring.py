@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value.base import Base, base_of, fit_spend
-from crmlab.analyses.customer_value.choosing import DEFAULTS, DRAWS, Choice, chosen, first_fitting, holdout_of
+from crmlab.analyses.customer_value.averaging import Alternative, alternatives_of, averaged
+from crmlab.analyses.customer_value.base import DRAWS, Base, base_of, fit_spend
+from crmlab.analyses.customer_value.choice import Choice
+from crmlab.analyses.customer_value.choosing import DEFAULTS, chosen, first_fitting, holdout_of
+from crmlab.analyses.customer_value.misses import Miss, miss_of
 from crmlab.analyses.customer_value.params import Params
-from crmlab.analyses.customer_value.tiers import tier_of
+from crmlab.analyses.customer_value.tiers import FEWEST, tier_of
 from crmlab.history.enough import need_buyers
 from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.customer_value import CustomerValue
@@ -22,10 +25,26 @@ from crmlab.models.btyd.fitting import NO_DROPOUT
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from crmlab.history.context import Margin
     from crmlab.history.past import History
     from crmlab.models.btyd.btyd import BuyTillYouDie
 
-__all__ = ["YEARS_AHEAD", "Modelled", "Scores", "listed", "modelled", "need_models", "points_of", "scores"]
+__all__ = [
+    "YEARS_AHEAD",
+    "Modelled",
+    "Scores",
+    "listed",
+    "modelled",
+    "most_to_spend",
+    "need_models",
+    "points_of",
+    "ranks_of",
+    "scores",
+]
 
 
 YEARS_AHEAD = 3  # periods ahead where they are years
@@ -46,18 +65,15 @@ class Modelled:
         What mean spend was capped at.
     choice : Choice
         Which model of purchases it holds, and why.
-    source : str
-        Where the gross margin is from, as of :func:`crmlab.history.context.margin_known`.
-    covered : float
-        Share of revenue on which the gross margin rests.
+    margin : Margin
+        Gross margin: how much, and where it is from.
     """
 
     model: CustomerValue
     summary: pd.DataFrame
     cap: float | None
     choice: Choice
-    source: str
-    covered: float
+    margin: Margin
 
     @property
     def purchases(self) -> BuyTillYouDie:
@@ -73,11 +89,6 @@ class Modelled:
     def seen(self) -> bool:
         """Whether drop-out can be seen. Any other boundary (all drop out alike, say) says nothing against drop-out."""
         return self.purchases.boundary_ != NO_DROPOUT
-
-    @property
-    def revenue(self) -> bool:
-        """Whether value is revenue, since no margin is known."""
-        return self.source in ("revenue", "loss")
 
     def horizon(self, ahead: float) -> float:
         """How far value reaches: without end where drop-out can be seen, else as far as purchases are expected."""
@@ -97,10 +108,10 @@ def modelled(base: Base, params: Params) -> Modelled:
     need_buyers(base.history, "customer_value")
     summary = base.summary()
     choice = chosen(base, params)
-    purchases = choice.fit(summary, params.seed)
-    margin, source, covered = base.margin(params.margin)
-    model, summary, cap = fit_spend(_unfitted(base, purchases, params, margin), summary)
-    return Modelled(model=model, summary=summary, cap=cap, choice=choice, source=source, covered=covered)
+    purchases = choice.fit(base, summary, params.seed)
+    margin = base.margin(params.margin)
+    model, summary, cap = fit_spend(_unfitted(base, purchases, params, margin.share), summary)
+    return Modelled(model=model, summary=summary, cap=cap, choice=choice, margin=margin)
 
 
 def need_models(base: Base, params: Params) -> None:
@@ -151,18 +162,52 @@ class Scores:
         return self.fit.horizon(self.ahead)
 
     @cached_property
-    def points(self) -> pd.DataFrame:
-        """One row per customer, ordered by id, without intervals.
+    def miss(self) -> Miss:
+        """How far the forecast was off in a time that is already known: intervals of sums reach at least as far."""
+        return miss_of(self.base, self.fit.choice)
 
-        customer_id, tier, value, alive (missing where drop-out cannot be seen), if_loyal (expected margin of the next 365 days given
-        alive today), value_today (P(alive) times that).
-        """
-        return points_of(self.fit.model, self.fit.summary, self.horizon, self.base.words.year, seen=self.fit.seen)
+    @cached_property
+    def alternatives(self) -> tuple[Alternative, ...]:
+        """The models that the data do not tell apart from the one that is used: intervals take in what they say."""
+        return alternatives_of(self.base, self.fit.choice, self.fit.model, self.fit.summary)
+
+    @cached_property
+    def blocked(self) -> npt.NDArray[np.bool_]:
+        """Who must not be contacted, in the order of ``points``."""
+        return np.array([flag == "no" for flag in self.base.history.contactable(self.fit.summary["customer_id"])], dtype=bool)
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """One row per customer, ordered by id, without intervals: as of :func:`points_of`, most_to_spend and customer_rank."""
+        found = points_of(self.fit.model, self.fit.summary, self.horizon, self.base.words.year, seen=self.fit.seen)
+        alive, at_risk, value = (found[name].to_numpy(float) for name in ("alive", "at_risk", "value"))
+        most = most_to_spend(alive, at_risk, value, self.blocked).round(2)
+        return found.assign(most_to_spend=most, customer_rank=ranks_of(found, self.fit.choice.lead.order))
 
     @cached_property
     def customers(self) -> pd.DataFrame:
-        """The list of customers: columns as of :func:`crmlab.analyses.customer_value.scoring.listed`."""
-        return listed(self.base, self.fit, self.points, self.ahead, self.level)
+        """The list of customers: columns as of :func:`listed`, as far as :meth:`told`, and contactable and refusal."""
+        return self.base.history.with_consent(
+            self.told(listed(self.base, self.fit, self.points, self.ahead, self.level, self.alternatives))
+        )
+
+    @property
+    def few(self) -> bool:
+        """Whether customers are too few for tiers, whose best is a tenth of them: then nothing is told of a single one."""
+        return len(self.points) < FEWEST
+
+    @property
+    def alike(self) -> bool:
+        """Whether all are worth the same, so that no tier is above another."""
+        return self.points["value"].nunique() == 1
+
+    def told(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A frame of customers with what a list may tell of each: where they are few, only what was seen, and nothing of the models."""
+        if not self.few:
+            return frame
+        seen = ("customer_id", "frequency", "recency", "age")
+        empty = {"tier": None, "next_from": pd.NaT, "next_to": pd.NaT}
+        return frame.assign(**{name: empty.get(name, np.nan) for name in frame.columns if name not in seen})
 
 
 def scores(history: History, params: Params = DEFAULTS) -> Scores:
@@ -217,28 +262,79 @@ def points_of(model: CustomerValue, summary: pd.DataFrame, horizon: float, year:
     Returns
     -------
     DataFrame
-        customer_id, tier, value (in cents exactly, and tiers are of these values), alive, if_loyal, value_today.
+        customer_id, tier, value (in cents exactly, and tiers are of these values), alive, if_loyal, value_today, at_risk (the first of
+        these less the second, to the cent). What needs P(alive) is missing where drop-out cannot be seen.
     """
     purchases, _ = model.fitted_models()
     value = model.residual_value(summary, horizon).round(2)
     alive = np.asarray(purchases.probability_alive(summary), dtype=float)
-    states = purchases.states_of(summary)
-    with np.errstate(all="ignore"):
-        bought = purchases.purchases_if_alive(purchases.parameters(), states, year)[states.inverse]
-    loyal = model.margin * model.expected_spend(summary).to_numpy(float) * bought
+    outlook = model.outlook(summary, year).round(2)
+    loyal, today = outlook["if_loyal"], outlook["value_today"]
     return pd.DataFrame(
         {
             "customer_id": summary["customer_id"],
             "tier": tier_of(value.to_numpy(float)),
             "value": value,
             "alive": alive if seen else np.nan,
-            "if_loyal": loyal.round(2),
-            "value_today": (alive * loyal).round(2),
+            "if_loyal": loyal,
+            "value_today": today if seen else np.nan,
+            "at_risk": (loyal - today).round(2) if seen else np.nan,
         }
     )
 
 
-def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level: float) -> pd.DataFrame:
+def most_to_spend(
+    alive: npt.NDArray[np.float64],
+    at_risk: npt.NDArray[np.float64],
+    value: npt.NDArray[np.float64],
+    blocked: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float64]:
+    """The most that an effort to keep each customer can be worth, if it always works: P(alive) × at risk, at most their value.
+
+    What is at risk cannot all be won back by writing: a message reaches a customer only with the probability that there is one still,
+    and whoever surely stays, or has surely left, cannot be won. Nothing may be spent on who must not be contacted.
+
+    Parameters
+    ----------
+    alive, at_risk, value : arrays of shape (n_customers,)
+    blocked : array of bool of shape (n_customers,)
+        Who must not be contacted.
+
+    Examples
+    --------
+    >>> alive, at_risk, value = np.array([0.5, 0.5, 1.0, 0.1]), np.array([50.0, 50.0, 0.0, 90.0]), np.array([400.0, 20.0, 900.0, 80.0])
+    >>> most_to_spend(alive, at_risk, value, np.array([False, False, False, True])).tolist()
+    [25.0, 20.0, 0.0, 0.0]
+    """
+    return np.where(blocked & np.isfinite(at_risk), 0.0, np.minimum(alive * at_risk, value))
+
+
+def ranks_of(points: pd.DataFrame, order: pd.Series | None = None) -> npt.NDArray[np.int64]:
+    """The place of each customer among all, 1 the first: by value, or by what a rival tells that is shown to rank them better.
+
+    Parameters
+    ----------
+    points : DataFrame
+        customer_id and value.
+    order : Series, optional
+        What the rival tells, indexed by customer_id. Of equals the higher value comes first, then the lower id.
+
+    Examples
+    --------
+    >>> points = pd.DataFrame({"customer_id": ["a", "b", "c"], "value": [5.0, 9.0, 5.0]})
+    >>> ranks_of(points).tolist(), ranks_of(points, pd.Series({"a": 1.0, "b": 0.0, "c": 1.0})).tolist()
+    ([2, 1, 3], [1, 3, 2])
+    """
+    told = points["value"] if order is None else points["customer_id"].map(order).fillna(0.0)
+    place = np.lexsort((np.arange(len(points)), -points["value"].to_numpy(float), -told.to_numpy(float)))
+    out = np.empty(len(points), dtype=np.int64)
+    out[place] = np.arange(1, len(points) + 1)
+    return out
+
+
+def listed(
+    base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level: float, alternatives: Sequence[Alternative] = ()
+) -> pd.DataFrame:
     """The list of customers with value, tier and outlook, each with the interval of what this customer will do.
 
     Parameters
@@ -246,23 +342,25 @@ def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level:
     base : Base
     fit : Modelled
     points : DataFrame
-        Of :func:`points_of`.
+        ``points`` of :class:`Scores`.
     ahead : float
         Periods over which purchases are expected.
     level : float
+    alternatives : sequence of Alternative
+        Models that may be as right: the interval of P(alive), which nobody will ever see, takes in what they say.
 
     Returns
     -------
     DataFrame
         One row per customer, ordered by id: customer_id, frequency, recency, age, tier, value (with value_low and
         value_high, of what this customer will bring), alive (and interval), expected_purchases (and interval of
-        what this customer will do), next_from and next_to (dates), value_at_risk. P(alive) and value at risk are missing where
-        drop-out cannot be seen.
+        what this customer will do), next_from and next_to (dates), if_loyal, value_today, at_risk, most_to_spend, customer_rank. What
+        needs P(alive) is missing where drop-out cannot be seen.
     """
     model, summary, horizon = fit.model, fit.summary, fit.horizon(ahead)
     purchases = fit.purchases
     value = model.residual_value(summary, horizon, level=level, interval="outcome")
-    alive = purchases.probability_alive(summary, level=level)
+    alive = averaged(fit.model, alternatives, _alive_of(summary, level), level)
     bought = purchases.expected_purchases(summary, ahead, level=level, interval="outcome")
     soon = purchases.next_purchase(summary, level=level, interval="outcome")
     customers = pd.DataFrame(
@@ -275,7 +373,7 @@ def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level:
             "value": points["value"],
             "value_low": value["low"].round(2),
             "value_high": value["high"].round(2),
-            "alive": alive["probability_alive"],
+            "alive": alive["value"],
             "alive_low": alive["low"],
             "alive_high": alive["high"],
             "expected_purchases": bought["expected_purchases"],
@@ -283,13 +381,23 @@ def listed(base: Base, fit: Modelled, points: pd.DataFrame, ahead: float, level:
             "purchases_high": bought["high"],
             "next_from": _dated(soon["low"], base, opening=True),
             "next_to": _dated(soon["high"], base),
-            "value_at_risk": model.value_at_risk(summary, horizon).round(2),
         }
-    )
+    ).assign(**{name: points[name] for name in ("if_loyal", "value_today", "at_risk", "most_to_spend", "customer_rank")})
     if not fit.seen:
         # Drop-out cannot be seen: the list does not say what the page leaves out.
-        customers[["alive", "alive_low", "alive_high", "value_at_risk"]] = np.nan
+        customers[["alive", "alive_low", "alive_high"]] = np.nan
     return customers
+
+
+def _alive_of(summary: pd.DataFrame, level: float) -> Callable[[CustomerValue], pd.DataFrame]:
+    """P(alive) of each customer, by a model: value, low, high."""
+
+    def told(model: CustomerValue) -> pd.DataFrame:
+        return pd.DataFrame(model.fitted_models()[0].probability_alive(summary, level=level)).set_axis(
+            ["value", "low", "high"], axis=1
+        )
+
+    return told
 
 
 def _dated(ahead: pd.Series, base: Base, opening: bool = False) -> pd.Series:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_value.backtesting import Backtest, backtest
 from crmlab.analyses.customer_value.base import Base, base_of
-from crmlab.analyses.customer_value.choosing import Choice, unknown
+from crmlab.analyses.customer_value.choice import Choice
+from crmlab.analyses.customer_value.choosing import unknown
+from crmlab.analyses.customer_value.leaderboard import Leaderboard, held_against
 from crmlab.analyses.customer_value.params import Params
 from crmlab.analyses.customer_value.scoring import need_models, scores
+from crmlab.analyses.customer_value.seasonal import Seasonal, seasonal_of
 from crmlab.analyses.customer_value.valuation import Valuation, value_customers
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.page.declarations import Readiness
@@ -19,7 +22,8 @@ from crmlab.page.result import Context, Output
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.base import Base
     from crmlab.analyses.customer_value.params import Params
-    from crmlab.analyses.customer_value.scoring import Modelled
+    from crmlab.analyses.customer_value.scoring import Modelled, Scores
+    from crmlab.history.consent import Consent
     from crmlab.history.past import History
 
 __all__ = ["Study", "readiness", "study"]
@@ -35,29 +39,55 @@ class Study:
     params : Params
     base : Base
         The customers, and the words that go with them.
+    worth : Scores
+        What each customer is worth.
     fit : Modelled
         The models.
     tested : Backtest or None
         What the models forecast of a period that is known; None where nothing was checked.
     untested : str
         Why nothing was checked; empty where something was.
+    board : Leaderboard
+        The forecast that is used, and its rivals, from several earlier days.
     found : Valuation
         What the customers are worth.
+    seasonal : Seasonal
+        Season and level of the base, and whether its forecasts follow them.
+    best : Consent
+        How many of tier A may be contacted.
     """
 
     context: Context
     params: Params
     base: Base
+    worth: Scores
     fit: Modelled
     tested: Backtest | None
     untested: str
+    board: Leaderboard
     found: Valuation
+    seasonal: Seasonal
+    best: Consent
+
+    @property
+    def few(self) -> bool:
+        """Whether customers are too few for tiers, and for anything to be told of a single one."""
+        return self.worth.few
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """The list of customers."""
+        """The list of customers, and the leaderboard where there is one."""
         title = f"List of {self.base.words.many} with value, tier and outlook"
-        return {"customers": Output(title, self.found.customers, ("customer_id",))}
+        # The first to look at come first; where nobody is ranked, by id.
+        ranked = self.found.customers.sort_values(["customer_rank", "customer_id"], kind="stable", ignore_index=True)
+        customers = Output(title, ranked, ("customer_id",))
+        if self.board.why:
+            return {"customers": customers}
+        title = f"Leaderboard: all forecasters, of {self.base.words.deeds} and of spend"
+        return {
+            "customers": customers,
+            "leaderboard": Output(title, self.board.listed, ("target", "periods_ahead", "forecaster")),
+        }
 
 
 def readiness(history: History, params: Params) -> Readiness:
@@ -94,7 +124,20 @@ def study(history: History, params: Params) -> Study:
     tested, untested = _tested(base, fit.choice, params)
     context = replace(history.context(len(fit.summary)), as_of=base.end, first_day=base.first)
     found = value_customers(worth)
-    return Study(context=context, params=params, base=base, fit=fit, tested=tested, untested=untested, found=found)
+    top = worth.points.loc[worth.points["tier"] == "A", "customer_id"]
+    return Study(
+        context=context,
+        params=params,
+        base=base,
+        worth=worth,
+        fit=fit,
+        tested=tested,
+        untested=untested,
+        board=held_against(base, fit.choice, level=params.level, seed=params.seed),
+        found=found,
+        seasonal=seasonal_of(base, fit.choice, params.level),
+        best=history.consent(top),
+    )
 
 
 def _tested(base: Base, choice: Choice, params: Params) -> tuple[Backtest | None, str]:
@@ -102,7 +145,7 @@ def _tested(base: Base, choice: Choice, params: Params) -> tuple[Backtest | None
     if choice.ranked is None:
         return None, choice.untested
     try:
-        return backtest(base, choice.ranked, level=params.level, min_group=params.min_group), ""
+        return backtest(base, choice.ranked, choice.name, level=params.level, min_group=params.min_group), ""
     except (ModelError, ConvergenceError) as error:
         if params.holdout is not None:
             raise

@@ -9,39 +9,93 @@ import pandas as pd
 
 from crmlab.analyses.customer_value.backtesting import label_of
 from crmlab.analyses.customer_value.params import name_of
-from crmlab.analyses.customer_value.words import what_of
-from crmlab.models.intervals import normal_quantile
+from crmlab.analyses.customer_value.seasons import HORIZON
+from crmlab.analyses.customer_value.sentences import a_year, money_of, what_of
+from crmlab.models.intervals import LEVEL, normal_quantile
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.study import Study
 
-__all__ = ["models_table", "parameters_table", "scores_table", "tiers_table"]
+__all__ = [
+    "NOT_SEEN",
+    "invest_table",
+    "models_table",
+    "most_of",
+    "nobody_asked",
+    "parameters_table",
+    "scores_table",
+    "season_table",
+    "tiers_table",
+    "too_few",
+]
+
+NOT_SEEN = Absent("Drop-out cannot be seen yet, so nothing can be said to be at risk.")
 
 
-def tiers_table(study: Study) -> Table:
-    """Value, customers and, where drop-out is seen, P(alive) and what it pays to invest, by tier."""
+def tiers_table(study: Study) -> Table | Absent:
+    """Customers and value by tier, and where drop-out is seen P(alive)."""
+    if study.few:
+        return too_few(study)
     found, words, form = study.found, study.base.words, study.context.form
     columns = {
         "tier": Column("Tier"),
         "customers": Column(words.many.capitalize(), "count"),
         "value": Column("Value", "money", "value_low", "value_high"),
-        "value_share": Column("Share of value", "share"),
-        "each": Column(f"Per {words.one}", "amount", "each_low", "each_high"),
-        "purchases": Column(
-            f"{words.deeds.capitalize()} in {words.span(found.ahead)}", "number", "purchases_low", "purchases_high"
-        ),
+        "value_share": Column("Share of value", "share", "value_share_low", "value_share_high"),
+        "value_each": Column(f"Per {words.one}", "amount", "value_each_low", "value_each_high"),
     }
     if study.fit.seen:
         columns["alive"] = Column("P(alive)", "share", "alive_low", "alive_high")
-        at_risk = "Revenue at risk" if study.fit.revenue else "At most to invest"
-        columns["risk"] = Column(f"{at_risk} per {words.one}", "amount", "risk_low", "risk_high")
-    caption = (
-        f"Tiers by value, {what_of(study)}. Small figures are {form.share(study.params.level)} intervals: of the tier's value with chance, "
-        f"of all that is per {words.one} of the mean."
-    )
+    caption = f"Value: {what_of(study.worth, form)}. Small figures are {form.share(study.params.level)} intervals."
     return Table(caption, found.tiers, columns, form)
+
+
+def invest_table(study: Study) -> Table | Absent:
+    """What a year brings per customer of each tier, what of it is at risk, and the most that keeping a customer may cost.
+
+    All are means in cents, and at risk is the difference of the two before it as they are written.
+    """
+    if study.few:
+        return too_few(study)
+    if not study.fit.seen:
+        return NOT_SEEN
+    words, form, tiers = study.base.words, study.context.form, study.found.tiers
+    names = [f"{name}{end}" for name in ("if_loyal", "value_today", "at_risk") for end in ("", "_low", "_high")]
+    each = tiers[names].div(tiers["customers"], axis=0).round(form.cents)
+    each["at_risk"] = (each["if_loyal"] - each["value_today"]).round(form.cents)
+    frame = tiers[["tier", "customers", "most_to_spend", "most_to_spend_low", "most_to_spend_high"]].join(each)
+    labels = {"if_loyal": "If loyal", "value_today": "Value today", "at_risk": "At risk", "most_to_spend": most_of(study)}
+    columns = {name: Column(label, "exact", f"{name}_low", f"{name}_high") for name, label in labels.items()}
+    caption = (
+        f"Per {words.one}, {money_of(study.worth)} of the next {a_year(words)}, not discounted: if certain to be a {words.one} still, less "
+        f"value today, is at risk. The last column is of those who may be contacted."
+        f"{nobody_asked(study)} Small figures are {form.share(study.params.level)} intervals."
+    )
+    return Table(caption, frame, {"tier": Column("Tier"), **columns}, form)
+
+
+def most_of(study: Study) -> str:
+    """What the most to spend on a customer is called: where no margin is known, it is no cost that may be met."""
+    one = study.base.words.one
+    if study.fit.margin.known:
+        return f"Most to spend per {one}"
+    return f"Most {money_of(study.worth)} that can be saved per {one}"
+
+
+def nobody_asked(study: Study) -> str:
+    """Say of which tiers nobody may be contacted, so that nothing may be spent on them, as a sentence with a blank before it."""
+    tiers = study.found.tiers
+    names = tiers.index[tiers["most_to_spend"].isna()]
+    return f" Nobody of tier {' or '.join(names)} may be contacted." if len(names) else ""
+
+
+def too_few(study: Study) -> Absent:
+    """Why customers have no tiers."""
+    many = study.base.words.many
+    people = study.context.form.count(len(study.found.customers))
+    return Absent(f"{people} {many} are too few for tiers: one or two of them would decide what the best tenth is worth.")
 
 
 def scores_table(study: Study) -> Table | Absent:
@@ -56,15 +110,45 @@ def scores_table(study: Study) -> Table | Absent:
         "seen": Column("Seen", "count"),
         "bias": Column("Bias", "share", "bias_low", "bias_high"),
         "error": Column(f"Error per {words.one}", "number", "error_low", "error_high"),
-        "spend_error": Column("Error in spend", "amount", "spend_error_low", "spend_error_high"),
+        "spend_bias": Column("Bias in spend", "share", "spend_bias_low", "spend_bias_high"),
         "gini": Column("Gini of spend", "number", "gini_low", "gini_high"),
         "covered": Column("Inside their interval", "share", "covered_low", "covered_high"),
     }
     caption = (
         f"The score card: forecasts on {form.day(found.split)} of the {words.span(found.holdout)} after it, and what came. Errors "
-        f"are mean absolute errors per {words.one}; a Gini of 1 ranks {words.many} by spend as it came, 0 by chance; the last "
-        f"column should be {form.share(level)} or more (whole numbers cannot hit it). The model "
+        f"are mean absolute errors per {words.one}; a Gini of 1 ranks {words.many} exactly by later spend, 0 at random; the last "
+        f"column should be {form.share(level)} or more (rarely exact, since counts are whole numbers). The model "
         f"chosen is shown on the period that chose it, which flatters it a little. Small figures are {form.share(level)} intervals."
+    )
+    return Table(caption, frame, columns, form)
+
+
+def season_table(study: Study) -> Table | Absent:
+    """On which earlier days forecasts with the season were tried, and how far they were off with it and without."""
+    found, words, form = study.seasonal, study.base.words, study.context.form
+    if not found.shown:
+        return Absent(found.missing)
+    tested = found.season.tested
+    came = tested["seen"].where(tested["seen"] > 0)
+    frame = tested.assign(
+        plain_off=(tested["plain"] - came) / came,
+        clock_off=(tested["clock"] - came) / came,
+        label=[form.day(day) for day in tested["day"]],
+    ).iloc[::-1]
+    columns = {
+        "label": Column("Forecast on"),
+        "seen": Column(f"{words.deeds.capitalize()} seen", "count"),
+        "plain": Column("Forecast without season", "count"),
+        "plain_off": Column("Off by", "share"),
+        "clock": Column("With season", "count"),
+        "clock_off": Column("Off by", "share"),
+    }
+    gain, low, high = found.season.gain
+    shown = form.measured(gain, low, high)
+    caption = (
+        f"Forecasts of the repeat {words.deeds} in the {words.span(HORIZON)} after these days, with and without a season, each from what "
+        f"was known on that day, by MBG/NBD. The log-likelihood of what each {words.one} then did is {shown.value} higher with the season "
+        f"({shown.interval}, at {form.share(LEVEL)}, clustered by {words.one}); it is followed where it is higher."
     )
     return Table(caption, frame, columns, form)
 
@@ -77,7 +161,8 @@ def models_table(study: Study) -> Table | Absent:
     frame = found.ranking.drop(columns="model").reset_index()
     frame["label"] = [label_of(str(name)) for name in frame["model_name"]]
     frame["chosen"] = ["chosen" if name == found.best else "" for name in frame["model_name"]]
-    frame.loc[frame["model_name"] == found.best, ["behind", "behind_low", "behind_high"]] = np.nan
+    best = study.fit.choice.ranked.best if study.fit.choice.ranked is not None else found.best
+    frame.loc[frame["model_name"] == best, ["behind", "behind_low", "behind_high"]] = np.nan
     # On the boundary the models are one and the same; what is left of their difference is rounding.
     frame[["behind", "behind_low", "behind_high"]] = frame[["behind", "behind_low", "behind_high"]].round(3)
     frame["boundary"] = frame["boundary"].fillna("inside").astype(str)
@@ -90,7 +175,7 @@ def models_table(study: Study) -> Table | Absent:
         "chosen": Column("Choice"),
     }
     caption = (
-        "How the models compare: the log-likelihood of what each customer did in the holdout period (higher is better; with "
+        f"How the models compare: the log-likelihood of what each {study.base.words.one} did in the holdout period (higher is better; with "
         f"{form.share(study.params.level)} interval of the difference), and AIC on the history before it (lower is better)."
     )
     return Table(caption, frame, columns, form)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.customer_value.backtesting import RULES, Backtest, label_of
+import numpy as np
+
+from crmlab.analyses.customer_value.backtesting import label_of
 from crmlab.analyses.customer_value.params import NAMES, name_of
 from crmlab.analyses.customer_value.quantities import QUANTITIES
-from crmlab.analyses.customer_value.tiers import TIERS
-from crmlab.history.words import ROUNDS, Words
+from crmlab.analyses.customer_value.sentences import left_for_good, money_of, total_said
+from crmlab.analyses.customer_value.standings import rivals_said, standing_said
+from crmlab.analyses.customer_value.valuation import ALL
+from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.fitting import NO_DROPOUT
 from crmlab.models.btyd.gamma_gamma import CONSTANT
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.intervals import normal_quantile
-from crmlab.page.result import Estimate, Finding, Findings, Method
+from crmlab.page.estimate import Estimate
+from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.scoring import Modelled
@@ -22,101 +27,101 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.page.format import Format
 
-__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings", "what_of"]
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "What our customers are worth, and what it pays to invest in them"
 DEPENDENT = 0.3  # correlation of frequency and spend from which the page warns
 
-
-def what_of(study: Study) -> str:
-    """What value is: of what, over how long, at which discount."""
-    model, form, horizon = study.fit.model, study.context.form, study.found.horizon
-    kind = "revenue" if study.fit.revenue else f"gross margin ({form.share(model.margin)} of spend)"
-    span = "without end" if math.isinf(horizon) else f"over {study.base.words.span(horizon)}"
-    return f"expected {kind} {span}, discounted at {form.share(model.rate)} a year"
+_EXPLAINED = ("if_loyal", "value_today", "at_risk", "most_to_spend")
 
 
 def findings(study: Study) -> Findings:
     """At most three findings, each with its interval and the metric it shows."""
-    fit, found, words, form = study.fit, study.found, study.base.words, study.context.form
-    tested, sums = study.tested, found.sums
-    at = form.share(study.params.level)
-    money = "revenue" if fit.revenue else "margin"
-    total, near, top = sums.loc["total"], sums.loc["total_ahead"], sums.loc["top_share"]
-    if fit.seen:
-        text = f"is what today's {form.count(len(found.customers))} {words.many} will still bring in discounted {money}; {form.money(near['value'])} of it in the next {words.span(found.ahead)}."
-    else:
-        text = (
-            f"is what today's {form.count(len(found.customers))} {words.many} will bring in discounted {money} in the next {words.span(found.ahead)}. "
-            "Nobody is seen to have left yet, so value beyond that cannot be told."
-        )
-    whole = form.measured(total["value"], total["low"], total["high"], "money")
-    tenth = form.measured(top["value"], top["low"], top["high"], "share")
-    result = [
-        Finding(whole.value, text, f"{whole.interval}, at {at}", "value_total"),
-        Finding(
-            tenth.value,
-            f"of that value lies with the tenth of {words.many} worth most. Care for them first.",
-            f"{tenth.interval}, at {at}",
-            "value_share_top_tenth",
-        ),
-    ]
-    if fit.seen:
-        risk = sums.loc["risk_A"]
-        if fit.revenue:
-            keeping = (
-                f"of revenue per {words.one} of tier A is at risk, on average: keeping one may cost at most the margin in it."
-            )
+    found, words, form = study.found, study.base.words, study.context.form
+    at, people = form.share(study.params.level), len(study.found.customers)
+    if study.few:
+        who = f"{words.one} is" if people == 1 else f"{words.many} are"
+        text = f"{who} too few to say what they will bring: a single one of them could decide the result."
+        return Findings([Finding(form.count(people), text, metric="customer_base")])
+    total, money = found.sums.loc[ALL], money_of(study.worth)
+    whole = form.measured(total["value"], total["value_low"], total["value_high"], "money")
+    result = [Finding(whole.value, total_said(study.worth, found.sums, form), f"{whole.interval}, at {at}", "value_total")]
+    if study.worth.alike:
+        text = f"{words.many} are all worth alike, so none of them comes before another."
+        return Findings([*result, Finding(form.count(people), text, metric="customer_base")])
+    top = found.sums.loc["A"]
+    share = form.measured(top["value_share"], top["value_share_low"], top["value_share_high"], "share")
+    consent = study.best.said(form)
+    care = f"of that value lies with tier A, the {form.count(top['customers'])} {words.many} worth most. They deserve the best service."
+    result.append(Finding(share.value, f"{care} {consent}" if consent else care, f"{share.interval}, at {at}", "value_share_A"))
+    if study.fit.seen and not np.isnan(top["most_to_spend"]):
+        whom = f"{words.one} of tier A{' who may be contacted' if study.best.told else ''}"
+        most = f"is the most that an effort to keep a {whom}"
+        if study.fit.margin.known:
+            keeping = f"{most} may cost, on average, if it always works."
         else:
-            keeping = f"is the most that keeping a {words.one} of tier A may cost, on average, if the measure always works."
-        most = form.measured(risk["value"], risk["low"], risk["high"], "amount")
-        result.append(Finding(most.value, keeping, f"{most.interval}, at {at}", "value_at_risk_A"))
-    elif tested is not None and tested.of(tested.best)["seen"] > 0:
-        row = tested.of(tested.best)
-        off = form.measured(abs(row["bias"]), row["bias_low"], row["bias_high"], "share")
-        result.append(
-            Finding(
-                off.value,
-                f"too {'low' if row['bias'] < 0 else 'high'} was the forecast of {words.deeds} for the last {words.span(tested.holdout)}, which we know already.",
-                f"{off.interval} off, at {at}",
-                "holdout_bias",
-            )
-        )
+            keeping = f"of {money} {most} can save, on average, if it always works. Spend no more than the margin in it."
+        shown = form.measured(top["most_to_spend"], top["most_to_spend_low"], top["most_to_spend_high"], "amount")
+        result.append(Finding(shown.value, keeping, f"{shown.interval}, at {at}", "most_to_spend_tier_A"))
     return Findings(result)
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
     found, tested, level, currency = study.found, study.tested, study.params.level, study.context.form.currency
-
-    def estimate(name: str, unit: str) -> Estimate:
-        return Estimate.of(found.sums.loc[name], level, unit)
-
+    total, seen = found.sums.loc[ALL], study.fit.seen
     out = {
         "customer_base": Estimate(float(len(found.customers)), unit="customers"),
-        "value_total": estimate("total", currency),
-        "value_within_horizon": estimate("total_ahead", currency),
-        "value_share_top_tenth": estimate("top_share", "share"),
-        "expected_purchases": estimate("purchases", "purchases"),
+        "value_total": Estimate.of(total, level, currency, "value"),
+        "value_within_horizon": Estimate.of(found.near, level, currency),
+        "if_loyal_total": Estimate.of(total, level, currency, "if_loyal"),
+        "expected_purchases_total": Estimate.of(found.purchases, level, "purchases"),
     }
-    if study.fit.seen:
-        out["customers_alive"] = estimate("alive", "customers")
-    for name in TIERS:
-        if f"value_{name}" in found.sums.index:
-            out[f"value_tier_{name}"] = estimate(f"value_{name}", currency)
-            if study.fit.seen:
-                out[f"value_at_risk_{name}"] = estimate(f"risk_{name}", currency)
+    if seen:
+        out |= {f"{name}_total": Estimate.of(total, level, currency, name) for name in ("value_today", "at_risk")}
+        out["customers_alive"] = Estimate.of(found.alive, level, "customers")
+    out |= _seasonal(study)
+    for name, row in () if study.few else found.sums.drop(index=ALL).iterrows():
+        out[f"value_tier_{name}"] = Estimate.of(row, level, currency, "value")
+        out[f"value_share_{name}"] = Estimate.of(row, level, "share", "value_share")
+        if seen:
+            out[f"at_risk_tier_{name}"] = Estimate.of(row, level, currency, "at_risk")
+        if seen and not np.isnan(row["most_to_spend"]):
+            out[f"most_to_spend_tier_{name}"] = Estimate.of(row, level, currency, "most_to_spend")
     if tested is not None:
         row = tested.of(tested.best)
         for name in ("bias", "gini", "covered"):
+            if np.isnan(row[name]):
+                continue  # all came to the same: nobody could be ranked
             out[f"holdout_{name}"] = Estimate.of(row, level, "share", name)
+    return out
+
+
+def _seasonal(study: Study) -> dict[str, Estimate]:
+    """Peak and trough of a season that forecasts follow, and how the level moved."""
+    found, level = study.seasonal, study.params.level
+    if not found.shown:
+        return {}
+    grown = found.grown
+    out = {"level_change": Estimate(grown[0], grown[1], grown[2], level, "share")}
+    for name, one in zip(("season_peak", "season_trough"), found.ends if found.season.used else (), strict=False):
+        out[name] = Estimate(one.rate, one.low, one.high, level, "times the mean")
     return out
 
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     fit, form = study.fit, study.context.form
-    out = [*_boundary(study), *_spend(study), *_starts(study), *_money(fit.source), *_unfinished(study), *_checked(study)]
+    out = [
+        *_boundary(study),
+        *_spend(study),
+        *_starts(study),
+        *_money(study),
+        *_unfinished(study),
+        *_season(study),
+        *_checked(study),
+        *rivals_said(study),
+    ]
     if fit.cap is not None:
         out.append(
             f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(fit.cap)} was taken as that, so value is on the low side."
@@ -136,8 +141,9 @@ def _boundary(study: Study) -> list[str]:
         return []
     if boundary == NO_DROPOUT:
         return [
-            f"Drop-out cannot be seen yet ({boundary}): the estimates are on the boundary, have no standard errors, and take every {words.one} for active. "
-            f"P(alive) and value at risk would mean nothing and are left out; value is given for {words.span(study.found.ahead)} only."
+            f"Drop-out cannot be seen yet ({boundary}): the estimates are on the boundary, have no standard errors, and treat every {words.one} as still being one. "
+            f"P(alive), value today and what is at risk would mean nothing and are left out; value is given for {words.span(study.found.ahead)} only.",
+            left_for_good(words),
         ]
     return [
         f"The estimates are on the boundary ({boundary}): they have no standard errors, and what they say of differences between {words.many} rests on few {words.many} or a short history."
@@ -169,17 +175,9 @@ def _starts(study: Study) -> list[str]:
     ]
 
 
-def _money(source: str) -> list[str]:
-    """A margin that is not known."""
-    if source == "revenue":
-        return ["No costs are known, so value is revenue. Give margin=0.3, say, to see profit, and what it pays to invest."]
-    if source == "loss":
-        return [
-            "By their unit costs, products cost more than what they were sold for brought in. "
-            "No value can be made of that, so value is revenue. "
-            "Check the costs, or give margin=0.3, say."
-        ]
-    return []
+def _money(study: Study) -> list[str]:
+    """How to give a margin, where none is known."""
+    return study.fit.margin.wanted("to see profit, and what keeping a customer may cost")
 
 
 def _unfinished(study: Study) -> list[str]:
@@ -191,6 +189,27 @@ def _unfinished(study: Study) -> list[str]:
         f"The last {base.words.deed} is of {study.context.form.day(last)}: if the year has more to come, its {base.words.deeds} are counted too low here. "
         "Give as_of, the last day of the year before, to leave it out."
     ]
+
+
+def _season(study: Study) -> list[str]:
+    """That no season is followed where one may be there, and how much of the interval of the value allows for it."""
+    if study.seasonal.followed or study.seasonal.season.by in ("rounds", "off"):
+        return []
+    return [f"{study.seasonal.said(study.context.form)} {_part_of_season(study)}"]
+
+
+def _part_of_season(study: Study) -> str:
+    """Which part of the interval of the value comes from what is not known of season and level."""
+    whole, known, form = study.found.sums.loc[ALL], study.found.if_known, study.context.form
+    what = "a season not yet seen" if study.seasonal.clock is None else "the uncertainty of season and level"
+    wide = form.span(whole["value_low"], whole["value_high"], "money")
+    narrow = form.span(known["low"], known["high"], "money")
+    if wide == narrow:
+        return f"The interval of the value ({wide}) is no wider because of {what}."
+    if min(whole["value_low"], known["low"]) <= 0:
+        return f"The interval of the value is {wide}; without {what} it would be {narrow}."
+    part = 1 - np.log(known["high"] / known["low"]) / np.log(whole["value_high"] / whole["value_low"])
+    return f"{form.share(float(part))} of the interval of the value, {wide}, comes from {what}; without that, it would be {narrow}."
 
 
 def _checked(study: Study) -> list[str]:
@@ -205,53 +224,38 @@ def _checked(study: Study) -> list[str]:
         ends = form.span(row["forecast_low"], row["forecast_high"], "count")
         side = "more" if row["seen"] > row["forecast_high"] else "fewer"
         out.append(
-            f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(study.params.level)} interval of {ends}: the intervals on this page leave out what made it miss, such as seasons and campaigns."
+            f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(study.params.level)} interval of {ends}. {_why_missed(study)} may be why. Intervals of sums are at least as wide as this miss; those of single {words.many} are not."
         )
-    out += _beaten(tested, words, form)
     return out + [f"{label_of(name)} was not fitted: {reason}" for name, reason in tested.failed.items()]
 
 
-def _beaten(tested: Backtest, words: Words, form: Format) -> list[str]:
-    """Where a simple rule did at least as well as the model, it is said."""
-    model = tested.of(tested.best)
-    out = []
-    for rule, name in RULES.items():
-        row = tested.of(rule)
-        better = []
-        if row["error"] < model["error"] - 1e-6:
-            better.append(
-                f"its error was {form.number(row['error'])} {words.deeds} per {words.one}, the model's {form.number(model['error'])}"
-            )
-        if row["gini"] > model["gini"] + 1e-6:
-            ours = form.measured(model["gini"], model["gini_low"], model["gini_high"])
-            better.append(
-                f"it ranked {words.many} by spend better (Gini {form.number(row['gini'])} against {ours.value}, {ours.interval})"
-            )
-        if better:
-            out.append(f"The simple rule “{name}” did better than the model in the holdout period: {' and '.join(better)}.")
-    return out
+def _why_missed(study: Study) -> str:
+    return "Growth or campaigns" if study.seasonal.followed else "Seasons, growth or campaigns"
 
 
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     found, summary, words, form = study.found, study.fit.summary, study.base.words, study.context.form
     endless = math.isinf(found.horizon)
-    out = [
-        f"Only today's {words.many} are valued, at the pace and spend of their own past; no {words.one} to come, no season, no campaign is in it.",
-    ]
+    left_out = f"new {words.many} and campaigns" if study.seasonal.followed else f"new {words.many}, seasons and campaigns"
+    out = [f"Only today's {words.many} are valued, at the pace and spend of their own past; {left_out} are not included."]
+    if study.seasonal.followed:
+        out.append("The season is assumed to return as in past years, and the level to stay as it is.")
     if words is not ROUNDS:
         out.append(f"A {words.one} from before the history counts as new when first seen in it.")
     if endless:
         out.append(
-            f"Value at risk says what certainty about a {words.one} would be worth. It does not say that anything keeps them: test that."
+            f"At risk and the most to spend say what keeping a {words.one} would be worth. They do not say that any effort works: test that."
         )
     if endless and name_of(study.fit.purchases) == NAMES["bg_nbd"]:
-        out.append(f"BG/NBD takes everybody with a single {words.deed} for active, so none of their value counts as at risk.")
+        out.append(
+            f"BG/NBD takes whoever made a single {words.deed} for a {words.one} for ever, so nothing of theirs counts as at risk."
+        )
     back = -float(summary["returned"].sum()) if "returned" in summary else 0.0
     if back > 0:
         share = form.share(back / float(summary["total_spend"].sum()))
         out.append(f"Returns on days without a purchase ({share} of what was spent) are not taken off the values.")
-    total, near = found.sums.loc["total", "value"], found.sums.loc["total_ahead", "value"]
+    total, near = found.sums.loc[ALL, "value"], found.near["value"]
     if endless and total > 0:
         later = form.share(max(1 - near / total, 0.0))
         out.append(f"{later} of the value comes after the next {words.span(found.ahead)}: it rests on the model alone.")
@@ -261,27 +265,19 @@ def limits(study: Study) -> tuple[str, ...]:
 def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
     fit, params, words, form = study.fit, study.params, study.base.words, study.context.form
-    purchases, spend, margin = fit.purchases, fit.spend, form.share(fit.model.margin)
+    purchases, spend = fit.purchases, fit.spend
     name = name_of(purchases)
-    if params.model:
-        chosen = "as asked"
-    elif len(study.base.models) == 1:
-        chosen = f"the model of what may be done once in every {words.period}"
-    else:
-        chosen = "chosen by the holdout period" if fit.choice.by == "holdout" else "chosen by AIC"
     points = [
-        f"Purchases: {name}, {chosen}, by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
+        f"{words.deeds.capitalize()}: {name}, {_why_chosen(study)}. Fitted by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
+        standing_said(study),
         f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {_correlation(spend, form, params.level)}. "
         f"{form.count(fit.model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, and are valued at the spend of somebody of whom nothing is known.",
         f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). "
-        "Sums carry both models' uncertainty and chance; each single value in the list is an interval of what that one will bring.",
+        "Intervals of sums carry both models’ uncertainty and chance; each interval in the list is of what that one person will bring. "
+        f"{_widening(study)}{_rivals_said(study)}",
+        *_season_told(study),
         f"Discounting: {form.share(params.rate)} a year, continuously, δ = ln(1 + rate) / {_units(words.unit)} per {words.period}.",
-        {
-            "given": f"Gross margin: {margin}, as given.",
-            "costs": f"Gross margin: {margin}, from the unit costs of products with {form.share(fit.covered)} of revenue.",
-            "revenue": "Gross margin: not known; value is revenue.",
-            "loss": "Gross margin: not above 0 by the unit costs of what was sold; value is revenue.",
-        }[fit.source],
+        fit.margin.told(form),
         f"Tiers: {words.many} by value, cut at the top 10, 30 and 60 %; equal values are in one tier.",
         _cross_checked(fit),
     ]
@@ -292,10 +288,109 @@ def method(study: Study) -> Method:
         {
             "P(alive)": f"probability that a {words.one} has not dropped out for good",
             "Value": f"discounted money that a {words.one} will still bring, the past not counted",
-            **QUANTITIES.explained("value_at_risk"),
+            **{term: words.told(meaning) for term, meaning in QUANTITIES.explained(*_EXPLAINED).items()},
+            **_terms(study),
             f"Repeat {words.deeds}": f"{words.deeds} after the first; several in one {once} are one",
         },
     )
+
+
+def _terms(study: Study) -> dict[str, str]:
+    """What season and level mean, where they are shown."""
+    if not study.seasonal.shown:
+        return {}
+    words = study.base.words
+    return {
+        "Season": f"{words.deeds} in each week of the year relative to the mean week, the same every year",
+        "Level": f"how fast {words.many} buy, apart from season and time since joining, against the last day; forecasts keep it as it is",
+    }
+
+
+def _season_told(study: Study) -> list[str]:
+    """How season and level are learnt and judged, and their part of the interval of the value."""
+    found, words = study.seasonal, study.base.words
+    if found.season.by in ("rounds", "off", "short"):
+        return []
+    return [
+        f"Season and level: repeat {words.deeds} by week relative to what was expected of each {words.one}, given all that is known, so "
+        f"that neither growth nor {words.many} who leave are mistaken for a season; smoothed, and shrunk towards no season where the data "
+        f"say little (EM with a penalised mixed model). They are followed only where forecasts from earlier days were better with them, by "
+        f"the number of {words.deeds}: the season of spend goes "
+        f"with that of {words.deeds} and was not tested by itself. "
+        f"{_part_of_season(study)}"
+    ]
+
+
+def _widening(study: Study) -> str:
+    """How far intervals of sums reach at least."""
+    if not study.worth.miss.checked:
+        return "Nothing was checked, so those of sums are not widened."
+    miss, form = study.worth.miss, study.context.form
+    deeds = form.number(miss.factor(money=False), 2)
+    return (
+        "Those of sums reach up and down at least as far as the forecast missed in the holdout period: by a factor of "
+        f"{form.number(miss.factor(), 2)} for money (the larger of its miss in spend and in {study.base.words.deeds}), by {deeds} for "
+        f"{study.base.words.deeds}."
+    )
+
+
+def _rivals_said(study: Study) -> str:
+    """Which models intervals take in beside the one that is used."""
+    alternatives, form = study.worth.alternatives, study.context.form
+    if not alternatives:
+        return ""
+    names = " and ".join(
+        f"{name_of(alternative.model.fitted_models()[0])} ({form.share(alternative.weight)})" for alternative in alternatives
+    )
+    return (
+        f" The holdout period does not tell {name_of(study.fit.purchases)} apart from {names}: intervals of sums, of shares and of P(alive) "
+        "are of all, each weighted by how well it told what came (pseudo-BMA+, Yao and others 2018)."
+    )
+
+
+def _why_chosen(study: Study) -> str:
+    """Why this model of purchases is used and no other."""
+    choice, deed, form = study.fit.choice, study.base.words.deed, study.context.form
+    never = f"for which anybody with a single {deed} stays a customer for ever"
+    if choice.by == "given":
+        return "as asked"
+    if len(study.base.models) == 1:
+        return f"the model of what may be done once in every {study.base.words.period}"
+    if choice.by == "aic" or choice.ranked is None:
+        return "chosen by AIC, since no holdout period could be kept back"
+    if choice.by == "season":
+        return (
+            f"chosen because it follows the season and, from {form.count(len(choice.season.tested))} earlier days, forecast the next "
+            f"quarter better than {NAMES[choice.ranked.best]}, which predicted the holdout period better but cannot follow a season"
+        )
+    if choice.by == "holdout" and choice.name != "bg_nbd":
+        return "chosen because no other model predicted the holdout period better"
+    row = choice.ranked.ranking.loc[choice.ranked.best_but("bg_nbd")]
+    ahead = form.measured(row["behind"], row["behind_low"], row["behind_high"])
+    if choice.by == "holdout":
+        return (
+            f"{never}, chosen because it told the holdout period clearly better than the others "
+            f"(by a log-likelihood of {ahead.value}, {ahead.interval}); {_seasons_said(choice.seasons)}"
+        )
+    return (
+        f"chosen although BG/NBD, {never}, predicted the holdout period better (by a log-likelihood of {ahead.value}, {ahead.interval}): "
+        + _lead_lost(choice.seasons)
+    )
+
+
+def _earlier(tested: int) -> str:
+    """The holdout periods of the same length on which the lead of BG/NBD was tested too."""
+    return "the one tested that ends earlier" if tested == 1 else f"all {tested} tested that end earlier"
+
+
+def _seasons_said(tested: int) -> str:
+    """On how many earlier periods the lead of BG/NBD was clear too."""
+    return f"so it did in {_earlier(tested)}" if tested else "this could not be tested on periods that end earlier"
+
+
+def _lead_lost(tested: int) -> str:
+    """Where the lead of BG/NBD was not clear."""
+    return f"its lead was clear in that period, but not in {_earlier(tested)}" if tested else "its lead was not clear"
 
 
 def _units(unit: str) -> str:

@@ -8,7 +8,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.customers.columns import DOMAINS, customer_outputs, known_columns
-    from crmlab.analyses.customers.criteria import Where, check_columns, conditions, holds, label
+    from crmlab.analyses.customers.criteria import Condition, Where, check_columns, conditions, holds, label
     from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED
     from crmlab.analyses.customers.publishing import publish
     from crmlab.analyses.customers.quantities import QUANTITIES
@@ -19,6 +19,7 @@ __all__ = [
     "DOMAINS",
     "PUBLISHED",
     "QUANTITIES",
+    "Condition",
     "Where",
     "check_columns",
     "conditions",

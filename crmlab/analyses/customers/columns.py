@@ -52,10 +52,14 @@ def _segment(history: History) -> pd.DataFrame:
     return segmented(history.summary())[["customer_id", "segment"]]
 
 
+_WORTH = ("tier", "value", "alive", "if_loyal", "value_today", "at_risk", "most_to_spend", "customer_rank")
+
+
 def _value(history: History) -> pd.DataFrame:
     from crmlab.analyses.customer_value import scores
 
-    return scores(history).points[["customer_id", "tier", "value", "alive"]]
+    found = scores(history)
+    return found.told(found.points[["customer_id", *_WORTH]])
 
 
 def _state(history: History) -> pd.DataFrame:
@@ -71,9 +75,9 @@ def _churn(history: History) -> pd.DataFrame:
 
 
 def _triggers(history: History) -> pd.DataFrame:
-    from crmlab.analyses.triggers import actions
+    from crmlab.analyses.triggers import present
 
-    names = actions(history).groupby("customer_id")["trigger"].agg(lambda one: tuple(sorted(set(one))))
+    names = present(history).moments.groupby("customer_id")["trigger"].agg(lambda one: tuple(sorted(set(one))))
     return names.rename("trigger").reset_index()
 
 
@@ -86,14 +90,20 @@ def _offers(history: History) -> pd.DataFrame:
     return pd.DataFrame({"offer_product": offers, "offer_chance": by["probability"].max()}).reset_index()
 
 
+def _refusal(history: History) -> pd.DataFrame:
+    people = _people(history)[["customer_id"]]
+    return people.assign(refusal=[why or None for why in history.refusals(people["customer_id"])])
+
+
 GROUPS = (
     Group(BASE, _summary),
+    Group(("refusal",), _refusal),
     Group(("segment",), _segment, tuple(segment.name for segment in SEGMENTS)),
     Group(("state",), _state, (*STATES, NONE)),
     Group(("churn",), _churn),
     Group(("trigger",), _triggers, tuple(one.name for one in TRIGGERS)),
     Group(("offer_product", "offer_chance"), _offers),
-    Group(("tier", "value", "alive"), _value),
+    Group(_WORTH, _value),
 )
 DOMAINS = {
     **{name: group.domain for group in GROUPS for name in group.columns if group.domain},

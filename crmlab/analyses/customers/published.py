@@ -49,7 +49,9 @@ PUBLISHED: tuple[Published, ...] = (
     _column("customer_id", required=True, key=True),
     _column("as_of", required=True),
     *map(_column, ("value", "value_low", "value_high", "value_level", "currency", "tier", "state", "days_since_last", "churn")),
-    *map(_column, ("value_at_risk", "next_offers", "triggers", "contactable", "value_model", "churn_model", "offer_model")),
+    *map(_column, ("if_loyal", "value_today", "at_risk", "most_to_spend", "customer_rank")),
+    *map(_column, ("next_offers", "triggers", "contactable", "refusal")),
+    *map(_column, ("value_model", "churn_model", "offer_model")),
 )
 _RUN = Published(
     "run", "text", "identifier of the run: the same in every row of every table that was published together", required=True

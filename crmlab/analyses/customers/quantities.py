@@ -13,8 +13,8 @@ from crmlab.page.quantities import Quantities, Quantity
 __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
-    HISTORY.only("customer_id", "days_since_last", "contactable"),
-    VALUE.only("value", "value_{end}", "tier", "alive", "value_at_risk"),
+    HISTORY.only("customer_id", "days_since_last", "contactable", "refusal"),
+    VALUE.only("value", "value_{end}", "tier", "alive", "if_loyal", "value_today", "at_risk", "most_to_spend", "customer_rank"),
     RFM.only("segment"),
     LIFECYCLE.only("state"),
     CHURN.only("churn"),
@@ -28,7 +28,11 @@ QUANTITIES = Quantities(
     Quantity("value_level", "level of the interval of value, such as 0.9", "share"),
     Quantity("currency", "ISO code of the currency; missing where the data set names none", "text"),
     Quantity("next_offers", "product ids to offer next, the best first, with a blank between them", "text"),
-    Quantity("triggers", "moments that call for action as of the day, by name, with a blank between them", "text"),
+    Quantity(
+        "triggers",
+        "moments to act on as of the day, by name, without those of triggers shown not to work, with a blank between them",
+        "text",
+    ),
     Quantity("value_model", "model behind value, and its version", "text"),
     Quantity("churn_model", "model behind churn, and its version", "text"),
     Quantity("offer_model", "model behind next_offers, and its version", "text"),

@@ -14,6 +14,8 @@ from crmlab.history.past import History
 from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from crmlab.data.dataset import Dataset
@@ -22,7 +24,7 @@ __all__ = ["customer_table"]
 
 
 def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: float = LEVEL) -> pd.DataFrame:
-    """Say of each customer what the analyses know: value, tier, state, risk, next offers, moments to act.
+    """Say of each customer what the analyses know: value, tier, state, risk, next offers, moments to act, and whether to contact.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     table["currency"] = pd.Series([data.currency or None] * len(found), dtype=object)
     flags = {"yes": True, "no": False, "not known": None}
     table["contactable"] = pd.Series([flags[one] for one in history.contactable(found["customer_id"])], dtype=object)
+    table["refusal"] = pd.Series([why or None for why in history.refusals(found["customer_id"])], dtype=object)
     for column, name in (("state", "state"), ("churn", "churn"), ("trigger", "triggers"), ("offer_product", "next_offers")):
         values = _output(history, column, table["customer_id"])
         if values is not None:
@@ -75,12 +78,23 @@ def _output(history: History, column: str, ids: pd.Series) -> pd.Series | None:
         return None
     if column == "churn":
         return pd.Series(found.to_numpy(dtype=float, na_value=np.nan))
+    if column == "trigger":
+        found = found.map(_without_failing(history))
     texts = [" ".join(map(str, one)) if isinstance(one, tuple) else one for one in found]
     return pd.Series([None if text != text or text is None or text == "" else text for text in texts], dtype=object)
 
 
+def _without_failing(history: History) -> Callable[[object], object]:
+    """Leave out the triggers that were shown not to work: what is published calls for action."""
+    from crmlab.analyses.triggers import NO, actions
+
+    found = actions(history)
+    failing = set(found.loc[found["works"] == NO, "trigger"])
+    return lambda names: tuple(name for name in names if name not in failing) if isinstance(names, tuple) else names
+
+
 def _with_value(table: pd.DataFrame, history: History, level: float) -> pd.DataFrame:
-    """Value, its interval, tier and value at risk, as the report on customer value works them out."""
+    """Value, its interval, tier and what a year brings, as the report on customer value works them out."""
     import pandas as pd
 
     from crmlab.analyses.customer_value import Params, name_of, scores
@@ -91,7 +105,7 @@ def _with_value(table: pd.DataFrame, history: History, level: float) -> pd.DataF
     except (DataError, ModelError, ConvergenceError):
         return table
     mine = found.set_index("customer_id").reindex(table["customer_id"]).reset_index(drop=True)
-    names = ("value", "value_low", "value_high", "value_at_risk")
+    names = ("value", "value_low", "value_high", "if_loyal", "value_today", "at_risk", "most_to_spend", "customer_rank")
     table = table.assign(**{name: mine[name].astype(float) for name in names})
     known = mine["value"].notna()
     table["tier"] = mine["tier"].astype(object).where(known, None)

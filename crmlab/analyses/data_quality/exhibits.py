@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from crmlab.history.calendars import fitting, opening, openings
+from crmlab.history.words import WEEKS
 from crmlab.page import marks
 from crmlab.page.format import DASH
 from crmlab.page.result import Chart, Column, Table
@@ -64,8 +65,8 @@ def amounts_table(study: Study) -> Table:
         "total": Column("Total", "exact"),
     }
     caption = (
-        "The parts under each total make that total, exactly: counts and sums, not estimates. Customers without any purchase "
-        "occasion are in no other report."
+        "The parts under each total make that total, exactly: counts and sums, not estimates. "
+        f"{study.words.many.capitalize()} without any {study.words.deed} occasion are in no other report."
     )
     return Table(caption, shown[list(columns)], columns, study.context.form)
 
@@ -88,6 +89,8 @@ def rules_table(study: Study) -> Table:
         "amount": Column("Adding up to", "amount"),
     }
     caption = "The rules, what breaks each, and what that adds up to, breaches first. Counts of all rows to the last day, not estimates."
+    if study.words is not WEEKS:
+        caption += f" In tables, a {study.words.deed} is an order, and a {study.words.one} a customer."
     return Table(caption, shown, columns, study.context.form)
 
 
@@ -107,17 +110,20 @@ def largest_table(study: Study) -> Table:
     """The largest orders; what came back of them where order lines tell."""
     shown = study.largest.assign(cancelled=["yes" if value else "no" for value in study.largest["cancelled"]])
     columns = {
-        "order_id": Column("Order"),
-        "customer_id": Column("Customer"),
+        "order_id": Column(study.order.capitalize()),
+        "customer_id": Column(study.words.one.capitalize()),
         "ordered_at": Column("Day", "date"),
         "amount": Column("Amount", "amount"),
-        "share": Column("Share of sales", "share"),
+        "share": Column("Share of sales" if study.words is WEEKS else "Share of all", "share"),
         "cancelled": Column("Cancelled"),
     }
-    caption = "The largest orders. Cancelled: the same customer has an order of exactly the opposite amount, then or later."
+    one, order = study.words.one, study.order
+    caption = (
+        f"The largest {order}s. Cancelled: the same {one} has another of exactly the opposite amount, on that day or later."
+    )
     if shown["returned"].notna().any():
         columns["returned"] = Column("Came back", "amount")
-        caption += " Came back: what the customer later returned of the same products."
+        caption += f" Came back: what the {one} later returned of the same products."
     return Table(caption, shown, columns, study.context.form)
 
 
@@ -125,7 +131,7 @@ def coverage_table(study: Study) -> Table:
     """What the history covers."""
     import pandas as pd
 
-    days, form = study.days, study.context.form
+    days, form, words = study.days, study.context.form, study.words
     bought = days.loc[days["orders"] > 0, "day"]
     gaps = bought.diff().dt.days.fillna(1) - 1
     longest = int(gaps.max()) if len(gaps) else 0
@@ -137,14 +143,14 @@ def coverage_table(study: Study) -> Table:
         ("First day", form.day(days["day"].iloc[0])),
         ("Last day", form.day(days["day"].iloc[-1])),
         ("Length in days", form.count(study.length)),
-        ("Days with orders", form.count(len(bought))),
+        (f"Days with {study.order}s", form.count(len(bought))),
         ("Longest gap in days", f"{form.count(longest)}{around}"),
         ("Weekdays never seen", ", ".join(closed) or "none"),
-        ("Orders", form.count(float(days["orders"].sum()))),
-        ("Customers with a purchase", form.count(study.context.customers)),
-        ("Purchase occasions", form.count(study.occasions)),
+        (f"{study.order.capitalize()}s", form.count(float(days["orders"].sum()))),
+        (f"{words.many.capitalize()} with a {words.deed}", form.count(study.context.customers)),
+        (f"{words.deed.capitalize()} occasions", form.count(study.occasions)),
         ("Tables", ", ".join(name.replace("_", " ") for name in study.tables)),
-        ("Definition of a customer", study.descriptor.counted),
+        (f"Definition of a {words.one}", study.descriptor.counted),
     ]
     frame = pd.DataFrame(rows, columns=["item", "value"])
     columns = {"item": Column("What"), "value": Column("Value")}
@@ -210,15 +216,14 @@ def orders_chart(study: Study) -> Chart:
             ax.set_xticks([day + dt.timedelta(days=width / 2) for day in whole["from"]])
 
     many = "centuries" if unit == "century" else f"{unit}s"
-    note = f"No {unit} is without an order."
+    none = f"without {'an order' if study.words is WEEKS else f'a {study.order}'}"
+    note = f"No {unit} is {none}."
     if len(empty):
-        note = (
-            f"Triangles mark {many} without an order." if len(empty) > 1 else f"The triangle marks a {unit} without an order."
-        )
-    counted = f"{len(empty)} {unit if len(empty) == 1 else many} without an order" if len(empty) else f"no empty {unit}"
+        note = f"Triangles mark {many} {none}." if len(empty) > 1 else f"The triangle marks a {unit} {none}."
+    counted = f"{len(empty)} {unit if len(empty) == 1 else many} {none}" if len(empty) else f"no empty {unit}"
     return Chart(
-        f"Orders per {unit}. {note}{_ends(frame, unit)}",
-        f"Bars of the number of orders per {unit}, between {form.count(whole['orders'].min())} and "
+        f"{study.order.capitalize()}s per {unit}. {note}{_ends(frame, unit)}",
+        f"Bars of the number of {study.order}s per {unit}, between {form.count(whole['orders'].min())} and "
         f"{form.count(whole['orders'].max())}, with {counted}.",
         draw,
         frame,

@@ -13,6 +13,7 @@ from crmlab.data.collecting import ORDERED, collect, collect_row, collect_value
 from crmlab.data.ledger import Breach
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.history.orders import daily
+from crmlab.history.words import WEEKS, Words
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Study:
         The largest orders, of :func:`largest_of`.
     days : DataFrame
         day and orders, of :func:`orders_by_day`.
+    words : Words
     occasions, stale : int
         Purchase occasions, and customers whose last one is long ago.
     """
@@ -64,6 +66,12 @@ class Study:
     days: pd.DataFrame
     occasions: int
     stale: int
+    words: Words = WEEKS
+
+    @property
+    def order(self) -> str:
+        """What people call one row of the table of orders."""
+        return self.words.fill("{order}")
 
     @property
     def verdict(self) -> Verdict:
@@ -101,6 +109,7 @@ def study(history: History, params: Params) -> Study:
         days=orders_by_day(history),
         occasions=int(summary["occasions"].sum()),
         stale=int((summary["days_since_last"] > params.stale_after).sum()),
+        words=history.words,
     )
 
 
@@ -179,19 +188,31 @@ def amounts_by_part(history: History) -> pd.DataFrame:
         rows += [(name, f"dropped: {why}" if why else "kept", count, "rows", amount) for why, count, amount in parts]
     (known, sales), (later, more) = _total(history.orders), _total(history.after().orders)
     earlier, less = _total(history.before()) if history.reach.before else (0, Decimal(0))
-    found = collect_row(amounts(history.orders))
+    found, words = collect_row(amounts(history.orders)), history.words
     name = "orders kept"
     rows.append((name, "", earlier + known + later, "orders", less + sales + more))
     for part, count, unit, amount in (
-        ("spent on purchase occasions", found["occasions"], "customer-days", found["spend"]),
-        ("came back on other days", found["back_days"], "customer-days", found["returned"]),
-        ("customers without any occasion", found["without"], "customers", found["without_amount"]),
+        (
+            f"{'spent' if words is WEEKS else 'given'} on {words.deed} occasions",
+            found["occasions"],
+            f"{words.one}-days",
+            found["spend"],
+        ),
+        ("came back on other days", found["back_days"], f"{words.one}-days", found["returned"]),
+        (f"{words.many} without any occasion", found["without"], words.many, found["without_amount"]),
     ):
         rows.append((name, part, int(count or 0), unit, Decimal(amount or 0)))
     if earlier:
         rows.append((name, "before the first day of history", earlier, "orders", less))
     if later:
         rows.append((name, "after the last day of history", later, "orders", more))
+    sold, back = (_total(history.orders.filter(some)) for some in (history.orders["amount"] >= 0, history.orders["amount"] < 0))
+    if back[0]:
+        # Sales, of which the largest order is a share, and what came back.
+        name = "orders in the history"
+        rows.append((name, "", known, "orders", sales))
+        rows.append((name, "sales" if words is WEEKS else words.deeds, sold[0], "orders", sold[1]))
+        rows.append((name, "returns and cancellations", back[0], "orders", back[1]))
     return pd.DataFrame(rows, columns=["total", "part", "rows", "unit", "amount"])
 
 

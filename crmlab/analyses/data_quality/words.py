@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.data_quality.judging import DROPPED_STOP, SHORT_HISTORY, STATEMENTS, in_figures
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.data.rules import LOST
-from crmlab.models.intervals import LEVEL, wilson
+from crmlab.history.words import WEEKS
+from crmlab.page.estimate import Estimate
 from crmlab.page.format import Format
-from crmlab.page.result import Estimate, Finding, Findings, Method
+from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.data_quality.study import Study
 
-__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+__all__ = ["FEW", "TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "Can we rely on this data?"
 _MOST = 10  # warnings of grave breaches
+FEW = 20  # customers, below which a share says less than their number
 
 
 def findings(study: Study) -> Findings:
@@ -43,21 +45,19 @@ def _rows_finding(study: Study) -> Finding:
         )
     if grave := study.verdict.grave:
         words = f"{grave[0].says} {in_figures(grave[0], form)}. {words[0].upper()}{words[1:]}"
-    return Finding(study.verdict.words, words, "counted, not estimated", "rows_used_share")
+    return Finding(study.verdict.words, words, metric="rows_used_share")
 
 
 def _stale_finding(study: Study) -> list[Finding]:
     """Customers who have not bought for long; says so where the history is too short to tell."""
-    stale, form, length = _stale(study), study.context.form, study.length
+    stale, form, length, words = _stale(study), study.context.form, study.length, study.words
     if stale is None:
         return []
     after = study.params.stale_after
-    text = f"of {form.count(study.context.customers)} customers last bought more than {after} days ago"
-    if length <= after:
-        text += f": the history has only {form.count(length)} days, so it cannot tell."
-        return [Finding(form.share(stale.value), text, metric="stale_share")]
-    share, ends = form.measured(stale.value, stale.low, stale.high, "share")
-    return [Finding(share, f"{text}.", f"{ends}; {form.share(LEVEL)} interval", "stale_share")]
+    text = f"of {form.count(study.context.customers)} {words.many} made their last {words.deed} more than {after} days ago"
+    text += f": the history has only {form.count(length)} days, so it cannot tell." if length <= after else "."
+    few = (study.context.customers or 0) < FEW
+    return [Finding(form.count(study.stale) if few else form.share(stale.value), text, metric="stale_share")]
 
 
 def _largest_finding(study: Study) -> list[Finding]:
@@ -66,8 +66,9 @@ def _largest_finding(study: Study) -> list[Finding]:
     if largest.empty:
         return []
     top = largest.iloc[0]
-    words = f"is the largest order, {form.share(top['share'])} of all sales, {_fate(top, form)}.{_cancelled(largest, form)}"
-    return [Finding(form.money(top["amount"]), words, "counted, not estimated", "largest_order")]
+    sales = study.words.fill("{sales}")
+    words = f"is the largest {study.order}, {form.share(top['share'])} of all {sales}, {_fate(top, form)}.{_cancelled(largest, form)}"
+    return [Finding(form.money(top["amount"]), words, metric="largest_order")]
 
 
 def _own(study: Study) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def _stale(study: Study) -> Estimate | None:
     customers = study.context.customers
     if not customers:
         return None
-    return Estimate(study.stale / customers, *wilson(study.stale, customers, LEVEL), LEVEL, "share")
+    return Estimate(study.stale / customers, unit="share")
 
 
 def _fate(order: pd.Series, form: Format) -> str:
@@ -141,18 +142,36 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     return (
         "Rules find what is impossible or unusual; they do not find an amount that is wrong but plausible.",
-        f"Definition of a customer: {study.descriptor.counted}. One person with two ids counts twice.",
+        f"Definition of a {study.words.one}: {study.descriptor.counted}. One person with two ids counts twice.",
+        *_few(study),
     )
+
+
+def _few(study: Study) -> list[str]:
+    """What can be made of few customers."""
+    count, words = study.context.customers or 0, study.words
+    if count >= FEW:
+        return []
+    people = words.one if count == 1 else words.many
+    return [f"{count} {people}: read them one by one. Models and shares need many more to say anything."]
 
 
 def method(study: Study) -> Method:
     """How it was done."""
-    rules, form = study.descriptor, study.context.form
+    rules, form, words = study.descriptor, study.context.form, study.words
     returns = {
-        "net": "Returns are set against the same customer's purchases of the same day.",
+        "net": f"Returns are set against the same {words.one}'s {words.deeds} of the same day.",
         "drop": "Rows of returns were dropped.",
     }
-    free = {"count": "Free orders count as purchases.", "ignore": "Free orders are ignored."}
+    came_back = {}
+    if study.words is WEEKS:
+        came_back["Came back"] = (
+            "of a large order: what the customer later returned of its products, at most what was bought of each"
+        )
+    free = {
+        "count": "Free orders count as purchases." if words is WEEKS else "Gifts of 0 count as well.",
+        "ignore": "Free orders are ignored.",
+    }
     return Method(
         f"Counts over every row. The verdict is “Not usable yet” where {form.share(DROPPED_STOP, 0)} of a table's rows or more cannot be "
         f"used, “Usable with care” from {form.share(LOST, 0)}, where a grave rule is broken, or where the history is under "
@@ -161,12 +180,12 @@ def method(study: Study) -> Method:
             returns[rules.returns],
             free[rules.free_orders],
             *((f"Not products: {', '.join(rules.not_products)}.",) if rules.not_products else ()),
-            f"The share of stale customers has a {form.share(LEVEL)} interval by Wilson's method; all else is counted.",
+            "Everything is counted, so nothing has an interval.",
         ),
         {
-            "Stale": "a customer whose last purchase occasion is longer ago than the number of days chosen",
-            "Came back": "of a large order: what the customer later returned of its products, at most what was bought of each",
-            "Customer-day": "a customer and a day with at least one order",
-            "Purchase occasion": "a customer-day with a purchase whose spend, net of returns booked that day, is positive",
+            "Stale": f"a {words.one} whose last {words.deed} occasion is longer ago than the number of days chosen",
+            **came_back,
+            f"{words.one.capitalize()}-day": f"a {words.one} and a day with at least one {study.order}",
+            f"{words.deed.capitalize()} occasion": f"a {words.one}-day with a {words.deed} whose amount, net of returns booked that day, is positive",
         },
     )

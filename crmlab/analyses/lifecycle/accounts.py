@@ -1,4 +1,4 @@
-"""What is counted of a lifecycle, with intervals: who is where, who came and went, moves, time in a state, cohorts."""
+"""What is counted of a lifecycle: who is where, who came and went, their balance, cohorts; and with intervals: moves, time in a state."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pandas as pd
 
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES
-from crmlab.models.intervals import wilson
 from crmlab.models.markov import transition_probabilities
 from crmlab.models.survival import cumulative_incidence, kaplan_meier, median_time
-from crmlab.page.result import Estimate
+from crmlab.page.estimate import Estimate
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,13 +28,11 @@ __all__ = [
     "growth",
     "matrix_frame",
     "sizes_frame",
-    "slowing_fate",
     "states_frame",
 ]
 
 
 OTHER = "other"
-_DRAWS = 1000  # of the balance
 _BACK = ("active", "reactivated")  # states that one comes into by a purchase
 
 
@@ -92,10 +89,10 @@ def growth(moves: pd.DataFrame, dates: Sequence[dt.date]) -> pd.DataFrame:
     return found
 
 
-def balance(accounts: pd.DataFrame, life: Life, level: float, seed: int = 0) -> Estimate | None:
+def balance(accounts: pd.DataFrame, life: Life) -> Estimate | None:
     """New and reactivated customers for each who lapsed, over the last year of settled periods; None under three of them.
 
-    The interval resamples periods.
+    Both are counted, so there is no interval.
     """
     settled = set(life.settled)
     if not len(accounts):
@@ -103,46 +100,34 @@ def balance(accounts: pd.DataFrame, life: Life, level: float, seed: int = 0) -> 
     some = accounts[[date in settled for date in accounts["date"]]].tail(life.year if life.step < 12 else LEAST_PERIODS)
     if len(some) < LEAST_PERIODS or not some["lapsed"].sum():
         return None
-    gained, lost = (some["new"] + some["reactivated"]).to_numpy(float), some["lapsed"].to_numpy(float)
-    n = len(some)
-    picked = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS)
-    drawn = (picked @ gained) / np.maximum(picked @ lost, 1.0)
-    ratio = float(gained.sum() / lost.sum())
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate.holding(ratio, low, high, level, "per lapsed customer")
+    gained = int(some["new"].sum() + some["reactivated"].sum())
+    return Estimate(gained / int(some["lapsed"].sum()), unit="per lapsed customer")
 
 
-def slowing_fate(life: Life, level: float, min_group: int) -> Estimate | None:
-    """Share of slowing customers who are lapsed or lost a step later; None where too few were slowing."""
-    moves = life.counts()[:, STATES.index("slowing"), :] if life.periods else np.zeros((1, len(STATES)))
-    pair = np.stack([moves[:, : len(CURRENT)].sum(axis=1), moves[:, len(CURRENT) :].sum(axis=1)], axis=1)
-    if pair.sum() < min_group:
-        return None
-    # A chain of two states, current and gone, of which only the first row matters.
-    found = transition_probabilities(np.stack([pair, np.zeros_like(pair)], axis=1), level)
-    return Estimate(float(found.p[0, 1]), float(found.low[0, 1]), float(found.high[0, 1]), level, "share")
+def states_frame(life: Life, min_group: int) -> pd.DataFrame:
+    """Customers per state on the last day: state, customers, share, spend in the last period, and who may be contacted.
 
-
-def states_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """Customers per state on the last day: state, customers, share with interval, spend in the last period.
-
-    States with fewer than ``min_group`` customers are one row, ``other``.
+    They are counted, so there are no intervals. States with fewer than ``min_group`` customers are one row, ``other``.
     """
     sizes = life.sizes()
     total = int(sizes.sum())
     latest = life.moves[life.moves["date"] == life.end] if life.periods else life.moves
     spend = latest.groupby("state")["spend"].sum().reindex(list(STATES), fill_value=0.0)
+    allowed = life.customers.loc[life.customers["contactable"] == "yes", "state"].value_counts()
+    allowed = allowed.reindex(list(STATES), fill_value=0)
     small = [state for state in STATES if 0 < sizes[state] < min_group]
-    rows = [(state, int(sizes[state]), float(spend[state])) for state in STATES if sizes[state] >= min_group]
-    if small:
-        rows.append((OTHER, int(sizes[small].sum()), float(spend[small].sum())))
-    out = []
-    for state, count, money in rows:
-        low, high = wilson(count, total, level)
-        out.append(
-            {"state": state, "customers": count, "share": count / total, "share_low": low, "share_high": high, "spend": money}
-        )
-    return pd.DataFrame(out)
+    parts = [(state, [state]) for state in STATES if sizes[state] >= min_group]
+    parts += [(OTHER, small)] if small else []
+    return pd.DataFrame(
+        {
+            "state": name,
+            "customers": int(sizes[states].sum()),
+            "share": int(sizes[states].sum()) / total,
+            "contactable": int(allowed[states].sum()),
+            "spend": float(spend[states].sum()),
+        }
+        for name, states in parts
+    )
 
 
 def sizes_frame(life: Life) -> pd.DataFrame:
@@ -217,8 +202,8 @@ def conversion_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else columns)
 
 
-def cohort_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """The cohort triangle: cohort (last day of its period), size, age in periods, share who bought with interval.
+def cohort_frame(life: Life, min_group: int) -> pd.DataFrame:
+    """The cohort triangle: cohort (last day of its period), size, age in periods, share who bought: counted, so without intervals.
 
     Ages that are not over yet have no row; cohorts under ``min_group`` neither.
     """
@@ -230,8 +215,5 @@ def cohort_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
             continue
         for age in range(1, len(life.cohort_dates) - place):
             count = int(some.get(place + age, 0))
-            low, high = wilson(count, size, level)
-            rows.append(
-                {"cohort": day, "customers": size, "age": age, "bought": count, "share": count / size, "low": low, "high": high}
-            )
-    return pd.DataFrame(rows, columns=["cohort", "customers", "age", "bought", "share", "low", "high"])
+            rows.append({"cohort": day, "customers": size, "age": age, "bought": count, "share": count / size})
+    return pd.DataFrame(rows, columns=["cohort", "customers", "age", "bought", "share"])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.analyses.lifecycle.projection import dates_ahead
 from crmlab.analyses.lifecycle.reductions import CURRENT, NONE, STATES
-from crmlab.analyses.lifecycle.tables import no_change, too_short
+from crmlab.analyses.lifecycle.tables import assumed, held, no_change, too_short
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart
@@ -143,10 +143,10 @@ def revenue_chart(study: Study) -> Chart | Absent:
         float(frame[["spend_new", "spend_repeat", "spend_reactivated"]].iloc[-1].sum()), 1e-9
     )
     return Chart(
-        f"Revenue per {words.period} from {words.many} who were current before (repeat), who had lapsed or were lost "
+        f"{words.fill('{Revenue}')} per {words.period} from {words.many} who were current before (repeat), who had lapsed or were lost "
         "(reactivated), and "
         "who had never come before (new).",
-        f"Stacked bars of revenue over time; repeat {words.many} bring {form.share(share)} in the last {words.period}.",
+        f"Stacked bars of {words.fill('{revenue}')} over time; repeat {words.many} bring {form.share(share)} in the last {words.period}.",
         draw,
         frame[["date", "spend_new", "spend_repeat", "spend_reactivated"]],
         (8, 2.6),
@@ -256,8 +256,8 @@ def time_chart(study: Study) -> Chart | Absent:
             ax.set_xlabel("days")
 
     return Chart(
-        f"Share still in a state, by days since they came into it, with {form.share(study.params.level)} band. A curve "
-        "that falls at once at its end falls at a threshold: silence took them further. Where it falls before, they came back.",
+        f"Share still in a state, by days since they came into it, with {form.share(study.params.level)} band. A sudden "
+        "fall at the end of a curve is a threshold reached by silence; earlier falls are people who came back.",
         f"{len(shown)} curves that fall from all to few, one for each state, over days in the state.",
         draw,
         frame,
@@ -298,9 +298,8 @@ def projection_chart(study: Study) -> Chart | Absent:
 
     return Chart(
         f"Current {words.many} so far (dark), and how many of today's {form.count(found.expected[0].sum())} "
-        f"{words.many} will be current (blue, with {form.share(study.params.level)} band). It takes the moves between "
-        "states to stay as they were, and no new "
-        f"{words.many} to come.",
+        f"{words.many} will be current (blue, with {form.share(study.params.level)} band). It assumes that "
+        f"{assumed(study)}, and that no new {words.many} come. {held(study)}",
         f"A line of current {words.many} that goes on as a falling line with a band, to {form.count(middle[-1])}.",
         draw,
         frame,
@@ -333,7 +332,7 @@ def cohorts_chart(study: Study) -> Chart | Absent:
     return Chart(
         f"Cohorts by the {period} of the first {words.deed} (number of {words.many} in brackets), and the share who "
         f"came again in each {period} after it. Blank: not over yet. The first cohort holds everybody known from before its "
-        f"{period}'s end. Intervals ({form.share(study.params.level)}) are in the data.",
+        f"{period}'s end.",
         f"A triangle of shares for {len(cohorts)} cohorts by {period}s since the first {words.deed}.",
         draw,
         frame,

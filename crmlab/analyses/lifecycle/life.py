@@ -5,18 +5,21 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.lifecycle.pace import pace_known, pace_of
 from crmlab.analyses.lifecycle.params import STEPS, Params
 from crmlab.analyses.lifecycle.reductions import NONE, STATES, cohorts, spells, states, transitions
 from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
 from crmlab.data.collecting import collect
 from crmlab.errors import DataError
+from crmlab.history.consent import Consent
 from crmlab.history.past import History
-from crmlab.history.words import ROUNDS, WEEKS, YEAR, Words
+from crmlab.history.words import YEAR, Words
 from crmlab.models.btyd.special import Array
 
 if TYPE_CHECKING:
@@ -79,9 +82,15 @@ class Life:
     dates : list of datetime.date
         A step apart; the last is ``end``.
     customers : DataFrame
-        One row per customer and prospect, ordered by id: see :func:`crmlab.analyses.lifecycle.reductions.states`.
+        One row per customer and prospect, ordered by id: see :func:`crmlab.analyses.lifecycle.reductions.states`; and whether
+        they may be contacted.
     moves : DataFrame
         Of :func:`crmlab.analyses.lifecycle.reductions.transitions`, ordered; empty where the history is shorter than a step.
+    even : list of datetime.date
+        Dates that are a step of the season apart, the last being ``end``, so that as much is bought between any two; those of
+        ``dates`` where no season is followed. What comes is told from moves between these.
+    even_moves : DataFrame
+        Moves between them.
     back : int
         Steps from the day looked back to, to ``end``; 0 where there is none.
     since : DataFrame
@@ -101,11 +110,18 @@ class Life:
     dates: list[dt.date]
     customers: pd.DataFrame
     moves: pd.DataFrame
+    even: list[dt.date]
+    even_moves: pd.DataFrame
     back: int
     since: pd.DataFrame
     spells: pd.DataFrame
     cohorts: pd.DataFrame
     cohort_dates: list[dt.date]
+
+    def consent(self, *states: str) -> Consent:
+        """How many of those in some states, of all where none is named, may be contacted."""
+        some = self.customers[self.customers["state"].isin(states)] if states else self.customers
+        return Consent.of(some["contactable"], some["refusal"])
 
     @property
     def periods(self) -> int:
@@ -120,13 +136,47 @@ class Life:
     @property
     def settled(self) -> list[dt.date]:
         """Dates by which a customer of the first day could have lapsed a step before: until then the balance looks too good."""
-        early = self.first + dt.timedelta(days=self.limits.lapsed)
-        return [late for before, late in zip(self.dates, self.dates[1:], strict=False) if before > early]
+        return self._settled(self.dates)
+
+    @property
+    def settled_even(self) -> list[dt.date]:
+        """The same of the even dates."""
+        return self._settled(self.even)
+
+    def _settled(self, dates: list[dt.date]) -> list[dt.date]:
+        early = self.limits.since(self.first)[1]
+        return [late for before, late in pairwise(dates) if before > early]
 
     @property
     def lost_watched(self) -> bool:
         """Whether some of the lost were watched for a year: else nobody knows at which rate they come back for good."""
-        return (self.end - self.first).days >= YEAR + self.limits.lost
+        return self.end >= self.limits.since(self.first)[2] + dt.timedelta(days=YEAR)
+
+    @property
+    def step_days(self) -> float:
+        """Days of a step, in the mean."""
+        return YEAR * self.step / 12
+
+    def steps_to(self, days: list[dt.date], start: dt.date | None = None) -> Array:
+        """How many even steps it is from a date to later days, as was known on the date: by the season learnt up to it.
+
+        Parameters
+        ----------
+        days : list of datetime.date
+            Increasing, after the date. Without a season each is a step after the one before.
+        start : datetime.date, optional
+            Default: the last day.
+
+        Returns
+        -------
+        array of shape (n_days,)
+        """
+        begin = self.end if start is None else start
+        if self.limits.pace is None:
+            return np.arange(1, len(days) + 1, dtype=float)
+        pace = pace_known(self.history.earlier(begin))
+        passed = [(day - begin).days if pace is None else pace.between(begin, day) for day in days]
+        return np.asarray(passed, dtype=float) / self.step_days
 
     def sizes(self) -> pd.Series:
         """Customers per state on the last day, every state named."""
@@ -137,20 +187,20 @@ class Life:
         return np.asarray([table_of(self.moves, date) for date in self.dates[1:]])
 
     def chain(self, last: int | None = None) -> Chain:
-        """States split by silence, and the moves between them; up to a place in ``dates`` where one is given."""
-        place = len(self.dates) - 1 if last is None else last
-        known = self.moves[self.moves["date"].isin(self.dates[1 : place + 1])]
+        """States split by silence, and the moves between them on even dates; up to a place in ``even`` where one is given."""
+        place = len(self.even) - 1 if last is None else last
+        known = self.even_moves[self.even_moves["date"].isin(self.even[1 : place + 1])]
         # A silence that hardly anybody's next step is known of would be a state that nobody is seen to leave.
         longest = max(place - 2, 1)
         known = known.assign(**{name: known[name].clip(upper=longest) for name in ("silence_before", "silence")})
-        now = known[known["date"] == self.dates[place]]
+        now = known[known["date"] == self.even[place]]
         was = known[known["state_before"] != NONE]
         before = list(zip(was["state_before"], was["silence_before"], strict=True))
         after = list(zip(was["state"], was["silence"], strict=True))
         today = list(zip(now["state"], now["silence"], strict=True))
         found = sorted({*before, *after, *today}, key=lambda pair: (STATES.index(pair[0]), pair[1]))
         index = {pair: k for k, pair in enumerate(found)}
-        days = {day: k for k, day in enumerate(self.dates[1 : place + 1])}
+        days = {day: k for k, day in enumerate(self.even[1 : place + 1])}
         counts, spend, start = np.zeros((place, len(found), len(found))), np.zeros((place, len(found))), np.zeros(len(found))
         period = [days[day] for day in was["date"]]
         rows = [index[pair] for pair in before]
@@ -195,8 +245,8 @@ def life_of(
     first, end = history.first, history.as_of
     yearly = history.data.descriptor.rounds == "year"
     step = step or (12 if yearly else 1)
-    words = replace(ROUNDS if yearly else WEEKS, period=STEPS[step][0], periods=STEPS[step][1])
-    listed = collect(states(history, None, limits, history.customers), "customer_id")
+    words = replace(history.words, period=STEPS[step][0], periods=STEPS[step][1])
+    listed = history.with_consent(collect(states(history, None, limits, history.customers), "customer_id"))
     for name in ("since", "last_occasion"):
         listed[name] = pd.to_datetime(listed[name])
     for name in ("days_since_last", "slowing_after", "lapsed_after", "lost_after"):
@@ -205,6 +255,8 @@ def life_of(
     back = max(min(12 // step if step < 12 else 3, len(dates) - 2), 0)
     quarters = 3 if step == 1 and (end - first).days > 31 * _COHORTS else step
     ends = dates_back(first, end, quarters, 12)
+    moves = moves_between(history, dates, limits)
+    even = _even(limits, first, end, (step, periods)) or dates
     return Life(
         history=history,
         words=words,
@@ -214,7 +266,9 @@ def life_of(
         limits=limits,
         dates=dates,
         customers=listed,
-        moves=moves_between(history, dates, limits),
+        moves=moves,
+        even=even,
+        even_moves=moves if even is dates else moves_between(history, even, limits),
         back=back,
         since=moves_between(history, [dates[-1 - back], end], limits) if back else _NO_MOVES,
         spells=collect(spells(history, None, limits), ("state", "next_state", "days")),
@@ -223,8 +277,20 @@ def life_of(
     )
 
 
+def _even(limits: Thresholds, first: dt.date, end: dt.date, steps: tuple[int, int]) -> list[dt.date]:
+    """Dates that are a step of the season apart, the last being the end; none without a season. ``steps``: months, and how many."""
+    if limits.pace is None:
+        return []
+    step, most = steps
+    whole = limits.pace.between(first, end)
+    back = np.round(np.arange(most, 0, -1) * YEAR * step / 12)
+    return [*dict.fromkeys(limits.pace.before(end, n) for n in back if n <= whole), end]
+
+
 def limits_of(history: History, params: Params = DEFAULTS) -> Thresholds:
     """Thresholds from the gaps, or as given in days: after how many days a customer is slowing, has lapsed, is lost.
+
+    Days are counted by the season where forecasts follow one, unless a threshold is given in days.
 
     Raises
     ------
@@ -235,8 +301,9 @@ def limits_of(history: History, params: Params = DEFAULTS) -> Thresholds:
     """
     days = (params.slowing_days, params.lapsed_days, params.lost_days)
     found: Thresholds | None = None
+    pace = pace_of(history) if days == (None, None, None) else None
     try:
-        found = thresholds(history, None, (params.slowing, params.lapsed, params.lost), params.own_from)
+        found = thresholds(history, None, (params.slowing, params.lapsed, params.lost), params.own_from, pace)
     except DataError:
         if None in days:
             raise

@@ -1,11 +1,11 @@
-"""Where the moves between states lead: the base projected, that held against what came, and its value as a Markov chain."""
+"""Where the moves between states lead: the base projected, that held against what came, and what it brings if they go on."""
 
 from __future__ import annotations
 
 import calendar
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,34 +13,147 @@ import pandas as pd
 from crmlab.analyses.lifecycle.life import Chain, Life, moves_between, table_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.markov import markov_value, project, resampled_matrices, resampled_rewards
+from crmlab.page.estimate import Estimate
+from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crmlab.models.btyd.special import Array
 
-__all__ = ["Ahead", "Check", "Part", "ahead", "checked", "dates_ahead", "value_frame"]
+__all__ = [
+    "Ahead",
+    "Brought",
+    "Check",
+    "Fate",
+    "Misses",
+    "Part",
+    "ahead",
+    "between_steps",
+    "brought_as_projected",
+    "came_of",
+    "chain_brought",
+    "chain_frame",
+    "checked",
+    "dates_ahead",
+    "misses_of",
+    "place_of_check",
+    "slowing_fate",
+    "wider",
+]
 
 
 _DRAWS = 400  # of chains, for intervals of values
+_CHECKS = 12  # earlier dates on which a step, or the fate of the slowing, is asked for
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ahead:
-    """Customers per state after 0, 1, … steps, each array of shape (steps + 1, 6); and those current in all, (3, steps + 1)."""
+    """Customers per state today and on later days, each array of shape (days + 1, 6); and those current in all, (3, days + 1)."""
 
     expected: Array
     low: Array
     high: Array
     current: Array
 
+    def widened(self, misses: Misses | None, check: Check | None = None) -> Ahead:
+        """The same with intervals at least as wide, both ways, as what single steps, and an earlier projection, missed by.
 
-def ahead(chain: Chain, steps: int, level: float, seed: int) -> Ahead:
-    """Project the customers of a chain, and add up over silence."""
-    found = project(chain.counts, chain.start, steps, level, seed=seed)
-    drawn = chain.sums(found.drawn)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    current = found.total(chain.member < len(CURRENT), level)
-    return Ahead(expected=chain.sums(found.expected), low=low, high=high, current=current)
+        The miss of a projection grows with the steps that were checked; what comes after them was not checked, and is taken to be missed
+        by as much.
+        """
+        runs, most = np.arange(len(self.expected), dtype=float), float(self.expected[0].sum())
+        far = most * misses.reach(runs) if misses is not None else np.zeros((len(runs), len(STATES) + 1))
+        # Nobody becomes new again.
+        far[:, STATES.index("new")] = np.minimum(far[:, STATES.index("new")], self.expected[:, STATES.index("new")])
+        middle, *ends = self.current
+        low, high = np.minimum(self.low, self.expected - far[:, :-1]), np.maximum(self.high, self.expected + far[:, :-1])
+        ends = [np.minimum(ends[0], middle - far[:, -1]), np.maximum(ends[1], middle + far[:, -1])]
+        if check is not None:
+            grown = np.minimum(runs / check.steps, 1.0)
+            missed = {part.name: part.ratio for part in check.states}
+            by = np.array([missed.get(state, 1.0) for state in STATES]) ** grown[:, None]
+            low, high = wider(self.expected, (low, high), by, most)
+            ends = list(wider(middle, ends, check.total.ratio**grown, most))
+        low, high, *ends = (np.clip(end, 0.0, most) for end in (low, high, *ends))
+        return Ahead(expected=self.expected, low=low, high=high, current=np.stack([middle, *ends]))
+
+
+@dataclass(frozen=True, eq=False)
+class Misses:
+    """By how much forecasts of single steps were off on earlier dates: what was seen less what was expected, as a share of all customers.
+
+    Attributes
+    ----------
+    size : array of shape (7,)
+        Root of their mean square, per state and of all who are current.
+    z : float
+        Deviations of a normal number that an interval reaches to.
+    """
+
+    size: Array
+    z: float
+
+    def reach(self, steps: Array) -> Array:
+        """How far an interval reaches after some steps, as a share of all customers, of shape (n, 7): it grows by their root."""
+        return self.z * self.size * np.sqrt(steps)[:, None]
+
+
+def misses_of(life: Life, place: int, level: float) -> Misses:
+    """How far forecasts of single steps were off on the last dates of those whose next step was known at a place of ``life.even``."""
+    off, settled = [], set(life.settled_even)
+    # Before anybody could have lapsed, the chain has nothing to tell of it.
+    for k in [k for k in range(LEAST_PERIODS, place) if life.even[k + 1] in settled][-_CHECKS:]:
+        chain = life.chain(k)
+        moved = chain.counts.sum(axis=0)
+        told = chain.sums(chain.start @ (moved / np.maximum(moved.sum(axis=1, keepdims=True), 1)))
+        came = table_of(life.even_moves, life.even[k + 1]).sum(axis=0)
+        if told.sum() and came.sum():
+            miss = (came - told) / came.sum()
+            off.append(np.append(miss, miss[: len(CURRENT)].sum()))
+    found = np.array(off) if off else np.zeros((1, len(STATES) + 1))
+    return Misses(np.sqrt((found**2).mean(axis=0)), normal_quantile(level))
+
+
+def wider(value: Any, ends: Sequence[Any], ratio: Any, most: float) -> tuple[Any, Any]:
+    """Ends of an interval, at least from ``value / ratio`` to ``value * ratio``, and nowhere above ``most``.
+
+    Examples
+    --------
+    >>> low, high = wider(np.array([100.0]), (np.array([95.0]), np.array([130.0])), np.array([1.25]), 1000)
+    >>> low.tolist(), high.tolist()
+    ([80.0], [130.0])
+    """
+    low, high = ends
+    return np.minimum(low, value / ratio), np.maximum(high, np.minimum(value * ratio, most))
+
+
+def ahead(chain: Chain, runs: Array, level: float, seed: int) -> Ahead:
+    """Project the customers of a chain to days that are so many steps ahead, and add up over silence."""
+    found = project(chain.counts, chain.start, max(int(np.ceil(runs[-1])), 1), level, seed=seed)
+    runs = np.append(0.0, runs)
+    expected, drawn = between_steps(chain.sums(found.expected), runs), between_steps(chain.sums(found.drawn), runs)
+    k = len(CURRENT)
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(drawn, ends, axis=0)
+    total = np.quantile(drawn[..., :k].sum(axis=-1), ends, axis=0)
+    return Ahead(expected=expected, low=low, high=high, current=np.stack([expected[:, :k].sum(axis=1), *total]))
+
+
+def between_steps(values: Array, runs: Array) -> Array:
+    """Values after 0, 1, … steps (the last axis but one), at times between steps: on the line from one to the next.
+
+    Examples
+    --------
+    >>> between_steps(np.array([[10.0], [6.0], [4.0]]), np.array([0.0, 0.5, 2.0])).ravel().tolist()
+    [10.0, 8.0, 4.0]
+    """
+    low = np.minimum(np.floor(runs).astype(int), values.shape[-2] - 1)
+    high, part = np.minimum(low + 1, values.shape[-2] - 1), (runs - low)[:, None]
+    out: Array = values[..., low, :] * (1 - part) + values[..., high, :] * part
+    return out
 
 
 class Part(NamedTuple):
@@ -59,6 +172,12 @@ class Part(NamedTuple):
         return not round(self.low) <= self.seen <= round(self.high)
 
     @property
+    def ratio(self) -> float:
+        """How many times as many came as were expected, or the other way round: at least 1. Nobody counts as half a customer."""
+        seen, expected = max(self.seen, 0.5), max(self.expected, 0.5)
+        return max(seen / expected, expected / seen)
+
+    @property
     def side(self) -> str:
         """On which side of the interval it lies."""
         return "more" if self.seen > self.high else "fewer"
@@ -66,7 +185,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
-    """A projection made at an earlier date, and what became of the customers of then; arrays are per state, of shape (6,)."""
+    """A projection made at an earlier date, and what became of the customers of then; arrays are per state, of shape (6,).
+
+    Its intervals are as it was made; those of a chain are as wide as single steps before it had missed by.
+    """
 
     date: dt.date
     steps: int
@@ -92,40 +214,109 @@ class Check:
         ]
 
 
+class Fate(NamedTuple):
+    """The share of today's slowing customers who will be gone a step later, and how well that was told on earlier dates.
+
+    ``dates`` of them were asked; ``missed`` is by how much it was off at most, as a ratio of at least 1.
+    """
+
+    share: Estimate
+    dates: int
+    missed: float
+
+
+def slowing_fate(life: Life, chain: Chain, level: float, min_group: int, seed: int) -> Fate | None:
+    """How many of those who are slowing today will have lapsed or be lost a step later; None where too few are slowing.
+
+    Expected by the chain, which knows how long they have been silent; asked in the same way on up to twelve earlier dates. The
+    interval holds what chance and differences of periods make, and is at least as wide as the worst miss on these dates.
+    """
+    is_slowing, gone = chain.member == STATES.index("slowing"), chain.member >= len(CURRENT)
+    start = np.where(is_slowing, chain.start, 0.0)
+    if start.sum() < min_group or chain.counts[:, is_slowing].sum() < min_group:
+        return None
+    runs = life.steps_to(dates_ahead(life, 1))
+    found = project(chain.counts, start, max(int(np.ceil(runs[0])), 1), level, seed=seed)
+    expected, drawn = between_steps(found.expected, runs), between_steps(found.drawn, runs)
+    share = float(expected[0][gone].sum() / start.sum())
+    low, high = np.quantile(drawn[:, 0, gone].sum(axis=1) / start.sum(), [(1 - level) / 2, (1 + level) / 2])
+    # A chain that has seen hardly any date on which somebody could have lapsed has nothing to tell.
+    asked = [life.even.index(day) - 1 for day in life.settled_even[LEAST_PERIODS:]]
+    misses = [_missed(life, place, min_group) for place in asked if place >= LEAST_PERIODS]
+    known = [miss for miss in misses if miss is not None][-_CHECKS:]
+    worst = max(known, default=1.0)
+    low, high = wider(share, (low, high), worst, 1.0)
+    return Fate(Estimate.holding(share, low, high, level, "share"), len(known), worst)
+
+
+def _missed(life: Life, place: int, min_group: int) -> float | None:
+    """By how much the chain of an earlier date missed how many of the slowing were gone a step later, as a ratio."""
+    chain, moves = life.chain(place), table_of(life.even_moves, life.even[place + 1])[STATES.index("slowing")]
+    is_slowing = chain.member == STATES.index("slowing")
+    start, moved = chain.start * is_slowing, chain.counts.sum(axis=0)
+    if moves.sum() < min_group or moved[is_slowing].sum() < min_group:
+        return None
+    leave = moved[:, chain.member >= len(CURRENT)].sum(axis=1) / np.maximum(moved.sum(axis=1), 1)
+    expected, seen = float(start @ leave), float(moves[len(CURRENT) :].sum())
+    return Part("slowing", float(start.sum()), expected, expected, expected, seen).ratio
+
+
 def checked(life: Life, level: float, seed: int) -> Check | None:
     """Project the customers of two thirds into the history, at most a year before its end, and see what became of them.
 
     None where too little was known by then.
     """
-    back = min(life.year if life.step < 12 else 3, life.periods // 3)
-    place = len(life.dates) - 1 - back
-    if not back or place < LEAST_PERIODS:
+    place = place_of_check(life, life.even)
+    if place is None:
         return None
     chain = life.chain(place)
     if not chain.counts.any():
         return None
-    now = table_of(moves_between(life.history, [life.dates[place], life.end], life.limits), life.end).sum(axis=0)
-    return Check(
-        date=life.dates[place], steps=back, then=chain.sums(chain.start), found=ahead(chain, back, level, seed), now=now
-    )
+    start, later = life.even[place], life.even[place + 1 :]
+    found = ahead(chain, life.steps_to(later, start), level, seed).widened(misses_of(life, place, level))
+    return Check(date=start, steps=len(later), then=chain.sums(chain.start), found=found, now=came_of(life, start))
 
 
-def value_frame(chain: Chain, *, step: int, horizon: int, rate: float, margin: float, level: float, seed: int) -> pd.DataFrame:
-    """The value of the base as a Markov chain, by state: customers, reward per period, value per customer and in all.
+def place_of_check(life: Life, dates: list[dt.date]) -> int | None:
+    """Place of the date on which an earlier projection is made, of dates a step apart; None where too little was known by then."""
+    back = min(life.year if life.step < 12 else 3, life.periods // 3)
+    place = len(dates) - 1 - back
+    return place if back and place >= LEAST_PERIODS else None
 
-    Rows: the states with customers today, then ``all``. ``step`` is the length of a period in months, ``rate`` that of a year.
+
+def came_of(life: Life, start: dt.date) -> Array:
+    """How many of the customers of an earlier date are in each state today."""
+    return table_of(moves_between(life.history, [start, life.end], life.limits), life.end).sum(axis=0)
+
+
+class Brought(NamedTuple):
+    """What the customers of each state bring, discounted: within the horizon (near) and without end (whole).
+
+    Attributes
+    ----------
+    sizes, near, whole : array of shape (6,)
+        Customers today, and what they bring together.
+    drawn : array of shape (draws, 2, 6)
+        near and whole, with all that is not known of them.
     """
-    step_rate = (1 + rate) ** (step / 12) - 1
+
+    sizes: Array
+    near: Array
+    whole: Array
+    drawn: Array
+
+
+def chain_brought(chain: Chain, rate: float, horizon: int, margin: float, seed: int) -> Brought:
+    """What the base brings if moves between states go on as they did, as a Markov chain tells it; ``rate`` is that of a period."""
     n = chain.counts.sum(axis=(0, 2))
     typical = chain.counts.sum(axis=0) / np.maximum(n, 1)[:, None]
     typical[n == 0] = np.eye(len(n))[n == 0]
     rewards = margin * chain.spend.sum(axis=0) / np.maximum(n, 1)
 
     def worth(matrix: np.ndarray, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        near = markov_value(matrix, reward, step_rate, horizon - 1) * chain.start
-        return chain.sums(near), chain.sums(markov_value(matrix, reward, step_rate) * chain.start)
+        near = markov_value(matrix, reward, rate, horizon - 1) * chain.start
+        return chain.sums(near), chain.sums(markov_value(matrix, reward, rate) * chain.start)
 
-    near, whole = worth(typical, rewards)
     drawn = [
         worth(matrix, margin * reward)
         for matrix, reward in zip(
@@ -134,19 +325,60 @@ def value_frame(chain: Chain, *, step: int, horizon: int, rate: float, margin: f
             strict=True,
         )
     ]
-    draws = np.asarray(drawn)  # (draws, near or whole, states)
-    sizes = chain.sums(chain.start)
-    rows = []
-    groups = [(state, np.arange(len(STATES)) == k) for k, state in enumerate(STATES) if sizes[k]]
+    return Brought(chain.sums(chain.start), *worth(typical, rewards), np.asarray(drawn))
+
+
+def brought_as_projected(told: Brought, chain: Chain, futures: Array, rate: float, margin: float, seed: int) -> Brought:
+    """The same where customers stand as projected, and each state brings what it brought; after the horizon as the chain tells it.
+
+    Parameters
+    ----------
+    told : Brought
+        By the chain, within as many steps as there are dates in the futures.
+    chain : Chain
+    futures : array of shape (futures, dates, 6, 6)
+        Customers by the state that they are in now and that on each date ahead.
+    rate : float
+        Of discount, in a period.
+    margin : float
+    seed : int
+    """
+    count, dates = futures.shape[:2]
+    periods, ahead = len(chain.counts), (1 + rate) ** -np.arange(float(dates))
+    customers, spend = chain.sums(chain.counts.sum(axis=2)), margin * chain.sums(chain.spend)
+    typical = spend.sum(axis=0) / np.maximum(customers.sum(axis=0), 1)
+    # The mean of a few customers varies more by chance than that of as many as there are now: it counts for as much less.
+    sure = np.sqrt(np.minimum(customers / np.maximum(told.sizes, 1), 1.0))
+    each = typical + sure * (spend / np.maximum(customers, 1) - typical)
+    start = np.broadcast_to(np.diag(told.sizes), (count, 1, *futures.shape[2:]))
+    there = np.concatenate([start, futures[:, :-1]], axis=1)
+    near = np.einsum("dis,s,d->i", there.mean(axis=0), typical, ahead)
+    # Periods that come are like those that were: drawn from a resample of them, so that both what is typical and chance are in.
+    rng = np.random.default_rng(seed)
+    known = rng.integers(0, periods, (count, periods))
+    drawn = np.einsum(
+        "fdis,fds,d->fi", there, each[np.take_along_axis(known, rng.integers(0, periods, (count, dates)), axis=1)], ahead
+    )
+    later = (told.drawn[:, 1] - told.drawn[:, 0])[np.arange(count) % len(told.drawn)]
+    return Brought(told.sizes, near, near + told.whole - told.near, np.stack([drawn, drawn + later], axis=1))
+
+
+def chain_frame(told: Brought, least: int, level: float) -> pd.DataFrame:
+    """What the base brings, by state, near and whole, each with ends.
+
+    Rows: the states with customers today, those with fewer than ``least`` together as ``Other``, then ``all``.
+    """
+    sizes, rows = told.sizes, []
+    few = small_groups(pd.Series({state: int(size) for state, size in zip(STATES, sizes, strict=True) if size}), least)
+    small = np.isin(STATES, list(few))
+    groups = [(state, np.arange(len(STATES)) == k) for k, state in enumerate(STATES) if sizes[k] and not small[k]]
+    groups += [(OTHER, small)] if small.any() else []
     for state, inside in [*groups, ("all", np.ones(len(STATES), dtype=bool))]:
-        count = float(sizes[inside].sum())
-        row: dict[str, object] = {"state": state, "customers": int(count)}
-        for k, (name, value) in enumerate((("near", near), ("whole", whole))):
-            total, sums = float(value[inside].sum()), draws[:, k][:, inside].sum(axis=1)
+        row: dict[str, object] = {"state": state, "customers": int(float(sizes[inside].sum()))}
+        for k, (name, value) in enumerate((("near", told.near), ("whole", told.whole))):
+            total, sums = float(value[inside].sum()), told.drawn[:, k][:, inside].sum(axis=1)
             low, high = np.quantile(sums, [(1 - level) / 2, (1 + level) / 2])
             row |= {name: total, f"{name}_low": min(low, total), f"{name}_high": max(high, total)}
-        for end in ("", "_low", "_high"):
-            row[f"each{end}"] = float(row[f"near{end}"]) / count  # type: ignore[arg-type]
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crmlab.analyses.customer_value import QUANTITIES as VALUE
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity
@@ -9,7 +10,7 @@ from crmlab.page.quantities import Quantities, Quantity
 __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
-    HISTORY.only("customer_id", "customer_base", "days_since_last", "last_occasion", "occasions"),
+    HISTORY.only("customer_id", "customer_base", "days_since_last", "last_occasion", "occasions", "contactable", "refusal"),
     Quantity(
         "state", "where the customer stands: new, active, slowing, lapsed, lost, reactivated; prospect: no purchase yet", "text"
     ),
@@ -19,13 +20,20 @@ QUANTITIES = Quantities(
     Quantity("slowing_after", "days without a purchase after which the customer is slowing", "days"),
     Quantity("lapsed_after", "days without a purchase after which the customer is lapsed", "days"),
     Quantity("lost_after", "days without a purchase after which the customer is lost", "days"),
-    Quantity("share_{state}", "share of customers who are {state}", "share", values={"state": tuple(STATES)}),
-    Quantity("current_share", "share of customers who are new, active, slowing or reactivated", "share"),
+    Quantity("share_{state}", "share of customers who are {state}", "share", counted=True, values={"state": tuple(STATES)}),
+    Quantity("current_share", "share of customers who are new, active, slowing or reactivated", "share", counted=True),
     Quantity("projected_current", "current customers at the end of the projection, if nothing changes", "customers"),
-    Quantity("balance", "customers won or won back for each who lapsed", "per lapsed customer"),
-    Quantity("slowing_lapse", "share of slowing customers who have lapsed or are lost a step later", "share"),
+    Quantity("balance", "customers won or won back for each who lapsed", "per lapsed customer", counted=True),
+    Quantity("slowing_lapse", "share of today's slowing customers who are expected to have lapsed a step later", "share"),
+    VALUE.only("value_total", "{name}_total"),
     Quantity(
-        "chain_value_within_horizon", "value of the base within the horizon, as a Markov chain of states tells it", "currency"
+        "chain_spend_within_horizon",
+        "what the base brings within the horizon, discounted, if customers stand as projected and each state brings what it brought",
+        "currency",
     ),
-    Quantity("chain_value_without_end", "value of the base without end, as a Markov chain of states tells it", "currency"),
+    Quantity(
+        "chain_spend_without_end",
+        "the same without end: after the horizon, moves between states go on as they did",
+        "currency",
+    ),
 )

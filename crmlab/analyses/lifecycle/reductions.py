@@ -1,7 +1,7 @@
 """Where customers stand in their life, at any date, from their buying rhythm: states, moves between them, and time in them.
 
 At a date every customer with an occasion up to it is in exactly one state. With the days since the last occasion, and the
-thresholds of :class:`~crmlab.analyses.lifecycle.rhythm.Thresholds` in days:
+thresholds of :class:`~crmlab.analyses.lifecycle.rhythm.Thresholds` in days, both counted by the season where there is one:
 
 - *new*: one occasion so far, days ≤ slowing
 - *reactivated*: came back after having lapsed, days ≤ slowing
@@ -20,7 +20,8 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crmlab.analyses.lifecycle.rhythm import Thresholds, day_number, known, occasions, to_day
+from crmlab.analyses.lifecycle.pace import day_number
+from crmlab.analyses.lifecycle.rhythm import Thresholds, known, occasions, to_day
 from crmlab.errors import ParameterError
 from crmlab.history.orders import to_date
 

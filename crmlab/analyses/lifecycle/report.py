@@ -66,6 +66,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     References
     ----------
     Pfeifer and Carraway (2000), Modeling customer relationships as Markov chains, Journal of Interactive Marketing 14.
+    Blumen, Kogan and McCarthy (1955), The industrial mobility of labor as a probability process.
     Kaplan and Meier (1958), JASA 53. Aalen and Johansen (1978), Scandinavian Journal of Statistics 5.
     """
     return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

@@ -1,22 +1,26 @@
 """How long is too long? Thresholds from the gaps between occasions, and every occasion with the days on which they run out.
 
 A gap is the number of days from one purchase occasion of a customer to the next. Thresholds are quantiles of the gaps: of
-the whole base, in days; and, where a customer has enough occasions, multiples of the mean of the customer's own gaps.
+the whole base, in days; and, where a customer has enough occasions, multiples of the mean of the customer's own gaps. Where
+forecasts follow a season, days are counted by it (:class:`~crmlab.analyses.lifecycle.pace.Pace`): two months without a purchase say
+more in the busy season than in the quiet one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crmlab.analyses.lifecycle.pace import EPOCH, Pace
 from crmlab.data.collecting import collect_arrow
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date
 from crmlab.history.past import History
+from crmlab.history.words import WEEKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["QUANTILES", "Thresholds", "day_number", "known", "occasions", "thresholds", "to_day"]
+__all__ = ["QUANTILES", "Thresholds", "known", "occasions", "thresholds", "to_day"]
 
 
 QUANTILES = (0.75, 0.9, 0.975)
@@ -33,7 +37,6 @@ OWN_FROM = 6  # occasions: five gaps are the least that a mean can be taken for 
 SHORTEST_RHYTHM = 7.0  # days; who buys on three days in a row is not lost after ten days of silence
 LEAST_GAPS = 20  # for quantiles of the base
 LEAST_OWN = 100  # gaps of customers with a rhythm of their own
-EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Thresholds:
         Of the gaps, where the thresholds come from them.
     gaps, own_gaps : int
         How many gaps they are quantiles of.
+    pace : Pace, optional
+        How days are counted, thresholds and gaps alike; one by one unless given.
 
     Raises
     ------
@@ -74,6 +79,7 @@ class Thresholds:
     quantiles: tuple[float, float, float] | None = None
     gaps: int = 0
     own_gaps: int = 0
+    pace: Pace | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         days = self.days
@@ -89,13 +95,36 @@ class Thresholds:
         """The three thresholds of the base."""
         return self.slowing, self.lapsed, self.lost
 
+    def since(self, day: dt.date) -> tuple[dt.date, dt.date, dt.date]:
+        """Last days on which a customer of the base who bought on a day, and not again, is not slowing, lapsed, lost."""
+        first, second, third = (day + dt.timedelta(days=n) if self.pace is None else self.pace.after(day, n) for n in self.days)
+        return first, second, third
+
+    def on(self, day: dt.date) -> tuple[int, int, int]:
+        """The three thresholds of the base in days of the calendar, for silence that lasts up to a day."""
+        if self.pace is None:
+            return self.days
+        # The longest silence that does not pass the threshold begins the day after the shortest that does.
+        first, second, third = ((day - self.pace.before(day, n + 1)).days - 1 for n in self.days)
+        return max(first, 1), max(second, first + 1, 2), max(third, second + 1, 3)
+
     def of(self, mean_gap: float, occasions: int) -> tuple[int, int, int]:
         """The three thresholds of one customer, in whole days."""
-        if self.multiples is None or occasions < self.own_from:
-            return self.days
-        first, second, third = (int(multiple * max(mean_gap, SHORTEST_RHYTHM)) for multiple in self.multiples)
-        second = max(second, first + 1)
-        return first, second, max(third, second + 1)
+        first, second, third = self.of_many(np.array([mean_gap]), np.array([occasions]))[:, 0].tolist()
+        return first, second, third
+
+    def of_many(self, mean_gap: npt.NDArray[np.float64], occasions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The three thresholds of each customer, in whole days, of shape (3, n)."""
+        base = np.array(self.days)[:, None] * np.ones(len(occasions), dtype=np.int64)
+        if self.multiples is None:
+            return base
+        first, second, third = np.floor(np.array(self.multiples)[:, None] * np.maximum(mean_gap, SHORTEST_RHYTHM)).astype(
+            np.int64
+        )
+        second = np.maximum(second, first + 1)
+        mine = np.stack([first, second, np.maximum(third, second + 1)])
+        out: npt.NDArray[np.int64] = np.where(occasions >= self.own_from, mine, base)
+        return out
 
 
 def known(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | None) -> tuple[ibis.Table, dt.date]:
@@ -129,6 +158,7 @@ def thresholds(
     as_of: str | dt.date | None = None,
     quantiles: Sequence[float] = QUANTILES,
     own_from: int | None = OWN_FROM,
+    pace: Pace | None = None,
 ) -> Thresholds:
     """Take the thresholds from the gaps between occasions.
 
@@ -144,6 +174,8 @@ def thresholds(
         Occasions from which a customer has a rhythm of their own; None: nobody has. Their multiples are the same quantiles of
         each gap divided by the mean of the gaps before it, so that they hold for gaps still to come. They are left out where
         there are fewer than 100 such gaps.
+    pace : Pace, optional
+        How days are counted; one by one unless given.
 
     Returns
     -------
@@ -171,12 +203,14 @@ def thresholds(
         raise ParameterError.expected("lifecycle", "quantiles", "three numbers between 0 and 1 that increase", tuple(quantiles))
     if own_from is not None and own_from < 3:
         raise ParameterError.expected("lifecycle", "own_from", "a whole number of at least 3", own_from)
-    rows = _numbered(known(orders, as_of)[0])
+    rows = _numbered(known(orders, as_of)[0], pace)
     rows = rows.filter(rows["number"] > 1)
-    gap = rows["day"] - rows["previous"]
+    gap = rows["ran"] - rows["ran_before"]
     own = own_from if own_from is not None else 2**31
     # The mean of the gaps before this one; a number of customers share a ratio once it is rounded to hundredths.
-    mean = ibis.greatest((rows["previous"] - rows["first"]).cast("float64") / (rows["number"] - 2).nullif(0), SHORTEST_RHYTHM)
+    mean = ibis.greatest(
+        (rows["ran_before"] - rows["ran_first"]).cast("float64") / (rows["number"] - 2).nullif(0), SHORTEST_RHYTHM
+    )
     ratio = ibis.ifelse(rows["number"] > own, (gap / mean).round(2), ibis.literal(None, type="float64"))
     waits = rows.select(gap=gap, ratio=ratio).group_by("gap", "ratio").agg(count=lambda t: t.count())
     found = collect_arrow(waits, ("gap", "ratio"))
@@ -184,7 +218,8 @@ def thresholds(
     total = int(counts.sum())
     if total < LEAST_GAPS:
         needed = f"at least {LEAST_GAPS} gaps between purchases of one customer, or thresholds given in days"
-        raise TooLittleError.needs("lifecycle", needed, str(total))
+        words = orders.words if isinstance(orders, History) else WEEKS
+        raise TooLittleError.needs("lifecycle", words.told(needed), str(total))
     slowing, lapsed, lost = (int(value) for value in _quantiles(gaps.astype(float), counts, values))
     # Where gaps are all alike, quantiles fall on one day: a day apart keeps the states apart.
     slowing = max(slowing, 1)
@@ -203,6 +238,7 @@ def thresholds(
         quantiles=(values[0], values[1], values[2]),
         gaps=total,
         own_gaps=seen,
+        pace=pace,
     )
 
 
@@ -239,40 +275,20 @@ def occasions(orders: ibis.Table, limits: Thresholds) -> ibis.Table:
         - started : whether a spell of this kind begins: the customer was in another state the day before
         - slowing, lapsed, lost : last day before the customer is, without another occasion
     """
-    rows = _numbered(orders)
-    own, slow, lapse, lose = _limits(rows["day"] - rows["first"], rows["number"], limits)
+    import ibis
+
+    rows = _numbered(orders, limits.pace)
+    own, *waits = _limits(rows["ran"] - rows["ran_first"], rows["number"], limits)
+    rows = _until(rows.mutate(own=own), waits, limits.pace)
     # What was known of the customer before this occasion, and before the one before: nothing later decides a state.
-    _, slow_1, lapse_1, _ = _limits(rows["previous"] - rows["first"], rows["number"] - 1, limits)
-    _, _, lapse_2, _ = _limits(rows["before"] - rows["first"], rows["number"] - 2, limits)
-    kind = _kind(rows["number"], rows["day"] - rows["previous"], lapse_1)
-    earlier = _kind(rows["number"] - 1, rows["previous"] - rows["before"], lapse_2)
-    goes_on = (kind == "active") & (earlier == "active") & (rows["day"] - rows["previous"] <= slow_1 + 1)
-    return rows.select(
-        "customer_id",
-        "day",
-        "spend",
-        "number",
-        "first",
-        "following",
-        "total",
-        own=own,
-        kind=kind,
-        started=~goes_on,
-        slowing=rows["day"] + slow,
-        lapsed=rows["day"] + lapse,
-        lost=rows["day"] + lose,
-    )
-
-
-def day_number(day: dt.date) -> int:
-    """Number of a day, from 1 January 1970.
-
-    Examples
-    --------
-    >>> day_number(dt.date(1970, 1, 31))
-    30
-    """
-    return (dt.date(day.year, day.month, day.day) - EPOCH).days
+    by = ibis.window(group_by="customer_id", order_by="day")
+    rows = rows.mutate(slow_before=rows["slowing"].lag(1).over(by), lapse_before=rows["lapsed"].lag(1).over(by))
+    kind = ibis.cases((rows["number"] == 1, "new"), (rows["day"] > rows["lapse_before"] + 1, "reactivated"), else_="active")
+    rows = rows.mutate(kind=kind)
+    rows = rows.mutate(kind_before=rows["kind"].lag(1).over(by).fill_null("new"))
+    goes_on = (rows["kind"] == "active") & (rows["kind_before"] == "active") & (rows["day"] <= rows["slow_before"] + 1)
+    names = ["customer_id", "day", "spend", "number", "first", "following", "total", "own", "kind"]
+    return rows.select(*names, "slowing", "lapsed", "lost", started=~goes_on.fill_null(False))
 
 
 def to_day(number: Any) -> Any:
@@ -282,10 +298,22 @@ def to_day(number: Any) -> Any:
     return ibis.literal(EPOCH, type="date") + number.as_interval("D")
 
 
-def _kind(number: Any, gap: Any, lapse: Any) -> Any:
+def _until(rows: ibis.Table, waits: Sequence[Any], pace: Pace | None) -> ibis.Table:
+    """Add the last days on which a customer is not slowing, lapsed, lost, without another occasion."""
     import ibis
 
-    return ibis.cases((number == 1, "new"), (gap > lapse + 1, "reactivated"), else_="active")
+    names = ("slowing", "lapsed", "lost")
+    if pace is None:
+        return rows.mutate(**{name: rows["day"] + wait for name, wait in zip(names, waits, strict=True)})
+    rows = rows.mutate(**{f"to_{name}": rows["ran"] + wait for name, wait in zip(names, waits, strict=True)})
+    top, last = pace.top
+    for name in names:
+        ends = pace.ends("end")
+        joined = rows.left_join(ends, rows[f"to_{name}"] == ends["ran_to"]).drop("ran_to")
+        # Beyond the table each day counts as one.
+        until = ibis.ifelse(joined[f"to_{name}"] > top, last + joined[f"to_{name}"] - top, joined["end"])
+        rows = joined.mutate(**{name: until.cast("int64")}).drop("end", f"to_{name}")
+    return rows
 
 
 def _limits(span: Any, number: Any, limits: Thresholds) -> tuple[Any, Any, Any, Any]:
@@ -304,21 +332,26 @@ def _limits(span: Any, number: Any, limits: Thresholds) -> tuple[Any, Any, Any, 
     return (own, *mine)
 
 
-def _numbered(orders: ibis.Table) -> ibis.Table:
-    """Occasions in the order of each customer: number, first, the two before and the next."""
+def _numbered(orders: ibis.Table, pace: Pace | None) -> ibis.Table:
+    """Occasions in the order of each customer, and what is counted (ran) up to each, the first and the one before."""
     import ibis
 
     days = occasion_days(orders)
     days = days.filter(days["is_occasion"])
     day = days["day"].delta(ibis.literal(EPOCH, type="date"), unit="day").cast("int64")
     rows = days.select("customer_id", "spend", day=day)
+    if pace is None:
+        rows = rows.mutate(ran=rows["day"])
+    else:
+        counted = pace.days()
+        rows = rows.join(counted, rows["day"] == counted["ran_day"]).select("customer_id", "spend", "day", "ran")
     own = ibis.window(group_by="customer_id", order_by="day")
     so_far = ibis.cumulative_window(group_by="customer_id", order_by="day")
     return rows.mutate(
         number=(ibis.row_number().over(own) + 1).cast("int64"),
         first=rows["day"].min().over(so_far),
-        previous=rows["day"].lag(1).over(own),
-        before=rows["day"].lag(2).over(own),
         following=rows["day"].lead(1).over(own),
+        ran_first=rows["ran"].min().over(so_far),
+        ran_before=rows["ran"].lag(1).over(own),
         total=rows["spend"].sum().over(so_far),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.accounts import (
     balance,
     cohort_frame,
@@ -14,20 +15,37 @@ from crmlab.analyses.lifecycle.accounts import (
     growth,
     matrix_frame,
     sizes_frame,
-    slowing_fate,
     states_frame,
 )
-from crmlab.analyses.lifecycle.life import Life, life_of, limits_of
+from crmlab.analyses.lifecycle.futures import drawn_states, model_ahead, model_checked, standing_on
+from crmlab.analyses.lifecycle.life import Chain, Life, life_of, limits_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
-from crmlab.analyses.lifecycle.projection import Ahead, Check, ahead, checked, value_frame
+from crmlab.analyses.lifecycle.projection import (
+    Ahead,
+    Brought,
+    Check,
+    Fate,
+    ahead,
+    brought_as_projected,
+    chain_brought,
+    chain_frame,
+    checked,
+    dates_ahead,
+    misses_of,
+    slowing_fate,
+)
+from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.enough import need_buyers
 from crmlab.page.declarations import Readiness
-from crmlab.page.result import Context, Estimate, Output
+from crmlab.page.estimate import Estimate
+from crmlab.page.groups import OTHER, small_groups
+from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.lifecycle.params import Params
+    from crmlab.history.context import Margin
     from crmlab.history.past import History
 
 __all__ = ["Study", "readiness", "study"]
@@ -57,20 +75,28 @@ class Study:
         Share who bought, by cohort and age; without rows where there are no cohorts.
     balance : Estimate or None
         New and reactivated customers for each who lapsed; None where periods are too few.
-    slowing : Estimate or None
-        Share of the slowing who are gone a step later; None where too few were slowing.
+    slowing : Fate or None
+        Share of the slowing who will be gone a step later; None where too few are slowing, or moves are known of too few periods.
     steps : int
         How far is projected.
     future : Ahead or None
-        The base projected; None where moves are known of too few periods.
+        The base projected, with intervals as wide as earlier projections missed by; None where moves are known of too few
+        periods.
+    modelled : bool
+        Whether the base is projected by the model of purchases that values it; else, with yearly rounds and where the base cannot be
+        valued, by its moves between states.
     test : Check or None
         An earlier projection, and what came; None where too little was known by then.
-    margin : float
-        Share of spend that counts as value.
-    source : str
-        Where the margin is from: see :func:`crmlab.history.context.margin_known`.
-    value : DataFrame or None
-        The value of the base by state; None where nothing is projected.
+    margin : Margin
+        Gross margin: how much, and where it is from.
+    chain : DataFrame or None
+        What each state brings, as projected, or if moves go on as they did; None where nothing is projected.
+    scores : customer_value.Scores or None
+        What each customer is worth; None where the base cannot be valued.
+    value : DataFrame
+        By state, as of :func:`crmlab.analyses.customer_value.sums`, small states together; without rows where ``scores`` is None.
+    unvalued : str
+        Why the base cannot be valued.
     """
 
     context: Context
@@ -84,19 +110,22 @@ class Study:
     conversion: pd.DataFrame
     cohorts: pd.DataFrame
     balance: Estimate | None
-    slowing: Estimate | None
+    slowing: Fate | None
     steps: int
     future: Ahead | None
+    modelled: bool
     test: Check | None
-    margin: float
-    source: str
-    value: pd.DataFrame | None
+    margin: Margin
+    chain: pd.DataFrame | None
+    scores: customer_value.Scores | None
+    value: pd.DataFrame
+    unvalued: str
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """The list: a row per customer and prospect, with state, since when, and rhythm."""
+        """The list: a row per customer and prospect, with state, since when, rhythm, and whether they may be contacted."""
         names = ["customer_id", "state", "since", "days_since_last", "last_occasion", "occasions", "mean_gap", "own"]
-        names += ["slowing_after", "lapsed_after", "lost_after"]
+        names += ["slowing_after", "lapsed_after", "lost_after", "contactable", "refusal"]
         listed = self.life.customers[names].rename(columns={"own": "own_rhythm"})
         listed = listed.assign(mean_gap=listed["mean_gap"].astype(float).round(1))
         return {"customers": Output(f"List of {self.life.words.many} with state and rhythm", listed, ("customer_id",))}
@@ -139,30 +168,80 @@ def study(history: History, params: Params) -> Study:
     people = int(life.sizes().sum())
     accounts = growth(life.moves, life.dates)
     steps = params.horizon or (3 if life.step == 12 else life.year)
-    chain = life.chain() if life.periods >= LEAST_PERIODS else None
-    margin, source, _ = history.margin(params.margin)
-    value = None
+    chain = life.chain() if life.periods >= LEAST_PERIODS and people >= least else None
+    margin = history.margin(params.margin)
+    scores, value, unvalued = _valued(history, life, params)
+    modelled = scores is not None and not scores.fit.purchases.whole_periods
+    future, test, moves = None, None, None
     if chain is not None:
-        value = value_frame(chain, step=life.step, horizon=steps, rate=params.rate, margin=margin, level=level, seed=seed)
+        future, test, brought = _projected(life, chain, scores if modelled else None, steps, margin.share, params)
+        moves = chain_frame(brought, least, level)
+        if modelled and scores is not None:
+            moves = _as_wide_as_value_missed(moves, scores)
         if not life.lost_watched:
-            value = value.drop(columns=["whole", "whole_low", "whole_high"])
+            moves = moves.drop(columns=["whole", "whole_low", "whole_high"])
     return Study(
         context=history.context(people),
         params=params,
         life=life,
-        states=states_frame(life, level, least),
+        states=states_frame(life, least),
         accounts=accounts,
         sizes=sizes_frame(life),
         matrix=matrix_frame(life, level, least) if life.periods else None,
         curves=curves_frame(life, level, least),
         conversion=conversion_frame(life, level, least),
-        cohorts=cohort_frame(life, level, least),
-        balance=balance(accounts, life, level, seed),
-        slowing=slowing_fate(life, level, least),
+        cohorts=cohort_frame(life, least),
+        balance=balance(accounts, life) if people >= least else None,
+        slowing=slowing_fate(life, chain, level, least, seed) if chain is not None else None,
         steps=steps,
-        future=ahead(chain, steps, level, seed) if chain is not None else None,
-        test=checked(life, level, seed) if chain is not None else None,
+        future=future,
+        modelled=modelled,
+        test=test,
         margin=margin,
-        source=source,
+        chain=moves,
+        scores=scores,
         value=value,
+        unvalued=unvalued,
     )
+
+
+def _projected(
+    life: Life, chain: Chain, scores: customer_value.Scores | None, steps: int, margin: float, params: Params
+) -> tuple[Ahead, Check | None, Brought]:
+    """The base projected, an earlier projection, and what the base brings at a margin: by the model of scores, or by moves alone."""
+    level, seed, dates = params.level, params.seed, dates_ahead(life, steps)
+    rate = (1 + params.rate) ** (life.step / 12) - 1
+    brought = chain_brought(chain, rate, steps, margin, seed)
+    if scores is None:
+        test = checked(life, level, seed)
+        found = ahead(chain, life.steps_to(dates), level, seed)
+        return found.widened(misses_of(life, len(life.even) - 1, level), test), test, brought
+    fit = scores.fit
+    test = model_checked(life, fit.choice, level, seed)
+    now = standing_on(life.history, fit.summary, life.limits)
+    futures = drawn_states(fit.purchases, now, dates, seed)
+    brought = brought_as_projected(brought, chain, futures, rate, margin, seed)
+    return model_ahead(futures, now, level).widened(None, test), test, brought
+
+
+def _as_wide_as_value_missed(moves: pd.DataFrame, scores: customer_value.Scores) -> pd.DataFrame:
+    """What states bring, as projected: intervals that reach at least as far as the model's forecast of money missed in its test."""
+    ends = {}
+    for name in ("near", "whole"):
+        low, high = (moves[f"{name}_{end}"].to_numpy(float) for end in ("low", "high"))
+        ends[f"{name}_low"], ends[f"{name}_high"] = scores.miss.widened(moves[name].to_numpy(float), low, high)
+    return moves.assign(**ends)
+
+
+def _valued(history: History, life: Life, params: Params) -> tuple[customer_value.Scores | None, pd.DataFrame, str]:
+    """What customers are worth, by state, from the owner of value; or why that cannot be told."""
+    import pandas as pd
+
+    choices = customer_value.Params(margin=params.margin, rate=params.rate, level=params.level, seed=params.seed)
+    try:
+        found = customer_value.scores(history, choices)
+    except (DataError, ModelError, ConvergenceError) as error:
+        return None, pd.DataFrame(), f"The base could not be valued. {error}"
+    states = life.customers.set_index("customer_id")["state"].reindex(found.points["customer_id"])
+    few = small_groups(states.value_counts(), params.min_group)
+    return found, customer_value.sums(found, states.where(~states.isin(few), OTHER).to_numpy(object)), ""

@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import THIN
+from crmlab.page.groups import OTHER
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from crmlab.analyses.lifecycle.rhythm import Thresholds
     from crmlab.analyses.lifecycle.study import Study
 
 __all__ = [
+    "assumed",
     "check_table",
     "conversion_table",
+    "goes_on",
     "growth_table",
+    "held",
     "matrix_table",
     "no_change",
     "rules",
@@ -41,22 +45,46 @@ def no_change(study: Study) -> Absent:
 def too_short(study: Study) -> Absent:
     """Why nothing is projected."""
     words = study.life.words
+    if study.life.periods >= LEAST_PERIODS:
+        return Absent(f"There are fewer than {study.params.min_group} {words.many}, too few to project.")
     return Absent(
         f"The history is too short: it holds {words.span(study.life.periods)}, and this needs at least "
         f"{words.span(LEAST_PERIODS)} with known moves."
     )
 
 
-def rules(limits: Thresholds, deed: str) -> dict[str, str]:
+def held(study: Study) -> str:
+    """What came of an earlier projection, as the sentence that follows one that shows a projection."""
+    test, form = study.test, study.context.form
+    if test is None:
+        return "It could not be held against what came: the history is too short."
+    total = test.total
+    then = f"The projection made in the same way on {form.day(test.date)}"
+    if not total.missed:
+        return f"{then} held; the interval is at least as wide as its error."
+    off = form.share(abs(total.expected / max(total.seen, 0.5) - 1))
+    return (
+        f"{then} was {off} too {'low' if total.seen > total.expected else 'high'}; the interval is widened by that, both ways."
+    )
+
+
+def assumed(study: Study) -> str:
+    """What the projection assumes, as a clause."""
+    words = study.life.words
+    if study.modelled:
+        return words.fill("each goes on {buying} at a pace of their own until they leave for good")
+    return "moves between states stay as they were on average"
+
+
+def rules(days: tuple[int, int, int], deed: str) -> dict[str, str]:
     """Each state in words, with the days of the base.
 
     Examples
     --------
-    >>> from crmlab.analyses.lifecycle.rhythm import Thresholds
-    >>> rules(Thresholds(30, 60, 90), "purchase")["lapsed"]
+    >>> rules((30, 60, 90), "purchase")["lapsed"]
     '61–90 days since the last purchase'
     """
-    a, b, c = limits.days
+    a, b, c = days
     return {
         "new": f"one {deed} so far, at most {a} days ago",
         "active": f"came again, last {deed} at most {a} days ago",
@@ -71,23 +99,27 @@ def rules(limits: Thresholds, deed: str) -> dict[str, str]:
 def states_table(study: Study) -> Table:
     """Who is where today, by which rule."""
     life, words, form = study.life, study.life.words, study.context.form
-    said = rules(life.limits, words.deed)
+    said = rules(life.limits.on(life.end), words.deed)
     shown = study.states.assign(rule=[said.get(str(state), "states with few customers") for state in study.states["state"]])
-    prospects = int((life.customers["state"] == "prospect").sum())
-    if prospects:
-        row = {"state": "prospect", "customers": prospects, "rule": said["prospect"]}
+    prospects = life.customers[life.customers["state"] == "prospect"]
+    if len(prospects):
+        allowed = int((prospects["contactable"] == "yes").sum())
+        row = {"state": "prospect", "customers": len(prospects), "contactable": allowed, "rule": said["prospect"]}
         shown = pd.concat([shown, pd.DataFrame([row])], ignore_index=True)
     columns = {
         "state": Column("State"),
         "customers": Column(words.many.capitalize(), "count"),
-        "share": Column("Share", "share", "share_low", "share_high"),
+        "share": Column("Share", "share"),
     }
+    if life.consent().told:
+        columns["contactable"] = Column("May be contacted", "count")
     if life.periods:
-        columns["spend"] = Column(f"Revenue in the last {words.period}", "money")
+        columns["spend"] = Column(words.fill(f"{{Revenue}} in the last {words.period}"), "money")
     columns["rule"] = Column("Rule", "lines")
+    season = ", at this time of year" if life.limits.pace is not None else ""
     caption = (
-        f"States on {form.day(life.end)}. Days are those of the whole base; a {words.one} with a rhythm of their own "
-        f"has their own days, in the list. Shares are of all who ever came, with {form.share(study.params.level)} intervals."
+        f"States on {form.day(life.end)}. Days are those of the whole base{season}; a {words.one} with a rhythm of their own "
+        f"has their own thresholds, given in the list. Shares are of all who ever {'came' if words.deed == 'purchase' else 'gave'}."
     )
     return Table(caption, shown, columns, form)
 
@@ -118,7 +150,7 @@ def thresholds_table(study: Study) -> Table:
         {
             "name": ["slowing", "lapsed", "lost"],
             "quantile": list(thresholds_from(study).values()),
-            "days": limits.days,
+            "days": limits.on(life.end),
             "multiple": multiples,
             "own_days": [
                 float(life.customers.loc[own, f"{name}_after"].astype(float).median()) if own.any() else math.nan
@@ -141,6 +173,13 @@ def thresholds_table(study: Study) -> Table:
         parts.append(
             f"Own rhythm: {form.count(int(own.sum()))} {words.many} with at least {limits.own_from} {words.deeds}; "
             f"from {form.count(limits.own_gaps)} of their gaps, each against the mean of those before it."
+        )
+    if limits.pace is not None:
+        many = [form.count(days) for days in limits.days]
+        parts.append(
+            f"Days are counted by the season, so that a day in a busy week counts for more than one in a quiet week: the thresholds are "
+            f"{many[0]}, {many[1]} and {many[2]} days on average over the year; the table shows them for silence up to "
+            f"{form.day(life.end)}."
         )
     return Table(" ".join(parts), frame, columns, form)
 
@@ -178,9 +217,9 @@ def sizes_table(study: Study) -> Table | Absent:
     columns = {"date": Column(f"{words.period.capitalize()} to", "date")}
     columns |= {state: Column(state.capitalize(), "count") for state in STATES}
     shown["spend"] = shown[[f"spend_{state}" for state in STATES]].sum(axis=1)
-    columns["spend"] = Column("Revenue", "money")
+    columns["spend"] = Column(words.fill("{Revenue}"), "money")
     caption = (
-        f"{words.many.capitalize()} in each state at the end of each {words.period}, and the revenue of the "
+        f"{words.many.capitalize()} in each state at the end of each {words.period}, and the {words.fill('{revenue}')} of the "
         f"{words.period}; that of each state is in the file and in the picture above."
     )
     return Table(caption, shown, columns, study.context.form, top=7)
@@ -218,37 +257,74 @@ def conversion_table(study: Study) -> Table:
     caption = (
         "Time in a state (Kaplan–Meier; spells that last are censored) and what ended it (Aalen–Johansen), as far as "
         "the data reach. "
-        f"Small figures are {form.share(study.params.level)} intervals; they take spells of one {words.one} for independent."
+        f"Small figures are {form.share(study.params.level)} intervals; they treat spells of the same {words.one} as independent."
     )
     return Table(caption, study.conversion, columns, form)
 
 
 def value_table(study: Study) -> Table | Absent:
-    """The value of the base, by state."""
-    words, params, frame, form = study.life.words, study.params, study.value, study.context.form
-    if frame is None:
-        return too_short(study)
-    span = words.span(study.steps)
-    what = "revenue" if study.source in ("revenue", "loss") else f"gross margin ({form.share(study.margin)} of spend)"
-    columns = {
-        "state": Column("State"),
-        "customers": Column(words.many.capitalize(), "count"),
-        "each": Column(f"Per {words.one} in {span}", "amount", "each_low", "each_high"),
-        "near": Column(f"In all, {span}", "money", "near_low", "near_high"),
-    }
-    without = (
-        " Value without end is left out: the lost were not watched for a year, so nobody knows how many come back for good."
+    """The value of the base by state, and beside it what each state brings if moves between states go on as they did."""
+    words, params, scores, form = study.life.words, study.params, study.scores, study.context.form
+    if scores is None and study.chain is None:
+        return Absent(study.unvalued)
+    frame = _valued_states(study)
+    columns, caption = {"state": Column("State"), "customers": Column(words.many.capitalize(), "count")}, []
+    if scores is not None:
+        columns["value"] = Column("Value", "money", "value_low", "value_high")
+        caption.append(f"Value, as in the report on customer value: {customer_value.what_of(scores, form)}.")
+        if scores.fit.seen:
+            columns["value_today"] = Column("Value today", "money", "value_today_low", "value_today_high")
+            columns["at_risk"] = Column("At risk", "money", "at_risk_low", "at_risk_high")
+    else:
+        caption.append(study.unvalued)
+    if study.chain is not None:
+        money, how = study.margin.word.capitalize(), goes_on(study)
+        columns["near"] = Column(f"{money} in {words.span(study.steps)} {how}", "money", "near_low", "near_high")
+        if "whole" in study.chain:
+            columns["whole"] = Column(f"{money} without end {how}", "money", "whole_low", "whole_high")
+        caption.append(_not_a_value(study))
+        if "whole" not in study.chain:
+            caption.append(
+                "Without end it is left out: the lost were not watched for a year, so nobody knows how many come back."
+            )
+    caption.append(f"Small figures are {form.share(params.level)} intervals.")
+    return Table(" ".join(caption), frame, columns, form)
+
+
+def goes_on(study: Study) -> str:
+    """On which condition the states bring what the chain says, in the words of the columns that hold it."""
+    return "as projected" if study.modelled else "if moves go on"
+
+
+def _not_a_value(study: Study) -> str:
+    """What the columns of money that follow the value are, and why it is the value that decides."""
+    words = study.life.words
+    who = f"what today’s {words.many} bring, discounted alike,"
+    if not study.modelled:
+        decide = ", so decide by value, which knows that" if study.scores is not None else ""
+        return (
+            f"“If moves go on” is not a second value: it is {who} if they keep moving between states as they did. It knows only somebody's "
+            f"state, not how often and how much this {words.one} used to {words.fill('{buy}')}{decide}."
+        )
+    endless = study.chain is not None and "whole" in study.chain
+    after = (
+        f" (without end: after {words.span(study.steps)}, if they keep moving between states as they did)" if endless else ""
     )
-    if "whole" in frame:
-        columns["whole"] = Column("Without end", "money", "whole_low", "whole_high")
-        without = " Value without end takes the lost to go on coming back as they did."
-    caption = (
-        f"The base as a Markov chain: {what}, discounted at {form.share(params.rate)} a year, that today's {words.many} will "
-        "bring if they keep moving between states as they did. "
-        f"Small figures are {form.share(params.level)} intervals, from resampled {words.periods}.{without}"
+    return (
+        f"“As projected” is not a second value: it is {who} if they stand as projected and each state goes on bringing what it "
+        f"brought{after}. It takes all {words.many} of a state to bring alike, so decide by value, which knows each {words.one}."
     )
-    shown = frame[(frame["customers"] >= params.min_group) | (frame["state"] == "all")]
-    return Table(caption, shown.reset_index(drop=True), columns, form)
+
+
+def _valued_states(study: Study) -> pd.DataFrame:
+    """A row for each state and one for all, with what is known of them: small states together, or without values left out."""
+    chain = study.chain
+    if study.scores is None:
+        assert chain is not None
+        return chain
+    order = [name for name in (*STATES, OTHER, customer_value.ALL) if name in study.value.index]
+    frame = study.value.loc[order].rename_axis("state").reset_index()
+    return frame if chain is None else frame.merge(chain.drop(columns="customers"), "left", "state")
 
 
 def check_table(study: Study) -> Table | Absent:
@@ -263,9 +339,12 @@ def check_table(study: Study) -> Table | Absent:
         "expected": Column("Projected", "count", "low", "high"),
         "now": Column("Seen", "count"),
     }
+    # A chain's steps of the season are no months of the calendar.
+    even = study.modelled or study.life.limits.pace is None
+    ahead = f"{words.span(found.steps)} ahead" if even else f"up to {form.day(study.life.end)}"
     caption = (
         f"The projection made on {form.day(found.date)}, from what was known then, of that day's {words.many} "
-        f"{words.span(found.steps)} ahead, and where they are now. Small figures are {form.share(study.params.level)} "
-        "intervals."
+        f"{ahead}, and where they are now. Small figures are its {form.share(study.params.level)} "
+        "intervals at the time, before they were widened by the misses shown here."
     )
     return Table(caption, frame, columns, form)

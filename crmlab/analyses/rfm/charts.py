@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS
+from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, spent
 from crmlab.analyses.rfm.tables import NO_MOVES
-from crmlab.models.intervals import LEVEL, share_of_total, wilson
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import OTHER, small_groups, under
@@ -26,36 +25,33 @@ def segments_chart(study: Study) -> Chart:
     """Share of revenue beside share of customers."""
     import numpy as np
 
-    segments, form = study.segments, study.context.form
+    segments, form, many = study.segments, study.context.form, study.words.many
+    revenue = study.words.fill("{revenue}")
 
     def draw(figure: Figure) -> None:
-        # One customer, or one segment, has no interval. The words beside the first bar need a third of the width.
-        first = np.nanmax(
-            [segments["revenue_share_high"].iloc[0], segments["revenue_share"].iloc[0], segments["share"].iloc[0]]
-        )
-        longest = np.nanmax([*segments["revenue_share_high"], *segments["revenue_share"], *segments["share"], 0.01])
-        right = 100 * max(1.55 * np.nanmax([first, 0.01]), 1.2 * longest)
+        # The words beside the first bar need a third of the width. Where nobody spent anything there are no shares of revenue.
+        first = np.nanmax([segments["revenue_share"].iloc[0], segments["share"].iloc[0], 0.01])
+        longest = np.nanmax([*segments["revenue_share"], *segments["share"], 0.01])
+        right = 100 * max(1.55 * first, 1.2 * longest)
         ax = marks.axes(figure.add_subplot(), form, x=lambda value: form.share(value / 100, 0), lines="x", xlim=(0, right))
         for place, row in zip(marks.rows(ax, segments["segment"]), segments.to_dict("records"), strict=True):
-            value, low, high = (100 * row[k] for k in ("revenue_share", "revenue_share_low", "revenue_share_high"))
-            ax.barh(place + 0.17, value, 0.34, color=color("accent"))
+            ax.barh(place + 0.17, 100 * row["revenue_share"], 0.34, color=color("accent"))
             ax.barh(place - 0.19, 100 * row["share"], 0.28, color=color("fill"))
-            ax.plot([low, high], [place + 0.17] * 2, color=color("ink"), linewidth=1.2)
-            tip = np.nanmax([high, value, 100 * row["share"], 0])
-            words = " of revenue from {} of customers" if place == len(segments) - 1 else " from {}"
+            tip = 100 * np.nanmax([row["revenue_share"], row["share"], 0])
+            words = f" of {revenue} from {{}} of {many}" if place == len(segments) - 1 else " from {}"
             marks.label(ax, form.share(row["revenue_share"]) + words.format(form.share(row["share"])), tip, place, gap=(6, 0))
 
     top = segments.iloc[0]
     return Chart(
-        f"By segment, share of revenue (upper bar, with {form.share(LEVEL)} interval) and share of customers (lower bar).",
-        f"Paired bars for {len(segments)} segments; {top['segment']} lead with {form.share(top['revenue_share'])} of revenue.",
+        f"By segment, share of {revenue} (upper bar) and share of {many} (lower bar).",
+        f"Paired bars for {len(segments)} segments; {top['segment']} lead with {form.share(top['revenue_share'])} of {revenue}.",
         draw,
         segments,
         (8, 0.42 * len(segments) + 0.5),
     )
 
 
-def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.DataFrame:
+def grid(scored: pd.DataFrame, min_group: int = 5) -> pd.DataFrame:
     """Count and value the pairs of scores.
 
     Parameters
@@ -64,15 +60,13 @@ def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.D
         As of :func:`crmlab.analyses.rfm.segments.score`.
     min_group : int
         Pairs with fewer customers are added up in a last row, so that totals hold.
-    level : float
-        Confidence level of the intervals.
 
     Returns
     -------
     DataFrame
-        One row per pair that someone has: r_score, f_score, customers, revenue, revenue_share (and interval). Where a
-        pair is too small to be shown these are missing, and fewer_than says under what its number is; the last row,
-        without scores, holds what such pairs add up to.
+        One row per pair that someone has: r_score, f_score, customers, revenue, revenue_share. Where a pair is too small to be
+        shown these are missing, and fewer_than says under what its number is; the last row, without scores, holds what such
+        pairs add up to.
     """
     import pandas as pd
 
@@ -84,10 +78,7 @@ def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.D
     rows: list[dict[str, Any]] = []
 
     def row(member: Any, **place: Any) -> dict[str, Any]:
-        shares = dict(
-            zip(("revenue_share", "revenue_share_low", "revenue_share_high"), share_of_total(spend, member, level), strict=True)
-        )
-        return {**place, "customers": int(member.sum()), "revenue": round(float(spend[member].sum()), 4), **shares}
+        return {**place, "customers": int(member.sum()), **spent(spend, member)}
 
     for r, f in sizes.index:
         hidden = (r, f) in small
@@ -95,7 +86,7 @@ def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.D
         rows.append({**place, "fewer_than": under(sizes[small], min_group)} if hidden else row(pairs.isin([(r, f)]), **place))
     if len(small):
         rows.append(row(pairs.isin(small)))
-    columns = [*keys, "customers", "fewer_than", "revenue", "revenue_share", "revenue_share_low", "revenue_share_high"]
+    columns = [*keys, "customers", "fewer_than", "revenue", "revenue_share"]
     frame = pd.DataFrame(rows, columns=columns)
     whole = [*keys, "customers", "fewer_than"]
     return frame.astype(dict.fromkeys(whole, "Int64"))
@@ -103,7 +94,8 @@ def grid(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.D
 
 def grid_chart(study: Study) -> Chart:
     """Where the money sits: recency across, frequency up."""
-    bins, min_group, form = study.params.bins, study.params.min_group, study.context.form
+    bins, min_group, form, words = study.params.bins, study.params.min_group, study.context.form, study.words
+    revenue = words.fill("{revenue}")
     frame = grid(study.scored, min_group)
     placed = frame[frame["r_score"].notna()]
     shown = placed[placed["customers"].notna()]
@@ -127,7 +119,7 @@ def grid_chart(study: Study) -> Chart:
             marks.label(ax, form.share(row["revenue_share"]), r, f - 0.24, token=ink, ha="center")
         ends = {1: "1\nlongest ago", bins: f"{bins}\nmost recent"}
         ax.set_xticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
-        ends = {1: "fewest occasions  1", bins: f"most occasions  {bins}"}
+        ends = {1: f"fewest {words.deeds}  1", bins: f"most {words.deeds}  {bins}"}
         ax.set_yticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
 
     few = " Where nothing stands, there is nobody." if len(placed) < bins * bins else ""
@@ -136,18 +128,18 @@ def grid_chart(study: Study) -> Chart:
         together = rest.iloc[0]
         few += (
             f" Cells with “<{placed['fewer_than'].max()}” are too small to be shown: together {form.count(together['customers'])} "
-            f"customers with {form.share(together['revenue_share'])} of revenue."
+            f"{words.many} with {form.share(together['revenue_share'])} of {revenue}."
         )
     seen = "none is large enough to be shown"
     if len(shown):
         best = shown.sort_values("revenue", ascending=False, kind="stable").iloc[0]
         seen = (
-            f"the cell with recency {best['r_score']} and frequency {best['f_score']} holds the most revenue, "
+            f"the cell with recency {best['r_score']} and frequency {best['f_score']} holds the most {revenue}, "
             f"{form.share(best['revenue_share'])} of all"
         )
     return Chart(
-        "Recency score across, frequency score up. Each cell: number of customers, and below it their share of revenue; the "
-        f"stronger the colour, the more revenue. The data hold {form.share(LEVEL)} intervals of the shares.{few}",
+        f"Recency score across, frequency score up. Each cell: number of {words.many}, and below it their share of {revenue}; the "
+        f"stronger the colour, the more {revenue}.{few}",
         f"A grid of {bins} by {bins} cells; {seen}.",
         draw,
         frame,
@@ -176,7 +168,7 @@ def sizes_then_and_now(moves: pd.DataFrame, min_group: int) -> pd.DataFrame:
 
 def moves_chart(study: Study) -> Chart | Absent:
     """Sizes of segments, then and now."""
-    moves, min_group, form = study.moves, study.params.min_group, study.context.form
+    moves, min_group, form, words = study.moves, study.params.min_group, study.context.form, study.words
     if moves is None or study.earlier is None:
         return NO_MOVES
     frame = sizes_then_and_now(moves, min_group)
@@ -198,11 +190,9 @@ def moves_chart(study: Study) -> Chart | Absent:
     total = int(known["customers"].sum())
     stayed = ""
     if total >= min_group:
-        low, high = wilson(kept, total, LEVEL)
-        share, ends = form.measured(kept / total, low, high, "share")
-        stayed = f" Of those who were customers then, {share} are in the same segment now ({ends}, at {form.share(LEVEL)})."
+        stayed = f" Of those who were {words.many} then, {form.share(kept / total)} are in the same segment now."
     return Chart(
-        f"Customers per segment on {form.day(study.earlier)} (hollow) and now (filled).{stayed}",
+        f"{words.many.capitalize()} per segment on {form.day(study.earlier)} (hollow) and now (filled).{stayed}",
         f"Dots for {len(frame)} segments, then and now, joined by lines that show growth or decline.",
         draw,
         frame,

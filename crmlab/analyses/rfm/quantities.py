@@ -12,15 +12,26 @@ _SEGMENTS = {name.lower().replace(" ", "_"): name for name in (*(one.name for on
 __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
-    HISTORY.only(
-        "customer_id", "customer_base", "occasions", "total_spend", "days_since_last", "first_occasion", "last_occasion"
-    ),
+    HISTORY.only("customer_id", "customer_base", "occasions", "total_spend", "days_since_last"),
+    HISTORY.only("first_occasion", "last_occasion", "contactable", "refusal"),
     Quantity("segment", "group of customers given by a rule over recency and frequency scores", "text"),
     Quantity("segment_before", "segment on the earlier day that is compared with; empty: no customer yet", "text"),
     Quantity("r_score", "recency score: place among customers by days since the last purchase, the highest the latest"),
     Quantity("f_score", "frequency score: place among customers by purchase occasions, the highest the most"),
     Quantity("m_score", "money score: place among customers by spend, the highest the most"),
-    Quantity("segment_share_{segment}", "share of customers in the segment {segment}", "share", values={"segment": _SEGMENTS}),
-    Quantity("revenue_share_{segment}", "share of revenue from the segment {segment}", "share", values={"segment": _SEGMENTS}),
-    Quantity("quiet_share", "share of customers who bought more often than many, and not for long", "share"),
+    Quantity(
+        "segment_share_{segment}",
+        "share of customers in the segment {segment}",
+        "share",
+        counted=True,
+        values={"segment": _SEGMENTS},
+    ),
+    Quantity(
+        "revenue_share_{segment}",
+        "share of revenue from the segment {segment}",
+        "share",
+        counted=True,
+        values={"segment": _SEGMENTS},
+    ),
+    Quantity("quiet_share", "share of customers who bought more often than many, but not lately", "share", counted=True),
 )

@@ -6,19 +6,22 @@ spend. Equal customers get equal scores, whatever the order of the rows.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
 from crmlab.errors import DataError, checks
-from crmlab.models.intervals import LEVEL, median_interval, share_of_total, wilson
+from crmlab.history.words import ROUNDS
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
     import ibis
     import numpy as np
     import pandas as pd
+
+    from crmlab.history.words import Words
 
 __all__ = [
     "NOT_YET",
@@ -27,10 +30,12 @@ __all__ = [
     "cut_points",
     "level",
     "movement",
+    "not_yet",
     "score",
     "segment_of",
     "segment_table",
     "segmented",
+    "spent",
 ]
 
 
@@ -42,7 +47,7 @@ class Segment:
     """One segment: a range of levels (1 to 5, high is good) of recency and of frequency, and what to do.
 
     A level is a place among the other customers, so that meanings are relative: level 1 of frequency may hold customers
-    with more than one occasion, and level 3 customers with two.
+    with more than one occasion, and level 3 customers with two. No segment bears the name of a state of the lifecycle.
     """
 
     name: str
@@ -50,6 +55,18 @@ class Segment:
     frequency: tuple[int, int]
     meaning: str
     action: str
+    for_donors: str = ""  # the action, where it is another for those who give
+
+    def advice(self, words: Words) -> str:
+        """What to do with its customers, or its donors.
+
+        Examples
+        --------
+        >>> from crmlab.history.words import ROUNDS, WEEKS
+        >>> SEGMENTS[3].advice(WEEKS), SEGMENTS[3].advice(ROUNDS)
+        ('welcome them; bring about the next purchase', 'welcome them; ask for a second gift')
+        """
+        return self.for_donors if self.for_donors and words.deed == ROUNDS.deed else self.action
 
 
 # The one table of rules. Every pair of levels is in exactly one segment.
@@ -58,42 +75,60 @@ SEGMENTS = (
         "Champions",
         (5, 5),
         (4, 5),
-        "among the latest and the most frequent buyers",
+        "among the latest and the most frequent",
         "reward them; ask them to recommend",
+        "thank them in person; ask them to tell others",
     ),
     Segment(
         "Loyal",
         (3, 4),
         (4, 5),
-        "among the most frequent buyers, but not among the latest",
+        "among the most frequent, but not among the latest",
         "thank them; offer what goes with what they own",
+        "thank them; tell them what their gifts have done",
     ),
     Segment(
         "Promising repeaters",
         (4, 5),
         (2, 3),
-        "bought lately, neither seldom nor often",
+        "came lately, neither seldom nor often",
         "make the next purchase easy",
+        "make the next gift easy",
     ),
-    Segment("New", (5, 5), (1, 1), "few purchases, the latest very lately", "welcome them; bring about the next purchase"),
-    Segment("Fresh", (4, 4), (1, 1), "few purchases, the latest lately", "remind them while they remember you"),
-    Segment("Needs attention", (3, 3), (3, 3), "middling, and cooling", "make an offer with an end date"),
-    Segment("About to sleep", (3, 3), (1, 2), "few purchases, the latest some time ago", "remind them once, at low cost"),
     Segment(
-        "At risk",
+        "Recent",
+        (5, 5),
+        (1, 1),
+        "came seldom, the last time very lately",
+        "welcome them; bring about the next purchase",
+        "welcome them; ask for a second gift",
+    ),
+    Segment("Fresh", (4, 4), (1, 1), "came seldom, the last time lately", "remind them while they remember you"),
+    Segment(
+        "Needs attention",
+        (3, 3),
+        (3, 3),
+        "middling, and cooling",
+        "make an offer with an end date",
+        "ask them to renew their gift, by a date",
+    ),
+    Segment("About to sleep", (3, 3), (1, 2), "came seldom, the last time some time ago", "remind them once, at low cost"),
+    Segment(
+        "Quiet regulars",
         (1, 2),
         (3, 4),
-        "bought more often than many, the latest long ago",
-        "win them back, in person where it pays",
+        "came more often than many, the last time long ago",
+        "look at them first to win customers back",
+        "look at them first to ask for a renewal",
     ),
     Segment(
         "Cannot lose",
         (1, 2),
         (5, 5),
-        "among the most frequent buyers, the latest long ago",
-        "call them; find out what went wrong",
+        "among the most frequent, the last time long ago",
+        "find out what went wrong, one by one",
     ),
-    Segment("Lost", (1, 2), (1, 2), "few purchases, the latest long ago", "do not spend on them first"),
+    Segment("Hibernating", (1, 2), (1, 2), "came seldom, the last time long ago", "look at others first"),
 )
 
 
@@ -244,8 +279,8 @@ def segmented(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame
     return scored.assign(segment=[names[pair] for pair in pairs])
 
 
-def segment_table(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL) -> pd.DataFrame:
-    """Count and value the segments.
+def segment_table(scored: pd.DataFrame, min_group: int = 5) -> pd.DataFrame:
+    """Count the segments and what they spent. All of it is what was, so nothing has an interval.
 
     Parameters
     ----------
@@ -253,14 +288,12 @@ def segment_table(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL
         As of :func:`segmented`.
     min_group : int
         Segments with fewer customers are added up as "Other", so that totals hold.
-    level : float
-        Confidence level of the intervals.
 
     Returns
     -------
     DataFrame
-        One row per segment with customers, by revenue: segment, customers, share (and interval), revenue,
-        revenue_share (and interval), median_spend (and interval), median_days (and interval).
+        One row per segment with customers, by revenue: segment, customers, share, revenue, revenue_share, median_spend,
+        median_days.
     """
     import pandas as pd
 
@@ -270,32 +303,45 @@ def segment_table(scored: pd.DataFrame, min_group: int = 5, level: float = LEVEL
     rows = []
     for name in sorted(group.unique()):
         member = (group == name).to_numpy()
-        spend = scored["total_spend"].to_numpy(float)
-        revenue_share = share_of_total(spend, member, level)
         rows.append(
             {
                 "segment": name,
                 "customers": int(member.sum()),
-                "share": member.mean(),
-                **dict(zip(("share_low", "share_high"), wilson(int(member.sum()), len(scored), level), strict=True)),
-                "revenue": round(float(spend[member].sum()), 4),
-                **dict(zip(("revenue_share", "revenue_share_low", "revenue_share_high"), revenue_share, strict=True)),
+                "share": float(member.mean()),
+                **spent(scored["total_spend"].to_numpy(float), member),
                 "median_spend": float(scored.loc[member, "total_spend"].median()),
-                **dict(
-                    zip(
-                        ("median_spend_low", "median_spend_high"),
-                        median_interval(spend[member], level),
-                        strict=True,
-                    )
-                ),
                 "median_days": float(days[member].median()),
-                **dict(zip(("median_days_low", "median_days_high"), median_interval(days[member], level), strict=True)),
             }
         )
     frame = pd.DataFrame(rows)
     frame["_last"] = frame["segment"] == OTHER
     ordered = frame.sort_values(["_last", "revenue", "segment"], ascending=[True, False, True], ignore_index=True)
     return ordered.drop(columns="_last")
+
+
+def spent(spend: np.ndarray, member: np.ndarray) -> dict[str, float]:
+    """What some customers spent, and which share of everybody's that is; not a number where nobody spent anything.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> spent(np.array([30.0, 10.0]), np.array([True, False]))
+    {'revenue': 30.0, 'revenue_share': 0.75}
+    """
+    revenue, total = round(float(spend[member].sum()), 4), float(spend.sum())
+    return {"revenue": revenue, "revenue_share": float(spend[member].sum()) / total if total else math.nan}
+
+
+def not_yet(words: Words) -> str:
+    """What :data:`NOT_YET` is called on a page.
+
+    Examples
+    --------
+    >>> from crmlab.history.words import ROUNDS, WEEKS
+    >>> not_yet(WEEKS) == NOT_YET, not_yet(ROUNDS)
+    (True, 'Not yet a donor')
+    """
+    return NOT_YET.replace("customer", words.one)
 
 
 def movement(scored: pd.DataFrame) -> pd.DataFrame:

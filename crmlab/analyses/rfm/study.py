@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import movement, segment_table, segmented
 from crmlab.errors import ParameterError
+from crmlab.history.consent import Consent
 from crmlab.history.enough import need_buyers
-from crmlab.history.words import QUARTER
+from crmlab.history.words import QUARTER, WEEKS, Words
 from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.rfm.params import Params
+    from crmlab.history.context import Margin
     from crmlab.history.past import History
 
 __all__ = ["Study", "readiness", "study"]
@@ -30,30 +32,43 @@ class Study:
     Attributes
     ----------
     context : Context
+    margin : Margin
+        Gross margin: how much, and where it is from.
     params : Params
     scored : DataFrame
-        One row per customer with scores and segment, and ``segment_before`` where there is an earlier day.
+        One row per customer with scores and segment, whether they may be contacted, and ``segment_before`` where there is an earlier
+        day.
     segments : DataFrame
         One row per segment that is shown, by revenue.
     earlier : datetime.date or None
         The day compared with; None where the history is too short for one.
     moves : DataFrame or None
         Customers by segment then and now.
+    words : Words
+        What people and their deeds are called.
     """
 
     context: Context
+    margin: Margin
     params: Params
     scored: pd.DataFrame
     segments: pd.DataFrame
     earlier: dt.date | None
     moves: pd.DataFrame | None
+    words: Words = WEEKS
+
+    def consent(self, *names: str) -> Consent:
+        """How many of some segments, of all where none is named, may be contacted."""
+        some = self.scored["segment"].isin(names) if names else slice(None)
+        return Consent.of(self.scored.loc[some, "contactable"], self.scored.loc[some, "refusal"])
 
     @property
     def outputs(self) -> Mapping[str, Output]:
         """The list of customers."""
         columns = ["customer_id", "segment", "r_score", "f_score", "m_score", "days_since_last", "occasions", "total_spend"]
         columns += ["first_occasion", "last_occasion", *(["segment_before"] if self.moves is not None else [])]
-        return {"customers": Output("Customer list with scores and segment", self.scored[columns], ("customer_id",))}
+        listed = self.scored[[*columns, "contactable", "refusal"]]
+        return {"customers": Output(f"List of {self.words.many} with scores and segment", listed, ("customer_id",))}
 
 
 def readiness(history: History, _: Params) -> Readiness:
@@ -83,7 +98,7 @@ def study(history: History, params: Params) -> Study:
         No customer has a purchase occasion.
     """
     readiness(history, params)
-    scored = segmented(history.summary(), params.bins)
+    scored = history.with_consent(segmented(history.summary(), params.bins))
     segments = segment_table(scored, params.min_group)
     earlier, moves = _earlier(params, history.first, history.as_of), None
     if earlier is not None:
@@ -91,7 +106,14 @@ def study(history: History, params: Params) -> Study:
         scored = scored.merge(before.rename(columns={"segment": "segment_before"}), "left", "customer_id")
         moves = movement(scored)
     return Study(
-        context=history.context(len(scored)), params=params, scored=scored, segments=segments, earlier=earlier, moves=moves
+        context=history.context(len(scored)),
+        margin=history.margin(None),
+        params=params,
+        scored=scored,
+        segments=segments,
+        earlier=earlier,
+        moves=moves,
+        words=history.words,
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.rfm.segments import SEGMENTS, cut_points, level
+from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, cut_points, level, not_yet
 from crmlab.history.words import QUARTER
-from crmlab.models.intervals import LEVEL, wilson
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, Format
 from crmlab.page.groups import OTHER, small_groups, under
@@ -30,19 +29,19 @@ _MEASURES = {
 
 def segments_table(study: Study) -> Table:
     """The segments, by revenue."""
-    form = study.context.form
+    form, words = study.context.form, study.words
     columns = {
         "segment": Column("Segment"),
-        "customers": Column("Customers", "count"),
-        "share": Column("Share", "share", "share_low", "share_high"),
-        "revenue": Column("Revenue", "money"),
-        "revenue_share": Column("Revenue share", "share", "revenue_share_low", "revenue_share_high"),
-        "median_spend": Column("Median spend", "amount", "median_spend_low", "median_spend_high"),
-        "median_days": Column("Days since last", "days", "median_days_low", "median_days_high"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "share": Column("Share", "share"),
+        "revenue": Column(words.fill("{Revenue}"), "money"),
+        "revenue_share": Column(words.fill("Share of {revenue}"), "share"),
+        "median_spend": Column("Median spend" if words.deed == "purchase" else "Median given", "amount"),
+        "median_days": Column("Days since last", "days"),
     }
     caption = (
-        f"Segments on {form.day(study.context.as_of)}, by revenue over the whole history. Small figures are {form.share(LEVEL)} intervals; "
-        "days since the last purchase are medians."
+        f"Segments on {form.day(study.context.as_of)}, by {words.fill('{revenue}')} over the whole history; days since the last "
+        f"{words.deed} are medians. All of it was counted, so nothing has an interval."
     )
     return Table(caption, study.segments, columns, form)
 
@@ -51,7 +50,7 @@ def rules_table(study: Study) -> Table:
     """The rules, with the values behind their levels; customers only of segments that are shown alone."""
     import pandas as pd
 
-    scored, segments, form = study.scored, study.segments, study.context.form
+    scored, segments, form, said = study.scored, study.segments, study.context.form, study.words
     bins, min_group = study.params.bins, study.params.min_group
     levels = {score: level(score, bins) for score in range(1, bins + 1)}
 
@@ -71,28 +70,35 @@ def rules_table(study: Study) -> Table:
         {
             "segment": s.name,
             "recency": words(s.recency, "days", "", ""),
-            "frequency": words(s.frequency, "occasions", " occasion", " occasions"),
+            "frequency": words(s.frequency, "occasions", f" {said.deed}", f" {said.deeds}"),
             "meaning": s.meaning,
-            "action": s.action,
-            "customers": shown.get(s.name, None if s.name in there else 0),
+            "action": s.advice(said),
+            "customers": shown.get(s.name),
+            "contactable": study.consent(s.name).yes if s.name in shown else None,
         }
         for s in SEGMENTS
+        if s.name in there
     )
-    frame["customers"] = frame["customers"].astype("Int64")
+    frame = frame.astype({"customers": "Int64", "contactable": "Int64"})
     columns = {
         "segment": Column("Segment"),
-        "recency": Column("Last bought, days ago"),
+        "recency": Column(f"Last {said.deed}, days ago"),
         "frequency": Column("How often"),
         "meaning": Column("Compared with the others"),
         "action": Column("What to do"),
-        "customers": Column("Customers", "count"),
+        "customers": Column(said.many.capitalize(), "count"),
     }
+    if study.consent().told:
+        columns["contactable"] = Column("May be contacted", "count")
     caption = (
         "The rules. Levels run from 1 (worst) to 5 (best); scores with another number of bins are brought to five levels. "
         "Every pair of levels is in exactly one segment."
     )
     if frame["customers"].isna().any():
         caption += f" Segments with a dash are too small to be shown alone; they are in “{OTHER}”."
+    empty = [f"“{s.name}”" for s in SEGMENTS if s.name not in there]
+    if empty:
+        caption += f" Nobody is in {', '.join(empty)}."
     return Table(caption, frame, columns, form)
 
 
@@ -113,7 +119,8 @@ def reach(values: pd.Series, everyone: pd.Series, form: Format, kind: str) -> st
 
 def cuts_table(study: Study) -> Table:
     """Where the scores are cut: from, to and number only where enough customers have the score."""
-    scored, min_group, form = study.scored, study.params.min_group, study.context.form
+    scored, min_group, form, words = study.scored, study.params.min_group, study.context.form, study.words
+    many = words.many.capitalize()
     cuts = cut_points(scored, study.params.bins)
     few = ""
     for name, (score_column, column, kind) in _MEASURES.items():
@@ -129,15 +136,15 @@ def cuts_table(study: Study) -> Table:
             cuts[f"{name}_customers"].astype(object).mask(hidden, f"under {under(sizes[small], min_group)}")
         )
         if hidden.any():
-            few = f" Scores of fewer than {min_group} customers are not told apart from the next smallest."
+            few = f" Scores of fewer than {min_group} {words.many} are not told apart from the next smallest."
     columns = {
         "score": Column("Score", "count"),
         "days": Column("Days since last"),
-        "days_customers": Column("Customers", "count"),
-        "occasions": Column("Occasions"),
-        "occasions_customers": Column("Customers", "count"),
-        "spend": Column("Total spend"),
-        "spend_customers": Column("Customers", "count"),
+        "days_customers": Column(many, "count"),
+        "occasions": Column(words.deeds.capitalize()),
+        "occasions_customers": Column(many, "count"),
+        "spend": Column("Total spend" if words.deed == "purchase" else "Given in all"),
+        "spend_customers": Column(many, "count"),
     }
     caption = f"Scores and the values behind them. Equal values are never split, so scores are unequal in size where values bunch.{few}"
     return Table(caption, cuts[list(columns)], columns, form)
@@ -147,17 +154,15 @@ def moves_table(study: Study) -> Table | Absent:
     """Moves between segments, the most frequent first; small ones as one row."""
     import pandas as pd
 
-    moves, min_group, form = study.moves, study.params.min_group, study.context.form
+    moves, min_group, form, words = study.moves, study.params.min_group, study.context.form, study.words
     if moves is None or study.earlier is None:
         return NO_MOVES
     changed = moves[moves["segment"] != moves["segment_before"]]
     frame = changed.sort_values(["customers", "segment_before", "segment"], ascending=[False, True, True], ignore_index=True)
     # Of no rows, a mapping of texts gives texts.
     origin = frame["segment_before"].map(moves.groupby("segment_before")["customers"].sum()).astype("float64")
-    ends = [wilson(int(k), int(n), LEVEL) for k, n in zip(frame["customers"], origin, strict=True)]
-    frame = frame.assign(
-        share=frame["customers"] / origin, share_low=[low for low, _ in ends], share_high=[high for _, high in ends]
-    )
+    came = frame["segment_before"].replace(NOT_YET, not_yet(words))
+    frame = frame.assign(segment_before=came, share=frame["customers"] / origin)
     small = small_groups(frame["customers"], min_group)
     if len(small):
         rest = {"segment_before": "Other moves", "segment": "", "customers": int(frame.loc[small, "customers"].sum())}
@@ -165,11 +170,9 @@ def moves_table(study: Study) -> Table | Absent:
     columns = {
         "segment_before": Column("From"),
         "segment": Column("To"),
-        "customers": Column("Customers", "count"),
-        "share": Column("Share of those from there", "share", "share_low", "share_high"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "share": Column("Share of those from there", "share"),
     }
-    few = f" Moves of fewer than {min_group} customers are added up in the last row." if len(small) else ""
-    caption = (
-        f"Moves between segments since {form.day(study.earlier)}, most frequent first, with {form.share(LEVEL)} intervals.{few}"
-    )
+    few = f" Moves of fewer than {min_group} {words.many} are added up in the last row." if len(small) else ""
+    caption = f"Moves between segments since {form.day(study.earlier)}, most frequent first.{few}"
     return Table(caption, frame, columns, form, top=10)

@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.campaigns import INPUTS
     from crmlab.analyses.scorecard.estimation import concentration, estimates
     from crmlab.analyses.scorecard.forecasts import quarters_ahead
     from crmlab.analyses.scorecard.params import Params
     from crmlab.analyses.scorecard.quantities import QUANTITIES
     from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
     from crmlab.analyses.scorecard.report import NEEDS, SECTIONS, run
+    from crmlab.analyses.scorecard.speech import TREATMENTS, Speech, speech_of
     from crmlab.analyses.scorecard.study import readiness
     from crmlab.analyses.scorecard.targets import Goal, parse_goals
-    from crmlab.analyses.scorecard.value import TREATMENTS
 
 __all__ = [
+    "INPUTS",
     "NEEDS",
     "QUANTITIES",
     "SECTIONS",
     "TREATMENTS",
     "Goal",
     "Params",
+    "Speech",
     "calendar",
     "concentration",
     "estimates",
@@ -36,6 +39,7 @@ __all__ = [
     "quarters_ahead",
     "readiness",
     "run",
+    "speech_of",
     "two_periods",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

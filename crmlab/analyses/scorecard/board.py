@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from crmlab.analyses.lifecycle import Life, life_of, limits_of
 from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
 from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
+from crmlab.analyses.scorecard.speech import Speech, speech_of
 from crmlab.data.collecting import collect_value
 from crmlab.errors import DataError, TooLittleError
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
@@ -20,6 +22,7 @@ from crmlab.models.btyd.special import Array
 if TYPE_CHECKING:
     import pandas as pd
 
+    from crmlab.history.context import Margin
     from crmlab.history.past import History
 
 __all__ = ["Board", "board_of", "labelled", "length_of", "need_recent_buyers", "spans_of"]
@@ -47,6 +50,11 @@ class Board:
         Customers of the period, the one before, and the same a year ago.
     rhythm : float or None
         Median days between purchases.
+    margin : float or None
+        Gross margin as it was given, as share of revenue; 1 of gifts, which are kept whole; None where the unit costs of products say,
+        or nothing does.
+    closed : datetime.date or None
+        Day on which the last newcomer came, where that is a year ago: nobody can be new here; else None.
     life : Life or None
         None where too few came again for states.
     why_no_life : str
@@ -59,6 +67,8 @@ class Board:
     sums: pd.DataFrame
     people: Panel
     rhythm: float | None
+    margin: float | None
+    closed: dt.date | None
     life: Life | None
     why_no_life: str
 
@@ -66,6 +76,11 @@ class Board:
     def rolling(self) -> bool:
         """Whether periods are quarters up to the last day, as they are unless others are given."""
         return self.params.period is None and self.per_year > 1
+
+    @property
+    def speech(self) -> Speech:
+        """What people are called, and what they do."""
+        return speech_of(self.history)
 
     @property
     def now(self) -> int:
@@ -92,6 +107,20 @@ class Board:
         """The period that the page is about."""
         return self.spans[-1]
 
+    @property
+    def kept_whole(self) -> bool:
+        """Whether money is gifts, of which no cost of goods is taken."""
+        return self._gross.source == "gifts"
+
+    @property
+    def margin_needed(self) -> str:
+        """What to write so that a margin is known."""
+        return self._gross.needed
+
+    @property
+    def _gross(self) -> Margin:
+        return self.history.margin(self.params.margin)
+
     def words(self, number: int | None = None) -> str:
         """A period in words."""
         span = self.spans[self.now if number is None else number]
@@ -111,9 +140,9 @@ class Board:
 
     def influence(self, measure: str, number: int) -> tuple[float, Array] | None:
         """A measure of a period, and how much each customer moves it."""
-        if self.params.margin is not None and measure == "margin":
+        if self.margin is not None and measure == "margin":
             found = self.people.influence(number, "revenue")
-            return None if found is None else (self.params.margin * found[0], self.params.margin * found[1])
+            return None if found is None else (self.margin * found[0], self.margin * found[1])
         return self.people.influence(number, measure)
 
     def _known(self, number: int) -> int | None:
@@ -137,8 +166,10 @@ def board_of(history: History, params: Params) -> Board:
     need_recent_buyers(history, params, spans[-1])
     lines, goods = history.lines, history.products if history.lines is not None else None
     sums = estimates(periods(history.orders, spans, lines, goods), spans, level=params.level)
-    if params.margin is not None:
-        sums = _with_margin(sums, params.margin)
+    known = history.margin(params.margin)
+    margin = known.share if known.source in ("given", "gifts") else None
+    if margin is not None:
+        sums = _with_margin(sums, margin)
     wanted = [n for n in dict.fromkeys((len(spans) - 1, len(spans) - 2, len(spans) - 1 - per_year)) if n >= 0]
     life, why = _life(history)
     return Board(
@@ -149,6 +180,8 @@ def board_of(history: History, params: Params) -> Board:
         sums=sums,
         people=panel(customer_periods(history.orders, spans, lines, goods), wanted),
         rhythm=rhythm(history.orders, history.as_of),
+        margin=margin,
+        closed=_closed(history),
         life=life,
         why_no_life=why,
     )
@@ -209,6 +242,10 @@ def _with_margin(sums: pd.DataFrame, margin: float) -> pd.DataFrame:
     made = rest[rest["measure"] == "revenue"].assign(measure="margin", kind="money")
     made[["value", "low", "high"]] = margin * made[["value", "low", "high"]].to_numpy(float)
     return pd.concat([rest, made], ignore_index=True).sort_values("number", kind="stable", ignore_index=True)
+
+
+def _closed(history: History) -> dt.date | None:
+    return history.newest if (history.as_of - history.newest).days >= YEAR else None
 
 
 def _life(history: History) -> tuple[Life | None, str]:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crmlab.analyses.campaigns import Measured, contrast, ends, known_cells, measured, mismatched, ratio_of
+from crmlab.analyses.campaigns import Measured, final_cells, final_result, known_cells, measured, mismatched, ratio_of
 from crmlab.errors import CrmlabError
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.board import Board
+    from crmlab.page.estimate import Estimate
 
-__all__ = ["COLUMNS", "MOST", "campaigns_of"]
+__all__ = ["COLUMNS", "MOST", "campaigns_of", "measured_of"]
 
 
 MOST = 12  # campaigns shown, the latest
@@ -35,15 +36,17 @@ def campaigns_of(board: Board) -> tuple[pd.DataFrame, str]:
     -------
     (frame, why)
         A row per campaign (program ``""``), and per program where a campaign has several: campaign, program, opens, contacts, cost,
-        response (difference of the share who bought), profit (incremental, after costs), roi (profit over cost), each with interval,
-        note. Latest first. Nothing but the note where numbers would mean nothing. Why, where there is no campaign.
+        response (difference of the share who bought), profit (incremental, after costs, or before that of the offer where it is not
+        known, as the note says), roi (profit over what was spent beyond the controls), each with interval, at the level of campaign
+        tests; note: how many of its cells are shown to have earned, as that report says of each. Latest first. Nothing but the note
+        where numbers would mean nothing. Why, where there is no campaign.
 
     Notes
     -----
     The profit of a campaign is the sum over its contacts of cell less control, adjusted by earlier spend. Programs of one campaign
     may share a control, so that their profits, which add up to the campaign's, are not independent of each other.
     """
-    history, params = board.history, board.params
+    history = board.history
     empty = pd.DataFrame(columns=list(COLUMNS))
     if history.cells is None or history.contacts is None:
         return (
@@ -52,13 +55,8 @@ def campaigns_of(board: Board) -> tuple[pd.DataFrame, str]:
         )
     cells = known_cells(history.data)
     rows: list[dict[str, Any]] = []
-    for name in sorted({str(one) for one in cells["campaign_id"]}):
-        try:
-            found = measured(history.data, name, history.as_of, cells=cells, margin=params.margin, min_group=params.min_group)
-        except CrmlabError as error:
-            rows.append(_blank(name, None) | {"note": str(error)})
-            continue
-        rows += _rows(board, found, cells)
+    for name, found in measured_of(board).items():
+        rows += [_blank(name, None) | {"note": found}] if isinstance(found, str) else _rows(board, found, cells)
     if not rows:
         return empty, "The table cells is empty: no campaign is known."
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -66,6 +64,27 @@ def campaigns_of(board: Board) -> tuple[pd.DataFrame, str]:
     frame = frame.assign(_order=order).sort_values(["_order", "campaign"], ascending=[False, True], kind="stable")
     latest = frame["campaign"].drop_duplicates().head(MOST)
     return frame[frame["campaign"].isin(latest)].drop(columns="_order").reset_index(drop=True), ""
+
+
+def measured_of(board: Board) -> dict[str, Measured | str]:
+    """Every campaign of the data set as measured, by name; or why it could not be."""
+    history, params = board.history, board.params
+
+    def measure() -> dict[str, Measured | str]:
+        if history.cells is None or history.contacts is None:
+            return {}
+        cells = known_cells(history.data)
+        out: dict[str, Measured | str] = {}
+        for name in sorted({str(one) for one in cells["campaign_id"]}):
+            try:
+                out[name] = measured(
+                    history.data, name, history.as_of, cells=cells, margin=params.margin, min_group=params.min_group
+                )
+            except CrmlabError as error:
+                out[name] = str(error)
+        return out
+
+    return history.once(("scorecard.campaigns", params.margin, params.min_group), measure)
 
 
 def _blank(name: str, opens: Any) -> dict[str, Any]:
@@ -94,37 +113,36 @@ def _rows(board: Board, found: Measured, cells: pd.DataFrame) -> list[dict[str, 
 
 
 def _row(board: Board, found: Measured, cells: list[str], row: dict[str, Any]) -> dict[str, Any]:
-    cost_of = dict(zip(found.cells["cell_id"], found.cells["cost"], strict=True))
-    weights: dict[str, float] = {}
-    cost = 0.0
-    for cell in cells:
-        n, its = float(found.stats[cell].n), found.control[cell]
-        weights[cell] = weights.get(cell, 0.0) + n
-        weights[its] = weights.get(its, 0.0) - n
-        cost += n * (float(cost_of[cell]) - float(cost_of[its]))
-    contacts = sum(found.stats[cell].n for cell in cells)
-    row |= {"contacts": contacts, "cost": cost}
-    value, error, freedom = contrast(found, "response", {cell: w / contacts for cell, w in weights.items()}, adjust=False)
-    row |= dict(
-        zip(
-            ("response", "response_low", "response_high"),
-            (value, *_ends(value, error, freedom, board.params.level)),
-            strict=True,
+    form, as_of = board.history.form, board.history.as_of
+    whole = final_result(found, as_of, cells, unit=form.currency)
+    row |= {"contacts": whole.contacts, "cost": whole.cost} | _parts("response", whole.response)
+    if whole.margin is None:
+        return row
+    each = final_cells(found, as_of)
+    mine = each[each["cell"].isin(cells)]
+    if whole.profit is None:
+        said = _verdict(mine.assign(priced=True), "brought more revenue", "brought less revenue")
+        return row | {"note": f"{said}; no margin is known, so not what it earned"}
+    row |= _parts("profit", whole.profit)
+    if whole.unpriced:
+        row["note"] = (
+            _verdict(mine, "earned more than they cost", "cost more than they brought") + ": before the cost of the offer"
         )
-    )
-    if found.varies("margin"):
-        value, error, freedom = contrast(found, "profit", weights, adjust=True)
-        triple = (value, *_ends(value, error, freedom, board.params.level))
-        row |= dict(zip(("profit", "profit_low", "profit_high"), triple, strict=True))
-        if cost > 0:
-            row |= dict(zip(("roi", "roi_low", "roi_high"), (end / cost for end in triple), strict=True))
-        low, high = triple[1:]
-        row["note"] = "earned more than it cost" if low > 0 else "lost money" if high < 0 else "not decided"
-    return row
+        if whole.break_even is not None and whole.profit.value > 0:
+            row["note"] += f", which may be {form.exact(whole.break_even.value)} for each who buys"
+        return row
+    if whole.roi is not None:
+        row |= _parts("roi", whole.roi)
+    return row | {"note": _verdict(mine, "earned more than they cost", "cost more than they brought")}
 
 
-def _ends(value: float, error: float, freedom: float, level: float) -> tuple[float, float]:
-    if error <= 0:
-        return value, value
-    low, high, _ = ends(value, error, freedom, level)
-    return low, high
+def _parts(name: str, found: Estimate) -> dict[str, Any]:
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _verdict(cells: pd.DataFrame, more: str, less: str) -> str:
+    """How many cells are shown to be what, each as the report on campaign results says; of their sum nothing is said."""
+    up, down, priced = cells["profit_low"] > 0, cells["profit_high"] < 0, cells["priced"].astype(bool)
+    counts = ((up & priced, more), (up & ~priced, "open"), (down, less))
+    told = [f"{int(which.sum())} of {len(cells)} cells {what}" for which, what in counts if which.any()]
+    return ", ".join(told) or f"not decided in any of {len(cells)} cells"

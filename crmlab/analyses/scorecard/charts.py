@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.analyses.customer_value import TIER_WORDS, TIERS
 from crmlab.analyses.lifecycle import STATES
-from crmlab.analyses.scorecard.goals import ON_TRACK, REACHED, UNKNOWN
+from crmlab.analyses.scorecard.goals import AT_RISK, LIKELY, MISSED, UNKNOWN, WILL_MISS
 from crmlab.analyses.scorecard.tables import NOT_COMPARED, no_changes, no_value
 from crmlab.analyses.scorecard.words import worth
 from crmlab.page import marks
@@ -28,13 +28,13 @@ __all__ = ["bridge_chart", "forecast_chart", "goals_chart", "matrix_chart", "tre
 
 
 _SHORT = {
-    "customers": "Customers who bought",
-    "new": "New customers",
-    "kept_share": "Bought again",
-    "revenue": "Revenue",
+    "customers": "{Many} who {bought}",
+    "new": "New {many}",
+    "kept_share": "{Bought} again",
+    "revenue": "{Revenue}",
     "margin": "Gross margin",
-    "average_order_value": "Average order",
-    "occasions_per_customer": "Occasions each",
+    "average_order_value": "Average {order}",
+    "occasions_per_customer": "{Deeds} each",
     "products_per_customer": "Products each",
     "returned_share": "Returned",
     "lapsing": "Current who lapsed",
@@ -42,18 +42,21 @@ _SHORT = {
     "contacted_share": "Contacted",
 }
 _STEPS = {
-    "customers": "customers",
-    "occasions per customer": "occasions each",
-    "basket": "pieces per\noccasion",
-    "spend per occasion": "spend per\noccasion",
+    "customers": "{many}",
+    "occasions per customer": "{deeds} each",
+    "basket": "pieces per\n{deed}",
+    "spend per occasion": "amount per\n{deed}",
 }
+
+
+_BAD = (MISSED, WILL_MISS, AT_RISK)
 
 
 def goals_chart(study: Study) -> Chart | Absent:
     """What is expected of each goal against its target."""
     goals, form = study.goals, study.context.form
     if goals.empty:
-        return Absent("Nobody has said what is aimed at: without goals, whether the programme works is a matter of taste.")
+        return Absent("No goals are set: without them, whether the programme works is a matter of opinion.")
     frame = goals[(goals["status"] != UNKNOWN) & goals["expected"].notna()].reset_index(drop=True)
     if frame.empty:
         return Absent("No goal has an expected value yet.")
@@ -69,7 +72,7 @@ def goals_chart(study: Study) -> Chart | Absent:
         box = {"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5}
         for i, row in enumerate(frame.to_dict("records")):
             place = len(frame) - 1 - i
-            token = "accent" if row["status"] in (ON_TRACK, REACHED) else "second"
+            token = "second" if row["status"] in _BAD else "muted" if row["status"] == LIKELY else "accent"
             estimate = (row["expected_of_target"], row["low_of_target"], row["high_of_target"])
             marks.ranges(ax, place, estimate, token=token, size=8)
             words = f"{row['label']}, by {form.short_day(row['by'])}: {row['status']}"
@@ -116,7 +119,7 @@ def trends_chart(study: Study) -> Chart | Absent:
             low, high = min(0.0, float(values.min())), float(values.max())
             limits = (low - 0.06 * (high - low or 1), high + 0.15 * (high - low or 1))
             marks.axes(ax, form, x="none", lines="base", xlim=(-0.3, board.now + 0.3), ylim=limits)
-            ax.set_title(f"{_SHORT[line.key]}: {form.write(line.now, line.kind)}")
+            ax.set_title(f"{board.speech(_SHORT[line.key])}: {form.write(line.now, line.kind)}")
             ax.plot(numbers, values, color=color("muted"), linewidth=1.6)
             ax.plot(numbers[-1], values[-1], "o", color=color("accent"), markersize=6)
             if board.year is not None and board.year in line.past:
@@ -145,12 +148,13 @@ def bridge_chart(study: Study) -> Chart | Absent:
     middle = effects[effects["part"] != "total"][["part", "effect", "low", "high"]]
     ends = [{"part": name, "effect": total[name], "low": 0.0, "high": 0.0} for name in ("before", "after")]
     steps = pd.concat([pd.DataFrame(ends[:1]), middle, pd.DataFrame(ends[1:])], ignore_index=True)
+    revenue = board.speech("{revenue}")
     caption = (
-        "How revenue got from then to now: what each part would have brought by itself, with "
+        f"How {revenue} got from then to now: what each part would have brought by itself, with "
         f"{form.share(study.params.level)} intervals. The parts add up exactly."
     )
     then = "a year ago" if board.year is not None else "period before"
-    return _bridge(steps, (then, "this period"), "revenue", caption, form)
+    return _bridge(steps.assign(name=_named(steps, study)), (then, "this period"), revenue, caption, form)
 
 
 def value_chart(study: Study) -> Chart | Absent:
@@ -162,7 +166,14 @@ def value_chart(study: Study) -> Chart | Absent:
         f"How the value of the base changed, with {form.share(study.params.level)} intervals. Value: {worth(found, form)}."
     )
     then = "a year ago" if board.year is not None else "a period ago"
-    return _bridge(found.changes.rename(columns={"value": "effect"}), (then, "today"), "a value", caption, form)
+    # Where nobody can be new, nothing was acquired.
+    steps = found.changes[(found.changes["part"] != "acquired") | (board.closed is None)].rename(columns={"value": "effect"})
+    return _bridge(steps.assign(name=_named(steps, study)), (then, "today"), "a value", caption, form)
+
+
+def _named(steps: pd.DataFrame, study: Study) -> list[str]:
+    """What each step is called below its bar."""
+    return [study.board.speech(_STEPS.get(part, part)) for part in steps["part"]]
 
 
 def _bridge(steps: pd.DataFrame, ends: tuple[str, str], what: str, caption: str, form: Format) -> Chart:
@@ -171,7 +182,7 @@ def _bridge(steps: pd.DataFrame, ends: tuple[str, str], what: str, caption: str,
     Parameters
     ----------
     steps : DataFrame
-        part, effect, low, high; before and after in the first and last row.
+        part, name, effect, low, high; before and after in the first and last row.
     ends : (str, str)
         What first and last are called.
     what, caption : str
@@ -182,15 +193,15 @@ def _bridge(steps: pd.DataFrame, ends: tuple[str, str], what: str, caption: str,
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, lines="none")
-        names = [ends[0], *(_STEPS.get(str(part), str(part)) for part in middle["part"]), ends[1]]
+        names = [ends[0], *middle["name"], ends[1]]
         marks.bridge(ax, names, steps, form.money)
 
-    moved = ", ".join(f"{row.part} {form.money(row.effect)}" for row in middle.itertuples())
+    moved = ", ".join(f"{' '.join(row.name.split())} {form.money(row.effect)}" for row in middle.itertuples())
     return Chart(
         caption,
         f"Bars that lead from {what} of {form.money(begin)} to {form.money(end)}: {moved}.",
         draw,
-        steps.reset_index(drop=True),
+        steps.drop(columns="name").reset_index(drop=True),
         (8, 3.2),
     )
 
@@ -228,7 +239,7 @@ def forecast_chart(study: Study) -> Chart | Absent:
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
 
     return Chart(
-        f"Revenue before returns by quarter, named by its last day: seen (pale) and forecast (strong, with "
+        f"{study.context.told('Revenue before returns')} by quarter, named by its last day: seen (pale) and forecast (strong, with "
         f"{form.share(study.params.level)} interval). {ahead.said}",
         f"Bars of {n} past quarters and {len(rows)} to come; the next is expected at {form.money(float(rows['expected'].iloc[0]))}.",
         draw,
@@ -262,7 +273,8 @@ def matrix_chart(study: Study) -> Chart | Absent:
 
     top = shown.sort_values(["value", "tier", "state"], ascending=[False, True, True], kind="stable").iloc[0]
     return Chart(
-        "Value (bold, and bars) and customers by value tier and lifecycle state. Groups that are too small to show are left blank.",
+        f"Value (bold, and bars) and {study.board.speech.words.many} by value tier and lifecycle state. "
+        "Groups that are too small to show are left blank.",
         f"A grid of tiers and states; most value, {form.money(top['value'])}, lies with tier {top['tier']}, {top['state']}.",
         draw,
         shown.reset_index(drop=True),

@@ -27,7 +27,7 @@ MEASURES = {
     "customers": "count",
     "new": "count",
     "kept": "count",
-    "reactivated": "count",
+    "resumed": "count",
     "lost": "count",
     "occasions": "count",
     "orders": "count",
@@ -165,7 +165,7 @@ def _ratio(
     return of
 
 
-def _reactivated(row: Row) -> tuple[float, float] | None:
+def _resumed(row: Row) -> tuple[float, float] | None:
     if row.get("kept") is None:
         return None
     value = row["customers"] - row["new"] - row["kept"]
@@ -182,7 +182,7 @@ _OF: dict[str, Callable[[Row], tuple[float, float] | None]] = {
     "customers": _count("customers"),
     "new": _count("new"),
     "kept": _count("kept"),
-    "reactivated": _reactivated,
+    "resumed": _resumed,
     "lost": _count("lost"),
     "occasions": _sum("occasions"),
     "orders": _sum("orders"),
@@ -337,7 +337,7 @@ class Panel:
         earlier = self.of(number - 1, "customers")
         if earlier is None:
             return None
-        found = {"kept": buyer * before, "reactivated": buyer * (1 - new) * (1 - before), "lost": earlier * (1 - buyer)}
+        found = {"kept": buyer * before, "resumed": buyer * (1 - new) * (1 - before), "lost": earlier * (1 - buyer)}
         return found.get(measure)
 
 

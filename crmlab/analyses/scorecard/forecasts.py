@@ -17,21 +17,25 @@ from crmlab.history.calendars import checked_end
 from crmlab.history.customers import occasion_days, summary_until
 from crmlab.history.orders import as_orders, between, extent, known_until
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
-from crmlab.models.btyd.bg_nbd import BGNBD
+from crmlab.models.btyd.arrivals import Arrivals
+from crmlab.models.btyd.clock import day_of_year
 from crmlab.models.btyd.customer_value import CustomerValue
-from crmlab.models.btyd.forecasting import AHEAD, Past, coverage, forecast, seasonal_factors
+from crmlab.models.btyd.forecasting import AHEAD, Past, coverage, forecast
+from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.intervals import LEVEL, wilson
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["LEAST_PAST", "MOST_LEARNT", "MOST_PAST", "Ahead", "quarters_ahead", "year_ahead"]
+    from crmlab.models.btyd.clock import Clock
+
+__all__ = ["LEAST_PAST", "MOST_LEARNT", "MOST_PAST", "Ahead", "newcomers", "quarters_ahead", "year_ahead"]
 
 
 LEAST_PAST = 2  # quarters before an origin
 MOST_PAST = 8  # quarters that are kept
-MOST_LEARNT = 40  # quarters, ten years, that season and pace are learnt from, however long the history is
+MOST_LEARNT = 40  # quarters, ten years, that are counted, however long the history is
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,11 +56,13 @@ class Ahead:
     widen : float
         Factor by which intervals were widened; 1 where they held what they claim.
     seasonal : bool
-        Whether two years of history allowed seasonal factors.
+        Whether purchases, newcomers or both follow a season.
     said : str
         What was found of the intervals, in a sentence.
     past : DataFrame
         The latest quarters before it, eight at most: last (day), spend (on purchase occasions).
+    pace : DataFrame
+        What the season puts on each of the days ahead, over the mean: occasions and spend, indexed by day.
     """
 
     quarters: pd.DataFrame
@@ -68,6 +74,12 @@ class Ahead:
     seasonal: bool
     said: str
     past: pd.DataFrame
+    pace: pd.DataFrame
+
+    def part(self, measure: str, quarter: Period, window: Period) -> float:
+        """What of a quarter ahead falls on the days of a window, by the season of its days."""
+        days = self.pace[measure].loc[quarter.first : quarter.last]
+        return float(days.loc[window.first : window.last].sum() / days.sum())
 
 
 def quarters_ahead(
@@ -87,8 +99,8 @@ def quarters_ahead(
         Canonical orders.
     as_of : date or ISO date, optional
         Last day of history; default: the day of the last order. Nothing after it is looked at.
-    purchases : BGNBD, MBGNBD or ParetoNBD, or callable, optional
-        Model of purchases, not fitted, or which one to use by what was known on a day; BG/NBD unless given.
+    purchases : MBGNBD, ParetoNBD or BGNBD, or callable, optional
+        Model of purchases, not fitted, or which one to use (with which clock) by what was known on a day; MBG/NBD unless given.
     level : float
         Of the intervals.
     origins : int
@@ -116,23 +128,23 @@ def quarters_ahead(
         raise TooLittleError.needs(
             "forecast", f"at least {LEAST_PAST + 1} quarters of {QUARTER} days of history", f"{first} to {end}"
         )
-    sums = _sums(table, spans)
+    sums, made = _sums(table, spans), _Forecaster(table, (first, end), purchases, level, seed)
     rows = []
     for back in range(min(origins, len(spans) - LEAST_PAST), 0, -1):
         known = len(spans) - back
         try:
-            made = _at(table, [*spans, *ahead], sums.iloc[:known], purchases, level, 1.0, seed)[0]
+            told, *_ = made.after(spans[known - 1].last, [span.days for span in [*spans, *ahead][known : known + AHEAD]])
         except (ModelError, ConvergenceError):
             continue  # an origin too early for a model says nothing of its intervals
-        made = made[(made["quarter"] > 0) & (made["quarter"] <= back)]
-        seen = [float(sums[row.measure].iloc[known + row.quarter - 1]) for row in made.itertuples()]
-        rows.append(made.assign(origin=spans[known - 1].last, seen=seen))
+        told = told[(told["quarter"] > 0) & (told["quarter"] <= back)]
+        seen = [float(sums[row.measure].iloc[known + row.quarter - 1]) for row in told.itertuples()]
+        rows.append(told.assign(origin=spans[known - 1].last, seen=seen))
     columns = ["origin", "measure", "quarter", "expected", "low", "high", "seen"]
     tested = pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
     inside, cases, factor = coverage(tested, level) if rows else (0, 0, 1.0)
     # Wider only where too few held: a factor from few cases is noise otherwise.
     widen = factor if cases and inside < level * cases else 1.0
-    found, seasonal = _at(table, [*spans, *ahead], sums, purchases, level, widen, seed)
+    found, clock, seasonal = made.after(end, [span.days for span in ahead], widen)
     begin = [ahead[max(q, 1) - 1].first for q in found["quarter"]]
     last = [ahead[(q or AHEAD) - 1].last for q in found["quarter"]]
     return Ahead(
@@ -143,8 +155,9 @@ def quarters_ahead(
         covered=wilson(inside, cases, level) if cases else (0.0, 1.0),
         widen=widen,
         seasonal=seasonal,
-        said=_said(inside, cases, level, widen),
+        said=_said(tested, inside, level, widen),
         past=sums[["spend"]].assign(last=[span.last for span in spans]).tail(MOST_PAST),
+        pace=_pace(clock, end),
     )
 
 
@@ -153,20 +166,55 @@ def year_ahead(day: dt.date) -> list[Period]:
     return calendar(day + dt.timedelta(days=1), day + dt.timedelta(days=YEAR), QUARTERS)
 
 
-def _at(
-    table: ibis.Table, spans: list[Period], sums: pd.DataFrame, purchases: Any, level: float, widen: float, seed: int
-) -> tuple[pd.DataFrame, bool]:
-    """The forecast as it was when the last of the sums was known: of the spans after it, each as long as what came is counted."""
-    known = len(sums)
-    end, days = spans[known - 1].last, [span.days for span in spans]
-    summary = collect(summary_until(table, end, unit="week"), "customer_id")
-    chosen = purchases(end) if callable(purchases) else purchases if purchases is not None else BGNBD(seed=seed)
-    model, summary, _ = fit_spend(CustomerValue(purchases=clone(chosen).fit(summary), unit="week"), summary)
-    occasions = sums["occasions"].to_numpy(float)
-    season = seasonal_factors(occasions / days[:known])
-    firsts = _first_spends(table, spans[max(known - AHEAD, 0) : known])
-    past = Past(sums["new"].to_numpy(float), occasions, *firsts, days=days[known : known + AHEAD])
-    return forecast(model, summary, past, season=season, level=level, widen=widen, seed=seed), season is not None
+class _Forecaster:
+    """Makes the forecast of any day of a history, from what was known on it."""
+
+    def __init__(self, table: ibis.Table, reach: tuple[dt.date, dt.date], purchases: Any, level: float, seed: int) -> None:
+        self.table, self.purchases, self.level, self.seed = table, purchases, level, seed
+        self.firsts = _firsts(table)
+        self.arrivals = _arrivals(self.firsts, *reach)
+
+    def after(self, day: dt.date, days: list[int], widen: float = 1.0) -> tuple[pd.DataFrame, Clock | None, bool]:
+        """The forecast of four quarters of so many days after a day, its clock, and whether purchases or newcomers follow a season."""
+        summary = collect(summary_until(self.table, day, unit="week"), "customer_id")
+        chosen = self.purchases(day) if callable(self.purchases) else self.purchases
+        chosen = MBGNBD(seed=self.seed) if chosen is None else chosen
+        model, summary, _ = fit_spend(CustomerValue(purchases=clone(chosen).fit(summary), unit="week"), summary)
+        rate = self.arrivals.rate(day)
+        seasonal = rate.seasonal or (chosen.clock is not None and chosen.clock.seasonal)
+        past = Past(rate, *_first_spends(self.firsts, day), days=days)
+        return forecast(model, summary, past, level=self.level, widen=widen, seed=self.seed), chosen.clock, seasonal
+
+
+def _pace(clock: Clock | None, end: dt.date) -> pd.DataFrame:
+    """What the season puts on each day of the year after the last, over the mean."""
+    import pandas as pd
+
+    days = [end + dt.timedelta(days=k) for k in range(1, YEAR + 1)]
+    found = pd.DataFrame({"occasions": np.ones(YEAR), "spend": np.ones(YEAR)}, index=pd.Index(days))
+    if clock is None:
+        return found
+    rate, spend = clock.rates(1, YEAR), clock.spend[day_of_year(np.array(days, dtype="datetime64[D]"))]
+    return found.assign(occasions=rate, spend=rate * spend)
+
+
+def newcomers(orders: ibis.Table, first: dt.date, end: dt.date) -> Arrivals:
+    """First purchases by day, and with them how many newcomers will come: everybody who tells of newcomers asks here.
+
+    Parameters
+    ----------
+    orders : ibis.Table
+        Canonical orders.
+    first, end : datetime.date
+        First and last day of history.
+    """
+    return _arrivals(_firsts(between(orders, None, end)), first, end)
+
+
+def _arrivals(firsts: pd.DataFrame, first: dt.date, end: dt.date) -> Arrivals:
+    days = (end - first).days + 1
+    place = (firsts["day"] - np.datetime64(first, "s")).dt.days.to_numpy()
+    return Arrivals(np.bincount(place, minlength=days)[-MOST_LEARNT * QUARTER :], end)
 
 
 def _sums(table: ibis.Table, spans: list[Period]) -> pd.DataFrame:
@@ -175,27 +223,34 @@ def _sums(table: ibis.Table, spans: list[Period]) -> pd.DataFrame:
     return found.astype(float).reindex(range(len(spans)), fill_value=0.0)
 
 
-def _first_spends(table: ibis.Table, spans: list[Period]) -> tuple[float, float, float]:
-    """Mean, standard error and standard deviation of spend on the first occasions of recent newcomers; of all, where nobody came."""
-    days = occasion_days(between(table, None, spans[-1].last))
+def _firsts(table: ibis.Table) -> pd.DataFrame:
+    """Day and spend of the first occasion of each customer, ordered by customer."""
+    import pandas as pd
+
+    days = occasion_days(table)
     days = days.filter(days["is_occasion"])
     first = days.group_by("customer_id").agg(day=days["day"].min())
     joined = days.join(first, ["customer_id", "day"]).select("customer_id", "day", spend=days["spend"].cast("float64"))
-    spends = collect(joined, "customer_id")
-    recent = spends.loc[[day >= spans[0].first for day in _days(spends["day"])], "spend"]
-    some = (recent if len(recent) > 1 else spends["spend"]).to_numpy(float)
+    found = collect(joined, "customer_id")
+    return found.assign(day=pd.to_datetime(found["day"]))
+
+
+def _first_spends(firsts: pd.DataFrame, day: dt.date) -> tuple[float, float, float]:
+    """Mean, standard error and deviation of spend on first occasions of the last year's newcomers; of all, where nobody came."""
+    known = firsts[firsts["day"] <= np.datetime64(day, "s")]
+    recent = known.loc[known["day"] > np.datetime64(day - dt.timedelta(days=YEAR), "s"), "spend"]
+    some = (recent if len(recent) > 1 else known["spend"]).to_numpy(float)
     deviation = float(some.std(ddof=1)) if len(some) > 1 else 0.0
     return float(some.mean()), deviation / float(np.sqrt(len(some))), deviation
 
 
-def _days(values: Any) -> list[dt.date]:
-    return [dt.date(day.year, day.month, day.day) for day in values]
-
-
-def _said(inside: int, cases: int, level: float, widen: float) -> str:
-    if not cases:
+def _said(tested: pd.DataFrame, inside: int, level: float, widen: float) -> str:
+    """How far forecasts of earlier days missed, how often their intervals held, and what follows."""
+    if tested.empty:
         return "No earlier forecast could be held against what came: the intervals are unchecked."
-    held = f"In a backtest, {inside} of {cases} intervals at {level:.0%} held what came"
-    if widen > 1:
-        return f"{held}: too few, so all were widened by a factor of {widen:.2f}."
-    return f"{held}; they are shown as they are."
+    spend = tested.loc[tested["measure"] == "spend", ["expected", "seen"]].sum()
+    miss = float(spend["expected"] / spend["seen"] - 1) if spend["seen"] > 0 else 0.0
+    far = f"{100 * abs(miss):.0f}\u202f% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right in all"
+    held = f"{inside} of {len(tested)} intervals at {100 * level:.0f}\u202f% held what came"
+    told = f"Forecasts made on {tested['origin'].nunique()} earlier days were {far}, and {held}"
+    return f"{told}: too few, so all were widened by a factor of {widen:.2f}." if widen > 1 else f"{told}."

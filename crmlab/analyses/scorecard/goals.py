@@ -1,4 +1,4 @@
-"""Goals: where each stands, what is expected by its date, and whether it is on track, at risk or missed."""
+"""Goals: what has come in of each, what is expected by its date, and whether the target will be met."""
 
 from __future__ import annotations
 
@@ -8,24 +8,49 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.scorecard.board import Board
+from crmlab.analyses.scorecard.board import Board, length_of
 from crmlab.analyses.scorecard.estimation import estimates
-from crmlab.analyses.scorecard.forecasts import MOST_LEARNT, year_ahead
+from crmlab.analyses.scorecard.forecasts import LEAST_PAST, newcomers, year_ahead
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.analyses.scorecard.targets import Goal, parse_goals
-from crmlab.data.collecting import collect, collect_row
+from crmlab.data.collecting import collect_row
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
-from crmlab.models.btyd.forecasting import recent_rate, seasonal_factors
 from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.forecasts import Ahead
-    from crmlab.models.btyd.special import Array
 
-__all__ = ["AT_RISK", "LEAST_TREND", "MISSED", "MOST_TREND", "ON_TRACK", "REACHED", "UNKNOWN", "goals_of"]
+__all__ = [
+    "AT_RISK",
+    "GOOD",
+    "LEAST_TREND",
+    "LIKELY",
+    "MISSED",
+    "MOST_TREND",
+    "ON_TRACK",
+    "REACHED",
+    "STATUSES",
+    "UNKNOWN",
+    "WILL_MISS",
+    "goals_of",
+    "judged",
+]
 
 
-ON_TRACK, AT_RISK, MISSED, REACHED, UNKNOWN = "on track", "at risk", "missed", "reached", "not known yet"
+# What became of a target, or what is expected of it: even the far end of the interval meets it, the point does, only the near end, none.
+REACHED, MISSED, UNKNOWN = "reached", "missed", "not known yet"
+ON_TRACK, LIKELY, AT_RISK, WILL_MISS = "on track", "expected to be met", "at risk", "will be missed"
+STATUSES = (MISSED, WILL_MISS, AT_RISK, UNKNOWN, LIKELY, ON_TRACK, REACHED)  # those that need care first
+GOOD = (LIKELY, ON_TRACK, REACHED)
+_ADDS_UP = ("revenue", "margin", "occasions", "new", "customers")  # so that what has come in is a part of the target
+_OF_THE_WHOLE = ("lost", "occasions_per_customer", "products_per_customer")  # says little before the quarter is over
+_ONLY_GROWS = ("occasions", "new", "customers")  # so that a target once reached stays reached
+_AT_LEAST = (
+    "revenue",
+    "margin",
+    "occasions",
+    "customers",
+)  # a part of the days has a part of it; of newcomers it may have too many
 LEAST_TREND = 4  # quarters of a trend
 MOST_TREND = 8
 
@@ -42,46 +67,52 @@ def goals_of(board: Board, ahead: Ahead | None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per goal, those that need care first: measure, label, kind, owner, by, target, now (the measure of the year, or
-        quarter, up to today), expected (by the date; the measure itself where the date is past), low, high, status, why (in words).
-        Empty where the data set names no goals.
+        One row per goal, those that need care first: measure, label, kind, owner, by, target; first (day of the year, or quarter,
+        that ends on the date), so_far (the measure of that from its first day up to today; missing before it begins, or where the
+        measure, such as occasions per customer, says nothing before it is over), done (share
+        of the target) and to_go (what is lacking), both missing where the measure does not add up; expected (by the date; the
+        measure itself where the date is past), low, high, status (of ``STATUSES``), why (in words). Empty where the data set names
+        no goals.
 
     Notes
     -----
     Sums of a year: what has come in of the year that ends on the date, and the forecast of the rest. Ends of the intervals of
     quarters are added up, which makes that of a sum a little wide. Where no model forecasts a measure, the trend of its quarters
-    (a line through the logs, or logits of shares) is drawn out, with the interval of a prediction.
+    (a line through the logs, of counts those of half a customer more, or logits of shares) is drawn out, with the interval of a prediction.
     """
     descriptor = board.history.data.descriptor
     section = descriptor.sections.get("goals")
     goals = parse_goals(section, descriptor.where) if section is not None else ()
     rows = [_goal(board, goal, ahead) for goal in goals]
-    columns = ["measure", "label", "kind", "owner", "by", "target", "now", "expected", "low", "high", "status", "why"]
-    frame = pd.DataFrame(rows, columns=columns)
-    order = {status: k for k, status in enumerate((MISSED, AT_RISK, UNKNOWN, ON_TRACK, REACHED))}
-    return frame.sort_values("status", key=lambda s: s.map(order), kind="stable", ignore_index=True)
+    shown = ["measure", "label", "kind", "owner", "by", "target", "first", "so_far", "done", "to_go"]
+    frame = pd.DataFrame(rows, columns=[*shown, "expected", "low", "high", "status", "why"])
+    return frame.sort_values("status", key=lambda s: s.map(STATUSES.index), kind="stable", ignore_index=True)
 
 
 def _goal(board: Board, goal: Goal, ahead: Ahead | None) -> dict[str, object]:
     aim, end = goal.aim, board.history.as_of
     row: dict[str, object] = {
         "measure": goal.measure,
-        "label": aim.label,
+        "label": board.speech(aim.label),
         "kind": aim.kind,
         "owner": goal.owner or "nobody named",
         "by": pd.Timestamp(goal.by),
         "target": goal.target,
+        **_come_in(board, goal),
         **dict.fromkeys(("expected", "low", "high"), np.nan),
     }
-    row["now"] = _measured(board, goal.measure, _window(goal, end))[0]
+    if _window(goal, goal.day).first < board.history.first and not (goal.measure in _AT_LEAST and row["to_go"] == 0):
+        why = "not known: the history begins later"
+        return row | {"status": UNKNOWN, "why": why, **dict.fromkeys(("so_far", "done", "to_go"), np.nan)}
     if goal.day <= end:
-        window = _window(goal, goal.day)
-        value = _measured(board, goal.measure, window)[0]
-        if value is None or window.first < board.history.first:
-            why = "not known: the history begins later" if window.first < board.history.first else _cannot(goal)
-            return row | {"status": UNKNOWN, "why": why}
+        value = row["so_far"]
+        if not isinstance(value, float) or value != value:
+            return row | {"status": UNKNOWN, "why": _cannot(board, goal)}
         good = value <= goal.target if aim.less else value >= goal.target
         return row | {"expected": value, "status": REACHED if good else MISSED, "why": "counted: the date is past"}
+    if goal.measure in _ONLY_GROWS and row["to_go"] == 0:
+        left = length_of((goal.day - end).days)
+        return row | {"expected": row["so_far"], "status": REACHED, "why": f"counted: {left} before the date"}
     reach = end + dt.timedelta(days=YEAR)
     if goal.day > reach:
         return row | {"status": UNKNOWN, "why": f"too far ahead: forecasts reach to {board.history.form.short_day(reach)}"}
@@ -89,26 +120,55 @@ def _goal(board: Board, goal: Goal, ahead: Ahead | None) -> dict[str, object]:
     if isinstance(found, str):
         return row | {"status": UNKNOWN, "why": found}
     value, low, high, basis = found
-    best, worst = (low, high) if aim.less else (high, low)
-    sign = -1 if aim.less else 1
-    if sign * worst >= sign * goal.target:
-        status, why = ON_TRACK, f"even the {'high' if aim.less else 'low'} end of the {basis} meets the target"
-    elif sign * best < sign * goal.target:
-        status, why = MISSED, f"unless something changes: all of the {basis} misses the target"
-    elif sign * value >= sign * goal.target:
-        status, why = AT_RISK, f"expected to be met, but part of the {basis} misses the target"
-    else:
-        status, why = AT_RISK, f"expected to be missed, but part of the {basis} meets the target"
+    status, why = judged(goal, (value, low, high), basis)
     return row | {"expected": value, "low": low, "high": high, "status": status, "why": why}
 
 
-def _cannot(goal: Goal) -> str:
+def _come_in(board: Board, goal: Goal) -> dict[str, object]:
+    """What the goal's own year, or quarter, has up to today, and how much of the target that is."""
+    window, end = _window(goal, goal.day), board.history.as_of
+    row: dict[str, object] = {"first": pd.Timestamp(window.first), **dict.fromkeys(("so_far", "done", "to_go"), np.nan)}
+    if window.first > end or (goal.measure in _OF_THE_WHOLE and window.last > end):
+        return row
+    begun = Period("so far", window.first, min(window.last, end))
+    value = _measured(board, goal.measure, begun)[0]
+    few = not goal.aim.yearly and (_measured(board, "customers", begun)[0] or 0) < board.params.min_group
+    if value is None or (few and window.last > end):
+        return row
+    row["so_far"] = float(value)
+    if goal.measure in _ADDS_UP:
+        row |= {"done": value / goal.target, "to_go": max(goal.target - value, 0.0)}
+    return row
+
+
+def judged(goal: Goal, found: tuple[float, float, float], basis: str) -> tuple[str, str]:
+    """Say what is expected of a target by an estimate (value, low, high) of its measure on the date, and why.
+
+    Examples
+    --------
+    >>> goal = Goal("revenue", 100.0, "2026-06-30")
+    >>> [judged(goal, (value, value - 20, value + 20), "forecast")[0] for value in (130, 110, 90, 70)]
+    ['on track', 'expected to be met', 'at risk', 'will be missed']
+    """
+    sign = -1 if goal.aim.less else 1
+    middle, *ends = (sign * value for value in found)
+    target, (best, worst) = sign * goal.target, ("low", "high") if goal.aim.less else ("high", "low")
+    if min(ends) >= target:
+        return ON_TRACK, f"even the {worst} end of the {basis} meets it"
+    if middle >= target:
+        return LIKELY, f"but the {worst} end of the {basis} misses it"
+    if max(ends) >= target:
+        return AT_RISK, f"only the {best} end of the {basis} meets it"
+    return WILL_MISS, f"all of the {basis} misses it"
+
+
+def _cannot(board: Board, goal: Goal) -> str:
     hints = {
-        "margin": "add products.unit_cost",
-        "margin_share": "add products.unit_cost",
-        "products_per_customer": "add order_lines",
+        "margin": board.margin_needed,
+        "margin_share": board.margin_needed,
+        "products_per_customer": "add the table order_lines",
     }
-    return f"not known: {hints.get(goal.measure, 'nobody bought')}"
+    return f"not known: {hints.get(goal.measure, board.speech('nobody {bought}'))}"
 
 
 def _window(goal: Goal, last: dt.date) -> Period:
@@ -125,10 +185,10 @@ def _measured(board: Board, measure: str, *spans: Period) -> list[float | None]:
         first = spans[0].first - dt.timedelta(days=1)
         given = [Period("before", first - dt.timedelta(days=QUARTER - 1), first), *given]
     # Lines are read only where something of them is asked for.
-    if lines is None or measure not in ("margin", "margin_share", "products_per_customer") or board.params.margin is not None:
+    if lines is None or measure not in ("margin", "margin_share", "products_per_customer") or board.margin is not None:
         lines = goods = None
     found = estimates(periods(board.history.orders, given, lines, goods), given, level=board.params.level)
-    margin = board.params.margin
+    margin = board.margin
     if margin is not None and measure == "margin_share":
         return [margin] * len(spans)
     name = "revenue" if margin is not None and measure == "margin" else measure
@@ -145,16 +205,10 @@ def _summed(board: Board, goal: Goal, ahead: Ahead | None) -> tuple[float, float
     if window.first <= history.as_of:
         value = _measured(board, goal.measure, Period("so far", window.first, history.as_of))[0]
         if value is None:
-            return _cannot(goal)
+            return _cannot(board, goal)
         got = value
-    weights = np.array(
-        [
-            max((min(span.last, goal.day) - max(span.first, window.first)).days + 1, 0) / span.days
-            for span in year_ahead(history.as_of)
-        ]
-    )
     if goal.measure == "new":
-        found = _newcomers(board)
+        found = _newcomers(board, window)
         if isinstance(found, str):
             return found
         middle, low, high = found
@@ -163,11 +217,13 @@ def _summed(board: Board, goal: Goal, ahead: Ahead | None) -> tuple[float, float
             return "not known: there is no forecast"
         share = _per_spend(board, goal.measure)
         if share is None:
-            return _cannot(goal)
-        rows = ahead.quarters[ahead.quarters["quarter"] > 0]
-        rows = rows[rows["measure"] == ("occasions" if goal.measure == "occasions" else "spend")].sort_values("quarter")
-        middle, low, high = (share * rows[name].to_numpy(float) for name in ("expected", "low", "high"))
-    return got + float(weights @ middle), got + float(weights @ low), got + float(weights @ high), "forecast"
+            return _cannot(board, goal)
+        measure = "occasions" if goal.measure == "occasions" else "spend"
+        rows = ahead.quarters[(ahead.quarters["quarter"] > 0) & (ahead.quarters["measure"] == measure)].sort_values("quarter")
+        # Of a quarter that the year takes a part of: as much as the season puts on its days.
+        parts = np.array([ahead.part(measure, span, window) for span in year_ahead(history.as_of)])
+        middle, low, high = (share * float(parts @ rows[name].to_numpy(float)) for name in ("expected", "low", "high"))
+    return got + middle, got + low, got + high, "forecast"
 
 
 def _per_spend(board: Board, measure: str) -> float | None:
@@ -181,18 +237,16 @@ def _per_spend(board: Board, measure: str) -> float | None:
     return value / float(spend) if value is not None and spend > 0 else None
 
 
-def _newcomers(board: Board) -> tuple[Array, Array, Array] | str:
+def _newcomers(board: Board, window: Period) -> tuple[float, float, float] | str:
+    """Newcomers expected on the days of a year that are still to come, with an interval."""
     history = board.history
-    spans = calendar(history.first, history.as_of, QUARTERS, count=MOST_LEARNT)
-    if len(spans) < 3:
+    if len(calendar(history.first, history.as_of, QUARTERS, count=LEAST_PAST + 1)) <= LEAST_PAST:
         return "not known: fewer than three quarters of history"
-    sums = collect(periods(history.orders, spans).select("number", "new", "occasions"), "number").set_index("number")
-    sums = sums.astype(float).reindex(range(len(spans)), fill_value=0.0)
-    season = seasonal_factors(sums["occasions"].to_numpy() / [span.days for span in spans])
-    days = np.array([span.days for span in year_ahead(history.as_of)], dtype=float)
-    rate = recent_rate(sums["new"].to_numpy(), days / days.mean() * (1.0 if season is None else season))
+    rate = newcomers(history.orders, history.first, history.as_of).rate()
+    by_day = rate.expected((window.last - history.as_of).days)
+    middle = float(by_day[max((window.first - history.as_of).days - 1, 0) :].sum())
     half = normal_quantile(board.params.level) * float(np.sqrt(np.log1p(rate.variance)))
-    return rate.expected, rate.expected * np.exp(-half), rate.expected * np.exp(half)
+    return middle, middle * float(np.exp(-half)), middle * float(np.exp(half))
 
 
 def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
@@ -205,25 +259,26 @@ def _trend(board: Board, goal: Goal) -> tuple[float, float, float, str] | str:
     spans = known[1:] if goal.measure == "lost" else known[-MOST_TREND:]
     if len(spans) < LEAST_TREND:
         return f"not known: a trend needs {LEAST_TREND} quarters of history"
-    series = [value for value in _measured(board, goal.measure, *spans) if value is not None and value > 0]
+    series = [value for value in _measured(board, goal.measure, *spans) if value is not None]
     if len(series) < len(spans):
-        return _cannot(goal)
-    y = np.array(series)
-    if goal.aim.kind == "share":
-        if (y >= 1).any():
-            return _cannot(goal)
-        y = np.log(y / (1 - y))
-    else:
-        y = np.log(y)
+        return _cannot(board, goal)
+    kind, y = goal.aim.kind, np.array(series)
+    # A count may be 0: half a customer more has a logarithm, and makes no difference to large counts.
+    more = 0.5 if kind == "count" else 0.0
+    flat = y[(y + more <= 0) | ((y >= 1) & (kind == "share"))]
+    if len(flat):
+        return f"not known: a quarter had {history.form.write(flat[0], kind)}, through which no trend can be drawn"
+    # Quarters without anybody do not scatter, as small numbers would: at least the chance of a count is in the interval.
+    least = float(np.mean(1 / (y + 1))) if (y == 0).any() else 0.0
+    y = np.log(y / (1 - y)) if kind == "share" else np.log(y + more)
     x, at = np.array([(span.last - history.as_of).days for span in spans], dtype=float), (goal.day - history.as_of).days
     slope, start = np.polyfit(x, y, 1)
     rest = y - (start + slope * x)
     freedom = len(y) - 2
     spread = float((x - x.mean()) @ (x - x.mean()))
-    error = float(np.sqrt(rest @ rest / freedom * (1 + 1 / len(y) + (at - x.mean()) ** 2 / spread)))
+    error = float(np.sqrt(max(rest @ rest / freedom, least) * (1 + 1 / len(y) + (at - x.mean()) ** 2 / spread)))
     half = float(stats.t.isf((1 - board.params.level) / 2, freedom)) * error
     middle = start + slope * at
     values = np.exp([middle, middle - half, middle + half])
-    if goal.aim.kind == "share":
-        values = values / (1 + values)
+    values = values / (1 + values) if kind == "share" else np.maximum(values - more, 0.0)
     return float(values[0]), float(values[1]), float(values[2]), "trend"

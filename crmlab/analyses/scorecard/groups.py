@@ -12,7 +12,7 @@ from crmlab.analyses.lifecycle import STATES, states
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.scorecard.board import Board, labelled
 from crmlab.analyses.scorecard.estimation import change
-from crmlab.analyses.scorecard.money import Money, ends_of
+from crmlab.analyses.scorecard.money import Money
 from crmlab.data.collecting import collect
 from crmlab.page.groups import OTHER, small_groups
 
@@ -37,9 +37,9 @@ def groups_of(board: Board, money: Money) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        kind (``"segment"``, ``"state"``), group, before (customers when the period began), buyers, revenue, low, high, share, then
-        (revenue of the earlier period), change, change_low, change_high, profit, profit_low, profit_high; a row ``total`` for each
-        kind. Parts add up to the total, small groups are taken together as ``Other``. Empty where the history begins with the period.
+        kind (``"segment"``, ``"state"``), group, before (customers when the period began), buyers, revenue, share, then (revenue of
+        the earlier period), change, change_low, change_high, profit; a row ``total`` for each kind. Parts add up to the
+        total, small groups are taken together as ``Other``. Empty where the history begins with the period.
     """
     rows = []
     for kind in KINDS:
@@ -88,18 +88,15 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
             _total(board, "revenue", member) if name == "total" else float(revenue[1][member].sum()),
             revenue[1] * member,
         )
-        low, high = ends_of(value, moved, board.params.level)
         row: dict[str, object] = {
             "kind": kind,
             "group": name,
             "before": int(before.reindex(members).fillna(0).sum()),
             "buyers": int((buyers & member).sum()),
             "revenue": value,
-            "low": low,
-            "high": high,
             "share": value / revenue[0] if revenue[0] else 0.0,
         }
-        row |= dict.fromkeys(("then", "change", "change_low", "change_high", "profit", "profit_low", "profit_high"))
+        row |= dict.fromkeys(("then", "change", "change_low", "change_high", "profit"))
         if past is not None and earlier is not None:
             was = past[1] * np.isin(earlier.astype(str), members)
             row["then"] = float(was.sum())
@@ -112,10 +109,7 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
         if profit is not None:
             earned = profit[1] * member
             # What cells cost whatever their size is nobody's: it is in the total only.
-            sum_ = profit[0] if name == "total" else float(earned.sum())
-            row |= dict(
-                zip(("profit", "profit_low", "profit_high"), (sum_, *ends_of(sum_, earned, board.params.level)), strict=True)
-            )
+            row["profit"] = profit[0] if name == "total" else float(earned.sum())
         rows.append(row)
     return rows
 

@@ -13,12 +13,12 @@ from crmlab.analyses.campaigns import sent
 from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import change, concentration
-from crmlab.analyses.scorecard.money import Money, ends_of
+from crmlab.analyses.scorecard.money import Money
 from crmlab.data.collecting import collect
 from crmlab.history.customers import gaps_until, occasion_days
-from crmlab.history.words import QUARTER, YEAR
+from crmlab.history.words import QUARTER, ROUNDS, YEAR
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile, wilson
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.survival import at, kaplan_meier
 
 if TYPE_CHECKING:
@@ -39,9 +39,12 @@ class Line:
     Attributes
     ----------
     key, group, label, kind : str
-        Kind as of :data:`crmlab.page.format.KINDS`.
+        Kind as of :data:`crmlab.page.format.KINDS`; the label with blanks of :class:`crmlab.analyses.scorecard.speech.Speech` until
+        they are filled.
+    counted : bool
+        Whether the period merely had so many, and there is no interval; else something of it is still to come.
     now, low, high : float or None
-        Of the period, with its interval; None where it is not known.
+        Of the period; None where it is not known.
     last, year : float or None
         Of the period before, and a year ago.
     since_last, since_year : (change, low, high) or None
@@ -56,6 +59,7 @@ class Line:
     group: str
     label: str
     kind: str
+    counted: bool = True
     now: float | None = None
     low: float | None = None
     high: float | None = None
@@ -67,41 +71,42 @@ class Line:
     add: str = ""
 
 
-def _bare(key: str, group: str, label: str, kind: str) -> Line:
-    return Line(key=key, group=group, label=label, kind=kind)
+def _bare(key: str, group: str, label: str, kind: str, *, counted: bool = True) -> Line:
+    return Line(key=key, group=group, label=label, kind=kind, counted=counted)
 
 
 _SUMS = (
-    _bare("customers", "Customers", "Customers who bought", "count"),
-    _bare("new", "Customers", "New customers", "count"),
-    _bare("reactivated", "Customers", "Came back after a break", "count"),
-    _bare("lost", "Customers", "Bought the period before, not in this", "count"),
-    _bare("revenue", "Money", "Revenue, returns taken off", "money"),
+    _bare("customers", "{Many}", "{Many} who {bought}", "count"),
+    _bare("new", "{Many}", "New {many}", "count"),
+    _bare("resumed", "{Many}", "{Bought} again after a period without", "count"),
+    _bare("lost", "{Many}", "{Bought} the period before, not in this", "count"),
+    _bare("revenue", "Money", "{Revenue}{net}", "money"),
     _bare("margin", "Money", "Gross margin", "money"),
-    _bare("average_order_value", "Buying", "Average order value", "amount"),
-    _bare("occasions_per_customer", "Buying", "Purchase occasions per customer", "number"),
-    _bare("products_per_customer", "Buying", "Different products per customer", "number"),
-    _bare("returned_share", "Buying", "Returned, share of sales", "share"),
+    _bare("average_order_value", "{Buying}", "Average {order_value}", "amount"),
+    _bare("occasions_per_customer", "{Buying}", "{Occasions} per {one}", "number"),
+    _bare("products_per_customer", "{Buying}", "Different products per {one}", "number"),
+    _bare("returned_share", "{Buying}", "Returned, share of {sales}", "share"),
 )
-_PROFIT = _bare("profit", "Money", "Profit after the costs that are known", "money")
-_KEPT = _bare("kept_share", "Customers", "Of the customers of the period before: bought again", "share")
+_PROFIT = _bare("profit", "Money", "{Profit} after the costs that are known", "money")
+_KEPT = _bare("kept_share", "{Many}", "Of the {many} of the period before: {bought} again", "share")
 _MOVES = (
-    _bare("converted", "Lifecycle", "New customers who had bought again a period later", "share"),
-    _bare("lapsing", "Lifecycle", "Current customers who lapsed", "share"),
-    _bare("slipped", "Lifecycle", "Slowing customers who lapsed", "share"),
-    _bare("won_back", "Lifecycle", "Lapsed and lost customers who came back", "share"),
+    _bare("converted", "Lifecycle", "New {many} who had {given} again a period later", "share"),
+    _bare("lapsing", "Lifecycle", "Current {many} who lapsed", "share"),
+    _bare("slipped", "Lifecycle", "Slowing {many} who lapsed", "share"),
+    _bare("won_back", "Lifecycle", "Lapsed and lost {many} who came back", "share"),
 )
 _SECOND = (
-    _bare("second_share", "Lifecycle", f"Newcomers of a year who buy again within {AGAIN} days", "share"),
-    _bare("second_days", "Lifecycle", "Days until a quarter of newcomers have bought again", "days"),
+    _bare("second_share", "Lifecycle", f"Newcomers of a year who {{buy}} again within {AGAIN} days", "share", counted=False),
+    _bare("second_days", "Lifecycle", "Days until a quarter of newcomers have {given} again", "days", counted=False),
 )
-_CONTACTED = _bare("contacted_share", "Reach and risk", "Share of customers who were contacted", "share")
-_TOP = _bare("top_share", "Reach and risk", "Share of revenue from the tenth who bring most", "share")
+_CONTACTED = _bare("contacted_share", "Reach and risk", "Share of {many} who were contacted", "share")
+_TOP = _bare("top_share", "Reach and risk", "Share of {revenue} from the tenth who bring most", "share")
 LINES = (*_SUMS, _PROFIT, _KEPT, *_MOVES, *_SECOND, _CONTACTED, _TOP)
 _ADD = {
-    "margin": "add products.unit_cost, or give the parameter 'margin'",
     "products_per_customer": "add the table order_lines",
 }
+_NEWCOMERS = ("new", "converted", "second_share", "second_days")
+_GOODS = ("margin", "profit", "products_per_customer", "returned_share")
 
 
 def lines_of(board: Board, money: Money) -> list[Line]:
@@ -117,17 +122,29 @@ def lines_of(board: Board, money: Money) -> list[Line]:
     lines.insert(place, _profit(board, money))
     lines.insert(4, _kept(board))
     lines += [*_lifecycle(board), *_second(board), _contacted(board), _concentrated(board)]
-    return [_hidden(line, board) for line in lines]
+    told = [replace(line, label=board.speech(line.label)) for line in lines if _makes_sense(line, board)]
+    return [_hidden(line, board) for line in told]
+
+
+def _makes_sense(line: Line, board: Board) -> bool:
+    """Whether a line may be told at all: not of newcomers where nobody can be new, nor of goods where people give."""
+    if line.key in _NEWCOMERS and board.closed is not None:
+        return False
+    if board.speech.words is not ROUNDS or line.key not in _GOODS:
+        return True
+    if board.kept_whole and line.key == "margin":
+        return False
+    return line.now is not None and any(line.past.values())
 
 
 def _summed(board: Board, bare: Line) -> Line:
     key = bare.key
     found = board.sums[(board.sums["measure"] == key) & (board.sums["number"] == board.now)]
     if found.empty:
-        return replace(bare, add=_ADD.get(key, "needs two periods of history"))
-    now, low, high = (float(found[name].iloc[0]) for name in ("value", "low", "high"))
+        add = board.margin_needed if key == "margin" else _ADD.get(key, "needs two periods of history")
+        return replace(bare, add=add)
     earlier = _compared(board, lambda n: board.value(key, n), lambda n: board.influence(key, n), bare.kind)
-    return replace(bare, now=now, low=low, high=high, past=board.series(key), **earlier)
+    return replace(bare, now=float(found["value"].iloc[0]), past=board.series(key), **earlier)
 
 
 def _compared(
@@ -147,11 +164,11 @@ def _compared(
 
 def _profit(board: Board, money: Money) -> Line:
     found, part = money.influence("profit", board.now), money.of("profit")
-    if found is None:
-        return replace(_PROFIT, add=part.add)
-    low, high = ends_of(*found, board.params.level)
+    bare = replace(_PROFIT, label=part.label)
+    if found is None or (not money.costed and board.kept_whole):
+        return replace(bare, add=part.add)
     earlier = _compared(board, part.amounts.get, lambda n: money.influence("profit", n), "money")
-    return replace(_PROFIT, now=found[0], low=low, high=high, past=part.amounts, **earlier)
+    return replace(bare, now=found[0], past=part.amounts, **earlier)
 
 
 def _kept(board: Board) -> Line:
@@ -165,12 +182,9 @@ def _kept(board: Board) -> Line:
     found = moved(board.now)
     if found is None:
         return replace(_KEPT, add="needs two periods of history")
-    n = board.people.of(board.now - 1, "customers")
-    assert n is not None
-    low, high = wilson(round(found[0] * n.sum()), round(n.sum()), board.params.level)
     kept, bought = board.series("kept"), board.series("customers")
     past = {k: value / bought[k - 1] for k, value in kept.items() if bought.get(k - 1, 0) > 0}
-    return replace(_KEPT, now=found[0], low=low, high=high, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(_KEPT, now=found[0], past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _rates(board: Board, bare: Line, counts: Mapping[int, tuple[int, int]], add: str) -> Line:
@@ -188,10 +202,8 @@ def _rates(board: Board, bare: Line, counts: Mapping[int, tuple[int, int]], add:
         out[int(n == board.now)] = np.sqrt(x / of * (1 - x / of) / of)
         return x / of, out
 
-    x, of = known[board.now]
-    low, high = wilson(x, of, board.params.level)
     past = {n: a / b for n, (a, b) in known.items()}
-    return replace(bare, now=x / of, low=low, high=high, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(bare, now=past[board.now], past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _lifecycle(board: Board) -> list[Line]:
@@ -306,9 +318,9 @@ def _concentrated(board: Board) -> Line:
     revenue, buyer = board.people.of(board.now, "revenue"), board.people.of(board.now, "customers")
     assert revenue is not None
     assert buyer is not None
-    share, low, high = concentration(revenue[buyer > 0], TOP, level=board.params.level).share
+    share = concentration(revenue[buyer > 0], TOP, level=board.params.level).share[0]
     past = {n: value[0] for n in (board.year, board.last, board.now) if n is not None and (value := moved(n)) is not None}
-    return replace(_TOP, now=share, low=low, high=high, past=past, **_compared(board, past.get, moved, "share"))
+    return replace(_TOP, now=share, past=past, **_compared(board, past.get, moved, "share"))
 
 
 def _hidden(line: Line, board: Board) -> Line:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crmlab.analyses.campaigns import known_cells, offers_priced
 from crmlab.analyses.scorecard.board import Board
-from crmlab.analyses.scorecard.estimation import interval_of
+from crmlab.analyses.scorecard.campaigns import measured_of
 from crmlab.data.collecting import collect_arrow
 from crmlab.history.orders import between
 from crmlab.models.btyd.special import Array
-from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["Money", "Part", "ends_of", "money_of"]
+__all__ = ["Money", "Part", "money_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,11 +54,17 @@ class Money:
     customers : array of str, shape (n,)
         Everybody who brought or cost anything in the periods looked at, ordered.
     parts : list of Part
-        Revenue, cost of goods, gross margin, cost of contacts, of acquisition and of serving, and profit.
+        Revenue, cost of goods, gross margin, cost of contacts, of offers, of acquisition and of serving, and profit. Of gifts there are
+        no goods and no margin.
     """
 
     customers: Array
     parts: list[Part]
+
+    @property
+    def costed(self) -> bool:
+        """Whether any cost is known."""
+        return any(part.amounts for part in self.parts if part.key not in ("revenue", "margin", "profit"))
 
     def of(self, key: str) -> Part:
         """One line."""
@@ -71,13 +77,16 @@ class Money:
 
 
 # How parts are called, and what to add where one is not known.
-_REVENUE = Part(key="revenue", label="Revenue")
+_REVENUE = Part(key="revenue", label="{Revenue}")
 _GOODS = Part(key="goods", label="Cost of goods")
-_MARGIN = Part(key="margin", label="Gross margin", add="add products.unit_cost, or give the parameter 'margin'")
+_MARGIN = Part(key="margin", label="Gross margin")
 _CONTACTS = Part(key="contacts", label="Cost of contacts", add="add the tables cells (cost_per_contact) and contacts")
+_OFFERS = Part(key="offers", label="Cost of offers", add="add the tables cells (cost_per_response or discount) and contacts")
+_SOME_OFFERS = "give cost_per_response or discount in the table cells, for every offer of a campaign with a control"
 _ACQUISITION = Part(key="acquisition", label="Cost of acquisition", add="add customers.acquired_at and acquisition_cost")
 _SERVING = Part(key="serving", label="Cost to serve", add="give the parameter 'serve_cost', the cost of serving one order")
-_PROFIT = Part(key="profit", label="Profit after the costs that are known")
+_PROFIT = Part(key="profit", label="{Profit} after the costs that are known")
+_BEFORE_OFFERS = "{Profit} before the cost of offers"
 
 
 def money_of(board: Board) -> Money:
@@ -86,12 +95,15 @@ def money_of(board: Board) -> Money:
     Returns
     -------
     Money
-        Profit is gross margin less the other costs that are known; it is not known where the gross margin is not.
+        Profit is gross margin less the other costs that are known; it is not known where the gross margin is not. What offers cost is
+        asked of the campaigns as measured: it is counted for everybody in a cell who bought, in the period in which the cell was
+        first contacted. A discount is no cost of its own, as revenue is what was paid.
     """
     numbers = [n for n in dict.fromkeys((board.now, board.last, board.year)) if n is not None]
     contacts = _contacts(board, numbers)
     won = _acquisition(board, numbers)
-    ids = np.array(sorted({*board.people.customers, *_ids(contacts), *_ids(won)}), dtype=object)
+    offers, unknown = _offers(board, numbers)
+    ids = np.array(sorted({*board.people.customers, *_ids(contacts), *_ids(offers), *_ids(won)}), dtype=object)
 
     def wide(values: Array) -> Array:
         out = np.zeros(len(ids))
@@ -105,32 +117,32 @@ def money_of(board: Board) -> Money:
         known = {n: (amount, some[1]) for n, some in found.items() if some and (amount := amounts[n]) is not None}
         return _known(bare, {n: a for n, (a, _) in known.items()}, {n: wide(e) for n, (_, e) in known.items()})
 
-    revenue, margin = summed(_REVENUE), summed(_MARGIN)
+    revenue, margin = summed(_REVENUE), summed(replace(_MARGIN, add=board.margin_needed))
     goods = {n: margin.amounts[n] - revenue.amounts[n] for n in margin.amounts}
     sold = replace(_GOODS, amounts=goods, each={n: margin.each[n] - revenue.each[n] for n in goods}, add=margin.add)
     served = {}
     if board.params.serve_cost is not None:
         orders = {n: board.people.of(n, "orders") for n in numbers}
         served = {n: -board.params.serve_cost * wide(some) for n, some in orders.items() if some is not None}
+    given = _costs(_OFFERS, offers, ids, numbers, {})
     others = [
         _costs(_CONTACTS, contacts, ids, numbers, _fixed(board, numbers)),
+        replace(given, add=_SOME_OFFERS) if unknown else given,
         _costs(_ACQUISITION, won, ids, numbers, {}),
         _known(_SERVING, {n: float(round(each.sum(), 2)) for n, each in served.items()}, served),
     ]
     profit = {n: margin.amounts[n] + sum(part.amounts.get(n, 0.0) for part in others) for n in margin.amounts}
     each = {n: margin.each[n] + sum(part.each.get(n, np.zeros(len(ids))) for part in others) for n in profit}
-    left = replace(_PROFIT, amounts=profit, each=each, add="" if profit else margin.add)
-    return Money(customers=ids, parts=[revenue, sold, margin, *others, left])
+    named = replace(_PROFIT, label=_BEFORE_OFFERS) if unknown else _PROFIT
+    left = replace(named, amounts=profit, each=each, add="" if profit else margin.add)
+    # Gifts are kept whole.
+    shown = [] if board.kept_whole else [sold]
+    return Money(customers=ids, parts=[revenue, *shown, margin, *others, left])
 
 
 def _known(bare: Part, amounts: Mapping[int, float], each: Mapping[int, Array]) -> Part:
     """A part with its amounts; where there are none, with what to add."""
     return replace(bare, amounts=amounts, each=each, add="" if amounts else bare.add)
-
-
-def ends_of(value: float, moved: Array, level: float, kind: str = "money") -> tuple[float, float]:
-    """Interval of a measure over customers, from how much each moves it."""
-    return interval_of(value, float((moved**2).sum()), kind, normal_quantile(level))
 
 
 # How.
@@ -185,6 +197,37 @@ def _fixed(board: Board, numbers: list[int]) -> dict[int, Decimal]:
         n: sum((row["fixed"] for row in rows if board.spans[n].first <= row["day"] <= board.spans[n].last), Decimal(0))
         for n in numbers
     }
+
+
+def _offers(board: Board, numbers: list[int]) -> tuple[pd.DataFrame | None, bool]:
+    """number, customer_id and cost (exact) of offers that were taken; and whether the cost of an offer of these periods is not known."""
+    import pandas as pd
+
+    contacts, cells = board.history.contacts, board.history.cells
+    if contacts is None or cells is None:
+        return None, False
+    begun = contacts.group_by("cell_id").agg(day=contacts["contacted_at"].min().date())
+    days = {str(row["cell_id"]): row["day"] for row in collect_arrow(begun, "cell_id").to_pylist()}
+    when = {cell: n for cell, day in days.items() for n in numbers if board.spans[n].first <= day <= board.spans[n].last}
+    known = known_cells(board.history.data)
+    known = known.assign(priced=offers_priced(known)).set_index(known["cell_id"].astype(str))
+    known = known[known.index.isin(when)]
+    each = known["cost_per_response"].astype(float).fillna(0.0) if "cost_per_response" in known else pd.Series(0.0, known.index)
+    counted, parts = set[str](), [pd.DataFrame({"number": [], "customer_id": [], "cost": []}).astype({"number": int})]
+    for found in measured_of(board).values():
+        if isinstance(found, str):
+            continue
+        counted |= set(map(str, found.cells["cell_id"]))
+        paid = [cell for cell in map(str, found.cells["cell_id"]) if each.get(cell, 0.0) > 0]
+        if not paid:
+            continue
+        taken = found.table.filter(found.table["cell_id"].isin(paid), found.table["response"] == 1)
+        frame = collect_arrow(taken.select("customer_id", "cell_id"), "customer_id").to_pandas()
+        cost = {cell: Decimal(f"{each[cell]:.4f}") for cell in paid}
+        frame = frame.assign(number=frame["cell_id"].map(when), cost=frame["cell_id"].map(cost))
+        parts.append(frame.groupby(["number", "customer_id"], as_index=False)["cost"].agg(lambda some: sum(some, Decimal(0))))
+    unknown = (~known["priced"]) | ((each > 0) & ~known.index.isin(counted))
+    return pd.concat(parts, ignore_index=True), bool(unknown.any())
 
 
 def _acquisition(board: Board, numbers: list[int]) -> pd.DataFrame | None:

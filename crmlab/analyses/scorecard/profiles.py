@@ -139,7 +139,7 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
         shares(hours, "_when", None, "often {}")
     means = bought.group_by("customer_id").agg(mean=bought["amount"].sum().cast("float64") / bought.count())
     sizes = collect(means, "customer_id").set_index("customer_id")
-    traits["spend per order"] = np.log(sizes["mean"].reindex(ids).to_numpy(float).clip(min=0.01))
+    traits[board.speech("spend per {order}")] = np.log(sizes["mean"].reindex(ids).to_numpy(float).clip(min=0.01))
     return traits | _attributes(board, ids)
 
 

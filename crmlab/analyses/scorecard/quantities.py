@@ -6,7 +6,8 @@ import re
 
 from crmlab.analyses.campaigns import QUANTITIES as CAMPAIGNS
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
-from crmlab.analyses.scorecard.measures import LINES
+from crmlab.analyses.scorecard.measures import LINES, Line
+from crmlab.analyses.scorecard.speech import SHOPPERS
 from crmlab.analyses.scorecard.targets import MEASURES
 from crmlab.page.quantities import Quantities, Quantity
 
@@ -24,13 +25,19 @@ def _goals(unit: str) -> Quantity:
     )
 
 
+def _line(line: Line) -> Quantity:
+    label = SHOPPERS(line.label)
+    words = f"{label[:1].lower()}{label[1:]}"
+    return Quantity(line.key, words, UNITS.get(line.kind, "currency"), label=words, counted=line.counted)
+
+
 QUANTITIES = Quantities(
     VALUE.only("value_total"),
-    CAMPAIGNS.only("metric", "estimate", "low", "high"),
+    CAMPAIGNS.only("metric", "estimate"),
     Quantity("number", "number of the period, the first is 0"),
     Quantity("period", "the period in words", "text"),
     Quantity("kind", "how the metric is written", "text"),
-    *(Quantity(line.key, f"{line.label[:1].lower()}{line.label[1:]}", UNITS.get(line.kind, "currency")) for line in LINES),
+    *map(_line, LINES),
     Quantity(
         "{metric}_change",
         "{metric}: change since a year ago, or the period before; of shares the difference",
@@ -38,8 +45,8 @@ QUANTITIES = Quantities(
         values={"metric": [line.key for line in LINES]},
     ),
     Quantity("value_change", "change of the value of the base since a year ago, or the period before", "share"),
-    Quantity("goals_on_track", "goals that are reached or on track", "goals"),
+    Quantity("goals_on_track", "goals that are reached, or expected to be met", "goals", counted=True),
     *map(_goals, ("customers", "currency", "share", "")),
-    Quantity("forecast_spend", "spend expected in the quarter ahead", "currency"),
-    Quantity("forecast_occasions", "purchase occasions expected in the quarter ahead", "occasions"),
+    Quantity("forecast_spend", "spend expected in the 12 months ahead, before returns", "currency"),
+    Quantity("forecast_occasions", "purchase occasions expected in the 12 months ahead", "occasions"),
 )

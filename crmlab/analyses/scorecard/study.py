@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.analyses.customer_value import chosen
+from crmlab.analyses.customer_value import base_of, chosen
 from crmlab.analyses.scorecard.board import Board, board_of, need_recent_buyers, spans_of
 from crmlab.analyses.scorecard.campaigns import campaigns_of
 from crmlab.analyses.scorecard.forecasts import Ahead, quarters_ahead
@@ -23,8 +24,10 @@ from crmlab.analyses.scorecard.value import Valued, valued
 from crmlab.data.collecting import collect, collect_value
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.past import DATED
+from crmlab.history.words import ROUNDS
 from crmlab.models.decomposition import decompose, growth
 from crmlab.page.declarations import Readiness
+from crmlab.page.groups import OTHER
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ class Study:
         Forecast of the quarters ahead.
     value : Valued or None
         What the base is worth.
+    reachable : mapping of (str, str) to int
+        Tier and state of each row of the matrix of value → how many of them may be contacted; empty where the data do not say.
     fresh : DataFrame
         table, last: the last day in each table that has days.
     why : mapping of str to str
@@ -85,15 +90,18 @@ class Study:
     members: pd.DataFrame | None
     ahead: Ahead | None
     value: Valued | None
+    reachable: Mapping[tuple[str, str], int]
     fresh: pd.DataFrame
     why: Mapping[str, str]
 
     @property
     def outputs(self) -> Mapping[str, Output]:
         """The measures."""
-        frame = self.board.sums.drop(columns=["short"]).rename(columns={"measure": "metric", "value": "estimate"})
+        frame = self.board.sums.drop(columns=["low", "high", "short"]).rename(
+            columns={"measure": "metric", "value": "estimate"}
+        )
         frame = frame.sort_values(["number", "metric"], kind="stable", ignore_index=True)
-        return {"measures": Output("All measures of all periods, with intervals", frame, ("number", "metric"))}
+        return {"measures": Output("All measures of all periods", frame, ("number", "metric"))}
 
     def line(self, key: str) -> Line:
         """One measure."""
@@ -151,6 +159,7 @@ def study(history: History, params: Params) -> Study:
         members=members,
         ahead=ahead,
         value=value,
+        reachable=_reachable(history, value) if value is not None else {},
         fresh=_fresh(history),
         why=why,
     )
@@ -160,10 +169,13 @@ def _ahead(history: History, params: Params) -> tuple[Ahead | None, str]:
     if history.data.descriptor.rounds == "year":
         return None, "People give or renew once a year here: quarters are not forecast."
 
-    def told_by(day: dt.date) -> BuyTillYouDie:
-        return chosen(history.earlier(day)).model(params.seed)
-
     try:
+        # The kind of model, and whether a season is followed, as chosen on the last day; rates and season as they were known on each.
+        choice = chosen(history)
+
+        def told_by(day: dt.date) -> BuyTillYouDie:
+            return choice.model(base_of(history.earlier(day)), params.seed)
+
         return quarters_ahead(history.orders, history.as_of, purchases=told_by, level=params.level, seed=params.seed), ""
     except UNFIT as error:
         return None, f"No forecast. {error}"
@@ -176,19 +188,33 @@ def _value(board: Board) -> tuple[Valued | None, str]:
         return None, f"The base could not be valued. {error}"
 
 
+def _reachable(history: History, value: Valued) -> dict[tuple[str, str], int]:
+    flags = history.contactable(value.customers["customer_id"])
+    if set(flags) == {"not known"}:
+        return {}
+    rows = list(zip(value.matrix["tier"], value.matrix["state"], strict=True))
+    own = zip(value.customers["tier"], value.customers["state"], strict=True)
+    found = Counter(pair if pair in rows else (OTHER, "") for pair, flag in zip(own, flags, strict=True) if flag == "yes")
+    return {pair: found[pair] for pair in rows}
+
+
 def _changes(board: Board) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
     """Why revenue changed, by factors and by who came and went."""
     if board.compared is None:
         return None, None
     history, level, seed = board.history, board.params.level, board.params.seed
-    both = collect(two_periods(history.orders, board.spans[board.compared], board.span, history.lines), "customer_id")
+    # Pieces and their price are told of what is sold.
+    lines = None if history.words is ROUNDS else history.lines
+    both = collect(two_periods(history.orders, board.spans[board.compared], board.span, lines), "customer_id")
     try:
         effects = decompose(both, level=level, seed=seed)
     except ModelError:
         # Pieces that do not add up to more than 0 say nothing of prices.
         both = both.drop(columns=["pieces_before", "pieces_after"], errors="ignore")
         effects = decompose(both, level=level, seed=seed)
-    return effects, growth(both, level=level)
+    # Where nothing ever comes back, nobody needs to be told so.
+    none = (effects["part"] == "returns") & (effects[["before", "after", "effect"]] == 0).all(axis=1)
+    return effects[~none].reset_index(drop=True), growth(both, level=level)
 
 
 def _fresh(history: History) -> pd.DataFrame:

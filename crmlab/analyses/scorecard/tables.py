@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.groups import KINDS
+from crmlab.analyses.scorecard.groups import KINDS, NOT_YET
 from crmlab.analyses.scorecard.words import worth
+from crmlab.history.context import masked
+from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import small_groups
 from crmlab.page.result import Column, Table
@@ -48,36 +50,37 @@ __all__ = [
 ]
 
 
-NOT_COMPARED = Absent("There is no earlier period with enough customers to compare with.")
+NOT_COMPARED = Absent("There is no earlier period with enough people to compare with.")
 GROUPS = {
-    "customers": "Customers",
+    "customers": "{Many}",
     "money": "Money",
-    "buying": "Buying",
+    "buying": "{Buying}",
     "lifecycle": "Lifecycle",
     "reach": "Reach and risk",
 }
 PARTS = {
-    "customers": "Number of customers",
-    "occasions per customer": "Purchase occasions per customer",
-    "basket": "Pieces per purchase occasion",
+    "customers": "Number of {many}",
+    "occasions per customer": "{Occasions} per {one}",
+    "basket": "Pieces per {occasion}",
     "price": "Price per piece",
-    "spend per occasion": "Spend per purchase occasion",
+    "spend per occasion": "Amount per {occasion}",
     "returns": "Returns on other days",
-    "total": "Revenue",
+    "total": "{Revenue}",
 }
 MEMBERS = {
-    "new": "New customers",
-    "reactivated": "Came back: had bought before, not in the earlier period",
-    "kept": "Bought in both periods",
-    "lost": "Bought in the earlier period only",
+    "new": "New since the earlier period",
+    "reactivated": "{Bought} before the earlier period, and not in it",
+    "kept": "{Bought} in both periods",
+    "lost": "{Bought} in the earlier period only",
     "returns only": "Returned things only",
     "others": "Others",
-    "total": "Revenue",
+    "total": "{Revenue}",
 }
+_NAMES = {NOT_YET: "not yet a {one}"}  # of groups; others are called what they are
 CHANGES = {
     "before": "Value then",
-    "acquired": "Acquired: customers who came since",
-    "lost": "Lost: customers who are lost by now",
+    "acquired": "Acquired: {many} who came since",
+    "lost": "Lost: {many} who are lost by now",
     "revalued": "Revalued: the others, by what they have done since",
     "now": "Value now",
 }
@@ -85,28 +88,38 @@ CHANGES = {
 
 def goals_table(study: Study) -> Table:
     """Each goal, those that need care first; an empty table where there are none, so that nobody overlooks it."""
-    goals, form = study.goals, study.context.form
+    goals, form, end = study.goals, study.context.form, pd.Timestamp(study.context.as_of)
     if goals.empty:
         caption = "Goals: none yet. Name them in the data set's TOML file, under [[goals]]: measure, target, by and owner."
         return Table(caption, goals, {"label": Column("Goal")}, form)
     goals = goals.assign(
         goal=[f"{row.label}, by {form.short_day(row.by)}" for row in goals.itertuples()],
-        said=[f"{row.status.capitalize()}\n{row.why}" for row in goals.itertuples()],
+        said=[f"{row['status'].capitalize()}\n{row['why']}\n{_gone(row, end, form)}" for row in goals.to_dict("records")],
     )
     columns = {
         "goal": Column("Goal"),
         "said": Column("Status", "lines"),
         "target": Column("Target", "row:kind"),
+        "so_far": Column("So far", "row:kind"),
+        "to_go": Column("To go", "row:kind"),
         "expected": Column("Expected by then", "row:kind", "low", "high"),
-        "now": Column("So far", "row:kind"),
         "owner": Column("Owner"),
     }
     caption = (
-        "Goals: on track where all of the forecast meets the target, at risk where part of it does, missed where none does. Small "
-        f"figures are {form.share(study.params.level)} intervals of the forecast, or of the trend. So far: the year, or "
-        "quarter, up to today."
+        "Goals. So far: counted from the first day of the goal’s own year, or quarter. Small figures are "
+        f"{form.share(study.params.level)} intervals of the forecast, or of the trend: on track where all of it meets the target, "
+        "expected to be met where its middle does, at risk where only its better end does."
     )
     return Table(caption, goals, columns, form, top=50)
+
+
+def _gone(goal: dict[str, Any], end: pd.Timestamp, form: Format) -> str:
+    """How much of a goal's time is over, and how much of its target has come in by then."""
+    whole, gone = (goal["by"] - goal["first"]).days + 1, (end - goal["first"]).days + 1
+    if gone >= whole or gone < 1:
+        return "" if gone >= whole else "not begun yet"
+    come = f"{form.share(goal['done'])} by " if goal["done"] == goal["done"] else ""
+    return f"{come}day {gone} of {whole}"
 
 
 def customers_table(study: Study) -> Table:
@@ -136,7 +149,7 @@ def reach_table(study: Study) -> Table:
 
 def _measures(study: Study, name: str) -> Table:
     board, form, group = study.board, study.context.form, GROUPS[name]
-    rows = []
+    rows: list[dict[str, object]] = []
     for line in (line for line in study.lines if line.group == group):
         label = f"{line.label}: {line.add}" if line.now is None else line.label
         row: dict[str, object] = {"label": label, "kind": line.kind, "measure": line.key}
@@ -146,7 +159,7 @@ def _measures(study: Study, name: str) -> Table:
             ends = change if change is not None else (None, None, None)
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
         rows.append(row)
-    columns = {"label": Column(group), "now": Column("This period", "row:kind", "low", "high")}
+    columns = {"label": Column(study.board.speech(group)), "now": Column("This period", "row:kind", "low", "high")}
     if board.year is not None:
         columns["year"] = Column("A year ago", "row:kind")
         columns["since_year"] = Column("Change", "row:change_kind", "since_year_low", "since_year_high")
@@ -156,28 +169,35 @@ def _measures(study: Study, name: str) -> Table:
     # Missing numbers must not turn whole ones into floats with NaN shown: every cell keeps what it is.
     frame = pd.DataFrame(rows, dtype=object)
     caption = (
-        f"{group}, {board.words()}. Changes of shares are in percentage points; small figures are {form.share(study.params.level)} "
-        "intervals."
+        f"{board.speech(group)}, {board.words()}. Changes of shares are in percentage points; small figures are "
+        f"{form.share(study.params.level)} intervals. What was merely counted has none."
     )
     return Table(caption, frame, columns, form, top=40)
 
 
-def profit_table(study: Study) -> Table:
+def profit_table(study: Study) -> Table | Absent:
     """From revenue to profit, and what to add where a cost is not known."""
     board = study.board
+    if board.kept_whole and not study.money.costed:
+        return Absent("No cost is known, so gifts are all there is to show.")
     rows = []
     for part in study.money.parts:
-        row: dict[str, object] = {"label": part.label, "add": part.add, "part": part.key}
+        if board.kept_whole and part.key == "margin":
+            continue
+        row: dict[str, object] = {"label": board.speech(part.label), "add": part.add, "part": part.key}
         row |= {
             "now": part.amounts.get(board.now),
             "then": part.amounts.get(board.compared) if board.compared is not None else None,
         }
         rows.append(row)
-    columns = {"label": Column("From revenue to profit"), "now": Column("This period", "exact")}
+    title = board.speech(
+        "From {revenue} to {profit}" if study.money.of("profit").amounts else "{Revenue} and the costs that are known"
+    )
+    columns = {"label": Column(title), "now": Column("This period", "exact")}
     if board.compared is not None:
         columns["then"] = Column(_then(board), "exact")
-    columns["add"] = Column("To know it")
-    caption = f"From revenue to profit, {board.words()}: sums of what was read, to the cent. Costs that are not known are not taken off."
+    columns["add"] = Column("What is needed")
+    caption = f"{title}, {board.words()}: sums of what was read, to the cent. Unknown costs are not deducted."
     return Table(caption, pd.DataFrame(rows, dtype=object), columns, study.context.form)
 
 
@@ -192,7 +212,8 @@ def parts_table(study: Study) -> Table | Absent:
         return NOT_COMPARED
     kinds = {"customers": "count", "returns": "money", "price": "amount", "spend per occasion": "amount"}
     frame = parts.assign(
-        label=[PARTS[part] for part in parts["part"]], kind=[kinds.get(part, "number") for part in parts["part"]]
+        label=[study.board.speech(PARTS[part]) for part in parts["part"]],
+        kind=[kinds.get(part, "number") for part in parts["part"]],
     )
     frame.loc[frame["part"] == "total", "kind"] = "money"
     columns = {
@@ -202,7 +223,7 @@ def parts_table(study: Study) -> Table | Absent:
         "effect": Column("Brought", "exact", "low", "high"),
     }
     caption = (
-        "Why revenue changed, part by part: what it would have changed by had only this part moved. Parts add up to the change exactly "
+        f"{_changed(study)}, part by part: what it would have changed by had only this part moved. Parts add up to the change exactly "
         f"(log-mean Divisia index); small figures are {form.share(study.params.level)} intervals."
     )
     return Table(caption, frame, columns, form)
@@ -213,19 +234,24 @@ def growth_table(study: Study) -> Table | Absent:
     if study.members is None:
         return NOT_COMPARED
     form, shown = study.context.form, together(study.members, study.params.min_group)
-    shown = shown.assign(label=[MEMBERS[name] for name in shown["group"]])
+    speech = study.board.speech
+    shown = shown.assign(label=[speech(MEMBERS[name]) for name in shown["group"]])
     columns = {
         "label": Column("Who"),
-        "customers": Column("Customers", "count"),
-        "before": Column(f"Revenue {_then(study.board).lower()}", "money"),
-        "after": Column("Revenue this period", "money"),
+        "customers": Column(speech("{Many}"), "count"),
+        "before": Column(f"{speech('{Revenue}')} {_then(study.board).lower()}", "money"),
+        "after": Column(speech("{Revenue} this period"), "money"),
         "change": Column("Brought", "exact", "low", "high"),
     }
     caption = (
-        "Why revenue changed, by who came and went; changes add up exactly. Small figures are "
+        f"{_changed(study)}, by who came and went; changes add up exactly. Small figures are "
         f"{form.share(study.params.level)} intervals."
     )
     return Table(caption, shown, columns, form)
+
+
+def _changed(study: Study) -> str:
+    return study.board.speech("Why {revenue} changed")
 
 
 def together(groups: pd.DataFrame, least: int) -> pd.DataFrame:
@@ -273,11 +299,14 @@ def forecast_table(study: Study) -> Table | Absent:
         rows.append(row)
     columns = {
         "label": Column("Quarter"),
-        "spend": Column("Revenue before returns", "money", "spend_low", "spend_high"),
-        "spend_new": Column("of it from customers still to come", "money"),
-        "occasions": Column("Purchase occasions", "count", "occasions_low", "occasions_high"),
+        "spend": Column(study.context.told("Revenue before returns"), "money", "spend_low", "spend_high"),
+        "spend_new": Column(study.context.told("of it from customers still to come"), "money"),
+        "occasions": Column(study.context.told("Purchase occasions"), "count", "occasions_low", "occasions_high"),
     }
-    caption = f"Forecast, with {form.share(study.params.level)} intervals. {ahead.said}"
+    if study.board.closed is not None:
+        del columns["spend_new"]
+    season = "the season and " if ahead.seasonal else ""
+    caption = f"Forecast, with {season}{form.share(study.params.level)} intervals. {ahead.said}"
     return Table(caption, pd.DataFrame(rows), columns, form)
 
 
@@ -286,38 +315,49 @@ def value_table(study: Study) -> Table | Absent:
     board, found, form = study.board, study.value, study.context.form
     if found is None or not len(found.changes):
         return no_changes(study)
-    frame = found.changes.assign(label=[CHANGES[part] for part in found.changes["part"]])
+    nobody = (found.changes["part"] == "acquired") & (board.closed is not None)
+    frame = found.changes[~nobody].assign(label=lambda rows: [board.speech(CHANGES[part]) for part in rows["part"]])
     columns = {"label": Column("Part"), "value": Column("Value", "money", "low", "high")}
     then = form.day(board.spans[board.compared].last) if board.compared is not None else ""
     caption = (
         f"Value of the base since {then}: {worth(found, form)}. Both days are valued with today's model, so that the change is what "
-        f"customers did. Small figures are {form.share(study.params.level)} intervals of the mean."
+        f"customers did. Small figures are {form.share(study.params.level)} intervals, at least as wide as the miss in the check of the "
+        "forecast."
     )
     return Table(caption, frame, columns, form)
 
 
 def matrix_table(study: Study) -> Table | Absent:
     """Customers by value tier and lifecycle state, with what to do."""
-    found, form = study.value, study.context.form
+    found, form, speech = study.value, study.context.form, study.board.speech
     if found is None:
         return no_value(study)
-    # Who is lost is no longer at risk.
-    gone = found.matrix["state"] == "lost"
-    frame = found.matrix.assign(**{name: found.matrix[name].mask(gone) for name in ("at_risk", "at_risk_low", "at_risk_high")})
-    frame = frame.assign(label=[f"{row.tier}, {row.state}" if row.state else row.tier for row in frame.itertuples()])
+    frame = found.matrix.assign(
+        label=[f"{row.tier}, {row.state}" if row.state else row.tier for row in found.matrix.itertuples()]
+    )
     columns = {
         "label": Column("Tier and state"),
-        "customers": Column("Customers", "count"),
-        "revenue": Column("Revenue of a year", "money"),
+        "customers": Column(speech("{Many}"), "count"),
+        "revenue": Column(speech("{Revenue} of a year"), "money"),
         "value": Column("Value", "money", "value_low", "value_high"),
     }
-    if found.seen:
-        columns["at_risk"] = Column("Value at risk", "money", "at_risk_low", "at_risk_high")
-    columns["treatment"] = Column("Treatment")
+    if found.scores.fit.seen:
+        columns["at_risk"] = Column("At risk", "money", "at_risk_low", "at_risk_high")
+    if study.reachable:
+        frame["reachable"] = [
+            masked(study.reachable[row.tier, row.state], study.params.min_group) for row in frame.itertuples()
+        ]
+        columns["reachable"] = Column("May be contacted", "count")
+    columns["treatment"] = Column("Treatment by default")
+    consent = (
+        f"“{speech('{Many}')}” counts everybody, “May be contacted” only those who may be."
+        if study.reachable
+        else "The data do not say who may be contacted: ask before you write to anybody."
+    )
     caption = (
-        f"Customers by value tier (A: top 10 %, B: next 20 %, C: next 30 %, D: the rest) and lifecycle state. "
+        f"{speech('{Many}')} by value tier (A: top 10 %, B: next 20 %, C: next 30 %, D: the rest) and lifecycle state. "
         f"Value is {worth(found, form)}. Small figures are {form.share(study.params.level)} intervals. "
-        "Treatments are suggestions: test them."
+        f"Treatments are suggestions to test; a trigger that works or a planned campaign goes first. {consent}"
     )
     return Table(caption, frame, columns, form, top=30)
 
@@ -347,22 +387,26 @@ def _groups(study: Study, kind: str, why: str) -> Table | Absent:
     if groups.empty or not (groups["kind"] == kind).any():
         return Absent(why or "The history begins with the period: nobody was a customer before.")
     frame = groups[groups["kind"] == kind].reset_index(drop=True)
-    frame = frame.assign(label=["All" if name == "total" else str(name).capitalize() for name in frame["group"]])
+    speech = board.speech
+    frame = frame.assign(
+        label=["All" if name == "total" else speech(_NAMES.get(name, name)).capitalize() for name in frame["group"]]
+    )
     columns = {
         "label": Column(KINDS[kind]),
-        "before": Column("Customers at the start", "count"),
-        "buyers": Column("Bought", "count"),
-        "revenue": Column("Revenue", "money", "low", "high"),
+        "before": Column(speech("{Many} at the start"), "count"),
+        "buyers": Column(speech("{Bought}"), "count"),
+        "revenue": Column(speech("{Revenue}"), "money"),
         "share": Column("Share", "share"),
     }
     if frame["change"].notna().any():
         columns["change"] = Column("Change", "share", "change_low", "change_high")
     if frame["profit"].notna().any():
-        columns["profit"] = Column("Profit", "money", "profit_low", "profit_high")
-    since = f" Change: against the same group {_then(board).lower()}." if "change" in columns else ""
+        columns["profit"] = Column(speech("{Profit}"), "money")
+    then = "a year ago" if board.year is not None else "in the period before"
+    since = f" Change: against the same group {then}." if "change" in columns else ""
+    small = f" Small figures are {form.share(study.params.level)} intervals." if since else ""
     caption = (
-        f"Revenue by {KINDS[kind].lower()} on the day before the period began, {board.words()}.{since} Small figures are "
-        f"{form.share(study.params.level)} intervals."
+        f"{speech('{Revenue}')} by {KINDS[kind].lower()} on the day before the period began, {board.words()}.{since}{small}"
     )
     return Table(caption, frame, columns, form)
 
@@ -374,8 +418,8 @@ def profiles_table(study: Study) -> Table | Absent:
         return Absent("Segments are too few or too small to be told apart.")
     if not profiles["kept"].any():
         return Absent(
-            f"No segment surely stands out: none of {len(profiles)} comparisons of what they buy, when, where and how they came shows a "
-            "standardised difference of at least 0.2 with an interval that excludes 0."
+            f"No segment surely stands out: none of {len(profiles)} comparisons of what they {study.board.speech('{buy}')}, when, where "
+            "and how they came shows a standardised difference of at least 0.2 with an interval that excludes 0."
         )
     rows = []
     for name, some in profiles.groupby("segment", sort=False):
@@ -385,11 +429,12 @@ def profiles_table(study: Study) -> Table | Absent:
     frame = pd.DataFrame(rows, columns=["segment", "customers", "words"])
     columns = {
         "segment": Column("Segment"),
-        "customers": Column("Customers", "count"),
+        "customers": Column(study.board.speech("{Many}"), "count"),
         "words": Column("Stands out by", "lines"),
     }
     caption = (
-        "What sets each segment apart from all other customers, by standardised difference (0.2 is small, 0.8 large). Shown are those "
+        f"What sets each segment apart from all other {study.board.speech.words.many}, by standardised difference (0.2 is small, "
+        "0.8 large). Shown are those "
         f"of at least 0.2 that are sure: intervals hold at {form.share(study.params.level)} for all {len(profiles)} comparisons at "
         "once (Bonferroni)."
     )
@@ -410,10 +455,14 @@ def campaigns_table(study: Study) -> Table | Absent:
         "roi": Column("Profit per 1 spent", "number", "roi_low", "roi_high"),
         "note": Column("Verdict"),
     }
+    money = f", incremental profit after costs, and the same for each {form.currency or 'unit'} spent"
+    if shown["profit"].isna().all():  # no margin is known, or no campaign could be measured
+        del columns["profit"], columns["roi"]
+        money = ""
     caption = (
-        "What campaigns earned over their controls, latest first: points more who bought, incremental profit after costs, and the same for "
-        f"each {form.currency or 'unit'} spent. Small figures are {form.share(study.params.level)} intervals, each by itself. Not "
-        "decided: more or larger cells would tell. Cells, looks and corrections are in the report on campaign results."
+        f"What campaigns brought over their controls, latest first: points more who bought{money}. Small figures are "
+        f"{form.share(TEST_LEVEL)} intervals, as campaign tests have them, each by itself. Not decided: more or larger cells would "
+        "tell. Cells, looks and corrections are in the report on campaign results."
     )
     return Table(caption, shown, columns, form, top=40)
 

@@ -21,7 +21,7 @@ __all__ = ["MEASURES", "Aim", "Goal", "parse_goals"]
 
 @dataclasses.dataclass(frozen=True)
 class Aim:
-    """A measure that a goal may name: its words, its kind, and whether it is of a year or of a quarter."""
+    """A measure that a goal may name: its words, with the blanks of ``Speech``, its kind, and whether it is of a year or of a quarter."""
 
     label: str
     kind: str  # how it is written: "money", "count", "number" or "share"
@@ -30,17 +30,17 @@ class Aim:
 
 
 MEASURES: dict[str, Aim] = {
-    "revenue": Aim("Revenue of the year", "money", True),
+    "revenue": Aim("{Revenue} of the year", "money", True),
     "margin": Aim("Gross margin of the year", "money", True),
-    "occasions": Aim("Purchase occasions of the year", "count", True),
-    "new": Aim("New customers of the year", "count", True),
-    "customers": Aim("Customers who buy in a quarter", "count", False),
-    "lost": Aim("Customers of a quarter who did not buy in the next", "count", False, True),
-    "average_order_value": Aim("Average order value", "amount", False),
-    "occasions_per_customer": Aim("Purchase occasions per customer and quarter", "number", False),
-    "products_per_customer": Aim("Products per customer and quarter", "number", False),
-    "margin_share": Aim("Gross margin, share of revenue", "share", False),
-    "returned_share": Aim("Returned, share of sales", "share", False, True),
+    "occasions": Aim("{Occasions} of the year", "count", True),
+    "new": Aim("New {many} of the year", "count", True),
+    "customers": Aim("{Many} who {buy} in a quarter", "count", False),
+    "lost": Aim("{Many} of a quarter who did not {buy} in the next", "count", False, True),
+    "average_order_value": Aim("Average {order_value}", "amount", False),
+    "occasions_per_customer": Aim("{Occasions} per {one} and quarter", "number", False),
+    "products_per_customer": Aim("Products per {one} and quarter", "number", False),
+    "margin_share": Aim("Gross margin, share of {revenue}", "share", False),
+    "returned_share": Aim("Returned, share of {sales}", "share", False, True),
 }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
+from crmlab.analyses.customer_value import left_for_good, total_said, what_of
+from crmlab.analyses.lifecycle import GONE
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.goals import AT_RISK, MISSED, ON_TRACK, REACHED, UNKNOWN
+from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, UNKNOWN, WILL_MISS
 from crmlab.analyses.scorecard.quantities import UNITS
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
-from crmlab.page.result import Estimate, Finding, Findings, Method
+from crmlab.page.estimate import Estimate
+from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.study import Study
@@ -21,20 +23,18 @@ __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings", "wort
 TITLE = "Is the customer programme working?"
 
 _WHY = {
-    "customers": "the number of customers",
-    "occasions per customer": "how often each bought",
-    "basket": "pieces per purchase",
+    "customers": "the number of {many}",
+    "occasions per customer": "how often each {bought}",
+    "basket": "pieces per {deed}",
     "price": "the price per piece",
-    "spend per occasion": "spend per purchase",
+    "spend per occasion": "the amount per {deed}",
     "returns": "returns",
 }
 
 
 def worth(found: Valued, form: Format) -> str:
     """What value is, in words."""
-    kind = "revenue" if found.source in ("revenue", "loss") else f"gross margin ({form.share(found.model.margin)} of spend)"
-    span = "without end" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
-    return f"expected {kind} {span}, discounted at {form.share(found.model.rate)} a year"
+    return what_of(found.scores, form)
 
 
 def findings(study: Study) -> Findings:
@@ -53,49 +53,42 @@ def _goals_finding(study: Study) -> list[Finding]:
     goals, form = study.goals, study.context.form
     if goals.empty:
         return []
-    good = goals["status"].isin([ON_TRACK, REACHED])
-    count, whole = int(good.sum()), len(goals)
-    text = f"{'goal' if whole == 1 else 'goals'} on track or reached"
+    count, whole = int(goals["status"].isin(GOOD).sum()), len(goals)
+    text = f"{'goal is' if whole == 1 else 'goals are'} reached, or expected to be met"
     worst = goals.iloc[0]
-    ends = ""
-    if worst["status"] in (MISSED, AT_RISK):
-        name = str(worst["label"])
-        late = (
-            "was missed" if worst["low"] != worst["low"] else "is at risk" if worst["status"] == AT_RISK else "will be missed"
-        )
+    late = {MISSED: "was missed", WILL_MISS: "will be missed unless something changes", AT_RISK: "is at risk"}
+    if worst["status"] in late:
+        aimed, by = form.write(worst["target"], worst["kind"]), form.short_day(worst["by"])
         seen, ends = form.measured(worst["expected"], worst["low"], worst["high"], worst["kind"])
-        text += (
-            ". "
-            f"{name} {late}: {seen} {'came' if late == 'was missed' else 'expected'} by {form.short_day(worst['by'])}, {form.write(worst['target'], worst['kind'])} aimed at"
+        seen += f" ({ends}, at {form.share(study.params.level)})" if ends else ""
+        come = (
+            f"{form.write(worst['so_far'], worst['kind'])} of {aimed} has come in, " if worst["done"] == worst["done"] else ""
         )
-        ends = f"{ends} expected, at {form.share(study.params.level)}" if ends else ""
+        told = f"{seen} by {by}, {aimed} aimed at" if worst["status"] == MISSED else f"{come}{seen} is expected by {by}"
+        if worst["status"] != MISSED and not come:
+            told += f", {aimed} aimed at"
+        text += f". {worst['label']} {late[worst['status']]}: {told}"
     elif worst["status"] == UNKNOWN:
-        text += f"; of {form.count(int((goals['status'] == UNKNOWN).sum()))} it is not known yet"
-    return [Finding(f"{form.count(count)} of {form.count(whole)}", f"{text}.", ends, "goals_on_track")]
+        text += f"; for {form.count(int((goals['status'] == UNKNOWN).sum()))} it is not known yet"
+    return [Finding(f"{form.count(count)} of {form.count(whole)}", f"{text}.", metric="goals_on_track")]
 
 
 def _revenue_finding(study: Study) -> list[Finding]:
     board, line, form = study.board, study.line("revenue"), study.context.form
+    speech = board.speech
     change = line.since_year if board.year is not None else line.since_last
     if change is None or line.now is None:
         if line.now is None:
             return []
-        now, ends = form.measured(line.now, line.low, line.high, "money")
-        return [
-            Finding(
-                now,
-                f"is the revenue of {board.words()}.",
-                f"{ends}, at {form.share(study.params.level)}",
-                "revenue",
-            )
-        ]
+        return [Finding(form.money(line.now), speech(f"{{in_revenue}} came in {board.words()}."), "", "revenue")]
     value, low, high = change
     against = "a year ago" if board.year is not None else "the period before"
-    text = f"{'more' if value >= 0 else 'less'} revenue than {against}: {form.money(line.now)} in {board.words()}"
+    more = "more" if value >= 0 else "less"
+    text = f"{more} {speech('{in_revenue}')} than {against}: {form.money(line.now)} in {board.words()}"
     if study.effects is not None:
         rest = study.effects[study.effects["part"] != "total"]
         row = rest.loc[(rest["effect"] * (1 if value >= 0 else -1)).idxmax()]
-        text += f", most of it by {_WHY[str(row['part'])]} ({form.money(row['effect'])})"
+        text += f", mostly because of {speech(_WHY[str(row['part'])])} ({form.money(row['effect'])})"
     change_of, ends = form.measured(abs(value), low, high, "share")
     return [Finding(change_of, f"{text}.", f"{ends} change, at {form.share(study.params.level)}", "revenue_change")]
 
@@ -104,26 +97,25 @@ def _value_finding(study: Study) -> list[Finding]:
     board, found, form = study.board, study.value, study.context.form
     if found is None:
         return []
-    value, low, high = found.total
-    text = f"is what today's customers will still bring ({worth(found, form)})"
+    value, low, high = (float(one) for one in found.total)
+    text = total_said(found.scores, found.sums, form)
     if found.relative is not None:
         change = found.relative[0]
         then = "a year ago" if board.year is not None else "a period ago"
-        text += f"; {form.share(abs(change))} {'more' if change >= 0 else 'less'} than {then}"
+        text += f" The total is {form.share(abs(change))} {'more' if change >= 0 else 'less'} than {then}, by the same model."
     whole, ends = form.measured(value, low, high, "money")
-    return [Finding(whole, f"{text}.", f"{ends}, at {form.share(study.params.level)}", "value_total")]
+    return [Finding(whole, text, f"{ends}, at {form.share(study.params.level)}", "value_total")]
 
 
 def _line_finding(study: Study, key: str) -> list[Finding]:
     board, line, form = study.board, study.line(key), study.context.form
     if line.now is None:
         return []
-    now, ends = form.measured(line.now, line.low, line.high, line.kind)
     words = {
-        "customers": f"customers bought in {board.words()}.",
-        "kept_share": "of the customers of the period before bought again.",
+        "customers": f"{{many}} {{bought}} in {board.words()}.",
+        "kept_share": "of the {many} of the period before {bought} again.",
     }
-    return [Finding(now, words[line.key], f"{ends}, at {form.share(study.params.level)}", line.key)]
+    return [Finding(form.write(line.now, line.kind), board.speech(words[line.key]), "", line.key)]
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
@@ -131,21 +123,23 @@ def metrics(study: Study) -> dict[str, Estimate]:
     board, level, currency = study.board, study.params.level, study.context.form.currency
     out: dict[str, Estimate] = {}
     for line in study.lines:
-        if line.now is None or line.low is None or line.high is None:
+        if line.now is None:
             continue
         unit = UNITS.get(line.kind, currency)
-        out[line.key] = Estimate.holding(line.now, line.low, line.high, level, unit)
+        if line.low is None or line.high is None:
+            out[line.key] = Estimate(line.now, unit=unit)
+        else:
+            out[line.key] = Estimate.holding(line.now, line.low, line.high, level, unit)
         change = line.since_year if board.year is not None else line.since_last
         if change is not None:
             out[f"{line.key}_change"] = Estimate(*change, level, "share")
     if len(study.goals):
-        good = study.goals["status"].isin([ON_TRACK, REACHED])
-        out["goals_on_track"] = Estimate(float(good.sum()), unit="goals")
+        out["goals_on_track"] = Estimate(float(study.goals["status"].isin(GOOD).sum()), unit="goals")
         for row in study.goals[study.goals["low"].notna()].to_dict("records"):
             unit = UNITS.get(str(row["kind"]), currency)
             out[f"goal_{row['measure']}_{row['by'].date()}"] = Estimate.of(row, level, unit, "expected")
     if study.value is not None:
-        out["value_total"] = Estimate(*study.value.total, level, currency)
+        out["value_total"] = Estimate.of(study.value.total, level, currency, "value")
         if study.value.relative is not None:
             out["value_change"] = Estimate(*study.value.relative, level, "share")
     if study.ahead is not None:
@@ -157,19 +151,19 @@ def metrics(study: Study) -> dict[str, Estimate]:
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    board, form = study.board, study.context.form
+    board, form, speech = study.board, study.context.form, study.board.speech
     out = []
     # Yearly rounds have gaps of a year, give or take a few days.
     if board.rhythm is not None and board.span.days < (0.9 if board.per_year == 1 else 1.0) * board.rhythm:
         out.append(
-            f"Periods of {'a quarter' if board.rolling else length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between purchases are longer than {form.count(board.rhythm)} days. "
-            "Customers who are counted as lost may just not be due. "
+            f"Periods of {'a quarter' if board.rolling else length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between {speech.words.deeds} are longer than {form.count(board.rhythm)} days. "
+            f"{speech('{Many}')} who are counted as lost may just not be due. "
             "Choose longer periods."
         )
     if len(board.spans) == 1:
         out.append("The history holds one whole period only, so nothing can be compared.")
     elif board.compared is None:
-        out.append("No earlier period had enough customers to be compared with.")
+        out.append(speech("No earlier period had enough {many} to be compared with."))
     elif board.year is None and board.per_year > 1:
         out.append(
             "The history does not reach a year back: changes are against the period before, and the season may explain them."
@@ -178,27 +172,33 @@ def warnings(study: Study) -> tuple[str, ...]:
         board.spans[board.year].last - board.spans[board.year].first
     ):
         out.append(
-            f"The history begins on {form.day(study.context.first_day)}: a year ago many customers who had bought before count as new, and nobody could have come back or been lost yet."
+            f"The history begins on {form.day(study.context.first_day)}: a year ago many {speech.words.many} who had {speech('{given}')} before count as new, and nobody could have come back or been lost yet."
+        )
+    if board.closed is not None:
+        out.append(
+            speech(
+                f"No one new has come since {form.day(board.closed)}: the data seem to follow a fixed group of {{many}}, so nothing is said of new ones."
+            )
         )
     if study.money.of("margin").add:
+        out += board.history.margin(study.params.margin).wanted("to see margin and profit")
+    if study.value is not None and not (scores := study.value.scores).fit.seen:
+        gone = int(board.life.sizes()[list(GONE)].sum()) if board.life is not None else 0
         out.append(
-            "The cost of goods is not known, so that margin and profit are not either, and value is revenue: add products.unit_cost."
-        )
-    if study.value is not None and not study.value.seen:
-        out.append(
-            f"Nobody is seen to have left for good yet: value is that of the next {study.value.base.words.span(study.value.ahead)}, and nothing is said of value at risk."
+            f"{left_for_good(scores.base.words, gone)} Value is that of the next {scores.base.words.span(scores.ahead)}, and nothing is said of what is at risk."
         )
     return tuple(out)
 
 
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
-    return (
-        "A change since a year ago has many causes. What of it the programme brought about, only cells with a control show: see campaigns.",
-        "Intervals of measures are over customers who come and buy independently of each other; weather, prices of competitors and the like move all of them at once and are not in it.",
-        "Why revenue changed is arithmetic, not cause: more customers with fewer purchases each may be the same campaign.",
-        "Forecasts hold if acquisition and buying go on as lately.",
+    told = (
+        "A change since a year ago has many causes. Only cells with a control show how much of it the programme caused: see campaigns.",
+        "Intervals of changes assume that {many} come and {buy} independently of each other; what moves all at once, such as the weather, is left out.",
+        "Why {revenue} changed is arithmetic, not cause: one campaign can bring more {many} and fewer {deeds} each.",
+        *(("Forecasts hold if acquisition and {buying} go on as lately.",) if study.ahead is not None else ()),
     )
+    return tuple(map(study.board.speech, told))
 
 
 def method(study: Study) -> Method:
@@ -206,26 +206,43 @@ def method(study: Study) -> Method:
     board, form = study.board, study.context.form
     at = form.share(study.params.level)
     assumptions = [
-        f"Periods: {board.words()} and {'those before it' if board.rolling else 'earlier ones of the same length'}; a year ago is {form.count(board.per_year)} periods back.",
+        f"Periods: {board.words()} and {'those before it' if board.rolling else 'earlier ones of the same length'}; a year ago is {form.count(board.per_year)} {'period' if board.per_year == 1 else 'periods'} back.",
         f"{'A' if board.rolling else 'These periods aside, a'} year is the {YEAR} days up to a day, or after it where something is expected; a quarter is {QUARTER} days, the oldest of four {QUARTERS[-1]}.",
-        f"Intervals at {at}: sums and ratios over customers, linearised (Cochran 1977); changes on the log scale from each customer's part in both periods, so that who buys alike in both adds nothing. "
+        "Numbers, sums, averages and shares of a period that is over are counted and have no interval. What is inferred has one: changes, which may be due to chance, what newcomers have yet to do, forecasts and values.",
+        f"Intervals at {at}: changes on the log scale from the part of each of the {{many}} in both periods, linearised (Cochran 1977), so that who {{buy}}s alike in both adds nothing. "
         "Rates of states and newcomers are compared as if periods were independent.",
-        "Revenue is what the rows add up to, returns taken off, summed exactly. "
-        "It is split by the additive log-mean Divisia index (Ang 2005).",
-        "Forecast: the model of purchases that told best what had come, and Gamma-Gamma, for customers of today; newcomers at the recent rate; checked on earlier days.",
-        "Goals: sums are of the year that ends on the date, rates and numbers of customers of the quarter that does. "
-        "Revenue, occasions, margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters.",
+        "{Revenue}: what the rows add up to, returns taken off, summed exactly, and split by the additive log-mean Divisia index (Ang 2005).",
     ]
+    if study.ahead is not None:
+        season = (
+            "with the season of {deeds} and of newcomers, each where it told better what came; that of spend goes with that of {deeds} and was not tested by itself"
+            if study.ahead.seasonal
+            else "without a season"
+        )
+        assumptions.append(
+            f"Forecast, {season}: the model of {{deeds}} that forecast the past best, and Gamma-Gamma, for today's {{many}}; newcomers at the rate of the last year. "
+            "It is checked on earlier days with what was known on each; only the kind of model, and whether it follows a season, were chosen on the last day. "
+            "Intervals cover the uncertainty of the models, of season and level and of the rate of newcomers, drift of the level, and chance."
+        )
+    if len(study.goals):
+        assumptions.append(
+            "Goals: sums are of the year that ends on the date, rates and numbers of {many} of the quarter that does. "
+            "{Revenue}, {occasions}, margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters."
+        )
     if study.value is not None:
         assumptions.append(
-            f"Value: {worth(study.value, form)}, as in the report on customer value. Lost customers are those in the state lost today."
+            f"Value: {worth(study.value, form)}, as in the report on customer value. Lost {{many}} are those in the state lost today."
         )
+    speech = board.speech
+    terms = {
+        "{One} of a period": "somebody with a {deed} in it",
+        "Lost": "in counts: {bought} in the period before and not in this; as a state: silent for longer than nearly all gaps",
+    }
+    if not study.money.of("profit").add:
+        of = "{revenue}" if board.kept_whole else "gross margin"
+        terms["{Profit}"] = f"{of} less the costs of contacts, offers, acquisition and serving that are known"
     return Method(
         "Measures of customer programmes, each computed by the step of the analysis that it belongs to.",
-        tuple(assumptions),
-        {
-            "Customer of a period": "somebody with a purchase occasion in it",
-            "Lost": "in counts: bought in the period before and not in this; as a state: silent for longer than nearly all gaps",
-            "Profit": "gross margin less the costs of contacts, acquisition and serving that are known",
-        },
+        tuple(map(speech, assumptions)),
+        {speech(term): speech(meaning) for term, meaning in terms.items()},
     )

@@ -1,4 +1,8 @@
-"""At which moments to act, and for whom: how many there are today, and how often what they predict came true."""
+"""At which moments to act, and for whom: how many there are today, and which triggers tell more than a simple rule does.
+
+``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged, for who
+asks by name and needs no advice.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,25 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.triggers.judging import NO, UNKNOWN, YES
     from crmlab.analyses.triggers.params import Params
     from crmlab.analyses.triggers.quantities import QUANTITIES
     from crmlab.analyses.triggers.report import NEEDS, run
-    from crmlab.analyses.triggers.rules import TRIGGERS
-    from crmlab.analyses.triggers.study import actions, readiness
+    from crmlab.analyses.triggers.rules import TRIGGERS, Trigger
+    from crmlab.analyses.triggers.study import actions, present, readiness
 
-__all__ = ["NEEDS", "QUANTITIES", "TRIGGERS", "Params", "actions", "readiness", "run"]
+__all__ = [
+    "NEEDS",
+    "NO",
+    "QUANTITIES",
+    "TRIGGERS",
+    "UNKNOWN",
+    "YES",
+    "Params",
+    "Trigger",
+    "actions",
+    "present",
+    "readiness",
+    "run",
+]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -2,128 +2,224 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from crmlab.analyses.triggers.rules import TRIGGERS
+from crmlab.analyses.triggers.judging import BASES, FEWEST, YES
+from crmlab.history.context import masked
 from crmlab.page import marks
+from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from crmlab.analyses.triggers.study import Study
+    from crmlab.page.format import Format
 
-__all__ = ["precision_chart", "today_chart", "triggers_table", "weeks_chart"]
-
-
-_LABELS = {trigger.name: trigger.label for trigger in TRIGGERS}
+__all__ = ["bands_table", "days_chart", "lifts_chart", "rules_table", "today_chart", "triggers_table"]
 
 
 def triggers_table(study: Study) -> Table:
-    """Each trigger with its rule, its count today, and how often it was right."""
-    table, params, form = study.table, study.params, study.context.form
-    min_group = params.min_group
-    few = table["customers"].between(1, min_group - 1)
-    shown = table.assign(
-        customers=[f"under {min_group}" if small else form.count(n) for small, n in zip(few, table["customers"], strict=True)]
+    """Each trigger: whether it works, and how often it was right beside both bases."""
+    form = study.context.form
+    columns = {
+        "label": Column("Trigger"),
+        "verdict": Column("Verdict"),
+        "predicts": Column("Predicts"),
+        "true": Column("Came true", "share", "true_low", "true_high"),
+        "base_all": Column("Of all eligible, on its days", "share", "base_all_low", "base_all_high"),
+        "base_rule": Column("By the simple rule", "share", "base_rule_low", "base_rule_high"),
+        "lift_all": Column("Lift over all", "number", "lift_all_low", "lift_all_high"),
+        "lift_rule": Column("Lift over the rule", "number", "lift_rule_low", "lift_rule_high"),
+    }
+    many, deed = study.words.many, study.words.deed
+    products = "; of a product, among its buyers" if "product" in set(study.table["name"]) else ""
+    caption = (
+        f"How often what a trigger predicts came true within {study.present.rhythm.span(study.words, form)} of "
+        f"{len(study.judged.days)} past days, and how often it did anyway: of all eligible {many} of the same days, each day counted as "
+        f"often as the trigger was met on it, and of as many picked by a simple rule (the last {deed} longest ago where none is "
+        f"expected, most {study.words.deeds} where one is{products}). Lift: the first divided by the other; 1 is no better. Small "
+        f"figures are {form.share(study.params.level)} intervals."
     )
+    return _table(caption, study.table, columns, form)
+
+
+def rules_table(study: Study) -> Table:
+    """The rule of each trigger in words, what to do, and what the verdict rests on."""
     columns = {
         "label": Column("Trigger"),
         "rule": Column("Rule"),
-        "customers": Column("Customers now"),
-        "predicts": Column("Predicts"),
+        "advice": Column("What to do where it works"),
+        "tested": Column(f"Past {study.words.many}", "count"),
+        "adjusted_all": Column("p against all"),
+        "adjusted_rule": Column("p against the rule"),
+    }
+    form = study.context.form
+    written = {name: [_p(form, p) for p in study.table[name]] for name in ("adjusted_all", "adjusted_rule")}
+    caption = (
+        "The rules, and what the verdicts rest on; p-values after Benjamini and Hochberg over the triggers that were judged."
+    )
+    return _table(caption, study.table.assign(tested=_counts(study.table["tested"], study), **written), columns, form)
+
+
+def _table(caption: str, frame: pd.DataFrame, columns: Mapping[str, Column], form: Format) -> Table:
+    """A table of what it shows, and of nothing else: its file holds no count that the page hides."""
+    shown = [name for first, column in columns.items() for name in (first, column.low, column.high) if name]
+    return Table(caption, frame[shown], columns, form)
+
+
+def _counts(counts: pd.Series, study: Study) -> list[int | str]:
+    """Counts of people, the small ones hidden."""
+    return [masked(int(n), study.params.min_group) for n in counts]
+
+
+def _p(form: Format, p: float) -> str:
+    return form.write(p, "number") if p != p else f"<{form.number(0.001, 3)}" if p < 0.001 else form.number(p, 3)
+
+
+def bands_table(study: Study) -> Table | Absent:
+    """Those with a moment against others who were silent for about as long."""
+    bands, form = study.judged.bands, study.context.form
+    if bands.empty:
+        return Absent(
+            f"No moment came to {FEWEST} {study.words.many} who had been silent for about as long, so they cannot be compared."
+        )
+    labels = study.table.set_index("name")["label"]
+    shown = bands.assign(
+        label=bands["name"].map(labels),
+        band=[
+            f"{form.count(max(above, -1) + 1)} to {form.count(np.floor(to))} days"
+            for above, to in zip(bands["above"].map(np.floor), bands["to"], strict=True)
+        ],
+        others=_counts(bands["others"], study),
+        said=["" if base == base else "nobody to compare with" for base in bands["base"].astype(float)],
+    )
+    columns = {
+        "label": Column("Trigger"),
+        "band": Column(f"Since the last {study.words.deed}"),
+        "tested": Column("With a moment", "count"),
+        "others": Column("Without", "count"),
         "true": Column("Came true", "share", "true_low", "true_high"),
-        "tested": Column("Judged on", "count"),
-        "advice": Column("What to do"),
+        "base": Column("Of those without", "share", "base_low", "base_high"),
+        "lift": Column("Lift", "number", "lift_low", "lift_high"),
+        "said": Column("Note"),
     }
     caption = (
-        f"The triggers. Came true: share of past moments after which what is predicted came within {params.window} days; small figures are "
-        f"{form.share(params.level)} intervals."
+        f"The same against {study.words.many} without a moment whose last {study.words.deed} was about as long ago, where there were at "
+        f"least {FEWEST} of either. Small figures are {form.share(study.params.level)} intervals, each by itself."
     )
-    return Table(caption, shown, columns, form)
+    return _table(caption, shown, columns, form)
 
 
-def today_chart(study: Study) -> Chart:
-    """Customers with a moment now, by trigger."""
-    min_group, form = study.params.min_group, study.context.form
-    frame = study.table[["name", "label", "customers", "advice"]].copy()
-    frame["customers"] = frame["customers"].mask(frame["customers"].between(1, min_group - 1))
+def today_chart(study: Study) -> Chart | Absent:
+    """Customers with a moment now, by trigger, and whether to act on it; nothing where there is none to act on."""
+    few, form, words = study.params.min_group, study.context.form, study.words
+    if not (study.table["works"] == YES).any():
+        return Absent("No trigger is known to work here, so there is no moment to act on.")
+    frame = study.table[["name", "label", "customers", "advice", "works", "verdict"]].copy()
+    frame["customers"] = frame["customers"].astype(float).mask(frame["customers"].between(1, few - 1))
     frame = frame.sort_values("customers", ascending=False, na_position="last", kind="stable", ignore_index=True)
+    frame["said"] = frame["advice"].where(frame["works"] == YES, frame["verdict"].str.split(":").str[0])
 
     def draw(figure: Figure) -> None:
         top = max(float(frame["customers"].max()), 1.0) if frame["customers"].notna().any() else 1.0
         ax = marks.axes(figure.add_subplot(), form, x="none", lines="none", xlim=(0, 1.9 * top))
         notes = [
-            f"{form.count(count)}: {advice}" if count == count else f"under {min_group}"
-            for count, advice in zip(frame["customers"], frame["advice"], strict=True)
+            f"{form.count(count) if count == count else f'under {few}'}: {said}"
+            for count, said in zip(frame["customers"], frame["said"], strict=True)
         ]
-        marks.bars(ax, frame["label"], frame["customers"].fillna(0), notes)
+        marks.bars(
+            ax,
+            frame["label"],
+            frame["customers"].fillna(0),
+            notes,
+            tokens=["accent" if one == YES else "fill" for one in frame["works"]],
+        )
 
     first = frame.iloc[0]
     return Chart(
-        "Customers with a moment to act on now, by trigger, and what to do. One customer may have several.",
-        f"Bars of customers for {len(frame)} triggers; “{first['label']}” has the most.",
+        f"{words.many.capitalize()} with a moment now, by trigger, and whether to act on it. One {words.one} may have several.",
+        f"Bars of {words.many} for {len(frame)} triggers; “{first['label']}” has the most.",
         draw,
         frame,
         (8, 0.42 * len(frame) + 0.4),
     )
 
 
-def precision_chart(study: Study) -> Chart:
-    """How often what a trigger predicts came true."""
+def lifts_chart(study: Study) -> Chart | Absent:
+    """Lifts with intervals over both bases, and the line at 1."""
     form = study.context.form
-    columns = ["label", "predicts", "tested", "true", "true_low", "true_high"]
-    frame = study.table.loc[study.table["tested"] > 0, columns].reset_index(drop=True)
+    columns = ["label", "verdict", "works", *(f"lift_{base}{end}" for base in BASES for end in ("", "_low", "_high"))]
+    frame = study.table.loc[study.table["lift_all"].notna(), columns].reset_index(drop=True)
+    if frame.empty:
+        return Absent(f"No trigger had the {FEWEST} past {study.words.many} that a judgement needs.")
+    tokens = dict(zip(BASES, ("accent", "second"), strict=True))
+    names = dict(zip(BASES, ("over all eligible", "over the simple rule"), strict=True))
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, lines="x", xlim=(0, 1.45), ylim=(-0.6, max(len(frame), 1) - 0.4))
+        known = frame[[f"lift_{base}{end}" for base in BASES for end in ("", "_high")]]
+        top = 1.1 * max(float(known.max(axis=None)), 1.2)
+        ax = marks.axes(figure.add_subplot(), form, x="number", lines="x", xlim=(0, 1.45 * top), ylim=(-0.6, len(frame) - 0.1))
+        ax.axvline(1, color=color("ink"), linewidth=1)
+        named: set[str] = set()  # each base beside its first dot from the top
         for place, row in zip(marks.rows(ax, frame["label"]), frame.to_dict("records"), strict=True):
-            marks.ranges(ax, place, (row["true"], row["true_low"], row["true_high"]))
-            marks.label(ax, f"{form.share(row['true'])}: {row['predicts']}", row["true_high"], place, gap=(9, 0))
-        ax.set_xticks([0, 0.25, 0.5, 0.75, 1.0], [form.share(tick, 0) for tick in (0, 0.25, 0.5, 0.75, 1)])
+            for base, shift in zip(BASES, (0.17, -0.17), strict=True):
+                estimate = (row[f"lift_{base}"], row[f"lift_{base}_low"], row[f"lift_{base}_high"])
+                marks.ranges(ax, place + shift, estimate, token=tokens[base], size=6)
+                if estimate[0] == estimate[0] and base not in named:
+                    named.add(base)
+                    right = estimate[2] if estimate[2] == estimate[2] else estimate[0]
+                    marks.label(ax, names[base], right, place + shift, gap=(8, 0), token=tokens[base])
+            marks.label(
+                ax,
+                "works" if row["works"] == YES else "does not work here",
+                1.06 * top,
+                place,
+                token="ink" if row["works"] == YES else "muted",
+            )
+        ax.set_xticks([tick for tick in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8) if tick <= top])
 
+    working = int((frame["works"] == YES).sum())
     return Chart(
-        f"How often what a trigger predicts came true within {study.params.window} days of past moments "
+        f"Lift over all eligible {study.words.many} of the same days, and over as many by the simple rule; right of 1 a trigger tells more "
         f"({form.share(study.params.level)} intervals).",
-        f"Dots with intervals of the share that came true, for {len(frame)} triggers.",
+        f"Two dots with intervals for each of {len(frame)} triggers, and a line at 1; {working} of them lie right of it on both.",
         draw,
         frame,
-        (8, 0.42 * max(len(frame), 1) + 0.5),
+        (8, 0.52 * len(frame) + 0.6),
     )
 
 
-def weeks_chart(study: Study) -> Chart:
-    """Moments by week, one small picture per trigger."""
-    past, split, form, min_group = study.past, study.split, study.context.form, study.params.min_group
-    weeks = int((pd.Timestamp(study.context.as_of) - split).days // 7)
-    place = ((past["at"] - split).dt.days - 1) // 7
-    every = pd.MultiIndex.from_product([list(_LABELS), range(weeks)], names=["trigger", "week"])
-    counts = past.assign(week=place).groupby(["trigger", "week"]).size().reindex(every, fill_value=0)
-    frame = counts.rename("moments").reset_index()
-    frame["from"] = split + pd.to_timedelta(7 * frame["week"] + 1, unit="D")
-    frame["moments"] = frame["moments"].astype(float).mask(frame["moments"].between(1, min_group - 1))
+def days_chart(study: Study) -> Chart:
+    """Moments on past days, one small picture per trigger."""
+    form, few, days = study.context.form, study.params.min_group, study.judged.days
+    labels = dict(zip(study.table["name"], study.table["label"], strict=True))
+    frame = study.judged.counts.copy()
+    frame["moments"] = frame["moments"].astype(float).mask(frame["moments"].between(1, few - 1))
+    step = (days[1] - days[0]).days if len(days) > 1 else study.present.rhythm.fresh
 
     def draw(figure: Figure) -> None:
         from matplotlib.dates import date2num
 
         axes = figure.subplots(2, 4, sharex=True)
-        for ax, (name, label) in zip(axes.flat, _LABELS.items(), strict=False):
+        for ax, (name, label) in zip(axes.flat, labels.items(), strict=False):
             some = frame[frame["trigger"] == name]
             marks.axes(ax, form, y="count")
-            ax.bar(date2num(some["from"]), some["moments"].fillna(0), width=6, color=color("accent"))
+            ax.bar(date2num(some["day"]), some["moments"].fillna(0), width=0.85 * step, color=color("accent"))
             ax.set_title(label, fontsize=9)
             ax.locator_params(axis="y", nbins=3, integer=True)
             marks.dates(ax, form, 1, 3, size=9)
-        for ax in np.ravel(axes)[len(_LABELS) :]:
+        for ax in np.ravel(axes)[len(labels) :]:
             ax.set_visible(False)
 
     return Chart(
-        f"Moments by week since {form.day(split.date())}, each with its own scale. Weeks with fewer than {min_group} are not drawn.",
-        f"Small bar charts of the number of moments per week over {weeks} weeks, one for each of {len(_LABELS)} triggers.",
+        f"Moments on the {len(days)} past days, each with its own scale. Days with fewer than {few} are not drawn.",
+        f"Small bar charts of the number of moments on {len(days)} days, one for each of {len(labels)} triggers.",
         draw,
         frame,
         (8, 3.4),

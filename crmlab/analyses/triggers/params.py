@@ -17,8 +17,26 @@ class Params:
     quantile: float = param(
         default=0.8, help="chance of a purchase by now, from which a customer without one is overdue", gt=0, lt=1, unit="share"
     )
-    fresh: int = param(default=7, help="days for which a moment counts as today's", ge=1, le=YEAR, unit="days")
-    respond: int = param(default=14, help="days after a moment by which to act", ge=1, le=YEAR, unit="days")
-    window: int = param(default=28, help="days within which what a trigger predicts must come true", ge=1, le=YEAR, unit="days")
+    window: int | None = param(
+        default=None,
+        help="days within which what a trigger predicts must come true; default: within which three in four who come again have come",
+        ge=1,
+        le=YEAR,
+        unit="days",
+    )
+    fresh: int | None = param(
+        default=None,
+        help="days for which a moment counts as today's; default: a quarter of the window, 28 at most",
+        ge=1,
+        le=YEAR,
+        unit="days",
+    )
+    respond: int | None = param(
+        default=None,
+        help="days after a moment by which to act; default: half of the window, 56 at most",
+        ge=1,
+        le=YEAR,
+        unit="days",
+    )
     level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")

@@ -1,27 +1,45 @@
-"""What the report on moments says in numbers, and the columns of its list."""
+"""What the report on moments says in numbers, and the columns of its lists."""
 
 from __future__ import annotations
 
+from crmlab.analyses.triggers.judging import RULES
 from crmlab.analyses.triggers.rules import TRIGGERS
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity
 
 _NAMES = {"trigger": tuple(trigger.name for trigger in TRIGGERS)}
+_RULES = {"rule": dict(zip(RULES, ("silent longest", "who bought or gave most often"), strict=True))}
 
 __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
-    HISTORY.only("customer_id", "contactable", "product_id"),
-    Quantity("trigger", "rule that calls for action: its name", "text"),
+    HISTORY.only("customer_id", "contactable", "refusal", "product_id", "days_since_last"),
+    Quantity("trigger", "rule that was met: its name", "text"),
     Quantity("fired", "day on which the rule was met", "date"),
     Quantity("act_by", "last day on which to act", "date"),
     Quantity("advice", "what to do", "text"),
-    Quantity("customers_{trigger}", "customers for whom the rule {trigger} calls for action now", "customers", values=_NAMES),
+    Quantity("works", "whether the trigger tells more here than chance and a simple rule: yes, no, not judged yet", "text"),
+    Quantity("customers_{trigger}", "customers who meet the rule {trigger} now", "customers", counted=True, values=_NAMES),
+    Quantity("came_true_{trigger}", "share of moments of the rule {trigger} that come true", "share", values=_NAMES),
     Quantity(
-        "came_true_{trigger}",
-        "share of past moments of the rule {trigger} that came true",
+        "base_all_{trigger}",
+        "share of all eligible customers, on the days of the rule {trigger}, for whom the same comes true",
         "share",
         values=_NAMES,
     ),
-    Quantity("customers_share", "share of customers who have a moment to act on now", "share"),
+    Quantity(
+        "base_rule_{trigger}",
+        "share of as many customers, chosen by a simple rule, for whom what the rule {trigger} predicts comes true",
+        "share",
+        values=_NAMES,
+    ),
+    Quantity("lift_all_{trigger}", "how many times as often the rule {trigger} comes true as of all eligible", values=_NAMES),
+    Quantity("lift_rule_{trigger}", "how many times as often the rule {trigger} comes true as the simple rule", values=_NAMES),
+    Quantity("simple_true_{rule}", "share of those {rule} for whom what is expected comes true", "share", values=_RULES),
+    Quantity("simple_lift_{rule}", "how many times as often it comes true of those {rule} as of all eligible", values=_RULES),
+    Quantity("customers_with_moment", "customers who have a moment now", "customers", counted=True),
+    Quantity("eligible_customers", "customers whose last purchase is within reach of the triggers", "customers", counted=True),
+    Quantity("customers_working", "customers who have a moment now of a trigger that works", "customers", counted=True),
+    Quantity("triggers_working", "triggers that tell more than chance and than a simple rule", "triggers", counted=True),
+    Quantity("triggers_judged", "triggers that had enough past customers to be judged", "triggers", counted=True),
 )

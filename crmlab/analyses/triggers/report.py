@@ -19,13 +19,13 @@ __all__ = ["EXHIBITS", "NEEDS", "run"]
 
 NEEDS = ("orders", "customer ids")
 EXHIBITS = Exhibits(
-    tables={"triggers": exhibits.triggers_table},
-    charts={"today": exhibits.today_chart, "precision": exhibits.precision_chart, "weeks": exhibits.weeks_chart},
+    tables={"triggers": exhibits.triggers_table, "rules": exhibits.rules_table, "bands": exhibits.bands_table},
+    charts={"lifts": exhibits.lifts_chart, "today": exhibits.today_chart, "days": exhibits.days_chart},
 )
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
-    """Find today's moments to act, and judge each trigger by moments that are past.
+    """Find today's moments to act, and judge each trigger by days that are past.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: triggers. Charts: today, precision, weeks. Outputs: actions.
+        Tables: triggers, rules, bands. Charts: lifts, today (where a trigger works), days. Outputs: actions, silent_longest.
 
     Raises
     ------

@@ -7,24 +7,30 @@ know of the base (usual gaps, a model) is learnt up to a date, so that earlier m
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value import NAMES, base_of, chosen
+from crmlab.analyses.triggers.rhythm import WEEK
+from crmlab.analyses.triggers.timing import Timing
 from crmlab.data.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.words import ROUNDS, YEAR
 
 if TYPE_CHECKING:
+    from crmlab.analyses.customer_value import Choice
     from crmlab.history.past import History
+    from crmlab.history.words import Words
+    from crmlab.page.format import Format
 
 __all__ = ["TRIGGERS", "Learnt", "Trigger", "learn", "moments", "occasions_of", "rebuys_of"]
 
 
 COUNTS = (5, 10, 20, 50)  # purchases that are worth a thank-you
+AHEAD = 7  # days before an anniversary
 FEWEST_REBUYS = 20  # gaps between purchases of one product, below which its rhythm is not known
 
 
@@ -38,43 +44,94 @@ class Learnt:
     Attributes
     ----------
     until : Timestamp
+    timing : Timing
+        How time is counted where a length of time is a rule's; where forecasts follow a season, by its clock. Who is compared with whom is
+        told in days of the calendar, since all are compared on one day.
     second : float
-        Days from the first purchase to the second, median of those that came.
+        Days of that time from the first purchase to the second, median of those that came.
     lapse : float
-        Gap beyond which a customer counts as lapsed: 90 % quantile of those that ended.
+        Gap in days of that time beyond which a customer counts as lapsed: 90 % quantile of those that ended.
+    reach : float
+        Days since the last purchase up to which a customer is eligible: 95 % quantile of the gaps that ended; at least three times their
+        median, since who is silent for twice the usual gap must be within it.
+    bands : tuple of float
+        Days since the last purchase at which finer bands end: median, 75 % and 90 % quantile of the gaps that ended, and the reach.
     spend : float
         Spend that one customer in ten has passed.
     expected : callable or None
         Days after a purchase by which the next one was expected, at a quantile: of frame (number, first, day) and quantile; None
         where no model of purchases could be fitted, or people buy once in every yearly round.
-    model : str
-        Name of the model of purchases; empty where there is none.
+    choice : Choice or None
+        The model of purchases behind it; None where there is none.
     rebuys : Series
-        Median days until a product is bought again, by product.
+        Median days of that time until a product is bought again, by product.
     """
 
     until: pd.Timestamp
+    timing: Timing
     second: float
     lapse: float
+    reach: float
+    bands: tuple[float, ...]
     spend: float
     expected: Callable[[pd.DataFrame, float], Any] | None
-    model: str
+    choice: Choice | None
     rebuys: pd.Series
+
+    @property
+    def model(self) -> str:
+        """Name of the model of purchases; empty where there is none."""
+        return NAMES[self.choice.name] if self.choice is not None else ""
+
+    @property
+    def seasonal(self) -> bool:
+        """Whether silences are counted by a season: days that are declared closed alone are none."""
+        return self.choice is not None and self.choice.in_season
+
+    @property
+    def about(self) -> str:
+        """What is added to a length of time where a season is followed."""
+        return " (longer in slow weeks, shorter in busy ones)" if self.seasonal else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
     """One trigger: its rule and what it predicts, in words, and how its moments are found.
 
-    ``buys`` says whether it predicts a purchase within the window, or that none comes.
+    ``buys`` says whether it predicts a purchase within the window, or that none comes; ``ends`` whether a moment is over with the next
+    purchase, as that of somebody who was silent is; ``lasts``, in days, where the rule itself says when it is over.
+    Label and advice may have the fields ``{deed}`` and ``{deeds}``: see :meth:`said`.
     """
 
     name: str
     label: str
-    rule: Callable[[Learnt, float], str]
+    rule: Callable[[Learnt, float, Words, Format], str]
     buys: bool
+    ends: bool
     advice: str
     find: Callable[[pd.DataFrame, pd.DataFrame, Learnt, float], pd.DataFrame]
+    lasts: int | None = None
+
+    @property
+    def of_products(self) -> bool:
+        """Whether its moments are those of a customer and a product."""
+        return self.name == "product"
+
+    def said(self, words: Words) -> Trigger:
+        """The same with label and advice in the words for the deeds of people.
+
+        Examples
+        --------
+        >>> {trigger.name: trigger.said(ROUNDS).label for trigger in TRIGGERS}["second"]
+        'Second gift due'
+        """
+        fill = {"deed": words.deed, "deeds": words.deeds}
+        return replace(self, label=self.label.format(**fill), advice=self.advice.format(**fill))
+
+    def predicts(self, words: Words) -> str:
+        """What it predicts, in words."""
+        what = f"{words.deed} of it" if self.of_products else words.deed
+        return f"{'a' if self.buys else 'no'} {what}"
 
 
 def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
@@ -91,8 +148,7 @@ def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Ordered by customer and day: customer_id, day, number, spend, first (day of the first occasion), before (gap to the
-        occasion before), usual (mean of the gaps so far, missing for the first), total (spend so far), next (day of the next
-        occasion, missing where none came).
+        occasion before), total (spend so far), next (day of the next occasion, missing where none came).
     """
     paid = spend.assign(day=pd.to_datetime(spend["day"]))
     frame = waits.assign(day=pd.to_datetime(waits["day"])).merge(paid, "left", ["customer_id", "day"])
@@ -100,7 +156,6 @@ def occasions_of(waits: pd.DataFrame, spend: pd.DataFrame) -> pd.DataFrame:
     by = frame.groupby("customer_id", sort=False)
     frame["first"] = by["day"].transform("min")
     frame["before"] = by["day"].diff().dt.days
-    frame["usual"] = (frame["day"] - frame["first"]).dt.days / (frame["number"] - 1).where(frame["number"] > 1)
     frame["total"] = by["spend"].cumsum()
     frame["next"] = (frame["day"] + pd.to_timedelta(frame["gap"], unit="D")).where(frame["ended"])
     return frame.drop(columns=["gap", "ended"])
@@ -129,43 +184,57 @@ def learn(history: History, occasions: pd.DataFrame, rebuys: pd.DataFrame) -> Le
     Returns
     -------
     Learnt
+        The model of purchases is the one that tells best what came, as was known on that day.
     """
     until = pd.Timestamp(history.as_of)
     known = occasions[occasions["day"] <= until]
-    gap = (known["next"].where(known["next"] <= until) - known["day"]).dt.days
+    later = known["next"].where(known["next"] <= until)
+    gap = (later - known["day"]).dt.days
     last = known.groupby("customer_id", sort=True).tail(1)
     ended = gap.dropna()
-    expected, model = _expected(history)
+    middle, upper, long, most = map(float, ended.quantile([0.5, 0.75, 0.9, 0.95])) if len(ended) else (float("nan"),) * 4
+    reach = max(most, 3 * middle)
+    timing, expected, choice = _expected(history, until)
+    counted = timing.gap(known["day"], later)
     again = rebuys[(rebuys["day"] <= until) & (rebuys["next"] <= until)]
-    wait = (again["next"] - again["day"]).dt.days.groupby(again["product_id"])
+    wait = timing.gap(again["day"], again["next"]).groupby(again["product_id"])
     usual = wait.median()[wait.size() >= FEWEST_REBUYS]
     return Learnt(
         until=until,
-        second=float(gap[known["number"] == 1].median()),
-        lapse=float(ended.quantile(0.9)) if len(ended) else float("nan"),
+        timing=timing,
+        second=float(counted[known["number"] == 1].median()),
+        lapse=float(counted.quantile(0.9)),
+        reach=reach,
+        bands=(middle, upper, long, reach),
         spend=float(last["total"].quantile(0.9)),
         expected=expected,
-        model=model,
+        choice=choice,
         rebuys=usual,
     )
 
 
-def _expected(history: History) -> tuple[Callable[[pd.DataFrame, float], Any] | None, str]:
-    """When the chosen model of purchases expects the next one after each, in days; and its name."""
+def _expected(
+    history: History, until: pd.Timestamp
+) -> tuple[Timing, Callable[[pd.DataFrame, float], Any] | None, Choice | None]:
+    """How time is counted, when a model of purchases expects the next one after each, in days, and which model that is."""
     try:
         base = base_of(history)
         if base.words is ROUNDS:
-            return None, ""
+            return Timing(until=until), None, None
         choice = chosen(base)
-        model = choice.fit(base.summary())
+        model = choice.fit(base)
     except (DataError, ModelError, ConvergenceError):
-        return None, ""
+        return Timing(until=until), None, None
+    # A clock may count without a season: by days that are declared closed.
+    timing = Timing(until=until, clock=None if model.clock is None or model.clock.flat else model.clock)
 
     def days(frame: pd.DataFrame, q: float) -> Any:
-        age = (frame["day"] - frame["first"]).dt.days / 7
-        return 7 * model.next_purchase(pd.DataFrame({"frequency": frame["number"] - 1, "recency": age, "T": age}), q).to_numpy()
+        age = (frame["day"] - frame["first"]).dt.days / WEEK
+        then = pd.DataFrame({"frequency": frame["number"] - 1, "recency": age, "T": age})
+        # As it stood on the day of that purchase, and in the season that followed it.
+        return WEEK * model.next_purchase(then, q, since=timing.since(frame["day"])).to_numpy()
 
-    return days, NAMES[choice.name]
+    return timing, days, choice
 
 
 def _after(frame: pd.DataFrame, wait: Any) -> pd.DataFrame:
@@ -186,17 +255,19 @@ def _overdue(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> 
 
 def _slowing(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
     some = frame[frame["number"] >= 3]
-    return _after(some, 2 * some["usual"].to_numpy())
+    usual = learnt.timing.gap(some["first"], some["day"]) / (some["number"] - 1)
+    return _after(some, learnt.timing.wait(some["day"], 2 * usual.to_numpy(float)))
 
 
 def _reactivated(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
-    some = frame[frame["before"] > learnt.lapse]
+    before = frame["day"] - pd.to_timedelta(frame["before"], unit="D")
+    some = frame[learnt.timing.gap(before, frame["day"]) > learnt.lapse]
     return some.assign(at=some["day"])
 
 
 def _second(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
     some = frame[frame["number"] == 1]
-    return _after(some, np.full(len(some), learnt.second))
+    return _after(some, learnt.timing.wait(some["day"], learnt.second))
 
 
 def _threshold(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
@@ -206,10 +277,10 @@ def _threshold(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -
 
 
 def _anniversary(frame: pd.DataFrame, _: pd.DataFrame, learnt: Learnt, q: float) -> pd.DataFrame:  # noqa: ARG001
-    # The last purchase before each anniversary of the first: a week ahead of it there is time to write.
+    # The last purchase before each anniversary of the first: so long ahead of it there is time to write.
     out = []
     for years in range(1, 40):
-        at = frame["first"] + pd.to_timedelta(YEAR * years - 7, unit="D")
+        at = frame["first"] + pd.to_timedelta(YEAR * years - AHEAD, unit="D")
         held = (frame["day"] <= at) & (frame["next"].isna() | (frame["next"] > at))
         if not (at <= learnt.until + pd.Timedelta(days=400)).any():
             break
@@ -221,71 +292,85 @@ def _product(_: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float) ->
     # Only who has bought it again before is taken to use it up.
     counts = rebuys.groupby(["customer_id", "product_id"], sort=False).cumcount()
     some = rebuys[(counts >= 1) & rebuys["product_id"].isin(learnt.rebuys.index)]
-    return _after(some, some["product_id"].map(learnt.rebuys).to_numpy())
+    return _after(some, learnt.timing.wait(some["day"], some["product_id"].map(learnt.rebuys).to_numpy(float)))
 
 
 TRIGGERS = (
     Trigger(
         name="overdue",
         label="Overdue",
-        rule=lambda learnt, q: (
-            f"no purchase by the day by which one was expected with {100 * q:.0f} % ({learnt.model}, after the last purchase)"
-            if learnt.model
-            else "not told: it needs a model of purchases at any time, which could not be fitted here"
+        rule=lambda learnt, q, words, form: (
+            f"no {words.deed} by the day by which one was {form.share(q)} likely ({learnt.model}, after the last {words.deed}"
+            f"{', in the season that followed it' if learnt.seasonal else ''})"
         ),
         buys=False,
+        ends=True,
         advice="ask what is wrong; make it easy to return",
         find=_overdue,
     ),
     Trigger(
         name="slowing",
         label="Slowing down",
-        rule=lambda learnt, q: "silent for twice their own usual gap, after three purchases or more",
+        rule=lambda learnt, q, words, form: (
+            f"silent for twice their own usual gap{learnt.about}, after three {words.deeds} or more"
+        ),
         buys=False,
+        ends=True,
         advice="remind them before the habit is gone",
         find=_slowing,
     ),
     Trigger(
         name="second",
-        label="Second purchase due",
-        rule=lambda learnt, q: (
-            f"{learnt.second:.0f} days after the first purchase, the usual time to the second, and no second yet"
+        label="Second {deed} due",
+        rule=lambda learnt, q, words, form: (
+            f"{form.count(learnt.second)} days after the first {words.deed}{learnt.about}, the usual time to the second, "
+            "and no second yet"
         ),
         buys=True,
-        advice="help them to a second purchase",
+        ends=True,
+        advice="help them to a second {deed}",
         find=_second,
     ),
     Trigger(
         name="reactivated",
         label="Just come back",
-        rule=lambda learnt, q: f"a purchase after a gap of more than {learnt.lapse:.0f} days, longer than nine in ten gaps",
+        rule=lambda learnt, q, words, form: (
+            f"a {words.deed} after a gap of more than {form.count(learnt.lapse)} days{learnt.about}, longer than nine in ten gaps"
+        ),
         buys=True,
+        ends=False,
         advice="welcome them back",
         find=_reactivated,
     ),
     Trigger(
         name="threshold",
         label="A mark was passed",
-        rule=lambda learnt, q: (
-            f"purchase number {', '.join(map(str, COUNTS))}, or spend of {learnt.spend:,.0f} in all (one in ten is past it)"
+        rule=lambda learnt, q, words, form: (
+            f"{words.deed} number {', '.join(map(str, COUNTS))}, or {form.count(learnt.spend)} in all (one in ten is past it)"
         ),
         buys=True,
+        ends=False,
         advice="thank them",
         find=_threshold,
     ),
     Trigger(
         name="anniversary",
         label="Anniversary ahead",
-        rule=lambda learnt, q: "a week before the day of the first purchase comes round",
+        rule=lambda learnt, q, words, form: f"a week before the day of the first {words.deed} comes round",
         buys=True,
+        ends=False,
         advice="congratulate them",
         find=_anniversary,
+        lasts=AHEAD,
     ),
     Trigger(
         name="product",
         label="Product due again",
-        rule=lambda learnt, q: "a product that they have bought again before, after its usual time between purchases",
+        rule=lambda learnt, q, words, form: (
+            f"a product that they have bought again before, after its usual time between purchases{learnt.about}"
+        ),
         buys=True,
+        ends=True,
         advice="offer the product",
         find=_product,
     ),

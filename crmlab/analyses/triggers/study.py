@@ -1,41 +1,96 @@
-"""Triggers, step by step: moments judged by what came after them, and those of today."""
+"""Triggers, step by step: judged on days that are past, and those of today."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from crmlab.analyses.triggers.judging import SILENT, YES, bands_of, judged
 from crmlab.analyses.triggers.params import Params
-from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, moments, occasions_of, rebuys_of
-from crmlab.errors import TooLittleError
+from crmlab.analyses.triggers.pools import Pool, learnings, pools_of, today
+from crmlab.analyses.triggers.rhythm import Rhythm, past_days, rhythm_of
+from crmlab.analyses.triggers.rules import TRIGGERS, Learnt, Trigger, learn, occasions_of, rebuys_of
 from crmlab.history.enough import need_repeat_buyers
-from crmlab.models.intervals import wilson
 from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
+    import datetime as dt
+
+    from crmlab.history.consent import Consent
     from crmlab.history.past import History
+    from crmlab.history.words import Words
 
 __all__ = [
-    "SHORTEST",
-    "WEEKS",
+    "Judged",
+    "Present",
     "Study",
     "actions",
-    "actions_of",
-    "judged",
+    "judgement",
     "occasions_known",
+    "present",
     "readiness",
+    "silent_longest",
     "study",
-    "summary_of",
 ]
 
 
 DEFAULTS = Params()
-WEEKS = 26  # of moments that are judged and drawn
-SHORTEST = 84  # days of history
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Present:
+    """What the last day is like, before anything is judged.
+
+    Attributes
+    ----------
+    rhythm : Rhythm
+    triggers : tuple of Trigger
+        Those that these data can have, in the words of the data set.
+    learnt : Learnt
+        What the rules know of the base.
+    tables : (occasions, rebuys)
+    moments : DataFrame
+        Moments of eligible customers: customer_id, trigger, product_id, fired.
+    eligible : DataFrame
+        Eligible customers: customer_id, days_since_last.
+    """
+
+    rhythm: Rhythm
+    triggers: tuple[Trigger, ...]
+    learnt: Learnt
+    tables: tuple[pd.DataFrame, pd.DataFrame]
+    moments: pd.DataFrame
+    eligible: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """How triggers did on past days.
+
+    Attributes
+    ----------
+    days : list of date
+        The past days.
+    table : DataFrame
+        One row per trigger, of :class:`~crmlab.analyses.triggers.judging.Verdicts`.
+    rules : DataFrame
+        One row per simple rule, of the same.
+    bands : DataFrame
+        Of :func:`~crmlab.analyses.triggers.judging.bands_of`, all triggers.
+    counts : DataFrame
+        trigger, day, moments: how many there were on each past day.
+    """
+
+    days: Sequence[dt.date]
+    table: pd.DataFrame
+    rules: pd.DataFrame
+    bands: pd.DataFrame
+    counts: pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,37 +101,50 @@ class Study:
     ----------
     context : Context
     params : Params
-    learnt : Learnt
-        What the rules know of the base today.
-    split : Timestamp
-        The day after which moments are judged, by what was learnt up to it.
-    past : DataFrame
-        Moments since then, of :func:`judged`.
-    actions : DataFrame
-        Today's moments, of :func:`actions_of`.
+    words : Words
+    present : Present
+    judged : Judged
     table : DataFrame
-        One row per trigger, of :func:`summary_of`.
+        That of ``judged``, with label, rule, predicts, advice, customers (who have a moment today).
+    actions : DataFrame
+        Today's moments, of :func:`actions`.
+    silent : DataFrame
+        Of :func:`silent_longest`.
+    acting, silent_consent : Consent
+        Of the customers with a moment of a trigger that works, and of those silent longest.
     with_lines : bool
         Whether there are order lines, to see products that are due again.
-    yearly : bool
-        Whether people buy (give) once in every year.
     """
 
     context: Context
     params: Params
-    learnt: Learnt
-    split: pd.Timestamp
-    past: pd.DataFrame
-    actions: pd.DataFrame
+    words: Words
+    present: Present
+    judged: Judged
     table: pd.DataFrame
+    actions: pd.DataFrame
+    silent: pd.DataFrame
+    acting: Consent
+    silent_consent: Consent
     with_lines: bool
-    yearly: bool
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """The list of customers and moments."""
-        caption = "List of customers and moments, with the day by which to act"
-        return {"actions": Output(caption, self.actions, ("customer_id", "trigger", "product_id"))}
+        """The list of customers and moments, and that of the simple rule."""
+        out = {
+            "actions": Output(
+                f"List of {self.words.many} and moments, with the day by which to act, and whether the trigger works here",
+                self.actions,
+                ("customer_id", "trigger", "product_id"),
+            )
+        }
+        if len(self.silent):
+            deed = self.words.deed
+            caption = (
+                f"List of {self.words.many} whose last {deed} was longest ago, as many as have a moment that expects no {deed}"
+            )
+            out["silent_longest"] = Output(caption, self.silent, ("customer_id",))
+        return out
 
 
 def readiness(history: History, params: Params) -> Readiness:
@@ -92,9 +160,7 @@ def readiness(history: History, params: Params) -> Readiness:
     TooLittleError
         The history is too short, or nobody bought twice.
     """
-    length, least = history.days - 1, SHORTEST + params.window
-    if length < least:
-        raise TooLittleError.needs("triggers", f"at least {least} days of history", f"{length} days")
+    rhythm_of(history, params)
     need_repeat_buyers(history, "triggers")
     return Readiness()
 
@@ -108,127 +174,140 @@ def study(history: History, params: Params) -> Study:
         The history is too short, or nobody bought twice.
     """
     readiness(history, params)
-    occasions = occasions_known(history)
-    rebuys = rebuys_of(history)
-    today = pd.Timestamp(history.as_of)
-    split = today - pd.Timedelta(days=min(7 * WEEKS, (history.days - 1) // 2))
-    now = learn(history, occasions, rebuys)
-    past = judged(occasions, rebuys, learn(history.earlier(split.date()), occasions, rebuys), today, params)
-    found = actions_of(history, occasions, rebuys, now, params)
+    now, found, words = present(history, params), judgement(history, params), history.words
+    listed, form = actions(history, params), history.form
+    counts = listed.groupby("trigger")["customer_id"].nunique()
+    shown = pd.DataFrame(
+        {
+            "name": trigger.name,
+            "label": trigger.label,
+            "rule": trigger.rule(now.learnt, params.quantile, words, form),
+            "predicts": trigger.predicts(words),
+            "advice": trigger.advice,
+            "buys": trigger.buys,
+            "customers": int(counts.get(trigger.name, 0)),
+        }
+        for trigger in now.triggers
+    )
+    silent = silent_longest(now, found)
+    acting = listed.loc[listed["works"] == YES, "customer_id"].drop_duplicates()
     return Study(
-        context=history.context(int(occasions["customer_id"].nunique())),
+        context=history.context(len(history.summary())),
         params=params,
-        learnt=now,
-        split=split,
-        past=past,
-        actions=found,
-        table=summary_of(found, past, now, params),
+        words=words,
+        present=now,
+        judged=found,
+        table=shown.merge(found.table, on="name", validate="one_to_one"),
+        actions=listed,
+        silent=history.with_consent(silent),
+        acting=history.consent(acting),
+        silent_consent=history.consent(silent["customer_id"]),
         with_lines=history.lines is not None,
-        yearly=history.data.descriptor.rounds == "year",
     )
 
 
-def judged(occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, today: pd.Timestamp, params: Params) -> pd.DataFrame:
-    """Moments since what was learnt, and whether what they predict came true within the window.
-
-    Parameters
-    ----------
-    occasions, rebuys : DataFrame
-    learnt : Learnt
-        Of the time before the moments.
-    today : Timestamp
-    params : Params
-
-    Returns
-    -------
-    DataFrame
-        trigger, at, came_true (missing where the window is not over).
-    """
-    window = pd.Timedelta(days=params.window)
-    parts = []
-    for trigger in TRIGGERS:
-        found = moments(trigger, occasions, rebuys, learnt, params.quantile)
-        some = found[(found["at"] > learnt.until) & (found["at"] <= today)]
-        bought = some["next"].notna() & (some["next"] > some["at"]) & (some["next"] <= some["at"] + window)
-        true = (bought if trigger.buys else ~bought).astype("boolean").where(some["at"] + window <= today)
-        parts.append(pd.DataFrame({"trigger": trigger.name, "at": some["at"], "came_true": true}))
-    return pd.concat(parts, ignore_index=True)
-
-
-def actions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
-    """Today's moments to act, as of :func:`actions_of`: the owner of who has one.
+def present(history: History, params: Params = DEFAULTS) -> Present:
+    """Find the moments of today; what the rules need is learnt from the whole history. Worked out once.
 
     Raises
     ------
     TooLittleError
-        There are no orders.
+        The history is too short.
     """
-
-    def work() -> pd.DataFrame:
-        occasions, rebuys = occasions_known(history), rebuys_of(history)
-        return actions_of(history, occasions, rebuys, learn(history, occasions, rebuys), params)
-
-    return history.once(("triggers.actions", replace(params, as_of=None)), work)
+    return history.once(("triggers.present", replace(params, as_of=None)), lambda: _present(history, params))
 
 
-def actions_of(history: History, occasions: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, params: Params) -> pd.DataFrame:
-    """Today's moments: one row per customer and trigger (and product), with the day by which to act.
+def _present(history: History, params: Params) -> Present:
+    rhythm, words = rhythm_of(history, params), history.words
+    tables = occasions_known(history), rebuys_of(history)
+    learnt = learn(history, *tables)
+    able = {"overdue": bool(learnt.model), "product": len(learnt.rebuys) > 0}
+    triggers = tuple(trigger.said(words) for trigger in TRIGGERS if able.get(trigger.name, True))
+    moments, eligible = today(triggers, learnt, tables, rhythm, params)
+    return Present(rhythm=rhythm, triggers=triggers, learnt=learnt, tables=tables, moments=moments, eligible=eligible)
+
+
+def judgement(history: History, params: Params = DEFAULTS) -> Judged:
+    """Judge the triggers on past days, each learnt from what was known then. Worked out once.
+
+    Raises
+    ------
+    TooLittleError
+        The history is too short.
+    """
+    return history.once(("triggers.judgement", replace(params, as_of=None)), lambda: _judged(history, params))
+
+
+def _judged(history: History, params: Params) -> Judged:
+    now = present(history, params)
+    days = past_days(history, now.rhythm)
+    pools = pools_of(now.triggers, learnings(history, days, *now.tables), now.tables, now.rhythm, params)
+    bands = [bands_of(one, pools[one.of_products], now.learnt.bands, params.level) for one in now.triggers]
+    found = judged(now.triggers, pools, params.level)
+    return Judged(
+        days=days,
+        table=found.triggers,
+        rules=found.rules,
+        bands=pd.concat(bands, ignore_index=True),
+        counts=_counts(now.triggers, pools, days),
+    )
+
+
+def _counts(triggers: Sequence[Trigger], pools: tuple[Pool, Pool], days: Sequence[dt.date]) -> pd.DataFrame:
+    """How many moments there were on each past day."""
+    rows = []
+    for trigger in triggers:
+        pool = pools[trigger.of_products]
+        counts = np.bincount(pool.day[pool.fired[trigger.name]], minlength=len(days))
+        rows += [(trigger.name, pd.Timestamp(day), int(count)) for day, count in zip(days, counts, strict=True)]
+    return pd.DataFrame(rows, columns=["trigger", "day", "moments"])
+
+
+def actions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
+    """Today's moments, one row per customer and trigger (and product): the owner of who has one, and of whether it works here.
+
+    A trigger that was shown to fail is in it as well, with ``works`` saying no: who asks for a moment by its name may have another use
+    for it than a forecast, but nobody is to be told to act on it.
 
     Returns
     -------
     DataFrame
-        customer_id, trigger, product_id, fired, act_by, advice, contactable; ordered by customer and trigger.
+        customer_id, trigger, product_id, fired, act_by, advice, works (yes, no, not judged yet), contactable, refusal; ordered by
+        customer and trigger.
+
+    Raises
+    ------
+    TooLittleError
+        The history is too short.
     """
-    today = pd.Timestamp(history.as_of)
-    parts = []
-    for trigger in TRIGGERS:
-        found = moments(trigger, occasions, rebuys, learnt, params.quantile)
-        some = found[(found["at"] > today - pd.Timedelta(days=params.fresh)) & (found["at"] <= today)]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "customer_id": some["customer_id"],
-                    "trigger": trigger.name,
-                    "product_id": some["product_id"],
-                    "fired": some["at"],
-                    "act_by": some["at"] + pd.Timedelta(days=params.respond),
-                    "advice": trigger.advice,
-                }
-            )
-        )
-    frame = pd.concat(parts, ignore_index=True)
-    frame["contactable"] = history.contactable(frame["customer_id"])
-    return frame.sort_values(["customer_id", "trigger", "product_id"], kind="stable", ignore_index=True)
+    now, found = present(history, params), judgement(history, params)
+    named = {trigger.name: trigger for trigger in now.triggers}
+    days = {name: trigger.lasts or now.rhythm.respond for name, trigger in named.items()}
+    frame = now.moments.assign(
+        act_by=now.moments["fired"] + pd.to_timedelta(now.moments["trigger"].map(days).astype(int), unit="D"),
+        advice=now.moments["trigger"].map({name: trigger.advice for name, trigger in named.items()}),
+        works=now.moments["trigger"].map(found.table.set_index("name")["works"]),
+    )
+    return history.with_consent(frame)
 
 
-def summary_of(actions: pd.DataFrame, past: pd.DataFrame, learnt: Learnt, params: Params) -> pd.DataFrame:
-    """One row per trigger: its rule, its count today, and how often what it predicts came true, with an interval."""
-    rows = []
-    for trigger in TRIGGERS:
-        tested = past.loc[past["trigger"] == trigger.name, "came_true"].dropna()
-        n, hits = len(tested), int(tested.sum())
-        low, high = wilson(hits, n, params.level) if n else (float("nan"), float("nan"))
-        customers = actions.loc[actions["trigger"] == trigger.name, "customer_id"].nunique()
-        rows.append(
-            {
-                "name": trigger.name,
-                "label": trigger.label,
-                "rule": trigger.rule(learnt, params.quantile),
-                "predicts": _predicts(trigger, params.window),
-                "advice": trigger.advice,
-                "customers": int(customers),
-                "tested": n,
-                "true": hits / n if n else float("nan"),
-                "true_low": low,
-                "true_high": high,
-            }
-        )
-    return pd.DataFrame(rows)
+def silent_longest(now: Present, found: Judged) -> pd.DataFrame:
+    """The simple rule for today: those silent longest among the eligible, as many as have a moment that expects no purchase.
 
+    Who is alike at the end is in it: nothing depends on the order of rows. Empty where nobody has such a moment, or the rule is
+    not shown to beat chance.
 
-def _predicts(trigger: Trigger, window: int) -> str:
-    what = "a purchase of it" if trigger.name == "product" else "a purchase" if trigger.buys else "no purchase"
-    return f"{what} within {window} days"
+    Returns
+    -------
+    DataFrame
+        customer_id, days_since_last; the longest first.
+    """
+    names = [trigger.name for trigger in now.triggers if not trigger.buys]
+    wanted = now.moments.loc[now.moments["trigger"].isin(names), "customer_id"].nunique()
+    order = now.eligible.sort_values(["days_since_last", "customer_id"], ascending=[False, True], ignore_index=True)
+    if not wanted or not (found.rules["works"] & (found.rules["name"] == SILENT)).any():
+        return order.iloc[:0]
+    return order[order["days_since_last"] >= order["days_since_last"].iloc[wanted - 1]]
 
 
 def occasions_known(history: History) -> pd.DataFrame:

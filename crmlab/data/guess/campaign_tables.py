@@ -23,6 +23,8 @@ _NAMES = {
     "channel": "channel, kanal, canal, kanaal, medium",
     "cost_per_contact": "cost per contact, contact cost, kosten je kontakt, kosten pro kontakt, cost each",
     "fixed_cost": "fixed cost, fixed costs, fixkosten",
+    "cost_per_response": "cost per response, offer cost, gift cost, cost of the offer, kosten je antwort, kosten pro antwort",
+    "discount": "discount, discount share, rabatt, remise, descuento, korting",
     "opens_on": "opens on, start, start date, starts on, from, begin, startdatum, beginn",
     "closes_on": "closes on, end, end date, ends on, until, to, enddatum, ende",
     "contacted_at": "contacted at, contact date, contacted on, sent at, sent on, sent, send date, mailed at, mail date, mailing date, "

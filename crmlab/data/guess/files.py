@@ -15,6 +15,7 @@ from crmlab.data.guess.suggest import Guess, dataset_name, guesses, valid
 from crmlab.data.guess.text import ROWS, TABLE
 from crmlab.data.naming import fault_of
 from crmlab.data.reading.source import ENDINGS
+from crmlab.data.tables import TABLES
 from crmlab.errors import SourceError
 
 __all__ = ["answered", "survey"]
@@ -57,7 +58,7 @@ def survey(paths: Iterable[str | os.PathLike[str]]) -> list[Guess]:
         found = _chosen([guess for group in _groups(seen, doubts) for guess in guesses(group, alone=False)], doubts)
     name = dataset_name(given[0].resolve() if given[0].is_dir() else given[0])
     first = replace(found[0], name=name, unsure=(*found[0].unsure, *doubts))
-    return _settled([first, *(replace(guess, name=name) for guess in found[1:])])
+    return _with_margin(_settled([first, *(replace(guess, name=name) for guess in found[1:])]))
 
 
 def answered(found: Sequence[Guess], place: int, question: Question, answer: Answer) -> list[Guess]:
@@ -107,6 +108,17 @@ def _settled(found: list[Guess]) -> list[Guess]:
             first, settings={**first.settings, **more}, remarks={**remarks, **first.remarks}, unsure=(*first.unsure, *doubts)
         )
     return [first, *found[1:]]
+
+
+def _with_margin(found: list[Guess]) -> list[Guess]:
+    """Suggest to write the gross margin where something is sold and nothing says what it cost."""
+    tables = {guess.table for guess in found}
+    if not tables & {"orders", "order_lines"} or any("unit_cost" in guess.columns for guess in found):
+        return found
+    first = found[0]
+    remark = "gross margin, share of spend that is kept: remove the first # of this line and write yours; without it money is revenue"
+    settings, remarks = {**first.settings, "#margin": 0.4}, {**first.remarks, "#margin": remark}
+    return [replace(first, settings=settings, remarks=remarks), *found[1:]]
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -211,7 +223,9 @@ def _chosen(found: Sequence[Guess], doubts: list[tuple[str, str]]) -> list[Guess
         if guess.table in chosen:
             sheet = f" ({guess.options['sheet']})" if "sheet" in guess.options else ""
             what = f"{guess.path.name}{sheet}"
-            doubts.append(("file", f"{what} is not read: it looks like {guess.table} as well, which a data set has once."))
+            once = f"To read both, write [[{guess.table}]] once for each, with last_day if both hold the same days."
+            mend = once if TABLES[guess.table].moment else "A data set can have only one such table."
+            doubts.append(("file", f"{what} is not read: it looks like {guess.table} as well. {mend}"))
         else:
             chosen[guess.table] = guess
     return [chosen[table] for table in _RANK if table in chosen]

@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.data.memory.campaigns import CampaignMemory, fingerprint, open_memory
+    from crmlab.data.memory.campaigns import CampaignMemory, addresses, fingerprint, open_memory
+    from crmlab.data.memory.launched import Remembered, Taken, joined, remembered, taken
     from crmlab.data.memory.rules import cell_problems, share_problems
 
-__all__ = ["CampaignMemory", "cell_problems", "fingerprint", "open_memory", "share_problems"]
+__all__ = [
+    "CampaignMemory",
+    "Remembered",
+    "Taken",
+    "addresses",
+    "cell_problems",
+    "fingerprint",
+    "joined",
+    "open_memory",
+    "remembered",
+    "share_problems",
+    "taken",
+]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.memory.chain import Head, heads_of
 from crmlab.data.memory.checks import check_codes, checked_cells, checked_people
 from crmlab.data.memory.events import UNLINKED, Event, Header, make_event
-from crmlab.data.memory.reader import CampaignReader, by_campaign, cells_now, in_order
+from crmlab.data.memory.reader import RESPONSE_KEY, CampaignReader, by_campaign, cells_now, in_order
 from crmlab.data.memory.stores import Folder
 from crmlab.errors import CampaignError, shown
 
@@ -175,16 +175,91 @@ class CampaignMemory(CampaignReader):
         Raises
         ------
         CampaignError
-            The cells do not make a test, a code is in use, or the campaign is launched and this is another plan.
+            The cells do not make a test, a code is in use, the campaign is launched and this is another plan, or it was withdrawn.
         """
         mine = checked_cells(campaign, cells)
         with self._writing() as known:
             check_codes(campaign, mine, known)
+            _not_withdrawn(campaign, known)
             launched = next((header for header in known if header.kind == "launched" and header.campaign == campaign), None)
             event = make_event("planned", campaign, _now(), cells=mine, details=details)
             if launched is not None and all(header.event_id != event.header.event_id for header in known):
                 raise CampaignError.launched_already(campaign, launched.recorded_at)
             return self._put(event, known)
+
+    def withdraw(self, campaign: str, note: str = "") -> str:
+        """Say that a campaign which was planned will not be launched; its name and its codes are not given again.
+
+        Parameters
+        ----------
+        campaign : str
+        note : str
+            Why.
+
+        Returns
+        -------
+        str
+            Identifier of the event: the same if it was withdrawn before.
+
+        Raises
+        ------
+        CampaignError
+            There is no such plan, or the campaign is launched: what is in people's hands cannot be taken back.
+        """
+        with self._writing() as every:
+            known = [header for header in every if header.campaign == campaign]
+            kinds = {header.kind: header for header in known}
+            if "withdrawn" in kinds:
+                return kinds["withdrawn"].event_id
+            if "launched" in kinds:
+                raise CampaignError(
+                    f"The campaign {shown(campaign)} is launched and cannot be withdrawn. Expected one that is only planned. Found its "
+                    f"launch of {kinds['launched'].recorded_at[:10]}. Say that it is over with: crmlab campaign results {campaign} --close"
+                )
+            if "planned" not in kinds:
+                raise CampaignError.unknown(campaign, {header.campaign for header in every if header.kind == "planned"})
+            return self._put(make_event("withdrawn", campaign, _now(), details={"note": note}), every)
+
+    def record_responses(self, campaign: str, responses: pd.DataFrame, details: dict[str, Any] | None = None) -> int:
+        """Add responses to a launched campaign; those that are there already are passed over.
+
+        Parameters
+        ----------
+        campaign : str
+        responses : DataFrame
+            ``customer_id``, ``responded_at``, ``kind`` and, where known, ``response_code`` and ``order_id``.
+        details : dict, optional
+            Such as the name of the file.
+
+        Returns
+        -------
+        int
+            How many were new.
+
+        Raises
+        ------
+        CampaignError
+            A column is missing, or the campaign is not launched, or closed.
+        """
+        for column in RESPONSE_KEY:
+            if column not in responses.columns:
+                raise CampaignError.lacks(f"responses of {campaign}", column, responses.columns)
+        with self._writing() as every:
+            mine = [header for header in every if header.campaign == campaign]
+            kinds = {header.kind for header in mine}
+            if "launched" not in kinds:
+                raise CampaignError.unknown(campaign, {header.campaign for header in every if header.kind == "launched"})
+            if "closed" in kinds:
+                raise CampaignError(f"The campaign {shown(campaign)} is closed. Expected no further responses. Plan a new one.")
+            key = list(RESPONSE_KEY)
+            there = self.responses_of([header for header in mine if header.kind == "responses"])
+            known = set(there[key].itertuples(index=False, name=None))
+            given = responses.astype({"responded_at": "datetime64[us]"}).drop_duplicates(key)
+            new = [row not in known for row in given[key].itertuples(index=False, name=None)]
+            fresh = given[new].sort_values(key, ignore_index=True)
+            if len(fresh):
+                self._put(make_event("responses", campaign, _now(), rows=fresh, details=details), every)
+            return len(fresh)
 
     def launch(
         self, campaign: str, cells: pd.DataFrame, assignments: pd.DataFrame, details: dict[str, Any] | None = None
@@ -214,6 +289,7 @@ class CampaignMemory(CampaignReader):
         mine, people = checked_cells(campaign, cells), checked_people(campaign, cells, assignments)
         with self._writing() as known:
             check_codes(campaign, mine, known)
+            _not_withdrawn(campaign, known)
             return self._put(make_event("launched", campaign, _now(), rows=people, cells=mine, details=details), known)
 
     def record_results(
@@ -262,6 +338,7 @@ class CampaignMemory(CampaignReader):
             if extra:
                 raise CampaignError.unknown_cells(campaign, extra, mine["cell_id"])
             event = make_event("results", campaign, _now(), rows=frame, cells=mine, details=details)
+            _not_withdrawn(campaign, known)
             closed = any(header.kind == "closed" for header in known)
             if closed and all(header.event_id != event.header.event_id for header in known):
                 raise CampaignError(f"The campaign {shown(campaign)} is closed. Expected no further results. Plan a new one.")
@@ -327,6 +404,16 @@ class CampaignMemory(CampaignReader):
         if there.event_id != mine.event_id:
             raise CampaignError.launched_already(mine.campaign, there.recorded_at)
         return mine.event_id
+
+
+def _not_withdrawn(campaign: str, known: list[Header]) -> None:
+    """Refuse whatever would go on with a campaign that was withdrawn."""
+    for header in known:
+        if header.kind == "withdrawn" and header.campaign == campaign:
+            raise CampaignError(
+                f"The campaign {shown(campaign)} was withdrawn on {header.recorded_at[:10]}. Expected one that was not. "
+                "Plan a new one under another name."
+            )
 
 
 def _now() -> str:

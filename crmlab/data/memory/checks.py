@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from crmlab.data.memory.events import Header
-from crmlab.data.memory.rules import cell_problems, share_problems
+from crmlab.data.memory.rules import OFFER_COSTS, cell_problems, share_problems
 from crmlab.data.tables import CELLS
 from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_codes", "checked_cells", "checked_people"]
+__all__ = ["check_codes", "checked_cells", "checked_people", "code_problems"]
 
 
 def checked_cells(campaign: str, cells: pd.DataFrame) -> pd.DataFrame:
@@ -27,7 +28,9 @@ def checked_cells(campaign: str, cells: pd.DataFrame) -> pd.DataFrame:
     mine = cells.assign(campaign_id=campaign)
     for problem in (*cell_problems(mine), *share_problems(mine)):
         raise problem
-    names = [column.name for column in CELLS.columns if column.name in mine.columns]
+    # What no cell says of offers is left out, so that a plan from before there were such columns is the same plan still.
+    silent = {name for name in OFFER_COSTS if name in mine.columns and mine[name].isna().all()}
+    names = [column.name for column in CELLS.columns if column.name in mine.columns and column.name not in silent]
     return mine[names].sort_values("cell_id", ignore_index=True)
 
 
@@ -55,6 +58,12 @@ def checked_people(campaign: str, cells: pd.DataFrame, assignments: pd.DataFrame
 
 def check_codes(campaign: str, cells: pd.DataFrame, known: list[Header]) -> None:
     """A launched cell keeps its code, and no other cell gets it."""
+    for problem in code_problems(campaign, cells, known):
+        raise problem
+
+
+def code_problems(campaign: str, cells: pd.DataFrame, known: list[Header]) -> Iterator[CampaignError]:
+    """Every code that a launched cell would lose, or that another campaign has sent already."""
     codes = dict(zip(cells["cell_id"], cells["response_code"], strict=True)) if "response_code" in cells else {}
     for header in known:
         if header.kind != "launched":
@@ -65,10 +74,10 @@ def check_codes(campaign: str, cells: pd.DataFrame, known: list[Header]) -> None
                 new = codes.get(cell)
                 new = None if not isinstance(new, str) else new
                 if new != code:
-                    raise CampaignError(
+                    yield CampaignError(
                         f"The response code of a launched cell cannot change. Expected {shown(code)} for cell {shown(str(cell))}. "
                         f"Got {shown(new)} instead. Codes are in people's hands: give a new cell a new name."
                     )
             if header.campaign != campaign and code is not None and code in codes.values():
                 same = [str(name) for name, mine in codes.items() if mine == code]
-                raise CampaignError.code_twice(str(code), [f"{cell} of {header.campaign}", *same])
+                yield CampaignError.code_twice(str(code), [f"{cell} of {header.campaign}", *same])

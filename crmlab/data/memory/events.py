@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-Kind = Literal["planned", "launched", "results", "closed"]
+Kind = Literal["planned", "withdrawn", "launched", "responses", "results", "closed"]
 KINDS: tuple[str, ...] = get_args(Kind)
 FORMAT = 2
 UNLINKED = 1  # the form before digests and links
@@ -49,7 +49,7 @@ _CONTENT = 1  # the form of what identifiers are made of: the same since the fir
 _ENDLESS = 2**63
 _HEADER = b"crmlab_event"
 # Whatever a campaign has once has one slot: the second writer finds it taken.
-_ONCE = ("launched", "closed")
+_ONCE = ("withdrawn", "launched", "closed")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def make_event(
 
     Parameters
     ----------
-    kind : {"planned", "launched", "results", "closed"}
+    kind : {"planned", "withdrawn", "launched", "responses", "results", "closed"}
     campaign : str
     recorded_at : str
         ISO time in UTC.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
 
 from crmlab.data.memory.chain import Head, Heads, in_line, unlinked
+from crmlab.data.memory.checks import code_problems
 from crmlab.data.memory.events import Event, Header, Kind, read_rows
-from crmlab.data.tables import CELLS
+from crmlab.data.tables import CELLS, RESPONSES
 from crmlab.errors import CampaignError
 
 if TYPE_CHECKING:
@@ -15,10 +18,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["COMPONENTS", "CampaignReader", "Store", "by_campaign", "cells_now", "in_order"]
+__all__ = ["COMPONENTS", "RESPONSE_KEY", "CampaignReader", "Store", "by_campaign", "cells_now", "in_order"]
 
 COMPONENTS = ("offer", "list", "creative", "channel")
-_STATES = {"planned": "planned", "launched": "launched", "results": "measured", "closed": "closed"}
+_STATES = {
+    "planned": "planned", "withdrawn": "withdrawn", "launched": "launched", "responses": "launched", "results": "measured",
+    "closed": "closed",
+}  # fmt: skip
+RESPONSE_KEY = ("customer_id", "responded_at", "kind")  # what makes two rows of responses the same response
 
 
 class Store(Protocol):
@@ -118,15 +125,67 @@ class CampaignReader:
         CampaignError
             The campaign was not launched from here, or the file is not as it was written.
         """
-        launched = self.headers(campaign, "launched")
-        if not launched:
-            raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="launched")})
-        return self._rows(launched[0])
+        return self._rows(self._launch(campaign))
 
-    def launched(self) -> Iterator[tuple[Header, pd.DataFrame]]:
-        """Give every launch with its people, as :meth:`assignments` has them, in the order of recording."""
+    def launched(self, timezone: str = "UTC") -> Iterator[tuple[Header, pd.DataFrame]]:
+        """Give every launch with its contacts, as :meth:`contacts` has them, in the order of recording."""
         for header in self.headers(kind="launched"):
-            yield header, self._rows(header)
+            yield header, self._contacts(header, timezone)
+
+    def contacts(self, campaign: str, timezone: str = "UTC") -> pd.DataFrame:
+        """Return who was contacted when, as launched; controls too, on the day on which they would have been.
+
+        Parameters
+        ----------
+        campaign : str
+        timezone : str
+            In which the day of the launch is told.
+
+        Returns
+        -------
+        DataFrame
+            ``customer_id``, ``cell_id``, ``contacted_at`` (the first day of the cell's window; where it names none, the day of the
+            launch), ``household_id``, ``response_code``.
+
+        Raises
+        ------
+        CampaignError
+            As of :meth:`assignments`.
+        """
+        return self._contacts(self._launch(campaign), timezone)
+
+    def _contacts(self, launch: Header, timezone: str) -> pd.DataFrame:
+        import pandas as pd
+
+        people, cells = self._rows(launch), {str(row["cell_id"]): row for row in launch.cells}
+        moment = dt.datetime.fromisoformat(launch.recorded_at).astimezone(ZoneInfo(timezone))
+        opens = {name: pd.Timestamp(row.get("opens_on") or moment.date()) for name, row in cells.items()}
+        codes = {name: row.get("response_code") for name, row in cells.items()}
+        columns = ["customer_id", "cell_id", "contacted_at", "household_id", "response_code"]
+        named = people.assign(contacted_at=people["cell_id"].map(opens), response_code=people["cell_id"].map(codes))
+        return named.reindex(columns=columns)
+
+    def responses(self, campaign: str) -> pd.DataFrame:
+        """Return the responses that were recorded for a campaign: columns of the canonical table, each response once.
+
+        Raises
+        ------
+        CampaignError
+            A file of the memory is not as it was written.
+        """
+        return self.responses_of(self.headers(campaign, "responses"))
+
+    def responses_of(self, headers: Sequence[Header]) -> pd.DataFrame:
+        """Return what the events of some headers hold, as :meth:`responses` does."""
+        import pandas as pd
+
+        columns = [column.name for column in RESPONSES.kept]
+        frames = [self._rows(header).reindex(columns=columns) for header in headers]
+        if not frames:
+            return pd.DataFrame(columns=columns)
+        whole = pd.concat([frame.astype(object) for frame in frames], ignore_index=True)
+        whole = whole.astype({"responded_at": "datetime64[us]"}).drop_duplicates(list(RESPONSE_KEY))
+        return whole.sort_values(list(RESPONSE_KEY), ignore_index=True)
 
     def plan_details(self, campaign: str) -> dict[str, Any]:
         """Return what the last plan says beside its cells: salt, criteria of the list."""
@@ -135,9 +194,19 @@ class CampaignReader:
             raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="planned")})
         return dict(planned[-1].details)
 
+    def code_problems(self, campaign: str, cells: pd.DataFrame) -> list[CampaignError]:
+        """Return what is wrong with the codes of a plan beside those of launched campaigns."""
+        return list(code_problems(campaign, cells, self.headers(kind="launched")))
+
     def looks(self, campaign: str) -> int:
         """Return how often results of a campaign have been recorded."""
         return len(self.headers(campaign, "results"))
+
+    def recorded_since_look(self, campaign: str) -> int:
+        """Return how many responses were recorded since the last look at a campaign."""
+        kinds = [(one.kind, one.rows) for one in self.headers(campaign)]
+        last = max((place for place, (kind, _) in enumerate(kinds) if kind == "results"), default=-1)
+        return sum(rows for kind, rows in kinds[last + 1 :] if kind == "responses")
 
     def results(self, campaign: str | None = None, *, last_only: bool = False) -> pd.DataFrame:
         """Return results: ``campaign_id``, ``look`` (from 1), ``cell_id``, ``metric``, ``n`` and whatever was recorded.
@@ -157,7 +226,7 @@ class CampaignReader:
             for look, header in mine[-1:] if last_only else mine:
                 frame = self._rows(header)
                 leading = {"campaign_id": name, "look": look}
-                said = {key: header.details.get(key) for key in ("as_of",) if key not in frame.columns}
+                said = {key: header.details.get(key) for key in ("as_of", "data") if key not in frame.columns}
                 frames.append(frame.drop(columns=[*leading], errors="ignore").assign(**said).astype(object).assign(**leading))
         columns = ["campaign_id", "look", "cell_id", "metric", "n"]
         if not frames:
@@ -210,6 +279,12 @@ class CampaignReader:
         ]
         joined = joined[[*leading, *(name for name in joined.columns if name not in leading)]]
         return joined.sort_values(["value", "opens_on", "campaign_id", "cell_id", "metric"], ignore_index=True)
+
+    def _launch(self, campaign: str) -> Header:
+        launched = self.headers(campaign, "launched")
+        if not launched:
+            raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="launched")})
+        return launched[0]
 
     def _rows(self, header: Header) -> pd.DataFrame:
         content, name = self.store.content(header)

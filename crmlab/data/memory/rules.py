@@ -10,11 +10,12 @@ from crmlab.errors import CampaignError, hint_at, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cell_problems", "share_problems"]
+__all__ = ["COSTS", "OFFER_COSTS", "cell_problems", "share_problems"]
 
 
 SHARES_ADD_UP = 0.001  # planned shares are written with a few digits
-_COSTS = ("cost_per_contact", "fixed_cost", "planned_share")
+OFFER_COSTS = ("cost_per_response", "discount")  # columns of cells: either says what an offer costs
+COSTS = ("cost_per_contact", "fixed_cost", *OFFER_COSTS)  # columns of cells: all that says what a cell costs
 
 
 def cell_problems(cells: pd.DataFrame) -> list[CampaignError]:
@@ -102,10 +103,14 @@ def _cell(
             f"The control of cell {shown(name)} must be of the same campaign, {shown(mine)}. "
             f"Got {shown(control)} of {shown(campaign[control])} instead. People of two lists cannot be compared."
         )
-    for column in _COSTS:
+    for column in (*COSTS, "planned_share"):
         value = row.get(column)
         if value is not None and float(value) < 0:
             yield CampaignError.must_be(f"'{column}' of cell {shown(name)}", "at least 0", value, "Costs are positive.")
+    discount = row.get("discount")
+    if discount is not None and float(discount) >= 1:
+        hint = "Write 0.1 for 10 % off; what is free costs its cost_per_response."
+        yield CampaignError.must_be(f"'discount' of cell {shown(name)}", "under 1", discount, hint)
     opens, closes = (None if day is None else str(day)[:10] for day in (row.get("opens_on"), row.get("closes_on")))
     if opens is not None and closes is not None and closes < opens:
         yield CampaignError(

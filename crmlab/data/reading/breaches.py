@@ -136,10 +136,11 @@ def _unknown_statuses(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[
 def _unread(cleaning: Cleaning, descriptor: Descriptor, read: int) -> Iterator[Breach]:
     """Columns of the source that speak against the sums and are not read. Lines may leave to their orders what these read."""
     orders = descriptor.tables.get("orders") if cleaning.spec.name == "order_lines" else None
-    elsewhere = set(orders.columns) if orders is not None else set()
+    parts = () if orders is None else orders.parts
+    elsewhere = {column for part in parts for column in part.columns}
     name = cleaning.spec.name
     for role, source in cleaning.watched.items():
-        if role in elsewhere or (orders is not None and role != "kind" and source in (orders.drop_where, orders.only_where)):
+        if role in elsewhere or (role != "kind" and any(source in (part.drop_where, part.only_where) for part in parts)):
             continue
         text = cleaning.own(f"watched_{role}").cast("string")
         kept = cleaning.own("reason").isnull() & text.notnull()
@@ -316,6 +317,8 @@ def _gaps(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     if rows.count < max(1, GAPS * read):
         return
     merged = _merged(cleaning) if cleaning.raw.numbered else ""
+    if not merged and cleaning.raw.of_parts:
+        return  # what the whole table lacks counts: rules.reading has it
     column, name = cleaning.mapping["customer_id"], cleaning.spec.name
     order = ', "ordered_at"' if "ordered_at" in cleaning.mapping else ""
     across = " and fill_across = true" if merged == "across" else ""

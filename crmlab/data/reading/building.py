@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.data import cache
 from crmlab.data.collecting import collect_value
@@ -16,15 +16,16 @@ from crmlab.data.kept import Kept, key_of_run
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.reading import engines, source, texts
 from crmlab.data.reading.breaches import breaches_of
-from crmlab.data.reading.cleaning import Cleaning, clean, columns_of, needed
+from crmlab.data.reading.cleaning import clean, columns_of, needed
 from crmlab.data.reading.derived import derive_orders, derive_products, free
 from crmlab.data.reading.joining import with_orders
 from crmlab.data.reading.ledgers import free_rows, ledger, problems, too_large
+from crmlab.data.reading.parts import Part, cleared, days_left, summed, united
 from crmlab.data.reading.raw import Raw
 from crmlab.data.room import not_written
 from crmlab.data.scratch import scratch_folder
 from crmlab.data.tables import TABLES, schema
-from crmlab.errors import CrmlabError, SourceError
+from crmlab.errors import CrmlabError, SourceError, shown
 
 if TYPE_CHECKING:
     import ibis
@@ -119,7 +120,7 @@ def inputs(descriptor: Descriptor) -> list[SourceFile]:
         with engines.explain_errors("source", path.name):
             return [SourceFile(file.name, *cache.signed_digest(file)) for file in files]
     result = []
-    for name, section in descriptor.tables.items():
+    for name, section in ((name, part) for name, whole in descriptor.tables.items() for part in whole.parts):
         path = source.file_of(section, descriptor)
         with engines.explain_errors(name, path.name):
             # A folder may be part of the data: year=2024/.
@@ -141,11 +142,11 @@ def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[Le
             for name in raw_names(descriptor):
                 with engines.explain_errors(name, _source_name(descriptor, name)):
                     seen = _examined(descriptor, con, name, scratch, tables.get("orders"))
-                    if seen.problems:
+                    if seen.kept is None:
                         raise seen.problems[0]
                     rows += seen.ledger
                     breaches += seen.breaches
-                    tables[name] = seen.cleaning.kept()
+                    tables[name] = seen.kept
             with engines.explain_errors("orders", "what the order lines add up to"):
                 rows += derive(descriptor, tables)
             sizes = {}
@@ -169,8 +170,8 @@ def _scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def loaded(descriptor: Descriptor, name: str) -> Iterator[Raw]:
-    """Load one table of a source as it is into a scratch database, which is gone afterwards.
+def loaded(descriptor: Descriptor, section: TableSection) -> Iterator[Raw]:
+    """Load one table of a source, or a part of it, as it is into a scratch database, which is gone afterwards.
 
     Raises
     ------
@@ -180,8 +181,8 @@ def loaded(descriptor: Descriptor, name: str) -> Iterator[Raw]:
     with _scratch() as scratch:
         con = engines.scratch_duckdb(scratch)
         try:
-            with engines.explain_errors(name, _source_name(descriptor, name)):
-                yield _raw(descriptor, con, name, scratch)
+            with engines.explain_errors(section.table, _source_name(descriptor, section.table)):
+                yield _raw(descriptor, con, section, scratch)
         finally:
             con.disconnect()
 
@@ -207,8 +208,8 @@ def check(descriptor: Descriptor) -> tuple[list[LedgerRow], list[Breach], list[C
                     rows += seen.ledger
                     breaches += seen.breaches
                     found += seen.problems
-                    if not seen.problems:
-                        tables[name] = seen.cleaning.kept()
+                    if seen.kept is not None:
+                        tables[name] = seen.kept
             except CrmlabError as error:
                 found.append(error)
         if not found:
@@ -278,27 +279,68 @@ def _write(con: BaseBackend, name: str, table: ibis.Table, path: Path) -> int:
 
 @dataclass(frozen=True)
 class _Examined:
-    """A table that was cleaned: what became of its rows, what breaks rules, and what keeps it from being used."""
+    """A table that was cleaned: its rows, what became of them, what breaks rules, and what keeps it from being used.
 
-    cleaning: Cleaning
+    Of a part of a table ``left`` are the days that are not taken from it.
+    """
+
+    kept: ibis.Table | None
     ledger: list[LedgerRow]
     breaches: list[Breach]
     problems: list[CrmlabError]
+    left: Sequence[Mapping[str, Any]] = ()
 
 
 def _examined(
     descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path, orders: ibis.Table | None = None
 ) -> _Examined:
     """Clean one table, and look at everything that is wrong with it; lines may take from orders what they do not tell."""
-    section, raw = section_of(descriptor, name), _raw(descriptor, con, name, scratch)
+    sections = section_of(descriptor, name).parts
+    if len(sections) == 1:
+        return _cleaned(descriptor, _raw(descriptor, con, sections[0], scratch), sections[0], orders)
+    parts: list[Part] = []
+    found: list[CrmlabError] = []
+    before = 0
+    for number, section in enumerate(sections, start=1):
+        path = _file(descriptor, section)
+        called = _part_name(section, path)
+        with engines.explain_errors(name, path.name), cleared(con) as left:
+            raw = _raw(descriptor, con, section, scratch)
+            count = source.row_count(raw)
+            places = raw.parts or ((called, count + len(raw.rejected)),)
+            seen = _cleaned(descriptor, replace(raw, parts=places, before=before), section, orders)
+            before += count
+            found += [type(one)(f"{one} This concerns part {number} of [[{name}]], {called}.") for one in seen.problems]
+            if not seen.problems:
+                left.add(made := f"part_{number}_{name}")
+                rows = con.create_table(made, obj=seen.kept, temp=True)
+                numbered = "order_id" in columns_of(TABLES[name], section, raw.columns, descriptor.where)[0]
+                parts.append(Part(called, rows, seen.ledger, seen.breaches, seen.left, numbered))
+    if found:
+        return _Examined(None, summed(row for part in parts for row in part.ledger), [], found)
+    rows, counted, breaches = united(TABLES[name], parts, drop=descriptor.duplicates == "drop", where=descriptor.where)
+    return _Examined(rows, counted, breaches, [])
+
+
+def _part_name(section: TableSection, path: Path) -> str:
+    """What messages call a part of a table."""
+    inside = section.from_table or (section.sheet if path.name.lower().endswith(source.WORKBOOK_ENDINGS) else None)
+    return f"{path.name}, {shown(inside)}" if inside else path.name
+
+
+def _cleaned(descriptor: Descriptor, raw: Raw, section: TableSection, orders: ibis.Table | None) -> _Examined:
+    """Clean one table, or a part of it."""
+    name = section.table
     if name == "order_lines":
         raw = with_orders(raw, columns_of(TABLES[name], section, raw.columns, descriptor.where)[0], orders)
     cleaning = clean(TABLES[name], section, raw, descriptor)
     if cleaning.errors:
-        return _Examined(cleaning, [], [], list(cleaning.errors))
+        return _Examined(None, [], [], list(cleaning.errors))
     counted = ledger(cleaning)
     found = problems(cleaning, descriptor, counted)
-    return _Examined(cleaning, counted, [] if found else breaches_of(cleaning, descriptor, counted), found)
+    if found:
+        return _Examined(None, counted, [], found)
+    return _Examined(cleaning.kept(), counted, breaches_of(cleaning, descriptor, counted), [], days_left(cleaning))
 
 
 def section_of(descriptor: Descriptor, name: str) -> TableSection:
@@ -309,9 +351,14 @@ def section_of(descriptor: Descriptor, name: str) -> TableSection:
     return TableSection(name, personal=("email",) if (descriptor.kind, name) == ("shop", "customers") else ())
 
 
-def _raw(descriptor: Descriptor, con: BaseBackend, name: str, scratch: Path) -> Raw:
-    """Load one table of a source into a scratch DuckDB."""
-    section = section_of(descriptor, name)
+def _file(descriptor: Descriptor, section: TableSection) -> Path:
+    """The file that a section is read from."""
+    return _database_file(descriptor) if descriptor.kind == "duckdb" else source.file_of(section, descriptor)
+
+
+def _raw(descriptor: Descriptor, con: BaseBackend, section: TableSection, scratch: Path) -> Raw:
+    """Load one table of a source, or a part of it, into a scratch DuckDB."""
+    name = section.table
     choose = partial(needed, TABLES[name], section, where=descriptor.where)
     if descriptor.kind in SIMULATED:
         return _simulated_table(descriptor, con, name, choose)
@@ -356,6 +403,7 @@ def _database_file(descriptor: Descriptor) -> Path:
 def _source_name(descriptor: Descriptor, name: str) -> str:
     """What messages call the source of a table."""
     if descriptor.kind == "files":
-        files = descriptor.tables[name].file if name in descriptor.tables else ("what the order lines add up to",)
+        sections = descriptor.tables[name].parts if name in descriptor.tables else ()
+        files = [file for section in sections for file in section.file] or ["what the order lines add up to"]
         return Path(files[0]).name if len(files) == 1 else " or ".join(Path(file).name for file in files)
     return str(descriptor.source.get("file", descriptor.kind))

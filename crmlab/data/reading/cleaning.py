@@ -35,6 +35,7 @@ __all__ = ["REASONS", "Cleaning", "blank", "clean", "columns_of", "needed", "wat
 REASONS = {
     "blank": "an empty row",
     "other_row": "no value in the only_where column",
+    "outside_part": "of a day that is taken from another part",
     "no_order": "of an order that was not kept",
     "status": "not a sale, by its status or drop_where",
     "unknown_status": "a status that is neither kept nor dropped",
@@ -118,7 +119,7 @@ def columns_of(
         Canonical name → the source's; names of attributes; what is missing.
     """
     errors: list[DataError] = []
-    mapping, given = {}, mapped_columns(section)
+    mapping, given = {}, mapped_columns(section, found)
     for personal in (*section.personal, *(section.attributes or ())):
         if personal not in found:
             errors.append(
@@ -139,7 +140,7 @@ def columns_of(
         elif mapped not in found:
             errors.append(
                 DataError(
-                    f"{spec.name}: column '{column.name}' is mapped to '{mapped}', which is not in the file. Found: {listing(found)}."
+                    f"{spec.name}: column '{column.name}' is mapped to {_alternatives(section, column)}. Found: {listing(found)}."
                     f"{_meant(mapped, found)} Correct it in {where} under [{spec.name}]."
                 )
             )
@@ -160,6 +161,14 @@ def columns_of(
         if missing and column.name not in section.without and not _derivable(spec, column, {**given, **mapping}):
             errors.append(DataError.lacks(spec.name, column.name, found, f"Map it in {where} under [{spec.name}]."))
     return mapping, _attributes(spec, section, found, mapping), errors
+
+
+def _alternatives(section: TableSection, column: Column) -> str:
+    """What a canonical column is mapped to, none of which is there."""
+    names = section.columns.get(column.name, section.customer_hash)
+    given = [names] if isinstance(names, str) else list(names or ())
+    listed = " or ".join(f"'{name}'" for name in given)
+    return f"{listed}, {'which is not' if len(given) == 1 else 'none of which is'} in the file"
 
 
 def _without_effect(spec: TableSpec, section: TableSection, mapping: Mapping[str, str], where: str) -> list[DataError]:
@@ -270,7 +279,7 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}
     own = [name for name in table.columns if name.startswith(mark) and not name.startswith(f"{mark}raw_")]
     if spec is ORDERS and "order_id" not in mapping:
-        parsed["order_id"] = _number(table, mark, mapping).cast("string").lpad(12, "0")
+        parsed["order_id"] = _number(table, mark, mapping, raw.before or 0).cast("string").lpad(12, "0")
     if "amount" in section.without:
         parsed["amount"] = ibis.literal(0, "decimal(18, 4)")
     if "customer_id" in section.without and "order_id" in parsed:
@@ -407,12 +416,12 @@ def _filled_down(
     return table
 
 
-def _number(table: ibis.Table, mark: str, mapping: Mapping[str, str]) -> Any:
-    """The places of rows, from 1. A database has no order of its own: there it is by value."""
+def _number(table: ibis.Table, mark: str, mapping: Mapping[str, str], before: int = 0) -> Any:
+    """The places of rows, from 1 and behind those of parts before. A database has no order of its own: there it is by value."""
     import ibis
 
     if f"{mark}row" in table.columns:
-        return table[f"{mark}row"]
+        return table[f"{mark}row"] + before
     return ibis.row_number().over(order_by=[table[f"{mark}raw_{name}"] for name in mapping]) + 1
 
 
@@ -456,6 +465,7 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
     cases: list[tuple[Any, str]] = [(blank(cleaning), "blank")]
     if f"{mark}other_row" in table.columns:
         cases.append((cleaning.own("other_row"), "other_row"))
+    cases += [(outside, "outside_part") for outside in _outside(cleaning, cleaning.section)]
     if f"{mark}dropped" in table.columns:
         cases.append((cleaning.own("dropped"), "status"))
     if f"{mark}no_order" in table.columns:
@@ -467,10 +477,9 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
             cases.append((guest(table["customer_id"], descriptor.guests), "guest"))
     if (without := foreign(table, cleaning.sales)) is not None:
         cases.append((without, "other_currency"))
-    cases += [(outside, "outside") for outside in _outside(table, descriptor)]
+    cases += [(outside, "outside") for outside in _outside(cleaning, descriptor)]
     if "product_id" in table.columns and descriptor.not_products:
-        codes = [code.strip().upper() for code in descriptor.not_products]
-        cases.append((table["product_id"].upper().isin(codes), "not_product"))
+        cases.append((_is_code(table["product_id"].upper(), descriptor.not_products), "not_product"))
     if descriptor.returns == "drop" and "amount" in table.columns:
         is_return = table["amount"] < 0
         if "quantity" in table.columns:
@@ -481,15 +490,25 @@ def _reason(cleaning: Cleaning, descriptor: Descriptor) -> ir.Value:
     return ibis.cases(*cases, else_=ibis.null("string"))
 
 
-def _outside(table: ibis.Table, descriptor: Descriptor) -> list[Any]:
-    """Whether a row lies outside the days of the data set; nothing where all days are its own."""
+def _is_code(product: ir.StringValue, codes: Sequence[str]) -> ir.BooleanValue:
+    """Whether a product is one of some codes; one that ends with a star stands for all that begin so."""
+    given = [code.strip().upper() for code in codes]
+    found = product.isin(given)
+    for code in (code for code in given if code.endswith("*") and code.rstrip("*")):
+        found = found | product.startswith(code.rstrip("*"))
+    return found
+
+
+def _outside(cleaning: Cleaning, days: Descriptor | TableSection) -> list[Any]:
+    """Whether a row lies outside the days of the data set, or of its part of the table; nothing where all days are its own."""
     import ibis
 
-    moment = next((table[name] for name in ("ordered_at", "contacted_at", "responded_at") if name in table.columns), None)
-    if moment is None:
+    name = cleaning.spec.moment
+    if name is None or name not in cleaning.table.columns:
         return []
-    found = [] if descriptor.first_day is None else [moment.date() < ibis.literal(descriptor.first_day)]
-    return found + ([] if descriptor.last_day is None else [moment.date() > ibis.literal(descriptor.last_day)])
+    day = cleaning.table[name].date()
+    found = [] if days.first_day is None else [day < ibis.literal(days.first_day)]
+    return found + ([] if days.last_day is None else [day > ibis.literal(days.last_day)])
 
 
 def blank(cleaning: Cleaning) -> ir.BooleanValue:

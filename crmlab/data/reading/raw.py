@@ -44,6 +44,8 @@ class Raw:
         Rows at the end of each file that read like a total ("Total", "Summe"); they are in the table all the same.
     footer_rows : int
         What ``footer_rows`` would have to be for all of them to be left out; 0 where it cannot leave out just these.
+    before : int or None
+        Rows of the parts before, where a table is read of several: orders without numbers are numbered from there.
     rounded : tuple of str
         Columns of a workbook with whole numbers of 16 or more digits: a workbook keeps 15 of them, so these are not what they were.
     """
@@ -61,6 +63,12 @@ class Raw:
     rounded: tuple[str, ...] = ()
     totals: tuple[int, ...] = ()
     footer_rows: int = 0
+    before: int | None = None
+
+    @property
+    def of_parts(self) -> bool:
+        """Whether this is one part of a table that is read of several."""
+        return self.before is not None
 
     def starts(self) -> list[int]:
         """The rows of the table (from 1) with which a further file begins; none where all rows are of one."""

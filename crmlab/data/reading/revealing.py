@@ -62,11 +62,11 @@ def persons_of(descriptor: Descriptor, ids: Collection[str]) -> Persons:
     key, wanted = existing_key(descriptor), set(ids)
     columns: list[str] = []
     seen: dict[str, Counter[str]] = {}
-    for name, section in descriptor.tables.items():
+    for section in (part for whole in descriptor.tables.values() for part in whole.parts):
         if section.customer_hash is None:
             continue
         columns.append(section.customer_hash)
-        with building.loaded(descriptor, name) as raw:
+        with building.loaded(descriptor, section) as raw:
             for value, rows in _values(raw, section, descriptor):
                 found = key.id_of(value)
                 if found in wanted:

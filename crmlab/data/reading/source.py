@@ -177,7 +177,8 @@ def _totals(raw: Raw, rows: int, section: TableSection) -> tuple[tuple[int, ...]
 
     What stands for the name of the row has to be such a word: the order id, or what is filled in first. A product may be called so.
     """
-    order, product = (section.columns.get(name, name) for name in ("order_id", "product_id"))
+    named = section.named(raw.columns)
+    order, product = (named.get(name, name) for name in ("order_id", "product_id"))
     kinds = raw.table.schema()
     held = {f"v{i}": raw.table[name] if kinds[name].is_string() else raw.table[name].notnull() for i, name in enumerate(kinds)}
     last = [range(first, end)[-_LAST:] for first, end in pairwise([1, *raw.starts(), rows + 1])]

@@ -270,7 +270,7 @@ def _fault(section: TableSection, sheet: Sheet, file: str, fault: tuple[str, Map
     name, rows = fault
     first = min(rows)
     spec = TABLES[section.table]
-    mapped = next((column for column, source in section.columns.items() if source == name), name.lower())
+    mapped = next((column for column, source in section.named(sheet.names).items() if source == name), name.lower())
     column = spec.column(mapped)
     hint = (
         "Open the workbook in Excel or LibreOffice and save it, so that the results of formulas are stored."

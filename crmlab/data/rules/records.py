@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect_row
 from crmlab.data.rules.rule import Rule
+from crmlab.data.season import CLOSED
 
 if TYPE_CHECKING:
     import ibis
@@ -18,6 +19,7 @@ __all__ = ["EARLIEST", "RULES", "after"]
 EARLIEST = "1990-01-01"  # no order history of today reaches further back
 NEARLY_ALL = 0.95  # share of free orders from which the amounts are doubtful
 ABSURD, ENOUGH_ORDERS = 1000, 20  # times the median from which one amount is absurd, where there are so many orders
+_OPEN = 0.01  # share of orders, or of sales, on closed days from which these were open
 _FAR = 10  # a price so many times its product's median, or so small a part of it, is suspicious
 _ENOUGH = 5  # a median of fewer lines says little
 _LINES, _ORDERS = ("order_lines",), ("orders",)
@@ -54,6 +56,22 @@ def _too_early(data: Dataset) -> ibis.Table:
     import ibis
 
     return _dated(data.orders.filter(data.orders["ordered_at"].date() < ibis.date(EARLIEST)))
+
+
+def _when_closed(data: Dataset) -> ibis.Table | None:
+    """Orders of closed days; None where the data set names none."""
+    season = data.descriptor.season
+    if not season.closed:
+        return None
+    bought = data.orders.filter(data.orders["amount"] > 0)
+    day = bought["ordered_at"].date()
+    ends = collect_row(bought.aggregate(first=day.min().cast("string"), last=day.max().cast("string")))
+    closed: list[dt.date] = []
+    if ends["first"]:
+        first, last = dt.date.fromisoformat(ends["first"]), dt.date.fromisoformat(ends["last"])
+        marks = season.days_between(first, last)
+        closed = [first + dt.timedelta(days=place) for place, mark in enumerate(marks) if mark == CLOSED]
+    return _dated(bought.filter(day.isin(closed)))
 
 
 def after(today: dt.date) -> Rule:
@@ -188,6 +206,18 @@ def _absurd_amounts(data: Dataset) -> ibis.Table:
 
 
 RULES = (
+    Rule(
+        name="Closed days",
+        says="Nothing was bought on a day that the data set calls closed",
+        found="Orders fall on days that the data set calls closed.",
+        advice="Take these days out of closed under [season] of the TOML file, or correct the dates of the orders.",
+        unit="orders",
+        needs=_ORDERS,
+        grave=True,
+        grave_from=_OPEN,
+        base=_orders,
+        broken=_when_closed,
+    ),
     Rule(
         name="Amounts",
         says="Most orders have an amount other than 0",

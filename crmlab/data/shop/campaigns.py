@@ -13,7 +13,7 @@ import pandas as pd
 
 from crmlab.data.codes import response_codes
 from crmlab.data.shop.orders import DAY_SECONDS, Receipts
-from crmlab.data.shop.plans import CAMPAIGNS, CampaignPlan
+from crmlab.data.shop.plans import CAMPAIGNS, OFFERS, CampaignPlan
 from crmlab.data.shop.truth import IntArray, TimeArray
 from crmlab.data.tables import labels
 
@@ -178,6 +178,8 @@ def cells_table(sent: list[Sent]) -> pd.DataFrame:
             "channel": cell.channel,
             "cost_per_contact": cell.cost,
             "fixed_cost": cell.fixed,
+            "cost_per_response": OFFERS[cell.offer].gift if cell.offer else None,
+            "discount": OFFERS[cell.offer].discount if cell.offer else None,
             "planned_share": cell.share,
             "opens_on": item.opens.astype("datetime64[us]"),
             "closes_on": item.closes.astype("datetime64[us]"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CAMPAIGNS", "FREE", "GIFT", "NEWS", "TEN", "CampaignPlan", "CellPlan"]
+__all__ = ["CAMPAIGNS", "FREE", "GIFT", "NEWS", "OFFERS", "TEN", "CampaignPlan", "CellPlan", "OfferCost"]
 
 
 class CellPlan(NamedTuple):
@@ -21,6 +21,13 @@ class CellPlan(NamedTuple):
     cost: float = 0.0
     fixed: float = 0.0
     lost: float = 0.0  # share of the cell's contacts that never went out
+
+
+class OfferCost(NamedTuple):
+    """What an offer costs: for each who buys, and as a share of the price; None where that does not apply."""
+
+    gift: float | None = None
+    discount: float | None = None
 
 
 class CampaignPlan(NamedTuple):
@@ -45,6 +52,8 @@ def _control(cell: str, channel: str, share: float, program: str = "control") ->
 
 
 TEN, FREE, GIFT, NEWS = "10 % off", "free delivery", "small gift", "new range"
+# Amounts are what was paid, so that a discount is taken off already; whoever buys takes the gift, and has the delivery free.
+OFFERS = {TEN: OfferCost(discount=0.1), FREE: OfferCost(gift=3.9), GIFT: OfferCost(gift=2.5), NEWS: OfferCost(gift=0.0)}
 CAMPAIGNS = (
     # One offer works, one does nothing.
     CampaignPlan(

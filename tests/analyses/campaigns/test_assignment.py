@@ -20,6 +20,7 @@ from crmlab.analyses.campaigns import assignment, hashing
 from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
 from crmlab.analyses.campaigns.hashing import hash_column, hash_keys, hash_pairs
 from crmlab.errors import CampaignError, ParameterError
+from crmlab.models.hashes import salted_hashes
 
 SALT = "spring 2025"
 CELLS = {"0": 0.4, "a": 0.3, "b": 0.3}
@@ -52,7 +53,7 @@ def test_hashes_in_bulk_are_those_one_by_one(keys, salt):
     # A surrogate alone is no text that could be written; a NUL ends a text for some.
     keys = [key.encode("utf-8", "ignore").decode().replace("\0", "") for key in keys]
     salt = salt.encode("utf-8", "ignore").decode().replace("\0", "")
-    one, bulk = hashing._one_by_one(keys, salt), hashing._in_bulk(keys, salt) if keys else (np.array([]),) * 2
+    one, bulk = salted_hashes(keys, salt), hashing._in_bulk(keys, salt) if keys else (np.array([]),) * 2
     assert one[0].tolist() == bulk[0].tolist()
     assert one[1].tolist() == bulk[1].tolist()
 
@@ -61,9 +62,7 @@ def test_hashes_of_many_come_in_the_order_of_keys():
     keys = [f"C{k}" for k in np.random.default_rng(1).permutation(450_000)]  # three batches
     first, second = hash_pairs(keys, SALT)
     for place in (0, 1, 199_999, 200_000, 449_999):
-        assert (first[place], second[place]) == tuple(
-            int(part[0]) for part in hashing._one_by_one(keys[place : place + 1], SALT)
-        )
+        assert (first[place], second[place]) == tuple(int(part[0]) for part in salted_hashes(keys[place : place + 1], SALT))
     assert np.unique(first).size == len(keys)
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 import crmlab
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
-from crmlab.cli.commands import main
 from crmlab.data.memory.campaigns import open_memory
+from tests.commands import campaign as command
 
 PLAN = """
 campaign = "spring"
@@ -49,13 +48,6 @@ def project(tmp_path, monkeypatch, cache):
     monkeypatch.setenv("CRMLAB_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def command(*arguments, code=0):
-    done = CliRunner().invoke(main, ["campaign", *arguments])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done.output
 
 
 def launch(name="spring", **options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,16 @@ from crmlab.analyses import churn as analysis
 from crmlab.analyses.churn import exhibits, words
 from crmlab.analyses.churn import model as churn_model
 from crmlab.analyses.churn import study as churn_study
-from crmlab.analyses.churn.study import Study, holdout_sizes, lost_share, matrix_of, study
+from crmlab.analyses.churn.contacting import holdout_sizes, matrix_of
+from crmlab.analyses.churn.study import Study, lost_share, study
 from crmlab.analyses.churn.trials import Trial
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.history.context import Margin
 from crmlab.history.customers import customer_summary
 from crmlab.history.orders import between
 from crmlab.history.past import History
+from crmlab.history.words import ROUNDS, WEEKS
 from crmlab.models.intervals import wilson
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
@@ -54,7 +58,7 @@ def test_findings_and_list_hang_together(result):
     listed = result.outputs["customers"].frame
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
     assert listed["churn"].sum() == pytest.approx(result.metrics["expected_churners"].value)
-    assert listed["expected_loss"].sum() == pytest.approx(result.metrics["expected_loss"].value, abs=0.01 * len(listed))
+    assert listed["expected_loss"].sum() == pytest.approx(result.metrics["expected_loss_total"].value, abs=0.01 * len(listed))
     for name, estimate in result.metrics.items():
         if estimate.low is not None:
             assert estimate.low <= estimate.value <= estimate.high, name
@@ -65,7 +69,8 @@ def test_findings_and_list_hang_together(result):
     assert set(refused) == {"do not contact: has asked not to be contacted", "do not contact: has complained"}
     assert listed["customer_id"].is_unique and listed["churn"].between(0, 1).all()
     assert listed["reason_1"].str.len().gt(0).mean() > 0.9
-    assert result.tables["matrix"].frame["customers"].str.startswith("under").any()
+    matrix = result.tables["matrix"].frame  # a small cell, or few of a cell who are to be contacted, is not told
+    assert (matrix["customers"].str.startswith("under") | matrix["what"].str.contains("under 5|nearly all")).any()
 
 
 def test_everything_is_tested_on_the_same_rows(result):
@@ -75,6 +80,7 @@ def test_everything_is_tested_on_the_same_rows(result):
     # The day of the test is a window of 119 days before the end; whoever bought within two windows before it is eligible.
     known = customer_summary(crmlab.open_dataset("shop").orders, "2025-09-03").to_pandas()
     eligible, churned = int((known["days_since_last"] < 2 * 119).sum()), result.charts["calibration"].frame
+    churned = churned[churned["day"] == "2025-09-03"]
     assert churned["customers"].sum() == eligible > 1000
     share = (churned["seen"] * churned["customers"]).sum() / eligible
     assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}\u202f% churned" in result.tables["scores"].caption
@@ -140,11 +146,15 @@ def test_plan_lays_days_a_window_apart():
 
 def test_window_is_bound_by_gap_or_history():
     waits = pd.DataFrame({"gap": [7] * 89 + [20] * 11, "ended": True})
-    end = dt.date(2024, 12, 31)
-    assert churn_study.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).window == 21
-    assert churn_study.scheme_of(waits, dt.date(2024, 1, 1), end, analysis.Params()).bound_by == "gap"
-    long = churn_study.scheme_of(waits.assign(gap=200), dt.date(2024, 1, 1), end, analysis.Params())
+    year = SimpleNamespace(first=dt.date(2024, 1, 1), as_of=dt.date(2024, 12, 31), words=WEEKS)
+    assert churn_study.scheme_of(waits, year, analysis.Params()).window == 21
+    assert churn_study.scheme_of(waits, year, analysis.Params()).bound_by == "gap"
+    long = churn_study.scheme_of(waits.assign(gap=200), year, analysis.Params())
     assert (long.window, long.bound_by) == (56, "history")  # a sixth of 365 days, in whole weeks
+    rounds = SimpleNamespace(first=dt.date(2020, 1, 1), as_of=dt.date(2024, 12, 31), words=ROUNDS)
+    late = churn_study.scheme_of(waits, rounds, analysis.Params())
+    assert (late.window, late.bound_by) == (365, "year")  # who gives once a year is not late before
+    assert churn_study.scheme_of(waits, rounds, analysis.Params(window=90)).window == 90
 
 
 def test_too_short_for_a_model_says_what_is_missing(own):
@@ -164,9 +174,9 @@ def test_too_short_for_a_model_says_what_is_missing(own):
 
 def test_few_outcomes_keep_the_simple_rules(own):
     rows = []
-    for k in range(60):
+    for k in range(180):
         for day in range(k % 9, 340, 9 + k % 5):
-            if k >= 10 or day < 200 + 10 * k:
+            if k >= 150 or day < 60 + 2 * k:
                 rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k))
     found = analysis.run(own(rows), analysis.Params(window=40, active_within=80))
     assert any("customers of the rarer outcome were seen, and a model needs 200" in warning for warning in found.warnings)
@@ -187,13 +197,13 @@ def parts(**given):
         reason="why",
     )
     found = {
-        "scheme": scheme, "rows": None, "tested": tested, "scorer": None, "choice": None, "worth": None, "source": "model",
+        "scheme": scheme, "rows": None, "tested": tested, "scorer": None, "choice": None, "worth": pd.DataFrame(columns=["tier"]), "margin": Margin(0.4, "given", 1.0),
         "curve": None, "lost": 1.0,
     }  # fmt: skip
     found |= {name: given.pop(name) for name in list(given) if name in found}
     held = {
         "context": Context("own", "Own", day, day, form=Format("EUR")), "params": analysis.Params(min_group=5), "waits": None,
-        "found": churn_study.Scores(**found), "listed": None, "estimates": {}, "matrix": None, "sizes": None, "groups": {},
+        "found": analysis.Scores(**found), "listed": None, "estimates": {}, "matrix": None, "sizes": None, "groups": {},
     }  # fmt: skip
     return Study(**held | given)
 
@@ -203,23 +213,32 @@ def test_without_a_model_there_are_no_candidates():
 
 
 def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
-    listed = pd.DataFrame({"churn": [0.9] * 6 + [0.1] * 3, "at_stake": 100.0, "expected_loss": 50.0, "tier": "A"})
-    some = parts(matrix=matrix_of(listed, analysis.Params()))
+    listed = pd.DataFrame(
+        {"churn": [0.9] * 6 + [0.1] * 3 + [0.6] * 20, "expected_loss": 50.0, "tier": "A", "profit_of_contact": 2.0,
+         "contactable": "yes", "action": ["contact"] * 5 + ["do not contact: has complained"] + ["contact"] * 23}
+    )  # fmt: skip
+    some = parts(matrix=matrix_of(listed))
     before = some.matrix.copy()
     table, chart = exhibits.matrix_table(some).frame, exhibits.matrix_chart(some).frame
-    assert table["risk"].tolist() == ["over 75 %", "under 25 %"]
-    assert table["customers"].tolist() == ["6", "under 5"]
-    assert table["expected_loss"].tolist()[0] == 300.0 and table.loc[1, ["expected_loss", "break_even"]].isna().all()
-    assert chart["customers"].isna().tolist() == [True, False]
+    assert table["risk"].tolist() == [
+        "over 75 %", "50 to 75 %", "under 25 %", "Small groups, together", "Contacts not shown above, together", "All",
+    ]  # fmt: skip
+    # Six cannot be shown beside the total: the three would be what is left. Nor can the contacts of the twenty: of the nine all but one
+    # would be left.
+    assert table["customers"].tolist() == ["under 10", "20", "under 10", "9", "", "29"]
+    assert table["what"].tolist() == ["", "contact as listed", "", "", "contact 28", "contact 28 of 29"]
+    assert table["expected_loss"].fillna(0).tolist() == [0.0, 1000.0, 0.0, 450.0, 0.0, 1450.0]
+    assert table["profit"].fillna(0).tolist() == [0.0, 0.0, 0.0, 0.0, 56.0, 56.0]
+    assert chart["customers"].isna().sum() == 2
     pd.testing.assert_frame_equal(some.matrix, before)
 
 
 def test_warnings_say_what_values_rest_on():
     scores = pd.DataFrame({"value": 0.0, "low": -1.0, "high": 1.0}, index=pd.MultiIndex.from_tuples([("recency", "intercept")]))
-    some = parts(source="last_year+revenue")
+    some = parts(worth=pd.DataFrame(columns=["last_year_spend"]), margin=Margin(1.0, "revenue", 0.0))
     said = words.warnings(replace(some, found=replace(some.found, tested=replace(some.tested, scores=scores))))
     assert [text.split(":")[0].split(",")[0] for text in said] == [
-        "No model was learnt", "No costs are known", "The models of value could not be fitted",
+        "No model was learnt", "The cost of goods is not known", "The models of value could not be fitted",
     ]  # fmt: skip
 
 
@@ -263,6 +282,22 @@ def test_holdout_sizes_are_those_of_fleiss():
     assert found.loc[0.1, "kept_out"] == math.ceil(by_hand)
 
 
+def test_pooled_rounds_reach_the_power_that_is_promised():
+    # An independent route: as many customers as the rounds bring are drawn, and the two rates compared as the plan says.
+    listed = pd.DataFrame({"action": ["contact"] * 250, "churn": [0.4] * 250})
+    row = holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving").loc[0.3]
+    assert 2 * row["kept_out"] > 250 and row["rounds"] > 1
+    rng, rounds = np.random.default_rng(0), int(row["rounds"])
+    power = []
+    for pooled in (rounds - 1, rounds):
+        out, sent = 50 * pooled, 200 * pooled
+        left, kept = rng.binomial(out, 0.4, 20_000) / out, rng.binomial(sent, 0.28, 20_000) / sent
+        both = (out * left + sent * kept) / (out + sent)
+        error = np.sqrt(both * (1 - both) * (1 / out + 1 / sent))
+        power.append(float(((left - kept) / error > 1.959964).mean()))
+    assert power[0] < 0.8 < power[1] + 0.01
+
+
 def test_reasons_name_what_moved_the_score():
     frame = pd.DataFrame({"days_since_last": np.r_[np.arange(200), 5], "customer_id": np.arange(201).astype(str)})
     train = frame.assign(churned=frame["days_since_last"] > 100)
@@ -294,3 +329,55 @@ def test_one_outcome_is_too_little_to_learn_from(churned, found):
         churn_model.fit("recency", ["days_since_last"], rows, None)
     with pytest.raises(TooLittleError, match="at least 5 customers"):
         churn_model.crossfitted("recency", ["days_since_last"], rows.head(3), 0)
+
+
+def test_thirty_of_each_are_the_fewest_that_tell_anything():
+    # Hanley and McNeil (1982), equation 1: the standard error of an AUC; at 0.5 both of its terms are known.
+    n = churn_model.FEWEST
+    q = 1 / 3
+    error = math.sqrt((0.25 + 2 * (n - 1) * (q - 0.25)) / n**2)
+    assert pytest.approx(0.5 + 1.645 * error, abs=0.005) == 0.62
+
+
+@pytest.mark.parametrize("count", [3, 10, 40])
+def test_few_customers_are_told_what_is_more_use(own, count):
+    rng, rows = np.random.default_rng(1), []
+    for k in range(count):
+        day = int(rng.integers(0, 60))
+        while day < 700:
+            rows.append((f"c{k:02d}", (pd.Timestamp("2023-01-01") + pd.Timedelta(days=day)).date(), 20 + k))
+            day += int(rng.integers(10, 80)) + 10_000 * (rng.random() < 0.04)
+    data = own(rows)
+    with pytest.raises(TooLittleError) as error:
+        analysis.run(data, analysis.Params())
+    said = str(error.value)
+    assert said.startswith("churn: needs ") and "\n" not in said
+    assert "it shows who has been silent longest" in said
+    with pytest.raises(TooLittleError) as beforehand:
+        analysis.readiness(History(data), analysis.Params())
+    assert str(beforehand.value) == said
+
+
+def test_without_models_of_value_nobody_has_a_tier(own, monkeypatch):
+    def cannot(*_):
+        raise DataError("no")
+
+    rng, rows = np.random.default_rng(0), []
+    for k in range(400):
+        day = int(rng.integers(0, 60))
+        while day < 200:
+            rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k % 7))
+            day += int(rng.integers(3, 60))
+    monkeypatch.setattr("crmlab.analyses.customer_value.scores", cannot)
+    found = analysis.run(own(rows), analysis.Params(window=28, active_within=50, margin=0.4))
+    listed = found.outputs["customers"].frame
+    assert not {"tier", "if_loyal"} & set(listed.columns) and (listed["last_year_spend"] > 0).all()
+    assert any("nobody has a value tier" in warning for warning in found.warnings)
+    assert set(found.charts["matrix"].frame["tier"]) == {"all"} and "tier" not in found.tables["matrix"].columns
+
+
+@pytest.mark.parametrize("churned", [False, True])
+def test_the_shift_is_finite_where_none_or_all_churned(churned):
+    test = pd.DataFrame({"probability": [0.2, 0.5, 0.7, 0.4], "churned": [churned] * 4})
+    shift = replace(parts().found.tested, test=test).shift
+    assert np.isfinite(shift) and (shift > 0) == churned

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmlab.analyses.churn.reductions import FEATURES, snapshots, with_breadth, with_model
-from crmlab.analyses.customer_value import Choice
+from crmlab.analyses.customer_value import Choice, Season
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import ParameterError
 from crmlab.history.customers import gaps
@@ -86,7 +86,7 @@ def test_no_feature_hears_of_what_comes_later(later):
     more = [(who, str(day + dt.timedelta(days=1 + days)), float(amount)) for who, days, amount in later]
     longer = pd.concat([ORDERS, pd.DataFrame(more, columns=ORDERS.columns)]) if more else ORDERS
     # One model for both: which is chosen is a matter of customer_value, whose tests hold that to the day.
-    choice = Choice(name="bg_nbd", by="given", ranked=None, untested="")
+    choice = Choice(name="bg_nbd", by="given", ranked=None, untested="", season=Season(by="off", tested=pd.DataFrame()))
     before = by_id(with_model(snapshots(ORDERS, [str(day)], 20, 60).to_pandas(), history_of(ORDERS), 20, choice))
     after = by_id(with_model(snapshots(longer, [str(day)], 20, 60).to_pandas(), history_of(longer), 20, choice))
     known = [name for name in FEATURES if name in before.columns]

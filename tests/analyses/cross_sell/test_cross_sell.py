@@ -1,6 +1,7 @@
 """Cross-sell: planted pairs on the page, no raw lift of independent products, worth by hand, and data with little in them."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,15 @@ from scipy import sparse
 
 import crmlab
 from crmlab.analyses import cross_sell as analysis
-from crmlab.analyses.cross_sell.charts import components, layout
+from crmlab.analyses.cross_sell.charts import components, layout, offers_chart
 from crmlab.analyses.cross_sell.pairs import find
+from crmlab.analyses.cross_sell.study import study
+from crmlab.analyses.cross_sell.tables import worth_table
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, worth_of
 from crmlab.errors import MissingTableError, ParameterError
+from crmlab.history.context import Margin
 from crmlab.history.past import History
+from crmlab.page.exhibits import Absent
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +96,17 @@ def test_worth_by_hand():
         later=sparse.csc_array((earned > 0).astype(int)),
         earned=sparse.csc_array(earned),
         asked=asked,
+        told=asked,
         margin=np.array([1.0, 5.0]),
         in_range=np.array([True, True]),
     )
     pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
     row = worth_of(pair, held, held, 0.95, 2).iloc[0]
     assert (row["reach"], row["seen"], row["rate"], row["other"]) == (3, 4, 0.5, 0.25)
-    assert row["extra"] == pytest.approx(1000 * (2.0 - 0.75))  # what was spent, not how many bought times a mean
+    assert row["unknown"] == 1 and not {"refused", "money"} & set(row.index)  # nobody shows them
+    assert row["each"] == pytest.approx(2.0 - 0.75)  # what was spent, not how many bought times a mean
+    assert row["extra"] == pytest.approx(3 * (2.0 - 0.75))  # in all whom it reaches
+    assert row["extra_low"] == pytest.approx(3 * row["each_low"]) and row["extra_high"] == pytest.approx(3 * row["each_high"])
     assert row["extra_low"] < 0 < row["extra"] < row["extra_high"]
     assert np.isnan(worth_of(pair, held, held, 0.95, 5).iloc[0]["extra"])  # groups of four are not shown
 
@@ -120,7 +129,90 @@ def test_worth_is_what_the_orders_say():
     spent = late[late["product_id"] == row["consequent"]].groupby("customer_id")["margin"].sum()
     gap = spent.reindex(sorted(mine)).fillna(0).mean() - spent.reindex(sorted(others)).fillna(0).mean()
     assert row["seen"] == pytest.approx(len(mine), rel=0.01)  # a few known only by days that are no occasion
-    assert row["extra"] == pytest.approx(1000 * gap, rel=0.02)
+    assert row["extra"] == pytest.approx(row["reach"] * gap, rel=0.02)
+
+
+def half_sure(share):
+    """160 customers with A, 160 without; of those with A a share bought B since, for 10 each; of the others 5 %."""
+    n, some = 160, round(160 * share)
+    has = np.zeros((2 * n, 2), dtype=int)
+    has[:n, 0] = 1
+    earned = np.zeros((2 * n, 2))
+    earned[:some, 1] = earned[n : n + 8, 1] = 10.0
+    return Holdings(
+        items={"A": 0, "B": 1},
+        has=sparse.csc_array(has),
+        later=sparse.csc_array((earned > 0).astype(int)),
+        earned=sparse.csc_array(earned),
+        asked=np.arange(2 * n) % 4 > 0,
+        told=np.ones(2 * n, dtype=bool),
+        margin=np.array([1.0, 10.0]),
+        in_range=np.array([True, True]),
+    )
+
+
+def said_of(shop_study, pairs, margin):
+    from crmlab.analyses.cross_sell import words
+
+    whole = {"name_a": "Apron", "name_b": "Brush", "antecedent": "A", "consequent": "B"}
+    some = replace(shop_study, pairs=pairs.assign(**whole), margin=margin)
+    return some, words.findings(some)[1], words.metrics(some)
+
+
+@pytest.fixture(scope="module")
+def shop_study():
+    return study(History(crmlab.open_dataset("shop")), analysis.Params())
+
+
+@pytest.mark.parametrize("margin", [Margin(0.4, "given", 1.0), Margin(1.0, "revenue", 0.0)], ids=["margin", "revenue"])
+def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
+    # 30 % of 160 against 5 %, at 10 each: 2.50 more per customer; 120 of the 160 may be contacted: 300 in all, not 2,500 per 1,000.
+    pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
+    pairs = pair.join(worth_of(pair, half_sure(0.3), half_sure(0.3), 0.9))
+    row = pairs.iloc[0]
+    assert (row["reach"], row["unknown"]) == (120, 0) and row["each"] == pytest.approx(2.5)
+    assert row["extra"] == pytest.approx(300) and 0 < row["extra_low"] == pytest.approx(120 * row["each_low"])
+    some, finding, metrics = said_of(shop_study, pairs, margin)
+    assert finding.value == "€300" and finding.metric == f"extra_{margin.word}"
+    assert finding.text.startswith(
+        f"more {margin.word} goes with the best pair: people who have Apron bought more Brush than people with neither"
+    )
+    assert "the 120 customers who have the first but not the second, and may be contacted" in finding.text
+    assert "per 1,000" not in finding.text and "an association, not the effect of an offer" in finding.text
+    assert metrics[f"extra_{margin.word}"].value == pytest.approx(300) and metrics[f"extra_{margin.word}"].low > 0
+    columns = worth_table(some).columns
+    assert columns["extra"].label == f"Extra {margin.word}, in all" and "per_1000" not in columns
+    many = pairs.assign(reach=2000, extra=5000.0, extra_low=1000.0, extra_high=9000.0)
+    some, finding, _ = said_of(shop_study, many, margin)
+    assert finding.value == "€5,000" and "(€2,500 per 1,000)" in finding.text and "per_1000" in worth_table(some).columns
+
+
+def test_no_pair_is_recommended_whose_extra_money_may_be_nothing(shop_study):
+    # 7 % against 5 % of 160: 0.30 more per customer, and the interval includes 0.
+    pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
+    pairs = pair.join(worth_of(pair, half_sure(0.07), half_sure(0.07), 0.9))
+    assert pairs["extra"].iloc[0] > 0 > pairs["extra_low"].iloc[0]
+    some, finding, metrics = said_of(shop_study, pairs, Margin(0.4, "given", 1.0))
+    assert some.best.empty and "extra_margin" not in metrics and isinstance(offers_chart(some), Absent)
+    assert finding.value == "No pair" and "make no offers by pairs" in finding.text
+
+
+def test_without_a_margin_nothing_is_called_margin_and_the_page_says_how_to_give_one(tmp_path):
+    found = analysis.run(write(tmp_path, random_rows(900, 12)))
+    offers = found.outputs["offers"].frame
+    assert "expected_revenue" in offers and not [name for name in offers if "margin" in name]
+    shown = " ".join(finding.sentence() for finding in found.findings)
+    heads = [column.label for table in found.tables.values() for column in (table.columns or {}).values()]
+    rest = [*heads, *(chart.caption for chart in found.charts.values()), *(table.caption for table in found.tables.values())]
+    assert not [text for text in (shown, *rest) if "margin" in text.lower()]
+    assert any("margin = 0.4" in warning for warning in found.warnings)
+    told = analysis.run(write(tmp_path, random_rows(900, 12)), analysis.Params(margin=0.4))
+    assert "expected_margin" in told.outputs["offers"].frame and not any("margin = 0.4" in one for one in told.warnings)
+
+
+def test_what_was_counted_has_no_interval_and_what_is_inferred_has_one(result):
+    for name, estimate in result.metrics.items():
+        assert analysis.QUANTITIES[name].counted == (estimate.low is None), name
 
 
 def test_each_pair_is_shown_once_in_the_direction_that_brings_more():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pandas as pd
 import pytest
 
 from crmlab.analyses.customer_value.rounds import arrivals, last_round, repeats, round_repeats, round_summary
+from crmlab.analyses.customer_value.seasons import spend_ratios
 from crmlab.data.shop.donors import make_donors
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.context import gross_margin
@@ -115,6 +117,7 @@ ON_BOTH_ENGINES = (
     lambda orders: round_repeats(orders, 2023, 2025),
     lambda orders: repeats(orders, "2023-12-31", "2025-06-30"),
     lambda orders: arrivals(orders, "2024-06-30"),
+    lambda orders: spend_ratios(orders, dt.date(2024, 6, 30)),
 )
 
 

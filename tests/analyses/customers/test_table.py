@@ -15,6 +15,7 @@ from crmlab.analyses.customers.publishing import publish
 from crmlab.analyses.customers.table import customer_table
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.cli.commands import main
+from crmlab.history.consent import COMPLAINED, REFUSED
 from crmlab.history.customers import customer_summary
 
 
@@ -53,6 +54,10 @@ def test_offers_go_to_nobody_who_must_not_be_contacted(shop, table):
     never = table["customer_id"].map(flags).eq(False)
     assert never.any()
     assert table.loc[never, "next_offers"].isna().all()
+    # Whoever must not be contacted has the reason beside it, and nobody else has one.
+    assert table["refusal"].notna().equals(table["contactable"].eq(False))
+    assert set(table["refusal"].dropna()) == {REFUSED, COMPLAINED}
+    assert (table.loc[never, "refusal"] == REFUSED).all()
     known = set(shop.products.select("product_id").to_pandas()["product_id"])
     assert {offer for text in table["next_offers"].dropna() for offer in text.split(" ")} <= known
 
@@ -69,9 +74,9 @@ def test_postgres_holds_the_same(table, postgres, monkeypatch):
     found = pd.DataFrame([row[:-1] for row in rows], columns=names)
     assert found["customer_id"].tolist() == table["customer_id"].tolist()
     assert found["as_of"].eq(dt.date(2025, 12, 31)).all()
-    for name in ("value", "churn", "value_at_risk", "value_level"):
+    for name in ("value", "churn", "at_risk", "most_to_spend", "value_level"):
         pd.testing.assert_series_equal(found[name].astype(float), table[name].astype(float), check_names=False)
-    for name in ("state", "tier", "next_offers", "triggers", "value_model", "contactable"):
+    for name in ("state", "tier", "next_offers", "triggers", "value_model", "contactable", "refusal"):
         assert found[name].isna().tolist() == table[name].isna().tolist()
         assert found[name].dropna().tolist() == table[name].dropna().tolist()
 

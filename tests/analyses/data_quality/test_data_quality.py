@@ -8,9 +8,10 @@ import pytest
 import crmlab
 from crmlab.analyses import data_quality as quality
 from crmlab.analyses.data_quality import exhibits
-from crmlab.analyses.data_quality.study import Study, amounts_by_part
+from crmlab.analyses.data_quality.study import Study, amounts_by_part, largest_of
 from crmlab.errors import ParameterError, SourceError
 from crmlab.history.past import History
+from crmlab.page.estimate import Estimate
 from crmlab.page.result import Context
 
 
@@ -65,12 +66,14 @@ def test_who_ordered_before_being_won_is_known_even_where_that_is_after_the_last
         assert rules.loc["Known customers", "broken"] == unknown
 
 
-def test_stale_share_has_its_interval(tmp_path):
+def test_stale_share_is_counted(tmp_path):
     rows = ["1,a,2022-01-01,5", "2,b,2024-01-01,5", "3,c,2024-01-01,5", "4,d,2024-01-01,5"]
-    estimate = quality.run(data(tmp_path, rows)).metrics["stale_share"]
-    assert estimate.value == 0.25
-    assert estimate.low == pytest.approx(0.057907, abs=1e-6)  # Wilson, 1 of 4, at 90 %
-    assert estimate.high == pytest.approx(0.643832, abs=1e-6)
+    page = quality.run(data(tmp_path, rows))
+    assert page.metrics["stale_share"] == Estimate(0.25, unit="share")
+    assert page.findings[1].value == "1"  # of four, a number says more than a share
+    assert page.limits[-1].startswith("4 customers: read them one by one.")
+    assert page.findings[1].text == "of 4 customers made their last purchase more than 365 days ago."
+    assert page.findings[1].interval == ""
 
 
 def opened_or_skip(name):
@@ -110,9 +113,23 @@ def test_amounts_of_online_retail():
     assert orders.loc["customers without any occasion", "rows"] == 30
 
 
+def test_the_largest_order_is_a_share_of_a_total_on_the_page():
+    history = History(opened_or_skip("online_retail"))
+    sales = parts_of(amounts_by_part(history), "orders in the history").loc["sales", "amount"]
+    largest = largest_of(history, 1).iloc[0]
+    assert largest["share"] * float(sales) == pytest.approx(largest["amount"])
+
+
 def test_amounts_name_customers_without_occasion(tmp_path):
     rows = ["1,a,2024-01-01,50", "2,a,2024-01-02,-20", "3,b,2024-01-01,-7", "4,,2024-01-03,9", "5,c,2024-01-09,1"]
     frame = amounts_by_part(History(data(tmp_path, rows), dt.date(2024, 1, 8)))
+    signs = frame["total"] == "orders in the history"
+    assert dict(zip(frame.loc[signs, "part"], frame.loc[signs, "amount"], strict=True)) == {
+        "": Decimal("23"),
+        "sales": Decimal("50"),
+        "returns and cancellations": Decimal("-27"),
+    }
+    frame = frame[~signs]
     assert dict(zip(frame["part"], frame["amount"], strict=True)) == {
         "": Decimal("24"),
         "kept": Decimal("24"),

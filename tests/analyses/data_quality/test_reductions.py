@@ -58,6 +58,7 @@ BROKEN = {
     "Amounts": (
         {"orders": receipts(*((str(k), "a", "2024-02-01", 0) for k in range(100, 130)))}, 30, 30, "100",
     ),
+    "Closed days": (with_orders(("7", "a", "2024-12-25", 5), ("8", "a", "2023-12-25", -5)), 1, 8, "7"),
     "Possible dates": (with_orders(("0", "a", "1970-01-01", 5)), 1, 7, "0"),
     "Signs agree": (with_lines(("7", "a", "2024-02-05", "q", -1, 3), ("7", "a", "2024-02-05", "q", 1, -3)), 2, 9, "7"),
     "Quantity": (with_lines(("7", "a", "2024-02-05", "q", 0, 3)), 1, 8, "7"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import crmlab
+from crmlab.analyses import customer_value
 from crmlab.analyses import lifecycle as analysis
 from crmlab.analyses.lifecycle import accounts as sums
 from crmlab.analyses.lifecycle import life as base
@@ -20,7 +22,6 @@ from crmlab.analyses.lifecycle.rhythm import Thresholds, known, thresholds
 from crmlab.data.shop.make import make_shop
 from crmlab.errors import DataError, ParameterError
 from crmlab.history.past import History
-from crmlab.models.intervals import wilson
 from crmlab.page.result import Note
 
 RETAIL = Path(os.environ.get("CRMLAB_DATA", "data/private")) / "online_retail.parquet"
@@ -65,17 +66,24 @@ def regular(days, customers=40, every=9, start="2024-01-01"):
     ]
 
 
-def test_findings_and_metrics_hang_together(result):
+def test_findings_and_metrics_hang_together(result, life):
     assert [finding.metric for finding in result.findings] == ["current_share", "balance", "slowing_lapse"]
     for name, estimate in result.metrics.items():
-        if name != "customer_base":
+        if estimate.low is not None:
             assert estimate.low <= estimate.value <= estimate.high, name
             assert estimate.level == 0.9, name
     shares = [result.metrics[f"share_{state}"].value for state in STATES]
     assert sum(shares) == pytest.approx(1)
     assert sum(shares[:4]) == pytest.approx(result.metrics["current_share"].value)
-    assert (result.metrics["current_share"].low, result.metrics["current_share"].high) == wilson(2228, 4000, 0.9)
+    assert result.metrics["current_share"].value == life.sizes()[list(CURRENT)].sum() / 4000
+    inferred = {name for name, estimate in result.metrics.items() if estimate.low is not None}
+    assert inferred >= {"slowing_lapse", "projected_current"}
+    assert not inferred & {"customer_base", "current_share", "balance", *(f"share_{state}" for state in STATES)}
     assert not result.absent
+    # A ratio of two counts has no interval, and nothing in it may be chance.
+    assert not result.findings[1].interval and "chance" not in result.findings[1].text
+    # Where a margin is known churn says what pays, and only there.
+    assert "the report on churn says whether contacting them pays" in result.findings[2].text
 
 
 def test_list_adds_up_to_the_page(result, life):
@@ -89,8 +97,10 @@ def test_list_adds_up_to_the_page(result, life):
     assert (known["since"] <= pd.Timestamp(result.context.as_of)).all()
     assert (known["slowing_after"] < known["lapsed_after"]).all() and (known["lapsed_after"] < known["lost_after"]).all()
     assert (known["occasions"] >= 6).equals(known["own_rhythm"])
-    limits = life.limits
-    assert (known.loc[~known["own_rhythm"], "lost_after"] == limits.lost).all()
+    # The days of the calendar that the season of the days after the last purchase makes of the threshold.
+    base_only = known[~known["own_rhythm"]]
+    days = {day: (life.limits.since(day.date())[2] - day.date()).days for day in base_only["last_occasion"].unique()}
+    assert (base_only["lost_after"] == base_only["last_occasion"].map(days)).all()
     assert (known.loc[known["state"] == "lost", "days_since_last"] > known.loc[known["state"] == "lost", "lost_after"]).all()
 
 
@@ -136,8 +146,84 @@ def test_matrix_rows_are_probabilities_with_intervals(result):
         assert (frame.loc[known, f"{to}_low"] <= frame.loc[known, to]).all()
         assert (frame.loc[known, to] <= frame.loc[known, f"{to}_high"]).all()
     assert frame["new"].notna().tolist() == [True] + [False] * 5
+
+
+def test_fate_of_the_slowing_is_that_of_others_who_were_silent_as_long(result, life):
+    # By hand from the moves: of each silence, which share was gone a step later in the last twelve steps of the season.
+    moves = life.even_moves[life.even_moves["date"].isin(life.even[-12:]) & (life.even_moves["state_before"] == "slowing")]
+    sizes = moves.groupby("silence_before")["customers"].sum()
+    left = moves[moves["state"].isin(GONE)].groupby("silence_before")["customers"].sum()
+    share = left.reindex(sizes.index, fill_value=0) / sizes
+    now = life.even_moves[(life.even_moves["date"] == life.end) & (life.even_moves["state"] == "slowing")]
+    today, count = now.groupby("silence")["customers"].sum(), life.sizes()["slowing"]
+    assert today.sum() == count
+    told = float((share.reindex(today.index) * today).sum() / count)
+    # A month that is a step of the season.
+    even = replace(life, limits=replace(life.limits, pace=None))
+    assert lifecycle_ahead.slowing_fate(even, life.chain(), 0.9, 5, 0).share.value == pytest.approx(told)
+    # More than one passes in January, so more of them will be gone.
     slow = result.metrics["slowing_lapse"]
-    assert slow.value == pytest.approx(frame.loc["slowing", list(GONE)].sum())
+    ahead = life.steps_to(lifecycle_ahead.dates_ahead(life, 1))[0]
+    assert 1 < ahead < 2
+    assert told < slow.value < ahead * told
+    assert slow.low < slow.value < slow.high
+
+
+def test_interval_of_the_slowing_is_as_wide_as_it_was_off(result, life, data):
+    # On each earlier date: what its chain told of a step, against the list of the next.
+    slow, off = result.metrics["slowing_lapse"], []
+    for place in range(len(life.even) - 4, len(life.even) - 1):
+        chain = life.chain(place)
+        start, moved = chain.start * (chain.member == STATES.index("slowing")), chain.counts.sum(axis=0)
+        told = start @ (moved[:, chain.member >= 4].sum(axis=1) / np.maximum(moved.sum(axis=1), 1))
+        seen = base.table_of(life.even_moves, life.even[place + 1])[STATES.index("slowing")]
+        off.append(seen[4:].sum() / told)
+    assert slow.low <= slow.value * min(1, *off) and slow.high >= slow.value * max(1, *off)
+    assert "off by up to" in result.findings[2].text and "12 months" in result.findings[2].text
+
+
+def test_interval_of_the_projection_is_as_wide_as_it_missed_by(result):
+    check = result.tables["check"].frame.set_index("state").loc["current in all"]
+    ratio = max(check["now"] / check["expected"], check["expected"] / check["now"])
+    ahead = result.metrics["projected_current"]
+    assert 1 < ratio < 1.1  # by moves between states 1.21, without the season 1.54
+    assert ahead.low <= ahead.value / ratio and ahead.high >= ahead.value * ratio
+    shown = result.charts["projection"]
+    assert shown.frame["high"].iloc[-1] == ahead.high and shown.frame["low"].iloc[-1] == ahead.low
+    held = check["low"] <= check["now"] <= check["high"]
+    assert ("held; the interval is at least as wide" if held else "too low; the interval is widened by that") in shown.caption
+    today = shown.frame.iloc[0]
+    assert today["low"] == today["high"] == today[list(CURRENT)].sum()  # today is counted
+
+
+def test_a_projection_that_held_is_widened_by_no_more_than_it_missed():
+    flat = np.array([[100.0, 0, 0, 0, 0, 0], [90.0, 0, 0, 0, 10, 0]])
+    ahead = lifecycle_ahead.Ahead(
+        expected=flat, low=flat - 5, high=flat + 5, current=np.array([[100.0, 90], [100, 85], [100, 95]])
+    )
+    check = lifecycle_ahead.Check(
+        date=dt.date(2024, 1, 1), steps=1, then=flat[0], found=ahead, now=np.array([92.0, 0, 0, 0, 8, 0])
+    )
+    exact = lifecycle_ahead.Misses(np.zeros(7), 1.645)
+    wide = ahead.widened(exact, check)
+    assert wide.current[1:, -1].tolist() == [85, 95]
+    np.testing.assert_allclose(wide.low[-1][4], 5)
+    np.testing.assert_allclose(wide.high[-1][4], 15)
+    far = ahead.widened(exact, replace(check, now=np.array([45.0, 0, 0, 0, 55, 0])))
+    assert far.current[1:, -1].tolist() == [45, 100]  # twice as many would be more than there are
+    assert far.current[:, 0].tolist() == [100, 100, 100]
+    # Single steps that were off by a tenth of all widen too, and more so further on; nobody becomes new again.
+    off = ahead.widened(lifecycle_ahead.Misses(np.full(7, 0.1), 2.0))
+    assert off.current[1:, -1].tolist() == [70, 100]
+    assert off.high[-1].tolist() == [100, 20, 20, 20, 30, 20]
+    np.testing.assert_allclose(off.low[-1][0], 70)
+
+
+def test_where_nobody_new_came_lately_the_page_says_so(result_of):
+    assert not [text for text in result_of("lifecycle", "shop").warnings if "has come since" in text]
+    said = [text for text in result_of("lifecycle", "donors").warnings if "has come since" in text]
+    # The day of the last newcomer, which the scorecard names as well, not the last of the period.
+    assert len(said) == 1 and said[0].startswith("No new donor has come since 29 December 2024. If newer ones")
 
 
 def test_rows_of_few_moves_are_left_out(life):
@@ -145,8 +231,9 @@ def test_rows_of_few_moves_are_left_out(life):
     counts = life.counts().sum(axis=(0, 2))
     hidden = [state for state, n in zip(STATES, counts, strict=True) if n < 5000]
     assert hidden and frame.loc[hidden, list(STATES)].isna().all(axis=None) and frame.loc[hidden, "n"].isna().all()
-    merged = sums.states_frame(life, 0.9, 456).set_index("state")
-    assert "new" not in merged.index and merged.loc["other", "customers"] == 455 + 243
+    smallest = life.sizes().sort_values()
+    merged = sums.states_frame(life, int(smallest.iloc[1]) + 1).set_index("state")
+    assert smallest.index[0] not in merged.index and merged.loc["other", "customers"] == smallest.iloc[:2].sum()
     assert merged["customers"].sum() == 4000
 
 
@@ -156,7 +243,8 @@ def test_chain_holds_every_move_and_customer(life):
     np.testing.assert_array_equal(chain.sums(chain.start), life.sizes()[list(STATES)])
     # Whole years only: 12 of the 23 months.
     assert len(chain.counts) == len(chain.spend) == 12
-    np.testing.assert_array_equal(chain.counts.sum(axis=(1, 2)), life.counts()[-12:].sum(axis=(1, 2)))
+    each = [base.table_of(life.even_moves, day).sum() for day in life.even[-12:]]
+    np.testing.assert_array_equal(chain.counts.sum(axis=(1, 2)), each)
 
 
 def test_projection_keeps_todays_customers_and_says_so(result, life):
@@ -165,9 +253,8 @@ def test_projection_keeps_todays_customers_and_says_so(result, life):
     np.testing.assert_allclose(frame[list(STATES)].sum(axis=1), 4000)
     assert frame["new"].iloc[-1] == 0  # nobody new comes
     assert (frame["low"] <= frame["current"]).all() and (frame["current"] <= frame["high"]).all()
-    assert (
-        "no new customers" in result.charts["projection"].caption and "stay as they were" in result.charts["projection"].caption
-    )
+    caption = result.charts["projection"].caption
+    assert "no new customers" in caption and "each goes on buying at a pace of their own" in caption
     assert any("no new ones" in limit for limit in result.limits)
 
 
@@ -194,21 +281,64 @@ def test_projection_holds_where_nothing_changes(own):
 def test_value_of_the_base_is_that_of_its_states(result):
     frame = result.tables["value"].frame.set_index("state")
     assert frame.loc["all", "customers"] == 4000
-    assert frame.drop("all")["near"].sum() == pytest.approx(frame.loc["all", "near"])
+    for name in ("near", "value", "value_today", "at_risk", "customers"):
+        assert frame.drop("all")[name].sum() == pytest.approx(frame.loc["all", name])
     assert (frame["near_low"] <= frame["near"]).all() and (frame["near"] <= frame["near_high"]).all()
-    assert frame.loc["active", "each"] > frame.loc["slowing", "each"] > frame.loc["lapsed", "each"] > frame.loc["lost", "each"]
+    each = frame["near"] / frame["customers"]
+    assert each["active"] > each["slowing"] > each["lapsed"] > each["lost"]
     assert (frame["whole"] > frame["near"]).all()
 
 
-def test_value_of_a_chain_of_one_state_is_an_annuity():
+def test_what_states_bring_may_be_off_as_far_as_the_forecast_of_money_was(result, data):
+    frame, off = result.tables["value"].frame, customer_value.scores(History(data)).miss.factor()
+    assert off > 1
+    for name in ("near", "whole"):
+        assert (frame[f"{name}_low"] <= frame[name] / off * (1 + 1e-9)).all()
+        assert (frame[f"{name}_high"] >= frame[name] * off * (1 - 1e-9)).all()
+
+
+def test_what_a_chain_of_one_state_brings_is_an_annuity():
     chain = base.Chain(
         member=np.array([1]), counts=np.full((12, 1, 1), 50.0), spend=np.full((12, 1), 50.0 * 20), start=np.array([40.0])
     )
-    frame = lifecycle_ahead.value_frame(chain, step=1, horizon=12, rate=0.1, margin=0.5, level=0.9, seed=0).set_index("state")
+    told = lifecycle_ahead.chain_brought(chain, 1.1 ** (1 / 12) - 1, 12, 0.5, 0)
+    frame = lifecycle_ahead.chain_frame(told, 1, 0.9).set_index("state")
     v = 1.1 ** (-1 / 12)
     assert frame.loc["all", "near"] == pytest.approx(40 * 10 * (1 - v**12) / (1 - v))
     assert frame.loc["active", "whole"] == pytest.approx(40 * 10 / (1 - v))
-    assert frame.loc["all", "each"] == pytest.approx(frame.loc["all", "near"] / 40)
+
+
+def test_what_states_bring_follows_the_projection_and_then_the_chain():
+    # Of 40 active customers half are lost after a step, for good; an active one brings 20 in a period, kept by half. The chain knows of no loss.
+    active, lost = STATES.index("active"), STATES.index("lost")
+    chain = base.Chain(
+        member=np.array([active]), counts=np.full((12, 1, 1), 50.0), spend=np.full((12, 1), 50.0 * 20), start=np.array([40.0])
+    )
+    rate, v = 0.01, 1 / 1.01
+    futures = np.zeros((6, 12, 6, 6))
+    futures[:, :, active, active] = futures[:, :, active, lost] = 20.0
+    told = lifecycle_ahead.chain_brought(chain, rate, 12, 0.5, 0)
+    found = lifecycle_ahead.brought_as_projected(told, chain, futures, rate, 0.5, 0)
+    near = 10 * (40 + 20 * (v - v**12) / (1 - v))
+    np.testing.assert_allclose(found.near, near * (np.arange(6) == active))
+    assert found.whole[active] == pytest.approx(near + 40 * 10 * v**12 / (1 - v))
+    # Every period brought the same, and all futures are alike: nothing is left to chance.
+    np.testing.assert_allclose(found.drawn[:, 0, active], near)
+
+
+def test_what_states_bring_varies_as_much_as_periods_did():
+    active = STATES.index("active")
+    months = np.random.default_rng(3).normal(1000, 100, 24)
+    chain = base.Chain(
+        member=np.array([active]), counts=np.full((24, 1, 1), 50.0), spend=months[:, None], start=np.array([50.0])
+    )
+    futures = np.zeros((4000, 12, 6, 6))
+    futures[:, :, active, active] = 50.0
+    told = lifecycle_ahead.chain_brought(chain, 0.01, 12, 1.0, 0)
+    drawn = lifecycle_ahead.brought_as_projected(told, chain, futures, 1e-9, 1.0, 0).drawn[:, 0, active]
+    # Twelve periods of chance, and their mean known from 24.
+    assert drawn.std() == pytest.approx(months.std() * np.sqrt(12 + 12**2 / 24), rel=0.05)
+    assert drawn.mean() == pytest.approx(12 * months.mean(), rel=0.01)
 
 
 def test_cohorts_leave_the_immature_out(result):
@@ -218,7 +348,8 @@ def test_cohorts_leave_the_immature_out(result):
     for row in frame.to_dict("records"):
         ends = pd.Timestamp(row["cohort"]) + pd.DateOffset(months=3 * row["age"]) + pd.offsets.MonthEnd(0)
         assert ends <= last
-        assert row["low"] <= row["share"] <= row["high"]
+        assert row["share"] == row["bought"] / row["customers"]
+    assert not {"low", "high"} & set(frame)
     youngest = frame.groupby("cohort")["age"].max()
     assert youngest.sort_index(ascending=False).tolist() == list(range(1, len(youngest) + 1))
     assert "Blank: not over yet" in result.charts["cohorts"].caption
@@ -246,7 +377,7 @@ def test_steps_take_a_history_as_its_day_knew_it(data):
     day = dt.date(2025, 6, 30)
     past = History(data, day)
     limits = base.limits_of(past)
-    assert limits == thresholds(data.orders, day.isoformat(), (0.75, 0.9, 0.975), 6)
+    assert limits == thresholds(data.orders, day.isoformat(), (0.75, 0.9, 0.975), 6, limits.pace)
     one, other = base.life_of(past, limits), base.life_of(data, limits, day.isoformat())
     for name in ("customers", "moves", "since", "spells", "cohorts"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
@@ -270,7 +401,12 @@ def test_runs_on_real_and_yearly_data(name):
         text = " ".join(finding.sentence() for finding in found.findings) + found.tables["matrix"].caption
         assert "donors" in text and "year" in text and "customer" not in text and "purchase" not in text
         assert len(accounts) == 8
+        # A model of whole rounds knows no days: moves project the base.
+        assert "moves between states stay as they were" in found.charts["projection"].caption
+        assert "if moves go on" in found.tables["value"].html()
     else:
+        assert "at a pace of their own" in found.charts["projection"].caption
+        assert "as projected" in found.tables["value"].html()
         # The lost were not watched for a year: value without end would be a guess.
         assert "whole" not in found.tables["value"].frame and "left out" in found.tables["value"].caption
 
@@ -344,3 +480,31 @@ def test_dates_end_where_the_history_ends():
     assert [day.isoformat() for day in found] == ["2023-11-30", "2023-12-31", "2024-01-31", "2024-02-29"]
     assert base.dates_back(dt.date(2020, 1, 1), dt.date(2024, 12, 31), 12, 2)[0] == dt.date(2022, 12, 31)
     assert Thresholds(1, 2, 3).days == (1, 2, 3)
+
+
+def test_small_states_are_told_together_so_that_what_the_chain_brings_adds_up():
+    start = np.array([40.0, 3.0, 9.0])
+    chain = base.Chain(
+        member=np.array([1, 2, 4]), counts=np.full((12, 3, 3), 50.0), spend=np.full((12, 3), 50.0 * 20), start=start
+    )
+    told = lifecycle_ahead.chain_brought(chain, 0.01, 12, 0.5, 0)
+    frame = lifecycle_ahead.chain_frame(told, 5, 0.9).set_index("state")
+    assert list(frame.index) == ["active", "Other", "all"] and frame.loc["Other", "customers"] == 12
+    assert frame.drop("all")["near"].sum() == pytest.approx(frame.loc["all", "near"])
+
+
+def test_some_are_called_lapsed_only_where_some_are(own):
+    """Where no drop-out is seen, the page says how that goes with those lapsed or lost, if there are any."""
+    rng, rows = np.random.default_rng(4), []
+    for k in range(120):
+        days = np.cumsum(1 + rng.exponential(25, 60))
+        rows += [
+            (f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(day))).date(), 20 + k % 9) for day in days[days < 500]
+        ]
+    data = own(rows)
+    some = analysis.run(data)
+    assert some.metrics["share_lapsed"].value > 0
+    assert any("yet the lifecycle calls some lapsed or lost" in warning for warning in some.warnings)
+    none = analysis.run(data, analysis.Params(slowing_days=200, lapsed_days=400, lost_days=600, own_from=None))
+    assert none.metrics["share_lapsed"].value == none.metrics["share_lost"].value == 0
+    assert "value_today_total" not in none.metrics and not any("left for good" in warning for warning in none.warnings)

@@ -13,6 +13,7 @@ from crmlab.analyses.rfm import tables as rfm_tables
 from crmlab.analyses.rfm.segments import level, segment_of, segment_table
 from crmlab.analyses.rfm.study import Study
 from crmlab.errors import DataError, ParameterError
+from crmlab.history.context import Margin
 from crmlab.page.format import Format
 from crmlab.page.groups import small_groups
 from crmlab.page.result import Context
@@ -105,13 +106,18 @@ def test_segment_table_adds_up_and_hides_small_groups(values, min_group):
         assert table["customers"].min() >= min_group
 
 
-def test_segment_table_intervals_hold_their_estimates(sample):
-    from crmlab.history.customers import customer_summary
-
-    table = segment_table(rfm.segmented(customer_summary(sample.orders)))
-    for name in ("share", "revenue_share", "median_spend"):
-        assert (table[f"{name}_low"] <= table[name]).all()
-        assert (table[name] <= table[f"{name}_high"]).all()
+def test_shares_of_segments_are_counted_and_have_no_interval(sample):
+    result = rfm.run(sample)
+    listed, table = result.outputs["customers"].frame, result.tables["segments"]
+    shown = table.frame.set_index("segment")
+    counted = listed.groupby("segment").agg(customers=("segment", "size"), revenue=("total_spend", "sum"))
+    for name in set(shown.index) - {"Other"}:
+        assert shown.loc[name, "customers"] == counted.loc[name, "customers"]
+        share = counted.loc[name, "revenue"] / counted["revenue"].sum()
+        assert shown.loc[name, "revenue_share"] == pytest.approx(share, abs=1e-9)
+    assert not [column for column in table.frame if column.endswith(("_low", "_high"))]
+    assert all(estimate.low is None for estimate in result.metrics.values())
+    assert all(finding.interval == "" for finding in result.findings)
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.integers(1, 9))
@@ -144,7 +150,10 @@ def test_grid_adds_up_and_hides_small_cells(values, bins, min_group):
 def parts(scored=None, bins=5, min_group=5, moves=None):
     """A study of given parts."""
     day = dt.date(2024, 1, 1)
+    if scored is not None:
+        scored = scored.assign(contactable="not known", refusal="")
     return Study(
+        margin=Margin(1.0, "revenue", 0.0),
         context=Context("own", "Own", day, day, form=Format("EUR")),
         params=rfm.Params(bins=bins, min_group=min_group),
         scored=scored,
@@ -163,7 +172,7 @@ def test_tables_hide_small_groups(values, bins, min_group):
     rules = rfm_tables.rules_table(study).frame
     shown = rules["customers"].dropna()
     assert not ((shown > 0) & (shown < min_group)).any()
-    assert set(shown[shown > 0].index) == set(rules.index[rules["segment"].isin(segments["segment"])])
+    assert set(shown.index) == set(rules.index[rules["segment"].isin(segments["segment"])])
     cuts = rfm_tables.cuts_table(study).frame
     for name in ("days", "occasions", "spend"):
         counts = cuts[f"{name}_customers"]
@@ -185,7 +194,9 @@ def moves_of(pairs):
 
 
 def test_small_moves_are_one_row():
-    moves = moves_of([("Loyal", "Champions", 40), ("Loyal", "Loyal", 60), ("Loyal", "At risk", 3), ("Lost", "New", 4)])
+    moves = moves_of(
+        [("Loyal", "Champions", 40), ("Loyal", "Loyal", 60), ("Loyal", "Quiet regulars", 3), ("Hibernating", "Recent", 4)]
+    )
     frame = rfm_tables.moves_table(parts(moves=moves)).frame
     assert frame["customers"].tolist() == [40, 7]
     assert frame["segment_before"].tolist() == ["Loyal", "Other moves"]
@@ -198,10 +209,12 @@ def test_where_nobody_moved_the_table_is_empty():
 
 
 def test_small_segments_then_or_now_are_one_row():
-    moves = moves_of([("Loyal", "Loyal", 60), ("Loyal", "At risk", 3), ("Lost", "New", 9), ("Champions", "Champions", 30)])
+    moves = moves_of(
+        [("Loyal", "Loyal", 60), ("Loyal", "Quiet regulars", 3), ("Hibernating", "Recent", 9), ("Champions", "Champions", 30)]
+    )
     frame = rfm_charts.sizes_then_and_now(moves, 5)
     assert frame.to_dict("list") == {
-        "segment": ["Champions", "Loyal", "Lost", "Other"],
+        "segment": ["Champions", "Loyal", "Hibernating", "Other"],
         "before": [30, 63, 9, 0],
         "after": [30, 60, 0, 12],
     }
@@ -210,7 +223,7 @@ def test_small_segments_then_or_now_are_one_row():
 def test_finding_of_quiet_customers_says_how_often_and_how_long():
     result = rfm.run(crmlab.open_dataset("cdnow"))
     frame = result.outputs["customers"].frame
-    quiet = frame[frame["segment"].isin(["Cannot lose", "At risk"])]
+    quiet = frame[frame["segment"].isin(["Cannot lose", "Quiet regulars"])]
     text = next(finding.text for finding in result.findings if finding.metric == "quiet_share")
     assert f"they bought on {quiet['occasions'].min()} days or more" in text
     assert f"not in the last {quiet['days_since_last'].min()} days" in text

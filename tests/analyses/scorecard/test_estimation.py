@@ -37,7 +37,7 @@ def test_panel_of_both_engines(both):
         assert one.influence(1, "new")[1].tolist() == [0, 0, 1]
         assert one.influence(1, "lost")[1].tolist() == [0, 1, 0]
         assert one.influence(2, "kept")[1].tolist() == [0, 0, 1]
-        assert one.influence(2, "reactivated")[1].tolist() == [0, 1, 0]
+        assert one.influence(2, "resumed")[1].tolist() == [0, 1, 0]
         assert one.influence(1, "margin") is None
         assert one.of(3, "revenue") is None
 

@@ -66,9 +66,9 @@ def test_estimates_fill_empty_periods_and_hold_identities():
     assert wide["customers"].tolist() == [2, 1, 0, 3]
     assert wide["lost"].tolist()[1:] == [2, 1, 0]
     assert wide["kept"].tolist()[1:] == [0, 0, 0]
-    assert wide["reactivated"].tolist()[1:] == [0, 0, 2]
+    assert wide["resumed"].tolist()[1:] == [0, 0, 2]
     for now, before in ((1, 0), (2, 1), (3, 2)):
-        gone = wide.loc[now, "new"] + wide.loc[now, "reactivated"] - wide.loc[now, "lost"]
+        gone = wide.loc[now, "new"] + wide.loc[now, "resumed"] - wide.loc[now, "lost"]
         assert wide.loc[now, "customers"] == wide.loc[before, "customers"] + gone
     assert not found.drop(columns="period").isna().to_numpy().any()
     assert (found["low"] <= found["value"] + 1e-12).all()

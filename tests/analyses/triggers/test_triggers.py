@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import crmlab
 from crmlab.analyses import triggers as analysis
-from crmlab.analyses.triggers import rules
+from crmlab.analyses.customer_value import Choice, Season
+from crmlab.analyses.triggers import exhibits, report, rules, words
+from crmlab.analyses.triggers.study import study
+from crmlab.analyses.triggers.timing import Timing
 from crmlab.errors import DataError, ParameterError
+from crmlab.history.past import History
+from crmlab.history.words import WEEKS
+from crmlab.models.btyd.clock import Clock
+from crmlab.page.exhibits import Absent
+from crmlab.page.format import Format
 from tests.frames import history_of, orders
 
 DAY0 = pd.Timestamp("2024-01-01")
@@ -42,11 +54,14 @@ def past_of(days, until):
 def learnt(**given):
     base = {
         "until": DAY0 + pd.Timedelta(days=300),
+        "timing": Timing(until=DAY0 + pd.Timedelta(days=300)),
         "second": 30.0,
         "lapse": 60.0,
+        "reach": 90.0,
+        "bands": (20.0, 40.0, 60.0, 90.0),
         "spend": 1000.0,
         "expected": None,
-        "model": "",
+        "choice": None,
         "rebuys": pd.Series(dtype=float),
     }
     return rules.Learnt(**{**base, **given})
@@ -57,9 +72,24 @@ def fired(name, frame, known, rebuys=NO_REBUYS):
     return [(who, (at - DAY0).days) for who, at in zip(found["customer_id"], found["at"], strict=True)]
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_closed_days_are_counted_and_are_no_season(monkeypatch, closed):
+    """Without a season to follow, a month that is declared closed makes silences shorter, and no page speaks of a season."""
+    shut = {day.date(): 0.0 for day in pd.date_range("2024-05-01", "2024-05-31")} if closed else {}
+    choice = Choice(name="mbg_nbd", by="given", ranked=None, untested="", season=Season(by="off", tested=pd.DataFrame()))
+    monkeypatch.setattr(rules, "chosen", lambda base: choice)
+    monkeypatch.setattr(Season, "clock", lambda self, base, model: Clock(end=base.end, special=shut))
+    rng = np.random.default_rng(1)
+    days = {f"c{k}": sorted({*rng.integers(0, 300, rng.integers(1, 6)).tolist()}) for k in range(60)}
+    known = rules.learn(past_of(days, 300), occasions(days), NO_REBUYS)
+    assert known.choice is choice and not known.seasonal and known.about == ""
+    assert "season" not in BY_NAME["overdue"].rule(known, 0.9, WEEKS, Format())
+    april, june = (pd.Series([pd.Timestamp(2024, month, 15)]) for month in (4, 6))
+    assert known.timing.gap(april, june).tolist() == [pytest.approx(61 - 31 * closed, abs=0.01)]
+
+
 def test_occasions_know_their_past():
     frame = occasions({"a": [0, 10, 30]})
-    assert frame["usual"].tolist()[1:] == [10.0, 15.0] and np.isnan(frame["usual"][0])
     assert frame["before"].tolist()[1:] == [10.0, 20.0]
     assert frame["total"].tolist() == [10.0, 20.0, 30.0]
     assert frame["next"].isna().tolist() == [False, False, True]
@@ -89,7 +119,33 @@ def test_overdue_waits_for_the_models_quantile():
     frame = occasions({"a": [0, 10, 20, 30]})
     state = pd.DataFrame({"frequency": [3], "recency": [30.0], "T": [30.0]})
     wait = int(np.ceil(model.next_purchase(state, 0.8).iloc[0]))
-    assert fired("overdue", frame, learnt(expected=expected, model="BG/NBD"))[-1] == ("a", 30 + wait)
+    assert fired("overdue", frame, learnt(expected=expected))[-1] == ("a", 30 + wait)
+
+
+# Purchases come at half the usual rate in the first half of the year, and half as often again in the second.
+SLOW_THEN_BUSY = Clock(end=dt.date(2024, 10, 27), season=np.repeat([0.5, 1.5, 1.0], [180, 180, 5]))
+
+
+def test_in_a_slow_month_silence_must_last_longer():
+    timing = Timing(until=DAY0 + pd.Timedelta(days=300), clock=SLOW_THEN_BUSY)
+    known = learnt(timing=timing, lapse=30.0)
+    # In the slow half twice a gap of 20 days is 40 days, as where time is the calendar's. The gaps of b are of the slow half but for their
+    # last day, and what follows is busy: twice their mean is over after 15 days, not after 41.
+    frame = occasions({"a": [0, 20, 40], "b": [140, 160, 181]})
+    assert fired("slowing", frame, known)[0] == ("a", 80)
+    b = 40 * 0.5 + 1 * 1.5  # days of the clock from the first to the last: twice their mean
+    assert fired("slowing", frame, known)[1] == ("b", 181 + int(np.ceil(b / 1.5)))
+    # The second purchase is due after 30 days of the clock: 60 in the slow half, 20 in the busy.
+    assert fired("second", occasions({"a": [0], "b": [200]}), known) == [("a", 60), ("b", 220)]
+    # A gap of 50 days is 25 days in the slow half and 75 in the busy.
+    assert fired("reactivated", occasions({"a": [0, 50], "b": [190, 240]}), known) == [("b", 240)]
+
+
+def test_without_a_season_time_is_the_calendars():
+    frame = occasions({"a": [0, 10, 30], "b": [5], "c": [0, 90, 95], "d": [0, 20]})
+    even = Timing(until=DAY0 + pd.Timedelta(days=300), clock=Clock(end=dt.date(2024, 10, 27)))
+    for name in ("slowing", "second", "reactivated"):
+        assert fired(name, frame, learnt(timing=even)) == fired(name, frame, learnt()), name
 
 
 def test_product_is_due_again_for_who_bought_it_twice():
@@ -129,14 +185,62 @@ def test_page_and_list_hang_together(result):
     actions, table = result.outputs["actions"].frame, result.tables["triggers"].frame
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
     counted = actions.groupby("trigger")["customer_id"].nunique()
-    for name, shown in zip(table["name"], table["customers"], strict=True):
-        assert shown == ("under 5" if 0 < counted.get(name, 0) < 5 else f"{counted.get(name, 0):,}")
+    for trigger in analysis.TRIGGERS:
+        assert result.metrics[f"customers_{trigger.name}"].value == counted.get(trigger.name, 0)
     assert not actions.duplicated(["customer_id", "trigger", "product_id"]).any()
-    assert (actions["act_by"] - actions["fired"] == pd.Timedelta(days=14)).all()
+    # Three in four who come again have come within 8 weeks: a moment lasts a quarter of that, and is to be answered within half of it.
+    lasts = actions["trigger"].map(lambda name: 7 if name == "anniversary" else 14)
+    assert (actions["act_by"] - actions["fired"]).dt.days.equals(lasts.map({7: 7, 14: 28}))
     end = pd.Timestamp(result.context.as_of)
-    assert actions["fired"].between(end - pd.Timedelta(days=6), end).all()
-    assert table["tested"].gt(0).all()
-    assert ((table["true_low"] <= table["true"]) & (table["true"] <= table["true_high"])).all()
+    assert ((end - actions["fired"]).dt.days < lasts).all() and (actions["fired"] <= end).all()
+    assert result.tables["rules"].frame["tested"].ge(30).all()
+    for name in ("true", "base_all", "base_rule", "lift_all", "lift_rule"):
+        assert ((table[f"{name}_low"] <= table[name]) & (table[name] <= table[f"{name}_high"])).all()
+    works = dict(zip([one.name for one in analysis.TRIGGERS], table["verdict"].str.startswith("works"), strict=True))
+    assert (actions["works"] == analysis.YES).equals(actions["trigger"].map(works).astype(bool))
+    assert (actions.loc[actions["contactable"] == "no", "refusal"] != "").all()
+
+
+@pytest.fixture(scope="module")
+def shop_study():
+    return study(History(crmlab.open_dataset("shop")), analysis.Params())
+
+
+def test_tables_hold_what_they_show_and_no_small_count(result, shop_study):
+    for name, table in result.tables.items():
+        shown = {part for first, column in table.columns.items() for part in (first, column.low, column.high)} - {None}
+        assert set(table.frame.columns) == shown, name
+    few = shop_study.table.assign(tested=[3, *shop_study.table["tested"][1:]])
+    assert exhibits.rules_table(replace(shop_study, table=few)).frame["tested"].tolist()[:1] == ["under 5"]
+    bands = replace(shop_study.judged, bands=shop_study.judged.bands.assign(others=4))
+    assert set(exhibits.bands_table(replace(shop_study, judged=bands)).frame["others"]) == {"under 5"}
+
+
+@pytest.mark.parametrize("missing", [[0], [0, 1], list(range(7))])
+def test_lifts_are_drawn_where_some_are_not_known(shop_study, missing):
+    table = shop_study.table.copy()
+    table.loc[missing, ["lift_rule", "lift_rule_low", "lift_rule_high"]] = np.nan
+    chart = exhibits.lifts_chart(replace(shop_study, table=table))
+    figure = Figure()
+    chart.draw(figure)
+    told = [text.get_text() for text in figure.axes[0].texts]
+    assert told.count("over all eligible") == 1 and told.count("over the simple rule") == (len(missing) < 7)
+
+
+def test_moments_to_act_on_are_drawn_where_a_trigger_works(shop_study):
+    assert not (shop_study.table["works"] == analysis.YES).any()
+    assert isinstance(exhibits.today_chart(shop_study), Absent)
+    works = shop_study.table.assign(works=[analysis.YES, *shop_study.table["works"][1:]])
+    assert len(exhibits.today_chart(replace(shop_study, table=works)).frame) == 7
+    charts = list(report.EXHIBITS.charts)
+    assert charts.index("lifts") < charts.index("today")
+
+
+def test_a_number_of_customers_is_no_share(shop_study):
+    table = shop_study.table.assign(works=analysis.UNKNOWN)
+    unjudged = replace(shop_study, table=table)
+    (finding,), metrics = words.findings(unjudged), words.metrics(unjudged)
+    assert finding.value == f"{metrics[finding.metric].value:,.0f}" and metrics[finding.metric].unit == "customers"
 
 
 def test_planted_moments_are_found(tmp_path):

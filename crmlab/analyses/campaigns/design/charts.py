@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
-from crmlab.analyses.campaigns.design.tables import names_of, points, points_measured, steps
+from crmlab.analyses.campaigns.design.tables import NOT_NOW, acts_of, names_of, points, points_measured, said, steps
 from crmlab.page import marks
+from crmlab.page.exhibits import Absent
 from crmlab.page.format import shortened
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
@@ -39,7 +40,7 @@ def ledger_chart(study: Study) -> Chart:
         counted = zip(whole, frame["left"], frame["removed"], strict=True)
         places = marks.bars(
             ax,
-            [shortened(step, _LONGEST) for step in frame["step"]],
+            [shortened(said(step, study), _LONGEST) for step in frame["step"]],
             frame["left"].where(whole, frame["removed"]).tolist(),
             [form.count(left) if all_ else f"−{form.count(removed)}" for all_, left, removed in counted],
             left=frame["left"].mask(whole, 0).tolist(),
@@ -50,8 +51,9 @@ def ledger_chart(study: Study) -> Chart:
             ax.plot([edge] * 2, [place + 0.31, place + 0.69], color=color("rule"), linewidth=0.8)
 
     return Chart(
-        "The way to the list: how many customers went at each step, and why. Everybody is counted once.",
-        f"A waterfall from {form.count(pulled.start)} customers in {len(frame) - 2} steps to {form.count(pulled.size)} on the list.",
+        f"The way to the list: how many {study.words.many} went at each step, and why. Everybody is counted once.",
+        f"A waterfall from {form.count(pulled.start)} {study.words.many} in {len(frame) - 2} steps to {form.count(pulled.size)} "
+        "on the list.",
         draw,
         frame,
         (8, 0.36 * len(frame) + 0.3),
@@ -59,17 +61,20 @@ def ledger_chart(study: Study) -> Chart:
 
 
 def power_chart(study: Study) -> Chart:
-    """Chance that the test shows a rise, by its size, with the rise from which it pays and the one that is expected."""
+    """Chance that the test shows a rise, by its size, with the rise from which it pays (where known) and the one that is expected."""
     params, form = study.params, study.context.form
     frame = study.curves
-    pays = float(study.cells["pays_from"].max())
+    pays = None if study.pays is None else study.pays[1]
+    marked = [] if pays is None else [(pays, "pays from here" + (", before the offer" if study.unpriced else ""))]
     expected = study.terms.possible(study.expected.value)
     expects = points_measured(expected, study.expected.low, study.expected.high, form)
 
     def draw(figure: Figure) -> None:
         right = 100 * float(frame["effect"].max())
-        name = "true rise of the share who buy, in percentage points"
+        name = f"true rise of the share who {acts_of(study).act}, in percentage points"
         ax = marks.axes(figure.add_subplot(), form, lines="base", xlim=(0, right), ylim=(0, 1.18), xlabel=name)
+        # The mark to the left is written higher, so that its text runs above the other's line.
+        lines = sorted([*marked, (expected, "expected")])
         for count in sorted(frame["cells"].unique()):
             some = frame[frame["cells"] == count]
             planned = count == study.several
@@ -77,13 +82,13 @@ def power_chart(study: Study) -> Chart:
                 ("accent", 2.4, 1, (8, -4), "left") if planned else ("muted", 1.2, -1, (-8, 2), "right")
             )
             ax.plot(100 * some["effect"], some["power"], color=color(token), linewidth=width)
-            x, y = some[["effect", "power"]].iloc[_free(some, (pays, expected), side)]
-            text = f"{count} cell{'s' if count > 1 else ''}{', planned' if planned else ''}"
+            x, y = some[["effect", "power"]].iloc[_free(some, tuple(value for value, _ in lines), side)]
+            text = (
+                f"{count} cell{'s' if count > 1 else ''}{(', planned' if study.advised else ', the best') if planned else ''}"
+            )
             marks.label(ax, text, 100 * x, y, gap=gap, token=token, ha=ha, va="baseline")
         ax.axhline(params.power, color=color("rule"), linewidth=0.8)
-        # The mark to the left is written higher, so that its text runs above the other's line.
-        lines = sorted([(pays, "pays from here"), (expected, "expected")])
-        for (value, words), height in zip(lines, (1.13, 1.05), strict=True):
+        for (value, words), height in zip(lines, (1.13, 1.05), strict=False):
             if 0 < 100 * value <= right:
                 top = 1.0 if height > 1.1 else 0.91
                 ax.axvline(100 * value, ymax=top, color=color("second"), linewidth=1.2, linestyle=(0, (3, 2)))
@@ -91,10 +96,13 @@ def power_chart(study: Study) -> Chart:
                 marks.label(ax, text, 100 * value, height, gap=(4, 0), token="second")
         ax.set_yticks([0, 0.5, params.power, 1.0], [form.share(tick, 0) for tick in (0, 0.5, params.power, 1)])
 
+    loses = " Left of “pays from here” a campaign loses money." if pays is not None else ""
+    rounds = f", {study.plan.rounds} rounds together" if study.plan.rounds > 1 else ""
     return Chart(
-        f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(study.people))} customers, at "
-        f"{form.share(params.level)} confidence. Left of “pays from here” a campaign loses money.",
-        f"Curves that rise with the effect; the planned test passes {form.share(params.power)} at "
+        f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(study.people))} "
+        f"{study.words.many}{rounds}, at "
+        f"{form.share(params.level)} confidence.{loses}",
+        f"Curves that rise with the effect; the test passes {form.share(params.power)} at "
         f"{points(study.shown, form) if study.shown is not None else 'no effect drawn'}.",
         draw,
         frame,
@@ -117,8 +125,10 @@ def _free(curve: pd.DataFrame, marks: tuple[float, ...], side: int) -> int:
     return best
 
 
-def balance_chart(study: Study) -> Chart:
+def balance_chart(study: Study) -> Chart | Absent:
     """A love plot: standardised differences of each cell from its control, and how far chance alone goes."""
+    if not study.advised:
+        return NOT_NOW
     form, balance = study.context.form, study.balance
     names = names_of(study)
     largest = balance.assign(size=balance["difference"].abs()).groupby("covariate", sort=False)["size"].max()
@@ -138,7 +148,7 @@ def balance_chart(study: Study) -> Chart:
         marks.ticks(ax.xaxis, 5, whole=False)
         ax.axvspan(-chance, chance, color=color("fill"), alpha=0.6, linewidth=0)
         ax.axvline(0, color=color("muted"), linewidth=0.8)
-        places = dict(zip(labels, marks.rows(ax, [shortened(label, _LONGEST) for label in labels]), strict=True))
+        places = dict(zip(labels, marks.rows(ax, [shortened(said(label, study), _LONGEST) for label in labels]), strict=True))
         for k, cell in enumerate(cells):
             some = frame[frame["cell"] == cell]
             place = [places[label] + (0.12 * (k - (len(cells) - 1) / 2)) for label in some["covariate"]]

@@ -57,14 +57,15 @@ class Baseline:
     ----------
     share : Expected
         Who buy within the window.
-    n : int
-        Customers that it was seen of.
+    n, buyers : int
+        Customers that it was seen of, and whose spend was seen.
     spend, sd : float
         Mean and standard deviation of what a buyer spends within the window, in money.
     """
 
     share: Expected
     n: int
+    buyers: int
     spend: float
     sd: float
 
@@ -108,6 +109,7 @@ def baseline(history: History, where: Where, qualify: Where, window: int, level:
     return Baseline(
         share=share,
         n=n,
+        buyers=len(buyers),
         spend=float(buyers.mean()) if len(buyers) else float("nan"),
         sd=float(buyers.std(ddof=1)) if len(buyers) >= 2 else 0.0,
     )

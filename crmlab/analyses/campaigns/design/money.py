@@ -1,7 +1,8 @@
-"""What the next test can show and what it costs: sizes, power and money of each cell, and of tests with fewer cells."""
+"""What the next test costs and may bring: power and money of each cell, what its offer may cost, and the chances of other effects."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,16 +18,26 @@ from crmlab.models.testing.power import (
     Rate,
     control_share,
     detectable_effect,
-    planned_profit,
     power_of,
-    required_size,
     smallest_paying,
 )
 
-__all__ = ["Terms", "cell_plan", "curves", "detectable", "options", "total_profit"]
+__all__ = [
+    "Cost",
+    "Terms",
+    "cell_plan",
+    "curves",
+    "detectable",
+    "discount_in",
+    "loss_of",
+    "may_cost",
+    "paying_rise",
+    "total_profit",
+]
 
 
 _STEPS = 60  # of a curve
+_DISCOUNT = re.compile(r"(\d{1,2}(?:[.,]\d+)?)\s?%\s(?:off|discount|rabatt)|[-−–]\s?(\d{1,2}(?:[.,]\d+)?)\s?%", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +55,6 @@ class Terms:
     cost, fixed : float
         Of a contact, and of a cell.
     power, level : float
-    share : float
-        Of the control in all customers.
-    gift : float
-        Cost of the offer to one who buys. Who would have bought anyway takes it too.
     """
 
     base: Expected
@@ -58,18 +65,14 @@ class Terms:
     fixed: float
     power: float
     level: float
-    share: float
-    gift: float = 0.0
 
-    @property
-    def each(self) -> float:
-        """Cost of a contact, with what the offer costs for those who would have bought anyway."""
-        return self.cost + self.base.value * self.gift
+    def each(self, gift: float) -> float:
+        """Cost of a contact whose offer costs so much for each who buys: those who would have bought anyway take it too."""
+        return self.cost + self.base.value * gift
 
-    @property
-    def kept(self) -> float:
-        """Money kept from one response more, after the offer."""
-        return self.margin - self.gift
+    def gain(self, gift: float) -> float:
+        """Money from one response more, after an offer that costs so much."""
+        return self.margin - gift
 
     @property
     def rate(self) -> Rate:
@@ -87,7 +90,7 @@ class Terms:
 
 
 @lru_cache(maxsize=128)
-def detectable(terms: Terms, total: int, cells: int, base: float | None = None, share: float | None = None) -> float | None:
+def detectable(terms: Terms, total: int, cells: int, share: float, base: float | None = None) -> float | None:
     """Smallest rise of the response that a test would show, as a difference of shares; None where not even the largest would be."""
     try:
         return detectable_effect(
@@ -96,10 +99,72 @@ def detectable(terms: Terms, total: int, cells: int, base: float | None = None, 
             cells=cells,
             level=terms.level,
             power=terms.power,
-            share=terms.share if share is None else share,
+            share=share,
         )
     except ModelError:
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What an offer costs.
+
+    Attributes
+    ----------
+    response : float, optional
+        To each who buys, in money.
+    discount : float, optional
+        Share of the price that it takes off.
+    """
+
+    response: float | None = None
+    discount: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether anything says what it costs."""
+        return self.response is not None or self.discount is not None
+
+    def of(self, spend: float, *, paid_only: bool = False) -> float:
+        """To one who would spend so much without it; ``paid_only``: only what is paid less, as revenue has it."""
+        off = (self.discount or 0.0) * spend
+        return off if paid_only else off + (self.response or 0.0)
+
+
+def discount_in(text: str) -> float | None:
+    """Share of the price that an offer takes off, where its words are that and nothing else; None where they are not.
+
+    Examples
+    --------
+    >>> discount_in("10 % off"), discount_in("-15 %"), discount_in("up to 50 % off"), discount_in("small gift")
+    (0.1, 0.15, None, None)
+    """
+    found = _DISCOUNT.fullmatch(text.replace("\u00a0", " ").replace("\u202f", " ").strip())
+    if found is None:
+        return None
+    share = round(float((found[1] or found[2]).replace(",", ".")) / 100, 6)
+    return share if share > 0 else None
+
+
+def loss_of(terms: Terms, effect: float, gift: float) -> float:
+    """What a contact whose offer costs so much for each who buys is expected to cost more than it brings; 0 where it is not."""
+    return max(terms.each(gift) - terms.possible(effect) * terms.gain(gift), 0.0)
+
+
+def paying_rise(terms: Terms, n: int, gift: float) -> float | None:
+    """Smallest rise from which a cell of n customers pays, its offer paid for; None where not even the largest possible one does.
+
+    Examples
+    --------
+    >>> terms = Terms(base=Expected(value=0.2, source="given"), spend=40, sd=30, margin=20, cost=0.7, fixed=100, power=0.8, level=0.95)
+    >>> round(paying_rise(terms, 1000, 0.0), 6), paying_rise(terms, 1000, 19.0)
+    (0.04, None)
+    """
+    gain = terms.gain(gift)
+    if gain <= 0:
+        return None
+    rise = smallest_paying(n, terms.each(gift), terms.fixed, gain)
+    return rise if rise <= 1 - terms.base.value else None
 
 
 def cell_plan(
@@ -107,10 +172,11 @@ def cell_plan(
     cells: pd.DataFrame,
     sizes: Mapping[str, int],
     effects: Mapping[str, Expected],
-    several: int,
-    gifts: Mapping[str, float] | None = None,
+    offers: Mapping[str, Cost],
+    rounds: int = 1,
+    revenue: bool = False,
 ) -> pd.DataFrame:
-    """Each cell that is sent something: what it must bring to pay, what is expected of it, and what it would show.
+    """Each cell that is sent something: what it must bring to pay, and what is expected of it.
 
     Parameters
     ----------
@@ -118,52 +184,61 @@ def cell_plan(
     cells : DataFrame
         Rows of the canonical table, those with a control.
     sizes : mapping of cell to customers
+        Of one round.
     effects : mapping of cell to Expected
         Of a contact on the response.
-    several : int
-        Cells that are compared with one control.
-    gifts : mapping of cell to money, optional
-        Cost of each cell's offer to one who buys; default: that of ``terms``.
+    offers : mapping of cell to Cost
+        What each cell's offer costs.
+    rounds : int
+        How often the test is run: costs and profit are those of all rounds.
+    revenue : bool
+        No margin is known: then profit is the revenue expected, before all costs, and nothing pays.
 
     Returns
     -------
     DataFrame
-        cell_id, control_cell_id, customers, control, cost (of contacts and of the cell), kept (from one response more), pays_from,
-        break_even, expected (low, high), power, profit
-        (low, high, of the expected effect). The interval of profit is what its result would show, and carries what is not known of the
-        effect where that is.
+        cell_id, control_cell_id, customers, control (of one round), cost (of contacts and of cells), gain (of one response more),
+        priced (whether the offer's cost is known), pays_from (missing where no rise pays), break_even, expected (low, high), profit
+        (low, high, of the expected effect), may_cost (low, high: what an offer of unknown cost may cost for each who buys). The
+        interval of profit is what its result would show, and carries what is not known of the effect where that is.
     """
     rows = []
     for row in cells.to_dict("records"):
         name, control = str(row["cell_id"]), str(row["control_cell_id"])
         n, n0, effect = sizes[name], sizes[control], effects[name]
-        own = terms if gifts is None else replace(terms, gift=gifts[name])
-        pays = smallest_paying(n, own.each, terms.fixed, own.kept)
+        own = replace(terms, cost=0.0, fixed=0.0) if revenue else terms
+        gift = offers[name].of(terms.spend, paid_only=revenue)
+        gain = own.gain(gift)
+        pays = None if revenue else paying_rise(own, n, gift)
         assumed = terms.possible(effect.value)
-        share = n0 / (n0 + several * n)
-        gain = planned_profit(
-            terms.money,
-            assumed * terms.spend,
-            (n, n0),
-            cost=own.each,
-            fixed=terms.fixed,
-            margin=own.kept / terms.spend,
-            level=terms.level,
-        )
-        half = float(np.hypot(gain.high - gain.value, n * own.kept * _half(effect)))
-        total = n0 + several * n
-        chance = power_of(terms.rate, assumed, total, cells=several, level=terms.level, share=share) if assumed > 0 else 0.0
-        cost = n * terms.cost + terms.fixed
+        error = np.sqrt(terms.money.variance(assumed * terms.spend) / n + terms.money.variance() / n0)
+        value = rounds * (n * (assumed * gain - own.each(gift)) - own.fixed)
+        result = normal_quantile(terms.level) * n * abs(gain) / terms.spend * float(error) * np.sqrt(rounds)
+        half = float(np.hypot(result, rounds * n * gain * _half(effect)))
+        may = may_cost(own, n, effect) if not offers[name].known and not revenue else (None, None, None)
         rows.append(
             {
-                "cell_id": name, "control_cell_id": control, "customers": n, "control": n0, "cost": cost,
-                "kept": own.kept, "pays_from": pays,
-                "break_even": terms.base.value + pays, "expected": assumed, "expected_low": effect.low,
-                "expected_high": effect.high, "power": chance, "profit": gain.value, "profit_low": gain.value - half,
-                "profit_high": gain.value + half,
+                "cell_id": name, "control_cell_id": control, "customers": n, "control": n0,
+                "cost": rounds * (n * terms.cost + terms.fixed), "gain": gain, "priced": offers[name].known, "pays_from": pays,
+                "break_even": None if pays is None else terms.base.value + pays, "expected": assumed, "expected_low": effect.low,
+                "expected_high": effect.high, "profit": value, "profit_low": value - half,
+                "profit_high": value + half, **dict(zip(("may_cost", "may_cost_low", "may_cost_high"), may, strict=True)),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def may_cost(terms: Terms, n: int, effect: Expected) -> tuple[float, float, float]:
+    """What an offer may cost for each who buys before a cell of n customers loses money, from where to where by what is not known."""
+
+    def most(rise: float, base: float) -> float:
+        return (rise * terms.margin - terms.cost - terms.fixed / n) / (base + rise)
+
+    base = terms.base
+    rises = [one for one in (effect.low, effect.value, effect.high) if one is not None]
+    bases = [one for one in (base.low, base.value, base.high) if one is not None]
+    found = [most(terms.possible(rise), at) for rise in rises for at in bases]
+    return most(terms.possible(effect.value), base.value), min(found), max(found)
 
 
 def _half(effect: Expected) -> float:
@@ -171,58 +246,24 @@ def _half(effect: Expected) -> float:
     return 0.0 if effect.low is None or effect.high is None else (effect.high - effect.low) / 2
 
 
-def total_profit(terms: Terms, plan: pd.DataFrame, effects: Mapping[str, Expected]) -> tuple[float, float, float]:
-    """Profit of all cells beyond their controls, with the interval of its result.
+def total_profit(
+    terms: Terms, plan: pd.DataFrame, effects: Mapping[str, Expected], rounds: int = 1
+) -> tuple[float, float, float]:
+    """Profit of all cells beyond their controls in all rounds, with the interval of its result.
 
     Cells share their control, and what is not known of the effect moves them all alike.
     """
     z = normal_quantile(terms.level)
     money, variance, unknown = terms.money, 0.0, 0.0
     for row in plan.to_dict("records"):
-        variance += row["customers"] * (row["kept"] / terms.spend) ** 2 * money.variance(row["expected"] * terms.spend)
-        unknown += row["customers"] * row["kept"] * _half(effects[str(row["cell_id"])])
+        variance += row["customers"] * (row["gain"] / terms.spend) ** 2 * money.variance(row["expected"] * terms.spend)
+        unknown += row["customers"] * row["gain"] * _half(effects[str(row["cell_id"])])
     for _, mine in plan.groupby("control_cell_id"):
-        weight = float((mine["customers"] * mine["kept"]).sum()) / terms.spend
+        weight = float((mine["customers"] * mine["gain"]).sum()) / terms.spend
         variance += weight**2 * money.variance() / float(mine["control"].iloc[0])
-    half = float(np.hypot(z * np.sqrt(variance), unknown))
+    half = float(np.hypot(z * np.sqrt(rounds * variance), rounds * unknown))
     value = float(plan["profit"].sum())
     return value, value - half, value + half
-
-
-def options(terms: Terms, total: int, counts: Sequence[int], effect: float) -> pd.DataFrame:
-    """The same list tested with fewer or more cells.
-
-    Returns
-    -------
-    DataFrame
-        cells, per_cell, control, detectable (missing where nothing would be shown), power (of the expected effect), needed_expected and
-        needed_paying: customers for the expected effect, and for the smallest that pays, to be shown.
-    """
-    rows = []
-    assumed = terms.possible(effect)
-    for count in sorted(set(counts)):
-        share = control_share(count)
-        per_cell = int(total * (1 - share) / count)
-        if per_cell < 2:
-            continue
-        pays = terms.possible(smallest_paying(per_cell, terms.each, terms.fixed, terms.kept))
-        rows.append(
-            {
-                "cells": count, "per_cell": per_cell, "control": total - count * per_cell,
-                "detectable": detectable(terms, total, count, share=share),
-                "power": power_of(terms.rate, assumed, total, cells=count, level=terms.level, share=share) if assumed > 0 else 0.0,
-                "needed_expected": _needed(terms, assumed, count, share),
-                "needed_paying": _needed(terms, pays, count, share),
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _needed(terms: Terms, effect: float, cells: int, share: float) -> float | None:
-    if effect <= 0:
-        return None
-    found = required_size(terms.rate, effect, cells=cells, level=terms.level, power=terms.power, share=share)
-    return float(found.total)
 
 
 def curves(terms: Terms, total: int, counts: Sequence[int], marks: Sequence[float]) -> pd.DataFrame:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 
+from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
 from crmlab.analyses.customers import conditions
 from crmlab.errors import ParameterError
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.params import Day, declared, param
 
-__all__ = ["Params"]
+__all__ = ["DEFAULT_OFFERS", "Params"]
 
 
 _NAME = "campaign_design"
+# Unit of the words of a rhythm → what is offered unless something else is.
+DEFAULT_OFFERS = {"week": ("10 % off", "small gift"), "year": ("letter of thanks", "matched gift")}
 
 
 @declared("campaign_design")
@@ -32,8 +35,9 @@ class Params:
     seeds: tuple[str, ...] = param(default=(), help="customers of our own, who get everything and belong to no cell")
     holdout: float = param(default=0.05, help="share that is held out of all campaigns", ge=0, lt=1, unit="share")
     holdout_salt: str = param(default="held out for ever", help="by which they are chosen; never change it")
-    offers: tuple[str, ...] = param(
-        default=("10 % off", "small gift"), help="what is offered; each is tested with each creative"
+    offers: tuple[str, ...] | None = param(
+        default=None,
+        help="what is offered; each is tested with each creative; default: 10 % off and a small gift, of donors a letter and a match",
     )
     creatives: tuple[str, ...] = param(default=("plain",), help="how it is put")
     channels: tuple[str, ...] = param(default=("email",), help="one for all, or one for each creative")
@@ -53,7 +57,10 @@ class Params:
     score: str | None = param(default=None, help="an output of customers; the highest are taken first")
     strata: str | None = param(default=None, help="an output of customers; cells get the same share of each of its values")
     salt: str = param(default="the next campaign", help="of the draw of cells; another one for each campaign")
-    opens_on: Day | None = param(default=None, help="first day of the window, ISO date; default: the day after as_of")
+    opens_on: Day | None = param(
+        default=None,
+        help="first day of the window, ISO date; default: the day after as_of, or after the last open window closes",
+    )
     closes_on: Day | None = param(default=None, help="its last day; default: as many days as past campaigns had, else 28")
     response: float | None = param(
         default=None,
@@ -82,10 +89,20 @@ class Params:
     fixed_cost: float | None = param(
         default=None, help="of each cell, in money; default: the median of past cells, else 0", ge=0, unit="money"
     )
-    offer_costs: tuple[float, ...] = param(
-        default=(0.0,),
-        help="of the offer to one who buys (a discount, a gift): one for all, or one for each offer",
+    offer_costs: tuple[float, ...] | None = param(
+        default=None,
+        help="of the offer to each who buys, 0 if nothing: one for all, or one for each; default: as past cells say, else not known",
         unit="money",
+    )
+    fit: bool = param(
+        default=True,
+        help="where the test could not show what is expected, plan fewer cells, a longer window or several rounds; False: as asked",
+    )
+    rounds: int | None = param(
+        default=None,
+        help="how often the test is run, its rounds pooled; default: once, or as often as it takes",
+        ge=1,
+        le=MOST_ROUNDS,
     )
     power: float = param(default=0.8, help="chance of showing an effect that is there", gt=0, lt=1, unit="share")
     level: float = param(
@@ -104,6 +121,8 @@ class Params:
         conditions(self.criteria), conditions(self.qualify)
         for name in ("offers", "creatives", "channels"):
             given = getattr(self, name)
+            if name == "offers" and given is None:
+                continue
             twice = name != "channels" and len(set(given)) < len(given)
             if not given or twice:
                 raise ParameterError.expected(_NAME, name, "at least one text, none twice", given)
@@ -112,7 +131,9 @@ class Params:
         if self.effect == 0:
             raise ParameterError.expected(_NAME, "effect", "between -1 and 1, and not 0", self.effect)
         costs = self.offer_costs
-        if len(costs) not in (1, len(self.offers)) or not all(0 <= one < 1e15 for one in costs):
+        # What is offered by default depends on the data set.
+        counts = {1, *(map(len, DEFAULT_OFFERS.values()) if self.offers is None else (len(self.offers),))}
+        if costs is not None and (len(costs) not in counts or not all(0 <= one < 1e15 for one in costs)):
             raise ParameterError.expected(_NAME, "offer_costs", "one number of at least 0, or one for each offer", costs)
         opens, closes = (day and dt.date.fromisoformat(day) for day in (self.opens_on, self.closes_on))
         if opens and closes and closes < opens:

@@ -1,47 +1,47 @@
-"""Works out the next campaign: list, cells, sizes, power, money, balance."""
+"""The study of the next campaign: what its plan will show, cost and bring, and whether its cells are alike before anything is sent."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns.assignment import Take, assign
 from crmlab.analyses.campaigns.balance import balance_of
-from crmlab.analyses.campaigns.cells import Codes, Design, Sending, design_cells
+from crmlab.analyses.campaigns.cells import Design
 from crmlab.analyses.campaigns.design.expected import (
     Baseline,
     Expected,
-    baseline,
-    expected_effect,
     together,
 )
-from crmlab.analyses.campaigns.design.money import Terms, cell_plan, curves, detectable, options, total_profit
-from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
-from crmlab.analyses.campaigns.past import Past, past_of
+from crmlab.analyses.campaigns.design.laying import Laid, laid_out
+from crmlab.analyses.campaigns.design.money import (
+    Cost,
+    Terms,
+    cell_plan,
+    curves,
+    paying_rise,
+    total_profit,
+)
+from crmlab.analyses.campaigns.design.params import Params
+from crmlab.analyses.campaigns.design.search import Plan
+from crmlab.analyses.campaigns.lists import Pulled
+from crmlab.analyses.campaigns.past import Past
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.analyses.customers import label
-from crmlab.data.collecting import collect_arrow
-from crmlab.data.memory.campaigns import open_memory
-from crmlab.errors import ParameterError, TooLittleError, checks
+from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.design.params import Params
+    from crmlab.history.context import Margin
     from crmlab.history.past import History
+    from crmlab.history.words import Words
 
 __all__ = ["Study", "balance", "readiness", "study"]
-
-
-WINDOW = 28  # days, where neither the parameters nor past campaigns say
-GUESSED_COST = 0.5  # of a contact, where no past cell says
-_NAME = "campaign_design"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,21 +54,29 @@ class Study:
     params : Params
     pulled : Pulled
         The list, and how it came about.
-    design : Design
-        The cells.
+    asked, design : Design
+        The cells that were asked for, and those of the plan.
     people : DataFrame
         The list with ``cell_id``.
+    consent : DataFrame
+        ``contactable`` and ``refusal`` by customer, of everybody who is on the list or was left out.
     sizes : dict of cell to customers
+    plan : Plan
+        The test that is proposed, or of those that were tried the one with the best chance.
+    tried : tuple of Plan
+        All that were tried, as asked first.
     terms : Terms
         Response, money and level that the plan rests on.
     effects : dict of cell to Expected
         Of a contact on the response, as a difference of shares.
     expected : Expected
         The same for the campaign as a whole.
+    offers : dict of cell to Cost
+        What each offer costs.
     cells : DataFrame
         Of :func:`~crmlab.analyses.campaigns.design.money.cell_plan`.
-    options, curves : DataFrame
-        Of the functions of :mod:`~crmlab.analyses.campaigns.design.money` of these names.
+    curves : DataFrame
+        Of the function of :mod:`~crmlab.analyses.campaigns.design.money` of this name.
     balance : DataFrame
         Of :func:`balance`.
     past : Past
@@ -76,38 +84,50 @@ class Study:
     campaigns : bool
         Whether the data set tells of past campaigns at all.
     total : (value, low, high)
-        Profit of all cells beyond their controls.
-    shown : float or None
-        Smallest effect that the test would show.
-    window : int
-        Days.
-    seen : int
-        Customers whom the response was seen of.
-    margin_source, cost_source : str
-        Where they are from: "given", "costs", "revenue" or "loss"; "given", "past" or "guess".
+        Profit of all cells beyond their controls; revenue where no margin is known.
+    pays : (low, value, high) or None
+        The rise from which every cell pays; None where none does, or nothing can be said of it. The ends are None where the money that
+        one response brings was given; the upper one also where, by what is not known, it may be that no rise pays.
+    base : Baseline
+    margin : Margin or None
+        Of what is spent; None where the money that one response brings was given itself.
+    cost_source : str
+        Where the cost of a contact is from: "given", "past" or "guess".
+    waits : tuple of str
+        Campaigns whose windows are open on the last day, for whose end the window of this one waits.
     """
 
     context: Context
     params: Params
+    words: Words
     pulled: Pulled
+    asked: Design
     design: Design
     people: pd.DataFrame
+    consent: pd.DataFrame
     sizes: dict[str, int]
+    plan: Plan
+    tried: tuple[Plan, ...]
     terms: Terms
     effects: dict[str, Expected]
     expected: Expected
+    offers: dict[str, Cost]
     cells: pd.DataFrame
-    options: pd.DataFrame
     curves: pd.DataFrame
     balance: pd.DataFrame
     past: Past
     campaigns: bool
     total: tuple[float, float, float]
-    shown: float | None
-    window: int
-    seen: int
-    margin_source: str
+    pays: tuple[float | None, float, float | None] | None
+    base: Baseline
+    margin: Margin | None
     cost_source: str
+    waits: tuple[str, ...] = ()
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether it is known what is left of a response: else money is revenue."""
+        return self.margin is None or self.margin.known
 
     @property
     def several(self) -> int:
@@ -115,18 +135,92 @@ class Study:
         return len(self.cells)
 
     @property
-    def margin_known(self) -> bool:
-        """Whether what counts as gain is margin, not all that is spent."""
-        return self.margin_source not in ("revenue", "loss")
+    def window(self) -> int:
+        """Days."""
+        return self.plan.setting.window
+
+    @property
+    def shown(self) -> float | None:
+        """Smallest effect that the test would show."""
+        return self.plan.detectable
+
+    @property
+    def simplest(self) -> Plan:
+        """Of the tests that were tried, that with the fewest cells in the window and the rounds that were asked for."""
+        first = self.tried[0]
+        return [one for one in self.tried if one.setting is first.setting and one.rounds == first.rounds][-1]
+
+    @property
+    def able(self) -> bool:
+        """Whether the test shows what is expected with the power asked for."""
+        return self.plan.chance >= self.params.power
+
+    @property
+    def advised(self) -> bool:
+        """Whether there is a test to send: one that can show something and is not expected to lose, or one asked for as it is."""
+        return not self.params.fit or (self.able and self.net >= 0)
+
+    @property
+    def net(self) -> float:
+        """Money expected after all costs that are known: profit, or revenue less discounts and contacts."""
+        return self.total[0] - (0.0 if self.has_margin else self.cost)
+
+    @property
+    def given_away(self) -> float:
+        """What the offers of known cost are expected to cost, those who would have bought anyway included; of revenue, discounts only."""
+        spend, base = self.terms.spend, self.terms.base.value
+        rows = zip(self.cells["cell_id"], self.cells["customers"], self.cells["expected"], strict=True)
+        each = (n * (base + rise) * self.offers[cell].of(spend, paid_only=not self.has_margin) for cell, n, rise in rows)
+        return self.plan.rounds * float(sum(each))
+
+    @property
+    def not_taken_off(self) -> list[str]:
+        """Cells whose offer costs something that the expected money leaves out: nobody knows it, or it is no part of revenue."""
+        if self.has_margin:
+            return self.unpriced
+        return [cell for cell in self.plan.cells if not self.offers[cell].known or (self.offers[cell].response or 0) > 0]
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the expected rise is a guess, and with it every chance of showing it."""
+        return self.expected.source == "guess"
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Cells of which nothing says what their offer costs."""
+        return [cell for cell in self.plan.cells if not self.offers[cell].known]
 
     @property
     def cost(self) -> float:
-        """What the test costs, whatever comes of it."""
+        """What contacts and cells cost, whatever comes of it."""
         return float(self.cells["cost"].sum())
 
     @property
+    def may_cost(self) -> tuple[float, float, float] | None:
+        """What the offers of unknown cost may cost for each who buys before the test loses money; None where there are none."""
+        if not self.unpriced or not self.has_margin:
+            return None
+        mine = self.cells[~self.cells["priced"]]
+        weights = mine["customers"].to_numpy(dtype=float) * (self.terms.base.value + mine["expected"].to_numpy(dtype=float))
+        value, low, high = (
+            float(np.average(mine[name].astype(float), weights=weights))
+            for name in ("may_cost", "may_cost_low", "may_cost_high")
+        )
+        return value, low, high
+
+    @property
     def outputs(self) -> Mapping[str, Output]:
-        """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address."""
+        """One file per channel, one of controls, one of those who were left out. Ids only: no name, no address.
+
+        Where no test is advised, nobody is to be sent anything: there is only the list as it would be, without cells and codes.
+        """
+        if not self.advised:
+            listed = self._with_consent(self.pulled.frame[["customer_id"]])
+            words = f"{self.words.many.capitalize()} a test could be made of: not to be sent anything now"
+            return {
+                "could_be_tested": Output(words, listed, ("customer_id",)),
+                "left_out": Output("Who was left out, and why", self._with_consent(self.pulled.left_out), ("customer_id",)),
+            }
         about: Any = self.design.cells.set_index("cell_id")
         sending = set(self.design.cells.loc[sends(self.design.cells), "cell_id"])
         sent = about[["response_code", "offer", "creative", "channel"]]
@@ -137,37 +231,16 @@ class Study:
             name = "".join(one if one.isalnum() else "_" for one in f"send_{channel}")
             frame = mine[["customer_id", "response_code", "offer", "creative"]].reset_index(drop=True)
             found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, ("customer_id",))
-        controls = whole.loc[~whole["cell_id"].isin(sending), ["customer_id", "cell_id"]].reset_index(drop=True)
+        controls = self._with_consent(whole.loc[~whole["cell_id"].isin(sending), ["customer_id", "cell_id"]])
         found["controls"] = Output("Controls, to be sent nothing", controls, ("customer_id",))
-        found["left_out"] = Output("Who was left out, and why", self.pulled.left_out, ("customer_id",))
+        left = self._with_consent(self.pulled.left_out)
+        found["left_out"] = Output("Who was left out, and why", left, ("customer_id",))
         if len(self.pulled.seeds):
             found["seeds"] = Output("Seeds, who get everything and are not counted", self.pulled.seeds, ("customer_id",))
         return found
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Costs:
-    """Of a contact and of a cell, and where the first is from."""
-
-    contact: float
-    fixed: float
-    source: str
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Laid:
-    """A campaign laid out: who gets what, and what the plan of it rests on."""
-
-    past: Past
-    window: int
-    costs: _Costs
-    design: Design
-    pulled: Pulled
-    people: pd.DataFrame
-    base: Baseline
-    margin: float
-    margin_source: str
-    gifts: dict[str, float]
+    def _with_consent(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.reset_index(drop=True).join(self.consent, on="customer_id")
 
 
 def readiness(history: History, params: Params) -> Readiness:
@@ -185,7 +258,7 @@ def readiness(history: History, params: Params) -> Readiness:
     TooLittleError
         Nobody is left on the list, or fewer than the cells need.
     """
-    _laid(history, params)
+    laid_out(history, params)
     return Readiness()
 
 
@@ -194,200 +267,76 @@ def study(history: History, params: Params) -> Study:
 
     Raises
     ------
-    ParameterError, CampaignError
-        Criteria that cannot be read or name what there is not, and cells that make no test.
-    TooLittleError
-        Nobody is left on the list, or fewer than the cells need.
+    ParameterError, CampaignError, TooLittleError
+        As of :func:`~crmlab.analyses.campaigns.design.laying.laid_out`.
     """
-    laid = _laid(history, params)
-    past, design, pulled, people, base = laid.past, laid.design, laid.pulled, laid.people, laid.base
-    costs, gifts, margin, window = laid.costs, laid.gifts, laid.margin, laid.window
+    laid = laid_out(history, params)
+    past, design, pulled, people, plan = laid.past, laid.design, laid.pulled, laid.people, laid.plan
     sizes = {name: int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"]}
-    share = sizes[str(design.controls["cell_id"].iloc[0])] / len(people)
-    terms = _terms(base, costs, margin, sum(gifts.values()) / len(gifts), share, _usual_spend(pulled), params)
-    effects = {
-        str(row["cell_id"]): expected_effect(past, row["offer"], base.share.value, params.effect)
-        for row in design.treated.to_dict("records")
-    }
-    expected, several, n = together(list(effects.values())), len(design.treated), len(people)
-    cells = cell_plan(terms, design.treated, sizes, effects, several, gifts)
+    terms, several, base = plan.setting.terms, len(plan.cells), laid.bases[plan.setting.window]
+    effects = {name: plan.setting.effects[name] for name in plan.cells}
+    expected, n = together(list(effects.values())), plan.rounds * len(people)
+    known = laid.margin is None or laid.margin.known
+    cells = cell_plan(terms, design.treated, sizes, effects, laid.offers, plan.rounds, not known)
+    cells = cells.assign(power=cells["cell_id"].map(plan.chances))
+    pays = _pays(terms, base, sizes, laid) if known else None
     covariates = [name for name in pulled.frame.columns if name not in ("customer_id", "household_id", "contactable")]
     controls = dict(zip(cells["cell_id"], cells["control_cell_id"], strict=True))
+    everybody = pd.concat([pulled.frame[["customer_id"]], pulled.left_out[["customer_id"]]], ignore_index=True)
     return Study(
-        context=history.context(pulled.start),
+        context=history.context(len(history.summary())),
         params=params,
+        words=history.words,
         pulled=pulled,
+        asked=laid.asked,
         design=design,
         people=people,
+        consent=history.with_consent(everybody.drop_duplicates()).set_index("customer_id"),
         sizes=sizes,
+        plan=plan,
+        tried=tuple(laid.tried),
         terms=terms,
         effects=effects,
         expected=expected,
+        offers=laid.offers,
         cells=cells,
-        options=options(terms, n, sorted({1, 2, 3, 4, several}), expected.value),
-        curves=curves(terms, n, sorted({1, several}), [float(cells["pays_from"].max()), expected.value]),
+        curves=curves(terms, n, sorted({1, several}), [expected.value] if pays is None else [pays[1], expected.value]),
         balance=balance(people, controls, covariates),
         past=past,
         campaigns=history.cells is not None and history.contacts is not None,
-        total=total_profit(terms, cells, effects),
-        shown=detectable(terms, n, several),
-        window=window,
-        seen=base.n,
-        margin_source=laid.margin_source,
-        cost_source=costs.source,
-    )
-
-
-def _laid(history: History, params: Params) -> _Laid:
-    """Pull the list, lay out the cells and fill them."""
-    past = past_of(history, open_memory(), level=params.level, min_group=params.min_group)
-    opens, closes = _days(history.as_of, past.cells, params)
-    window = (closes - opens).days + 1
-    costs = _costs(past.cells, params)
-    design = _design(history, params, costs, opens, closes)
-    pulled = pull_list(
-        history.data,
-        params.criteria,
-        as_of=history.as_of,
-        rules=ListRules(
-            qualify=params.qualify,
-            contacted_within=params.contacted_within,
-            seeds=params.seeds,
-            holdout=params.holdout,
-            holdout_salt=params.holdout_salt,
-        ),
-        columns=[name for name in (params.strata, params.score) if name],
-    )
-    people = _assigned(pulled, design, params)
-    base = baseline(history, params.criteria, params.qualify, window, params.level, params.response)
-    margin, margin_source = _margin(history, base.spend, pulled, params)
-    gifts = _gifts(design, margin, params)
-    return _Laid(
-        past=past,
-        window=window,
-        costs=costs,
-        design=design,
-        pulled=pulled,
-        people=people,
+        total=total_profit(terms, cells, effects, plan.rounds),
+        pays=pays,
         base=base,
-        margin=margin,
-        margin_source=margin_source,
-        gifts=gifts,
+        margin=laid.margin,
+        cost_source=laid.costs.source,
+        waits=laid.waits,
     )
 
 
-def _days(as_of: dt.date, past: pd.DataFrame, params: Params) -> tuple[dt.date, dt.date]:
-    """First and last day of the window."""
-    opens = checks.day(_NAME, "opens_on", params.opens_on) or as_of + dt.timedelta(days=1)
-    closes = checks.day(_NAME, "closes_on", params.closes_on)
-    if closes is None:
-        closes = opens + dt.timedelta(days=(int(past["days"].median()) if len(past) else WINDOW) - 1)
-    if closes < opens:
-        raise ParameterError.dates_out_of_order("opens_on", opens, "closes_on", closes)
-    return opens, closes
+def _pays(
+    terms: Terms, base: Baseline, sizes: Mapping[str, int], laid: Laid
+) -> tuple[float | None, float, float | None] | None:
+    """From which rise every cell pays, from where to where by what is not known of spend and of the share who act anyway."""
 
+    def all_pay(case: Terms) -> float | None:
+        rises = [paying_rise(case, sizes[cell], laid.offers[cell].of(case.spend)) for cell in laid.plan.cells]
+        known = [rise for rise in rises if rise is not None]
+        return max(known) if len(known) == len(rises) else None
 
-def _costs(past: pd.DataFrame, params: Params) -> _Costs:
-    known = past[past["channel"].isin(params.channels)] if len(past) else past
-    found = known["cost_per_contact"].dropna() if len(known) else pd.Series(dtype=float)
-    bills = known["fixed_cost"].dropna() if len(known) else pd.Series(dtype=float)
-    guess = float(found.median()) if len(found) else GUESSED_COST
-    contact = params.cost_per_contact if params.cost_per_contact is not None else guess
-    fixed = params.fixed_cost if params.fixed_cost is not None else float(bills.median()) if len(bills) else 0.0
-    source = "given" if params.cost_per_contact is not None else "past" if len(found) else "guess"
-    return _Costs(contact=float(contact), fixed=float(fixed), source=source)
-
-
-def _design(history: History, params: Params, costs: _Costs, opens: dt.date, closes: dt.date) -> Design:
-    taken: set[str] = set()
-    if history.cells is not None and "response_code" in history.cells.columns:
-        codes = collect_arrow(history.cells.select("response_code"), "response_code")
-        taken = {code for code in codes["response_code"].to_pylist() if code}
-    pairs = zip(params.creatives, params.channels * (len(params.creatives) if len(params.channels) == 1 else 1), strict=True)
-    return design_cells(
-        {"offer": params.offers, "creative": params.creatives},
-        campaign=params.campaign,
-        share=next((one for one in (params.shares, params.control_share) if one is not None), "optimal"),
-        codes=Codes(given=params.codes, taken=taken),
-        sending=Sending(
-            channel=dict(pairs),
-            cost_per_contact=costs.contact,
-            fixed_cost=costs.fixed,
-            opens_on=opens,
-            closes_on=closes,
-        ),
-    )
-
-
-def _assigned(pulled: Pulled, design: Design, params: Params) -> pd.DataFrame:
-    """The list with the cell of each customer.
-
-    Raises
-    ------
-    TooLittleError
-        The list, or a cell, is too small.
-    """
-    count = len(design.cells)
-    needed = max(params.min_group, 2) * count
-    if pulled.size < needed:
-        most = pulled.ledger.sort_values("removed", ascending=False, kind="stable").iloc[0]
-        found = f"{pulled.size:,} of {pulled.start:,}; most went at the step “{most['step']}”"
-        raise TooLittleError.needs(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
-    given = assign(
-        pulled.frame, design.shares(), params.salt, strata=params.strata, take=Take(n=params.sample, score=params.score)
-    )
-    people = pulled.frame.merge(given[["customer_id", "cell_id"]], on="customer_id")
-    smallest = min(int((people["cell_id"] == name).sum()) for name in design.cells["cell_id"])
-    if smallest < max(params.min_group, 2):
-        least = f"at least {max(params.min_group, 2)} customers in each cell"
-        raise TooLittleError.needs(_NAME, least, f"a cell of {smallest}")
-    return people
-
-
-def _usual_spend(pulled: Pulled) -> float:
-    """Spend per purchase of the people on the list, where no window shows any."""
-    orders = float(pulled.frame["orders"].sum())
-    spend = float(pulled.frame["spend"].sum())
-    return spend / orders if orders > 0 and spend > 0 else 1.0
-
-
-def _margin(history: History, spend: float, pulled: Pulled, params: Params) -> tuple[float, str]:
-    """Money kept from one response more, and where that is from."""
-    if params.margin is not None:
-        return float(params.margin), "given"
-    kept, source, _ = history.margin(None)
-    each = spend if spend == spend and spend > 0 else _usual_spend(pulled)
-    return kept * each, source
-
-
-def _gifts(design: Design, margin: float, params: Params) -> dict[str, float]:
-    """What each cell's offer costs to one who buys: less than the margin of a response."""
-    costs = params.offer_costs * (len(params.offers) if len(params.offer_costs) == 1 else 1)
-    by_offer = dict(zip(params.offers, costs, strict=True))
-    gifts = {str(row["cell_id"]): float(by_offer[row["offer"]]) for row in design.treated.to_dict("records")}
-    if max(gifts.values()) >= margin:
-        expectation = f"under what is kept from one response, {margin:.6g}"
-        raise ParameterError.expected(_NAME, "offer_costs", expectation, params.offer_costs)
-    return gifts
-
-
-def _terms(
-    base: Baseline, costs: _Costs, margin: float, gift: float, share: float, usual_spend: float, params: Params
-) -> Terms:
-    """What the plan rests on; the usual spend stands in where no buyer was seen."""
-    known = base.spend == base.spend and base.spend > 0
-    return Terms(
-        base=base.share,
-        spend=base.spend if known else usual_spend,
-        sd=base.sd if known else 0.0,
-        margin=margin,
-        cost=costs.contact,
-        fixed=costs.fixed,
-        power=params.power,
-        level=params.level,
-        share=share,
-        gift=gift,
-    )
+    value = all_pay(terms)
+    if value is None:
+        return None
+    if laid.margin is None or base.buyers < 2 or base.sd <= 0:
+        return None, value, None
+    half = normal_quantile(terms.level) * base.sd / np.sqrt(base.buyers)
+    shares = [one for one in (terms.base.low, terms.base.high) if one is not None] or [terms.base.value]
+    found = [
+        all_pay(replace(terms, spend=spend, margin=laid.margin.share * spend, base=Expected(value=share, source="data")))
+        for spend in (max(terms.spend - half, 0.05 * terms.spend), terms.spend + half)
+        for share in shares
+    ]
+    known = [value, *(rise for rise in found if rise is not None)]
+    return min(known), value, max(known) if len(known) > len(found) else None
 
 
 def balance(people: pd.DataFrame, controls: Mapping[str, str], covariates: Sequence[str]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -14,10 +14,14 @@ from crmlab.page.format import Measured
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
+    from crmlab.analyses.campaigns.design.search import Plan
     from crmlab.analyses.campaigns.design.study import Study
     from crmlab.page.format import Format
 
 __all__ = [
+    "NOT_NOW",
+    "Acts",
+    "acts_of",
     "balance_table",
     "cells_table",
     "ledger_table",
@@ -27,12 +31,14 @@ __all__ = [
     "past_table",
     "points",
     "points_measured",
+    "said",
     "steps",
 ]
 
 
 _NO_TABLES = Absent("The data set has no past campaigns (tables cells and contacts).")
 _NO_CAMPAIGNS = Absent("No campaign of the data set with a control is over.")
+NOT_NOW = Absent("No test is advised now, so nobody was drawn for one.")
 _STAGE_WORDS = {
     "start": "Start",
     "criteria": "Criteria",
@@ -42,6 +48,23 @@ _STAGE_WORDS = {
     "hold-out": "Hold-out",
     "list": "The list",
 }
+
+
+class Acts(NamedTuple):
+    """What people of a data set do, in the forms that sentences need."""
+
+    act: str
+    acted: str
+
+
+def acts_of(study: Study) -> Acts:
+    """Customers buy, donors give."""
+    return Acts(study.words.fill("{buy}"), study.words.did)
+
+
+def said(text: str, study: Study) -> str:
+    """What a customer is known by, in the words of the data set: donors have gifts."""
+    return study.words.told(text)
 
 
 def points(value: float | None, form: Format, digits: int = 1) -> str:
@@ -76,9 +99,9 @@ def points_measured(value: float, low: float | None, high: float | None, form: F
 
 def names_of(study: Study) -> dict[str, str]:
     """Cells as people call them: offer, and the creative where there are several."""
-    several = study.design.treated["creative"].nunique() > 1
+    several = study.asked.treated["creative"].nunique() > 1
     found = {}
-    for row in study.design.cells.to_dict("records"):
+    for row in study.asked.cells.to_dict("records"):
         name = str(row["offer"]) if isinstance(row["offer"], str) else "Control"
         if several and isinstance(row["creative"], str):
             name += f", {row['creative']}"
@@ -131,18 +154,23 @@ def ledger_table(study: Study) -> Table:
     frame = pd.concat([frame.astype({"removed": object}), end], ignore_index=True)
     frame["removed"] = ["" if value is None or value != value else form.count(value) for value in frame["removed"]]
     frame["what"] = frame["stage"].map(_STAGE_WORDS)
+    frame["step"] = [said(step, study) for step in frame["step"]]
     columns = {
         "step": Column("Step"),
         "what": Column("Kind"),
-        "removed": Column("Customers", "count"),
+        "removed": Column(study.words.many.capitalize(), "count"),
         "left": Column("Left", "count"),
     }
-    few = f" Steps at which fewer than {least} went are shown together with the next."
-    return Table(f"How the list came about: everybody is counted once, where they went first.{few}", frame, columns, form)
+    few = f" Steps that removed fewer than {least} are shown together with the next."
+    return Table(
+        f"How the list came about: everybody is counted once, at the first step that removed them.{few}", frame, columns, form
+    )
 
 
-def cells_table(study: Study) -> Table:
+def cells_table(study: Study) -> Table | Absent:
     """The cells: what is sent, to how many, under which code; the control first."""
+    if not study.advised:
+        return NOT_NOW
     form = study.context.form
     frame = study.design.cells.copy()
     frame["customers"] = [study.sizes[str(name)] for name in frame["cell_id"]]
@@ -158,85 +186,132 @@ def cells_table(study: Study) -> Table:
     columns |= {"by": Column("Channel"), "code": Column("Code")}
     if frame["against"].nunique() > 2:
         columns["against"] = Column("Compared with")
-    columns |= {"customers": Column("Customers", "count"), "share": Column("Of the list", "share")}
+    columns |= {"customers": Column(study.words.many.capitalize(), "count"), "share": Column("Of the list", "share")}
     shown = frame[list(columns)]
     opens, closes = study.design.cells["opens_on"].iloc[0], study.design.cells["closes_on"].iloc[0]
     caption = (
         f"The cells, from {form.day(opens)} to {form.day(closes)}, each compared with the control. A code has no characters that look "
-        "alike, and its last one checks the others."
+        "alike, and its last one is a check character."
     )
     return Table(caption, shown, columns, form)
 
 
-def money_table(study: Study) -> Table:
+def money_table(study: Study) -> Table | Absent:
     """Each cell in money: what it costs, what it must bring, what is expected."""
+    if not study.advised:
+        return NOT_NOW
     params, form = study.params, study.context.form
     names = names_of(study)
     frame = study.cells.copy()
     frame["name"] = [names[str(one)] for one in frame["cell_id"]]
     low, high = study.terms.base.low, study.terms.base.high
-    frame["even_low"] = frame["pays_from"] + low if low is not None else None
-    frame["even_high"] = frame["pays_from"] + high if high is not None else None
-    frame["pays"] = [points(value, form) for value in frame["pays_from"]]
+    frame["even_low"] = frame["break_even"] + (low - study.terms.base.value) if low is not None else None
+    frame["even_high"] = frame["break_even"] + (high - study.terms.base.value) if high is not None else None
+    frame["pays"] = ["never" if value is None or value != value else points(value, form) for value in frame["pays_from"]]
     for name in ("expected_low", "expected_high"):
         frame[name] = pd.to_numeric(100 * frame[name]) if frame[name].notna().all() else None
     frame["expected"] = 100 * frame["expected"].astype(float)
-    gain = "Profit if so" if study.margin_known else "Revenue less cost, if so"
-    shown = frame[
-        ["name", "cost", "pays", "break_even", "even_low", "even_high", "expected", "expected_low", "expected_high", "power",
-         "profit", "profit_low", "profit_high"]
-    ]  # fmt: skip
     known = {"low": "even_low", "high": "even_high"} if low is not None else {}
     rise = {"low": "expected_low", "high": "expected_high"} if frame["expected_low"].notna().all() else {}
+    before = ", before the offer" if study.unpriced else ""
     columns = {
         "name": Column("Cell"),
-        "cost": Column("Cost", "amount"),
-        "pays": Column("Pays from a rise of"),
+        "cost": Column("Cost of contacts", "amount"),
+        "pays": Column(f"Pays from a rise of{before}"),
         "break_even": Column("That is a response of", "share", **known),
         "expected": Column("Expected rise, points", "number", **rise),
         "power": Column("Chance to show it", "share"),
-        "profit": Column(gain, "money", "profit_low", "profit_high"),
+        "profit": Column(f"{said('Expected profit', study)}{before}", "money", "profit_low", "profit_high"),
+        "may_cost": Column(f"Offer may cost, each who {acts_of(study).act}s", "exact", "may_cost_low", "may_cost_high"),
     }
+    if not study.has_margin:
+        columns["profit"] = Column(f"{_gains(study)} if so", "money", "profit_low", "profit_high")
+        columns = {name: column for name, column in columns.items() if name not in ("pays", "break_even")}
+    elif frame["break_even"].isna().any():
+        columns.pop("break_even")
+    if frame["may_cost"].isna().all():
+        columns.pop("may_cost")
+    ends = [end for column in columns.values() for end in (column.low, column.high) if end is not None]
     caption = (
-        f"Each cell in money. A rise is of the share who buy, in percentage points above the control. Small figures are "
-        f"{form.share(params.level)} intervals; the last holds what the result would show and what is not known of the rise."
+        f"Each cell in money{_in_rounds(study)}. A rise is of the share who {acts_of(study).act}, in percentage points above "
+        f"the control. Small figures are {form.share(params.level)} intervals; the last interval covers chance in the "
+        "result and what is not known of the rise."
     )
-    return Table(caption, shown, columns, form)
+    return Table(caption, frame[[*columns, *ends]], columns, form)
+
+
+def _gains(study: Study) -> str:
+    return "Revenue" if study.margin is None else study.margin.word.capitalize()
+
+
+def _in_rounds(study: Study) -> str:
+    return f", all {study.plan.rounds} rounds together" if study.plan.rounds > 1 else ""
 
 
 def options_table(study: Study) -> Table:
-    """The same list with fewer or more cells."""
+    """Tests that were tried: the one as asked, and what was changed of it."""
     params, form = study.params, study.context.form
-    frame = study.options.copy()
-    frame["shows"] = [points(value, form) for value in frame["detectable"]]
-    frame["chance"] = frame["power"]
-    for name in ("needed_expected", "needed_paying"):
-        frame[name] = ["never" if value is None or value != value else form.count(value) for value in frame[name]]
-    frame["label"] = [f"{n}{' (planned)' if n == study.several else ''}" for n in frame["cells"]]
-    shown = frame[["label", "per_cell", "control", "shows", "chance", "needed_expected", "needed_paying"]]
+    rows = []
+    for plan in _told(study):
+        label = form.count(len(plan.cells))
+        if plan is study.plan:
+            label += " (planned)" if study.advised else " (the best)"
+        elif plan is study.tried[0]:
+            label += " (as asked)"
+        rows.append(
+            {
+                "cells": label,
+                "window": plan.setting.window,
+                "rounds": plan.rounds,
+                "per_cell": min(plan.sizes[cell] for cell in plan.cells),
+                "control": plan.sizes[""],
+                "shows": points(plan.detectable, form),
+                "chance": plan.chance,
+            }
+        )
     columns = {
-        "label": Column("Cells"),
-        "per_cell": Column("Customers each", "count"),
+        "cells": Column("Cells"),
+        "window": Column("Days", "count"),
+        "rounds": Column("Rounds", "count"),
+        "per_cell": Column(f"{study.words.many.capitalize()} each", "count"),
         "control": Column("Control", "count"),
         "shows": Column("Shows a rise of"),
-        "chance": Column("Chance to show what is expected", "share"),
-        "needed_expected": Column("Customers for what is expected", "count"),
-        "needed_paying": Column("Customers for all that pays", "count"),
+        "chance": Column("Chance to show the expected rise", "share"),
     }
     caption = (
-        f"The same list tested with fewer or more cells, at {form.share(params.power)} power and {form.share(params.level)} "
-        f"confidence over all cells together (max-t). Expected: {points(study.expected.value, form)}. The last two columns: how many "
-        "customers such a test would need in all."
+        f"Tests with the same list, at {form.share(params.power)} power and {form.share(params.level)} confidence over all cells together "
+        "(max-t): fewer cells (those of which most is expected), a longer window, several rounds pooled. The chance is that of the cell "
+        "where it is smallest."
     )
-    return Table(caption, shown, columns, form)
+    return Table(caption, pd.DataFrame(rows), columns, form)
 
 
-def balance_table(study: Study) -> Table:
+def _told(study: Study) -> list[Plan]:
+    """Of the tests that were tried: every number of cells as asked, then the best of each window and number of rounds."""
+    first = study.tried[0]
+    shown = [one for one in study.tried if one.setting is first.setting and one.rounds == first.rounds]
+    groups: dict[tuple[int, int], Plan] = {}
+    for one in study.tried:
+        if one not in shown:
+            key = (one.rounds, one.setting.window)
+            groups[key] = max(groups.get(key, one), one, key=lambda plan: plan.chance)
+    rest = {
+        count: [one for (rounds, _), one in groups.items() if rounds == count] for count in sorted({key[0] for key in groups})
+    }
+    for count, some in rest.items():
+        shown += some if count == first.rounds else [max(some, key=lambda plan: plan.chance)]
+    return shown if study.plan in shown else [*shown, study.plan]
+
+
+def balance_table(study: Study) -> Table | Absent:
     """Cells and their control before anything is sent."""
+    if not study.advised:
+        return NOT_NOW
     form = study.context.form
     names = names_of(study)
     frame = study.balance.copy()
     frame["name"] = [names[str(one)] for one in frame["cell"]]
+    frame["covariate"] = [said(one, study) for one in frame["covariate"]]
     shown = frame[["covariate", "name", "mean", "mean_control", "difference", "low", "high"]]
     columns = {
         "covariate": Column("Known before"),
@@ -266,15 +341,15 @@ def past_table(study: Study) -> Table | Absent:
     columns = {
         "campaign": Column("Campaign"),
         "what": Column("Cell"),
-        "n": Column("Customers", "count"),
-        "share": Column("Bought", "share"),
-        "base": Column("Control bought", "share"),
+        "n": Column(study.words.many.capitalize(), "count"),
+        "share": Column(acts_of(study).acted.capitalize(), "share"),
+        "base": Column(f"Control {acts_of(study).acted}", "share"),
         "rise": Column("Rise, points", "number", "rise_low", "rise_high"),
-        "spend": Column("Spend more, per customer", "exact", "spend_low", "spend_high"),
+        "spend": Column(said("Spend more, per customer", study), "exact", "spend_low", "spend_high"),
     }
     shown = frame[[*columns, "rise_low", "rise_high", "spend_low", "spend_high"]]
     caption = (
         f"What past cells brought beyond their controls while their windows were open; small figures are "
-        f"{form.share(params.level)} intervals, each by itself. More buyers who spend less, at a discount say, may bring nothing."
+        f"{form.share(params.level)} intervals, each by itself. More people who {acts_of(study).act}, each for less, may bring nothing."
     )
     return Table(caption, shown.reset_index(drop=True), columns, form)

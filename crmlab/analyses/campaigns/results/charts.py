@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.campaigns.results.by_cell import scale_word
 from crmlab.analyses.campaigns.results.tables import BLOCKED, NO_MONEY, NO_PAST
-from crmlab.analyses.campaigns.results.words import at_level
+from crmlab.analyses.campaigns.results.words import at_level, gain
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page import marks
@@ -38,39 +39,50 @@ def _notes(frame: pd.DataFrame, value: str, form: Format) -> list[str]:
 
 
 def forest_chart(study: Study) -> Chart | Absent:
-    """Incremental profit per 1,000 contacts of each cell, with the lines at which it breaks even and at which it caused nothing."""
+    """Incremental profit of as many contacts of each cell, with the lines at which it breaks even and at which it caused nothing."""
     if study.health.blocked:
         return BLOCKED
     if not study.found.varies("margin"):
         return NO_MONEY
-    form = study.context.form
-    cells = study.money.cells
-    names = ["name", "cell", "n", "per_1000", "per_1000_low", "per_1000_high", "nothing"]
+    form, said = study.context.form, gain(study)
+    cells, many = study.money.cells, scale_word(study.money.scale)
+    names = ["name", "cell", "n", "scaled", "scaled_low", "scaled_high", "nothing"]
     frame = cells[names].astype(dict.fromkeys(names[3:], float)).reset_index(drop=True)
-    low = float(min(frame["per_1000_low"].min(), frame["nothing"].min(), 0))
-    high = float(max(frame["per_1000_high"].max(), 0))
+    low = float(min(frame["scaled_low"].min(), frame["nothing"].min(), 0))
+    high = float(max(frame["scaled_high"].max(), 0))
 
     def draw(figure: Figure) -> None:
-        name = "incremental profit per 1,000 contacts"
+        name = f"incremental {said.word} {many}"
         ax = marks.axes(figure.add_subplot(), form, x="money", lines="base", xlabel=name)
         notes = [
-            str(form.measured(row["per_1000"], row["per_1000_low"], row["per_1000_high"], "money"))
+            str(form.measured(row["scaled"], row["scaled_low"], row["scaled_high"], "money"))
             for row in frame.to_dict("records")
         ]
         y = marks.forest(ax, [shortened(name, _LONGEST) for name in frame["name"]], notes, low, high)
-        marks.intervals(ax, y, (frame["per_1000"], frame["per_1000_low"], frame["per_1000_high"]))
+        marks.intervals(ax, y, (frame["scaled"], frame["scaled_low"], frame["scaled_high"]))
         ax.vlines(frame["nothing"], y - 0.32, y + 0.32, color=color("second"), linewidth=1.6, linestyle=(0, (2, 1.2)))
-        marks.label(ax, " breaks even", 0, len(frame) - 0.3, token="ink")
+        marks.label(
+            ax,
+            " no more than the controls" if not study.found.margin.known else " breaks even",
+            0,
+            len(frame) - 0.3,
+            token="ink",
+        )
         if (frame["nothing"] < 0).any():
             marks.label(ax, "caused nothing ", float(frame["nothing"].iloc[0]), len(frame) - 0.3, token="second", ha="right")
 
-    best = frame.loc[frame["per_1000"].idxmax()]
+    best = frame.loc[frame["scaled"].idxmax()]
+    reads = {
+        "profit": " To the right of the line at 0 a cell earned more than it cost; the dashed mark is where it would stand had it caused "
+        "nothing at all: its cost.",
+        "before": " A cell to the right of the line at 0 still has its offer to pay; the dashed mark is where it would "
+        "stand had it caused nothing at all.",
+        "revenue": "",
+    }
+    named = f", {best['name']}," if said.kind == "profit" else ""
     return Chart(
-        f"Incremental profit per 1,000 contacts after costs, with {at_level(study)} intervals. To the right "
-        "of the line at 0 a cell earned "
-        "more than it cost; the dashed mark is where it would stand had it caused nothing at all: its cost.",
-        f"Dots with intervals for {len(frame)} cells; the highest, {best['name']}, stands at "
-        f"{form.money(best['per_1000'])} per 1,000 contacts.",
+        f"{said.whole.capitalize()}, {many}, with {at_level(study)} intervals.{reads[said.kind]}",
+        f"Dots with intervals for {len(frame)} cells; the highest{named} stands at {form.money(best['scaled'])} {many}.",
         draw,
         frame,
         (8, 0.95 + max(0.3, 0.5 - 0.006 * len(frame)) * len(frame)),
@@ -86,14 +98,16 @@ def components_chart(study: Study) -> Chart | Absent:
     form = study.context.form
     table = study.components
     metric = "response" if "response" in table else "profit"
-    scale = 100 if metric == "response" else 1000
+    scale = 100 if metric == "response" else study.money.scale
     frame = pd.DataFrame({"component": table["effect"], "levels": table["levels"]})
     for name, end in (("value", ""), ("low", "_low"), ("high", "_high")):
         frame[name] = scale * table[metric + end]
     most = frame[~frame["component"].str.contains("×")] if len(frame) > 14 else frame
     shown = most.head(20).reset_index(drop=True)
     low, high = float(min(shown["low"].min(), 0)), float(max(shown["high"].max(), 0))
-    axis = "points more who bought" if metric == "response" else "incremental profit per 1,000 contacts"
+    axis = (
+        "points more who bought" if metric == "response" else f"incremental {gain(study).word} {scale_word(study.money.scale)}"
+    )
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, lines="base", xlabel=axis)
@@ -192,7 +206,10 @@ def depth_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, x="share", y="money", xlim=(0, 1.08))
-        ax.set(xlabel="share of the list contacted, highest expected gain first", ylabel="profit per 1,000 on the list")
+        ax.set(
+            xlabel="share of the list contacted, highest expected gain first",
+            ylabel=f"{gain(study).word} per 1,000 on the list",
+        )
         x, *estimate = (np.concatenate([[0.0], frame[name]]) for name in ("share", "profit", "low", "high"))
         ax.axhline(0, color=color("muted"), linewidth=1)
         ax.plot([0, 1], [0, end], color=color("muted"), linewidth=1.2, linestyle=(0, (4, 2)))
@@ -201,13 +218,14 @@ def depth_chart(study: Study) -> Chart | Absent:
         marks.label(ax, " random order", 0.5, end / 2, va="top")
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
 
-    said = "is shown to add" if depth.qini_low > 0 else "is shown to cost" if depth.qini_high < 0 else "is not shown to add"
+    shown = "is shown to add" if depth.qini_low > 0 else "is shown to cost" if depth.qini_high < 0 else "is not shown to add"
     qini = " per 1,000, ".join(form.measured(1000 * depth.qini, 1000 * depth.qini_low, 1000 * depth.qini_high, "money"))
     return Chart(
-        "Incremental profit had only the first part of the list been contacted, by share contacted, with "
+        f"{gain(study).whole.capitalize()} had only the first part of the list been contacted, by share contacted, with "
         f"{at_level(study)} band at each depth. "
-        f"Ranking by what was known before {said} anything over a random order (Qini {qini}). Fixed costs are left out.",
-        f"A curve of incremental profit by share of the list contacted; it ends at {form.money(end)} per 1,000 customers when all are.",
+        f"Ranking by what was known before {shown} anything over a random order (Qini {qini}). Fixed costs are left out.",
+        f"A curve of incremental {gain(study).word} by share of the list contacted; it ends at {form.money(end)} per 1,000 "
+        "customers when all are.",
         draw,
         frame,
         (8, 3.2),

@@ -32,7 +32,7 @@ class Ranked:
     states : DataFrame
         recency, buys, n, score (mean over folds): the ranking.
     segments : Segments or None
-        Effect on margin per contact by recency.
+        Effect on margin per contact by recency, before offers; on revenue where no margin is known.
     reason : dict of str to str
         Why depth or segments are not there.
     """
@@ -73,7 +73,7 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
         return Ranked(depth=None, states=states, segments=None, reason={"depth": why, "segments": why})
     mine = found.table.filter(found.table["cell_id"].isin([*treated, shared]))
     # In a fixed order: floats are added up below.
-    sums = state_moments(mine, "margin", f"campaign_results {seed}")
+    sums = state_moments(mine, "after_offer", f"campaign_results {seed}")
     frame = collect_arrow(sums, ("cell_id", "part", *_STATE)).to_pandas()
     frame["arm"] = np.where(frame["cell_id"] == shared, "control", "treated")
     frame["fold"] = [int(part, 16) % FOLDS for part in frame["part"]]
@@ -93,6 +93,8 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
 
 def _mean_cost(found: Measured, treated: list[str], control: str) -> float:
     """Cost of one more contact: fixed costs do not depend on depth."""
+    if not found.margin.known:  # what is told is revenue
+        return 0.0
     each = found.cells.set_index("cell_id")["per_contact"]
     n = np.array([found.stats[cell].n for cell in treated], dtype=float)
     return float(n @ np.array([float(each[cell]) for cell in treated]) / n.sum() - float(each[control]))

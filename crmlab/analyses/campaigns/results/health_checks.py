@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.balance import balance_of, unbalanced
 from crmlab.analyses.campaigns.checks import CampaignFinding, check_tables
+from crmlab.analyses.campaigns.looks import Look
 from crmlab.analyses.campaigns.measurement import Measured, mismatched, ratio_of
 from crmlab.analyses.campaigns.moments import cell_statistics
 from crmlab.data.memory.rules import cell_problems
 from crmlab.models.testing.comparisons import SampleRatio
-from crmlab.models.testing.sequential import boundaries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
-__all__ = ["BALANCE", "Health", "Look", "health", "look_of"]
+__all__ = ["BALANCE", "Health", "health"]
 
 
 BALANCE = {
@@ -28,29 +27,6 @@ BALANCE = {
     "orders_before": "purchases in the year before",
     "recent": "bought in the 90 days before",
 }
-_SMALLEST = 1e-9  # no level is closer to 1 than this
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """How often a campaign was looked at, and how high the bar is for this look.
-
-    Attributes
-    ----------
-    number : int
-        This look's number, from 1.
-    fraction : float
-        Share of the window that is over.
-    level : float
-        Of intervals, so that all looks together keep the level asked for; that itself where the window is over at the first look.
-    bar : float or None
-        \\|z\\| that a difference must pass; None where there is but one look.
-    """
-
-    number: int
-    fraction: float
-    level: float
-    bar: float | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,36 +112,3 @@ def _balance(found: Measured) -> pd.DataFrame:
     table = found.table.filter(found.table["cell_id"].isin(list(found.stats)))
     stats = cell_statistics(table, ["before", "orders_before", "recent"], rates=["recent"], household="unit")
     return balance_of(stats, found.control, list(BALANCE))
-
-
-def look_of(
-    found: Measured, as_of: dt.date, level: float, looks: int | None, kind: str, earlier: tuple[dt.date, ...] = ()
-) -> Look:
-    """Say which look this is, and widen the level where there is, or will be, more than one.
-
-    Parameters
-    ----------
-    found : Measured
-    as_of : datetime.date
-    level : float
-        That all looks together shall keep.
-    looks : int, optional
-        Looks taken, this one included; default: those in the campaign memory, and this one.
-    kind : str
-        See :func:`crmlab.models.testing.sequential.boundaries`.
-    earlier : tuple of datetime.date
-        Days of looks in the campaign memory, before this one and while the window was open.
-    """
-    opens, closes = min(found.days["opens"]), max(found.days["closes"])
-    whole = (closes - opens).days + 1
-    fraction = min(max(((as_of - opens).days + 1) / whole, 1 / whole), 1.0)
-    shares = sorted({((day - opens).days + 1) / whole for day in earlier if opens <= day < min(as_of, closes)})
-    number = len(shares) + 1 if looks is None else looks
-    if number != len(shares) + 1:
-        shares = [fraction * k / number for k in range(1, number)]
-    if number == 1 and not found.is_open:
-        return Look(number=1, fraction=1.0, level=level, bar=None)
-    bars = boundaries(kind, [*shares, fraction], 1 - level)
-    last = bars.iloc[-1]
-    widened = 1 - max(float(last["p_nominal"]), _SMALLEST)
-    return Look(number=number, fraction=fraction, level=widened, bar=float(last["z"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from crmlab.analyses.campaigns.looks import BOUNDARY
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.params import Day, declared, param
 
@@ -37,7 +38,7 @@ class Params:
         le=50,
     )
     boundary: Literal["lan-demets-obf", "lan-demets-pocock"] = param(
-        default="lan-demets-obf", help='of a campaign that is looked at more than once: or "lan-demets-pocock"'
+        default=BOUNDARY, help='of a campaign that is looked at more than once: or "lan-demets-pocock"'
     )
     min_group: int = param(default=5, help="cells and segments of fewer customers are not shown", ge=1, unit="customers")
     seed: int = param(default=0, help="decides which households are scored together", ge=0)

@@ -9,7 +9,7 @@ __all__ = ["QUANTITIES"]
 
 QUANTITIES = Quantities(
     CAMPAIGNS.only("campaign", "cell", "control", "offer", "list", "creative", "channel"),
-    CAMPAIGNS.only("metric", "estimate", "low", "high", "error", "n", "p_value", "base", "cost"),
+    CAMPAIGNS.only("metric", "estimate", "low", "high", "error", "n", "p_value", "base"),
     Quantity("n_control", "customers in the control", "customers"),
     Quantity("mean", "mean of the metric in the cell"),
     Quantity("mean_control", "mean of the metric in the control"),
@@ -23,16 +23,29 @@ QUANTITIES = Quantities(
     Quantity("profit_per_contact", "incremental profit of a contact", "currency"),
     ends_of("profit_per_contact", "the incremental profit of a contact", "currency"),
     Quantity("from", "where the past cell is known from: data, or the campaign memory", "text"),
-    Quantity("contacts", "contacts of the campaign in cells with a control", "contacts"),
+    Quantity("contacts", "contacts of the campaign in cells with a control", "contacts", counted=True),
+    Quantity("cost", "what the campaign cost: contacts, fixed costs, and the offers that were taken", "currency", counted=True),
+    Quantity("offer_cost", "what the offers cost, for everybody in their cells who bought", "currency", counted=True),
+    Quantity(
+        "break_even_offer",
+        "what an offer whose cost is not known may cost for each who buys before the campaign loses money",
+        "currency",
+    ),
+    Quantity("incremental_revenue", "revenue that would not have come without the campaign: cells less controls", "currency"),
+    Quantity(
+        "profit_before_offers",
+        "what would not have been earned without the contact, after the cost of contacts and before that of the offers",
+        "currency",
+    ),
     Quantity("response", "share of people who bought because of the contact: cells less controls", "share"),
     Quantity("incremental_margin", "margin that would not have come without the campaign: cells less controls", "currency"),
     Quantity(
         "incremental_profit",
-        "what would not have been earned without the contact, after its cost: cell less control",
+        "what would not have been earned without the contact, after its cost and that of the offer: cell less control",
         "currency",
     ),
-    Quantity("cells_that_earned", "cells that are shown to have earned more than they cost", "cells"),
-    Quantity("sample_ratio", "how likely sizes of cells so far from the plan would be by chance", "p"),
+    Quantity("cells_that_earned", "cells that are shown to have earned more than they cost", "cells", counted=True),
+    Quantity("sample_ratio", "how likely sizes of cells so far from the plan would be by chance", "p", counted=True),
     Quantity(
         "qini",
         "what ranking a list adds on average over depths, against contacting in a random order, for 1,000 contacts",

@@ -25,6 +25,7 @@ EXHIBITS = Exhibits(
         "money": tables.money_table,
         "components": tables.components_table,
         "segments": tables.segments_table,
+        "rounds": tables.rounds_table,
         "history": tables.history_table,
         "next_plan": tables.next_table,
         "matched": tables.matched_table,
@@ -52,7 +53,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: health, cells, money, components, segments, history, next_plan, matched, balance. Charts: forest, components, days,
+        Tables: health, cells, money, components, segments, rounds, history, next_plan, matched, balance. Charts: forest, components, days,
         depth, history. Outputs: comparisons, past_cells.
 
     Raises

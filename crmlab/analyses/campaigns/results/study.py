@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses.campaigns.looks import Look, look_of, looked
 from crmlab.analyses.campaigns.matching import match_counts
 from crmlab.analyses.campaigns.measurement import Measured, choose_campaign, compared, known_cells, measured
 from crmlab.analyses.campaigns.moments import first_days
 from crmlab.analyses.campaigns.past import COLUMNS, Past, past_of
+from crmlab.analyses.campaigns.results.by_cell import CellEarnings, cell_earnings, components_of
 from crmlab.analyses.campaigns.results.depth import Ranked, ranked
-from crmlab.analyses.campaigns.results.earnings import Money, components_of, money
-from crmlab.analyses.campaigns.results.health_checks import Health, Look, health, look_of
+from crmlab.analyses.campaigns.results.health_checks import Health, health
 from crmlab.analyses.campaigns.results.params import Params
+from crmlab.analyses.campaigns.rounds import Rounds, rounds_of
 from crmlab.data.collecting import collect_value
-from crmlab.data.memory.campaigns import CampaignMemory, open_memory
+from crmlab.data.memory.campaigns import open_memory
 from crmlab.history.customers import is_purchase
 from crmlab.history.orders import between
 from crmlab.page.result import Context, Output
@@ -44,7 +46,7 @@ class Study:
         Whether the numbers mean anything.
     frame : DataFrame
         Every cell against its control, see :func:`~crmlab.analyses.campaigns.measurement.compared`.
-    money : Money
+    money : CellEarnings
         What it earned.
     components : DataFrame or None
         Main effects and interactions of what cells are made of; None where cells do not tell them apart.
@@ -58,6 +60,8 @@ class Study:
         Who was worth contacting.
     past : Past
         Past cells, of the data set and of the campaign memory.
+    rounds : Rounds or None
+        All rounds of the test together, where this campaign is one of several.
     matched : DataFrame or None
         Orders by code and by latest contact; None where there are no responses.
     codes : int or None
@@ -71,7 +75,7 @@ class Study:
     found: Measured
     health: Health
     frame: pd.DataFrame
-    money: Money
+    money: CellEarnings
     components: pd.DataFrame | None
     no_components: str
     order: int
@@ -81,6 +85,7 @@ class Study:
     matched: pd.DataFrame | None
     codes: int | None = None
     recorded: bool = True
+    rounds: Rounds | None = None
 
     @property
     def look(self) -> Look:
@@ -91,9 +96,11 @@ class Study:
     def outputs(self) -> Mapping[str, Output]:
         """Every comparison, and past cells."""
         per = {name: name.replace("profit", "profit_per_contact") for name in ("profit", "profit_low", "profit_high")}
-        caption = "Past cells: difference in the share who bought, and profit per contact"
+        caption = "Past cells: difference in the share who bought, and profit per contact where margin and cost of the offer are known"
         return {
-            "comparisons": Output("Every cell against its control, all metrics", _bare(self.frame), ("metric", "cell")),
+            "comparisons": Output(
+                "Every cell against its control, all metrics", _told(self.found, self.frame), ("metric", "cell")
+            ),
             "past_cells": Output(caption, self.past.cells[list(COLUMNS)].rename(columns=per), ("campaign", "cell")),
         }
 
@@ -111,13 +118,13 @@ def study(history: History, params: Params) -> Study:
     cells, memory = known_cells(data), open_memory()
     campaign = choose_campaign(cells, data.contacts, end, params.campaign)
     found = measured(data, campaign, end, margin=params.margin, min_group=params.min_group)
-    look = look_of(found, end, params.level, params.looks, params.boundary, _looks(memory, campaign))
+    look = look_of(found, end, params.level, params.looks, params.boundary, looked(memory, campaign))
     checked = health(history, found, cells, look)
     frame = compared(found, level=look.level, correction=params.correction, adjust=params.adjust)
-    earned = money(found, frame, level=look.level, adjust=params.adjust, unit=history.form.currency)
+    earned = cell_earnings(found, frame, level=look.level, adjust=params.adjust, unit=history.form.currency)
     parts, why, order = components_of(found, level=look.level, correction=params.correction, adjust=params.adjust)
     return Study(
-        context=history.context(int(found.counts["n"].sum())),
+        context=history.context(len(history.summary())),
         params=params,
         found=found,
         health=checked,
@@ -140,15 +147,10 @@ def study(history: History, params: Params) -> Study:
         matched=_matched(history, found, recorded),
         codes=codes,
         recorded=recorded,
+        rounds=rounds_of(
+            history, found, margin=params.margin, level=params.level, adjust=params.adjust, min_group=params.min_group
+        ),
     )
-
-
-def _looks(memory: CampaignMemory, campaign: str) -> tuple[dt.date, ...]:
-    """Days on which the memory says that the campaign was looked at."""
-    if not memory.headers(campaign, "results"):
-        return ()
-    looked = memory.results(campaign).get("as_of", pd.Series(dtype=object))
-    return tuple(sorted({dt.date.fromisoformat(str(day)[:10]) for day in looked.dropna()}))
 
 
 def _recorded(history: History) -> tuple[int | None, bool]:
@@ -182,6 +184,7 @@ def measure(
     cells: pd.DataFrame | None = None,
     people: pd.DataFrame | None = None,
     params: Params | None = None,
+    earlier: tuple[dt.date, ...] = (),
 ) -> pd.DataFrame:
     """Measure a campaign, as ``crmlab campaign results`` records it.
 
@@ -194,19 +197,27 @@ def measure(
     cells, people : DataFrame, optional
         As the campaign memory has them; default: the tables of the data set.
     params : Params, optional
-        Of which level, correction, adjust and margin are used.
+        Of which level, looks, boundary, correction, adjust and margin are used.
+    earlier : tuple of datetime.date
+        Days of earlier looks: intervals are so wide that all looks together keep the level.
 
     Returns
     -------
     DataFrame
-        A row per metric (response, spend, margin, profit, all per contact) and cell with a control, as
+        A row per metric (response, spend, margin, profit, all per contact; spend alone where no margin is known, profit_before_offer
+        where nothing says what the cell's offer costs) and cell with a control, as
         :func:`crmlab.models.testing.comparisons.compare_cells` gives it, without lifts; with ``error``, the standard error of the estimate.
     """
     params = params or Params()
     found = measured(data, campaign, as_of, cells=cells, people=people, margin=params.margin)
-    return _bare(compared(found, level=params.level, correction=params.correction, adjust=params.adjust))
+    look = look_of(found, as_of, params.level, params.looks, params.boundary, earlier)
+    return _told(found, compared(found, level=look.level, correction=params.correction, adjust=params.adjust))
 
 
-def _bare(frame: pd.DataFrame) -> pd.DataFrame:
-    """Comparisons without lifts."""
-    return frame.drop(columns=[name for name in frame.columns if name.startswith("lift")])
+def _told(found: Measured, frame: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons without lifts, and with no profit that is none."""
+    bare = frame.drop(columns=[name for name in frame.columns if name.startswith("lift")])
+    if not found.margin.known:
+        return bare[~bare["metric"].isin(("margin", "profit"))].reset_index(drop=True)
+    before = (bare["metric"] == "profit") & bare["cell"].isin(found.unpriced)
+    return bare.assign(metric=bare["metric"].mask(before, "profit_before_offer"))

@@ -9,8 +9,9 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
+from crmlab.analyses.campaigns.results.by_cell import scale_of, scale_word
 from crmlab.analyses.campaigns.results.health_checks import BALANCE
-from crmlab.analyses.campaigns.results.words import at_level, level_word, points
+from crmlab.analyses.campaigns.results.words import at_level, gain, level_word, points
 from crmlab.history.context import masked
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
@@ -32,12 +33,16 @@ __all__ = [
     "matched_table",
     "money_table",
     "next_table",
+    "rounds_table",
     "segments_table",
 ]
 
 
 BLOCKED = Absent("The sizes of the cells do not fit the plan: no money is reported.")
 NO_MONEY = Absent("Nobody's spend differs from anybody's: there is no money to compare.")
+NO_ROUNDS = Absent(
+    "This campaign is no round of a test that is over: rounds have names that end in -1, -2 … and the same cells."
+)
 NO_PAST = Absent("No offer, list or creative was sent in two campaigns whose windows are over: there is nothing to pool yet.")
 _NO_RESPONSES = Absent("The data set holds no responses: codes cannot be counted. What cells earned does not need them.")
 _NOTHING_BEFORE = Absent("Nothing is known of these people from before the window opened.")
@@ -175,30 +180,41 @@ def money_table(study: Study) -> Table | Absent:
         return NO_MONEY
     form = study.context.form
     frame = study.money.cells.copy()
-    more, less = "earned more than it cost", "cost more than it brought"
-    frame["verdict"] = [
-        _differs(row["profit_low"], row["profit_high"], more, less, form.money(1000 * row["detectable"]))
-        for row in frame.to_dict("records")
-    ]
-    names = [f"{name}{end}" for name in ("per_1000", "total", "roi", "break_even") for end in ("", "_low", "_high")]
-    frame = _objects(frame, names)
+    frame["verdict"] = [_money_verdict(study, row) for row in frame.to_dict("records")]
+    shown = ("total", "scaled", "roi", "break_even", "may_cost")
+    frame = _objects(frame, [f"{name}{end}" for name in shown for end in ("", "_low", "_high")])
+    said = gain(study)
     columns = {
         "name": Column("Cell"),
+        "n": Column("Contacts", "count"),
         "cost": Column("Cost", "money"),
-        "per_1000": Column("Profit per 1,000", "money", "per_1000_low", "per_1000_high"),
-        "total": Column("Profit of the cell", "money", "total_low", "total_high"),
+        "total": Column(f"{said.word.capitalize()} of the cell", "money", "total_low", "total_high"),
+        "scaled": Column(f"{said.word.capitalize()} {scale_word(study.money.scale)}", "money", "scaled_low", "scaled_high"),
         "roi": Column("Return per unit of cost", "number", "roi_low", "roi_high"),
         "break_even": Column("Break-even cost of a contact", "exact", "break_even_low", "break_even_high"),
+        "may_cost": Column("Offer may cost, each who buys", "exact", "may_cost_low", "may_cost_high"),
         "verdict": Column("So"),
     }
-    if frame["roi"].isna().all():
-        columns.pop("roi")
+    for name in ("roi", "break_even", "may_cost"):
+        if frame[name].isna().all():
+            columns.pop(name)
+    even = " A contact that costs more than the break-even cost loses money." if "break_even" in columns else ""
     caption = (
-        "Incremental profit after costs, cell by cell. A contact that costs more than the break-even cost loses money. In brackets: what "
-        "could have been seen, per 1,000. Small figures: "
+        f"{said.whole.capitalize()}, cell by cell.{even} In brackets: what could have been seen of the cell. Small figures: "
         f"{at_level(study)} intervals, {_family(study)}."
     )
     return Table(caption, frame, columns, form, top=40)
+
+
+def _money_verdict(study: Study, row: dict[str, Any]) -> str:
+    """What the money of a cell says; nothing of earning where its margin or the cost of its offer is not known."""
+    if not study.found.margin.known:
+        more, less = "more revenue", "less revenue"
+    elif row["priced"]:
+        more, less = "earned more than it cost", "cost more than it brought"
+    else:
+        more, less = "open: what the offer costs is not known", "cost more than it brought"
+    return _differs(row["profit_low"], row["profit_high"], more, less, study.context.form.money(row["n"] * row["detectable"]))
 
 
 def components_table(study: Study) -> Table | Absent:
@@ -213,7 +229,7 @@ def components_table(study: Study) -> Table | Absent:
     columns = {"component": Column("Component"), "levels": Column("What against what")}
     for metric, scale, label, kind in (
         ("response", 100, "Bought, points", "number"),
-        ("profit", 1000, "Profit per 1,000", "money"),
+        ("profit", study.money.scale, f"{gain(study).word.capitalize()} {scale_word(study.money.scale)}", "money"),
     ):
         if metric not in frame:
             continue
@@ -222,11 +238,11 @@ def components_table(study: Study) -> Table | Absent:
         columns[metric] = Column(label, kind, f"{metric}_low", f"{metric}_high")
     name = "response" if "response" in frame else "profit"
     seen = [
-        points(value, form) + " points" if name == "response" else form.money(1000 * value)
+        points(value, form) + " points" if name == "response" else form.money(study.money.scale * value)
         for value in frame[f"{name}_detectable"]
     ]
     out["verdict"] = [
-        _differs(low, high, "more" if name == "response" else "earned more", "less", each)
+        _differs(low, high, "more" if name == "response" else f"more {gain(study).word}", "less", each)
         for low, high, each in zip(frame[f"{name}_low"], frame[f"{name}_high"], seen, strict=True)
     ]
     columns["verdict"] = Column("So, of who bought" if name == "response" else "So")
@@ -245,26 +261,66 @@ def segments_table(study: Study) -> Table | Absent:
     if study.ranked.segments is None:
         return Absent(study.ranked.reason["segments"])
     form = study.context.form
-    found = study.ranked.segments
+    found, kind = study.ranked.segments, study.found.margin.word
     frame = found.table.assign(
-        **{name: 1000 * found.table[old] for name, old in (("value", "estimate"), ("value_low", "low"), ("value_high", "high"))}
+        **{
+            name: found.table["n"] * found.table[old]
+            for name, old in (("value", "estimate"), ("value_low", "low"), ("value_high", "high"))
+        }
+    )
+    scale = scale_of(int(frame["n"].min()))
+    frame = frame.assign(
+        **{
+            name: scale * found.table[old]
+            for name, old in (("scaled", "estimate"), ("scaled_low", "low"), ("scaled_high", "high"))
+        }
     )
     frame["verdict"] = [
-        _differs(row["low"], row["high"], "adds margin", "takes margin", f"{form.money(1000 * row['detectable'])} per 1,000")
+        _differs(row["low"], row["high"], f"adds {kind}", f"takes {kind}", form.money(row["n"] * row["detectable"]))
         for row in frame.to_dict("records")
     ]
     columns = {
         "segment": Column("Customers who"),
         "n": Column("Contacted", "count"),
         "n_control": Column("Controls", "count"),
-        "value": Column("Margin added per 1,000", "money", "value_low", "value_high"),
+        "value": Column(f"{kind.capitalize()} added", "money", "value_low", "value_high"),
+        "scaled": Column(f"{scale_word(scale).capitalize()}", "money", "scaled_low", "scaled_high"),
         "verdict": Column("So"),
     }
     differ = "are shown to differ" if found.p_value < 1 - study.look.level else "are not shown to differ"
     caption = (
-        f"Margin that contacts added, by how lately people had bought. The segments {differ} from each other (p = "
+        f"{kind.capitalize()} that contacts added, before their costs, by how lately people had bought. The segments {differ} from "
+        f"each other (p = "
         f"{form.number(found.p_value)}). "
         f"Small figures: {at_level(study)} intervals, for all segments at once unless the correction is none."
+    )
+    return Table(caption, frame, columns, form)
+
+
+def rounds_table(study: Study) -> Table | Absent:
+    """All rounds of the test together, where it was sent in several."""
+    found, form = study.rounds, study.context.form
+    if found is None:
+        return NO_ROUNDS
+    frame, columns = found.cells.copy(), {"name": Column("Cell"), "n": Column("Contacts", "count")}
+    if "response" in frame:
+        for end in ("", "_low", "_high"):
+            frame[f"response{end}"] = 100 * frame[f"response{end}"]
+        columns["response"] = Column("Bought, points", "number", "response_low", "response_high")
+    if found.gain is not None:
+        word = "profit" if found.gain == "profit" else "revenue"
+        for end in ("", "_low", "_high"):
+            frame[f"gain{end}"] = frame["n"] * frame[f"gain{end}"]
+        columns["gain"] = Column(f"{word.capitalize()} of all rounds", "money", "gain_low", "gain_high")
+    if "response" in frame:
+        shown = [low > 0 or high < 0 for low, high in zip(frame["response_low"], frame["response_high"], strict=True)]
+        more = ["more bought" if value > 0 else "fewer bought" for value in frame["response"]]
+        frame["verdict"] = [one if sure else "not shown to differ" for one, sure in zip(more, shown, strict=True)]
+        columns["verdict"] = Column("So, of who bought")
+    caption = (
+        f"All rounds together: {', '.join(found.campaigns)}, each against its own control, weighted by how surely it tells. Small figures: "
+        f"{form.share(found.level)} intervals, {'each by itself' if len(frame) == 1 else 'for all cells at once'}, if a cell does the "
+        "same in every round."
     )
     return Table(caption, frame, columns, form)
 

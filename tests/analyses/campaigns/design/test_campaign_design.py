@@ -7,6 +7,7 @@ import re
 import shutil
 import warnings
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,11 @@ import crmlab
 from crmlab.analyses.campaigns import design as analysis
 from crmlab.analyses.campaigns.balance import unbalanced
 from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
-from crmlab.analyses.campaigns.design.expected import Expected, baseline, expected_effect
-from crmlab.analyses.campaigns.design.money import Terms, cell_plan, detectable, options, total_profit
-from crmlab.analyses.campaigns.design.study import balance
+from crmlab.analyses.campaigns.design.expected import Baseline, Expected, baseline, expected_effect
+from crmlab.analyses.campaigns.design.money import Cost, Terms, cell_plan, detectable, paying_rise, total_profit
+from crmlab.analyses.campaigns.design.params import DEFAULT_OFFERS
+from crmlab.analyses.campaigns.design.search import Limits, Plan, Setting, find_plan
+from crmlab.analyses.campaigns.design.study import _pays, balance, study
 from crmlab.analyses.campaigns.design.tables import steps
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.campaigns.past import COLUMNS, GROUPS, past_of, pooled_past
@@ -27,10 +30,13 @@ from crmlab.analyses.campaigns.results.tables import next_table
 from crmlab.data.codes import check_code
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError, DataError, ModelError, ParameterError
+from crmlab.history.context import Margin
 from crmlab.history.past import History
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.meta import pool
+
+pytestmark = pytest.mark.usefixtures("nothing_remembered")
 
 END = dt.date(2025, 12, 31)
 TERMS = Terms(
@@ -42,15 +48,8 @@ TERMS = Terms(
     fixed=100.0,
     power=0.8,
     level=0.95,
-    share=0.5,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _nothing_remembered(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path_factory.mktemp("memory")))
-        yield
+FREE = dict.fromkeys("ab", Cost(response=0.0))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +160,7 @@ def test_controls_are_checked():
 
 def test_a_cell_in_money_by_hand():
     cells = pd.DataFrame({"cell_id": ["a"], "control_cell_id": ["0"]})
-    plan = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, {"a": Expected(value=0.05, source="given")}, 1)
+    plan = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, {"a": Expected(value=0.05, source="given")}, FREE)
     row = plan.iloc[0]
     assert row["cost"] == 1000 * 0.7 + 100
     # 0.80 a contact in all, at 20 a response: 4 % more must respond.
@@ -172,24 +171,28 @@ def test_a_cell_in_money_by_hand():
     half = 1.959963984540054 * 1000 * 0.5 * np.sqrt(sd**2 / 1000 + sd0**2 / 1000)
     assert row["profit_high"] - row["profit"] == pytest.approx(half)
     error = np.sqrt(p * (1 - p) / 1000 + p0 * (1 - p0) / 1000)
-    assert row["power"] == pytest.approx(stats.norm.cdf(0.05 / error - 1.959963984540054), rel=1e-6)
+    setting = Setting(window=28, times=1, terms=TERMS, effects={"a": Expected(value=0.05, source="given")})
+    chance = Plan(cells=("a",), sizes={"": 1000, "a": 1000}, setting=setting).chance
+    assert chance == pytest.approx(stats.norm.cdf(0.05 / error - 1.959963984540054), rel=1e-6)
     assert total_profit(TERMS, plan, {"a": Expected(value=0.05, source="given")}) == pytest.approx(
         (row["profit"], row["profit_low"], row["profit_high"])
     )
     unsure = {"a": Expected(value=0.05, low=0.03, high=0.07, source="past")}
-    wide = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, unsure, 1).iloc[0]
+    wide = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, unsure, FREE).iloc[0]
     assert wide["profit_high"] - wide["profit"] == pytest.approx(np.hypot(half, 1000 * 20 * 0.02))
 
 
 def test_an_offer_costs_for_those_too_who_would_have_bought_anyway():
     cells = pd.DataFrame({"cell_id": ["a"], "control_cell_id": ["0"]})
     effects = {"a": Expected(value=0.05, source="given")}
-    row = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, effects, 1, {"a": 4.0}).iloc[0]
+    row = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, effects, {"a": Cost(response=4.0)}).iloc[0]
     # 7 % buy and take the gift of 4; 5 % of them bring 20.
     assert row["profit"] == pytest.approx(1000 * (0.05 * 20 - 0.07 * 4 - 0.7) - 100)
     # At the rise from which it pays nothing is left.
     even = {"a": Expected(value=row["pays_from"], source="given")}
-    assert cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, even, 1, {"a": 4.0}).iloc[0]["profit"] == pytest.approx(0, abs=1e-9)
+    assert cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, even, {"a": Cost(response=4.0)}).iloc[0]["profit"] == pytest.approx(
+        0, abs=1e-9
+    )
     assert row["cost"] == 800
 
 
@@ -198,7 +201,7 @@ def test_profit_of_cells_that_share_a_control_by_simulation():
     terms = replace(TERMS, base=Expected(value=0.1, source="given"), fixed=0.0)
     cells = pd.DataFrame({"cell_id": ["a", "b"], "control_cell_id": ["0", "0"]})
     effects = {"a": Expected(value=0.05, source="given"), "b": Expected(value=0.02, source="given")}
-    plan = cell_plan(terms, cells, {"a": 800, "b": 800, "0": 400}, effects, 2)
+    plan = cell_plan(terms, cells, {"a": 800, "b": 800, "0": 400}, effects, FREE)
     value, low, _ = total_profit(terms, plan, effects)
     # Gamma with mean 40 and standard deviation 30.
     shape, scale = (40 / 30) ** 2, 30**2 / 40
@@ -215,23 +218,99 @@ def test_profit_of_cells_that_share_a_control_by_simulation():
     assert profit.std() == pytest.approx((value - low) / 1.959963984540054, rel=0.05)
 
 
+def test_a_rise_that_is_not_possible_does_not_pay():
+    half = replace(TERMS, base=Expected(value=0.5, source="given"), cost=0.0, fixed=0.0)
+    # Half buy and take a gift of 8: 4 a contact, at 12 a response more; of 12 it is 6, at 8, which nobody is left for.
+    assert paying_rise(half, 1000, 8.0) == pytest.approx(4 / 12)
+    assert paying_rise(half, 1000, 12.0) is None and paying_rise(half, 1000, 20.0) is None
+    cells = pd.DataFrame({"cell_id": ["a"], "control_cell_id": ["0"]})
+    plan = cell_plan(
+        half, cells, {"a": 1000, "0": 1000}, {"a": Expected(value=0.1, source="given")}, {"a": Cost(response=12.0)}
+    )
+    assert plan["pays_from"].isna().all() and plan["break_even"].isna().all()
+
+
+def paying(gift, sd=60.0, buyers=30):
+    """From which rise a cell pays whose buyers spend about 40, of which half is kept, and are given something."""
+    base = Baseline(share=TERMS.base, n=1500, buyers=buyers, spend=40.0, sd=sd)
+    of = Setting(window=28, times=1, terms=TERMS, effects={"a": Expected(value=0.05, source="given")})
+    laid = SimpleNamespace(
+        plan=Plan(cells=("a",), sizes={"": 1000, "a": 1000}, setting=of), offers={"a": Cost(response=gift)},
+        margin=Margin(0.5, "given", 1.0),
+    )  # fmt: skip
+    return _pays(TERMS, base, {"a": 1000}, laid)
+
+
+def test_where_a_test_pays_from_is_open_above_if_it_may_never_pay():
+    low, value, high = paying(2.0)
+    half = 1.959963984540054 * 60 / np.sqrt(30)
+    ends = [(0.8 + share * 2) / (0.5 * spend - 2) for spend in (40 - half, 40 + half) for share in (0.018, 0.022)]
+    assert (low, value, high) == pytest.approx((min(ends), 0.84 / 18, max(ends)))
+    # At the least that buyers may spend (18.5) nothing is left of a response after a gift of 12.
+    low, value, high = paying(12.0)
+    assert low < value == pytest.approx((0.8 + 0.02 * 12) / 8) and high is None
+    assert paying(25.0) is None
+
+
+def test_the_table_has_the_chance_of_the_headline(shop):
+    # Strata make the cells that are drawn a little larger or smaller than those that are planned.
+    found = study(History(shop), analysis.Params(fit=False, strata="tier", control_share=0.41))
+    assert found.cells["power"].tolist() == [found.plan.chances[cell] for cell in found.cells["cell_id"]]
+    assert found.cells["power"].min() == found.plan.chance
+
+
+def test_money_of_a_response_that_is_given_is_no_margin_of_all_that_is_spent(shop):
+    found = study(History(shop), analysis.Params(margin=9.0, fit=False))
+    assert found.margin is None and found.has_margin and found.terms.margin == 9.0
+
+
+def test_what_an_offer_costs_may_be_known_to_the_memory_alone(shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
+    cells = pd.DataFrame(
+        {"cell_id": ["o-0", "o-1"], "control_cell_id": [None, "o-0"], "offer": [None, "new"], "cost_per_response": [None, 1.75]}
+    )
+    rows = pd.DataFrame({"cell_id": ["o-1"], "metric": ["response"], "n": [900], "estimate": [0.05], "error": [0.01]})
+    open_memory().plan("draft", cells.replace({"o-0": "d-0", "o-1": "d-1"}).assign(cost_per_response=[None, 99.0]))
+    assert study_of(shop, ["new"]).unpriced  # what is only planned has cost nothing
+    open_memory().record_results("old", rows, cells)
+    found = study_of(shop, ["new"])
+    assert not found.unpriced and set(found.offers.values()) == {Cost(response=1.75)}
+
+
+def test_as_many_costs_as_the_data_set_has_offers(monkeypatch):
+    monkeypatch.setitem(DEFAULT_OFFERS, "year", ("letter", "matched gift", "call"))
+    donors = crmlab.open_dataset("donors")
+    analysis.readiness(History(donors), analysis.Params(offer_costs=(0.0, 0.0, 0.0)))
+    with pytest.raises(ParameterError, match="one number, or 3"):
+        analysis.readiness(History(donors), analysis.Params(offer_costs=(0.0, 0.0)))
+
+
+def plan_of(effects, people, terms=TERMS, **limits):
+    """The plan that is found for cells with these effects, with no longer window, and all that were tried."""
+    of = {name: Expected(value=value, source="given") for name, value in effects.items()}
+    setting = Setting(window=28, times=1, terms=terms, effects=of)
+    return find_plan(setting, lambda _: None, Limits(people=people, least=5, **limits))
+
+
 def test_fewer_cells_show_more():
-    found = options(TERMS, 20_000, [4, 1, 2], 0.01)
-    assert found["cells"].tolist() == [1, 2, 4]
-    assert found["detectable"].is_monotonic_increasing and found["needed_expected"].is_monotonic_increasing
-    assert found["power"].is_monotonic_decreasing
-    assert (found["cells"] * found["per_cell"] + found["control"] == 20_000).all()
-    nothing = options(TERMS, 20_000, [1], -0.01)
-    assert nothing["needed_expected"].isna().all() and nothing["power"].tolist() == [0.0]
+    plan, tried = plan_of({"a": 0.004, "b": 0.003, "c": 0.005, "d": 0.004}, 20_000, rounds=1)
+    assert [one.cells for one in tried] == [("a", "b", "c", "d"), ("a", "c", "d"), ("a", "c"), ("c",)]
+    seen = [one.detectable for one in tried]
+    assert seen == sorted(seen, reverse=True) and [one.chance for one in tried] == sorted(one.chance for one in tried)
+    assert plan is tried[-1]
+    assert all(one.total == 20_000 for one in tried)
+    nothing, tried = plan_of({"a": -0.01}, 20_000)
+    assert (nothing.chance, nothing.needed, len(tried)) == (0.0, None, 1)
     # With no more people than the largest possible effect needs, nothing would be shown.
-    assert options(replace(TERMS, base=Expected(value=0.9, source="given")), 16, [1], 0.01)["detectable"].isna().all()
+    plan, _ = plan_of({"a": 0.01}, 16, replace(TERMS, base=Expected(value=0.9, source="given")), rounds=1)
+    assert plan.detectable is None
 
 
 def test_the_smallest_effect_shown_is_shown_as_often_as_promised():
-    terms = replace(TERMS, base=Expected(value=0.2, source="given"), share=np.sqrt(2) / (2 + np.sqrt(2)))
-    total = 2400
-    effect = detectable(terms, total, 2)
-    control = round(terms.share * total)
+    terms = replace(TERMS, base=Expected(value=0.2, source="given"))
+    total, share = 2400, np.sqrt(2) / (2 + np.sqrt(2))
+    effect = detectable(terms, total, 2, share)
+    control = round(share * total)
     each = (total - control) // 2
     rng = np.random.default_rng(8)
     shown = 0
@@ -344,10 +423,10 @@ def test_expected_effect_says_where_it_is_from():
 
 
 def test_design_and_results_say_the_same_of_past_cells(shop):
-    from crmlab.analyses.campaigns.results import Params
-    from crmlab.analyses.campaigns.results.study import study
+    from crmlab.analyses.campaigns import results
+    from crmlab.analyses.campaigns.results.study import study as results_of
 
-    found = study(History(shop), Params())
+    found = results_of(History(shop), results.Params())
     offers = sorted(found.past.cells["offer"].unique())
     assert len(offers) == 4
     designed = [study_of(shop, offers[:2]), study_of(shop, offers[2:])]
@@ -368,9 +447,7 @@ def test_design_and_results_say_the_same_of_past_cells(shop):
 
 
 def study_of(shop, offers):
-    from crmlab.analyses.campaigns.design.study import study
-
-    return study(History(shop), analysis.Params(offers=tuple(offers)))
+    return study(History(shop), analysis.Params(offers=tuple(offers), fit=False))
 
 
 def test_what_only_the_memory_knows_counts_in_the_design_too(shop, tmp_path, monkeypatch):
@@ -429,7 +506,7 @@ def test_spark_gives_the_same_page(result, shop):
 
 
 def test_page_of_the_shop(result):
-    assert [finding.metric for finding in result.findings] == ["detectable_effect", "expected_profit", "in_cells"]
+    assert [finding.metric for finding in result.findings] == ["chance", "expected_profit", "in_cells"]
     assert set(result.tables) == {"ledger", "cells", "money", "options", "balance", "past"}
     assert set(result.charts) == {"ledger", "power", "balance"}
     for table in result.tables.values():
@@ -439,7 +516,7 @@ def test_page_of_the_shop(result):
         assert "<svg" in chart.html()
     assert "C0000" not in "".join(table.html() for table in result.tables.values())
     assert any("sent nothing" in one for one in result.warnings)
-    for name in ("detectable_effect", "expected_profit", "base", "expected_effect"):
+    for name in ("chance", "detectable_effect", "expected_profit", "base", "expected_effect", "pays_from"):
         estimate = result.metrics[name]
         assert estimate.low < estimate.value < estimate.high and estimate.level == 0.95
 
@@ -451,13 +528,20 @@ def test_ledger_of_the_page_ends_with_the_people_of_the_cells(result):
     removed = [0 if one == "" else int(one.replace("−", "").replace(",", "")) for one in ledger["removed"]]
     assert ledger["left"].iloc[0] - sum(removed) == ledger["left"].iloc[-1]
     shares = sizes / sizes.sum()
-    assert shares.tolist() == pytest.approx([0.41421356, 0.29289322, 0.29289322], abs=1 / sizes.sum())
+    assert shares.tolist() == pytest.approx([0.5, 0.5], abs=1 / sizes.sum())
 
 
 def test_files_hold_codes_and_no_names(result, shop):
     sent, controls, left = (result.outputs[name].frame for name in ("send_email", "controls", "left_out"))
     assert list(sent.columns) == ["customer_id", "response_code", "offer", "creative"]
-    assert list(controls.columns) == ["customer_id", "cell_id"] and list(left.columns) == ["customer_id", "stage", "step"]
+    consent = ["contactable", "refusal"]
+    assert list(controls.columns) == ["customer_id", "cell_id", *consent]
+    assert list(left.columns) == ["customer_id", "stage", "step", *consent]
+    history = History(shop)
+    for frame in (controls, left):
+        assert frame["contactable"].tolist() == history.contactable(frame["customer_id"])
+        assert frame["refusal"].tolist() == history.refusals(frame["customer_id"])
+    assert set(controls["contactable"]) == {"yes"} and set(left["contactable"]) == {"yes", "no"}
     everybody = [*sent["customer_id"], *controls["customer_id"], *left["customer_id"]]
     assert sorted(everybody) == sorted(shop.customers.to_pyarrow()["customer_id"].to_pylist())
     assert sent["response_code"].map(check_code).all() and sent.groupby("offer")["response_code"].nunique().eq(1).all()
@@ -478,6 +562,7 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     params = analysis.Params(
         criteria="tier in A, B, C", offers=("gift",), creatives=("card", "mail"), channels=("post", "email"), sample=600, score="value",
         strata="tier", seeds=("C000011",), contacted_within=0, cost_per_contact=0.5, fixed_cost=10, margin=12.0, response=0.2, effect=0.04,
+        offer_costs=(0.0,), fit=False,
     )  # fmt: skip
     result = analysis.run(shop, params)
     assert {"send_post", "send_email", "controls", "left_out", "seeds"} == set(result.outputs)
@@ -485,9 +570,12 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     assert set(result.outputs["send_post"].frame["creative"]) == {"card"}
     assert result.metrics["in_cells"].value == 600
     sizes = result.tables["cells"].frame["customers"].iloc[1:]
-    assert result.metrics["cost"].value == pytest.approx(0.5 * sizes.sum() + 20)
-    assert result.metrics["pays_from"].value == pytest.approx(max((0.5 + 10 / n) / 12 for n in sizes))
-    assert result.metrics["base"].low is None and result.metrics["expected_effect"].value == 0.04
+    assert result.metrics["contact_cost"].value == pytest.approx(0.5 * sizes.sum() + 20)
+    pays = [(0.5 + 10 / n) / 12 for n in sizes]
+    assert result.tables["money"].frame["break_even"].tolist() == pytest.approx([0.2 + one for one in pays])
+    # What was given is no result.
+    assert not {"base", "expected_effect", "pays_from"} & set(result.metrics)
+    assert result.tables["money"].frame["expected"].tolist() == [4.0, 4.0]
     # Tiers come in the same shares into each cell.
     shares = result.tables["balance"].frame
     assert shares.loc[shares["covariate"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
@@ -511,20 +599,22 @@ def test_orders_only_work_and_say_what_is_not_known():
     for words in (
         "may be contacted is not known",
         "no responses, contacts or households",
-        "No margin is known",
-        "Guessed: a contact",
+        "The cost of goods is not known",
+        "makes a tenth more buy",
     ):
         assert words in said
     assert result.absent["past"].startswith("The data set has no past campaigns")
-    assert result.metrics["expected_effect"].low is None and result.metrics["base"].low is not None
+    assert "expected_effect" not in result.metrics and result.metrics["base"].low is not None
     for table in result.tables.values():
         assert "nan" not in table.html().lower()
 
 
 def test_few_people_and_hardly_any_power_are_said(shop):
     result = analysis.run(shop, analysis.Params(sample=60, holdout=0.0))
-    assert result.metrics["in_cells"].value == 60
-    assert "Too few" in result.findings[0].text or "too small" in result.findings[0].text
+    assert result.findings[0].value == "Do not test this now" and "bolder offer" in result.findings[0].text
+    assert not any(name.startswith(("send_", "controls")) for name in result.outputs)
+    forced = analysis.run(shop, analysis.Params(sample=60, holdout=0.0, fit=False))
+    assert forced.metrics["in_cells"].value == 60 and "too low to decide by" in forced.findings[0].text
     for part in (*result.tables.values(), *result.charts.values()):
         assert "nan" not in re.sub(r"<[^>]*>", "", part.html()).lower()
 
