@@ -21,6 +21,8 @@ import cloudpickle
 import pytest
 from filelock import FileLock
 
+from crmlab.history.sharing import SHARED
+
 from .postgres import server
 
 # Two workers on two cores: threads of numerical libraries would only get in each other's way, as they would in kernels.
@@ -168,14 +170,35 @@ def opened_once() -> Callable[[str], Any]:
     return opened
 
 
+@pytest.fixture(autouse=True)
+def nothing_worked_out(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that replaces functions neither takes what was worked out before for all histories nor leaves any of it behind."""
+    if "monkeypatch" not in request.fixturenames:
+        yield
+        return
+    from crmlab.history.past import History
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(History, "_shared", lambda _, __, make: make())
+        yield
+
+
 @pytest.fixture(scope="session")
 def result_of(opened_once: Callable[[str], Any]) -> Callable[[str, str], Any]:
     """A function that gives what an analysis finds, with the parameters as they are, in a data set of the project."""
     from crmlab.report.registry import analysis
 
     def found(name: str, data: str) -> Any:
-        module = analysis(name)
-        return once(f"result-{name}-{data.replace(' ', '-')}", lambda: module.run(opened_once(data), module.Params()))
+        module, place = analysis(name), data.replace(" ", "-")
+
+        def make() -> Any:
+            folder = shared() / f"worked-{place}-{digest()}"
+            folder.mkdir(exist_ok=True)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(SHARED, str(folder))  # as for the reports of one run
+                return module.run(opened_once(data), module.Params())
+
+        return once(f"result-{name}-{place}", make)
 
     return found
 

@@ -53,6 +53,8 @@ class Dataset:
         Changes when the contents of the data set change; None where the source has none.
     remembered : Remembered or None
         The campaigns launched from it that the campaign memory knows: their cells, contacts and responses are in the tables.
+    worked_out : dict
+        For :meth:`crmlab.history.past.History.once`.
     until : datetime.date or None
         The last day that is known, where a history was cut off there: nobody need have ordered on it.
 
@@ -73,6 +75,8 @@ class Dataset:
     fingerprint: str | None = None
     until: dt.date | None = None
     remembered: Remembered | None = field(default=None, repr=False)
+    # What histories of this very data set have worked out and is worth keeping; a changed data set is another one, and begins anew.
+    worked_out: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, tables: {', '.join(self.tables)})"

@@ -16,6 +16,7 @@ from crmlab.history.context import form_of, margin_known, reach_of
 from crmlab.history.customers import gaps_until, occasion_days, summary_until
 from crmlab.history.orders import chosen, to_date
 from crmlab.history.plausible import Reach
+from crmlab.history.sharing import shared
 from crmlab.history.words import Words, words_for
 from crmlab.page.result import Context
 
@@ -238,7 +239,7 @@ class History:
             self._past[asked] = found
         return self._past[asked]
 
-    def once(self, key: object, make: Callable[[], T]) -> T:
+    def once(self, key: object, make: Callable[[], T], *, shared_by_all: bool = False) -> T:
         """Work something out once for this data set and day: who asks for the same key again gets the same object.
 
         For what one subject owns and several ask for, such as the value of customers.
@@ -249,10 +250,23 @@ class History:
             The subject's name, and every choice that the result depends on.
         make : callable
             Works it out; asked the first time only. What it raises is not kept.
+        shared_by_all : bool
+            Whether all histories of the data set as of this day share it, and all reports of one run (:mod:`crmlab.history.sharing`): for
+            what takes seconds and is small. The ``repr`` of its key must then tell everything. Of a database, whose rows may change,
+            only a run does.
         """
         if key not in self._known:
-            self._known[key] = make()
+            self._known[key] = self._shared((self._whole.name, self._whole.until, self.as_of, key), make) if shared_by_all else make()
         found: T = self._known[key]
+        return found
+
+    def _shared(self, key: object, make: Callable[[], T]) -> T:
+        if self._whole.fingerprint is None:
+            return shared(key, make)
+        known = self._whole.worked_out
+        if key not in known:
+            known[key] = shared(key, make)
+        found: T = known[key]
         return found
 
     def after(self, days: int | None = None) -> Dataset:

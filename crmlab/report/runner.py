@@ -23,8 +23,10 @@ from crmlab.data.private import close_to_others
 from crmlab.data.project import home
 from crmlab.data.redaction import Redaction
 from crmlab.data.room import check_memory
+from crmlab.data.scratch import scratch_folder
 from crmlab.data.sealed import file_sha256
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError, listing
+from crmlab.history.sharing import SHARED
 from crmlab.page import params as parameters
 from crmlab.report.annotations import ANNOTATIONS, Annotations, Source, gather
 from crmlab.report.inputs import Inputs, fingerprint_of, inspect, secrets_of, with_sections
@@ -140,6 +142,7 @@ class Batch:
     settings: Settings
     crew: Crew
     say: Say
+    shared: Path  # a folder for what several reports work out alike
     running: set[Execution] = field(default_factory=set)
     records: dict[str, RunRecord] = field(default_factory=dict)  # of reports that have ended, by the name of their folder
     _joined: dict[tuple[str, ...], Annotations] = field(default_factory=dict)
@@ -179,6 +182,8 @@ class Batch:
             return self._joined[places]
 
     def _source(self, name: str, declared: Annotation, jobs: Sequence[Job]) -> Source:
+        if not jobs:
+            return Source(label(name), declared, None, "was not asked for")
         if len(jobs) > 1:
             return Source(label(name), declared, None, "was made with several settings")
         record = self.records[jobs[0].place]
@@ -216,6 +221,11 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
 
 
 def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.Event) -> list[RunRecord]:
+    with scratch_folder() as shared:
+        return _run_orders(orders, settings, asked, shared)
+
+
+def _run_orders(orders: Sequence[Order], settings: Settings, asked: threading.Event, shared: Path) -> list[RunRecord]:
     crew, say = Crew(), once(settings.on_notice)
     batches = []
     seen: dict[str, Inputs] = {}  # one run reads one version of each data set
@@ -231,7 +241,9 @@ def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.E
         inputs = replace(
             inputs, secrets=secrets_of(inputs.descriptor, (one for name in report_names() for one in inputs_of(name)))
         )
-        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, crew, say))
+        place = shared / str(list(seen).index(order.data))
+        place.mkdir(exist_ok=True)
+        batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, crew, say, place))
     with _locked({batch.folder for batch in batches}, settings, say), crew:
         try:
             records = _run_all(batches, settings, crew, asked)
@@ -485,7 +497,9 @@ def _make(job: Job, batch: Batch, record: RunRecord, clock: float, read: str | N
     aside = Path(tempfile.mkdtemp(prefix=f".aside-{job.place[:80]}-", dir=batch.folder))
     try:
         places = (
-            batch.verdict() | {TARGET: str(aside.resolve())} | ({ANNOTATIONS: str(joined.path.resolve())} if joined else {})
+            batch.verdict()
+            | {TARGET: str(aside.resolve()), SHARED: str(batch.shared)}
+            | ({ANNOTATIONS: str(joined.path.resolve())} if joined else {})
         )
         execution = Execution(kernels, places, settings.cell_deadline, settings.run_deadline)
         batch.running.add(execution)

@@ -97,7 +97,7 @@ def chosen(history: History | Base, params: Params = DEFAULTS) -> Choice:
         found = _choice(base, params)
         return replace(found, day=base.end, lead=lead_of(base, found, params.level, params.seed))
 
-    return base.history.once(key, work)
+    return base.history.once(key, work, shared_by_all=True)
 
 
 def _choice(base: Base, params: Params) -> Choice:

@@ -117,7 +117,7 @@ def judged(base: Base, amplitude: float = AMPLITUDE) -> Season:
     amplitude : float
         Of the season that is allowed for where none was seen.
     """
-    found = base.history.once(("customer_value.season",), lambda: _judged(base))
+    found = base.history.once(("customer_value.season",), lambda: _judged(base), shared_by_all=True)
     return found if found.amplitude == amplitude else replace(found, amplitude=amplitude)
 
 

@@ -42,7 +42,7 @@ def choose(monkeypatch):
         first = end - dt.timedelta(weeks=weeks)
 
         def base_at(day):
-            history = SimpleNamespace(earlier=lambda when: base_at(when), once=lambda key, work: work())
+            history = SimpleNamespace(earlier=lambda when: base_at(when), once=lambda key, work, **_: work())
             return SimpleNamespace(end=day, first=first, history=history, models=NAMES, words=WEEKS, length=weeks)
 
         def said(base, holdout, names, *, season, level=0.9, seed=0):
