@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["SECTIONS", "Section", "header_lines"]
 
-SECTIONS = ("goals",)
+SECTIONS = ("goals", "action", "segment_goal", "limits", "holdout")
 
 
 @dataclass(frozen=True)

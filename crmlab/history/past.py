@@ -256,7 +256,9 @@ class History:
             only a run does.
         """
         if key not in self._known:
-            self._known[key] = self._shared((self._whole.name, self._whole.until, self.as_of, key), make) if shared_by_all else make()
+            self._known[key] = (
+                self._shared((self._whole.name, self._whole.until, self.as_of, key), make) if shared_by_all else make()
+            )
         found: T = self._known[key]
         return found
 

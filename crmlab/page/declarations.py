@@ -52,10 +52,14 @@ class Annotation:
         One of the outputs of the analysis, with ``customer_id`` as its key.
     columns : tuple of str
         Columns of it, in the order in which they are joined.
+    always : bool
+        Whether the analysis is also run where only others are asked for. One that takes long is not: the lists then say that its columns
+        are left out.
     """
 
     output: str
     columns: tuple[str, ...]
+    always: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Columns that one report adds to every list of customers of the others, as analyses declare them by ``ANNOTATES``.
 
-An annotating report runs before the others of the same data set, also where only others were asked for. It is a report like any: where
-its last result is of the same data, day and code, it is up to date and taken as it is, so that no list shows what is out of date. Lists
-of annotating reports get no columns, neither their own nor of each other: there is no circle.
+An annotating report runs before the others of the same data set, and where it says so also where only others were asked for. It is a
+report like any: where its last result is of the same data, day and code, it is up to date and taken as it is, so that no list shows
+what is out of date. Lists of annotating reports get no columns, neither their own nor of each other: there is no circle.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def annotated(result: Result, path: Path) -> tuple[Result, list[str]]:
     Returns
     -------
     (result, names)
-        Names of the lists, outputs whose key is the customer. A customer without annotation has empty cells. Where there is no such list,
-        the result is what it was.
+        Names of the lists, outputs whose key is the customer, or begins with it. A customer without annotation has empty
+        cells. Where there is no such list, the result is what it was.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def annotated(result: Result, path: Path) -> tuple[Result, list[str]]:
     """
     import pandas as pd
 
-    names = [name for name, output in result.outputs.items() if tuple(output.key) == (KEY,)]
+    names = [name for name, output in result.outputs.items() if output.key and output.key[0] == KEY]
     if not names:
         return result, names
     content = json.loads(path.read_text(encoding="utf-8"))

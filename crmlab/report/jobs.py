@@ -88,8 +88,8 @@ def plan_jobs(order: Order, holds: Sequence[str]) -> list[Job]:
     for key in (*order.params, *order.each):
         if key not in everyone:
             raise ParameterError.unknown(", ".join(chosen), key, everyone)
-    for name in annotating():
-        if name not in modules:
+    for name, declared in annotating().items():
+        if name not in modules and declared.always:
             modules[name] = analysis(name)
             known[name] = {spec.name for spec in parameters.specs(modules[name].Params)}
     jobs = []

@@ -36,6 +36,7 @@ __all__ = [
 
 # Name of a report → the subject's face, imported when it is asked for.
 REPORTS = {
+    "actions": "crmlab.analyses.actions",
     "campaign_design": "crmlab.analyses.campaigns.design",
     "campaign_results": "crmlab.analyses.campaigns.results",
     "churn": "crmlab.analyses.churn",
@@ -49,7 +50,13 @@ REPORTS = {
     "triggers": "crmlab.analyses.triggers",
 }
 # Name of a subject's section in the TOML file of a data set → the subject's face, and the function of it that checks and reads it.
-SECTIONS = {"goals": ("crmlab.analyses.scorecard", "parse_goals")}
+SECTIONS = {
+    "goals": ("crmlab.analyses.scorecard", "parse_goals"),
+    "action": ("crmlab.analyses.actions", "parse_actions"),
+    "segment_goal": ("crmlab.analyses.actions", "parse_segment_goals"),
+    "limits": ("crmlab.analyses.actions", "parse_limits"),
+    "holdout": ("crmlab.analyses.actions", "parse_holdout"),
+}
 
 
 class Analysis(Protocol):
@@ -131,7 +138,7 @@ def readers() -> dict[str, Callable[[Section, str], object]]:
     Examples
     --------
     >>> sorted(readers())
-    ['goals']
+    ['action', 'goals', 'holdout', 'limits', 'segment_goal']
     """
 
     def read(name: str, section: Section, where: str) -> object:

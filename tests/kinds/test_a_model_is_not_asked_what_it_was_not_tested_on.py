@@ -133,7 +133,7 @@ def test_scores_that_moved_too_far_are_refused(found, monkeypatch):
     assert not {"expected_churners", "expected_loss_total", "worth_contacting"} & set(refused.metrics)
     assert {"matrix", "holdout"} <= set(refused.absent) and refused.tables["drift"].frame["grade"].iloc[0] == "moved too far"
     listed = refused.outputs["customers"].frame
-    assert listed["churn"].isna().all() and set(listed["action"]) == {"no score today"}
+    assert listed["churn"].isna().all() and set(listed["keeping_pays"]) == {"no score today"}
 
 
 def test_other_pages_cope_with_scores_that_are_missing(found, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 
 from crmlab.analyses import churn
 from crmlab.analyses.churn import exhibits, words
-from crmlab.analyses.churn.contacting import CONTACT, TOO_DEAR, estimates_of, holdout_sizes, matrix_of
+from crmlab.analyses.churn.contacting import PAYS, TOO_DEAR, estimates_of, holdout_sizes, matrix_of
 from crmlab.analyses.churn.trials import Trial
 from crmlab.history.context import Margin
 from crmlab.history.costs import ContactCosts
@@ -29,7 +29,7 @@ def listed(*cells):
         {
             "tier": tier, "churn": p, "at_stake": 100.0, "expected_loss": 100 * p, "profit_of_contact": profit,
             "contactable": "no" if k < barred else "yes",
-            "action": "do not contact: has complained" if k < barred else CONTACT if profit > 0 else TOO_DEAR,
+            "keeping_pays": "no: has complained" if k < barred else PAYS if profit > 0 else TOO_DEAR,
         }
         for tier, p, profit, count, barred in cells
         for k in range(count)
@@ -192,5 +192,5 @@ def test_the_page_of_the_shop_is_so(result_of):
     best = cells.loc[cells["profit"].idxmax()]
     assert f"Contact brings most in tier {best['tier']} at {best['risk']}:" in result.charts["matrix"].caption
     frame = result.outputs["customers"].frame
-    assert ((frame["action"] == CONTACT) == ((frame["profit_of_contact"] > 0) & (frame["contactable"] != "no"))).all()
+    assert ((frame["keeping_pays"] == PAYS) == ((frame["profit_of_contact"] > 0) & (frame["contactable"] != "no"))).all()
     assert ((frame["refusal"] != "") == (frame["contactable"] == "no")).all()

@@ -164,7 +164,7 @@ def test_contacting_donors_is_judged_in_gifts(judged):
     found = judged
     assert {"worth_contacting", "profit_of_contact_total"} <= set(found.metrics) and "break_even_margin" not in found.metrics
     listed = found.outputs["customers"].frame
-    assert listed["profit_of_contact"].notna().any() and not set(listed["action"]) & {"not known: needs a margin"}
+    assert listed["profit_of_contact"].notna().any() and not set(listed["keeping_pays"]) & {"not known: needs a margin"}
     assert "Without a margin" not in " ".join(found.absent.values())
 
 

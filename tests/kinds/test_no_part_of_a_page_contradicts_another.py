@@ -34,7 +34,7 @@ from crmlab.page.format import Format
 
 
 def test_where_nobody_is_worth_contacting_there_is_nobody_to_leave_out():
-    listed = pd.DataFrame({"action": ["do not contact: it would cost more than it saves"] * 10_001, "churn": 0.6})
+    listed = pd.DataFrame({"keeping_pays": ["no: it would cost more than it saves"] * 10_001, "churn": 0.6})
     sizes = holdout_sizes(listed, churn.Params())
     assert sizes.empty
     shown = SimpleNamespace(
@@ -45,9 +45,7 @@ def test_where_nobody_is_worth_contacting_there_is_nobody_to_leave_out():
     assert churn_exhibits.holdout_table(shown) == Absent(
         "It pays to contact fewer than two customers, so there is nobody to leave out."
     )
-    few = pd.DataFrame(
-        {"action": ["contact"] * 60 + ["do not contact: it would cost more than it saves"] * 9_941, "churn": 0.6}
-    )
+    few = pd.DataFrame({"keeping_pays": ["yes"] * 60 + ["no: it would cost more than it saves"] * 9_941, "churn": 0.6})
     assert set(holdout_sizes(few, churn.Params())["targets"]) == {60}
 
 

@@ -47,7 +47,7 @@ def test_churn_claims_nothing_and_says_what_to_write(result_of):
     assert any("Write margin = 0.4, say, at the top of the data set’s file" in said for said in result.warnings)
     assert not {"profit_of_contact_total", "worth_contacting", "test_profit_per_customer"} & set(result.metrics)
     listed = result.outputs["customers"].frame
-    assert listed["profit_of_contact"].isna().all() and set(listed["action"]) == {"not known: needs a margin"}
+    assert listed["profit_of_contact"].isna().all() and set(listed["keeping_pays"]) == {"not known: needs a margin"}
     assert "revenue" in result.findings[1].text and "revenue" in result.tables["matrix"].columns["expected_loss"].label
     assert "revenue" in result.charts["matrix"].caption and "profit" not in result.tables["matrix"].columns
     needed = result.metrics["break_even_margin"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.matching import match_back, match_counts
     from crmlab.analyses.campaigns.measurement import Measured, known_cells, measured, mismatched, offers_priced, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
+    from crmlab.analyses.campaigns.past import Past, past_of
     from crmlab.analyses.campaigns.plan import read_plan
     from crmlab.analyses.campaigns.planning import plan_checks, unchecked_columns
     from crmlab.analyses.campaigns.quantities import QUANTITIES
@@ -41,6 +42,7 @@ __all__ = [
     "Earned",
     "ListRules",
     "Measured",
+    "Past",
     "Sending",
     "Take",
     "assign",
@@ -67,6 +69,7 @@ __all__ = [
     "news_of",
     "offers_priced",
     "outcomes",
+    "past_of",
     "plan_checks",
     "pull_list",
     "quotas",

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 __all__ = [
-    "CONTACT",
     "NO_TIERS",
+    "PAYS",
     "POWER",
     "RISKS",
     "customer_list",
@@ -42,9 +42,9 @@ __all__ = [
 
 POWER = 0.8  # of the test that a hold-out group is for
 LEFT_OUT = 5  # of so many on the list one is left out, where the hold-out is pooled over several rounds
-CONTACT, NO_SCORE = "contact", "no score today"
+PAYS, NO_SCORE = "yes", "no score today"
 TOO_DEAR, NO_MARGIN, NO_VALUE = (
-    "do not contact: it would cost more than it saves",
+    "no: it would cost more than it saves",
     "not known: needs a margin",
     "not known: not valued yet",
 )
@@ -77,11 +77,11 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
     }
     frame = pd.DataFrame(columns)
     no = NO_SCORE if found.refused else NO_MARGIN if not found.margin.known else TOO_DEAR
-    frame["action"] = np.where(profit > 0, CONTACT, np.where(np.isnan(stake) & (not found.refused), NO_VALUE, no))
+    frame["keeping_pays"] = np.where(profit > 0, PAYS, np.where(np.isnan(stake) & (not found.refused), NO_VALUE, no))
     frame = pd.concat([frame, found.customers.drop(columns=["customer_id", "churn"])], axis=1)
     frame = history.with_consent(frame)
     refused = frame["refusal"] != ""
-    frame.loc[refused, "action"] = "do not contact: " + frame.loc[refused, "refusal"]
+    frame.loc[refused, "keeping_pays"] = "no: " + frame.loc[refused, "refusal"]
     return frame
 
 
@@ -104,7 +104,7 @@ def matrix_of(listed: pd.DataFrame) -> pd.DataFrame:
     tier = listed["tier"].fillna("none") if "tier" in listed else pd.Series(NO_TIERS, index=listed.index)
     rows = []
     for (risk, name), part in listed.assign(band=band, tier=tier).groupby(["band", "tier"], observed=True):
-        profits = part.loc[part["action"] == CONTACT, "profit_of_contact"]
+        profits = part.loc[part["keeping_pays"] == PAYS, "profit_of_contact"]
         rows.append(
             {
                 "risk": str(risk),
@@ -134,7 +134,7 @@ def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     ----------
     Fleiss, Levin and Paik (2003), Statistical methods for rates and proportions, chapter 4: groups of equal and of unequal size.
     """
-    targets = listed[listed["action"] == CONTACT]
+    targets = listed[listed["keeping_pays"] == PAYS]
     count = len(targets)
     if count < 2:
         return pd.DataFrame(columns=["saving", "rate", "kept_out", "targets", "rounds"])

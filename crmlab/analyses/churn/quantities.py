@@ -32,7 +32,9 @@ QUANTITIES = Quantities(
         "currency",
     ),
     Quantity("profit_of_contact_total", "profit of contact of all whom it pays to contact, and who may be", "currency"),
-    Quantity("action", "what to do: contact, or why not", "text"),
+    Quantity(
+        "keeping_pays", "whether an offer to keep the customer would pay, if as many accept as is assumed; if not, why", "text"
+    ),
     Quantity(
         "reason_{n}",
         "what moves the probability, reason {n}: a fact, and whether it raises or lowers",

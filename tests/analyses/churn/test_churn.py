@@ -64,9 +64,9 @@ def test_findings_and_list_hang_together(result):
             assert estimate.low <= estimate.value <= estimate.high, name
     worth = listed[(listed["profit_of_contact"] > 0) & (listed["contactable"] != "no")]
     assert len(worth) == result.metrics["worth_contacting"].value
-    assert (worth["action"] == "contact").all()
-    refused = listed.loc[listed["contactable"] == "no", "action"]
-    assert set(refused) == {"do not contact: has asked not to be contacted", "do not contact: has complained"}
+    assert (worth["keeping_pays"] == "yes").all()
+    refused = listed.loc[listed["contactable"] == "no", "keeping_pays"]
+    assert set(refused) == {"no: has asked not to be contacted", "no: has complained"}
     assert listed["customer_id"].is_unique and listed["churn"].between(0, 1).all()
     assert listed["reason_1"].str.len().gt(0).mean() > 0.9
     matrix = result.tables["matrix"].frame  # a small cell, or few of a cell who are to be contacted, is not told
@@ -215,7 +215,7 @@ def test_without_a_model_there_are_no_candidates():
 def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
     listed = pd.DataFrame(
         {"churn": [0.9] * 6 + [0.1] * 3 + [0.6] * 20, "expected_loss": 50.0, "tier": "A", "profit_of_contact": 2.0,
-         "contactable": "yes", "action": ["contact"] * 5 + ["do not contact: has complained"] + ["contact"] * 23}
+         "contactable": "yes", "keeping_pays": ["yes"] * 5 + ["no: has complained"] + ["yes"] * 23}
     )  # fmt: skip
     some = parts(matrix=matrix_of(listed))
     before = some.matrix.copy()
@@ -272,7 +272,7 @@ def test_lost_share_counts_who_comes_back():
 
 def test_holdout_sizes_are_those_of_fleiss():
     # Fleiss, Levin and Paik (2003), formula (4.14) without continuity correction: rates .4 and .36 need 2,335 in each group.
-    listed = pd.DataFrame({"action": ["contact"] * 10, "churn": [0.4] * 10})
+    listed = pd.DataFrame({"keeping_pays": ["yes"] * 10, "churn": [0.4] * 10})
     found = holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving")
     p, q = 0.4, 0.36
     middle = (p + q) / 2
@@ -284,7 +284,7 @@ def test_holdout_sizes_are_those_of_fleiss():
 
 def test_pooled_rounds_reach_the_power_that_is_promised():
     # An independent route: as many customers as the rounds bring are drawn, and the two rates compared as the plan says.
-    listed = pd.DataFrame({"action": ["contact"] * 250, "churn": [0.4] * 250})
+    listed = pd.DataFrame({"keeping_pays": ["yes"] * 250, "churn": [0.4] * 250})
     row = holdout_sizes(listed, analysis.Params(accept=0.3)).set_index("saving").loc[0.3]
     assert 2 * row["kept_out"] > 250 and row["rounds"] > 1
     rng, rounds = np.random.default_rng(0), int(row["rounds"])

@@ -1,0 +1,43 @@
+"""What to do now, for whom, and what it is worth: one decision for every customer, and the plan for the weeks ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from crmlab.analyses.actions.declaring import (
+        Action,
+        Holdout,
+        Limits,
+        parse_actions,
+        parse_holdout,
+        parse_limits,
+        parse_segment_goals,
+    )
+    from crmlab.analyses.actions.params import Params
+    from crmlab.analyses.actions.quantities import QUANTITIES
+    from crmlab.analyses.actions.report import ANNOTATES, NEEDS, SECTIONS, run
+    from crmlab.analyses.actions.study import decisions, readiness
+    from crmlab.analyses.campaigns import INPUTS
+
+__all__ = [
+    "ANNOTATES",
+    "INPUTS",
+    "NEEDS",
+    "QUANTITIES",
+    "SECTIONS",
+    "Action",
+    "Holdout",
+    "Limits",
+    "Params",
+    "decisions",
+    "parse_actions",
+    "parse_holdout",
+    "parse_limits",
+    "parse_segment_goals",
+    "readiness",
+    "run",
+]
+__getattr__, __dir__ = lazy_names(__name__)

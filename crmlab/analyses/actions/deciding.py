@@ -1,0 +1,292 @@
+"""One decision for every customer, and the calendar of the weeks ahead: what pays most within the limits, week by week."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.actions.declaring import Goal, Holdout, Limits
+from crmlab.analyses.actions.effects import Priced
+from crmlab.analyses.actions.people import OTHER, People
+from crmlab.errors import DataError, ModelError, shown
+from crmlab.history.words import YEAR
+from crmlab.models.decisions import After, Allocation, Apart, Limit, Problem, Window, allocate
+from crmlab.models.decisions.allocation import opened
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+    Flags = npt.NDArray[np.bool_]
+
+__all__ = [
+    "ALONE",
+    "BUDGET",
+    "COSTS_MORE",
+    "HELD_OUT",
+    "Decided",
+    "Ground",
+    "decide",
+    "eligible",
+]
+
+BUDGET = "budget"
+ALONE, HELD_OUT = "leave alone", "held out"  # what is done with whoever gets no action
+WEEK = 7
+_SALT = "crmlab actions: who comes first among those who are alike"
+
+# Why nothing is done with somebody, those that come first told first.
+HOUSEHOLD = "somebody else of the household comes first"
+NO_ACTION = "no action is for them"
+COSTS_MORE = "every action would cost more than it brings"
+NOT_YET = "limits on contacts do not allow another one yet"
+USED_UP = "the budget, or the capacity of the action, is used up"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ground:
+    """What decisions rest on.
+
+    Attributes
+    ----------
+    people : People
+    actions : tuple of Priced
+    gains : DataFrame
+        As of :func:`crmlab.analyses.actions.people.gains_of`; a column per action.
+    costs, ends : mapping of str to array
+    limits : Limits
+    goals : tuple of Goal
+    holdout : Holdout or None
+    budget : float or None
+        Money for one day.
+    unpaid : str
+        What is said of whoever is no gain with any action.
+    """
+
+    people: People
+    actions: tuple[Priced, ...]
+    gains: pd.DataFrame
+    costs: Mapping[str, Array]
+    ends: Mapping[str, Array]
+    limits: Limits
+    goals: tuple[Goal, ...]
+    holdout: Holdout | None
+    budget: float | None
+    unpaid: str = COSTS_MORE
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decided:
+    """What is done with whom.
+
+    Attributes
+    ----------
+    today : DataFrame
+        A row per customer, in the order of ``people``: customer_id, action (of today; :data:`ALONE`, :data:`HELD_OUT`), action_reason,
+        planned (the action before anybody is held out; empty for none), gain and cost of it (0 for none), held_out.
+    calendar : DataFrame
+        What is planned from today: customer_id, day (0 is today), action, gain, cost; nobody who is held out.
+    problem : Problem
+        Today's, for what budgets and rules are worth.
+    allocation : Allocation or None
+        Today's; None where nothing pays with anybody.
+    """
+
+    today: pd.DataFrame
+    calendar: pd.DataFrame
+    problem: Problem | None
+    allocation: Allocation | None
+
+
+def eligible(ground: Ground) -> pd.DataFrame:
+    """Gains of whoever may be contacted, one of each household: the one with whom the best action brings most; missing for all others."""
+    people = ground.people
+    gains = ground.gains.where(pd.Series(people.open, index=ground.gains.index), axis=0)
+    best = gains.max(axis=1)
+    order = pd.DataFrame({"home": people.frame["household"], "best": best, "id": people.ids}).dropna(subset=["best"])
+    first = order.sort_values(["best", "id"], ascending=[False, True], kind="stable").drop_duplicates("home").index
+    return gains.where(pd.Series(gains.index.isin(first), index=gains.index), axis=0)
+
+
+def decide(ground: Ground, weeks: int, discount: float) -> Decided:
+    """Decide for today, then for each week ahead as if nothing else became known.
+
+    Each day takes what pays most by then within the limits; what was done before counts. Who is held out is decided for like everybody
+    else, and left out last.
+
+    Parameters
+    ----------
+    ground : Ground
+    weeks : int
+        Length of the calendar.
+    discount : float
+        By how much a year's delay lowers what an action brings.
+
+    Raises
+    ------
+    DataError
+        Limits name an action or a channel that there is not, or contradict each other.
+    """
+    people, gains = ground.people, eligible(ground)
+    held = people.held_out(ground.holdout)
+    done = _before(ground)
+    rows: list[pd.DataFrame] = []
+    first: tuple[Problem, Allocation] | None = None
+    for week in range(weeks):
+        found = _one_day(ground, gains * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week)
+        if found is None:
+            continue
+        first = found if week == 0 else first
+        chosen = found[1].chosen.assign(day=WEEK * week)
+        rows.append(chosen)
+        done = pd.concat([done, chosen[["customer", "action", "day"]]], ignore_index=True)
+    planned = (
+        pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["customer", "action", "day", "value", "cost"])
+    )
+    planned = planned.rename(columns={"customer": "customer_id", "value": "gain"})
+    kept = planned[~planned["customer_id"].isin(set(people.ids[held]))].reset_index(drop=True)
+    return Decided(
+        today=_today(ground, gains, planned, held, first[0] if first else None),
+        calendar=kept[["customer_id", "day", "action", "gain", "cost"]].sort_values(["day", "customer_id"], ignore_index=True),
+        problem=first[0] if first else None,
+        allocation=first[1] if first else None,
+    )
+
+
+def _one_day(ground: Ground, gains: pd.DataFrame, done: pd.DataFrame, day: int) -> tuple[Problem, Allocation] | None:
+    """The problem of one day and what is chosen; None where nothing pays. Contacts of before are told from that day."""
+    ids = ground.people.ids.to_numpy(object)
+    parts = []
+    for name in gains.columns:
+        good = np.flatnonzero(gains[name].to_numpy(float) > 0)
+        if len(good):
+            part = {"customer": ids[good], "value": gains[name].to_numpy(float)[good], "cost": ground.costs[name][good]}
+            parts.append(pd.DataFrame(part).assign(action=name, day=0))
+    if not parts:
+        return None
+    names = [one.name for one in ground.actions]
+    try:
+        problem = Problem.of(
+            pd.concat(parts, ignore_index=True),
+            _limits(ground),
+            _rules(ground),
+            contacts=done.assign(day=done["day"] - day),
+            actions=[*names, OTHER],
+            salt=_SALT,
+        )
+        return problem, allocate(problem)
+    except ModelError as error:
+        raise DataError(f"The actions of {ground.people.scores.base.data.descriptor.where}: {error}") from error
+
+
+def _limits(ground: Ground) -> list[Limit]:
+    """What bounds one day: money in all, money of each segment with a budget, customers of each action."""
+    found = []
+    if ground.budget is not None:
+        found.append(Limit(name=BUDGET, most=ground.budget, of="cost"))
+    taken = np.zeros(len(ground.people), dtype=bool)
+    for number, goal in enumerate(ground.goals, start=1):
+        mine = ground.people.fits(goal.where, f"the goal {shown(goal.goal)}") & ~taken
+        taken |= mine
+        if goal.budget is not None and mine.any():
+            ids = tuple(ground.people.ids[mine])
+            found.append(Limit(name=f"budget of goal {number}: {goal.goal}", most=goal.budget, of="cost", customers=ids))
+    for one in ground.actions:
+        if one.action.capacity is not None:
+            found.append(Limit(name=f"capacity of {one.name}", most=one.action.capacity, actions=(one.name,)))
+    return found
+
+
+def _rules(ground: Ground) -> list[Window | Apart | After]:
+    """What bounds the contacts of one customer."""
+    limits, names = ground.limits, [one.name for one in ground.actions]
+    found: list[Window | Apart | After] = [Window(most=one.most, days=one.days) for one in limits.contacts]
+    channels: dict[str, list[str]] = {}
+    for one in ground.actions:
+        if one.action.channel is not None:
+            channels.setdefault(one.action.channel, []).append(one.name)
+        if one.action.cooldown_days:
+            found.append(Window(most=1, days=one.action.cooldown_days, actions=(one.name,)))
+    for channel, days in limits.channels.items():
+        if channel not in channels:
+            raise DataError.no_such("channel of an action", channel, list(channels), "under [limits] channels")
+        found.append(Window(most=days.most, days=days.days, actions=tuple(channels[channel])))
+    paired = [name for pair in limits.apart for name in (pair.first, pair.second)]
+    for name in (*paired, *(name for order in limits.after for name in (order.action, order.earlier))):
+        if name not in names:
+            raise DataError.no_such("action", name, names, "under [limits]")
+    found += [Apart(first=one.first, second=one.second, days=one.days) for one in limits.apart]
+    found += [After(action=one.action, earlier=one.earlier, days=one.days) for one in limits.after]
+    return found
+
+
+def _before(ground: Ground) -> pd.DataFrame:
+    """What was sent before, as actions: by their offers; what is none of them counts as a contact all the same."""
+    offers = {one.action.offer: one.name for one in ground.actions if one.action.offer is not None}
+    known = ground.people.contacts
+    named = known.assign(action=known["offer"].map(offers).fillna(OTHER))
+    return named[["customer", "action", "day"]].drop_duplicates(ignore_index=True)
+
+
+def _today(ground: Ground, gains: pd.DataFrame, planned: pd.DataFrame, held: Flags, today: Problem | None) -> pd.DataFrame:
+    """Action and reason of every customer."""
+    people = ground.people
+    now = planned[planned["day"] == 0].set_index("customer_id")
+    ids = people.ids
+    what = ids.map(now["action"]).astype(object).where(ids.isin(now.index), "")
+    frame = pd.DataFrame(
+        {
+            "customer_id": ids,
+            "planned": what,
+            "gain": ids.map(now["gain"]).fillna(0.0).astype(float),
+            "cost": ids.map(now["cost"]).fillna(0.0).astype(float),
+            "held_out": held,
+        }
+    )
+    acts = (what != "").to_numpy()
+    frame["action"] = np.where(held & acts, HELD_OUT, np.where(acts, what, ALONE))
+    frame["action_reason"] = np.where(acts, _why(ground, frame), _why_not(ground, gains, today))
+    return frame[["customer_id", "action", "action_reason", "planned", "gain", "cost", "held_out"]]
+
+
+def _why(ground: Ground, frame: pd.DataFrame) -> list[str]:
+    """Why an action was chosen; for those held out, what it would have been."""
+    basis = {one.name: one.effect.basis for one in ground.actions}
+    many = len(ground.actions) > 1
+    told = []
+    for name, held in zip(frame["planned"], frame["held_out"], strict=True):
+        said = f"brings most ({basis.get(name, '')})" if many else f"brings more than it costs ({basis.get(name, '')})"
+        told.append(f"universal control; without it: {name}" if held else said)
+    return told
+
+
+def _why_not(ground: Ground, gains: pd.DataFrame, today: Problem | None) -> list[str]:
+    """Why nothing is done with a customer today; the first reason that holds is told."""
+    people = ground.people
+    own, best = (frame.max(axis=1).to_numpy(float) for frame in (ground.gains, gains))
+    free = _free(today)
+    told = []
+    for one, refusal, mine, left in zip(people.ids, people.frame["refusal"], own, best, strict=True):
+        if refusal:
+            told.append(str(refusal))
+        elif np.isnan(mine):
+            told.append(NO_ACTION)
+        elif not mine > 0:
+            told.append(ground.unpaid)
+        elif np.isnan(left):
+            told.append(HOUSEHOLD)
+        else:
+            told.append(USED_UP if one in free else NOT_YET)
+    return told
+
+
+def _free(today: Problem | None) -> set[str]:
+    """Whom limits on contacts leave an action that pays today."""
+    if today is None:
+        return set()
+    _, value = opened(today)
+    return set(today.customers[(value > 0).any(axis=(0, 1))])

@@ -1,0 +1,228 @@
+"""By how much an action moves people: what past cells with its offer did, shrunk, or what is assumed; and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.actions.declaring import AT_RISK, CAMPAIGN, MEMORY, Action, Assumed
+from crmlab.analyses.campaigns import Past, past_of
+from crmlab.data.memory.campaigns import open_memory
+from crmlab.errors import DataError, listing, shown
+from crmlab.history.costs import costs_of
+from crmlab.history.words import QUARTER, ROUNDS
+from crmlab.models.intervals import TEST_LEVEL, normal_quantile
+from crmlab.models.testing.meta import pool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crmlab.history.past import History
+
+__all__ = ["ASSUMED", "MEASURED", "UNSHOWN", "Effect", "Priced", "default_actions", "past_cells", "priced"]
+
+MEASURED, UNSHOWN, ASSUMED = "measured", "not shown", "assumed"
+_WINDOW = 28  # days in which people buy anyway, and take the offer, where no past cell says
+_GUESS = Assumed(rise=0.01, low=0.0, high=0.02)
+_WHOLE = "campaign"
+
+
+class Effect(NamedTuple):
+    """By how much the share of customers who buy rises, expected and within which ends, and where that is from.
+
+    ``basis`` is :data:`MEASURED`, :data:`UNSHOWN` (measured, and not shown to be above 0) or :data:`ASSUMED`; ``source`` says it in words.
+    """
+
+    rise: float
+    low: float
+    high: float
+    basis: str
+    source: str
+
+    @property
+    def counted(self) -> float:
+        """The rise that a decision counts on: none where tests have not shown any. Chance alone makes some offer look good."""
+        return 0.0 if self.basis == UNSHOWN else self.rise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Priced:
+    """An action with its effect and its costs.
+
+    Attributes
+    ----------
+    action : Action
+    effect : Effect
+    contact, response : float
+        Cost of a contact, and of each customer who takes the offer, in money.
+    discount : float
+        Share of their spend that those give up who take the offer.
+    days : int
+        In which people answer.
+    """
+
+    action: Action
+    effect: Effect
+    contact: float
+    response: float
+    discount: float = 0.0
+    days: int = _WINDOW
+
+    @property
+    def name(self) -> str:
+        """Name of the action."""
+        return self.action.name
+
+
+def past_cells(history: History, level: float) -> Past:
+    """What past cells did, of the data set and of the campaign memory; worked out once."""
+    return history.once(("actions.past", level), lambda: past_of(history, open_memory(), level=level))
+
+
+def default_actions(history: History, level: float) -> tuple[Action, ...]:
+    """The actions of a data set that declares none: each offer that past cells have measured, or where none has what is usual.
+
+    Those are assumed to move one customer of a hundred more than nothing would, and between none and two: to be tested, not believed.
+    """
+    offers = _offers(past_cells(history, level))
+    if offers:
+        channels = _channels(history)
+        return tuple(
+            Action(name=offer, criteria=("orders >= 1",), offer=offer, channel=channels.get(offer), effect=MEMORY)
+            for offer in offers
+        )
+    if history.words is ROUNDS:
+        return (Action(name="ask again", criteria=("orders >= 1",), effect=_GUESS, cooldown_days=QUARTER, goal="renew"),)
+    return (
+        Action(
+            name="win back",
+            criteria=("state in slowing, lapsed",),
+            effect=_GUESS,
+            brings=AT_RISK,
+            cooldown_days=QUARTER,
+            goal="win back who has been silent for too long",
+        ),
+        Action(name="second purchase", criteria=("state = new",), effect=_GUESS, goal="bring newcomers to buy again"),
+        Action(name="recommend", criteria=("state in active, reactivated",), effect=_GUESS, goal="sell more to who buys"),
+    )
+
+
+def priced(history: History, actions: Sequence[Action], level: float) -> tuple[Priced, ...]:
+    """Find effect and costs of each action.
+
+    Parameters
+    ----------
+    history : History
+    actions : sequence of Action
+    level : float
+        Of the ends of effects.
+
+    Raises
+    ------
+    DataError
+        An effect is to come from cells or from a campaign that was not measured; the message says what was.
+    """
+    return tuple(_priced(history, one, level) for one in actions)
+
+
+def _priced(history: History, action: Action, level: float) -> Priced:
+    usual = costs_of(history)
+    found = Priced(
+        action=action,
+        effect=_effect(history, action, level),
+        contact=usual.contact if action.cost_per_contact is None else action.cost_per_contact,
+        # Without an offer there is nothing to take.
+        response=(usual.offer if action.offer else 0.0) if action.cost_per_response is None else action.cost_per_response,
+    )
+    if action.offer is None:
+        return found
+    cells = past_cells(history, level).cells
+    mine = cells[cells["offer"] == action.offer] if len(cells) else cells
+    if mine.empty:
+        return found
+    known = {
+        name: pd.to_numeric(mine[name], errors="coerce").dropna()
+        for name in ("cost_per_contact", "cost_per_response", "discount")
+    }
+    if action.cost_per_contact is None and len(known["cost_per_contact"]):
+        found = replace(found, contact=float(known["cost_per_contact"].median()))
+    if action.cost_per_response is None and (len(known["cost_per_response"]) or len(known["discount"])):
+        # What a past cell does not say of its offer it did not have: a discount alone is the whole cost.
+        response = float(known["cost_per_response"].median()) if len(known["cost_per_response"]) else 0.0
+        discount = float(known["discount"].median()) if len(known["discount"]) else 0.0
+        found = replace(found, response=response, discount=discount)
+    return replace(found, days=int(mine["days"].median()))
+
+
+def _effect(history: History, action: Action, level: float) -> Effect:
+    given = action.effect
+    if isinstance(given, Assumed):
+        return Effect(given.rise, given.low, given.high, ASSUMED, "assumed, not measured")
+    past = past_cells(history, level)
+    if given == MEMORY:
+        offers = _offers(past)
+        if action.offer is None or action.offer not in offers:
+            what = f"the offer {shown(action.offer)}" if action.offer else "an offer, and it names none"
+            raise DataError(
+                f"The action {shown(action.name)} takes its effect from past cells with {what}. None was measured. "
+                f"Measured offers: {listing(offers) or 'none'}. Give it an assumed effect until a campaign has been measured."
+            )
+        return _of_offer(past, action.offer, level)
+    name = given.removeprefix(CAMPAIGN)
+    rows = past.groups[past.groups["component"] == _WHOLE].set_index("campaign")[["effect", "error"]].astype(float)
+    if name not in rows.index:
+        raise DataError.no_such("measured campaign", name, list(map(str, rows.index)), f"for the action {shown(action.name)}")
+    return _shrunk(rows["effect"], rows["error"], name, 0.0, f"campaign {name}", level)
+
+
+def _offers(past: Past) -> list[str]:
+    """Offers that past cells have measured, by name."""
+    of = past.groups
+    return sorted(of.loc[of["component"] == "offer", "value"].astype(str).unique()) if len(of) else []
+
+
+def _of_offer(past: Past, offer: str, level: float) -> Effect:
+    """What the next cell with an offer is expected to do: its campaigns are averaged by their precision."""
+    of = past.groups[past.groups["component"] == "offer"]
+    effects, errors = of["effect"].astype(float), of["error"].astype(float)
+    weight = errors**-2
+    sums = pd.DataFrame({"weight": weight, "weighted": weight * effects}).groupby(of["value"]).sum()
+    # Campaigns with one offer may differ as much as all of them do.
+    between = pool(effects.to_numpy(), errors.to_numpy(), level).tau if len(of) > 1 else 0.0
+    count = int((of["value"] == offer).sum())
+    source = f"{count} past campaign{'s' if count != 1 else ''} with this offer"
+    return _shrunk(sums["weighted"] / sums["weight"], sums["weight"] ** -0.5, offer, between, source, level)
+
+
+def _shrunk(effects: pd.Series, errors: pd.Series, name: str, between: float, source: str, level: float) -> Effect:
+    """One of several effects, pulled to their mean, since the best of several was lucky, too; the ends are those of the next like it.
+
+    It is shown where its own interval, at the level of tests, lies above 0.
+    """
+    rise, half = float(effects[name]), normal_quantile(level) * float(errors[name])
+    least = rise - normal_quantile(TEST_LEVEL) * float(errors[name])
+    if len(effects) > 1:
+        row, test = (
+            pool(effects.to_numpy(), errors.to_numpy(), at).effects.set_index(effects.index).loc[name]
+            for at in (level, TEST_LEVEL)
+        )
+        rise, half, least = float(row["shrunk"]), float(row["high"] - row["low"]) / 2, float(test["low"])
+    half = float(np.hypot(half, normal_quantile(level) * between))
+    return Effect(rise, rise - half, rise + half, MEASURED if least > 0 else UNSHOWN, source)
+
+
+def _channels(history: History) -> dict[str, str]:
+    """Offer → channel of its last cell, where the data set says."""
+    from crmlab.data.collecting import collect
+
+    cells = history.cells
+    if cells is None or not {"offer", "channel"} <= set(cells.columns):
+        return {}
+    wanted = ["cell_id", "offer", "channel", *(["opens_on"] if "opens_on" in cells.columns else [])]
+    known = collect(cells.select(*wanted), "cell_id").dropna(subset=["offer", "channel"])
+    if "opens_on" in known.columns:
+        known = known.sort_values(["opens_on", "cell_id"], kind="stable")
+    return dict(zip(known["offer"].astype(str), known["channel"].astype(str), strict=True))

@@ -1,0 +1,291 @@
+"""Tables and charts of the page on actions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses.actions.deciding import BUDGET, eligible
+from crmlab.analyses.actions.declaring import AT_RISK
+from crmlab.analyses.actions.effects import UNSHOWN
+from crmlab.models.decisions import After, Apart, Limit, Window
+from crmlab.page import marks
+from crmlab.page.exhibits import Absent
+from crmlab.page.groups import small_groups
+from crmlab.page.result import Chart, Column, Table
+from crmlab.page.tokens import color
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from crmlab.analyses.actions.study import Study
+
+__all__ = [
+    "actions_chart",
+    "actions_table",
+    "alone_table",
+    "budget_chart",
+    "calendar_table",
+    "effects_table",
+    "others_table",
+    "pressure_table",
+    "rules_table",
+    "shown_lines",
+]
+
+NOTHING_PAYS = Absent("Nothing pays today, so there is nothing to show.")
+REST = "other actions"
+
+
+def shown_lines(study: Study) -> pd.DataFrame:
+    """The actions of today, small ones as one row."""
+    lines = study.lines
+    small = small_groups(lines.set_index("action")["customers"], study.params.min_group)
+    if not len(small):
+        return lines
+    few = lines[lines["action"].isin(small)]
+    sums = few[["customers", "worth", "worth_low", "worth_high", "cost"]].sum()
+    rest = pd.DataFrame([{"action": REST, **sums.to_dict(), "basis": "see the table of effects"}])
+    return pd.concat([lines[~lines["action"].isin(small)], rest], ignore_index=True).astype({"customers": "int64"})
+
+
+def actions_table(study: Study) -> Table | Absent:
+    """What to do today, those that bring most first."""
+    form, words = study.context.form, study.words
+    if study.lines.empty:
+        return NOTHING_PAYS if study.margin.known else _break_even(study)
+    frame = shown_lines(study)
+    columns = {
+        "action": Column("Action"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "worth": Column("Expected to bring, after costs", "money", "worth_low", "worth_high"),
+        "cost": Column("Costs", "money"),
+        "basis": Column("Its effect is"),
+    }
+    caption = (
+        f"What to do today, one action for each {words.one}; intervals at {form.share(study.params.level)}. Whom to contact with what is "
+        "in the files at the end of the page, one for each action."
+    )
+    return Table(caption, frame, columns, form)
+
+
+def _break_even(study: Study) -> Table | Absent:
+    """Without a margin: with how many an action could be done, and from which margin on it would pay."""
+    gains, form = eligible(study.ground), study.context.form
+    frame = study.ground.people.frame
+    rows = []
+    for one in study.ground.actions:
+        may = gains[one.name].notna().to_numpy()
+        if not may.any():
+            continue
+        brings = (frame["at_risk"] if one.action.brings == AT_RISK else frame["spend"]).fillna(0.0).to_numpy(float)[may]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            needed = study.ground.costs[one.name][may] / (one.effect.counted * brings)
+        needed = np.where(np.isfinite(needed) & (needed > 0), needed, np.inf)
+        row: dict[str, object] = {"action": one.name, "customers": int(may.sum()), "basis": one.effect.basis}
+        rows.append(row | {f"at_{share}": int((needed <= share / 100).sum()) for share in (20, 40, 60)})
+    if not rows:
+        return NOTHING_PAYS
+    table = pd.DataFrame(rows)
+    shares = {f"at_{share}": Column(f"Pays at a margin of {form.share(share / 100)}", "count") for share in (20, 40, 60)}
+    columns = {
+        "action": Column("Action"),
+        "customers": Column(f"{study.words.many.capitalize()} who may have it", "count"),
+        **shares,
+        "basis": Column("Its effect is"),
+    }
+    return Table(f"With how many {study.words.many} each action would pay, by the margin.", table, columns, form)
+
+
+def actions_chart(study: Study) -> Chart | Absent:
+    """What each action is expected to bring."""
+    frame, form = shown_lines(study), study.context.form
+    if frame.empty:
+        return Absent()
+
+    def draw(figure: Figure) -> None:
+        ax = marks.axes(figure.add_subplot(), form, x="money", lines="x")
+        low, high = min(float(frame["worth_low"].min()), 0.0), max(float(frame["worth_high"].max()), 0.0)
+        notes = [form.money(value) for value in frame["worth"]]
+        names = [f"{name}, {form.count(count)}" for name, count in zip(frame["action"], frame["customers"], strict=True)]
+        for place, row in zip(marks.forest(ax, names, notes, low, high), frame.to_dict("records"), strict=True):
+            marks.ranges(ax, place, (row["worth"], row["worth_low"], row["worth_high"]))
+
+    first = frame.iloc[0]
+    return Chart(
+        f"What each action is expected to bring today after costs, with the number of {study.words.many}; lines are intervals at "
+        f"{form.share(study.params.level)}.",
+        f"A dot and a line for each of {len(frame)} actions; {first['action']} brings most, {form.money(first['worth'])}.",
+        draw,
+        frame,
+        (8, 0.5 * len(frame) + 0.8),
+    )
+
+
+def alone_table(study: Study) -> Table | Absent:
+    """Why nothing is done with the others."""
+    frame, words, form = study.alone, study.words, study.context.form
+    if frame.empty:
+        return Absent(f"Something is done with every {words.one} today.")
+    small = small_groups(frame.set_index("reason")["customers"], study.params.min_group)
+    if len(small):
+        rest = {"reason": "other reasons", "customers": int(frame.loc[frame["reason"].isin(small), "customers"].sum())}
+        frame = pd.concat([frame[~frame["reason"].isin(small)], pd.DataFrame([rest])], ignore_index=True)
+    frame = frame.assign(share=frame["customers"] / study.customers)
+    columns = {
+        "reason": Column("Why nothing is done with them today"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "share": Column(f"Share of all {words.many}", "share"),
+    }
+    return Table(
+        f"{words.many.capitalize()} to leave alone today. The first reason that holds is counted.", frame, columns, form
+    )
+
+
+def effects_table(study: Study) -> Table:
+    """What is known of each action's effect, and what it costs."""
+    form, words = study.context.form, study.words
+    frame = pd.DataFrame(
+        {
+            "action": one.name,
+            "rise": one.effect.rise,
+            "rise_low": one.effect.low,
+            "rise_high": one.effect.high,
+            "basis": one.effect.basis,
+            "source": one.effect.source,
+            "contact": one.contact,
+            "response": one.response,
+            "discount": one.discount,
+        }
+        for one in study.ground.actions
+    )
+    columns = {
+        "action": Column("Action"),
+        "rise": Column(f"More of a hundred who {words.fill('{buy}')}", "share", "rise_low", "rise_high"),
+        "basis": Column("Known how"),
+        "source": Column("From"),
+        "contact": Column("Cost of a contact", "exact"),
+        "response": Column("Of an offer taken", "exact"),
+        "discount": Column("Discount", "share"),
+    }
+    caption = (
+        f"By how much the share of {words.many} who {words.fill('{buy}')} rises, with intervals at {form.share(study.params.level)} for "
+        "the next time. Measured effects are pulled to their mean, since the best of several was lucky too."
+    )
+    if (frame["basis"] == UNSHOWN).any():
+        caption += " One that is not shown to be above 0 counts as none: it is not used until another test shows one."
+    return Table(caption, frame, columns, form)
+
+
+def budget_chart(study: Study) -> Chart | Absent:
+    """Profit against budget, and where to stop."""
+    curve, form = study.curve, study.context.form
+    if isinstance(curve, Absent):
+        return curve
+    last = curve.iloc[-1]
+
+    def draw(figure: Figure) -> None:
+        ax = marks.axes(figure.add_subplot(), form, x="money", y="money", xlabel="spent", ylabel="brings, after costs")
+        marks.band(ax, curve["budget"], (curve["profit"], curve["low"], curve["high"]))
+        ax.axvline(last["budget"], color=color("ink"), linewidth=1, linestyle=(0, (3, 3)))
+        marks.label(
+            ax, f"stop at {form.money(last['budget'])}", last["budget"], 0.06, hung=True, gap=(-6, 0), ha="right", token="ink"
+        )
+
+    return Chart(
+        f"What today’s actions bring after costs, by the money that may be spent on them; band at {form.share(study.params.level)}. "
+        "More than the dashed line says pays nowhere.",
+        f"A curve that rises ever more slowly to {form.money(last['profit'])} at {form.money(last['budget'])} spent.",
+        draw,
+        curve,
+        (8, 3.0),
+    )
+
+
+def rules_table(study: Study) -> Table | Absent:
+    """What limits and rules cost today."""
+    form = study.context.form
+    frame = study.rules.assign(rule=[_rule(one, study) for one in study.rules["rule"]])
+    frame = frame[frame["cost"] >= 0.005].sort_values(["cost", "rule"], ascending=[False, True], ignore_index=True)
+    if frame.empty:
+        return Absent("No limit keeps anything from being done today that would pay.")
+    columns = {"rule": Column("Limit"), "cost": Column("Without it, today would bring more by", "money")}
+    return Table("What each limit costs today, the others staying as they are.", frame, columns, form)
+
+
+def _rule(one: object, study: Study) -> str:
+    """A limit or rule in words."""
+    words, form = study.words, study.context.form
+    if isinstance(one, Limit):
+        return f"budget of {form.money(one.most)} a day" if one.name == BUDGET else f"{one.name}: {form.count(one.most)}"
+    if isinstance(one, Window):
+        what = "contacts" if one.most != 1 else "contact"
+        which = f" with {' or '.join(one.actions)}" if one.actions else ""
+        return f"at most {form.count(one.most)} {what} of a {words.one} within {form.count(one.days)} days{which}"
+    if isinstance(one, Apart):
+        return f"{one.first} and {one.second} at least {form.count(one.days)} days apart"
+    assert isinstance(one, After)
+    return f"{one.action} only {form.count(one.days)} days after {one.earlier}"
+
+
+def others_table(study: Study) -> Table | Absent:
+    """What other ways to choose would bring."""
+    form, words = study.context.form, study.words
+    if study.others.empty or study.lines.empty:
+        return Absent()
+    columns = {
+        "choice": Column("Whom to contact with what"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "cost": Column("Costs", "money"),
+        "worth": Column("Expected to bring, after costs", "money"),
+    }
+    caption = (
+        "This page beside two usual ways: everybody who may be contacted gets the first action of the file that fits; or the money of this "
+        f"page is spent on the {words.many} of the highest value (P(alive) × value) with the action that brings most on average. Whoever "
+        "is held out is counted in all three."
+    )
+    return Table(caption, study.others, columns, form)
+
+
+def calendar_table(study: Study) -> Table | Absent:
+    """What is planned for the weeks ahead."""
+    form, words = study.context.form, study.words
+    calendar = study.decided.calendar
+    if calendar.empty:
+        return Absent()
+    frame = calendar.groupby(["day", "action"], as_index=False).agg(
+        customers=("customer_id", "size"), gain=("gain", "sum"), cost=("cost", "sum")
+    )
+    frame = frame[frame["customers"] >= study.params.min_group]
+    frame = frame.assign(day=[pd.Timestamp(study.context.as_of + dt.timedelta(days=int(day))) for day in frame["day"]])
+    columns = {
+        "day": Column("Day", "date"),
+        "action": Column("Action"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "gain": Column("Expected to bring, after costs", "money"),
+        "cost": Column("Costs", "money"),
+    }
+    caption = (
+        f"The next {study.params.weeks} weeks, if nothing else became known: each week takes what then pays most within the limits. "
+        f"Decide again each week. Actions of fewer than {study.params.min_group} {words.many} are left out."
+    )
+    return Table(caption, frame.reset_index(drop=True), columns, form)
+
+
+def pressure_table(study: Study) -> Table:
+    """How often customers hear from us, before and after."""
+    form, words = study.context.form, study.words
+    columns = {
+        "span": Column(""),
+        "none": Column(f"{words.many.capitalize()} without a contact", "share"),
+        "one": Column("With one", "share"),
+        "more": Column("With more", "share"),
+        "most": Column("Most of one", "count"),
+        "four_weeks": Column("Contacts in four weeks, on average", "number"),
+    }
+    return Table(
+        f"How often {words.many} are contacted: what was sent before, and what is planned.", study.pressure, columns, form
+    )

@@ -1,0 +1,29 @@
+"""What an analyst may choose for actions; what may be done, and within which limits, stands in the data set's file."""
+
+from __future__ import annotations
+
+from crmlab.models.intervals import LEVEL
+from crmlab.page.params import Day, declared, param
+
+__all__ = ["Params"]
+
+
+@declared("actions")
+class Params:
+    """What an analyst may choose. The defaults run on the embedded data."""
+
+    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    weeks: int = param(default=8, help="length of the calendar", ge=4, le=12, unit="weeks")
+    margin: float | None = param(
+        default=None,
+        help="gross margin, share of spend that is kept; default: of the data set's file, else from unit costs",
+        gt=0,
+        le=1,
+        unit="share",
+    )
+    budget: float | None = param(
+        default=None, help="money for the actions of one day; default: that of [limits], else no limit", ge=0, unit="money"
+    )
+    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    min_group: int = param(default=5, help="smaller groups are not shown", ge=1, unit="customers")
+    seed: int = param(default=0, help="of models and draws", ge=0)

@@ -1,0 +1,237 @@
+"""The customers to decide for: what each is worth, who may be contacted, who was lately, and what each action would bring with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crmlab.analyses import customer_value
+from crmlab.analyses.actions.declaring import AT_RISK, NOTHING, Goal, Holdout
+from crmlab.analyses.actions.effects import Priced
+from crmlab.analyses.campaigns import in_holdout, sent
+from crmlab.analyses.customer_value import FEWEST, Scores
+from crmlab.analyses.customers import DOMAINS, Condition, customer_outputs, holds
+from crmlab.data.collecting import collect
+from crmlab.errors import CampaignError, DataError, TooLittleError, shown
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from crmlab.history.past import History
+
+    Array = npt.NDArray[np.float64]
+    Flags = npt.NDArray[np.bool_]
+
+__all__ = ["OTHER", "People", "gains_of", "people_of"]
+
+OTHER = "other"  # what a past contact was that no action is
+_BEST = 0.2  # of like customers, whom the potential is measured by
+_ALIKE = 4  # groups of like customers, by how long they have been customers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class People:
+    """Customers who have bought, in the order of their ids, and what is known of each.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        customer_id, tier, value, alive, if_loyal, value_today, at_risk, potential, spend (expected, of one purchase), household (of the
+        customer's own where none is known), contactable, refusal; and every column that criteria name.
+    contacts : DataFrame
+        What was sent before: customer, day (0 is today, before it negative), offer.
+    scores : Scores
+        What customers are worth.
+    margin : float
+        Share of spend that is kept.
+    """
+
+    frame: pd.DataFrame
+    contacts: pd.DataFrame
+    scores: Scores
+    margin: float
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def ids(self) -> pd.Series:
+        """Ids of the customers."""
+        return self.frame["customer_id"]
+
+    @cached_property
+    def open(self) -> Flags:
+        """Who may be contacted, as far as is known."""
+        return np.asarray(self.frame["refusal"] == "", dtype=bool)
+
+    def fits(self, where: Sequence[Condition], of: str) -> Flags:
+        """Who meets criteria; whoever it is not known of does not.
+
+        Raises
+        ------
+        DataError
+            A value is none that the column can have; ``of`` says whose criteria they are.
+        """
+        good = np.ones(len(self), dtype=bool)
+        for one in where:
+            try:
+                good &= holds(self.frame[one.column], one, DOMAINS.get(one.column))[0]
+            except CampaignError as error:
+                raise DataError(f"The criteria of {of}: {error}") from error
+        return good
+
+    def held_out(self, holdout: Holdout | None) -> Flags:
+        """Whose household belongs to the universal control."""
+        if holdout is None or not len(self):
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(in_holdout(self.frame["household"].tolist(), holdout.share, holdout.salt), dtype=bool)
+
+
+def people_of(history: History, columns: Sequence[str], *, margin: float | None, level: float, seed: int) -> People:
+    """Gather what is known of each customer.
+
+    Parameters
+    ----------
+    history : History
+    columns : sequence of str
+        What criteria name; see :func:`crmlab.analyses.customers.known_columns`.
+    margin : float, optional
+        Default: as the data set says.
+    level, seed
+        Of the recipe of value.
+
+    Raises
+    ------
+    CampaignError
+        A column is not known; the message hints at a similar one.
+    TooLittleError
+        So few customers that nothing can be said of a single one.
+    ModelError, ConvergenceError, DataError
+        They cannot be valued: nobody bought again, say.
+    """
+    found = customer_value.scores(history, customer_value.Params(margin=margin, level=level, seed=seed))
+    if found.few:
+        raise TooLittleError.needs("actions", f"at least {FEWEST} customers", str(len(found.points)))
+    summary = found.fit.summary
+    frame = found.points[["customer_id", "tier", "value", "alive", "if_loyal", "value_today", "at_risk"]].assign(
+        spend=found.fit.model.expected_spend(summary).to_numpy(float)
+    )
+    frame["potential"] = _potential(frame["value_today"].fillna(frame["if_loyal"]), summary["T"])
+    own = [name for name in columns if name not in frame.columns]
+    known = customer_outputs(history, needed=own)
+    more = [name for name in dict.fromkeys((*own, "household_id")) if name in known.columns]
+    frame = frame.merge(known[["customer_id", *more]], "left", "customer_id")
+    home = frame["household_id"] if "household_id" in frame.columns else pd.Series(pd.NA, index=frame.index)
+    frame["household"] = home.astype(object).where(home.notna(), frame["customer_id"]).astype(str)
+    return People(frame=history.with_consent(frame), contacts=_contacts(history), scores=found, margin=found.fit.margin.share)
+
+
+def _potential(today: pd.Series, age: pd.Series) -> pd.Series:
+    """What the best fifth of customers who have been customers for as long bring in a year, on average, less what this one brings."""
+    group = pd.qcut(age.rank(method="first"), min(_ALIKE, len(age)), labels=False).to_numpy()
+
+    def best(some: pd.Series) -> float:
+        return float(some.nlargest(max(round(_BEST * len(some)), 1)).mean())
+
+    return (today.groupby(group).transform(best) - today).clip(lower=0.0).round(2)
+
+
+def _contacts(history: History) -> pd.DataFrame:
+    """What was sent to whom before: customer, day, offer."""
+    table = sent(history)
+    if table is None:
+        return pd.DataFrame(
+            {"customer": pd.Series(dtype=object), "day": pd.Series(dtype="int64"), "offer": pd.Series(dtype=object)}
+        )
+    known = collect(table.select("customer_id", "cell_id", "contacted_at"), ["customer_id", "contacted_at", "cell_id"])
+    cells = history.cells
+    offers: dict[str, str] = {}
+    if cells is not None and "offer" in cells.columns:
+        told = collect(cells.select("cell_id", "offer"), "cell_id").dropna()
+        offers = dict(zip(told["cell_id"].astype(str), told["offer"].astype(str), strict=True))
+    days = (pd.to_datetime(known["contacted_at"]).dt.normalize() - pd.Timestamp(history.as_of)).dt.days
+    return pd.DataFrame(
+        {
+            "customer": known["customer_id"].astype(str),
+            "day": days.astype("int64"),
+            "offer": known["cell_id"].astype(str).map(offers).fillna(OTHER),
+        }
+    ).drop_duplicates(["customer", "day", "offer"], ignore_index=True)
+
+
+def gains_of(
+    history: History, people: People, actions: Sequence[Priced], goals: Sequence[Goal]
+) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array]]:
+    """What each action would bring with each customer who may have it, less what it costs.
+
+    An action moves as many more customers to buy as its effect says; each of these brings the margin of one purchase, or the margin at
+    risk. Its offer is taken by them and by those who would have bought anyway.
+
+    Parameters
+    ----------
+    history : History
+    people : People
+    actions : sequence of Priced
+    goals : sequence of Goal
+        The treatment of a segment closes all other actions for its customers.
+
+    Returns
+    -------
+    (gains, costs, ends)
+        ``gains``: a column per action, in the order of ``people``; missing where a customer may not have it. ``costs``: action → money
+        spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n).
+
+    Raises
+    ------
+    DataError
+        A goal names a treatment that is no action.
+    """
+    names = [one.name for one in actions]
+    closed = {name: np.zeros(len(people), dtype=bool) for name in names}
+    taken = np.zeros(len(people), dtype=bool)
+    for goal in goals:
+        mine = people.fits(goal.where, f"the goal {shown(goal.goal)}") & ~taken
+        taken |= mine
+        if goal.treatment is None:
+            continue
+        if goal.treatment not in (*names, NOTHING):
+            raise DataError.no_such("action", goal.treatment, [*names, NOTHING], f"for the goal {shown(goal.goal)}")
+        for name in names:
+            closed[name] |= mine & (goal.treatment != name)
+    chances = {days: _buys(history, people, days) for days in {one.days for one in actions}}
+    spend = people.frame["spend"].to_numpy(float)
+    gains, costs, ends = {}, {}, {}
+    for one in actions:
+        brings = people.frame["at_risk"].fillna(0.0).to_numpy(float) if one.action.brings == AT_RISK else people.margin * spend
+        takers = chances[one.days]
+
+        def cost(rise: float, one: Priced = one, takers: Array = takers) -> Array:
+            took = np.clip(takers + rise, 0.0, 1.0)
+            return np.asarray(one.contact + took * (one.response + one.discount * spend))
+
+        def gain(rise: float, brings: Array = brings, cost: object = cost) -> Array:
+            return np.asarray(rise * brings - cost(rise))  # type: ignore[operator]
+
+        may = people.fits(one.action.where, f"the action {shown(one.name)}") & ~closed[one.name]
+        gains[one.name] = np.where(may, np.round(gain(one.effect.counted), 4), np.nan)
+        costs[one.name] = np.round(cost(one.effect.counted), 4)
+        ends[one.name] = np.array([gain(one.effect.low), gain(one.effect.high)])
+    return pd.DataFrame(gains, index=people.frame.index), costs, ends
+
+
+def _buys(history: History, people: People, days: int) -> Array:
+    """The probability that each customer buys within so many days without being contacted.
+
+    By the model that the value is of; where that says nothing of single customers, as many purchases a day as they have made so far.
+    """
+    told = customer_value.told(history, days, people.scores.fit.choice)["probability_of_purchase"].to_numpy(float)
+    if not np.isnan(told).any():
+        return told
+    known = history.summary()
+    pace = known["occasions"].to_numpy(float) / np.maximum(known["T"].to_numpy(float), 1.0)
+    return np.asarray(np.where(np.isnan(told), 1 - np.exp(-pace * days), told))

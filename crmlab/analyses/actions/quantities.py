@@ -1,0 +1,35 @@
+"""What the page on actions says in numbers, and the columns of its lists."""
+
+from __future__ import annotations
+
+from crmlab.analyses.customer_value import QUANTITIES as VALUE
+from crmlab.history.quantities import QUANTITIES as HISTORY
+from crmlab.page.quantities import Quantities, Quantity, ends_of
+
+__all__ = ["QUANTITIES"]
+
+QUANTITIES = Quantities(
+    HISTORY.only("customer_id", "contactable", "refusal"),
+    VALUE.only("tier", "if_loyal", "value_today", "at_risk"),
+    Quantity(
+        "action",
+        "what is to be done with the customer today, one thing at most; “leave alone” or “held out” for nothing",
+        "text",
+    ),
+    Quantity("action_reason", "why that is to be done, or why nothing is", "text"),
+    Quantity(
+        "expected_gain", "what the action is expected to bring with the customer, less what it costs; 0 for none", "currency"
+    ),
+    Quantity("expected_cost", "what the action is expected to cost with the customer; 0 for none", "currency"),
+    Quantity(
+        "potential",
+        "what the best fifth of those who have been customers for as long bring within 12 months, less what this one does",
+        "currency",
+    ),
+    Quantity("actions_worth", "what the actions of today are expected to bring, less what they cost", "currency"),
+    ends_of("actions_worth", "what the actions of today bring", "currency"),
+    Quantity("actions_cost", "what the actions of today are expected to cost", "currency"),
+    Quantity("actions_customers", "customers with whom something is to be done today", "customers", counted=True),
+    Quantity("left_alone", "customers with whom nothing is to be done today", "customers", counted=True),
+    Quantity("day", "day of the plan", "date"),
+)

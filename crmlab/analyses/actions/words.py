@@ -1,0 +1,186 @@
+"""What the decision says in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmlab.analyses.actions.deciding import ALONE
+from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
+from crmlab.analyses.actions.exhibits import shown_lines
+from crmlab.analyses.actions.quantities import QUANTITIES
+from crmlab.errors import listing
+from crmlab.history.consent import Consent
+from crmlab.page.estimate import Estimate
+from crmlab.page.exhibits import Absent
+from crmlab.page.result import Finding, Findings, Method
+
+if TYPE_CHECKING:
+    from crmlab.analyses.actions.study import Study
+
+__all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
+
+TITLE = "What to do now, for whom, and what it is worth"
+
+
+def findings(study: Study) -> Findings:
+    """What to do, with whom to do nothing, and where to stop."""
+    if not study.margin.known:
+        return Findings([_without_margin(study)])
+    return Findings([one for one in (_what(study), _nobody(study), _stop(study)) if one is not None])
+
+
+def _without_margin(study: Study) -> Finding:
+    people, form, words = study.ground.people, study.context.form, study.words
+    can = int((study.ground.gains.notna().any(axis=1).to_numpy() & people.open).sum())
+    return Finding(
+        form.count(can),
+        f"{words.many} could be contacted, but with whom that pays is not known, because no margin is. {_capital(study.margin.needed)}.",
+        metric="left_alone",
+    )
+
+
+def _what(study: Study) -> Finding:
+    form, words = study.context.form, study.words
+    lines = shown_lines(study)
+    worth, low, high = study.total
+    if lines.empty:
+        return Finding("Nothing", f"pays today: no action is expected to bring more than it costs with any {words.one}.")
+    shown = form.measured(worth, low, high, "money")
+    parts = [f"{row['action']} for {form.count(row['customers'])}" for row in lines.to_dict("records")]
+    who = study.decided.today
+    mine = study.ground.people.frame[(~who["action"].isin([ALONE, "held out"])).to_numpy()]
+    consent = Consent.of(mine["contactable"], mine["refusal"])
+    unknown = f" {consent.said(form)}" if consent.unknown else ""
+    return Finding(
+        shown.value,
+        f"is what today’s actions are expected to bring, after costs of {form.money(float(lines['cost'].sum()))}: "
+        f"{_joined(parts)} {words.many}. The files at the end of the page say whom.{unknown}",
+        f"{shown.interval}, at {form.share(study.params.level)}",
+        metric="actions_worth",
+    )
+
+
+def _nobody(study: Study) -> Finding:
+    form, words = study.context.form, study.words
+    left = study.customers - study.acted
+    rows = study.alone[study.alone["customers"] >= study.params.min_group].to_dict("records")[:3]
+    why = _joined([f"{row['reason']} ({form.count(row['customers'])})" for row in rows])
+    return Finding(
+        form.count(left),
+        f"{words.many} are to be left alone today{f'. Most of them because: {why}' if why else ''}.",
+        metric="left_alone",
+    )
+
+
+def _stop(study: Study) -> Finding | None:
+    form, curve = study.context.form, study.curve
+    if isinstance(curve, Absent):
+        return None
+    last, half = curve.iloc[-1], curve.iloc[len(curve) // 2]
+    share = form.share(half["profit"] / last["profit"])
+    budget = study.ground.budget
+    if budget is not None and budget < last["budget"]:
+        more = last["profit"] - study.total[0]
+        return Finding(
+            form.money(budget),
+            f"may be spent today. {form.money(last['budget'])} would bring {form.money(more)} more; beyond that nothing pays.",
+        )
+    return Finding(
+        form.money(last["budget"]),
+        f"is as much as it pays to spend today; the first half of it brings {share} of the profit. Beyond that nothing pays.",
+        metric="actions_cost",
+    )
+
+
+def metrics(study: Study) -> dict[str, Estimate]:
+    """What two runs are compared on."""
+    unit = study.context.form.currency
+    out = {
+        "actions_customers": Estimate(float(study.acted), unit="customers"),
+        "left_alone": Estimate(float(study.customers - study.acted), unit="customers"),
+    }
+    if study.margin.known:
+        out["actions_worth"] = Estimate.holding(*study.total, study.params.level, unit)
+        cost = float(study.lines["cost"].sum())
+        out["actions_cost"] = Estimate(cost, cost, cost, study.params.level, unit)
+    return out
+
+
+def warnings(study: Study) -> tuple[str, ...]:
+    """What a reader must know before acting."""
+    form, words = study.context.form, study.words
+    found = list(study.margin.wanted("to see with whom an action pays"))
+    used = set(study.lines["action"])
+    assumed = [
+        one.name for one in study.ground.actions if one.effect.basis == ASSUMED and (one.name in used or not study.margin.known)
+    ]
+    if assumed:
+        found.append(
+            f"Nobody has measured what {_joined(assumed)} {'does' if len(assumed) == 1 else 'do'}: the effect is assumed. Send it to a random "
+            "half of the list and leave the other half alone, so that the next decision rests on what came."
+        )
+    unshown = [one.name for one in study.ground.actions if one.effect.basis == UNSHOWN]
+    if unshown:
+        found.append(
+            f"Past tests have not shown that {_joined(unshown)} {'moves' if len(unshown) == 1 else 'move'} anybody, so nobody gets {'it' if len(unshown) == 1 else 'them'}. "
+            "To learn more, test on a part of a list."
+        )
+    if study.declared.holdout is None:
+        found.append(
+            f"No {words.many} are held out, so nobody will know what all actions bring together. Write [holdout] with share = 0.05 and a salt "
+            "of your own into the data set’s file."
+        )
+    elif study.detectable is not None:
+        found.append(
+            f"{form.count(study.held_out)} {words.many} are held out of everything. That can show a rise of {form.points(study.detectable)} or "
+            f"more in the share who {words.fill('{buy}')}; a smaller one may go unseen."
+        )
+    if not study.ground.people.frame["contactable"].isin(["yes", "no"]).any():
+        found.append(f"The data do not say which {words.many} may be contacted. Make sure before you send anything.")
+    if not study.declared.given:
+        found.append(
+            f"The data set’s file declares no actions, so these are the usual ones: {listing([one.name for one in study.ground.actions])}. "
+            "Declare your own under [[action]]."
+        )
+    return tuple(found)
+
+
+def limits(study: Study) -> tuple[str, ...]:
+    """What the page cannot say."""
+    words = study.words
+    return (
+        f"An action is taken to move every {words.one} who may have it as much as it moved those it was tested on, on average; what differs "
+        f"between {words.many} is what a {words.deed} of theirs brings and whether they would have come anyway.",
+        f"What a {words.deed} brings later, a habit say, is not counted, nor that a contact may annoy.",
+        "The calendar repeats today’s effects. Whether the tenth contact works like the first is not known until cells have tested it.",
+    )
+
+
+def method(study: Study) -> Method:
+    """How it was done."""
+    params, form, words = study.params, study.context.form, study.words
+    return Method(
+        f"Expected incremental value less cost, as of {form.day(study.context.as_of)}: the effect of an action times what a {words.one} who is "
+        "moved brings, less the contact and the offers that are taken. Chosen under budgets, capacities and limits on contacts by prices of "
+        "the limits (Everett 1963; Fisher 1981). Effects of past cells are pooled by random effects and shrunk (Paule and Mandel 1982; "
+        "Gelman et al. 2013).",
+        (
+            f"Everybody who may be contacted is decided for, one of each household; at most one action for a {words.one} and day.",
+            f"An offer costs its price with everybody who takes it: those who are moved, and those who would have come anyway within the days "
+            f"that past cells were watched, by the model of {words.deeds}.",
+            "A measured effect counts only where its interval, at the level of tests (95 %), lies above 0.",
+            f"Sums carry what is not known of effects, at {form.share(params.level)}, as if effects were independent of each other; what is not "
+            f"known of values is on the page of {words.one} value.",
+            "Contacts before today count towards the limits; a contact with the offer of an action counts as that action.",
+            "Ties are decided by a salted hash of the id.",
+        ),
+        QUANTITIES.explained("if_loyal", "value_today", "at_risk", "potential", "expected_gain"),
+    )
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
