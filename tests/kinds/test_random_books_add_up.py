@@ -51,7 +51,7 @@ def test_books_come_to_the_truth_or_something_is_asked(tmp_path):
 
 @pytest.mark.proof
 def test_many_books_come_to_the_truth_and_seldom_is_anything_asked(tmp_path):
-    wrong, asked, easy = wrong_and_asked(range(1000, 1150), tmp_path)
+    wrong, asked, easy = wrong_and_asked(range(1000, 1090), tmp_path)
     print(f"{len(wrong)} wrong, {len(asked)} of {easy} asked")
     assert wrong == []
     assert len(asked) <= 0.1 * easy, asked  # the promise

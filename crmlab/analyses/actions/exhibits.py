@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.actions.deciding import BUDGET, eligible
-from crmlab.analyses.actions.declaring import AT_RISK
 from crmlab.analyses.actions.effects import UNSHOWN
 from crmlab.models.decisions import After, Apart, Limit, Window
 from crmlab.page import marks
@@ -36,7 +35,8 @@ __all__ = [
     "shown_lines",
 ]
 
-NOTHING_PAYS = Absent("Nothing pays today, so there is nothing to show.")
+NOTHING_PAYS = Absent("Nothing pays today.")
+NOT_KNOWN = Absent("Without a margin it is not known what pays.")
 REST = "other actions"
 
 
@@ -75,13 +75,12 @@ def actions_table(study: Study) -> Table | Absent:
 def _break_even(study: Study) -> Table | Absent:
     """Without a margin: with how many an action could be done, and from which margin on it would pay."""
     gains, form = eligible(study.ground), study.context.form
-    frame = study.ground.people.frame
     rows = []
     for one in study.ground.actions:
         may = gains[one.name].notna().to_numpy()
         if not may.any():
             continue
-        brings = (frame["at_risk"] if one.action.brings == AT_RISK else frame["spend"]).fillna(0.0).to_numpy(float)[may]
+        brings = study.ground.people.brings(one.action)[may]
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = study.ground.costs[one.name][may] / (one.effect.counted * brings)
         needed = np.where(np.isfinite(needed) & (needed > 0), needed, np.inf)
@@ -104,7 +103,7 @@ def actions_chart(study: Study) -> Chart | Absent:
     """What each action is expected to bring."""
     frame, form = shown_lines(study), study.context.form
     if frame.empty:
-        return Absent()
+        return NOTHING_PAYS if study.margin.known else NOT_KNOWN
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, x="money", lines="x")
@@ -184,7 +183,7 @@ def budget_chart(study: Study) -> Chart | Absent:
     """Profit against budget, and where to stop."""
     curve, form = study.curve, study.context.form
     if isinstance(curve, Absent):
-        return curve
+        return curve if study.margin.known else NOT_KNOWN
     last = curve.iloc[-1]
 
     def draw(figure: Figure) -> None:
@@ -210,6 +209,8 @@ def rules_table(study: Study) -> Table | Absent:
     form = study.context.form
     frame = study.rules.assign(rule=[_rule(one, study) for one in study.rules["rule"]])
     frame = frame[frame["cost"] >= 0.005].sort_values(["cost", "rule"], ascending=[False, True], ignore_index=True)
+    if not study.margin.known:
+        return NOT_KNOWN
     if frame.empty:
         return Absent("No limit keeps anything from being done today that would pay.")
     columns = {"rule": Column("Limit"), "cost": Column("Without it, today would bring more by", "money")}
@@ -234,8 +235,10 @@ def _rule(one: object, study: Study) -> str:
 def others_table(study: Study) -> Table | Absent:
     """What other ways to choose would bring."""
     form, words = study.context.form, study.words
-    if study.others.empty or study.lines.empty:
-        return Absent()
+    if not study.margin.known:
+        return NOT_KNOWN
+    if study.lines.empty:
+        return NOTHING_PAYS
     columns = {
         "choice": Column("Whom to contact with what"),
         "customers": Column(words.many.capitalize(), "count"),
@@ -244,8 +247,8 @@ def others_table(study: Study) -> Table | Absent:
     }
     caption = (
         "This page beside two usual ways: everybody who may be contacted gets the first action of the file that fits; or the money of this "
-        f"page is spent on the {words.many} of the highest value (P(alive) × value) with the action that brings most on average. Whoever "
-        "is held out is counted in all three."
+        f"page is spent on the {words.many} of the highest value (P(alive) × value) with the action that brings most on average. Both leave "
+        "budgets, capacities and limits on contacts aside; whoever is held out is counted in all three."
     )
     return Table(caption, study.others, columns, form)
 
@@ -255,7 +258,7 @@ def calendar_table(study: Study) -> Table | Absent:
     form, words = study.context.form, study.words
     calendar = study.decided.calendar
     if calendar.empty:
-        return Absent()
+        return NOTHING_PAYS if study.margin.known else NOT_KNOWN
     frame = calendar.groupby(["day", "action"], as_index=False).agg(
         customers=("customer_id", "size"), gain=("gain", "sum"), cost=("cost", "sum")
     )

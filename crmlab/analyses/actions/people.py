@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses import customer_value
-from crmlab.analyses.actions.declaring import AT_RISK, NOTHING, Goal, Holdout
+from crmlab.analyses.actions.declaring import AT_RISK, NOTHING, Action, Goal, Holdout
 from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.campaigns import in_holdout, sent
 from crmlab.analyses.customer_value import FEWEST, Scores
@@ -69,6 +69,14 @@ class People:
         """Who may be contacted, as far as is known."""
         return np.asarray(self.frame["refusal"] == "", dtype=bool)
 
+    def brings(self, action: Action) -> Array:
+        """What each customer brings who is moved by an action; where drop-out cannot be seen nothing is at risk, and a purchase counts."""
+        bought = self.margin * self.frame["spend"].to_numpy(float)
+        if action.brings != AT_RISK:
+            return np.asarray(bought)
+        risk = self.frame["at_risk"].to_numpy(float)
+        return np.asarray(np.where(np.isnan(risk), bought, risk))
+
     def fits(self, where: Sequence[Condition], of: str) -> Flags:
         """Who meets criteria; whoever it is not known of does not.
 
@@ -121,11 +129,11 @@ def people_of(history: History, columns: Sequence[str], *, margin: float | None,
     frame = found.points[["customer_id", "tier", "value", "alive", "if_loyal", "value_today", "at_risk"]].assign(
         spend=found.fit.model.expected_spend(summary).to_numpy(float)
     )
-    frame["potential"] = _potential(frame["value_today"].fillna(frame["if_loyal"]), summary["T"])
     own = [name for name in columns if name not in frame.columns]
     known = customer_outputs(history, needed=own)
-    more = [name for name in dict.fromkeys((*own, "household_id")) if name in known.columns]
+    more = [name for name in dict.fromkeys((*own, "household_id", "days_as_customer")) if name in known.columns]
     frame = frame.merge(known[["customer_id", *more]], "left", "customer_id")
+    frame["potential"] = _potential(frame["value_today"].fillna(frame["if_loyal"]), frame["days_as_customer"])
     home = frame["household_id"] if "household_id" in frame.columns else pd.Series(pd.NA, index=frame.index)
     frame["household"] = home.astype(object).where(home.notna(), frame["customer_id"]).astype(str)
     return People(frame=history.with_consent(frame), contacts=_contacts(history), scores=found, margin=found.fit.margin.share)
@@ -207,7 +215,7 @@ def gains_of(
     spend = people.frame["spend"].to_numpy(float)
     gains, costs, ends = {}, {}, {}
     for one in actions:
-        brings = people.frame["at_risk"].fillna(0.0).to_numpy(float) if one.action.brings == AT_RISK else people.margin * spend
+        brings = people.brings(one.action)
         takers = chances[one.days]
 
         def cost(rise: float, one: Priced = one, takers: Array = takers) -> Array:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "What to do now, for whom, and what it is worth"
+_EXPLAINED = ("if_loyal", "value_today", "at_risk", "potential", "expected_gain")
 
 
 def findings(study: Study) -> Findings:
@@ -64,10 +65,10 @@ def _nobody(study: Study) -> Finding:
     form, words = study.context.form, study.words
     left = study.customers - study.acted
     rows = study.alone[study.alone["customers"] >= study.params.min_group].to_dict("records")[:3]
-    why = _joined([f"{row['reason']} ({form.count(row['customers'])})" for row in rows])
+    why = ", ".join(f"{row['reason']} ({form.count(row['customers'])})" for row in rows)
     return Finding(
         form.count(left),
-        f"{words.many} are to be left alone today{f'. Most of them because: {why}' if why else ''}.",
+        f"{words.many} are to be left alone today{f'. The main reasons: {why}' if why else ''}.",
         metric="left_alone",
     )
 
@@ -80,7 +81,7 @@ def _stop(study: Study) -> Finding | None:
     share = form.share(half["profit"] / last["profit"])
     budget = study.ground.budget
     if budget is not None and budget < last["budget"]:
-        more = last["profit"] - study.total[0]
+        more = last["profit"] - float(study.decided.today["gain"].sum())
         return Finding(
             form.money(budget),
             f"may be spent today. {form.money(last['budget'])} would bring {form.money(more)} more; beyond that nothing pays.",
@@ -174,7 +175,7 @@ def method(study: Study) -> Method:
             "Contacts before today count towards the limits; a contact with the offer of an action counts as that action.",
             "Ties are decided by a salted hash of the id.",
         ),
-        QUANTITIES.explained("if_loyal", "value_today", "at_risk", "potential", "expected_gain"),
+        {name: words.told(meaning) for name, meaning in QUANTITIES.explained(*_EXPLAINED).items()},
     )
 
 
