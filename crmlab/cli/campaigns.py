@@ -51,17 +51,68 @@ def _opened(memory: Path | None) -> CampaignMemory:
 
 
 @campaign.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--data", help="Data set that the list will be drawn from: columns that the plan names are looked for there.")
+@click.option(
+    "--from", "origin", type=click.Choice(["actions"]), help="Instead of FILE: plan what the report on actions says to do."
+)
+@click.option(
+    "--control", type=float, help="With --from: share of each list to leave alone.  [default: 0.2; assumed effects 0.5]"
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="With --from: folder of plans and lists.  [default: data/private/plans]"
+)
 @_memory
 @show_errors
-def plan(file: Path, data: str | None, memory: Path | None) -> None:
-    """Read the plan in FILE (TOML), say everything that is wrong with it, give its cells response codes, and keep it."""
-    from crmlab.analyses.campaigns import check_all_ids, plan_checks, read_plan, unchecked_columns
-    from crmlab.data.dataset import open_dataset
+def plan(
+    file: Path | None, data: str | None, origin: str | None, control: float | None, out: Path | None, memory: Path | None
+) -> None:
+    """Read the plan in FILE (TOML), say everything that is wrong with it, give its cells response codes, and keep it.
 
+    With --from actions --data NAME each action of today becomes a campaign of its own, with a cell and a control: its plan and its list are
+    written, and the plan is kept.
+    """
+    from crmlab.analyses.campaigns import check_all_ids
+    from crmlab.errors import ParameterError
+
+    if (file is None) == (origin is None):
+        got = "neither" if file is None else "both"
+        raise ParameterError(f"campaign plan needs a FILE, or --from actions --data NAME. Got {got}.")
     kept = _opened(memory)
     check_all_ids(kept)
+    if file is not None:
+        _keep_plan(file, data, kept)
+    else:
+        _plan_actions(data or "shop", control, out, kept)
+
+
+def _plan_actions(data: str, control: float | None, out: Path | None, kept: CampaignMemory) -> None:
+    """Plan what is to be done today, each action a campaign."""
+    from crmlab.analyses import actions
+    from crmlab.data.dataset import open_dataset
+    from crmlab.data.private import FILE, private_folder
+    from crmlab.data.project import home
+    from crmlab.history.past import History
+    from crmlab.page.sheets import write_csv
+
+    found = actions.plans_of(History(open_dataset(data, memory=kept)), control=control, memory=kept)
+    if not found:
+        say("Nothing pays today, so there is nothing to plan.")
+        return
+    folder = private_folder(out or home() / "data" / "private" / "plans")
+    for one in found:
+        plan_file, list_file = folder / f"{one.campaign}.toml", folder / f"{one.campaign}.csv"
+        plan_file.write_text(one.text, encoding="utf-8")
+        write_csv(one.people, list_file)
+        list_file.chmod(FILE)
+        _keep_plan(plan_file, data, kept, list_file)
+
+
+def _keep_plan(file: Path, data: str | None, kept: CampaignMemory, people: Path | None = None) -> None:
+    """Check a plan and keep it."""
+    from crmlab.analyses.campaigns import plan_checks, read_plan, unchecked_columns
+    from crmlab.data.dataset import open_dataset
+
     dataset = None if data is None else open_dataset(data, memory=kept)
     known, checks = kept.cells(), plan_checks(kept, dataset)
     mine = read_plan(file, further=checks).campaign
@@ -76,7 +127,8 @@ def plan(file: Path, data: str | None, memory: Path | None) -> None:
         say("No cell has a control: what the campaign causes will not be known.")
     if dataset is None and (named := unchecked_columns(planned.details)):
         say(f"Not looked for yet: {', '.join(named)}. See whether your data set has them with --data NAME.")
-    say(f"Next: crmlab campaign launch {planned.campaign} --data {data or 'NAME'}")
+    ready = f" --list {people}" if people is not None else ""
+    say(f"Next: crmlab campaign launch {planned.campaign} --data {data or 'NAME'}{ready}")
 
 
 @campaign.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         parse_segment_goals,
     )
     from crmlab.analyses.actions.params import Params
+    from crmlab.analyses.actions.planning import ActionPlan, plans_of
     from crmlab.analyses.actions.quantities import QUANTITIES
     from crmlab.analyses.actions.report import ANNOTATES, NEEDS, SECTIONS, run
     from crmlab.analyses.actions.study import decisions, readiness
@@ -29,6 +30,7 @@ __all__ = [
     "QUANTITIES",
     "SECTIONS",
     "Action",
+    "ActionPlan",
     "Holdout",
     "Limits",
     "Params",
@@ -37,6 +39,7 @@ __all__ = [
     "parse_holdout",
     "parse_limits",
     "parse_segment_goals",
+    "plans_of",
     "readiness",
     "run",
 ]

@@ -20,6 +20,7 @@ from crmlab.models.testing.meta import pool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crmlab.data.memory.campaigns import CampaignMemory
     from crmlab.history.past import History
 
 __all__ = ["ASSUMED", "MEASURED", "UNSHOWN", "Effect", "Priced", "default_actions", "past_cells", "priced"]
@@ -77,9 +78,9 @@ class Priced:
         return self.action.name
 
 
-def past_cells(history: History, level: float) -> Past:
-    """What past cells did, of the data set and of the campaign memory; worked out once."""
-    return history.once(("actions.past", level), lambda: past_of(history, open_memory(), level=level))
+def past_cells(history: History, level: float, memory: CampaignMemory | None = None) -> Past:
+    """What past cells did, of the data set and of a campaign memory (default: that of the project); worked out once for a history."""
+    return history.once(("actions.past", level), lambda: past_of(history, memory or open_memory(), level=level))
 
 
 def default_actions(history: History, level: float) -> tuple[Action, ...]:

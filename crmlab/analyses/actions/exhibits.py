@@ -247,8 +247,8 @@ def others_table(study: Study) -> Table | Absent:
     }
     caption = (
         "This page beside two usual ways: everybody who may be contacted gets the first action of the file that fits; or the money of this "
-        f"page is spent on the {words.many} of the highest value (P(alive) × value) with the action that brings most on average. Both leave "
-        "budgets, capacities and limits on contacts aside; whoever is held out is counted in all three."
+        f"page is spent on the {words.many} of the highest value (P(alive) × value) with the action that brings most on average. Both "
+        "leave budgets, capacities and limits on contacts aside; whoever is held out is counted in all three."
     )
     return Table(caption, study.others, columns, form)
 

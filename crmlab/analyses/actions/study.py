@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from crmlab.history.words import Words
     from crmlab.page.result import Context
 
-__all__ = ["Declared", "Study", "decisions", "declared", "promised", "readiness", "slug", "study"]
+__all__ = ["DEFAULTS", "Declared", "Study", "decisions", "declared", "promised", "readiness", "slug", "study"]
 
 DEFAULTS = Params()
 _BUDGETS = 8  # points of the curve
