@@ -55,7 +55,7 @@ SECTIONS = {
     "action": ("crmlab.analyses.actions", "parse_actions"),
     "segment_goal": ("crmlab.analyses.actions", "parse_segment_goals"),
     "limits": ("crmlab.analyses.actions", "parse_limits"),
-    "holdout": ("crmlab.analyses.actions", "parse_holdout"),
+    "holdout": ("crmlab.analyses.campaigns", "parse_holdout"),
 }
 
 

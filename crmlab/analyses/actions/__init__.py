@@ -9,10 +9,8 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.actions.declaring import (
         Action,
-        Holdout,
         Limits,
         parse_actions,
-        parse_holdout,
         parse_limits,
         parse_segment_goals,
     )
@@ -31,12 +29,10 @@ __all__ = [
     "SECTIONS",
     "Action",
     "ActionPlan",
-    "Holdout",
     "Limits",
     "Params",
     "decisions",
     "parse_actions",
-    "parse_holdout",
     "parse_limits",
     "parse_segment_goals",
     "plans_of",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.actions.declaring import Goal, Holdout, Limits
+from crmlab.analyses.actions.declaring import Goal, Limits
 from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.actions.people import OTHER, People
+from crmlab.analyses.campaigns import Holdout
 from crmlab.errors import DataError, ModelError, shown
 from crmlab.history.words import YEAR
 from crmlab.models.decisions import After, Allocation, Apart, Limit, Problem, Window, allocate

@@ -19,7 +19,6 @@ from crmlab.errors.validation import Faults
 __all__ = [
     "AT_RISK",
     "CAMPAIGN",
-    "LEAST_SALT",
     "MEMORY",
     "NOTHING",
     "PURCHASE",
@@ -28,11 +27,9 @@ __all__ = [
     "Assumed",
     "Days",
     "Goal",
-    "Holdout",
     "Limits",
     "Order",
     "parse_actions",
-    "parse_holdout",
     "parse_limits",
     "parse_segment_goals",
 ]
@@ -40,7 +37,6 @@ __all__ = [
 MEMORY, CAMPAIGN = "memory", "campaign:"  # where an effect is from
 PURCHASE, AT_RISK = "purchase", "at_risk"  # what a success brings
 NOTHING = "none"  # the treatment of a segment that is to be left alone
-LEAST_SALT = 8  # characters
 _TAKEN = (NOTHING, "other")  # words that the page uses itself
 
 _Words = Annotated[str, holds(lambda text: bool(text.strip()))]
@@ -52,16 +48,12 @@ _Name = Annotated[
 ]
 _Texts = Annotated[tuple[_Words, ...], Field(strict=False), must("a list of texts")]
 _Cost = Annotated[float, Field(ge=0, allow_inf_nan=False), must("a number of at least 0")]
-_Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), must("a number of at least 0 and under 1")]
 _Rise = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), must("a share, such as 0.02 for two more of a hundred")]
 _Whole = Annotated[int, Field(ge=0), must("a whole number of at least 0")]
 _Number = Annotated[int, Field(ge=1), must("a whole number of at least 1")]
 _Span = Annotated[int, Field(ge=1, le=3650), must("a number of days from 1 to 3650")]
 _T = TypeVar("_T")
 _ListOf = Annotated[tuple[_T, ...], Field(strict=False), must("a list of tables")]
-_Salt = Annotated[
-    _Words, holds(lambda text: len(text.strip()) >= LEAST_SALT), must(f"a text of at least {LEAST_SALT} characters")
-]
 
 
 def _table(model: type[Any], like: str, other: str = "") -> tuple[BeforeValidator, Any]:
@@ -211,23 +203,6 @@ class Limits:
     budget: _Cost | None = None
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Holdout:
-    """The universal control, as ``[holdout]`` declares it: households that nothing is ever sent to,
-    so that it is known what all of it brings.
-
-    Attributes
-    ----------
-    share : float
-        Of households. Whoever is held out at a smaller share is held out at a larger one.
-    salt : str
-        Permanent: another salt is another control.
-    """
-
-    share: _Share
-    salt: _Salt
-
-
 def parse_actions(section: Section, where: str) -> tuple[Action, ...]:
     """Check the actions of a TOML file.
 
@@ -299,17 +274,6 @@ def parse_limits(section: Section, where: str) -> Limits:
     500.0
     """
     return _single(Limits, section, where)
-
-
-def parse_holdout(section: Section, where: str) -> Holdout:
-    """Check the universal control of a TOML file.
-
-    Raises
-    ------
-    DescriptorError
-        The share is no share, or the salt is short or not there.
-    """
-    return _single(Holdout, section, where)
 
 
 def _single(model: Any, section: Section, where: str) -> Any:

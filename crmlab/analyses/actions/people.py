@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses import customer_value
-from crmlab.analyses.actions.declaring import AT_RISK, NOTHING, Action, Goal, Holdout
+from crmlab.analyses.actions.declaring import AT_RISK, NOTHING, Action, Goal
 from crmlab.analyses.actions.effects import Priced
-from crmlab.analyses.campaigns import in_holdout, sent
+from crmlab.analyses.campaigns import Holdout, in_holdout, sent
 from crmlab.analyses.customer_value import FEWEST, Scores
 from crmlab.analyses.customers import DOMAINS, Condition, customer_outputs, holds
 from crmlab.data.collecting import collect

@@ -16,16 +16,15 @@ from crmlab.analyses.actions.deciding import ALONE, BUDGET, COSTS_MORE, HELD_OUT
 from crmlab.analyses.actions.declaring import (
     Action,
     Goal,
-    Holdout,
     Limits,
     parse_actions,
-    parse_holdout,
     parse_limits,
     parse_segment_goals,
 )
 from crmlab.analyses.actions.effects import default_actions, past_cells, priced
 from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.people import gains_of, people_of
+from crmlab.analyses.campaigns import Holdout, holdout_for
 from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.decisions import Limit, allocate, cost_of_rules
 from crmlab.models.testing import Rate, detectable_effect
@@ -84,7 +83,7 @@ def declared(history: History, level: float) -> Declared:
         given=bool(actions),
         goals=read("segment_goal", parse_segment_goals) or (),
         limits=read("limits", parse_limits) or Limits(),
-        holdout=read("holdout", parse_holdout),
+        holdout=holdout_for(history.data),
     )
 
 

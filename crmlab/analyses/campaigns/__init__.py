@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.commands import launch_campaign
     from crmlab.analyses.campaigns.earnings import Earned, final_result
     from crmlab.analyses.campaigns.hashing import hash_keys
+    from crmlab.analyses.campaigns.holdout import Holdout, holdout_for, parse_holdout
     from crmlab.analyses.campaigns.ids import check_all_ids, check_ids
     from crmlab.analyses.campaigns.inputs import INPUTS
     from crmlab.analyses.campaigns.lists import ListRules, pull_list
@@ -40,6 +41,7 @@ __all__ = [
     "QUANTITIES",
     "Codes",
     "Earned",
+    "Holdout",
     "ListRules",
     "Measured",
     "Past",
@@ -58,6 +60,7 @@ __all__ = [
     "final_cells",
     "final_result",
     "hash_keys",
+    "holdout_for",
     "in_holdout",
     "known_cells",
     "launch_campaign",
@@ -69,6 +72,7 @@ __all__ = [
     "news_of",
     "offers_priced",
     "outcomes",
+    "parse_holdout",
     "past_of",
     "plan_checks",
     "pull_list",

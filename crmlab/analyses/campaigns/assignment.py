@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crmlab.analyses.campaigns.hashing import hash_keys, hash_pairs
+from crmlab.analyses.campaigns.holdout import LEAST_SALT
 from crmlab.data.collecting import collect_arrow
 from crmlab.data.scratch import scratch_folder
 from crmlab.data.tables import labels
@@ -27,7 +28,6 @@ __all__ = ["IntArray", "Take", "assign", "in_holdout", "quotas", "sample"]
 
 
 IntArray = NDArray[np.int64]
-_LEAST_SALT = 8  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,8 +174,8 @@ def in_holdout(ids: Sequence[str], share: float, salt: str) -> NDArray[np.bool_]
 
 
 def _check_salt(salt: str) -> None:
-    if not isinstance(salt, str) or len(salt.strip()) < _LEAST_SALT:
-        raise CampaignError.must_be("The salt", f"a text of at least {_LEAST_SALT} characters", salt)
+    if not isinstance(salt, str) or len(salt.strip()) < LEAST_SALT:
+        raise CampaignError.must_be("The salt", f"a text of at least {LEAST_SALT} characters", salt)
 
 
 def _shares(cells: Mapping[str, float]) -> tuple[list[str], NDArray[np.float64]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.campaigns.holdout import Holdout, holdout_for
 from crmlab.analyses.campaigns.ids import check_ids, launch_details
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
@@ -102,7 +103,8 @@ def launch_campaign(
                 f"customers of '{data.name}' or in the list. Found none that says so. Map it under [customers] in {data.descriptor.where}, "
                 "or if consent is known elsewhere, launch with --consent-not-known."
             )
-        people, last = _assigned(allowed, customers, cells, details)
+        holdout = holdout_for(data, details.get("holdout"), details.get("holdout_salt"))
+        people, last = _assigned(allowed, customers, cells, details, holdout)
         left_out |= later | last
     files = _files(people, cells, pulled, customers, columns)
     names = list_names(name, memory)
@@ -264,7 +266,7 @@ def _consented(flag: Any) -> bool | None:
 
 
 def _assigned(
-    pulled: pd.DataFrame, customers: pd.DataFrame, cells: pd.DataFrame, details: Mapping[str, Any]
+    pulled: pd.DataFrame, customers: pd.DataFrame, cells: pd.DataFrame, details: Mapping[str, Any], holdout: Holdout | None
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Everybody's cell, and how many of the list were left out and why."""
     from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout
@@ -274,9 +276,9 @@ def _assigned(
     about = customers[["customer_id", *(name for name in dict.fromkeys(wanted) if name in customers.columns)]]
     people = pulled.merge(about, on="customer_id", how="left")
     left_out = {}
-    if "holdout" in details:
+    if holdout is not None and holdout.share:
         key = people[by].where(people[by].notna(), people["customer_id"]) if by in people else people["customer_id"]
-        held = in_holdout(key.astype("str").to_numpy(), float(details["holdout"]), str(details["holdout_salt"]))
+        held = in_holdout(key.astype("str").to_numpy(), holdout.share, holdout.salt)
         left_out["held out of all campaigns"] = int(held.sum())
         people = people[~held]
     score = details.get("score")

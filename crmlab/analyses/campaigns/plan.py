@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
+from crmlab.analyses.campaigns.holdout import LEAST_SALT
 from crmlab.analyses.campaigns.sending import sends
 from crmlab.analyses.customers import conditions
 from crmlab.data.codes import check_code, normalised, response_codes
@@ -23,10 +24,9 @@ from crmlab.errors.validation import Faults
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LEAST_SALT", "CampaignPlan", "read_plan"]
+__all__ = ["CampaignPlan", "read_plan"]
 
 
-LEAST_SALT = 8
 _Words = Annotated[str, holds(lambda text: bool(text.strip()))]
 _Text = Annotated[_Words, must("a text in quotes")]
 _Texts = Annotated[tuple[_Words, ...], Field(strict=False), must("a list of texts")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from crmlab.analyses.campaigns.holdout import holdout_for
 from crmlab.analyses.customers import DOMAINS, Condition, conditions, customer_outputs, holds, known_columns
 from crmlab.errors import CampaignError, CrmlabError, hint_at, shown
 
@@ -33,7 +34,13 @@ def plan_checks(memory: CampaignMemory, data: Dataset | None = None) -> Checks:
 
     def found(campaign: str, cells: pd.DataFrame, details: Mapping[str, Any]) -> list[CrmlabError]:
         wrong: list[CrmlabError] = list(memory.code_problems(campaign, cells))
-        return wrong + ([] if data is None else column_problems(data, details))
+        if data is None:
+            return wrong
+        try:
+            holdout_for(data, details.get("holdout"), details.get("holdout_salt"))
+        except CampaignError as error:
+            wrong.append(error)
+        return wrong + column_problems(data, details)
 
     return found
 

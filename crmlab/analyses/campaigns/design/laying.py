@@ -15,6 +15,7 @@ from crmlab.analyses.campaigns.design.expected import Baseline, baseline, expect
 from crmlab.analyses.campaigns.design.money import Cost, Terms, discount_in, loss_of
 from crmlab.analyses.campaigns.design.params import DEFAULT_OFFERS, Params
 from crmlab.analyses.campaigns.design.search import LONGEST, Limits, Plan, Setting, find_plan
+from crmlab.analyses.campaigns.holdout import Holdout, holdout_for
 from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
 from crmlab.analyses.campaigns.measurement import known_cells
 from crmlab.analyses.campaigns.past import Past, past_of
@@ -34,6 +35,8 @@ __all__ = ["Laid", "days_of", "laid_out"]
 
 WINDOW = 28  # days, where neither the parameters nor past campaigns say
 _NAME = "campaign_design"
+
+_USUAL_HOLDOUT = Holdout(share=0.05, salt="held out for ever")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +93,7 @@ def laid_out(history: History, params: Params) -> Laid:
     TooLittleError
         Nobody is left on the list, or fewer than the cells need.
     """
-    memory = open_memory()
+    memory, holdout = open_memory(), _held_out(history, params)
     past = past_of(history, memory, level=params.level, min_group=params.min_group)
     told = _past_cells(history, memory)
     opens, closes, waits = days_of(history.as_of, past.cells, told, params)
@@ -106,8 +109,8 @@ def laid_out(history: History, params: Params) -> Laid:
             qualify=params.qualify,
             contacted_within=params.contacted_within,
             seeds=params.seeds,
-            holdout=params.holdout,
-            holdout_salt=params.holdout_salt,
+            holdout=holdout.share,
+            holdout_salt=holdout.salt,
         ),
         columns=[name for name in (params.strata, params.score) if name],
     )
@@ -169,6 +172,15 @@ def laid_out(history: History, params: Params) -> Laid:
         offers=offers,
         waits=waits,
     )
+
+
+def _held_out(history: History, params: Params) -> Holdout:
+    """The universal control: that of the data set's file, and where it names none a usual one."""
+    usual = holdout_for(history.data) or _USUAL_HOLDOUT
+    share = usual.share if params.holdout is None else params.holdout
+    found = holdout_for(history.data, share, params.holdout_salt or usual.salt)
+    assert found is not None
+    return found
 
 
 def days_of(as_of: dt.date, past: pd.DataFrame, told: pd.DataFrame, params: Params) -> tuple[dt.date, dt.date, tuple[str, ...]]:

@@ -33,8 +33,16 @@ class Params:
         default=14, help="days; whoever was contacted within them is left alone", ge=0, le=3650, unit="days"
     )
     seeds: tuple[str, ...] = param(default=(), help="customers of our own, who get everything and belong to no cell")
-    holdout: float = param(default=0.05, help="share that is held out of all campaigns", ge=0, lt=1, unit="share")
-    holdout_salt: str = param(default="held out for ever", help="by which they are chosen; never change it")
+    holdout: float | None = param(
+        default=None,
+        help="share that is held out of all campaigns; default: that of [holdout] in the data set's file, else 0.05",
+        ge=0,
+        lt=1,
+        unit="share",
+    )
+    holdout_salt: str | None = param(
+        default=None, help="by which they are chosen; never change it; default: that of the file, else one for all"
+    )
     offers: tuple[str, ...] | None = param(
         default=None,
         help="what is offered; each is tested with each creative; default: 10 % off and a small gift, of donors a letter and a match",
@@ -115,6 +123,8 @@ class Params:
     def __post_init__(self) -> None:
         for name in ("campaign", "salt", "holdout_salt"):
             text = getattr(self, name)
+            if text is None:
+                continue
             least = 1 if name == "campaign" else 8
             if len(text.strip()) < least:
                 raise ParameterError.expected(_NAME, name, f"a text of at least {least} characters", text)
