@@ -1,4 +1,4 @@
-"""How many of some customers may be contacted, and the sentence that says so wherever a page tells its reader to act on them."""
+"""How many of some customers may be contacted, and the sentence that says so wherever a page singles them out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Consent(NamedTuple):
         return bool(self.yes or self.no)
 
     def said(self, form: Format) -> str:
-        """How many of them may be contacted, as a sentence that follows one that says to act on them.
+        """How many of them may be contacted, as a sentence that follows one that singles them out.
 
         Examples
         --------

@@ -179,7 +179,7 @@ class History:
         return [REFUSED if flag is False else COMPLAINED if one in self.complained else "" for one, flag in who]
 
     def consent(self, customer_ids: pd.Series) -> Consent:
-        """Count how many of some customers may be contacted: for every sentence that says to act on them."""
+        """Count how many of some customers may be contacted: for every sentence that singles them out."""
         return Consent.of(self.contactable(customer_ids), self.refusals(customer_ids))
 
     def with_consent(self, frame: pd.DataFrame) -> pd.DataFrame:

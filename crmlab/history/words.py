@@ -78,6 +78,17 @@ class Words:
         return _SHOPS.sub(lambda found: _OF_GIFTS[found[0]], text)
 
     @property
+    def decided(self) -> str:
+        """Where it is decided what to do with single people: said alike on every page that leaves it open.
+
+        Examples
+        --------
+        >>> ROUNDS.decided
+        'What to do with each donor is decided on the page “What to do now”.'
+        """
+        return f"What to do with each {self.one} is decided on the page “What to do now”."
+
+    @property
     def year(self) -> float:
         """A year in periods: 365 days, or one round."""
         return YEAR / 7 if self.unit == "week" else 1.0
@@ -102,8 +113,6 @@ WEEKS = Words(
         "order_value": "order value",
         "occasion": "purchase occasion",
         "occasions": "purchase occasions",
-        "thanks": "reward without a discount",
-        "more": "offer what goes with what they have",
     },
 )
 ROUNDS = Words(
@@ -125,8 +134,6 @@ ROUNDS = Words(
         "order_value": "gift",
         "occasion": "gift",
         "occasions": "gifts",
-        "thanks": "thank them in person",
-        "more": "ask for a regular gift",
     },
 )
 

@@ -73,42 +73,42 @@ def test_the_cell_that_is_named_is_the_best_that_is_shown():
     chart = exhibits.matrix_chart(studied(SOME))
     # The three at 30 are too few to be shown, and those at 9.50, who are the next fewest, are hidden with them: else the total would
     # tell of the three.
-    assert chart.caption.endswith("Contact brings most in tier B at 50 to 75 %: €200.")
+    assert chart.caption.endswith("Contact would bring most in tier B at 50 to 75 %: €200.")
     best = chart.frame.loc[chart.frame["profit"].idxmax()]
     assert (best["tier"], best["risk"], best["profit"]) == ("B", "50 to 75 %", 200.0)
 
 
-def test_nothing_is_advised_where_it_cannot_pay():
+def test_nobody_is_called_worth_contacting_where_it_cannot_pay():
     study = studied(SOME)
     table = exhibits.matrix_table(study).frame.set_index(["tier", "risk"])["what"]
     assert table.to_dict() == {
         ("A", "25 to 50 %"): "",
         ("A", "over 75 %"): "",
-        ("B", "50 to 75 %"): "contact 50 of 60",
-        ("C", "50 to 75 %"): "do not contact",
-        ("D", "under 25 %"): "do not contact",
+        ("B", "50 to 75 %"): "50 of 60",
+        ("C", "50 to 75 %"): "nobody",
+        ("D", "under 25 %"): "nobody",
         ("", "Small groups, together"): "",
-        ("", "Contacts not shown above, together"): "contact 43",
-        ("", "All"): "contact 93 of 253",
+        ("", "Contacts not shown above, together"): "43",
+        ("", "All"): "93 of 253",
     }
     said = words.findings(study)[2].sentence()
-    assert said.startswith("93 customers are worth contacting") and "10 more would be, but must not be contacted." in said
+    assert said.startswith("93 customers would be worth contacting") and "10 more would be, but must not be contacted." in said
 
 
-def test_where_it_pays_nowhere_the_page_says_do_not_contact():
+def test_where_it_would_pay_nowhere_the_page_says_so():
     study = studied(listed(("A", 0.3, -1.0, 40, 0), ("B", 0.6, -4.0, 60, 0)))
-    assert exhibits.matrix_chart(study).caption.endswith("Contact pays in no cell: do not contact.")
-    assert set(exhibits.matrix_table(study).frame["what"]) == {"do not contact"}
+    assert exhibits.matrix_chart(study).caption.endswith("Contact would pay in no cell.")
+    assert set(exhibits.matrix_table(study).frame["what"]) == {"nobody"}
     assert set(exhibits.matrix_table(study).frame["profit"]) == {0.0}
-    assert words.findings(study)[2].sentence().startswith("0 customers are worth contacting: do not contact.")
+    assert words.findings(study)[2].sentence().startswith("0 customers would be worth contacting: even if")
 
 
 def test_a_cell_brings_what_those_bring_who_are_to_be_contacted():
     mixed = pd.concat([listed(("A", 0.3, 1.0, 20, 0)), listed(("A", 0.3, -9.0, 40, 0))], ignore_index=True)
     chart = exhibits.matrix_chart(studied(mixed))
-    assert "All cells bring €20.00 from 20 customers. " in chart.caption
-    assert chart.caption.endswith("Contact brings most in tier A at 25 to 50 %: €20.00.")
-    assert chart.frame[["what", "profit"]].to_numpy().tolist() == [["contact 20 of 60", 20.0]]
+    assert "All cells would bring €20.00 from 20 customers. " in chart.caption
+    assert chart.caption.endswith("Contact would bring most in tier A at 25 to 50 %: €20.00.")
+    assert chart.frame[["what", "profit"]].to_numpy().tolist() == [["20 of 60", 20.0]]
 
 
 def number(text):
@@ -133,7 +133,10 @@ def test_cells_add_up_to_the_headline_and_no_small_group_follows_from_them(seed)
     assert told["profit"].sum() == pytest.approx(all_["profit"], abs=0.005)
     assert all_["profit"] == pytest.approx(headline["profit_of_contact_total"].value, abs=0.005)
     assert told["what"].map(number).sum() == number(all_["what"]) == headline["worth_contacting"].value
-    assert f"All cells bring {form.amount(all_['profit'])} from {form.count(number(all_['what']))} customers" in chart.caption
+    assert (
+        f"All cells would bring {form.amount(all_['profit'])} from {form.count(number(all_['what']))} customers"
+        in chart.caption
+    )
     for label, hidden in (("Small", parts["customers"].str.startswith("under")), ("Contacts", parts["profit"].isna())):
         together = parts[parts["risk"].str.startswith(label)]
         hidden &= parts["tier"] != ""
@@ -144,19 +147,19 @@ def test_cells_add_up_to_the_headline_and_no_small_group_follows_from_them(seed)
 
 def test_one_customer_is_one():
     said = words.findings(studied(listed(("A", 0.6, 9.0, 1, 0), ("B", 0.6, -4.0, 60, 0))))[2].sentence()
-    assert said.startswith("1 customer is worth contacting")
+    assert said.startswith("1 customer would be worth contacting")
 
 
 @pytest.mark.parametrize(
     ("count", "window", "says"),
     [
         (1200, 60, ""),  # two groups of 241 are enough
-        (300, 60, "leave out a fifth at random each time, and pool 3 rounds (180 days)."),
+        (300, 60, "with a fifth left out at random each time, 3 rounds together (180 days) would show it."),
         (60, 60, "it would take 13 rounds of 60 days"),
         (29, 60, "too few to build on"),
     ],
 )
-def test_a_list_that_is_too_short_for_its_test_says_what_to_do(count, window, says):
+def test_a_list_that_is_too_short_for_its_test_says_what_it_would_take(count, window, says):
     study = studied(listed(("A", 0.4, 9.0, count, 0)))
     study.scheme.window = window
     row = study.sizes.set_index("saving").loc[0.3]
@@ -190,7 +193,7 @@ def test_the_page_of_the_shop_is_so(result_of):
     result = result_of("churn", "shop")
     cells = result.charts["matrix"].frame
     best = cells.loc[cells["profit"].idxmax()]
-    assert f"Contact brings most in tier {best['tier']} at {best['risk']}:" in result.charts["matrix"].caption
+    assert f"Contact would bring most in tier {best['tier']} at {best['risk']}:" in result.charts["matrix"].caption
     frame = result.outputs["customers"].frame
     assert ((frame["keeping_pays"] == PAYS) == ((frame["profit_of_contact"] > 0) & (frame["contactable"] != "no"))).all()
     assert ((frame["refusal"] != "") == (frame["contactable"] == "no")).all()

@@ -16,7 +16,6 @@ from crmlab.analyses import churn, customer_profile, customer_value, data_qualit
 from crmlab.analyses.scorecard.board import board_of
 from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import money_of
-from crmlab.analyses.scorecard.speech import DONORS, SHOPPERS, TREATMENTS
 from crmlab.history.context import Margin
 from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS
@@ -116,13 +115,6 @@ def test_where_somebody_is_new_newcomers_are_counted(tmp_path):
         board = board_of(History(opened, as_of), scorecard.Params())
         assert any(line.key == "new" for line in lines_of(board, money_of(board))) is counted
         assert board.closed == (None if counted else dt.date(2024, 6, 15))
-
-
-def test_every_treatment_is_told_in_both_words():
-    for speech in (SHOPPERS, DONORS):
-        for (worth, state), raw in TREATMENTS.items():
-            assert speech.treatment("A" if worth == "high" else "D", state) == speech(raw)
-    assert not any(SHOPS.search(DONORS(raw)) for raw in TREATMENTS.values())
 
 
 def test_no_margin_is_asked_of_who_gives(charity):

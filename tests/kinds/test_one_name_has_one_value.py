@@ -22,7 +22,7 @@ from tests.conftest import once
 
 FLAGS = {True: "yes", False: "no", None: "not known"}
 # Of a list, not of the customer in it: what one list says of a row need not be what another does.
-OF_THE_LIST = {"customer_id", "product_id", "rank", "offer", "creative", "cell_id", "response_code", "stage", "step", "advice"}
+OF_THE_LIST = {"customer_id", "product_id", "rank", "offer", "creative", "cell_id", "response_code", "stage", "step"}
 # All reports on a data set: a proof.
 DATA = [pytest.param(name, marks=pytest.mark.proof) for name in ("shop", "cdnow_sample", "donors")]
 

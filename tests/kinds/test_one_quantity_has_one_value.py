@@ -144,5 +144,5 @@ def test_a_second_model_of_what_comes_is_not_called_value(world):
     other = [column.label for name, column in table.columns.items() if name in ("near", "whole")]
     said = ("as projected", "if moves go on")
     assert other and all(any(word in label for word in said) and "alue" not in label for label in other)
-    assert "is not a second value" in table.caption and "so decide by value" in table.caption
+    assert "is not a second value" in table.caption and "the value knows" in table.caption
     assert list(table.columns).index("value") < list(table.columns).index("near")

@@ -1,4 +1,4 @@
-"""Whom to contact: what contacting each customer brings, for whom it pays, and how many must be left out to measure what it saves.
+"""Whom it would pay to contact: what contacting each customer would bring, and how many must be left out to measure what it saves.
 
 Contacting is judged in margin. Where no margin is known, it is not judged at all: what can be said then is how large the margin would
 have to be.
@@ -53,7 +53,7 @@ RISKS = {"under 25 %": 0.25, "25 to 50 %": 0.5, "50 to 75 %": 0.75, "over 75 %":
 
 
 def customer_list(history: History, found: Scores, params: Params) -> pd.DataFrame:
-    """One row per eligible customer: probability of churn, expected loss, reasons, what to do, and whether they may be contacted.
+    """One row per eligible customer: probability of churn, expected loss, reasons, and whether keeping them would pay.
 
     At stake is what a customer would bring in the next year if active, times the share of it that a churned one is away. The
     profit of contacting a customer is accept × (min(p × at stake, most) − p × offer) − (1 − p) × offer − contact: of would-be leavers a
@@ -86,7 +86,7 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
 
 
 def matrix_of(listed: pd.DataFrame) -> pd.DataFrame:
-    """Customers by probability of churn and value tier: what is expected to be lost, and what contacting them brings.
+    """Customers by probability of churn and value tier: what is expected to be lost, and what contacting them would bring.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def matrix_of(listed: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        risk, tier (``"all"`` without tiers), customers, expected_loss, worth (how many the list says to contact) and profit (of
+        risk, tier (``"all"`` without tiers), customers, expected_loss, worth (how many would be worth contacting) and profit (of
         contacting these, in all; missing without a margin). Customers, worth and profit add up to those of the list.
     """
     known = bool(listed["profit_of_contact"].notna().any())
@@ -121,14 +121,14 @@ def matrix_of(listed: pd.DataFrame) -> pd.DataFrame:
 def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     """How many customers must be left uncontacted to measure what contact saves, by saving in per cent of churners.
 
-    Among those whom it pays to contact, at 95 % confidence and 80 % power. Without rows where these are fewer than two: then there is
+    Among those whom it would pay to contact, at 95 % confidence and 80 % power. Without rows where these are fewer than two: then there is
     nobody to leave out.
 
     Returns
     -------
     DataFrame
         saving, rate (of churn without contact), kept_out (how many to leave out, and contact, in two groups of equal size), targets
-        (customers whom it pays to contact), rounds (how many lists of that size must be pooled where a fifth of each is left out).
+        (customers whom it would pay to contact), rounds (how many lists of that size must be pooled where a fifth of each is left out).
 
     References
     ----------

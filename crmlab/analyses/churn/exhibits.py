@@ -53,7 +53,7 @@ _MEASURES = {
     "profit": "Profit per customer, {currency}",
 }
 _RISKS = list(RISKS)[::-1]
-_NOBODY = "do not contact"
+_NOBODY = "nobody"
 _TIERS = {"A": "A\nworth most", "B": "B", "C": "C", "D": "D\nworth least"}
 
 
@@ -63,7 +63,7 @@ def _no_scores(study: Study) -> Absent:
 
 
 def matrix_table(study: Study) -> Table | Absent:
-    """Risk by value: customers, expected loss, whom to contact, and what contacting these brings; all adds up to the last row."""
+    """Risk by value: customers, expected loss, whom it would pay to contact, and what that would bring; all adds up to the last row."""
     if study.found.refused:
         return _no_scores(study)
     matrix, form, found = study.matrix, study.context.form, study.found
@@ -82,7 +82,9 @@ def matrix_table(study: Study) -> Table | Absent:
         "customers": Column(words.many.capitalize()),
         "expected_loss": Column(f"Expected loss of {found.money}", "exact" if known else "money"),
         **(
-            {"what": Column("What to do"), "profit": Column(words.fill("{Profit} of that"), "exact")} if "what" in shown else {}
+            {"what": Column("Would be worth contacting"), "profit": Column(words.fill("{Profit} of that"), "exact")}
+            if "what" in shown
+            else {}
         ),
     }
     by_tier = " and by value tier (A: the tenth worth most)" if tiers else ""
@@ -91,14 +93,14 @@ def matrix_table(study: Study) -> Table | Absent:
         "scores; the interval of the total is given above."
     )
     if known:
-        caption += words.fill(" {Profit} is that of contacting the {many} whom the list says to contact, all together.")
+        caption += words.fill(" {Profit} is that of contacting the {many} who would be worth it, all together.")
     return Table(caption, shown, columns, form, top=max(len(shown), 1))
 
 
 def _hidden(matrix: pd.DataFrame, least: int) -> tuple[Any, Any]:
-    """Cells that are too small to be shown, and cells whose contacts are not shown: neither follows from the totals.
+    """Cells that are too small to be shown, and cells whose contacts that would pay are not shown: neither follows from the totals.
 
-    Contacts are not shown where the cell is not, and where fewer than ``least`` of a cell are to be contacted, or are not. These are
+    These are not shown where the cell is not, and where fewer than ``least`` of a cell would be worth a contact, or would not. These are
     told together: with so many more cells of contacts, the smallest first, that all together are not so few either.
     """
     customers, worth = matrix["customers"], matrix["worth"]
@@ -113,14 +115,14 @@ def _hidden(matrix: pd.DataFrame, least: int) -> tuple[Any, Any]:
 
 
 def _masked(study: Study, few: Any, unsaid: Any) -> pd.DataFrame:
-    """The matrix without what must not be shown, and what to do with each cell."""
+    """The matrix without what must not be shown, and how many of each cell would be worth contacting."""
     matrix, least, form = study.matrix, study.params.min_group, study.context.form
     return matrix.drop(columns="worth").assign(
         customers=matrix["customers"].mask(few),
         expected_loss=matrix["expected_loss"].mask(few),
         profit=matrix["profit"].mask(few | (unsaid & (matrix["worth"] > 0).to_numpy())),
         what=[
-            "" if small else _advice(row, least, form, told=not hide)
+            "" if small else _worth(row, least, form, told=not hide)
             for small, hide, row in zip(few, unsaid, matrix.to_dict("records"), strict=True)
         ],
     )
@@ -140,7 +142,7 @@ def _summed(matrix: pd.DataFrame, few: Any, unsaid: Any, form: Format) -> list[d
 
     def contacts(cells: pd.DataFrame, of: str = "") -> dict[str, object]:
         worth = int(cells["worth"].sum())
-        return {"what": f"contact {form.count(worth)}{of}" if worth else _NOBODY, "profit": float(cells["profit"].sum())}
+        return {"what": f"{form.count(worth)}{of}" if worth else _NOBODY, "profit": float(cells["profit"].sum())}
 
     rows = [people(matrix[few]) | {"risk": "Small groups, together", "what": ""}] if few.any() else []
     if unsaid.any():
@@ -148,16 +150,16 @@ def _summed(matrix: pd.DataFrame, few: Any, unsaid: Any, form: Format) -> list[d
     return [*rows, people(matrix) | contacts(matrix, f" of {form.count(matrix['customers'].sum())}") | {"risk": "All"}]
 
 
-def _advice(cell: dict[Any, Any], least: int, form: Format, *, told: bool) -> str:
-    """What to do with the customers of a cell; where the number of contacts must not be told, what can be said of it."""
+def _worth(cell: dict[Any, Any], least: int, form: Format, *, told: bool) -> str:
+    """How many of a cell would be worth contacting; where their number must not be told, what can be said of it."""
     worth, all_ = cell["worth"], cell["customers"]
     if not worth:
         return _NOBODY
     if told:
-        return f"contact {'all' if worth == all_ else f'{form.count(worth)} of'} {form.count(all_)}"
+        return f"{'all' if worth == all_ else f'{form.count(worth)} of'} {form.count(all_)}"
     if worth < least:
-        return f"contact under {least} of {form.count(all_)}"
-    return f"contact nearly all of {form.count(all_)}" if 0 < all_ - worth < least else "contact as listed"
+        return f"under {least} of {form.count(all_)}"
+    return f"nearly all of {form.count(all_)}" if 0 < all_ - worth < least else "as listed"
 
 
 def scores_table(study: Study) -> Table:
@@ -253,20 +255,20 @@ def holdout_table(study: Study) -> Table | Absent:
         return _no_scores(study)
     words = study.found.words
     if not study.found.margin.known:
-        return Absent("Without a margin it is not known whom to contact, and so how many to leave out.")
+        return Absent("Without a margin it is not known who would be contacted, and so how many to leave out.")
     if sizes.empty:
-        return Absent(f"It pays to contact fewer than two {words.many}, so there is nobody to leave out.")
+        return Absent(f"It would pay to contact fewer than two {words.many}, so there is nobody to leave out.")
     columns = {
         "saving": Column("If contact saves, of churners", "share"),
         "rate": Column("Churn without contact", "share"),
-        "kept_out": Column("Leave out, and contact, at least", "count"),
-        "targets": Column(f"{words.many.capitalize()} worth contacting", "count"),
+        "kept_out": Column("Left out, and contacted, at least", "count"),
+        "targets": Column(f"{words.many.capitalize()} who would be worth contacting", "count"),
         "possible": Column("Are there enough?"),
         "rounds": Column("Or rounds, a fifth left out of each", "count"),
     }
     caption = (
-        "Before contacting all, leave some out at random: shown is how many each group needs to see the saving, or how many rounds to "
-        "pool, at "
+        "To see what contact saves, some must be left out at random: shown is how many each group needs, or how many rounds taken "
+        "together, at "
         f"{form.share(TEST_LEVEL)} confidence with {form.share(POWER)} power. A plan, from today's expected rate."
     )
     enough = ["yes" if 2 * n <= all_ else "no" for n, all_ in zip(sizes["kept_out"], sizes["targets"], strict=True)]
@@ -318,8 +320,8 @@ def matrix_chart(study: Study) -> Chart | Absent:
     by = "by probability of churn, upwards, and value tier" if found.tiers else "by probability of churn, upwards"
     where = _where(frame, form, worth=int(matrix["worth"].sum()) if known else None)
     caption = (
-        f"{words.fill('{Profit}')} of contacting those whom the list says to contact, in all (large), and how many they are (small), "
-        f"{by}; the stronger the colour, the more it brings. {_added_up(study, unsaid)}{where}"
+        f"{words.fill('{Profit}')} of contacting those who would be worth it, in all (large), and how many they are (small), "
+        f"{by}; the stronger the colour, the more it would bring. {_added_up(study, unsaid)}{where}"
         if known
         else f"Expected loss of {found.money} (large) and {words.many} (small), {by}; the stronger the colour, the more is expected to be "
         f"lost. {where}"
@@ -338,21 +340,21 @@ def _added_up(study: Study, unsaid: Any) -> str:
     if not matrix["worth"].sum():
         return ""
     rest = f", of it {told(matrix[unsaid])} in cells without a sum" if matrix.loc[unsaid, "worth"].sum() else ""
-    return f"All cells bring {told(matrix)}{rest}. "
+    return f"All cells would bring {told(matrix)}{rest}. "
 
 
 def _where(frame: pd.DataFrame, form: Format, worth: int | None) -> str:
-    """In which cell contact brings most, or that it pays in none; without a margin, which cell loses most."""
+    """In which cell contact would bring most, or that it would pay in none; without a margin, which cell loses most."""
     if worth == 0:
-        return "Contact pays in no cell: do not contact."
+        return "Contact would pay in no cell."
     column = "expected_loss" if worth is None else "profit"
     if frame.empty or not (frame[column] > 0).any():
-        return "No cell is large enough to be shown." if worth is None else "Contact those whom the list names."
+        return "No cell is large enough to be shown." if worth is None else "The list says with whom contact would pay."
     best = frame.loc[frame[column].idxmax()]
     cell = f"at {best['risk']}" if best["tier"] == NO_TIERS else f"in tier {best['tier']} at {best['risk']}"
     if worth is None:
         return f"Most is expected to be lost {cell}: {form.money(best['expected_loss'])}."
-    return f"Contact brings most {cell}: {form.amount(best['profit'])}."
+    return f"Contact would bring most {cell}: {form.amount(best['profit'])}."
 
 
 def origins_table(study: Study) -> Table | Absent:

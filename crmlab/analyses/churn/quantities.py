@@ -31,7 +31,7 @@ QUANTITIES = Quantities(
         "what contacting is expected to save less what it costs; empty where no margin is known",
         "currency",
     ),
-    Quantity("profit_of_contact_total", "profit of contact of all whom it pays to contact, and who may be", "currency"),
+    Quantity("profit_of_contact_total", "profit of contact of all whom it would pay to contact, and who may be", "currency"),
     Quantity(
         "keeping_pays", "whether an offer to keep the customer would pay, if as many accept as is assumed; if not, why", "text"
     ),
@@ -43,7 +43,7 @@ QUANTITIES = Quantities(
     ),
     Quantity("eligible", "those seen lately enough to be scored", "customers", counted=True),
     Quantity("expected_churners", "eligible customers expected to stay silent for the whole window", "customers"),
-    Quantity("worth_contacting", "customers whom it pays to contact, and who may be", "customers"),
+    Quantity("worth_contacting", "customers whom it would pay to contact, and who may be", "customers"),
     Quantity(
         "break_even_margin",
         "margin at which contacting breaks even for half of the eligible customers who may be contacted",

@@ -39,7 +39,7 @@ EXHIBITS = Exhibits(
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
-    """Say who is leaving, how sure that is, and whom it pays to contact.
+    """Say who is leaving, how sure that is, and whom it would pay to contact.
 
     Parameters
     ----------

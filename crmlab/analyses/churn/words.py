@@ -25,7 +25,7 @@ _FROM = {
     "past": " (the median of past cells)",
     "guess": " (a guess: give yours)",
 }  # where a cost is from
-TITLE = "Who is leaving, and whom it pays to contact"
+TITLE = "Who is leaving, and whom it would pay to contact"
 PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
 
 
@@ -79,7 +79,7 @@ def _eligible(study: Study) -> str:
 
 
 def _worth(study: Study) -> list[Finding]:
-    """Whom it pays to contact, who must not be though it would pay, and whether what it saves can be measured."""
+    """Whom it would pay to contact, who must not be though it would pay, and whether what it saves can be measured."""
     found, params, form, words = study.estimates, study.params, study.context.form, study.found.words
     worth, profit = (
         form.measured(found[name].value, found[name].low, found[name].high, kind)
@@ -92,20 +92,20 @@ def _worth(study: Study) -> list[Finding]:
     unknown = " The data do not say whether they may be contacted." if (pays["contactable"] == "not known").any() else ""
     if count:
         text = (
-            f"{f'{words.one} is' if count == 1 else f'{words.many} are'} worth contacting, {form.share(count / len(study.listed))} of those eligible: "
-            f"if {accept} of would-be leavers accept the offer, contacting them brings {profit.value} after costs.{must}{unknown}{_test(study)}"
+            f"{words.one if count == 1 else words.many} would be worth contacting, {form.share(count / len(study.listed))} of those eligible: "
+            f"if {accept} of would-be leavers accept the offer, contacting {'this one' if count == 1 else 'them'} would bring {profit.value} after costs.{must}{unknown}{_test(study)}"
         )
     else:
         text = (
-            f"{words.many} are worth contacting: do not contact. Even if {accept} of would-be leavers accept the offer, it costs more than it "
-            "saves for everyone who may be contacted."
+            f"{words.many} would be worth contacting: even if {accept} of would-be leavers accept the offer, it would cost more than it saves "
+            "with everyone who may be contacted."
         )
     interval = f"{worth.interval} {words.many}, {profit.interval}, at {form.share(params.level)}"
     return [Finding(worth.value, text, interval, "worth_contacting")]
 
 
 def _test(study: Study) -> str:
-    """Where the hold-out that is needed is larger than the list: what to do instead. Otherwise nothing."""
+    """Where the hold-out that is needed is larger than the list: what it would take. Otherwise nothing."""
     form, sizes = study.context.form, study.sizes
     if sizes.empty:
         return ""
@@ -117,9 +117,9 @@ def _test(study: Study) -> str:
     rounds, days = int(row["rounds"]), int(row["rounds"]) * study.scheme.window
     few = "The list is too short to test that"
     if rounds == 1:
-        return f" {few} with two equal groups: contact four fifths, and leave out a fifth at random."
+        return f" {few} with two equal groups; a fifth left out at random, and four fifths contacted, would show it."
     if days <= PATIENCE:
-        return f" {few} in one go: leave out a fifth at random each time, and pool {form.count(rounds)} rounds ({form.count(days)} days)."
+        return f" {few} in one go: with a fifth left out at random each time, {form.count(rounds)} rounds together ({form.count(days)} days) would show it."
     return (
         f" {few}: it would take {form.count(rounds)} rounds of {form.count(study.scheme.window)} days. Choose a shorter window, or treat the "
         "sum as a guess."
@@ -139,10 +139,10 @@ def _margin_needed(study: Study) -> list[Finding]:
     interval = f"{shown.interval}, at {form.share(params.level)}"
     if needed.value > 1:
         text = (
-            f"most of the {form.count(len(study.listed))} eligible {words.many}: even if all {study.found.money} were margin, contact would cost "
-            f"more than it saves with half of them, {accept}. The margin would have to be {shown.value} of {study.found.money}."
+            f"would be enough for contact to break even with half of the {form.count(len(study.listed))} eligible {words.many}, {accept}: it "
+            f"would have to be {shown.value} of {study.found.money}."
         )
-        return [Finding("Do not contact", text, interval, "break_even_margin")]
+        return [Finding("No margin", text, interval, "break_even_margin")]
     text = f"of {study.found.money} must be left as margin for contact to break even with half of the eligible {words.many}, {accept}."
     return [Finding(shown.value, text, interval, "break_even_margin")]
 
@@ -179,7 +179,7 @@ def warnings(study: Study) -> tuple[str, ...]:
         out.append(
             f"{NAMES[tested.chosen]} did not beat the simple rule “{NAMES[tested.used]}” (Brier score differs by {gap}), so the rule is used."
         )
-    out += [*_drifted(study), *_untold(study), *found.margin.wanted("to see whom to contact")]
+    out += [*_drifted(study), *_untold(study), *found.margin.wanted("to see with whom contact would pay")]
     if not found.tiers:
         out.append(
             "The models of value could not be fitted, so nobody has a value tier, and what is at stake is taken from last year's "
@@ -232,7 +232,7 @@ def limits(study: Study) -> tuple[str, ...]:
         *_unseen(study),
         "What moves a score goes along with churn but need not cause it; changing it need not keep anybody.",
         f"Churn is {churn}{', a renewal that did not come' if words is ROUNDS else ''}. Some of the silent come back: see the curve of returns.",
-        "How many accept an offer is a guess until a campaign with a control group has measured it.",
+        f"How many accept an offer is a guess until a campaign with a control group has measured it. {words.decided}",
     )
 
 

@@ -90,7 +90,7 @@ def offers_chart(study: Study) -> Chart | Absent:
     return Chart(
         f"{_count(len(best))}: extra {money} in all, with {form.share(params.level)} interval. It is what people who had the one product "
         f"and not the other brought with the other in {params.horizon} days, over as many people who had neither: what goes with the "
-        "pair, not what an offer adds. Test each first.",
+        "pair, not what an offer adds.",
         f"Dots with intervals for {len(best)} pairs; the first, {short(first['name_b'], 40)} for owners of "
         f"{short(first['name_a'], 40)}, stands at {form.money(first['extra'])} in all.",
         draw,

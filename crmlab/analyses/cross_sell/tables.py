@@ -357,12 +357,12 @@ def cycles_table(study: Study) -> Table | Absent:
         "share_rebought": Column("Bought again", "share"),
         "median_gap": Column("Median days to the next", "days", "gap_low", "gap_high"),
         "within": Column(f"Again within {cycles.horizon} days", "share", "within_low", "within_high"),
-        "movable": Column("Customers to move", "count"),
+        "movable": Column("Customers who could move", "count"),
     }
     caption = (
         "Repurchase cycles, the products with the most rebuyers first. The median is of gaps that ended; “again within” "
         "counts gaps still "
-        "open too. Customers to move: their own gap is half as long again as usual, they are due, and may be contacted as far as is "
+        "open too. Customers who could move: their own gap is half as long again as usual, they are due, and may be contacted as far as is "
         "known. Small figures: "
         f"{form.share(cycles.level)} intervals."
     )

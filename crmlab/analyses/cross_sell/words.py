@@ -12,6 +12,7 @@ from crmlab.analyses.cross_sell.pairs import ALPHA
 from crmlab.analyses.cross_sell.tables import PER, short
 from crmlab.analyses.cross_sell.worth import MOST_PAIRS
 from crmlab.history.context import masked
+from crmlab.history.words import WEEKS
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Finding, Findings, Method
@@ -27,22 +28,22 @@ TITLE = "Which offer to whom, with evidence"
 
 
 def findings(study: Study) -> Findings:
-    """Which list to send and why, what the best pair brings, and how many pairs hold."""
+    """Which list is used and why, what the best pair brings, and how many pairs hold."""
     form, pairs = study.context.form, len(study.found.pairs) // 2
     if not study.found.tested:
         least = form.count(study.found.baskets.min_count)
         none = Finding("0", f"pairs could be tested: fewer than two products are in {least} baskets or more.", metric="pairs")
-        return Findings([*_list_to_send(study), none])
+        return Findings([*_list_used(study), none])
     count = Finding(
         form.count(pairs),
         f"{'pair' if pairs == 1 else 'pairs'} of {form.count(study.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are (false discovery rate: {form.share(ALPHA)}){'.' if pairs else ': nothing to report.'}",
         metric="pairs",
     )
-    return Findings([*_list_to_send(study), *_best_pair(study), count])
+    return Findings([*_list_used(study), *_best_pair(study), count])
 
 
-def _list_to_send(study: Study) -> list[Finding]:
-    """How personal offers did against the best simple list, and which is sent therefore."""
+def _list_used(study: Study) -> list[Finding]:
+    """How personal offers did against the best simple list, and which is used therefore."""
     test, offers = study.backtest, study.offers
     if isinstance(offers, Absent):
         return [Finding("No offer", f"is made: {offers.why[:1].lower()}{offers.why[1:]}")]
@@ -69,7 +70,7 @@ def _list_to_send(study: Study) -> list[Finding]:
     return [
         Finding(
             hit.value,
-            f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been sent as {NAMES[choice.method]}{',' if choice.outcome == 'better' else ';'} {than}. {_send(study)}",
+            f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been sent as {NAMES[choice.method]}{',' if choice.outcome == 'better' else ';'} {than}. {_shown(study)}",
             f"{hit.interval}; personal offers less the best simple list: {form.span(100 * gap['low'], 100 * gap['high'])} points, at {at}",
             "hit_rate",
         )
@@ -77,29 +78,29 @@ def _list_to_send(study: Study) -> list[Finding]:
 
 
 def _untested(study: Study) -> Finding:
-    """What speaks against personal offers where they could not be held against later days, and what is sent instead."""
+    """What speaks against personal offers where they could not be held against later days, and what is shown instead."""
     form, people = study.context.form, sum(study.consent)
     if people < FEWEST_ACTIVE:
         return Finding(
             form.count(people),
-            f"{'customer is' if people == 1 else 'customers are'} too few to learn from which offer suits whom: ask them. The list of offers holds {NAMES[study.choice.method]}, untested.",
+            f"{'customer is' if people == 1 else 'customers are'} too few to learn from which offer suits whom. The list of offers holds {NAMES[study.choice.method]}, untested.",
         )
     if not study.again:
         return Finding(
             "Nobody",
-            f"has bought on a second day, so nothing is known of what customers buy next. {_send(study)} Leave some out by chance, to see whether the offers bring anybody back.",
+            f"has bought on a second day, so nothing is known of what customers buy next. {_shown(study)} Only a part left out by chance would show whether the offers bring anybody back.",
         )
-    return Finding("Not tested", f"on later days, so there is no evidence for personal offers. {_send(study)}")
+    return Finding("Not tested", f"on later days, so there is no evidence for personal offers. {_shown(study)}")
 
 
-def _send(study: Study) -> str:
-    """The consequence: what is sent, to whom."""
+def _shown(study: Study) -> str:
+    """The consequence: what whoever is sent something is shown, and how many are on the list."""
     form, method, refused = study.context.form, NAMES[study.choice.method], study.consent.no
     listed, people = study.listed, sum(study.listed)
-    whom = "the one customer" if people == 1 else f"the {form.count(people)} customers"
+    whom = "one customer" if people == 1 else f"{form.count(people)} customers"
     told = f" {listed.said(form)}" if people > 1 or not listed.told else ""
     left = f" It leaves out {form.count(refused)} who must not be contacted (no consent, or a complaint)." if refused else ""
-    return f"So send {method} to {whom} on the list of offers.{told}{left}"
+    return f"So whoever is sent something is shown {method}: the list of offers has {whom}.{told}{left}"
 
 
 def _best_pair(study: Study) -> list[Finding]:
@@ -118,7 +119,7 @@ def _best_pair(study: Study) -> list[Finding]:
         return [
             Finding(
                 "No pair",
-                f"{why}. So make no offers by pairs; to learn more, test one on part of the customers who have the one product and not the other.",
+                f"{why}. So no pair is a reason for an offer; a test on part of the customers who have the one product and not the other would tell more.",
             )
         ]
     row = best.iloc[0]
@@ -128,7 +129,7 @@ def _best_pair(study: Study) -> list[Finding]:
     return [
         Finding(
             extra.value,
-            f"more {money} goes with the best pair: people who have {one} bought more {other} than people with neither. That is in {params.horizon} days, over {_reached(study, row)}{per}. This is an association, not the effect of an offer; test the offer on part of them first.",
+            f"more {money} goes with the best pair: people who have {one} bought more {other} than people with neither. That is in {params.horizon} days, over {_reached(study, row)}{per}. This is an association, not the effect of an offer, which only a test on part of them can show.",
             f"{extra.interval}, at {form.share(params.level)}",
             f"extra_{money}",
         )
@@ -207,18 +208,19 @@ def _money_disagrees(study: Study) -> list[str]:
     gap = test.lead("money")
     more = form.span(test.customers / 1000 * gap["low"], test.customers / 1000 * gap["high"], "money")
     return [
-        f"What was bought of personal offers had {more} more {test.money}, in all, than what was bought of any simple list, since they are picked by {test.money}. Nobody was asked to buy, so this does not show what a list brings: to find out, send both lists to test cells."
+        f"What was bought of personal offers had {more} more {test.money}, in all, than what was bought of any simple list, since they are picked by {test.money}. Nobody was asked to buy, so this does not show what a list brings: only test cells of both lists would."
     ]
 
 
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     return (
-        "Association is not the effect of an offer: people who buy two things together may do so without being asked. Send the "
-        "offer to a test cell, keep a control cell, and measure the difference.",
+        "Association is not the effect of an offer: people who buy two things together may do so without being asked. Only a "
+        "test cell beside a control cell shows the difference.",
         f"Extra {study.margin.word} compares people who have the first product with people who have neither; they may differ in more "
         "than that, and a season's goods sell to both at once.",
         "Pairs are not corrected for seasons: products that sell in the same months look as if they went together. Compare the two halves of the history.",
+        WEEKS.decided,
     )
 
 

@@ -83,11 +83,8 @@ def facts_table(study: Study) -> Table:
     if worth.soonest is not None:
         until = form.short_day(worth.latest) if worth.latest is not None else "never"
         add(f"Next {words.deed}, with " + form.share(level), f"{form.short_day(worth.soonest)} to {until}")
-    treatment = study.speech.treatment(worth.tier, str(study.state.get("state")))
     if study.refusal:
         add("What to do", f"do not contact: {study.refusal}")
-    elif treatment:
-        add("What to do by default", treatment)
     frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
     columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
     caption = (
@@ -120,21 +117,24 @@ def bought_table(study: Study) -> Table | Absent:
 
 
 def offers_table(study: Study) -> Table | Absent:
-    """What to offer next."""
+    """Offers, the best first."""
     if not len(study.offers):
         return Absent(study.why["offers"])
     columns = {"rank": Column("Rank", "count"), "name": Column("Offer"), "reason": Column("Because")}
-    return Table(
-        "What to offer next, the best first, as the report on offers ranks it.", study.offers, columns, study.context.form
-    )
+    return Table("Offers, the best first, as the report on offers ranks them.", study.offers, columns, study.context.form)
 
 
 def moments_table(study: Study) -> Table | Absent:
-    """Moments to act on now."""
+    """Moments of today."""
     if not len(study.moments):
         return Absent(study.why["moments"])
-    columns = {"label": Column("Moment"), "advice": Column("What to do")}
-    return Table("Moments of today, and what to do.", study.moments, columns, study.context.form)
+    columns = {"label": Column("Moment"), "works": Column("Does the trigger work here?")}
+    return Table(
+        "Moments of today, and whether their triggers beat a simple rule here.",
+        study.moments,
+        columns,
+        study.context.form,
+    )
 
 
 def contacts_table(study: Study) -> Table | Absent:

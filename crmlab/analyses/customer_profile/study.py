@@ -1,4 +1,4 @@
-"""What is known of one customer: purchases, contacts and responses, value, state, risk, offers and moments to act."""
+"""What is known of one customer: purchases, contacts and responses, value, state, risk, offers and moments."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Study:
     offers : DataFrame
         rank, name, reason; best first.
     moments : DataFrame
-        label, advice.
+        label, works.
     why : dict of str to str
         Why state, value, churn, offers or moments are not known.
     speech : Speech
@@ -354,8 +354,8 @@ def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
 
 
 def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFrame, str]:
-    """Moments to act on; or why there are none."""
-    columns = ["label", "advice"]
+    """Moments of today; or why there are none."""
+    columns = ["label", "works"]
     if refusal:
         return pd.DataFrame(columns=columns), f"Nothing to act on: no contact, {refusal}."
     try:
@@ -364,16 +364,9 @@ def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFram
         return pd.DataFrame(columns=columns), str(error)
     known = {trigger.name: trigger.said(history.words) for trigger in triggers.TRIGGERS}
     works = found.loc[found["customer_id"] == customer].set_index("trigger")["works"].to_dict()
-    rows = [[known[name].label, _advised(known[name], works[name])] for name in sorted(works)]
-    why = "" if rows else "There is no moment to act on now."
+    rows = [[known[name].label, works[name]] for name in sorted(works)]
+    why = "" if rows else "There is no moment now."
     return pd.DataFrame(rows, columns=columns), why
-
-
-def _advised(trigger: triggers.Trigger, works: str) -> str:
-    """What to do at a moment; nothing where the trigger was shown not to work."""
-    if works == triggers.NO:
-        return "nothing: the trigger does not work here"
-    return trigger.advice if works == triggers.YES else f"{trigger.advice} (not judged yet)"
 
 
 def _mine(table: ibis.Table, customer: str) -> ibis.Table:

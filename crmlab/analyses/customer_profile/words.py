@@ -77,6 +77,7 @@ def limits(study: Study) -> tuple[str, ...]:
     return (
         f"What one {study.speech.words.one} will do is chance above all: intervals are wide because they must be.",
         f"Scores say how {study.speech.words.many} like this one behaved. They are no reason to treat somebody worse.",
+        f"What to do with this {study.speech.words.one} stands in the list of the page “What to do now”.",
     )
 
 

@@ -52,7 +52,7 @@ def findings(study: Study) -> Findings:
     top = found.sums.loc["A"]
     share = form.measured(top["value_share"], top["value_share_low"], top["value_share_high"], "share")
     consent = study.best.said(form)
-    care = f"of that value lies with tier A, the {form.count(top['customers'])} {words.many} worth most. They deserve the best service."
+    care = f"of that value lies with tier A, the {form.count(top['customers'])} {words.many} worth most."
     result.append(Finding(share.value, f"{care} {consent}" if consent else care, f"{share.interval}, at {at}", "value_share_A"))
     if study.fit.seen and not np.isnan(top["most_to_spend"]):
         whom = f"{words.one} of tier A{' who may be contacted' if study.best.told else ''}"
@@ -238,7 +238,10 @@ def limits(study: Study) -> tuple[str, ...]:
     found, summary, words, form = study.found, study.fit.summary, study.base.words, study.context.form
     endless = math.isinf(found.horizon)
     left_out = f"new {words.many} and campaigns" if study.seasonal.followed else f"new {words.many}, seasons and campaigns"
-    out = [f"Only today's {words.many} are valued, at the pace and spend of their own past; {left_out} are not included."]
+    out = [
+        f"Only today's {words.many} are valued, at the pace and spend of their own past; {left_out} are not included.",
+        words.decided,
+    ]
     if study.seasonal.followed:
         out.append("The season is assumed to return as in past years, and the level to stay as it is.")
     if words is not ROUNDS:

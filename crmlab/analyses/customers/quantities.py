@@ -30,7 +30,7 @@ QUANTITIES = Quantities(
     Quantity("next_offers", "product ids to offer next, the best first, with a blank between them", "text"),
     Quantity(
         "triggers",
-        "moments to act on as of the day, by name, without those of triggers shown not to work, with a blank between them",
+        "moments as of the day, by name, without those of triggers shown not to work, with a blank between them",
         "text",
     ),
     Quantity("value_model", "model behind value, and its version", "text"),

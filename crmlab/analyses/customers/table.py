@@ -24,7 +24,7 @@ __all__ = ["customer_table"]
 
 
 def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: float = LEVEL) -> pd.DataFrame:
-    """Say of each customer what the analyses know: value, tier, state, risk, next offers, moments to act, and whether to contact.
+    """Say of each customer what the analyses know: value, tier, state, risk, next offers, moments, and whether to contact.
 
     Parameters
     ----------

@@ -297,14 +297,14 @@ def goes_on(study: Study) -> str:
 
 
 def _not_a_value(study: Study) -> str:
-    """What the columns of money that follow the value are, and why it is the value that decides."""
+    """What the columns of money that follow the value are, and why it is the value that counts."""
     words = study.life.words
     who = f"what today’s {words.many} bring, discounted alike,"
     if not study.modelled:
-        decide = ", so decide by value, which knows that" if study.scores is not None else ""
+        known = "; the value knows that" if study.scores is not None else ""
         return (
             f"“If moves go on” is not a second value: it is {who} if they keep moving between states as they did. It knows only somebody's "
-            f"state, not how often and how much this {words.one} used to {words.fill('{buy}')}{decide}."
+            f"state, not how often and how much this {words.one} used to {words.fill('{buy}')}{known}."
         )
     endless = study.chain is not None and "whole" in study.chain
     after = (
@@ -312,7 +312,7 @@ def _not_a_value(study: Study) -> str:
     )
     return (
         f"“As projected” is not a second value: it is {who} if they stand as projected and each state goes on bringing what it "
-        f"brought{after}. It takes all {words.many} of a state to bring alike, so decide by value, which knows each {words.one}."
+        f"brought{after}. It takes all {words.many} of a state to bring alike; the value knows each {words.one}."
     )
 
 

@@ -77,12 +77,10 @@ def _slowing_finding(study: Study, slow: Fate) -> Finding:
         if slow.dates
         else "which could not be checked"
     )
-    first = f"Look at these first to keep {words.many}{'; the report on churn says whether contacting them pays' * study.margin.known}."
     return Finding(
         gone.value,
         f"of {form.count(count)} {words.many} who are slowing will lapse within a {words.period}, judging by how long they have been "
-        f"silent ({off}). {first} "
-        f"{life.consent('slowing').said(form)}",
+        f"silent ({off}). {life.consent('slowing').said(form)}",
         f"{gone.interval}, at {form.share(study.params.level)}",
         "slowing_lapse",
     )
@@ -196,6 +194,7 @@ def limits(study: Study) -> tuple[str, ...]:
         f"Thresholds come from gaps that ended; those of {words.many} who never came back are not among them, and busy {words.many} have more gaps than others. "
         "Both make the thresholds of the base short.",
         f"Moves say what came next, not what caused it. {words.fill('{Revenue}: net of what came back on the same day.')}",
+        words.decided,
     )
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
 from crmlab.errors import DataError, checks
-from crmlab.history.words import ROUNDS
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ NOT_YET = "Not yet a customer"
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment: a range of levels (1 to 5, high is good) of recency and of frequency, and what to do.
+    """One segment: a range of levels (1 to 5, high is good) of recency and of frequency, and what that means.
 
     A level is a place among the other customers, so that meanings are relative: level 1 of frequency may hold customers
     with more than one occasion, and level 3 customers with two. No segment bears the name of a state of the lifecycle.
@@ -54,81 +53,20 @@ class Segment:
     recency: tuple[int, int]
     frequency: tuple[int, int]
     meaning: str
-    action: str
-    for_donors: str = ""  # the action, where it is another for those who give
-
-    def advice(self, words: Words) -> str:
-        """What to do with its customers, or its donors.
-
-        Examples
-        --------
-        >>> from crmlab.history.words import ROUNDS, WEEKS
-        >>> SEGMENTS[3].advice(WEEKS), SEGMENTS[3].advice(ROUNDS)
-        ('welcome them; bring about the next purchase', 'welcome them; ask for a second gift')
-        """
-        return self.for_donors if self.for_donors and words.deed == ROUNDS.deed else self.action
 
 
 # The one table of rules. Every pair of levels is in exactly one segment.
 SEGMENTS = (
-    Segment(
-        "Champions",
-        (5, 5),
-        (4, 5),
-        "among the latest and the most frequent",
-        "reward them; ask them to recommend",
-        "thank them in person; ask them to tell others",
-    ),
-    Segment(
-        "Loyal",
-        (3, 4),
-        (4, 5),
-        "among the most frequent, but not among the latest",
-        "thank them; offer what goes with what they own",
-        "thank them; tell them what their gifts have done",
-    ),
-    Segment(
-        "Promising repeaters",
-        (4, 5),
-        (2, 3),
-        "came lately, neither seldom nor often",
-        "make the next purchase easy",
-        "make the next gift easy",
-    ),
-    Segment(
-        "Recent",
-        (5, 5),
-        (1, 1),
-        "came seldom, the last time very lately",
-        "welcome them; bring about the next purchase",
-        "welcome them; ask for a second gift",
-    ),
-    Segment("Fresh", (4, 4), (1, 1), "came seldom, the last time lately", "remind them while they remember you"),
-    Segment(
-        "Needs attention",
-        (3, 3),
-        (3, 3),
-        "middling, and cooling",
-        "make an offer with an end date",
-        "ask them to renew their gift, by a date",
-    ),
-    Segment("About to sleep", (3, 3), (1, 2), "came seldom, the last time some time ago", "remind them once, at low cost"),
-    Segment(
-        "Quiet regulars",
-        (1, 2),
-        (3, 4),
-        "came more often than many, the last time long ago",
-        "look at them first to win customers back",
-        "look at them first to ask for a renewal",
-    ),
-    Segment(
-        "Cannot lose",
-        (1, 2),
-        (5, 5),
-        "among the most frequent, the last time long ago",
-        "find out what went wrong, one by one",
-    ),
-    Segment("Hibernating", (1, 2), (1, 2), "came seldom, the last time long ago", "look at others first"),
+    Segment("Champions", (5, 5), (4, 5), "among the latest and the most frequent"),
+    Segment("Loyal", (3, 4), (4, 5), "among the most frequent, but not among the latest"),
+    Segment("Promising repeaters", (4, 5), (2, 3), "came lately, neither seldom nor often"),
+    Segment("Recent", (5, 5), (1, 1), "came seldom, the last time very lately"),
+    Segment("Fresh", (4, 4), (1, 1), "came seldom, the last time lately"),
+    Segment("Needs attention", (3, 3), (3, 3), "middling, and cooling"),
+    Segment("About to sleep", (3, 3), (1, 2), "came seldom, the last time some time ago"),
+    Segment("Quiet regulars", (1, 2), (3, 4), "came more often than many, the last time long ago"),
+    Segment("Cannot lose", (1, 2), (5, 5), "among the most frequent, the last time long ago"),
+    Segment("Hibernating", (1, 2), (1, 2), "came seldom, the last time long ago"),
 )
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.rfm.params import Params
-    from crmlab.history.context import Margin
     from crmlab.history.past import History
 
 __all__ = ["Study", "readiness", "study"]
@@ -32,8 +31,6 @@ class Study:
     Attributes
     ----------
     context : Context
-    margin : Margin
-        Gross margin: how much, and where it is from.
     params : Params
     scored : DataFrame
         One row per customer with scores and segment, whether they may be contacted, and ``segment_before`` where there is an earlier
@@ -49,7 +46,6 @@ class Study:
     """
 
     context: Context
-    margin: Margin
     params: Params
     scored: pd.DataFrame
     segments: pd.DataFrame
@@ -107,7 +103,6 @@ def study(history: History, params: Params) -> Study:
         moves = movement(scored)
     return Study(
         context=history.context(len(scored)),
-        margin=history.margin(None),
         params=params,
         scored=scored,
         segments=segments,

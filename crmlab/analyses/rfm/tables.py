@@ -72,7 +72,6 @@ def rules_table(study: Study) -> Table:
             "recency": words(s.recency, "days", "", ""),
             "frequency": words(s.frequency, "occasions", f" {said.deed}", f" {said.deeds}"),
             "meaning": s.meaning,
-            "action": s.advice(said),
             "customers": shown.get(s.name),
             "contactable": study.consent(s.name).yes if s.name in shown else None,
         }
@@ -85,7 +84,6 @@ def rules_table(study: Study) -> Table:
         "recency": Column(f"Last {said.deed}, days ago"),
         "frequency": Column("How often"),
         "meaning": Column("Compared with the others"),
-        "action": Column("What to do"),
         "customers": Column(said.many.capitalize(), "count"),
     }
     if study.consent().told:

@@ -38,17 +38,17 @@ def findings(study: Study) -> Findings:
     segments, scored, form, words = study.segments, study.scored, study.context.form, study.words
     top = segments[segments["segment"] != OTHER]
     if top.empty:
-        few = f"{words.many} are too few to be told apart. Look at each of them."
+        few = f"{words.many} are too few to be told apart."
         if len(scored) == 1:
             few = f"{words.one} alone cannot be compared with others."
         return Findings([Finding(form.count(len(scored)), few, metric="customer_base")])
     best = top.iloc[0]
-    action = next(segment.advice(words) for segment in SEGMENTS if segment.name == best["segment"])
+    meaning = next(segment.meaning for segment in SEGMENTS if segment.name == best["segment"])
     found = [
         Finding(
             form.share(best["revenue_share"]),
             words.fill("of {revenue} {comes} from ")
-            + f"{form.share(best['share'])} of {words.many}, the segment “{best['segment']}”: {action}. "
+            + f"{form.share(best['share'])} of {words.many}, the segment “{best['segment']}”: {meaning}. "
             f"{study.consent(best['segment']).said(form)}",
             metric=_key("revenue_share", best["segment"]),
         ),
@@ -62,7 +62,7 @@ def findings(study: Study) -> Findings:
             Finding(
                 form.share(last["share"]),
                 f"of {words.many} {words.did} {times}, and not in the last {form.count(days[0])} days. They brought "
-                f"{form.share(last['revenue_share'])} of {words.fill('{revenue}')}: look at others first.",
+                f"{form.share(last['revenue_share'])} of {words.fill('{revenue}')}.",
                 metric="segment_share_hibernating",
             )
         )
@@ -80,14 +80,11 @@ def _quiet_finding(study: Study) -> list[Finding]:
     days, occasions = _cuts(scored, names, study.params.bins)
     most = "most" if 2 * int((scored["occasions"] < occasions[0]).sum()) > len(scored) else "many"
     often = f"{form.count(occasions[0])} days or more" if occasions[0] > 1 else "1 day or more"
-    first = f"Look at these first to win {words.many} back."
-    if words.deed == ROUNDS.deed:
-        first = "Look at these first to ask for a renewal."
     return [
         Finding(
             form.share(len(quiet) / len(scored)),
             f"of {words.many} have gone quiet: they {words.did} on {often}, more often than {most}, but not in the last "
-            f"{form.count(days[0])} days. These {form.count(len(quiet))} brought {spent} so far. {first} "
+            f"{form.count(days[0])} days. These {form.count(len(quiet))} brought {spent} so far. "
             f"{study.consent(*names).said(form)}",
             metric="quiet_share",
         )
@@ -140,12 +137,10 @@ def warnings(study: Study) -> tuple[str, ...]:
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     words = study.words
-    # Without a margin churn does not say what pays.
-    pays = "; the report on churn says whether contacting them pays, except for those silent too long to be scored"
     return (
-        f"Segments describe the past; they do not predict. They say whom to look at, and for what{pays * study.margin.known}.",
+        f"Segments describe the past; they do not predict. {words.decided}",
         f"A score is a place among today’s {words.many}, so the score of one can change because others changed. The states of the "
-        f"lifecycle go by how long {words.many} are usually silent: where the two disagree about somebody, follow the lifecycle.",
+        f"lifecycle go by how long {words.many} are usually silent: where the two disagree about somebody, the lifecycle says more.",
         words.fill(
             "{Revenue}: net of what came back on the day of a {deed}, not of what came back later, and before all costs."
         ),

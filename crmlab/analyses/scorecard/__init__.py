@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.scorecard.quantities import QUANTITIES
     from crmlab.analyses.scorecard.reductions import calendar, periods, two_periods
     from crmlab.analyses.scorecard.report import NEEDS, SECTIONS, run
-    from crmlab.analyses.scorecard.speech import TREATMENTS, Speech, speech_of
+    from crmlab.analyses.scorecard.speech import Speech, speech_of
     from crmlab.analyses.scorecard.study import readiness
     from crmlab.analyses.scorecard.targets import Goal, parse_goals
 
@@ -27,7 +27,6 @@ __all__ = [
     "NEEDS",
     "QUANTITIES",
     "SECTIONS",
-    "TREATMENTS",
     "Goal",
     "Params",
     "Speech",

@@ -328,7 +328,7 @@ def value_table(study: Study) -> Table | Absent:
 
 
 def matrix_table(study: Study) -> Table | Absent:
-    """Customers by value tier and lifecycle state, with what to do."""
+    """Customers by value tier and lifecycle state."""
     found, form, speech = study.value, study.context.form, study.board.speech
     if found is None:
         return no_value(study)
@@ -348,16 +348,15 @@ def matrix_table(study: Study) -> Table | Absent:
             masked(study.reachable[row.tier, row.state], study.params.min_group) for row in frame.itertuples()
         ]
         columns["reachable"] = Column("May be contacted", "count")
-    columns["treatment"] = Column("Treatment by default")
     consent = (
         f"“{speech('{Many}')}” counts everybody, “May be contacted” only those who may be."
         if study.reachable
-        else "The data do not say who may be contacted: ask before you write to anybody."
+        else "The data do not say who may be contacted."
     )
     caption = (
         f"{speech('{Many}')} by value tier (A: top 10 %, B: next 20 %, C: next 30 %, D: the rest) and lifecycle state. "
         f"Value is {worth(found, form)}. Small figures are {form.share(study.params.level)} intervals. "
-        f"Treatments are suggestions to test; a trigger that works or a planned campaign goes first. {consent}"
+        f"{consent} {speech.words.decided}"
     )
     return Table(caption, frame, columns, form, top=30)
 

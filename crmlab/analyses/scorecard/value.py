@@ -12,7 +12,6 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.customer_value import TIERS
 from crmlab.analyses.lifecycle import STATES
-from crmlab.analyses.scorecard.speech import speech_of
 from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.btyd.customer_value import Measure
 from crmlab.page.groups import OTHER, small_groups
@@ -44,7 +43,7 @@ class Valued:
     then : float or None
         Total then.
     matrix : DataFrame
-        tier, state, customers, revenue (of the last year), value and at_risk (each with interval), treatment. Parts add up to
+        tier, state, customers, revenue (of the last year), value and at_risk (each with interval). Parts add up to
         the total; small groups are one row, ``Other``.
     scores : Scores
         Of the report on customer value.
@@ -220,6 +219,5 @@ def _matrix(
         }
         for name in ("value", "at_risk"):
             row |= {f"{name}{end}": float(found[f"{name}{end}"]) for end in ("", "_low", "_high")}
-        row["treatment"] = "too few to treat apart" if tier == OTHER else speech_of(history).treatment(tier, state)
         rows.append(row)
     return pd.DataFrame(rows)

@@ -1,7 +1,7 @@
-"""At which moments to act, and for whom: how many there are today, and which triggers tell more than a simple rule does.
+"""Which moments tell what comes next, and who has one now: which triggers tell more than a simple rule does.
 
 ``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged, for who
-asks by name and needs no advice.
+asks by name and needs no verdict.
 """
 
 from __future__ import annotations

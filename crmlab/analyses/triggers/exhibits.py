@@ -50,11 +50,10 @@ def triggers_table(study: Study) -> Table:
 
 
 def rules_table(study: Study) -> Table:
-    """The rule of each trigger in words, what to do, and what the verdict rests on."""
+    """The rule of each trigger in words, and what the verdict rests on."""
     columns = {
         "label": Column("Trigger"),
         "rule": Column("Rule"),
-        "advice": Column("What to do where it works"),
         "tested": Column(f"Past {study.words.many}", "count"),
         "adjusted_all": Column("p against all"),
         "adjusted_rule": Column("p against the rule"),
@@ -117,14 +116,16 @@ def bands_table(study: Study) -> Table | Absent:
 
 
 def today_chart(study: Study) -> Chart | Absent:
-    """Customers with a moment now, by trigger, and whether to act on it; nothing where there is none to act on."""
+    """Customers with a moment now, by trigger, and whether it works; nothing where none does."""
     few, form, words = study.params.min_group, study.context.form, study.words
     if not (study.table["works"] == YES).any():
         return Absent("No trigger is known to work here, so there is no moment to act on.")
-    frame = study.table[["name", "label", "customers", "advice", "works", "verdict"]].copy()
+    frame = study.table[["name", "label", "customers", "predicts", "works", "verdict"]].copy()
     frame["customers"] = frame["customers"].astype(float).mask(frame["customers"].between(1, few - 1))
     frame = frame.sort_values("customers", ascending=False, na_position="last", kind="stable", ignore_index=True)
-    frame["said"] = frame["advice"].where(frame["works"] == YES, frame["verdict"].str.split(":").str[0])
+    frame["said"] = ("works, predicts " + frame["predicts"]).where(
+        frame["works"] == YES, frame["verdict"].str.split(":").str[0]
+    )
 
     def draw(figure: Figure) -> None:
         top = max(float(frame["customers"].max()), 1.0) if frame["customers"].notna().any() else 1.0
@@ -143,7 +144,7 @@ def today_chart(study: Study) -> Chart | Absent:
 
     first = frame.iloc[0]
     return Chart(
-        f"{words.many.capitalize()} with a moment now, by trigger, and whether to act on it. One {words.one} may have several.",
+        f"{words.many.capitalize()} with a moment now, by trigger, and whether it works here. One {words.one} may have several.",
         f"Bars of {words.many} for {len(frame)} triggers; “{first['label']}” has the most.",
         draw,
         frame,

@@ -25,7 +25,7 @@ EXHIBITS = Exhibits(
 
 
 def run(data: Dataset, params: Params = Params()) -> Result:
-    """Find today's moments to act, and judge each trigger by days that are past.
+    """Find today's moments, and judge each trigger by days that are past.
 
     Parameters
     ----------

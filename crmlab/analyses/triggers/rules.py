@@ -1,4 +1,4 @@
-"""The moments at which to act, told from each customer's own rhythm.
+"""The moments that may tell what comes, told from each customer's own rhythm.
 
 A trigger fires once, on a day: so long after a purchase without the next one, or on the day of a purchase. What a rule needs to
 know of the base (usual gaps, a model) is learnt up to a date, so that earlier moments can be judged without hindsight.
@@ -100,7 +100,7 @@ class Trigger:
 
     ``buys`` says whether it predicts a purchase within the window, or that none comes; ``ends`` whether a moment is over with the next
     purchase, as that of somebody who was silent is; ``lasts``, in days, where the rule itself says when it is over.
-    Label and advice may have the fields ``{deed}`` and ``{deeds}``: see :meth:`said`.
+    The label may have the fields ``{deed}`` and ``{deeds}``: see :meth:`said`.
     """
 
     name: str
@@ -108,7 +108,6 @@ class Trigger:
     rule: Callable[[Learnt, float, Words, Format], str]
     buys: bool
     ends: bool
-    advice: str
     find: Callable[[pd.DataFrame, pd.DataFrame, Learnt, float], pd.DataFrame]
     lasts: int | None = None
 
@@ -118,15 +117,14 @@ class Trigger:
         return self.name == "product"
 
     def said(self, words: Words) -> Trigger:
-        """The same with label and advice in the words for the deeds of people.
+        """The same with the label in the words for the deeds of people.
 
         Examples
         --------
         >>> {trigger.name: trigger.said(ROUNDS).label for trigger in TRIGGERS}["second"]
         'Second gift due'
         """
-        fill = {"deed": words.deed, "deeds": words.deeds}
-        return replace(self, label=self.label.format(**fill), advice=self.advice.format(**fill))
+        return replace(self, label=self.label.format(deed=words.deed, deeds=words.deeds))
 
     def predicts(self, words: Words) -> str:
         """What it predicts, in words."""
@@ -305,7 +303,6 @@ TRIGGERS = (
         ),
         buys=False,
         ends=True,
-        advice="ask what is wrong; make it easy to return",
         find=_overdue,
     ),
     Trigger(
@@ -316,7 +313,6 @@ TRIGGERS = (
         ),
         buys=False,
         ends=True,
-        advice="remind them before the habit is gone",
         find=_slowing,
     ),
     Trigger(
@@ -328,7 +324,6 @@ TRIGGERS = (
         ),
         buys=True,
         ends=True,
-        advice="help them to a second {deed}",
         find=_second,
     ),
     Trigger(
@@ -339,7 +334,6 @@ TRIGGERS = (
         ),
         buys=True,
         ends=False,
-        advice="welcome them back",
         find=_reactivated,
     ),
     Trigger(
@@ -350,7 +344,6 @@ TRIGGERS = (
         ),
         buys=True,
         ends=False,
-        advice="thank them",
         find=_threshold,
     ),
     Trigger(
@@ -359,7 +352,6 @@ TRIGGERS = (
         rule=lambda learnt, q, words, form: f"a week before the day of the first {words.deed} comes round",
         buys=True,
         ends=False,
-        advice="congratulate them",
         find=_anniversary,
         lasts=AHEAD,
     ),
@@ -371,7 +363,6 @@ TRIGGERS = (
         ),
         buys=True,
         ends=True,
-        advice="offer the product",
         find=_product,
     ),
 )

@@ -105,7 +105,7 @@ class Study:
     present : Present
     judged : Judged
     table : DataFrame
-        That of ``judged``, with label, rule, predicts, advice, customers (who have a moment today).
+        That of ``judged``, with label, rule, predicts, customers (who have a moment today).
     actions : DataFrame
         Today's moments, of :func:`actions`.
     silent : DataFrame
@@ -133,7 +133,7 @@ class Study:
         """The list of customers and moments, and that of the simple rule."""
         out = {
             "actions": Output(
-                f"List of {self.words.many} and moments, with the day by which to act, and whether the trigger works here",
+                f"List of {self.words.many} and moments, with the last day of each, and whether the trigger works here",
                 self.actions,
                 ("customer_id", "trigger", "product_id"),
             )
@@ -166,7 +166,7 @@ def readiness(history: History, params: Params) -> Readiness:
 
 
 def study(history: History, params: Params) -> Study:
-    """Find today's moments to act, and judge each trigger by moments that are past.
+    """Find today's moments, and judge each trigger by moments that are past.
 
     Raises
     ------
@@ -183,7 +183,6 @@ def study(history: History, params: Params) -> Study:
             "label": trigger.label,
             "rule": trigger.rule(now.learnt, params.quantile, words, form),
             "predicts": trigger.predicts(words),
-            "advice": trigger.advice,
             "buys": trigger.buys,
             "customers": int(counts.get(trigger.name, 0)),
         }
@@ -272,7 +271,7 @@ def actions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        customer_id, trigger, product_id, fired, act_by, advice, works (yes, no, not judged yet), contactable, refusal; ordered by
+        customer_id, trigger, product_id, fired, act_by, works (yes, no, not judged yet), contactable, refusal; ordered by
         customer and trigger.
 
     Raises
@@ -285,7 +284,6 @@ def actions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
     days = {name: trigger.lasts or now.rhythm.respond for name, trigger in named.items()}
     frame = now.moments.assign(
         act_by=now.moments["fired"] + pd.to_timedelta(now.moments["trigger"].map(days).astype(int), unit="D"),
-        advice=now.moments["trigger"].map({name: trigger.advice for name, trigger in named.items()}),
         works=now.moments["trigger"].map(found.table.set_index("name")["works"]),
     )
     return history.with_consent(frame)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "At which moments to act, and for whom"
-CAVEAT = "This is a prediction, not the effect of contacting them: to learn that, leave a random part alone."
+TITLE = "Which moments tell what comes next, and who has one now"
+CAVEAT = "This is a prediction, not the effect of contacting them: only a test that leaves a random part alone can show that."
 
 
 def findings(study: Study) -> Findings:
@@ -60,7 +60,7 @@ def _best(study: Study) -> Finding:
         true.value,
         f"of past moments “{row['label']}” were followed by {row['predicts']} within "
         f"{study.present.rhythm.span(words, form)}, against {form.share(row['base_all'])} of all eligible "
-        f"{words.many} on the same days (lift {lifts[0]}) and {form.share(row['base_rule'])} of as many {rule} (lift {lifts[1]}): {row['advice']}.",
+        f"{words.many} on the same days (lift {lifts[0]}) and {form.share(row['base_rule'])} of as many {rule} (lift {lifts[1]}).",
         f"{true.interval}, at {form.share(study.params.level)}",
         f"came_true_{row['name']}",
     )
@@ -82,13 +82,13 @@ def _failing(study: Study) -> list[Finding]:
 
 
 def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
-    """That no trigger works, and what to go by instead."""
+    """That no trigger works, and what does instead."""
     failing = study.actions.loc[study.actions["works"] == NO, "customer_id"]
     listed = _written(study, failing.nunique()).lower()
     judged, words = _judged(study), study.words
     by = {SILENT: f"how long ago the last {words.deed} was", OFTEN: f"the number of {words.deeds}"}
     known = " and ".join(by[row["name"]] for row in rules)
-    instead = f"Go by {known} instead." if known else "No simple rule beats chance either, so choose by value."
+    instead = f"Go by {known} instead." if known else "No simple rule beats chance either."
     return Finding(
         f"0 of {judged}",
         f"{'trigger beats' if judged == 1 else 'triggers beat'} both chance and a simple rule here, so do not act on today's moments "
@@ -108,7 +108,7 @@ def _simple(study: Study, row: dict[str, Any]) -> Finding:
     if row["name"] == SILENT:
         text = (
             f"of eligible {words.many} whose last {words.deed} was longest ago (up to {reach}) made no {words.deed} within {span}, against "
-            f"{base} of all eligible: use this to find who is leaving."
+            f"{base} of all eligible: a sign of who is leaving."
         )
         count = len(study.silent)
         if count >= study.params.min_group:
@@ -116,7 +116,7 @@ def _simple(study: Study, row: dict[str, Any]) -> Finding:
     else:
         text = (
             f"of eligible {words.many} with most {words.deeds} in {reach} made a {words.deed} within {span}, against {base} of all "
-            f"eligible: use this to find who will make another."
+            f"eligible: a sign of who will make another."
         )
     return Finding(true.value, text, f"{true.interval}, at {form.share(study.params.level)}", f"simple_true_{row['name']}")
 
@@ -196,9 +196,10 @@ def limits(study: Study) -> tuple[str, ...]:
     words, reach = study.words, study.context.form.count(study.present.learnt.reach)
     out = [
         f"{words.many.capitalize()} whose last {words.deed} is more than {reach} days ago have no moment here: the page on the lifecycle "
-        "says whom to win back.",
+        "says where they stand.",
         f"One {words.one} may have several moments at once; the list names them all, also those of triggers that do not work here.",
         "Past campaigns affect the numbers: some may have come only because they were sent something.",
+        words.decided,
     ]
     if words is ROUNDS:
         out.append("Donors give once a year, so nobody is called overdue.")
@@ -216,7 +217,7 @@ def method(study: Study) -> Method:
         + (f"; who is overdue follows {model}, which predicted best what came." if model else ".")
         + f" Each is judged on {len(days)} days from {first} to {last}, with what was known then.",
         (
-            f"A moment is today’s where the rule was met in the last {rhythm.fresh} days; act within {rhythm.respond} days of it. What is "
+            f"A moment is today’s where the rule was met in the last {rhythm.fresh} days; a contact is in time up to {rhythm.respond} days after it. What is "
             f"predicted must come within {rhythm.span(words, form)} of the day.",
             "The lengths follow the rhythm of the data: within the window three in four of those who came again have come, in whole weeks."
             if words is not ROUNDS

@@ -226,7 +226,7 @@ def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
     # Six cannot be shown beside the total: the three would be what is left. Nor can the contacts of the twenty: of the nine all but one
     # would be left.
     assert table["customers"].tolist() == ["under 10", "20", "under 10", "9", "", "29"]
-    assert table["what"].tolist() == ["", "contact as listed", "", "", "contact 28", "contact 28 of 29"]
+    assert table["what"].tolist() == ["", "as listed", "", "", "28", "28 of 29"]
     assert table["expected_loss"].fillna(0).tolist() == [0.0, 1000.0, 0.0, 450.0, 0.0, 1450.0]
     assert table["profit"].fillna(0).tolist() == [0.0, 0.0, 0.0, 0.0, 56.0, 56.0]
     assert chart["customers"].isna().sum() == 2

@@ -194,7 +194,7 @@ def test_no_pair_is_recommended_whose_extra_money_may_be_nothing(shop_study):
     assert pairs["extra"].iloc[0] > 0 > pairs["extra_low"].iloc[0]
     some, finding, metrics = said_of(shop_study, pairs, Margin(0.4, "given", 1.0))
     assert some.best.empty and "extra_margin" not in metrics and isinstance(offers_chart(some), Absent)
-    assert finding.value == "No pair" and "make no offers by pairs" in finding.text
+    assert finding.value == "No pair" and "no pair is a reason for an offer" in finding.text
 
 
 def test_without_a_margin_nothing_is_called_margin_and_the_page_says_how_to_give_one(tmp_path):

@@ -83,6 +83,8 @@ def test_names_are_not_shown_and_people_without_a_purchase_have_a_page(tmp_path)
         assert "@" not in text
         assert ("DE" if who == "c07" else "FR") in text
         assert found.metrics["occasions"].value == bought
+        # Decided elsewhere: here only a refusal is told.
+        assert "What to do" not in text.replace("“What to do now”", "") and "“What to do now”" in " ".join(found.limits)
     assert found.absent["bought"].startswith("What was bought is not known")
     assert "prospect" in found.tables["facts"].html()
 

@@ -13,7 +13,6 @@ from crmlab.analyses.rfm import tables as rfm_tables
 from crmlab.analyses.rfm.segments import level, segment_of, segment_table
 from crmlab.analyses.rfm.study import Study
 from crmlab.errors import DataError, ParameterError
-from crmlab.history.context import Margin
 from crmlab.page.format import Format
 from crmlab.page.groups import small_groups
 from crmlab.page.result import Context
@@ -50,9 +49,9 @@ def test_every_pair_of_scores_is_in_exactly_one_segment(bins):
             assert holding == [segment_of(r, f, bins)]
 
 
-def test_there_are_ten_segments_with_an_action_each():
+def test_there_are_ten_segments_with_a_meaning_each():
     assert len(rfm.SEGMENTS) == len({segment.name for segment in rfm.SEGMENTS}) == 10
-    assert all(segment.action and segment.meaning for segment in rfm.SEGMENTS)
+    assert all(segment.meaning for segment in rfm.SEGMENTS)
 
 
 @settings(deadline=None, max_examples=60)
@@ -153,7 +152,6 @@ def parts(scored=None, bins=5, min_group=5, moves=None):
     if scored is not None:
         scored = scored.assign(contactable="not known", refusal="")
     return Study(
-        margin=Margin(1.0, "revenue", 0.0),
         context=Context("own", "Own", day, day, form=Format("EUR")),
         params=rfm.Params(bins=bins, min_group=min_group),
         scored=scored,

@@ -227,11 +227,12 @@ def test_lifts_are_drawn_where_some_are_not_known(shop_study, missing):
     assert told.count("over all eligible") == 1 and told.count("over the simple rule") == (len(missing) < 7)
 
 
-def test_moments_to_act_on_are_drawn_where_a_trigger_works(shop_study):
+def test_moments_are_drawn_where_a_trigger_works(shop_study):
     assert not (shop_study.table["works"] == analysis.YES).any()
     assert isinstance(exhibits.today_chart(shop_study), Absent)
     works = shop_study.table.assign(works=[analysis.YES, *shop_study.table["works"][1:]])
-    assert len(exhibits.today_chart(replace(shop_study, table=works)).frame) == 7
+    drawn = exhibits.today_chart(replace(shop_study, table=works)).frame
+    assert len(drawn) == 7 and drawn["said"].str.startswith("works, predicts").sum() == 1
     charts = list(report.EXHIBITS.charts)
     assert charts.index("lifts") < charts.index("today")
 
