@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.actions.declaring import Goal, Limits
+from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, NOTHING, Action, Goal, Limits
 from crmlab.analyses.actions.effects import Priced
-from crmlab.analyses.actions.people import OTHER, People
+from crmlab.analyses.actions.people import People
 from crmlab.analyses.campaigns import Holdout
 from crmlab.errors import DataError, ModelError, shown
 from crmlab.history.words import YEAR
 from crmlab.models.decisions import After, Allocation, Apart, Limit, Problem, Window, allocate
 from crmlab.models.decisions.allocation import opened
+from crmlab.models.decisions.rules import checked_rules
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,18 +26,17 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
 
 __all__ = [
-    "ALONE",
     "BUDGET",
     "COSTS_MORE",
-    "HELD_OUT",
+    "Before",
     "Decided",
     "Ground",
+    "check_names",
     "decide",
     "eligible",
 ]
 
 BUDGET = "budget"
-ALONE, HELD_OUT = "leave alone", "held out"  # what is done with whoever gets no action
 WEEK = 7
 _SALT = "crmlab actions: who comes first among those who are alike"
 
@@ -134,11 +134,12 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     """
     people, gains = ground.people, eligible(ground)
     held = people.held_out(ground.holdout)
-    done = _before(ground)
+    before = _before(ground)
+    done = before.contacts
     rows: list[pd.DataFrame] = []
     first: tuple[Problem, Allocation] | None = None
     for week in range(weeks):
-        found = _one_day(ground, gains * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week)
+        found = _one_day(ground, gains * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week, before)
         if found is None:
             continue
         first = found if week == 0 else first
@@ -158,7 +159,9 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     )
 
 
-def _one_day(ground: Ground, gains: pd.DataFrame, done: pd.DataFrame, day: int) -> tuple[Problem, Allocation] | None:
+def _one_day(
+    ground: Ground, gains: pd.DataFrame, done: pd.DataFrame, day: int, before: Before
+) -> tuple[Problem, Allocation] | None:
     """The problem of one day and what is chosen; None where nothing pays. Contacts of before are told from that day."""
     ids = ground.people.ids.to_numpy(object)
     parts = []
@@ -174,9 +177,9 @@ def _one_day(ground: Ground, gains: pd.DataFrame, done: pd.DataFrame, day: int) 
         problem = Problem.of(
             pd.concat(parts, ignore_index=True),
             _limits(ground),
-            _rules(ground),
+            _rules(ground, before),
             contacts=done.assign(day=done["day"] - day),
-            actions=[*names, OTHER],
+            actions=[*names, *before.others],
             salt=_SALT,
         )
         return problem, allocate(problem)
@@ -202,35 +205,94 @@ def _limits(ground: Ground) -> list[Limit]:
     return found
 
 
-def _rules(ground: Ground) -> list[Window | Apart | After]:
+def check_names(actions: Sequence[Action], goals: Sequence[tuple[Goal, str]], limits: Limits, where: str) -> None:
+    """Check that goals and limits name only what there is, and that limits do not contradict each other.
+
+    Parameters
+    ----------
+    actions : sequence of Action
+    goals : sequence of (Goal, str)
+        Each with its place in the file.
+    limits : Limits
+    where : str
+        Place of the limits in the file.
+
+    Raises
+    ------
+    DataError
+        A goal or a limit names an action or a channel that there is not, or actions may each come only after the other.
+    """
+    names = [one.name for one in actions]
+    for goal, place in goals:
+        if goal.treatment is not None and goal.treatment not in (*names, NOTHING):
+            raise DataError.no_such(
+                "action",
+                goal.treatment,
+                [*names, NOTHING],
+                f"for the goal {shown(goal.goal)} under [[segment_goal]] of {place}",
+            )
+    channels = sorted({one.channel for one in actions if one.channel is not None})
+    for channel in limits.channels:
+        if channel not in channels:
+            raise DataError.no_such("channel of an action", channel, channels, f"under [limits] of {where}")
+    pairs = [(one.first, one.second) for one in limits.apart] + [(one.action, one.earlier) for one in limits.after]
+    for name in (name for pair in pairs for name in pair):
+        if name not in names:
+            raise DataError.no_such("action", name, names, f"under [limits] of {where}")
+    try:
+        checked_rules([After(action=one.action, earlier=one.earlier, days=one.days) for one in limits.after], names)
+    except ModelError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _rules(ground: Ground, before: Before) -> list[Window | Apart | After]:
     """What bounds the contacts of one customer."""
-    limits, names = ground.limits, [one.name for one in ground.actions]
+    limits = ground.limits
     found: list[Window | Apart | After] = [Window(most=one.most, days=one.days) for one in limits.contacts]
     channels: dict[str, list[str]] = {}
     for one in ground.actions:
         if one.action.channel is not None:
             channels.setdefault(one.action.channel, []).append(one.name)
         if one.action.cooldown_days:
-            found.append(Window(most=1, days=one.action.cooldown_days, actions=(one.name,)))
+            alike = [name for name, (offer, _) in before.others.items() if offer is not None and offer == one.action.offer]
+            found.append(Window(most=1, days=one.action.cooldown_days, actions=(one.name, *alike)))
     for channel, days in limits.channels.items():
-        if channel not in channels:
-            raise DataError.no_such("channel of an action", channel, list(channels), "under [limits] channels")
-        found.append(Window(most=days.most, days=days.days, actions=tuple(channels[channel])))
-    paired = [name for pair in limits.apart for name in (pair.first, pair.second)]
-    for name in (*paired, *(name for order in limits.after for name in (order.action, order.earlier))):
-        if name not in names:
-            raise DataError.no_such("action", name, names, "under [limits]")
+        alike = [name for name, (_, its) in before.others.items() if its == channel]
+        found.append(Window(most=days.most, days=days.days, actions=(*channels[channel], *alike)))
     found += [Apart(first=one.first, second=one.second, days=one.days) for one in limits.apart]
     found += [After(action=one.action, earlier=one.earlier, days=one.days) for one in limits.after]
     return found
 
 
-def _before(ground: Ground) -> pd.DataFrame:
-    """What was sent before, as actions: by their offers; what is none of them counts as a contact all the same."""
-    offers = {one.action.offer: one.name for one in ground.actions if one.action.offer is not None}
+class Before(NamedTuple):
+    """What was sent before: customer, action, day; and of what is no single action its offer, where one is declared, and its channel."""
+
+    contacts: pd.DataFrame
+    others: dict[str, tuple[str | None, str | None]]
+
+
+def _before(ground: Ground) -> Before:
+    """What was sent before, as actions.
+
+    A contact counts as the action with its offer; of several with one offer as that of its channel. Any other contact counts towards
+    limits all the same: to those on all contacts, to that of its channel, and to the cooldown of every action with its offer.
+    """
+    actions = [one.action for one in ground.actions]
     known = ground.people.contacts
-    named = known.assign(action=known["offer"].map(offers).fillna(OTHER))
-    return named[["customer", "action", "day"]].drop_duplicates(ignore_index=True)
+    names: dict[tuple[str, str], str] = {}
+    others: dict[str, tuple[str | None, str | None]] = {}
+    for offer, channel in dict.fromkeys(zip(known["offer"], known["channel"], strict=True)):
+        alike = [one for one in actions if one.offer == offer]
+        mine = alike if len(alike) == 1 else [one for one in alike if one.channel == channel]
+        if len(mine) == 1:
+            names[offer, channel] = mine[0].name
+        else:
+            # No action has a name like this: none begins with a blank.
+            name = names[offer, channel] = f" {offer if alike else ''} {channel}"
+            others[name] = (offer if alike else None, channel or None)
+    called = [names[pair] for pair in zip(known["offer"], known["channel"], strict=True)]
+    contacts = known.assign(action=pd.Series(called, index=known.index, dtype=object))[["customer", "action", "day"]]
+    return Before(contacts, others)
 
 
 def _today(ground: Ground, gains: pd.DataFrame, planned: pd.DataFrame, held: Flags, today: Problem | None) -> pd.DataFrame:

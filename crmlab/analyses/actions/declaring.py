@@ -17,8 +17,10 @@ from crmlab.errors.base import hint_at, shown
 from crmlab.errors.validation import Faults
 
 __all__ = [
+    "ALONE",
     "AT_RISK",
     "CAMPAIGN",
+    "HELD_OUT",
     "MEMORY",
     "NOTHING",
     "PURCHASE",
@@ -37,14 +39,15 @@ __all__ = [
 MEMORY, CAMPAIGN = "memory", "campaign:"  # where an effect is from
 PURCHASE, AT_RISK = "purchase", "at_risk"  # what a success brings
 NOTHING = "none"  # the treatment of a segment that is to be left alone
-_TAKEN = (NOTHING, "other")  # words that the page uses itself
+ALONE, HELD_OUT = "leave alone", "held out"  # what is done with whoever gets no action
+_TAKEN = (NOTHING, ALONE, HELD_OUT, "other", "other actions")  # words that the page uses itself
 
 _Words = Annotated[str, holds(lambda text: bool(text.strip()))]
 _Text = Annotated[_Words, must("a text in quotes")]
 _Name = Annotated[
     _Words,
     holds(lambda text: text == text.strip() and text.isprintable() and text not in _TAKEN),
-    must(f"a text in quotes, without blanks at its ends and none of {', '.join(_TAKEN)}"),
+    must(f"a text in quotes, without blanks at its ends, that is not one of the page’s own words ({', '.join(_TAKEN)})"),
 ]
 _Texts = Annotated[tuple[_Words, ...], Field(strict=False), must("a list of texts")]
 _Cost = Annotated[float, Field(ge=0, allow_inf_nan=False), must("a number of at least 0")]
@@ -224,6 +227,7 @@ def parse_actions(section: Section, where: str) -> tuple[Action, ...]:
     for number, item in enumerate(items):
         faults.where, at, name = section.where(where, number), ("action", number), item.get("name")
         called = f"the action {shown(str(name))}" if name else "an action"
+        made = _made(Action, item, faults, at, "[[action]]")  # first: it knows which keys were mistyped
         if "effect" not in item:
             hint = (
                 'Expected effect = "memory", effect = "campaign:<name>", or an assumption such as effect = '
@@ -231,8 +235,7 @@ def parse_actions(section: Section, where: str) -> tuple[Action, ...]:
             )
             faults.add((*at, "effect"), DescriptorError(f"{faults.where}: {called} has no 'effect'. {hint}"))
         else:
-            _check_effect(item["effect"], faults, (*at, "effect"), called)
-        made = _made(Action, item, faults, at, "[[action]]")
+            _check_effect(item, faults, (*at, "effect"), called)
         if isinstance(name, str) and name in seen:
             faults.add((*at, "name"), DescriptorError(f"{faults.where}: there are two actions {shown(name)}. Rename one."))
         seen.add(name)
@@ -273,26 +276,21 @@ def parse_limits(section: Section, where: str) -> Limits:
     >>> parse_limits(Section("limits", {"contacts": [{"most": 2, "days": 28}], "budget": 500}), "shop.toml").budget
     500.0
     """
-    return _single(Limits, section, where)
-
-
-def _single(model: Any, section: Section, where: str) -> Any:
-    """One section that stands in the file once."""
-    name, content = section.name, section.content
+    content, place = section.content, section.where(where)
     if not isinstance(content, dict):
-        raise DescriptorError.expected(f"{section.where(where)}: {name}", f"given as [{name}], once", content)
-    faults = Faults(DescriptorError, section.where(where), {name: content})
-    made = checked(model, content, faults, (name,), f"[{name}]")
-    if isinstance(made, Limits):
-        for pair in made.apart:
-            if pair.first == pair.second:
-                said = f"two different actions. Got {shown(pair.first)} twice. For one, use its cooldown_days."
-                faults.add((name, "apart"), DescriptorError(f"{faults.where}: apart must name {said}"))
-        for order in made.after:
-            if order.action == order.earlier:
-                said = f"two different actions. Got {shown(order.action)} twice."
-                faults.add((name, "after"), DescriptorError(f"{faults.where}: after must name {said}"))
+        raise DescriptorError.expected(f"{place}: limits", "given as [limits], once", content)
+    faults = Faults(DescriptorError, place, {"limits": content})
+    made = checked(Limits, content, faults, ("limits",), "[limits]", absent=_absent(Limits, "[limits]"))
+    for pair in made.apart if made is not None else ():
+        if pair.first == pair.second:
+            said = f"two different actions. Got {shown(pair.first)} twice. For one, use its cooldown_days."
+            faults.add(("limits", "apart"), DescriptorError(f"{place}: apart must name {said}"))
+    for order in made.after if made is not None else ():
+        if order.action == order.earlier:
+            said = f"two different actions. Got {shown(order.action)} twice."
+            faults.add(("limits", "after"), DescriptorError(f"{place}: after must name {said}"))
     faults.tell()
+    assert made is not None
     return made
 
 
@@ -309,9 +307,14 @@ def _made(model: Any, item: Mapping[str, Any], faults: Faults, at: tuple[str | i
     if "criteria" in item:
         known = ["for" if field.name == "criteria" else field.name for field in dataclasses.fields(model)]
         faults.unknown(at, heading, ["criteria"], known)
-    values = {key: [value] if key == "criteria" and isinstance(value, str) else value for key, value in values.items()}
-    absent = {"criteria": f"{heading} for must be given. Got nothing instead."}
-    made = checked(model, values, faults, at, heading, absent=absent)
+    given = values.get("criteria")
+    if isinstance(given, str) and given.strip():
+        values["criteria"] = [given]
+    elif given is not None and not (isinstance(given, list) and all(isinstance(one, str) and one.strip() for one in given)):
+        # Of the file's own word, which is none that a field could have.
+        faults.expected((*at, "for"), heading, "a text in quotes, or a list of them", given)
+        values["criteria"] = ()
+    made = checked(model, values, faults, at, heading, absent=_absent(model, heading))
     for text in _texts(values.get("criteria")):
         try:
             conditions(text)
@@ -320,17 +323,30 @@ def _made(model: Any, item: Mapping[str, Any], faults: Faults, at: tuple[str | i
     return made
 
 
+def _absent(model: Any, heading: str) -> dict[str, str]:
+    """What is said of each field that must be given and is not."""
+    names = [field.name for field in dataclasses.fields(model) if field.default is field.default_factory is dataclasses.MISSING]
+    return {name: f"{heading} {'for' if name == 'criteria' else name} must be given. Got nothing instead." for name in names}
+
+
 def _texts(given: Any) -> Iterable[str]:
     return [one for one in given if isinstance(one, str)] if isinstance(given, list | tuple) else []
 
 
-def _check_effect(given: Any, faults: Faults, at: tuple[str | int, ...], called: str) -> None:
+def _check_effect(item: Mapping[str, Any], faults: Faults, at: tuple[str | int, ...], called: str) -> None:
+    given = item["effect"]
     if isinstance(given, dict) and {"rise", "low", "high"} <= set(given):
         rise, low, high = given["rise"], given["low"], given["high"]
-        numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (rise, low, high))
+        numbers = all(isinstance(one, int | float) and one == one and not isinstance(one, bool) for one in (rise, low, high))
         if numbers and not low <= rise <= high:
             said = f"an effect whose rise lies between its low and its high. Got {low:g}, {rise:g}, {high:g} instead."
             faults.add(at, DescriptorError(f"{faults.where}: {called} must have {said}"))
     elif isinstance(given, str) and given != MEMORY and not given.startswith(CAMPAIGN):
         hint = hint_at(given, (MEMORY, f"{CAMPAIGN}<name>"))
         faults.add(at, DescriptorError(f"{faults.where}: {called} has the unknown effect {shown(given)}. {hint}"))
+    elif given == MEMORY and "offer" not in item and not faults.mistyped(*at[:-1], "offer"):
+        hint = "Name the offer, or give the action an assumed effect."
+        said = "takes its effect from past cells with its offer, and names no offer"
+        faults.add(at, DescriptorError(f"{faults.where}: {called} {said}. {hint}"))
+    elif isinstance(given, str) and given.startswith(CAMPAIGN) and not given.removeprefix(CAMPAIGN).strip():
+        faults.add(at, DescriptorError(f'{faults.where}: {called} names no campaign. Expected effect = "{CAMPAIGN}<name>".'))

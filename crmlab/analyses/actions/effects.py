@@ -169,7 +169,7 @@ def _effect(history: History, action: Action, level: float) -> Effect:
             what = f"the offer {shown(action.offer)}" if action.offer else "an offer, and it names none"
             raise DataError(
                 f"The action {shown(action.name)} takes its effect from past cells with {what}. None was measured. "
-                f"Measured offers: {listing(offers) or 'none'}. Give it an assumed effect until a campaign has been measured."
+                f"Measured offers: {listing(offers) if offers else 'none'}. Give it an assumed effect until a campaign has been measured."
             )
         return _of_offer(past, action.offer, level)
     name = given.removeprefix(CAMPAIGN)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.actions.deciding import BUDGET, eligible
-from crmlab.analyses.actions.effects import UNSHOWN
+from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
+from crmlab.analyses.actions.people import brought
 from crmlab.models.decisions import After, Apart, Limit, Window
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 NOTHING_PAYS = Absent("Nothing pays today.")
-NOT_KNOWN = Absent("Without a margin it is not known what pays.")
+NOT_KNOWN = Absent("What actions bring is not known, because no margin is.")
 REST = "other actions"
 
 
@@ -75,12 +76,13 @@ def actions_table(study: Study) -> Table | Absent:
 def _break_even(study: Study) -> Table | Absent:
     """Without a margin: with how many an action could be done, and from which margin on it would pay."""
     gains, form = eligible(study.ground), study.context.form
+    people = study.ground.people
     rows = []
     for one in study.ground.actions:
         may = gains[one.name].notna().to_numpy()
         if not may.any():
             continue
-        brings = study.ground.people.brings(one.action)[may]
+        brings = brought(people, one)[may] / people.margin
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = study.ground.costs[one.name][may] / (one.effect.counted * brings)
         needed = np.where(np.isfinite(needed) & (needed > 0), needed, np.inf)
@@ -170,10 +172,14 @@ def effects_table(study: Study) -> Table:
         "response": Column("Of an offer taken", "exact"),
         "discount": Column("Discount", "share"),
     }
-    caption = (
-        f"By how much the share of {words.many} who {words.fill('{buy}')} rises, with intervals at {form.share(study.params.level)} for "
-        "the next time. Measured effects are pulled to their mean, since the best of several was lucky too."
-    )
+    caption = f"By how much the share of {words.many} who {words.fill('{buy}')} rises, the next time."
+    if (frame["basis"] != ASSUMED).any():
+        caption += (
+            f" Intervals of measured effects are at {form.share(study.params.level)}; these are pulled to their mean, since the best of "
+            "several was lucky too."
+        )
+    if (frame["basis"] == ASSUMED).any():
+        caption += " What is assumed lies between the ends that were assumed with it."
     if (frame["basis"] == UNSHOWN).any():
         caption += " One that is not shown to be above 0 counts as none: it is not used until another test shows one."
     return Table(caption, frame, columns, form)
@@ -207,10 +213,10 @@ def budget_chart(study: Study) -> Chart | Absent:
 def rules_table(study: Study) -> Table | Absent:
     """What limits and rules cost today."""
     form = study.context.form
+    if not study.margin.known:
+        return Absent("What limits cost is not known, because no margin is.")
     frame = study.rules.assign(rule=[_rule(one, study) for one in study.rules["rule"]])
     frame = frame[frame["cost"] >= 0.005].sort_values(["cost", "rule"], ascending=[False, True], ignore_index=True)
-    if not study.margin.known:
-        return NOT_KNOWN
     if frame.empty:
         return Absent("No limit keeps anything from being done today that would pay.")
     columns = {"rule": Column("Limit"), "cost": Column("Without it, today would bring more by", "money")}
@@ -224,7 +230,9 @@ def _rule(one: object, study: Study) -> str:
         return f"budget of {form.money(one.most)} a day" if one.name == BUDGET else f"{one.name}: {form.count(one.most)}"
     if isinstance(one, Window):
         what = "contacts" if one.most != 1 else "contact"
-        which = f" with {' or '.join(one.actions)}" if one.actions else ""
+        # Past contacts that are no action of today are counted, and have no name.
+        named = [name for name in one.actions or () if name in {its.name for its in study.ground.actions}]
+        which = f" with {' or '.join(named)}" if named else ""
         return f"at most {form.count(one.most)} {what} of a {words.one} within {form.count(one.days)} days{which}"
     if isinstance(one, Apart):
         return f"{one.first} and {one.second} at least {form.count(one.days)} days apart"

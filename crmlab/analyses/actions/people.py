@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses import customer_value
-from crmlab.analyses.actions.declaring import AT_RISK, NOTHING, Action, Goal
+from crmlab.analyses.actions.declaring import AT_RISK, Goal
 from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.campaigns import Holdout, in_holdout, sent
 from crmlab.analyses.customer_value import FEWEST, Scores
-from crmlab.analyses.customers import DOMAINS, Condition, customer_outputs, holds
+from crmlab.analyses.customers import DOMAINS, Condition, check_columns, customer_outputs, holds, known_columns
 from crmlab.data.collecting import collect
 from crmlab.errors import CampaignError, DataError, TooLittleError, shown
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
     Flags = npt.NDArray[np.bool_]
 
-__all__ = ["OTHER", "People", "gains_of", "people_of"]
+__all__ = ["People", "brought", "check_criteria", "gains_of", "people_of", "too_few"]
 
-OTHER = "other"  # what a past contact was that no action is
+_OWN = ("alive", "if_loyal", "value_today", "at_risk", "potential", "contactable", "refusal")  # of a decision's own frame
 _BEST = 0.2  # of like customers, whom the potential is measured by
 _ALIKE = 4  # groups of like customers, by how long they have been customers
 
@@ -44,7 +44,7 @@ class People:
         customer_id, tier, value, alive, if_loyal, value_today, at_risk, potential, spend (expected, of one purchase), household (of the
         customer's own where none is known), contactable, refusal; and every column that criteria name.
     contacts : DataFrame
-        What was sent before: customer, day (0 is today, before it negative), offer.
+        What was sent before, a row per contact: customer, day (0 is today, before it negative), offer and channel, empty where not known.
     scores : Scores
         What customers are worth.
     margin : float
@@ -69,14 +69,6 @@ class People:
         """Who may be contacted, as far as is known."""
         return np.asarray(self.frame["refusal"] == "", dtype=bool)
 
-    def brings(self, action: Action) -> Array:
-        """What each customer brings who is moved by an action; where drop-out cannot be seen nothing is at risk, and a purchase counts."""
-        bought = self.margin * self.frame["spend"].to_numpy(float)
-        if action.brings != AT_RISK:
-            return np.asarray(bought)
-        risk = self.frame["at_risk"].to_numpy(float)
-        return np.asarray(np.where(np.isnan(risk), bought, risk))
-
     def fits(self, where: Sequence[Condition], of: str) -> Flags:
         """Who meets criteria; whoever it is not known of does not.
 
@@ -98,6 +90,30 @@ class People:
         if holdout is None or not len(self):
             return np.zeros(len(self), dtype=bool)
         return np.asarray(in_holdout(self.frame["household"].tolist(), holdout.share, holdout.salt), dtype=bool)
+
+
+def check_criteria(history: History, where: Sequence[Condition], of: str) -> None:
+    """Check that criteria name columns that there are, and values that these can have, as far as that is known without any model.
+
+    Raises
+    ------
+    DataError
+        ``of`` says whose criteria they are.
+    """
+    known = known_columns(history.data)
+    base = customer_outputs(history) if {one.column for one in where} - {*DOMAINS} else pd.DataFrame()
+    try:
+        check_columns(where, [*known, *_OWN])
+        for one in where:
+            if one.column in DOMAINS or one.column in base.columns:
+                holds(base.get(one.column, pd.Series(dtype=object)), one, DOMAINS.get(one.column))
+    except CampaignError as error:
+        raise DataError(f"The criteria of {of}: {error}") from error
+
+
+def too_few(customers: int) -> TooLittleError:
+    """Return the error of so few customers that nothing can be said of a single one."""
+    return TooLittleError.needs("actions", f"at least {FEWEST} customers", str(customers))
 
 
 def people_of(history: History, columns: Sequence[str], *, margin: float | None, level: float, seed: int) -> People:
@@ -124,16 +140,18 @@ def people_of(history: History, columns: Sequence[str], *, margin: float | None,
     """
     found = customer_value.scores(history, customer_value.Params(margin=margin, level=level, seed=seed))
     if found.few:
-        raise TooLittleError.needs("actions", f"at least {FEWEST} customers", str(len(found.points)))
+        raise too_few(len(found.points))
     summary = found.fit.summary
     frame = found.points[["customer_id", "tier", "value", "alive", "if_loyal", "value_today", "at_risk"]].assign(
         spend=found.fit.model.expected_spend(summary).to_numpy(float)
     )
+    # In days, whatever the model's own summary counts in: that of yearly rounds has no age.
+    age = frame["customer_id"].map(history.summary().set_index("customer_id")["T"]).astype(float)
+    frame["potential"] = _potential(frame["value_today"].fillna(frame["if_loyal"]), age)
     own = [name for name in columns if name not in frame.columns]
     known = customer_outputs(history, needed=own)
-    more = [name for name in dict.fromkeys((*own, "household_id", "days_as_customer")) if name in known.columns]
+    more = [name for name in dict.fromkeys((*own, "household_id")) if name in known.columns]
     frame = frame.merge(known[["customer_id", *more]], "left", "customer_id")
-    frame["potential"] = _potential(frame["value_today"].fillna(frame["if_loyal"]), frame["days_as_customer"])
     home = frame["household_id"] if "household_id" in frame.columns else pd.Series(pd.NA, index=frame.index)
     frame["household"] = home.astype(object).where(home.notna(), frame["customer_id"]).astype(str)
     return People(frame=history.with_consent(frame), contacts=_contacts(history), scores=found, margin=found.fit.margin.share)
@@ -150,26 +168,28 @@ def _potential(today: pd.Series, age: pd.Series) -> pd.Series:
 
 
 def _contacts(history: History) -> pd.DataFrame:
-    """What was sent to whom before: customer, day, offer."""
+    """What was sent to whom before: customer, day, offer, channel."""
     table = sent(history)
     if table is None:
         return pd.DataFrame(
-            {"customer": pd.Series(dtype=object), "day": pd.Series(dtype="int64"), "offer": pd.Series(dtype=object)}
+            {name: pd.Series(dtype="int64" if name == "day" else object) for name in ("customer", "day", "offer", "channel")}
         )
     known = collect(table.select("customer_id", "cell_id", "contacted_at"), ["customer_id", "contacted_at", "cell_id"])
     cells = history.cells
-    offers: dict[str, str] = {}
-    if cells is not None and "offer" in cells.columns:
-        told = collect(cells.select("cell_id", "offer"), "cell_id").dropna()
-        offers = dict(zip(told["cell_id"].astype(str), told["offer"].astype(str), strict=True))
+    about: dict[str, dict[str, str]] = {"offer": {}, "channel": {}}
+    for name in about:
+        if cells is not None and name in cells.columns:
+            told = collect(cells.select("cell_id", name), "cell_id").dropna()
+            about[name] = dict(zip(told["cell_id"].astype(str), told[name].astype(str), strict=True))
+    known = known.drop_duplicates(["customer_id", "contacted_at", "cell_id"], ignore_index=True)
     days = (pd.to_datetime(known["contacted_at"]).dt.normalize() - pd.Timestamp(history.as_of)).dt.days
     return pd.DataFrame(
         {
             "customer": known["customer_id"].astype(str),
             "day": days.astype("int64"),
-            "offer": known["cell_id"].astype(str).map(offers).fillna(OTHER),
+            **{name: known["cell_id"].astype(str).map(its).fillna("") for name, its in about.items()},
         }
-    ).drop_duplicates(["customer", "day", "offer"], ignore_index=True)
+    )
 
 
 def gains_of(
@@ -177,8 +197,8 @@ def gains_of(
 ) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array]]:
     """What each action would bring with each customer who may have it, less what it costs.
 
-    An action moves as many more customers to buy as its effect says; each of these brings the margin of one purchase, or the margin at
-    risk. Its offer is taken by them and by those who would have bought anyway.
+    An action moves as many more customers to buy as its effect says; each of these brings what :func:`brought` says. Its offer is taken
+    by them and by those who would have bought anyway.
 
     Parameters
     ----------
@@ -193,11 +213,6 @@ def gains_of(
     (gains, costs, ends)
         ``gains``: a column per action, in the order of ``people``; missing where a customer may not have it. ``costs``: action → money
         spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n).
-
-    Raises
-    ------
-    DataError
-        A goal names a treatment that is no action.
     """
     names = [one.name for one in actions]
     closed = {name: np.zeros(len(people), dtype=bool) for name in names}
@@ -207,15 +222,13 @@ def gains_of(
         taken |= mine
         if goal.treatment is None:
             continue
-        if goal.treatment not in (*names, NOTHING):
-            raise DataError.no_such("action", goal.treatment, [*names, NOTHING], f"for the goal {shown(goal.goal)}")
         for name in names:
             closed[name] |= mine & (goal.treatment != name)
     chances = {days: _buys(history, people, days) for days in {one.days for one in actions}}
     spend = people.frame["spend"].to_numpy(float)
     gains, costs, ends = {}, {}, {}
     for one in actions:
-        brings = people.brings(one.action)
+        brings = brought(people, one)
         takers = chances[one.days]
 
         def cost(rise: float, one: Priced = one, takers: Array = takers) -> Array:
@@ -230,6 +243,17 @@ def gains_of(
         costs[one.name] = np.round(cost(one.effect.counted), 4)
         ends[one.name] = np.array([gain(one.effect.low), gain(one.effect.high)])
     return pd.DataFrame(gains, index=people.frame.index), costs, ends
+
+
+def brought(people: People, one: Priced) -> Array:
+    """What each customer who is moved by an action brings: the margin of one purchase, or what is at risk.
+
+    Where the history does not tell who has left nothing is known to be at risk, and one purchase is what is counted.
+    """
+    once = people.margin * people.frame["spend"]
+    if one.action.brings != AT_RISK:
+        return once.to_numpy(float)
+    return people.frame["at_risk"].fillna(once).to_numpy(float)
 
 
 def _buys(history: History, people: People, days: int) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.actions.effects import ASSUMED, past_cells
-from crmlab.analyses.actions.study import DEFAULTS, slug, study
+from crmlab.analyses.actions.study import DEFAULTS, slugs, study
 from crmlab.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -77,12 +77,13 @@ def plans_of(
     past_cells(history, params.level, memory)
     found = study(history, params)
     priced = {one.name: one for one in found.ground.actions}
-    return tuple(_plan(found, priced[name], control) for name in found.lines["action"])
+    parts = slugs(list(priced))
+    return tuple(_plan(found, priced[name], parts[name], control) for name in found.lines["action"])
 
 
-def _plan(found: Study, one: Priced, control: float | None) -> ActionPlan:
+def _plan(found: Study, one: Priced, part: str, control: float | None) -> ActionPlan:
     opens = found.context.as_of + dt.timedelta(days=1)
-    campaign = f"{slug(one.name)}-{opens.isoformat()}"
+    campaign = f"{part}-{opens.isoformat()}"
     share = _CONTROL.get(one.effect.basis, _USUAL_CONTROL) if control is None else control
     data = found.context.dataset
     # The same decision gives the same plan; no two campaigns have the same salt.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlab.analyses import customer_value
-from crmlab.analyses.actions.deciding import ALONE, BUDGET, COSTS_MORE, HELD_OUT, Decided, Ground, decide, eligible
+from crmlab.analyses.actions.deciding import BUDGET, COSTS_MORE, Decided, Ground, check_names, decide, eligible
 from crmlab.analyses.actions.declaring import (
+    ALONE,
+    HELD_OUT,
     Action,
     Goal,
     Limits,
@@ -23,9 +26,9 @@ from crmlab.analyses.actions.declaring import (
 )
 from crmlab.analyses.actions.effects import default_actions, past_cells, priced
 from crmlab.analyses.actions.params import Params
-from crmlab.analyses.actions.people import gains_of, people_of
+from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
 from crmlab.analyses.campaigns import Holdout, holdout_for
-from crmlab.errors import CrmlabError, ModelError
+from crmlab.errors import CrmlabError, ModelError, shown
 from crmlab.models.decisions import Limit, allocate, cost_of_rules
 from crmlab.models.testing import Rate, detectable_effect
 from crmlab.page.declarations import Readiness
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from crmlab.history.words import Words
     from crmlab.page.result import Context
 
-__all__ = ["DEFAULTS", "Declared", "Study", "decisions", "declared", "promised", "readiness", "slug", "study"]
+__all__ = ["DEFAULTS", "Declared", "Study", "decisions", "declared", "promised", "readiness", "slug", "slugs", "study"]
 
 DEFAULTS = Params()
 _BUDGETS = 8  # points of the curve
@@ -70,7 +73,13 @@ class Declared:
 
 
 def declared(history: History, level: float) -> Declared:
-    """Read what the data set's file says of actions."""
+    """Read what the data set's file says of actions.
+
+    Raises
+    ------
+    DataError
+        Criteria, goals or limits name what there is not, or limits contradict each other.
+    """
     descriptor = history.data.descriptor
     sections = descriptor.sections
 
@@ -78,13 +87,24 @@ def declared(history: History, level: float) -> Declared:
         return parse(sections[name], descriptor.where) if name in sections else None
 
     actions = read("action", parse_actions)
-    return Declared(
+
+    def place(name: str, number: int = 0) -> str:
+        return sections[name].where(descriptor.where, number) if name in sections else descriptor.where
+
+    found = Declared(
         actions=actions or default_actions(history, level),
         given=bool(actions),
         goals=read("segment_goal", parse_segment_goals) or (),
         limits=read("limits", parse_limits) or Limits(),
         holdout=holdout_for(history.data),
     )
+    goals = [(one, place("segment_goal", number)) for number, one in enumerate(found.goals)]
+    check_names(found.actions, goals, found.limits, place("limits"))
+    for number, one in enumerate(found.actions if found.given else ()):
+        check_criteria(history, one.where, f"the action {shown(one.name)}, {place('action', number)}")
+    for goal, its in goals:
+        check_criteria(history, goal.where, f"the goal {shown(goal.goal)}, {its}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,9 +167,10 @@ class Study:
         consent = ["contactable", "refusal"]
         whole = f"What to do with each of {form.count(self.customers)} {words.many}, and why"
         out = {"decisions": Output(whole, found[[*said, *values, *consent]], ("customer_id",))}
+        files = slugs([one.name for one in self.ground.actions])
         for action in self.lines["action"]:
             mine = found[found["action"] == action].reset_index(drop=True)
-            out[f"send_{slug(action)}"] = Output(f"Whom to contact today: {action}", mine[[*said, *consent]], ("customer_id",))
+            out[f"send_{files[action]}"] = Output(f"Whom to contact today: {action}", mine[[*said, *consent]], ("customer_id",))
         return out
 
 
@@ -164,11 +185,28 @@ def slug(name: str) -> str:
     return "_".join("".join(ch if ch.isalnum() else " " for ch in name.lower()).split()) or "action"
 
 
+def slugs(names: Sequence[str]) -> dict[str, str]:
+    """Name → part of the name of its file: those that would share one are numbered.
+
+    Examples
+    --------
+    >>> slugs(["a b", "a/b"])
+    {'a b': 'a_b', 'a/b': 'a_b_2'}
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        part = slug(name)
+        found[name] = next(one for one in chain([part], (f"{part}_{k}" for k in count(2))) if one not in found.values())
+    return found
+
+
 def readiness(history: History, params: Params) -> Readiness:
     """Whether customers can be valued, and what is declared can be read."""
     found = customer_value.readiness(history, customer_value.Params(margin=params.margin, level=params.level, seed=params.seed))
     if found.why_not:
         return Readiness(why_not=found.why_not)
+    if (many := len(history.summary())) < customer_value.FEWEST:
+        return Readiness(why_not=str(too_few(many)))
     remarks = [] if history.margin(params.margin).known else ["decides nothing: no margin is known"]
     try:
         priced(history, declared(history, params.level).actions, params.level)
@@ -201,10 +239,10 @@ def study(history: History, params: Params) -> Study:
         Customers cannot be valued.
     """
     said = declared(history, params.level)
+    actions = priced(history, said.actions, params.level)
     margin = history.margin(params.margin)
     columns = sorted({one.column for group in (said.actions, said.goals) for action in group for one in action.where})
     people = people_of(history, columns, margin=params.margin, level=params.level, seed=params.seed)
-    actions = priced(history, said.actions, params.level)
     gains, costs, ends = gains_of(history, people, actions, said.goals)
     budget = said.limits.budget if params.budget is None else params.budget
     ground = Ground(
@@ -309,6 +347,8 @@ def _alone(decided: Decided) -> pd.DataFrame:
 
 def _curve(ground: Ground, decided: Decided) -> pd.DataFrame | Absent:
     """Profit of today's decision against budget, held-out people counted: budget, profit, low, high, price; the last row is the stop."""
+    if ground.unpaid == NO_MARGIN:
+        return Absent("What a budget would bring is not known, because no margin is.")
     if decided.problem is None:
         return Absent("Nothing pays today, so no budget brings anything.")
     others = [one for one in decided.problem.limits if one.name != BUDGET]

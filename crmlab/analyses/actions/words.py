@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.actions.deciding import ALONE
+from crmlab.analyses.actions.declaring import ALONE, AT_RISK, HELD_OUT
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.exhibits import shown_lines
 from crmlab.analyses.actions.quantities import QUANTITIES
@@ -49,7 +49,7 @@ def _what(study: Study) -> Finding:
     shown = form.measured(worth, low, high, "money")
     parts = [f"{row['action']} for {form.count(row['customers'])}" for row in lines.to_dict("records")]
     who = study.decided.today
-    mine = study.ground.people.frame[(~who["action"].isin([ALONE, "held out"])).to_numpy()]
+    mine = study.ground.people.frame[(~who["action"].isin([ALONE, HELD_OUT])).to_numpy()]
     consent = Consent.of(mine["contactable"], mine["refusal"])
     unknown = f" {consent.said(form)}" if consent.unknown else ""
     return Finding(
@@ -125,6 +125,12 @@ def warnings(study: Study) -> tuple[str, ...]:
         found.append(
             f"Past tests have not shown that {_joined(unshown)} {'moves' if len(unshown) == 1 else 'move'} anybody, so nobody gets {'it' if len(unshown) == 1 else 'them'}. "
             "To learn more, test on a part of a list."
+        )
+    risky = [one.name for one in study.ground.actions if one.action.brings == AT_RISK]
+    if risky and study.ground.people.frame["at_risk"].isna().all():
+        found.append(
+            f"Who has left cannot be told from this history, so nothing is known to be at risk: {_joined(risky)} "
+            f"{'is' if len(risky) == 1 else 'are'} taken to bring one {words.deed}."
         )
     if study.declared.holdout is None:
         found.append(
