@@ -220,7 +220,9 @@ def rules_table(study: Study) -> Table | Absent:
     if frame.empty:
         return Absent("No limit keeps anything from being done today that would pay.")
     columns = {"rule": Column("Limit"), "cost": Column("Without it, today would bring more by", "money")}
-    return Table("What each limit costs today, the others staying as they are.", frame, columns, form)
+    if frame["price"].notna().any():
+        columns["price"] = Column("The next customer, or unit of money, brings", "exact")
+    return Table("What each limit costs today, the others staying as they are.", frame[list(columns)], columns, form)
 
 
 def _rule(one: object, study: Study) -> str:

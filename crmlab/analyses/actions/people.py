@@ -13,7 +13,7 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.actions.declaring import AT_RISK, Goal
 from crmlab.analyses.actions.effects import Priced
-from crmlab.analyses.campaigns import Holdout, in_holdout, sent
+from crmlab.analyses.campaigns import Holdout, in_holdout, sends, sent
 from crmlab.analyses.customer_value import FEWEST, Scores
 from crmlab.analyses.customers import DOMAINS, Condition, check_columns, customer_outputs, holds, known_columns
 from crmlab.data.collecting import collect
@@ -168,12 +168,39 @@ def _potential(today: pd.Series, age: pd.Series) -> pd.Series:
 
 
 def _contacts(history: History) -> pd.DataFrame:
-    """What was sent to whom before: customer, day, offer, channel."""
-    table = sent(history)
-    if table is None:
+    """What was sent to whom before, and what is launched already and goes out later: customer, day, offer, channel."""
+    found = [one for one in (_sent(history), _launched(history)) if len(one)]
+    if not found:
         return pd.DataFrame(
             {name: pd.Series(dtype="int64" if name == "day" else object) for name in ("customer", "day", "offer", "channel")}
         )
+    return pd.concat(found, ignore_index=True)
+
+
+def _launched(history: History) -> pd.DataFrame:
+    """Contacts of launched campaigns that lie after the last day; of a history that ends earlier than is known, none."""
+    kept = history.data.remembered
+    if kept is None or history.as_of < history.reach.last or kept.contacts.empty:
+        return pd.DataFrame()
+    out = kept.cells[sends(kept.cells)].set_index("cell_id")
+    days = (pd.to_datetime(kept.contacts["contacted_at"]).dt.normalize() - pd.Timestamp(history.as_of)).dt.days
+    later = kept.contacts.assign(day=days.astype("int64"))
+    later = later[(later["day"] > 0) & later["cell_id"].isin(out.index)].sort_values(["customer_id", "day", "cell_id"])
+
+    def of(name: str) -> pd.Series:
+        return (
+            later["cell_id"].map(out[name]).fillna("").astype(str) if name in out.columns else pd.Series("", index=later.index)
+        )
+
+    told = {"customer": later["customer_id"].astype(str), "day": later["day"], "offer": of("offer"), "channel": of("channel")}
+    return pd.DataFrame(told).reset_index(drop=True)
+
+
+def _sent(history: History) -> pd.DataFrame:
+    """What was sent up to the last day."""
+    table = sent(history)
+    if table is None:
+        return pd.DataFrame()
     known = collect(table.select("customer_id", "cell_id", "contacted_at"), ["customer_id", "contacted_at", "cell_id"])
     cells = history.cells
     about: dict[str, dict[str, str]] = {"offer": {}, "channel": {}}

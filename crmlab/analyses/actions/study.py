@@ -366,11 +366,13 @@ def _curve(ground: Ground, decided: Decided) -> pd.DataFrame | Absent:
 
 
 def _rules(decided: Decided) -> pd.DataFrame:
-    """What each limit and rule costs today: the limit or rule, and how much more could be had without it."""
-    if decided.problem is None or not (decided.problem.limits or decided.problem.rules):
-        return pd.DataFrame(columns=["rule", "cost"])
-    found = cost_of_rules(decided.problem)
-    return found.assign(rule=pd.Series([*decided.problem.limits, *decided.problem.rules], dtype=object))
+    """What each limit and rule costs today: how much more could be had without it, and what one more customer, or unit of money, brings."""
+    problem, found = decided.problem, decided.allocation
+    if problem is None or found is None or not (problem.limits or problem.rules):
+        return pd.DataFrame(columns=["rule", "cost", "price"])
+    prices = found.limits.set_index("limit")["price"]
+    frame = cost_of_rules(problem).assign(rule=pd.Series([*problem.limits, *problem.rules], dtype=object))
+    return frame.assign(price=[float(prices[one.name]) if isinstance(one, Limit) else math.nan for one in frame["rule"]])
 
 
 def _others(ground: Ground, decided: Decided) -> pd.DataFrame:

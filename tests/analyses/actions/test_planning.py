@@ -69,7 +69,8 @@ def test_the_loop_is_closed_by_the_command_line(tmp_path):
     history = History(crmlab.open_dataset("shop", memory=kept))
     assert set(kept.cells()["campaign_id"]) == set(names)
     sent = pd.concat([kept.assignments(name).query("cell_id.str.endswith('-1')") for name in names])
-    assert len(sent) > 1000 and history.contacts is not None
+    acted = actions.decisions(history).set_index("customer_id")["action"]
+    assert len(sent) > 1000 and set(acted[acted.index.isin(sent["customer_id"])]) == {"leave alone"}
 
 
 def test_without_a_file_and_without_a_source_it_is_said(tmp_path):
