@@ -165,7 +165,7 @@ def effects_table(study: Study) -> Table:
     )
     columns = {
         "action": Column("Action"),
-        "rise": Column(f"More of a hundred who {words.fill('{buy}')}", "share", "rise_low", "rise_high"),
+        "rise": Column(f"Rise in the share who {words.fill('{buy}')}", "share", "rise_low", "rise_high"),
         "basis": Column("Known how"),
         "source": Column("From"),
         "contact": Column("Cost of a contact", "exact"),
@@ -175,8 +175,9 @@ def effects_table(study: Study) -> Table:
     caption = f"By how much the share of {words.many} who {words.fill('{buy}')} rises, the next time."
     if (frame["basis"] != ASSUMED).any():
         caption += (
-            f" Intervals of measured effects are at {form.share(study.params.level)}; these are pulled to their mean, since the best of "
-            "several was lucky too."
+            f" Measured effects are pulled to their mean, since the best of several was lucky too. Their intervals, at "
+            f"{form.share(study.params.level)}, allow for the next campaign to differ from the past ones, so they may reach below 0 though past "
+            "campaigns have shown a rise."
         )
     if (frame["basis"] == ASSUMED).any():
         caption += " What is assumed lies between the ends that were assumed with it."

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmlab.analyses.actions.deciding import COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
 from crmlab.analyses.actions.declaring import ALONE, AT_RISK, HELD_OUT
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.exhibits import shown_lines
 from crmlab.analyses.actions.quantities import QUANTITIES
 from crmlab.errors import listing
-from crmlab.history.consent import Consent
+from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.actions.study import Study
+
+# Why nothing is done → what is said of several.
+_MANY = {
+    REFUSED: "have asked not to be contacted",
+    COMPLAINED: "have complained",
+    HOUSEHOLD: "share a household with somebody who comes first",
+    NO_ACTION: "may have none of the actions",
+    COSTS_MORE: "would cost more than any action brings",
+    NOT_YET: "were contacted too recently",
+    USED_UP: "are beyond the budget or the capacity of an action",
+}
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
@@ -64,11 +76,11 @@ def _what(study: Study) -> Finding:
 def _nobody(study: Study) -> Finding:
     form, words = study.context.form, study.words
     left = study.customers - study.acted
-    rows = study.alone[study.alone["customers"] >= study.params.min_group].to_dict("records")[:3]
-    why = ", ".join(f"{row['reason']} ({form.count(row['customers'])})" for row in rows)
+    told = study.alone[(study.alone["customers"] >= study.params.min_group) & study.alone["reason"].isin(list(_MANY))]
+    why = _joined([f"{form.count(row['customers'])} {_MANY[row['reason']]}" for row in told.to_dict("records")[:3]])
     return Finding(
         form.count(left),
-        f"{words.many} are to be left alone today{f'. The main reasons: {why}' if why else ''}.",
+        f"{words.many} are to be left alone today{f': {why}' if why else ''}{' (the main reasons)' * (len(told) > 3)}.",
         metric="left_alone",
     )
 
@@ -186,7 +198,7 @@ def method(study: Study) -> Method:
 
 
 def _joined(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _capital(text: str) -> str:
