@@ -176,8 +176,8 @@ def effects_table(study: Study) -> Table:
     if (frame["basis"] != ASSUMED).any():
         caption += (
             f" Measured effects are pulled to their mean, since the best of several was lucky too. Their intervals, at "
-            f"{form.share(study.params.level)}, allow for the next campaign to differ from the past ones, so they may reach below 0 though past "
-            "campaigns have shown a rise."
+            f"{form.share(study.params.level)}, allow for the next campaign to differ from the past ones, so they may reach below 0 though "
+            "past campaigns have shown a rise."
         )
     if (frame["basis"] == ASSUMED).any():
         caption += " What is assumed lies between the ends that were assumed with it."
