@@ -68,7 +68,7 @@ def test_the_list_is_of_the_method_that_the_headline_names(page):
     origins = Origins(History(data), 60, learn_pairs)
     choice = choose(backtest_offers(origins, k=3))
     assert (gain.low > 0) == (choice.method == PERSONAL) == (made is tastes)
-    assert f"So whoever is sent something is shown {NAMES[choice.method]}: the list of offers has 270 customers." in first.text
+    assert f"So the list of offers holds {NAMES[choice.method]}, for 270 customers." in first.text
     assert result.outputs["offers"].caption.startswith(f"Offers per customer: {NAMES[choice.method]},")
     sent = result.outputs["offers"].frame
     if choice.method == PERSONAL:
@@ -98,7 +98,7 @@ def test_who_must_not_be_contacted_is_counted_in_the_headline_and_not_on_the_lis
     sent = result.outputs["offers"].frame
     # 300 customers, of whom 30 must not be contacted: the list goes to 270, and the headline says no other number.
     said = result.findings[0].text
-    assert "the list of offers has 270 customers. All of them may be contacted." in said
+    assert "for 270 customers. All of them may be contacted." in said
     assert "It leaves out 30 who must not be contacted" in said and "300 customers" not in said
     assert set(sent["contactable"]) == {"yes"} and set(sent["refusal"]) == {""} and sent["customer_id"].nunique() == 270
 
@@ -117,7 +117,10 @@ def test_without_a_test_the_simple_rule_is_used_and_it_is_said(tmp_path):
     rows = [row for row in no_tastes(2) if row[1] < START + dt.timedelta(days=80)]
     result = cross_sell.run(opened(tmp_path / "own", rows), cross_sell.Params(horizon=60))
     assert choose(Absent("too short")).method == UNTESTED
-    assert result.findings[0].value == "Not tested" and f"is shown {NAMES[UNTESTED]}: the list" in result.findings[0].text
+    assert (
+        result.findings[0].value == "Not tested"
+        and f"the list of offers holds {NAMES[UNTESTED]}, for" in result.findings[0].text
+    )
     assert set(result.outputs["offers"].frame["source"]) == {NAMES[UNTESTED]}
     assert any("could not be tested on later days" in warning for warning in result.warnings)
 

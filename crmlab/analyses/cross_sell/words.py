@@ -94,13 +94,13 @@ def _untested(study: Study) -> Finding:
 
 
 def _shown(study: Study) -> str:
-    """The consequence: what whoever is sent something is shown, and how many are on the list."""
+    """The consequence: what the list of offers holds, and for how many."""
     form, method, refused = study.context.form, NAMES[study.choice.method], study.consent.no
     listed, people = study.listed, sum(study.listed)
     whom = "one customer" if people == 1 else f"{form.count(people)} customers"
     told = f" {listed.said(form)}" if people > 1 or not listed.told else ""
     left = f" It leaves out {form.count(refused)} who must not be contacted (no consent, or a complaint)." if refused else ""
-    return f"So whoever is sent something is shown {method}: the list of offers has {whom}.{told}{left}"
+    return f"So the list of offers holds {method}, for {whom}.{told}{left}"
 
 
 def _best_pair(study: Study) -> list[Finding]:
