@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A kernel polls once a second whether its parent is there; the promise is 5 s.
 SURVIVAL = 5.0
 # Not a promise of speed: a process that takes longer hangs.
-PATIENCE = 240
+PATIENCE = 480
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGS = (
     "--no-sandbox",

@@ -76,6 +76,8 @@ def test_no_name_of_this_machine_in_reports(shop: Shop, cache: Path) -> None:
             assert not re.search(rb"(?<![\w-])" + re.escape(os.uname().nodename.encode()) + rb"(?![\w-])", content), name
 
 
+# By day the notebooks run as they stand, by nbval too; this one runs each of them again.
+@pytest.mark.nightly
 def test_executed_notebooks_pass_strict_nbval(shop: Shop, tmp_path: Path) -> None:
     notebooks = []
     for place in reports_in(shop.folder):
