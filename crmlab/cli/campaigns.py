@@ -103,7 +103,8 @@ def _plan_actions(data: str, control: float | None, out: Path | None, kept: Camp
     for one in found:
         plan_file, list_file = folder / f"{one.campaign}.toml", folder / f"{one.campaign}.csv"
         plan_file.write_text(one.text, encoding="utf-8")
-        write_csv(one.people, list_file)
+        frame = one.people
+        write_csv(frame, list_file)
         list_file.chmod(FILE)
         _keep_plan(plan_file, data, kept, list_file)
 

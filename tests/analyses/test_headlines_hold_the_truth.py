@@ -72,7 +72,7 @@ _CAUSED = "what contacting causes: nobody is contacted in a light world; the sam
 UNKNOWN = {
     r"customer_value\.holdout_(bias|gini|covered)": _TESTED,
     r"customer_value\.(season_peak|season_trough|level_change)": "tests of the clock hold season and level against simulated ones",
-    r"actions\.actions_(worth|cost)": _CAUSED,
+    r"actions\.actions_worth": _CAUSED,
     r"lifecycle\.balance": _PAST,
     r"churn\.(worth_contacting|profit_of_contact_total|break_even_margin)": _CAUSED,
     r"churn\.test_\w+": _TESTED,

@@ -43,7 +43,7 @@ def test_where_nobody_is_worth_contacting_there_is_nobody_to_leave_out():
         found=SimpleNamespace(refused=False, words=WEEKS, margin=Margin(0.4, "given", 1.0)),
     )
     assert churn_exhibits.holdout_table(shown) == Absent(
-        "It pays to contact fewer than two customers, so there is nobody to leave out."
+        "It would pay to contact fewer than two customers, so there is nobody to leave out."
     )
     few = pd.DataFrame({"keeping_pays": ["yes"] * 60 + ["no: it would cost more than it saves"] * 9_941, "churn": 0.6})
     assert set(holdout_sizes(few, churn.Params())["targets"]) == {60}

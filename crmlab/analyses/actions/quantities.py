@@ -28,7 +28,6 @@ QUANTITIES = Quantities(
     ),
     Quantity("actions_worth", "what the actions of today are expected to bring, less what they cost", "currency"),
     ends_of("actions_worth", "what the actions of today bring", "currency"),
-    Quantity("actions_cost", "what the actions of today are expected to cost", "currency"),
     Quantity("actions_customers", "customers with whom something is to be done today", "customers", counted=True),
     Quantity("left_alone", "customers with whom nothing is to be done today", "customers", counted=True),
     Quantity("day", "day of the plan", "date"),

@@ -101,7 +101,6 @@ def _stop(study: Study) -> Finding | None:
     return Finding(
         form.money(last["budget"]),
         f"is as much as it pays to spend today; the first half of it brings {share} of the profit. Beyond that nothing pays.",
-        metric="actions_cost",
     )
 
 
@@ -114,8 +113,6 @@ def metrics(study: Study) -> dict[str, Estimate]:
     }
     if study.margin.known:
         out["actions_worth"] = Estimate.holding(*study.total, study.params.level, unit)
-        cost = float(study.lines["cost"].sum())
-        out["actions_cost"] = Estimate(cost, cost, cost, study.params.level, unit)
     return out
 
 
