@@ -293,7 +293,7 @@ def pressure_table(study: Study) -> Table:
     """How often customers hear from us, before and after."""
     form, words = study.context.form, study.words
     columns = {
-        "span": Column(""),
+        "span": Column("When"),
         "none": Column(f"{words.many.capitalize()} without a contact", "share"),
         "one": Column("With one", "share"),
         "more": Column("With more", "share"),
