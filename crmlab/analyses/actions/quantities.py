@@ -30,5 +30,4 @@ QUANTITIES = Quantities(
     ends_of("actions_worth", "what the actions of today bring", "currency"),
     Quantity("actions_customers", "customers with whom something is to be done today", "customers", counted=True),
     Quantity("left_alone", "customers with whom nothing is to be done today", "customers", counted=True),
-    Quantity("day", "day of the plan", "date"),
 )
