@@ -14,10 +14,11 @@ if TYPE_CHECKING:
         parse_limits,
         parse_segment_goals,
     )
+    from crmlab.analyses.actions.joined import ANNOTATES
     from crmlab.analyses.actions.params import Params
     from crmlab.analyses.actions.planning import ActionPlan, plans_of
     from crmlab.analyses.actions.quantities import QUANTITIES
-    from crmlab.analyses.actions.report import ANNOTATES, NEEDS, SECTIONS, run
+    from crmlab.analyses.actions.report import NEEDS, SECTIONS, run
     from crmlab.analyses.actions.study import decisions, readiness
     from crmlab.analyses.campaigns import INPUTS
 

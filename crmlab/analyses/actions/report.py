@@ -9,19 +9,16 @@ from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.quantities import QUANTITIES
 from crmlab.analyses.actions.study import study
 from crmlab.history.past import History
-from crmlab.page.declarations import Annotation
 from crmlab.page.exhibits import Exhibits, page
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["ANNOTATES", "EXHIBITS", "NEEDS", "SECTIONS", "run"]
+__all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
 
 NEEDS = ("orders", "customer ids")
 SECTIONS = ("action", "segment_goal", "limits", "holdout")
-# Its models take most of a minute: who asks for one quick report does not wait for it.
-ANNOTATES = Annotation("decisions", ("action", "action_reason"), always=False)
 EXHIBITS = Exhibits(
     tables={
         "actions": exhibits.actions_table,
