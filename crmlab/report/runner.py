@@ -216,16 +216,11 @@ def run_reports(orders: Sequence[Order], settings: Settings = Settings()) -> lis
         A data set, a name or a parameter is wrong, or there is far too little memory; then no report was begun.
     """
     check_memory()
-    with heard() as asked:
-        return _run_reports(orders, settings, asked)
+    with heard() as asked, scratch_folder() as shared:
+        return _run_reports(orders, settings, asked, shared)
 
 
-def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.Event) -> list[RunRecord]:
-    with scratch_folder() as shared:
-        return _run_orders(orders, settings, asked, shared)
-
-
-def _run_orders(orders: Sequence[Order], settings: Settings, asked: threading.Event, shared: Path) -> list[RunRecord]:
+def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.Event, shared: Path) -> list[RunRecord]:
     crew, say = Crew(), once(settings.on_notice)
     batches = []
     seen: dict[str, Inputs] = {}  # one run reads one version of each data set

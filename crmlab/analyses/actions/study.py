@@ -122,6 +122,8 @@ class Study:
         Worth of all of them.
     alone : DataFrame
         reason, customers: of everybody with whom nothing is done.
+    left_out : tuple of str
+        A sentence for each past campaign that no effect rests on.
     """
 
     context: Context
@@ -158,7 +160,7 @@ class Study:
 
     @cached_property
     def outputs(self) -> Mapping[str, Output]:
-        """The decision of every customer, the list of each action, and the calendar."""
+        """The decision of every customer, and the list of each action."""
         people, form, words = self.ground.people.frame, self.context.form, self.words
         values = ["tier", "if_loyal", "value_today", "at_risk", "potential"]
         found = self.decided.today.rename(columns={"gain": "expected_gain", "cost": "expected_cost"})

@@ -158,6 +158,7 @@ def warnings(study: Study) -> tuple[str, ...]:
             f"The data set’s file declares no actions, so these are the usual ones: {listing([one.name for one in study.ground.actions])}. "
             "Declare your own under [[action]]."
         )
+    found += study.left_out[:4]
     return tuple(found)
 
 
