@@ -217,11 +217,28 @@ def _ordered(table: ibis.Table, by: str | Sequence[str]) -> ibis.Table:
 def _left(expression: ibis.Expr, form: str, **how: Any) -> Any:
     """Let an expression leave its engine in some form, and count it: all collecting comes through here."""
     query = _noted(expression)
-    found = getattr(expression, form)(**how)
+    with _nested():
+        found = getattr(expression, form)(**how)
     if form == "to_pyarrow_batches":
         return _counting(found, query)
     query.rows = len(found) if hasattr(found, "__len__") and form == "to_pandas" else getattr(found, "num_rows", 1)
     return found
+
+
+@contextmanager
+def _nested() -> Iterator[None]:
+    """Write each step of an expression as a query of its own.
+
+    Putting steps into one query, which engines do by themselves, takes Ibis longer than DuckDB needs for the answer.
+    """
+    import ibis
+
+    sql = ibis.options.sql
+    before, sql.fuse_selects = sql.fuse_selects, False
+    try:
+        yield
+    finally:
+        sql.fuse_selects = before
 
 
 def _counting(batches: Iterator[pa.RecordBatch], query: Query) -> Iterator[pa.RecordBatch]:

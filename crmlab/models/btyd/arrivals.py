@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.clock import DAYS, day_of_year
 from crmlab.models.btyd.effects import effects_of, weeks_of
 from crmlab.models.btyd.seasonality import SHORTEST
 from crmlab.models.btyd.special import Array
+from crmlab.models.threads import one_thread
 
 __all__ = ["ArrivalRate", "Arrivals"]
 
@@ -119,7 +119,7 @@ class Arrivals:
             seen = self.by_day[max(known - _LONGEST, 0) : known]
             last = self._day(known)
             weeks = weeks_of(last - dt.timedelta(days=len(seen) - 1), last)
-            with threadpool_limits(1):  # the matrices are small: threads cost more than they save
+            with one_thread():
                 self._seasons[known] = effects_of(weeks.sums(seen), weeks.sums(np.ones(len(seen))), weeks).by_day
         return self._seasons[known]
 

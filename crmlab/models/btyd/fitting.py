@@ -17,6 +17,7 @@ from scipy import linalg, optimize, special
 
 from crmlab.errors import ConvergenceError
 from crmlab.models.btyd.special import Array
+from crmlab.models.threads import one_thread
 
 __all__ = [
     "NO_DROPOUT",
@@ -263,14 +264,15 @@ def newton(
 
 def _climb(f: Objective, start: Array, low: Array, high: Array, most: int) -> tuple[Array, float]:
     """L-BFGS-B within the bounds."""
-    found = optimize.minimize(
-        lambda eta: tuple(-part for part in f(eta)),
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=list(zip(low, high, strict=True)),
-        options={"maxiter": most, "ftol": 1e-13, "gtol": 1e-9, "maxcor": 12},
-    )
+    with one_thread():
+        found = optimize.minimize(
+            lambda eta: tuple(-part for part in f(eta)),
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(low, high, strict=True)),
+            options={"maxiter": most, "ftol": 1e-13, "gtol": 1e-9, "maxcor": 12},
+        )
     return found.x, -float(found.fun)
 
 

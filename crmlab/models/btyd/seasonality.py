@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits
 
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.models.btyd.beta_geometric import BetaGeometric
@@ -23,6 +22,7 @@ from crmlab.models.btyd.effects import FREE, PRIOR, REACH, ROUNDS, STILL, Effect
 from crmlab.models.btyd.exposure import Exposure
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, compress
+from crmlab.models.threads import one_thread
 
 __all__ = ["SHORTEST", "fit_clock", "spend_by_day"]
 
@@ -97,7 +97,7 @@ def fit_clock(
     shut = events.shut(first, end)
     seen = purchases.reindex(pd.date_range(first, end)).fillna(0.0).to_numpy(float) if len(purchases) else np.zeros(length)
     seen = np.where(shut, 0.0, seen)
-    with threadpool_limits(1):  # the matrices are small: threads cost more than they save
+    with one_thread():
         learning = _Learning(model, states, (seen, shut), (end, weeks, events), level=level)
         clock = learning.clock()
     return replace(clock, years=length / DAYS)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.models.checked import checked_amounts, checked_number
 from crmlab.models.classification import varies
+from crmlab.models.threads import one_thread
 
 __all__ = ["ZILN", "ziln_loss", "ziln_mean"]
 
@@ -213,7 +214,8 @@ def _least(loss: Callable[[Array], tuple[Array, Array]], design: Array, start: A
         return float(each.sum() + ridge / 2 * (held**2).sum()) / n, slopes.ravel() / n
 
     options = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-14, "gtol": _SHARP / 2}
-    found = optimize.minimize(penalised, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    with one_thread():
+        found = optimize.minimize(penalised, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     if not np.isfinite(found.x).all() or not np.abs(found.jac).max() < _SHARP:
         raise ConvergenceError.not_reached("ZILN", [f"L-BFGS from the plain means, {found.nit:,} steps"])
     return np.asarray(found.x.reshape(start.shape))
