@@ -170,6 +170,33 @@ def opened_once() -> Callable[[str], Any]:
     return opened
 
 
+@pytest.fixture(autouse=True, scope="session")
+def worked_out_once() -> Iterator[None]:
+    """What all histories of a data set share is worked out by the first test that asks, and read by all workers of the run.
+
+    Of data sets as they were opened: one whose tables a test has changed begins anew.
+    """
+    import ibis.expr.operations as ops
+
+    from crmlab.history.past import History
+
+    asked = History._shared
+
+    def kept(self: History, key: object, make: Callable[[], Any]) -> Any:
+        whole = self._whole
+        as_opened = all(isinstance(table.op(), ops.DatabaseTable) for table in whole._tables.values())
+        if whole.fingerprint is None or whole.remembered is not None or not as_opened or key in whole.worked_out:
+            return asked(self, key, make)
+        names = sorted(table.op().name for table in whole._tables.values())
+        told = hashlib.sha256(repr((whole.fingerprint, whole.descriptor, names, key)).encode()).hexdigest()[:32]
+        whole.worked_out[key] = once(f"worked-{told}", make)
+        return whole.worked_out[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(History, "_shared", kept)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_worked_out(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that replaces functions neither takes what was worked out before for all histories nor leaves any of it behind."""

@@ -172,7 +172,7 @@ def scores(history: History, params: Params = DEFAULTS) -> Scores:
     DataError
         No customer is eligible, nobody ever bought twice, or nobody has churned before.
     """
-    return history.once(("churn.scores", replace(params, as_of=None)), lambda: _scores(history, params))
+    return history.once(("churn.scores", replace(params, as_of=None)), lambda: _scores(history, params), shared_by_all=True)
 
 
 def _scores(history: History, params: Params) -> Scores:

@@ -84,13 +84,20 @@ def tested(origins: Origins, *, k: int, margin: float | None, level: float, seed
     Backtest or Absent
     """
     nothing = "Offers could not be tested on later days"
-    try:
-        found = backtest_offers(origins, k=k, margin=margin, level=level, seed=seed)
-    except TooLittleError as error:
-        return Absent(f"{nothing}: {reason_of(error)}")
-    if found.active < FEWEST_ACTIVE:
-        return Absent(f"{nothing}: fewer than {FEWEST_ACTIVE} customers bought in the period.")
-    return found
+
+    def work() -> Backtest | Absent:
+        try:
+            found = backtest_offers(origins, k=k, margin=margin, level=level, seed=seed)
+        except TooLittleError as error:
+            return Absent(f"{nothing}: {reason_of(error)}")
+        if found.active < FEWEST_ACTIVE:
+            return Absent(f"{nothing}: fewer than {FEWEST_ACTIVE} customers bought in the period.")
+        return found
+
+    if origins.pairs is not learn_pairs:  # pairs of somebody's own
+        return work()
+    key = ("cross_sell.tested", origins.horizon, origins.rebuy_share, k, margin, level, seed)
+    return origins.past(0).once(key, work, shared_by_all=True)
 
 
 def reason_of(error: TooLittleError) -> str:

@@ -135,7 +135,8 @@ def held_against(base: Base, choice: Choice, *, level: float = LEVEL, seed: int 
         Its ``why`` says so where the history is too short, or holds too little.
     """
     everybody = field_of(base, choice, level, seed)
-    return base.history.once(("customer_value.leaderboard", everybody.key), lambda: _held_against(everybody))
+    key = ("customer_value.leaderboard", everybody.key)
+    return base.history.once(key, lambda: _held_against(everybody), shared_by_all=True)
 
 
 def _held_against(everybody: Field) -> Leaderboard:

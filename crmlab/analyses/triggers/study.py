@@ -234,7 +234,8 @@ def judgement(history: History, params: Params = DEFAULTS) -> Judged:
     TooLittleError
         The history is too short.
     """
-    return history.once(("triggers.judgement", replace(params, as_of=None)), lambda: _judged(history, params))
+    key = ("triggers.judgement", replace(params, as_of=None))
+    return history.once(key, lambda: _judged(history, params), shared_by_all=True)
 
 
 def _judged(history: History, params: Params) -> Judged:
