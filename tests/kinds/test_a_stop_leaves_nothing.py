@@ -272,9 +272,9 @@ def test_a_run_is_stopped_at_any_moment_of_its_birth(tmp_path):
     process.communicate(timeout=200)
     whole = time.monotonic() - begun
     longest = 0.0
-    for k in range(5):
+    for k in range(3):
         process, mark = run(env, tmp_path / "reports", "--force")
-        time.sleep(whole * (k + 1) / 6)
+        time.sleep(whole * (k + 1) / 4)
         process.send_signal(signal.SIGINT)
         took, status, said = end(process, mark)
         longest = max(longest, took)
@@ -295,30 +295,31 @@ def test_a_run_says_that_the_process_that_starts_kernels_ended(site, tmp_path):
 @pytest.mark.proof
 def test_folders_of_killed_runs_go_with_the_next(site, tmp_path):
     (tmp_path / "temporary").mkdir()
-    env, flag = site("time.sleep(60)")
+    env, flag = site("time.sleep(15)")  # whoever is killed is outlived by it
     env["TMPDIR"] = str(tmp_path / "temporary")
     out = tmp_path / "reports"
 
     def folders():
-        return sorted(path.name for path in (tmp_path / "temporary").iterdir() if path.name.startswith("crmlab-"))
+        return {path.name for path in (tmp_path / "temporary").iterdir() if path.name.startswith("crmlab-")}
 
     process, mark = run(env, out)
     wait_for(flag.exists)
-    (folder,) = [name for name in folders() if not name.endswith(".lock")]
+    first = {name for name in folders() if not name.endswith(".lock")}
+    assert first
     other, _ = run(env, tmp_path / "elsewhere")
     flag.unlink()
     wait_for(flag.exists)
-    assert folder in folders()  # of a run at work
+    assert first <= folders()  # of a run at work
     process.kill()
     process.communicate()
     wait_for(lambda: not marked(mark))
-    assert folder in folders()
+    assert first <= folders()
     other.send_signal(signal.SIGINT)
     other.communicate(timeout=30)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "temporary")}
     process, mark = run(env, out)
     end(process, mark)
-    assert folders() == []
+    assert folders() == set()
     assert list(out.rglob(".aside-*")) == []
 
 
