@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from crmlab.analyses.actions.effects import default_actions, past_cells, priced
 from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
 from crmlab.analyses.campaigns import Holdout, holdout_for
+from crmlab.data.memory.campaigns import fingerprint
 from crmlab.errors import CrmlabError, ModelError, shown
 from crmlab.models.decisions import Limit, allocate, cost_of_rules
 from crmlab.models.testing import Rate, detectable_effect
@@ -41,9 +42,22 @@ if TYPE_CHECKING:
     from crmlab.history.words import Words
     from crmlab.page.result import Context
 
-__all__ = ["DEFAULTS", "Declared", "Study", "decisions", "declared", "promised", "readiness", "slug", "slugs", "study"]
+__all__ = [
+    "DEFAULTS",
+    "Declared",
+    "Study",
+    "decisions",
+    "declared",
+    "ground_of",
+    "promised",
+    "readiness",
+    "slug",
+    "slugs",
+    "study",
+]
 
 DEFAULTS = Params()
+_RATE = customer_value.Params().rate  # of discount
 _BUDGETS = 8  # points of the curve
 _LINE = [
     "action", "customers", "worth", "worth_low", "worth_high", "cost", "basis", "rise", "rise_low", "rise_high", "source",
@@ -219,17 +233,17 @@ def readiness(history: History, params: Params) -> Readiness:
 
 def decisions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
     """The decision of every customer: customer_id, action, action_reason. Whoever shows what to do with somebody asks here."""
-    found = study(history, params).outputs["decisions"].frame
-    return found[["customer_id", "action", "action_reason"]]
+    return _kept(history, params, lambda: decide(ground_of(history, params)[1], params.weeks, _RATE))
 
 
-def study(history: History, params: Params) -> Study:
-    """Decide for every customer, and work out what that promises.
+def _kept(history: History, params: Params, make: Callable[[], Decided]) -> pd.DataFrame:
+    """What is told of each customer, once for all reports of a run; another memory of campaigns makes it another decision."""
+    key = ("actions.decisions", replace(params, as_of=None), fingerprint())
+    return history.once(key, lambda: make().today[["customer_id", "action", "action_reason"]], shared_by_all=True).copy()
 
-    Parameters
-    ----------
-    history : History
-    params : Params
+
+def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
+    """Everything that a decision rests on: what is declared, and what each action would bring with each customer.
 
     Raises
     ------
@@ -246,8 +260,7 @@ def study(history: History, params: Params) -> Study:
     columns = sorted({one.column for group in (said.actions, said.goals) for action in group for one in action.where})
     people = people_of(history, columns, margin=params.margin, level=params.level, seed=params.seed)
     gains, costs, ends = gains_of(history, people, actions, said.goals)
-    budget = said.limits.budget if params.budget is None else params.budget
-    ground = Ground(
+    return said, Ground(
         people=people,
         actions=actions,
         # Without a margin nothing is known to pay.
@@ -257,13 +270,31 @@ def study(history: History, params: Params) -> Study:
         limits=said.limits,
         goals=said.goals,
         holdout=said.holdout,
-        budget=budget,
+        budget=said.limits.budget if params.budget is None else params.budget,
         unpaid=COSTS_MORE if margin.known else NO_MARGIN,
     )
-    decided = decide(ground, params.weeks, customer_value.Params().rate)
+
+
+def study(history: History, params: Params) -> Study:
+    """Decide for every customer, and work out what that promises.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Raises
+    ------
+    CrmlabError
+        As of :func:`ground_of`.
+    """
+    said, ground = ground_of(history, params)
+    margin = history.margin(params.margin)
+    decided = decide(ground, params.weeks, _RATE)
+    _kept(history, params, lambda: decided)
     lines = _lines(ground, decided)
     return Study(
-        context=history.context(len(people)),
+        context=history.context(len(ground.people)),
         params=params,
         words=history.words,
         margin=margin,

@@ -83,8 +83,8 @@ def facts_table(study: Study) -> Table:
     if worth.soonest is not None:
         until = form.short_day(worth.latest) if worth.latest is not None else "never"
         add(f"Next {words.deed}, with " + form.share(level), f"{form.short_day(worth.soonest)} to {until}")
-    if study.refusal:
-        add("What to do", f"do not contact: {study.refusal}")
+    for label, told in zip(("What to do", "Why"), study.todo, strict=False):
+        add(label, told)
     frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
     columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
     caption = (

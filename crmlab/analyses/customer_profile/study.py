@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from crmlab.analyses import churn, triggers
+from crmlab.analyses import actions, churn, triggers
 from crmlab.analyses import customer_value as value
 from crmlab.analyses.campaigns import sends
 from crmlab.analyses.lifecycle import standing
 from crmlab.analyses.scorecard import speech_of
 from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
-from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
+from crmlab.errors import CampaignError, ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
 from crmlab.history.customers import occasion_days
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate
@@ -64,8 +64,10 @@ class Study:
         rank, name, reason; best first.
     moments : DataFrame
         label, works.
+    todo : tuple of str
+        What to do, and why, as the report on actions decides; empty where nothing is decided.
     why : dict of str to str
-        Why state, value, churn, offers or moments are not known.
+        Why state, value, churn, offers, moments or what to do are not known.
     speech : Speech
         What the customer is called, and what customers do.
     refusal : str
@@ -84,6 +86,7 @@ class Study:
     risk: Risk
     offers: pd.DataFrame
     moments: pd.DataFrame
+    todo: tuple[str, ...]
     why: dict[str, str]
     speech: Speech
     refusal: str
@@ -181,6 +184,11 @@ def study(history: History, params: Params) -> Study:
     offers, why["offers"] = _offers(history, customer)
     (refusal,) = history.refusals(pd.Series([customer]))
     moments, why["moments"] = _moments(history, customer, refusal)
+    todo: tuple[str, ...] = ()
+    try:
+        todo = _todo(history, customer)
+    except (*UNFIT, CampaignError) as error:
+        why["todo"] = str(error)
     return Study(
         context=history.context(),
         params=params,
@@ -194,6 +202,7 @@ def study(history: History, params: Params) -> Study:
         risk=risk,
         offers=offers,
         moments=moments,
+        todo=todo,
         why=why,
         speech=speech,
         refusal=refusal,
@@ -367,6 +376,13 @@ def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFram
     rows = [[known[name].label, works[name]] for name in sorted(works)]
     why = "" if rows else "There is no moment now."
     return pd.DataFrame(rows, columns=columns), why
+
+
+def _todo(history: History, customer: str) -> tuple[str, ...]:
+    """What the report on actions decides for this customer, and why; empty for whoever it decides nothing for."""
+    found = actions.decisions(history)
+    mine = found[found["customer_id"] == customer]
+    return tuple(map(str, mine.iloc[0][["action", "action_reason"]])) if len(mine) else ()
 
 
 def _mine(table: ibis.Table, customer: str) -> ibis.Table:

@@ -74,10 +74,12 @@ def warnings(study: Study) -> tuple[str, ...]:
 
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
+    one = study.speech.words.one
+    undecided = f"What to do with this {one} is not decided: {study.why.get('todo', f'the {one} is in no list of actions.')}"
     return (
-        f"What one {study.speech.words.one} will do is chance above all: intervals are wide because they must be.",
+        f"What one {one} will do is chance above all: intervals are wide because they must be.",
         f"Scores say how {study.speech.words.many} like this one behaved. They are no reason to treat somebody worse.",
-        f"What to do with this {study.speech.words.one} stands in the list of the page “What to do now”.",
+        *(() if study.todo else (undecided,)),
     )
 
 
@@ -85,7 +87,7 @@ def method(study: Study) -> Method:
     """How it was done."""
     at, words = study.context.form.share(study.params.level), study.speech.words
     return Method(
-        f"What the reports on customer value, lifecycle, churn, offers and triggers say, for one {words.one}.",
+        f"What the reports on customer value, lifecycle, churn, offers, triggers and actions say, for one {words.one}.",
         (
             f"Intervals at {at}: of value and {words.deeds}, what this {words.one} will do; of probabilities, what is not known "
             "of the models.",

@@ -10,7 +10,9 @@ import pytest
 
 import crmlab
 from crmlab.analyses import customer_profile
+from crmlab.analyses.actions import decisions
 from crmlab.errors import ParameterError
+from crmlab.history.past import History
 from crmlab.report.jobs import runs_unasked
 
 
@@ -50,6 +52,13 @@ def test_page_shows_what_is_known(shop, page):
     assert "nan" not in "".join(table.html() for table in page.tables.values()).lower()
 
 
+def test_what_to_do_is_what_the_report_on_actions_decides(shop, page):
+    decided = decisions(History(shop)).set_index("customer_id")
+    facts = page.tables["facts"].frame.set_index("label")["value"]
+    assert (facts["What to do"], facts["Why"]) == tuple(decided.loc["C000001"])
+    assert not any("is not decided" in line for line in page.limits)
+
+
 def test_controls_are_called_left_alone(page):
     frame = page.tables["contacts"].frame
     alone = frame[frame["who"] == "we did not contact"]
@@ -83,8 +92,11 @@ def test_names_are_not_shown_and_people_without_a_purchase_have_a_page(tmp_path)
         assert "@" not in text
         assert ("DE" if who == "c07" else "FR") in text
         assert found.metrics["occasions"].value == bought
-        # Decided elsewhere: here only a refusal is told.
-        assert "What to do" not in text.replace("“What to do now”", "") and "“What to do now”" in " ".join(found.limits)
+        facts = found.tables["facts"].frame.set_index("label")["value"]
+        undecided = any(line.startswith("What to do with this customer is not decided: ") for line in found.limits)
+        assert undecided == ("What to do" not in facts)
+        if bought:
+            assert (facts["What to do"], facts["Why"]) == ("leave alone", "not known: needs a margin")
     assert found.absent["bought"].startswith("What was bought is not known")
     assert "prospect" in found.tables["facts"].html()
 
