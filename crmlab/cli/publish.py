@@ -46,9 +46,11 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
 
     The address of a Postgres is never given on the command line: name the environment variable that holds it.
     """
+    from crmlab.analyses.actions import decisions
     from crmlab.analyses.customers import CUSTOMERS, customer_table, publish
     from crmlab.data.dataset import open_dataset
-    from crmlab.errors import PublishError
+    from crmlab.errors import ConvergenceError, DataError, ModelError, PublishError
+    from crmlab.history.past import History
 
     if to.startswith(("postgres:", "postgresql:")):
         # Said before anything is read: a mistake should not cost the time of the models.
@@ -58,6 +60,11 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
         dataset = open_dataset(data, engine)
         at_work("Working out what is known of each customer")
         frame = customer_table(dataset, as_of)
+        at_work("Deciding what to do with each")
+        try:
+            frame = frame.merge(decisions(History(dataset, as_of)), "left", "customer_id", validate="one_to_one")
+        except (DataError, ModelError, ConvergenceError) as error:
+            told(f"What to do with each customer is not decided, so the columns action and action_reason are empty. {error}")
         at_work(f"Writing {len(frame):,} customers to {to}")
         run = publish({CUSTOMERS: frame}, to, on_wait=told)
     say(f"Published {len(frame):,} customers to {to} (run {run}).")

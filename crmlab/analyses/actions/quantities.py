@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
+from crmlab.analyses.customers.quantities import QUANTITIES as CUSTOMERS
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity, ends_of
 
@@ -11,12 +12,7 @@ __all__ = ["QUANTITIES"]
 QUANTITIES = Quantities(
     HISTORY.only("customer_id", "contactable", "refusal"),
     VALUE.only("tier", "if_loyal", "value_today", "at_risk"),
-    Quantity(
-        "action",
-        "what is to be done with the customer today, one thing at most; “leave alone” or “held out” for nothing",
-        "text",
-    ),
-    Quantity("action_reason", "why that is to be done, or why nothing is", "text"),
+    CUSTOMERS.only("action", "action_reason"),
     Quantity(
         "expected_gain", "what the action is expected to bring with the customer, less what it costs; 0 for none", "currency"
     ),

@@ -51,6 +51,8 @@ PUBLISHED: tuple[Published, ...] = (
     *map(_column, ("value", "value_low", "value_high", "value_level", "currency", "tier", "state", "days_since_last", "churn")),
     *map(_column, ("if_loyal", "value_today", "at_risk", "most_to_spend", "customer_rank")),
     *map(_column, ("next_offers", "triggers", "contactable", "refusal")),
+    # Of the report on actions: whoever publishes asks it for them.
+    *map(_column, ("action", "action_reason")),
     *map(_column, ("value_model", "churn_model", "offer_model")),
 )
 _RUN = Published(

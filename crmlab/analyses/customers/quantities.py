@@ -33,6 +33,12 @@ QUANTITIES = Quantities(
         "moments as of the day, by name, without those of triggers shown not to work, with a blank between them",
         "text",
     ),
+    Quantity(
+        "action",
+        "what is to be done with the customer today, one thing at most; “leave alone” or “held out” for nothing",
+        "text",
+    ),
+    Quantity("action_reason", "why that is to be done, or why nothing is", "text"),
     Quantity("value_model", "model behind value, and its version", "text"),
     Quantity("churn_model", "model behind churn, and its version", "text"),
     Quantity("offer_model", "model behind next_offers, and its version", "text"),

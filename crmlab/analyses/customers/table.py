@@ -26,6 +26,8 @@ __all__ = ["customer_table"]
 def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: float = LEVEL) -> pd.DataFrame:
     """Say of each customer what the analyses know: value, tier, state, risk, next offers, moments, and whether to contact.
 
+    What to do with each is not said: ``action`` and ``action_reason`` come from :func:`crmlab.analyses.actions.decisions`, which asks here.
+
     Parameters
     ----------
     data : Dataset
@@ -38,7 +40,7 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     -------
     DataFrame
         One row per customer of the orders and of the customers table, ordered by customer_id; columns of
-        :data:`crmlab.analyses.customers.published.PUBLISHED`. Missing where an analysis says nothing of a customer, or the
+        :data:`crmlab.analyses.customers.published.PUBLISHED` but those two. Missing where an analysis says nothing of a customer, or the
         data do not allow it.
 
     Raises

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import crmlab
+from crmlab.analyses.actions import decisions
 from crmlab.analyses.customers.published import CUSTOMERS, PUBLISHED
 from crmlab.analyses.customers.publishing import publish
 from crmlab.analyses.customers.table import customer_table
@@ -17,6 +18,7 @@ from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.cli.commands import main
 from crmlab.history.consent import COMPLAINED, REFUSED
 from crmlab.history.customers import customer_summary
+from crmlab.history.past import History
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def table(shop):
 
 
 def test_everybody_is_there_once_with_what_is_known(shop, table):
-    assert set(table.columns) == {column.name for column in PUBLISHED}
+    assert set(table.columns) == {column.name for column in PUBLISHED} - {"action", "action_reason"}  # of the report on actions
     people = shop.customers.select("customer_id").to_pandas()["customer_id"]
     assert table["customer_id"].tolist() == sorted(people)
     summary = customer_summary(shop.orders).to_pandas().set_index("customer_id")
@@ -92,6 +94,9 @@ def test_command_publishes_what_a_data_set_allows(tmp_path):
     assert len(found) == 2357
     assert found["value"].notna().all()
     assert found[["next_offers", "offer_model", "contactable"]].isna().all().all()
+    decided = decisions(History(crmlab.open_dataset("cdnow_sample"))).set_index("customer_id")
+    for name in ("action", "action_reason"):
+        assert found.set_index("customer_id")[name].to_dict() == decided[name].to_dict()
 
 
 def test_as_of_outside_the_history_is_said():
