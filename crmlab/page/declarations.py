@@ -53,8 +53,8 @@ class Annotation:
     columns : tuple of str
         Columns of it, in the order in which they are joined.
     always : bool
-        Whether the analysis is also run where only others are asked for. One that takes long is not: the lists then say that its columns
-        are left out.
+        Whether the analysis is also run where only others are asked for. One that takes long is not: its last result of the same day is
+        taken where it would be made the same again, and else the lists say that its columns are left out.
     """
 
     output: str

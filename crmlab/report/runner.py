@@ -175,15 +175,38 @@ class Batch:
 
         found = {name: [other for other in self.jobs if other.name == name and fits(other)] for name in declared}
         with self._lock:
-            places = tuple(other.place for some in found.values() for other in some)
+            kept = {name: None if some else self._kept(name, job) for name, some in found.items()}
+            places = (
+                *(other.place for some in found.values() for other in some),
+                *(name for name, place in kept.items() if place),
+            )
             if places not in self._joined:
-                sources = [self._source(name, one, found[name]) for name, one in declared.items()]
+                sources = [self._source(name, one, found[name], kept[name]) for name, one in declared.items()]
                 self._joined[places] = gather(sources, self.aside / f"{len(self._joined)}.json")
             return self._joined[places]
 
-    def _source(self, name: str, declared: Annotation, jobs: Sequence[Job]) -> Source:
+    def _kept(self, name: str, job: Job) -> Path | None:
+        """The last good result of a report that was not asked for, where it is of the same day and would be made the same again."""
+        try:
+            last = read_record(self.folder / name)
+        except ReportError:
+            return None
+        if last.params.get("as_of") != parameters.plain(job.params).get("as_of"):
+            return None
+        again = RunRecord(
+            report=name,
+            dataset=self.descriptor.name,
+            status="running",
+            params=last.params,
+            data=self.order.data,
+            engine=self.settings.engine,
+        )
+        again.key = _key(again, _read(name, self), None)
+        return self.folder / name if _up_to_date(again, self.folder / name, lambda _: None) else None
+
+    def _source(self, name: str, declared: Annotation, jobs: Sequence[Job], kept: Path | None) -> Source:
         if not jobs:
-            return Source(label(name), declared, None, "was not asked for")
+            return Source(label(name), declared, kept, "was not asked for")
         if len(jobs) > 1:
             return Source(label(name), declared, None, "was made with several settings")
         record = self.records[jobs[0].place]
@@ -357,8 +380,7 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
         if batch.crew.stopped.is_set() and not job.skipped:
             record.status, record.reason = "cancelled", "It was stopped before it began."
         elif not job.skipped:
-            read = with_sections(batch.inputs.fingerprint, analysis(job.name), batch.descriptor)
-            read = fingerprint_of(read, [one.fingerprint() for one in inputs_of(job.name)])
+            read = _read(job.name, batch)
             _witness(record, batch.folder)
             joined = batch.annotations(job)
             record.key = _key(record, read, joined if _has_lists(batch.folder / job.place) else None)
@@ -385,6 +407,12 @@ def _recorded(job: Job, batch: Batch) -> RunRecord:
     except OSError as error:
         _failed(record, error, f"{record.reason} The record could not be written: {error.strerror or error}.".strip())
     return record
+
+
+def _read(name: str, batch: Batch) -> str | None:
+    """The fingerprint of all that a report reads; None where that of the data set cannot be told."""
+    read = with_sections(batch.inputs.fingerprint, analysis(name), batch.descriptor)
+    return fingerprint_of(read, [one.fingerprint() for one in inputs_of(name)])
 
 
 def _witness(record: RunRecord, folder: Path) -> None:

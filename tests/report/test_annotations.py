@@ -40,7 +40,7 @@ class World:
     """What the toys say; a test changes it between two runs."""
 
     def __init__(self) -> None:
-        self.actions = pd.DataFrame({"customer_id": IDS, "action": ["write", "=wait"], "rank": [1, 2], "sure": [True, False]})
+        self.actions = pd.DataFrame({"customer_id": IDS, "deed": ["write", "=wait"], "rank": [1, 2], "sure": [True, False]})
         self.error: Exception | None = None
         self.ran: list[str] = []
 
@@ -112,8 +112,8 @@ def world(monkeypatch, tmp_path) -> World:
             made,
             "acts",
             acts,
-            ANNOTATES=Annotation("acts", ("action", "rank", "sure")),
-            QUANTITIES=Quantities(Quantity("{name}", "what {name} means", "text", values={"name": ("action", "rank", "sure")})),
+            ANNOTATES=Annotation("acts", ("deed", "rank", "sure")),
+            QUANTITIES=Quantities(Quantity("{name}", "what {name} means", "text", values={"name": ("deed", "rank", "sure")})),
         ),
         "lists": toy(made, "lists", lists),
         "counts": toy(made, "counts", lambda _: {}),
@@ -159,19 +159,19 @@ def test_lists_of_other_reports_get_the_columns_in_every_form(world):
     assert all(record.status == "ok" for record in records.values()), records
     assert world.ran[0] == "acts"
     frame = people(world)
-    assert list(frame.columns) == ["customer_id", "segment", "action", "rank", "sure"]
+    assert list(frame.columns) == ["customer_id", "segment", "deed", "rank", "sure"]
     known = frame[frame["customer_id"].isin(IDS)]
     assert (
-        known["action"].tolist() == ["write", "=wait"]
+        known["deed"].tolist() == ["write", "=wait"]
         and known["rank"].tolist() == [1, 2]
         and known["sure"].tolist() == [True, False]
     )
     rest = frame[~frame["customer_id"].isin(IDS)]
-    assert len(rest) == 3 and rest[["action", "rank", "sure"]].isna().all(axis=None)
+    assert len(rest) == 3 and rest[["deed", "rank", "sure"]].isna().all(axis=None)
     folder = world.out / DATA / "lists" / "outputs"
     csv = pd.read_csv(folder / "people.csv", dtype="str", keep_default_na=False)
     assert csv["rank"].tolist() == ["1", "2", "", "", ""] and csv["sure"].tolist() == ["True", "False", "", "", ""]
-    assert csv["action"].tolist() == ["write", "'=wait", "", "", ""]
+    assert csv["deed"].tolist() == ["write", "'=wait", "", "", ""]
     sheet = pd.read_excel(folder / "people.xlsx", engine="calamine", dtype={"customer_id": "str"})
     assert (
         list(sheet.columns) == list(frame.columns) and sheet["rank"].tolist()[:2] == [1, 2] and sheet["rank"].isna().sum() == 3
@@ -179,7 +179,7 @@ def test_lists_of_other_reports_get_the_columns_in_every_form(world):
     # A list whose key is not the customer, and the annotating report itself, stay as they are.
     assert list(pd.read_parquet(folder / "segments.parquet").columns) == ["segment", "customer_id"]
     own = pd.read_parquet(world.out / DATA / "acts" / "outputs" / "acts.parquet")
-    assert list(own.columns) == ["customer_id", "action", "rank", "sure"]
+    assert list(own.columns) == ["customer_id", "deed", "rank", "sure"]
     assert not list(world.out.rglob(".aside-*"))
     assert "annotated" not in json.loads((world.out / DATA / "acts" / "result.json").read_text())
 
@@ -197,13 +197,13 @@ def test_keys_change_exactly_when_the_columns_change(world):
     same = run(world)
     assert {name: record.key for name, record in same.items()} == {name: record.key for name, record in first.items()}
     assert world.ran == []
-    world.actions = world.actions.assign(action="call")
+    world.actions = world.actions.assign(deed="call")
     force(world, "acts")
     other = run(world)
     assert world.ran == ["lists"], "only the report whose lists the columns reach is made again"
     assert other["lists"].key != first["lists"].key
     assert other["counts"].key == first["counts"].key and other["acts"].key == first["acts"].key
-    assert set(people(world)["action"].dropna()) == {"call"}
+    assert set(people(world)["deed"].dropna()) == {"call"}
 
 
 def force(world: World, name: str) -> None:
@@ -213,8 +213,28 @@ def force(world: World, name: str) -> None:
 def test_an_annotating_report_runs_though_only_others_are_asked_for(world):
     records = run(world, "lists")
     assert world.ran == ["acts", "lists"] and list(records) == ["lists", "acts"]
-    assert "action" in people(world).columns
+    assert "deed" in people(world).columns
     assert list(run(world, "acts")) == ["acts"]
+
+
+def test_what_was_decided_before_is_joined_where_only_another_report_is_asked_for(world, monkeypatch):
+    seldom = Annotation("acts", ("deed", "rank", "sure"), always=False)
+    monkeypatch.setattr(sys.modules["toy_acts"], "ANNOTATES", seldom)
+    sentence = "The lists of customers are without deed and rank and sure: the report “Acts” was not asked for."
+    run(world, "lists")
+    assert world.ran == ["lists"] and warned(world)[-1] == sentence
+    whole = run(world)
+    assert "deed" in people(world).columns
+    assert run(world, "lists")["lists"].status == "up_to_date"
+    force(world, "lists")
+    assert people(world)["deed"].notna().any() and sentence not in warned(world)
+    assert run(world, "lists")["lists"].key == whole["lists"].key
+    # Of another day nothing was decided, nor by what is no longer whole.
+    run(world, "lists", params={"as_of": "1998-01-31"})
+    assert "deed" not in people(world).columns and warned(world)[-1] == sentence
+    (world.out / DATA / "acts" / "outputs" / "acts.parquet").write_bytes(b"")
+    run(world, "lists")
+    assert "deed" not in people(world).columns and warned(world)[-1] == sentence
 
 
 @pytest.mark.parametrize("unasked", [True, False])
@@ -223,7 +243,7 @@ def test_lists_are_written_without_the_columns_where_the_report_fails(world, una
     records = run(world, *([] if unasked else ["lists"]))
     assert records["acts"].status == "failed" and records["lists"].status == "ok"
     assert list(people(world).columns) == ["customer_id", "segment"]
-    sentence = "The lists of customers are without action and rank and sure: the report “Acts” failed."
+    sentence = "The lists of customers are without deed and rank and sure: the report “Acts” failed."
     assert warned(world)[-1] == sentence and warned(world).count(sentence) == 1
     assert sentence in (world.out / DATA / "lists" / "report.html").read_text()
     if unasked:
@@ -231,16 +251,14 @@ def test_lists_are_written_without_the_columns_where_the_report_fails(world, una
     world.error = None
     after = run(world, "lists")
     assert after["lists"].status == "ok" and after["lists"].key != records["lists"].key
-    assert "action" in people(world).columns and sentence not in warned(world)
+    assert "deed" in people(world).columns and sentence not in warned(world)
 
 
 def test_one_that_the_data_do_not_allow_is_passed_over(world, monkeypatch):
     monkeypatch.setattr(sys.modules["toy_acts"], "NEEDS", ("orders", "cells"))
     records = run(world, "lists")
     assert records["acts"].status == "skipped"
-    assert (
-        warned(world)[-1] == "The lists of customers are without action and rank and sure: the report “Acts” was passed over."
-    )
+    assert warned(world)[-1] == "The lists of customers are without deed and rank and sure: the report “Acts” was passed over."
     from crmlab.errors import TooLittleError
 
     monkeypatch.setattr(sys.modules["toy_acts"], "NEEDS", ("orders",))
@@ -254,7 +272,7 @@ def test_each_day_gets_the_columns_of_its_day(world):
         f"{name}--as_of-{day}" for name in ("acts", "lists") for day in ("1997-12-31", "1998-01-31")
     )
     assert all(record.ok for record in records.values())
-    assert all("action" in pd.read_parquet(path).columns for path in world.out.rglob("people.parquet"))
+    assert all("deed" in pd.read_parquet(path).columns for path in world.out.rglob("people.parquet"))
 
 
 def test_two_that_annotate_the_same_column_are_an_error(world, monkeypatch):
@@ -285,7 +303,7 @@ def test_what_does_not_hold_to_its_declaration_is_an_error(world, change, messag
 
 def test_a_list_that_has_the_column_is_an_error(world, monkeypatch):
     monkeypatch.setattr(sys.modules["toy_acts"], "ANNOTATES", Annotation("acts", ("segment",)))
-    world.actions = world.actions.rename(columns={"action": "segment"})
+    world.actions = world.actions.rename(columns={"deed": "segment"})
     record = run(world)["lists"]
     assert record.status == "failed" and "The list 'people' has a column 'segment' of its own" in record.reason
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
 from crmlab.analyses.customers.quantities import QUANTITIES as CUSTOMERS
 from crmlab.history.quantities import QUANTITIES as HISTORY
-from crmlab.page.quantities import Quantities, Quantity, ends_of
+from crmlab.page.quantities import Quantities, Quantity
 
 __all__ = ["QUANTITIES"]
 
@@ -23,7 +23,6 @@ QUANTITIES = Quantities(
         "currency",
     ),
     Quantity("actions_worth", "what the actions of today are expected to bring, less what they cost", "currency"),
-    ends_of("actions_worth", "what the actions of today bring", "currency"),
     Quantity("actions_customers", "customers with whom something is to be done today", "customers", counted=True),
     Quantity("left_alone", "customers with whom nothing is to be done today", "customers", counted=True),
 )
