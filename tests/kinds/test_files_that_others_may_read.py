@@ -129,6 +129,7 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path):
 
 
 @pytest.mark.proof
+@pytest.mark.parametrize("umask", ["000"], indirect=True)  # a run takes a minute: where everything would be open to everybody
 def test_reports_and_their_lists(tmp_path):
     out = tmp_path / "out"
     orders = [

@@ -50,8 +50,9 @@ def test_books_come_to_the_truth_or_something_is_asked(tmp_path):
 
 
 @pytest.mark.proof
-def test_many_books_come_to_the_truth_and_seldom_is_anything_asked(tmp_path):
-    wrong, asked, easy = wrong_and_asked(range(1000, 1090), tmp_path)
+@pytest.mark.parametrize("books", [40, pytest.param(200, marks=pytest.mark.nightly)])
+def test_many_books_come_to_the_truth_and_seldom_is_anything_asked(tmp_path, books):
+    wrong, asked, easy = wrong_and_asked(range(1000, 1000 + books), tmp_path)
     print(f"{len(wrong)} wrong, {len(asked)} of {easy} asked")
     assert wrong == []
     assert len(asked) <= 0.1 * easy, asked  # the promise

@@ -367,7 +367,7 @@ def battered(
 SIGNALS = (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(8, 40))])
 def test_signal_at_a_random_moment(battered: tuple[Project, dict[bool, float]], seed: int) -> None:
     project, whole = battered
     rng = random.Random(seed)
