@@ -107,6 +107,7 @@ def _plan_actions(data: str, control: float | None, out: Path | None, kept: Camp
         write_csv(frame, list_file)
         list_file.chmod(FILE)
         _keep_plan(plan_file, data, kept, list_file)
+        kept.decide(one.campaign, one.decided, one.details)
 
 
 def _keep_plan(file: Path, data: str | None, kept: CampaignMemory, people: Path | None = None) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "budget_chart",
     "calendar_table",
     "effects_table",
+    "kept_table",
     "others_table",
     "pressure_table",
     "rules_table",
@@ -285,6 +286,34 @@ def calendar_table(study: Study) -> Table | Absent:
     caption = (
         f"The next {study.params.weeks} weeks, if nothing else became known: each week takes what then pays most within the limits. "
         f"Decide again each week. Actions of fewer than {study.params.min_group} {words.many} are left out."
+    )
+    return Table(caption, frame.reset_index(drop=True), columns, form)
+
+
+def kept_table(study: Study) -> Table | Absent:
+    """What earlier decisions promised, and what came."""
+    form, words, frame = study.context.form, study.words, study.kept
+    frame = frame[frame[["contacted", "held_out"]].min(axis=1) >= study.params.min_group]
+    if frame.empty:
+        return Absent(
+            "What earlier decisions promised cannot be held against what came yet: that needs a campaign planned from this page whose "
+            f"time is over, and {words.many} who are held out of everything."
+        )
+    buy = words.fill("{buy}")
+    columns = {
+        "campaign": Column("Campaign"),
+        "contacted": Column("Contacted", "count"),
+        "held_out": Column("Held out", "count"),
+        "promised": Column(f"More {words.many} who {buy}: promised", "count"),
+        "came": Column("Came", "count", "came_low", "came_high"),
+    }
+    if study.margin.known:
+        columns["promised_money"] = Column("Money before costs: promised", "money")
+        columns["came_money"] = Column("Came", "money", "came_money_low", "came_money_high")
+    caption = (
+        f"What earlier decisions promised, and what came while each campaign ran: {words.many} who were to get the action beside those of "
+        f"them who were held out of everything. Intervals at {form.share(study.params.level)}. What an action was to bring later is in the "
+        "money that was promised, and not in the money that came."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 

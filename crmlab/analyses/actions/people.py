@@ -188,9 +188,7 @@ def _launched(history: History) -> pd.DataFrame:
     later = later[(later["day"] > 0) & later["cell_id"].isin(out.index)].sort_values(["customer_id", "day", "cell_id"])
 
     def of(name: str) -> pd.Series:
-        return (
-            later["cell_id"].map(out[name]).fillna("").astype(str) if name in out.columns else pd.Series("", index=later.index)
-        )
+        return _texts(later["cell_id"].map(out[name])) if name in out.columns else pd.Series("", index=later.index)
 
     told = {"customer": later["customer_id"].astype(str), "day": later["day"], "offer": of("offer"), "channel": of("channel")}
     return pd.DataFrame(told).reset_index(drop=True)
@@ -214,9 +212,14 @@ def _sent(history: History) -> pd.DataFrame:
         {
             "customer": known["customer_id"].astype(str),
             "day": days.astype("int64"),
-            **{name: known["cell_id"].astype(str).map(its).fillna("") for name, its in about.items()},
+            **{name: _texts(known["cell_id"].astype(str).map(its)) for name, its in about.items()},
         }
     )
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """Texts, empty where there are none; a column without any is one of numbers to pandas."""
+    return values.astype(object).where(values.notna(), "").astype(str)
 
 
 def gains_of(

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.actions.effects import ASSUMED, past_cells
 from crmlab.analyses.actions.study import DEFAULTS, slugs, study
@@ -39,11 +39,18 @@ class ActionPlan:
         The plan, as ``crmlab campaign plan`` reads it.
     people : DataFrame
         The list, ready made: customer_id, and the household where one is known. Nobody who is held out, or must not be contacted.
+    decided : DataFrame
+        With whom it would be done, held out or not, as :meth:`crmlab.data.memory.campaigns.CampaignMemory.decide` keeps it.
+    details : dict
+        What the decision says beside: data set, day, days of the window, the effect that is expected (``rise``), how it is known, the share
+        that is held out, and the ``version`` of the action, which is another when anything that is declared of it is.
     """
 
     campaign: str
     text: str
     people: pd.DataFrame
+    decided: pd.DataFrame
+    details: dict[str, Any]
 
 
 def plans_of(
@@ -107,7 +114,24 @@ def _plan(found: Study, one: Priced, part: str, control: float | None) -> Action
     people = today.loc[today["action"] == one.name, ["customer_id"]].reset_index(drop=True)
     if homes is not None:
         people = people.merge(homes, "left", "customer_id")
-    return ActionPlan(campaign=campaign, text="\n".join(lines) + "\n", people=people)
+    mine = today[today["planned"] == one.name].rename(columns={"action": "_", "planned": "action"})
+    arms = mine["held_out"].map({True: "held out", False: "acted"})
+    holdout = found.ground.holdout
+    return ActionPlan(
+        campaign=campaign,
+        text="\n".join(lines) + "\n",
+        people=people,
+        decided=mine.assign(arm=arms)[["customer_id", "action", "arm", "gain", "cost"]].reset_index(drop=True),
+        details={
+            "data": data,
+            "as_of": found.context.as_of.isoformat(),
+            "days": one.days,
+            "rise": round(one.effect.counted, 10),
+            "basis": one.effect.basis,
+            "held_out": 0.0 if holdout is None else holdout.share,
+            "version": hashlib.sha256(repr(one.action).encode()).hexdigest()[:12],
+        },
+    )
 
 
 def _homes(found: Study) -> pd.DataFrame | None:

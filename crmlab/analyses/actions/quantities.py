@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crmlab.analyses.customer_value import QUANTITIES as VALUE
-from crmlab.analyses.customers.quantities import QUANTITIES as CUSTOMERS
+from crmlab.analyses.customers import QUANTITIES as CUSTOMERS
 from crmlab.history.quantities import QUANTITIES as HISTORY
 from crmlab.page.quantities import Quantities, Quantity
 

@@ -25,6 +25,7 @@ from crmlab.analyses.actions.declaring import (
     parse_segment_goals,
 )
 from crmlab.analyses.actions.effects import default_actions, past_cells, priced
+from crmlab.analyses.actions.keeping import kept_of
 from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
 from crmlab.analyses.campaigns import Holdout, holdout_for
@@ -138,6 +139,8 @@ class Study:
         reason, customers: of everybody with whom nothing is done.
     left_out : tuple of str
         A sentence for each past campaign that no effect rests on.
+    kept : DataFrame
+        What earlier decisions promised, and what came: as of :func:`crmlab.analyses.actions.keeping.kept_of`.
     """
 
     context: Context
@@ -156,6 +159,7 @@ class Study:
     pressure: pd.DataFrame
     detectable: float | None
     left_out: tuple[str, ...]
+    kept: pd.DataFrame
 
     @property
     def customers(self) -> int:
@@ -310,6 +314,7 @@ def study(history: History, params: Params) -> Study:
         pressure=_pressure(ground, decided, params.weeks),
         detectable=_detectable(history, ground, decided),
         left_out=past_cells(history, params.level).left_out,
+        kept=kept_of(history, margin.share, params.level),
     )
 
 

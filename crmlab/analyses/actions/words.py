@@ -39,7 +39,7 @@ def findings(study: Study) -> Findings:
     """What to do, with whom to do nothing, and where to stop."""
     if not study.margin.known:
         return Findings([_without_margin(study)])
-    return Findings([one for one in (_what(study), _nobody(study), _stop(study)) if one is not None])
+    return Findings([one for one in (_what(study), _nobody(study), _stop(study), _kept(study)) if one is not None])
 
 
 def _without_margin(study: Study) -> Finding:
@@ -101,6 +101,26 @@ def _stop(study: Study) -> Finding | None:
     return Finding(
         form.money(last["budget"]),
         f"is as much as it pays to spend today; the first half of it brings {share} of the profit. Beyond that nothing pays.",
+    )
+
+
+def _kept(study: Study) -> Finding | None:
+    """What earlier decisions promised, and what came of it."""
+    form, words = study.context.form, study.words
+    if study.kept.empty:
+        return None
+    last = study.kept.iloc[-1]
+    if min(last["contacted"], last["held_out"]) < study.params.min_group:
+        return None
+    # Fewer is told as a number of its own, not as so many less than none.
+    low, high = last["came_low"], last["came_high"]
+    fewer = last["came"] < 0
+    shown = form.measured(abs(last["came"]), *((-high, -low) if fewer else (low, high)), "count")
+    return Finding(
+        shown.value,
+        f"{'fewer' if fewer else 'more'} {words.many} {words.did} while earlier actions ran than would have without them; "
+        f"{form.count(round(last['promised']))} more were promised.",
+        f"{shown.interval}, at {form.share(study.params.level)}",
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.data.memory.chain import Head, heads_of
-from crmlab.data.memory.checks import check_codes, checked_cells, checked_people
+from crmlab.data.memory.checks import check_codes, checked_cells, checked_decision, checked_people
 from crmlab.data.memory.events import UNLINKED, Event, Header, make_event
 from crmlab.data.memory.reader import RESPONSE_KEY, CampaignReader, by_campaign, cells_now, in_order
 from crmlab.data.memory.stores import Folder
@@ -186,6 +186,43 @@ class CampaignMemory(CampaignReader):
             if launched is not None and all(header.event_id != event.header.event_id for header in known):
                 raise CampaignError.launched_already(campaign, launched.recorded_at)
             return self._put(event, known)
+
+    def decide(self, campaign: str, people: pd.DataFrame, details: dict[str, Any] | None = None) -> str:
+        """Keep the decision that a planned campaign was made of: with whom it would be done, and who of them is held out.
+
+        It is what the campaign promised, and what later tells whether that was kept: those held out were as good as the others when it
+        was decided. A later decision takes the place of an earlier one until the launch.
+
+        Parameters
+        ----------
+        campaign : str
+        people : DataFrame
+            ``customer_id``, ``action`` (what would be done), ``arm`` (``"acted"``, or ``"held out"`` by the universal control), ``gain``
+            (expected, less the cost) and ``cost``; in any order.
+        details : dict, optional
+            Such as the data set, its day and the effect that was expected, as plain values.
+
+        Returns
+        -------
+        str
+            Identifier of the event.
+
+        Raises
+        ------
+        CampaignError
+            A column is missing, a customer is there twice or in no arm, or the campaign is not planned, launched already, or withdrawn.
+        """
+        found = checked_decision(campaign, people)
+        with self._writing() as every:
+            known = [header for header in every if header.campaign == campaign]
+            kinds = {header.kind: header for header in known}
+            if "planned" not in kinds:
+                raise CampaignError.unknown(campaign, {header.campaign for header in every if header.kind == "planned"})
+            _not_withdrawn(campaign, known)
+            event = make_event("decided", campaign, _now(), rows=found, details=details)
+            if "launched" in kinds and all(header.event_id != event.header.event_id for header in known):
+                raise CampaignError.launched_already(campaign, kinds["launched"].recorded_at)
+            return self._put(event, every)
 
     def withdraw(self, campaign: str, note: str = "") -> str:
         """Say that a campaign which was planned will not be launched; its name and its codes are not given again.

@@ -13,7 +13,10 @@ from crmlab.errors import CampaignError, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_codes", "checked_cells", "checked_people", "code_problems"]
+__all__ = ["ARMS", "check_codes", "checked_cells", "checked_decision", "checked_people", "code_problems"]
+
+ARMS = ("acted", "held out")  # of a decision: with whom the action is done, and who belongs to the universal control
+_DECIDED = ("customer_id", "action", "arm", "gain", "cost")
 
 
 def checked_cells(campaign: str, cells: pd.DataFrame) -> pd.DataFrame:
@@ -54,6 +57,24 @@ def checked_people(campaign: str, cells: pd.DataFrame, assignments: pd.DataFrame
     if "household_id" not in people:
         people["household_id"] = None
     return people.astype(dict.fromkeys(("customer_id", "cell_id"), "str"))
+
+
+def checked_decision(campaign: str, people: pd.DataFrame) -> pd.DataFrame:
+    """One row per customer in order of the id: ``customer_id``, ``action``, ``arm``, ``gain``, ``cost``."""
+    for column in _DECIDED:
+        if column not in people.columns:
+            raise CampaignError.lacks(f"the decision of {campaign}", column, people.columns)
+    found = people[[*_DECIDED]].sort_values("customer_id", ignore_index=True)
+    again = found["customer_id"].duplicated()
+    if again.any():
+        raise CampaignError.twice_assigned(campaign, int(again.sum()), str(found.loc[again, "customer_id"].iloc[0]))
+    for column in ("customer_id", "action"):
+        if found[column].isna().any():
+            raise CampaignError.must_be(f"{column} of the decision of {campaign}", "given for everybody", "an empty one")
+    strange = sorted(set(found["arm"]) - set(ARMS), key=str)
+    if strange:
+        raise CampaignError.must_be(f"The arm of a customer in the decision of {campaign}", " or ".join(ARMS), strange[0])
+    return found.astype({"customer_id": "str", "action": "str", "arm": "str", "gain": "float64", "cost": "float64"})
 
 
 def check_codes(campaign: str, cells: pd.DataFrame, known: list[Header]) -> None:

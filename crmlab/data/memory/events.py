@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-Kind = Literal["planned", "withdrawn", "launched", "responses", "results", "closed"]
+Kind = Literal["planned", "decided", "withdrawn", "launched", "responses", "results", "closed"]
 KINDS: tuple[str, ...] = get_args(Kind)
 FORMAT = 2
 UNLINKED = 1  # the form before digests and links
@@ -149,7 +149,7 @@ def make_event(
 
     Parameters
     ----------
-    kind : {"planned", "withdrawn", "launched", "responses", "results", "closed"}
+    kind : {"planned", "decided", "withdrawn", "launched", "responses", "results", "closed"}
     campaign : str
     recorded_at : str
         ISO time in UTC.

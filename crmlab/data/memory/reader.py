@@ -22,8 +22,8 @@ __all__ = ["COMPONENTS", "RESPONSE_KEY", "CampaignReader", "Store", "by_campaign
 
 COMPONENTS = ("offer", "list", "creative", "channel")
 _STATES = {
-    "planned": "planned", "withdrawn": "withdrawn", "launched": "launched", "responses": "launched", "results": "measured",
-    "closed": "closed",
+    "planned": "planned", "decided": "planned", "withdrawn": "withdrawn", "launched": "launched", "responses": "launched",
+    "results": "measured", "closed": "closed",
 }  # fmt: skip
 RESPONSE_KEY = ("customer_id", "responded_at", "kind")  # what makes two rows of responses the same response
 
@@ -193,6 +193,19 @@ class CampaignReader:
         if not planned:
             raise CampaignError.unknown(campaign, {header.campaign for header in self.headers(kind="planned")})
         return dict(planned[-1].details)
+
+    def decision(self, campaign: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
+        """Return the decision that a campaign was made of: what it says, and its people as :meth:`CampaignMemory.decide` takes them.
+
+        None where the campaign was not made of a decision. Of several the last one counts.
+
+        Raises
+        ------
+        CampaignError
+            A file of the memory is not as it was written.
+        """
+        found = self.headers(campaign, "decided")
+        return (dict(found[-1].details), self._rows(found[-1])) if found else None
 
     def code_problems(self, campaign: str, cells: pd.DataFrame) -> list[CampaignError]:
         """Return what is wrong with the codes of a plan beside those of launched campaigns."""

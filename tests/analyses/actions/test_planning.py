@@ -68,6 +68,11 @@ def test_the_loop_is_closed_by_the_command_line(tmp_path):
     # Whoever was written to today has been contacted: the next decision leaves them alone until limits allow another contact.
     history = History(crmlab.open_dataset("shop", memory=kept))
     assert set(kept.cells()["campaign_id"]) == set(names)
+    for name in names:
+        details, people = kept.decision(name)
+        assert (details["data"], details["as_of"]) == ("shop", "2025-12-31") and 0 < details["rise"] < 1
+        assert set(people["customer_id"]) == set(kept.assignments(name)["customer_id"])  # the shop holds nobody out
+        assert set(people["arm"]) == {"acted"} and (people["gain"] > 0).all() and people["action"].nunique() == 1
     sent = pd.concat([kept.assignments(name).query("cell_id.str.endswith('-1')") for name in names])
     acted = actions.decisions(history).set_index("customer_id")["action"]
     assert len(sent) > 1000 and set(acted[acted.index.isin(sent["customer_id"])]) == {"leave alone"}
