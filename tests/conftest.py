@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -22,6 +23,7 @@ import pytest
 from filelock import FileLock
 
 from crmlab.history.sharing import SHARED
+from crmlab.report.keys import installed_digest
 
 from .postgres import server
 
@@ -63,6 +65,7 @@ COSTLESS = {
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run a cache outside the project; doctests and workers of xdist use it too."""
     if not hasattr(config, "workerinput"):
+        _forget()
         config.stash[OWNED] = Path(tempfile.mkdtemp(prefix="crmlab-tests-"))
         os.environ["CRMLAB_CACHE"] = str(config.stash[OWNED] / "cache")
         os.environ["CRMLAB_TESTS_SHARED"] = str(config.stash[OWNED] / "shared")
@@ -126,11 +129,25 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @cache
 def digest() -> str:
-    """A digest of the package's code and of the data sets that it names."""
-    found = hashlib.sha256()
-    for path in sorted([*(ROOT / "crmlab").rglob("*.py"), *(ROOT / "data").glob("*.toml")]):
+    """A digest of all code, the tests' too, of the data sets that the project names, and of what is installed."""
+    found = hashlib.sha256(installed_digest().encode())
+    for path in sorted([*(ROOT / "crmlab").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "data").glob("*.toml")]):
         found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return found.hexdigest()[:16]
+
+
+def kept() -> Path:
+    """A folder for what runs of tests of the same code share: so that ``make proofs`` need not make anew what ``make test`` made."""
+    folder = ROOT / ".cache" / "tests" / digest()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _forget() -> None:
+    """Remove what runs of other code kept, unless one may be at work."""
+    for folder in (ROOT / ".cache" / "tests").glob("*"):
+        if folder.name != digest() and time.time() - folder.stat().st_mtime > 6 * 3600:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def shared() -> Path:
@@ -140,9 +157,9 @@ def shared() -> Path:
     return folder
 
 
-def once(name: str, make: Callable[[], Any]) -> Any:
-    """A value that is made by the first worker who asks for it in a run, and read from a file by the others."""
-    path = shared() / f"{name}-{digest()}.pickle"
+def once(name: str, make: Callable[[], Any], *, of_run: bool = False) -> Any:
+    """A value that is made by the first worker who asks for it, and read from a file by the others, of later runs too but for ``of_run``."""
+    path = (shared() if of_run else kept()) / f"{name}.pickle"
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             # Charts hold functions of functions, which pickle alone cannot write.
@@ -189,7 +206,7 @@ def worked_out_once() -> Iterator[None]:
             return asked(self, key, make)
         names = sorted(table.op().name for table in whole._tables.values())
         told = hashlib.sha256(repr((whole.fingerprint, whole.descriptor, names, key)).encode()).hexdigest()[:32]
-        whole.worked_out[key] = once(f"worked-{told}", make)
+        whole.worked_out[key] = once(f"worked-{told}", make, of_run=whole.descriptor.folder != ROOT / "data")
         return whole.worked_out[key]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -216,10 +233,10 @@ def result_of(opened_once: Callable[[str], Any]) -> Callable[[str, str], Any]:
     from crmlab.report.registry import analysis
 
     def found(name: str, data: str) -> Any:
-        module, place = analysis(name), data.replace(" ", "-")
+        module, place = analysis(name), f"{data.replace(' ', '-')}-{(opened_once(data).fingerprint or '')[:12]}"
 
         def make() -> Any:
-            folder = shared() / f"worked-{place}-{digest()}"
+            folder = shared() / f"worked-{place}"
             folder.mkdir(exist_ok=True)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv(SHARED, str(folder))  # as for the reports of one run

@@ -217,7 +217,7 @@ def _ordered(table: ibis.Table, by: str | Sequence[str]) -> ibis.Table:
 def _left(expression: ibis.Expr, form: str, **how: Any) -> Any:
     """Let an expression leave its engine in some form, and count it: all collecting comes through here."""
     query = _noted(expression)
-    with _nested():
+    with _nested(expression):
         found = getattr(expression, form)(**how)
     if form == "to_pyarrow_batches":
         return _counting(found, query)
@@ -226,13 +226,16 @@ def _left(expression: ibis.Expr, form: str, **how: Any) -> Any:
 
 
 @contextmanager
-def _nested() -> Iterator[None]:
-    """Write each step of an expression as a query of its own.
+def _nested(expression: ibis.Expr) -> Iterator[None]:
+    """Write each step of an expression as a query of its own, for DuckDB.
 
-    Putting steps into one query, which engines do by themselves, takes Ibis longer than DuckDB needs for the answer.
+    Putting steps into one query, which it does by itself, takes Ibis longer than DuckDB needs for the answer.
     """
     import ibis
 
+    if expression.get_backend().name != "duckdb":
+        yield
+        return
     sql = ibis.options.sql
     before, sql.fuse_selects = sql.fuse_selects, False
     try:

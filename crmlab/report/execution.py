@@ -141,8 +141,9 @@ class _Client(PapermillNotebookClient):
         self.execution.kernels.prepare(manager)
         return manager
 
-    async def async_start_new_kernel(self, **kwargs: Any) -> None:
-        await super().async_start_new_kernel(**kwargs)
+    def start_new_kernel(self, **kwargs: Any) -> None:
+        # Not its asynchronous form: nbclient made this one of its own, which no override of that reaches.
+        super().start_new_kernel(**kwargs)
         assert self.km is not None
         self.execution.born(self.km.provisioner.process)
 

@@ -340,8 +340,10 @@ def test_ctrl_c_starts_nothing_more(tmp_path: Path, cache: Path, saved: Path, nu
         )
     runner = project.start(*names, "--jobs", "1")
     asleep(runner, tmp_path / "flag-data_quality")
+    begun = time.monotonic()
     runner.signal(signal.SIGINT)
     status, said = runner.end()
+    assert time.monotonic() - begun < 20, "the cell was waited for"  # it sleeps for a minute; a stop takes seconds
     assert status == 130, said
     assert said.rstrip().endswith("crmlab: stopped.")
     assert runner.survivors() == []
