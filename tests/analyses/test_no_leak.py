@@ -28,7 +28,7 @@ DATED = {name: columns[0] for name, columns in TIMES.items() if columns} | {"cus
 # Somebody with orders, contacts and responses before the day and after it, and in the campaign that is open.
 CASES = [(name, {"customer_id": "C000248"} if name == "customer_profile" else {}) for name in registry.report_names()]
 CASES += [("campaign_results", {"campaign": "offer_by_creative"})]  # whose window is open: what comes would be a response
-SLOW = ("customer_profile", "scorecard")  # put together from the steps of all others: proofs
+SLOW = ("customer_profile", "scorecard")  # put together from the steps of all others, which are looked at by day
 WILD = 50  # times what orders of later days come to, so that no sum could hide them
 
 # What a report may say of later rows, by its name; nothing else. Data quality counts the orders after the day, so that its
@@ -122,7 +122,7 @@ def test_much_comes_after_the_day(both):
 @pytest.mark.parametrize(
     ("name", "params"),
     [
-        pytest.param(name, params, id=" ".join([name, *params.values()]), marks=[pytest.mark.proof] if name in SLOW else [])
+        pytest.param(name, params, id=" ".join([name, *params.values()]), marks=[pytest.mark.nightly] if name in SLOW else [])
         for name, params in CASES
     ],
 )

@@ -110,7 +110,7 @@ def test_predictions_by_tenth_cover_the_truth(own):
     assert scores.loc["Calibration slope", "logistic_low"] <= 1.05 and scores.loc["Calibration slope", "logistic_high"] >= 0.95
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_no_later_order_moves_a_forecast():
     data, day = crmlab.open_dataset("shop"), dt.date(2025, 6, 30)
     known = {name: between(data.table(name), None, day) for name in ("orders", "order_lines")}

@@ -110,8 +110,10 @@ def test_nothing_after_the_day_is_shown(tmp_path):
 @pytest.mark.proof
 def test_the_notebook_runs_with_a_customer(tmp_path):
     # The one notebook that cannot run as it stands: nbval passes over it.
-    command = [sys.executable, "-m", "crmlab.cli", "run", "customer_profile", "-p", "customer_id=C000001"]
-    done = subprocess.run([*command, "--data", "shop", "--out", str(tmp_path)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "crmlab.cli", "run", "customer_profile", "-p", "customer_id=00050"]
+    done = subprocess.run(
+        [*command, "--data", "cdnow_sample", "--out", str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     pages = list(tmp_path.rglob("report.html"))
-    assert len(pages) == 1 and "C000001" in pages[0].read_text(encoding="utf-8")
+    assert len(pages) == 1 and "00050" in pages[0].read_text(encoding="utf-8")

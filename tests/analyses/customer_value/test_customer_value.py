@@ -189,7 +189,7 @@ def test_the_chosen_model_is_that_of_the_day(data):
     assert told["probability_alive"].between(0, 1).all()
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_no_later_order_reaches_the_forecast(data):
     early = analysis.run(data, analysis.Params(as_of="1997-12-31", holdout=13))
     cut = replace(data, _tables={"orders": data.orders.filter(data.orders["ordered_at"] < "1998-01-01")})
@@ -417,7 +417,7 @@ def test_margin_comes_from_costs_or_is_given(data):
     assert value_base.base_of(data).margin() == (1.0, "revenue", 0.0)
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_costs_above_prices_are_not_called_unknown(monkeypatch):
     shop = crmlab.open_dataset("shop")
     monkeypatch.setattr(common, "gross_margin", lambda *_: (-0.2, 1.0))
