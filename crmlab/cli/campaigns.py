@@ -100,7 +100,11 @@ def _plan_actions(data: str, control: float | None, out: Path | None, kept: Camp
         say("Nothing pays today, so there is nothing to plan.")
         return
     folder = private_folder(out or home() / "data" / "private" / "plans")
+    launched = {header.campaign for header in kept.headers(kind="launched")}
     for one in found:
+        if one.campaign in launched:
+            say(f"{one.campaign} is launched already, so it is not planned again. Decide anew when later orders are there.")
+            continue
         plan_file, list_file = folder / f"{one.campaign}.toml", folder / f"{one.campaign}.csv"
         plan_file.write_text(one.text, encoding="utf-8")
         frame = one.people

@@ -75,6 +75,11 @@ def test_the_loop_is_closed_by_the_command_line(tmp_path):
         assert set(people["arm"]) == {"acted"} and (people["gain"] > 0).all() and people["action"].nunique() == 1
     sent = pd.concat([kept.assignments(name).query("cell_id.str.endswith('-1')") for name in names])
     acted = actions.decisions(history).set_index("customer_id")["action"]
+    # What is in people's hands is not planned anew.
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    again = campaign("plan", "--from", "actions", "--data", "shop", "--memory", memory, "--out", folder)
+    assert "Planned" not in again and {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert "is launched already" in again or "Nothing pays today" in again
     assert len(sent) > 1000 and set(acted[acted.index.isin(sent["customer_id"])]) == {"leave alone"}
 
 
