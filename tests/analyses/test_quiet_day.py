@@ -15,6 +15,9 @@ from crmlab.report import registry
 
 CASES = [(name, {"customer_id": "C000009"} if name == "customer_profile" else {}) for name in registry.report_names()]
 
+# Fits take seconds: by day, reports without them.
+FITTED = ("actions", "churn", "customer_profile", "customer_value", "scorecard", "triggers")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -37,10 +40,7 @@ def quiet(data: Any) -> dt.date:
 
 @pytest.mark.parametrize(
     ("name", "params"),
-    [
-        pytest.param(*case, id=case[0], marks=[pytest.mark.proof] if case[0] in ("scorecard", "customer_profile") else [])
-        for case in CASES
-    ],
+    [pytest.param(*case, id=case[0], marks=[pytest.mark.nightly] if case[0] in FITTED else []) for case in CASES],
 )
 def test_every_report_is_made_as_of_a_day_without_orders(data, quiet, name, params):
     module = registry.analysis(name)

@@ -194,6 +194,7 @@ def test_long_unsold_is_out_of_range_where_last_days_are_not_known():
     assert "old" in set(found["product_id"]) and "d1" not in set(found["product_id"])
 
 
+@pytest.mark.nightly  # by day the whole page is looked at: tests/analyses/test_no_leak.py
 def test_no_row_after_the_day_leaks(shop):
     made, data = shop
     day = dt.date(2025, 6, 30)

@@ -347,11 +347,16 @@ def fees(amount) -> list[tuple[str, str, float]]:
 @pytest.mark.parametrize(
     ("amount", "said", "spend"),
     [
-        (lambda k: 20.0, "Every purchase after the first was of the same amount, €20", 20.0),
-        (lambda k: 21.5 if k in (7, 200, 350) else 20.0, "The estimates of spend are on the boundary", 20.0),
-        (lambda k: 1e11 if k == 355 else 15.0 + k % 11, "", 20.0),
+        pytest.param(lambda k: 20.0, "Every purchase after the first was of the same amount, €20", 20.0, id="constant"),
+        pytest.param(
+            lambda k: 21.5 if k in (7, 200, 350) else 20.0,
+            "The estimates of spend are on the boundary",
+            20.0,
+            id="nearly constant",
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(lambda k: 1e11 if k == 355 else 15.0 + k % 11, "", 20.0, id="one absurd", marks=pytest.mark.nightly),
     ],
-    ids=["constant", "nearly constant", "one absurd"],
 )
 def test_spend_at_its_edges_has_a_page(own, amount, said, spend):
     history = History(own(fees(amount)))

@@ -355,6 +355,7 @@ def test_cohorts_leave_the_immature_out(result):
     assert "Blank: not over yet" in result.charts["cohorts"].caption
 
 
+@pytest.mark.nightly  # by day the same is looked at in a world with seasons: tests/analyses/test_no_leak.py
 def test_no_later_order_reaches_an_earlier_page(own):
     rows = regular(300)
     cut = dt.date(2024, 8, 31)
