@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
+import pickle
 from dataclasses import replace
 
+import cloudpickle
 import pytest
 
 import crmlab
 from crmlab.history.past import History
 from crmlab.history.sharing import SHARED, shared
+from crmlab.history.words import ROUNDS, WEEKS
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +99,11 @@ def test_outside_a_run_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.delenv(SHARED, raising=False)
     monkeypatch.chdir(tmp_path)
     assert shared("a", lambda: 1) == 1 and shared("a", lambda: 2) == 2 and not list(tmp_path.iterdir())
+
+
+def test_words_that_another_process_reads_are_the_same_object():
+    # Pages ask by identity whether they speak of donors: a copy would speak of customers.
+    assert all(pickle.loads(pickle.dumps(one)) is one for one in (WEEKS, ROUNDS))
+    other = replace(WEEKS, one="member")
+    assert pickle.loads(pickle.dumps(other)) == other
+    assert pickle.loads(cloudpickle.dumps({"words": ROUNDS}))["words"] is ROUNDS
