@@ -100,7 +100,7 @@ def test_where_there_is_nothing_nothing_is_found():
     assert mean("none", "rows_add_up") == 0
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_age_is_told_from_level_in_8_of_8():
     for seed in range(8):
         ages = {kind: found(kind, seed)["by_age"] for kind in ("none", "level", "ageing", "cut")}
