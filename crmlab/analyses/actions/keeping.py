@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns import sends
 from crmlab.data.memory.campaigns import open_memory
+from crmlab.data.memory.checks import ARMS
 from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALL_TOGETHER", "FEWEST_HELD", "kept_of"]
 
+_ACTED, _HELD = ARMS
 ALL_TOGETHER = "all together"
 FEWEST_HELD = 2  # customers in each arm, without which a difference has no interval
 _COLUMNS = [
@@ -74,7 +76,7 @@ def kept_of(history: History, margin: float, level: float, memory: CampaignMemor
         contacts = known.contacts[known.contacts["campaign_id"] == campaign]
         cell = people["customer_id"].map(contacts.drop_duplicates("customer_id").set_index("customer_id")["cell_id"])
         contacted = cell.isin(set(cells.loc[sends(cells), "cell_id"]))
-        arms = [(people["arm"] == "acted") & cell.notna(), people["arm"] == "held out"]
+        arms = [(people["arm"] == _ACTED) & cell.notna(), people["arm"] == _HELD]
         if min(int(arm.sum()) for arm in arms) < FEWEST_HELD:
             continue
         came = _outcomes(people["customer_id"], days, opens.min(), closes.max(), margin)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.actions.effects import ASSUMED, past_cells
 from crmlab.analyses.actions.study import DEFAULTS, slugs, study
+from crmlab.data.memory.checks import ARMS
 from crmlab.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _plan(found: Study, one: Priced, part: str, control: float | None) -> Action
     if homes is not None:
         people = people.merge(homes, "left", "customer_id")
     mine = today[today["planned"] == one.name].rename(columns={"action": "_", "planned": "action"})
-    arms = mine["held_out"].map({True: "held out", False: "acted"})
+    arms = mine["held_out"].map(dict(zip((False, True), ARMS, strict=True)))
     holdout = found.ground.holdout
     return ActionPlan(
         campaign=campaign,

@@ -216,8 +216,7 @@ class CampaignMemory(CampaignReader):
         with self._writing() as every:
             known = [header for header in every if header.campaign == campaign]
             kinds = {header.kind: header for header in known}
-            if "planned" not in kinds:
-                raise CampaignError.unknown(campaign, {header.campaign for header in every if header.kind == "planned"})
+            _planned(campaign, every)
             _not_withdrawn(campaign, known)
             event = make_event("decided", campaign, _now(), rows=found, details=details)
             if "launched" in kinds and all(header.event_id != event.header.event_id for header in known):
@@ -253,8 +252,7 @@ class CampaignMemory(CampaignReader):
                     f"The campaign {shown(campaign)} is launched and cannot be withdrawn. Expected one that is only planned. Found its "
                     f"launch of {kinds['launched'].recorded_at[:10]}. Say that it is over with: crmlab campaign results {campaign} --close"
                 )
-            if "planned" not in kinds:
-                raise CampaignError.unknown(campaign, {header.campaign for header in every if header.kind == "planned"})
+            _planned(campaign, every)
             return self._put(make_event("withdrawn", campaign, _now(), details={"note": note}), every)
 
     def record_responses(self, campaign: str, responses: pd.DataFrame, details: dict[str, Any] | None = None) -> int:
@@ -441,6 +439,13 @@ class CampaignMemory(CampaignReader):
         if there.event_id != mine.event_id:
             raise CampaignError.launched_already(mine.campaign, there.recorded_at)
         return mine.event_id
+
+
+def _planned(campaign: str, every: list[Header]) -> None:
+    """Refuse what goes on with a plan where there is none."""
+    names = {header.campaign for header in every if header.kind == "planned"}
+    if campaign not in names:
+        raise CampaignError.unknown(campaign, names)
 
 
 def _not_withdrawn(campaign: str, known: list[Header]) -> None:
