@@ -119,7 +119,7 @@ def _kept(study: Study) -> Finding | None:
     return Finding(
         shown.value,
         f"{'fewer' if fewer else 'more'} {words.many} {words.did} while earlier actions ran than would have without them; "
-        f"{form.count(round(last['promised']))} more were promised.",
+        f"{form.count(round(last['promised']))} were promised.",
         f"{shown.interval}, at {form.share(study.params.level)}",
     )
 

@@ -129,7 +129,7 @@ def test_the_page_says_it(memory, tmp_path, studied):
     table = kept_table(found)
     assert table.frame["campaign"].tolist() == ["a0"] and "held out of everything" in table.caption
     (line,) = [one for one in findings(found) if "earlier actions" in one.text]
-    assert line.text.endswith(f"{round(table.frame['promised'].iloc[0])} more were promised.")
+    assert line.text.endswith(f"{round(table.frame['promised'].iloc[0])} were promised.")
     assert Params().level == 0.9 and "at 90" in line.interval
 
 
