@@ -28,7 +28,9 @@ NBVAL = $(BIN)/python -m pytest --nbval-lax -n 2 --dist loadfile -q -p no:cachep
 
 test: setup-dev lint ## style, types, notebooks, and all tests but the long ones
 	@# customer_profile needs a customer: make proofs runs it with one.
-	$(NBVAL) --ignore=notebooks/customer_profile.ipynb --ignore=notebooks/explore notebooks
+	@# Notebooks of the same data set work out once what several need, as those of a run do.
+	@rm -rf .cache/notebooks && mkdir -p .cache/notebooks
+	CRMLAB_SHARED="$(CURDIR)/.cache/notebooks" $(NBVAL) --ignore=notebooks/customer_profile.ipynb --ignore=notebooks/explore notebooks
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations=10
 
 proofs: setup-dev ## the long ones: whole reports, browsers, Spark, servers, attacks

@@ -84,7 +84,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if fixture in getattr(item, "fixturenames", ()) or item.get_closest_marker(fixture):
                 item.add_marker(getattr(pytest.mark, fixture))
                 groups[item.nodeid] = fixture
-        if any(item.get_closest_marker(needed) for needed in ("postgres", "browser", "spark")):
+        # Whole pages are proofs as well: `make test` runs their notebooks, and tests of what pages are made of.
+        page = "result_of" in getattr(item, "fixturenames", ())
+        if page or any(item.get_closest_marker(needed) for needed in ("postgres", "browser", "spark")):
             item.add_marker(pytest.mark.proof)
         if item.get_closest_marker("spark"):
             for noise in SPARK_NOISE:

@@ -61,6 +61,7 @@ def test_every_public_name_is_there_and_is_no_module_once_all_are_imported():
             assert not isinstance(getattr(module, name), types.ModuleType), f"{module.__name__}.{name} is a module"
 
 
+@pytest.mark.proof
 def test_no_public_function_or_class_is_called_as_a_module_of_its_package():
     taken = []
     for folder in {path.parent for path in PACKAGE.rglob("__init__.py")}:
@@ -73,6 +74,7 @@ def test_no_public_function_or_class_is_called_as_a_module_of_its_package():
         assert "study" not in getattr(module, "__all__", ()) or module.__name__.endswith(".study"), module.__name__
 
 
+@pytest.mark.proof
 def test_no_module_takes_a_private_name_of_another():
     taken = []
     for path in PACKAGE.rglob("*.py"):
@@ -109,6 +111,7 @@ NO_ENGINE = {
 LEAVES = {"to_pandas", "execute", "to_pyarrow", "to_polars", "to_pandas_batches", "to_pyarrow_batches", "to_torch"}
 
 
+@pytest.mark.proof
 def test_all_that_leaves_an_engine_leaves_through_collecting():
     found: Counter[tuple[str, str]] = Counter()
     for path in PACKAGE.rglob("*.py"):
@@ -122,6 +125,7 @@ def test_all_that_leaves_an_engine_leaves_through_collecting():
     assert dict(found) == NO_ENGINE
 
 
+@pytest.mark.proof
 def test_no_function_takes_more_than_seven_parameters():
     found = set()
     for path in PACKAGE.rglob("*.py"):
@@ -163,6 +167,7 @@ def test_quarters_of_a_year_are_those_that_forecasts_look_ahead():
     assert QUARTERS[::-1] == DAYS
 
 
+@pytest.mark.proof
 def test_levels_are_asked_by_name():
     found = []
     for path in PACKAGE.rglob("*.py"):
@@ -189,6 +194,7 @@ def test_levels_are_asked_by_name():
     assert found == [], "crmlab.models.intervals has LEVEL, of intervals, and TEST_LEVEL, of tests of campaigns"
 
 
+@pytest.mark.proof
 def test_every_module_says_what_is_public():
     for module in imported():
         path = Path(str(module.__file__))
@@ -205,6 +211,7 @@ def test_every_module_says_what_is_public():
         assert set(module.__all__) <= defined(path), module.__name__
 
 
+@pytest.mark.proof
 def test_only_the_page_knows_how_charts_look():
     looks = {"spines", "grid", "tick_params"} | {
         f"set_{level}_{part}" for level in ("major", "minor") for part in ("formatter", "locator")

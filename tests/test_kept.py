@@ -38,6 +38,7 @@ def command(*arguments: str) -> str:
     return done.output
 
 
+@pytest.mark.proof
 def test_data_set_opens(project: Path) -> None:
     data = crmlab.open_dataset("kept")
     assert data.orders.count().execute() == 212
@@ -53,6 +54,7 @@ def test_data_set_opens(project: Path) -> None:
     assert "No problems." in command("check", "kept")
 
 
+@pytest.mark.proof
 def test_campaign_memory_opens_and_goes_on(project: Path) -> None:
     from crmlab.data.memory import open_memory
 

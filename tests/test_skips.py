@@ -28,6 +28,7 @@ def test_fails():
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("where", "counts"), [({"CI": "true"}, "1 failed, 1 skipped, 1 xfailed, 1 error"), ({}, "3 skipped, 1 xfailed")]
 )

@@ -108,6 +108,7 @@ def without(result, rows):
     return replace(result, tables=tables)
 
 
+@pytest.mark.proof
 def test_much_comes_after_the_day(both):
     whole, cut = both
     assert set(DATED) <= set(whole.tables)
@@ -119,6 +120,7 @@ def test_much_comes_after_the_day(both):
     assert orders["amount"].max().execute() > 10 * before
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("name", "params"),
     [
@@ -135,6 +137,7 @@ def test_later_rows_do_not_reach_a_page(both, name, params):
     assert not differences(known, then)
 
 
+@pytest.mark.nightly
 def test_rounds_of_a_year_that_goes_on_are_those_that_were_known(tmp_path):
     (tmp_path / "own.toml").write_text('title = "Own"\nrounds = "year"\n[source]\nkind = "donors"\ncustomers = 400\nseed = 1\n')
     whole, day = crmlab.open_dataset(tmp_path / "own.toml"), dt.date(2023, 12, 13)
@@ -150,6 +153,7 @@ def test_rounds_of_a_year_that_goes_on_are_those_that_were_known(tmp_path):
     assert not differences(known, then)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["data_quality", "rfm"])
 def test_the_comparison_sees_what_a_later_day_brings(both, name):
     module, (whole, cut) = registry.analysis(name), both

@@ -38,6 +38,7 @@ def quiet(data: Any) -> dt.date:
     return next(day for day in (last - dt.timedelta(days=k) for k in range(1, 400)) if day not in days)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("name", "params"),
     [pytest.param(*case, id=case[0], marks=[pytest.mark.nightly] if case[0] in FITTED else []) for case in CASES],

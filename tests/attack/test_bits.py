@@ -63,7 +63,7 @@ def targets(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
 
 
-@pytest.mark.parametrize("times", [24, pytest.param(240, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("times", [8, pytest.param(240, marks=pytest.mark.nightly)])
 def test_bits_of_the_cache(tmp_path: Path, nursery: Nursery, figures: Callable[..., None], times: int) -> None:
     good, place, rng = tmp_path / "good", tmp_path / "cache", random.Random(times)
 
@@ -169,7 +169,8 @@ def shape(page: str) -> list[str]:
     return re.sub(r"\d+(\.\d+)? s\b|\d{1,2} \w+ \d{4}|\d{4}-\d\d-\d\d|\d\d:\d\d(:\d\d)?", "·", text).split()
 
 
-@pytest.mark.parametrize("times", [8, pytest.param(110, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("times", [8, 110])
 def test_bits_of_the_reports_folder(
     tmp_path: Path, reports: Path, nursery: Nursery, cache: Path, figures: Callable[..., None], times: int
 ) -> None:

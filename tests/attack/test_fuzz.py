@@ -12,7 +12,7 @@ from .fuzzing import fuzz
 pytestmark = pytest.mark.proof
 
 
-@pytest.mark.parametrize("seconds", [15, pytest.param(600, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("seconds", [5, pytest.param(600, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "toml"])
 def test_fuzz_of_reading(kind: str, seconds: float, tmp_path: Path, figures: Callable[..., None]) -> None:
     found = fuzz(kind, seconds, seed=round(seconds), folder=tmp_path)

@@ -109,7 +109,8 @@ def kill(place: Place, rng: random.Random) -> str:
     return "ended" if status == 0 else "cold" if cold else "warm"
 
 
-@pytest.mark.parametrize(("times", "minutes"), [(8, 5), pytest.param(200, 40, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize(("times", "minutes"), [(8, 5), (200, 40)])
 def test_kills_of_runs(place: Place, figures: Callable[..., None], times: int, minutes: float) -> None:
     rng, begun, struck = random.Random(times), time.monotonic(), []
     for number in range(times):
@@ -147,7 +148,8 @@ def test_kills_of_runs_of_the_shop(
     figures(kills=times, ended_before=struck.count(0), seconds_of_a_run=f"{place.seconds:.0f}")
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(12, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("times", [2, 12])
 def test_two_writers_on_one_folder(place: Place, figures: Callable[..., None], times: int) -> None:
     rng, killed = random.Random(times), 0
     for number in range(times):
@@ -193,9 +195,8 @@ assert found, "no module of crmlab has a clock"
 
 
 # Now, the year 2098, eight years back, now, an hour ahead.
-@pytest.mark.parametrize(
-    "steps", [(26_000, -3_000), pytest.param((0, 26_000, -3_000, 0, 0.04), marks=pytest.mark.nightly)], ids=["two", "five"]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("steps", [(26_000, -3_000), (0, 26_000, -3_000, 0, 0.04)], ids=["two", "five"])
 def test_clock_is_stepped(place: Place, figures: Callable[..., None], steps: tuple[float, ...]) -> None:
     # A run at each step ends well, and one after it is stopped: at the next step the stopped one may seem to lie ahead.
     for days in steps:
@@ -238,6 +239,7 @@ def test_memory_limit_on_a_run(place: Place, figures: Callable[..., None], sizes
     figures(limits="; ".join(ended))
 
 
+@pytest.mark.nightly
 def test_records_of_attacked_runs_can_be_read(place: Place) -> None:
     # Last: the history of everything above is whole, in the order in which it happened, and names no run that is at work.
     place.run("--force")

@@ -91,6 +91,7 @@ def launched(past):
     return orders, ten, none
 
 
+@pytest.mark.proof
 def test_results_speak_and_say_what_is_new(project, past):
     orders, ten, none = launched(past)
     said = command("results", "spring")
@@ -120,6 +121,7 @@ def test_results_speak_and_say_what_is_new(project, past):
     )
 
 
+@pytest.mark.proof
 def test_the_report_and_the_command_say_the_same(project, past):
     launched(past)
     found = subject.run(crmlab.open_dataset("orders"))
@@ -132,6 +134,7 @@ def test_the_report_and_the_command_say_the_same(project, past):
             assert told.loc[metric, column] == pytest.approx(shown.loc[metric, column], rel=1e-12), (metric, column)
 
 
+@pytest.mark.proof
 def test_recorded_responses_count_where_controls_could_give_them_too(project, past):
     _, ten, none = launched(past)
     command("results", "spring")
@@ -188,6 +191,7 @@ def test_a_file_of_responses_is_checked_whole(project, past, text, words):
     assert "calls.csv cannot be read. No such file" in command("responses", "spring", "calls.csv", code=2)
 
 
+@pytest.mark.proof
 def test_a_plan_can_be_withdrawn_and_a_launched_campaign_cannot(project, past):
     assert "no campaign 'spring'" in command("withdraw", "spring", code=2)
     command("plan", "spring.toml")
@@ -219,6 +223,7 @@ def test_launching_asks_where_nothing_says_who_may_be_contacted(project, past):
     command("launch", "spring", "--data", "orders")  # again: nothing is asked twice
 
 
+@pytest.mark.proof
 def test_another_data_set_is_refused(project, past, monkeypatch):
     launched(past)
     past.assign(kunde="Z" + past["kunde"]).to_csv("theirs.csv", index=False)

@@ -91,6 +91,7 @@ def test_plan_gives_codes_and_keeps_them(project):
     assert len(open_memory().headers()) == 1
 
 
+@pytest.mark.proof
 def test_launch_assigns_and_writes_a_file_per_channel(project, shop):
     crmlab("plan", "spring.toml")
     said = launched(project)

@@ -34,6 +34,7 @@ def test_describe_gives_parameters_with_defaults_and_help():
     assert re.search(r"bins +int, default 5: score bins per dimension, 2 to 10", done.output)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -68,6 +69,7 @@ def test_plan_with_names_is_a_usage_error():
     assert "--plan says what to run" in done.output
 
 
+@pytest.mark.proof
 def test_check_says_in_one_screen_what_was_read():
     done = call("check", "cdnow_sample")
     assert done.exit_code == 0

@@ -55,6 +55,7 @@ def test_nine_days_stand_in_both_files(parts):
     assert first[keys].sort_values(keys).to_numpy().tolist() == second[keys].sort_values(keys).to_numpy().tolist()
 
 
+@pytest.mark.proof
 def test_every_row_is_read_and_the_days_in_both_are_taken_once(data):
     ledger = {row.reason: row for row in data.ledger if row.table == "order_lines"}
     assert sum(row.rows for row in ledger.values()) == 525_461 + 541_909

@@ -191,6 +191,7 @@ def test_days_of_two_events_side_by_side_are_fine():
     assert len(parsed(event(name="a", days=["2024-03-29", "03-30"]) + event(name="b", days=["2025-03-29"])).season.events) == 2
 
 
+@pytest.mark.proof
 def test_what_was_bought_on_closed_days_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLAB_CACHE", str(tmp_path / "cache"))
     days = ["2023-12-25", "2024-12-25", "2024-12-26", "2024-12-27"]

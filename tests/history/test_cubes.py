@@ -213,6 +213,7 @@ def test_cube_without_rows_tables_or_costs():
         cube(Data(orders=ORDERS, order_lines=LINES, products=GOODS.drop(columns="unit_cost")), ["month"], ["margin"])
 
 
+@pytest.mark.proof
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 80), st.integers(-500, 500)), min_size=1, max_size=20))
 def test_cube_every_level_adds_up(rows):

@@ -429,6 +429,7 @@ def _sorted(table):
     return table.order_by("customer_id").to_pandas()
 
 
+@pytest.mark.proof
 @quick
 @given(rows=ROWS)
 def test_summary_reconciles_exactly(rows):
@@ -444,6 +445,7 @@ def test_summary_reconciles_exactly(rows):
     assert (summary["total_spend"] >= 0).all()
 
 
+@pytest.mark.proof
 @quick
 @given(rows=ROWS, future=ROWS)
 def test_summary_nothing_after_as_of_reaches_it(rows, future):
@@ -454,6 +456,7 @@ def test_summary_nothing_after_as_of_reaches_it(rows, future):
     pd.testing.assert_frame_equal(before, after)
 
 
+@pytest.mark.proof
 @quick
 @given(rows=ROWS, data=st.data())
 def test_summary_order_of_rows_does_not_matter(rows, data):
@@ -461,6 +464,7 @@ def test_summary_order_of_rows_does_not_matter(rows, data):
     pd.testing.assert_frame_equal(_sorted(customer_summary(orders(*rows))), _sorted(customer_summary(orders(*mixed))))
 
 
+@pytest.mark.proof
 @quick
 @given(rows=ROWS, cut=st.integers(0, 10))
 def test_holdout_splits_the_history(rows, cut):

@@ -95,6 +95,7 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.proof
 def test_what_the_data_set_must_hold_is_told_by_the_plan_with_all_the_rest(project):
     for text, words in DATA_FAULTS.items():
         end = "" if "]" in text else "]"

@@ -95,6 +95,7 @@ def test_a_stop_while_kernels_are_being_born_ends_at_once(site, tmp_path):
     assert str(seen[0]) == "The process that starts kernels ended: killed by signal 9 (SIGKILL). It printed nothing."
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("action", "how"),
     [
@@ -117,6 +118,7 @@ def test_who_ended_and_how_is_said(site, tmp_path, action, how):
     warm.close()
 
 
+@pytest.mark.proof
 def test_a_slow_machine_is_waited_for_while_the_process_lives(site, tmp_path, monkeypatch):
     # No clock decides: were there a limit of any length, this wait would ask for it.
     asked = []
@@ -135,6 +137,7 @@ def test_a_slow_machine_is_waited_for_while_the_process_lives(site, tmp_path, mo
     warm.close()
 
 
+@pytest.mark.proof
 def test_kernels_end_with_the_process_that_starts_them(tmp_path):
     warm = WarmProcess({**os.environ, **ENVIRONMENT}, [], tmp_path / "printed.txt")
     kernel = warm.fork(["-f", str(tmp_path / "connection.json")], {**os.environ, **ENVIRONMENT}, "/")

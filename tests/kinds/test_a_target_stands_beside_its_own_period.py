@@ -80,6 +80,7 @@ def within(rows, by, days):
     return rows[(rows["ordered_at"] > last - dt.timedelta(days=days)) & (rows["ordered_at"] <= min(last, END))]
 
 
+@pytest.mark.proof
 def test_what_has_come_in_is_of_the_period_that_ends_on_the_date(rows, goals):
     bought = rows[rows["amount"] > 0]
     year = within(rows, "2025-08-01", 365)
@@ -97,6 +98,7 @@ def test_what_has_come_in_is_of_the_period_that_ends_on_the_date(rows, goals):
     assert goals.loc["margin_share", "so_far"] == 0.4  # as the data set's file gives it
 
 
+@pytest.mark.proof
 def test_what_does_not_add_up_is_no_part_of_a_target(goals):
     rates = ["average_order_value", "occasions_per_customer", "returned_share", "margin_share"]
     assert goals.loc[rates, ["done", "to_go"]].isna().all().all()
@@ -104,6 +106,7 @@ def test_what_does_not_add_up_is_no_part_of_a_target(goals):
     assert pd.isna(goals.loc["occasions_per_customer", "so_far"])
 
 
+@pytest.mark.proof
 def test_a_target_that_cannot_be_lost_again_is_reached_before_its_date(rows, goals):
     firsts = rows[rows["amount"] > 0].groupby("customer_id")["ordered_at"].min()
     new = ((firsts > dt.date(2024, 10, 1)) & (firsts <= END)).sum()
@@ -112,6 +115,7 @@ def test_a_target_that_cannot_be_lost_again_is_reached_before_its_date(rows, goa
     assert goals["status"].isin(STATUSES).all()
 
 
+@pytest.mark.proof
 def test_a_year_that_began_before_the_history_is_not_judged_as_if_nothing_had_come_in_before(rows, tmp_path):
     later = rows[rows["ordered_at"] >= dt.date(2024, 6, 1)]
     whole = [(name, 10**6, by) for by in ("2025-03-31", "2025-02-28") for name in ("revenue", "new", "occasions")]
@@ -132,6 +136,7 @@ def test_a_year_that_began_before_the_history_is_not_judged_as_if_nothing_had_co
     assert rest.loc["customers", "so_far"] > 0
 
 
+@pytest.mark.proof
 def test_a_quarter_of_which_nobody_was_lost_is_part_of_the_trend(tmp_path):
     steady = [
         (f"o{who}-{k}", f"c{who:02}", END - dt.timedelta(days=30 * k + who % 20), 10.0 + who % 7)
@@ -167,6 +172,7 @@ def test_states_say_what_is_expected(found, status):
     assert (status in GOOD) is (found[0] >= 100)
 
 
+@pytest.mark.proof
 def test_what_a_period_held_has_no_interval_and_what_it_is_read_for_has_one(board):
     lines = lines_of(board, money_of(board))
     for line in lines:

@@ -100,6 +100,7 @@ def said(result):
     )
 
 
+@pytest.mark.proof
 def test_where_no_test_can_the_page_says_so_and_has_no_list_to_send(page, donors):
     first = page.findings[0]
     assert first.value == "Do not test this now" and first.metric == "chance"
@@ -118,6 +119,7 @@ def test_where_no_test_can_the_page_says_so_and_has_no_list_to_send(page, donors
     assert numbers and max(numbers) <= people
 
 
+@pytest.mark.proof
 def test_a_chance_that_rests_on_a_guess_is_no_headline():
     result = design.run(crmlab.open_dataset("cdnow_sample"), design.Params(criteria="days_since_last at most 400", effect=None))
     test = design.run(crmlab.open_dataset("cdnow"))
@@ -139,6 +141,7 @@ def test_a_chance_that_rests_on_a_guess_is_no_headline():
     assert test.findings[0].value == "A guess"
 
 
+@pytest.mark.proof
 def test_donors_give_and_buy_nothing(page):
     assert not re.search(r"customer(?!_id)|purchas|\bbuy|bought|product|unit cost|10\s?% off", said(page), flags=re.I)
     assert re.search(r"donors.*give", said(page))

@@ -86,6 +86,7 @@ styles = st.tuples(
 amounts = st.decimals(Decimal("-99999999"), Decimal("99999999"), places=2)
 
 
+@pytest.mark.proof
 @few
 @given(st.lists(st.tuples(amounts, styles), min_size=1, max_size=60), st.sampled_from([".", ","]))
 def test_an_amount_in_any_writing_is_that_amount(read: Read, drawn: list[tuple[Decimal, Any]], decimal: str) -> None:
@@ -160,6 +161,7 @@ def _sum(name: str) -> Decimal:
     return sum(open_dataset(name).orders.to_pyarrow()["amount"].to_pylist(), Decimal(0))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("texts", "total"),
     [

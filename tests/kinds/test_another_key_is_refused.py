@@ -66,6 +66,7 @@ def test_the_same_key_goes_on(keyed_project, launched):
     assert again.again and again.files == (launched,)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "command", ["campaign plan plan.toml", "campaign launch a --data mine", "campaign results a --data mine", "check mine"]
 )

@@ -72,6 +72,7 @@ def damaged(made: Path, place: Path, times: int, seed: int) -> tuple[int, int]:
     return named, unharmed
 
 
+@pytest.mark.proof
 def test_no_damage_changes_anything_without_a_word(made, tmp_path):
     named, unharmed = damaged(made, tmp_path / "memory", 90, 1)
     assert named + unharmed == 90 and named > 60

@@ -49,6 +49,7 @@ def test_values_of_formulas_are_values(empty_project):
     assert orders["amount"].sum().to_pyarrow().as_py() == Decimal(10)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("cell", "found"),
     [

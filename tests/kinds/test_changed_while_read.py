@@ -99,6 +99,7 @@ def test_times_that_were_set_back_do_not_hide_a_change(mine, monkeypatch):
     assert amounts(mine) == ["2.0000"]
 
 
+@pytest.mark.proof
 def test_a_file_that_came_meanwhile_is_read(mine, monkeypatch):
     folder = mine.parent / "parts"
     folder.mkdir()
@@ -108,6 +109,7 @@ def test_a_file_that_came_meanwhile_is_read(mine, monkeypatch):
     assert amounts(mine) == ["1.0000", "2.0000"]
 
 
+@pytest.mark.proof
 def test_an_error_of_a_half_written_file_is_no_answer(mine, monkeypatch):
     file, real = mine.with_name("o.csv"), building.build
     file.write_text("cust,day,total\nc1,2024-01-01,never")
@@ -178,6 +180,7 @@ FULL = [errno.ENOSPC, errno.EDQUOT]
 DENIED = [errno.EROFS, errno.EACCES]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("number", [*FULL, *DENIED])
 @pytest.mark.parametrize("step", ["mkdir", "lock", "table", "manifest", "rename"])
 def test_a_cache_that_cannot_be_written_is_named(mine, monkeypatch, step, number):
@@ -276,6 +279,7 @@ def test_a_read_only_cache_serves_what_it_holds_and_names_its_damage(mine, monke
         amounts(mine)
 
 
+@pytest.mark.proof
 @pytest.mark.may_skip("Not everybody may mount a small disk.")
 def test_a_cache_on_a_full_disk(mine):
     """A real one: 64 kB in a namespace of its own."""

@@ -76,6 +76,7 @@ def jobs_of(data):
     return [job for job in plan_jobs(Order("own"), data.holds) if not job.skipped]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["one order", "all returns", "one day"])
 def test_no_is_said_in_the_words_of_the_run(name, tmp_path):
     data = opened(tmp_path, BOOKS[name])
@@ -114,6 +115,7 @@ def test_spend_that_is_free_is_not_called_a_lack_of_repeat_purchases(tmp_path):
     assert "all with frequency 0" not in why
 
 
+@pytest.mark.proof
 def test_campaigns_without_a_control_or_without_contacts_are_not_measured(tmp_path):
     for control, contacted, why in (
         ("", "2023-03-01", "No campaign has a control, so that what contacts caused cannot be told."),

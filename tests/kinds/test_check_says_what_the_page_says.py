@@ -64,6 +64,7 @@ def reports_are_not_asked(monkeypatch):
     monkeypatch.setattr(checking, "_say_reports", lambda *_: None)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("fault", "top"), [*((fault, "") for fault in (*FAULTS, "")), ("twice", DROP), ("far", DROP)])
 def test_no_problems_is_said_where_the_page_says_good_and_nowhere_else(tmp_path, fault, top) -> None:
     path = written(tmp_path, FAULTS.get(fault, CLEAN), top)
@@ -134,6 +135,7 @@ def test_the_page_names_the_gravest_with_its_money(tmp_path) -> None:
     ]
 
 
+@pytest.mark.proof
 def test_orders_after_today_are_told_by_check_and_by_no_page(tmp_path, monkeypatch) -> None:
     path = written(tmp_path, CLEAN)
     monkeypatch.setattr(checking, "_today", lambda _: dt.date(2023, 3, 20))

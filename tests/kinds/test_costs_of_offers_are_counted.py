@@ -78,6 +78,7 @@ def page(data, **params):
 CONTACTS = 0.5 * N + 12
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("costs", "offers"),
     [
@@ -96,6 +97,7 @@ def test_profit_by_hand(tmp_path, costs, offers):
         assert metrics[name].low is None, "what is counted has no interval"
 
 
+@pytest.mark.proof
 def test_a_discount_is_in_what_was_paid(tmp_path):
     off = {"discount": [None, 0.1]}
     # At a margin of 40 % goods cost 60 of 100. Of 90 paid they take two thirds.
@@ -108,6 +110,7 @@ def test_a_discount_is_in_what_was_paid(tmp_path):
     assert of_costs["incremental_margin"].value == pytest.approx(treated - control - 6.0 * (BUYERS - CONTROLS))
 
 
+@pytest.mark.proof
 def test_without_its_cost_an_offer_wins_nothing(tmp_path):
     result = page(made(tmp_path))
     before, most = result.metrics["profit_before_offers"], result.metrics["break_even_offer"]
@@ -134,6 +137,7 @@ def test_without_a_margin_nothing_earns(tmp_path):
     assert result.outputs["past_cells"].frame["profit_per_contact"].isna().all()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("costs", [{"cost_per_response": [None, 2.0]}, {}])
 def test_the_scorecard_has_the_same_result_at_the_same_level(tmp_path, costs):
     data = made(tmp_path, costs)
@@ -152,6 +156,7 @@ def test_the_scorecard_has_the_same_result_at_the_same_level(tmp_path, costs):
     assert whole.profit.value == shown.value
 
 
+@pytest.mark.proof
 def test_a_return_is_on_what_was_spent_beyond_the_controls_on_every_page(tmp_path):
     # The control is sent something too: 0.20 each.
     data = made(tmp_path, {"cost_per_response": [0.0, 2.0], "cost_per_contact": [0.2, 0.5], "offer": ["card", "gift"]})
@@ -188,6 +193,7 @@ def test_money_of_a_small_cell_is_not_blown_up_to_a_thousand(tmp_path):
     assert f"from its {N} contacts" in earned.text and f"€{total:,.0f}" in earned.text
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("costs", [{"cost_per_response": [None, 0]}, {"cost_per_response": [None, 500]}])
 def test_beside_what_is_counted_stands_no_interval(tmp_path, costs):
     for finding in page(made(tmp_path, costs)).findings:
@@ -195,12 +201,14 @@ def test_beside_what_is_counted_stands_no_interval(tmp_path, costs):
             assert finding.interval == "", finding.sentence()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("column", "value"), [("cost_per_response", -1.0), ("discount", 1.0), ("discount", -0.1)])
 def test_costs_that_cannot_be_are_refused(tmp_path, column, value):
     with pytest.raises(crmlab.errors.CrmlabError, match=column):
         page(made(tmp_path, {column: [None, value]}))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "costs", [{"cost_per_response": [None, 8]}, {"cost_per_response": [None, 0]}, {"discount": [None, 0.1]}]
 )
@@ -218,6 +226,7 @@ def test_the_scorecard_takes_off_what_the_campaign_page_says_that_offers_cost(tm
     assert "offers" not in money.of("profit").label and money.of("offers").add == ""
 
 
+@pytest.mark.proof
 def test_where_an_offer_has_no_cost_the_scorecard_says_that_profit_is_before_it(tmp_path):
     board = board_of(History(made(tmp_path), END), scorecard.Params(period="quarter"))
     money = money_of(board)

@@ -433,6 +433,7 @@ def test_a_basket_of_thousands_does_not_fill_the_memory(monkeypatch):
         itemsets(np.ones((2, 120)), 1, 2)
 
 
+@pytest.mark.proof
 def test_many_small_baskets_are_not_refused_for_what_they_might_have_held():
     rng = np.random.default_rng(1)
     table = np.zeros((3000, 200), dtype=bool)

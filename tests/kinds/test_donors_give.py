@@ -80,18 +80,21 @@ def card(charity):
     return scorecard.run(charity)
 
 
+@pytest.mark.proof
 def test_pages_of_a_charity_have_its_words(charity, card):
     for found in (card, data_quality.run(charity)):
         assert shops_words(found) == []
         assert "200 donors" in found.context.line()
 
 
+@pytest.mark.proof
 def test_one_profile_of_a_charity_has_its_words(charity):
     found = customer_profile.run(charity, customer_profile.Params(customer_id="d001"))
     assert shops_words(found) == []
     assert found.absent["bought"] == "Nothing is sold here."
 
 
+@pytest.mark.proof
 def test_where_nobody_can_be_new_newcomers_are_not_counted(charity, card):
     found = card
     assert not {"new", "converted", "second_share", "second_days"} & set(found.metrics)
@@ -102,6 +105,7 @@ def test_where_nobody_can_be_new_newcomers_are_not_counted(charity, card):
     assert History(charity).newest == firsts.max().date()  # the one day that every page names
 
 
+@pytest.mark.nightly
 def test_where_somebody_is_new_newcomers_are_counted(tmp_path):
     start = dt.date(2023, 1, 1)
     rows = [
@@ -117,6 +121,7 @@ def test_where_somebody_is_new_newcomers_are_counted(tmp_path):
         assert board.closed == (None if counted else dt.date(2024, 6, 15))
 
 
+@pytest.mark.proof
 def test_no_margin_is_asked_of_who_gives(charity):
     margin = History(charity).margin(None)
     assert (
@@ -139,6 +144,7 @@ def judged(leaving):
     return churn.run(leaving)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "report", [None, customer_value, lifecycle, rfm, scorecard], ids=lambda report: getattr(report, "__name__", "churn")
 )

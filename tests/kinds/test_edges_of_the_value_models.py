@@ -229,6 +229,7 @@ def test_the_likelihood_is_the_textbooks_and_its_gradient_the_derivative():
             assert gradient[k] == pytest.approx((ends[0] - ends[1]) / (2 * step[k]), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("model", [BGNBD, MBGNBD, ParetoNBD])
 def test_one_absurd_age_leaves_the_optimum_of_the_others(model):
     truth = model.from_params(
@@ -287,6 +288,7 @@ def test_the_second_start_is_followed_and_told():
 # The corner of BG/BB.
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("customers", [1, 50, 3000, 20_000])
 @pytest.mark.parametrize("kind", ["all", "all but one", "one"])
 def test_at_the_corner_of_bg_bb_nothing_is_beyond_what_is_possible(customers, kind):
@@ -521,6 +523,7 @@ examples = {"deadline": None, "suppress_health_check": list(HealthCheck), "deran
 horizons = st.sampled_from([1.0, 5.0, 30.0])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("model", MODELS)
 @settings(max_examples=10, **examples)
 @given(base=bases(), horizon=horizons)

@@ -85,6 +85,7 @@ def test_copies_are_told(empty_project, tmp_path, ending):
     assert raw.doubled == (f"o-1.{ending}",)  # "o-1 (1)" comes before it
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
 def test_files_of_one_name_in_several_folders(empty_project, tmp_path, ending):
     """None of them takes the place of another, and messages tell them apart."""

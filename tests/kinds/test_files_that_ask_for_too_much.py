@@ -62,6 +62,7 @@ def test_a_sheet_that_unpacks_to_gigabytes(empty_project):
         assert "Its sheet 'S1' unpacks to 1.7 GB, and at most 1.1 GB can be read. Save the sheet as csv." in said
 
 
+@pytest.mark.proof
 def test_a_sheet_that_holds_the_same_over_and_over(empty_project):
     for said in refused(empty_project, workbook(empty_project / "o.xlsx", cells() + " " * (211 << 20))):
         assert "Its sheet 'S1' holds the same over and over: " in said

@@ -128,7 +128,7 @@ def test_a_folder_that_is_there_stays_as_it_is(tmp_path):
         private_folder(tmp_path / "file")
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 @pytest.mark.parametrize("umask", ["000"], indirect=True)  # a run takes a minute: where everything would be open to everybody
 def test_reports_and_their_lists(tmp_path):
     out = tmp_path / "out"

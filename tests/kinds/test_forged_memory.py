@@ -380,6 +380,7 @@ def _writer(place: str, number: int) -> None:
         memory.record_results("spring", RESULTS.assign(estimate=[None, number + turn / 10]))
 
 
+@pytest.mark.proof
 def test_two_writers_and_a_reader_at_once(tmp_path):
     memory = open_memory(tmp_path)
     memory.launch("spring", CELLS, PEOPLE)

@@ -60,6 +60,7 @@ def check(result, row):
     assert shown.interval in headline or result.context.form.currency != "EUR"
 
 
+@pytest.mark.proof
 def test_the_headline_says_what_the_check_said(data, page):
     name = customer_value.scores(History(data)).fit.choice.name
     rows = page.tables["scores"].frame.set_index("name")
@@ -80,6 +81,7 @@ def test_the_scorecard_says_the_same_of_the_same_total(data, page):
     assert [now["value"], now["low"], now["high"]] == [total.value, total.low, total.high]
 
 
+@pytest.mark.proof
 def test_where_nothing_was_checked_the_headline_says_so(tmp_path):
     page = customer_value.run(opened(tmp_path, 50))
     assert "scores" not in page.tables

@@ -45,6 +45,7 @@ def test_long_ids_whose_last_digits_are_zeros(tmp_path) -> None:
     assert found(book(tmp_path, orders=whole), "Whole order ids").broken == 0
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -146,6 +146,7 @@ def test_damage_to_the_history_is_said_in_one_run_and_mended(folder):
     assert said == []
 
 
+@pytest.mark.proof
 def test_no_flipped_bit_changes_a_number_in_silence(folder):
     right, said = index(folder)
     assert said == []

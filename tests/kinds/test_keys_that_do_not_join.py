@@ -19,6 +19,7 @@ def customers(ids):
     return pd.DataFrame({"customer_id": ids, "country": "NL"})
 
 
+@pytest.mark.proof
 def test_some_customers_are_missing(tmp_path) -> None:
     breach = found(book(tmp_path, orders=sales(), customers=customers(IDS[9:])), "Known customers")
     assert (breach.broken, breach.checked, breach.grave) == (9, 90, True)
@@ -41,6 +42,7 @@ def test_ids_that_would_join_in_one_spelling_are_told(tmp_path) -> None:
     assert 'ids = "fold"' in breach.advice
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_products(tmp_path, share) -> None:
     lines = items()
@@ -60,6 +62,7 @@ def test_lines_and_orders(tmp_path) -> None:
     assert breach.examples == ({"order_id in order lines": "#o0000", "order_id in orders": "o0000"},)
 
 
+@pytest.mark.proof
 def test_contacts_and_responses(tmp_path) -> None:
     cells = pd.DataFrame({"campaign_id": "m", "cell_id": ["k", "0"], "control_cell_id": ["0", None]})
     contacts = pd.DataFrame({"customer_id": ["1", "2", "3"], "cell_id": ["k", "0", "x"], "contacted_at": "2024-02-01"})

@@ -147,6 +147,7 @@ def left(toml: Path) -> set[str]:
     return {*copies(toml.parent)} - {"mine.toml", "o.csv.gz", "manifest.json"}
 
 
+@pytest.mark.proof
 def test_the_next_reading_removes_the_copies_of_one_that_was_killed(killed_reading):
     toml, process = killed_reading
     process.kill()
@@ -157,6 +158,7 @@ def test_the_next_reading_removes_the_copies_of_one_that_was_killed(killed_readi
     assert len([*toml.parent.rglob("orders.parquet")]) == 1
 
 
+@pytest.mark.proof
 def test_a_run_that_has_nothing_to_make_removes_them_too(killed_reading, monkeypatch):
     toml, process = killed_reading
     process.kill()
@@ -167,6 +169,7 @@ def test_a_run_that_has_nothing_to_make_removes_them_too(killed_reading, monkeyp
     assert not [*(toml.parent / "cache").glob(".aside-*")]
 
 
+@pytest.mark.proof
 def test_a_reading_at_work_is_left_alone(killed_reading):
     toml, _ = killed_reading
     other = toml.with_name("other.toml")

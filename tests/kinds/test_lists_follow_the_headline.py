@@ -62,6 +62,7 @@ def page(request, tmp_path_factory):
     return request.param, data, cross_sell.run(data, cross_sell.Params(horizon=60))
 
 
+@pytest.mark.proof
 def test_the_list_is_of_the_method_that_the_headline_names(page):
     made, data, result = page
     gain, first = result.metrics["hit_rate_gain"], result.findings[0]
@@ -83,6 +84,7 @@ def test_the_list_is_of_the_method_that_the_headline_names(page):
     assert first.value == result.context.form.share(result.metrics["hit_rate"].value)
 
 
+@pytest.mark.proof
 def test_whoever_asks_for_offers_gets_the_list_of_the_page(page):
     _, data, result = page
     history = History(data)
@@ -93,6 +95,7 @@ def test_whoever_asks_for_offers_gets_the_list_of_the_page(page):
     assert known["offer_product"].map(tuple).to_dict() == usual.groupby("customer_id")["product_id"].agg(tuple).to_dict()
 
 
+@pytest.mark.proof
 def test_who_must_not_be_contacted_is_counted_in_the_headline_and_not_on_the_list(page):
     _, _, result = page
     sent = result.outputs["offers"].frame
@@ -103,6 +106,7 @@ def test_who_must_not_be_contacted_is_counted_in_the_headline_and_not_on_the_lis
     assert set(sent["contactable"]) == {"yes"} and set(sent["refusal"]) == {""} and sent["customer_id"].nunique() == 270
 
 
+@pytest.mark.proof
 def test_any_simple_list_can_be_sent(page):
     _, data, _ = page
     origins = Origins(History(data), 60)
@@ -113,6 +117,7 @@ def test_any_simple_list_can_be_sent(page):
         assert frame.groupby("customer_id")["rank"].agg(list).map(lambda ranks: ranks == list(range(1, len(ranks) + 1))).all()
 
 
+@pytest.mark.proof
 def test_without_a_test_the_simple_rule_is_used_and_it_is_said(tmp_path):
     rows = [row for row in no_tastes(2) if row[1] < START + dt.timedelta(days=80)]
     result = cross_sell.run(opened(tmp_path / "own", rows), cross_sell.Params(horizon=60))
@@ -125,6 +130,7 @@ def test_without_a_test_the_simple_rule_is_used_and_it_is_said(tmp_path):
     assert any("could not be tested on later days" in warning for warning in result.warnings)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("rows", "value", "said"),
     [
@@ -142,6 +148,7 @@ def test_little_data_get_a_wise_headline(tmp_path, rows, value, said):
     assert "hit_rate" not in result.metrics and "%" not in result.findings[0].text
 
 
+@pytest.mark.proof
 def test_chances_of_a_simple_list_come_true(page):
     # All draw from one list, without a season: what was said a horizon before the end, against what came, by how likely it was said.
     made, data, _ = page

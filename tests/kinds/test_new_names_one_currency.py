@@ -31,6 +31,7 @@ def test_one_value_names_the_currency(tmp_path: Path, name: str) -> None:
     assert seen.questions == ()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("form", "name", "code"),
     [

@@ -167,6 +167,7 @@ def test_a_condition_of_the_data_is_no_failure_of_a_cell(kind, message, said):
     assert ended.sentence() == said + message
 
 
+@pytest.mark.proof
 def test_days_beyond_nanoseconds_are_days(tmp_path):
     rows = "".join(f"{i},c{i % 4},{dt.date(2600 + i // 4, 5, 1 + i % 4)},10\n" for i in range(16))
     (tmp_path / "own.csv").write_text(f"order_id,customer_id,ordered_at,amount\n{rows}", encoding="utf-8")

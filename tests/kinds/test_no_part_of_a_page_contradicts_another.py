@@ -54,6 +54,7 @@ def life():
     return lifecycle_study(History(crmlab.open_dataset("cdnow_sample"), None), lifecycle.Params(lost_days=300, periods=6))
 
 
+@pytest.mark.proof
 def test_a_threshold_given_in_days_is_no_quantile(life):
     shown = thresholds_table(life).frame.set_index("name")
     assert shown.loc["lost", "days"] == 300
@@ -63,6 +64,7 @@ def test_a_threshold_given_in_days_is_no_quantile(life):
     assert "lost given in days" in " ".join(lifecycle_words.method(life).assumptions)
 
 
+@pytest.mark.proof
 def test_states_that_a_projection_missed_are_told_beside_a_total_that_held(life):
     test = life.test
     low, high = test.found.low[-1], test.found.high[-1]
@@ -157,6 +159,7 @@ def test_codes_are_fine_only_where_there_are_codes(campaign):
     assert codes(visits("ZZZZZZ"))[1] == "mind"
 
 
+@pytest.mark.proof
 def test_orders_are_counted_where_only_visits_were_recorded(campaign):
     found = campaign_results.run(campaign(visits())).tables["matched"]
     counts = found.frame.set_index("cell")
@@ -164,6 +167,7 @@ def test_orders_are_counted_where_only_visits_were_recorded(campaign):
     assert "No order is recorded as a response" in found.caption
 
 
+@pytest.mark.proof
 def test_a_free_order_is_a_purchase_in_campaigns_as_everywhere(campaign):
     counted = campaign(amount=0.0)
     assert History(counted, dt.date(2024, 5, 28)).summary().shape[0] > 40  # occasions, free ones among them
@@ -173,6 +177,7 @@ def test_a_free_order_is_a_purchase_in_campaigns_as_everywhere(campaign):
         campaign_results.run(campaign(amount=0.0, more='free_orders = "ignore"'))
 
 
+@pytest.mark.proof
 def test_check_does_not_say_yes_to_campaigns_without_a_control(campaign, tmp_path):
     from click.testing import CliRunner
 

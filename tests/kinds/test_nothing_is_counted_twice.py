@@ -52,6 +52,7 @@ def found(data, name):
     return {one.rule: one for one in examined(data)}[name]
 
 
+@pytest.mark.proof
 def test_orders_that_stand_twice_are_grave_with_their_money(tmp_path) -> None:
     once = sales()
     data = book(tmp_path, orders=pd.concat([once, once[100:150]]))
@@ -90,6 +91,7 @@ def test_orders_that_stand_twice_with_all_their_lines(tmp_path) -> None:
     assert float(breach.amount) == once["amount"][:60].sum()
 
 
+@pytest.mark.proof
 def test_two_pieces_on_two_lines_are_no_copy(tmp_path) -> None:
     """A till writes a line for each piece; so does one order among many whose only line is there twice."""
     once = items()
@@ -125,6 +127,7 @@ def test_two_coffees_a_day_are_no_copy(tmp_path) -> None:
     assert not breach.grave
 
 
+@pytest.mark.proof
 def test_responses_and_contacts_that_are_loaded_twice(tmp_path) -> None:
     (tmp_path / "cells.csv").write_text(CELLS)
     cells = pd.read_csv(tmp_path / "cells.csv", dtype=str)

@@ -106,6 +106,7 @@ def test_what_is_taken_for_a_guest_stays_a_word_that_can_be_known(keyed_project)
     assert kept <= {KEY.id_of("anna@shop.example"), "guest"}  # dropped as a guest, or there by that name: never a hash
 
 
+@pytest.mark.proof
 def test_every_table_has_the_same_ids(keyed_project):
     (keyed_project / "data" / "people.csv").write_text("Mail,Town\nANNA@shop.example,Ulm\nother@shop.example,Bonn\n")
     (keyed_project / "data" / "cells.csv").write_text("cell_id,campaign_id,control_cell_id\na-0,a,\na-1,a,a-0\n")

@@ -114,10 +114,12 @@ def worth_the_most(value):
     assert (surely["most_to_spend"] <= 0.011 * surely["if_loyal"] + 0.01).all()
 
 
+@pytest.mark.proof
 def test_value_and_what_is_at_risk_have_one_value_and_one_interval(world):
     one_value(*world)
 
 
+@pytest.mark.proof
 def test_what_may_be_spent_is_no_more_than_customers_are_worth(world):
     worth_the_most(world[1]["customer_value"])
     assert (world[1]["customer_value"].outputs["customers"].frame["contactable"] == "no").any()
@@ -129,6 +131,7 @@ def test_data_sets_of_the_project_have_one_value_for_each_quantity(real):
     worth_the_most(real[1]["customer_value"])
 
 
+@pytest.mark.proof
 def test_nothing_is_called_value_at_risk(world):
     _, pages, _ = world
     assert not [one.name for one in dictionary() if "value_at_risk" in one.name or one.name.startswith("chain_value")]
@@ -139,6 +142,7 @@ def test_nothing_is_called_value_at_risk(world):
         assert not [text for text in said if "value at risk" in text.lower()]
 
 
+@pytest.mark.proof
 def test_a_second_model_of_what_comes_is_not_called_value(world):
     table = world[1]["lifecycle"].tables["value"]
     other = [column.label for name, column in table.columns.items() if name in ("near", "whole")]

@@ -34,6 +34,7 @@ def usual(*odd):
     return sorted([*days, *odd])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("odd", ["0001-01-01", "1900-01-01", "2700-05-01", "9000-12-31"])
 def test_orders_are_counted_by_few_periods_that_hold_them_all(tmp_path, odd):
     days = usual(odd)
@@ -70,6 +71,7 @@ def test_week_by_week_counts_stay_what_they_were():
     ]  # fmt: skip
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("odd", "extra"), [("1900-01-01", ""), ("9000-12-31", ""), ("1000-01-01", 'rounds = "year"')])
 def test_forecasts_are_tracked_by_few_periods_that_hold_all_purchases(tmp_path, odd, extra):
     days = usual(odd)
@@ -89,6 +91,7 @@ def test_arrivals_of_a_short_history_are_not_rounded(tmp_path):
     assert came["start"].tolist() == pytest.approx([3 * k / 7 for k in range(9)])
 
 
+@pytest.mark.proof
 def test_quarters_are_forecast_from_the_last_ten_years(tmp_path):
     days = [day.date().isoformat() for day in pd.date_range("1964-01-01", "2023-12-31", freq="17D")]
     found = quarters_ahead(opened(tmp_path, days).orders, origins=1)

@@ -106,6 +106,7 @@ def assert_tidy(kind, place):
     assert (place / "current").readlink().name == runs[-1]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("kind", "on", "step"), [(kind, *step) for kind in KINDS for step in STEPS[kind]])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_any_step_the_last_run_stands_and_the_next_clears_up(tmp_path, kind, on, step, when):
@@ -121,6 +122,7 @@ def test_killed_at_any_step_the_last_run_stands_and_the_next_clears_up(tmp_path,
     assert_tidy(kind, place)
 
 
+@pytest.mark.proof
 def test_a_run_that_was_never_published_does_not_drive_out_the_one_that_is(tmp_path):
     kind, place = "parquet", target("parquet", tmp_path)
     publish({CUSTOMERS: frame(1)}, str(place))
@@ -132,6 +134,7 @@ def test_a_run_that_was_never_published_does_not_drive_out_the_one_that_is(tmp_p
     assert_tidy(kind, place)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_publishers_of_one_target_take_turns(tmp_path, kind):
     place = target(kind, tmp_path)
@@ -142,7 +145,7 @@ def test_two_publishers_of_one_target_take_turns(tmp_path, kind):
     assert_tidy(kind, place)
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", KINDS)
 def test_kills_at_random_moments_among_publishers(tmp_path, kind):
     place, rng = target(kind, tmp_path), random.Random(15)
@@ -254,6 +257,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["crm.duckdb"]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_shows_what_is_being_done(tmp_path, monkeypatch, terminal):
     from crmlab.analyses.customers import table as customer_table

@@ -43,13 +43,14 @@ def wrong_and_asked(seeds, tmp_path):
     return wrong, asked, easy
 
 
+@pytest.mark.proof
 def test_books_come_to_the_truth_or_something_is_asked(tmp_path):
     wrong, asked, easy = wrong_and_asked(range(12), tmp_path)
     assert wrong == []
     assert len(asked) <= 0.25 * easy, asked  # of twelve; the promise is held by the long form
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 @pytest.mark.parametrize("books", [40, pytest.param(200, marks=pytest.mark.nightly)])
 def test_many_books_come_to_the_truth_and_seldom_is_anything_asked(tmp_path, books):
     wrong, asked, easy = wrong_and_asked(range(1000, 1000 + books), tmp_path)

@@ -124,7 +124,7 @@ def test_the_horizon_fits_the_rhythm(result_of):
     assert {"product", "overdue"}.isdisjoint(named(donors)["name"])
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_other_pages_do_not_advise_what_does_not_work(result_of):
     history = History(crmlab.open_dataset("shop"))
     listed = triggers.actions(history)

@@ -55,6 +55,7 @@ def test_statuses_are_read_by_their_words_and_unknown_ones_are_asked_about(tmp_p
     assert all(one.grave for one in breaches)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("lists", "kept"),
     [
@@ -71,6 +72,7 @@ def test_keep_and_drop_decide(tmp_path, lists, kept):
     assert sum(rows for rows, _ in fates.values()) == 5
 
 
+@pytest.mark.proof
 def test_a_refund_is_taken_off_and_a_refunded_order_without_one_is_no_sale(tmp_path):
     text = orders(
         "1,a,2024-01-01,10,paid,0",
@@ -100,6 +102,7 @@ def test_a_sale_that_is_not_kept_is_asked_about(tmp_path):
     assert asked.says == "The status 'wc-completed' is neither kept nor dropped, so these rows are left out."
 
 
+@pytest.mark.proof
 def test_discounts_are_taken_off_by_name_of_the_user_only(tmp_path):
     text = orders("1,a,2024-01-01,10,3", "2,b,2024-01-02,-20,-5", head=HEAD + ",discount")
     fates, _, _ = look(tmp_path, '[orders]\nfile = "o.csv"\n', {"o.csv": text})
@@ -143,6 +146,7 @@ CURRENCIES = orders(
 )
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("top", "kept", "asked"),
     [
@@ -159,6 +163,7 @@ def test_currencies_are_never_added_up(tmp_path, top, kept, asked):
     assert fates.get(("orders", "other_currency"), (0, None))[1] is None
 
 
+@pytest.mark.proof
 def test_several_currencies_and_none_named_is_refused(tmp_path):
     for text in (
         CURRENCIES,
@@ -211,6 +216,7 @@ def test_a_customer_0_among_others_that_are_numbered_is_asked_about(tmp_path):
 LINES = "order_id,customer_id,ordered_at,product_id,quantity,unit_price"
 
 
+@pytest.mark.proof
 def test_quantity_and_price_below_zero_are_asked_about(tmp_path):
     text = orders("1,a,2024-01-01,p,2,5", "2,a,2024-01-02,p,-2,-5", "3,a,2024-01-02,p,-1,5", head=LINES)
     fates, (asked,), _ = look(tmp_path, '[order_lines]\nfile = "o.csv"\n', {"o.csv": text})
@@ -221,6 +227,7 @@ def test_quantity_and_price_below_zero_are_asked_about(tmp_path):
     assert (fates["order_lines", None], breaches) == ((3, -5), [])
 
 
+@pytest.mark.proof
 def test_merged_cells_are_named_and_filled_from_the_row_above(tmp_path):
     text = orders("1,a,2024-01-01,p,1,5", "1,,,q,1,7", "1,,,r,1,1", "2,b,2024-01-03,p,1,5", "2,,,q,1,2", head=LINES)
     toml = '[order_lines]\nfile = "o.csv"\nfill_down = ["customer_id", "ordered_at"]\n'
@@ -270,6 +277,7 @@ def test_ids_that_were_floats_once_are_healed_and_codes_with_a_point_are_not(tmp
     ]
 
 
+@pytest.mark.proof
 def test_ids_fold_where_the_user_says_so(tmp_path):
     text = orders("1,Müller 7,2024-01-01,1", "2,mu\u0308ller  7,2024-01-02,2", "3,MÜLLER\u00a07,2024-01-03,4")
     for toml, different in (("", 3), ('ids = "fold"\n', 1)):
@@ -296,6 +304,7 @@ def test_nothing_is_taken_off_what_was_booked_back(tmp_path):
     assert fates["orders", None] == (2, 0)
 
 
+@pytest.mark.proof
 def test_what_was_paid_back_of_a_line_is_returned_in_its_order(tmp_path):
     text = orders(
         "1,a,2024-01-01,p,1,100,100",
@@ -317,6 +326,7 @@ def test_an_order_is_called_off_after_its_gaps_are_filled_and_with_its_own_rows_
     assert fates == {("order_lines", None): (3, 19), ("order_lines", "status"): (2, 12)}
 
 
+@pytest.mark.proof
 def test_gaps_are_filled_within_a_file_and_across_orders_only_where_that_is_said(tmp_path):
     files = {
         "o1.csv": orders("1,a,2024-01-01,10", "2,,2024-01-02,20"),
@@ -383,6 +393,7 @@ def test_receipts_of_nobody_have_no_guests(tmp_path):
     assert fates == {("orders", None): (2, 25)}
 
 
+@pytest.mark.proof
 def test_a_refund_that_stands_twice_is_asked_about(tmp_path):
     rows = (
         "1,C01,2024-01-05,100,paid,0",
@@ -434,6 +445,7 @@ def test_amounts_without_a_currency_beside_others_are_asked_about(tmp_path):
     assert (asked.broken, Decimal(asked.amount), asked.grave) == (2, 110, True)
 
 
+@pytest.mark.proof
 def test_lines_take_the_customer_and_the_time_of_their_orders(tmp_path):
     files = {
         "orders.csv": orders(
@@ -465,6 +477,7 @@ def test_statuses_that_nobody_knows_are_named_where_nothing_is_left(tmp_path):
     assert (fates, problems) == ({("orders", None): (1, 10)}, [])
 
 
+@pytest.mark.proof
 def test_amounts_that_cannot_be_are_asked_about(tmp_path):
     from crmlab.data.rules import examined
 

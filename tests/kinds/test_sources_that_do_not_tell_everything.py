@@ -45,6 +45,7 @@ def test_events_without_money_are_free_purchases(made):
         notebook.run_notebook("customer_value", data=data)
 
 
+@pytest.mark.proof
 def test_receipts_of_nobody_make_pairs_and_no_offers(made):
     data = made('[order_lines]\nfile = "o.csv"\nwithout = ["customer_id"]\n', RECEIPTS)
     assert set(skipped(data)) >= {"rfm", "churn", "customer_value", "scorecard", "lifecycle", "triggers", "campaign_design"}

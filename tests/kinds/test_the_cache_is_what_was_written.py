@@ -107,6 +107,7 @@ def test_a_manifest_of_any_content_is_a_flaw(folder, content):
         kept.kept_tables(folder, "", verified=False)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_remembered_digest_of_any_content_is_none(mine, folder, content):
     (memo,) = (mine.parent / "cache" / "digests").iterdir()
@@ -190,6 +191,7 @@ def a_folder_of_another_key(folder):
     (folder / "manifest.json").write_bytes(seal(content | {"key": content["key"][:-1] + "x"}))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -107,6 +107,7 @@ def test_days_of_a_spreadsheet_are_what_it_shows(read: Read, text: str, moment: 
     assert read("time", [text], timezone="Europe/Berlin", date_format="excel") == [moment]
 
 
+@pytest.mark.proof
 @few
 @given(moments)
 def test_a_serial_number_is_the_moment_that_it_counts(read: Read, written: list[datetime]) -> None:
@@ -231,6 +232,7 @@ def test_a_language_without_names_of_months_is_refused(empty_project: Path) -> N
 # Time zones by row
 
 
+@pytest.mark.proof
 def test_times_of_a_row_are_in_its_zone(read: Read) -> None:
     written = {
         ("2024-07-01 12:00", "America/New_York"): datetime(2024, 7, 1, 18),
@@ -279,6 +281,7 @@ def test_a_midnight_among_times_is_a_time(read: Read) -> None:
     assert read("time", written, timezone="Europe/Berlin", zones=["Asia/Tokyo"] * 3) == moved
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
 def test_days_in_any_file_stay_those_days(empty_project: Path, ending: str) -> None:
     columns = {"order_id": ["1", "2"], "customer_id": ["7", "8"], "amount": ["1", "2"], "zone": ["Asia/Tokyo"] * 2}

@@ -77,6 +77,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["csv", "semicolon", "workbook", "packed"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_new_finds_what_is_no_record(empty_project, layout, kind):
@@ -94,6 +95,7 @@ def test_new_finds_what_is_no_record(empty_project, layout, kind):
     assert from_new(empty_project, name, content) == (20, SOLD)
 
 
+@pytest.mark.proof
 def test_names_of_a_header_of_two_rows_are_joined(empty_project):
     rows = [
         ["Order", "", "", "Amount", ""],
@@ -261,6 +263,7 @@ def told(project: Path, kind: str, *parts: list[list[str]], options: str = ""):
     return data, [breach for breach in data.breaches if breach.rule == "Totals"]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_total_at_the_end_of_any_file_is_told(empty_project, kind):
     data, (breach,) = told(empty_project, kind, [*RECORDS[:10], TOTAL], RECORDS[10:])

@@ -91,6 +91,7 @@ def shop_of(tmp_path):
     return opened
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("analysis", [rfm, lifecycle])
 def test_lists_of_a_shop_of_ones_own_give_the_reason(shop_of, analysis):
     frame = analysis.run(shop_of()).outputs["customers"].frame.set_index("customer_id")
@@ -100,6 +101,7 @@ def test_lists_of_a_shop_of_ones_own_give_the_reason(shop_of, analysis):
     assert COMPLAINED not in set(frame["refusal"])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("analysis", [rfm, lifecycle])
 def test_where_the_data_do_not_say_nothing_is_claimed(shop_of, analysis):
     days = {"slowing_days": 20, "lapsed_days": 120, "lost_days": 200, "own_from": None} if analysis is lifecycle else {}
@@ -111,6 +113,7 @@ def test_where_the_data_do_not_say_nothing_is_claimed(shop_of, analysis):
         assert "May be contacted" not in table.html()  # no column of noughts
 
 
+@pytest.mark.proof
 def test_states_that_are_merged_are_counted_together(shop_of):
     from crmlab.analyses.lifecycle.study import study
 

@@ -19,9 +19,9 @@ from crmlab.report.jobs import runs_unasked
 
 CLAIM = re.compile(r"\b(earn\w*|profit\w*|pays?|paying|worth contacting)\b", re.IGNORECASE)
 MISSING = re.compile(r"\bmargin\b", re.IGNORECASE)  # a sentence that says what a margin would tell claims nothing
-QUICK = ("campaign_results", "cross_sell", "data_quality", "rfm")
+SLOW = ("customer_value", "scorecard")
 NAMES = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.proof)
+    pytest.param(name, marks=[pytest.mark.nightly] if name in SLOW else [])
     for name in registry.report_names()
     if runs_unasked(name)
 ]

@@ -92,6 +92,7 @@ def test_skill_of_the_plain_rate_is_zero():
     assert brier_skill([0, 1, 1, 0], [0.5] * 4) == 0
 
 
+@pytest.mark.proof
 def test_bootstrap_covers():
     rng = np.random.default_rng(1)
 

@@ -173,6 +173,7 @@ def simulated(rng, mean_customers=400):
     )  # fmt: skip
 
 
+@pytest.mark.proof
 def test_decompose_intervals_cover_the_truth():
     c, o = 400 * (1 - np.exp(-np.array([1.2, 1.5]))), 400 * np.array([1.2, 1.5])
     factors = np.array([c, o / c, [3.0, 3.0], [10.0, 9.0]])

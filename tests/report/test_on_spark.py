@@ -11,6 +11,7 @@ import crmlab
 from crmlab.report import registry
 
 NAMES = sorted(registry.REPORTS)
+MANY_QUERIES = ("actions", "campaign_design", "lifecycle", "scorecard")  # of a second each, however few the customers
 CUSTOMER = {"customer_profile": {"customer_id": "C000009"}}
 
 
@@ -26,7 +27,9 @@ def both(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.proof
 @pytest.mark.spark
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.nightly] if name in MANY_QUERIES else []) for name in NAMES]
+)
 def test_report_is_the_same_on_both_engines(both: Any, name: str) -> None:
     module = registry.analysis(name)
     here, there = (module.run(data, module.Params(**CUSTOMER.get(name, {}))) for data in both)

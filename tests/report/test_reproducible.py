@@ -54,6 +54,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 # --- the same bytes -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_same_bytes_one_job_or_two(one_by_one: Path, shop: Shop) -> None:
     first, second = contents(one_by_one), contents(shop.folder)
     assert len(first) > 20

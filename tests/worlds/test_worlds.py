@@ -121,6 +121,7 @@ def test_without_a_season_expectations_are_those_of_the_model(seed):
     assert found.worth.sum() > (found.alive * found.if_loyal).sum() / 1.1
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("made", "least"), [(model_world, 1.05), (shop_world, 1.05), (other_world, 1.02)])
 def test_who_knows_more_is_as_right_and_surer(made, least):
     held, widths = {"parameters": [], "customers": []}, {"parameters": [], "customers": []}

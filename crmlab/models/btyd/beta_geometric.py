@@ -16,7 +16,7 @@ from scipy import special
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.fitting import Chances, Part, Rates
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH, MEAN_RATE, SHAPE
-from crmlab.models.btyd.special import Array, beta_rule, discounted_power, shrinkage
+from crmlab.models.btyd.special import Array, beta_rule, discounting
 from crmlab.models.btyd.states import States
 
 __all__ = ["BetaGeometric"]
@@ -149,15 +149,19 @@ class BetaGeometric(BuyTillYouDie):
             z = some[ahead] / (alpha + T)[:, None]
             steep = z.max(axis=1) * np.maximum(1.0, 0.05 * (r + x))
             p, weights, which = self._over_chance(params, x, float(steep.max()))
+            # Who never drops out, at p = 0, goes on at the same rate; tiny chances are none.
+            leaves = p > 1e-250
+            by_chance = weights[:, leaves] / p[leaves]
+            stays = weights[:, ~leaves].sum(axis=1)
             out = np.empty(z.shape)
-            step = max(4096 // z.shape[1], 1)
+            step = max(512 // z.shape[1], 1)  # so that the arrays of nodes stay in the processor's cache
             for start in range(0, len(x), step):
                 s = slice(start, start + step)
-                power = (r + x[s])[:, None, None]
-                grown = np.log1p(p * z[s, :, None])
-                each = shrinkage(power, grown) * power
-                inner = np.divide(each, p, out=np.broadcast_to(power * z[s, :, None], each.shape).copy(), where=p > 0)
-                out[s] = np.einsum("ij,ikj->ik", weights[which[s]], inner)
+                power = r + x[s]
+                grown = np.log1p(p[leaves] * z[s, :, None])
+                grown *= -power[:, None, None]
+                gone = -np.expm1(grown, out=grown)
+                out[s] = (gone @ by_chance[which[s], :, None])[..., 0] + (stays[which[s]] * power)[:, None] * z[s]
             return out
 
         found = np.zeros((len(some), len(states.columns[0])))
@@ -170,28 +174,11 @@ class BetaGeometric(BuyTillYouDie):
         return -np.expm1(-(r + states.columns[0]) * np.log1p(horizon / (alpha + states.columns[2])))
 
     def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
-        # Given p: r' / p · ∫ e^(−q v) (1 + v)^−(r'+1) dv over v up to p h / (α + T), with q = δ (α + T) / p.
         """Discounted expected purchases of a customer of each state who is alive."""
-        r, alpha = params[:2]
-
-        def worth(x: Array, T: Array) -> Array:
-            reach = np.minimum(horizon, 1 / delta) / (alpha + T)
-            p, weights, which = self._over_chance(params, x, float((reach * np.maximum(1.0, 0.05 * (r + x))).max()))
-            positive = p > 0
-            out = np.empty(len(x))
-            for start in range(0, len(x), 512):
-                s = slice(start, start + 512)
-                length, power = (alpha + T[s])[:, None], (r + x[s])[:, None]
-                # p = 0, the customer who never drops out, is an annuity.
-                annuity = power / length * (-np.expm1(-delta * horizon) / delta)
-                inner = np.broadcast_to(annuity, (len(length), len(p))).copy()
-                inner[:, positive] = (power / p[positive]) * discounted_power(
-                    delta * length / p[positive], power + 1, p[positive] * horizon / length
-                )
-                out[s] = np.einsum("ij,ij->i", weights[which[s]], inner)
-            return out
-
-        return states.on_pairs(worth, alpha)
+        reach = self.worth_counting(delta, horizon)
+        nodes, values = self.nodes(reach, float(params[1]))
+        found: Array = discounting(values, reach, float(params[1]), delta) @ self.purchases_by(params, states, nodes)
+        return found
 
     def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
         # At least k purchases: k arrivals in time, and k − 1 chances come through.

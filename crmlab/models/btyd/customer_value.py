@@ -33,7 +33,8 @@ UNITS_PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
 # Chance is worked out for at most so many customers: half of them those worth most, who carry most of it, the others a random
 # sample of the rest, scaled up.
 _SIMULATED = 20_000
-_DRAWS = 400
+_DRAWS = (100, 400)  # futures of each customer: fewer where many customers make their sum sure
+_BUDGET = 400_000  # of futures of all
 
 
 class CustomerValue(BaseEstimator):
@@ -431,10 +432,11 @@ class Portfolio:
         x = self.money.columns[0][self.place][rows]
         states = self.model.joint_states(self.summary.iloc[rows], x)
         variance = np.empty(len(states.weight))
+        draws = int(np.clip(_BUDGET // max(len(variance), 1), *_DRAWS))
         for start in range(0, len(variance), 2000):
             some = slice(start, min(start + 2000, len(variance)))
             count, total = self.purchases.simulated_futures(
-                self.purchases.parameters(), states, some, self.delta, self.horizon, (_DRAWS, rng), money=True
+                self.purchases.parameters(), states, some, self.delta, self.horizon, (draws, rng), money=True
             )
             each = rng.gamma(np.maximum(p * count, 1e-300)) / np.maximum(count, 1.0)
             each /= rng.gamma(p * states.columns[3][some][:, None] + q, 1.0, count.shape)

@@ -15,7 +15,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.estimator import WeightedModel, joined, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
-from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.special import Array, discounting
 from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, refuse, typical
 
 __all__ = [
@@ -258,9 +258,9 @@ class Future(WeightedModel):
 
         Notes
         -----
-        Without a clock this is the closed form. With one, it is the closed form and what the clock moves: summed by days for twenty
-        years, with the closed tail times its mean over a year after that. Both sums are of expected purchases by some time, which are
-        smooth, and so worked out at Chebyshev's nodes.
+        Without a clock this is what it would be if time ran evenly. With one, it is that and what the clock moves: summed by days for
+        twenty years, with the even tail times its mean over a year after that. All are sums over expected purchases by some time, which
+        are smooth, and so worked out at Chebyshev's nodes.
         """
         clock = self._running
         if clock is None or (delta == 0 and (clock.evenly_spent or not money)):
@@ -270,19 +270,21 @@ class Future(WeightedModel):
                 if delta
                 else self.purchases_if_alive(params, states, there)
             )
-        closed = (
-            self.discounted_if_alive(params, states, delta, horizon)
-            if delta
-            else self.purchases_if_alive(params, states, horizon)
-        )
         times, run, plain, worth = clock.steps(delta, horizon, money=money)
-        nodes, values = self.nodes(max(float(run[-1]), float(times[-1])), float(params[1]))
+        reach, scale = self.worth_counting(delta, horizon), float(params[1])
+        nodes, values = self.nodes(max(float(run[-1]), float(times[-1]), reach), scale)
         bought = self.purchases_by(params, states, nodes)
+        closed = discounting(values, reach, scale, delta) @ bought
         even, moved = plain @ np.diff(values(times), axis=0), worth @ np.diff(values(run), axis=0)
         found = closed + (moved - even) @ bought
         if horizon > times[-1]:
             found = found + (clock.tail(delta, money=money) - 1) * np.maximum(closed - even @ bought, 0.0)
         return np.maximum(found, 0.0)
+
+    @staticmethod
+    def worth_counting(delta: float, horizon: float) -> float:
+        """How far ahead purchases count: to the horizon, or to where a discount leaves nothing of them."""
+        return min(horizon, 45 / delta) if delta else horizon
 
     @staticmethod
     def nodes(reach: float, scale: float) -> tuple[Array, Callable[[Array], Array]]:

@@ -7,7 +7,7 @@ powers over time; worked out as such by Gaussian quadrature they lose no digits 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -21,6 +21,7 @@ __all__ = [
     "beta_rule",
     "digamma_rest",
     "discounted_power",
+    "discounting",
     "gauss",
     "log1p_rest",
     "power_integral",
@@ -228,6 +229,44 @@ def discounted_power(q: Array, n: Array, limit: Array) -> Array:
                 total += (high - low) * (np.exp(-rate[:, None] * np.expm1(u) - (power - 1)[:, None] * u) @ weights)
         out[s] = total
     return out.reshape(shape)
+
+
+def discounting(values: Callable[[Array], Array], reach: float, scale: float, delta: float) -> Array:
+    """Give the weights at nodes that discount what comes up to a time, where it is known at the nodes by when it has come.
+
+    ∫₀ʰ e^(−δ s) dE(s) = e^(−δ h) E(h) + δ ∫₀ʰ e^(−δ s) E(s) ds.
+
+    Parameters
+    ----------
+    values : callable
+        Gives the matrix that takes E at the nodes to E at the times asked, of shape (n_times, n_nodes).
+    reach : float
+        The h of the formula, finite.
+    scale : float
+        E is smooth in log(1 + s / scale).
+    delta : float
+        Continuous rate of discount; 0 for none.
+
+    Returns
+    -------
+    array of shape (n_nodes,)
+
+    Examples
+    --------
+    >>> nodes = np.array([0.0, 10.0])
+    >>> weights = discounting(lambda times: np.column_stack([1 - times / 10, times / 10]), 10.0, 5.0, 0.2)
+    >>> (weights @ nodes).round(9) == ((1 - np.exp(-2)) / 0.2).round(9)    # one a period, evenly
+    np.True_
+    """
+    weights = np.exp(-delta * reach) * values(np.array([reach]))[0]
+    if delta > 0:
+        at, share = gauss(12)
+        edges = np.linspace(0, np.log1p(reach / scale), 4 * int(np.ceil(np.log1p(reach / scale))) + 1)
+        u = (edges[:-1, None] + np.diff(edges)[:, None] * at).ravel()
+        width = (np.diff(edges)[:, None] * share).ravel()
+        times = scale * np.expm1(u)
+        weights = weights + (delta * np.exp(-delta * times) * (times + scale) * width) @ values(times)
+    return weights
 
 
 def shrinkage(power: Array | float, log_ratio: Array | float) -> Array:

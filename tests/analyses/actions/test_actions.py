@@ -70,6 +70,7 @@ def decided(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.proof
 def test_everybody_who_bought_is_decided_for_once(decided):
     data, found = decided
     bought = History(data).summary()["customer_id"].tolist()
@@ -78,6 +79,7 @@ def test_everybody_who_bought_is_decided_for_once(decided):
     assert whole["action"].ne("").all() and whole["action_reason"].ne("").all()
 
 
+@pytest.mark.proof
 def test_lists_have_nobody_who_must_not_be_contacted_is_held_out_or_second_of_a_household(decided):
     data, found = decided
     history = History(data)
@@ -100,6 +102,7 @@ def test_lists_have_nobody_who_must_not_be_contacted_is_held_out_or_second_of_a_
     assert (flags == 1).all() and len(flags)
 
 
+@pytest.mark.proof
 def test_sums_of_the_tables_are_those_of_the_lists(decided):
     _, found = decided
     lists = pd.concat([one.frame for name, one in found.outputs.items() if name.startswith("send_")])
@@ -140,6 +143,7 @@ def test_each_list_has_a_file_of_its_own(small):
     assert set(found.outputs["send_mail_2"].frame["action"]) == {"mail!"}
 
 
+@pytest.mark.proof
 def test_rows_in_any_order_give_the_same_lists(small, world, studied, tmp_path):
     _, found = small
     again = studied(world(tmp_path / "mixed", MORE, shuffled=5, cells=CELLS, contacts=CONTACTS, responses=RESPONSES))
@@ -154,6 +158,7 @@ def test_whoever_asks_for_decisions_gets_those_of_the_page(small):
     pd.testing.assert_frame_equal(decisions(History(data)), whole[["customer_id", "action", "action_reason"]])
 
 
+@pytest.mark.proof
 def test_the_page_shows_every_part_and_names_nobody(small):
     data, _ = small
     result = actions.run(data)
@@ -171,6 +176,7 @@ def test_budget_curve_rises_ever_more_slowly(small):
     assert (slopes > -1e-9).all() and (np.diff(slopes) < 0.05 * slopes[0]).all()
 
 
+@pytest.mark.proof
 def test_without_a_margin_nothing_is_said_to_pay(world, tmp_path, nothing_remembered):
     data = world(tmp_path, margin="", more=MORE)
     result = actions.run(data)
@@ -184,6 +190,7 @@ def test_without_a_margin_nothing_is_said_to_pay(world, tmp_path, nothing_rememb
     assert not [said for said in told if re.search(r"\b(earn\w*|profit\w*|paying)\b", said)]
 
 
+@pytest.mark.proof
 def test_without_cells_every_effect_is_assumed_and_it_is_said(world, tmp_path, nothing_remembered):
     result = actions.run(world(tmp_path))
     assert set(result.tables["effects"].frame["basis"]) == {"assumed"}
@@ -194,6 +201,7 @@ def test_without_cells_every_effect_is_assumed_and_it_is_said(world, tmp_path, n
     assert any(said.startswith("No customers are held out") for said in result.warnings)
 
 
+@pytest.mark.proof
 def test_few_customers_are_refused(world, tmp_path, nothing_remembered):
     data = world(tmp_path, people=8)
     with pytest.raises(TooLittleError, match="at least"):
@@ -217,6 +225,7 @@ def no_effect(plans):
     return tuple(plan._replace(cells=tuple(cell._replace(effect=0.0) for cell in plan.cells)) for plan in plans)
 
 
+@pytest.mark.proof
 def test_offers_without_effect_are_seldom_used():
     """Four offers without effect in each of 20 worlds, measured as the shop's are: by the level of tests alone two worlds would act."""
     rng, acts = np.random.default_rng(0), 0

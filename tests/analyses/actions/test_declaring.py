@@ -102,6 +102,7 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path):
     assert len(str(raised.value).splitlines()) == 3
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -125,6 +126,7 @@ def test_what_does_not_fit_the_data_is_told_by_check_and_run_alike(world, tmp_pa
     assert readiness(History(data), Params()).why_not == str(raised.value)
 
 
+@pytest.mark.proof
 def test_check_tells_faults_of_the_file_and_of_names(world, tmp_path, nothing_remembered):
     data = world(tmp_path, MAIL + "[limits]\nbudget = 5\n")
     path = tmp_path / "own.toml"

@@ -167,6 +167,7 @@ def test_a_data_set_without_cells_gets_assumed_actions(world, tmp_path, nothing_
     assert all(isinstance(one.effect, Assumed) and one.offer is None for one in actions)
 
 
+@pytest.mark.proof
 def test_the_shop_gets_an_action_for_each_offer_that_was_measured(opened_once, nothing_remembered):
     history = History(opened_once("shop"))
     got = priced(history, default_actions(history, LEVEL), LEVEL)

@@ -114,6 +114,7 @@ def test_a_decision_is_kept_once_and_is_refused_where_it_says_nothing(memory, tm
     assert memory.campaigns().set_index("campaign_id").loc["a0", "state"] == "launched"
 
 
+@pytest.mark.proof
 def test_the_page_says_it(memory, tmp_path, studied):
     # Enough people with a history of their own for a decision today.
     from tests.analyses.actions.conftest import customers, orders
@@ -133,6 +134,7 @@ def test_the_page_says_it(memory, tmp_path, studied):
     assert Params().level == 0.9 and "at 90" in line.interval
 
 
+@pytest.mark.proof
 def test_what_is_promised_is_kept_though_the_best_of_several_is_chosen():
     """Four offers in each of 100 worlds, measured with error; the one that seems best is used. Shrinkage takes back what luck added."""
     rng, errors = np.random.default_rng(0), pd.Series([0.008, 0.010, 0.009, 0.012], index=list("abcd"))

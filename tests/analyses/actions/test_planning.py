@@ -24,6 +24,7 @@ def plans(history):
     return actions.plans_of(history)
 
 
+@pytest.mark.proof
 def test_every_action_of_today_is_a_plan_with_a_control(history, plans, tmp_path):
     decided = actions.decisions(history)
     acted = decided[~decided["action"].isin(["leave alone", "held out"])].groupby("action")["customer_id"].agg(set)
@@ -43,6 +44,7 @@ def test_every_action_of_today_is_a_plan_with_a_control(history, plans, tmp_path
         assert one.people["household_id"].is_unique and planned.details["by"] == "household_id"
 
 
+@pytest.mark.proof
 def test_the_same_decision_gives_the_same_plans_and_no_two_have_one_salt(history, plans):
     again = actions.plans_of(History(crmlab.open_dataset("shop")))
     assert [one.text for one in again] == [one.text for one in plans]

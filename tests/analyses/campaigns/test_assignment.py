@@ -58,6 +58,7 @@ def test_hashes_in_bulk_are_those_one_by_one(keys, salt):
     assert one[1].tolist() == bulk[1].tolist()
 
 
+@pytest.mark.proof
 def test_hashes_of_many_come_in_the_order_of_keys():
     keys = [f"C{k}" for k in np.random.default_rng(1).permutation(450_000)]  # three batches
     first, second = hash_pairs(keys, SALT)
@@ -108,6 +109,7 @@ def test_quotas_go_to_the_largest_remainders(total, shares, expected):
 # Assignment
 
 
+@pytest.mark.proof
 @given(st.integers(1, 120), st.integers(1, 5), st.floats(0, 1), st.integers(0, 50), st.data())
 @settings(max_examples=60, deadline=None)
 def test_assign_keeps_its_promises(n, per_home, missing, seed, data):
@@ -183,6 +185,7 @@ def test_assign_breaks_ties_of_hashes_by_the_rest(monkeypatch):
     pd.testing.assert_series_equal(by_id(assign(frame.iloc[::-1], CELLS, SALT)), by_id(found))
 
 
+@pytest.mark.proof
 def test_assign_is_balanced_like_a_draw():
     # Over 200 salts, the mean of a covariate differs between cells as by chance, and cells of two salts are independent.
     frame = people(600, missing=1.0)

@@ -54,6 +54,7 @@ def launch(name="spring", **options):
     return command("launch", name, "--data", "small.toml", "--out", "out", **options)
 
 
+@pytest.mark.proof
 def test_launch_pulls_the_list_by_the_criteria_of_the_plan(project):
     command("plan", "spring.toml")
     said = launch()

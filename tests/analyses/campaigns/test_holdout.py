@@ -46,6 +46,7 @@ def shop(tmp_path, monkeypatch):
     return made
 
 
+@pytest.mark.proof
 def test_a_salt_must_be_long_and_a_share_a_share(shop):
     from crmlab.data.catalog import load
     from crmlab.report.registry import readers
@@ -89,6 +90,7 @@ def test_nobody_held_out_is_launched_to_though_the_plan_says_nothing_of_it(shop,
     assert in_holdout(whole["household_id"].fillna(whole["customer_id"]).astype(str).tolist(), 0.1, SALT).any()
 
 
+@pytest.mark.proof
 def test_the_design_of_the_next_campaign_holds_the_same_people_out(shop):
     history = History(shop(share=0.2))
     people = laid_out(history, Params(sample=None)).pulled.frame

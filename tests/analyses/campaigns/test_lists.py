@@ -184,6 +184,7 @@ def test_one_of_each_person_and_household():
     )
 
 
+@pytest.mark.proof
 @settings(max_examples=40)
 @given(
     st.lists(
@@ -249,6 +250,7 @@ def test_unknown_column_hints(shop):
         pull_list(people(orders=[1]), rules=ListRules(holdout=1.5))
 
 
+@pytest.mark.proof
 def test_list_of_the_shop_keeps_its_promises(shop):
     salt = "held out for ever"
     pulled = pull_list(
@@ -275,6 +277,7 @@ def test_list_of_the_shop_keeps_its_promises(shop):
     assert set(pulled.frame["tier"]) <= {"A", "B", "C", "D"} and pulled.notes == ()
 
 
+@pytest.mark.proof
 def test_nothing_after_the_date_is_looked_at(shop):
     from crmlab.data.dataset import Dataset
 
@@ -295,6 +298,7 @@ def test_nothing_after_the_date_is_looked_at(shop):
     pd.testing.assert_frame_equal(customer_outputs(cut, day, needed), whole)
 
 
+@pytest.mark.proof
 def test_only_what_is_asked_for_is_computed(shop, monkeypatch):
     from crmlab.analyses.customers import columns as campaign_outputs
 

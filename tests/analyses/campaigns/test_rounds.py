@@ -52,6 +52,7 @@ def test_pooled_rounds_show_the_effect_as_often_as_the_plan_says(effects, fewer)
         assert share == pytest.approx(plan.chances[cell], abs=0.05)
 
 
+@pytest.mark.proof
 def test_of_rounds_without_effect_one_in_twenty_is_shown():
     rng = np.random.default_rng(6)
     V = np.array([np.eye(2) + 1, 3 * (np.eye(2) + 1), 2 * (np.eye(2) + 1)])
@@ -109,6 +110,7 @@ def made(folder, names=("spring-1", "spring-2"), offers=("gift", "gift"), last="
     return crmlab.open_dataset(str(folder / "own.toml"))
 
 
+@pytest.mark.proof
 def test_all_rounds_together_by_hand(tmp_path):
     page = results.run(made(tmp_path), results.Params(campaign="spring-2", adjust=False))
     row = page.tables["rounds"].frame.iloc[0]
@@ -125,6 +127,7 @@ def test_all_rounds_together_by_hand(tmp_path):
     assert "spring-1, spring-2" in caption and "95" in caption
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "given",
     [

@@ -86,7 +86,7 @@ def test_everything_is_tested_on_the_same_rows(result):
     assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}\u202f% churned" in result.tables["scores"].caption
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_predictions_by_tenth_cover_the_truth(own):
     # Without seasons the shop's truth says exactly how likely each customer is to buy within the window: who dropped out never
     # does, others do with 1 − exp(−λ window). What is told in tenths must cover the mean of that truth.
@@ -157,6 +157,7 @@ def test_window_is_bound_by_gap_or_history():
     assert churn_study.scheme_of(waits, rounds, analysis.Params(window=90)).window == 90
 
 
+@pytest.mark.proof
 def test_too_short_for_a_model_says_what_is_missing(own):
     rng = np.random.default_rng(0)
     rows = []
@@ -172,6 +173,7 @@ def test_too_short_for_a_model_says_what_is_missing(own):
     assert {"logistic", "boosting"}.isdisjoint(found.tables["scores"].frame.columns)
 
 
+@pytest.mark.nightly
 def test_few_outcomes_keep_the_simple_rules(own):
     rows = []
     for k in range(180):
@@ -339,6 +341,7 @@ def test_thirty_of_each_are_the_fewest_that_tell_anything():
     assert pytest.approx(0.5 + 1.645 * error, abs=0.005) == 0.62
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("count", [3, 10, 40])
 def test_few_customers_are_told_what_is_more_use(own, count):
     rng, rows = np.random.default_rng(1), []
@@ -358,6 +361,7 @@ def test_few_customers_are_told_what_is_more_use(own, count):
     assert str(beforehand.value) == said
 
 
+@pytest.mark.nightly
 def test_without_models_of_value_nobody_has_a_tier(own, monkeypatch):
     def cannot(*_):
         raise DataError("no")

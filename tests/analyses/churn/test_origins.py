@@ -120,6 +120,7 @@ def planted(day, share, seed, season=None):
     return pd.DataFrame(rows if season is None else rows | {"probability_of_purchase": 1 - season})
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("known", [True, False])
 def test_a_season_that_comes_is_told_where_it_is_known(known):
     # Slow and busy windows in turn. Each is told from the window before it, which was of the other kind.

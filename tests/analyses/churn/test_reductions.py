@@ -78,6 +78,7 @@ def test_same_season_is_that_of_a_year_ago():
     assert found.loc["d", "same_season"] == 1
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abcdxyz"), st.integers(0, 90), st.integers(-50, 500)), min_size=0, max_size=12))
 def test_no_feature_hears_of_what_comes_later(later):

@@ -111,6 +111,7 @@ def test_worth_by_hand():
     assert np.isnan(worth_of(pair, held, held, 0.95, 5).iloc[0]["extra"])  # groups of four are not shown
 
 
+@pytest.mark.proof
 def test_worth_is_what_the_orders_say():
     # The same sums by plain pandas over the shop's own lines.
     data = crmlab.open_dataset("shop")
@@ -164,6 +165,7 @@ def shop_study():
     return study(History(crmlab.open_dataset("shop")), analysis.Params())
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("margin", [Margin(0.4, "given", 1.0), Margin(1.0, "revenue", 0.0)], ids=["margin", "revenue"])
 def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
     # 30 % of 160 against 5 %, at 10 each: 2.50 more per customer; 120 of the 160 may be contacted: 300 in all, not 2,500 per 1,000.
@@ -187,6 +189,7 @@ def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
     assert finding.value == "€5,000" and "(€2,500 per 1,000)" in finding.text and "per_1000" in worth_table(some).columns
 
 
+@pytest.mark.proof
 def test_no_pair_is_recommended_whose_extra_money_may_be_nothing(shop_study):
     # 7 % against 5 % of 160: 0.30 more per customer, and the interval includes 0.
     pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
@@ -197,6 +200,7 @@ def test_no_pair_is_recommended_whose_extra_money_may_be_nothing(shop_study):
     assert finding.value == "No pair" and "no pair is a reason for an offer" in finding.text
 
 
+@pytest.mark.proof
 def test_without_a_margin_nothing_is_called_margin_and_the_page_says_how_to_give_one(tmp_path):
     found = analysis.run(write(tmp_path, random_rows(900, 12)))
     offers = found.outputs["offers"].frame
@@ -226,6 +230,7 @@ def test_each_pair_is_shown_once_in_the_direction_that_brings_more():
     assert list(zip(kept["antecedent"], kept["consequent"], strict=True)) == [("b", "a"), ("d", "c")]
 
 
+@pytest.mark.proof
 def test_independent_products_give_a_page_that_reports_nothing(tmp_path):
     data = write(tmp_path, random_rows(1500, 900))
     found = analysis.run(data, analysis.Params(min_count=1))
@@ -240,6 +245,7 @@ def test_independent_products_give_a_page_that_reports_nothing(tmp_path):
         assert "Nothing to report" in found.absent["pairs"] and found.findings[-1].value == "0"
 
 
+@pytest.mark.proof
 def test_an_as_of_in_the_past_ignores_what_came_later(tmp_path):
     rows = list(random_rows(900, 30, days=300))
     later = [(f"z{k}", "c1", dt.date(2025, 1, 1), product, 1, 10) for k in range(200) for product in ("p001", "p002")]
@@ -251,6 +257,7 @@ def test_an_as_of_in_the_past_ignores_what_came_later(tmp_path):
     pd.testing.assert_frame_equal(first.outputs["offers"].frame, second.outputs["offers"].frame)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "rows",
     [
@@ -272,12 +279,14 @@ def test_data_with_little_in_them_give_a_page(tmp_path, rows):
     assert not {"NaN", "nan"} & set(found.findings.html().replace("(", " ").split())
 
 
+@pytest.mark.nightly
 def test_a_minimum_above_every_count_reports_nothing(result):
     found = analysis.run(crmlab.open_dataset("shop"), analysis.Params(min_count=10**6, horizon=60))
     assert found.findings[-1].value == "0" and "Nothing to report" in found.absent["pairs"]
     assert len(found.outputs["rules"].frame) == 0
 
 
+@pytest.mark.proof
 def test_products_without_a_name_and_categories(tmp_path):
     rows = [(*row, "" if row[3] < "p010" else f"Name {row[3]}", f"g{row[3][-1]}") for row in random_rows(600, 20)]
     header = "order_id,customer_id,ordered_at,product_id,quantity,amount,product_name,product_category"
@@ -311,6 +320,7 @@ def test_params_are_checked(given, said):
     assert str(error.value) == said
 
 
+@pytest.mark.proof
 def test_what_was_sent_back_is_not_offered_again(tmp_path):
     rows = list(random_rows(900, 12))
     best = pd.Series([row[3] for row in rows]).value_counts().index[0]
@@ -325,6 +335,7 @@ def test_what_was_sent_back_is_not_offered_again(tmp_path):
     assert (offers["customer_id"] == "ret").any()
 
 
+@pytest.mark.proof
 def test_a_backtest_with_hardly_anybody_is_left_out(tmp_path):
     rows = [*random_rows(900, 12, days=300), ("last", "c1", dt.date(2025, 3, 1), "p001", 1, 10)]
     found = analysis.run(write(tmp_path, rows))
@@ -342,6 +353,7 @@ def test_network_puts_groups_side_by_side_and_stays_inside():
     assert layout(groups, links) == (places, height)
 
 
+@pytest.mark.proof
 def test_a_page_of_a_day_long_after_the_last_order(tmp_path):
     # Nothing came in the horizon before the day: there is nothing to test on, and the page says so.
     rows = [*random_rows(900, 12, days=200), ("last", "c1", dt.date(2025, 3, 1), "p001", 1, 10)]

@@ -115,6 +115,7 @@ def offers(shop):
     return personal(shop[1])
 
 
+@pytest.mark.proof
 def test_form(offers):
     frame = offers.frame
     assert tuple(frame.columns) == columns_of(offers.margin) and not frame.isna().to_numpy().any()
@@ -126,6 +127,7 @@ def test_form(offers):
     assert (frame.groupby("customer_id")["expected_margin"].diff().dropna() <= 1e-6).all()
 
 
+@pytest.mark.proof
 def test_never_to_the_suppressed_nor_out_of_range(shop, offers):
     made, _ = shop
     no = made.tables["customers"].query("not contactable")["customer_id"]
@@ -136,6 +138,7 @@ def test_never_to_the_suppressed_nor_out_of_range(shop, offers):
     assert len(gone) == 6 and not offers.frame["product_id"].isin(gone).any()
 
 
+@pytest.mark.proof
 def test_never_owned_unless_due_again(shop, offers):
     _, data = shop
     state = state_at(History(data, offers.as_of))
@@ -150,6 +153,7 @@ def test_never_owned_unless_due_again(shop, offers):
     assert goods.rebuyable[state.col[at]].all() and (state.since[at] + 91 >= usual).all()
 
 
+@pytest.mark.proof
 def test_sources_and_reasons(offers):
     frame = offers.frame
     assert "association" not in set(frame["source"])  # no pairs were given
@@ -194,6 +198,7 @@ def test_long_unsold_is_out_of_range_where_last_days_are_not_known():
     assert "old" in set(found["product_id"]) and "d1" not in set(found["product_id"])
 
 
+@pytest.mark.nightly
 @pytest.mark.nightly  # by day the whole page is looked at: tests/analyses/test_no_leak.py
 def test_no_row_after_the_day_leaks(shop):
     made, data = shop
@@ -207,6 +212,7 @@ def test_no_row_after_the_day_leaks(shop):
     pd.testing.assert_frame_equal(personal(History(data, day)).frame, personal(past).frame)
 
 
+@pytest.mark.nightly
 def test_rows_in_any_order_give_the_same(shop, offers):
     made, _ = shop
     mixed = {name: made.tables[name].sample(frac=1, random_state=2) for name in ("order_lines", *OTHERS)}
@@ -230,6 +236,7 @@ def forced(ingredients, **weights):
     return Weights(new, again, None, 91, (100, 100))
 
 
+@pytest.mark.proof
 def test_planted_affinities_turn_up_as_offers(shop):
     made, data = shop
     pairs = planted(made)
@@ -293,6 +300,7 @@ def test_ranked_is_the_exact_best(shop):
     np.testing.assert_allclose((found.probability * value[found.col]).reshape(-1, 4), best, rtol=1e-4)
 
 
+@pytest.mark.proof
 def test_margin_from_costs_given_and_revenue(shop, offers):
     made, data = shop
     assert offers.margin.source == "costs"
@@ -329,6 +337,7 @@ def tested(shop):
     return backtest.backtest_offers(origins(shop[1]), draws=200)
 
 
+@pytest.mark.proof
 def test_backtest_form(tested):
     scores = tested.scores
     assert set(tested.scores["method"]) == {*backtest.OURS, *lists_by_rule.BASELINES} and set(scores["measure"]) == set(
@@ -348,6 +357,7 @@ def test_backtest_form(tested):
     assert tested.calibration["offers"].sum() == 3 * tested.customers
 
 
+@pytest.mark.proof
 def test_backtest_hit_rate_by_another_way(shop, tested):
     made, _ = shop
     book = made.tables["order_lines"]
@@ -367,6 +377,7 @@ def test_backtest_hit_rate_by_another_way(shop, tested):
     assert value == pytest.approx(hit, abs=0.02)  # returns apart
 
 
+@pytest.mark.proof
 def test_backtest_learns_nothing_from_the_test(shop):
     made, data = shop
     begun = dt.date(2025, 12, 31) - dt.timedelta(days=182)
@@ -480,6 +491,7 @@ def test_too_little_history():
     assert replace(state_at(History(dataset(lines(("a", 0, "x"))))), recent=7).recent == 7
 
 
+@pytest.mark.proof
 def test_a_history_is_taken_as_it_is_though_its_last_days_are_quiet():
     # A day without orders: a data set cut off there ends before it.
     rows = [*village(), ("c001", 340, "bread")]

@@ -36,6 +36,7 @@ def own(folder):
     return crmlab.open_dataset(str(folder / "own.toml"))
 
 
+@pytest.mark.proof
 def test_page_shows_what_is_known(shop, page):
     assert {"facts", "offers", "contacts", "bought"} <= set(page.tables)
     assert [finding.metric for finding in page.findings] == ["occasions", "value", "churn"]
@@ -52,6 +53,7 @@ def test_page_shows_what_is_known(shop, page):
     assert "nan" not in "".join(table.html() for table in page.tables.values()).lower()
 
 
+@pytest.mark.proof
 def test_what_to_do_is_what_the_report_on_actions_decides(shop, page):
     decided = decisions(History(shop)).set_index("customer_id")
     facts = page.tables["facts"].frame.set_index("label")["value"]
@@ -59,6 +61,7 @@ def test_what_to_do_is_what_the_report_on_actions_decides(shop, page):
     assert not any("is not decided" in line for line in page.limits)
 
 
+@pytest.mark.proof
 def test_controls_are_called_left_alone(page):
     frame = page.tables["contacts"].frame
     alone = frame[frame["who"] == "we did not contact"]
@@ -83,6 +86,7 @@ def test_params_are_checked_and_it_runs_only_when_asked():
     assert runs_unasked("scorecard")
 
 
+@pytest.mark.nightly
 def test_names_are_not_shown_and_people_without_a_purchase_have_a_page(tmp_path):
     data = own(tmp_path)
     for who, bought in (("c07", 12), ("c30", 0)):
@@ -101,6 +105,7 @@ def test_names_are_not_shown_and_people_without_a_purchase_have_a_page(tmp_path)
     assert "prospect" in found.tables["facts"].html()
 
 
+@pytest.mark.proof
 def test_nothing_after_the_day_is_shown(tmp_path):
     early = customer_profile.run(own(tmp_path), customer_profile.Params(customer_id="c07", as_of="2024-09-15"))
     assert early.charts["strip"].frame["day"].max() == pd.Timestamp("2024-09-08")

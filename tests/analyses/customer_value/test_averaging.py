@@ -67,6 +67,7 @@ def unclear():
     return scores(model_world(0, 500).history(), Params())
 
 
+@pytest.mark.proof
 def test_every_sum_takes_in_what_the_others_say(unclear):
     """Each number of the page, by the models themselves: mixed here by draws."""
     assert [type(alternative.model.purchases).__name__ for alternative in unclear.alternatives] == ["BGNBD"]
@@ -109,6 +110,7 @@ def draws_of_alive(model, summary, rng) -> np.ndarray:
     return np.array([means[k] for k in picked.tolist()])
 
 
+@pytest.mark.proof
 def test_what_cannot_be_fitted_to_all_is_no_alternative(unclear, monkeypatch):
     def refused(self, base, summary=None, seed=0):
         raise ModelError.needs("BGNBD", "customers who bought again", "none")

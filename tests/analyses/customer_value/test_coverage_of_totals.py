@@ -108,6 +108,7 @@ def known():
     return pd.DataFrame([row for world in worlds for row in told_of(world, by_parameters(world))])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("wide", "shift", "fault"),
     [

@@ -61,6 +61,7 @@ def own(tmp_path):
     return opened
 
 
+@pytest.mark.proof
 def test_findings_and_metrics_hang_together(result):
     assert [finding.metric for finding in result.findings] == ["value_total", "value_share_A", "most_to_spend_tier_A"]
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
@@ -72,6 +73,7 @@ def test_findings_and_metrics_hang_together(result):
     assert sum(tiers) == pytest.approx(result.metrics["value_total"].value, abs=1e-6)
 
 
+@pytest.mark.proof
 def test_customer_list_adds_up_to_the_page(result):
     listed = result.outputs["customers"].frame
     assert len(listed) == 2357 == result.context.customers
@@ -92,6 +94,7 @@ def test_customer_list_adds_up_to_the_page(result):
     assert worst["A"] >= best["B"] >= worst["B"] >= best["C"] >= worst["C"] >= best["D"]
 
 
+@pytest.mark.proof
 def test_holdout_is_that_of_fader_hardie_and_lee(result, data):
     # cdnow_sample, 39 weeks kept back: 1,882 repeat purchases came, and every model forecasts fewer. No season was seen by then: the
     # interval that allows for one holds what came, as it does not where none is allowed for.
@@ -112,6 +115,7 @@ def test_holdout_is_that_of_fader_hardie_and_lee(result, data):
     assert np.isnan(scores.loc["average", "covered"])
 
 
+@pytest.mark.proof
 def test_track_counts_every_repeat_purchase(result, data):
     track = result.charts["track"].frame
     held = value_base.base_of(data).held(39)
@@ -169,6 +173,7 @@ def test_others_get_the_values_of_the_page(data, result):
     assert analysis.tier_of(listed["value"].to_numpy()).tolist() == listed["tier"].tolist()
 
 
+@pytest.mark.proof
 def test_value_of_a_year_is_what_purchases_and_spend_make_of_it(data):
     found = analysis.scores(History(data), analysis.Params(margin=0.4))
     mine, model = found.points.set_index("customer_id"), found.fit.purchases
@@ -180,6 +185,7 @@ def test_value_of_a_year_is_what_purchases_and_spend_make_of_it(data):
     assert (mine["if_loyal"] >= mine["value_today"]).all()
 
 
+@pytest.mark.proof
 def test_the_chosen_model_is_that_of_the_day(data):
     past = History(data)
     early = past.earlier("1997-09-30")
@@ -252,6 +258,7 @@ def test_ends_of_shares_stay_below_all():
     assert (found.tiers["alive_high"] <= 1).all()
 
 
+@pytest.mark.proof
 def test_share_of_tier_a_is_one_number_with_one_interval(result):
     metric, row = result.metrics["value_share_A"], result.tables["tiers"].frame.iloc[0]
     assert [row[f"value_share{end}"] for end in ("", "_low", "_high")] == [metric.value, metric.low, metric.high]
@@ -262,7 +269,7 @@ def test_share_of_tier_a_is_one_number_with_one_interval(result):
     assert f"tier A, the {(listed['tier'] == 'A').sum()} customers worth most" in result.findings[1].sentence()
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_boundary_is_said_and_leaves_out_what_means_nothing():
     if not RETAIL.exists():
         pytest.skip("The user's own copy of Online Retail is not there.")
@@ -297,6 +304,7 @@ def test_revenue_is_not_called_what_may_be_spent(data, result):
     assert known.tables["invest"].columns["most_to_spend"].label == "Most to spend per customer"
 
 
+@pytest.mark.nightly
 def test_limits_say_what_came_back(own, result):
     made = make_shop(300, seed=2, days=400)
     orders = made.tables["orders"]
@@ -308,6 +316,7 @@ def test_limits_say_what_came_back(own, result):
     assert not any("Returns" in limit for limit in result.limits)  # cdnow_sample knows none
 
 
+@pytest.mark.proof
 def test_limits_say_how_much_lies_beyond_the_horizon(result):
     later = 1 - result.metrics["value_within_horizon"].value / result.metrics["value_total"].value
     assert any(limit.startswith(f"{100 * later:.0f}") and "after the next 12 months" in limit for limit in result.limits)
@@ -321,6 +330,7 @@ def few_donors(own):
     return own(zip(orders["customer_id"], orders["ordered_at"], orders["amount"], strict=True), 'rounds = "year"')
 
 
+@pytest.mark.proof
 def test_boundary_that_is_not_about_dropout_does_not_hide_it(few_donors):
     found = analysis.run(few_donors)
     assert any(warning.startswith("The estimates are on the boundary (all customers") for warning in found.warnings)
@@ -344,6 +354,7 @@ def fees(amount) -> list[tuple[str, str, float]]:
     return rows
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("amount", "said", "spend"),
     [
@@ -371,6 +382,7 @@ def test_spend_at_its_edges_has_a_page(own, amount, said, spend):
     assert "lifetimes" in " ".join(analysis_words.method(found).assumptions)
 
 
+@pytest.mark.proof
 def test_donors_speak_of_gifts():
     found = analysis.run(crmlab.open_dataset("donors"))
     text = (
@@ -392,6 +404,7 @@ def test_donors_speak_of_gifts():
     assert ends[0] == pd.Timestamp("2026-12-31") and pd.isna(ends[1])
 
 
+@pytest.mark.proof
 def test_shop_without_seasons_is_forecast_and_valued_rightly(own):
     # The shop draws from BG/NBD and Gamma-Gamma: without seasons and returns the interval of the total must hold the truth,
     # which is worked out from each customer's own rate, drop-out and spend.
@@ -468,6 +481,7 @@ def test_nobody_bought_again_is_said(own):
         analysis.run(own(rows))
 
 
+@pytest.mark.proof
 def test_short_history_is_not_checked_and_says_so(own):
     rng = np.random.default_rng(0)
     rows = []
@@ -489,6 +503,7 @@ def test_short_history_is_not_checked_and_says_so(own):
     assert any("too short" in warning and "nothing was checked" in warning for warning in found.warnings)
 
 
+@pytest.mark.nightly
 def test_a_forecast_that_fails_is_not_called_a_short_history(own, monkeypatch):
     def fails(*_, **__):
         raise ModelError.infinite_mean("GammaGamma", 0.9)
@@ -502,6 +517,7 @@ def test_a_forecast_that_fails_is_not_called_a_short_history(own, monkeypatch):
         analysis.run(crmlab.open_dataset("cdnow_sample"), analysis.Params(model="bg_nbd", holdout=26))
 
 
+@pytest.mark.proof
 def test_maps_where_most_came_in_the_last_round(own):
     made = make_donors(200, seed=1, years=6)
     orders = made.tables["orders"]
@@ -511,12 +527,14 @@ def test_maps_where_most_came_in_the_last_round(own):
     assert found.charts["maps"].frame[["frequency", "recency", "periods"]].to_numpy().tolist() == [[1, 1, 1]]
 
 
+@pytest.mark.proof
 def test_result_shows_why_a_part_is_missing(result):
     with pytest.raises(KeyError):
         result.chart("nonsense")
     assert result.chart("maps") is result.charts["maps"]
 
 
+@pytest.mark.nightly
 def test_three_customers_are_too_few_to_be_valued(own):
     days = pd.date_range("2023-01-02", periods=24, freq="16D").strftime("%Y-%m-%d")
     found = analysis.run(own([("abc"[k % 3], day, 10.0 + k) for k, day in enumerate(days)]))
@@ -538,6 +556,7 @@ def test_three_customers_are_too_few_to_be_valued(own):
     assert "value" not in profile.metrics and "at least 30 customers" in repr(profile) + " ".join(profile.warnings)
 
 
+@pytest.mark.proof
 def test_what_is_at_risk_is_the_difference_that_is_printed(result):
     table, listed = result.tables["invest"], result.outputs["customers"].frame
     form, rows = table.form, table.frame.to_dict("records")
@@ -555,10 +574,12 @@ def test_what_is_at_risk_is_the_difference_that_is_printed(result):
     assert max(len(result.tables[name].columns) for name in ("tiers", "invest")) <= 6
 
 
+@pytest.mark.proof
 def test_nobody_is_ordered_to_contact_tier_a(result):
     assert result.findings[1].text.split(". ")[0].endswith("customers worth most")
 
 
+@pytest.mark.nightly
 def test_nothing_is_said_to_be_spent_where_nobody_may_be_contacted(data, monkeypatch):
     """The most to spend is a mean of those who may be contacted; of a tier that refused there is none, and the page says why."""
     best = set(analysis.scores(History(data), analysis.Params(model="mbg_nbd")).points.query("tier == 'A'")["customer_id"])
@@ -579,6 +600,7 @@ def test_the_best_tenth_is_never_one_or_two(people, few):
     assert few or (value_tiers.tier_of(worth.points["value"].to_numpy()) == "A").sum() >= 3
 
 
+@pytest.mark.nightly
 def test_where_all_are_worth_alike_none_comes_first(data, monkeypatch):
     worked = study.study(History(data), analysis.Params(model="mbg_nbd"))
     assert not worked.worth.alike

@@ -61,6 +61,7 @@ def test_origins_lie_within_the_history():
         assert all(1 <= back <= length - 2 for back in origins_of(length, 1, rounds=True))
 
 
+@pytest.mark.proof
 def test_nobody_knows_what_came_later(orders, base):
     """Other purchases after the origin, and other customers then, change what came and nothing that was told."""
     back, day = 13, base.split(13)
@@ -82,6 +83,7 @@ def test_nobody_knows_what_came_later(orders, base):
         assert first.totals == second.totals
 
 
+@pytest.mark.proof
 def test_the_one_used_tells_what_the_product_would_have_told(base, board):
     some = board.origins[(board.origins["name"] == board.used) & (board.origins["target"] == "purchases")]
     assert board.used == "mbg_nbd" and len(some) >= 6
@@ -95,6 +97,7 @@ def test_the_one_used_tells_what_the_product_would_have_told(base, board):
         assert row["came"] == held["holdout_purchases"].sum() and row["customers"] == len(held)
 
 
+@pytest.mark.proof
 def test_a_board_speaks_of_the_horizon_that_most_took_part_in(board):
     assert board.span == 13 and board.target == "spend" and not board.why
     rows = board.rows("spend")
@@ -108,6 +111,7 @@ def test_a_board_speaks_of_the_horizon_that_most_took_part_in(board):
     assert "boosting" not in board.board.loc[board.board["span"] == 26, "name"].tolist()
 
 
+@pytest.mark.proof
 def test_digits_make_no_winner():
     """Where nobody leaves, the models are one: no order of their rounding is shown."""
     rng = np.random.default_rng(3)
@@ -122,6 +126,7 @@ def test_digits_make_no_winner():
         assert (ours[["rank_shown", "total_shown", "error_shown"]] == "").all(axis=None)
 
 
+@pytest.mark.proof
 def test_donors_are_asked_in_years():
     made = make_donors(300, seed=5, years=7)
     base = base_of(_in_rounds(orders_of(made)))
@@ -142,6 +147,7 @@ def _in_rounds(orders):
     return type(history)(replace(history.data, descriptor=descriptor))
 
 
+@pytest.mark.proof
 def test_a_short_history_says_so(orders):
     days = pd.to_datetime(orders["ordered_at"])
     short = history_of(orders[days < days.min() + pd.Timedelta(days=100)])
@@ -163,6 +169,7 @@ def found(base):
     return study.study(base.history, analysis.Params(model="mbg_nbd"))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("rank", "total"), [(None, None), ("ziln", None), (None, "average"), ("ziln", "last_year")])
 def test_a_rival_is_named_where_it_is_shown(found, rank, total):
     held = found.board.contest
@@ -176,6 +183,7 @@ def test_a_rival_is_named_where_it_is_shown(found, rank, total):
         assert said[-1].startswith("Zero-inflated lognormal is shown to rank customers")
 
 
+@pytest.mark.proof
 def test_another_of_our_models_is_named_where_it_is_shown(found):
     board = found.board.board.copy()
     board.loc[board["name"] == "pareto_nbd", ["rank_shown", "total_shown"]] = "better"
@@ -184,6 +192,7 @@ def test_another_of_our_models_is_named_where_it_is_shown(found):
     assert all("It is not used, because another model was asked for." in sentence for sentence in said)
 
 
+@pytest.mark.proof
 def test_how_the_forecast_stands_is_said(found):
     said = standings.standing_said(found)
     own = found.board.rows(found.board.target).loc[found.board.used]
@@ -192,6 +201,7 @@ def test_how_the_forecast_stands_is_said(found):
     assert standings.standing_said(missing) == "There is no leaderboard. The history is too short."
 
 
+@pytest.mark.proof
 def test_the_page_shows_board_and_origins(found):
     table, origins, chart = (
         show(found) for show in (standings.leaderboard_table, standings.origins_table, standings.leaderboard_chart)

@@ -57,6 +57,7 @@ def totals_of(base, model):
     return float(model.expected_purchases(summary, SPAN).sum()), float(value.residual_value(capped, SPAN).sum())
 
 
+@pytest.mark.proof
 def test_nothing_is_taken_where_nobody_is_shown(history, monkeypatch):
     base = base_of(history)
     shown(monkeypatch)
@@ -66,6 +67,7 @@ def test_nothing_is_taken_where_nobody_is_shown(history, monkeypatch):
     assert lead.clock(clock) is clock
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("targets", [("spend",), ("purchases",), ("purchases", "spend")])
 def test_totals_become_those_of_the_rival(history, monkeypatch, targets):
     base = base_of(history)
@@ -87,6 +89,7 @@ def test_totals_become_those_of_the_rival(history, monkeypatch, targets):
     assert totals_of(then, used.fit(then)) == totals_of(then, BEST.fit(then))
 
 
+@pytest.mark.proof
 def test_what_cannot_be_scaled_is_kept_and_said(history, monkeypatch):
     base = base_of(history)
     shown(monkeypatch, purchases=(None, "last_year"), spend=(None, "last_year"))
@@ -134,6 +137,7 @@ def test_all_pages_speak_of_the_scaled_total(orders, monkeypatch):
     assert "Sums are now scaled to another forecast (last year goes on)" in worth.miss.said(history.context().form)
 
 
+@pytest.mark.proof
 def test_a_rival_tells_of_everybody(orders):
     base = base_of(history_of(orders))
     everybody = field_of(base, BEST, 0.9, 0)

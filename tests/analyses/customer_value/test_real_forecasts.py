@@ -30,7 +30,7 @@ def forecast_of(history, day):
     return float(told["expected_purchases"]), float(told["low"]), float(told["high"]), float(calendar), float(came)
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 @pytest.mark.skipif(not all((FOLDER / name).exists() for name in FILES), reason="Online Retail II is the user's own copy.")
 @pytest.mark.may_skip("the files of a real shop are the user's own")
 def test_a_season_that_was_seen_once_is_forecast_when_it_comes_again():

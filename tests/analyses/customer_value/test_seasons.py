@@ -64,6 +64,7 @@ def plain(text):
     return text.replace("\u202f", " ")
 
 
+@pytest.mark.proof
 def test_a_season_is_followed_where_forecasts_are_better_with_it(shop):
     found = judged(shop)
     assert found.by == "shown" and found.gain[1] > 0 and len(found.tested) == 2
@@ -143,6 +144,7 @@ def forecast(base, season, ahead):
     return float(model.expected_purchases(base.summary(), ahead).sum())
 
 
+@pytest.mark.proof
 def test_a_closed_month_lowers_the_forecast_whether_or_not_a_season_is_shown(opened):
     shop = {"n_customers": 300, "seed": 2, "days": 500, "campaigns": False}
     closed = '[season]\nclosed = ["2026-02-01/2026-02-28"]'

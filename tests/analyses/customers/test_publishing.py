@@ -129,6 +129,7 @@ def consistent(customers, terms, runs):
     return version
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
 def test_publish_readers_never_see_a_mix_in_files(tmp_path, kind):
     place, runs = tmp_path / ("crm.duckdb" if kind == "duckdb" else "crm"), {}
@@ -270,6 +271,7 @@ def test_publish_refuses_places(tmp_path):
         publish({"others": frame()}, str(tmp_path / "crm"))
 
 
+@pytest.mark.proof
 def test_publish_command(tmp_path, monkeypatch):
     from crmlab.analyses.customers import table as customer_table
     from crmlab.cli.publish import publish_command

@@ -31,6 +31,7 @@ def table(shop):
     return customer_table(shop)
 
 
+@pytest.mark.proof
 def test_everybody_is_there_once_with_what_is_known(shop, table):
     assert set(table.columns) == {column.name for column in PUBLISHED} - {"action", "action_reason"}  # of the report on actions
     people = shop.customers.select("customer_id").to_pandas()["customer_id"]
@@ -51,6 +52,7 @@ def test_everybody_is_there_once_with_what_is_known(shop, table):
     assert rest[["value", "tier", "churn", "days_since_last", "value_model"]].isna().all().all()
 
 
+@pytest.mark.proof
 def test_offers_go_to_nobody_who_must_not_be_contacted(shop, table):
     flags = shop.customers.select("customer_id", "contactable").to_pandas().set_index("customer_id")["contactable"]
     never = table["customer_id"].map(flags).eq(False)

@@ -48,6 +48,7 @@ rows = st.tuples(
 )
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=30)
 @given(st.lists(rows, min_size=1, max_size=30))
 def test_parts_add_up_to_everything_and_agree_with_the_summary(values):

@@ -28,6 +28,7 @@ def parts(days):
     return Study(context=Context("own", "Own", day, day), params=quality.Params(), days=days, **given)
 
 
+@pytest.mark.proof
 def test_verdict_follows_from_the_bounds(tmp_path):
     days = pd.date_range("2024-01-01", periods=120)
     good = [f"{i},c{i % 9},{day.date()},5" for i, day in enumerate(days)]
@@ -56,6 +57,7 @@ def test_largest_order_that_was_cancelled(tmp_path):
     assert largest.loc["5", "cancelled"] == "no"
 
 
+@pytest.mark.proof
 def test_who_ordered_before_being_won_is_known_even_where_that_is_after_the_last_day(tmp_path):
     (tmp_path / "c.csv").write_text("customer_id,acquired_at\na,2023-12-01\nb,2024-03-01\nc,2024-09-01\n")
     top = '[customers]\nfile = "c.csv"\n'
@@ -87,6 +89,7 @@ def parts_of(frame, total):
     return frame[(frame["total"] == total) & (frame["part"] != "")].set_index("part")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["shop", "cdnow", "online_retail"])
 @pytest.mark.parametrize("back", [None, 60])
 def test_amounts_add_up_exactly(name, back):
@@ -180,6 +183,7 @@ def test_axis_of_days_names_no_day_twice(length):
     assert len(written) == len(set(written)) <= 9
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("returns", "words"),
     [
@@ -197,6 +201,7 @@ def test_finding_counts_cancelled_orders_in_words(tmp_path, returns, words):
     assert ("and was cancelled." in finding.text) == bool(returns)
 
 
+@pytest.mark.proof
 def test_largest_orders_say_what_came_back():
     result = quality.run(crmlab.open_dataset("shop"))
     assert 'scope="col">Came back</th>' in result.tables["largest"].html()
@@ -204,6 +209,7 @@ def test_largest_orders_say_what_came_back():
     assert "Came back" not in sample.tables["largest"].html()
 
 
+@pytest.mark.proof
 def test_charts_and_tables_are_drawn_for_every_data_set():
     for name in ("cdnow_sample", "online_retail"):
         opened = opened_or_skip(name)

@@ -31,6 +31,7 @@ def limits_of(history, season):
     return Thresholds(60, 110, 220, multiples=(1.4, 2.2, 4.0), pace=pace)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("season", [False, True])
 def test_purchases_of_a_future_decide_states_as_those_of_the_past_do(history, season):
     limits = limits_of(history, season)
@@ -66,6 +67,7 @@ def bought_between(start, end, x, T):
     return integrate.quad(density, 0, 1, limit=200)[0]
 
 
+@pytest.mark.proof
 def test_current_are_as_many_as_a_closed_form_says(history):
     # Thresholds that are the same for all: a customer is current whose last purchase is at most ``lapsed`` days ago. Given a purchase rate λ and
     # the chance p to leave at each purchase, e^(−λpa) are there still at time a, and 1 − e^(−λ(b − a)) of these buy by b.

@@ -258,6 +258,7 @@ def test_projection_keeps_todays_customers_and_says_so(result, life):
     assert any("no new ones" in limit for limit in result.limits)
 
 
+@pytest.mark.proof
 def test_projection_holds_where_nothing_changes(own):
     # Customers who come at rates of their own, all of them from the first day: the check must hold what came.
     rng = np.random.default_rng(8)
@@ -365,6 +366,7 @@ def test_no_later_order_reaches_an_earlier_page(own):
     assert dict(early.metrics) == dict(whole.metrics)
 
 
+@pytest.mark.proof
 def test_the_last_day_may_be_one_without_orders(own):
     rows = [row for row in regular(300) if row[1] not in (dt.date(2024, 8, 30), dt.date(2024, 8, 31))]
     found = analysis.run(own(rows), analysis.Params(as_of="2024-08-31"))
@@ -374,6 +376,7 @@ def test_the_last_day_may_be_one_without_orders(own):
     assert (listed["days_since_last"] == silent).all() and silent.min() == 2
 
 
+@pytest.mark.proof
 def test_steps_take_a_history_as_its_day_knew_it(data):
     day = dt.date(2025, 6, 30)
     past = History(data, day)
@@ -390,6 +393,7 @@ def test_steps_take_a_history_as_its_day_knew_it(data):
     assert end == dt.date(2025, 5, 31) and earlier["ordered_at"].max().execute().date() <= end
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["cdnow_sample", "donors", "online_retail"])
 def test_runs_on_real_and_yearly_data(name):
     if name == "online_retail" and not RETAIL.exists():
@@ -412,6 +416,7 @@ def test_runs_on_real_and_yearly_data(name):
         assert "whole" not in found.tables["value"].frame and "left out" in found.tables["value"].caption
 
 
+@pytest.mark.proof
 def test_given_days_are_taken_and_printed(own):
     params = analysis.Params(slowing_days=20, lapsed_days=45, lost_days=100, own_from=None)
     found = analysis.run(own(regular(200)), params)
@@ -450,6 +455,7 @@ def test_days_that_do_not_go_with_the_quantiles_are_refused(own):
         analysis.run(own(regular(200)), analysis.Params(slowing_days=150))
 
 
+@pytest.mark.proof
 def test_customers_with_one_order_only_are_said(own):
     rows = [(f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=k)).date(), 10) for k in range(200)]
     opened = own(rows)
@@ -463,6 +469,7 @@ def test_customers_with_one_order_only_are_said(own):
         assert part.html()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("days", [12, 45, 75])
 def test_short_history_leaves_out_what_it_cannot_show(own, days):
     found = analysis.run(own(regular(days, customers=60, every=4)))
@@ -494,6 +501,7 @@ def test_small_states_are_told_together_so_that_what_the_chain_brings_adds_up():
     assert frame.drop("all")["near"].sum() == pytest.approx(frame.loc["all", "near"])
 
 
+@pytest.mark.nightly
 def test_some_are_called_lapsed_only_where_some_are(own):
     """Where no drop-out is seen, the page says how that goes with those lapsed or lost, if there are any."""
     rng, rows = np.random.default_rng(4), []

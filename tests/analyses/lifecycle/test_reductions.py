@@ -122,6 +122,7 @@ def test_prospects_are_people_without_an_occasion():
     assert "later" not in found
 
 
+@pytest.mark.proof
 @given(lives, st.sampled_from([BASE, OWN]), st.integers(60, 180))
 @quietly
 def test_states_follow_the_definition(days, limits, today):
@@ -139,6 +140,7 @@ def test_states_follow_the_definition(days, limits, today):
             assert since == run or (expected == "reactivated" and since in some)
 
 
+@pytest.mark.proof
 @given(lives, st.sampled_from([BASE, OWN]))
 @quietly
 def test_moves_follow_the_definition_and_add_up(days, limits):
@@ -169,6 +171,7 @@ def test_moves_follow_the_definition_and_add_up(days, limits):
         assert current == then.loc[then["state_before"].isin(CURRENT), "customers"].sum()
 
 
+@pytest.mark.proof
 @given(lives, st.sampled_from([BASE, OWN]))
 @quietly
 def test_spells_cover_every_day_once(days, limits):

@@ -161,6 +161,7 @@ def parts(scored=None, bins=5, min_group=5, moves=None):
     )
 
 
+@pytest.mark.proof
 @settings(deadline=None, max_examples=40)
 @given(rows, st.integers(2, 6), st.integers(2, 8))
 def test_tables_hide_small_groups(values, bins, min_group):
@@ -260,6 +261,7 @@ def orders(rows):
     return pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "content",
     [

@@ -18,6 +18,7 @@ def cdnow():
     return quarters_ahead(open_dataset("cdnow_sample").orders, origins=2)
 
 
+@pytest.mark.proof
 def test_forecast_holds_itself_against_what_came(cdnow):
     tested = cdnow.backtest
     assert tested["origin"].nunique() == 2
@@ -31,6 +32,7 @@ def test_forecast_holds_itself_against_what_came(cdnow):
         assert f"widened by a factor of {cdnow.widen:.2f}" in cdnow.said
 
 
+@pytest.mark.proof
 def test_forecast_days_and_parts(cdnow):
     quarters = cdnow.quarters[cdnow.quarters["measure"] == "occasions"]
     assert quarters["quarter"].tolist() == [1, 2, 3, 4, 0]
@@ -46,6 +48,7 @@ def test_forecast_days_and_parts(cdnow):
     assert not cdnow.quarters.isna().to_numpy().any()
 
 
+@pytest.mark.proof
 def test_forecast_does_not_look_ahead():
     table = open_dataset("cdnow_sample").orders
     early = table.filter(table["ordered_at"] < "1998-01-01").to_pandas()
@@ -55,6 +58,7 @@ def test_forecast_does_not_look_ahead():
     pd.testing.assert_frame_equal(known.backtest, cut.backtest)
 
 
+@pytest.mark.proof
 def test_forecast_of_the_shop_knows_its_season():
     found = quarters_ahead(open_dataset("shop").orders, origins=1)
     assert found.seasonal

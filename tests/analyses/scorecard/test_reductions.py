@@ -94,6 +94,7 @@ def test_estimates_by_hand():
     assert "cost" not in found.index.get_level_values("measure")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("unit", ["month", "quarter", "year"])
 @pytest.mark.parametrize("name", ["shop", "cdnow"])
 def test_periods_add_up_to_the_input_to_the_cent(name, unit):

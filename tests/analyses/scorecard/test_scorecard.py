@@ -64,6 +64,7 @@ def exact(table, column, span):
     return some.aggregate(x=some[column].sum()).to_pyarrow().to_pylist()[0]["x"]
 
 
+@pytest.mark.proof
 def test_totals_of_the_page_are_those_of_the_input_to_the_cent(shop, parts, page):
     span = parts.board.span
     assert (span.first, span.last) == (dt.date(2025, 10, 2), dt.date(2025, 12, 31))
@@ -98,6 +99,7 @@ def test_totals_of_the_page_are_those_of_the_input_to_the_cent(shop, parts, page
     )
 
 
+@pytest.mark.proof
 def test_parts_add_up_and_identities_hold(parts):
     board = parts.board
     revenue = [board.value("revenue", n) for n in (board.year, board.now)]
@@ -122,6 +124,7 @@ def test_parts_add_up_and_identities_hold(parts):
         assert rest["share"].sum() == pytest.approx(1)
 
 
+@pytest.mark.proof
 def test_two_routes_to_a_number_agree(shop, parts):
     board = parts.board
     # The cube counts groups in another way: lines joined with labels, by grouping sets.
@@ -161,6 +164,7 @@ def test_two_routes_to_a_number_agree(shop, parts):
     assert values.sum() == pytest.approx(parts.value.total["value"], rel=1e-9)
 
 
+@pytest.mark.proof
 def test_findings_and_page_are_of_numbers_with_intervals(page):
     assert [finding.metric for finding in page.findings] == ["goals_on_track", "revenue_change", "value_total"]
     assert page.findings[0].value == "2 of 3"
@@ -186,6 +190,7 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     assert "intervals at 90\u202f% held what came" in page.tables["forecast"].caption
 
 
+@pytest.mark.proof
 def test_campaigns_are_those_of_the_report_on_them(shop, parts):
     from crmlab.analyses.campaigns.measurement import compared, known_cells, measured
     from crmlab.analyses.campaigns.results.by_cell import cell_earnings
@@ -205,6 +210,7 @@ def test_campaigns_are_those_of_the_report_on_them(shop, parts):
         assert total == pytest.approx(rows.loc[name, "profit"])
 
 
+@pytest.mark.proof
 def test_what_is_counted_otherwise_is_called_otherwise(page, parts):
     shown = {
         name: page.tables[name].frame.set_index("label")["customers" if name == "growth" else "now"]
@@ -219,6 +225,7 @@ def test_what_is_counted_otherwise_is_called_otherwise(page, parts):
     assert len(set(labels)) == len(labels) and not any("ame back" in label for label in labels)
 
 
+@pytest.mark.proof
 def test_verdicts_on_campaigns_are_those_of_their_cells(shop, parts):
     from crmlab.analyses.campaigns import results
 
@@ -232,6 +239,7 @@ def test_verdicts_on_campaigns_are_those_of_their_cells(shop, parts):
         assert whole == earned and (not programs or sum(programs) == earned), (campaign, rows["note"].tolist())
 
 
+@pytest.mark.proof
 def test_small_groups_are_taken_together(shop):
     board = board_of(History(shop), scorecard.Params(min_group=60))
     found = groups_of(board, money_of(board))
@@ -252,7 +260,7 @@ def goal(measure, target, by):
     return Goal(measure, target, by, "Head of test")
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_goals_on_track_at_risk_missed(parts):
     given = (
         goal("revenue", 400_000.0, "2026-06-30"),
@@ -329,6 +337,7 @@ def test_without_costs_and_lines_the_page_says_what_to_add():
     assert "nan" not in "".join(table.html() for table in found.tables.values()).lower()
 
 
+@pytest.mark.proof
 def test_margin_may_be_given():
     data = crmlab.open_dataset("cdnow_sample")
     board = board_of(History(data), scorecard.Params(margin=0.4, serve_cost=2.0))
@@ -348,6 +357,7 @@ def regulars(last, every=30, start=dt.date(2024, 1, 1), people=25):
     ]
 
 
+@pytest.mark.proof
 def test_one_period_only_is_said(tmp_path):
     found = scorecard.run(own(tmp_path, regulars(100)))
     assert any("one whole period only" in text for text in found.warnings)
@@ -356,11 +366,13 @@ def test_one_period_only_is_said(tmp_path):
     assert found.findings[0].metric == "revenue"
 
 
+@pytest.mark.proof
 def test_periods_shorter_than_the_rhythm_are_said(tmp_path):
     found = scorecard.run(own(tmp_path, regulars(150)), scorecard.Params(period="1 week"))
     assert found.warnings[0].startswith("Periods of 1 week are shorter than the rhythm of this base")
 
 
+@pytest.mark.proof
 def test_yearly_rounds_have_years_for_periods():
     board = board_of(History(crmlab.open_dataset("donors")), scorecard.Params())
     assert [span.label for span in board.spans][-2:] == ["2024", "2025"]
@@ -368,7 +380,7 @@ def test_yearly_rounds_have_years_for_periods():
     assert board.compared == board.last == board.now - 1
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_row_order_does_not_matter(tmp_path):
     rows = regulars(220)
     pages = []

@@ -52,6 +52,7 @@ def random_pool(seed, customers=300, days=6, triggers=7):
     return pools.Pool(who=who, day=day, stratum=day, silent=silent, often=often, bought=bought, fired=fired)
 
 
+@pytest.mark.proof
 def test_chance_is_recommended_no_more_often_than_the_rate_of_false_discoveries():
     worlds = [random_pool(seed) for seed in range(100)]
     found = [judging.judged(rules.TRIGGERS, (pool, pool), 0.9).triggers for pool in worlds]
@@ -74,6 +75,7 @@ def test_what_works_is_found():
     assert found.at["slowing", "lift_rule_low"] > 1
 
 
+@pytest.mark.proof
 def test_simple_rules_are_corrected_and_do_not_loosen_the_correction_of_triggers():
     worlds = [judging.judged(rules.TRIGGERS, (pool, pool), 0.9) for pool in map(random_pool, range(100))]
     assert all(len(one.rules) == 2 for one in worlds)
@@ -200,6 +202,7 @@ def test_what_comes_after_the_window_moves_nothing():
     assert len(days) > 10 and days[-1] + dt.timedelta(days=28) == early.as_of
 
 
+@pytest.mark.proof
 def test_each_past_day_is_learnt_from_what_was_known_then():
     history = history_of(orders(*simulated(9)), DAY0 + dt.timedelta(days=300))
     days = past_days(history, rhythm_of(history, Params()))
@@ -238,7 +241,7 @@ def test_past_days_are_even_and_share_no_moment():
     assert 0 <= (days[0] - history.first).days - rhythm.learning < 14
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_in_a_world_without_memory_no_trigger_is_recommended():
     works = []
     for seed in range(6):

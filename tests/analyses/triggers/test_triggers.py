@@ -161,6 +161,7 @@ def test_product_is_due_again_for_who_bought_it_twice():
     assert fired("product", occasions({"a": [0]}), learnt(rebuys=pd.Series({"p": 25.0})), rebuys) == [("a", 45)]
 
 
+@pytest.mark.proof
 def test_what_comes_later_moves_no_moment():
     base = {f"c{k}": sorted({k % 7, 10 + k % 11, 40 + k % 23}) for k in range(60)}
     later = {**base, **{f"z{k}": [200 + k] for k in range(20)}}
@@ -216,6 +217,7 @@ def test_tables_hold_what_they_show_and_no_small_count(result, shop_study):
     assert set(exhibits.bands_table(replace(shop_study, judged=bands)).frame["others"]) == {"under 5"}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("missing", [[0], [0, 1], list(range(7))])
 def test_lifts_are_drawn_where_some_are_not_known(shop_study, missing):
     table = shop_study.table.copy()
@@ -227,6 +229,7 @@ def test_lifts_are_drawn_where_some_are_not_known(shop_study, missing):
     assert told.count("over all eligible") == 1 and told.count("over the simple rule") == (len(missing) < 7)
 
 
+@pytest.mark.proof
 def test_moments_are_drawn_where_a_trigger_works(shop_study):
     assert not (shop_study.table["works"] == analysis.YES).any()
     assert isinstance(exhibits.today_chart(shop_study), Absent)
@@ -237,6 +240,7 @@ def test_moments_are_drawn_where_a_trigger_works(shop_study):
     assert charts.index("lifts") < charts.index("today")
 
 
+@pytest.mark.proof
 def test_a_number_of_customers_is_no_share(shop_study):
     table = shop_study.table.assign(works=analysis.UNKNOWN)
     unjudged = replace(shop_study, table=table)
@@ -244,6 +248,7 @@ def test_a_number_of_customers_is_no_share(shop_study):
     assert finding.value == f"{metrics[finding.metric].value:,.0f}" and metrics[finding.metric].unit == "customers"
 
 
+@pytest.mark.proof
 def test_planted_moments_are_found(tmp_path):
     # Forty regulars buy every ten days; twenty of them stop 21 days before the end: they slow down a day later.
     rows = []

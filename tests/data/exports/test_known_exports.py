@@ -476,6 +476,7 @@ def sums(made: Path) -> dict[str, tuple[int, Decimal]]:
     return {row.table: (row.rows, Decimal(row.amount or 0)) for row in rows if row.reason is None}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_known_export_gives_the_right_sums(case: Case, tmp_path: Path) -> None:
     found = guess.survey([written(case, tmp_path)])

@@ -35,6 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "files"
 
 
+@pytest.mark.proof
 def test_a_folder_becomes_all_tables_of_a_data_set(folder: Path) -> None:
     orders(folder / "orders.csv")
     put(

@@ -271,6 +271,7 @@ def test_look_finds_a_late_umlaut(tmp_path: Path) -> None:
     assert section.encoding == "cp1252"
 
 
+@pytest.mark.proof
 def test_look_reads_only_the_beginning_of_a_long_file(tmp_path: Path) -> None:
     line = "".join(f"{i},C{i % 50},{day(i % 30)},{i % 90}.50\n" for i in range(1000))
     file = put(tmp_path / "f.csv", "order,cust,date,total\n" + line * 100)
@@ -279,6 +280,7 @@ def test_look_reads_only_the_beginning_of_a_long_file(tmp_path: Path) -> None:
     assert not seen.complete
 
 
+@pytest.mark.proof
 def test_look_sees_the_13th_far_below(tmp_path: Path) -> None:
     early = "".join(f"{i},C{i % 50},0{1 + i % 9}/05/2024,{i % 90}.50\n" for i in range(30_000))
     late = "".join(f"{i},C{i % 50},25/05/2024,{i % 90}.50\n" for i in range(4_000))
@@ -295,6 +297,7 @@ def test_look_packed_text(tmp_path: Path) -> None:
     assert section.delimiter == ","
 
 
+@pytest.mark.proof
 def test_look_long_packed_text(tmp_path: Path) -> None:
     file = tmp_path / "long.txt.gz"
     line = "".join(f"{i};C{i % 50};{day(i % 30)};{i % 90},50;für\n" for i in range(1000)).encode("cp1252")
@@ -544,6 +547,7 @@ def test_look_some_dates_in_another_form_are_a_doubt(tmp_path: Path) -> None:
     assert any("'yesterday'" in doubt for doubt in seen.doubts)
 
 
+@pytest.mark.proof
 def test_look_a_date_that_cannot_be_read_is_left_to_the_user(tmp_path: Path) -> None:
     text = rows("Beleg", "Kunde", "Datum", "Betrag", **{**ORDERS, "day": lambda i: f"{i + 1}. Nebelung 2024"})
     _, section, seen = section_of(put(tmp_path / "f.csv", text))
@@ -1458,6 +1462,7 @@ HEADS = st.one_of(
 )
 
 
+@pytest.mark.proof
 @FUZZ
 @given(
     head=st.lists(HEADS, min_size=1, max_size=7),
@@ -1499,6 +1504,7 @@ def test_look_survives_damaged_workbooks(tmp_path: Path, place: int, byte: int, 
 # Real data
 
 
+@pytest.mark.proof
 def test_look_cdnow() -> None:
     from importlib.util import find_spec
 

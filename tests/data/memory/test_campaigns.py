@@ -311,6 +311,7 @@ def _at_once(memory: CampaignMemory, target: object, *more: object) -> None:
         assert process.exitcode == 0
 
 
+@pytest.mark.proof
 def test_two_writers_at_once_lose_nothing(memory):
     _at_once(memory, _write_many)
     assert memory.looks("spring") == 12
@@ -319,6 +320,7 @@ def test_two_writers_at_once_lose_nothing(memory):
     assert len(memory.headers("both")) == 1
 
 
+@pytest.mark.proof
 def test_two_launches_at_once_are_one(memory):
     out = multiprocessing.get_context("spawn").Queue()
     _at_once(memory, _launch_one, out)
@@ -400,6 +402,7 @@ def test_killed_before_it_is_in_place_leaves_nothing_to_see(tmp_path):
     assert memory.campaigns()["campaign_id"].tolist() == ["autumn", "spring"]
 
 
+@pytest.mark.proof
 def test_a_writer_never_shows_a_part(tmp_path):
     # Readers at work while a large event is written see it whole or not at all.
     memory = open_memory(tmp_path)

@@ -144,6 +144,7 @@ def own(project, cells, contacts):
     toml.write_text(toml.read_text() + '[cells]\nfile = "cells.csv"\n[contacts]\nfile = "contacts.csv"\n')
 
 
+@pytest.mark.proof
 def test_own_tables_stay_and_a_campaign_in_both_counts_once(project):
     launch()
     launch("autumn", cells=CELLS.assign(cell_id=["none", "card"], control_cell_id=[None, "none"], response_code=None),
@@ -166,6 +167,7 @@ def test_own_tables_stay_and_a_campaign_in_both_counts_once(project):
     assert inspect("mine").rows == {"orders": 30, "cells": 5, "contacts": 7}
 
 
+@pytest.mark.proof
 def test_a_campaign_in_both_with_other_cells_is_refused(project):
     launch()
     own(

@@ -121,6 +121,7 @@ def test_parser_amounts_of_numeric_columns(read):
     assert read("money", pa.array([Decimal("1.23456")], pa.decimal128(30, 5))) == [Decimal("1.2346")]
 
 
+@pytest.mark.proof
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.decimals(-(10**14) + 1, 10**14 - 1, places=4), min_size=25, max_size=50))
 def test_parser_amounts_are_exact(read, amounts):
@@ -129,6 +130,7 @@ def test_parser_amounts_are_exact(read, amounts):
     assert read("money", [text.replace(".", ",") for text in texts], decimal=",") == amounts
 
 
+@pytest.mark.proof
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.text(alphabet="0123456789.,'- €()+eE", min_size=1, max_size=12), min_size=25, max_size=50))
 def test_parser_an_amount_that_is_read_has_the_digits_that_are_there(read, texts):
@@ -313,6 +315,7 @@ def test_parser_moments_outside_the_calendar(scratch, read):
     assert found["v"].to_pylist() == [None] * 3
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"])
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(moments=st.lists(st.datetimes(datetime(1970, 1, 2), datetime(2026, 12, 30)), min_size=20, max_size=40))

@@ -59,6 +59,7 @@ def test_csv_gz(tmp_path):
     assert rows_of(opened(tmp_path, gzip.compress(text().encode()), file="o.csv.gz")) == CANONICAL
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_delimiters_are_seen_in_the_header(tmp_path, delimiter):
     assert rows_of(opened(tmp_path, text(delimiter=delimiter))) == CANONICAL
@@ -236,6 +237,7 @@ def test_unknown_key_is_an_error_with_a_hint(tmp_path):
         crmlab.open_dataset(dataset(tmp_path, top='curency = "EUR"'))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("n", [200_000, pytest.param(2_000_000, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(("bad", "place"), [("1,2024-13-45,5", 0.75), ("1,2024-01-01,x", 1), ("1,2024-01-01,5,6", 0)])
 def test_one_bad_row_of_many_is_named(tmp_path, bad, place, n):
@@ -274,6 +276,7 @@ def test_second_open_reads_nothing_and_a_changed_byte_does(tmp_path):
     assert rows_of(changed) == [("007", "2024-01-31", "10.5100")]
 
 
+@pytest.mark.proof
 def test_two_processes_at_once_are_safe(tmp_path):
     (tmp_path / "o.csv").write_text(text())
     code = f"import crmlab; print(crmlab.open_dataset({str(dataset(tmp_path))!r}).orders.count().execute())"
@@ -296,6 +299,7 @@ def test_hostile_texts_are_kept_as_they_are(tmp_path, bad):
     assert rows_of(crmlab.open_dataset(dataset(tmp_path, file="o.parquet")))[0][0] == bad
 
 
+@pytest.mark.proof
 def test_named_data_sets():
     cdnow = crmlab.open_dataset("cdnow").orders
     assert (cdnow.count().execute(), cdnow.customer_id.nunique().execute()) == (69659, 23570)
@@ -304,6 +308,7 @@ def test_named_data_sets():
     assert sample.customer_id.min().execute() == "00004"
 
 
+@pytest.mark.proof
 def test_online_retail_adds_up_to_the_cent():
     # Counts and sum of the file as published: UCI 352.
     try:

@@ -136,6 +136,7 @@ def test_a_number_that_two_parts_give_to_others_is_no_copy(tmp_path):
     assert not data.breaches
 
 
+@pytest.mark.proof
 def test_orders_without_numbers_are_numbered_through_all_parts(tmp_path):
     toml = "".join(line for line in TOML.splitlines(keepends=True) if "order_id" not in line)
     data = open_dataset(written(tmp_path, toml=toml, old="last_day = 2024-01-31"))
@@ -196,6 +197,7 @@ def test_tables_of_a_duckdb_file(tmp_path):
     ]
 
 
+@pytest.mark.proof
 def test_a_change_of_any_part_is_a_change_of_the_data(tmp_path):
     first = inspect(str(written(tmp_path))).key
     assert inspect(str(written(tmp_path, new_csv=NEW + "5;9;03.02.2024;1,00\n"))).key != first
@@ -224,6 +226,7 @@ def test_ids_that_are_made_of_a_column_are_found_again_in_every_part(tmp_path, m
     assert sorted(persons_of(data.descriptor, ids).values.values()) == ["8", "ann@x.example", "bob@x.example"]
 
 
+@pytest.mark.proof
 def test_a_column_may_have_several_names_of_which_the_first_that_is_there_is_meant(tmp_path):
     toml = '[orders]\nfile = "{old}"\norder_id = ["Beleg", "Invoice"]\ncustomer_id = ["Client", "Kunde"]\n'
     toml += 'ordered_at = ["When", "Tag"]\namount = ["Total", "Summe"]\n{new}\n'

@@ -483,6 +483,7 @@ def many(request, tmp_path_factory) -> tuple[int, Path]:
     return n, path
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
@@ -516,6 +517,7 @@ def _own(text: str) -> list[list[str]]:
     return [record for record in csv.reader(io.StringIO(text, newline="")) if record][1:]
 
 
+@pytest.mark.proof
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.lists(st.text(alphabet="ab,\"\n\r ;'\\é0", max_size=4), min_size=3, max_size=3), min_size=1, max_size=6),
@@ -541,6 +543,7 @@ def test_read_file_well_formed_texts_lose_nothing(scratch, tmp_path_factory, tab
     ]
 
 
+@pytest.mark.proof
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(alphabet='ab,,"\n\n\r ;\\é0', max_size=40))
 @example('a,b\n"",\n')

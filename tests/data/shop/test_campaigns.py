@@ -86,6 +86,7 @@ def test_caused_orders_are_of_people_who_would_not_have_bought():
     assert not caused.duplicated(["customer_id", "cell_id"]).any()
 
 
+@pytest.mark.proof
 def test_effects_are_found_again():
     # 30 shops: the mean difference of each cell to its control lies within 3.5 standard errors of the truth.
     differences: dict[str, list[float]] = {}
@@ -167,6 +168,7 @@ def test_sizes_fit_the_design_but_where_a_cell_got_lost():
         assert (p < 1e-6) == (plan.campaign_id == "reminder"), plan.campaign_id
 
 
+@pytest.mark.proof
 def test_few_people_are_in_two_cells():
     shop = _shop(20_000, 2)
     contacts = shop.tables["contacts"].merge(shop.tables["cells"][["cell_id", "campaign_id", "control_cell_id"]], on="cell_id")
@@ -254,12 +256,14 @@ def test_very_small_shops_have_none():
     assert "cells" not in make_shop(99).tables
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("source", ["campaigns = false", "customers = 99"])
 def test_data_sets_without_campaigns(tmp_path, source):
     (tmp_path / "s.toml").write_text(f'[source]\nkind = "shop"\n{source}\n')
     assert open_dataset(tmp_path / "s.toml").tables == ("orders", "order_lines", "products", "customers")
 
 
+@pytest.mark.proof
 def test_data_set_keeps_campaigns(tmp_path):
     (tmp_path / "s.toml").write_text('[source]\nkind = "shop"\ncustomers = 300\nseed = 2\n')
     data, shop = open_dataset(tmp_path / "s.toml"), make_shop(300, 2)

@@ -172,6 +172,7 @@ def false_pairs(seed):
     return int((found["q_value"] < 0.05).sum()) // 2
 
 
+@pytest.mark.proof
 def test_independent_products_of_the_shop_give_no_pair():
     # At least 95 of 100 seeds: the 100 are nightly.
     assert sum(false_pairs(seed) > 0 for seed in range(10)) <= 1
@@ -181,6 +182,7 @@ def test_independent_products_of_the_shop_give_no_pair():
     assert (found["q_value"] < 0.05).sum() == 0
 
 
+@pytest.mark.proof
 def test_sizes_that_vary_a_lot_fool_fisher_and_not_the_null():
     # One basket in ten of 25 of 200 products, the rest of 2: the products are independent given the size.
     rng = np.random.default_rng(11)
@@ -204,6 +206,7 @@ def test_independent_products_of_the_shop_give_no_pair_in_95_of_100_seeds():
     assert wrong <= 5
 
 
+@pytest.mark.proof
 def test_planted_pairs_are_found():
     # 4,000 customers over two years: power of 1 for the six pairs with probabilities of 0.25 to 0.4, in 5 seeds of 5.
     for seed in range(5):

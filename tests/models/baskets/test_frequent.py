@@ -32,6 +32,7 @@ def test_least_count_is_exact(support, n, count):
     assert least_count(support, n) == count
 
 
+@pytest.mark.proof
 @settings(max_examples=200, deadline=None)
 @given(st.integers(5, 30), st.integers(1, 7), st.floats(0.1, 0.8), st.integers(1, 5), st.integers(1, 5), st.integers(0, 10_000))
 def test_itemsets_and_rules_equal_mlxtend(n, k, density, least, longest, seed):

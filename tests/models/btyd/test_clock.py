@@ -66,6 +66,7 @@ QUESTIONS = [
 ]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("clock", [EVEN, RUNNING], ids=["even", "running"])
 def test_an_even_clock_changes_nothing(kind, clock):
@@ -246,6 +247,7 @@ def test_track_follows_the_season(kind):
     assert found["expected"].iloc[1:].std() > 0.2 * found["expected"].iloc[1:].mean()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", BOTH)
 def test_total_lies_in_its_interval(kind):
     held = []

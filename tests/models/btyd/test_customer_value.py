@@ -36,6 +36,7 @@ def spent(mean, count, rng):
     return rng.gamma(np.maximum(p * count, 1e-300)) * mean / p
 
 
+@pytest.mark.proof
 def test_residual_value_is_the_product(cdnow):
     value = CustomerValue(margin=0.3, rate=0.15, unit="week").fit(cdnow)
     assert value.n_left_out_ == 0
@@ -89,6 +90,7 @@ def test_customers_without_positive_spend_are_left_out_and_counted(cdnow):
     assert value.expected_spend(odd).loc[again].to_numpy() == pytest.approx(p * v / (q - 1))
 
 
+@pytest.mark.proof
 def test_outcome_intervals_cover_what_customers_bring():
     covered, total_inside = [], []
     for seed in range(2):
@@ -148,6 +150,7 @@ def uneven(frame: pd.DataFrame, dispersion: float) -> CustomerValue:
     return CustomerValue(purchases=MBGNBD(clock=clock), spend=GammaGamma(), rate=1e-9, unit="week").fit(frame)
 
 
+@pytest.mark.proof
 def test_weeks_that_vary_more_than_by_chance_widen_money_too():
     frame = shop(1500, 4)
     even, wide = (uneven(frame, dispersion) for dispersion in (1.0, 9.0))

@@ -123,6 +123,7 @@ def covers(model_of, runs, per_quarter):
     return inside / total, float(np.mean(bias)), float(np.std(bias) / np.sqrt(len(bias) / 2))
 
 
+@pytest.mark.proof
 def test_forecast_intervals_cover_simulated_outcomes_at_known_parameters():
     share, bias, error = covers(lambda frame: known_model(), 24, 60)
     assert abs(bias) < 4 * error

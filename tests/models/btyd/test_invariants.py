@@ -47,6 +47,7 @@ def test_weights_are_replication(truth, seed):
     assert one.n_customers_ == other.n_customers_ == weight.sum()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("truth", CONTINUOUS)
 @few
 @given(seed=st.integers(0, 10**6), factor=st.sampled_from([7.0, 1 / 7.0, 365.25, 0.001]))
@@ -63,6 +64,7 @@ def test_time_unit_shifts_the_log_likelihood(truth, seed, factor):
             assert other.params_[name] == pytest.approx(scale * value, rel=2e-4)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("truth", CONTINUOUS)
 @few
 @given(seed=st.integers(0, 10**6))
@@ -82,6 +84,7 @@ def test_row_order_and_subset(truth, seed):
             np.testing.assert_allclose(part.to_numpy(), whole.loc[part.index].to_numpy(), rtol=1e-9, atol=1e-13)
 
 
+@pytest.mark.proof
 @many
 @given(r=sizes, alpha=sizes, a=sizes, b=sizes, t=st.floats(0.5, 200.0))
 def test_pmf_sums_to_one(r, alpha, a, b, t):
@@ -154,6 +157,7 @@ def everything(model, frame: pd.DataFrame) -> list[pd.Series]:
     ]
 
 
+@pytest.mark.proof
 @many
 @given(r=sizes, alpha=sizes, a=st.floats(0.001, 60.0), b=sizes)
 def test_beta_geometric_is_finite_everywhere(r, alpha, a, b):

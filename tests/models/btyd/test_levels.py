@@ -67,6 +67,7 @@ def mean(kind: str, name: str, seeds: int = 2) -> float:
     return float(np.mean([found(kind, seed)[name] for seed in range(seeds)]))
 
 
+@pytest.mark.proof
 def test_a_level_that_falls_is_found_and_used():
     # The last year is that much lower than the first: half a fall, and a whole one.
     assert mean("level", "level") == pytest.approx(-1.5 * FALL, abs=0.12)
@@ -76,6 +77,7 @@ def test_a_level_that_falls_is_found_and_used():
     assert abs(mean("level", "by_age")) < 0.05
 
 
+@pytest.mark.proof
 def test_customers_who_slow_down_look_like_a_level_in_totals_but_not_by_age():
     """The clock takes ageing for a level that falls: of totals alone it cannot tell them apart. The table by cohort can."""
     assert mean("ageing", "level") < -0.3
@@ -85,6 +87,7 @@ def test_customers_who_slow_down_look_like_a_level_in_totals_but_not_by_age():
     assert 0 < mean("ageing", "clock") < 0.75 * mean("ageing", "plain")
 
 
+@pytest.mark.proof
 def test_a_file_cut_in_the_middle_is_no_level():
     """Customers won before the file begins count as new in its first weeks: neither level nor age bends."""
     assert abs(mean("cut", "level")) < 0.12
@@ -93,6 +96,7 @@ def test_a_file_cut_in_the_middle_is_no_level():
     assert mean("cut", "holds") == 1
 
 
+@pytest.mark.proof
 def test_where_there_is_nothing_nothing_is_found():
     assert abs(mean("none", "level")) < 0.12
     assert abs(mean("none", "by_age")) < 0.05 and abs(mean("none", "by_time")) < 0.05
@@ -100,6 +104,7 @@ def test_where_there_is_nothing_nothing_is_found():
     assert mean("none", "rows_add_up") == 0
 
 
+@pytest.mark.nightly
 @pytest.mark.nightly
 def test_age_is_told_from_level_in_8_of_8():
     for seed in range(8):

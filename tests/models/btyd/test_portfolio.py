@@ -27,6 +27,7 @@ def value(cdnow):
     return CustomerValue(margin=0.4, rate=0.15, unit="week").fit(cdnow)
 
 
+@pytest.mark.proof
 def test_portfolio_is_the_sum_of_its_customers(cdnow, value):
     top = (value.residual_value(cdnow) > 100).to_numpy()
     found = portfolio(
@@ -59,6 +60,7 @@ def test_portfolio_is_the_sum_of_its_customers(cdnow, value):
     assert (found["low"] < found["value"]).all() and (found["high"] > found["value"]).all()
 
 
+@pytest.mark.proof
 def test_portfolio_intervals_are_those_of_posterior_draws(cdnow, value):
     # The quadratic surface against the sum at every pair of draws of both posteriors.
     found = portfolio(value, cdnow, {"all": Measure(lambda worth: float(worth.value.sum()))}, level=0.9).loc["all"]

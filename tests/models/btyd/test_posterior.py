@@ -55,6 +55,7 @@ def test_intervals_agree_with_nuts(cdnow):
         assert (np.abs(found["high"] - high) / width).max() < 0.2
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("model", [BGNBD, MBGNBD, ParetoNBD])
 def test_cheap_rule_agrees_with_full_draws(cdnow, model):
     fitted = model(draws=2000).fit(cdnow)
@@ -81,6 +82,7 @@ def test_cheap_rule_agrees_with_full_draws(cdnow, model):
         assert (np.abs(found["high"].to_numpy() - high)[wide] < room).all()
 
 
+@pytest.mark.proof
 def test_next_purchase_interval_agrees_with_full_draws(cdnow):
     fitted = BGNBD(draws=4000).fit(cdnow)
     some = cdnow.iloc[::150]
@@ -115,6 +117,7 @@ def test_sample_posterior_on_boundary_is_proper(online_retail):
     assert (draws["a"] / (draws["a"] + draws["b"])).median() < 0.01
 
 
+@pytest.mark.proof
 def test_posterior_of_few_customers_is_usable():
     # Strengths beyond all bounds once made rounding error of the likelihood look like evidence.
     truth = MBGNBD.from_params(r=0.6, alpha=5.0, a=0.7, b=2.0)
@@ -138,6 +141,7 @@ def test_low_sample_size_raises(cdnow, monkeypatch):
         BGNBD().fit(cdnow).sample_posterior(1000)
 
 
+@pytest.mark.proof
 def test_intervals_of_many_states_use_the_normal_posterior():
     # With very many states the normal approximation stands in; it agrees with the sample.
     truth = BGNBD.from_params(r=0.5, alpha=20.0, a=0.8, b=2.5)

@@ -81,6 +81,7 @@ def test_fit_sbg_high_end_survivors():
     assert fitted.log_likelihood_ / 100 == pytest.approx(-1611.1581, abs=1e-3)
 
 
+@pytest.mark.proof
 def test_fit_online_retail_ends_on_boundary(online_retail):
     for model in (BGNBD, MBGNBD, ParetoNBD):
         fitted = model().fit(online_retail)

@@ -41,6 +41,7 @@ def told_over_came(kind, seed: int) -> float:
     return float(found["expected_purchases"]) / world.came(bought, 182)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("kind", BOTH)
 def test_forecast_of_a_peak(kind):
     found = [told_over_came(kind, seed) for seed in range(4)]
@@ -48,7 +49,7 @@ def test_forecast_of_a_peak(kind):
     assert max(np.abs(np.array(found) - 1)) < 0.08
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", BOTH)
 def test_forecast_of_a_peak_20_seeds(kind):
     found = [told_over_came(kind, seed) for seed in range(20)]
@@ -204,6 +205,7 @@ def test_a_clock_that_does_not_stand_still_says_so():
         fit_clock(MBGNBD(), summary, by_day, world.end)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", [name for name in ODD if name != "ever fewer"])
 def test_odd_bases_have_a_clock(name):
     world = ODD[name]
@@ -260,6 +262,7 @@ def as_if_normal(monkeypatch) -> None:
     monkeypatch.setattr(Mixed, "_outlying", lambda _, left, __: np.ones(len(left)))
 
 
+@pytest.mark.proof
 def test_a_sale_that_nobody_declared_is_no_new_level(monkeypatch):
     """Two busy weeks at the end of three years: what is told of all days to come is not of them."""
 
@@ -300,6 +303,7 @@ def test_a_peak_of_every_year_is_a_season():
     assert np.mean(found) == pytest.approx(2.5, rel=0.15)
 
 
+@pytest.mark.proof
 def test_weeks_that_stood_out_will_come_again_at_other_times():
     """The dispersion is the variance of the sum of a quarter over that of a Poisson number: 30 a week, and 5 % of weeks begin a fortnight of 80."""
     found, rng = [], np.random.default_rng(7)
@@ -345,7 +349,7 @@ def test_the_season_of_spend_of_a_few_hundred_purchases_is_not_shrunk_away():
     assert np.mean(slopes) == pytest.approx(1, abs=0.2)  # held to a Poisson number's chance .66
 
 
-@pytest.mark.proof
+@pytest.mark.nightly
 def test_totals_hold_with_a_clock_that_is_learnt():
     """40 worlds of three years with a season and a level that drifts: 85 to 95 % of the intervals at 90 % hold, within chance."""
     days, held = 1096, {13: 0, 26: 0}

@@ -45,6 +45,7 @@ def recovered(name: str, seed: int, n: int) -> bool:
     return max(gaps) <= 3
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", list(TRUTH))
 def test_parameters_recovered(name):
     assert sum(recovered(name, seed, 4000 if name == "ParetoNBD" else 10_000) for seed in range(10)) >= 9
@@ -68,6 +69,7 @@ def mean_coverage(name: str, seeds, n: int) -> float:
     return float(np.mean(inside))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", ["BGNBD", "MBGNBD"])
 def test_mean_intervals_cover(name):
     # 40 samples: their coverage is known to about 4 %.
@@ -104,6 +106,7 @@ def outcome_coverage(name: str, seeds) -> float:
     return float(np.mean(inside))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", HISTORY)
 def test_outcome_intervals_cover_87_to_93(name):
     assert 0.87 <= outcome_coverage(name, range(1 if name == "BGBB" else 2)) <= 0.93
@@ -136,6 +139,7 @@ def test_simulation_agrees_with_the_model(name):
     assert bought.mean() == pytest.approx(any_.mean(), abs=5 * np.sqrt(0.25 / len(data)))
 
 
+@pytest.mark.proof
 def test_totals_cover():
     truth, inside = TRUTH["BGNBD"], 0
     for seed in range(20):
@@ -145,6 +149,7 @@ def test_totals_cover():
     assert truth is TRUTH["BGNBD"] and 14 <= inside <= 20
 
 
+@pytest.mark.proof
 def test_next_spend_outcome_covers():
     truth = TRUTH["GammaGamma"]
     data = truth.simulate(np.random.default_rng(1).integers(0, 6, 5000), seed=2)

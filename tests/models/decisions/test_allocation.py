@@ -53,6 +53,7 @@ def problems(draw) -> Problem:
     return Problem.of(candidates, limits, draw(st.lists(rule, max_size=4)), contacts=contacts, actions=NAMES)
 
 
+@pytest.mark.proof
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(problems())
 def test_no_rule_is_broken_and_small_plans_are_the_best_there_are(problem):
@@ -65,6 +66,7 @@ def test_no_rule_is_broken_and_small_plans_are_the_best_there_are(problem):
     assert found.value >= 0
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("seed", [1, 2])
 def test_within_a_percent_of_the_bound_of_an_integer_programme(seed):
     problem = problem_of(150, seed)
@@ -86,6 +88,7 @@ def test_within_a_percent_of_the_bound_of_an_integer_programme_at_1000_by_12_by_
     assert found.value >= 0.99 * best.bound
 
 
+@pytest.mark.proof
 def test_the_bound_is_that_of_the_linear_programme():
     # Where windows count every action, rows of one customer are intervals of days: parts of calendars are all that the programme mixes.
     problem = problem_of(200, 3, rules=False)
@@ -113,6 +116,7 @@ def test_prices_are_what_one_more_would_bring():
         assert gained == pytest.approx(here.price[j], rel=0.02)
 
 
+@pytest.mark.proof
 def test_the_same_list_whatever_the_order_of_rows():
     candidates, limits, rules, contacts = plan(60, 5)
     found = allocate(Problem.of(candidates, limits, rules, contacts=contacts, salt="s"))
@@ -126,6 +130,7 @@ def test_the_same_list_whatever_the_order_of_rows():
     assert (found.value, found.bound) == (again.value, again.bound)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("unit", [1e-3, 1e5])
 def test_the_currency_means_nothing(unit):
     candidates, limits, rules, contacts = plan(60, 9)
@@ -148,6 +153,7 @@ def test_who_is_alike_is_told_apart_by_the_salted_hash():
     assert 3 <= len(lists[0] & set(ids[:50])) <= 25
 
 
+@pytest.mark.proof
 def test_many_who_are_alike_share_what_there_is():
     # At any price all of a segment want the same: what is had lies between prices, and a minimum asks for what nobody would choose.
     n, rng = 2000, np.random.default_rng(6)

@@ -11,6 +11,7 @@ from crmlab.models.decisions import Limit, Problem, Window, allocate, budget_cur
 from tests.models.decisions.plans import problem_of
 
 
+@pytest.mark.proof
 def test_profit_is_concave_in_the_budget_and_prices_are_its_slope():
     problem = problem_of(150, 7)
     curve = budget_curve(problem, np.linspace(0, 300, 11))
@@ -29,6 +30,7 @@ def test_profit_is_concave_in_the_budget_and_prices_are_its_slope():
     assert curve.profit == pytest.approx(points["profit"].iloc[-1], rel=0.005)
 
 
+@pytest.mark.proof
 def test_the_curve_is_what_lists_of_these_budgets_bring_but_for_what_they_say_is_lost():
     problem = problem_of(100, 8)
     others = [limit for limit in problem.limits if limit.name != "budget"]

@@ -41,6 +41,7 @@ segments = st.lists(
 ).map(lambda rows: pd.DataFrame(rows, columns=["c", "k", "V", "size"]))
 
 
+@pytest.mark.proof
 @settings(max_examples=60, deadline=None)
 @given(segments, st.floats(0, 1))
 def test_a_budget_is_spread_so_that_margins_are_equal(table, part):

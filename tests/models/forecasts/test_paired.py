@@ -63,6 +63,7 @@ def test_intervals_of_differences_cover(aim, first, second):
     assert naive < held
 
 
+@pytest.mark.proof
 def test_nobody_wins_where_none_is_better():
     rng = np.random.default_rng(8)
     found = [winners(trials(rng, dict.fromkeys("abcd", (1.0, 0.8))), "a", seed=run) for run in range(15)]

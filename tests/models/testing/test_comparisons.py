@@ -190,6 +190,7 @@ def household_rates(rng, homes, p):
     return CellStatistics.from_values({"bought": bought.astype(float)}, rates=["bought"], households=home)
 
 
+@pytest.mark.proof
 def test_rates_of_households_have_the_linearised_variance_and_err_at_their_level():
     rng = np.random.default_rng(33)
     a, b = household_rates(rng, 4000, 0.2), household_rates(rng, 3000, 0.2)
@@ -493,6 +494,7 @@ def false_findings(runs, seed, sizes, share=0.02):
     return {metric: count / runs for metric, count in found.items()}
 
 
+@pytest.mark.proof
 def test_campaign_without_effect_finds_one_in_twenty():
     # 200 runs: 5 % ± 3 standard errors of 1.5 %.
     found = false_findings(200, 20, (2000, 1000, 1000, 1000, 1000))
@@ -526,6 +528,7 @@ def coverage(runs, seed, n, n_control, share, shape, effect=0.2, level=0.9):
     return inside / runs, below / runs, above / runs
 
 
+@pytest.mark.proof
 def test_intervals_of_profit_hold_the_truth_though_99_of_100_spend_nothing():
     # 400 runs: 90 % ± 3 standard errors of 1.5 %.
     found = coverage(400, 30, 5000, 1000, 0.01, 1.5)

@@ -139,6 +139,7 @@ def test_effects_of_a_fraction_are_recovered_where_interactions_are_none():
         factorial_effects(cells, parts, "bought")
 
 
+@pytest.mark.proof
 def test_family_of_effects_errs_at_its_level():
     # 100 campaigns without effect, five effects each: 5 % ± 3 standard errors of 2.2 %. See the nightly one.
     assert false_effects(100) <= 0.115

@@ -22,6 +22,7 @@ def test_holm_of_six():
     assert holm([0.01, 0.04, 0.03, 0.005, 0.55, 0.6]) == pytest.approx([0.05, 0.12, 0.12, 0.03, 1, 1], abs=1e-15)
 
 
+@pytest.mark.proof
 def test_holm_agrees_with_statsmodels():
     from statsmodels.stats.multitest import multipletests
 

@@ -85,6 +85,7 @@ def histories(runs, k, tau, seed, level=0.9, slope=0.0):
     return hits / runs, gained
 
 
+@pytest.mark.proof
 def test_intervals_of_a_history_hold_the_truth_and_shrinking_helps():
     # 300 runs: 90 % ± 3 standard errors of 1.7 %, on the safe side wider.
     hits, gained = histories(300, 8, 1.0, 6)
@@ -118,6 +119,7 @@ def test_fade_agrees_with_weighted_least_squares_of_statsmodels():
     assert found.now[1:] == pytest.approx(tuple(ahead), rel=1e-7)
 
 
+@pytest.mark.proof
 def test_fade_is_found_where_effects_fade():
     hits, _ = histories(100, 12, 0.3, 9, slope=-0.5)
     assert hits[3] >= 0.8
@@ -140,6 +142,7 @@ def test_bad_input_is_refused(make, said):
         make()
 
 
+@pytest.mark.proof
 def test_the_best_of_many_is_not_overestimated_once_it_is_shrunk():
     # The winner's curse: the highest of many measured effects was lucky as well (Efron 2011, Tweedie's formula and selection bias, JASA 106).
     rng = np.random.default_rng(4)

@@ -86,6 +86,7 @@ def test_money_has_the_moments_of_drawn_customers():
         assert outcome.variance(effect) == pytest.approx(drawn.var(), rel=0.03)
 
 
+@pytest.mark.proof
 def test_planned_cells_find_their_effect_as_often_as_planned():
     from crmlab.models.testing.cells import CellStatistics
     from crmlab.models.testing.comparisons import compare_cells

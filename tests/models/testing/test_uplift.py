@@ -108,6 +108,7 @@ def rejections(runs, seed, slope, level=0.9, n=4000):
     return wrong / runs, qini / runs, band / runs
 
 
+@pytest.mark.proof
 def test_qini_of_a_score_that_says_nothing_errs_at_its_level_though_the_campaign_works():
     # 100 runs: 10 % and 90 % ± 3 standard errors of 3 %. See the nightly one.
     found = rejections(100, 5, slope=0.0)
@@ -124,6 +125,7 @@ def test_qini_and_band_hold_their_level(slope):
     assert (0.08 <= found[0] <= 0.13) if slope == 0 else found[0] > 0.5
 
 
+@pytest.mark.proof
 def test_qini_agrees_with_permutation_of_treatment():
     # Effects taken off, who was treated may be dealt anew: the spread of Qini under a constant effect.
     score, arm, spend = a_list(7, n=3000)
@@ -145,6 +147,7 @@ def test_best_depth_is_nobody_where_contacting_costs_more_than_it_brings():
     assert depth_curve(slices(*a_list(9, effect=0.1)), cost=5.0).best == 0.0
 
 
+@pytest.mark.proof
 def test_segments_that_differ_are_found_and_equal_ones_are_not():
     rng = np.random.default_rng(10)
 

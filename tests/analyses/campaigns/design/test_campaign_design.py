@@ -252,6 +252,7 @@ def test_where_a_test_pays_from_is_open_above_if_it_may_never_pay():
     assert paying(25.0) is None
 
 
+@pytest.mark.proof
 def test_the_table_has_the_chance_of_the_headline(shop):
     # Strata make the cells that are drawn a little larger or smaller than those that are planned.
     found = study(History(shop), analysis.Params(fit=False, strata="tier", control_share=0.41))
@@ -259,11 +260,13 @@ def test_the_table_has_the_chance_of_the_headline(shop):
     assert found.cells["power"].min() == found.plan.chance
 
 
+@pytest.mark.proof
 def test_money_of_a_response_that_is_given_is_no_margin_of_all_that_is_spent(shop):
     found = study(History(shop), analysis.Params(margin=9.0, fit=False))
     assert found.margin is None and found.has_margin and found.terms.margin == 9.0
 
 
+@pytest.mark.proof
 def test_what_an_offer_costs_may_be_known_to_the_memory_alone(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
     cells = pd.DataFrame(
@@ -277,6 +280,7 @@ def test_what_an_offer_costs_may_be_known_to_the_memory_alone(shop, tmp_path, mo
     assert not found.unpriced and set(found.offers.values()) == {Cost(response=1.75)}
 
 
+@pytest.mark.proof
 def test_as_many_costs_as_the_data_set_has_offers(monkeypatch):
     monkeypatch.setitem(DEFAULT_OFFERS, "year", ("letter", "matched gift", "call"))
     donors = crmlab.open_dataset("donors")
@@ -306,6 +310,7 @@ def test_fewer_cells_show_more():
     assert plan.detectable is None
 
 
+@pytest.mark.proof
 def test_the_smallest_effect_shown_is_shown_as_often_as_promised():
     terms = replace(TERMS, base=Expected(value=0.2, source="given"))
     total, share = 2400, np.sqrt(2) / (2 + np.sqrt(2))
@@ -323,6 +328,7 @@ def test_the_smallest_effect_shown_is_shown_as_often_as_promised():
     assert 219 <= shown <= 261
 
 
+@pytest.mark.proof
 def test_balance_by_hand_and_by_chance():
     rng = np.random.default_rng(1)
     people = pd.DataFrame(
@@ -361,6 +367,7 @@ def past(shop, end, **options):
     return past_of(History(shop, end), open_memory(), **options)
 
 
+@pytest.mark.proof
 def test_past_cells_of_the_shop_by_pandas(shop):
     whole = past(shop, END, adjust=False)
     found = whole.cells
@@ -422,6 +429,7 @@ def test_expected_effect_says_where_it_is_from():
     assert expected_effect(whole, "a", 0.1, 0.07) == Expected(value=0.07, source="given")
 
 
+@pytest.mark.proof
 def test_design_and_results_say_the_same_of_past_cells(shop):
     from crmlab.analyses.campaigns import results
     from crmlab.analyses.campaigns.results.study import study as results_of
@@ -450,6 +458,7 @@ def study_of(shop, offers):
     return study(History(shop), analysis.Params(offers=tuple(offers), fit=False))
 
 
+@pytest.mark.proof
 def test_what_only_the_memory_knows_counts_in_the_design_too(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
     cells = pd.DataFrame(
@@ -505,6 +514,7 @@ def test_spark_gives_the_same_page(result, shop):
 # --- the page -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proof
 def test_page_of_the_shop(result):
     assert [finding.metric for finding in result.findings] == ["chance", "expected_profit", "in_cells"]
     assert set(result.tables) == {"ledger", "cells", "money", "options", "balance", "past"}
@@ -521,6 +531,7 @@ def test_page_of_the_shop(result):
         assert estimate.low < estimate.value < estimate.high and estimate.level == 0.95
 
 
+@pytest.mark.proof
 def test_ledger_of_the_page_ends_with_the_people_of_the_cells(result):
     ledger = result.tables["ledger"].frame
     sizes = result.tables["cells"].frame["customers"]
@@ -531,6 +542,7 @@ def test_ledger_of_the_page_ends_with_the_people_of_the_cells(result):
     assert shares.tolist() == pytest.approx([0.5, 0.5], abs=1 / sizes.sum())
 
 
+@pytest.mark.proof
 def test_files_hold_codes_and_no_names(result, shop):
     sent, controls, left = (result.outputs[name].frame for name in ("send_email", "controls", "left_out"))
     assert list(sent.columns) == ["customer_id", "response_code", "offer", "creative"]
@@ -549,6 +561,7 @@ def test_files_hold_codes_and_no_names(result, shop):
     assert not taken & set(sent["response_code"])
 
 
+@pytest.mark.proof
 def test_same_data_and_params_same_result(shop, result):
     again = analysis.run(shop)
     assert again.findings == result.findings and dict(again.metrics) == dict(result.metrics)
@@ -558,6 +571,7 @@ def test_same_data_and_params_same_result(shop, result):
     assert not other.outputs["controls"].frame["customer_id"].equals(result.outputs["controls"].frame["customer_id"])
 
 
+@pytest.mark.nightly
 def test_several_channels_a_sample_strata_and_seeds(shop):
     params = analysis.Params(
         criteria="tier in A, B, C", offers=("gift",), creatives=("card", "mail"), channels=("post", "email"), sample=600, score="value",
@@ -581,6 +595,7 @@ def test_several_channels_a_sample_strata_and_seeds(shop):
     assert shares.loc[shares["covariate"].str.startswith("Value tier"), "difference"].abs().max() < 0.03
 
 
+@pytest.mark.proof
 def test_last_day_may_be_one_on_which_nobody_ordered():
     data, day = crmlab.open_dataset("cdnow_sample"), dt.date(1997, 10, 5)
     silent = replace(data, _tables={"orders": data.orders.filter(data.orders["ordered_at"].date() != day)})
@@ -609,6 +624,7 @@ def test_orders_only_work_and_say_what_is_not_known():
         assert "nan" not in table.html().lower()
 
 
+@pytest.mark.proof
 def test_few_people_and_hardly_any_power_are_said(shop):
     result = analysis.run(shop, analysis.Params(sample=60, holdout=0.0))
     assert result.findings[0].value == "Do not test this now" and "bolder offer" in result.findings[0].text
@@ -662,6 +678,7 @@ def test_params_are_checked(given, words):
         analysis.Params(**given)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [

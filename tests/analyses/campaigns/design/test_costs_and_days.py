@@ -46,6 +46,7 @@ def test_a_discount_is_read_only_where_the_offer_is_one(text, share):
     assert discount_in(text) == share
 
 
+@pytest.mark.proof
 def test_a_discount_is_taken_off_revenue(sample):
     given = {"offers": ("10 % off",), "fit": False, "rounds": 1}
     off = study(History(sample), Params(**given))
@@ -60,6 +61,7 @@ def test_a_discount_is_taken_off_revenue(sample):
     assert "before the cost of the offer" in text and "gives away" not in text
 
 
+@pytest.mark.proof
 def test_what_is_expected_to_lose_is_not_sent(sample):
     # A tenth more who buy, for a tenth less each: less revenue than without.
     result = design.run(sample, design.Params(offers=("10 % off",), power=0.02))
@@ -71,6 +73,7 @@ def test_what_is_expected_to_lose_is_not_sent(sample):
     assert all(plan.cells in (("next-2",), ("next-1", "next-2")) for plan in kept.tried)
 
 
+@pytest.mark.proof
 def test_contacts_and_offers_are_told_together_and_each_contact_by_itself():
     shop = crmlab.open_dataset("shop")
     result = design.run(shop)
@@ -87,6 +90,7 @@ def test_contacts_and_offers_are_told_together_and_each_contact_by_itself():
     assert any("14 January 2026" in one and "latest" in one for one in result.warnings)
 
 
+@pytest.mark.proof
 def test_no_report_is_named_that_does_not_show_it(sample):
     for data in (sample, crmlab.open_dataset("shop")):
         result, found = design.run(data), study(History(data), Params())

@@ -61,6 +61,7 @@ def check_page(result):
         assert (name in result.tables or name in result.charts) != (name in result.absent), name
 
 
+@pytest.mark.proof
 def test_page_leads_with_money_and_puts_the_control_first(result):
     check_page(result)
     assert result.findings[0].metric == "incremental_profit"
@@ -75,6 +76,7 @@ def test_page_leads_with_money_and_puts_the_control_first(result):
     assert result.tables["health"].frame["meaning"].isin(["fine", "mind"]).all()
 
 
+@pytest.mark.proof
 def test_page_is_the_same_when_it_is_made_again(shop, result):
     again = analysis.run(shop)
     assert texts(again) == texts(result)
@@ -82,6 +84,7 @@ def test_page_is_the_same_when_it_is_made_again(shop, result):
         pd.testing.assert_frame_equal(table.frame, again.tables[name].frame, check_exact=True)
 
 
+@pytest.mark.proof
 def test_money_adds_up(result):
     cells, metrics = result.tables["money"].frame, result.metrics
     assert cells["total"].astype(float).sum() == pytest.approx(metrics["incremental_profit"].value)
@@ -101,6 +104,7 @@ def test_money_adds_up(result):
     assert metrics["cost"].value == pytest.approx(0.03 * metrics["contacts"].value + 4 * 40 + sum(gifts))
 
 
+@pytest.mark.proof
 def test_incremental_is_cell_against_control_and_not_what_was_matched(result):
     matched = result.tables["matched"].frame
     control = matched[matched["name"] == "Control"].iloc[0]
@@ -109,6 +113,7 @@ def test_incremental_is_cell_against_control_and_not_what_was_matched(result):
     assert (matched["unmatched"].iloc[-1], matched["name"].iloc[-1]) != (0, "Control")
 
 
+@pytest.mark.proof
 def test_where_nothing_works_it_is_not_shown_to_differ(shop):
     result = analysis.run(shop, Params(campaign="new_range"))
     check_page(result)
@@ -118,6 +123,7 @@ def test_where_nothing_works_it_is_not_shown_to_differ(shop):
     assert set(result.tables["cells"].frame["name"].head(2)) == {"Control new_range-card-0", "Control new_range-letter-0"}
 
 
+@pytest.mark.proof
 def test_sizes_that_do_not_fit_the_plan_block_the_verdict(shop):
     result = analysis.run(shop, Params(campaign="reminder"))
     check_page(result)
@@ -130,6 +136,7 @@ def test_sizes_that_do_not_fit_the_plan_block_the_verdict(shop):
     assert "stops the verdict" in result.tables["health"].frame["meaning"].tolist()
 
 
+@pytest.mark.proof
 def test_open_campaign_gets_wider_intervals_and_says_so(shop):
     result = analysis.run(shop, Params(campaign="latest"))
     check_page(result)
@@ -139,6 +146,7 @@ def test_open_campaign_gets_wider_intervals_and_says_so(shop):
     assert twice.tables["health"].frame["found"].str.contains("look 2").any()
 
 
+@pytest.mark.proof
 def test_as_of_before_a_window_closes_does_not_look_beyond(shop):
     early = analysis.run(shop, Params(campaign="offer_by_creative", as_of="2025-08-15"))
     check_page(early)
@@ -148,6 +156,7 @@ def test_as_of_before_a_window_closes_does_not_look_beyond(shop):
         analysis.run(shop, Params(campaign="offer_by_creative", as_of="2025-08-01"))
 
 
+@pytest.mark.proof
 def test_corrections_and_adjustment_change_intervals_only_as_they_should(shop):
     found = measured(shop, "offer_by_creative", dt.date(2025, 12, 31))
     width = {}
@@ -164,6 +173,7 @@ def test_corrections_and_adjustment_change_intervals_only_as_they_should(shop):
     assert "Bonferroni" in texts(page)
 
 
+@pytest.mark.proof
 def test_components_average_over_cells(result):
     frame = result.tables["components"].frame.set_index("component")
     cells = result.tables["cells"].frame
@@ -173,6 +183,7 @@ def test_components_average_over_cells(result):
     assert "Offer × creative" in frame.index
 
 
+@pytest.mark.proof
 def test_days_end_where_the_shares_of_the_page_are(result):
     last = result.charts["days"].frame.iloc[-1]
     assert last["contacted"] - last["control"] == pytest.approx(result.metrics["response"].value)
@@ -199,6 +210,7 @@ def covered(seed, folder, level, customers=4000):
     return pd.DataFrame(out, columns=["metric", "campaign", "holds", "shown"])
 
 
+@pytest.mark.proof
 def test_intervals_hold_the_true_effects(tmp_path):
     frame = pd.concat([covered(seed, tmp_path, 0.95) for seed in (11, 12, 13)])
     assert frame["holds"].mean() > 0.85  # 90 intervals, many of them of the same people
@@ -215,6 +227,7 @@ def test_intervals_hold_the_true_effects_in_nine_of_ten_shops(tmp_path):
     assert 0.03 < silent["shown"].mean() < 0.19
 
 
+@pytest.mark.proof
 def test_measure_gives_what_the_memory_takes_and_the_page_counts_looks(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("CRMLAB_CAMPAIGNS", str(tmp_path / "memory"))
     cells, as_of = known_cells(shop), dt.date(2025, 12, 20)
@@ -302,6 +315,7 @@ def cells_of(folder):
     return pd.read_csv(folder / "cells.csv")
 
 
+@pytest.mark.proof
 def test_own_data_by_hand(tmp_path):
     result = analysis.run(own(tmp_path))
     check_page(result)
@@ -310,6 +324,7 @@ def test_own_data_by_hand(tmp_path):
     assert "matched" in result.absent  # no responses
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
@@ -329,6 +344,7 @@ def test_cells_that_make_no_test_are_refused(tmp_path, column, values, message):
         analysis.run(own(tmp_path, cells.assign(**{column: values})))
 
 
+@pytest.mark.proof
 def test_a_control_that_is_no_cell_is_refused(tmp_path):
     cells = cells_of(tmp_path)
     more = pd.concat([cells, cells.tail(1).assign(cell_id="s-2", control_cell_id="s-9", response_code=None)])
@@ -336,6 +352,7 @@ def test_a_control_that_is_no_cell_is_refused(tmp_path):
         analysis.run(own(tmp_path, more))
 
 
+@pytest.mark.proof
 def test_a_cell_without_control_beside_others_is_refused(tmp_path):
     cells = cells_of(tmp_path)
     more = pd.concat([cells, cells.tail(1).assign(cell_id="s-2", control_cell_id=None, response_code=None)])
@@ -349,6 +366,7 @@ def test_negative_cost_is_refused(tmp_path):
         analysis.run(own(tmp_path, cells.assign(cost_per_contact=[0, -1])))
 
 
+@pytest.mark.proof
 def test_shares_that_do_not_add_up_are_said_and_not_checked(tmp_path):
     cells = cells_of(tmp_path)
     result = analysis.run(own(tmp_path, cells.assign(planned_share=[0.5, 0.4])))
@@ -358,6 +376,7 @@ def test_shares_that_do_not_add_up_are_said_and_not_checked(tmp_path):
     assert "sample_ratio" not in result.metrics
 
 
+@pytest.mark.proof
 def test_an_empty_cell_is_left_out_and_said(tmp_path):
     cells = cells_of(tmp_path)
     more = pd.concat([cells, cells.tail(1).assign(cell_id="s-2", response_code="BXADH3")]).assign(planned_share=None)
@@ -367,6 +386,7 @@ def test_an_empty_cell_is_left_out_and_said(tmp_path):
     assert "s-2" not in result.tables["cells"].frame["cell"].tolist()
 
 
+@pytest.mark.proof
 def test_an_empty_control_leaves_nothing_to_compare(tmp_path):
     own(tmp_path)
     contacts = pd.read_csv(tmp_path / "contacts.csv").tail(N)
@@ -374,6 +394,7 @@ def test_an_empty_control_leaves_nothing_to_compare(tmp_path):
         analysis.run(own(tmp_path, contacts=contacts))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("day", ["2024-05-10", "2024-03-01"])
 def test_campaign_in_which_everybody_or_nobody_buys_the_same_is_refused(tmp_path, day):
     people = [f"c{k:03}" for k in range(2 * N)]
@@ -383,6 +404,7 @@ def test_campaign_in_which_everybody_or_nobody_buys_the_same_is_refused(tmp_path
         analysis.run(own(tmp_path, orders=more))
 
 
+@pytest.mark.proof
 def test_all_zero_spend_of_people_who_ordered(tmp_path):
     own(tmp_path)
     orders = pd.read_csv(tmp_path / "orders.csv")
@@ -396,6 +418,7 @@ def test_all_zero_spend_of_people_who_ordered(tmp_path):
     assert {"money", "forest"} <= set(result.absent)
 
 
+@pytest.mark.proof
 def test_zero_variance_in_one_cell(tmp_path):
     own(tmp_path)
     orders = pd.read_csv(tmp_path / "orders.csv").iloc[10:]  # no control buys
@@ -404,6 +427,7 @@ def test_zero_variance_in_one_cell(tmp_path):
     assert result.tables["cells"].frame["response"].tolist()[0] == 0
 
 
+@pytest.mark.proof
 def test_customers_in_two_cells_unknown_codes_and_early_responses_are_said(tmp_path):
     own(tmp_path)
     contacts = pd.read_csv(tmp_path / "contacts.csv")
@@ -495,6 +519,7 @@ def charity(tmp_path_factory):
     return analysis.run(crmlab.open_dataset(str(folder / "charity.toml")))
 
 
+@pytest.mark.proof
 def test_charity_the_match_raises_giving_and_higher_ratios_are_not_shown_to_differ(charity):
     check_page(charity)
     said = charity.findings[1].sentence()
