@@ -178,6 +178,7 @@ def test_no_return_where_the_cost_of_an_offer_is_not_known(tmp_path):
     assert "roi" not in results.run(data).tables["money"].columns
 
 
+@pytest.mark.proof
 def test_money_of_a_small_cell_is_not_blown_up_to_a_thousand(tmp_path):
     result = page(made(tmp_path, {"cost_per_response": [None, 0]}))
     shown = [finding.sentence() for finding in result.findings]

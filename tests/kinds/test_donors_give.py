@@ -158,6 +158,7 @@ def test_donors_money_is_gifts_on_every_page(charity, judged, report):
     assert [text for text in described if MONEY_OF_SHOPS.search(text)] == []
 
 
+@pytest.mark.proof
 def test_contacting_donors_is_judged_in_gifts(judged):
     found = judged
     assert {"worth_contacting", "profit_of_contact_total"} <= set(found.metrics) and "break_even_margin" not in found.metrics

@@ -43,6 +43,7 @@ def textbook(params: Any, x: Any, m: Any) -> float:
 # Constant amounts.
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("amount", [20.0, 0.01, 9.99, 1e9, 1e-9])
 @pytest.mark.parametrize("customers", [1, 2, 30, 300, 5000])
 def test_a_constant_amount_is_what_everybody_spends(amount, customers):

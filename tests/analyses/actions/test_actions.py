@@ -122,6 +122,7 @@ def test_sums_of_the_tables_are_those_of_the_lists(decided):
     assert (whole.loc[~idle, "expected_gain"] > 0).all()
 
 
+@pytest.mark.proof
 def test_limits_of_the_file_hold_in_the_world(small):
     _, found = small
     calendar = found.decided.calendar
@@ -137,6 +138,7 @@ def test_limits_of_the_file_hold_in_the_world(small):
     assert (told.loc[spared, "action"] == ALONE).all() and NO_ACTION in set(told.loc[spared, "action_reason"])
 
 
+@pytest.mark.proof
 def test_each_list_has_a_file_of_its_own(small):
     _, found = small
     assert {"send_mail", "send_mail_2"} <= set(found.outputs)
@@ -152,6 +154,7 @@ def test_rows_in_any_order_give_the_same_lists(small, world, studied, tmp_path):
     pd.testing.assert_frame_equal(found.decided.calendar, again.decided.calendar)
 
 
+@pytest.mark.proof
 def test_whoever_asks_for_decisions_gets_those_of_the_page(small):
     data, found = small
     whole = found.outputs["decisions"].frame
@@ -170,6 +173,7 @@ def test_the_page_shows_every_part_and_names_nobody(small):
     assert any(said.startswith("Nobody has measured what") for said in result.warnings)
 
 
+@pytest.mark.proof
 def test_budget_curve_rises_ever_more_slowly(small):
     curve = small[1].curve
     slopes = np.diff(curve["profit"]) / np.diff(curve["budget"])

@@ -76,6 +76,7 @@ def test_launch_pulls_the_list_by_the_criteria_of_the_plan(project):
     assert by_country.loc["DE", "spring-1"] == pytest.approx(0.6, abs=0.02)
 
 
+@pytest.mark.proof
 def test_whoever_is_in_a_launched_campaign_is_left_alone(project):
     command("plan", "spring.toml")
     launch()

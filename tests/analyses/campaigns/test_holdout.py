@@ -58,6 +58,7 @@ def test_a_salt_must_be_long_and_a_share_a_share(shop):
     assert "salt must be a text of at least 8 characters" in str(said.value)
 
 
+@pytest.mark.proof
 def test_a_campaign_may_hold_out_more_but_not_others(shop):
     data = shop()
     assert holdout_for(data) == Holdout(share=0.1, salt=SALT) == holdout_for(data, 0.05, SALT)

@@ -109,6 +109,7 @@ def test_amounts_add_up_exactly(name, back):
     assert parts_of(frame, source).loc["kept", "amount"] == kept
 
 
+@pytest.mark.proof
 def test_amounts_of_online_retail():
     orders = parts_of(amounts_by_part(History(opened_or_skip("online_retail"))), "orders kept")
     # As the customer summary has it, in exact decimals; 30 customers have no day on which they bought more than came back.

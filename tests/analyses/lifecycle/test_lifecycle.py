@@ -66,6 +66,7 @@ def regular(days, customers=40, every=9, start="2024-01-01"):
     ]
 
 
+@pytest.mark.proof
 def test_findings_and_metrics_hang_together(result, life):
     assert [finding.metric for finding in result.findings] == ["current_share", "balance", "slowing_lapse"]
     for name, estimate in result.metrics.items():
@@ -86,6 +87,7 @@ def test_findings_and_metrics_hang_together(result, life):
     assert "may be contacted" in result.findings[2].text and "report on churn" not in result.findings[2].text
 
 
+@pytest.mark.proof
 def test_list_adds_up_to_the_page(result, life):
     listed = result.outputs["customers"].frame
     assert listed["customer_id"].is_unique and listed["customer_id"].is_monotonic_increasing
@@ -104,6 +106,7 @@ def test_list_adds_up_to_the_page(result, life):
     assert (known.loc[known["state"] == "lost", "days_since_last"] > known.loc[known["state"] == "lost", "lost_after"]).all()
 
 
+@pytest.mark.proof
 def test_growth_accounting_adds_up_to_the_customer(result, life):
     accounts = result.tables["growth"].frame.sort_values("date")
     assert len(accounts) == 23
@@ -120,6 +123,7 @@ def test_growth_accounting_adds_up_to_the_customer(result, life):
     assert accounts[["spend_new", "spend_repeat", "spend_reactivated"]].sum().sum() == pytest.approx(expected)
 
 
+@pytest.mark.proof
 def test_growth_refuses_moves_that_do_not_fit(life):
     broken = life.moves.copy()
     place = broken.index[(broken["date"] == life.dates[5]) & (broken["state_before"] == "active")][0]
@@ -148,6 +152,7 @@ def test_matrix_rows_are_probabilities_with_intervals(result):
     assert frame["new"].notna().tolist() == [True] + [False] * 5
 
 
+@pytest.mark.proof
 def test_fate_of_the_slowing_is_that_of_others_who_were_silent_as_long(result, life):
     # By hand from the moves: of each silence, which share was gone a step later in the last twelve steps of the season.
     moves = life.even_moves[life.even_moves["date"].isin(life.even[-12:]) & (life.even_moves["state_before"] == "slowing")]
@@ -169,6 +174,7 @@ def test_fate_of_the_slowing_is_that_of_others_who_were_silent_as_long(result, l
     assert slow.low < slow.value < slow.high
 
 
+@pytest.mark.proof
 def test_interval_of_the_slowing_is_as_wide_as_it_was_off(result, life, data):
     # On each earlier date: what its chain told of a step, against the list of the next.
     slow, off = result.metrics["slowing_lapse"], []
@@ -226,6 +232,7 @@ def test_where_nobody_new_came_lately_the_page_says_so(result_of):
     assert len(said) == 1 and said[0].startswith("No new donor has come since 29 December 2024. If newer ones")
 
 
+@pytest.mark.proof
 def test_rows_of_few_moves_are_left_out(life):
     frame = sums.matrix_frame(life, 0.9, 5000).set_index("state")
     counts = life.counts().sum(axis=(0, 2))
@@ -237,6 +244,7 @@ def test_rows_of_few_moves_are_left_out(life):
     assert merged["customers"].sum() == 4000
 
 
+@pytest.mark.proof
 def test_chain_holds_every_move_and_customer(life):
     chain = life.chain()
     assert chain.start.sum() == 4000
@@ -247,6 +255,7 @@ def test_chain_holds_every_move_and_customer(life):
     np.testing.assert_array_equal(chain.counts.sum(axis=(1, 2)), each)
 
 
+@pytest.mark.proof
 def test_projection_keeps_todays_customers_and_says_so(result, life):
     frame = result.charts["projection"].frame
     assert len(frame) == 13

@@ -44,6 +44,7 @@ def spent(data) -> list[tuple[str, Decimal]]:
 # Formats
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("name", "content", "options"),
     [

@@ -360,6 +360,7 @@ def test_a_cell_without_control_beside_others_is_refused(tmp_path):
         analysis.run(own(tmp_path, more))
 
 
+@pytest.mark.proof
 def test_negative_cost_is_refused(tmp_path):
     cells = cells_of(tmp_path)
     with pytest.raises(crmlab.errors.CrmlabError, match="cost_per_contact"):
