@@ -8,9 +8,12 @@ actions; the other pages say what was found, of whom, and how many of them may b
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 
+from crmlab.analyses import actions
+from crmlab.history.past import History
 from crmlab.history.words import ROUNDS, WEEKS
 
 REPORTS = ("rfm", "lifecycle", "churn", "customer_value", "triggers", "cross_sell", "scorecard")
@@ -30,6 +33,8 @@ def told(result):
     for table in result.tables.values():
         yield table.caption
         for name, column in table.columns.items():
+            if name == "treatment":
+                continue  # the decision itself, counted
             yield column.label
             yield from (text for text in table.frame[name] if isinstance(text, str))
     for chart in result.charts.values():
@@ -49,6 +54,21 @@ def test_each_page_says_where_the_decision_stands(result_of, name, data):
     result, words = result_of(name, data), ROUNDS if data == "donors" else WEEKS
     said = [*result.limits, *(table.caption for table in result.tables.values())]
     assert sum(words.decided in text for text in said) == 1
+
+
+def test_the_scorecard_counts_the_decisions_themselves(result_of, opened_once):
+    frame = result_of("scorecard", "shop").tables["matrix"].frame
+    told = Counter()
+    for text in frame["treatment"]:
+        told.update(
+            {name: int(many.replace(",", "")) for name, _, many in (line.rpartition(": ") for line in text.splitlines())}
+        )
+    decided = actions.decisions(History(opened_once("shop")))["action"].value_counts()
+    assert len(told) > 1
+    for name, many in told.items():
+        # Fewer than five of a row, and what is fourth in it, are not told.
+        assert decided[name] - 5 * len(frame) < many <= decided[name]
+    assert sum(told.values()) > 0.95 * decided.sum()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_fingerprint_holds_the_memory_where_a_report_reads_it():
 
 def test_the_reports_that_read_the_memory_say_so_on_their_faces():
     reading = {name for name in registry.REPORTS if registry.inputs_of(name)}
-    assert reading == {"actions", "campaign_design", "campaign_results", "scorecard"}
+    assert reading == {"actions", "campaign_design", "campaign_results", "customer_profile", "scorecard"}
     assert registry.inputs_of("campaign_results")[0].name == "the campaign memory"
 
 

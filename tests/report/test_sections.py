@@ -51,14 +51,16 @@ def test_reports_say_on_their_faces_which_sections_they_read():
     assert reading == {
         "actions": ("action", "segment_goal", "limits", "holdout"),
         "campaign_design": ("holdout",),
-        "scorecard": ("goals",),
+        "scorecard": ("goals", "action", "segment_goal", "limits", "holdout"),
+        "customer_profile": ("action", "segment_goal", "limits", "holdout"),
     }
     assert all("SECTIONS" in registry.analysis(name).__all__ for name in reading)
-    # None is read by a report that does not say so; the design of a campaign asks for the universal control by its owner.
+    # None is read by a report that does not say so; the universal control and decisions are asked for by their owners.
     for name in registry.REPORTS:
         folder = Path(str(registry.analysis(name).__file__)).parent
         texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
-        assert any(".sections" in text or "holdout_for(" in text for text in texts) == (name in reading), name
+        asks = (".sections", "holdout_for(", "actions.decisions(")
+        assert any(one in text for text in texts for one in asks) == (name in reading), name
 
 
 def test_editing_goals_makes_the_scorecard_again_and_nothing_else(mine):

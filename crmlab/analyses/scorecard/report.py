@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmlab.analyses import actions
 from crmlab.analyses.scorecard import charts, tables, words
 from crmlab.analyses.scorecard.params import Params
 from crmlab.analyses.scorecard.quantities import QUANTITIES
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
 
 NEEDS = ("orders", "amounts", "customer ids")
-SECTIONS = ("goals",)  # of the data set's TOML file: read here, and no other report is made again when they change
+SECTIONS = ("goals", *actions.SECTIONS)  # of the data set's TOML file: also what the decisions on its page rest on
 EXHIBITS = Exhibits(
     tables={
         "customers": tables.customers_table,

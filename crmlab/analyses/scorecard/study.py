@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses import actions
 from crmlab.analyses.customer_value import base_of, chosen
 from crmlab.analyses.scorecard.board import Board, board_of, need_recent_buyers, spans_of
 from crmlab.analyses.scorecard.campaigns import campaigns_of
@@ -22,7 +23,7 @@ from crmlab.analyses.scorecard.profiles import profiles_of
 from crmlab.analyses.scorecard.reductions import two_periods
 from crmlab.analyses.scorecard.value import Valued, valued
 from crmlab.data.collecting import collect, collect_value
-from crmlab.errors import ConvergenceError, DataError, ModelError
+from crmlab.errors import CampaignError, ConvergenceError, DataError, ModelError
 from crmlab.history.past import DATED
 from crmlab.history.words import ROUNDS
 from crmlab.models.decomposition import decompose, growth
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["UNFIT", "Study", "readiness", "study"]
 
 UNFIT = (DataError, ModelError, ConvergenceError)
+_MOST_TREATMENTS = 3  # that are told of one row
 _TABLES = ("orders", "order_lines", "contacts", "responses", "customers")
 
 
@@ -71,10 +73,13 @@ class Study:
         What the base is worth.
     reachable : mapping of (str, str) to int
         Tier and state of each row of the matrix of value → how many of them may be contacted; empty where the data do not say.
+    treatments : mapping of (str, str) to str
+        The same → what is done with most of them, as the report on actions decides, a line each with their number; empty where nothing
+        is decided.
     fresh : DataFrame
         table, last: the last day in each table that has days.
     why : mapping of str to str
-        Why there is no ``ahead``, ``value`` or ``campaigns``.
+        Why there is no ``ahead``, ``value``, ``campaigns`` or ``treatments``.
     """
 
     context: Context
@@ -91,6 +96,7 @@ class Study:
     ahead: Ahead | None
     value: Valued | None
     reachable: Mapping[tuple[str, str], int]
+    treatments: Mapping[tuple[str, str], str]
     fresh: pd.DataFrame
     why: Mapping[str, str]
 
@@ -143,6 +149,7 @@ def study(history: History, params: Params) -> Study:
     why: dict[str, str] = {}
     ahead, why["ahead"] = _ahead(history, params)
     value, why["value"] = _value(board)
+    treatments, why["treatments"] = _treatments(history, value, params.min_group) if value is not None else ({}, why["value"])
     campaigns, why["campaigns"] = campaigns_of(board)
     effects, members = _changes(board)
     return Study(
@@ -160,6 +167,7 @@ def study(history: History, params: Params) -> Study:
         ahead=ahead,
         value=value,
         reachable=_reachable(history, value) if value is not None else {},
+        treatments=treatments,
         fresh=_fresh(history),
         why=why,
     )
@@ -192,10 +200,36 @@ def _reachable(history: History, value: Valued) -> dict[tuple[str, str], int]:
     flags = history.contactable(value.customers["customer_id"])
     if set(flags) == {"not known"}:
         return {}
+    rows, own = _places(value)
+    found = Counter(pair for pair, flag in zip(own, flags, strict=True) if flag == "yes")
+    return {pair: found[pair] for pair in rows}
+
+
+def _places(value: Valued) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Tier and state of each row of the matrix of value, and the row of each customer."""
     rows = list(zip(value.matrix["tier"], value.matrix["state"], strict=True))
     own = zip(value.customers["tier"], value.customers["state"], strict=True)
-    found = Counter(pair if pair in rows else (OTHER, "") for pair, flag in zip(own, flags, strict=True) if flag == "yes")
-    return {pair: found[pair] for pair in rows}
+    return rows, [pair if pair in rows else (OTHER, "") for pair in own]
+
+
+def _treatments(history: History, value: Valued, least: int) -> tuple[Mapping[tuple[str, str], str], str]:
+    """What the report on actions does with most customers of each row, those left alone too; or why it decides nothing."""
+    try:
+        decided = actions.decisions(history).set_index("customer_id")["action"].reindex(value.customers["customer_id"])
+    except (*UNFIT, CampaignError) as error:
+        return {}, str(error)
+    if decided.nunique() < 2:
+        return {}, "The same is done with everybody."
+    rows, own = _places(value)
+    frame = pd.DataFrame({"pair": own, "action": decided.to_numpy(object)}).dropna()
+    counts = frame.groupby("pair")["action"].value_counts()
+    form = history.context().form
+    found = {}
+    for pair in rows:
+        mine = counts[pair] if pair in counts.index.get_level_values(0) else pd.Series(dtype=int)
+        mine = mine[mine >= max(least, 1)].sort_index().sort_values(ascending=False, kind="stable")[:_MOST_TREATMENTS]
+        found[pair] = "\n".join(f"{action}: {form.count(int(many))}" for action, many in mine.items())
+    return found, ""
 
 
 def _changes(board: Board) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:

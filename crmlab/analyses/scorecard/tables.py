@@ -348,6 +348,10 @@ def matrix_table(study: Study) -> Table | Absent:
             masked(study.reachable[row.tier, row.state], study.params.min_group) for row in frame.itertuples()
         ]
         columns["reachable"] = Column("May be contacted", "count")
+    if study.treatments:
+        frame["treatment"] = [study.treatments[row.tier, row.state] for row in frame.itertuples()]
+        columns["treatment"] = Column("Decided today", "lines")
+    few = f" “Decided today” says how many get what; fewer than {study.params.min_group} alike are left out."
     consent = (
         f"“{speech('{Many}')}” counts everybody, “May be contacted” only those who may be."
         if study.reachable
@@ -356,7 +360,7 @@ def matrix_table(study: Study) -> Table | Absent:
     caption = (
         f"{speech('{Many}')} by value tier (A: top 10 %, B: next 20 %, C: next 30 %, D: the rest) and lifecycle state. "
         f"Value is {worth(found, form)}. Small figures are {form.share(study.params.level)} intervals. "
-        f"{consent} {speech.words.decided}"
+        f"{consent} {speech.words.decided}{few if study.treatments else ''}"
     )
     return Table(caption, frame, columns, form, top=30)
 
