@@ -31,6 +31,7 @@ __all__ = [
     "ORDER_LINES",
     "PRODUCTS",
     "RESPONSES",
+    "RESPONSE_KINDS",
     "TABLES",
     "Column",
     "Kind",
@@ -184,6 +185,9 @@ PRODUCTS = TableSpec(
     ("product_id",),
 )
 
+# What customers do: the last is to ask for something, such as to be contacted again.
+RESPONSE_KINDS = ("open", "click", "visit", "order", "complaint", "request")
+
 CUSTOMERS = TableSpec(
     "customers",
     "one row per customer, with attributes",
@@ -193,6 +197,7 @@ CUSTOMERS = TableSpec(
         _optional("contactable", "flag", "whether the customer may be contacted"),
         _optional("acquired_at", "date", "day on which the customer was won"),
         _optional("acquisition_cost", "money", "what winning the customer cost", at_least=0),
+        _optional("follow_up_at", "date", "day on which the customer has asked to be contacted again"),
     ),
     ("customer_id",),
     attributes=True,
@@ -247,9 +252,10 @@ RESPONSES = TableSpec(
     (
         _CUSTOMER_ID,
         Column("responded_at", "time", "when, local time of the data set"),
-        Column("kind", "text", "what was done", one_of=("open", "click", "visit", "order", "complaint")),
+        Column("kind", "text", "what was done", one_of=RESPONSE_KINDS),
         _optional("response_code", "text", "code given with the response"),
         _optional("order_id", "text", "the order that was the response"),
+        _optional("follow_up_at", "date", "day on which the customer then asked to be contacted again"),
         _ZONE,
     ),
     ("customer_id", "responded_at", "kind"),

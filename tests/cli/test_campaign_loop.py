@@ -12,8 +12,11 @@ from click.testing import CliRunner
 
 import crmlab
 from crmlab.analyses.campaigns import results as subject
+from crmlab.analyses.customers import customer_outputs
 from crmlab.cli.commands import main
 from crmlab.data.memory.campaigns import open_memory
+from crmlab.history.follow_ups import follow_ups
+from crmlab.history.past import History
 from tests.commands import campaign
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +135,23 @@ def test_the_report_and_the_command_say_the_same(project, past):
     for metric in ("response", "spend"):
         for column in ("n", "estimate", "low", "high"):
             assert told.loc[metric, column] == pytest.approx(shown.loc[metric, column], rel=1e-12), (metric, column)
+
+
+@pytest.mark.proof
+def test_whoever_asked_for_it_in_a_response_is_to_be_contacted_again(project, past):
+    _, ten, _ = launched(past)
+    rows = [f"{ten[1]},2026-01-10,request,2026-01-12", f"{ten[2]},2026-01-10,request,2026-03-01", f"{ten[3]},2026-01-11,click,"]
+    Path("calls.csv").write_text("customer_id,responded_at,kind,follow_up_at\n" + "\n".join(rows) + "\n")
+    assert "3 of 3 responses to spring are new." in command("responses", "spring", "calls.csv")
+    history = History(crmlab.open_dataset("orders"))
+    found = follow_ups(history).set_index("customer_id")["day"].dt.strftime("%Y-%m-%d").to_dict()
+    assert found == {ten[1]: "2026-01-12", ten[2]: "2026-03-01"}
+    told = customer_outputs(history, needed=["follow_up"]).set_index("customer_id")["follow_up"]
+    assert (told[ten[1]], told[ten[2]], told[ten[3]]) == ("due", "later", "none")
+    Path("calls.csv").write_text(f"customer_id,responded_at,follow_up_at\n{ten[1]},2026-01-10,in spring\n")
+    assert "follow_up_at of calls.csv, line 2 must be a day such as 2026-03-01, or empty. Got 'in spring'" in command(
+        "responses", "spring", "calls.csv", code=2
+    )
 
 
 @pytest.mark.proof

@@ -14,12 +14,12 @@ import pytest
 
 from crmlab.analyses import churn, customer_value, lifecycle, triggers
 from crmlab.analyses.campaigns.lists import suppressed
-from crmlab.analyses.campaigns.sending import sent
 from crmlab.analyses.customer_profile.params import Params
 from crmlab.analyses.customer_profile.study import study as profile
 from crmlab.analyses.customers import customer_outputs, customer_table
 from crmlab.data.collecting import collect
 from crmlab.history.past import History
+from crmlab.history.sending import sent
 from crmlab.report.saving import save
 from tests.conftest import once
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,6 +43,7 @@ _SALT = "crmlab actions: who comes first among those who are alike"
 # Why nothing is done with somebody, those that come first told first.
 HOUSEHOLD = "somebody else of the household comes first"
 NO_ACTION = "no action is for them"
+ASKED_LATER = "has asked to be contacted again on a later day"
 COSTS_MORE = "every action would cost more than it brings"
 NOT_YET = "limits on contacts do not allow another one yet"
 USED_UP = "the budget, or the capacity of the action, is used up"
@@ -57,7 +58,7 @@ class Ground:
     people : People
     actions : tuple of Priced
     gains : DataFrame
-        As of :func:`crmlab.analyses.actions.people.gains_of`; a column per action.
+        As of :func:`crmlab.analyses.actions.people.gains_of`; a column per action. Of today: missing where a customer may not have it.
     costs, ends : mapping of str to array
     limits : Limits
     goals : tuple of Goal
@@ -66,6 +67,8 @@ class Ground:
         Money for one day.
     unpaid : str
         What is said of whoever is no gain with any action.
+    later, opens : DataFrame, optional
+        Gains of actions that customers may have on a later day and not today, and the days until then; None where there are none.
     """
 
     people: People
@@ -78,6 +81,14 @@ class Ground:
     holdout: Holdout | None
     budget: float | None
     unpaid: str = COSTS_MORE
+    later: pd.DataFrame | None = None
+    opens: pd.DataFrame | None = None
+
+    def by(self, day: int) -> Ground:
+        """The same once so many days have gone by: what opens until then is open."""
+        if self.later is None or self.opens is None:
+            return self
+        return replace(self, gains=self.gains.fillna(self.later.where(self.opens <= day)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,7 +150,8 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     rows: list[pd.DataFrame] = []
     first: tuple[Problem, Allocation] | None = None
     for week in range(weeks):
-        found = _one_day(ground, gains * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week, before)
+        open_then = gains if week == 0 or ground.later is None else eligible(ground.by(WEEK * week))
+        found = _one_day(ground, open_then * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week, before)
         if found is None:
             continue
         first = found if week == 0 else first
@@ -332,12 +344,13 @@ def _why_not(ground: Ground, gains: pd.DataFrame, today: Problem | None) -> list
     people = ground.people
     own, best = (frame.max(axis=1).to_numpy(float) for frame in (ground.gains, gains))
     free = _free(today)
+    waits = np.zeros(len(people), dtype=bool) if ground.later is None else ground.later.notna().any(axis=1).to_numpy()
     told = []
-    for one, refusal, mine, left in zip(people.ids, people.frame["refusal"], own, best, strict=True):
+    for one, refusal, mine, left, waiting in zip(people.ids, people.frame["refusal"], own, best, waits, strict=True):
         if refusal:
             told.append(str(refusal))
         elif np.isnan(mine):
-            told.append(NO_ACTION)
+            told.append(ASKED_LATER if waiting else NO_ACTION)
         elif not mine > 0:
             told.append(ground.unpaid)
         elif np.isnan(left):

@@ -13,6 +13,7 @@ from crmlab.analyses.campaigns import Past, past_of
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import DataError, listing, shown
 from crmlab.history.costs import costs_of
+from crmlab.history.follow_ups import tells_follow_ups
 from crmlab.history.words import QUARTER, ROUNDS
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import pool
@@ -86,18 +87,28 @@ def past_cells(history: History, level: float, memory: CampaignMemory | None = N
 def default_actions(history: History, level: float) -> tuple[Action, ...]:
     """The actions of a data set that declares none: each offer that past cells have measured, or where none has what is usual.
 
-    Those are assumed to move one customer of a hundred more than nothing would, and between none and two: to be tested, not believed.
+    Where the data set says who has asked to be contacted again, that is one of them. What nobody has measured is assumed to move one
+    customer of a hundred more than nothing would, and between none and two: to be tested, not believed.
     """
+    again = Action(name="contact again", criteria=("follow_up = due",), effect=_GUESS, goal="answer who has asked for it")
+    asked = (again,) if tells_follow_ups(history.data) else ()
     offers = _offers(past_cells(history, level))
     if offers:
         channels = _channels(history)
-        return tuple(
-            Action(name=offer, criteria=("orders >= 1",), offer=offer, channel=channels.get(offer), effect=MEMORY)
-            for offer in offers
+        return (
+            *asked,
+            *(
+                Action(name=offer, criteria=("orders >= 1",), offer=offer, channel=channels.get(offer), effect=MEMORY)
+                for offer in offers
+            ),
         )
     if history.words is ROUNDS:
-        return (Action(name="ask again", criteria=("orders >= 1",), effect=_GUESS, cooldown_days=QUARTER, goal="renew"),)
+        return (
+            *asked,
+            Action(name="ask again", criteria=("orders >= 1",), effect=_GUESS, cooldown_days=QUARTER, goal="renew"),
+        )
     return (
+        *asked,
         Action(
             name="win back",
             criteria=("state in slowing, lapsed",),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns import sends
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.memory.checks import ARMS
+from crmlab.history.sending import sends
 from crmlab.models.intervals import normal_quantile
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,13 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.actions.declaring import AT_RISK, Goal
 from crmlab.analyses.actions.effects import Priced
-from crmlab.analyses.campaigns import Holdout, in_holdout, sends, sent
+from crmlab.analyses.campaigns import Holdout, in_holdout
 from crmlab.analyses.customer_value import FEWEST, Scores
 from crmlab.analyses.customers import DOMAINS, Condition, check_columns, customer_outputs, holds, known_columns
 from crmlab.data.collecting import collect
 from crmlab.errors import CampaignError, DataError, TooLittleError, shown
+from crmlab.history.follow_ups import FOLLOW_UPS, follow_ups
+from crmlab.history.sending import sends, sent
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -224,7 +226,7 @@ def _texts(values: pd.Series) -> pd.Series:
 
 def gains_of(
     history: History, people: People, actions: Sequence[Priced], goals: Sequence[Goal]
-) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array]]:
+) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array], pd.DataFrame]:
     """What each action would bring with each customer who may have it, less what it costs.
 
     An action moves as many more customers to buy as its effect says; each of these brings what :func:`brought` says. Its offer is taken
@@ -240,9 +242,10 @@ def gains_of(
 
     Returns
     -------
-    (gains, costs, ends)
+    (gains, costs, ends, opens)
         ``gains``: a column per action, in the order of ``people``; missing where a customer may not have it. ``costs``: action → money
-        spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n).
+        spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n). ``opens``: like ``gains``, the days
+        from today after which the customer may have it: 0 but for actions for those who asked to be contacted again on a later day.
     """
     names = [one.name for one in actions]
     closed = {name: np.zeros(len(people), dtype=bool) for name in names}
@@ -256,7 +259,8 @@ def gains_of(
             closed[name] |= mine & (goal.treatment != name)
     chances = {days: _buys(history, people, days) for days in {one.days for one in actions}}
     spend = people.frame["spend"].to_numpy(float)
-    gains, costs, ends = {}, {}, {}
+    gains, costs, ends, opens = {}, {}, {}, {}
+    then, days = _when_due(history, people)
     for one in actions:
         brings = brought(people, one)
         takers = chances[one.days]
@@ -268,11 +272,28 @@ def gains_of(
         def gain(rise: float, brings: Array = brings, cost: object = cost) -> Array:
             return np.asarray(rise * brings - cost(rise))  # type: ignore[operator]
 
-        may = people.fits(one.action.where, f"the action {shown(one.name)}") & ~closed[one.name]
-        gains[one.name] = np.where(may, np.round(gain(one.effect.counted), 4), np.nan)
+        its = f"the action {shown(one.name)}"
+        may = people.fits(one.action.where, its) & ~closed[one.name]
+        later = then.fits(one.action.where, its) & ~closed[one.name] & ~may if then is not people else np.zeros_like(may)
+        opens[one.name] = np.where(later, days, 0)
+        gains[one.name] = np.where(may | later, np.round(gain(one.effect.counted), 4), np.nan)
         costs[one.name] = np.round(cost(one.effect.counted), 4)
         ends[one.name] = np.array([gain(one.effect.low), gain(one.effect.high)])
-    return pd.DataFrame(gains, index=people.frame.index), costs, ends
+    index = people.frame.index
+    return pd.DataFrame(gains, index=index), costs, ends, pd.DataFrame(opens, index=index)
+
+
+def _when_due(history: History, people: People) -> tuple[People, npt.NDArray[np.int64]]:
+    """The same people once the day has come for which they asked to be contacted again, and the days until then."""
+    days = np.zeros(len(people), dtype=np.int64)
+    if "follow_up" not in people.frame.columns:
+        return people, days
+    asked = follow_ups(history).set_index("customer_id")["day"]
+    ahead = (people.ids.map(asked) - pd.Timestamp(history.as_of)).dt.days
+    later = (ahead > 0).to_numpy()
+    days[later] = ahead[later].astype(np.int64)
+    frame = people.frame.assign(follow_up=np.where(later, FOLLOW_UPS[0], people.frame["follow_up"].to_numpy(object)))
+    return replace(people, frame=frame), days
 
 
 def brought(people: People, one: Priced) -> Array:

@@ -263,12 +263,14 @@ def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
     margin = history.margin(params.margin)
     columns = sorted({one.column for group in (said.actions, said.goals) for action in group for one in action.where})
     people = people_of(history, columns, margin=params.margin, level=params.level, seed=params.seed)
-    gains, costs, ends = gains_of(history, people, actions, said.goals)
+    gains, costs, ends, opens = gains_of(history, people, actions, said.goals)
+    if not margin.known:  # then nothing is known to pay
+        gains = gains.where(gains.isna(), -math.inf)
+    waits = opens > 0
     return said, Ground(
         people=people,
         actions=actions,
-        # Without a margin nothing is known to pay.
-        gains=gains if margin.known else gains.where(gains.isna(), -math.inf),
+        gains=gains.mask(waits),
         costs=costs,
         ends=ends,
         limits=said.limits,
@@ -276,6 +278,8 @@ def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
         holdout=said.holdout,
         budget=said.limits.budget if params.budget is None else params.budget,
         unpaid=COSTS_MORE if margin.known else NO_MARGIN,
+        later=gains.where(waits) if waits.any(axis=None) else None,
+        opens=opens if waits.any(axis=None) else None,
     )
 
 

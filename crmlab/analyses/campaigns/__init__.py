@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.reductions import outcomes
     from crmlab.analyses.campaigns.responding import read_responses
     from crmlab.analyses.campaigns.results.by_cell import final_cells
-    from crmlab.analyses.campaigns.sending import sends, sent
     from crmlab.analyses.campaigns.verdicts import news_of, verdicts_of
 
 __all__ = [
@@ -81,8 +80,6 @@ __all__ = [
     "read_plan",
     "read_responses",
     "sample",
-    "sends",
-    "sent",
     "unchecked_columns",
     "verdicts_of",
 ]

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.campaigns.holdout import Holdout, holdout_for
 from crmlab.analyses.campaigns.ids import check_ids, launch_details
-from crmlab.analyses.campaigns.sending import sends
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.data.identity import check_marks
 from crmlab.data.naming import path_part
 from crmlab.data.private import close_to_others, private_folder
 from crmlab.errors import CampaignError, shown
+from crmlab.history.sending import sends
 from crmlab.page.sheets import column_as_it_was, read_csv, write_csv
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.campaigns.sending import sent
 from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
 from crmlab.data.collecting import collect
 from crmlab.errors import CampaignError, ParameterError
 from crmlab.history.past import History
+from crmlab.history.sending import sent
 
 if TYPE_CHECKING:
     import numpy.typing as npt

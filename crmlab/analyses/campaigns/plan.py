@@ -13,13 +13,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
 from crmlab.analyses.campaigns.holdout import LEAST_SALT
-from crmlab.analyses.campaigns.sending import sends
 from crmlab.analyses.customers import conditions
 from crmlab.data.codes import check_code, normalised, response_codes
 from crmlab.data.memory.rules import OFFER_COSTS, cell_problems, share_problems
 from crmlab.data.toml import STRICT, checked, holds, must, names
 from crmlab.errors import CampaignError, CrmlabError, PlanError
 from crmlab.errors.validation import Faults
+from crmlab.history.sending import sends
 
 if TYPE_CHECKING:
     import pandas as pd

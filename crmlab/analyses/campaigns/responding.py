@@ -58,8 +58,8 @@ def read_responses(campaign: str, path: Path, memory: CampaignMemory, timezone: 
     campaign : str
         One that was launched.
     path : Path
-        A csv file with ``customer_id`` and ``responded_at``, and where known ``kind`` (an order unless said), ``response_code`` and
-        ``order_id``.
+        A csv file with ``customer_id`` and ``responded_at``, and where known ``kind`` (an order unless said), ``response_code``,
+        ``order_id`` and ``follow_up_at`` (the day for which the customer asked to be contacted again).
     memory : CampaignMemory
     timezone : str
         Into which times with an offset are brought: that of the data set.
@@ -97,6 +97,9 @@ def read_responses(campaign: str, path: Path, memory: CampaignMemory, timezone: 
     rows["kind"] = _texts(given, "kind").fillna("order").str.lower()
     rows["response_code"] = _texts(given, "response_code").map(normalised, na_action="ignore")
     rows["order_id"] = _texts(given, "order_id")
+    asked = _texts(given, "follow_up_at")
+    rows["follow_up_at"] = _moments(asked, ZoneInfo(timezone)).dt.normalize()
+    given = given.assign(follow_up_at=asked)
     found += _faults(path.name, rows, given)
     if found:
         raise CampaignError("\n".join(map(str, found)))
@@ -135,6 +138,7 @@ def _faults(name: str, rows: pd.DataFrame, given: pd.DataFrame) -> list[Campaign
     checks = (
         ("customer_id", rows["customer_id"].isna(), "given in every row"),
         ("responded_at", rows["responded_at"].isna(), "a day or time such as 2026-03-01 or 2026-03-01 14:30"),
+        ("follow_up_at", given["follow_up_at"].notna() & rows["follow_up_at"].isna(), "a day such as 2026-03-01, or empty"),
         ("kind", ~rows["kind"].isin(kind.one_of), f"one of {listing(kind.one_of)}"),
     )
     for column, wrong, expected in checks:

@@ -30,7 +30,14 @@ __all__ = [
 ]
 
 
-KINDS = {"open": "opened a message", "click": "clicked", "visit": "visited", "order": "ordered", "complaint": "complained"}
+KINDS = {
+    "open": "opened a message",
+    "click": "clicked",
+    "visit": "visited",
+    "order": "ordered",
+    "complaint": "complained",
+    "request": "asked for something",
+}
 
 
 def facts_table(study: Study) -> Table:

@@ -12,13 +12,13 @@ import pandas as pd
 
 from crmlab.analyses import actions, churn, triggers
 from crmlab.analyses import customer_value as value
-from crmlab.analyses.campaigns import sends
 from crmlab.analyses.lifecycle import standing
 from crmlab.analyses.scorecard import speech_of
 from crmlab.data.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import CampaignError, ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
 from crmlab.history.customers import occasion_days
+from crmlab.history.sending import sends
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Context, Output

@@ -15,6 +15,7 @@ from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.triggers import TRIGGERS
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError
+from crmlab.history.follow_ups import FOLLOW_UPS, follow_ups, tells_follow_ups
 from crmlab.history.past import History
 
 if TYPE_CHECKING:
@@ -95,9 +96,19 @@ def _refusal(history: History) -> pd.DataFrame:
     return people.assign(refusal=[why or None for why in history.refusals(people["customer_id"])])
 
 
+def _follow_up(history: History) -> pd.DataFrame:
+    asked = follow_ups(history).set_index("customer_id")["day"]
+    due, later, none = FOLLOW_UPS
+    people = _people(history)[["customer_id"]]
+    day = people["customer_id"].map(asked)
+    today = pd.Timestamp(history.as_of)
+    return people.assign(follow_up=[none if pd.isna(one) else due if one <= today else later for one in day])
+
+
 GROUPS = (
     Group(BASE, _summary),
     Group(("refusal",), _refusal),
+    Group(("follow_up",), _follow_up, FOLLOW_UPS),
     Group(("segment",), _segment, tuple(segment.name for segment in SEGMENTS)),
     Group(("state",), _state, (*STATES, NONE)),
     Group(("churn",), _churn),
@@ -121,9 +132,8 @@ def known_columns(data: Dataset) -> list[str]:
     ['orders', 'spend', 'days_since_last', 'days_as_customer']
     """
     own = list(data.customers.columns) if "customers" in data.tables else []
-    computed = [
-        name for group in GROUPS for name in group.columns if "order_lines" in data.tables or group.compute is not _offers
-    ]
+    told = {"offer_product": "order_lines" in data.tables, "follow_up": tells_follow_ups(data)}
+    computed = [name for group in GROUPS if told.get(group.columns[0], True) for name in group.columns]
     return list(dict.fromkeys([*computed, *(name for name in own if name != "customer_id")]))
 
 

@@ -22,6 +22,12 @@ QUANTITIES = Quantities(
     Quantity("orders", "purchase occasions so far", "purchases", label="number of purchases"),
     Quantity("spend", "what purchase occasions so far add up to", "currency", label="spend so far"),
     Quantity("days_as_customer", "days since the first purchase occasion", "days", label="days as a customer"),
+    Quantity(
+        "follow_up",
+        "whether the customer has asked to be contacted again: due, later, or none where nothing is open",
+        "text",
+        label="request to be contacted again",
+    ),
     Quantity("offer_product", "products to offer next, the best first", "text", label="product to offer"),
     Quantity("offer_chance", "probability that the best offer is bought", "share", label="chance of the best offer"),
     Quantity("as_of", "last day of the history that the row rests on", "date"),

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crmlab.analyses.campaigns import sent
 from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import change, concentration
 from crmlab.analyses.scorecard.money import Money
 from crmlab.data.collecting import collect
 from crmlab.history.customers import gaps_until, occasion_days
+from crmlab.history.sending import sent
 from crmlab.history.words import QUARTER, ROUNDS, YEAR
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile

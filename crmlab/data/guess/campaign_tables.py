@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crmlab.data.exports.declaration import form_of_name
 from crmlab.data.guess.profiles import Profile
 from crmlab.data.guess.roles import Roles, is_possible, name_score
-from crmlab.data.tables import TABLES
+from crmlab.data.tables import RESPONSE_KINDS, TABLES
 
 __all__ = ["campaign_table"]
 
@@ -35,7 +35,6 @@ _NAMES = {
     "household_id": "household id, household, haushalt",
     "order_id": "order id, order, order number, bestellnummer",
 }
-_KINDS = ("open", "click", "visit", "order", "complaint")
 
 
 def campaign_table(profiles: Sequence[Profile], decimal: str) -> Roles | None:
@@ -82,7 +81,7 @@ def _named(role: str, profiles: Sequence[Profile]) -> Profile | None:
 
 def _table(found: dict[str, Profile], customer: Profile | None) -> str | None:
     cell, kind = found.get("cell_id"), found.get("kind")
-    told = kind is not None and all(str(value) in _KINDS for value in set(kind.values) - {None})
+    told = kind is not None and all(str(value) in RESPONSE_KINDS for value in set(kind.values) - {None})
     if customer is not None and told and _is_time(found.get("responded_at")):
         return "responses"
     if customer is not None and cell is not None and cell.repeats and _is_time(found.get("contacted_at")):

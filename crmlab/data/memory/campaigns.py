@@ -262,7 +262,7 @@ class CampaignMemory(CampaignReader):
         ----------
         campaign : str
         responses : DataFrame
-            ``customer_id``, ``responded_at``, ``kind`` and, where known, ``response_code`` and ``order_id``.
+            ``customer_id``, ``responded_at``, ``kind`` and, where known, ``response_code``, ``order_id`` and ``follow_up_at``.
         details : dict, optional
             Such as the name of the file.
 

@@ -70,7 +70,7 @@ def pick(choices: dict[str, float], size: int, rng: np.random.Generator) -> IntA
 
 
 def canonical(spec: TableSpec, frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the columns of a canonical table, in its order; attributes come after, where it has any.
+    """Keep the columns of a canonical table, in its order, without optional ones that there are not; attributes come after.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def canonical(spec: TableSpec, frame: pd.DataFrame) -> pd.DataFrame:
     >>> canonical(ORDERS, frame).columns.tolist()
     ['order_id', 'customer_id', 'ordered_at', 'amount', 'return_amount', 'channel']
     """
-    names = [column.name for column in spec.kept]
+    names = [column.name for column in spec.kept if column.required or column.name in frame.columns]
     further = [name for name in frame.columns if name not in names] if spec.attributes else []
     return frame[[*names, *further]]
 

@@ -29,8 +29,8 @@ from crmlab.analyses.campaigns.design.params import Params
 from crmlab.analyses.campaigns.design.search import Plan
 from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.analyses.campaigns.past import Past
-from crmlab.analyses.campaigns.sending import sends
 from crmlab.analyses.customers import label
+from crmlab.history.sending import sends
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.page.declarations import Readiness

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmlab.analyses.campaigns import ListRules, check_campaigns, pull_list, sends, sent
-from crmlab.analyses.campaigns.sending import silent
+from crmlab.analyses.campaigns import ListRules, check_campaigns, pull_list
 from crmlab.data.dataset import open_dataset
 from crmlab.history.past import History
+from crmlab.history.sending import sends, sent, silent
 
 COLUMNS = ("cell_id", "control_cell_id", "offer", "creative", "response_code", "cost_per_contact", "fixed_cost")
 TYPES = [pa.string()] * 5 + [pa.float64()] * 2
