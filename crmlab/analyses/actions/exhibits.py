@@ -11,7 +11,7 @@ import pandas as pd
 from crmlab.analyses.actions.deciding import BUDGET, eligible
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.people import brought
-from crmlab.models.decisions import After, Apart, Limit, Window
+from crmlab.models.decisions import PRESSURE, After, Apart, Limit, Window, pressure
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import small_groups
@@ -328,7 +328,12 @@ def pressure_table(study: Study) -> Table:
         "more": Column("With more", "share"),
         "most": Column("Most of one", "count"),
         "four_weeks": Column("Contacts in four weeks, on average", "number"),
+        "demand": Column("Demand from contacts", "share"),
     }
-    return Table(
-        f"How often {words.many} are contacted: what was sent before, and what is planned.", study.pressure, columns, form
+    once, most = (form.share(float(pressure(weekly))) for weekly in (1, len(PRESSURE) - 1))
+    caption = (
+        f"How often {words.many} are contacted: what was sent before, and what is planned. Demand from contacts follows from how many "
+        f"there are a week, by the curve that Hillstrom published for e-mail in 2018: {once} of the most there could be at one a "
+        f"week, {most} at five or more. It is not measured on these data."
     )
+    return Table(caption, study.pressure, columns, form)

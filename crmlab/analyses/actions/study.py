@@ -31,7 +31,7 @@ from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, 
 from crmlab.analyses.campaigns import Holdout, holdout_for
 from crmlab.data.memory.campaigns import fingerprint
 from crmlab.errors import CrmlabError, ModelError, shown
-from crmlab.models.decisions import Limit, allocate, cost_of_rules
+from crmlab.models.decisions import Limit, allocate, cost_of_rules, pressure
 from crmlab.models.testing import Rate, detectable_effect
 from crmlab.page.declarations import Readiness
 from crmlab.page.exhibits import Absent
@@ -449,7 +449,7 @@ def _others(ground: Ground, decided: Decided) -> pd.DataFrame:
 
 
 def _pressure(ground: Ground, decided: Decided, weeks: int) -> pd.DataFrame:
-    """Contacts a customer gets: of the last four weeks, and of the calendar; share of customers with none, one, more."""
+    """Contacts a customer gets: of the last four weeks, and of the calendar; share of customers with none, one, more; their demand."""
     ids = ground.people.ids
     known = ground.people.contacts
     before = known[known["day"] > -_PRESSED].groupby("customer").size().reindex(ids, fill_value=0).to_numpy()
@@ -464,6 +464,7 @@ def _pressure(ground: Ground, decided: Decided, weeks: int) -> pd.DataFrame:
                 "more": float((count > 1).mean()),
                 "most": int(count.max()) if len(count) else 0,
                 "four_weeks": float(count.mean()) * 4 / span,
+                "demand": float(pressure(count / span).mean()),
             }
             for name, count, span in rows
         ]

@@ -174,6 +174,16 @@ def test_the_page_shows_every_part_and_names_nobody(small):
 
 
 @pytest.mark.proof
+def test_demand_follows_from_how_often_people_are_contacted(small):
+    found = small[1]
+    weeks = found.params.weeks
+    often = found.decided.calendar.groupby("customer_id").size().reindex(found.ground.people.ids, fill_value=0) / weeks
+    curve = np.interp(often, range(6), (0.0, 0.10, 0.17, 0.19, 0.20, 0.205))  # Hillstrom (2018)
+    assert often.max() > 0
+    assert found.pressure.set_index("span").loc[f"next {weeks} weeks", "demand"] == pytest.approx(curve.mean(), rel=1e-12)
+
+
+@pytest.mark.proof
 def test_budget_curve_rises_ever_more_slowly(small):
     curve = small[1].curve
     slopes = np.diff(curve["profit"]) / np.diff(curve["budget"])
