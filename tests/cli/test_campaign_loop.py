@@ -148,6 +148,9 @@ def test_whoever_asked_for_it_in_a_response_is_to_be_contacted_again(project, pa
     assert found == {ten[1]: "2026-01-12", ten[2]: "2026-03-01"}
     told = customer_outputs(history, needed=["follow_up"]).set_index("customer_id")["follow_up"]
     assert (told[ten[1]], told[ten[2]], told[ten[3]]) == ("due", "later", "none")
+    Path("calls.csv").write_text(f"customer_id,responded_at,follow_up_at\n{ten[5]},2026-01-10,2026-02-01\n")
+    assert "1 of 1 responses to spring are new." in command("responses", "spring", "calls.csv")
+    assert open_memory().responses("spring").set_index("customer_id").loc[ten[5], "kind"] == "request"
     Path("calls.csv").write_text(f"customer_id,responded_at,follow_up_at\n{ten[1]},2026-01-10,in spring\n")
     assert "follow_up_at of calls.csv, line 2 must be a day such as 2026-03-01, or empty. Got 'in spring'" in command(
         "responses", "spring", "calls.csv", code=2

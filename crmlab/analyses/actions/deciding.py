@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, NOTHING, Action, Goal, Limits
 from crmlab.analyses.actions.effects import Priced
-from crmlab.analyses.actions.people import People
+from crmlab.analyses.actions.people import Asked, People
 from crmlab.analyses.campaigns import Holdout
 from crmlab.errors import DataError, ModelError, shown
 from crmlab.history.words import YEAR
@@ -67,8 +67,8 @@ class Ground:
         Money for one day.
     unpaid : str
         What is said of whoever is no gain with any action.
-    later, opens : DataFrame, optional
-        Gains of actions that customers may have on a later day and not today, and the days until then; None where there are none.
+    asked : Asked or None
+        What hangs on requests to be contacted again.
     """
 
     people: People
@@ -81,14 +81,16 @@ class Ground:
     holdout: Holdout | None
     budget: float | None
     unpaid: str = COSTS_MORE
-    later: pd.DataFrame | None = None
-    opens: pd.DataFrame | None = None
+    asked: Asked | None = None
 
-    def by(self, day: int) -> Ground:
-        """The same once so many days have gone by: what opens until then is open."""
-        if self.later is None or self.opens is None:
+    def by(self, day: int, done: pd.DataFrame) -> Ground:
+        """The same so many days on: what customers asked for a day that has come is open, and done for those contacted since."""
+        if self.asked is None:
             return self
-        return replace(self, gains=self.gains.fillna(self.later.where(self.opens <= day)))
+        gains = self.gains.fillna(self.asked.later.where(pd.Series(self.asked.day <= day, index=self.gains.index), axis=0))
+        last = self.people.ids.map(done.loc[done["day"] <= day].groupby("customer")["day"].max())
+        answered = (last.to_numpy(float) >= self.asked.day)[:, None] & self.asked.rests.to_numpy(bool)
+        return replace(self, gains=gains.mask(answered))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +152,7 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     rows: list[pd.DataFrame] = []
     first: tuple[Problem, Allocation] | None = None
     for week in range(weeks):
-        open_then = gains if week == 0 or ground.later is None else eligible(ground.by(WEEK * week))
+        open_then = gains if week == 0 or ground.asked is None else eligible(ground.by(WEEK * week, done))
         found = _one_day(ground, open_then * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week, before)
         if found is None:
             continue
@@ -344,7 +346,7 @@ def _why_not(ground: Ground, gains: pd.DataFrame, today: Problem | None) -> list
     people = ground.people
     own, best = (frame.max(axis=1).to_numpy(float) for frame in (ground.gains, gains))
     free = _free(today)
-    waits = np.zeros(len(people), dtype=bool) if ground.later is None else ground.later.notna().any(axis=1).to_numpy()
+    waits = np.zeros(len(people), dtype=bool) if ground.asked is None else ground.asked.later.notna().any(axis=1).to_numpy()
     told = []
     for one, refusal, mine, left, waiting in zip(people.ids, people.frame["refusal"], own, best, waits, strict=True):
         if refusal:

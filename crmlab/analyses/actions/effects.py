@@ -90,35 +90,38 @@ def default_actions(history: History, level: float) -> tuple[Action, ...]:
     Where the data set says who has asked to be contacted again, that is one of them. What nobody has measured is assumed to move one
     customer of a hundred more than nothing would, and between none and two: to be tested, not believed.
     """
-    again = Action(name="contact again", criteria=("follow_up = due",), effect=_GUESS, goal="answer who has asked for it")
-    asked = (again,) if tells_follow_ups(history.data) else ()
+    again = Action(name="contact again", criteria=("follow_up = due",), effect=_GUESS, goal="answer those who asked for it")
+    told = tells_follow_ups(history.data)
+    asked, wait = (
+        ((again,), ("follow_up != later",)) if told else ((), ())
+    )  # whoever asked for a later day is left in peace until then
     offers = _offers(past_cells(history, level))
     if offers:
         channels = _channels(history)
         return (
             *asked,
             *(
-                Action(name=offer, criteria=("orders >= 1",), offer=offer, channel=channels.get(offer), effect=MEMORY)
+                Action(name=offer, criteria=("orders >= 1", *wait), offer=offer, channel=channels.get(offer), effect=MEMORY)
                 for offer in offers
             ),
         )
     if history.words is ROUNDS:
         return (
             *asked,
-            Action(name="ask again", criteria=("orders >= 1",), effect=_GUESS, cooldown_days=QUARTER, goal="renew"),
+            Action(name="ask again", criteria=("orders >= 1", *wait), effect=_GUESS, cooldown_days=QUARTER, goal="renew"),
         )
     return (
         *asked,
         Action(
             name="win back",
-            criteria=("state in slowing, lapsed",),
+            criteria=("state in slowing, lapsed", *wait),
             effect=_GUESS,
             brings=AT_RISK,
             cooldown_days=QUARTER,
             goal="win back who has been silent for too long",
         ),
-        Action(name="second purchase", criteria=("state = new",), effect=_GUESS, goal="bring newcomers to buy again"),
-        Action(name="recommend", criteria=("state in active, reactivated",), effect=_GUESS, goal="sell more to who buys"),
+        Action(name="second purchase", criteria=("state = new", *wait), effect=_GUESS, goal="bring newcomers to buy again"),
+        Action(name="recommend", criteria=("state in active, reactivated", *wait), effect=_GUESS, goal="sell more to who buys"),
     )
 
 

@@ -332,8 +332,8 @@ def pressure_table(study: Study) -> Table:
     }
     once, most = (form.share(float(pressure(weekly))) for weekly in (1, len(PRESSURE) - 1))
     caption = (
-        f"How often {words.many} are contacted: what was sent before, and what is planned. Demand from contacts follows from how many "
-        f"there are a week, by the curve that Hillstrom published for e-mail in 2018: {once} of the most there could be at one a "
-        f"week, {most} at five or more. It is not measured on these data."
+        f"How often {words.many} are contacted: what was sent before, and what is planned or launched. Demand from contacts is that of "
+        f"the curve which Hillstrom published for e-mail in 2018: one contact a week brings {once} of the greatest possible demand, five "
+        f"or more bring {most}. It is not measured on these data."
     )
     return Table(caption, study.pressure, columns, form)

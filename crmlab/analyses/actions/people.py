@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
     Flags = npt.NDArray[np.bool_]
 
-__all__ = ["People", "brought", "check_criteria", "gains_of", "people_of", "too_few"]
+__all__ = ["Asked", "People", "brought", "check_criteria", "gains_of", "people_of", "too_few"]
 
 _OWN = ("alive", "if_loyal", "value_today", "at_risk", "potential", "contactable", "refusal")  # of a decision's own frame
 _BEST = 0.2  # of like customers, whom the potential is measured by
@@ -92,6 +92,25 @@ class People:
         if holdout is None or not len(self):
             return np.zeros(len(self), dtype=bool)
         return np.asarray(in_holdout(self.frame["household"].tolist(), holdout.share, holdout.salt), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What hangs on requests to be contacted again, in the order of the customers.
+
+    Attributes
+    ----------
+    day : array of shape (n,)
+        Days from today until the one asked for; negative for one that has gone by, infinite for who asked for nothing.
+    later : DataFrame
+        Gains of actions that a customer may have from that day on and not today, a column per action; missing for all others.
+    rests : DataFrame of bool
+        Which actions a customer may have only until the request is answered.
+    """
+
+    day: Array
+    later: pd.DataFrame
+    rests: pd.DataFrame
 
 
 def check_criteria(history: History, where: Sequence[Condition], of: str) -> None:
@@ -226,7 +245,7 @@ def _texts(values: pd.Series) -> pd.Series:
 
 def gains_of(
     history: History, people: People, actions: Sequence[Priced], goals: Sequence[Goal]
-) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array], pd.DataFrame]:
+) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array], Asked | None]:
     """What each action would bring with each customer who may have it, less what it costs.
 
     An action moves as many more customers to buy as its effect says; each of these brings what :func:`brought` says. Its offer is taken
@@ -242,25 +261,16 @@ def gains_of(
 
     Returns
     -------
-    (gains, costs, ends, opens)
-        ``gains``: a column per action, in the order of ``people``; missing where a customer may not have it. ``costs``: action → money
-        spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n). ``opens``: like ``gains``, the days
-        from today after which the customer may have it: 0 but for actions for those who asked to be contacted again on a later day.
+    (gains, costs, ends, asked)
+        ``gains``: a column per action, in the order of ``people``; missing where a customer may not have it today. ``costs``: action →
+        money spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n). ``asked``: what hangs on
+        requests to be contacted again; None where no criterion names them.
     """
-    names = [one.name for one in actions]
-    closed = {name: np.zeros(len(people), dtype=bool) for name in names}
-    taken = np.zeros(len(people), dtype=bool)
-    for goal in goals:
-        mine = people.fits(goal.where, f"the goal {shown(goal.goal)}") & ~taken
-        taken |= mine
-        if goal.treatment is None:
-            continue
-        for name in names:
-            closed[name] |= mine & (goal.treatment != name)
+    then, after, day = _when_due(history, people)
+    closed, closed_then = (_closed(some, actions, goals) for some in (people, then))
     chances = {days: _buys(history, people, days) for days in {one.days for one in actions}}
     spend = people.frame["spend"].to_numpy(float)
-    gains, costs, ends, opens = {}, {}, {}, {}
-    then, days = _when_due(history, people)
+    gains, costs, ends, later, rests = {}, {}, {}, {}, {}
     for one in actions:
         brings = brought(people, one)
         takers = chances[one.days]
@@ -272,28 +282,45 @@ def gains_of(
         def gain(rise: float, brings: Array = brings, cost: object = cost) -> Array:
             return np.asarray(rise * brings - cost(rise))  # type: ignore[operator]
 
-        its = f"the action {shown(one.name)}"
+        its, worth = f"the action {shown(one.name)}", np.round(gain(one.effect.counted), 4)
         may = people.fits(one.action.where, its) & ~closed[one.name]
-        later = then.fits(one.action.where, its) & ~closed[one.name] & ~may if then is not people else np.zeros_like(may)
-        opens[one.name] = np.where(later, days, 0)
-        gains[one.name] = np.where(may | later, np.round(gain(one.effect.counted), 4), np.nan)
+        gains[one.name] = np.where(may, worth, np.nan)
+        opens = then.fits(one.action.where, its) & ~closed_then[one.name] & ~may
+        later[one.name] = np.where(opens, worth, np.nan)
+        rests[one.name] = (may | opens) & ~after.fits(one.action.where, its)
         costs[one.name] = np.round(cost(one.effect.counted), 4)
         ends[one.name] = np.array([gain(one.effect.low), gain(one.effect.high)])
     index = people.frame.index
-    return pd.DataFrame(gains, index=index), costs, ends, pd.DataFrame(opens, index=index)
+    known = Asked(day, pd.DataFrame(later, index=index), pd.DataFrame(rests, index=index)) if then is not people else None
+    return pd.DataFrame(gains, index=index), costs, ends, known
 
 
-def _when_due(history: History, people: People) -> tuple[People, npt.NDArray[np.int64]]:
-    """The same people once the day has come for which they asked to be contacted again, and the days until then."""
-    days = np.zeros(len(people), dtype=np.int64)
+def _closed(people: People, actions: Sequence[Priced], goals: Sequence[Goal]) -> dict[str, Flags]:
+    """Action → whose segment's treatment is another one."""
+    names = [one.name for one in actions]
+    closed = {name: np.zeros(len(people), dtype=bool) for name in names}
+    taken = np.zeros(len(people), dtype=bool)
+    for goal in goals:
+        mine = people.fits(goal.where, f"the goal {shown(goal.goal)}") & ~taken
+        taken |= mine
+        if goal.treatment is not None:
+            for name in names:
+                closed[name] |= mine & (goal.treatment != name)
+    return closed
+
+
+def _when_due(history: History, people: People) -> tuple[People, People, Array]:
+    """People on the day for which each asked to be contacted again, and after it was done; the days until then, without end for none."""
+    day = np.full(len(people), np.inf)
     if "follow_up" not in people.frame.columns:
-        return people, days
+        return people, people, day
+    due, _, none = FOLLOW_UPS
     asked = follow_ups(history).set_index("customer_id")["day"]
-    ahead = (people.ids.map(asked) - pd.Timestamp(history.as_of)).dt.days
-    later = (ahead > 0).to_numpy()
-    days[later] = ahead[later].astype(np.int64)
-    frame = people.frame.assign(follow_up=np.where(later, FOLLOW_UPS[0], people.frame["follow_up"].to_numpy(object)))
-    return replace(people, frame=frame), days
+    ahead = (pd.to_datetime(people.ids.map(asked)) - pd.Timestamp(history.as_of)).dt.days
+    known = ahead.notna().to_numpy()
+    day[known] = ahead[known].to_numpy(float)
+    then = replace(people, frame=people.frame.assign(follow_up=np.where(known, due, none)))
+    return then, replace(people, frame=people.frame.assign(follow_up=none)), day
 
 
 def brought(people: People, one: Priced) -> Array:

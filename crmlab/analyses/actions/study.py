@@ -263,14 +263,12 @@ def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
     margin = history.margin(params.margin)
     columns = sorted({one.column for group in (said.actions, said.goals) for action in group for one in action.where})
     people = people_of(history, columns, margin=params.margin, level=params.level, seed=params.seed)
-    gains, costs, ends, opens = gains_of(history, people, actions, said.goals)
-    if not margin.known:  # then nothing is known to pay
-        gains = gains.where(gains.isna(), -math.inf)
-    waits = opens > 0
+    gains, costs, ends, asked = gains_of(history, people, actions, said.goals)
     return said, Ground(
         people=people,
         actions=actions,
-        gains=gains.mask(waits),
+        # Without a margin nothing is known to pay.
+        gains=gains if margin.known else gains.where(gains.isna(), -math.inf),
         costs=costs,
         ends=ends,
         limits=said.limits,
@@ -278,8 +276,7 @@ def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
         holdout=said.holdout,
         budget=said.limits.budget if params.budget is None else params.budget,
         unpaid=COSTS_MORE if margin.known else NO_MARGIN,
-        later=gains.where(waits) if waits.any(axis=None) else None,
-        opens=opens if waits.any(axis=None) else None,
+        asked=asked if margin.known else None,
     )
 
 
@@ -449,11 +446,16 @@ def _others(ground: Ground, decided: Decided) -> pd.DataFrame:
 
 
 def _pressure(ground: Ground, decided: Decided, weeks: int) -> pd.DataFrame:
-    """Contacts a customer gets: of the last four weeks, and of the calendar; share of customers with none, one, more; their demand."""
+    """Contacts a customer gets: of the last four weeks, and of the calendar with what is launched for it; and what demand they bring."""
     ids = ground.people.ids
     known = ground.people.contacts
-    before = known[known["day"] > -_PRESSED].groupby("customer").size().reindex(ids, fill_value=0).to_numpy()
-    ahead = decided.calendar.groupby("customer_id").size().reindex(ids, fill_value=0).to_numpy()
+
+    def many(contacts: pd.Series) -> Any:
+        return contacts.value_counts().reindex(ids, fill_value=0).to_numpy()
+
+    before = many(known.loc[known["day"].between(1 - _PRESSED, 0), "customer"])
+    launched = known.loc[known["day"].between(1, 7 * weeks - 1), "customer"]
+    ahead = many(pd.concat([decided.calendar["customer_id"], launched]))
     rows = [("last 4 weeks", before, 4.0), (f"next {weeks} weeks", ahead, float(weeks))]
     return pd.DataFrame(
         [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.actions.deciding import COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
+from crmlab.analyses.actions.deciding import ASKED_LATER, COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
 from crmlab.analyses.actions.declaring import ALONE, AT_RISK, HELD_OUT
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.exhibits import shown_lines
@@ -24,6 +24,7 @@ _MANY = {
     COMPLAINED: "have complained",
     HOUSEHOLD: "share a household with somebody who comes first",
     NO_ACTION: "may have none of the actions",
+    ASKED_LATER: "have asked to be contacted again on a later day",
     COSTS_MORE: "would cost more than any action brings",
     NOT_YET: "were contacted too recently",
     USED_UP: "are beyond the budget or the capacity of an action",
@@ -202,7 +203,7 @@ def method(study: Study) -> Method:
         "the limits (Everett 1963; Fisher 1981). Effects of past cells are pooled by random effects and shrunk (Paule and Mandel 1982; "
         "Gelman et al. 2013).",
         (
-            f"Everybody who may be contacted is decided for, one of each household; at most one action for a {words.one} and day.",
+            f"Everybody who may be contacted is decided for, one of each household on a day; at most one action for a {words.one} and day.",
             f"An offer costs its price with everybody who takes it: those who are moved, and those who would have come anyway within the days "
             f"that past cells were watched, by the model of {words.deeds}.",
             "A measured effect counts only where its interval, at the level of tests (95 %), lies above 0.",

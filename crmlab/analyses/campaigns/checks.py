@@ -163,8 +163,8 @@ def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibi
             found += _early(early.filter(early["responded_at"] < early["first"]), "by code")
     if contacts is not None:
         ever = contacts.group_by(who="customer_id").agg(first=contacts["contacted_at"].min())
-        # An order needs no contact; an open, a click or a complaint does.
-        react = responses.filter(responses["kind"] != "order")
+        # An order or a request needs no contact; an open, a click or a complaint does.
+        react = responses.filter(responses["kind"].notin(("order", "request")))
         if coded:
             react = react.filter(react["response_code"].isnull())
         before = react.inner_join(ever, react["customer_id"] == ever["who"])

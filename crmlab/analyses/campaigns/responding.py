@@ -58,7 +58,8 @@ def read_responses(campaign: str, path: Path, memory: CampaignMemory, timezone: 
     campaign : str
         One that was launched.
     path : Path
-        A csv file with ``customer_id`` and ``responded_at``, and where known ``kind`` (an order unless said), ``response_code``,
+        A csv file with ``customer_id`` and ``responded_at``, and where known ``kind`` (unless said a request
+        where it asks for a day, else an order), ``response_code``,
         ``order_id`` and ``follow_up_at`` (the day for which the customer asked to be contacted again).
     memory : CampaignMemory
     timezone : str
@@ -94,10 +95,13 @@ def read_responses(campaign: str, path: Path, memory: CampaignMemory, timezone: 
     rows = pd.DataFrame({"customer_id": given["customer_id"]})
     rows["customer_id"] = rows["customer_id"].where(rows["customer_id"].isin(people), frame["customer_id"])
     rows["responded_at"] = _moments(given["responded_at"], ZoneInfo(timezone))
-    rows["kind"] = _texts(given, "kind").fillna("order").str.lower()
+    asked = _texts(given, "follow_up_at")
+    # Who asks to be contacted again has not bought with that.
+    rows["kind"] = (
+        _texts(given, "kind").fillna(asked.map(lambda day: "request", na_action="ignore")).fillna("order").str.lower()
+    )
     rows["response_code"] = _texts(given, "response_code").map(normalised, na_action="ignore")
     rows["order_id"] = _texts(given, "order_id")
-    asked = _texts(given, "follow_up_at")
     rows["follow_up_at"] = _moments(asked, ZoneInfo(timezone)).dt.normalize()
     given = given.assign(follow_up_at=asked)
     found += _faults(path.name, rows, given)

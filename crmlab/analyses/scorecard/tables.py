@@ -351,7 +351,12 @@ def matrix_table(study: Study) -> Table | Absent:
     if study.treatments:
         frame["treatment"] = [study.treatments[row.tier, row.state] for row in frame.itertuples()]
         columns["treatment"] = Column("Decided today", "lines")
-    few = f" “Decided today” says how many get what; fewer than {study.params.min_group} alike are left out."
+    if study.treatments:
+        least = study.params.min_group
+        small = f"; decisions for fewer than {least} are not shown" if least > 1 else ""
+        said = f" “Decided today” counts the most frequent decisions of each row, three at most{small}."
+    else:
+        said = f" No decision is counted here: {study.why['treatments'][:1].lower()}{study.why['treatments'][1:]}"
     consent = (
         f"“{speech('{Many}')}” counts everybody, “May be contacted” only those who may be."
         if study.reachable
@@ -360,7 +365,7 @@ def matrix_table(study: Study) -> Table | Absent:
     caption = (
         f"{speech('{Many}')} by value tier (A: top 10 %, B: next 20 %, C: next 30 %, D: the rest) and lifecycle state. "
         f"Value is {worth(found, form)}. Small figures are {form.share(study.params.level)} intervals. "
-        f"{consent} {speech.words.decided}{few if study.treatments else ''}"
+        f"{consent} {speech.words.decided}{said}"
     )
     return Table(caption, frame, columns, form, top=30)
 

@@ -34,6 +34,7 @@ _NAMES = {
     "kind": "kind, response type, event, event type, event name, action, type, response, art, typ",
     "household_id": "household id, household, haushalt",
     "order_id": "order id, order, order number, bestellnummer",
+    "follow_up_at": "follow up at, follow up, follow up date, callback, callback date, call back on, wiedervorlage, rappel le",
 }
 
 
