@@ -198,7 +198,7 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
             "customer_id,responded_at,kind\nK0001,soon,order\nK0002,2026-01-10,bought\nK0003,2026-13-01,order\n",
             [
                 "responded_at of calls.csv, line 2 must be a day or time such as 2026-03-01 or 2026-03-01 14:30. Got 'soon' instead. So is 1 more.",
-                "kind of calls.csv, line 3 must be one of open, click, visit, order, complaint. Got 'bought' instead.",
+                "kind of calls.csv, line 3 must be one of open, click, visit, order, complaint, request. Got 'bought' instead.",
             ],
         ),
     ],
