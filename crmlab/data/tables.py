@@ -197,6 +197,7 @@ CUSTOMERS = TableSpec(
         _optional("contactable", "flag", "whether the customer may be contacted"),
         _optional("acquired_at", "date", "day on which the customer was won"),
         _optional("acquisition_cost", "money", "what winning the customer cost", at_least=0),
+        _optional("referred_by", "text", "the customer who brought this one"),
         _optional("follow_up_at", "date", "day for which the customer asked to be contacted again"),
     ),
     ("customer_id",),

@@ -35,7 +35,7 @@ MEASURES = {
 }
 OF_LINES = ("lines", "quantity", "margin")
 # An id or an amount tells rows apart, but nobody's groups.
-_NO_GROUPS = ("customer_id", "household_id", "acquisition_cost", "follow_up_at")
+_NO_GROUPS = ("customer_id", "household_id", "acquisition_cost", "referred_by", "follow_up_at")
 
 
 def dimensions(data: Dataset, customers: ibis.Table | pd.DataFrame | None = None) -> dict[str, str]:

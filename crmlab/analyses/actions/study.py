@@ -28,6 +28,7 @@ from crmlab.analyses.actions.effects import default_actions, past_cells, priced
 from crmlab.analyses.actions.keeping import kept_of
 from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
+from crmlab.analyses.actions.serving import beside_value
 from crmlab.analyses.campaigns import Holdout, holdout_for
 from crmlab.data.memory.campaigns import fingerprint
 from crmlab.errors import CrmlabError, ModelError, shown
@@ -141,6 +142,8 @@ class Study:
         A sentence for each past campaign that no effect rests on.
     kept : DataFrame
         What earlier decisions promised, and what came: as of :func:`crmlab.analyses.actions.keeping.kept_of`.
+    beside : DataFrame
+        What each customer cost, and whom they brought: as of :func:`crmlab.analyses.actions.serving.beside_value`.
     """
 
     context: Context
@@ -160,6 +163,7 @@ class Study:
     detectable: float | None
     left_out: tuple[str, ...]
     kept: pd.DataFrame
+    beside: pd.DataFrame
 
     @property
     def customers(self) -> int:
@@ -183,10 +187,12 @@ class Study:
         values = ["tier", "if_loyal", "value_today", "at_risk", "potential"]
         found = self.decided.today.rename(columns={"gain": "expected_gain", "cost": "expected_cost"})
         found = found.merge(people[["customer_id", *values, "contactable", "refusal"]], "left", "customer_id")
+        beside = [name for name in self.beside.columns if name != "customer_id"]
+        found = found.merge(self.beside, "left", "customer_id")
         said = ["customer_id", "action", "action_reason", "expected_gain", "expected_cost"]
         consent = ["contactable", "refusal"]
         whole = f"What to do with each of {form.count(self.customers)} {words.many}, and why"
-        out = {"decisions": Output(whole, found[[*said, *values, *consent]], ("customer_id",))}
+        out = {"decisions": Output(whole, found[[*said, *values, *beside, *consent]], ("customer_id",))}
         files = slugs([one.name for one in self.ground.actions])
         for action in self.lines["action"]:
             mine = found[found["action"] == action].reset_index(drop=True)
@@ -316,6 +322,7 @@ def study(history: History, params: Params) -> Study:
         detectable=_detectable(history, ground, decided),
         left_out=past_cells(history, params.level).left_out,
         kept=kept_of(history, margin.share, params.level),
+        beside=beside_value(history, ground.people),
     )
 
 

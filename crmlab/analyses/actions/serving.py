@@ -1,0 +1,84 @@
+"""What customers cost beside what they buy, and whom they brought: shown beside their values, and part of none of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import ibis
+import pandas as pd
+
+from crmlab.data.collecting import collect
+from crmlab.history.orders import between
+from crmlab.history.sending import sent
+from crmlab.history.words import YEAR
+
+if TYPE_CHECKING:
+    from crmlab.analyses.actions.people import People
+    from crmlab.history.past import History
+
+__all__ = ["beside_value"]
+
+
+def beside_value(history: History, people: People) -> pd.DataFrame:
+    """Tell what each customer cost within the last 12 months, driver by driver, and what those are worth whom the customer brought.
+
+    Parameters
+    ----------
+    history : History
+    people : People
+
+    Returns
+    -------
+    DataFrame
+        customer_id, in the order of ``people``, and of these what the data tell: contact_cost (of what was sent, by the cost of its cell),
+        returned (what came back, as an amount above 0), referrals (customers won through this one) and referral_value (what these are
+        worth, and what winning them cost less than winning others did on average). Nothing of it is 0 for want of data.
+    """
+    found = pd.DataFrame({"customer_id": people.ids})
+    parts = (_contacts(history), _returns(history), _referrals(history, people))
+    for part in parts:
+        if part is not None:
+            found = found.merge(part, "left", "customer_id")
+    numbers = [name for name in found.columns if name != "customer_id"]
+    found[numbers] = found[numbers].astype(float).fillna(0.0).round(2)
+    return found.astype({"referrals": "int64"}) if "referrals" in numbers else found
+
+
+def _start(history: History) -> dt.date:
+    return history.as_of - dt.timedelta(days=YEAR - 1)
+
+
+def _contacts(history: History) -> pd.DataFrame | None:
+    contacts, cells = sent(history), history.cells
+    if contacts is None or cells is None or "cost_per_contact" not in cells.columns:
+        return None
+    some = between(contacts.select("customer_id", "cell_id", ordered_at="contacted_at"), _start(history), None)
+    costs = cells.select(_cell="cell_id", cost="cost_per_contact")
+    priced = some.join(costs, some["cell_id"] == costs["_cell"])
+    return collect(priced.group_by("customer_id").agg(contact_cost=priced["cost"].sum().cast("float64")), "customer_id")
+
+
+def _returns(history: History) -> pd.DataFrame | None:
+    """Amounts of return lines, or of whole orders that are returns; None where nothing ever came back."""
+    orders = between(history.orders, _start(history), None)
+    lines = orders["return_amount"].fill_null(0) if "return_amount" in orders.columns else orders["amount"]
+    back = orders.mutate(_back=ibis.greatest(-lines.cast("float64"), 0.0))
+    found = collect(back.filter(back["_back"] > 0).group_by("customer_id").agg(returned=back["_back"].sum()), "customer_id")
+    return found if len(found) else None
+
+
+def _referrals(history: History, people: People) -> pd.DataFrame | None:
+    table = history.customers
+    if table is None or "referred_by" not in table.columns:
+        return None
+    cost = ["acquisition_cost"] if "acquisition_cost" in table.columns else []
+    rows = collect(table.select("customer_id", "referred_by", *cost), "customer_id")
+    brought = rows["referred_by"].isin(people.ids) & (rows["referred_by"] != rows["customer_id"])
+    value = rows["customer_id"].map(people.frame.set_index("customer_id")["value"]).astype(float).fillna(0.0)
+    if cost:
+        paid = rows["acquisition_cost"].astype(float)
+        saved = paid[rows["referred_by"].isna()].mean() - paid.fillna(0.0)  # of a newcomer without a cost nothing was paid
+        value += saved.fillna(0.0)
+    frame = pd.DataFrame({"customer_id": rows["referred_by"], "value": value})[brought]
+    return frame.groupby("customer_id", as_index=False).agg(referrals=("value", "size"), referral_value=("value", "sum"))

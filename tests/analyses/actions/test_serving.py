@@ -1,0 +1,73 @@
+"""What customers cost and whom they brought stands beside their values, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmlab.analyses.actions.people import people_of
+from crmlab.analyses.actions.serving import beside_value
+from crmlab.history.past import History
+
+from .conftest import DAYS, customers, day, orders
+
+CELLS = pd.DataFrame(
+    {
+        "campaign_id": "c",
+        "cell_id": ["c-0", "c-1", "c-2"],
+        "control_cell_id": [None, "c-0", "c-0"],
+        "offer": [None, "news", "call"],
+        "cost_per_contact": [None, 0.5, 3.0],
+    }
+)
+CONTACTS = pd.DataFrame(
+    [
+        ("c100", "c-1", day(DAYS - 10)),
+        ("c100", "c-1", day(DAYS - 40)),
+        ("c100", "c-2", day(DAYS - 365)),  # the first day of the last twelve months
+        ("c100", "c-2", day(DAYS - 366)),
+        ("c101", "c-0", day(DAYS - 10)),  # a control
+        ("c102", "c-2", day(DAYS + 5)),  # not known yet
+    ],
+    columns=["customer_id", "cell_id", "contacted_at"],
+)
+
+
+@pytest.fixture(scope="module")
+def books():
+    bought = orders(np.random.default_rng(1))
+    back = [("c110", day(DAYS - 20), -12.5), ("c110", day(DAYS - 30), -2.5), ("c111", day(DAYS - 400), -9.0)]
+    more = pd.DataFrame(back, columns=["customer_id", "ordered_at", "amount"])
+    people = customers()
+    cost = np.where(people["customer_id"] == "c103", 2.0, 10.0)
+    by = {"c103": "c100", "c104": "c100", "c105": "c105", "c106": "nobody"}  # oneself and a stranger bring nobody
+    return {
+        "orders": pd.concat([bought, more.assign(order_id=[f"r{k}" for k in range(3)])], ignore_index=True),
+        "customers": people.assign(referred_by=people["customer_id"].map(by), acquisition_cost=cost),
+        "cells": CELLS,
+        "contacts": CONTACTS,
+    }
+
+
+@pytest.mark.proof
+def test_what_is_known_is_told_by_hand(world, books, tmp_path, nothing_remembered):
+    history = History(world(tmp_path / "own", **books))
+    people = people_of(history, [], margin=None, level=0.9, seed=0)
+    found = beside_value(history, people).set_index("customer_id")
+    assert list(found.columns) == ["contact_cost", "returned", "referrals", "referral_value"]
+    assert found.index.tolist() == people.ids.tolist()
+    assert found["contact_cost"][found["contact_cost"] > 0].to_dict() == {"c100": 4.0}
+    assert found["returned"][found["returned"] > 0].to_dict() == {"c110": 15.0}
+    value = people.frame.set_index("customer_id")["value"]
+    assert found["referrals"][found["referrals"] > 0].to_dict() == {"c100": 2}
+    # Winning others cost 10 on average: one of the two cost 2, the other as much as all.
+    assert found.loc["c100", "referral_value"] == pytest.approx(value["c103"] + value["c104"] + 8.0, abs=0.01)
+
+
+@pytest.mark.proof
+def test_what_is_not_known_is_not_there(world, studied, tmp_path, nothing_remembered):
+    found = studied(world(tmp_path / "own"))
+    assert list(found.beside.columns) == ["customer_id"]
+    listed = found.outputs["decisions"].frame
+    assert {"contact_cost", "returned", "referrals"}.isdisjoint(listed.columns) and "potential" in listed.columns
