@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
+    from crmlab.analyses.campaigns.assignment import Take, arm_of, assign, in_holdout, quotas, sample
     from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
     from crmlab.analyses.campaigns.commands import launch_campaign
@@ -46,6 +46,7 @@ __all__ = [
     "Past",
     "Sending",
     "Take",
+    "arm_of",
     "assign",
     "campaign_data",
     "cell_moments",

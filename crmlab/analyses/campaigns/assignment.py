@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-__all__ = ["IntArray", "Take", "assign", "in_holdout", "quotas", "sample"]
+__all__ = ["IntArray", "Take", "arm_of", "assign", "in_holdout", "quotas", "sample"]
 
 
 IntArray = NDArray[np.int64]
@@ -110,7 +110,7 @@ def assign(
     if exact:
         place[taken] = _by_quota(homes.least(_codes(frame, strata))[taken], shares)
     else:
-        place = np.searchsorted(np.cumsum(shares)[:-1], _uniform(homes.hashes), side="right")
+        place = _arms(homes.hashes, shares)
     kept, cell = homes.by_row(taken), homes.by_row(place)
     household = frame[by] if by in frame.columns else pd.Series([None] * len(frame), dtype=object)
     table = pd.DataFrame({"customer_id": frame["customer_id"], "cell_id": labels(names, cell), "household_id": household})
@@ -169,8 +169,46 @@ def in_holdout(ids: Sequence[str], share: float, salt: str) -> NDArray[np.bool_]
     """
     if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
         raise ParameterError.expected("in_holdout", "share", "between 0 and 1", share)
+    return arm_of(ids, {"held out": share, "others": 1 - share}, salt) == "held out"
+
+
+def arm_of(ids: Sequence[str], arms: Mapping[str, float], salt: str) -> NDArray[np.object_]:
+    """Draw an arm for each id by its hash alone: it depends on nobody else, and can be drawn for one id as for all.
+
+    The hold-out, the arms of a rule and cells that are not drawn by quota are drawn like this.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    arms : mapping of str to float
+        Share of each arm; they add up to 1. Their order counts: whoever is in the first of them stays there if its share grows.
+    salt : str
+        At least 8 characters.
+
+    Returns
+    -------
+    ndarray of str, shape (ids,)
+
+    Raises
+    ------
+    CampaignError
+        Shares do not add up to 1, or the salt is short.
+
+    Examples
+    --------
+    >>> arm_of(["H1", "H2", "H3"], {"plain": 0.5, "gift": 0.5}, "for ever and ever").tolist()
+    ['gift', 'plain', 'plain']
+    """
+    names = list(arms)
+    _shares(arms)
     _check_salt(salt)
-    return _uniform(hash_keys(ids, salt)) < share
+    places = _arms(hash_keys(ids, salt), np.array([float(arms[name]) for name in names]))
+    return np.array(names, dtype=object)[places]
+
+
+def _arms(hashes: NDArray[np.uint64], shares: NDArray[np.float64]) -> IntArray:
+    """Place of the arm of each hash."""
+    return np.asarray(np.searchsorted(np.cumsum(shares)[:-1], _uniform(hashes), side="right"), dtype=np.int64)
 
 
 def _check_salt(salt: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from crmlab.analyses.campaigns import assignment, hashing
-from crmlab.analyses.campaigns.assignment import Take, assign, in_holdout, quotas, sample
+from crmlab.analyses.campaigns.assignment import Take, arm_of, assign, in_holdout, quotas, sample
 from crmlab.analyses.campaigns.hashing import hash_column, hash_keys, hash_pairs
 from crmlab.errors import CampaignError, ParameterError
 from crmlab.models.hashes import salted_hashes
@@ -267,6 +267,21 @@ def test_holdout_is_nested_and_permanent():
     # Held out or not says nothing of the cell in a campaign with a salt of its own.
     cells = assign(pd.DataFrame({"customer_id": ids}), CELLS, SALT)["cell_id"]
     assert stats.chi2_contingency(pd.crosstab(cells.to_numpy(), large))[1] > 0.001
+
+
+def test_an_arm_is_that_of_the_hold_out_and_of_cells_drawn_by_hash_and_of_each_id_alone():
+    ids = [f"C{k}" for k in range(4000)]
+    arms = arm_of(ids, {"held out": 0.1, "others": 0.9}, "for ever and ever")
+    assert ((arms == "held out") == in_holdout(ids, 0.1, "for ever and ever")).all()
+    assert [arm_of([one], {"held out": 0.1, "others": 0.9}, "for ever and ever")[0] for one in ids[:50]] == arms[:50].tolist()
+    three = arm_of(ids, {"a": 0.2, "b": 0.3, "c": 0.5}, "for ever and ever")
+    assert [abs((three == name).mean() - share) < 0.03 for name, share in (("a", 0.2), ("b", 0.3), ("c", 0.5))] == [True] * 3
+    # A campaign tells customers from households by a letter before the id.
+    drawn = assign(pd.DataFrame({"customer_id": ids}), {"a": 0.2, "b": 0.3, "c": 0.5}, "for ever and ever", exact=False)
+    keyed = arm_of([f"c:{one}" for one in ids], {"a": 0.2, "b": 0.3, "c": 0.5}, "for ever and ever")
+    assert (drawn["cell_id"].astype(str).to_numpy() == keyed).all()
+    with pytest.raises(CampaignError, match="add up to 1"):
+        arm_of(ids, {"a": 0.5}, "for ever and ever")
 
 
 @pytest.mark.parametrize(
