@@ -129,8 +129,8 @@ def eligible(ground: Ground) -> pd.DataFrame:
 def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     """Decide for today, then for each week ahead as if nothing else became known.
 
-    Each day takes what pays most by then within the limits; what was done before counts. Who is held out is decided for like everybody
-    else, and left out last.
+    Each day takes what pays most by then within the limits, for which what was done before with anybody of a household counts. Who is
+    held out is decided for like everybody else, and left out last.
 
     Parameters
     ----------
@@ -153,7 +153,8 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     first: tuple[Problem, Allocation] | None = None
     for week in range(weeks):
         open_then = gains if week == 0 or ground.asked is None else eligible(ground.by(WEEK * week, done))
-        found = _one_day(ground, open_then * (1 + discount) ** (-week * WEEK / YEAR), done, WEEK * week, before)
+        heard = _of_homes(ground, open_then, done)
+        found = _one_day(ground, open_then * (1 + discount) ** (-week * WEEK / YEAR), heard, WEEK * week, before)
         if found is None:
             continue
         first = found if week == 0 else first
@@ -171,6 +172,28 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
         problem=first[0] if first else None,
         allocation=first[1] if first else None,
     )
+
+
+def _of_homes(ground: Ground, gains: pd.DataFrame, done: pd.DataFrame) -> pd.DataFrame:
+    """Contacts, each told of the one of its household who may be contacted now: for limits, what one of them got all of them got.
+
+    With others of the household an action bears another name: it counts towards limits, and is not what this one had before.
+    """
+    people = ground.people.frame
+    home = people.set_index("customer_id")["household"]
+    first = people.loc[gains.notna().any(axis=1).to_numpy()].drop_duplicates("household").set_index("household")["customer_id"]
+    now = done["customer"].map(home).map(first)
+    others = (now.notna() & (now != done["customer"])).to_numpy()
+    names = {one.name: _at_home(one.name) for one in ground.actions}
+    return done.assign(
+        customer=done["customer"].where(~others, now).astype(object),
+        action=done["action"].where(~others, done["action"].replace(names)),
+    )
+
+
+def _at_home(action: str) -> str:
+    """An action with somebody else of the household. No action has such a name: none begins with a blank."""
+    return f"  {action}"
 
 
 def _one_day(
@@ -193,7 +216,7 @@ def _one_day(
             _limits(ground),
             _rules(ground, before),
             contacts=done.assign(day=done["day"] - day),
-            actions=[*names, *before.others],
+            actions=[*names, *map(_at_home, names), *before.others],
             salt=_SALT,
         )
         return problem, allocate(problem)
@@ -266,10 +289,10 @@ def _rules(ground: Ground, before: Before) -> list[Window | Apart | After]:
     channels: dict[str, list[str]] = {}
     for one in ground.actions:
         if one.action.channel is not None:
-            channels.setdefault(one.action.channel, []).append(one.name)
+            channels.setdefault(one.action.channel, []).extend((one.name, _at_home(one.name)))
         if one.action.cooldown_days:
             alike = [name for name, (offer, _) in before.others.items() if offer is not None and offer == one.action.offer]
-            found.append(Window(most=1, days=one.action.cooldown_days, actions=(one.name, *alike)))
+            found.append(Window(most=1, days=one.action.cooldown_days, actions=(one.name, _at_home(one.name), *alike)))
     for channel, days in limits.channels.items():
         alike = [name for name, (_, its) in before.others.items() if its == channel]
         found.append(Window(most=days.most, days=days.days, actions=(*channels[channel], *alike)))

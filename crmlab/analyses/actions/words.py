@@ -209,7 +209,8 @@ def method(study: Study) -> Method:
             "A measured effect counts only where its interval, at the level of tests (95 %), lies above 0.",
             f"Sums carry what is not known of effects, at {form.share(params.level)}, as if effects were independent of each other; what is not "
             f"known of values is on the page of {words.one} value.",
-            "Contacts before today count towards the limits; a contact with the offer of an action counts as that action.",
+            "Contacts before today count towards the limits, with whomever of a household they were; a contact with the offer of an action "
+            "counts as that action.",
             "Ties are decided by a salted hash of the id.",
         ),
         {name: words.told(meaning) for name, meaning in QUANTITIES.explained(*_EXPLAINED).items()},

@@ -135,6 +135,39 @@ def test_a_smaller_hold_out_is_part_of_a_larger_and_keeps_households_together():
     assert (some.people.held_out(Holdout(share=0.2, salt="another salt")) != held[2]).any()
 
 
+def test_what_anybody_of_a_household_got_counts_for_limits_of_all_of_them():
+    limits = Limits(contacts=(Days(most=1, days=14),))
+    home, gains, contacts = ["h", "h", "h", "c3"], {"a": [1.0, 5.0, 2.0, 5.0]}, [("c0", -3, "", "")]
+    got = today(ground(gains, home=home, contacts=contacts, limits=limits))
+    assert got["action"].tolist() == [ALONE, ALONE, ALONE, "a"]
+    assert got.loc["c1", "action_reason"] == deciding.NOT_YET
+    # The one who was contacted cannot be now; it was the household all the same.
+    refused = ground(gains, home=home, contacts=contacts, refusal=["has complained", "", "", ""], limits=limits)
+    assert today(refused)["action"].tolist() == [ALONE, ALONE, ALONE, "a"]
+    # Later it may be: once, not once for each.
+    assert calendar(ground(gains, home=home, contacts=contacts, limits=limits), 3) == [
+        ("c3", 0, "a"),
+        ("c1", 14, "a"),
+        ("c3", 14, "a"),
+    ]
+
+
+def test_what_comes_only_after_another_comes_after_it_with_the_same_person():
+    actions = [action("a", offer="news"), action("b", cooldown_days=0)]
+    after = Limits(contacts=(), after=(Order(action="b", earlier="a", days=2),))
+    some = {"actions": actions, "home": ["h", "h"], "contacts": [("c0", -3, "news", "")], "limits": after}
+    # Of the two the second brings more, and it is the first who got the other action.
+    assert today(ground({"a": [np.nan, np.nan], "b": [1.0, 2.0]}, **some))["action"].tolist() == [ALONE, ALONE]
+    assert today(ground({"a": [np.nan, np.nan], "b": [2.0, 1.0]}, **some))["action"].tolist() == ["b", ALONE]
+
+
+def test_the_same_offer_is_not_sent_twice_to_a_household_within_its_cooldown():
+    some = ground(
+        {"a": [1.0, 5.0]}, [action("a", offer="news", cooldown_days=28)], home=["h", "h"], contacts=[("c0", -3, "news", "")]
+    )
+    assert calendar(some, 5) == [("c1", 28, "a")]
+
+
 def test_one_of_each_household_is_chosen_for_what_it_brings():
     got = eligible(ground({"a": [1.0, 5.0, 5.0], "b": [4.0, 2.0, 1.0]}, home=["h", "h", "h"]))
     # The best action decides; of two alike the id does.
