@@ -221,9 +221,8 @@ resource.setrlimit(resource.RLIMIT_AS, ({bytes}, {bytes}))
 """
 
 
-@pytest.mark.parametrize(
-    "sizes", [(700, 1400), pytest.param((500, 1000, 1600, 2048, 2200, 2500, 3000, 4000), marks=pytest.mark.nightly)]
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("sizes", [(700, 1400), (500, 1000, 1600, 2048, 2200, 2500, 3000, 4000)])
 def test_memory_limit_on_a_run(place: Place, figures: Callable[..., None], sizes: tuple[int, ...]) -> None:
     ended = []
     for size in sizes:

@@ -131,7 +131,7 @@ def test_a_forecast_is_found_to_be_what_it_is(known, wide, shift, fault):
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["model", pytest.param("other", marks=pytest.mark.nightly)])
 def test_totals_hold_what_comes(family):
     assert faults_of(family, BLOCK) == []
 
