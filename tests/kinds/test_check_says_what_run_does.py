@@ -47,6 +47,7 @@ BOOKS = {
         [book(1).assign(customer_id=f"c{k}", ordered_at=day) for k in range(6) for day in pd.date_range("2023-01-01", periods=60, freq="7D")]
     ).assign(order_id=range(360)),
 }  # fmt: skip
+SLOW = ("one item", "usual")  # every report is made of them
 # A fit takes seconds: it is run for the books that say something else about it.
 FITTED = ("customer_value", "churn", "triggers", "scorecard")
 
@@ -88,7 +89,9 @@ def test_no_is_said_in_the_words_of_the_run(name, tmp_path):
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("name", [*BOOKS, "usual"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.nightly] if name in SLOW else []) for name in (*BOOKS, "usual")]
+)
 def test_yes_is_said_only_where_the_report_comes(name, tmp_path):
     data = opened(tmp_path, BOOKS.get(name, book()))
     for report, beforehand, then in said_by(data, jobs_of(data)):

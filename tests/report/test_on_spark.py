@@ -11,7 +11,13 @@ import crmlab
 from crmlab.report import registry
 
 NAMES = sorted(registry.REPORTS)
-MANY_QUERIES = ("actions", "campaign_design", "lifecycle", "scorecard")  # of a second each, however few the customers
+MANY_QUERIES = (
+    "actions",
+    "campaign_design",
+    "campaign_results",
+    "lifecycle",
+    "scorecard",
+)  # of a second each, however few the customers
 CUSTOMER = {"customer_profile": {"customer_id": "C000009"}}
 
 
