@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
-__all__ = ["FOLLOW_UPS", "follow_ups", "tells_follow_ups"]
+__all__ = ["FOLLOW_UPS", "open_requests", "tells_follow_ups"]
 
 # Of a customer: the day asked for has come, it lies ahead, or nothing is open.
 FOLLOW_UPS = ("due", "later", "none")
@@ -26,7 +26,7 @@ def tells_follow_ups(data: Dataset) -> bool:
     return any(name in data.tables and _ASKED in data.table(name).columns for name in ("customers", "responses"))
 
 
-def follow_ups(history: History) -> pd.DataFrame:
+def open_requests(history: History) -> pd.DataFrame:
     """Return the requests to be contacted again that are still open.
 
     Of a customer who asked in several responses the last one counts; what the table of customers says counts where no response says it,

@@ -15,7 +15,7 @@ from crmlab.analyses.campaigns import results as subject
 from crmlab.analyses.customers import customer_outputs
 from crmlab.cli.commands import main
 from crmlab.data.memory.campaigns import open_memory
-from crmlab.history.follow_ups import follow_ups
+from crmlab.history.follow_ups import open_requests
 from crmlab.history.past import History
 from tests.commands import campaign
 
@@ -144,7 +144,7 @@ def test_whoever_asked_for_it_in_a_response_is_to_be_contacted_again(project, pa
     Path("calls.csv").write_text("customer_id,responded_at,kind,follow_up_at\n" + "\n".join(rows) + "\n")
     assert "3 of 3 responses to spring are new." in command("responses", "spring", "calls.csv")
     history = History(crmlab.open_dataset("orders"))
-    found = follow_ups(history).set_index("customer_id")["day"].dt.strftime("%Y-%m-%d").to_dict()
+    found = open_requests(history).set_index("customer_id")["day"].dt.strftime("%Y-%m-%d").to_dict()
     assert found == {ten[1]: "2026-01-12", ten[2]: "2026-03-01"}
     told = customer_outputs(history, needed=["follow_up"]).set_index("customer_id")["follow_up"]
     assert (told[ten[1]], told[ten[2]], told[ten[3]]) == ("due", "later", "none")

@@ -18,7 +18,7 @@ from crmlab.analyses.customer_value import FEWEST, Scores
 from crmlab.analyses.customers import DOMAINS, Condition, check_columns, customer_outputs, holds, known_columns
 from crmlab.data.collecting import collect
 from crmlab.errors import CampaignError, DataError, TooLittleError, shown
-from crmlab.history.follow_ups import FOLLOW_UPS, follow_ups
+from crmlab.history.follow_ups import FOLLOW_UPS, open_requests
 from crmlab.history.sending import sends, sent
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def _when_due(history: History, people: People) -> tuple[People, People, Array]:
     if "follow_up" not in people.frame.columns:
         return people, people, day
     due, _, none = FOLLOW_UPS
-    asked = follow_ups(history).set_index("customer_id")["day"]
+    asked = open_requests(history).set_index("customer_id")["day"]
     ahead = (pd.to_datetime(people.ids.map(asked)) - pd.Timestamp(history.as_of)).dt.days
     known = ahead.notna().to_numpy()
     day[known] = ahead[known].to_numpy(float)

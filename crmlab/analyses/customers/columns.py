@@ -15,7 +15,7 @@ from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.triggers import TRIGGERS
 from crmlab.data.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError
-from crmlab.history.follow_ups import FOLLOW_UPS, follow_ups, tells_follow_ups
+from crmlab.history.follow_ups import FOLLOW_UPS, open_requests, tells_follow_ups
 from crmlab.history.past import History
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _refusal(history: History) -> pd.DataFrame:
 
 
 def _follow_up(history: History) -> pd.DataFrame:
-    asked = follow_ups(history).set_index("customer_id")["day"]
+    asked = open_requests(history).set_index("customer_id")["day"]
     due, later, none = FOLLOW_UPS
     people = _people(history)[["customer_id"]]
     day = people["customer_id"].map(asked)

@@ -10,7 +10,7 @@ from crmlab.analyses.actions.declaring import ALONE
 from crmlab.analyses.campaigns import pull_list
 from crmlab.analyses.customers import customer_outputs
 from crmlab.errors import CampaignError
-from crmlab.history.follow_ups import follow_ups
+from crmlab.history.follow_ups import open_requests
 from crmlab.history.past import History
 
 from .conftest import DAYS, customers, day
@@ -64,7 +64,7 @@ def data(world, tables, tmp_path, monkeypatch):
 
 
 def test_open_requests_by_hand(data):
-    found = follow_ups(History(data)).set_index("customer_id")["day"]
+    found = open_requests(History(data)).set_index("customer_id")["day"]
     expected = {"c100": -3, "c101": 0, "c102": 10, "c103": -2, "c104": 20, "c108": -9, "c109": -9, "c111": -5}
     assert found.to_dict() == {one: pd.Timestamp(on(days)) for one, days in expected.items()}
 
@@ -82,7 +82,7 @@ def test_it_is_no_criterion_where_nothing_says_it(world, tmp_path):
 
 
 def test_an_earlier_day_knows_what_had_been_asked_by_then_and_nothing_of_the_table_of_customers(data):
-    found = follow_ups(History(data, on(-25))).set_index("customer_id")["day"]
+    found = open_requests(History(data, on(-25))).set_index("customer_id")["day"]
     assert found.to_dict() == {"c111": pd.Timestamp(on(25))}
 
 
