@@ -22,7 +22,7 @@ QUANTITIES = Quantities(
         "what the best fifth of those who have been customers for as long bring within 12 months, less what this one does",
         "currency",
     ),
-    Quantity("contact_cost", "what contacts with the customer cost within the last 12 months", "currency"),
+    Quantity("cost_of_contacts", "what contacts with the customer cost within the last 12 months", "currency"),
     Quantity("returned", "what the customer brought back within the last 12 months", "currency"),
     Quantity("referrals", "customers whom this one brought", "customers", counted=True),
     Quantity(

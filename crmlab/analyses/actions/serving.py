@@ -31,7 +31,7 @@ def beside_value(history: History, people: People) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        customer_id, in the order of ``people``, and of these what the data tell: contact_cost (of what was sent, by the cost of its cell),
+        customer_id, in the order of ``people``, and of these what the data tell: cost_of_contacts (of what was sent, by the cost of its cell),
         returned (what came back, as an amount above 0), referrals (customers won through this one) and referral_value (what these are
         worth, and what winning them cost less than winning others did on average). Nothing of it is 0 for want of data.
     """
@@ -56,7 +56,7 @@ def _contacts(history: History) -> pd.DataFrame | None:
     some = between(contacts.select("customer_id", "cell_id", ordered_at="contacted_at"), _start(history), None)
     costs = cells.select(_cell="cell_id", cost="cost_per_contact")
     priced = some.join(costs, some["cell_id"] == costs["_cell"])
-    return collect(priced.group_by("customer_id").agg(contact_cost=priced["cost"].sum().cast("float64")), "customer_id")
+    return collect(priced.group_by("customer_id").agg(cost_of_contacts=priced["cost"].sum().cast("float64")), "customer_id")
 
 
 def _returns(history: History) -> pd.DataFrame | None:

@@ -20,7 +20,7 @@ from crmlab.data.tables import TABLES
 __all__ = ["NUMBERS", "TIMES", "Roles", "assign", "complete", "is_possible", "name_score"]
 
 NUMBERS = ("amount", "quantity", "unit_price", "unit_cost", "refund", "discount")
-TIMES = ("ordered_at", "acquired_at")
+TIMES = ("ordered_at", "acquired_at", "follow_up_at")
 
 # For each role: sets of concepts with a score; concepts that rule it out; concepts that count against it.
 _RULES: dict[str, tuple[dict[str, float], str, dict[str, float]]] = {
@@ -80,8 +80,14 @@ _RULES: dict[str, tuple[dict[str, float], str, dict[str, float]]] = {
     "household_id": ({"household": 0.9, "household+id": 1.0}, "name date amount quantity", {}),
     "contactable": ({"contactable": 0.9}, "date other_date", {}),
     "acquired_at": ({"joined": 0.9, "date+joined": 1.0}, "birth other_date id", {}),
+    # Known by their own names alone.
+    "follow_up_at": ({}, "", {}),
+    "referred_by": ({}, "", {}),
     "unit_cost": ({"cost": 0.5, "cost+unit": 1.0, "cost+price": 1.0}, "id date total", {}),
 }  # fmt: skip
+
+
+_OF_PEOPLE = {"acquired_at", "household_id", "contactable", "follow_up_at", "referred_by"}
 
 
 @dataclass
@@ -268,7 +274,7 @@ def _table(roles: Roles) -> str:
         return "order_lines"
     if product and product.unique and not about_orders:
         return "products"
-    about_people = len(roles.personal) > (customer is mail) or {"acquired_at", "household_id", "contactable"} & set(columns)
+    about_people = len(roles.personal) > (customer is mail) or _OF_PEOPLE & set(columns)
     # Some ids may stand twice; the reader says so.
     once = customer is not None and customer.distinct >= 0.9 * len(customer.values)
     if once and about_people and not order and not product:

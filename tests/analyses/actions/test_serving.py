@@ -55,9 +55,9 @@ def test_what_is_known_is_told_by_hand(world, books, tmp_path, nothing_remembere
     history = History(world(tmp_path / "own", **books))
     people = people_of(history, [], margin=None, level=0.9, seed=0)
     found = beside_value(history, people).set_index("customer_id")
-    assert list(found.columns) == ["contact_cost", "returned", "referrals", "referral_value"]
+    assert list(found.columns) == ["cost_of_contacts", "returned", "referrals", "referral_value"]
     assert found.index.tolist() == people.ids.tolist()
-    assert found["contact_cost"][found["contact_cost"] > 0].to_dict() == {"c100": 4.0}
+    assert found["cost_of_contacts"][found["cost_of_contacts"] > 0].to_dict() == {"c100": 4.0}
     assert found["returned"][found["returned"] > 0].to_dict() == {"c110": 15.0}
     value = people.frame.set_index("customer_id")["value"]
     assert found["referrals"][found["referrals"] > 0].to_dict() == {"c100": 2}
@@ -70,4 +70,4 @@ def test_what_is_not_known_is_not_there(world, studied, tmp_path, nothing_rememb
     found = studied(world(tmp_path / "own"))
     assert list(found.beside.columns) == ["customer_id"]
     listed = found.outputs["decisions"].frame
-    assert {"contact_cost", "returned", "referrals"}.isdisjoint(listed.columns) and "potential" in listed.columns
+    assert {"cost_of_contacts", "returned", "referrals"}.isdisjoint(listed.columns) and "potential" in listed.columns
