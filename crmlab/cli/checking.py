@@ -151,8 +151,8 @@ def _say_findings(data: str, dataset: Dataset) -> None:
         say(f"Marked “unsure” in {descriptor.where}. Correct what is wrong, then delete its line “# unsure: …”:")
     for doubt in doubts:
         say(f"  - {doubt}")
-    _say_reports(data, known)
-    _say_next(data, descriptor, len(grave) + len(doubts), short)
+    faults = _say_reports(data, known)
+    _say_next(data, descriptor, len(grave) + len(doubts) + faults, short)
 
 
 def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
@@ -192,18 +192,21 @@ def _say_minor(minor: Sequence[Breach], form: Format, also: Sequence[str]) -> No
         say(f"  - and {len(minor) - _MINOR} more, in the report data_quality")
 
 
-def _say_reports(data: str, known: Dataset | History) -> None:
-    """Say of each report whether it can be made; all are asked of one history."""
+def _say_reports(data: str, known: Dataset | History) -> int:
+    """Say of each report whether it can be made; all are asked of one history. Returns how many wait for a correction of the file."""
     from crmlab.history.past import History
     from crmlab.page.declarations import Readiness
     from crmlab.report.jobs import Order, plan_jobs
     from crmlab.report.registry import readiness_of
 
     dataset = known.data if isinstance(known, History) else known
+    faults = 0
     for job in plan_jobs(Order(data), dataset.holds):
         ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)
         told = [ready.why_not.removeprefix(f"{job.name}: ")] if ready.why_not else ready.remarks
         say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
+        faults += ready.mend
+    return faults
 
 
 def _say_next(data: str, descriptor: Descriptor, questions: int, short: int) -> None:

@@ -72,7 +72,10 @@ class Readiness:
         Why the analysis cannot answer, as a sentence; empty where it can.
     remarks : tuple of str
         What it will leave out, each as the end of a line.
+    mend : bool
+        Whether the file of the data set is why it cannot: something in it is to be corrected, and the data would do.
     """
 
     why_not: str = ""
     remarks: tuple[str, ...] = ()
+    mend: bool = False

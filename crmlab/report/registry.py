@@ -185,7 +185,7 @@ def readiness_of(name: str, data: Any, params: Any = None) -> Readiness:
     --------
     >>> import crmlab
     >>> readiness_of("rfm", crmlab.open_dataset("cdnow_sample"))
-    Readiness(why_not='', remarks=())
+    Readiness(why_not='', remarks=(), mend=False)
     """
     from crmlab.history.past import History
 

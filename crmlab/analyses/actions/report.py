@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
+__all__ = ["EXHIBITS", "NEEDS", "run"]
 
 NEEDS = ("orders", "customer ids")
-SECTIONS = ("action", "segment_goal", "limits", "holdout")
 EXHIBITS = Exhibits(
     tables={
         "actions": exhibits.actions_table,

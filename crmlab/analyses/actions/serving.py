@@ -31,9 +31,9 @@ def beside_value(history: History, people: People) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        customer_id, in the order of ``people``, and of these what the data tell: cost_of_contacts (of what was sent, by the cost of its cell),
-        returned (what came back, as an amount above 0), referrals (customers won through this one) and referral_value (what these are
-        worth, and what winning them cost less than winning others did on average). Nothing of it is 0 for want of data.
+        customer_id, in the order of ``people``, and of these what the data tell: cost_of_contacts (of what was sent, by the cost of its
+        cell), returned (what came back, as an amount above 0), referrals (customers won through this one) and referral_value (what
+        these are worth, and what winning them cost less than winning others did on average). Nothing of it is 0 for want of data.
     """
     found = pd.DataFrame({"customer_id": people.ids})
     parts = (_contacts(history), _returns(history), _referrals(history, people))

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULTS",
+    "SECTIONS",
     "Declared",
     "Study",
     "decisions",
@@ -59,6 +60,7 @@ __all__ = [
 ]
 
 DEFAULTS = Params()
+SECTIONS = ("action", "segment_goal", "limits", "holdout")
 _RATE = customer_value.Params().rate  # of discount
 _BUDGETS = 8  # points of the curve
 _LINE = [
@@ -237,7 +239,7 @@ def readiness(history: History, params: Params) -> Readiness:
     try:
         priced(history, declared(history, params.level).actions, params.level)
     except CrmlabError as error:
-        return Readiness(why_not=str(error))
+        return Readiness(why_not=str(error), mend=any(name in history.data.descriptor.sections for name in SECTIONS))
     return Readiness(remarks=tuple(remarks))
 
 

@@ -138,6 +138,9 @@ def test_check_tells_faults_of_the_file_and_of_names(world, tmp_path, nothing_re
     path.write_text(path.read_text().replace("budget = -5", 'apart = [{ first = "mail", second = "cal", days = 3 }]'))
     done = CliRunner().invoke(main, ["check", str(path)])
     assert "There is no action 'cal' under [limits]" in " ".join(done.output.split())
+    assert done.output.splitlines()[-1].startswith("1 open question: correct own.toml")
+    path.write_text(path.read_text().replace('"cal"', '"mail"').replace("apart", "# apart"))
+    assert "No problems." in CliRunner().invoke(main, ["check", str(path)]).output.splitlines()[-1]
 
 
 SHOWING = {"actions", "customer_profile", "scorecard"}  # reports that show decisions
