@@ -204,8 +204,8 @@ def responses(name: str, file: Path, memory: Path | None) -> None:
     """Add responses to the launched CAMPAIGN from FILE, a csv file with customer_id and responded_at.
 
     For what the orders of the data set do not tell: orders taken elsewhere, clicks, complaints, requests. Further columns: kind (open,
-    click, visit, order, complaint or request; an order unless said), response_code, order_id, and follow_up_at, the day for which
-    somebody asked to be contacted again.
+    click, visit, order, complaint or request; unless said an order), response_code, order_id, and follow_up_at, the day for which
+    somebody asked to be contacted again: unless said, such a row is a request.
     """
     from crmlab.analyses.campaigns import campaign_data, read_responses
     from crmlab.data.catalog import dataset_names, load

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNIT_DAYS",
+    "came_back",
     "customer_summary",
     "distinct_states",
     "gaps",
@@ -295,6 +296,24 @@ def is_purchase(orders: ibis.Table) -> Any:
     if "return_amount" not in orders.columns:
         return amount >= 0
     return (amount > 0) | ((amount == 0) & (orders["return_amount"].fill_null(0) >= 0))
+
+
+def came_back(orders: ibis.Table) -> Any:
+    """What of each order came back, at most 0: its return lines where they are known, else an order below 0 as a whole.
+
+    Examples
+    --------
+    >>> import ibis, pandas as pd
+    >>> orders = ibis.memtable(pd.DataFrame({"customer_id": ["a", "b"], "amount": [10.0, -5.0]}))
+    >>> orders.select(back=came_back(orders))["back"].to_pandas().tolist()
+    [0.0, -5.0]
+    """
+    import ibis
+
+    amount = orders["amount"]
+    if "return_amount" in orders.columns:
+        return orders["return_amount"].fill_null(0)
+    return ibis.least(amount, ibis.literal(0).cast(amount.type()))
 
 
 def _at_least(value: Any, key: Any) -> Any:

@@ -90,11 +90,13 @@ def default_actions(history: History, level: float) -> tuple[Action, ...]:
     Where the data set says who has asked to be contacted again, that is one of them. What nobody has measured is assumed to move one
     customer of a hundred more than nothing would, and between none and two: to be tested, not believed.
     """
-    again = Action(name="contact again", criteria=("follow_up = due",), effect=_GUESS, goal="answer those who asked for it")
-    told = tells_follow_ups(history.data)
-    asked, wait = (
-        ((again,), ("follow_up != later",)) if told else ((), ())
-    )  # whoever asked for a later day is left in peace until then
+    asked: tuple[Action, ...] = ()
+    wait: tuple[str, ...] = ()
+    if tells_follow_ups(history.data):
+        asked = (
+            Action(name="contact again", criteria=("follow_up = due",), effect=_GUESS, goal="answer those who asked for it"),
+        )
+        wait = ("follow_up != later",)  # whoever asked for a later day is left in peace until then
     offers = _offers(past_cells(history, level))
     if offers:
         channels = _channels(history)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-import ibis
 import pandas as pd
 
 from crmlab.data.collecting import collect
+from crmlab.history.customers import came_back
 from crmlab.history.orders import between
 from crmlab.history.sending import sent
 from crmlab.history.words import YEAR
@@ -60,11 +60,11 @@ def _contacts(history: History) -> pd.DataFrame | None:
 
 
 def _returns(history: History) -> pd.DataFrame | None:
-    """Amounts of return lines, or of whole orders that are returns; None where nothing ever came back."""
+    """What came back; None where nothing ever did."""
     orders = between(history.orders, _start(history), None)
-    lines = orders["return_amount"].fill_null(0) if "return_amount" in orders.columns else orders["amount"]
-    back = orders.mutate(_back=ibis.greatest(-lines.cast("float64"), 0.0))
-    found = collect(back.filter(back["_back"] > 0).group_by("customer_id").agg(returned=back["_back"].sum()), "customer_id")
+    back = orders.mutate(_back=came_back(orders))
+    back = back.filter(back["_back"] < 0)
+    found = collect(back.group_by("customer_id").agg(returned=-back["_back"].sum().cast("float64")), "customer_id")
     return found if len(found) else None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.context import EXACT
-from crmlab.history.customers import gaps, occasion_days
+from crmlab.history.customers import came_back, gaps, occasion_days
 from crmlab.history.orders import as_orders, between
 
 if TYPE_CHECKING:
@@ -164,16 +164,13 @@ def customer_periods(
     each = each.mutate(revenue=each["spend"] + each["returned"])
     # Taken here, from what is small still: an engine may work out anew what stands on both sides of a join.
     before = each.filter(each["occasions"] > 0).select("customer_id", number=each["number"] + 1, earlier=ibis.literal(1))
-    came_back = (
-        table["return_amount"].fill_null(0) if "return_amount" in table.columns else ibis.least(table["amount"], nothing)
-    )
     kind = ibis.ifelse(table["amount"] >= 0, 1, 0)
     receipts = table.select(
         "customer_id",
         day=table["ordered_at"].date(),
         purchase=kind.cast("int64"),
         sale=ibis.ifelse(table["amount"] >= 0, table["amount"].cast(EXACT), nothing),
-        back=came_back.cast(EXACT),
+        back=came_back(table).cast(EXACT),
     )
     receipts = _dated(receipts, spans)
     counted = receipts.group_by("number", "customer_id").agg(

@@ -351,7 +351,6 @@ def matrix_table(study: Study) -> Table | Absent:
     if study.treatments:
         frame["treatment"] = [study.treatments[row.tier, row.state] for row in frame.itertuples()]
         columns["treatment"] = Column("Decided today", "lines")
-    if study.treatments:
         least = study.params.min_group
         small = f"; decisions for fewer than {least} are not shown" if least > 1 else ""
         said = f" “Decided today” counts the most frequent decisions of each row, three at most{small}."
