@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from crmlab.models.decisions.allocation import Allocation, allocate
     from crmlab.models.decisions.budgets import BudgetCurve, budget_curve, cost_of_rules
     from crmlab.models.decisions.integer import exact
-    from crmlab.models.decisions.policies import PolicyValue, policy_value
+    from crmlab.models.decisions.policies import PolicyValue, policy_difference, policy_value
     from crmlab.models.decisions.problem import Problem
     from crmlab.models.decisions.rules import After, Apart, Limit, Window
     from crmlab.models.decisions.spending import Spread, best_spend, pressure, pressure_of_next, spread
@@ -184,6 +184,7 @@ __all__ = [
     "median_time",
     "normal_quantile",
     "planned_profit",
+    "policy_difference",
     "policy_value",
     "pool",
     "portfolio",

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from crmlab.models.decisions.allocation import Allocation, allocate
     from crmlab.models.decisions.budgets import BudgetCurve, budget_curve, cost_of_rules
     from crmlab.models.decisions.integer import exact
-    from crmlab.models.decisions.policies import PolicyValue, policy_value
+    from crmlab.models.decisions.policies import PolicyValue, policy_difference, policy_value
     from crmlab.models.decisions.problem import Problem
     from crmlab.models.decisions.rules import After, Apart, Limit, Window
     from crmlab.models.decisions.spending import PRESSURE, Spread, best_spend, pressure, pressure_of_next, spread
@@ -31,6 +31,7 @@ __all__ = [
     "budget_curve",
     "cost_of_rules",
     "exact",
+    "policy_difference",
     "policy_value",
     "pressure",
     "pressure_of_next",

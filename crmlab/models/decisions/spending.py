@@ -134,17 +134,21 @@ def spread(budget: float, segments: pd.DataFrame) -> Spread:
     return Spread(segments=table, price=margin - 1)
 
 
-def pressure(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE) -> FloatArray:
-    """Return demand at so many contacts a week, as a share of the most that contacts could ever bring.
+def pressure(
+    contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE, at: Sequence[float] | None = None
+) -> FloatArray:
+    """Return demand from contacts at so many of them a week, as a share of all demand where contacts bring most.
 
     Parameters
     ----------
     contacts_a_week : array of any shape
-        At least 0; between whole numbers, the line between them.
+        At least 0; between the points of the curve, the line between them.
     curve : sequence of float
         Demand at 0, 1, 2, … contacts a week; by default that published for e-mail. One measured by own cells may rise unevenly by chance:
         steps that grow are averaged with those before them, so that returns diminish. Beyond its end demand stays as it is there: more
         was not seen.
+    at : sequence of float, optional
+        Contacts a week of each point of the curve, from 0 on and rising; default: 0, 1, 2, …
 
     Returns
     -------
@@ -153,7 +157,7 @@ def pressure(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE) 
     Raises
     ------
     ModelError
-        A number of contacts is below 0, or the curve has fewer than two points.
+        A number of contacts is below 0, the curve has fewer than two points, or they do not rise from 0.
 
     References
     ----------
@@ -164,12 +168,17 @@ def pressure(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE) 
     --------
     >>> pressure([0, 1, 1.5, 5, 9]).round(3).tolist()
     [0.0, 0.1, 0.135, 0.205, 0.205]
+    >>> pressure([0.25, 1], curve=[0.0, 0.08, 0.1], at=[0.0, 0.5, 1.5]).round(3).tolist()
+    [0.04, 0.09]
     """
     contacts = checked_amounts("pressure", "contacts_a_week", contacts_a_week)
     if (contacts < 0).any():
         raise ModelError.expected("pressure", "contacts_a_week", "at least 0", float(contacts.min()))
-    levels = _concave(checked_row("pressure", "curve", curve))
-    return np.asarray(np.interp(contacts, np.arange(len(levels)), levels))
+    levels = checked_row("pressure", "curve", curve)
+    places = np.arange(len(levels), dtype=float) if at is None else checked_row("pressure", "at", at)
+    if places.shape != levels.shape or not (len(places) and places[0] == 0 and (np.diff(places) > 0).all()):
+        raise ModelError.expected("pressure", "at", "contacts a week that rise from 0, one for each point of the curve", at)
+    return np.asarray(np.interp(contacts, places, _concave(levels, places)))
 
 
 def pressure_of_next(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE) -> FloatArray:
@@ -195,19 +204,19 @@ def pressure_of_next(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PR
     return pressure(contacts + 1, curve) - pressure(contacts, curve)
 
 
-def _concave(curve: FloatArray) -> FloatArray:
-    """A curve whose steps do not grow: steps that do are averaged with those before them."""
+def _concave(curve: FloatArray, at: FloatArray) -> FloatArray:
+    """A curve whose slope does not grow: slopes that do are averaged with those before them."""
     if len(curve) < 2 or not np.isfinite(curve).all():
         raise ModelError.expected("pressure", "curve", "finite demand at 0, 1 and perhaps more contacts", curve.tolist())
-    blocks: list[tuple[float, int]] = []
-    for step in np.diff(curve):
-        mean, count = float(step), 1
-        while blocks and blocks[-1][0] < mean:
-            before, many = blocks.pop()
-            mean, count = (mean * count + before * many) / (count + many), count + many
-        blocks.append((mean, count))
-    steps = np.concatenate([np.full(count, mean) for mean, count in blocks])
-    return np.r_[curve[0], curve[0] + np.cumsum(steps)]
+    blocks: list[tuple[float, float, int]] = []  # slope, width, steps
+    for rise, width in zip(np.diff(curve), np.diff(at), strict=True):
+        slope, wide, count = float(rise / width), float(width), 1
+        while blocks and blocks[-1][0] < slope:
+            before, more, many = blocks.pop()
+            slope, wide, count = (slope * wide + before * more) / (wide + more), wide + more, count + many
+        blocks.append((slope, wide, count))
+    slopes = np.concatenate([np.full(count, slope) for slope, _, count in blocks])
+    return np.r_[curve[0], curve[0] + np.cumsum(slopes * np.diff(at))]
 
 
 def _response(model: str, c: npt.ArrayLike, k: npt.ArrayLike, V: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:

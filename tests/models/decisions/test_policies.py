@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crmlab.errors import ModelError
-from crmlab.models.decisions import policy_value
+from crmlab.models.decisions import policy_difference, policy_value
 
 ARMS = np.array(["nothing", "mail", "call"])
 SHARES = np.array([0.5, 0.3, 0.2])
@@ -64,6 +64,45 @@ def test_intervals_hold_the_truth_where_customers_come_several_times():
     # Each step makes them narrower: weights that add up, then predictions.
     assert widths[2] < widths[1] < 0.9 * widths[0]
     assert alone < held[2]
+
+
+def test_a_difference_by_hand():
+    # The two differ on the last two rows of four: each of them did what one of the two would have done.
+    mail, nothing = ["mail"] * 4, ["mail", "mail", "nothing", "nothing"]
+    found = policy_difference([9.0, 7.0, 5.0, 2.0], ["mail", "nothing", "mail", "nothing"], (mail, nothing), [0.5] * 4)
+    assert found[0] == pytest.approx((5 - 2) * 2 / 4)
+    guess = ([0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 1.0, 1.0])
+    robust = policy_difference(
+        [9.0, 7.0, 5.0, 2.0], ["mail", "nothing", "mail", "nothing"], (mail, nothing), [0.5] * 4, predicted=guess
+    )
+    assert robust[0] == pytest.approx((4 + 2 * (5 - 4) - 1 + 4 - 1 - 2 * (2 - 1)) / 4)
+
+
+def test_the_same_policy_twice_differs_by_nothing():
+    assert policy_difference([1.0, 5.0], ["mail", "nothing"], (["mail"] * 2, ["mail"] * 2), [0.5, 0.5]) == (0, 0, 0, 1)
+
+
+def test_intervals_of_a_difference_hold_the_truth():
+    rng = np.random.default_rng(4)
+    runs, held, widths = 300, np.zeros(2), np.zeros(3)
+    truth = np.maximum(rng.normal(size=4_000_000), 0.5).mean()  # of the best arm, over nothing
+    for _ in range(runs):
+        who, came, drawn, best, effect = world(rng, 300, 4)
+        arms = ARMS[best], np.full(len(best), "nothing")
+        guess = 3 + effect[np.arange(len(best)), best], np.full(len(best), 3.0)
+        ways = [policy_difference(came, ARMS[drawn], arms, SHARES[drawn], who=who, predicted=one) for one in (None, guess)]
+        held += [low <= truth <= high for _, low, high, _ in ways]
+        of_each = [policy_value(came, ARMS[drawn], arm, SHARES[drawn], who=who).value for arm in arms]
+        apart = np.sqrt(sum((high - low) ** 2 for _, low, high, _ in of_each))
+        widths += [*(high - low for _, low, high, _ in ways), apart]
+    assert ((held >= 251) & (held <= 287)).all(), held
+    # What customers spend on the average is in both of the policies, and no part of the difference.
+    assert widths[1] < widths[0] < widths[2]
+
+
+def test_a_policy_that_was_never_tried_is_not_held_against_another():
+    with pytest.raises(ModelError, match="policy_difference: 'chosen' must be arms that were drawn"):
+        policy_difference([1.0, 2.0], ["mail", "mail"], (["mail"] * 2, ["nothing"] * 2), [0.5, 0.5])
 
 
 @pytest.mark.parametrize(
