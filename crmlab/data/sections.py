@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["SECTIONS", "Section", "header_lines"]
 
-SECTIONS = ("goals", "action", "segment_goal", "limits", "holdout")
+SECTIONS = ("goals", "action", "segment_goal", "limits", "holdout", "service")
 
 
 @dataclass(frozen=True)

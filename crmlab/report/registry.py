@@ -55,6 +55,7 @@ SECTIONS = {
     "action": ("crmlab.analyses.actions", "parse_actions"),
     "segment_goal": ("crmlab.analyses.actions", "parse_segment_goals"),
     "limits": ("crmlab.analyses.actions", "parse_limits"),
+    "service": ("crmlab.analyses.actions", "parse_service"),
     "holdout": ("crmlab.analyses.campaigns", "parse_holdout"),
 }
 
@@ -138,7 +139,7 @@ def readers() -> dict[str, Callable[[Section, str], object]]:
     Examples
     --------
     >>> sorted(readers())
-    ['action', 'goals', 'holdout', 'limits', 'segment_goal']
+    ['action', 'goals', 'holdout', 'limits', 'segment_goal', 'service']
     """
 
     def read(name: str, section: Section, where: str) -> object:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         parse_actions,
         parse_limits,
         parse_segment_goals,
+        parse_service,
     )
     from crmlab.analyses.actions.joined import ANNOTATES
     from crmlab.analyses.actions.params import Params
@@ -36,6 +37,7 @@ __all__ = [
     "parse_actions",
     "parse_limits",
     "parse_segment_goals",
+    "parse_service",
     "plans_of",
     "readiness",
     "run",

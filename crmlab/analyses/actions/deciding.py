@@ -12,6 +12,7 @@ import pandas as pd
 from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, NOTHING, Action, Goal, Limits
 from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.actions.people import Asked, People
+from crmlab.analyses.actions.pressing import LOOKED_BACK, Curve
 from crmlab.analyses.campaigns import Holdout
 from crmlab.errors import DataError, ModelError, shown
 from crmlab.history.words import YEAR
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BUDGET",
     "COSTS_MORE",
+    "NO_MARGIN",
     "Before",
     "Decided",
     "Ground",
+    "action_of",
     "check_names",
     "decide",
     "eligible",
@@ -46,6 +49,7 @@ NO_ACTION = "no action is for them"
 ASKED_LATER = "has asked to be contacted again on a later day"
 COSTS_MORE = "every action would cost more than it brings"
 NOT_YET = "limits on contacts do not allow another one yet"
+NO_MARGIN = "not known: needs a margin"
 USED_UP = "the budget, or the capacity of the action, is used up"
 
 
@@ -69,6 +73,12 @@ class Ground:
         What is said of whoever is no gain with any action.
     asked : Asked or None
         What hangs on requests to be contacted again.
+    idle : mapping of str to array, optional
+        What each action costs with each customer if it moves nobody. With ``curve``.
+    curve : Curve or None
+        What another contact brings after those of the last weeks; None: as much as the first.
+    base : Ground or None
+        The same before any day was looked at; see :meth:`by`.
     """
 
     people: People
@@ -82,15 +92,50 @@ class Ground:
     budget: float | None
     unpaid: str = COSTS_MORE
     asked: Asked | None = None
+    idle: Mapping[str, Array] | None = None
+    curve: Curve | None = None
+    base: Ground | None = None
 
     def by(self, day: int, done: pd.DataFrame) -> Ground:
-        """The same so many days on: what customers asked for a day that has come is open, and done for those contacted since."""
-        if self.asked is None:
-            return self
-        gains = self.gains.fillna(self.asked.later.where(pd.Series(self.asked.day <= day, index=self.gains.index), axis=0))
-        last = self.people.ids.map(done.loc[done["day"] <= day].groupby("customer")["day"].max())
-        answered = (last.to_numpy(float) >= self.asked.day)[:, None] & self.asked.rests.to_numpy(bool)
-        return replace(self, gains=gains.mask(answered))
+        """The same so many days from now, when these contacts are done.
+
+        What customers asked for a day that has come is open, and closed for those contacted since; and an action moves fewer of those
+        who were contacted often in the weeks before.
+
+        Parameters
+        ----------
+        day : int
+        done : DataFrame
+            Contacts of before and of the plan: customer, day.
+        """
+        base = self if self.base is None else self.base
+        gains = base.gains
+        if base.asked is not None:
+            gains = gains.fillna(base.asked.later.where(pd.Series(base.asked.day <= day, index=gains.index), axis=0))
+            last = base.people.ids.map(done.loc[done["day"] <= day].groupby("customer")["day"].max())
+            answered = (last.to_numpy(float) >= base.asked.day)[:, None] & base.asked.rests.to_numpy(bool)
+            gains = gains.mask(answered)
+        return base._pressed(gains, base.left(day, done))
+
+    def left(self, day: int, done: pd.DataFrame) -> Array:
+        """What a contact with each customer on a day brings, as a share of what it would bring with one who had none for weeks."""
+        if self.curve is None:
+            return np.ones(len(self.people))
+        recent = done.loc[done["day"].between(day - LOOKED_BACK + 1, day), "customer"].value_counts()
+        return self.curve.left(self.people.ids.map(recent).fillna(0.0).to_numpy(float))
+
+    def _pressed(self, gains: pd.DataFrame, left: Array) -> Ground:
+        if self.idle is None or not (left < 1).any():
+            return replace(self, gains=gains, base=self)
+        idle, known = self.idle, np.isfinite(gains.to_numpy(float))
+        lower = {name: np.round(left * gains[name] - (1 - left) * idle[name], 4) for name in gains.columns}
+        return replace(
+            self,
+            gains=gains.mask(known, pd.DataFrame(lower, index=gains.index)),
+            costs={name: np.round(left * one + (1 - left) * idle[name], 4) for name, one in self.costs.items()},
+            ends={name: left * one - (1 - left) * idle[name] for name, one in self.ends.items()},
+            base=self,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,9 +197,10 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     rows: list[pd.DataFrame] = []
     first: tuple[Problem, Allocation] | None = None
     for week in range(weeks):
-        open_then = gains if week == 0 or ground.asked is None else eligible(ground.by(WEEK * week, done))
+        then = ground if week == 0 or (ground.asked is None and ground.curve is None) else ground.by(WEEK * week, done)
+        open_then = gains if then is ground else eligible(then)
         heard = _of_homes(ground, open_then, done)
-        found = _one_day(ground, open_then * (1 + discount) ** (-week * WEEK / YEAR), heard, WEEK * week, before)
+        found = _one_day(then, open_then * (1 + discount) ** (-week * WEEK / YEAR), heard, WEEK * week, before)
         if found is None:
             continue
         first = found if week == 0 else first
@@ -308,22 +354,29 @@ class Before(NamedTuple):
     others: dict[str, tuple[str | None, str | None]]
 
 
-def _before(ground: Ground) -> Before:
-    """What was sent before, as actions.
+def action_of(actions: Sequence[Action], offer: str, channel: str) -> str | None:
+    """The action that a contact counts as: the one with its offer, of several with one offer that of its channel; None for none."""
+    alike = [one for one in actions if one.offer == offer]
+    mine = alike if len(alike) == 1 else [one for one in alike if one.channel == channel]
+    return mine[0].name if len(mine) == 1 else None
 
-    A contact counts as the action with its offer; of several with one offer as that of its channel. Any other contact counts towards
-    limits all the same: to those on all contacts, to that of its channel, and to the cooldown of every action with its offer.
+
+def _before(ground: Ground) -> Before:
+    """What was sent before, as actions: as of :func:`action_of`.
+
+    Any other contact counts towards limits all the same: to those on all contacts, to that of its channel, and to the cooldown of every
+    action with its offer.
     """
     actions = [one.action for one in ground.actions]
     known = ground.people.contacts
     names: dict[tuple[str, str], str] = {}
     others: dict[str, tuple[str | None, str | None]] = {}
     for offer, channel in dict.fromkeys(zip(known["offer"], known["channel"], strict=True)):
-        alike = [one for one in actions if one.offer == offer]
-        mine = alike if len(alike) == 1 else [one for one in alike if one.channel == channel]
-        if len(mine) == 1:
-            names[offer, channel] = mine[0].name
+        mine = action_of(actions, offer, channel)
+        if mine is not None:
+            names[offer, channel] = mine
         else:
+            alike = any(one.offer == offer for one in actions)
             # No action has a name like this: none begins with a blank.
             name = names[offer, channel] = f" {offer if alike else ''} {channel}"
             others[name] = (offer if alike else None, channel or None)

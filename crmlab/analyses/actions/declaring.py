@@ -31,9 +31,11 @@ __all__ = [
     "Goal",
     "Limits",
     "Order",
+    "Service",
     "parse_actions",
     "parse_limits",
     "parse_segment_goals",
+    "parse_service",
 ]
 
 MEMORY, CAMPAIGN = "memory", "campaign:"  # where an effect is from
@@ -206,6 +208,22 @@ class Limits:
     budget: _Cost | None = None
 
 
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Service:
+    """What serving customers costs beside contacts, as ``[service]`` declares it.
+
+    Attributes
+    ----------
+    cost_per_return : float or None
+        In money: of handling each order that something of came back from, or that was a return by itself.
+    cost_per_ticket : float or None
+        The same of each complaint and each request to be contacted again. None: not known, and part of no sum.
+    """
+
+    cost_per_return: _Cost | None = None
+    cost_per_ticket: _Cost | None = None
+
+
 def parse_actions(section: Section, where: str) -> tuple[Action, ...]:
     """Check the actions of a TOML file.
 
@@ -276,22 +294,46 @@ def parse_limits(section: Section, where: str) -> Limits:
     >>> parse_limits(Section("limits", {"contacts": [{"most": 2, "days": 28}], "budget": 500}), "shop.toml").budget
     500.0
     """
-    content, place = section.content, section.where(where)
-    if not isinstance(content, dict):
-        raise DescriptorError.expected(f"{place}: limits", "given as [limits], once", content)
-    faults = Faults(DescriptorError, place, {"limits": content})
-    made = checked(Limits, content, faults, ("limits",), "[limits]", absent=_absent(Limits, "[limits]"))
+    faults, made = _once(Limits, section, where)
     for pair in made.apart if made is not None else ():
         if pair.first == pair.second:
             said = f"two different actions. Got {shown(pair.first)} twice. For one, use its cooldown_days."
-            faults.add(("limits", "apart"), DescriptorError(f"{place}: apart must name {said}"))
+            faults.add(("limits", "apart"), DescriptorError(f"{faults.where}: apart must name {said}"))
     for order in made.after if made is not None else ():
         if order.action == order.earlier:
             said = f"two different actions. Got {shown(order.action)} twice."
-            faults.add(("limits", "after"), DescriptorError(f"{place}: after must name {said}"))
+            faults.add(("limits", "after"), DescriptorError(f"{faults.where}: after must name {said}"))
     faults.tell()
     assert made is not None
     return made
+
+
+def parse_service(section: Section, where: str) -> Service:
+    """Check the costs of service of a TOML file.
+
+    Raises
+    ------
+    DescriptorError
+        A value is of the wrong type, or a key is not known; all of it is told.
+
+    Examples
+    --------
+    >>> parse_service(Section("service", {"cost_per_return": 4.5}), "shop.toml").cost_per_return
+    4.5
+    """
+    faults, made = _once(Service, section, where)
+    faults.tell()
+    assert made is not None
+    return made
+
+
+def _once(model: type[_T], section: Section, where: str) -> tuple[Faults, _T | None]:
+    """A model of a section that is given once, and what is wrong with it."""
+    content, place, name = section.content, section.where(where), section.name
+    if not isinstance(content, dict):
+        raise DescriptorError.expected(f"{place}: {name}", f"given as [{name}], once", content)
+    faults = Faults(DescriptorError, place, {name: content})
+    return faults, checked(model, content, faults, (name,), f"[{name}]", absent=_absent(model, f"[{name}]"))
 
 
 def _items(section: Section, where: str, name: str) -> list[dict[str, Any]]:

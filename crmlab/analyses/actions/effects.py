@@ -127,7 +127,7 @@ def default_actions(history: History, level: float) -> tuple[Action, ...]:
     )
 
 
-def priced(history: History, actions: Sequence[Action], level: float) -> tuple[Priced, ...]:
+def priced(history: History, actions: Sequence[Action], level: float, past: Past | None = None) -> tuple[Priced, ...]:
     """Find effect and costs of each action.
 
     Parameters
@@ -136,27 +136,30 @@ def priced(history: History, actions: Sequence[Action], level: float) -> tuple[P
     actions : sequence of Action
     level : float
         Of the ends of effects.
+    past : Past, optional
+        The past cells that count; default: all of the history and of the campaign memory.
 
     Raises
     ------
     DataError
         An effect is to come from cells or from a campaign that was not measured; the message says what was.
     """
-    return tuple(_priced(history, one, level) for one in actions)
+    known = past_cells(history, level) if past is None else past
+    return tuple(_priced(history, one, level, known) for one in actions)
 
 
-def _priced(history: History, action: Action, level: float) -> Priced:
+def _priced(history: History, action: Action, level: float, past: Past) -> Priced:
     usual = costs_of(history)
     found = Priced(
         action=action,
-        effect=_effect(history, action, level),
+        effect=_effect(action, level, past),
         contact=usual.contact if action.cost_per_contact is None else action.cost_per_contact,
         # Without an offer there is nothing to take.
         response=(usual.offer if action.offer else 0.0) if action.cost_per_response is None else action.cost_per_response,
     )
     if action.offer is None:
         return found
-    cells = past_cells(history, level).cells
+    cells = past.cells
     mine = cells[cells["offer"] == action.offer] if len(cells) else cells
     if mine.empty:
         return found
@@ -174,11 +177,10 @@ def _priced(history: History, action: Action, level: float) -> Priced:
     return replace(found, days=int(mine["days"].median()))
 
 
-def _effect(history: History, action: Action, level: float) -> Effect:
+def _effect(action: Action, level: float, past: Past) -> Effect:
     given = action.effect
     if isinstance(given, Assumed):
         return Effect(given.rise, given.low, given.high, ASSUMED, "assumed, not measured")
-    past = past_cells(history, level)
     if given == MEMORY:
         offers = _offers(past)
         if action.offer is None or action.offer not in offers:

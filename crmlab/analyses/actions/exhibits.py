@@ -11,7 +11,9 @@ import pandas as pd
 from crmlab.analyses.actions.deciding import BUDGET, eligible
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.people import brought
-from crmlab.models.decisions import PRESSURE, After, Apart, Limit, Window, pressure
+from crmlab.analyses.actions.pressing import PUBLISHED
+from crmlab.errors import listing
+from crmlab.models.decisions import After, Apart, Limit, Window
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import small_groups
@@ -30,6 +32,7 @@ __all__ = [
     "budget_chart",
     "calendar_table",
     "effects_table",
+    "judged_table",
     "kept_table",
     "others_table",
     "pressure_table",
@@ -318,6 +321,35 @@ def kept_table(study: Study) -> Table | Absent:
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
 
+def judged_table(study: Study) -> Table | Absent:
+    """What choosing as this page does would have brought in past campaigns."""
+    form, words = study.context.form, study.words
+    if study.judged is None:
+        return NOT_KNOWN
+    frame, gone = study.judged.campaigns, " ".join(study.judged.left_out)
+    if frame.empty:
+        needed = (
+            "Whether past campaigns would have brought more had they chosen as this page does is not known. That needs a campaign whose "
+            "cells and control were drawn at random, with an offer whose effect is known from elsewhere too: from another campaign, or "
+            "by an assumption in the data set’s file."
+        )
+        return Absent(f"{needed} {gone}".strip())
+    columns = {
+        "campaign": Column("Past campaign"),
+        "customers": Column(f"{words.many.capitalize()} in its cells", "count"),
+        "chosen": Column("This page would have contacted", "count"),
+        "nobody": Column("Brings more than contacting nobody", "money", "nobody_low", "nobody_high"),
+        "everybody": Column("Than contacting everybody", "money", "everybody_low", "everybody_high"),
+    }
+    caption = (
+        f"Had past campaigns chosen as this page does. Each {words.one} of their cells and controls gets the action, of those tried, that "
+        "was expected to bring most, or nothing, by what was known when the campaign opened and by effects measured elsewhere; those for "
+        "whom chance had drawn just that stand for all. Margin in the window, less contacts and offers taken. “Everybody” gets the one "
+        f"action that was expected to bring most in all. Intervals at {form.share(study.params.level)}. {gone}"
+    )
+    return Table(caption.strip(), frame.reset_index(drop=True), columns, form)
+
+
 def pressure_table(study: Study) -> Table:
     """How often customers hear from us, before and after."""
     form, words = study.context.form, study.words
@@ -330,10 +362,19 @@ def pressure_table(study: Study) -> Table:
         "four_weeks": Column("Contacts in four weeks, on average", "number"),
         "demand": Column("Demand from contacts", "share"),
     }
-    once, most = (form.share(float(pressure(weekly))) for weekly in (1, len(PRESSURE) - 1))
-    caption = (
-        f"How often {words.many} are contacted: what was sent before, and what is planned or launched. Demand from contacts is that of "
-        f"the curve which Hillstrom published for e-mail in 2018: one contact a week brings {once} of the greatest possible demand, five "
-        f"or more bring {most}. It is not measured on these data."
-    )
+    curve = study.ground.curve or PUBLISHED
+    once, most = (form.share(float(curve.told(weekly))) for weekly in (1, curve.at[-1]))
+    caption = f"How often {words.many} are contacted: what was sent before, and what is planned or launched. "
+    if curve.campaigns:
+        tested = "the campaign" if len(curve.campaigns) == 1 else "the campaigns"
+        caption += (
+            f"Demand from contacts is that of the curve which cells of {tested} {listing(curve.campaigns)} have measured: "
+            f"{form.number(curve.at[-1])} contacts a week bring {most} of the greatest demand seen."
+        )
+    else:
+        caption += (
+            "Demand from contacts is that of the curve which Hillstrom published for e-mail in 2018: one contact a week brings "
+            f"{once} of the greatest possible demand, five or more bring {most}. It is not measured on these data: cells that differ "
+            "only in how often their people are contacted would replace it."
+        )
     return Table(caption, study.pressure, columns, form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,13 @@ from crmlab.history.sending import sends, sent
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from crmlab.analyses.customer_value import Choice
     from crmlab.history.past import History
 
     Array = npt.NDArray[np.float64]
     Flags = npt.NDArray[np.bool_]
 
-__all__ = ["Asked", "People", "brought", "check_criteria", "gains_of", "people_of", "too_few"]
+__all__ = ["Asked", "Gains", "People", "brought", "check_criteria", "gains_of", "people_of", "too_few"]
 
 _OWN = ("alive", "if_loyal", "value_today", "at_risk", "potential", "contactable", "refusal")  # of a decision's own frame
 _BEST = 0.2  # of like customers, whom the potential is measured by
@@ -137,7 +138,15 @@ def too_few(customers: int) -> TooLittleError:
     return TooLittleError.needs("actions", f"at least {FEWEST} customers", str(customers))
 
 
-def people_of(history: History, columns: Sequence[str], *, margin: float | None, level: float, seed: int) -> People:
+def people_of(
+    history: History,
+    columns: Sequence[str],
+    *,
+    margin: float | None,
+    level: float,
+    seed: int,
+    choice: Choice | None = None,
+) -> People:
     """Gather what is known of each customer.
 
     Parameters
@@ -149,6 +158,8 @@ def people_of(history: History, columns: Sequence[str], *, margin: float | None,
         Default: as the data set says.
     level, seed
         Of the recipe of value.
+    choice : Choice, optional
+        Of the model of purchases, on another day; default: on the last day of this history.
 
     Raises
     ------
@@ -159,7 +170,7 @@ def people_of(history: History, columns: Sequence[str], *, margin: float | None,
     ModelError, ConvergenceError, DataError
         They cannot be valued: nobody bought again, say.
     """
-    found = customer_value.scores(history, customer_value.Params(margin=margin, level=level, seed=seed))
+    found = customer_value.scores(history, customer_value.Params(margin=margin, level=level, seed=seed), choice)
     if found.few:
         raise too_few(len(found.points))
     summary = found.fit.summary
@@ -243,9 +254,31 @@ def _texts(values: pd.Series) -> pd.Series:
     return values.astype(object).where(values.notna(), "").astype(str)
 
 
-def gains_of(
-    history: History, people: People, actions: Sequence[Priced], goals: Sequence[Goal]
-) -> tuple[pd.DataFrame, dict[str, Array], dict[str, Array], Asked | None]:
+class Gains(NamedTuple):
+    """What each action would bring with each customer.
+
+    Attributes
+    ----------
+    gains : DataFrame
+        A column per action, in the order of the people: less what it costs; missing where a customer may not have it today.
+    costs : dict of str to array
+        Action → money spent on each customer.
+    ends : dict of str to array
+        Action → gains at both ends of its effect, of shape (2, n).
+    idle : dict of str to array
+        Action → what it costs with each customer if it moves nobody.
+    asked : Asked or None
+        What hangs on requests to be contacted again; None where no criterion names them.
+    """
+
+    gains: pd.DataFrame
+    costs: dict[str, Array]
+    ends: dict[str, Array]
+    idle: dict[str, Array]
+    asked: Asked | None
+
+
+def gains_of(history: History, people: People, actions: Sequence[Priced], goals: Sequence[Goal]) -> Gains:
     """What each action would bring with each customer who may have it, less what it costs.
 
     An action moves as many more customers to buy as its effect says; each of these brings what :func:`brought` says. Its offer is taken
@@ -259,18 +292,12 @@ def gains_of(
     goals : sequence of Goal
         The treatment of a segment closes all other actions for its customers.
 
-    Returns
-    -------
-    (gains, costs, ends, asked)
-        ``gains``: a column per action, in the order of ``people``; missing where a customer may not have it today. ``costs``: action →
-        money spent on each customer. ``ends``: action → gains at both ends of its effect, of shape (2, n). ``asked``: what hangs on
-        requests to be contacted again; None where no criterion names them.
     """
     then, after, day = _when_due(history, people)
     closed, closed_then = (_closed(some, actions, goals) for some in (people, then))
     chances = {days: _buys(history, people, days) for days in {one.days for one in actions}}
     spend = people.frame["spend"].to_numpy(float)
-    gains, costs, ends, later, rests = {}, {}, {}, {}, {}
+    gains, costs, ends, idle, later, rests = {}, {}, {}, {}, {}, {}
     for one in actions:
         brings = brought(people, one)
         takers = chances[one.days]
@@ -290,9 +317,10 @@ def gains_of(
         rests[one.name] = (may | opens) & ~after.fits(one.action.where, its)
         costs[one.name] = np.round(cost(one.effect.counted), 4)
         ends[one.name] = np.array([gain(one.effect.low), gain(one.effect.high)])
+        idle[one.name] = np.round(cost(0.0), 4)
     index = people.frame.index
     known = Asked(day, pd.DataFrame(later, index=index), pd.DataFrame(rests, index=index)) if then is not people else None
-    return pd.DataFrame(gains, index=index), costs, ends, known
+    return Gains(pd.DataFrame(gains, index=index), costs, ends, idle, known)
 
 
 def _closed(people: People, actions: Sequence[Priced], goals: Sequence[Goal]) -> dict[str, Flags]:

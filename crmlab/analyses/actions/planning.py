@@ -8,14 +8,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from crmlab.analyses.actions.effects import ASSUMED, past_cells
 from crmlab.analyses.actions.study import DEFAULTS, slugs, study
 from crmlab.data.memory.checks import ARMS
 from crmlab.errors import ParameterError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from crmlab.analyses.actions.effects import Priced
     from crmlab.analyses.actions.params import Params
     from crmlab.analyses.actions.study import Study
@@ -127,12 +127,19 @@ def _plan(found: Study, one: Priced, part: str, control: float | None) -> Action
             "data": data,
             "as_of": found.context.as_of.isoformat(),
             "days": one.days,
-            "rise": round(one.effect.counted, 10),
+            "rise": round(one.effect.counted * _left(found, mine["customer_id"]), 10),
             "basis": one.effect.basis,
             "held_out": 0.0 if holdout is None else holdout.share,
             "version": hashlib.sha256(repr(one.action).encode()).hexdigest()[:12],
         },
     )
+
+
+def _left(found: Study, ids: pd.Series) -> float:
+    """What a contact brings with some customers, on average, as a share of what it brings with those who had none for weeks."""
+    ground = found.ground
+    left = pd.Series(ground.left(0, ground.people.contacts), index=ground.people.ids)
+    return float(left[ids].mean())
 
 
 def _homes(found: Study) -> pd.DataFrame | None:

@@ -24,6 +24,10 @@ QUANTITIES = Quantities(
     ),
     Quantity("cost_of_contacts", "what contacts with the customer cost within the last 12 months", "currency"),
     Quantity("returned", "what the customer brought back within the last 12 months", "currency"),
+    Quantity("tickets", "complaints and requests of the customer within the last 12 months", "responses", counted=True),
+    Quantity("cost_of_returns", "what handling the customer's returns cost within the last 12 months", "currency"),
+    Quantity("cost_of_tickets", "what complaints and requests of the customer cost within the last 12 months", "currency"),
+    Quantity("cost_to_serve", "what contacts, returns and tickets of the customer cost within the last 12 months", "currency"),
     Quantity("referrals", "customers whom this one brought", "customers", counted=True),
     Quantity(
         "referral_value",

@@ -28,6 +28,7 @@ EXHIBITS = Exhibits(
         "rules": exhibits.rules_table,
         "others": exhibits.others_table,
         "kept": exhibits.kept_table,
+        "judged": exhibits.judged_table,
     },
     charts={"actions": exhibits.actions_chart, "budget": exhibits.budget_chart},
 )
@@ -46,7 +47,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: actions, alone, effects, calendar, pressure, rules, others, kept. Charts: actions, budget. Outputs: decisions, and
+        Tables: actions, alone, effects, calendar, pressure, rules, others, kept, judged. Charts: actions, budget. Outputs: decisions, and
         send_<action> for each action of today.
 
     Raises

@@ -9,31 +9,41 @@ from functools import cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from crmlab.analyses import customer_value
-from crmlab.analyses.actions.deciding import BUDGET, COSTS_MORE, Decided, Ground, check_names, decide, eligible
+from crmlab.analyses.actions.comparing import (
+    alone_told,
+    curve_told,
+    lines_told,
+    others_told,
+    rules_told,
+    shown_by_holdout,
+    total_told,
+)
+from crmlab.analyses.actions.deciding import COSTS_MORE, NO_MARGIN, Decided, Ground, check_names, decide
 from crmlab.analyses.actions.declaring import (
     ALONE,
     HELD_OUT,
     Action,
     Goal,
     Limits,
+    Service,
     parse_actions,
     parse_limits,
     parse_segment_goals,
+    parse_service,
 )
 from crmlab.analyses.actions.effects import default_actions, past_cells, priced
+from crmlab.analyses.actions.judging import Judged, judged_of
 from crmlab.analyses.actions.keeping import kept_of
 from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
+from crmlab.analyses.actions.pressing import curve_of, pressure_told
 from crmlab.analyses.actions.serving import beside_value
 from crmlab.analyses.campaigns import Holdout, holdout_for
 from crmlab.data.memory.campaigns import fingerprint
-from crmlab.errors import CrmlabError, ModelError, shown
-from crmlab.models.decisions import Limit, allocate, cost_of_rules, pressure
-from crmlab.models.testing import Rate, detectable_effect
+from crmlab.errors import CrmlabError, shown
 from crmlab.page.declarations import Readiness
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Output
@@ -52,7 +62,6 @@ __all__ = [
     "decisions",
     "declared",
     "ground_of",
-    "promised",
     "readiness",
     "slug",
     "slugs",
@@ -60,14 +69,8 @@ __all__ = [
 ]
 
 DEFAULTS = Params()
-SECTIONS = ("action", "segment_goal", "limits", "holdout")
+SECTIONS = ("action", "segment_goal", "limits", "holdout", "service")
 _RATE = customer_value.Params().rate  # of discount
-_BUDGETS = 8  # points of the curve
-_LINE = [
-    "action", "customers", "worth", "worth_low", "worth_high", "cost", "basis", "rise", "rise_low", "rise_high", "source",
-]  # fmt: skip
-_PRESSED = 28  # days of contacts before today that pressure is counted over
-NO_MARGIN = "not known: needs a margin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ class Declared:
     actions : tuple of Action
     given : bool
         Whether the file declares them.
-    goals, limits, holdout
+    goals, limits, holdout, service
         As of :mod:`crmlab.analyses.actions.declaring`.
     """
 
@@ -88,6 +91,7 @@ class Declared:
     goals: tuple[Goal, ...]
     limits: Limits
     holdout: Holdout | None
+    service: Service
 
 
 def declared(history: History, level: float) -> Declared:
@@ -115,6 +119,7 @@ def declared(history: History, level: float) -> Declared:
         goals=read("segment_goal", parse_segment_goals) or (),
         limits=read("limits", parse_limits) or Limits(),
         holdout=holdout_for(history.data),
+        service=read("service", parse_service) or Service(),
     )
     goals = [(one, place("segment_goal", number)) for number, one in enumerate(found.goals)]
     check_names(found.actions, goals, found.limits, place("limits"))
@@ -146,6 +151,8 @@ class Study:
         What earlier decisions promised, and what came: as of :func:`crmlab.analyses.actions.keeping.kept_of`.
     beside : DataFrame
         What each customer cost, and whom they brought: as of :func:`crmlab.analyses.actions.serving.beside_value`.
+    judged : Judged or None
+        What this way of choosing would have brought in past campaigns; None where no margin is known.
     """
 
     context: Context
@@ -163,6 +170,7 @@ class Study:
     others: pd.DataFrame
     pressure: pd.DataFrame
     detectable: float | None
+    judged: Judged | None
     left_out: tuple[str, ...]
     kept: pd.DataFrame
     beside: pd.DataFrame
@@ -269,10 +277,9 @@ def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
     said = declared(history, params.level)
     actions = priced(history, said.actions, params.level)
     margin = history.margin(params.margin)
-    columns = sorted({one.column for group in (said.actions, said.goals) for action in group for one in action.where})
-    people = people_of(history, columns, margin=params.margin, level=params.level, seed=params.seed)
-    gains, costs, ends, asked = gains_of(history, people, actions, said.goals)
-    return said, Ground(
+    people = people_of(history, _columns(said), margin=params.margin, level=params.level, seed=params.seed)
+    gains, costs, ends, idle, asked = gains_of(history, people, actions, said.goals)
+    base = Ground(
         people=people,
         actions=actions,
         # Without a margin nothing is known to pay.
@@ -285,7 +292,15 @@ def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
         budget=said.limits.budget if params.budget is None else params.budget,
         unpaid=COSTS_MORE if margin.known else NO_MARGIN,
         asked=asked if margin.known else None,
+        idle=idle,
+        curve=curve_of(history, params.level),
     )
+    return said, base.by(0, people.contacts)
+
+
+def _columns(said: Declared) -> list[str]:
+    """What criteria of actions and goals name."""
+    return sorted({one.column for group in (said.actions, said.goals) for declared in group for one in declared.where})
 
 
 def study(history: History, params: Params) -> Study:
@@ -305,7 +320,7 @@ def study(history: History, params: Params) -> Study:
     margin = history.margin(params.margin)
     decided = decide(ground, params.weeks, _RATE)
     _kept(history, params, lambda: decided)
-    lines = _lines(ground, decided)
+    lines = lines_told(ground, decided)
     return Study(
         context=history.context(len(ground.people)),
         params=params,
@@ -315,186 +330,19 @@ def study(history: History, params: Params) -> Study:
         ground=ground,
         decided=decided,
         lines=lines,
-        total=_total(lines),
-        alone=_alone(decided),
-        curve=_curve(ground, decided),
-        rules=_rules(decided),
-        others=_others(ground, decided) if margin.known else pd.DataFrame(),
-        pressure=_pressure(ground, decided, params.weeks),
-        detectable=_detectable(history, ground, decided),
+        total=total_told(lines),
+        alone=alone_told(decided),
+        curve=curve_told(ground, decided),
+        rules=rules_told(decided),
+        others=others_told(ground, decided) if margin.known else pd.DataFrame(),
+        pressure=pressure_told(ground, decided, params.weeks),
+        detectable=shown_by_holdout(history, ground, decided),
+        judged=_judged(history, said, params) if margin.known else None,
         left_out=past_cells(history, params.level).left_out,
         kept=kept_of(history, margin.share, params.level),
-        beside=beside_value(history, ground.people),
+        beside=beside_value(history, ground.people, said.service),
     )
 
 
-def _lines(ground: Ground, decided: Decided) -> pd.DataFrame:
-    """What each action is done with, and what it promises."""
-    today = decided.today
-    frame = promised(ground, today.loc[~today["held_out"] & (today["planned"] != "")])
-    return frame.sort_values(["worth", "action"], ascending=[False, True], kind="stable", ignore_index=True)
-
-
-def promised(ground: Ground, chosen: pd.DataFrame) -> pd.DataFrame:
-    """What each action of some customers promises: sums of what is expected, and the same at both ends of its effect.
-
-    Parameters
-    ----------
-    ground : Ground
-    chosen : DataFrame
-        customer_id, planned, gain, cost.
-
-    Returns
-    -------
-    DataFrame
-        As ``lines`` of :class:`Study`, in the order of the actions.
-    """
-    place = pd.Index(ground.people.ids)
-    rows = []
-    for one in ground.actions:
-        mine = chosen[chosen["planned"] == one.name]
-        if mine.empty:
-            continue
-        low, high = np.sort(ground.ends[one.name][:, place.get_indexer(mine["customer_id"])].sum(axis=1))
-        worth = float(mine["gain"].sum())
-        rows.append(
-            {
-                "action": one.name,
-                "customers": len(mine),
-                "worth": worth,
-                "worth_low": min(float(low), worth),
-                "worth_high": max(float(high), worth),
-                "cost": float(mine["cost"].sum()),
-                "basis": one.effect.basis,
-                "rise": one.effect.rise,
-                "rise_low": one.effect.low,
-                "rise_high": one.effect.high,
-                "source": one.effect.source,
-            }
-        )
-    return pd.DataFrame(rows, columns=_LINE)
-
-
-def _total(lines: pd.DataFrame) -> tuple[float, float, float]:
-    """Worth of all actions: what is not known of one effect says nothing of another, so that squares of the distances add up."""
-    worth = float(lines["worth"].sum())
-    down, up = (math.sqrt(float(((lines["worth"] - lines[end]) ** 2).sum())) for end in ("worth_low", "worth_high"))
-    return worth, worth - down, worth + up
-
-
-def _alone(decided: Decided) -> pd.DataFrame:
-    """Why nothing is done, and with how many: those held out last."""
-    today = decided.today
-    why = today.loc[today["action"] == ALONE, "action_reason"].value_counts()
-    frame = pd.DataFrame({"reason": why.index.astype(object), "customers": why.to_numpy()})
-    held = int((today["action"] == HELD_OUT).sum())
-    if held:
-        frame = pd.concat([frame, pd.DataFrame([{"reason": "held out as universal control", "customers": held}])])
-    return frame.sort_values(["customers", "reason"], ascending=[False, True], kind="stable", ignore_index=True)
-
-
-def _curve(ground: Ground, decided: Decided) -> pd.DataFrame | Absent:
-    """Profit of today's decision against budget, held-out people counted: budget, profit, low, high, price; the last row is the stop."""
-    if ground.unpaid == NO_MARGIN:
-        return Absent("What a budget would bring is not known, because no margin is.")
-    if decided.problem is None:
-        return Absent("Nothing pays today, so no budget brings anything.")
-    others = [one for one in decided.problem.limits if one.name != BUDGET]
-    whole = allocate(decided.problem.under(others))
-    if not whole.cost > 0:
-        return Absent("The actions cost nothing, so no budget limits them.")
-    rows = [(0.0, 0.0, 0.0, 0.0, math.nan)]
-    for budget in np.linspace(0.0, whole.cost, _BUDGETS + 1)[1:]:
-        under = decided.problem.under([Limit(name=BUDGET, most=float(budget), of="cost"), *others])
-        found = allocate(under)
-        chosen = found.chosen.rename(columns={"customer": "customer_id", "action": "planned", "value": "gain"})
-        price = float(found.limits.loc[found.limits["limit"] == BUDGET, "price"].iloc[0])
-        rows.append((float(budget), *_total(promised(ground, chosen)), price))
-    return pd.DataFrame(rows, columns=["budget", "profit", "low", "high", "price"])
-
-
-def _rules(decided: Decided) -> pd.DataFrame:
-    """What each limit and rule costs today: how much more could be had without it, and what one more customer, or unit of money, brings."""
-    problem, found = decided.problem, decided.allocation
-    if problem is None or found is None or not (problem.limits or problem.rules):
-        return pd.DataFrame(columns=["rule", "cost", "price"])
-    prices = found.limits.set_index("limit")["price"]
-    frame = cost_of_rules(problem).assign(rule=pd.Series([*problem.limits, *problem.rules], dtype=object))
-    return frame.assign(price=[float(prices[one.name]) if isinstance(one, Limit) else math.nan for one in frame["rule"]])
-
-
-def _others(ground: Ground, decided: Decided) -> pd.DataFrame:
-    """What other ways to choose would bring with the same money: everybody by priority, and a ranking by value."""
-    today, gains = decided.today, eligible(ground)
-    spent = float(today["cost"].sum())
-    frame = ground.people.frame
-    first = np.full(len(frame), np.nan)
-    cost = np.zeros(len(frame))
-    for one in reversed(ground.actions):
-        may = gains[one.name].notna().to_numpy()
-        first[may], cost[may] = gains.loc[may, one.name], ground.costs[one.name][may]
-    rank = (frame["alive"].fillna(1.0) * frame["value"]).to_numpy(float)
-    order = np.argsort(-rank, kind="stable")
-    best = max(
-        ground.actions, key=lambda one: float(gains[one.name].mean(skipna=True)) if gains[one.name].notna().any() else -math.inf
-    )
-    able = order[gains[best.name].notna().to_numpy()[order]]
-    within = able[np.cumsum(ground.costs[best.name][able]) <= spent + 1e-9]
-    open_ = np.flatnonzero(~np.isnan(first))
-    rows = [
-        ("this page", int((today["planned"] != "").sum()), spent, float(today["gain"].sum())),
-        ("everybody, the first action that fits", len(open_), float(cost[open_].sum()), float(first[open_].sum())),
-        (
-            f"the most valuable first: {best.name}",
-            len(within),
-            float(ground.costs[best.name][within].sum()),
-            float(gains[best.name].to_numpy(float)[within].sum()),
-        ),
-    ]
-    return pd.DataFrame(rows, columns=["choice", "customers", "cost", "worth"])
-
-
-def _pressure(ground: Ground, decided: Decided, weeks: int) -> pd.DataFrame:
-    """Contacts a customer gets: of the last four weeks, and of the calendar with what is launched for it; and what demand they bring."""
-    ids = ground.people.ids
-    known = ground.people.contacts
-
-    def many(contacts: pd.Series) -> Any:
-        return contacts.value_counts().reindex(ids, fill_value=0).to_numpy()
-
-    before = many(known.loc[known["day"].between(1 - _PRESSED, 0), "customer"])
-    launched = known.loc[known["day"].between(1, 7 * weeks - 1), "customer"]
-    ahead = many(pd.concat([decided.calendar["customer_id"], launched]))
-    rows = [("last 4 weeks", before, 4.0), (f"next {weeks} weeks", ahead, float(weeks))]
-    return pd.DataFrame(
-        [
-            {
-                "span": name,
-                "none": float((count == 0).mean()),
-                "one": float((count == 1).mean()),
-                "more": float((count > 1).mean()),
-                "most": int(count.max()) if len(count) else 0,
-                "four_weeks": float(count.mean()) * 4 / span,
-                "demand": float(pressure(count / span).mean()),
-            }
-            for name, count, span in rows
-        ]
-    )
-
-
-def _detectable(history: History, ground: Ground, decided: Decided) -> float | None:
-    """The smallest rise in the share of buyers that today's universal control can show; None where it can show none, or there is none."""
-    today = decided.today
-    planned = today["planned"] != ""
-    held, sent = int((planned & today["held_out"]).sum()), int((planned & ~today["held_out"]).sum())
-    if ground.holdout is None or min(held, sent) < 2:
-        return None
-    days = max(one.days for one in ground.actions)
-    told = customer_value.told(history, days, ground.people.scores.fit.choice)["probability_of_purchase"]
-    rate = float(told[planned.to_numpy()].mean())
-    if not 0 < rate < 1:
-        return None
-    try:
-        return detectable_effect(Rate(rate), held + sent, share=held / (held + sent))
-    except ModelError:
-        return None
+def _judged(history: History, said: Declared, params: Params) -> Judged:
+    return judged_of(history, said.actions, said.goals, columns=_columns(said), level=params.level, seed=params.seed)

@@ -8,6 +8,7 @@ from crmlab.analyses.actions.deciding import ASKED_LATER, COSTS_MORE, HOUSEHOLD,
 from crmlab.analyses.actions.declaring import ALONE, AT_RISK, HELD_OUT
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.exhibits import shown_lines
+from crmlab.analyses.actions.pressing import PUBLISHED
 from crmlab.analyses.actions.quantities import QUANTITIES
 from crmlab.errors import listing
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent
@@ -40,7 +41,9 @@ def findings(study: Study) -> Findings:
     """What to do, with whom to do nothing, and where to stop."""
     if not study.margin.known:
         return Findings([_without_margin(study)])
-    return Findings([one for one in (_what(study), _nobody(study), _stop(study), _kept(study)) if one is not None])
+    return Findings(
+        [one for one in (_what(study), _nobody(study), _stop(study), _would(study), _kept(study)) if one is not None]
+    )
 
 
 def _without_margin(study: Study) -> Finding:
@@ -125,6 +128,28 @@ def _kept(study: Study) -> Finding | None:
     )
 
 
+def _would(study: Study) -> Finding | None:
+    """What choosing as this page does would have brought in past campaigns."""
+    form, words = study.context.form, study.words
+    if study.judged is None or study.judged.campaigns.empty:
+        return None
+    row = study.judged.campaigns.iloc[-1]
+    if not row["chosen"]:
+        return None
+    count = max(len(study.judged.campaigns) - 1, 1)
+    less = row["nobody"] < 0
+    ends = (row["nobody_low"], row["nobody_high"])
+    shown = form.measured(abs(row["nobody"]), *((-ends[1], -ends[0]) if less else ends), "money")
+    low, high = row["everybody_low"], row["everybody_high"]
+    which = "better" if low > 0 else "worse" if high < 0 else "neither better nor worse, as far as can be told,"
+    return Finding(
+        shown.value,
+        f"{'less' if less else 'more'} than by contacting nobody is what {f'{count} past campaigns' if count > 1 else 'a past campaign'} would "
+        f"have brought, had {'they' if count > 1 else 'it'} chosen {words.many} as this page does: {which} than contacting everybody.",
+        f"{shown.interval}, at {form.share(study.params.level)}",
+    )
+
+
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
     unit = study.context.form.currency
@@ -190,7 +215,7 @@ def limits(study: Study) -> tuple[str, ...]:
         f"An action is taken to move every {words.one} who may have it as much as it moved those it was tested on, on average; what differs "
         f"between {words.many} is what a {words.deed} of theirs brings and whether they would have come anyway.",
         f"What a {words.deed} brings later, a habit say, is not counted, nor that a contact may annoy.",
-        "The calendar repeats today’s effects. Whether the tenth contact works like the first is not known until cells have tested it.",
+        f"The calendar repeats today’s effects. {_pressed(study)}",
     )
 
 
@@ -214,6 +239,17 @@ def method(study: Study) -> Method:
             "Ties are decided by a salted hash of the id.",
         ),
         {name: words.told(meaning) for name, meaning in QUANTITIES.explained(*_EXPLAINED).items()},
+    )
+
+
+def _pressed(study: Study) -> str:
+    """How a contact is taken to work with those who had many."""
+    curve = study.ground.curve or PUBLISHED
+    words, form = study.words, study.context.form
+    source = "which own cells have measured" if curve.campaigns else "published for e-mail, until own cells have tested it"
+    return (
+        f"With {words.many} who were contacted often in the four weeks before it moves fewer: after four contacts {form.share(float(curve.left(4)))} "
+        f"of what it does after none, by the curve {source}."
     )
 
 

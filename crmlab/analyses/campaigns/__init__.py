@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.cells import Codes, Sending, check_cells, design_cells
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
     from crmlab.analyses.campaigns.commands import launch_campaign
+    from crmlab.analyses.campaigns.drawing import drawn
     from crmlab.analyses.campaigns.earnings import Earned, final_result
     from crmlab.analyses.campaigns.hashing import hash_keys
     from crmlab.analyses.campaigns.holdout import Holdout, holdout_for, parse_holdout
@@ -57,6 +58,7 @@ __all__ = [
     "check_ids",
     "check_tables",
     "design_cells",
+    "drawn",
     "final_cells",
     "final_result",
     "hash_keys",

@@ -129,6 +129,11 @@ class Past:
         half = normal_quantile(self.level) * math.hypot(error, tau)
         return effect, effect - half, effect + half
 
+    def without(self, campaign: str) -> Past:
+        """The same had there not been one of the campaigns: what is to be judged on it must not have been learnt from it."""
+        cells, groups = (part[part["campaign"].astype(str) != campaign] for part in (self.cells, self.groups))
+        return pooled_past(cells.reset_index(drop=True), groups.reset_index(drop=True), list(self.left_out), self.level)
+
     def _groups(self, component: str, value: str) -> pd.DataFrame:
         of = self.groups
         return of[(of["component"] == component) & (of["value"] == value)].reset_index(drop=True)

@@ -95,8 +95,15 @@ class Modelled:
         return math.inf if self.seen else float(ahead)
 
 
-def modelled(base: Base, params: Params) -> Modelled:
+def modelled(base: Base, params: Params, choice: Choice | None = None) -> Modelled:
     """Fit the models of value to a customer base.
+
+    Parameters
+    ----------
+    base : Base
+    params : Params
+    choice : Choice, optional
+        Of the model of purchases, on another day; default: as of :func:`chosen`.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def modelled(base: Base, params: Params) -> Modelled:
     """
     need_buyers(base.history, "customer_value")
     summary = base.summary()
-    choice = chosen(base, params)
+    choice = chosen(base, params) if choice is None else choice
     purchases = choice.fit(base, summary, params.seed)
     margin = base.margin(params.margin)
     model, summary, cap = fit_spend(_unfitted(base, purchases, params, margin.share), summary)
@@ -210,7 +217,7 @@ class Scores:
         return frame.assign(**{name: empty.get(name, np.nan) for name in frame.columns if name not in seen})
 
 
-def scores(history: History, params: Params = DEFAULTS) -> Scores:
+def scores(history: History, params: Params = DEFAULTS, choice: Choice | None = None) -> Scores:
     """Work out what each customer of a history is worth. The owner of value, tier, P(alive) and expected purchases.
 
     Parameters
@@ -218,6 +225,9 @@ def scores(history: History, params: Params = DEFAULTS) -> Scores:
     history : History
     params : Params
         Tiers depend on none of them; values on margin and rate.
+    choice : Choice, optional
+        Of the model of purchases, made on a later day: to ask what would have been known on an earlier one. Default: made on the last day
+        of this history.
 
     Raises
     ------
@@ -238,9 +248,9 @@ def scores(history: History, params: Params = DEFAULTS) -> Scores:
     def work() -> Scores:
         base = base_of(history)
         ahead = params.horizon or (float(YEARS_AHEAD) if base.words is ROUNDS else base.words.year)
-        return Scores(base=base, fit=modelled(base, params), ahead=float(ahead), level=params.level)
+        return Scores(base=base, fit=modelled(base, params, choice), ahead=float(ahead), level=params.level)
 
-    return history.once(("customer_value.scores", replace(params, as_of=None)), work)
+    return history.once(("customer_value.scores", replace(params, as_of=None)), work) if choice is None else work()
 
 
 def points_of(model: CustomerValue, summary: pd.DataFrame, horizon: float, year: float, *, seen: bool) -> pd.DataFrame:

@@ -273,7 +273,7 @@ def test_at_the_true_effects_the_choice_brings_more_than_a_ranking_by_value(shop
     true = tuple(
         replace(one, effect=Effect(truth[one.name], truth[one.name], truth[one.name], MEASURED, "")) for one in ground.actions
     )
-    gains, costs, _, _ = gains_of(History(data), ground.people, true, ground.goals)
+    gains, costs, *_ = gains_of(History(data), ground.people, true, ground.goals)
     place = pd.Index(ground.people.ids)
     plan = found.decided.today[found.decided.today["planned"] != ""]
     at = place.get_indexer(plan["customer_id"])

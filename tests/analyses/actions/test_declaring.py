@@ -56,6 +56,9 @@ def test_good_sections_are_read(world, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ("[service]\ncost_per_retrun = 1\n", "Did you mean 'cost_per_return'"),
+        ("[service]\ncost_per_ticket = -1\n", "cost_per_ticket must be a number of at least 0"),
+        ("[[service]]\ncost_per_ticket = 1\n", "service must be given as [service], once"),
         ('[[action]]\nname = "a"\n', 'line 4: the action \'a\' has no \'effect\'. Expected effect = "memory", effect = "campaign:<name>", or'),
         ('[[action]]\nname = "a"\neffect = "memroy"\n', "line 4: the action 'a' has the unknown effect 'memroy'. Did you mean 'memory'?"),
         ('[[action]]\nname = "a"\neffect = { rise = 0.1, low = 0.2, high = 0.3 }\n', "line 4: the action 'a' must have an effect whose rise lies between its low and its high. Got 0.2, 0.1, 0.3 instead."),
@@ -173,4 +176,4 @@ def test_a_change_of_a_section_makes_those_again_that_read_it(world, tmp_path, n
 
 def test_every_section_is_named_with_its_reader():
     assert set(declaring.__all__) >= {function for face, function in registry.SECTIONS.values() if face.endswith("actions")}
-    assert crmlab.analyses.actions.SECTIONS == ("action", "segment_goal", "limits", "holdout")
+    assert crmlab.analyses.actions.SECTIONS == ("action", "segment_goal", "limits", "holdout", "service")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmlab.analyses.actions.declaring import Service
 from crmlab.analyses.actions.people import people_of
 from crmlab.analyses.actions.serving import beside_value
 from crmlab.history.past import History
@@ -54,7 +55,7 @@ def books():
 def test_what_is_known_is_told_by_hand(world, books, tmp_path, nothing_remembered):
     history = History(world(tmp_path / "own", **books))
     people = people_of(history, [], margin=None, level=0.9, seed=0)
-    found = beside_value(history, people).set_index("customer_id")
+    found = beside_value(history, people, Service()).set_index("customer_id")
     assert list(found.columns) == ["cost_of_contacts", "returned", "referrals", "referral_value"]
     assert found.index.tolist() == people.ids.tolist()
     assert found["cost_of_contacts"][found["cost_of_contacts"] > 0].to_dict() == {"c100": 4.0}
@@ -71,3 +72,27 @@ def test_what_is_not_known_is_not_there(world, studied, tmp_path, nothing_rememb
     assert list(found.beside.columns) == ["customer_id"]
     listed = found.outputs["decisions"].frame
     assert {"cost_of_contacts", "returned", "referrals"}.isdisjoint(listed.columns) and "potential" in listed.columns
+
+
+@pytest.mark.proof
+def test_returns_and_tickets_have_the_price_of_the_file(world, studied, books, tmp_path, nothing_remembered):
+    kinds = ["complaint", "request", "complaint", "visit", "complaint"]
+    said = pd.DataFrame(
+        {
+            "customer_id": ["c100", "c100", "c110", "c110", "c120"],
+            "responded_at": [day(DAYS - 3), day(DAYS - 4), day(DAYS - 5), day(DAYS - 5), day(DAYS - 400)],
+            "kind": kinds,
+        }
+    )
+    more = "[service]\ncost_per_return = 4.5\ncost_per_ticket = 6\n"
+    found = studied(world(tmp_path / "own", more, **books, responses=said)).outputs["decisions"].frame.set_index("customer_id")
+    assert found["tickets"][found["tickets"] > 0].to_dict() == {
+        "c100": 2,
+        "c110": 1,
+    }  # a visit is no ticket, and two years are too long ago
+    assert found["cost_of_tickets"][found["cost_of_tickets"] > 0].to_dict() == {"c100": 12.0, "c110": 6.0}
+    assert found["cost_of_returns"][found["cost_of_returns"] > 0].to_dict() == {"c110": 9.0}
+    # Two contacts of .5 and one of 3, two tickets; two returns and a ticket.
+    assert found["cost_to_serve"][found["cost_to_serve"] > 0].to_dict() == {"c100": 16.0, "c110": 15.0}
+    order = list(found.columns)
+    assert order.index("cost_of_tickets") < order.index("cost_to_serve") < order.index("referrals")
