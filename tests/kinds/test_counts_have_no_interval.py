@@ -14,7 +14,7 @@ from crmlab.report.jobs import runs_unasked
 
 # Report → tables and charts that may show what is inferred: effects of campaigns, rates that will hold for others, values, forecasts.
 INFERRED = {
-    "actions": "actions budget effects",
+    "actions": "actions budget effects judged",
     "campaign_design": "balance money past",
     "campaign_results": "balance cells components components_chart days depth forest history history_chart money next_plan segments",
     "churn": "calibration importance origins reversal scores timing",

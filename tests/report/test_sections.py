@@ -49,7 +49,7 @@ def test_reports_say_on_their_faces_which_sections_they_read():
         name: registry.analysis(name).SECTIONS for name in registry.REPORTS if hasattr(registry.analysis(name), "SECTIONS")
     }
     assert reading == {
-        "actions": ("action", "segment_goal", "limits", "holdout"),
+        "actions": ("action", "segment_goal", "limits", "holdout", "service"),
         "campaign_design": ("holdout",),
         "scorecard": ("goals", "action", "segment_goal", "limits", "holdout"),
         "customer_profile": ("action", "segment_goal", "limits", "holdout"),

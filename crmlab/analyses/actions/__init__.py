@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from crmlab.analyses.actions.planning import ActionPlan, plans_of
     from crmlab.analyses.actions.quantities import QUANTITIES
     from crmlab.analyses.actions.report import NEEDS, run
-    from crmlab.analyses.actions.study import SECTIONS, decisions, readiness
+    from crmlab.analyses.actions.study import DECIDING, SECTIONS, decisions, readiness
     from crmlab.analyses.campaigns import INPUTS
 
 __all__ = [
     "ANNOTATES",
+    "DECIDING",
     "INPUTS",
     "NEEDS",
     "QUANTITIES",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from crmlab.page.result import Context
 
 __all__ = [
+    "DECIDING",
     "DEFAULTS",
     "SECTIONS",
     "Declared",
@@ -69,7 +70,8 @@ __all__ = [
 ]
 
 DEFAULTS = Params()
-SECTIONS = ("action", "segment_goal", "limits", "holdout", "service")
+DECIDING = ("action", "segment_goal", "limits", "holdout")  # sections of the TOML file that decisions rest on
+SECTIONS = (*DECIDING, "service")
 _RATE = customer_value.Params().rate  # of discount
 
 

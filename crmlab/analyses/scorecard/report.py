@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EXHIBITS", "NEEDS", "SECTIONS", "run"]
 
 NEEDS = ("orders", "amounts", "customer ids")
-SECTIONS = ("goals", *actions.SECTIONS)  # of the data set's TOML file: also what the decisions on its page rest on
+SECTIONS = ("goals", *actions.DECIDING)  # of the data set's TOML file: also what the decisions on its page rest on
 EXHIBITS = Exhibits(
     tables={
         "customers": tables.customers_table,
