@@ -27,11 +27,13 @@ class Absent:
 class Exhibits(Generic[S]):
     """The tables and charts of a page, by name, in their order: each a function of the study, that changes nothing.
 
-    A table and a chart may share a name: they show the same thing, and where both are absent the reason is said once.
+    A table and a chart may share a name: they show the same thing, and where both are absent the reason is said once. ``lead`` names the
+    tables that the index of all reports shows too.
     """
 
     tables: Mapping[str, Callable[[S], Table | Absent]] = field(default_factory=dict)
     charts: Mapping[str, Callable[[S], Chart | Absent]] = field(default_factory=dict)
+    lead: tuple[str, ...] = ()
 
 
 class Study(Protocol):
@@ -121,5 +123,6 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
         outputs=study.outputs,
         quantities=quantities,
         absent=absent,
+        lead=tuple(name for name in exhibits.lead if name in tables),
         told_once=frozenset(exhibits.tables).intersection(exhibits.charts).difference(tables, charts),
     )

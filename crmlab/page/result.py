@@ -45,6 +45,7 @@ __all__ = [
 
 
 TOP_ROWS = 20  # a longer table shows so many rows and names its file
+_CARDS = 12  # rows up to which a table is told as cards on a phone
 
 
 def _tokens(place: str, shade: int) -> str:
@@ -193,13 +194,17 @@ class Table:
     def html(self) -> Markup:
         """The table as accessible HTML: caption, scoped headers, numbers aligned, intervals small."""
         shown = self._shown()
+        # On a phone the rows of a short table become cards; roles keep it a table for whoever hears it.
+        cards = len(self.frame.head(self.top)) <= _CARDS and len(shown) > 2
+        role = {name: Markup(f' role="{name}"') if cards else _NOTHING for name in ("columnheader", "row", "rowgroup")}
         head = _NOTHING.join(
-            markup('<th scope="col"{}>{}</th>', _align(column, i), column.label) for i, column in enumerate(shown.values())
+            markup('<th scope="col"{}{}>{}</th>', role["columnheader"], _align(column, i), column.label)
+            for i, column in enumerate(shown.values())
         )
         rows = _each(
-            "<tr>{}</tr>",
+            f"<tr{role['row']}>{{}}</tr>",
             (
-                _NOTHING.join(self._cell(record, name, column, i) for i, (name, column) in enumerate(shown.items()))
+                _NOTHING.join(self._cell(record, name, column, i, cards) for i, (name, column) in enumerate(shown.items()))
                 for record in self.frame.head(self.top).to_dict("records")
             ),
         )
@@ -208,11 +213,15 @@ class Table:
             size = self.form.count(len(self.frame))
             more = markup('<p class="files">The first {} of {} rows. All: {}</p>', self.top, size, self._whole())
         return markup(
-            '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table><caption>{}</caption>'
-            "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+            '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table{}><caption>{}</caption>'
+            "<thead{}><tr{}>{}</tr></thead><tbody{}>{}</tbody></table></div>{}",
             _label(self.caption),
+            Markup(' class="cards" role="table"') if cards else _NOTHING,
             self.caption,
+            role["rowgroup"],
+            role["row"],
             head,
+            role["rowgroup"],
             rows or markup('<tr><th scope="row" colspan="{}">None</th></tr>', len(shown)),
             more,
         )
@@ -223,7 +232,7 @@ class Table:
             return markup('<a href="tables/{0}.csv">{0}.csv</a>', self.key)
         return markup("<code>result.tables[&quot;{}&quot;].frame</code>", self.key) if self.key else Markup("its frame")
 
-    def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int) -> Markup:
+    def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int, cards: bool) -> Markup:
         kind = str(record[column.kind[4:]]) if column.kind.startswith("row:") else column.kind
         low, high = (None if end is None else record[end] for end in (column.low, column.high))
         known = column.low is not None and column.high is not None
@@ -234,8 +243,9 @@ class Table:
         text = Markup("<br>").join(safe(_clip(part)) for part in parts)
         text += markup(' <span class="ci">{}</span>', ends) if ends and ends != written else ""
         if place == 0:
-            return markup('<th scope="row">{}</th>', text)
-        return markup("<td{}>{}</td>", _align(column, place), text)
+            return markup('<th scope="row"{}>{}</th>', Markup(' role="rowheader"') if cards else _NOTHING, text)
+        label = markup(' role="cell" data-label="{}"', column.label) if cards else _NOTHING
+        return markup("<td{}{}>{}</td>", label, _align(column, place), text)
 
 
 def _align(column: Column, place: int) -> Markup:
@@ -471,6 +481,7 @@ class Result:
     absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
     told_once: frozenset[str] = frozenset()  # names of charts left out together with the table of that name: the chart says why
     quantities: Quantities = Quantities()
+    lead: tuple[str, ...] = ()  # names of the tables that the index shows too
 
     def __post_init__(self) -> None:
         def freeze(name: str, value: Any) -> None:

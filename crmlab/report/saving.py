@@ -128,6 +128,7 @@ def _summary(result: Result) -> dict[str, Any]:
         "findings": [{"value": f.value, "text": f.text, "interval": f.interval, "metric": f.metric} for f in result.findings],
         "warnings": list(result.warnings),
         "outputs": list(result.outputs),
+        "lead": {name: str(replace(result.tables[name], linked=False).html()) for name in result.lead},
     }
 
 

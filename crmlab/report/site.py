@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.naming import checked_name
 from crmlab.errors import DescriptorError, ReportError
+from crmlab.history.words import words_for
 from crmlab.page.format import Format
 from crmlab.page.html import markup
 from crmlab.report.changes import compare
@@ -25,7 +26,7 @@ from crmlab.report.registry import label, quantities, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
 from crmlab.report.state import Say, Summary, file_fault, make_way, quiet, read_summary, short
 
-__all__ = ["Entry", "entries", "index_page", "places", "render_again", "write_index"]
+__all__ = ["ORDER", "Entry", "entries", "index_page", "places", "render_again", "write_index"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,21 @@ def write_index(
     return path
 
 
+# Reports in the order of the questions that a manager asks.
+ORDER = (
+    "actions",
+    "scorecard",
+    "campaign_results",
+    "churn",
+    "customer_value",
+    "lifecycle",
+    "rfm",
+    "cross_sell",
+    "triggers",
+    "campaign_design",
+    "data_quality",
+    "customer_profile",
+)
 _WRITTEN = ("run.json", "result.json", "report.html", "notebook.ipynb")
 
 
@@ -98,10 +114,8 @@ def entries(folder: Path, say: Say = quiet) -> list[Entry]:
             except ReportError as error:
                 name = place.split("--")[0]
                 known = name in report_names()
-                fault = (
-                    f"{error} {f'Make it again with: crmlab run {name}' if known else 'It is no report: move it elsewhere.'}"
-                )
-                say(fault)
+                say(f"{error} {f'Make it again with: crmlab run {name}' if known else 'It is no report: move it elsewhere.'}")
+                fault = f"{error} {'It has to be made again.' if known else 'It is no report.'}"
         earlier = [record for record in good if shown and record.key != shown.key]
         before = earlier[-1] if earlier else None
         found.append(Entry(place, summary, records[-1] if records else None, shown, before, fault))
@@ -122,29 +136,76 @@ def _shown(place: Path, good: RunRecord | None, say: Say) -> RunRecord:
 def index_page(
     found: Sequence[Entry], descriptor: Descriptor, holds: Sequence[str] | None = None, *, absent: bool = True
 ) -> Markup:
-    """Return the index as HTML."""
+    """Return the index as HTML: how the programme is doing, what to do, and what each report found; what is missing comes last."""
     form = Format(descriptor.currency, descriptor.report.language)
+    told = words_for(descriptor.rounds).told
     made = [entry for entry in found if entry.summary]
     # The heading speaks of the freshest history that a report has seen.
     freshest = max(made, key=lambda entry: entry.summary["as_of"] if entry.summary else "", default=None)
     context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
-    items = [_item(entry, form) for entry in found]
-    here = {entry.place.split("--")[0] for entry in found}
-    items += [_absent(name, holds) for name in report_names() if absent and name not in here]
     title = descriptor.report.title or descriptor.title
+    by = {entry.place: entry for entry in made}
+    board, acts = by.get("scorecard"), by.get("actions")
+    ordered = sorted(found, key=lambda entry: (_place(entry), entry.place))
+    missing = [_missing(entry) for entry in ordered if entry.summary is None]
+    here = {entry.place.split("--")[0] for entry in found}
+    missing += [_absent(name, holds, told) for name in ORDER if absent and name not in here and name in report_names()]
+    parts = [
+        _lede(board),
+        _led("What to do now", acts, ("actions", "alone"), form, first=True),
+        _led("The scorecard in short", board, ("five",), form),
+        _led("How far past forecasts came true", board, ("promises",), form),
+        _listed(
+            "The reports",
+            [_item(entry, form, told_above=entry in (board, acts)) for entry in ordered if entry.summary is not None],
+        ),
+        _listed("What is missing, and why", missing),
+        _about(descriptor, freshest, form),
+    ]
     return markup(
-        '{}<body>\n{}\n<main>\n<h1>{}</h1>\n{}<ul class="reports">\n{}\n</ul>\n</main>\n{}</body>\n</html>\n',
+        "{}<body>\n{}\n<main>\n<h1>{}</h1>\n{}\n</main>\n{}</body>\n</html>\n",
         head(f"{title}: reports", descriptor),
         masthead(descriptor, "", context),
-        title,
-        _about(descriptor, freshest, form),
-        Markup("\n").join(items),
+        markup("{}: how we are doing, and what to do now", title) if acts or board else title,
+        Markup("\n").join(part for part in parts if part),
         foot(descriptor),
     )
 
 
+def _place(entry: Entry) -> int:
+    """Where a report stands in the order of questions."""
+    name = entry.place.split("--")[0]
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
+
+def _lede(board: Entry | None) -> Markup:
+    """How the programme is doing: the first finding of the scorecard."""
+    found = board.summary["findings"] if board and board.summary else []
+    return markup('<p class="lede">{}</p>', _point(found[0], {})) if found else Markup("")
+
+
+def _led(heading: str, entry: Entry | None, names: Sequence[str], form: Format, *, first: bool = False) -> Markup:
+    """A section that shows tables of a report, and with ``first`` its first finding; nothing where there are none."""
+    if entry is None or entry.summary is None:
+        return Markup("")
+    shown = entry.summary.get("lead", {})
+    tables = [Markup(shown[name]) for name in names if name in shown]
+    said = entry.summary["findings"][:1] if first else []
+    if not tables and not said:
+        return Markup("")
+    sentence = markup("<p>{}</p>", _point(said[0], _changes(entry, form))) if said else ""
+    link = markup('<p class="files">More: <a href="{}/report.html">{}</a></p>', entry.place, entry.summary["title"])
+    return markup("<section><h2>{}</h2>{}{}{}</section>", heading, sentence, Markup("").join(tables), link)
+
+
+def _listed(heading: str, items: Sequence[Markup]) -> Markup:
+    if not items:
+        return Markup("")
+    return markup('<section><h2>{}</h2><ul class="reports">\n{}\n</ul></section>', heading, Markup("\n").join(items))
+
+
 def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Markup:
-    """What the data are, and how fresh."""
+    """What the data are, and how fresh, folded."""
     lines = [markup("<p>{}</p>", descriptor.description)] if descriptor.description else []
     if freshest and freshest.summary and freshest.shown:
         rows = freshest.shown.inputs.get("rows", {})
@@ -153,34 +214,48 @@ def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Mark
         run = dt.datetime.fromisoformat(freshest.shown.started)
         told = f"History from {form.day(first)} to {form.day(last)}: {', '.join(parts)}. Last run on {form.day(run)}."
         lines.append(_said(told))
-    return Markup("\n").join(lines) + "\n"
+    return markup("<details><summary>About the data</summary>{}</details>", Markup("").join(lines)) if lines else Markup("")
 
 
 def _said(text: str, kind: str = "state") -> Markup:
     return markup('<p class="{}">{}</p>', kind, text)
 
 
-def _item(entry: Entry, form: Format) -> Markup:
-    state = _said(f"Damaged: {entry.fault}", "state bad") if entry.fault else _state(entry)
-    name, _, variant = entry.place.partition("--")
+def _point(finding: Any, changes: dict[str, str]) -> Markup:
+    """A finding as a sentence, with its interval and what has changed since the last run."""
+    ends = markup(' <span class="ci">({})</span>', finding["interval"]) if finding["interval"] else ""
+    moved = changes.get(finding.get("metric", ""), "")
+    since = markup(' <span class="change">{}</span>', moved) if moved else ""
+    return markup("<b>{}</b> {}{}{}", finding["value"], finding["text"], ends, since)
+
+
+def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
+    """One report: its question and its first finding, of those whose first is told above the second; the others, and changes, folded."""
+    assert entry.summary is not None
+    _, _, variant = entry.place.partition("--")
     words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
-    if entry.summary is None:
-        return markup('<li id="{}"><h2>{}</h2>{}</li>', entry.place, label(name) + words, state)
     changes = _changes(entry, form)
-    points = []
-    for finding in entry.summary["findings"]:
-        ends = markup(' <span class="ci">({})</span>', finding["interval"]) if finding["interval"] else ""
-        moved = changes.get(finding.get("metric", ""), "")
-        since = markup(' <span class="change">{}</span>', moved) if moved else ""
-        points.append(markup("<li><b>{}</b> {}{}{}</li>", finding["value"], finding["text"], ends, since))
+    points = [_point(finding, changes) for finding in entry.summary["findings"]]
+    if told_above and len(points) > 1:
+        points = [points[1], points[0], *points[2:]]
+    rest = Markup("").join(markup("<li>{}</li>", point) for point in points[1:])
+    folded = (markup("<ul>{}</ul>", rest) if rest else Markup("")) + _beyond(entry)
     return markup(
-        '<li id="{0}"><h2><a href="{0}/report.html">{1}</a></h2><ul>{2}</ul>{3}{4}</li>',
+        '<li id="{0}"><h3><a href="{0}/report.html">{1}</a></h3>{2}{3}{4}</li>',
         entry.place,
         entry.summary["title"] + words,
-        Markup("").join(points),
-        _beyond(entry),
-        _notes(entry) + state,
+        markup("<p>{}</p>", points[0]) if points else "",
+        _notes(entry) + _state(entry),
+        markup("<details><summary>More findings</summary>{}</details>", folded) if folded else "",
     )
+
+
+def _missing(entry: Entry) -> Markup:
+    """A report that is not there, and why."""
+    name, _, variant = entry.place.partition("--")
+    words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
+    state = _said(f"Damaged: {entry.fault}", "state bad") if entry.fault else _state(entry)
+    return markup('<li id="{}"><h3>{}</h3>{}</li>', entry.place, label(name) + words, state)
 
 
 def _changes(entry: Entry, form: Format) -> dict[str, str]:
@@ -226,18 +301,18 @@ def _state(entry: Entry) -> Markup:
     return _said(f"Not made: the run did not succeed. {record.reason}", "state bad")
 
 
-def _absent(name: str, holds: Sequence[str] | None) -> Markup:
+def _absent(name: str, holds: Sequence[str] | None, told: Callable[[str], str]) -> Markup:
     if holds is not None and (lacks := lacking(name, holds)):
         reason = lacks
     elif not runs_unasked(name):
-        reason = f"It is made on request: crmlab run {name}, with its parameters."
+        reason = "It is about one customer, and made when somebody asks for it."
     else:
-        reason = f"Make it with: crmlab run {name}"
+        reason = "It has not been asked for yet."
     try:
         title = question(name)
     except ReportError as error:
         title, reason = label(name), str(error)
-    return markup('<li id="{}"><h2>{}</h2>{}</li>', name, title, _said(f"Not made. {reason}"))
+    return markup('<li id="{}"><h3>{}</h3>{}</li>', name, told(title), _said(f"Not made. {told(reason)}"))
 
 
 def render_again(out: Path, names: Sequence[str] = (), say: Say = quiet) -> list[Path]:

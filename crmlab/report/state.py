@@ -81,6 +81,7 @@ class Summary(TypedDict):
     warnings: list[str]
     outputs: list[str]
     annotated: NotRequired[list[str]]
+    lead: NotRequired[dict[str, str]]  # tables that the index shows, as HTML
 
 
 class _Cell(TypedDict):

@@ -22,6 +22,7 @@ NEEDS = ("orders", "amounts", "customer ids")
 SECTIONS = ("goals", *actions.DECIDING)  # of the data set's TOML file: also what the decisions on its page rest on
 EXHIBITS = Exhibits(
     tables={
+        "five": tables.five_table,
         "customers": tables.customers_table,
         "money": tables.money_table,
         "buying": tables.buying_table,
@@ -33,6 +34,7 @@ EXHIBITS = Exhibits(
         "parts": tables.parts_table,
         "growth": tables.growth_table,
         "forecast": tables.forecast_table,
+        "promises": tables.promises_table,
         "matrix": tables.matrix_table,
         "value": tables.value_table,
         "segments": tables.segments_table,
@@ -48,6 +50,7 @@ EXHIBITS = Exhibits(
         "matrix_chart": charts.matrix_chart,
         "value_chart": charts.value_chart,
     },
+    lead=("five", "promises"),
 )
 
 
@@ -64,8 +67,9 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: goals, customers, money, buying, lifecycle, reach, profit, parts, growth, forecast, value, matrix, segments, states,
-        profiles, campaigns, freshness. Charts: goals_chart, trends, bridge, forecast_chart, value_chart, matrix_chart. Outputs: measures.
+        Tables: five, goals, customers, money, buying, lifecycle, reach, profit, parts, growth, forecast, promises, value, matrix,
+        segments, states, profiles, campaigns, freshness. Charts: goals_chart, trends, bridge, forecast_chart, value_chart,
+        matrix_chart. Outputs: measures.
 
     Raises
     ------

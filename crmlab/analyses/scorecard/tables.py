@@ -17,7 +17,10 @@ from crmlab.page.groups import small_groups
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crmlab.analyses.scorecard.board import Board
+    from crmlab.analyses.scorecard.measures import Line
     from crmlab.analyses.scorecard.study import Study
     from crmlab.page.format import Format
 
@@ -30,6 +33,7 @@ __all__ = [
     "buying_table",
     "campaigns_table",
     "customers_table",
+    "five_table",
     "forecast_table",
     "freshness_table",
     "goals_table",
@@ -42,6 +46,7 @@ __all__ = [
     "parts_table",
     "profiles_table",
     "profit_table",
+    "promises_table",
     "reach_table",
     "segments_table",
     "states_table",
@@ -77,6 +82,9 @@ MEMBERS = {
     "total": "{Revenue}",
 }
 _NAMES = {NOT_YET: "not yet a {one}"}  # of groups; others are called what they are
+# Those that tell how the programme is doing, most telling first; where one is not known the next stands in.
+_FIVE = ("revenue", "margin", "customers", "kept_share", "lapsing", "new", "average_order_value", "occasions_per_customer")
+_NUMBERS = ("one line", "two lines", "three lines", "four lines", "five lines")
 CHANGES = {
     "before": "Value then",
     "acquired": "Acquired: {many} who came since",
@@ -147,10 +155,32 @@ def reach_table(study: Study) -> Table:
     return _measures(study, "reach")
 
 
+def five_table(study: Study) -> Table:
+    """The five measures that tell how the programme is doing."""
+    board, by = study.board, {line.key: line for line in study.lines}
+    some = [by[key] for key in _FIVE if key in by and by[key].now is not None][:5]
+    form = study.context.form
+    caption = (
+        f"The scorecard in {_NUMBERS[len(some) - 1]}, {board.words()}. Changes of shares are in percentage points; small figures are "
+        f"{form.share(study.params.level)} intervals. What was merely counted has none."
+    )
+    return _lines_table(study, some, "Measure", caption, before=False)
+
+
 def _measures(study: Study, name: str) -> Table:
-    board, form, group = study.board, study.context.form, GROUPS[name]
+    board, group = study.board, GROUPS[name]
+    caption = (
+        f"{board.speech(group)}, {board.words()}. Changes of shares are in percentage points; small figures are "
+        f"{study.context.form.share(study.params.level)} intervals. What was merely counted has none."
+    )
+    return _lines_table(study, [line for line in study.lines if line.group == group], board.speech(group), caption)
+
+
+def _lines_table(study: Study, lines: Sequence[Line], first: str, caption: str, *, before: bool = True) -> Table:
+    """A row per measure: now, a year ago, and, where ``before`` says so, in the period before."""
+    board = study.board
     rows: list[dict[str, object]] = []
-    for line in (line for line in study.lines if line.group == group):
+    for line in lines:
         label = f"{line.label}: {line.add}" if line.now is None else line.label
         row: dict[str, object] = {"label": label, "kind": line.kind, "measure": line.key}
         row["change_kind"] = "points" if line.kind == "share" else "share"
@@ -159,20 +189,15 @@ def _measures(study: Study, name: str) -> Table:
             ends = change if change is not None else (None, None, None)
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
         rows.append(row)
-    columns = {"label": Column(study.board.speech(group)), "now": Column("This period", "row:kind", "low", "high")}
+    columns = {"label": Column(first), "now": Column("This period", "row:kind", "low", "high")}
     if board.year is not None:
         columns["year"] = Column("A year ago", "row:kind")
         columns["since_year"] = Column("Change", "row:change_kind", "since_year_low", "since_year_high")
-    if board.last is not None:
+    if board.last is not None and (before or board.year is None):
         columns["last"] = Column("Period before", "row:kind")
         columns["since_last"] = Column("Change", "row:change_kind", "since_last_low", "since_last_high")
     # Missing numbers must not turn whole ones into floats with NaN shown: every cell keeps what it is.
-    frame = pd.DataFrame(rows, dtype=object)
-    caption = (
-        f"{board.speech(group)}, {board.words()}. Changes of shares are in percentage points; small figures are "
-        f"{form.share(study.params.level)} intervals. What was merely counted has none."
-    )
-    return Table(caption, frame, columns, form, top=40)
+    return Table(caption, pd.DataFrame(rows, dtype=object), columns, study.context.form, top=40)
 
 
 def profit_table(study: Study) -> Table | Absent:
@@ -308,6 +333,41 @@ def forecast_table(study: Study) -> Table | Absent:
     season = "the season and " if ahead.seasonal else ""
     caption = f"Forecast, with {season}{form.share(study.params.level)} intervals. {ahead.said}"
     return Table(caption, pd.DataFrame(rows), columns, form)
+
+
+def promises_table(study: Study) -> Table | Absent:
+    """What was forecast of quarters that are over, and what came."""
+    ahead, form = study.ahead, study.context.form
+    if ahead is None:
+        return Absent(study.why["ahead"])
+    tested = ahead.backtest
+    tested = tested[(tested["measure"] == "spend") & (tested["quarter"] == 1)] if len(tested) else tested
+    if tested.empty:
+        return Absent("No quarter that is over could be forecast from before it: the history is too short.")
+    middle = tested["expected"]
+    frame = tested.assign(
+        quarter=[f"Quarter after {form.short_day(day)}" for day in tested["origin"]],
+        low=middle + ahead.widen * (tested["low"] - middle),
+        high=middle + ahead.widen * (tested["high"] - middle),
+    )
+    held = (frame["low"] <= frame["seen"]) & (frame["seen"] <= frame["high"])
+    gap = frame["seen"] / frame["expected"] - 1
+    told = [f"by {form.share(abs(one))}" if abs(one) >= 0.005 else "" for one in gap]
+    frame["said"] = [
+        "Held" if good else f"Missed: {'more' if one > 0 else 'less'} came, {by}"
+        for good, one, by in zip(held, gap, told, strict=True)
+    ]
+    columns = {
+        "quarter": Column(study.context.told("Revenue before returns")),
+        "said": Column("In a word"),
+        "expected": Column("Forecast", "money", "low", "high"),
+        "seen": Column("Came", "money"),
+    }
+    caption = (
+        f"Forecasts of quarters that are over, each made from what was known before it, and what came. Small figures are "
+        f"{form.share(study.params.level)} intervals, as wide as those of the forecast of today."
+    )
+    return Table(caption, frame.reset_index(drop=True), columns, form)
 
 
 def value_table(study: Study) -> Table | Absent:
