@@ -180,14 +180,16 @@ class BetaGeometric(BuyTillYouDie):
         found: Array = discounting(values, reach, float(params[1]), delta) @ self.purchases_by(params, states, nodes)
         return found
 
-    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _tail(self, params: Array, k: Array, states: States, horizon: float) -> Array:
         # At least k purchases: k arrivals in time, and k − 1 chances come through.
         r, alpha, a, b = params
+        x, T = states.columns[0], states.columns[2]
         stays = special.betaln(a, b + (self._chances(x) + k - 1)) - special.betaln(a, b + self._chances(x))
         return special.betainc(k, r + x, horizon / (alpha + T + horizon)) * np.exp(stays)
 
-    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _mass(self, params: Array, n: Array, states: States, horizon: float) -> Array:
         r, alpha, a, b = params
+        x, T = states.columns[0], states.columns[2]
         power, length, past = r + x, alpha + T, b + self._chances(x)
         log_nb = special.gammaln(power + n) - special.gammaln(power) - special.gammaln(n + 1)
         log_nb += power * np.log(length / (length + horizon)) + n * np.log(horizon / (length + horizon))
@@ -197,10 +199,11 @@ class BetaGeometric(BuyTillYouDie):
         return stayed + left * special.betainc(n, power, horizon / (length + horizon))
 
     def simulated_lives(
-        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+        self, params: Array, states: States, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Rates and remaining lives drawn for each state, at given parameters."""
         r, alpha, a, b = params
+        x, T = states.columns[0], states.columns[2]
         rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
         p = rng.beta(a, (b + self._chances(x))[:, None], (len(x), m))
         # Purchases thin into those that end the customer's life and those that do not; the two are independent.

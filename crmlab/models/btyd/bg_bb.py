@@ -186,10 +186,10 @@ class BGBB(BuyTillYouDie):
                 out[far] += (first(late, far) * late * width) @ weights
         return np.minimum(out, 1.0)
 
-    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _tail(self, params: Array, k: Array, states: States, horizon: float) -> Array:
         # The k-th purchase comes in period t, while alive.
         alpha, beta, gamma, delta = params
-        k, x, n = (part[:, None] for part in np.broadcast_arrays(k, x, T))
+        k, x, n = (part[:, None] for part in np.broadcast_arrays(k, states.columns[0], states.columns[2]))
         t = np.arange(1, int(horizon) + 1)
         later = np.maximum(t - k, 0)
         log_f = special.gammaln(later + k) - special.gammaln(k) - special.gammaln(later + 1)
@@ -197,10 +197,10 @@ class BGBB(BuyTillYouDie):
         log_f += special.betaln(gamma, delta + n + t) - special.betaln(gamma, delta + n + 1)
         return np.where(t >= k, np.exp(log_f), 0.0).sum(axis=1)
 
-    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _mass(self, params: Array, n: Array, states: States, horizon: float) -> Array:
         # Life lasts for j of the periods, in n of which there is a purchase.
         alpha, beta, gamma, delta = params
-        k, x, n = (part[:, None] for part in np.broadcast_arrays(n, x, T))
+        k, x, n = (part[:, None] for part in np.broadcast_arrays(n, states.columns[0], states.columns[2]))
         j = np.arange(1, int(horizon) + 1)
         rest = np.maximum(j - k, 0)
         log_f = special.gammaln(rest + k + 1) - special.gammaln(k + 1) - special.gammaln(rest + 1)
@@ -209,10 +209,11 @@ class BGBB(BuyTillYouDie):
         return np.where(j >= k, np.exp(log_f), 0.0).sum(axis=1)
 
     def simulated_lives(
-        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+        self, params: Array, states: States, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Chance to buy, and the number of periods to live, the coming one included."""
         alpha, beta, gamma, delta = params
+        x, T = states.columns[0], states.columns[2]
         p = rng.beta((alpha + x)[:, None], (beta + (T - x))[:, None], (len(x), m))
         theta = rng.beta(gamma, (delta + T + 1)[:, None], (len(x), m))
         life = np.minimum(rng.geometric(np.maximum(theta, 1e-12)), 1e12)
@@ -231,7 +232,7 @@ class BGBB(BuyTillYouDie):
     ) -> tuple[Array, Array]:
         """Counts and discounted sums of purchases, drawn for some of the states; ``draws``: how many, and the generator."""
         m, rng = draws
-        p, life, _ = self.simulated_lives(params, states.columns[0][some], states.columns[2][some], rng, m)
+        p, life, _ = self.simulated_lives(params, states.taken(some), rng, m)
         born = rng.random(p.shape) < self.chance_alive(params, states)[some][:, None]
         end = min(horizon, np.ceil(60 / delta)) if delta > 0 else horizon
         span = np.where(born, np.minimum(life, end), 0.0)

@@ -317,7 +317,10 @@ class BuyTillYouDie(Future):
         first, now = clock.at(begun - age), clock.at(begun)
         last = clock.at(begun - age + recency)
         return States(
-            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), begun], states.weight, states.inverse
+            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), begun],
+            states.weight,
+            states.inverse,
+            self._standing(recency, age, begun),
         )
 
     def expected_total(

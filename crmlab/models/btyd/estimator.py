@@ -126,7 +126,7 @@ class WeightedModel(BaseEstimator, ABC):
             # Poisson thinning of customers: reproducible, and independent of the order of rows.
             kept = np.random.default_rng(0).poisson(states.weight * share).astype(float)
             some = kept > 0
-            thin = States([column[some] for column in states.columns], kept[some], np.empty(0, dtype=np.int64))
+            thin = states.taken(some, kept[some])
         else:
             share = 1.0
         with np.errstate(all="ignore"):
@@ -199,8 +199,7 @@ class WeightedModel(BaseEstimator, ABC):
         state = super().__getstate__()
         if state.get("_rows") is not None:
             # A saved model holds distinct states, not customers.
-            known = state["states_"]
-            state = {**state, "_rows": None, "states_": States(known.columns, known.weight, np.empty(0, dtype=np.int64))}
+            state = {**state, "_rows": None, "states_": state["states_"].without_rows()}
         return state
 
     def _checked_options(self) -> None:

@@ -15,7 +15,7 @@ from crmlab.models.btyd.clock import day_of_year
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import compress
+from crmlab.models.btyd.states import States, compress
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["AHEAD", "DAYS", "Past", "coverage", "forecast"]
@@ -143,10 +143,7 @@ class _Ahead:
         self.shares = np.bincount(quarter * _STEPS + part, weights=by_day, minlength=AHEAD * _STEPS).reshape(AHEAD, _STEPS)
         self.shares = self.shares / np.maximum(self.shares.sum(axis=1, keepdims=True), 1e-300)
         moments = self.edges[:-1, None] + days[:, None] / 7 * (np.arange(_STEPS) + 0.5) / _STEPS
-        # How long after each moment each quarter ends, on the clock; before the moment, nothing.
-        gone = np.maximum(self.run(self.edges) - self.run(moments)[..., None], 0.0)
-        self.ages, place = np.unique(gone.round(9), return_inverse=True)
-        self.place_of_age = place.reshape(gone.shape)
+        self.by_newcomers = self.bought.newcomers_by(moments.ravel(), self.edges)
         # What purchases bring in each quarter, over the mean of the year: repeat ones, and first ones.
         self.dearness, self.first_dearness = np.ones(AHEAD), np.ones(AHEAD)
         if self.clock is not None and not self.clock.evenly_spent:
@@ -165,11 +162,8 @@ class _Ahead:
         """Expected occasions of each state in each quarter, and repeat occasions of all newcomers."""
         until = [self.bought.mean_purchases(params, self.states, end) for end in self.edges[1:]]
         known = np.diff(np.column_stack([np.zeros(len(until[0])), *until]), axis=1)
-        new = self.bought.new_customer()
-        alive = float(self.bought.chance_alive(params, new)[0])
-        reached = alive * self.bought.purchases_by(params, new, self.ages)[:, 0]
-        bought = np.diff(reached[self.place_of_age], axis=2)
-        return known, np.einsum("k,ks,ksq->q", self.arriving, self.shares, bought)
+        bought = np.diff(self.by_newcomers(params), axis=0).reshape(AHEAD, AHEAD, _STEPS)
+        return known, np.einsum("k,ks,qks->q", self.arriving, self.shares, bought)
 
     def spend_each(self, params: Array) -> tuple[Array, float]:
         """Expected spend per purchase of each distinct history of spend, and of a newcomer."""
@@ -260,8 +254,7 @@ class _Ahead:
         for start in range(0, n, 5000):
             some = slice(start, min(start + 5000, n))
             alive = self.bought.chance_alive(params, self.states)[some]
-            bought, age = self.states.columns[0][some], self.states.columns[2][some]
-            found = _simulated(self.bought, params, (bought, age, alive), edges, (rng, _DRAWS)) * dear
+            found = _simulated(self.bought, params, (self.states.taken(some), alive), edges, (rng, _DRAWS)) * dear
             found = np.concatenate([found, found.sum(axis=-1, keepdims=True)], axis=-1)
             mean, mean_square = found.mean(axis=1), (found**2).mean(axis=1)
             # Of N purchases at mean spend M: E N² E M² − (E N)² (E M)² + E N E M² / p.
@@ -270,7 +263,7 @@ class _Ahead:
 
     def _chance_of_new(self, money: bool, rng: np.random.Generator, mean: float, within: float, q: float) -> Array:
         """Newcomers are a Poisson number: what they bring has the variance of its mean square."""
-        params, zero = self.bought.parameters(), np.zeros(1)
+        params = self.bought.parameters()
         alive = self.bought.chance_alive(params, self.bought.new_customer())
         dear, edges = (self.dearness if money else np.ones(AHEAD)), self.run(self.edges)
         whole = np.zeros(AHEAD + 1)
@@ -278,8 +271,9 @@ class _Ahead:
             if not self.arriving[k]:
                 continue
             step = rng.choice(_STEPS, _NEWCOMERS, p=self.shares[k]) + rng.random(_NEWCOMERS)
-            late = self.run(self.edges[k] + (self.edges[k + 1] - self.edges[k]) * step / _STEPS)
-            repeats = _simulated(self.bought, params, (zero, zero, alive), edges, (rng, _NEWCOMERS), late)[0] * dear
+            moment = self.edges[k] + (self.edges[k + 1] - self.edges[k]) * step / _STEPS
+            new = self.bought.new_customers(moment), alive
+            repeats = _simulated(self.bought, params, new, edges, (rng, 1), self.run(moment)[:, None])[:, 0] * dear
             each = np.column_stack([repeats, repeats.sum(axis=1)])
             square = mean**2 * (q - 1) / max(q - 2, 0.25) if money else 1.0
             second = (each**2).mean(axis=0) * square + (each.mean(axis=0) * within * square if money else 0.0)
@@ -294,17 +288,17 @@ class _Ahead:
 def _simulated(
     model: Any,
     params: Array,
-    states: tuple[Array, Array, Array],
+    states: tuple[States, Array],
     edges: Array,
     draws: tuple[np.random.Generator, int],
     late: Array | float = 0.0,
 ) -> Array:
     """Purchases of simulated customers in each quarter, of shape (states, m, quarters); ``late``: when they begin.
 
-    ``states``: repeat purchases, age and chance of being alive; ``draws``: the generator, and m.
+    ``states``: and each one's chance of being alive; ``draws``: the generator, and m.
     """
-    (x, T, alive), (rng, m) = states, draws
-    rate, life, ends = model.simulated_lives(params, x, T, rng, m)
+    (some, alive), (rng, m) = states, draws
+    rate, life, ends = model.simulated_lives(params, some, rng, m)
     born = rng.random(rate.shape) < alive[:, None]
     life = np.where(born, life, 0.0) + late
     spans = np.clip(np.minimum(edges[1:], life[..., None]) - np.maximum(edges[:-1], np.asarray(late)[..., None]), 0.0, None)

@@ -15,9 +15,10 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.estimator import WeightedModel, joined, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
+from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.searching import first_period, first_time, smallest
 from crmlab.models.btyd.special import Array, discounting
-from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, refuse, typical
+from crmlab.models.btyd.states import States, checked_history, checked_weight, refuse, typical
 
 __all__ = [
     "DROPOUT_MEAN",
@@ -45,18 +46,21 @@ class Future(WeightedModel):
     max_iter, draws, seed
         As of :class:`~crmlab.models.btyd.estimator.WeightedModel`.
     clock : Clock, optional
-        Operational time, for models in which customers drop out at purchases: all times that are given and told are of the calendar,
-        while the model holds on the clock. Summaries must end with the clock's last day.
+        Operational time, for models of purchases at any time: all times that are given and told are of the calendar, while customers buy
+        on the clock. They leave on it too, where they do so at purchases; or by the calendar (``leaves_by_calendar``). Summaries must end
+        with the clock's last day.
 
     Notes
     -----
     What a model says of itself (``purchases_if_alive``, ``discounted_if_alive``, ``_any``, ``_tail``, ``_mass``, ``simulated_lives``)
-    is in operational time; what others ask is in the calendar's.
+    is in operational time; what others ask is in the calendar's. Where customers leave by the calendar, states tell beside it how they
+    stand there (``States.standing``), if the clock does not run as the calendar does.
     """
 
     _age: ClassVar[str] = "T"
     whole_periods: ClassVar[bool] = False
     takes_clock: ClassVar[bool] = False
+    leaves_by_calendar: ClassVar[bool] = False
 
     def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0, clock: Clock | None = None) -> None:
         super().__init__(max_iter=max_iter, draws=draws, seed=seed)
@@ -77,6 +81,34 @@ class Future(WeightedModel):
         found = [self.purchases_if_alive(params, states, float(one)) for one in horizons]
         return np.array(found).reshape(len(horizons), len(states.columns[0]))
 
+    def newcomers_by(self, begun: Array, ends: Array) -> Callable[[Array], Array]:
+        """Expected repeat purchases of customers who come at times ``begun``, by each of some ends, as a function of parameters.
+
+        Both are times of the calendar from the end of the history; the answers are of shape (n_ends, n_newcomers), and take into account
+        that newcomers may be gone after their first purchase.
+        """
+        new = self.new_customer()
+        clock = self._running
+        came, until = (begun, ends) if clock is None else (clock.at(begun), clock.at(ends))
+        # Newcomers of many days meet many ends; their differences are few.
+        age: Array = np.round(np.maximum(until[:, None] - came, 0.0), 9)
+        ages, place = np.unique(age, return_inverse=True)
+        times, matrix = ages, None
+        if clock is not None and not clock.flat:
+            # On the clock hardly two of them are the same: what is expected by some time is smooth, and worked out at few.
+            times, values = self.nodes(max(float(ages.max()), 1e-9), float(self.parameters()[1]))
+            matrix = values(ages)
+        place = place.reshape(age.shape)
+
+        def expected(params: Array) -> Array:
+            each = (self.chance_alive(params, new) * self.purchases_by(params, new, times))[:, 0]
+            each = np.where(times > 0, each, 0.0)
+            each = each if matrix is None else matrix @ each
+            out: Array = np.minimum(each, ages if self.whole_periods else np.inf)[place]
+            return out
+
+        return expected
+
     @abstractmethod
     def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
         """Probability of at least one purchase of one who is alive; ``horizon`` may differ between states."""
@@ -86,16 +118,16 @@ class Future(WeightedModel):
         """Discounted expected purchases of one who is alive."""
 
     @abstractmethod
-    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _tail(self, params: Array, k: Array, states: States, horizon: float) -> Array:
         """Probability of at least k ≥ 1 purchases of one who is alive."""
 
     @abstractmethod
-    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _mass(self, params: Array, n: Array, states: States, horizon: float) -> Array:
         """Probability of exactly n ≥ 1 purchases of one who is alive."""
 
     @abstractmethod
     def simulated_lives(
-        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+        self, params: Array, states: States, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Draw (purchase rate, remaining lifetime, whether a purchase ends it) of those alive, each of shape (states, m)."""
 
@@ -154,7 +186,14 @@ class Future(WeightedModel):
         ages = states.group(2)
         first = clock.at(-ages.values)
         recency = clock.at(states.columns[1] - states.columns[2]) - first[ages.inverse]
-        return states.retimed(np.maximum(recency, 0.0), np.maximum(-first, 0.0))
+        found = states.retimed(np.maximum(recency, 0.0), np.maximum(-first, 0.0))
+        found.standing = self._standing(states.columns[1], states.columns[2], np.zeros(len(recency)))
+        return found
+
+    def _standing(self, recency: Array, age: Array, begun: Array) -> Standing | None:
+        """Where states stand on the calendar; None where that is of no use."""
+        clock = self._running if self.leaves_by_calendar else None
+        return None if clock is None else Standing(clock, recency, age, begun)
 
     def elapsed(self, horizon: float) -> float:
         """Operational time that a horizon of the calendar takes."""
@@ -184,12 +223,18 @@ class Future(WeightedModel):
     def _checked_options(self) -> None:
         super()._checked_options()
         if self.clock is not None and not self.takes_clock and not self.clock.flat:
-            expected = "none that runs otherwise than the calendar: customers of this model drop out in the calendar's time"
+            expected = "none that runs otherwise than the calendar: this model counts whole periods"
             raise ModelError.expected(type(self).__name__, "clock", expected, "a clock with a season")
 
     def new_customer(self) -> States:
         """The state of a customer who has just made the first purchase."""
-        return compress([np.zeros(1), np.zeros(1), np.zeros(1)])
+        return self.new_customers(np.zeros(1))
+
+    def new_customers(self, begun: Array) -> States:
+        """The states of customers who make their first purchase at times from the end of the history, negative before it."""
+        n = len(begun)
+        zero = np.zeros(n)
+        return States([zero, zero, zero], np.ones(n), np.arange(n), self._standing(zero, zero, begun))
 
     def simulate(self, T: npt.ArrayLike, horizon: float | None = None, *, seed: int = 0) -> pd.DataFrame:
         """Draw customers from the model: what they did up to T and, with a horizon, after it.
@@ -210,9 +255,8 @@ class Future(WeightedModel):
         params, asked, clock = self.parameters(), np.asarray(T, dtype=float), self._running
         age = asked if clock is None else -clock.at(-asked)
         rng = np.random.default_rng(seed)
-        zero = np.zeros(1)
         born = rng.random(len(age)) < self.chance_alive(params, self.new_customer())[0]
-        rate, life, ends = (part[0] for part in self.simulated_lives(params, zero, zero, rng, len(age)))
+        rate, life, ends = (part[:, 0] for part in self.simulated_lives(params, self.new_customers(-asked), rng, 1))
         life, ends = np.where(born, life, 0.0), ends & born
         seen = np.minimum(life, age)
         x = rng.poisson(rate * seen)
@@ -342,22 +386,21 @@ class Future(WeightedModel):
     def count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
         """Probability of n purchases of the states chosen."""
         alive = self.chance_alive(params, states)[which]
-        x, T = states.columns[0][which], states.columns[2][which]
         reach = self.elapsed(horizon)
-        some = self._mass(params, np.maximum(n, 1), x, T, reach)
+        some = self._mass(params, np.maximum(n, 1), states.taken(which), reach)
         return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, reach)[which])
 
     def _count_interval(self, states: States, horizon: float, level: float) -> tuple[Array, Array]:
         points, horizon = self.posterior_points(), self.elapsed(horizon)
         alive = np.array([self.chance_alive(params, states) for params in points])
-        x, T = states.columns[0], states.columns[2]
         none = 1 - np.mean(
             [one * self._any(params, states, horizon) for one, params in zip(alive, points, strict=True)], axis=0
         )
         side = (1 - level) / 2
 
         def above(n: Array, which: Any) -> Array:
-            tails = [self._tail(params, n + 1, x[which], T[which], horizon) for params in points]
+            some = states.taken(which)
+            tails = [self._tail(params, n + 1, some, horizon) for params in points]
             return np.mean([one[which] * tail for one, tail in zip(alive, tails, strict=True)], axis=0)
 
         from_zero = none >= side
@@ -384,8 +427,7 @@ class Future(WeightedModel):
         With ``money`` each purchase counts by what it brings in its week.
         """
         (m, rng), clock = draws, self._running
-        x, T = states.columns[0][some], states.columns[2][some]
-        rate, life, ends = self.simulated_lives(params, x, T, rng, m)
+        rate, life, ends = self.simulated_lives(params, states.taken(some), rng, m)
         born = rng.random(rate.shape) < self.chance_alive(params, states)[some][:, None]
         end = self.elapsed(min(horizon, 60 / delta) if delta > 0 else horizon)
         span = np.where(born, np.minimum(life, end), 0.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import special
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis, Part, Rates
 from crmlab.models.btyd.future import MEAN_RATE, SHAPE
+from crmlab.models.btyd.leaving import lived, worth_lived
 from crmlab.models.btyd.special import Array, discounted_power, gauss, power_integral, shrinkage
 from crmlab.models.btyd.states import States
 
@@ -27,6 +29,9 @@ class ParetoNBD(BuyTillYouDie):
 
     Purchase rates λ vary over customers as Gamma(r, alpha), rates μ of dropping out as Gamma(s, beta). The likelihood is worked
     out as a sum of positive terms, so that it does not cancel for busy customers or where alpha and beta are near each other.
+
+    On a clock customers buy in operational time, at the rate λ times that of the day, and drop out in the calendar's time, at the same
+    steady rate in every season: alpha is then a length of operational time, beta one of the calendar.
 
     Parameters
     ----------
@@ -49,6 +54,8 @@ class ParetoNBD(BuyTillYouDie):
     """
 
     parameter_names = ("r", "alpha", "s", "beta")
+    takes_clock = True
+    leaves_by_calendar = True
 
     @classmethod
     def from_params(cls, *, r: float, alpha: float, s: float, beta: float) -> Self:
@@ -79,13 +86,14 @@ class ParetoNBD(BuyTillYouDie):
     def _log_likelihood(self, params: Array, states: States, gradient: bool) -> tuple[float, Array]:
         r, alpha, s, beta = params
         x, tx, T = states.columns[:3]
+        last, age = _on_calendar(states)
         w = states.weight
         # Alive at T, or dropped out at some τ between the last purchase and T.
-        from_tx = power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx, gradient)
-        log_a, log_b = np.log(alpha + tx), np.log(beta + tx)
+        from_tx = _gone(params, states, gradient)
+        log_a, log_b = np.log(alpha + tx), np.log(beta + last)
         with np.errstate(divide="ignore"):
             log_gone = np.log(from_tx[0])
-        lives = -(r + x) * np.log(alpha + T) - s * np.log(beta + T)
+        lives = -(r + x) * np.log(alpha + T) - s * np.log(beta + age)
         dies = np.log(s) - (r + x) * log_a - (s + 1) * log_b + log_gone
         both = np.logaddexp(lives, dies)
         value = w @ (both + special.gammaln(r + x)) + states.n * (r * np.log(alpha) + s * np.log(beta) - special.gammaln(r))
@@ -98,30 +106,80 @@ class ParetoNBD(BuyTillYouDie):
         by_r = w @ special.digamma(r + x) + states.n * (np.log(alpha) - special.digamma(r))
         by_r += -alive @ np.log(alpha + T) + dead @ (slope[0] - log_a)
         by_alpha = states.n * r / alpha - alive @ ((r + x) / (alpha + T)) + dead @ (slope[1] - (r + x) / (alpha + tx))
-        by_s = states.n * np.log(beta) - alive @ np.log(beta + T) + dead @ (1 / s + slope[2] - log_b)
-        by_beta = states.n * s / beta - alive @ (s / (beta + T)) + dead @ (slope[3] - (s + 1) / (beta + tx))
+        by_s = states.n * np.log(beta) - alive @ np.log(beta + age) + dead @ (1 / s + slope[2] - log_b)
+        by_beta = states.n * s / beta - alive @ (s / (beta + age)) + dead @ (slope[3] - (s + 1) / (beta + last))
         return float(value), np.array([by_r, by_alpha, by_s, by_beta])
 
     def chance_alive(self, params: Array, states: States) -> Array:
         """P(alive) of each state, at given parameters."""
         r, alpha, s, beta = params
         x, tx, T = states.columns[:3]
-        gone = power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx)[0]
+        last, age = _on_calendar(states)
         with np.errstate(divide="ignore"):
-            log_odds = np.log(s * gone) - np.log(beta + tx)
-        log_odds += (r + x) * np.log((alpha + T) / (alpha + tx)) + s * np.log((beta + T) / (beta + tx))
+            log_odds = np.log(s * _gone(params, states)[0]) - np.log(beta + last)
+        log_odds += (r + x) * np.log((alpha + T) / (alpha + tx)) + s * np.log((beta + age) / (beta + last))
         return special.expit(-log_odds)
 
     def purchases_if_alive(self, params: Array, states: States, horizon: float) -> Array:
         """Expected purchases within the horizon of a customer of each state who is alive."""
         r, alpha, s, beta = params
         x, T = states.columns[0], states.columns[2]
+        if states.standing is not None:
+            out: Array = self.purchases_by(params, states, np.array([horizon], dtype=float))[0]
+            return out
         return (r + x) / (alpha + T) * (beta + T) * shrinkage(s - 1, np.log1p(horizon / (beta + T)))
+
+    def purchases_by(self, params: Array, states: States, horizons: Array) -> Array:
+        """The same within each of some horizons, shape (n_horizons, n_states)."""
+        standing = states.standing
+        if standing is None:
+            return super().purchases_by(params, states, horizons)
+        r, alpha, s, beta = params
+        some = np.asarray(horizons, dtype=float)
+        ahead, clock = some > 0, standing.clock
+        found = np.zeros((len(some), len(states.weight)))
+        for begun in np.unique(standing.begun) if ahead.any() else ():
+            mine = states.taken(standing.begun == begun)
+            ends = clock.back(clock.at(begun) + some[ahead])
+
+            def span(age: Array, begun: float = begun, ends: Array = ends) -> Array:
+                return lived(clock, s, beta + age, np.full(len(age), begun), ends).T
+
+            found[np.ix_(ahead, standing.begun == begun)] = mine.on_ages(span, beta).T
+        return found * (r + states.columns[0]) / (alpha + states.columns[2])
+
+    def newcomers_by(self, begun: Array, ends: Array) -> Callable[[Array], Array]:
+        """Expected repeat purchases of newcomers by each of some ends, as a function of parameters."""
+        clock = self._running
+        if clock is None:
+            return super().newcomers_by(begun, ends)
+
+        def expected(params: Array) -> Array:
+            r, alpha, s, beta = params
+            out: Array = r / alpha * lived(clock, s, np.full(len(begun), beta), begun, ends)
+            return out
+
+        return expected
+
+    def worth_if_alive(self, params: Array, states: States, delta: float, horizon: float, *, money: bool = False) -> Array:
+        """Expected purchases of one who is alive, each times its discount: the clock's days are summed as they are."""
+        standing = states.standing
+        if standing is None or (delta == 0 and (standing.clock.evenly_spent or not money)):
+            return super().worth_if_alive(params, states, delta, horizon, money=money)
+        r, alpha, s, beta = params
+        clock = standing.clock
+
+        def span(age: Array) -> Array:
+            return worth_lived(clock, s, beta + age, delta, horizon, money=money)
+
+        return (r + states.columns[0]) / (alpha + states.columns[2]) * states.on_ages(span, beta)
 
     def _any(self, params: Array, states: States, horizon: Array | float) -> Array:
         # The first purchase comes at τ, before dropping out: ∫ E[λ e^−λτ] E[e^−μτ] dτ.
         r, alpha, s, beta = params
         x, T = states.columns[0], states.columns[2]
+        if states.standing is not None:
+            return _any_on_clock(params, states, horizon)
         span = power_integral(r + x + 1, alpha + T, np.array(s), beta + T, np.asarray(horizon))[0]
         return np.minimum((r + x) / (alpha + T) * span, 1.0)
 
@@ -133,10 +191,11 @@ class ParetoNBD(BuyTillYouDie):
         alone = length * discounted_power(delta * length, np.array(s), horizon / length)
         return (r + states.columns[0]) / (alpha + states.columns[2]) * alone[age.inverse]
 
-    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _tail(self, params: Array, k: Array, states: States, horizon: float) -> Array:
         # The k-th arrival comes at a Beta(k, r') share of time, and must come before dropping out.
         r, alpha, s, beta = params
-        k, power, a_age, b_age = np.broadcast_arrays(k, r + x, alpha + T, beta + T)
+        age, standing = _on_calendar(states)[1], states.standing
+        k, power, a_age, b_age = np.broadcast_arrays(k, r + states.columns[0], alpha + states.columns[2], beta + age)
         end = horizon / (a_age + horizon)
         low = np.minimum(special.betaincinv(k, power, 1e-14), end)
         high = np.minimum(special.betaincinv(k, power, 1 - 1e-14), end)
@@ -147,26 +206,31 @@ class ParetoNBD(BuyTillYouDie):
         odds = first[:, None] + (last - first)[:, None] * nodes
         share, rest = special.log_expit(odds), special.log_expit(-odds)
         log_f = k[:, None] * share + power[:, None] * rest - special.betaln(k, power)[:, None]
-        stays = np.exp(-s * np.log1p((a_age / b_age)[:, None] * np.exp(odds)))
+        run = a_age[:, None] * np.exp(odds)
+        stays = np.exp(-s * np.log1p((run if standing is None else standing.reached(run)) / b_age[:, None]))
         return np.maximum((last - first) * ((np.exp(log_f) * stays) @ weights), 0.0)
 
-    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:
+    def _mass(self, params: Array, n: Array, states: States, horizon: float) -> Array:
         # n arrivals up to the horizon, or up to dropping out at τ before it; τ by its own distribution.
         r, alpha, s, beta = params
-        n, power, a_age, b_age = np.broadcast_arrays(n, r + x, alpha + T, beta + T)
+        age, standing = _on_calendar(states)[1], states.standing
+        n, power, a_age, b_age = np.broadcast_arrays(n, r + states.columns[0], alpha + states.columns[2], beta + age)
         nodes, weights = gauss(40)
+        reach = np.full((len(n), 1), horizon)
+        reach = (reach if standing is None else standing.reached(reach))[:, 0]
         small = np.minimum(b_age, a_age)
-        first = np.log1p(horizon * 1e-9 / small)
-        middle = np.log1p(horizon * 0.05 / small)
-        last = np.log1p(horizon / small)
+        first = np.log1p(reach * 1e-9 / small)
+        middle = np.log1p(reach * 0.05 / small)
+        last = np.log1p(reach / small)
         base = special.gammaln(power + n) - special.gammaln(power) - special.gammaln(n + 1)
 
         def arrivals(tau: Array) -> Array:
-            length = a_age[:, None] + tau
-            log_f = base[:, None] + power[:, None] * np.log(a_age[:, None] / length) + n[:, None] * np.log(tau / length)
+            run = tau if standing is None else standing.passed(tau)
+            length = a_age[:, None] + run
+            log_f = base[:, None] + power[:, None] * np.log(a_age[:, None] / length) + n[:, None] * np.log(run / length)
             return np.exp(log_f)
 
-        stayed = arrivals(np.full((len(n), 1), horizon))[:, 0] * np.exp(-s * np.log1p(horizon / b_age))
+        stayed = arrivals(reach[:, None])[:, 0] * np.exp(-s * np.log1p(reach / b_age))
         left = np.zeros(len(n))
         for low, high in ((first, middle), (middle, last)):
             u = low[:, None] + (high - low)[:, None] * nodes
@@ -176,11 +240,58 @@ class ParetoNBD(BuyTillYouDie):
         return stayed + left
 
     def simulated_lives(
-        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+        self, params: Array, states: States, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Rates and remaining lives drawn for each state, at given parameters."""
         r, alpha, s, beta = params
+        x, T = states.columns[0], states.columns[2]
         rate = rng.gamma((r + x)[:, None], 1.0, (len(x), m)) / (alpha + T)[:, None]
-        leaving = rng.gamma(s, 1.0, (len(x), m)) / (beta + T)[:, None]
+        leaving = rng.gamma(s, 1.0, (len(x), m)) / (beta + _on_calendar(states)[1])[:, None]
         life = rng.exponential(1.0, (len(x), m)) / np.maximum(leaving, 1e-300)
-        return rate, life, np.zeros(rate.shape, dtype=bool)
+        return rate, life if states.standing is None else states.standing.passed(life), np.zeros(rate.shape, dtype=bool)
+
+
+def _on_calendar(states: States) -> tuple[Array, Array]:
+    """Recency and age in the calendar's time, by which customers leave."""
+    standing = states.standing
+    return (states.columns[1], states.columns[2]) if standing is None else (standing.recency, standing.age)
+
+
+def _gone(params: Array, states: States, gradient: bool = False) -> list[Array]:
+    """Integral over the time since the last purchase of the chance to have left then, over its first value; and derivatives."""
+    r, alpha, s, beta = params
+    x, tx, T = states.columns[:3]
+    if states.standing is None:
+        return power_integral(r + x, alpha + tx, np.array(s + 1), beta + tx, T - tx, gradient)
+    return states.standing.since_last(r + x, alpha + tx, np.full(len(x), s + 1), beta + states.standing.recency, gradient)
+
+
+def _any_on_clock(params: Array, states: States, horizon: Array | float) -> Array:
+    """Probability of at least one purchase of one who is alive: the mean chance to be there still when the first one comes."""
+    r, alpha, s, beta = params
+    standing = states.standing
+    assert standing is not None
+    power, age, length = r + states.columns[0], alpha + states.columns[2], beta + standing.age
+    out = np.zeros(len(power))
+    if np.ndim(horizon) == 0 and horizon > 0 and (standing.begun == standing.begun[0]).all():
+        run, time, weight, uneven = standing.ahead(float(horizon))
+        for start in range(0, len(out), 1024):
+            k = slice(start, start + 1024)
+            A, B = age[k, None], length[k, None]
+            f = np.exp(-(power[k, None] + 1) * np.log1p(run / A) - s * np.log1p(time / B))
+            out[k] = power[k] / age[k] * ((f * (1 + s * (s + 1) / 2 * uneven / (B + time) ** 2)) @ weight)
+        return np.minimum(out, 1.0)
+    # In u = log(1 + v / age) the chance that no purchase has come is e^(−power u). Where horizons differ, nodes take what the clock shows.
+    end = np.minimum(np.log1p(horizon / age), 36 / power)
+    edges = np.sort([np.zeros_like(end), 3 / power, 12 / power, np.full_like(end, 1.5), np.full_like(end, 4.0), end], axis=0)
+    nodes, weights = gauss(12)
+    for low, high in pairwise(np.minimum(edges, end)):
+        some = np.flatnonzero(high > low)
+        for start in range(0, len(some), 4096):
+            k = some[start : start + 4096]
+            width = (high - low)[k, None]
+            u = low[k, None] + width * nodes
+            time = standing.taken(k).reached(age[k, None] * np.expm1(u))
+            stays = np.exp(-power[k, None] * u - s * np.log1p(time / length[k, None]))
+            out[k] += power[k] * ((stays * width) @ weights)
+    return np.minimum(out, 1.0)

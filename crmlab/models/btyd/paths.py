@@ -115,9 +115,11 @@ def drawn_paths(
         of = states.inverse[rows]
         with np.errstate(all="ignore"):
             alive = model.chance_alive(params, states)[of]
-        x, age = states.columns[0][of], states.columns[2][of]
-        rates, lives, ended = model.simulated_lives(params, x, age, rng, each)
+        rates, lives, ended = model.simulated_lives(params, states.taken(of), rng, each)
         rate, life, ends = rates.T, lives.T, ended.T
+        if model.leaves_by_calendar:
+            # The clock may run otherwise than was learnt: the calendar, by which they leave, does not.
+            life = life * factor[:, None]
         born, until = rng.random(rate.shape) < alive, reach * factor[:, None]
         span = np.where(born, np.minimum(life, until), 0.0).ravel()
         count = rng.poisson(np.minimum(rate.ravel() * span, _MOST_PURCHASES))

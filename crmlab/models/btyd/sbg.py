@@ -162,21 +162,24 @@ class SBG(BuyTillYouDie):
             periods = np.expm1(horizon * log_w) / np.expm1(log_w) if horizon < np.inf else -1 / np.expm1(log_w)
         return np.exp(-delta) * (weights @ np.where(log_w == 0, horizon, periods))[age.inverse]
 
-    def _tail(self, params: Array, k: Array, x: Array, T: Array, horizon: float) -> Array:  # noqa: ARG002
+    def _tail(self, params: Array, k: Array, states: States, horizon: float) -> Array:
         alpha, beta = params
+        T = states.columns[2]
         stays = special.betaln(alpha, beta + T + k) - special.betaln(alpha, beta + T + 1)
         return np.where(k <= horizon, np.exp(stays), 0.0)
 
-    def _mass(self, params: Array, n: Array, x: Array, T: Array, horizon: float) -> Array:  # noqa: ARG002
+    def _mass(self, params: Array, n: Array, states: States, horizon: float) -> Array:
         alpha, beta = params
+        T = states.columns[2]
         ends = special.betaln(alpha + (n < horizon), beta + T + n) - special.betaln(alpha, beta + T + 1)
         return np.where(n <= horizon, np.exp(ends), 0.0)
 
     def simulated_lives(
-        self, params: Array, x: Array, T: Array, rng: np.random.Generator, m: int
+        self, params: Array, states: States, rng: np.random.Generator, m: int
     ) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
         """Rates and remaining lives drawn for each state, at given parameters."""
-        theta = rng.beta(params[0], (params[1] + T + 1)[:, None], (len(x), m))
+        age = states.columns[2]
+        theta = rng.beta(params[0], (params[1] + age + 1)[:, None], (len(age), m))
         life = np.minimum(rng.geometric(np.maximum(theta, 1e-12)), 1e12).astype(float)
         return np.ones(theta.shape), life, np.zeros(theta.shape, dtype=bool)
 
@@ -193,7 +196,7 @@ class SBG(BuyTillYouDie):
     ) -> tuple[Array, Array]:
         """Counts and discounted sums of purchases, drawn for some of the states; ``draws``: how many, and the generator."""
         m, rng = draws
-        _, life, _ = self.simulated_lives(params, states.columns[0][some], states.columns[2][some], rng, m)
+        _, life, _ = self.simulated_lives(params, states.taken(some), rng, m)
         born = rng.random(life.shape) < self.chance_alive(params, states)[some][:, None]
         end = min(horizon, np.ceil(60 / delta)) if delta > 0 else horizon
         count = np.where(born, np.minimum(life, end), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.special import Array
 
 __all__ = [
@@ -54,11 +55,14 @@ class States:
     weight : array of shape (n_states,)
         Number of customers in each state.
     inverse : array of shape (n_rows,)
+    standing : Standing or None
+        Where they stand on the calendar, of a model that buys on a clock and leaves by the calendar.
     """
 
     columns: list[Array]
     weight: Array
     inverse: Index
+    standing: Standing | None = None
     _groups: dict[int, Group] = field(default_factory=dict)
 
     @property
@@ -79,7 +83,33 @@ class States:
         """
         x, age = self.group(0), self.group(2)
         groups = {0: x, 1: Group(recency, np.arange(len(recency))), 2: Group(ages, age.inverse)}
-        return States([self.columns[0], recency, ages[age.inverse], *self.columns[3:]], self.weight, self.inverse, groups)
+        return States(
+            [self.columns[0], recency, ages[age.inverse], *self.columns[3:]], self.weight, self.inverse, _groups=groups
+        )
+
+    def taken(self, which: Any, weight: Array | None = None) -> States:
+        """Some of the states, or some several times, which no rows belong to; with weights of their own where they are given."""
+        return States(
+            [column[which] for column in self.columns],
+            self.weight[which] if weight is None else weight,
+            np.empty(0, dtype=np.int64),
+            None if self.standing is None else self.standing.taken(which),
+        )
+
+    def without_rows(self) -> States:
+        """The same states, without the rows of which they are."""
+        return replace(self, inverse=np.empty(0, dtype=np.int64), _groups={})
+
+    def on_ages(self, function: Callable[[Array], Array], scale: float) -> Array:
+        """Work a positive, smooth function of the calendar's age out, as :meth:`on_pairs` does of two; ``standing`` must be there."""
+        assert self.standing is not None
+        ages, inverse = _unique(self.standing.age)
+        count = _nodes_needed(ages, scale)
+        if len(ages) <= 2 * count:
+            return function(ages)[inverse]
+        matrix, nodes = _chebyshev(ages, scale, count)
+        out: Array = np.exp(matrix @ np.log(function(nodes)))[inverse]
+        return out
 
     @cached_property
     def pairs(self) -> tuple[Array, Array, Index]:

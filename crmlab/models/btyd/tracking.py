@@ -83,25 +83,12 @@ def track(
     assert share is not None
     asked, clock = until, model.clock
     if clock is not None:
-        came, until = clock.at(came - today), clock.at(until - today)
+        came, until = came - today, until - today
     # And today: what was bought until then is known of a clock.
-    stops = until if clock is None else np.append(until, 0.0)
-    # A cohort of many days meets many periods; their differences are few.
-    age = np.round(np.maximum(stops[:, None] - came, 0.0), 9)
-    ages, place = np.unique(age, return_inverse=True)
-    place = place.reshape(age.shape)
-    times, matrix = ages, None
-    if clock is not None and not clock.flat:
-        # On the clock hardly two of them are the same: what is expected by some time is smooth, and worked out at few.
-        times, values = model.nodes(max(float(ages.max()), 1e-9), float(model.parameters()[1]))
-        matrix = values(ages)
+    each = model.newcomers_by(came, until if clock is None else np.append(until, 0.0))
 
     def cumulative(params: Array) -> Array:
-        new = model.new_customer()
-        alive = model.chance_alive(params, new)
-        each = np.where(times > 0, (alive * model.purchases_by(params, new, times))[:, 0], 0.0)
-        each = each if matrix is None else matrix @ each
-        return np.minimum(each, ages if model.whole_periods else np.inf)[place] @ count
+        return each(params) @ count
 
     def both(params: Array) -> Array:
         total = cumulative(params)[: len(until)]
@@ -160,9 +147,10 @@ def _chance(model: BuyTillYouDie, came: Array, count: Array, until: Array) -> Ar
     # As many of each start as the cohort has, to the nearest: no noise from who came when.
     order = np.searchsorted(np.cumsum(count) / count.sum(), (np.arange(m) + 0.5) / m)
     begin = came[np.minimum(order, len(came) - 1)]
-    zero = np.zeros(1)
-    rate, life, ends = (part[0] for part in model.simulated_lives(params, zero, zero, rng, m))
+    rate, life, ends = (part[:, 0] for part in model.simulated_lives(params, model.new_customers(begin), rng, 1))
     born = rng.random(m) < model.chance_alive(params, model.new_customer())[0]
+    if model.clock is not None:
+        begin, until = model.clock.at(begin), model.clock.at(until)
     life = np.where(born, life, 0.0)
     edges = np.concatenate([[-np.inf], until])
     spans = np.clip(np.minimum(edges[1:], (begin + life)[:, None]) - np.maximum(edges[:-1], begin[:, None]), 0.0, None)
