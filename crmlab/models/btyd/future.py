@@ -91,7 +91,8 @@ class Future(WeightedModel):
         clock = self._running
         came, until = (begun, ends) if clock is None else (clock.at(begun), clock.at(ends))
         # Newcomers of many days meet many ends; their differences are few.
-        age: Array = np.round(np.maximum(until[:, None] - came, 0.0), 9)
+        gap: Array = np.maximum(until[:, None] - came, 0.0)
+        age = np.round(gap, 9)
         ages, place = np.unique(age, return_inverse=True)
         times, matrix = ages, None
         if clock is not None and not clock.flat:

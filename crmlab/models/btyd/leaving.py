@@ -89,7 +89,6 @@ def panels(
                 mass = mass * np.repeat(_paces(clock, edges), each, axis=1)
             for part, found in zip(out, _gauss_of_points((run, time, mass), length, count), strict=True):
                 part[some] = found
-    out[1] = np.clip(out[1], 0.0, (ends - starts)[:, None])
     return out[0], out[1], out[2], out[3]
 
 
@@ -192,7 +191,8 @@ class Standing:
         starts = begun + near / self.clock.days_per_unit
         nodes = panels(self.clock, starts, np.append(starts[1:], end), _NODES, on_clock=True)
         since = (self.clock.at(starts) - self._shown[0])[:, None], (starts - begun)[:, None]
-        return (nodes[0] + since[0]).ravel(), (nodes[1] + since[1]).ravel(), nodes[2].ravel(), nodes[3].ravel()
+        time = np.maximum(nodes[1] + since[1], 0.0)
+        return (nodes[0] + since[0]).ravel(), time.ravel(), nodes[2].ravel(), nodes[3].ravel()
 
     def since_last(self, p: Array, A: Array, q: Array, B: Array, gradient: bool = False) -> list[Array]:
         """Integrate (1 + v(τ)/A)^−p (1 + τ/B)^−q over the calendar time τ since the last purchase, v(τ) being the operational one.
@@ -295,7 +295,9 @@ def _ladder(clock: Clock, starts: Array, ends: Array, kind: tuple[int, bool]) ->
         begin = np.minimum(starts + near / clock.days_per_unit, ends)
         end = np.minimum(starts + far / clock.days_per_unit, ends)
         run, time, weight, uneven = panels(clock, begin, end, _NODES)
-        parts.append((run + (clock.at(begin) - shown)[:, None], time + (begin - starts)[:, None], weight, uneven))
+        # Where the clock stands still for weeks, a polynomial swings beyond the ends of its panel.
+        since = np.maximum(time + (begin - starts)[:, None], 0.0)
+        parts.append((run + (clock.at(begin) - shown)[:, None], since, weight, uneven))
     return [np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)]
 
 

@@ -276,10 +276,10 @@ def _any_on_clock(params: Array, states: States, horizon: Array | float) -> Arra
     if np.ndim(horizon) == 0 and horizon > 0 and (standing.begun == standing.begun[0]).all():
         run, time, weight, uneven = standing.ahead(float(horizon))
         for start in range(0, len(out), 1024):
-            k = slice(start, start + 1024)
-            A, B = age[k, None], length[k, None]
-            f = np.exp(-(power[k, None] + 1) * np.log1p(run / A) - s * np.log1p(time / B))
-            out[k] = power[k] / age[k] * ((f * (1 + s * (s + 1) / 2 * uneven / (B + time) ** 2)) @ weight)
+            block = slice(start, start + 1024)
+            A, B = age[block, None], length[block, None]
+            f = np.exp(-(power[block, None] + 1) * np.log1p(run / A) - s * np.log1p(time / B))
+            out[block] = power[block] / age[block] * ((f * (1 + s * (s + 1) / 2 * uneven / (B + time) ** 2)) @ weight)
         return np.minimum(out, 1.0)
     # In u = log(1 + v / age) the chance that no purchase has come is e^(−power u). Where horizons differ, nodes take what the clock shows.
     end = np.minimum(np.log1p(horizon / age), 36 / power)

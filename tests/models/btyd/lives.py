@@ -27,7 +27,9 @@ class World:
 
     ``rates`` of each day of history and future; ``hidden`` days at the beginning that are not recorded: who bought in them counts as new
     with the first purchase after them; ``slows``: by how much the log of a customer's rate falls in a year of age;
-    ``first_drop``: whether a customer may be gone after the first purchase; ``once``: all purchases of a day count as one.
+    ``first_drop``: whether a customer may be gone after the first purchase; ``once``: all purchases of a day count as one;
+    ``leaves``: shape and scale (in weeks of the calendar) of the Gamma distribution of rates of dropping out at any time, instead of after
+    a purchase.
     """
 
     n: int
@@ -39,6 +41,7 @@ class World:
     slows: float = 0.0
     first_drop: bool = True
     once: bool = True
+    leaves: tuple[float, float] | None = None
     params: dict[str, float] = field(default_factory=lambda: {"r": 0.6, "alpha": 6.0, "a": 0.8, "b": 2.4})
 
     def purchases(self, seed: int) -> pd.DataFrame:
@@ -61,6 +64,9 @@ class World:
         many = np.bincount(who, minlength=self.n)
         number = np.arange(len(who)) - np.repeat(np.cumsum(many) - many, many)
         alive = number < life[who]
+        if self.leaves is not None:
+            gone = born + 1 + 7 * rng.exponential(1, self.n) / rng.gamma(self.leaves[0], 1 / self.leaves[1], self.n)
+            alive = np.interp(when, run, np.arange(len(run))) < gone[who]
         frame = pd.DataFrame({"who": np.r_[np.arange(self.n), who[alive]], "day": np.r_[born, day[alive]]})
         frame = frame[frame["day"] >= self.hidden].sort_values(["who", "day"], ignore_index=True)
         if self.once:
