@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from crmlab.analyses.customer_value.params import MODELS
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.fitting import NO_DROPOUT
@@ -51,14 +50,12 @@ def weights_of(choice: Choice) -> dict[str, float]:
     Notes
     -----
     As of :func:`crmlab.models.btyd.selection.averaging_weights`. The model that is used keeps half of all weight at least: it is used
-    for reasons beside one holdout period too (see :func:`crmlab.analyses.customer_value.choosing.chosen`). Where it follows a season, a
-    model that cannot is no alternative: of weeks to come it is known to be wrong, and made intervals of a quarter 3.6 times as wide as
-    chance.
+    for reasons beside one holdout period too (see :func:`crmlab.analyses.customer_value.choosing.chosen`).
     """
     found = choice.ranked
     if found is None or choice.by == "given":
         return {}
-    names = [name for name in found.models if MODELS[name].takes_clock or not choice.in_season]
+    names = list(found.models)
     masses = np.stack([log_masses(found.models[name], found.held, found.held) for name in names])
     weights = dict(zip(names, averaging_weights(masses).tolist(), strict=True))
     alternatives = {name: weight for name, weight in weights.items() if name != choice.name and weight >= LEAST}

@@ -136,7 +136,7 @@ def ranked(base: Base, holdout: int, names: Sequence[str], *, season: Season, le
     for name in names:
         try:
             bare = MODELS[name](seed=seed)
-            models[name] = bare.set_params(clock=season.clock(then, bare)).fit(held)
+            models[name] = bare.set_params(clock=season.clock(then)).fit(held)
         except (ModelError, ConvergenceError) as error:
             failed[name], first = str(error), first or error
     if not models:

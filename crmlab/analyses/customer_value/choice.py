@@ -43,10 +43,9 @@ class Lead:
         What that rival tells of each customer, indexed by customer_id.
     pace, spend : float
         Factors of purchases to come, and of what each brings.
-    kept : mapping of str to {"rounds", "calendar", "silent", "far"}
-        By target: why a total that is shown to be better is not taken. There is one purchase a year; customers of the model leave in the
-        calendar's time, so that it runs on no clock; one of the two cannot tell it today; or it is more than five times, or less than a
-        fifth of, what the model tells.
+    kept : mapping of str to {"rounds", "silent", "far"}
+        By target: why a total that is shown to be better is not taken. There is one purchase a year; one of the two cannot tell it today;
+        or it is more than five times, or less than a fifth of, what the model tells.
 
     Examples
     --------
@@ -86,10 +85,9 @@ class Choice:
     ----------
     name : str
         Of ``MODELS``.
-    by : {"given", "holdout", "aic", "unclear", "season"}
-        It was asked for; it told best what came in the holdout period; where nothing could be kept back, its AIC is the lowest; it
-        is the best but for BG/NBD, which was not clearly better; or it is the best of those that follow a season, and told better what
-        came after several earlier days than the best of all, which cannot follow one.
+    by : {"given", "holdout", "aic", "unclear"}
+        It was asked for; it told best what came in the holdout period; where nothing could be kept back, its AIC is the lowest; or it
+        is the best but for BG/NBD, which was not clearly better.
     ranked : Ranked or None
         The models on the holdout period; None where nothing was kept back.
     untested : str
@@ -115,8 +113,8 @@ class Choice:
 
     @property
     def in_season(self) -> bool:
-        """Whether what it says of days to come follows their season: one is used, and the model runs on a clock."""
-        return self.season.followed_by(MODELS[self.name])
+        """Whether what it says of days to come follows their season."""
+        return self.season.used
 
     def model(self, base: Base, seed: int = 0) -> BuyTillYouDie:
         """The model, not fitted, with the clock of a base: season and level as they were known when its history ended.
@@ -124,7 +122,7 @@ class Choice:
         On the day of the choice what is to come is scaled as :attr:`lead` says.
         """
         bare = MODELS[self.name](draws=DRAWS, seed=seed)
-        clock = self.season.clock(base, bare)
+        clock = self.season.clock(base)
         return bare.set_params(clock=self.lead.clock(clock) if clock is not None and base.end == self.day else clock)
 
     def fit(self, base: Base, summary: pd.DataFrame | None = None, seed: int = 0) -> BuyTillYouDie:

@@ -13,7 +13,7 @@ from crmlab.analyses.customer_value.base import DRAWS, SHORTEST, Base, base_of, 
 from crmlab.analyses.customer_value.choice import Choice
 from crmlab.analyses.customer_value.leading import lead_of
 from crmlab.analyses.customer_value.params import MODELS, Params
-from crmlab.analyses.customer_value.seasons import HORIZON, Season, judged, learnt
+from crmlab.analyses.customer_value.seasons import Season, judged, learnt
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
 from crmlab.history.words import QUARTER, ROUNDS, YEAR
 
@@ -105,9 +105,8 @@ def _choice(base: Base, params: Params) -> Choice:
 
     By BG/NBD whoever bought once is a customer for ever, however long they have been silent. So it is used only where it tells what
     came better than the best of the others by more than the interval of the difference, and does so too where the holdout period ends
-    one, two or three quarters earlier, as far as the history reaches: a good season alone favours the model that expects most. A model
-    that cannot follow a season that forecasts follow is used only where it tells the next quarter better than one that can, from several
-    earlier days. By AIC it must be better by 10, since the data that a model was fitted to say little of who is gone.
+    one, two or three quarters earlier, as far as the history reaches: a good season alone favours the model that expects most. By AIC it
+    must be better by 10, since the data that a model was fitted to say little of who is gone.
     """
     names = names_of(base, params)
     holdout = holdout_of(base, params)
@@ -128,8 +127,6 @@ def _choice(base: Base, params: Params) -> Choice:
             clear, seasons = _clear_in_every_season(base, ranking, season, params.seed)
         name = ranking.best if clear else ranking.best_but(_NEVER_LEAVES)
         by = "holdout" if name == ranking.best else "unclear"
-        if (follows := _follower(base, ranking, name, season, params.seed)) is not None:
-            name, by = follows, "season"
         return Choice(name=name, by=by, ranked=ranking, untested=untested, seasons=seasons, season=season)
     name = _of_lowest_aic(base.summary(), names, params.seed)
     return Choice(name=name, by="aic", ranked=None, untested=untested, season=season)
@@ -157,28 +154,6 @@ def _clear_in_every_season(base: Base, ranking: Ranked, season: Season, seed: in
         if found.best != ranking.best or not found.clear:
             return False, tested
     return True, tested
-
-
-def _follower(base: Base, ranking: Ranked, name: str, season: Season, seed: int) -> str | None:
-    """A model that follows the season, where the best of the holdout period cannot, and tells the next quarter worse from earlier days.
-
-    One holdout period, as long as a third of the history, is one season: a model that knows none may suit it by chance. So both are asked
-    from each of the days that the season was judged on; what counts is the log-likelihood of what came after all of them.
-    """
-    others = [other for other in ranking.models if MODELS[other].takes_clock and other != _NEVER_LEAVES]
-    if not season.used or MODELS[name].takes_clock or not others:
-        return None
-    best = next(other for other in ranking.ranking.index if other in others)
-    ahead = 0.0
-    for day in season.tested["day"]:
-        then = base_of(base.history.earlier(day + dt.timedelta(weeks=HORIZON)))
-        try:
-            found = ranked(then, HORIZON, (best, name), season=season, seed=seed).ranking["holdout_log_likelihood"]
-        except (ModelError, ConvergenceError):
-            continue
-        if {best, name} <= set(found.index):
-            ahead += float(found[best] - found[name])
-    return best if ahead > 0 else None
 
 
 def first_fitting(base: Base, params: Params, summary: pd.DataFrame) -> BuyTillYouDie:

@@ -174,12 +174,12 @@ class Field:
     def models(self) -> tuple[str, ...]:
         """Our models: the one that is used, the others as they would be used, and the first without the season, or with it."""
         names = [self.used, *(self._as_used(name) for name in self.base.models)]
-        if self.choice.season.by in ("shown", "likely", "unclear") and MODELS[self.choice.name].takes_clock:
+        if self.choice.season.by in ("shown", "likely", "unclear"):
             names.insert(1, self.choice.name if self.used.endswith(_SEASON) else f"{self.choice.name}{_SEASON}")
         return tuple(dict.fromkeys(names))
 
     def _as_used(self, name: str) -> str:
-        return f"{name}{_SEASON}" if self.choice.season.followed_by(MODELS[name]) else name
+        return f"{name}{_SEASON}" if self.choice.season.used else name
 
     def told(self, back: int, span: int, *, whole: bool = True) -> Told | None:
         """Ask so many periods before the end of what the periods after it bring; None where our own model cannot tell.
@@ -234,8 +234,8 @@ class Field:
             return self.choice.fit(then, seed=self.seed)
         model, _, season = name.partition("+")
         bare = MODELS[model](draws=DRAWS, seed=self.seed)
-        if bool(season) == self.choice.season.used or not bare.takes_clock:
-            clock = self.choice.season.clock(then, bare)  # as it is used
+        if bool(season) == self.choice.season.used:
+            clock = self.choice.season.clock(then)  # as it is used
         else:
             clock = learnt(then) if season else None
         return bare.set_params(clock=clock).fit(then.summary())

@@ -78,9 +78,7 @@ def _scaled(everybody: Field, found: Lead, wanted: Mapping[str, str]) -> Lead:
             totals[target] = mine, theirs
         else:
             kept[target] = "far"
-    if "purchases" in totals and not model.takes_clock:
-        kept["purchases"] = "calendar"
-    elif "purchases" in totals:
+    if "purchases" in totals:
         pace = _pace(model, summary, span, totals["purchases"][1])
         if np.isnan(pace):
             pace, kept["purchases"] = 1.0, "far"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value.params import NAMES
 from crmlab.analyses.customer_value.seasons import HORIZON, learnt
 from crmlab.models.btyd.clock import DAYS, WEEKS
 from crmlab.models.intervals import LEVEL, normal_quantile
@@ -122,7 +121,7 @@ class Seasonal:
 
     @property
     def followed(self) -> bool:
-        """Whether forecasts follow it: they were better with it, and the model can."""
+        """Whether forecasts follow it: they were better with it."""
         return self.choice.in_season
 
     @cached_property
@@ -174,11 +173,6 @@ class Seasonal:
             f"{who} buy most from {peak.said(form)}, at {_times(peak, form)} the mean of the year, and least from "
             f"{trough.said(form)}, at {_times(trough, form)}."
         )
-        if not self.followed:
-            return (
-                f"{text} {NAMES[self.choice.name]} cannot follow this season, since it takes {self.words.many} to leave at one rate. "
-                "Its forecasts assume an even pace, and intervals allow for the whole season instead."
-            )
         why = "they are shown to be better with it"
         if season.by == "likely":
             why = "they were better with it, if perhaps by chance"

@@ -25,8 +25,6 @@ from crmlab.models.intervals import LEVEL, normal_quantile
 if TYPE_CHECKING:
     import ibis
 
-    from crmlab.models.btyd.btyd import BuyTillYouDie
-
 __all__ = ["AMPLITUDE", "HORIZON", "Season", "judged", "learnt", "repeat_purchases", "spend_ratios"]
 
 
@@ -67,22 +65,16 @@ class Season:
 
     @property
     def used(self) -> bool:
-        """Whether forecasts were better with it: those of models that run on a clock follow it."""
+        """Whether forecasts were better with it, and so follow it."""
         return self.by in ("likely", "shown")
 
-    def followed_by(self, model: type[BuyTillYouDie] | BuyTillYouDie) -> bool:
-        """Whether forecasts of a model follow it: one is used, and the model runs on a clock."""
-        return self.used and model.takes_clock
-
-    def clock(self, base: Base, model: BuyTillYouDie) -> Clock | None:
+    def clock(self, base: Base) -> Clock | None:
         """The clock of a model that is fitted to a base.
 
         Parameters
         ----------
         base : Base
             The clock is learnt from its history alone.
-        model : BuyTillYouDie
-            Of the kind that is to be fitted. One whose customers leave in the calendar's time follows no season.
 
         Returns
         -------
@@ -93,14 +85,14 @@ class Season:
         if self.by == "rounds":
             return None
         found = None if self.by == "off" else learnt(base)
-        if found is not None and self.followed_by(model):
+        if found is not None and self.used:
             return found
         if found is None:
             amplitude = 0.0 if self.by == "off" else self.amplitude
             found = Clock(end=base.end, unseen=amplitude, years=((base.end - base.first).days + 1) / DAYS)
         else:
-            found = found.still(shown=self.used)
-        return replace(found, special=_closed(base)) if model.takes_clock else found
+            found = found.still()
+        return replace(found, special=_closed(base))
 
 
 def judged(base: Base, amplitude: float = AMPLITUDE) -> Season:

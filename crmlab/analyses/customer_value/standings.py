@@ -201,7 +201,6 @@ def _taken(target: str, name: str, study: Study) -> str:
         )
     why = {
         "rounds": f"Sums are not scaled to it: with one {words.deed} a year there is no pace to change.",
-        "calendar": f"Sums are not scaled to it: {forecaster_of(board.used)} cannot run at another pace.",
         "silent": "Sums are not scaled to it: it could not tell today’s total.",
         "far": "Sums are not scaled to it: its total is more than five times, or less than a fifth of, the one here.",
     }.get(lead.kept.get(target, "")) or _stays(name, study)

@@ -361,11 +361,6 @@ def _why_chosen(study: Study) -> str:
         return f"the model of what may be done once in every {study.base.words.period}"
     if choice.by == "aic" or choice.ranked is None:
         return "chosen by AIC, since no holdout period could be kept back"
-    if choice.by == "season":
-        return (
-            f"chosen because it follows the season and, from {form.count(len(choice.season.tested))} earlier days, forecast the next "
-            f"quarter better than {NAMES[choice.ranked.best]}, which predicted the holdout period better but cannot follow a season"
-        )
     if choice.by == "holdout" and choice.name != "bg_nbd":
         return "chosen because no other model predicted the holdout period better"
     row = choice.ranked.ranking.loc[choice.ranked.best_but("bg_nbd")]

@@ -156,25 +156,23 @@ class Clock:
             )
             raise ModelError.expected("Clock", "years", expected, self.years)
 
-    def still(self, *, shown: bool) -> Clock:
-        """A clock that runs as the calendar does, for a model that does not follow the season, with what is not known of it.
+    def still(self) -> Clock:
+        """A clock that runs as the calendar does, for forecasts that do not follow the season, with what is not known of it.
 
-        Parameters
-        ----------
-        shown : bool
-            Whether the season is there, and the model cannot follow it: then intervals are widened by all of it, whenever it comes. Else
-            it may be nothing: they are widened by what was learnt, which the model leaves out, and by what is not known of that. The
-            covariance is then the second moment about a season and a level of 1, instead of that about what was learnt.
+        The season may be nothing: intervals are widened by what was learnt, which is left out, and by what is not known of that. The
+        covariance is the second moment about a season and a level of 1, instead of that about what was learnt.
         """
-        amplitude = float(np.sqrt(2) * self.season.std()) if shown else 0.0
         years = self.years if np.isfinite(self.years) else 0.0
         weeks = np.minimum(np.arange(DAYS) // 7, WEEKS - 1)
         # Not the logs: a whole year of a season of mean 1 is no more than one of none.
         left_out = np.append(np.bincount(weeks, weights=self.season - 1) / np.bincount(weeks), -np.log(np.mean(self.level)))
         return Clock(
-            end=self.end, covariance=np.zeros_like(self.covariance) if shown else self.covariance + np.outer(left_out, left_out),
-            drift=self.drift, dispersion=self.dispersion, years=years, unseen=amplitude,
-        )  # fmt: skip
+            end=self.end,
+            covariance=self.covariance + np.outer(left_out, left_out),
+            drift=self.drift,
+            dispersion=self.dispersion,
+            years=years,
+        )
 
     # Time.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -172,7 +173,13 @@ class Future(WeightedModel):
     def states_of(self, summary: pd.DataFrame) -> States:
         """Distinct states of customers who are asked about; raises NotFittedError where there are no parameters."""
         self.parameters()
-        return self._compressed(self.checked_columns(summary)[0])
+        states = self._compressed(self.checked_columns(summary)[0])
+        clock, known = self._running if self.leaves_by_calendar else None, states.standing
+        if clock is None or (known is not None and known.clock is clock):
+            return states
+        # Those of the fit, whose clock was since set to run otherwise in the time to come.
+        standing = self._standing(*states.columns[1:3], np.zeros(len(states.weight))) if known is None else known.on(clock)
+        return replace(states, standing=standing)
 
     @property
     def _running(self) -> Clock | None:

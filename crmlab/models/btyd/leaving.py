@@ -156,6 +156,12 @@ class Standing:
         """The same of some states."""
         return Standing(self.clock, self.recency[which], self.age[which], self.begun[which])
 
+    def on(self, clock: Clock) -> Standing:
+        """The same on a clock that runs otherwise only after the end of the history."""
+        found = Standing(clock, self.recency, self.age, self.begun)
+        found.__dict__["_past"] = self._past
+        return found
+
     def __getstate__(self) -> dict[str, Any]:
         # What is worked out from these is worked out again.
         return {name: getattr(self, name) for name in ("clock", "recency", "age", "begun")}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from crmlab.analyses import customer_value as analysis
-from crmlab.analyses.customer_value import choosing, standings, study
+from crmlab.analyses.customer_value import standings, study
 from crmlab.analyses.customer_value.backtesting import simple_rules
 from crmlab.analyses.customer_value.base import base_of
 from crmlab.analyses.customer_value.choice import Choice
@@ -22,8 +21,6 @@ from crmlab.analyses.customer_value.leaderboard import Leaderboard, held_against
 from crmlab.analyses.customer_value.seasons import Season
 from crmlab.data.shop.donors import make_donors
 from crmlab.data.shop.make import make_shop
-from crmlab.errors import ModelError
-from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.forecasts import Winners
 from tests.frames import history_of
 
@@ -215,25 +212,3 @@ def test_the_page_shows_board_and_origins(found):
     assert deciles["told"].is_monotonic_increasing
     assert deciles["rows"].sum() == some.loc[some["name"] == "mbg_nbd", "customers"].sum()
     assert found.outputs["leaderboard"].frame["forecaster"].nunique() == len(table.frame)
-
-
-@pytest.mark.parametrize(("ahead", "name"), [(5.0, "mbg_nbd"), (-5.0, None)])
-def test_a_model_without_a_season_is_used_only_where_it_stays_ahead(base, monkeypatch, ahead, name):
-    """The best of one long holdout period cannot follow the season: it is held against one that can, from the days the season was judged on."""
-    days = [base.end - dt.timedelta(weeks=13 * k) for k in (1, 2)]
-    season = Season(by="shown", tested=pd.DataFrame({"day": days}))
-    ranking = pd.DataFrame(index=["pareto_nbd", "bg_nbd", "mbg_nbd"])
-    asked = []
-
-    def ranked(then, weeks, names, **_):
-        asked.append((then.end, weeks, names))
-        if len(asked) == 2:
-            raise ModelError.needs("MBGNBD", "more", "less")
-        return SimpleNamespace(ranking=pd.DataFrame({"holdout_log_likelihood": [-10.0 + ahead, -10.0]}, index=list(names)))
-
-    monkeypatch.setattr(choosing, "ranked", ranked)
-    held = SimpleNamespace(models=dict.fromkeys(ranking.index, MBGNBD()), ranking=ranking)
-    assert choosing._follower(base, held, "pareto_nbd", season, 0) == name
-    assert asked == [(day + dt.timedelta(weeks=13), 13, ("mbg_nbd", "pareto_nbd")) for day in days]
-    assert choosing._follower(base, held, "mbg_nbd", season, 0) is None
-    assert choosing._follower(base, held, "pareto_nbd", OFF, 0) is None

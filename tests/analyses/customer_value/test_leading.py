@@ -93,13 +93,6 @@ def test_totals_become_those_of_the_rival(history, monkeypatch, targets):
 def test_what_cannot_be_scaled_is_kept_and_said(history, monkeypatch):
     base = base_of(history)
     shown(monkeypatch, purchases=(None, "last_year"), spend=(None, "last_year"))
-    pareto = Choice(name="pareto_nbd", by="holdout", ranked=None, untested="", season=OFF)
-    lead = lead_of(base, pareto, 0.9, 0)
-    assert lead.kept == {"purchases": "calendar"} and lead.pace == 1.0 and list(lead.taken) == ["spend"]
-    used = Choice(name="pareto_nbd", by="holdout", ranked=None, untested="", season=OFF, day=base.end, lead=lead)
-    bought, spent = totals_of(base, used.fit(base))
-    assert bought == pytest.approx(totals_of(base, pareto.fit(base))[0])
-    assert spent == pytest.approx(lead.told["spend"][1], rel=1e-6)
     monkeypatch.setattr(leading, "_FURTHEST", 1.001)
     assert set(lead_of(base, BEST, 0.9, 0).kept.values()) == {"far"}
     shown(monkeypatch, spend=("same_weeks", "same_weeks"))  # of 57 weeks it knows enough today, of 13 less it would not

@@ -351,6 +351,20 @@ def test_models_on_a_clock_are_kept_and_cloned():
     assert ParetoNBD(clock=SEASON).fit(mixed).params_ == model.params_
 
 
+@pytest.mark.proof
+@pytest.mark.parametrize("clock", [EVEN, SEASON], ids=["even", "season"])
+def test_a_fitted_model_follows_a_clock_that_is_scaled(clock):
+    data = customers(200)
+    model, faster = ParetoNBD(clock=clock).fit(data), replace(clock, ahead=1.5)
+    given = at(faster, model.params_)
+    model.set_params(clock=faster)
+    for ask in ("expected_purchases", "probability_of_purchase"):
+        found = getattr(model, ask)(data, 26.0)
+        np.testing.assert_allclose(found, getattr(given, ask)(data, 26.0), rtol=1e-6)
+        assert (found > getattr(at(clock, model.params_), ask)(data, 26.0)).all()
+    np.testing.assert_allclose(model.probability_alive(data), given.probability_alive(data), rtol=1e-6)
+
+
 def test_panels_are_exact_for_polynomials_whatever_the_days_are():
     starts, ends = np.array([-20.0, -9.3, -0.4]), np.array([-4.0, -9.1, 0.0])
     for clock in CLOCKS.values():
