@@ -73,7 +73,7 @@ def test_a_season_is_followed_where_forecasts_are_better_with_it(shop):
     assert off["clock"] < off["plain"]
     said = plain(seasonal_of(shop, choice_of(found)).said(Format()))
     assert "Forecasts follow this season" in said and "buy most from" in said and "December" in said.split(", and least")[0]
-    clock = found.clock(shop, MBGNBD())
+    clock = found.clock(shop)
     assert clock.season.max() > 1.3 and clock.season.mean() == pytest.approx(1)
 
 
