@@ -17,6 +17,7 @@ from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.estimator import WeightedModel, joined, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
 from crmlab.models.btyd.leaving import Standing
+from crmlab.models.btyd.posterior import certain
 from crmlab.models.btyd.searching import first_period, first_time, smallest
 from crmlab.models.btyd.special import Array, discounting
 from crmlab.models.btyd.states import States, checked_history, checked_weight, refuse, typical
@@ -27,7 +28,6 @@ __all__ = [
     "MEAN_RATE",
     "SHAPE",
     "Future",
-    "certain",
 ]
 
 
@@ -178,8 +178,8 @@ class Future(WeightedModel):
         if clock is None or (known is not None and known.clock is clock):
             return states
         # Those of the fit, whose clock was since set to run otherwise in the time to come.
-        standing = self._standing(*states.columns[1:3], np.zeros(len(states.weight))) if known is None else known.on(clock)
-        return replace(states, standing=standing)
+        recency, age = states.columns[1], states.columns[2]
+        return replace(states, standing=known.on(clock) if known else Standing(clock, recency, age, np.zeros(len(age))))
 
     @property
     def _running(self) -> Clock | None:
@@ -497,8 +497,3 @@ class Future(WeightedModel):
 def _log_odds(chance: Array) -> Array:
     out: Array = special.logit(np.clip(chance, 1e-300, 1 - 1e-16))
     return out
-
-
-def certain(yes: Array, level: float) -> tuple[Array, Array]:
-    """Narrowest interval of a yes (1) or no (0) that holds with the level."""
-    return np.where(1 - yes <= 1 - level, 1.0, 0.0), np.where(yes <= 1 - level, 0.0, 1.0)

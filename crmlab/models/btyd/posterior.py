@@ -16,7 +16,7 @@ from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
 
-__all__ = ["FEW", "Posterior", "Surface", "log_cumulants_of", "of_few", "quantiles", "sample"]
+__all__ = ["FEW", "Posterior", "Surface", "certain", "log_cumulants_of", "of_few", "quantiles", "sample"]
 
 
 # Below this a number that will be seen is far from lognormal: 0 may well come.
@@ -166,6 +166,17 @@ def of_few(mean: Array, variance: Array, level: float) -> Array:
     size = mean / np.maximum(variance / mean - 1, 1e-6)
     found: Array = stats.nbinom.ppf(np.array([[(1 - level) / 2], [(1 + level) / 2]]), size, size / (size + mean))
     return found
+
+
+def certain(yes: Array, level: float) -> tuple[Array, Array]:
+    """Narrowest interval of a yes (1) or no (0) that holds with the level.
+
+    Examples
+    --------
+    >>> [end.tolist() for end in certain(np.array([0.02, 0.5, 0.98]), 0.9)]
+    [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
+    """
+    return np.where(1 - yes <= 1 - level, 1.0, 0.0), np.where(yes <= 1 - level, 0.0, 1.0)
 
 
 def _triangular(gap: Array, weight: Array) -> Array:
