@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from crmlab.report.site import ORDER
 
 from .conftest import Shop
 from .helpers import broken_links, crmlab, environment, files_of, made, pages_of, read_page, shown
@@ -90,6 +93,17 @@ CHARTS = """() => {
   return problems;
 }"""
 
+OPEN = "() => document.querySelectorAll('details').forEach((e) => { e.open = true; })"
+# Words and figures that stand before the fold.
+LENGTH = """() => {
+  const main = document.querySelector('main').cloneNode(true);
+  for (const e of main.querySelectorAll('details')) e.remove();
+  const figures = main.querySelectorAll('figure').length;
+  for (const e of main.querySelectorAll('svg')) e.remove();
+  return [main.textContent.split(/\\s+/).filter((word) => word).length, figures];
+}"""
+MOST_WORDS, MOST_FIGURES = 900, 5
+
 FOLDED = """() => [...document.querySelectorAll('details')].filter((e) => {
   const inside = [...e.children].filter((child) => child.tagName !== 'SUMMARY');
   return !inside.length || inside.some((child) => child.getBoundingClientRect().height < 5);
@@ -114,6 +128,7 @@ def test_pages_are_sound(pages: dict[str, Path], browser: Any, scheme: str, widt
     problems = {}
     for name, page in pages.items():
         with shown(browser, page, color_scheme=scheme, viewport={"width": width, "height": 900}) as (tab, seen):
+            tab.evaluate(OPEN)  # what is folded is looked at, too
             found = tab.evaluate(PROBE) + [f"in a chart, {what}" for what in tab.evaluate(CHARTS)]
             found += [f"it asks for {url}" for url in seen.requests] + [f"the browser says: {text}" for text in seen.complaints]
         if found:
@@ -136,8 +151,7 @@ def test_pages_are_accessible(pages: dict[str, Path], browser: Any, axe: str, sc
         # The pages' policy forbids scripts, axe-core too: only this check may set it aside.
         options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
         with shown(browser, page, **options) as (tab, _):
-            # What is folded is looked at, too.
-            tab.evaluate("() => document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+            tab.evaluate(OPEN)
             tab.add_script_tag(content=axe)
             violations = tab.evaluate(
                 "() => axe.run(document, {resultTypes: ['violations']}).then((result) => result.violations)"
@@ -146,6 +160,43 @@ def test_pages_are_accessible(pages: dict[str, Path], browser: Any, axe: str, sc
         if found:
             problems[name] = found
     assert problems == {}
+
+
+@pytest.mark.browser
+def test_what_stands_before_the_fold_is_short(pages: dict[str, Path], browser: Any) -> None:
+    for name, page in pages.items():
+        with shown(browser, page, viewport={"width": 1280, "height": 900}) as (tab, _):
+            words, figures = tab.evaluate(LENGTH)
+            assert words > 50, name
+            assert words <= MOST_WORDS and figures <= MOST_FIGURES, (name, words, figures)
+
+
+@pytest.mark.browser
+def test_on_a_phone_rows_of_short_tables_are_cards_and_longer_ones_scroll(pages: dict[str, Path], browser: Any) -> None:
+    hidden = """() => [...document.querySelectorAll('table.cards td, table.cards tbody th')].filter((e) => {
+      const box = e.getBoundingClientRect();
+      return box.right > innerWidth + 1 || box.left < -1 || e.scrollWidth > e.clientWidth + 1;
+    }).map((e) => e.outerHTML.slice(0, 100))"""
+    for name, page in pages.items():
+        with shown(browser, page, viewport={"width": 380, "height": 900}) as (tab, _):
+            tab.evaluate(OPEN)
+            assert tab.evaluate(hidden) == [], name
+            shaded = (
+                "() => [...document.querySelectorAll('.scroll')].every((e) => getComputedStyle(e).backgroundImage !== 'none')"
+            )
+            assert tab.evaluate(shaded), name
+
+
+def test_the_index_answers_a_manager(pages: dict[str, Path]) -> None:
+    text = pages["index"].read_text(encoding="utf-8")
+    assert "crmlab run" not in text and "A cell failed" not in text
+    headings = re.findall(r"<h2>(.*?)</h2>", text)
+    assert headings[-1] in ("The reports", "What is missing, and why")
+    assert ("What to do now" in headings) == ("actions" in pages)
+    assert ("How far past forecasts came true" in headings) <= ("scorecard" in pages)
+    listed = re.findall(r'<li id="([^"]*)"><h3><a', text)
+    assert listed == sorted(listed, key=lambda place: ORDER.index(place.split("--")[0]))
+    assert set(listed) == set(pages) - {"index"}
 
 
 @pytest.mark.browser

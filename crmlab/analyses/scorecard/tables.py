@@ -359,7 +359,7 @@ def promises_table(study: Study) -> Table | Absent:
     ]
     columns = {
         "quarter": Column(study.context.told("Revenue before returns")),
-        "said": Column("In a word"),
+        "said": Column("Verdict"),
         "expected": Column("Forecast", "money", "low", "high"),
         "seen": Column("Came", "money"),
     }

@@ -1,0 +1,73 @@
+"""The index of reports: the answer first, then one line for each report in the order of questions."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from crmlab.data.catalog import load
+from crmlab.report.registry import REPORTS
+from crmlab.report.site import ORDER, Entry, index_page
+
+
+def entry(place, *findings, lead=None):
+    summary = {
+        "title": f"Title of {place}",
+        "dataset": "shop",
+        "dataset_title": "Sample shop",
+        "context": "Sample shop",
+        "first_day": "2024-01-01",
+        "as_of": "2025-12-31",
+        "customers": 10,
+        "params": {},
+        "findings": [{"value": value, "text": text, "interval": "", "metric": ""} for value, text in findings],
+        "warnings": [],
+        "outputs": [],
+    }
+    return Entry(place, summary if lead is None else summary | {"lead": lead}, None, None, None)
+
+
+def headings(html):
+    return re.findall(r"<h2>(.*?)</h2>", html)
+
+
+def test_every_report_has_a_place_in_the_order():
+    assert sorted(ORDER) == sorted(REPORTS)
+
+
+def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
+    found = [
+        entry("rfm", ("33 %", "of revenue"), ("9 %", "quiet")),
+        entry(
+            "actions",
+            ("€5", "expected"),
+            ("7", "left alone"),
+            lead={"actions": "<table>ACTS</table>", "alone": "<table>ALONE</table>"},
+        ),
+        entry("scorecard", ("2 of 3", "goals are met"), ("5 %", "more"), lead={"five": "<table>FIVE</table>"}),
+    ]
+    html = str(index_page(found, load("shop"), ["orders"], absent=True))
+    assert headings(html) == ["What to do now", "The scorecard in short", "The reports", "What is missing, and why"]
+    assert (
+        html.index("2 of 3") < html.index("ACTS") < html.index("ALONE") < html.index("FIVE") < html.index('<li id="actions">')
+    )
+    places = re.findall(r'<li id="(\w+)">', html)
+    assert places[:3] == ["actions", "scorecard", "rfm"]
+    assert places[3:] == [name for name in ORDER if name not in ("actions", "scorecard", "rfm")]
+    # What is told above is not told again as the first line of its report.
+    assert re.search(r'<li id="actions">.*?<p><b>7</b> left alone</p>', html)
+    assert "crmlab run" not in html
+
+
+def test_without_those_two_reports_the_index_lists_what_there_is():
+    html = str(index_page([entry("rfm", ("33 %", "of revenue"))], load("shop"), absent=False))
+    assert headings(html) == ["The reports"] and "what to do now" not in html
+
+
+@pytest.mark.parametrize("holds", [None, ["orders"]])
+def test_what_is_missing_says_why_in_plain_words(holds):
+    html = str(index_page([], load("shop"), holds))
+    assert headings(html) == ["What is missing, and why"]
+    assert "It is about one customer, and made when somebody asks for it." in html or holds
+    assert ("It needs" in html) == (holds is not None)
