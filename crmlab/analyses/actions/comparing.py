@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.actions.deciding import BUDGET, NO_MARGIN, Decided, Ground, eligible
 from crmlab.analyses.actions.declaring import ALONE, HELD_OUT
+from crmlab.analyses.actions.pressing import LOOKED_BACK, PUBLISHED
 from crmlab.errors import ModelError
 from crmlab.models.decisions import Limit, allocate, cost_of_rules
 from crmlab.models.testing import Rate, detectable_effect
@@ -19,7 +20,17 @@ from crmlab.page.exhibits import Absent
 if TYPE_CHECKING:
     from crmlab.history.past import History
 
-__all__ = ["alone_told", "curve_told", "lines_told", "others_told", "promised", "rules_told", "shown_by_holdout", "total_told"]
+__all__ = [
+    "alone_told",
+    "curve_told",
+    "lines_told",
+    "others_told",
+    "pressure_told",
+    "promised",
+    "rules_told",
+    "shown_by_holdout",
+    "total_told",
+]
 
 _BUDGETS = 8  # points of the curve
 _LINE = [
@@ -169,3 +180,31 @@ def shown_by_holdout(history: History, ground: Ground, decided: Decided) -> floa
         return detectable_effect(Rate(rate), held + sent, share=held / (held + sent))
     except ModelError:
         return None
+
+
+def pressure_told(ground: Ground, decided: Decided, weeks: int) -> pd.DataFrame:
+    """Contacts a customer gets: of the last four weeks, and of the calendar with what is launched for it; and what demand they bring."""
+    ids = ground.people.ids
+    known = ground.people.contacts
+
+    def many(contacts: pd.Series) -> Any:
+        return contacts.value_counts().reindex(ids, fill_value=0).to_numpy()
+
+    before = many(known.loc[known["day"].between(1 - LOOKED_BACK, 0), "customer"])
+    launched = known.loc[known["day"].between(1, 7 * weeks - 1), "customer"]
+    ahead = many(pd.concat([decided.calendar["customer_id"], launched]))
+    rows = [("last 4 weeks", before, 4.0), (f"next {weeks} weeks", ahead, float(weeks))]
+    return pd.DataFrame(
+        [
+            {
+                "span": name,
+                "none": float((count == 0).mean()),
+                "one": float((count == 1).mean()),
+                "more": float((count > 1).mean()),
+                "most": int(count.max()) if len(count) else 0,
+                "four_weeks": float(count.mean()) * 4 / span,
+                "demand": float((ground.curve or PUBLISHED).told(count / span).mean()),
+            }
+            for name, count, span in rows
+        ]
+    )

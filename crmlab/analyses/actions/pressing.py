@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,11 @@ from crmlab.models.decisions import PRESSURE, pressure
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from crmlab.analyses.actions.deciding import Decided, Ground
     from crmlab.history.past import History
 
     Array = npt.NDArray[np.float64]
 
-__all__ = ["LOOKED_BACK", "PUBLISHED", "Curve", "curve_of", "measured_curve", "pressure_told"]
+__all__ = ["LOOKED_BACK", "PUBLISHED", "Curve", "curve_of", "measured_curve"]
 
 LOOKED_BACK = 28  # days of contacts before a day that count for the next one
 _WEEKS = LOOKED_BACK / 7
@@ -135,32 +134,4 @@ def measured_curve(cells: pd.DataFrame) -> Curve | None:
         at=(0.0, *averaged(weekly).tolist()),
         demand=(0.0, *(rise / most).tolist()),
         campaigns=tuple(sorted(mine["campaign"].astype(str).unique())),
-    )
-
-
-def pressure_told(ground: Ground, decided: Decided, weeks: int) -> pd.DataFrame:
-    """Contacts a customer gets: of the last four weeks, and of the calendar with what is launched for it; and what demand they bring."""
-    ids = ground.people.ids
-    known = ground.people.contacts
-
-    def many(contacts: pd.Series) -> Any:
-        return contacts.value_counts().reindex(ids, fill_value=0).to_numpy()
-
-    before = many(known.loc[known["day"].between(1 - LOOKED_BACK, 0), "customer"])
-    launched = known.loc[known["day"].between(1, 7 * weeks - 1), "customer"]
-    ahead = many(pd.concat([decided.calendar["customer_id"], launched]))
-    rows = [("last 4 weeks", before, 4.0), (f"next {weeks} weeks", ahead, float(weeks))]
-    return pd.DataFrame(
-        [
-            {
-                "span": name,
-                "none": float((count == 0).mean()),
-                "one": float((count == 1).mean()),
-                "more": float((count > 1).mean()),
-                "most": int(count.max()) if len(count) else 0,
-                "four_weeks": float(count.mean()) * 4 / span,
-                "demand": float((ground.curve or PUBLISHED).told(count / span).mean()),
-            }
-            for name, count, span in rows
-        ]
     )

@@ -17,6 +17,7 @@ from crmlab.analyses.actions.comparing import (
     curve_told,
     lines_told,
     others_told,
+    pressure_told,
     rules_told,
     shown_by_holdout,
     total_told,
@@ -39,7 +40,7 @@ from crmlab.analyses.actions.judging import Judged, judged_of
 from crmlab.analyses.actions.keeping import kept_of
 from crmlab.analyses.actions.params import Params
 from crmlab.analyses.actions.people import check_criteria, gains_of, people_of, too_few
-from crmlab.analyses.actions.pressing import curve_of, pressure_told
+from crmlab.analyses.actions.pressing import curve_of
 from crmlab.analyses.actions.serving import beside_value
 from crmlab.analyses.campaigns import Holdout, holdout_for
 from crmlab.data.memory.campaigns import fingerprint
