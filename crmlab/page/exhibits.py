@@ -27,13 +27,15 @@ class Absent:
 class Exhibits(Generic[S]):
     """The tables and charts of a page, by name, in their order: each a function of the study, that changes nothing.
 
-    A table and a chart may share a name: they show the same thing, and where both are absent the reason is said once. ``lead`` names the
-    tables that the index of all reports shows too.
+    A table and a chart may share a name: they show the same thing, and where both are absent the reason is said once. ``lead`` says
+    which tables the index of all reports shows too, by the heading under which they stand there; and with ``opens`` the first finding of
+    the page opens it.
     """
 
     tables: Mapping[str, Callable[[S], Table | Absent]] = field(default_factory=dict)
     charts: Mapping[str, Callable[[S], Chart | Absent]] = field(default_factory=dict)
-    lead: tuple[str, ...] = ()
+    lead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    opens: bool = False
 
 
 class Study(Protocol):
@@ -123,6 +125,7 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
         outputs=study.outputs,
         quantities=quantities,
         absent=absent,
-        lead=tuple(name for name in exhibits.lead if name in tables),
+        lead={heading: tuple(name for name in names if name in tables) for heading, names in exhibits.lead.items()},
+        opens=exhibits.opens,
         told_once=frozenset(exhibits.tables).intersection(exhibits.charts).difference(tables, charts),
     )

@@ -481,7 +481,8 @@ class Result:
     absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
     told_once: frozenset[str] = frozenset()  # names of charts left out together with the table of that name: the chart says why
     quantities: Quantities = Quantities()
-    lead: tuple[str, ...] = ()  # names of the tables that the index shows too
+    lead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # tables that the index shows too, by its headings
+    opens: bool = False  # whether the first finding opens the index
 
     def __post_init__(self) -> None:
         def freeze(name: str, value: Any) -> None:

@@ -17,6 +17,7 @@ from crmlab.page.result import Result
 from crmlab.report.state import read_notebook
 
 __all__ = [
+    "ORDER",
     "REPORTS",
     "SECTIONS",
     "Analysis",
@@ -49,6 +50,21 @@ REPORTS = {
     "scorecard": "crmlab.analyses.scorecard",
     "triggers": "crmlab.analyses.triggers",
 }
+# The same in the order of the questions that a manager asks.
+ORDER = (
+    "actions",
+    "scorecard",
+    "campaign_results",
+    "churn",
+    "customer_value",
+    "lifecycle",
+    "rfm",
+    "cross_sell",
+    "triggers",
+    "campaign_design",
+    "data_quality",
+    "customer_profile",
+)
 # Name of a subject's section in the TOML file of a data set → the subject's face, and the function of it that checks and reads it.
 SECTIONS = {
     "goals": ("crmlab.analyses.scorecard", "parse_goals"),

@@ -128,7 +128,12 @@ def _summary(result: Result) -> dict[str, Any]:
         "findings": [{"value": f.value, "text": f.text, "interval": f.interval, "metric": f.metric} for f in result.findings],
         "warnings": list(result.warnings),
         "outputs": list(result.outputs),
-        "lead": {name: str(replace(result.tables[name], linked=False).html()) for name in result.lead},
+        "lead": {
+            result.context.told(heading): [str(replace(result.tables[name], linked=False).html()) for name in names]
+            for heading, names in result.lead.items()
+            if names
+        },
+        "opens": result.opens,
     }
 
 

@@ -22,11 +22,11 @@ from crmlab.page.html import markup
 from crmlab.report.changes import compare
 from crmlab.report.jobs import lacking, runs_unasked
 from crmlab.report.records import RunRecord, history, read_record
-from crmlab.report.registry import label, quantities, question, report_names
+from crmlab.report.registry import ORDER, label, quantities, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
 from crmlab.report.state import Say, Summary, file_fault, make_way, quiet, read_summary, short
 
-__all__ = ["ORDER", "Entry", "entries", "index_page", "places", "render_again", "write_index"]
+__all__ = ["Entry", "entries", "index_page", "places", "render_again", "write_index"]
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,6 @@ def write_index(
     return path
 
 
-# Reports in the order of the questions that a manager asks.
-ORDER = (
-    "actions",
-    "scorecard",
-    "campaign_results",
-    "churn",
-    "customer_value",
-    "lifecycle",
-    "rfm",
-    "cross_sell",
-    "triggers",
-    "campaign_design",
-    "data_quality",
-    "customer_profile",
-)
 _WRITTEN = ("run.json", "result.json", "report.html", "notebook.ipynb")
 
 
@@ -144,20 +129,18 @@ def index_page(
     freshest = max(made, key=lambda entry: entry.summary["as_of"] if entry.summary else "", default=None)
     context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
     title = descriptor.report.title or descriptor.title
-    by = {entry.place: entry for entry in made}
-    board, acts = by.get("scorecard"), by.get("actions")
     ordered = sorted(found, key=lambda entry: (_place(entry), entry.place))
+    leading = [entry for entry in ordered if entry.summary and entry.summary.get("lead") and "--" not in entry.place]
+    opening = next((entry for entry in leading if entry.summary and entry.summary.get("opens")), None)
     missing = [_missing(entry) for entry in ordered if entry.summary is None]
     here = {entry.place.split("--")[0] for entry in found}
     missing += [_absent(name, holds, told) for name in ORDER if absent and name not in here and name in report_names()]
     parts = [
-        _lede(board),
-        _led("What to do now", acts, ("actions", "alone"), form, first=True),
-        _led("The scorecard in short", board, ("five",), form),
-        _led("How far past forecasts came true", board, ("promises",), form),
+        _lede(opening),
+        *(section for entry in leading for section in _led(entry, form, said=entry is not opening)),
         _listed(
             "The reports",
-            [_item(entry, form, told_above=entry in (board, acts)) for entry in ordered if entry.summary is not None],
+            [_item(entry, form, told_above=entry in leading) for entry in ordered if entry.summary is not None],
         ),
         _listed("What is missing, and why", missing),
         _about(descriptor, freshest, form),
@@ -166,7 +149,7 @@ def index_page(
         "{}<body>\n{}\n<main>\n<h1>{}</h1>\n{}\n</main>\n{}</body>\n</html>\n",
         head(f"{title}: reports", descriptor),
         masthead(descriptor, "", context),
-        markup("{}: how we are doing, and what to do now", title) if acts or board else title,
+        markup("{}: how we are doing, and what to do now", title) if leading else title,
         Markup("\n").join(part for part in parts if part),
         foot(descriptor),
     )
@@ -178,24 +161,23 @@ def _place(entry: Entry) -> int:
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
-def _lede(board: Entry | None) -> Markup:
-    """How the programme is doing: the first finding of the scorecard."""
-    found = board.summary["findings"] if board and board.summary else []
+def _lede(entry: Entry | None) -> Markup:
+    """How all is going: the first finding of the report that opens the index."""
+    found = entry.summary["findings"] if entry and entry.summary else []
     return markup('<p class="lede">{}</p>', _point(found[0], {})) if found else Markup("")
 
 
-def _led(heading: str, entry: Entry | None, names: Sequence[str], form: Format, *, first: bool = False) -> Markup:
-    """A section that shows tables of a report, and with ``first`` its first finding; nothing where there are none."""
-    if entry is None or entry.summary is None:
-        return Markup("")
-    shown = entry.summary.get("lead", {})
-    tables = [Markup(shown[name]) for name in names if name in shown]
-    said = entry.summary["findings"][:1] if first else []
-    if not tables and not said:
-        return Markup("")
-    sentence = markup("<p>{}</p>", _point(said[0], _changes(entry, form))) if said else ""
+def _led(entry: Entry, form: Format, *, said: bool) -> list[Markup]:
+    """The tables that a report shows on the index, under their headings; the first of them with its first finding, if that is asked for."""
+    assert entry.summary is not None
+    findings = entry.summary["findings"][:1] if said else []
+    sentence = markup("<p>{}</p>", _point(findings[0], _changes(entry, form))) if findings else Markup("")
     link = markup('<p class="files">More: <a href="{}/report.html">{}</a></p>', entry.place, entry.summary["title"])
-    return markup("<section><h2>{}</h2>{}{}{}</section>", heading, sentence, Markup("").join(tables), link)
+    parts: list[Markup] = []
+    for heading, tables in entry.summary.get("lead", {}).items():
+        shown = Markup("").join(map(Markup, tables))
+        parts.append(markup("<section><h2>{}</h2>{}{}{}</section>", heading, Markup("") if parts else sentence, shown, link))
+    return parts
 
 
 def _listed(heading: str, items: Sequence[Markup]) -> Markup:

@@ -81,7 +81,8 @@ class Summary(TypedDict):
     warnings: list[str]
     outputs: list[str]
     annotated: NotRequired[list[str]]
-    lead: NotRequired[dict[str, str]]  # tables that the index shows, as HTML
+    lead: NotRequired[dict[str, list[str]]]  # tables that the index shows, as HTML, by heading
+    opens: NotRequired[bool]  # whether the first finding opens the index
 
 
 class _Cell(TypedDict):

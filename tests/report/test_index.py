@@ -7,11 +7,11 @@ import re
 import pytest
 
 from crmlab.data.catalog import load
-from crmlab.report.registry import REPORTS
-from crmlab.report.site import ORDER, Entry, index_page
+from crmlab.report.registry import ORDER, REPORTS
+from crmlab.report.site import Entry, index_page
 
 
-def entry(place, *findings, lead=None):
+def entry(place, *findings, lead=None, opens=False):
     summary = {
         "title": f"Title of {place}",
         "dataset": "shop",
@@ -25,7 +25,7 @@ def entry(place, *findings, lead=None):
         "warnings": [],
         "outputs": [],
     }
-    return Entry(place, summary if lead is None else summary | {"lead": lead}, None, None, None)
+    return Entry(place, summary if lead is None else summary | {"lead": lead, "opens": opens}, None, None, None)
 
 
 def headings(html):
@@ -43,12 +43,18 @@ def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
             "actions",
             ("€5", "expected"),
             ("7", "left alone"),
-            lead={"actions": "<table>ACTS</table>", "alone": "<table>ALONE</table>"},
+            lead={"What to do now": ["<table>ACTS</table>", "<table>ALONE</table>"]},
         ),
-        entry("scorecard", ("2 of 3", "goals are met"), ("5 %", "more"), lead={"five": "<table>FIVE</table>"}),
+        entry(
+            "scorecard",
+            ("2 of 3", "goals are met"),
+            ("5 %", "more"),
+            lead={"The scorecard in five lines": ["<table>FIVE</table>"]},
+            opens=True,
+        ),
     ]
     html = str(index_page(found, load("shop"), ["orders"], absent=True))
-    assert headings(html) == ["What to do now", "The scorecard in short", "The reports", "What is missing, and why"]
+    assert headings(html) == ["What to do now", "The scorecard in five lines", "The reports", "What is missing, and why"]
     assert (
         html.index("2 of 3") < html.index("ACTS") < html.index("ALONE") < html.index("FIVE") < html.index('<li id="actions">')
     )

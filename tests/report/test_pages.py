@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crmlab.report.site import ORDER
+from crmlab.report.registry import ORDER
 
 from .conftest import Shop
 from .helpers import broken_links, crmlab, environment, files_of, made, pages_of, read_page, shown

@@ -31,7 +31,7 @@ EXHIBITS = Exhibits(
         "judged": exhibits.judged_table,
     },
     charts={"actions": exhibits.actions_chart, "budget": exhibits.budget_chart},
-    lead=("actions", "alone"),
+    lead={"What to do now": ("actions", "alone")},
 )
 
 

@@ -50,7 +50,8 @@ EXHIBITS = Exhibits(
         "matrix_chart": charts.matrix_chart,
         "value_chart": charts.value_chart,
     },
-    lead=("five", "promises"),
+    lead={"The scorecard in five lines": ("five",), "How far past forecasts came true": ("promises",)},
+    opens=True,
 )
 
 

@@ -78,7 +78,7 @@ def test_closed_days_are_counted_and_are_no_season(monkeypatch, closed):
     shut = {day.date(): 0.0 for day in pd.date_range("2024-05-01", "2024-05-31")} if closed else {}
     choice = Choice(name="mbg_nbd", by="given", ranked=None, untested="", season=Season(by="off", tested=pd.DataFrame()))
     monkeypatch.setattr(rules, "chosen", lambda base: choice)
-    monkeypatch.setattr(Season, "clock", lambda self, base, model: Clock(end=base.end, special=shut))
+    monkeypatch.setattr(Season, "clock", lambda self, base: Clock(end=base.end, special=shut))
     rng = np.random.default_rng(1)
     days = {f"c{k}": sorted({*rng.integers(0, 300, rng.integers(1, 6)).tolist()}) for k in range(60)}
     known = rules.learn(past_of(days, 300), occasions(days), NO_REBUYS)
