@@ -157,7 +157,7 @@ def folded(html: str) -> str:
         marked = re.match(r"<hr data-fold>(<h2.*?</h2>)", part, flags=re.S)
         if marked:
             part = f'<details class="more"><summary>{marked[1]}</summary>{part[marked.end() :]}</details>'
-        out.append(part.replace("<hr data-unfold>", ""))
+        out.append(part.replace("<hr data-unfold>", "").replace("<hr data-fold>", ""))
     return "".join(out)
 
 

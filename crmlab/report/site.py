@@ -134,7 +134,7 @@ def index_page(
     opening = next((entry for entry in leading if entry.summary and entry.summary.get("opens")), None)
     missing = [_missing(entry) for entry in ordered if entry.summary is None]
     here = {entry.place.split("--")[0] for entry in found}
-    missing += [_absent(name, holds, told) for name in ORDER if absent and name not in here and name in report_names()]
+    missing += [_absent(name, holds, told) for name in sorted(report_names(), key=_order) if absent and name not in here]
     parts = [
         _lede(opening),
         *(section for entry in leading for section in _led(entry, form, said=entry is not opening)),
@@ -155,10 +155,13 @@ def index_page(
     )
 
 
-def _place(entry: Entry) -> int:
+def _place(entry: Entry) -> tuple[int, str]:
     """Where a report stands in the order of questions."""
-    name = entry.place.split("--")[0]
-    return ORDER.index(name) if name in ORDER else len(ORDER)
+    return _order(entry.place.split("--")[0])
+
+
+def _order(name: str) -> tuple[int, str]:
+    return (ORDER.index(name) if name in ORDER else len(ORDER)), name
 
 
 def _lede(entry: Entry | None) -> Markup:

@@ -127,6 +127,9 @@ class Context(SimpleNamespace):
     def line(self):
         return "2 customers"
 
+    def told(self, text):
+        return text
+
 
 @pytest.mark.parametrize("password", ["metadata", "a", "s3cret/Pass"])
 def test_everything_that_is_saved_hides_addresses_and_alters_no_data(tmp_path, password):
@@ -146,6 +149,8 @@ def test_everything_that_is_saved_hides_addresses_and_alters_no_data(tmp_path, p
         outputs={"metadata": Output("The list.", frame, ("customer_id",))},
         metrics={"metadata": Estimate(0.5)},
         quantities=Quantities(),
+        lead={"Notes": ("notes",)},
+        opens=False,
     )
     from crmlab.report import saving
 

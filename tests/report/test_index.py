@@ -33,7 +33,7 @@ def headings(html):
 
 
 def test_every_report_has_a_place_in_the_order():
-    assert sorted(ORDER) == sorted(REPORTS)
+    assert sorted(ORDER) == sorted(REPORTS)  # one that has none stands last
 
 
 def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():

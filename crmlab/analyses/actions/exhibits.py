@@ -345,7 +345,8 @@ def judged_table(study: Study) -> Table | Absent:
         f"Had past campaigns chosen as this page does. Each {words.one} of their cells and controls gets the action, of those tried, that "
         "was expected to bring most, or nothing, by what was known when the campaign opened and by effects measured elsewhere; those for "
         "whom chance had drawn just that stand for all. Margin in the window, less contacts and offers taken. “Everybody” gets the one "
-        f"action that was expected to bring most in all. Intervals at {form.share(study.params.level)}. {gone}"
+        "action that was expected to bring most in all. Budgets, capacities, limits on contacts, consent and households are left aside. "
+        f"Intervals at {form.share(study.params.level)}. {gone}"
     )
     return Table(caption.strip(), frame.reset_index(drop=True), columns, form)
 
@@ -363,13 +364,14 @@ def pressure_table(study: Study) -> Table:
         "demand": Column("Demand from contacts", "share"),
     }
     curve = study.ground.curve or PUBLISHED
-    once, most = (form.share(float(curve.told(weekly))) for weekly in (1, curve.at[-1]))
+    once, most = (form.share(float(curve.told(weekly))) for weekly in (1, curve.tested))
     caption = f"How often {words.many} are contacted: what was sent before, and what is planned or launched. "
     if curve.campaigns:
         tested = "the campaign" if len(curve.campaigns) == 1 else "the campaigns"
         caption += (
             f"Demand from contacts is that of the curve which cells of {tested} {listing(curve.campaigns)} have measured: "
-            f"{form.number(curve.at[-1])} contacts a week bring {most} of the greatest demand seen."
+            f"{form.number(curve.tested)} contacts a week, the most that were tested, bring {most} of all demand; beyond that the "
+            "published curve goes on from there."
         )
     else:
         caption += (

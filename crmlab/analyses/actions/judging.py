@@ -16,7 +16,7 @@ from crmlab.analyses.actions.deciding import action_of
 from crmlab.analyses.actions.effects import Priced, past_cells, priced
 from crmlab.analyses.actions.people import Gains, People, gains_of, people_of
 from crmlab.analyses.campaigns import drawn, known_cells, measured
-from crmlab.errors import CrmlabError, DataError
+from crmlab.errors import CrmlabError, DataError, ModelError
 from crmlab.history.sending import sends
 from crmlab.models.decisions import policy_difference
 
@@ -54,6 +54,7 @@ class Judged:
         A row per campaign that could be judged, in the order in which they opened, and where there are several :data:`ALL_JUDGED`:
         campaign, customers (of its cells and controls), chosen (whom this way would have contacted), nobody, nobody_low, nobody_high
         (money more than had nobody been contacted) and the same of everybody (than had each got the action that brings most on average).
+        A comparison is missing where the two ways differ on so few that the lot did what one of them would have done with none of these.
     left_out : tuple of str
         A sentence for each of the latest campaigns that could not be judged.
     """
@@ -71,14 +72,23 @@ class _Told(NamedTuple):
 
 
 def judged_of(
-    history: History, actions: Sequence[Action], goals: Sequence[Goal], *, columns: Sequence[str], level: float, seed: int
+    history: History,
+    actions: Sequence[Action],
+    goals: Sequence[Goal],
+    *,
+    columns: Sequence[str],
+    margin: float | None,
+    level: float,
+    seed: int,
 ) -> Judged:
     """Judge this way of choosing on the latest past campaigns.
 
     Each customer would have got the action that was expected to bring most with them, of those that a cell of the campaign tried, or
-    nothing; by what was known of the customer the day before the campaign opened, and by effects as all other campaigns have measured
-    them. Rows in which the lot did just that stand for all, by the inverse of how likely it was. Budgets, capacities and limits on contacts
-    are left aside. Effects of other campaigns may be known only since; what came of the campaign itself plays no part in what is chosen.
+    nothing; by what was bought up to the day before the campaign opened, and by effects as all other campaigns have measured them. Rows
+    in which the lot did just that stand for all, by the inverse of how likely it was. Budgets, capacities, limits on contacts, contact
+    pressure, consent and households are left aside: the lists of past campaigns were drawn with them in mind. Effects of other
+    campaigns, the kind of model and attributes of customers may be known only since; what came of the campaign plays no part in its
+    effects.
 
     Parameters
     ----------
@@ -88,6 +98,8 @@ def judged_of(
     goals : sequence of Goal
     columns : sequence of str
         What criteria name.
+    margin : float, optional
+        Share of spend that is kept; default: as the data set says.
     level : float
         Of the intervals.
     seed : int
@@ -110,7 +122,7 @@ def judged_of(
     for name in names:
         try:
             known = _known(history, actions, past.without(name), level)
-            found = measured(history.data, name, history.as_of, cells=cells)
+            found = measured(history.data, name, history.as_of, cells=cells, margin=margin)
             tests = _tests(found, known)
             if not len(tests):
                 gone.append(f"{name} is not judged: {_NO_TEST}.")
@@ -189,10 +201,13 @@ def _judged(rows: pd.DataFrame, told: _Told, actions: tuple[Priced, ...], level:
         sums["chosen"] += int((chosen != _NOTHING).sum())
         for name, other in (("nobody", nothing), ("everybody", first)):
             told_of = tuple(anyway + _expected(told, arm, where, names) for arm in (chosen, other))
-            value, low, high, _ = policy_difference(
-                mine["profit"], taken, (chosen, other), chance,
-                predicted=(told_of[0], told_of[1]), who=mine["unit"], level=level,
-            )  # fmt: skip
+            try:
+                value, low, high, _ = policy_difference(
+                    mine["profit"], taken, (chosen, other), chance,
+                    predicted=(told_of[0], told_of[1]), who=mine["unit"], level=level,
+                )  # fmt: skip
+            except ModelError:  # the two differ on too few for the lot to have done what each of them would
+                value = low = high = math.nan
             sums[name] += len(mine) * value
             halves[name, 0] += (len(mine) * (value - low)) ** 2
             halves[name, 1] += (len(mine) * (high - value)) ** 2
@@ -245,7 +260,9 @@ def _together(rows: list[dict[str, object]]) -> pd.DataFrame:
         return frame
     total: dict[str, object] = {"campaign": ALL_JUDGED} | {name: int(frame[name].sum()) for name in ("customers", "chosen")}
     for name in ("nobody", "everybody"):
-        value = total[name] = float(frame[name].sum())
+        value = total[name] = float(frame[name].sum(skipna=False))
         for end, side in (("_low", -1), ("_high", 1)):
-            total[f"{name}{end}"] = value + side * math.sqrt(float(((frame[f"{name}{end}"] - frame[name]) ** 2).sum()))
+            total[f"{name}{end}"] = value + side * math.sqrt(
+                float(((frame[f"{name}{end}"] - frame[name]) ** 2).sum(skipna=False))
+            )
     return pd.concat([frame, pd.DataFrame([total])], ignore_index=True)

@@ -348,4 +348,6 @@ def study(history: History, params: Params) -> Study:
 
 
 def _judged(history: History, said: Declared, params: Params) -> Judged:
-    return judged_of(history, said.actions, said.goals, columns=_columns(said), level=params.level, seed=params.seed)
+    return judged_of(
+        history, said.actions, said.goals, columns=_columns(said), margin=params.margin, level=params.level, seed=params.seed
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.actions.deciding import ASKED_LATER, COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
@@ -134,18 +135,20 @@ def _would(study: Study) -> Finding | None:
     if study.judged is None or study.judged.campaigns.empty:
         return None
     row = study.judged.campaigns.iloc[-1]
-    if not row["chosen"]:
+    if not row["chosen"] or math.isnan(row["nobody"]):
         return None
     count = max(len(study.judged.campaigns) - 1, 1)
     less = row["nobody"] < 0
     ends = (row["nobody_low"], row["nobody_high"])
     shown = form.measured(abs(row["nobody"]), *((-ends[1], -ends[0]) if less else ends), "money")
     low, high = row["everybody_low"], row["everybody_high"]
-    which = "better" if low > 0 else "worse" if high < 0 else "neither better nor worse, as far as can be told,"
+    other = "more" if low > 0 else "less" if high < 0 else ""
+    rest = f"; contacting everybody would have earned {'less' if other == 'more' else 'more'}" if other else ""
+    rest = rest or "; whether contacting everybody would have earned more is not clear"
     return Finding(
         shown.value,
-        f"{'less' if less else 'more'} than by contacting nobody is what {f'{count} past campaigns' if count > 1 else 'a past campaign'} would "
-        f"have brought, had {'they' if count > 1 else 'it'} chosen {words.many} as this page does: {which} than contacting everybody.",
+        f"{'less' if less else 'more'} than by contacting nobody would have been earned in {f'{count} past campaigns' if count > 1 else 'a past campaign'} "
+        f"by choosing {words.many} as this page does{rest}.",
         f"{shown.interval}, at {form.share(study.params.level)}",
     )
 
@@ -248,8 +251,8 @@ def _pressed(study: Study) -> str:
     words, form = study.words, study.context.form
     source = "which own cells have measured" if curve.campaigns else "published for e-mail, until own cells have tested it"
     return (
-        f"With {words.many} who were contacted often in the four weeks before it moves fewer: after four contacts {form.share(float(curve.left(4)))} "
-        f"of what it does after none, by the curve {source}."
+        f"A contact moves fewer of the {words.many} who had several in the four weeks before: after four of them "
+        f"{form.share(float(curve.left(4)))} of what it does after none, by the curve {source}."
     )
 
 

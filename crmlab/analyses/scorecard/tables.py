@@ -351,11 +351,11 @@ def promises_table(study: Study) -> Table | Absent:
         high=middle + ahead.widen * (tested["high"] - middle),
     )
     held = (frame["low"] <= frame["seen"]) & (frame["seen"] <= frame["high"])
-    gap = frame["seen"] / frame["expected"] - 1
-    told = [f"by {form.share(abs(one))}" if abs(one) >= 0.005 else "" for one in gap]
+    gap = frame["seen"] / frame["expected"].where(frame["expected"] > 0) - 1
+    by = [f", by {form.share(abs(one))}" if abs(one) >= 0.005 else "" for one in gap]
     frame["said"] = [
-        "Held" if good else f"Missed: {'more' if one > 0 else 'less'} came, {by}"
-        for good, one, by in zip(held, gap, told, strict=True)
+        "Held" if good else f"Missed: {'more' if seen > told else 'less'} came{more}"
+        for good, seen, told, more in zip(held, frame["seen"], frame["expected"], by, strict=True)
     ]
     columns = {
         "quarter": Column(study.context.told("Revenue before returns")),

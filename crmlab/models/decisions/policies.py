@@ -178,6 +178,9 @@ def policy_difference(
     """
     name = "policy_difference"
     level = checked_level(name, level)
+    for label, pair in (("chosen", chosen), ("predicted", predicted)):
+        if pair is not None and len(pair) != 2:
+            raise ModelError.expected(name, label, "one array for each of two policies", f"{len(pair)}")
     y, p, did, would, rest = _checked(name, (outcome, taken, probability), chosen, *(predicted or ()))
     cluster = clusters_of(name, who, len(y))
     apart = would[0] != would[1]
@@ -187,7 +190,9 @@ def policy_difference(
     for k, (side, arm) in enumerate(zip((1.0, -1.0), would, strict=True)):
         match = (did == arm)[apart]
         if not match.any():
-            raise ModelError.needs(name, "rows, of those on which both differ, in which the lot did what each would do", "none")
+            raise ModelError.needs(
+                name, "rows on which the policies differ and the lot did what each of them would have done", "none"
+            )
         weight = np.where(match, 1 / p[apart], 0.0)
         if rest:
             known = rest[k][apart]

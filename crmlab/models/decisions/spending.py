@@ -175,6 +175,8 @@ def pressure(
     if (contacts < 0).any():
         raise ModelError.expected("pressure", "contacts_a_week", "at least 0", float(contacts.min()))
     levels = checked_row("pressure", "curve", curve)
+    if len(levels) < 2 or not np.isfinite(levels).all():
+        raise ModelError.expected("pressure", "curve", "finite demand at 0, 1 and perhaps more contacts", levels.tolist())
     places = np.arange(len(levels), dtype=float) if at is None else checked_row("pressure", "at", at)
     if places.shape != levels.shape or not (len(places) and places[0] == 0 and (np.diff(places) > 0).all()):
         raise ModelError.expected("pressure", "at", "contacts a week that rise from 0, one for each point of the curve", at)
@@ -206,8 +208,6 @@ def pressure_of_next(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PR
 
 def _concave(curve: FloatArray, at: FloatArray) -> FloatArray:
     """A curve whose slope does not grow: slopes that do are averaged with those before them."""
-    if len(curve) < 2 or not np.isfinite(curve).all():
-        raise ModelError.expected("pressure", "curve", "finite demand at 0, 1 and perhaps more contacts", curve.tolist())
     blocks: list[tuple[float, float, int]] = []  # slope, width, steps
     for rise, width in zip(np.diff(curve), np.diff(at), strict=True):
         slope, wide, count = float(rise / width), float(width), 1

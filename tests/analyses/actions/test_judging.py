@@ -58,8 +58,8 @@ def tables(rng, *campaigns):
     return {"orders": frame.assign(order_id=range(len(frame))), "customers": people} | more
 
 
-def judged(data, actions=(ACTION,)):
-    return judged_of(History(data), actions, (), columns=[], level=0.9, seed=0)
+def judged(data, actions=(ACTION,), margin=None):
+    return judged_of(History(data), actions, (), columns=[], margin=margin, level=0.9, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +119,11 @@ def test_intervals_hold_what_came_in_40_worlds(world, tmp_path, nothing_remember
         # Only those whom it would have contacted count for the truth; nearly all are.
         held.append(row["nobody_low"] <= one[3] * row["chosen"] / PEOPLE <= row["nobody_high"])
     assert sum(held) >= 31, sum(held)  # 99.5 % of binomial counts of 40 at 90 %
+
+
+@pytest.mark.proof
+def test_a_margin_that_is_given_counts(world, books, tmp_path, nothing_remembered):
+    told = tables(np.random.default_rng(4), *books)
+    given = judged(world(tmp_path / "none", people=PEOPLE, margin="", **told), margin=MARGIN).campaigns
+    declared = judged(world(tmp_path / "own", people=PEOPLE, **told)).campaigns
+    pd.testing.assert_frame_equal(given, declared)

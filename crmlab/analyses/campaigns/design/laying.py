@@ -36,7 +36,7 @@ __all__ = ["Laid", "days_of", "laid_out"]
 WINDOW = 28  # days, where neither the parameters nor past campaigns say
 _NAME = "campaign_design"
 
-_USUAL_HOLDOUT = Holdout(share=0.05, salt="held out for ever")
+_NOBODY = Holdout(share=0.0, salt="held out for ever")  # where nothing declares a universal control
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -175,8 +175,8 @@ def laid_out(history: History, params: Params) -> Laid:
 
 
 def _held_out(history: History, params: Params) -> Holdout:
-    """The universal control: that of the data set's file, and where it names none a usual one."""
-    usual = holdout_for(history.data) or _USUAL_HOLDOUT
+    """The universal control: that of the data set's file, or the campaign's own; where neither names one, nobody."""
+    usual = holdout_for(history.data) or _NOBODY
     share = usual.share if params.holdout is None else params.holdout
     found = holdout_for(history.data, share, params.holdout_salt or usual.salt)
     assert found is not None

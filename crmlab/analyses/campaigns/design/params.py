@@ -35,7 +35,7 @@ class Params:
     seeds: tuple[str, ...] = param(default=(), help="customers of our own, who get everything and belong to no cell")
     holdout: float | None = param(
         default=None,
-        help="share that is held out of all campaigns; default: that of [holdout] in the data set's file, else 0.05",
+        help="share that is held out of all campaigns; default: that of [holdout] in the data set's file, else nobody",
         ge=0,
         lt=1,
         unit="share",
