@@ -71,8 +71,8 @@ def actions_table(study: Study) -> Table | Absent:
         "basis": Column("Its effect is"),
     }
     caption = (
-        f"What to do today, one action for each {words.one}; intervals at {form.share(study.params.level)}. Whom to contact with what is "
-        "in the files at the end of the page, one for each action."
+        f"What to do today, one action for each {words.one}; intervals at {form.share(study.params.level)}. The files of this "
+        "report list whom to contact, one file for each action."
     )
     return Table(caption, frame, columns, form)
 
@@ -207,7 +207,7 @@ def budget_chart(study: Study) -> Chart | Absent:
 
     return Chart(
         f"What today’s actions bring after costs, by the money that may be spent on them; band at {form.share(study.params.level)}. "
-        "More than the dashed line says pays nowhere.",
+        "Spending beyond the dashed line does not pay.",
         f"A curve that rises ever more slowly to {form.money(last['profit'])} at {form.money(last['budget'])} spent.",
         draw,
         curve,

@@ -72,7 +72,7 @@ def _what(study: Study) -> Finding:
     return Finding(
         shown.value,
         f"is what today’s actions are expected to bring, after costs of {form.money(float(lines['cost'].sum()))}: "
-        f"{_joined(parts)} {words.many}. The files at the end of the page say whom.{unknown}",
+        f"{_joined(parts)} {words.many}. The files of this report list them.{unknown}",
         f"{shown.interval}, at {form.share(study.params.level)}",
         metric="actions_worth",
     )
@@ -181,8 +181,8 @@ def warnings(study: Study) -> tuple[str, ...]:
     unshown = [one.name for one in study.ground.actions if one.effect.basis == UNSHOWN]
     if unshown:
         found.append(
-            f"Past tests have not shown that {_joined(unshown)} {'moves' if len(unshown) == 1 else 'move'} anybody, so nobody gets {'it' if len(unshown) == 1 else 'them'}. "
-            "To learn more, test on a part of a list."
+            f"Past tests did not show that {_joined(unshown)} {'makes' if len(unshown) == 1 else 'make'} anybody buy, so nobody gets {'it' if len(unshown) == 1 else 'them'}. "
+            "To find out, test on part of a list."
         )
     risky = [one.name for one in study.ground.actions if one.action.brings == AT_RISK]
     if risky and study.ground.people.frame["at_risk"].isna().all():

@@ -339,7 +339,7 @@ def _added_up(study: Study, unsaid: Any) -> str:
 
     if not matrix["worth"].sum():
         return ""
-    rest = f", of it {told(matrix[unsaid])} in cells without a sum" if matrix.loc[unsaid, "worth"].sum() else ""
+    rest = f", including {told(matrix[unsaid])} in cells too small to show" if matrix.loc[unsaid, "worth"].sum() else ""
     return f"All cells would bring {told(matrix)}{rest}. "
 
 

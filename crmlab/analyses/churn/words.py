@@ -88,7 +88,7 @@ def _worth(study: Study) -> list[Finding]:
     count, accept = int(found["worth_contacting"].value), form.share(params.accept)
     pays = study.listed[study.listed["profit_of_contact"] > 0]
     barred = int((pays["contactable"] == "no").sum())
-    must = f" {form.count(barred)} more would be, but must not be contacted." if barred and count else ""
+    must = f" {form.count(barred)} more would be worth it, but must not be contacted." if barred and count else ""
     unknown = " The data do not say whether they may be contacted." if (pays["contactable"] == "not known").any() else ""
     if count:
         text = (

@@ -57,8 +57,8 @@ class Segment:
 
 # The one table of rules. Every pair of levels is in exactly one segment.
 SEGMENTS = (
-    Segment("Champions", (5, 5), (4, 5), "among the latest and the most frequent"),
-    Segment("Loyal", (3, 4), (4, 5), "among the most frequent, but not among the latest"),
+    Segment("Champions", (5, 5), (4, 5), "among the most recent and the most frequent"),
+    Segment("Loyal", (3, 4), (4, 5), "among the most frequent, but not among the most recent"),
     Segment("Promising repeaters", (4, 5), (2, 3), "came lately, neither seldom nor often"),
     Segment("Recent", (5, 5), (1, 1), "came seldom, the last time very lately"),
     Segment("Fresh", (4, 4), (1, 1), "came seldom, the last time lately"),

@@ -145,4 +145,4 @@ def _verdict(cells: pd.DataFrame, more: str, less: str) -> str:
     up, down, priced = cells["profit_low"] > 0, cells["profit_high"] < 0, cells["priced"].astype(bool)
     counts = ((up & priced, more), (up & ~priced, "open"), (down, less))
     told = [f"{int(which.sum())} of {len(cells)} cells {what}" for which, what in counts if which.any()]
-    return ", ".join(told) or f"not decided in any of {len(cells)} cells"
+    return ", ".join(told) or ("not decided" if len(cells) == 1 else f"not decided in any of the {len(cells)} cells")

@@ -115,8 +115,8 @@ def goals_table(study: Study) -> Table:
     }
     caption = (
         "Goals. So far: counted from the first day of the goal’s own year, or quarter. Small figures are "
-        f"{form.share(study.params.level)} intervals of the forecast, or of the trend: on track where all of it meets the target, "
-        "expected to be met where its middle does, at risk where only its better end does."
+        f"{form.share(study.params.level)} intervals of the forecast, or of the trend. On track: the whole interval meets the "
+        "target. Expected to be met: its middle does. At risk: only its better end does."
     )
     return Table(caption, goals, columns, form, top=50)
 

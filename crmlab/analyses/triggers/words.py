@@ -88,7 +88,7 @@ def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     judged, words = _judged(study), study.words
     by = {SILENT: f"how long ago the last {words.deed} was", OFTEN: f"the number of {words.deeds}"}
     known = " and ".join(by[row["name"]] for row in rules)
-    instead = f"Go by {known} instead." if known else "No simple rule beats chance either."
+    instead = f"Instead, go by {known}." if known else "No simple rule beats chance either."
     return Finding(
         f"0 of {judged}",
         f"{'trigger beats' if judged == 1 else 'triggers beat'} both chance and a simple rule here, so do not act on today's moments "

@@ -364,7 +364,7 @@ def _anyway(study: Study) -> str:
     params, form, base = study.params, study.context.form, study.terms.base
     share, ends = form.measured(base.value, base.low, base.high, "share")
     span = f" ({ends}, at {form.share(params.level)})" if ends else ""
-    how = {"given": "as given", "guess": "a guess", "data": "as people like them did"}[base.source]
+    how = {"given": "as given", "guess": "a guess", "data": "judging by similar people a little earlier"}[base.source]
     return f"Without the campaign {share}{span} of them would {acts_of(study).act} within {_days(study.window)}, {how}."
 
 
