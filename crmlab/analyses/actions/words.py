@@ -42,9 +42,7 @@ def findings(study: Study) -> Findings:
     """What to do, with whom to do nothing, and where to stop."""
     if not study.margin.known:
         return Findings([_without_margin(study)])
-    return Findings(
-        [one for one in (_what(study), _nobody(study), _stop(study), _would(study), _kept(study)) if one is not None]
-    )
+    return Findings([one for one in (_what(study), _nobody(study), _kept(study) or _stop(study)) if one is not None])
 
 
 def _without_margin(study: Study) -> Finding:
@@ -129,27 +127,25 @@ def _kept(study: Study) -> Finding | None:
     )
 
 
-def _would(study: Study) -> Finding | None:
-    """What choosing as this page does would have brought in past campaigns."""
+def _would(study: Study) -> str:
+    """What choosing as this page does would have brought in past campaigns, as a sentence; empty where that is not known."""
     form, words = study.context.form, study.words
     if study.judged is None or study.judged.campaigns.empty:
-        return None
+        return ""
     row = study.judged.campaigns.iloc[-1]
     if not row["chosen"] or math.isnan(row["nobody"]):
-        return None
+        return ""
     count = max(len(study.judged.campaigns) - 1, 1)
     less = row["nobody"] < 0
     ends = (row["nobody_low"], row["nobody_high"])
     shown = form.measured(abs(row["nobody"]), *((-ends[1], -ends[0]) if less else ends), "money")
     low, high = row["everybody_low"], row["everybody_high"]
-    other = "more" if low > 0 else "less" if high < 0 else ""
-    rest = f"; contacting everybody would have earned {'less' if other == 'more' else 'more'}" if other else ""
-    rest = rest or "; whether contacting everybody would have earned more is not clear"
-    return Finding(
-        shown.value,
-        f"{'less' if less else 'more'} than by contacting nobody would have been earned in {f'{count} past campaigns' if count > 1 else 'a past campaign'} "
-        f"by choosing {words.many} as this page does{rest}.",
-        f"{shown.interval}, at {form.share(study.params.level)}",
+    rest = "; whether contacting everybody would have earned more is not clear"
+    if low > 0 or high < 0:
+        rest = f"; contacting everybody would have earned {'less' if low > 0 else 'more'}"
+    return (
+        f"Choosing {words.many} as this page does would have earned {shown.value} {'less' if less else 'more'} ({shown.interval}, at "
+        f"{form.share(study.params.level)}) than contacting nobody in {f'{count} past campaigns' if count > 1 else 'a past campaign'}{rest}."
     )
 
 
@@ -207,6 +203,7 @@ def warnings(study: Study) -> tuple[str, ...]:
             f"The data set’s file declares no actions, so these are the usual ones: {listing([one.name for one in study.ground.actions])}. "
             "Declare your own under [[action]]."
         )
+    found += [said] if (said := _would(study)) else []
     found += study.left_out[:4]
     return tuple(found)
 
