@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,24 +216,36 @@ def _point(finding: Any, changes: dict[str, str]) -> Markup:
 
 
 def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
-    """One report: its question and its first finding, of those whose first is told above the second; the others, and changes, folded."""
+    """One report: its question and the first sentence it found, of those whose first finding is told above of the second; the rest folded."""
     assert entry.summary is not None
     _, _, variant = entry.place.partition("--")
     words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
     changes = _changes(entry, form)
-    points = [_point(finding, changes) for finding in entry.summary["findings"]]
-    if told_above and len(points) > 1:
-        points = [points[1], points[0], *points[2:]]
-    rest = Markup("").join(markup("<li>{}</li>", point) for point in points[1:])
+    findings = list(entry.summary["findings"])
+    if told_above and len(findings) > 1:
+        findings = [findings[1], findings[0], *findings[2:]]
+    line = _point(findings[0] | {"text": _sentence(findings[0]["text"])}, {}) if findings else Markup("")
+    rest = Markup("").join(markup("<li>{}</li>", _point(finding, changes)) for finding in findings)
     folded = (markup("<ul>{}</ul>", rest) if rest else Markup("")) + _beyond(entry)
     return markup(
         '<li id="{0}"><h3><a href="{0}/report.html">{1}</a></h3>{2}{3}{4}</li>',
         entry.place,
         entry.summary["title"] + words,
-        markup("<p>{}</p>", points[0]) if points else "",
+        markup("<p>{}</p>", line) if line else "",
         _notes(entry) + _state(entry),
-        markup("<details><summary>More findings</summary>{}</details>", folded) if folded else "",
+        markup("<details><summary>The findings in full</summary>{}</details>", folded) if folded else "",
     )
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a text.
+
+    Examples
+    --------
+    >>> _sentence("came back in 91 days. All of them may be contacted.")
+    'came back in 91 days.'
+    """
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z“‘])", text, maxsplit=1)[0]
 
 
 def _missing(entry: Entry) -> Markup:
