@@ -216,7 +216,7 @@ def _point(finding: Any, changes: dict[str, str]) -> Markup:
 
 
 def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
-    """One report: its question and the first sentence it found, of those whose first finding is told above of the second; the rest folded."""
+    """One report: its question and what it found first, or second where the first is told above, in a sentence; all of it folded."""
     assert entry.summary is not None
     _, _, variant = entry.place.partition("--")
     words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
