@@ -198,7 +198,7 @@ class Table:
         cards = len(self.frame.head(self.top)) <= _CARDS and len(shown) > 2
         role = {name: Markup(f' role="{name}"') if cards else _NOTHING for name in ("columnheader", "row", "rowgroup")}
         head = _NOTHING.join(
-            markup('<th scope="col"{}{}>{}</th>', role["columnheader"], _align(column, i), column.label)
+            markup('<th{} scope="col"{}>{}</th>', role["columnheader"], _align(column, i), column.label)
             for i, column in enumerate(shown.values())
         )
         rows = _each(
@@ -243,7 +243,7 @@ class Table:
         text = Markup("<br>").join(safe(_clip(part)) for part in parts)
         text += markup(' <span class="ci">{}</span>', ends) if ends and ends != written else ""
         if place == 0:
-            return markup('<th scope="row"{}>{}</th>', Markup(' role="rowheader"') if cards else _NOTHING, text)
+            return markup('<th{} scope="row">{}</th>', Markup(' role="rowheader"') if cards else _NOTHING, text)
         label = markup(' role="cell" data-label="{}"', column.label) if cards else _NOTHING
         return markup("<td{}{}>{}</td>", label, _align(column, place), text)
 

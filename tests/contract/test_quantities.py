@@ -75,8 +75,8 @@ def test_every_quantity_is_shown_by_somebody(found, result_of):
         shown |= {*result.metrics, *(column for output in result.outputs.values() for column in output.frame.columns)}
     dead = [one for one in registry.dictionary() if not any(name in Quantities(one) for name in shown)]
     # The goals of the shop are sums of money and numbers per customer; those of others may count customers, or be shares. Its customers
-    # buy again, so that their spend need not stand in for value, and nobody is said to have brought another.
-    elsewhere = ("last_year_spend", "referrals", "referral_value")
+    # buy again, so that their spend need not stand in for value, nobody is said to have brought another, and service has no price.
+    elsewhere = ("last_year_spend", "referrals", "referral_value", "cost_of_returns", "cost_of_tickets", "cost_to_serve")
     assert [(one.name, one.unit) for one in dead if one.name not in elsewhere] == [
         ("goal_{metric}_{day}", "customers"),
         ("goal_{metric}_{day}", "share"),

@@ -92,7 +92,10 @@ def test_nobody_is_called_worth_contacting_where_it_cannot_pay():
         ("", "All"): "93 of 253",
     }
     said = words.findings(study)[2].sentence()
-    assert said.startswith("93 customers would be worth contacting") and "10 more would be worth it, but must not be contacted." in said
+    assert (
+        said.startswith("93 customers would be worth contacting")
+        and "10 more would be worth it, but must not be contacted." in said
+    )
 
 
 def test_where_it_would_pay_nowhere_the_page_says_so():
