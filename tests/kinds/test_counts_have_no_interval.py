@@ -24,7 +24,7 @@ INFERRED = {
     "lifecycle": "check conversion matrix projection time value",
     "rfm": "",
     # Tables of its lines have rows of both kinds: a change may be due to chance, and a sum is counted.
-    "scorecard": "bridge buying campaigns customers forecast forecast_chart goals goals_chart growth lifecycle matrix matrix_chart money "
+    "scorecard": "five promises bridge buying campaigns customers forecast forecast_chart goals goals_chart growth lifecycle matrix matrix_chart money "
     "parts reach segments states value value_chart",
     "triggers": "bands lifts rules triggers",
 }
