@@ -17,7 +17,6 @@ from crmlab.page.result import Result
 from crmlab.report.state import read_notebook
 
 __all__ = [
-    "ORDER",
     "REPORTS",
     "SECTIONS",
     "Analysis",
@@ -35,36 +34,21 @@ __all__ = [
     "report_names",
 ]
 
-# Name of a report → the subject's face, imported when it is asked for.
+# Name of a report → the subject's face, imported when it is asked for; in the order of the questions that a manager asks.
 REPORTS = {
     "actions": "crmlab.analyses.actions",
-    "campaign_design": "crmlab.analyses.campaigns.design",
+    "scorecard": "crmlab.analyses.scorecard",
     "campaign_results": "crmlab.analyses.campaigns.results",
     "churn": "crmlab.analyses.churn",
-    "cross_sell": "crmlab.analyses.cross_sell",
-    "customer_profile": "crmlab.analyses.customer_profile",
     "customer_value": "crmlab.analyses.customer_value",
-    "data_quality": "crmlab.analyses.data_quality",
     "lifecycle": "crmlab.analyses.lifecycle",
     "rfm": "crmlab.analyses.rfm",
-    "scorecard": "crmlab.analyses.scorecard",
+    "cross_sell": "crmlab.analyses.cross_sell",
     "triggers": "crmlab.analyses.triggers",
+    "campaign_design": "crmlab.analyses.campaigns.design",
+    "data_quality": "crmlab.analyses.data_quality",
+    "customer_profile": "crmlab.analyses.customer_profile",
 }
-# The same in the order of the questions that a manager asks.
-ORDER = (
-    "actions",
-    "scorecard",
-    "campaign_results",
-    "churn",
-    "customer_value",
-    "lifecycle",
-    "rfm",
-    "cross_sell",
-    "triggers",
-    "campaign_design",
-    "data_quality",
-    "customer_profile",
-)
 # Name of a subject's section in the TOML file of a data set → the subject's face, and the function of it that checks and reads it.
 SECTIONS = {
     "goals": ("crmlab.analyses.scorecard", "parse_goals"),

@@ -23,7 +23,7 @@ from crmlab.page.html import markup
 from crmlab.report.changes import compare
 from crmlab.report.jobs import lacking, runs_unasked
 from crmlab.report.records import RunRecord, history, read_record
-from crmlab.report.registry import ORDER, label, quantities, question, report_names
+from crmlab.report.registry import REPORTS, label, quantities, question, report_names
 from crmlab.report.render import foot, head, masthead, render_folder, valid
 from crmlab.report.state import Say, Summary, file_fault, make_way, quiet, read_summary, short
 
@@ -130,7 +130,7 @@ def index_page(
     freshest = max(made, key=lambda entry: entry.summary["as_of"] if entry.summary else "", default=None)
     context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
     title = descriptor.report.title or descriptor.title
-    ordered = sorted(found, key=lambda entry: (_place(entry), entry.place))
+    ordered = sorted(found, key=lambda entry: (*_order(entry.place.split("--")[0]), entry.place))
     leading = [entry for entry in ordered if entry.summary and entry.summary.get("lead") and "--" not in entry.place]
     opening = next((entry for entry in leading if entry.summary and entry.summary.get("opens")), None)
     missing = [_missing(entry) for entry in ordered if entry.summary is None]
@@ -156,13 +156,10 @@ def index_page(
     )
 
 
-def _place(entry: Entry) -> tuple[int, str]:
-    """Where a report stands in the order of questions."""
-    return _order(entry.place.split("--")[0])
-
-
 def _order(name: str) -> tuple[int, str]:
-    return (ORDER.index(name) if name in ORDER else len(ORDER)), name
+    """Where a report stands among the questions."""
+    known = list(REPORTS)
+    return (known.index(name) if name in REPORTS else len(known)), name
 
 
 def _lede(entry: Entry | None) -> Markup:
@@ -177,10 +174,12 @@ def _led(entry: Entry, form: Format, *, said: bool) -> list[Markup]:
     findings = entry.summary["findings"][:1] if said else []
     sentence = markup("<p>{}</p>", _point(findings[0], _changes(entry, form))) if findings else Markup("")
     link = markup('<p class="files">More: <a href="{}/report.html">{}</a></p>', entry.place, entry.summary["title"])
+    # What is not of the last run says so before anybody acts on it.
+    top = _state(entry) + sentence
     parts: list[Markup] = []
     for heading, tables in entry.summary.get("lead", {}).items():
         shown = Markup("").join(map(Markup, tables))
-        parts.append(markup("<section><h2>{}</h2>{}{}{}</section>", heading, Markup("") if parts else sentence, shown, link))
+        parts.append(markup("<section><h2>{}</h2>{}{}{}</section>", heading, Markup("") if parts else top, shown, link))
     return parts
 
 
@@ -218,8 +217,6 @@ def _point(finding: Any, changes: dict[str, str]) -> Markup:
 def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
     """One report: its question and what it found first, or second where the first is told above, in a sentence; all of it folded."""
     assert entry.summary is not None
-    _, _, variant = entry.place.partition("--")
-    words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
     changes = _changes(entry, form)
     findings = list(entry.summary["findings"])
     if told_above and len(findings) > 1:
@@ -230,7 +227,7 @@ def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
     return markup(
         '<li id="{0}"><h3><a href="{0}/report.html">{1}</a></h3>{2}{3}{4}</li>',
         entry.place,
-        entry.summary["title"] + words,
+        entry.summary["title"] + _variant(entry),
         markup("<p>{}</p>", line) if line else "",
         _notes(entry) + _state(entry),
         markup("<details><summary>The findings in full</summary>{}</details>", folded) if folded else "",
@@ -248,12 +245,16 @@ def _sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s+(?=[A-Z“‘])", text, maxsplit=1)[0]
 
 
+def _variant(entry: Entry) -> str:
+    """By which parameters a report differs from the one of its defaults, in words."""
+    _, _, variant = entry.place.partition("--")
+    return f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
+
+
 def _missing(entry: Entry) -> Markup:
     """A report that is not there, and why."""
-    name, _, variant = entry.place.partition("--")
-    words = f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
     state = _said(f"Damaged: {entry.fault}", "state bad") if entry.fault else _state(entry)
-    return markup('<li id="{}"><h3>{}</h3>{}</li>', entry.place, label(name) + words, state)
+    return markup('<li id="{}"><h3>{}</h3>{}</li>', entry.place, label(entry.place.split("--")[0]) + _variant(entry), state)
 
 
 def _changes(entry: Entry, form: Format) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crmlab.report.registry import ORDER
+from crmlab.report.registry import REPORTS
 
 from .conftest import Shop
 from .helpers import broken_links, crmlab, environment, files_of, made, pages_of, read_page, shown
@@ -195,7 +195,7 @@ def test_the_index_answers_a_manager(pages: dict[str, Path]) -> None:
     assert ("What to do now" in headings) == ("actions" in pages)
     assert ("How far past forecasts came true" in headings) <= ("scorecard" in pages)
     listed = re.findall(r'<li id="([^"]*)"><h3><a', text)
-    assert listed == sorted(listed, key=lambda place: ORDER.index(place.split("--")[0]))
+    assert listed == sorted(listed, key=lambda place: list(REPORTS).index(place.split("--")[0]))
     assert set(listed) == set(pages) - {"index"}
 
 

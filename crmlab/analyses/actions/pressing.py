@@ -12,7 +12,7 @@ from crmlab.analyses.actions.effects import past_cells
 from crmlab.data.collecting import collect
 from crmlab.data.memory.reader import COMPONENTS
 from crmlab.history.sending import sent
-from crmlab.models.decisions import PRESSURE, pressure
+from crmlab.models.decisions import PRESSURE, pressure, pressure_of_next
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 
 if TYPE_CHECKING:
@@ -63,8 +63,10 @@ class Curve:
     def left(self, contacts: npt.ArrayLike) -> Array:
         """What one more contact brings after so many within four weeks, as a share of what the first one brings; from 0 to 1."""
         already = np.asarray(contacts, dtype=float)
-        first = float(self.told(1 / _WEEKS) - self.told(0.0))
-        found: Array = np.clip((self.told((already + 1) / _WEEKS) - self.told(already / _WEEKS)) / first, 0.0, 1.0).round(12)
+        first, following = (
+            pressure_of_next(weekly, self.demand, self.at, more=1 / _WEEKS) for weekly in (0.0, already / _WEEKS)
+        )
+        found: Array = np.clip(following / first, 0.0, 1.0).round(12)
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses import actions
-from crmlab.analyses.scorecard import charts, tables, words
+from crmlab.analyses.scorecard import charts, measure_tables, tables, words
 from crmlab.analyses.scorecard.params import Params
 from crmlab.analyses.scorecard.quantities import QUANTITIES
 from crmlab.analyses.scorecard.study import study
@@ -22,12 +22,12 @@ NEEDS = ("orders", "amounts", "customer ids")
 SECTIONS = ("goals", *actions.DECIDING)  # of the data set's TOML file: also what the decisions on its page rest on
 EXHIBITS = Exhibits(
     tables={
-        "five": tables.five_table,
-        "customers": tables.customers_table,
-        "money": tables.money_table,
-        "buying": tables.buying_table,
-        "lifecycle": tables.lifecycle_table,
-        "reach": tables.reach_table,
+        "five": measure_tables.five_table,
+        "customers": measure_tables.customers_table,
+        "money": measure_tables.money_table,
+        "buying": measure_tables.buying_table,
+        "lifecycle": measure_tables.lifecycle_table,
+        "reach": measure_tables.reach_table,
         "profit": tables.profit_table,
         "freshness": tables.freshness_table,
         "goals": tables.goals_table,
@@ -50,7 +50,7 @@ EXHIBITS = Exhibits(
         "matrix_chart": charts.matrix_chart,
         "value_chart": charts.value_chart,
     },
-    lead={"The scorecard in five lines": ("five",), "How far past forecasts came true": ("promises",)},
+    lead={"The scorecard in short": ("five",), "How far past forecasts came true": ("promises",)},
     opens=True,
 )
 

@@ -17,37 +17,27 @@ from crmlab.page.groups import small_groups
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from crmlab.analyses.scorecard.board import Board
-    from crmlab.analyses.scorecard.measures import Line
     from crmlab.analyses.scorecard.study import Study
     from crmlab.page.format import Format
 
 __all__ = [
     "CHANGES",
-    "GROUPS",
     "MEMBERS",
     "NOT_COMPARED",
     "PARTS",
-    "buying_table",
     "campaigns_table",
-    "customers_table",
-    "five_table",
     "forecast_table",
     "freshness_table",
     "goals_table",
     "growth_table",
-    "lifecycle_table",
     "matrix_table",
-    "money_table",
     "no_changes",
     "no_value",
     "parts_table",
     "profiles_table",
     "profit_table",
     "promises_table",
-    "reach_table",
     "segments_table",
     "states_table",
     "together",
@@ -56,13 +46,6 @@ __all__ = [
 
 
 NOT_COMPARED = Absent("There is no earlier period with enough people to compare with.")
-GROUPS = {
-    "customers": "{Many}",
-    "money": "Money",
-    "buying": "{Buying}",
-    "lifecycle": "Lifecycle",
-    "reach": "Reach and risk",
-}
 PARTS = {
     "customers": "Number of {many}",
     "occasions per customer": "{Occasions} per {one}",
@@ -82,9 +65,6 @@ MEMBERS = {
     "total": "{Revenue}",
 }
 _NAMES = {NOT_YET: "not yet a {one}"}  # of groups; others are called what they are
-# Those that tell how the programme is doing, most telling first; where one is not known the next stands in.
-_FIVE = ("revenue", "margin", "customers", "kept_share", "lapsing", "new", "average_order_value", "occasions_per_customer")
-_NUMBERS = ("one line", "two lines", "three lines", "four lines", "five lines")
 CHANGES = {
     "before": "Value then",
     "acquired": "Acquired: {many} who came since",
@@ -128,76 +108,6 @@ def _gone(goal: dict[str, Any], end: pd.Timestamp, form: Format) -> str:
         return "" if gone >= whole else "not begun yet"
     come = f"{form.share(goal['done'])} by " if goal["done"] == goal["done"] else ""
     return f"{come}day {gone} of {whole}"
-
-
-def customers_table(study: Study) -> Table:
-    """Measures of customers who came, stayed and went."""
-    return _measures(study, "customers")
-
-
-def money_table(study: Study) -> Table:
-    """Measures of revenue and profit."""
-    return _measures(study, "money")
-
-
-def buying_table(study: Study) -> Table:
-    """Measures of how customers buy."""
-    return _measures(study, "buying")
-
-
-def lifecycle_table(study: Study) -> Table:
-    """Measures of how customers move on."""
-    return _measures(study, "lifecycle")
-
-
-def reach_table(study: Study) -> Table:
-    """Measures of contacts, and of how few bring how much."""
-    return _measures(study, "reach")
-
-
-def five_table(study: Study) -> Table:
-    """The five measures that tell how the programme is doing."""
-    board, by = study.board, {line.key: line for line in study.lines}
-    some = [by[key] for key in _FIVE if key in by and by[key].now is not None][:5]
-    form = study.context.form
-    caption = (
-        f"The scorecard in {_NUMBERS[len(some) - 1]}, {board.words()}. Changes of shares are in percentage points; small figures are "
-        f"{form.share(study.params.level)} intervals. What was merely counted has none."
-    )
-    return _lines_table(study, some, "Measure", caption, before=False)
-
-
-def _measures(study: Study, name: str) -> Table:
-    board, group = study.board, GROUPS[name]
-    caption = (
-        f"{board.speech(group)}, {board.words()}. Changes of shares are in percentage points; small figures are "
-        f"{study.context.form.share(study.params.level)} intervals. What was merely counted has none."
-    )
-    return _lines_table(study, [line for line in study.lines if line.group == group], board.speech(group), caption)
-
-
-def _lines_table(study: Study, lines: Sequence[Line], first: str, caption: str, *, before: bool = True) -> Table:
-    """A row per measure: now, a year ago, and, where ``before`` says so, in the period before."""
-    board = study.board
-    rows: list[dict[str, object]] = []
-    for line in lines:
-        label = f"{line.label}: {line.add}" if line.now is None else line.label
-        row: dict[str, object] = {"label": label, "kind": line.kind, "measure": line.key}
-        row["change_kind"] = "points" if line.kind == "share" else "share"
-        row |= {"now": line.now, "low": line.low, "high": line.high, "last": line.last, "year": line.year}
-        for name, change in (("since_last", line.since_last), ("since_year", line.since_year)):
-            ends = change if change is not None else (None, None, None)
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
-        rows.append(row)
-    columns = {"label": Column(first), "now": Column("This period", "row:kind", "low", "high")}
-    if board.year is not None:
-        columns["year"] = Column("A year ago", "row:kind")
-        columns["since_year"] = Column("Change", "row:change_kind", "since_year_low", "since_year_high")
-    if board.last is not None and (before or board.year is None):
-        columns["last"] = Column("Period before", "row:kind")
-        columns["since_last"] = Column("Change", "row:change_kind", "since_last_low", "since_last_high")
-    # Missing numbers must not turn whole ones into floats with NaN shown: every cell keeps what it is.
-    return Table(caption, pd.DataFrame(rows, dtype=object), columns, study.context.form, top=40)
 
 
 def profit_table(study: Study) -> Table | Absent:

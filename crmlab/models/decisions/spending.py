@@ -183,14 +183,18 @@ def pressure(
     return np.asarray(np.interp(contacts, places, _concave(levels, places)))
 
 
-def pressure_of_next(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE) -> FloatArray:
-    """Return what one more contact a week would add to demand, in the unit of the curve.
+def pressure_of_next(
+    contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PRESSURE, at: Sequence[float] | None = None, *, more: float = 1.0
+) -> FloatArray:
+    """Return what some more contacts a week would add to demand, in the unit of the curve.
 
     Parameters
     ----------
     contacts_a_week : array of any shape
-    curve : sequence of float
+    curve, at : sequences of float
         As of :func:`pressure`.
+    more : float
+        How many more a week; one more in four weeks is a quarter.
 
     Raises
     ------
@@ -203,7 +207,7 @@ def pressure_of_next(contacts_a_week: npt.ArrayLike, curve: Sequence[float] = PR
     [0.1, 0.07, 0.02, 0.01, 0.005, 0.0]
     """
     contacts = checked_amounts("pressure", "contacts_a_week", contacts_a_week)
-    return pressure(contacts + 1, curve) - pressure(contacts, curve)
+    return pressure(contacts + more, curve, at) - pressure(contacts, curve, at)
 
 
 def _concave(curve: FloatArray, at: FloatArray) -> FloatArray:
