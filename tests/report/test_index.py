@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +66,14 @@ def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
     # What is told above is not told again as the first line of its report.
     assert re.search(r'<li id="actions">.*?<p><b>7</b> left alone</p>', html)
     assert "crmlab run" not in html
+
+
+def test_what_is_stale_says_so_before_anybody_acts_on_it():
+    made = entry("actions", ("€5", "expected"), lead={"What to do now": ["<table>ACTS</table>"]})
+    failed = replace(made, last=SimpleNamespace(ok=False, status="failed", reason="It broke."))
+    now, then = (str(index_page([one], load("shop"), absent=False)) for one in (made, failed))
+    assert "Stale" not in now
+    assert then.index("Stale: the last run did not succeed") < then.index("ACTS")
 
 
 def test_without_those_two_reports_the_index_lists_what_there_is():
