@@ -1,8 +1,8 @@
 """Pairs and triples with intervals, tests and q, against mlxtend's fpgrowth and association_rules; and offers for a million.
 
-1 million baskets of 8 of 3,000 items on average (Zipf-Mandelbrot), 0.1 %, in Parquet; each in a process of its own, reading included.
+1 million baskets of 8 of 3,000 items on average (Zipf-Mandelbrot), 0.1%, in Parquet; each in a process of its own, reading included.
 Promised: at least 12 times as fast as mlxtend, with at most a fifth of its extra memory; 100,000 baskets under 5 s and 500 MB; 30
-baskets of 300 items added to these cost at most 20 % more. Offers: see bench_offers.py, which this runs at its end.
+baskets of 300 items added to these cost at most 20% more. Offers: see bench_offers.py, which this runs at its end.
 
 ``python benchmarks/bench_cross_sell.py [rounds]``
 """

@@ -2,7 +2,7 @@
 
 12 actions × 4 weeks, a budget, a capacity of each action and week (49 limits), at most two contacts in any 28 days, a cooldown for each
 action, one pair that is never together, one action only after another, and half as many contacts of before as there are customers. Promise:
-at most .5 % is lost (by the choice's own bound) in 60 s of processors' time and 2 GB, reading the candidates included, in a process of its
+at most .5% is lost (by the choice's own bound) in 60 s of processors' time and 2 GB, reading the candidates included, in a process of its
 own. HiGHS is given 60 s on 1,000 customers: what share of its bound both reach.
 
 ``python benchmarks/bench_decisions.py [customers]``

@@ -92,11 +92,11 @@ def main() -> None:
     ours, _ = seconds(lambda: model.expected_purchases(data, HORIZON))
     worst = float(np.abs(frame["expected_purchases"].to_numpy() / np.asarray(expected) - 1).max())
     line(
-        "fit + 90 % intervals / lifetimes' fit + points", both / (theirs + alone), "< 1",
+        "fit + 90% intervals / lifetimes' fit + points", both / (theirs + alone), "< 1",
         f"{both:.2f} s / {theirs + alone:.2f} s, points differ {worst:.0e}",
     )  # fmt: skip
     line(
-        "fit + 90 % intervals / lifetimes' points alone",
+        "fit + 90% intervals / lifetimes' points alone",
         both / alone,
         "< 1",
         f"{both:.2f} s / {alone:.2f} s; our points {ours:.2f} s",

@@ -9,6 +9,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
+from crmlab.cli.working import working
 from crmlab.page.format import alike
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ def _plan_actions(data: str, control: float | None, out: Path | None, kept: Camp
     from crmlab.history.past import History
     from crmlab.page.sheets import write_csv
 
-    found = actions.plans_of(History(open_dataset(data, memory=kept)), control=control, memory=kept)
+    with working(f"Reading {data}") as (at_work, _):
+        past = History(open_dataset(data, memory=kept))
+        at_work("Deciding what to do with each customer")
+        found = actions.plans_of(past, control=control, memory=kept)
     if not found:
         say("Nothing pays today, so there is nothing to plan.")
         return
@@ -119,11 +123,12 @@ def _keep_plan(file: Path, data: str | None, kept: CampaignMemory, people: Path 
     from crmlab.analyses.campaigns import plan_checks, read_plan, unchecked_columns
     from crmlab.data.dataset import open_dataset
 
-    dataset = None if data is None else open_dataset(data, memory=kept)
-    known, checks = kept.cells(), plan_checks(kept, dataset)
-    mine = read_plan(file, further=checks).campaign
-    others = known[known["campaign_id"] != mine]
-    planned = read_plan(file, set(others["response_code"].dropna()), checks)
+    with working(f"Reading {file.name if data is None else data}"):
+        dataset = None if data is None else open_dataset(data, memory=kept)
+        known, checks = kept.cells(), plan_checks(kept, dataset)
+        mine = read_plan(file, further=checks).campaign
+        others = known[known["campaign_id"] != mine]
+        planned = read_plan(file, set(others["response_code"].dropna()), checks)
     details = dict(planned.details) if dataset is None else {**planned.details, "data": dataset.name}
     kept.plan(planned.campaign, planned.cells, details)
     say(f"Planned {planned.campaign}:")
@@ -180,10 +185,13 @@ def launch(
 
     kept = _opened(memory)
     folder = out or home() / "data" / "private" / "lists" / path_part(name)
-    dataset = open_dataset(data or campaign_data(name, kept) or "shop", memory=kept)
-    done = launch_campaign(
-        name, dataset, kept, folder, list_file=list_file, columns=columns, consent_not_known=consent_not_known
-    )
+    source = data or campaign_data(name, kept) or "shop"
+    with working(f"Reading {source}") as (at_work, _):
+        dataset = open_dataset(source, memory=kept)
+        at_work("Drawing the list, and assigning it to the cells")
+        done = launch_campaign(
+            name, dataset, kept, folder, list_file=list_file, columns=columns, consent_not_known=consent_not_known
+        )
     when = kept.headers(name, "launched")[0].recorded_at[:10]
     say(f"{name} was launched on {when}; its files are written again:" if done.again else f"Launched {name}:")
     sizes = [(f"{size:,}", cell) for cell, size in done.sizes.items()]
@@ -237,8 +245,11 @@ def results(name: str, data: str | None, as_of: str | None, close: bool, memory:
 
     kept = _opened(memory)
     last = day("campaign results", "as_of", as_of)
-    dataset = open_dataset(data or campaign_data(name, kept) or "shop", memory=kept)
-    look, before = measure_campaign(name, dataset, kept, last), kept.looks(name)
+    source = data or campaign_data(name, kept) or "shop"
+    with working(f"Reading {source}") as (at_work, _):
+        dataset = open_dataset(source, memory=kept)
+        at_work("Comparing each cell with its control")
+        look, before = measure_campaign(name, dataset, kept, last), kept.looks(name)
     recorded = kept.recorded_since_look(name)
     kept.record_results(name, look.results, look.cells, {"as_of": look.as_of.isoformat(), "data": dataset.name})
     number = kept.looks(name)

@@ -12,6 +12,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
+from crmlab.cli.working import working
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
@@ -41,7 +42,8 @@ def check(data: str) -> None:
 
     descriptor = load(data, readers())
     try:
-        dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
+        with working(f"Reading {data}"):
+            dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
     except CrmlabError:
         if descriptor.kind in ("postgres", "spark"):
             raise
@@ -133,7 +135,8 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     known: Dataset | History = dataset
     if "orders" in dataset.tables:
         known = past = History(dataset)
-        judged, broken = verdict(past, _today(descriptor))
+        with working("Looking for what makes numbers wrong"):
+            judged, broken = verdict(past, _today(descriptor))
         grave: Sequence[Breach] = judged.grave
         short = judged.days if judged.short else 0
         customers = collect_value(past.orders["customer_id"].nunique())
@@ -201,8 +204,12 @@ def _say_reports(data: str, known: Dataset | History) -> int:
 
     dataset = known.data if isinstance(known, History) else known
     faults = 0
-    for job in plan_jobs(Order(data), dataset.holds):
-        ready = Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)
+    asked = []
+    with working("Asking each report whether it can be made") as (at_work, _):
+        for job in plan_jobs(Order(data), dataset.holds):
+            at_work(f"Asking whether {job.name} can be made")
+            asked.append((job, Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)))
+    for job, ready in asked:
         told = [ready.why_not.removeprefix(f"{job.name}: ")] if ready.why_not else ready.remarks
         say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
         faults += ready.mend

@@ -155,12 +155,13 @@ def rerun(record: Path, **options: Any) -> None:
 @click.option("--all", "everything", is_flag=True, help="Show what did not move as well.")
 @show_errors
 def diff(first: Path, second: Path, everything: bool) -> None:
-    """Compare the metrics of two runs (run.json or report folders): what moved, beyond its interval or within."""
+    """Compare the metrics of two runs of one report (run.json or report folders): what moved, beyond its interval or within."""
     from crmlab.page.format import Format
-    from crmlab.report.changes import VERDICTS, compare, differences, kind_of
+    from crmlab.report.changes import VERDICTS, compare, differences, kind_of, refuse_others
     from crmlab.report.records import read_record
 
     old, new = read_record(first), read_record(second)
+    refuse_others(old, new)
     form = Format()
     for reason in differences(old, new):
         say(reason)
@@ -170,7 +171,7 @@ def diff(first: Path, second: Path, everything: bool) -> None:
         if everything or change.verdict != "same":
             before, after = (form.write(value, kind_of(change.unit)) for value in (change.before, change.after))
             rows.append((change.name, before, "→", after, VERDICTS[change.verdict]))
-    show_table(rows, numbers={1, 3})
+    show_table(rows, ("metric", "first", "", "second", "what happened"), numbers={1, 3})
     same = sum(change.verdict == "same" for change in changes)
     say(f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals.")
 
@@ -193,8 +194,12 @@ def history(names: tuple[str, ...], data: str, out: Path) -> None:
 
     stem = checked_name(Path(data).stem if data.endswith(".toml") else data, "a data set", DescriptorError)
     chosen = [record for record in records_of(out / stem, _notice) if not names or record.report in names]
-    rows = [(run.started[:19], run.place, run.status, f"{run.seconds:.1f} s", run.reason or "") for run in chosen]
-    show_table(rows, numbers={3}, indent=0)
+    rows = [
+        (run.started[:19].replace("T", " "), run.place, run.status, f"{run.seconds:.1f} s", run.reason or "") for run in chosen
+    ]
+    if not rows:
+        say(f"No run is on record for {stem} in {out}.")
+    show_table(rows, ("begun (UTC)", "report", "result", "took", "why"), numbers={3}, indent=0)
 
 
 @main.command()

@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say
-from crmlab.errors import visible
+from crmlab.cli.working import working
 
 __all__ = ["publish_command"]
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
-    """What says what is being done, in one line with the time that it takes, on a terminal only; and what says a sentence."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda _: None, lambda text: say(text, err=True)
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False), console=console
-    ) as bars:
-        task = bars.add_task("Starting", total=None)
-        yield (
-            lambda text: bars.update(task, description=visible(text)),
-            lambda text: console.print(visible(text), markup=False, soft_wrap=True),
-        )
 
 
 @click.command("publish")
@@ -55,8 +31,7 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
     if to.startswith(("postgres:", "postgresql:")):
         # Said before anything is read: a mistake should not cost the time of the models.
         raise PublishError.address_given()
-    with _progress() as (at_work, told):
-        at_work(f"Reading {data}")
+    with working(f"Reading {data}") as (at_work, told):
         dataset = open_dataset(data, engine)
         at_work("Working out what is known of each customer")
         frame = customer_table(dataset, as_of)

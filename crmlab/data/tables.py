@@ -225,7 +225,7 @@ CELLS = TableSpec(
             "cost of the offer, a gift say, to each who buys; 0 where it costs nothing",
             at_least=0,
         ),
-        _optional("discount", "number", "share of the price that the offer takes off: 0.1 for 10 % off", at_least=0),
+        _optional("discount", "number", "share of the price that the offer takes off: 0.1 for 10% off", at_least=0),
         _optional("planned_share", "number", "share of the list planned for the cell", at_least=0),
         _optional("opens_on", "date", "first day on which responses count"),
         _optional("closes_on", "date", "last day on which responses count"),

@@ -48,10 +48,22 @@ def shown(value: Any, limit: int = 60) -> str:
 
 
 def hint_at(wrong: str, known: Iterable[str], limit: int = 12) -> str:
-    """Say what was probably meant, or what there is."""
+    """Say what was probably meant, or what there is: what differs in case, signs or leading zeros alone comes first.
+
+    Examples
+    --------
+    >>> hint_at("1", ["00001", "00011"]), hint_at("Spring_1", ["spring-01", "spring-10"])
+    ("Did you mean '00001'?", "Did you mean 'spring-01'?")
+    """
     options = [str(name) for name in known]
-    close = get_close_matches(str(wrong), options, n=1, cutoff=0.6)
+    close = [name for name in options if _bare(name) == _bare(str(wrong))]
+    close = close or get_close_matches(str(wrong), options, n=1, cutoff=0.6)
     return f"Did you mean '{close[0]}'?" if close else f"Known: {listing(sorted(options), limit)}."
+
+
+def _bare(name: str) -> str:
+    """A name without case, signs and the zeros that numbers are filled up with."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"[\W_]", "", name.casefold()))
 
 
 class CrmlabError(Exception):

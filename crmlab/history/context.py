@@ -93,7 +93,7 @@ class Margin(NamedTuple):
         return "gifts" if self.source == "gifts" else "margin" if self.known else "revenue"
 
     def kind(self, form: Format) -> str:
-        """What the money is, with the share of spend that it is: "gross margin (40 % of spend)", "revenue" or "gifts"."""
+        """What the money is, with the share of spend that it is: "gross margin (40% of spend)", "revenue" or "gifts"."""
         return f"gross margin ({form.share(self.share)} of spend)" if self.word == "margin" else self.word
 
     def told(self, form: Format) -> str:

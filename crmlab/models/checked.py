@@ -37,7 +37,7 @@ _NO_NUMBERS = (str, bytes, date, timedelta, np.datetime64, np.timedelta64)  # wh
 
 
 def checked_level(model: str, level: Any) -> float:
-    """Return a confidence level as a float, which alone is to be worked with; refuse what is no share, such as 95 for 95 %.
+    """Return a confidence level as a float, which alone is to be worked with; refuse what is no share, such as 95 for 95%.
 
     Raises
     ------

@@ -453,7 +453,7 @@ def stability_index(before: npt.ArrayLike, now: npt.ArrayLike, bins: int = 10) -
     Returns
     -------
     (index, chance)
-        The index, at least 0, and the 95 % quantile of what it would be if nothing had moved. By custom, up to 0.1 nothing has
+        The index, at least 0, and the 95% quantile of what it would be if nothing had moved. By custom, up to 0.1 nothing has
         moved, above 0.25 much has; a shift of a normal distribution by d standard deviations gives about d².
 
     Raises

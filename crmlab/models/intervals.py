@@ -332,7 +332,7 @@ def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float,
     Returns
     -------
     (low, high) : float
-        Two of the values. NaN where even the lowest and highest do not reach the level: under 6 values at 95 %.
+        Two of the values. NaN where even the lowest and highest do not reach the level: under 6 values at 95%.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.page.estimate import Estimate
-    from crmlab.page.format import DASH, THIN, Format
+    from crmlab.page.format import DASH, Format, titled
     from crmlab.page.groups import small_groups, under
     from crmlab.page.quantities import Quantities, Quantity, ends_of
     from crmlab.page.result import Chart, Column, Context, Finding, Findings, Method, Note, Output, Result, Table
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DASH",
-    "THIN",
     "TOKENS",
     "Chart",
     "Column",
@@ -35,6 +34,7 @@ __all__ = [
     "color",
     "ends_of",
     "small_groups",
+    "titled",
     "under",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -25,7 +25,7 @@ class Estimate:
     Examples
     --------
     >>> Estimate(0.66, 0.61, 0.71, 0.95, "share")
-    Estimate(0.66 [0.61, 0.71] at 95 %, share)
+    Estimate(0.66 [0.61, 0.71] at 95%, share)
     """
 
     value: float
@@ -60,7 +60,7 @@ class Estimate:
         Examples
         --------
         >>> Estimate.of({"share": 0.66, "share_low": 0.61, "share_high": 0.71}, 0.95, "share", "share")
-        Estimate(0.66 [0.61, 0.71] at 95 %, share)
+        Estimate(0.66 [0.61, 0.71] at 95%, share)
         """
         before = f"{name}_" if f"{name}_low" in row else ""
         return cls(float(row[name]), float(row[f"{before}low"]), float(row[f"{before}high"]), level, unit)
@@ -72,13 +72,13 @@ class Estimate:
         Examples
         --------
         >>> Estimate.holding(0.66, 0.67, 0.71, 0.9, "share")
-        Estimate(0.66 [0.66, 0.71] at 90 %, share)
+        Estimate(0.66 [0.66, 0.71] at 90%, share)
         """
         return cls(value, min(float(low), value), max(float(high), value), level, unit)
 
     def __repr__(self) -> str:
         value, *ends = alike(number for number in (self.value, self.low, self.high) if number is not None)
-        interval = f" [{', '.join(ends)}] at {100 * (self.level or 0):g} %" if ends else ""
+        interval = f" [{', '.join(ends)}] at {100 * (self.level or 0):g}%" if ends else ""
         return f"Estimate({value}{interval}{', ' + self.unit if self.unit else ''})"
 
     def to_dict(self) -> dict[str, Any]:

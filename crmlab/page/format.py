@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "Measured", "alike", "plain", "shortened"]
+__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "Measured", "alike", "plain", "shortened", "titled"]
 
 
 THIN = "\u202f"  # narrow no-break space, between a number and its sign
@@ -46,8 +46,8 @@ class Measured(NamedTuple):
 
     Examples
     --------
-    >>> print(Measured("55.6", "55.2–55.9"))
-    55.6 (55.2–55.9)
+    >>> print(Measured("55.6", "55.2 to 55.9"))
+    55.6 (55.2 to 55.9)
     """
 
     value: str
@@ -73,7 +73,7 @@ class Format:
     >>> Format("GBP").money(5_563_210)
     '£5.6M'
     >>> Format("GBP").measured(0.66, 0.609, 0.709, "share").interval
-    '61–71\\u202f%'
+    '61 to 71%'
     >>> Format().day(dt.date(2011, 12, 9))
     '9 December 2011'
     """
@@ -101,22 +101,31 @@ class Format:
         """A number that is too small to be written but is not 0."""
         return f"{'>' + MINUS if value < 0 else '<'}{self.number(bound, digits)}"
 
+    @property
+    def percent(self) -> str:
+        """The sign of per cent as it stands behind a number: close to it in English, after a thin space elsewhere."""
+        return "%" if self.language == "en" else f"{THIN}%"
+
+    def _after(self, kind: str) -> str:
+        """What stands behind a number of a kind."""
+        return {"share": self.percent, "points": f"{THIN}pts"}.get(kind, "")
+
     def count(self, value: float | None) -> str:
         """Write a whole number."""
         return self.number(value, 0)
 
     def share(self, value: float | None, digits: int | None = None) -> str:
-        """Write a share of 1 as per cent: whole per cents from 10 %, more digits where it is small or nearly all."""
+        """Write a share of 1 as per cent: whole per cents from 10%, more digits where it is small or nearly all."""
         if _missing(value):
             return DASH
         assert value is not None
         if digits is None:
             if 0 < abs(value) < 5e-5:
-                return f"{self._under(0.01, value, 2)}{THIN}%"
+                return f"{self._under(0.01, value, 2)}{self.percent}"
             if 0.99995 <= value < 1:
-                return f">{self.number(99.99, 2)}{THIN}%"
+                return f">{self.number(99.99, 2)}{self.percent}"
             digits = _share_digits(value)
-        return f"{self.number(100 * value, digits)}{THIN}%"
+        return f"{self.number(100 * value, digits)}{self.percent}"
 
     def points(self, value: float | None) -> str:
         """Write a difference of two shares as percentage points."""
@@ -232,11 +241,11 @@ class Format:
         Examples
         --------
         >>> print(Format().measured(0.556, 0.552, 0.559, "share"))
-        55.6 % (55.2–55.9 %)
+        55.6% (55.2 to 55.9%)
         >>> print(Format("EUR").measured(1_600, 460, 12_000, "money"))
-        €1.6k (€0.5–12.0k)
+        €1.6k (€0.5k to €12.0k)
         >>> print(Format().measured(1 / 3, 1 / 3, 1 / 3, "share"))
-        33 %
+        33%
         """
         if isinstance(value, str) or low is None or high is None or _missing(low) or _missing(high):
             return Measured(self.write(value, kind), "")
@@ -255,7 +264,7 @@ class Format:
         Examples
         --------
         >>> Format().span(0.609, 0.709, "share")
-        '61–71\\u202f%'
+        '61 to 71%'
         """
         if low is None or high is None or _missing(low) or _missing(high):
             return ""
@@ -270,20 +279,17 @@ class Format:
             return self.write(value, kind)
         text = self.number(_TIMES[kind] * value, digits)
         tiny = value and kind != "count" and not text.strip(f"{MINUS}0.,")
-        return f"{self._under(10.0**-digits, value, digits) if tiny else text}{_AFTER.get(kind, '')}"
+        return f"{self._under(10.0**-digits, value, digits) if tiny else text}{self._after(kind)}"
 
     def _joined(self, low: float, high: float, kind: str, scale: float, digits: int, word: str) -> str:
-        """Two ends as one: what belongs to them is written once where neither is negative."""
-        if kind not in _MONEY and kind not in _TIMES:
-            return f"{self.write(low, kind)}{DASH}{self.write(high, kind)}"
-        times = _TIMES.get(kind, 1.0) / scale
-        if min(low, high) >= 0:
-            text = f"{self.number(times * low, digits)}{DASH}{self.number(times * high, digits)}"
-            return self._marked(text, word) if kind in _MONEY else f"{text}{_AFTER.get(kind, '')}"
-        to, after = _TO[self.language], _AFTER.get(kind, "")
+        """Two ends as one: currency and scale stand at both of them, other units once at the end."""
+        to = _TO[self.language]
         if kind in _MONEY:
             return f"{self._dressed(low, kind, scale, digits, word)} {to} {self._dressed(high, kind, scale, digits, word)}"
-        return f"{self.number(times * low, digits)}{after} {to} {self.number(times * high, digits)}{after}"
+        if kind not in _TIMES:
+            return f"{self.write(low, kind)} {to} {self.write(high, kind)}"
+        ends = (self.number(_TIMES[kind] * end, digits) for end in (low, high))
+        return f" {to} ".join(ends) + self._after(kind)
 
     def _alike(self, values: tuple[float, ...], kind: str) -> tuple[float, int, str]:
         """Unit, digits and word of the unit with which all of several numbers are written, the first of them in front."""
@@ -311,6 +317,7 @@ def _or_text(write: Callable[[Format, float], str]) -> Callable[[Format, object]
 KINDS: dict[str, Callable[[Format, object], str]] = {
     "text": lambda form, value: str(value),
     "lines": lambda form, value: str(value),
+    "name": lambda form, value: titled(str(value)),
     "count": _or_text(Format.count),
     "number": _or_text(Format.number),
     "share": _or_text(Format.share),
@@ -323,7 +330,7 @@ KINDS: dict[str, Callable[[Format, object], str]] = {
 }
 _MOST_DIGITS = 6  # behind the point
 _MONEY = ("money", "amount", "exact")
-_AFTER = {"share": f"{THIN}%", "points": f"{THIN}pts"}  # what stands behind a number of a kind
+_SHARES = ("share", "points")
 _TIMES = {"share": 100.0, "points": 100.0, "number": 1.0, "days": 1.0, "count": 1.0}
 
 
@@ -342,7 +349,7 @@ def _digits_of(values: list[float], kind: str) -> int:
     if kind == "count" or kind not in _TIMES:
         return 0
     most = max(values, key=abs)
-    if kind in _AFTER:
+    if kind in _SHARES:
         digits = max(_share_digits(values[0]), _share_digits(most))
     elif all(value.is_integer() for value in values):
         return 0
@@ -395,6 +402,17 @@ def alike(numbers: Iterable[float]) -> list[str]:
         return [f"{value:.3e}" for value in values]
     most = max((len(text.partition(".")[2]) for text in short), default=0)
     return [f"{value:.{most}f}" for value in values]
+
+
+def titled(name: str) -> str:
+    """A name out of data as people write it: blanks stand for its underscores.
+
+    Examples
+    --------
+    >>> titled("offer_by_creative"), titled("Spring-2026")
+    ('offer by creative', 'Spring-2026')
+    """
+    return name.replace("_", " ").strip()
 
 
 def shortened(text: str, most: int) -> str:

@@ -90,7 +90,7 @@ def axes(
 
 def _written(axis: Axis, form: Format, kind: str | Callable[[float], str]) -> None:
     if kind == "share":
-        # With as many digits as the steps between ticks need: 17.5 % is not 18 %.
+        # With as many digits as the steps between ticks need: 17.5% is not 18%.
         axis.set_major_formatter(lambda value, _: form.share(value, _digits_of_shares(axis.get_majorticklocs())))
     else:
         write = kind if callable(kind) else partial(_KINDS[kind], form)

@@ -95,8 +95,8 @@ class Finding:
 
     Examples
     --------
-    >>> Finding("23 %", "of customers bring two thirds of revenue.", "61–71 %, at 95 %")
-    Finding('23 %', 'of customers bring two thirds of revenue.')
+    >>> Finding("23%", "of customers bring two thirds of revenue.", "61–71%, at 95%")
+    Finding('23%', 'of customers bring two thirds of revenue.')
     """
 
     value: str

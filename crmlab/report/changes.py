@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crmlab.errors import ReportError, shown
 from crmlab.page.format import Format
 from crmlab.report.records import RunRecord
 
-__all__ = ["VERDICTS", "Change", "compare", "differences", "kind_of"]
+__all__ = ["VERDICTS", "Change", "compare", "differences", "kind_of", "refuse_others"]
 
 # How a change is judged.
 VERDICTS = {
@@ -110,6 +111,20 @@ def _verdict(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> st
     half_old = old["high"] - old["value"] if up else old["value"] - old["low"]
     half_new = new["value"] - new["low"] if up else new["high"] - new["value"]
     return "beyond" if abs(delta) > math.hypot(half_old, half_new) else "within"
+
+
+def refuse_others(old: RunRecord, new: RunRecord) -> None:
+    """Refuse to compare runs of two data sets, or of two reports: their numbers are of different things.
+
+    Raises
+    ------
+    ReportError
+    """
+    for what, first, second in (("data set", old.dataset, new.dataset), ("report", old.report, new.report)):
+        if first != second:
+            raise ReportError(
+                f"diff compares two runs of one report of one data set. Got the {what}s {shown(first)} and {shown(second)}."
+            )
 
 
 def differences(old: RunRecord, new: RunRecord) -> list[str]:

@@ -4,7 +4,7 @@ What will come (purchases, spend, who is silent, who has lapsed) is held against
 and not seen, is held against what who knows the parameters and the past expects, in the worlds whose story is the model's: an interval
 of an expectation promises no more. The numbers of ``UNKNOWN`` have intervals, and no truth that a world could know; why is said there.
 
-Intervals at 90 % hold 85 to 95 times in 100; a fault is only what the exact 99 % interval of the share shows. Single customers are one a
+Intervals at 90% hold 85 to 95 times in 100; a fault is only what the exact 99% interval of the share shows. Single customers are one a
 world, drawn at random; their counts are whole, so that intervals may hold more often, and only too seldom is a fault.
 
 A world takes 16 s on one core: 16 worlds (``proof``) four minutes and a half, 400 (``nightly``) an hour and three quarters, half of that on
@@ -286,7 +286,7 @@ def rows_of(name: str, held: int, worlds: int, kind: str = CAME) -> pd.DataFrame
     ("name", "kind", "held", "fault"),
     [
         ("churn.expected_churners", CAME, 360, False),
-        ("churn.expected_churners", CAME, 328, False),  # 82 %: perhaps 85
+        ("churn.expected_churners", CAME, 328, False),  # 82%: perhaps 85
         ("churn.expected_churners", CAME, 310, True),
         ("churn.expected_churners", CAME, 399, True),
         (f"{CUSTOMER}purchases", CAME, 399, False),

@@ -93,7 +93,7 @@ CELLS = pd.DataFrame(
         "cell_id": ["a-0", "a-1"],
         "control_cell_id": [None, "a-0"],
         "response_code": [None, "AYADH7"],
-        "offer": [None, "10 % off"],
+        "offer": [None, "10% off"],
         "cost_per_contact": [0.0, 0.03],
         "opens_on": pd.Timestamp("2025-03-01"),
         "closes_on": pd.Timestamp("2025-03-28"),

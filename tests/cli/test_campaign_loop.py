@@ -38,7 +38,7 @@ share = 0.5
 name = "ten"
 control = "none"
 share = 0.5
-offer = "10 % off"
+offer = "10% off"
 discount = 0.1
 """
 
@@ -98,9 +98,9 @@ def launched(past):
 def test_results_speak_and_say_what_is_new(project, past):
     orders, ten, none = launched(past)
     said = command("results", "spring")
-    share = f"{100 * len(ten[::2]) / len(ten):.1f} % of {len(ten)} customers bought, against {100 * len(none[::4]) / len(none):.1f} % of {len(none)} in none."
+    share = f"{100 * len(ten[::2]) / len(ten):.1f}% of {len(ten)} customers bought, against {100 * len(none[::4]) / len(none):.1f}% of {len(none)} in none."
     assert said.startswith("Look 1 at spring:\nOrders of 'orders' up to 12 January 2026.")
-    assert f"ten (10 % off, email): {share}" in said and "8 of 27 days are over" in said
+    assert f"ten (10% off, email): {share}" in said and "8 of 27 days are over" in said
     assert "Verdict: more bought because of it. More was spent because of it." in said
     # Without a margin nothing is called profit.
     assert "more revenue than control" in said and "profit" not in said and "earned more" not in said and "margin = 0.4" in said
@@ -170,7 +170,7 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
     assert "0 of 5 responses to spring are new." in command("responses", "spring", "calls.csv")
     said = command("results", "spring")
     assert (
-        f"{100 * len(ten[::2]) / len(ten):.1f} %" in said
+        f"{100 * len(ten[::2]) / len(ten):.1f}%" in said
         and "5 people have answered, and nobody of a control: that is no gain" in said
     )
     assert "5 recorded responses are new since look 1 (12 January 2026); what counts is as it was." in said
@@ -182,8 +182,8 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
     )
     assert "2 of 3 responses" in command("responses", "spring", "more.csv")
     said = command("results", "spring")
-    assert f"{100 * (len(ten[::2]) + 5) / len(ten):.1f} % of {len(ten)}" in said
-    assert f"{100 * (len(none[::4]) + 1) / len(none):.1f} % of {len(none)}" in said
+    assert f"{100 * (len(ten[::2]) + 5) / len(ten):.1f}% of {len(ten)}" in said
+    assert f"{100 * (len(none[::4]) + 1) / len(none):.1f}% of {len(none)}" in said
     assert "they count as having bought. Money is that of the orders alone." in said and "none +1, ten +5" in said
     assert any("they count as having bought" in one for one in subject.run(crmlab.open_dataset("orders")).warnings)
     command("results", "spring", "--close")

@@ -32,7 +32,7 @@ share = 0.4
 name = "spring-1"
 share = 0.3
 control = "spring-0"
-offer = "10 % off"
+offer = "10% off"
 creative = "plain"
 
 [[cell]]
@@ -190,8 +190,8 @@ def test_launch_takes_the_best_by_score(project):
         (("share = 0.4", "share = 1.4"), "share must be a number between 0 and 1. Got 1.4"),
         (("share = 0.4", "share = 0.3"), "planned shares of 'spring' must add up to 1. Found 0.9"),
         (("share = 0.4", "list = 'X'"), "[[cell]] spring-0 share must be given. Got 'nothing'"),
-        (('control = "spring-0"\noffer = "10 % off"', 'control = "spring-1"\noffer = "x"'), "'spring-1' is its own control"),
-        (('control = "spring-0"\noffer = "10 % off"', 'control = "sprig-0"\noffer = "x"'), "Did you mean 'spring-0'?"),
+        (('control = "spring-0"\noffer = "10% off"', 'control = "spring-1"\noffer = "x"'), "'spring-1' is its own control"),
+        (('control = "spring-0"\noffer = "10% off"', 'control = "sprig-0"\noffer = "x"'), "Did you mean 'spring-0'?"),
         (("0.03", "-0.03"), "cost_per_contact must be a number of at least 0. Got -0.03"),
         (("closes_on = 2026-02-06", "closes_on = 2026-01-06"), "ends before it begins"),
         (("closes_on = 2026-02-06", 'closes_on = "soon"'), "closes_on must be a date such as 2025-03-01. Got 'soon'"),
@@ -261,7 +261,7 @@ def test_results_are_added_look_by_look(project, monkeypatch):
     # A campaign that the data set knows needs no plan.
     assert "Look 1 at latest:" in crmlab("results", "latest", "--data", "small.toml", "--close")
     assert calls[-1][3:] == (2, None)
-    said = crmlab("history", "--component", "offer", "--value", "10 % off")
+    said = crmlab("history", "--component", "offer", "--value", "10% off")
     assert "measured" in said and "closed" in said and "spring-1" in said and "spring-2" not in said
     assert "no campaign 'autumn'" in crmlab("results", "autumn", "--data", "small.toml", code=2)
     assert "must be a date" in crmlab("results", "spring", "--as-of", "soon", code=2)

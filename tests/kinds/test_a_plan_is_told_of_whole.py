@@ -16,7 +16,7 @@ from crmlab.errors import PlanError
 from tests.commands import campaign as command
 
 HEAD = 'campaign = "spring"\nsalt = "spring 2026"\nchannel = "email"\n'
-CELLS = '[[cell]]\nname = "none"\nshare = 0.5\n[[cell]]\nname = "ten"\ncontrol = "none"\nshare = 0.5\noffer = "10 % off"\n'
+CELLS = '[[cell]]\nname = "none"\nshare = 0.5\n[[cell]]\nname = "ten"\ncontrol = "none"\nshare = 0.5\noffer = "10% off"\n'
 # What stands in a plan, and the fault that is told; those behind "data" need the data set.
 FAULTS = {
     'holdout = 0.1\nholdout_salt = "short"\n': "holdout_salt must be a text of at least 8 characters. Got 'short'",

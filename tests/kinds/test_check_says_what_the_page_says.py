@@ -113,7 +113,7 @@ def test_check_says_rows_money_an_example_and_what_to_write(tmp_path) -> None:
         in output
     )
     money = CLEAN["amount"][:30].sum()
-    assert f"     30 of 330 orders (9.1 %), €{money}; such as order_id o0000, customer_id c00" in output.replace(
+    assert f"     30 of 330 orders (9.1%), €{money}; such as order_id o0000, customer_id c00" in output.replace(
         "\u202f", " "
     ).replace("\xa0", " ")
     assert 'write duplicates = "drop" at the top of the TOML file' in output

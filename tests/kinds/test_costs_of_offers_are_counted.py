@@ -100,7 +100,7 @@ def test_profit_by_hand(tmp_path, costs, offers):
 @pytest.mark.proof
 def test_a_discount_is_in_what_was_paid(tmp_path):
     off = {"discount": [None, 0.1]}
-    # At a margin of 40 % goods cost 60 of 100. Of 90 paid they take two thirds.
+    # At a margin of 40% goods cost 60 of 100. Of 90 paid they take two thirds.
     treated, control = sum(SPENT[:BUYERS]), sum(SPENT[BUYERS:])
     of_share = page(made(tmp_path, off)).metrics
     assert of_share["incremental_margin"].value == pytest.approx((1 - 0.6 / 0.9) * treated - 0.4 * control, abs=1e-2)

@@ -1,4 +1,4 @@
-"""A headline that the check below it refutes: a sum with a narrow interval over a forecast that was 19 % too low.
+"""A headline that the check below it refutes: a sum with a narrow interval over a forecast that was 19% too low.
 
 The headline says how far the forecast of a known time was off, its interval is at least as wide as that, on every page that shows the
 sum; and where nothing was checked, it says so.
@@ -116,23 +116,23 @@ def test_sums_of_money_reach_as_far_as_the_miss_in_money(spend, factor):
     [
         (
             Miss(forecast=80.0, seen=100.0, holdout=26),
-            "The model’s forecast of purchases in the last 26 weeks was 20 % too low.",
+            "The model’s forecast of purchases in the last 26 weeks was 20% too low.",
         ),
         (
             Miss(forecast=119.0, seen=100.0, holdout=2, words=ROUNDS, closer="the historic average going on"),
-            "The model’s forecast of gifts in the last 2 years was 19 % too high; the historic average going on came closer.",
+            "The model’s forecast of gifts in the last 2 years was 19% too high; the historic average going on came closer.",
         ),
         (
             Miss(forecast=100.1, seen=100.0, holdout=26),
-            "The model’s forecast of purchases in the last 26 weeks was right to within 1 %.",
+            "The model’s forecast of purchases in the last 26 weeks was right to within 1%.",
         ),
         (
             Miss(forecast=2900.0, seen=3579.0, spend_forecast=1.97e6, spend_seen=3.0e6, holdout=17),
-            "The model’s forecast of spend in the last 17 weeks was 34 % too low.",
+            "The model’s forecast of spend in the last 17 weeks was 34% too low.",
         ),
         (
             Miss(forecast=80.0, seen=100.0, spend_forecast=120.0, spend_seen=100.0, holdout=3, words=ROUNDS),
-            "The model’s forecast of the money given in the last 3 years was 20 % too high.",
+            "The model’s forecast of the money given in the last 3 years was 20% too high.",
         ),
         (Miss(forecast=12.0, seen=0.0, holdout=26), "The model forecast 12 purchases for the last 26 weeks, and none came."),
         (Miss(), "No earlier forecast could be checked against what came."),

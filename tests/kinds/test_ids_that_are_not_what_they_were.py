@@ -123,7 +123,7 @@ def test_one_customer_too_large_to_be_one_is_asked_about(tmp_path) -> None:
     "orders",
     [
         giant(small(), "monthly", 20),  # few orders
-        giant(small(20_000), "daily", 1),  # under 5 % of all
+        giant(small(20_000), "daily", 1),  # under 5% of all
         giant(sales(300).assign(customer_id=[f"c{i % 12}" for i in range(300)]), "largest", 2),  # one of a few companies
         sales(300).assign(customer_id="only"),
     ],

@@ -32,12 +32,12 @@ SUMMARY = {
     "as_of": "1998-06-30",
     "customers": 2357,
     "params": {},
-    "findings": [{"value": "42 %", "text": "of customers buy twice.", "interval": "40–44 %", "metric": "share"}],
+    "findings": [{"value": "42%", "text": "of customers buy twice.", "interval": "40–44%", "metric": "share"}],
     "warnings": [],
     "outputs": [],
 }
 NOTEBOOK = {
-    "cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Which customers matter?\n\n42 % buy twice."}],
+    "cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Which customers matter?\n\n42% buy twice."}],
     "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
     "nbformat": 4,
     "nbformat_minor": 5,
@@ -120,11 +120,11 @@ def test_what_another_run_left_damaged_is_passed_over_and_said(folder, name, for
     assert len(mine) == len(said) == 1, said
     page = (folder / "index.html").read_text(encoding="utf-8")
     if name == "result.json":  # the numbers are not known: none is shown
-        assert "42 %" not in page
+        assert "42%" not in page
         assert "Damaged: rfm/result.json" in page
         assert "It has to be made again." in page and "Make it again with: crmlab run rfm" in said[0]
     else:  # of each record there is another one
-        assert "42 %" in page
+        assert "42%" in page
         assert "Damaged" not in page
 
 
@@ -242,7 +242,7 @@ def test_what_stands_in_the_way_is_moved_not_deleted(folder, name):
 def test_a_file_without_rights_is_passed_over(folder):
     (folder / "rfm" / "result.json").chmod(0)
     page, said = index(folder)
-    assert "42 %" not in page
+    assert "42%" not in page
     assert "permission denied" in said[0]
 
 

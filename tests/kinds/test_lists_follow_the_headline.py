@@ -167,7 +167,7 @@ def test_chances_of_a_simple_list_come_true(page):
 
 
 def test_a_lead_of_three_among_twenty_is_none():
-    # Agresti and Min (2005): at 90 % the interval covers in at least 87 % of paired samples, however few differ.
+    # Agresti and Min (2005): at 90% the interval covers in at least 87% of paired samples, however few differ.
     assert paired_difference(3, 0, 20)[1] < 0 < paired_difference(5, 0, 20)[1]
     rng = np.random.default_rng(0)
     for n, cells in ((20, (0.1, 0.1)), (20, (0.25, 0.05)), (200, (0.02, 0.02)), (500, (0.2, 0.3))):

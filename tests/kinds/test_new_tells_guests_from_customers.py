@@ -107,7 +107,7 @@ def test_an_id_that_tells_who_somebody_is_is_not_written(tmp_path: Path) -> None
 
 
 def test_the_largest_of_a_few_customers_is_not_asked_about(tmp_path: Path) -> None:
-    seen = look(tmp_path, lambda i: "K1" if i % 3 else f"K{2 + i % 9}", count=600)  # a small B2B base: somebody always has 5 %
+    seen = look(tmp_path, lambda i: "K1" if i % 3 else f"K{2 + i % 9}", count=600)  # a small B2B base: somebody always has 5%
     assert seen.questions == ()
 
 

@@ -86,7 +86,7 @@ def worked_out(y, x, group):
 
 
 def rejected(rng, sizes, k, kind, deviations=None, runs=RUNS):
-    """Share of campaigns that did nothing in which some cell is said to differ, at 5 %."""
+    """Share of campaigns that did nothing in which some cell is said to differ, at 5%."""
     m = len(sizes) - 1
     bar = 1.959963984540054 if m == 1 else critical_value(np.full((m, m), 0.5) + np.eye(m) / 2)
     found = 0
@@ -255,7 +255,7 @@ def test_in_large_cells_next_to_nothing_moves():
 
 
 def test_five_customers_and_three_covariates_do_not_find_what_is_not_there():
-    """A short form of the study below: 24 % were rejected."""
+    """A short form of the study below: 24% were rejected."""
     assert rejected(np.random.default_rng(8), (5, 5), 3, "normal", runs=5000) < 0.06
     assert 0.035 < rejected(np.random.default_rng(9), (15, 15), 5, "normal", runs=5000) < 0.065
 
@@ -275,7 +275,7 @@ UNEVEN = [
 @pytest.mark.proof
 @pytest.mark.nightly
 def test_true_nulls_are_rejected_as_often_as_was_asked_for(record_property):
-    """20,000 campaigns that did nothing for each row: 4 to 6 % for normal outcomes, at most 6 % for uneven ones and for 0 and 1."""
+    """20,000 campaigns that did nothing for each row: 4 to 6% for normal outcomes, at most 6% for uneven ones and for 0 and 1."""
     rng = np.random.default_rng(2024)
     even = {
         key: rejected(rng, key[0], key[1], "normal", key[2])

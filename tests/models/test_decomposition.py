@@ -182,7 +182,7 @@ def test_decompose_intervals_cover_the_truth():
     for _ in range(runs):
         found = decompose(simulated(rng), level=0.9)
         inside += (found["low"] <= np.array(truth) + 0.01) & (found["high"] >= np.array(truth) - 0.01)
-    # Binomial noise of 250 runs at 90 %: four deviations are 0.076.
+    # Binomial noise of 250 runs at 90%: four deviations are 0.076.
     assert ((inside / runs)[[0, 1, 2, 3, 5]] > 0.825).all()
     assert ((inside / runs)[[0, 1, 2, 3, 5]] < 0.975).all()
 

@@ -40,7 +40,7 @@ def test_another_route_finds_the_same():
     assert (found.share[0], found.base[0]) == pytest.approx(tuple(means), abs=1e-12)
     assert found.ratio[0] == pytest.approx(means[0] / means[1], abs=1e-12)
     half = (found.difference[2] - found.difference[1]) / 2
-    assert 1.6 * variance**0.5 < half < 1.85 * variance**0.5  # 1.645 at 90 %, more with few degrees of freedom
+    assert 1.6 * variance**0.5 < half < 1.85 * variance**0.5  # 1.645 at 90%, more with few degrees of freedom
 
 
 def test_intervals_hold_their_level_where_customers_come_again():

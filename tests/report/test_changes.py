@@ -32,7 +32,7 @@ def test_compare_judges(before, after, verdict):
 
 def test_change_in_words():
     (change,) = compare({"x": share(0.5, 0.4, 0.6)}, {"x": share(0.7, 0.6, 0.8)})
-    assert change.words(Format()) == "up from 50\u202f%, beyond its interval"
+    assert change.words(Format()) == "up from 50%, beyond its interval"
     assert change.delta == pytest.approx(0.2)
 
 

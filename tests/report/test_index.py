@@ -40,7 +40,7 @@ def test_what_to_do_is_the_first_question_and_how_all_is_going_the_second():
 
 def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
     found = [
-        entry("rfm", ("33 %", "of revenue"), ("9 %", "quiet")),
+        entry("rfm", ("33%", "of revenue"), ("9%", "quiet")),
         entry(
             "actions",
             ("€5", "expected"),
@@ -50,7 +50,7 @@ def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
         entry(
             "scorecard",
             ("2 of 3", "goals are met"),
-            ("5 %", "more"),
+            ("5%", "more"),
             lead={"The scorecard in five lines": ["<table>FIVE</table>"]},
             opens=True,
         ),
@@ -77,7 +77,7 @@ def test_what_is_stale_says_so_before_anybody_acts_on_it():
 
 
 def test_without_those_two_reports_the_index_lists_what_there_is():
-    html = str(index_page([entry("rfm", ("33 %", "of revenue"))], load("shop"), absent=False))
+    html = str(index_page([entry("rfm", ("33%", "of revenue"))], load("shop"), absent=False))
     assert headings(html) == ["The reports"] and "what to do now" not in html
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "totals_judged",
 ]
 
-ALLOWED = (0.85, 0.95)  # of the share of intervals at 90 % that hold
+ALLOWED = (0.85, 0.95)  # of the share of intervals at 90% that hold
 SURE = 0.99  # level of the interval of that share: fails where it lies outside of what is allowed
 WIDEST = 1.5  # times as wide as the interval of who knows the parameters, at most, in the median of all worlds
 STEP = 91  # days between the earlier days on which the simple rule is tried
@@ -108,7 +108,7 @@ def totals_judged(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         named = f"{measure} of {weeks} weeks"
         if too_seldom_or_often(held):
             faults.append(f"{named}: {inside} of {worlds} intervals held")
-        # As with coverage, a fault is what the worlds show: the median of a few lies on either side by chance (the sign test, exact, at 99 %).
+        # As with coverage, a fault is what the worlds show: the median of a few lies on either side by chance (the sign test, exact, at 99%).
         if coverage(ratio > WIDEST)[2] > 0.5:
             faults.append(f"{named}: {width:.2f} times as wide as those of who knows the parameters")
         if not score < simple:

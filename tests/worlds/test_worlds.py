@@ -182,7 +182,7 @@ def test_traits_are_what_a_world_shows():
 
 def test_the_judge_counts():
     assert coverage([True] * 18 + [False] * 2)[:2] == (18, 20)
-    # 24 worlds: 15 are too few, 16 may be chance; of 400 at 90 %, 318 and 399 are shown to be wrong.
+    # 24 worlds: 15 are too few, 16 may be chance; of 400 at 90%, 318 and 399 are shown to be wrong.
     assert [too_seldom_or_often([True] * k + [False] * (24 - k)) for k in (14, 17, 24)] == [True, False, False]
     assert [too_seldom_or_often([True] * k + [False] * (400 - k)) for k in (318, 330, 390, 399)] == [True, False, False, True]
     low, high, came = np.array([1.0, 1.0, 1.0]), np.array([3.0, 3.0, 3.0]), np.array([2.0, 0.5, 4.0])

@@ -70,7 +70,7 @@ class World:
     alive : Series of bool
         Whether each customer known at ``as_of`` is one still, by customer_id.
     worth : Series or None
-        Spend of each of them in all the time to come, discounted at 10 % a year, by customer_id; None where the world has no end that
+        Spend of each of them in all the time to come, discounted at 10% a year, by customer_id; None where the world has no end that
         could be told.
     draw : callable
         ``draw(m, rng, known)`` draws :class:`Futures` of the customers known. With ``"parameters"`` of who knows the parameters and the past:

@@ -304,7 +304,7 @@ def kept_table(study: Study) -> Table | Absent:
         )
     buy = words.fill("{buy}")
     columns = {
-        "campaign": Column("Campaign"),
+        "campaign": Column("Campaign", "name"),
         "contacted": Column("Contacted", "count"),
         "held_out": Column("Held out", "count"),
         "promised": Column(f"More {words.many} who {buy}: promised", "count"),
@@ -335,7 +335,7 @@ def judged_table(study: Study) -> Table | Absent:
         )
         return Absent(f"{needed} {gone}".strip())
     columns = {
-        "campaign": Column("Past campaign"),
+        "campaign": Column("Past campaign", "name"),
         "customers": Column(f"{words.many.capitalize()} in its cells", "count"),
         "chosen": Column("This page would have contacted", "count"),
         "nobody": Column("Brings more than contacting nobody", "money", "nobody_low", "nobody_high"),

@@ -19,6 +19,7 @@ from crmlab.analyses.campaigns import drawn, known_cells, measured
 from crmlab.errors import CrmlabError, DataError, ModelError
 from crmlab.history.sending import sends
 from crmlab.models.decisions import policy_difference
+from crmlab.page.format import titled
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -125,12 +126,12 @@ def judged_of(
             found = measured(history.data, name, history.as_of, cells=cells, margin=margin)
             tests = _tests(found, known)
             if not len(tests):
-                gone.append(f"{name} is not judged: {_NO_TEST}.")
+                gone.append(f"“{titled(name)}” is not judged: {_NO_TEST}.")
                 continue
             told = _told(history, found, (known, goals, columns), level=level, seed=seed)
             rows.append({"campaign": name} | _judged(tests, told, known, level))
         except CrmlabError as error:
-            gone.append(f"{name} is not judged: {error}")
+            gone.append(f"“{titled(name)}” is not judged: {error}")
     return Judged(campaigns=_together(rows), left_out=tuple(gone))
 
 

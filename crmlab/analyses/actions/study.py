@@ -218,7 +218,7 @@ def slug(name: str) -> str:
 
     Examples
     --------
-    >>> slug("10 % off")
+    >>> slug("10% off")
     '10_off'
     """
     return "_".join("".join(ch if ch.isalnum() else " " for ch in name.lower()).split()) or "action"

@@ -231,7 +231,7 @@ def method(study: Study) -> Method:
             f"Everybody who may be contacted is decided for, one of each household on a day; at most one action for a {words.one} and day.",
             f"An offer costs its price with everybody who takes it: those who are moved, and those who would have come anyway within the days "
             f"that past cells were watched, by the model of {words.deeds}.",
-            "A measured effect counts only where its interval, at the level of tests (95 %), lies above 0.",
+            "A measured effect counts only where its interval, at the level of tests (95%), lies above 0.",
             f"Sums carry what is not known of effects, at {form.share(params.level)}, as if effects were independent of each other; what is not "
             f"known of values is on the page of {words.one} value.",
             "Contacts before today count towards the limits, with whomever of a household they were; a contact with the offer of an action "

@@ -152,7 +152,7 @@ def in_holdout(ids: Sequence[str], share: float, salt: str) -> NDArray[np.bool_]
     """Say who is held out of all campaigns: those whose hash is under a threshold.
 
     It depends on nothing but the id (of the household, so that its people are held out together), the share and a salt that
-    never changes: whoever is held out at 5 % is held out at 10 %.
+    never changes: whoever is held out at 5% is held out at 10%.
 
     Parameters
     ----------

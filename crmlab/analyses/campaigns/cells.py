@@ -146,7 +146,7 @@ def design_cells(
 
     Examples
     --------
-    >>> design = design_cells({"offer": ["10 % off", "gift"], "creative": ["plain"]}, campaign="spring")
+    >>> design = design_cells({"offer": ["10% off", "gift"], "creative": ["plain"]}, campaign="spring")
     >>> design.cells[["cell_id", "control_cell_id", "response_code"]].astype(object).fillna("").values.tolist()
     [['spring-0', '', ''], ['spring-1', 'spring-0', 'AYADH7'], ['spring-2', 'spring-0', '5VDWQ5']]
     >>> design.cells["planned_share"].round(3).tolist()

@@ -24,6 +24,7 @@ from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool
 from crmlab.models.testing.power import Rate, required_size
+from crmlab.page.format import titled
 
 if TYPE_CHECKING:
     from crmlab.data.memory.campaigns import CampaignMemory
@@ -48,7 +49,7 @@ class Component:
     Attributes
     ----------
     component, value : str
-        Such as "offer", "10 % off".
+        Such as "offer", "10% off".
     campaigns : DataFrame
         A row per campaign, its cells with this component together: they share a control, and two differences from it are not two
         pieces of evidence. Columns of ``GROUPS``, and raw, raw_low, raw_high, shrunk, low, high of the difference in the share who
@@ -208,17 +209,17 @@ def _measured(
         try:
             found.append(measured(history.data, name, history.as_of, cells=cells, margin=margin, min_group=min_group))
         except CrmlabError as error:
-            gone.append(f"{name} is left out of the history: {error}")
+            gone.append(f"“{titled(name)}” is left out of the history: {error}")
     for one in sorted(found, key=lambda each: (min(each.days["opens"]), each.campaign)):
         if one.is_open:
             if one is not now:
-                gone.append(f"{one.campaign} is left out of the history: its window is open.")
+                gone.append(f"“{titled(one.campaign)}” is left out of the history: its window is open.")
             continue
         if mismatched(ratio_of(one, cells)):
-            gone.append(f"{one.campaign} is left out of the history: sizes of its cells do not fit its design.")
+            gone.append(f"“{titled(one.campaign)}” is left out of the history: sizes of its cells do not fit its design.")
             continue
         if not one.varies("response"):
-            gone.append(f"{one.campaign} is left out of the history: all of its people bought, or none.")
+            gone.append(f"“{titled(one.campaign)}” is left out of the history: all of its people bought, or none.")
             continue
         frames.append(_rows(one, level, adjust))
         groups += _groups(one)

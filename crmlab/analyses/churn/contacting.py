@@ -49,7 +49,7 @@ TOO_DEAR, NO_MARGIN, NO_VALUE = (
     "not known: not valued yet",
 )
 NO_TIERS = "all"  # instead of a tier, where the models of value could not be fitted
-RISKS = {"under 25 %": 0.25, "25 to 50 %": 0.5, "50 to 75 %": 0.75, "over 75 %": 2.0}  # name → up to which probability
+RISKS = {"under 25%": 0.25, "25 to 50%": 0.5, "50 to 75%": 0.75, "over 75%": 2.0}  # name → up to which probability
 
 
 def customer_list(history: History, found: Scores, params: Params) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def matrix_of(listed: pd.DataFrame) -> pd.DataFrame:
 def holdout_sizes(listed: pd.DataFrame, params: Params) -> pd.DataFrame:
     """How many customers must be left uncontacted to measure what contact saves, by saving in per cent of churners.
 
-    Among those whom it would pay to contact, at 95 % confidence and 80 % power. Without rows where these are fewer than two: then there is
+    Among those whom it would pay to contact, at 95% confidence and 80% power. Without rows where these are fewer than two: then there is
     nobody to leave out.
 
     Returns

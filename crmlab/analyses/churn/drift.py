@@ -35,7 +35,7 @@ class Drift:
     ----------
     rows : DataFrame
         Indexed by feature, the scores first, then what moved most: says, then and now (means), then_missing and now_missing (shares),
-        index (population stability index), chance (what it would reach by chance, at 95 %).
+        index (population stability index), chance (what it would reach by chance, at 95%).
     """
 
     rows: pd.DataFrame

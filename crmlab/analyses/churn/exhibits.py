@@ -433,7 +433,7 @@ def gaps_chart(study: Study) -> Chart:
 
     bound = {
         "given": "was given",
-        "gap": "is their 90 % quantile",
+        "gap": "is their 90% quantile",
         "history": "is limited to a sixth of the length of the history",
         "year": f"is a year, since {words.many} give once a year",
     }[scheme.bound_by]
@@ -503,7 +503,7 @@ def timing_chart(study: Study) -> Chart:
         frame = pd.DataFrame(columns=["group", "time", "survival", "low", "high"])
     return Chart(
         f"How long until the next {words.deed}, for {words.many} who have been silent for as long as is usual in their group: "
-        "the curve starts at 100 % "
+        "the curve starts at 100% "
         f"today and falls with each {words.deed} ({form.share(study.params.level)} bands). Where it stays high, waiting does not help.",
         f"Falling curves of the share without a {words.deed} over the next {horizon:.0f} days, for {len(groups)} groups by {words.deeds} "
         "so far.",

@@ -55,7 +55,7 @@ NAMES = CANDIDATES | BASELINES
 MOST_ORIGINS = 6
 _EDGE = 1e-4
 _SURE = 30.0  # log odds beyond which nothing more can be told from a chance of 0 or 1
-# Outcomes of each kind without which nothing is told: with 30 of each, the 90 % interval of the AUC of a score that is worth nothing is
+# Outcomes of each kind without which nothing is told: with 30 of each, the 90% interval of the AUC of a score that is worth nothing is
 # 0.38 to 0.62 (Hanley and McNeil 1982), so that even a fair score could not be told from chance.
 FEWEST = 30
 FARTHEST = 4.0  # standard deviations from the mean: a value beyond counts as one there, so that no single fact decides a score

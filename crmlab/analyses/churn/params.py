@@ -15,7 +15,7 @@ class Params:
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
     window: int | None = param(
         default=None,
-        help="days of silence that count as churn; default: the 90 % gap, or a sixth of history if less; of yearly rounds a year",
+        help="days of silence that count as churn; default: the 90% gap, or a sixth of history if less; of yearly rounds a year",
         ge=1,
         unit="days",
     )

@@ -261,7 +261,7 @@ def _as_known(
 def scheme_of(waits: pd.DataFrame, history: History, params: Params) -> Plan:
     """Set the window, and lay out the days of learning and testing.
 
-    The window is, unless given, the smaller of the 90 % quantile of gaps that ended and a sixth of the history, in whole weeks; where
+    The window is, unless given, the smaller of the 90% quantile of gaps that ended and a sixth of the history, in whole weeks; where
     people give once a year, a year at least: before that nobody is late.
 
     Raises

@@ -155,7 +155,7 @@ def trial(
 ) -> Trial:
     """Learn on earlier days, calibrate on one of its own, test on the latest, and say what is to be used.
 
-    The model is used only where its Brier score on the test's day is better than that of the best baseline, beyond the 90 %
+    The model is used only where its Brier score on the test's day is better than that of the best baseline, beyond the 90%
     interval of the difference.
 
     Parameters

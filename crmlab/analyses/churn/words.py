@@ -249,7 +249,7 @@ def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
     scheme, params, found, form = study.scheme, study.params, study.found, study.context.form
     words = found.words
-    gap = f"the 90 % quantile of the gaps between {words.deeds}"
+    gap = f"the 90% quantile of the gaps between {words.deeds}"
     bound = {
         "given": "as given",
         "gap": f"{gap}, in whole weeks; a sixth of the history would have been longer",

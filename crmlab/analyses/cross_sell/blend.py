@@ -161,7 +161,7 @@ class Origins:
         Significant pairs: antecedent, consequent (product ids), lift_low (lower end of the lift's interval). A callable gets the
         data set and the day, and returns them as known on that day.
     rebuy_share : float
-        A product is one that people buy again where surely (95 %) no smaller a share of its buyers did.
+        A product is one that people buy again where surely (95%) no smaller a share of its buyers did.
     """
 
     def __init__(self, past: History, horizon: int = QUARTER, pairs: Pairs = None, rebuy_share: float = 0.05) -> None:

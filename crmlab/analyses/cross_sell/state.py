@@ -229,7 +229,7 @@ def goods_of(state: State, rebuy_share: float = 0.05) -> Goods:
     ----------
     state : State
     rebuy_share : float
-        A product is one that people buy again where at least 5 did, and the lower end of the interval (95 %) of their share of all
+        A product is one that people buy again where at least 5 did, and the lower end of the interval (95%) of their share of all
         its buyers is not under this.
 
     Returns

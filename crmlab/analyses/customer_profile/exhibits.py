@@ -74,7 +74,7 @@ def facts_table(study: Study) -> Table:
     if gap:
         add(f"Usual gap between {words.deeds}, days", float(round(gap)), "count")
     if worth.tier:
-        add("Value tier", {"A": "A: top 10 %", "B": "B: next 20 %", "C": "C: next 30 %", "D": "D: the rest"}[worth.tier])
+        add("Value tier", {"A": "A: top 10%", "B": "B: next 20%", "C": "C: next 30%", "D": "D: the rest"}[worth.tier])
     names = {
         "value": (f"Value still to come, {worth.span}", "amount"),
         "expected_purchases": (f"{words.deeds.capitalize()} expected in {worth.ahead}", "number"),

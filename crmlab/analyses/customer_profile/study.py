@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -210,8 +211,12 @@ def study(history: History, params: Params) -> Study:
 
 
 def _ids(orders: ibis.Table, customer: str) -> list[str]:
-    """Ids that look like a wrong one, by their first letters; any, where none does."""
+    """Ids that look like a wrong one: with the same number behind letters and zeros, or the same first letters; any, where none does."""
     ids = orders.group_by("customer_id").agg()
+    if number := re.sub(r"^[^1-9]+", "", customer):
+        alike = ids.filter(ids["customer_id"].re_replace(r"^[^1-9]+", "") == number)
+        if found := collect_arrow(alike.order_by("customer_id").limit(MOST_IDS), ORDERED)["customer_id"].to_pylist():
+            return [str(one) for one in found]
     for length in (len(customer) - 1, 3, 1, 0):
         if length < 0:
             continue

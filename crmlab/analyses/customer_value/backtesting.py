@@ -48,7 +48,7 @@ class Ranked:
     best : str
         Name of the model with the highest holdout log-likelihood; of equals the first.
     clear : bool
-        Whether all others are behind it by more than the interval of the difference, at 90 %.
+        Whether all others are behind it by more than the interval of the difference, at 90%.
     failed : dict
         Models that could not be fitted, and why.
     """
@@ -267,7 +267,7 @@ def calibration(held: pd.DataFrame, forecasts: dict[str, np.ndarray], level: flo
     for group in groups:
         member = np.isin(frequency, group)
         mean, low, high = mean_with_interval(seen[member], level)
-        label = str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
+        label = str(group[0]) if len(group) == 1 else f"{group[0]} to {group[-1]}"
         if group[-1] == _OPEN_BIN:
             label = f"{group[0]}+"
         means = {name: float(values[member].mean()) for name, values in forecasts.items()}

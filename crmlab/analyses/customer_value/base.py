@@ -199,7 +199,7 @@ def fit_spend(model: CustomerValue, summary: pd.DataFrame) -> tuple[CustomerValu
     -------
     (model, summary, cap)
         Fitted; the summary with mean repeat spend above the cap set to it; the cap, or None where none was needed. Caps are
-        tried at the 99, 97, 95, 90 and 80 % quantiles.
+        tried at the 99, 97, 95, 90 and 80% quantiles.
 
     Raises
     ------

@@ -158,7 +158,7 @@ def season_chart(study: Study) -> Chart | Absent:
         top.set_xticks(
             [(day - dt.date(2023, 1, 1)).days for day in names], [form.month(day).rsplit(" ", 1)[0] for day in names]
         )
-        marks.axes(bottom, form, y="share", title="Level: pace of buying apart from the season, today = 100\u202f%")
+        marks.axes(bottom, form, y="share", title="Level: pace of buying apart from the season, today = 100%")
         marks.band(bottom, list(level["day"]), (level["level"], level["low"], level["high"]), alpha=0.2, width=1.8)
         bottom.axhline(1, color=color("second"), linewidth=1)
         spread = max(float(level["high"].max()) - 1, 1 - float(level["low"].min()), 0.05)
@@ -336,7 +336,7 @@ def spend_chart(study: Study) -> Chart:
 
     return Chart(
         f"Mean spend per repeat {deed} of those who came again: how many have it (bars), and how many Gamma-Gamma expects (line, "
-        f"with the {form.share(level)} range of chance). The largest 2 % are off the picture.",
+        f"with the {form.share(level)} range of chance). The largest 2% are off the picture.",
         f"Bars of the number of people by mean spend per repeat {deed}, with the curve of the model.",
         draw,
         frame,

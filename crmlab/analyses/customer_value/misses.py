@@ -53,7 +53,7 @@ class Miss:
     >>> from crmlab.page.format import Format
     >>> found = Miss(forecast=3524.0, seen=4529.0, spend_forecast=600.0, spend_seen=900.0, holdout=34)
     >>> found.said(Format())
-    'The model’s forecast of spend in the last 34 weeks was 33 % too low.'
+    'The model’s forecast of spend in the last 34 weeks was 33% too low.'
     >>> [round(float(end)) for end in found.widened(100.0, 90.0, 110.0)]
     [67, 150]
     >>> [round(float(end)) for end in found.widened(100.0, 90.0, 110.0, money=False)]
@@ -136,7 +136,7 @@ class Miss:
             bias = self.spend_forecast / self.spend_seen - 1
             of = "the money given in" if self.words is ROUNDS else "spend in"
         if abs(bias) < _NEAR:
-            return f"The model’s forecast of {of} the last {span} was right to within 1 %."
+            return f"The model’s forecast of {of} the last {span} was right to within 1%."
         text = f"The model’s forecast of {of} the last {span} was {form.share(abs(bias))} too {'low' if bias < 0 else 'high'}"
         return f"{text}; {self.closer} came closer." if self.closer else f"{text}."
 

@@ -46,7 +46,7 @@ class Params:
     )
     unseen_season: float = param(
         default=0.3,
-        help="where no season can be learnt yet: the season that intervals allow for; 0.3 means weeks at 70 to 130 % of the mean",
+        help="where no season can be learnt yet: the season that intervals allow for; 0.3 means weeks at 70 to 130% of the mean",
         ge=0,
         lt=1,
         unit="share",

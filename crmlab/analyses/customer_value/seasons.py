@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AMPLITUDE", "HORIZON", "Season", "judged", "learnt", "repeat_purchases", "spend_ratios"]
 
 
-AMPLITUDE = 0.3  # of a season that may be there where none was seen: weeks between 70 and 130 % of the mean
+AMPLITUDE = 0.3  # of a season that may be there where none was seen: weeks between 70 and 130% of the mean
 HORIZON = 13  # weeks that the clock is judged on, from each origin
 _ORIGINS = 4
 _AHEAD = 20  # years for which closed days and events to come are looked up: as far as days are valued one by one

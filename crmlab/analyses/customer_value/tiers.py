@@ -15,7 +15,7 @@ __all__ = ["FEWEST", "TIERS", "TIER_WORDS", "tier_of"]
 # Tier → per cent of customers from the top that it reaches down to.
 FEWEST = 30  # customers of whom a tenth is three; a tier of fewer is decided by one or two of them
 TIERS = {"A": 10, "B": 30, "C": 60, "D": 100}
-TIER_WORDS = {"A": "top 10 %", "B": "next 20 %", "C": "next 30 %", "D": "the rest"}
+TIER_WORDS = {"A": "top 10%", "B": "next 20%", "C": "next 30%", "D": "the rest"}
 
 
 def tier_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]:

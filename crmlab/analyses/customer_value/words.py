@@ -281,7 +281,7 @@ def method(study: Study) -> Method:
         *_season_told(study),
         f"Discounting: {form.share(params.rate)} a year, continuously, δ = ln(1 + rate) / {_units(words.unit)} per {words.period}.",
         fit.margin.told(form),
-        f"Tiers: {words.many} by value, cut at the top 10, 30 and 60 %; equal values are in one tier.",
+        f"Tiers: {words.many} by value, cut at the top 10, 30 and 60%; equal values are in one tier.",
         _cross_checked(fit),
     ]
     once = words.period if words is ROUNDS else "day"

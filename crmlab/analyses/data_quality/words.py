@@ -35,7 +35,7 @@ def _rows_finding(study: Study) -> Finding:
     own, form = _own(study), study.context.form
     lost = own[own["reason"].notna()]
     rows = form.count(int(own["rows"].sum()))
-    words = f"all {rows} rows were used."
+    words = f"All {rows} rows were used."
     if len(lost):
         why = lost.sort_values("rows", ascending=False, kind="stable").iloc[0]
         count = int(why["rows"])
@@ -44,8 +44,20 @@ def _rows_finding(study: Study) -> Finding:
             f"({form.count(count)} {'row' if count == 1 else 'rows'})."
         )
     if grave := study.verdict.grave:
-        words = f"{grave[0].says} {in_figures(grave[0], form)}. {words[0].upper()}{words[1:]}"
-    return Finding(study.verdict.words, words, metric="rows_used_share")
+        words = f"{grave[0].says} {in_figures(grave[0], form)}. {words}"
+    return Finding(study.verdict.words, f"{_because(study)} {words}", metric="rows_used_share")
+
+
+def _because(study: Study) -> str:
+    """What the verdict rests on, as its sentence goes on."""
+    judged = study.verdict
+    if judged.stop:
+        return "because too many rows cannot be used."
+    if judged.grave:
+        return (
+            "until a question is answered." if len(judged.grave) == 1 else f"until {len(judged.grave)} questions are answered."
+        )
+    return f"because the history has only {judged.days} days." if judged.short else "enough to rely on."
 
 
 def _stale_finding(study: Study) -> list[Finding]:

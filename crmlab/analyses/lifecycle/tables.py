@@ -11,7 +11,6 @@ from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import THIN
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Column, Table
 
@@ -82,15 +81,15 @@ def rules(days: tuple[int, int, int], deed: str) -> dict[str, str]:
     Examples
     --------
     >>> rules((30, 60, 90), "purchase")["lapsed"]
-    '61–90 days since the last purchase'
+    '61 to 90 days since the last purchase'
     """
     a, b, c = days
     return {
         "new": f"one {deed} so far, at most {a} days ago",
         "active": f"came again, last {deed} at most {a} days ago",
-        "slowing": f"{a + 1}–{b} days since the last {deed}",
+        "slowing": f"{a + 1} to {b} days since the last {deed}",
         "reactivated": f"came back after having lapsed, at most {a} days ago",
-        "lapsed": f"{b + 1}–{c} days since the last {deed}",
+        "lapsed": f"{b + 1} to {c} days since the last {deed}",
         "lost": f"more than {c} days since the last {deed}",
         "prospect": f"known, without any {deed}",
     }
@@ -132,7 +131,7 @@ def thresholds_from(study: Study) -> dict[str, str]:
     limits, form = study.life.limits, study.context.form
     out = {}
     for name, share in zip(("slowing", "lapsed", "lost"), limits.quantiles or (None,) * 3, strict=True):
-        text = f"{form.number(100 * share)}{THIN}%" if share is not None else ""
+        text = f"{form.number(100 * share)}{form.percent}" if share is not None else ""
         if getattr(study.params, f"{name}_days") is None:
             out[name] = text
         else:

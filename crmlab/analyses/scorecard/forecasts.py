@@ -250,7 +250,7 @@ def _said(tested: pd.DataFrame, inside: int, level: float, widen: float) -> str:
         return "No earlier forecast could be held against what came: the intervals are unchecked."
     spend = tested.loc[tested["measure"] == "spend", ["expected", "seen"]].sum()
     miss = float(spend["expected"] / spend["seen"] - 1) if spend["seen"] > 0 else 0.0
-    far = f"{100 * abs(miss):.0f}\u202f% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right in all"
-    held = f"{inside} of {len(tested)} intervals at {100 * level:.0f}\u202f% held what came"
+    far = f"{100 * abs(miss):.0f}% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right in all"
+    held = f"{inside} of {len(tested)} intervals at {100 * level:.0f}% held what came"
     told = f"Forecasts made on {tested['origin'].nunique()} earlier days were {far}, and {held}"
     return f"{told}: too few, so all were widened by a factor of {widen:.2f}." if widen > 1 else f"{told}."

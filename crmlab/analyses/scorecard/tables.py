@@ -13,6 +13,7 @@ from crmlab.analyses.scorecard.words import worth
 from crmlab.history.context import masked
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import titled
 from crmlab.page.groups import small_groups
 from crmlab.page.result import Column, Table
 
@@ -332,7 +333,7 @@ def matrix_table(study: Study) -> Table | Absent:
         else "The data do not say who may be contacted."
     )
     caption = (
-        f"{speech('{Many}')} by value tier (A: top 10 %, B: next 20 %, C: next 30 %, D: the rest) and lifecycle state. "
+        f"{speech('{Many}')} by value tier (A: top 10%, B: next 20%, C: next 30%, D: the rest) and lifecycle state. "
         f"Value is {worth(found, form)}. Small figures are {form.share(study.params.level)} intervals. "
         f"{consent} {speech.words.decided}{said}"
     )
@@ -446,9 +447,9 @@ def campaigns_table(study: Study) -> Table | Absent:
 
 def _label(row: dict[str, Any], form: Format) -> str:
     """A campaign with its first day; a program by its name."""
-    name = str(row["campaign"]).replace("_", " ")
+    name = titled(str(row["campaign"]))
     if row["program"]:
-        return f"{name}: {str(row['program']).replace('_', ' ')}"
+        return f"{name}: {titled(str(row['program']))}"
     return name if row["opens"] is None or row["opens"] != row["opens"] else f"{name}, {form.short_day(row['opens'])}"
 
 

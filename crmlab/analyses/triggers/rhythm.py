@@ -66,7 +66,7 @@ class Rhythm:
 def rhythm_of(history: History, params: Params) -> Rhythm:
     """Lengths of time for a data set: those given, others from how soon people come again.
 
-    Where people give in yearly rounds, the window is a year. Elsewhere it is the 75 % quantile of the gaps that ended, in whole
+    Where people give in yearly rounds, the window is a year. Elsewhere it is the 75% quantile of the gaps that ended, in whole
     weeks, at most a fourth of the history. A moment lasts for a quarter of the window, four weeks at most, and is to be answered within
     half of it, eight weeks at most.
 

@@ -50,12 +50,12 @@ class Learnt:
     second : float
         Days of that time from the first purchase to the second, median of those that came.
     lapse : float
-        Gap in days of that time beyond which a customer counts as lapsed: 90 % quantile of those that ended.
+        Gap in days of that time beyond which a customer counts as lapsed: 90% quantile of those that ended.
     reach : float
-        Days since the last purchase up to which a customer is eligible: 95 % quantile of the gaps that ended; at least three times their
+        Days since the last purchase up to which a customer is eligible: 95% quantile of the gaps that ended; at least three times their
         median, since who is silent for twice the usual gap must be within it.
     bands : tuple of float
-        Days since the last purchase at which finer bands end: median, 75 % and 90 % quantile of the gaps that ended, and the reach.
+        Days since the last purchase at which finer bands end: median, 75% and 90% quantile of the gaps that ended, and the reach.
     spend : float
         Spend that one customer in ten has passed.
     expected : callable or None

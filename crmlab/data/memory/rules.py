@@ -109,7 +109,7 @@ def _cell(
             yield CampaignError.must_be(f"'{column}' of cell {shown(name)}", "at least 0", value, "Costs are positive.")
     discount = row.get("discount")
     if discount is not None and float(discount) >= 1:
-        hint = "Write 0.1 for 10 % off; what is free costs its cost_per_response."
+        hint = "Write 0.1 for 10% off; what is free costs its cost_per_response."
         yield CampaignError.must_be(f"'discount' of cell {shown(name)}", "under 1", discount, hint)
     opens, closes = (None if day is None else str(day)[:10] for day in (row.get("opens_on"), row.get("closes_on")))
     if opens is not None and closes is not None and closes < opens:

@@ -22,7 +22,7 @@ _DAYS = 0.5  # of all days with orders: more than this
 
 
 def _giants(data: Dataset) -> ibis.Table:
-    """The orders of one customer who has more than 5 % of all, over 20 times those of the next, and buys on most days."""
+    """The orders of one customer who has more than 5% of all, over 20 times those of the next, and buys on most days."""
     import ibis
 
     orders = data.orders

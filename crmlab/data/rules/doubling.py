@@ -96,7 +96,7 @@ def _copied_line_orders(data: Dataset) -> ibis.Table:
 def _of_orders(data: Dataset, breach: Breach) -> Breach:
     """One line twice is what a till writes of two pieces; several lines, each of them again, are an order that is counted again.
 
-    Now and then even these are two pieces of each: a single order, and up to 1 % of the orders of several products, prove nothing.
+    Now and then even these are two pieces of each: a single order, and up to 1% of the orders of several products, prove nothing.
     """
     if breach.share > BLOCKS:
         return breach

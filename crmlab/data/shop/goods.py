@@ -25,7 +25,7 @@ RANGE: dict[str, tuple[float, str, str]] = {
     "Stationery": (7, "Leather, Kraft, Birch, Acrylic, Recycled", "pen pot, desk tray, card holder, memo board"),
     "Cleaning": (6, "Horsehair, Coconut, Tampico, Sisal, Maple", "dish brush, hand brush, broom, scrubber"),
 }
-# Popularity: weight 1 / (rank + 10), a Zipf-Mandelbrot law: the best-seller takes 3 % of the draws.
+# Popularity: weight 1 / (rank + 10), a Zipf-Mandelbrot law: the best-seller takes 3% of the draws.
 MANDELBROT_SHIFT = 10
 # Ranks by popularity (0 is the best-seller). One discontinued product is popular: an offer of it would be noticed.
 DISCONTINUED = (8, 45, 70, 95, 120, 150)

@@ -86,7 +86,7 @@ def make_shop(
     Parameters
     ----------
     n_customers : int
-        Customers who buy at least once. Some prospects, who never do, come on top (4 %).
+        Customers who buy at least once. Some prospects, who never do, come on top (4%).
     seed : int
         Same arguments, same shop.
     end : datetime.date
@@ -105,7 +105,7 @@ def make_shop(
         write-offs and the like. Their numbers are in ``truth.dirt``; the orders table is left out, to be derived.
     campaigns : bool
         Send five campaigns, one of which does nothing, one lost part of a cell, and one is not over at the end. Their
-        cells cause orders that come on top of all others, numbered after them (1 to 2 %); ``truth.campaigns`` says how
+        cells cause orders that come on top of all others, numbered after them (1 to 2%); ``truth.campaigns`` says how
         many and ``truth.caused`` which. Everything else stays as it is without. Shops of fewer than 100 customers send
         none.
 
@@ -123,7 +123,7 @@ def make_shop(
     Days discretise the truth. Two occasions drawn for one customer and day are one purchase occasion to whoever counts
     customer-days (1 in 50 occasions goes that way). Within a day, occasions keep their order but are squeezed into
     opening hours, so time them in days, not hours. Returns lower the spend of the day on which they are booked, and a
-    day may lose its occasion to them: compare counts with ``return_rate=0``. Some occasions (4 %) have two orders.
+    day may lose its occasion to them: compare counts with ``return_rate=0``. Some occasions (4%) have two orders.
     Spend is rounded to cents, and never under 2.00.
 
     References

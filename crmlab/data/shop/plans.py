@@ -51,7 +51,7 @@ def _control(cell: str, channel: str, share: float, program: str = "control") ->
     return CellPlan(cell, program, None, None, None, channel, share, 0.0)
 
 
-TEN, FREE, GIFT, NEWS = "10 % off", "free delivery", "small gift", "new range"
+TEN, FREE, GIFT, NEWS = "10% off", "free delivery", "small gift", "new range"
 # Amounts are what was paid, so that a discount is taken off already; whoever buys takes the gift, and has the delivery free.
 OFFERS = {TEN: OfferCost(discount=0.1), FREE: OfferCost(gift=3.9), GIFT: OfferCost(gift=2.5), NEWS: OfferCost(gift=0.0)}
 CAMPAIGNS = (
@@ -89,7 +89,7 @@ CAMPAIGNS = (
             _email("reminder-2", "reminder-0", GIFT, "picture", 0.33, 0.04, lost=0.25),
         ),
     ),
-    # Offer × creative: the gift adds 3.5 points to 10 % off, the picture 2.5 to plain text, and nothing on top of both.
+    # Offer × creative: the gift adds 3.5 points to 10% off, the picture 2.5 to plain text, and nothing on top of both.
     CampaignPlan(
         "offer_by_creative",
         0.80,

@@ -37,7 +37,7 @@ TimeArray = NDArray[np.datetime64]
 POPULATION: dict[str, float] = {"r": 0.4, "alpha": 28.0, "a": 0.7, "b": 6.3, "p": 6.0, "q": 4.0, "v": 22.5}
 PEAK_DAY = 344  # day of the year of the peak: about 10 December
 PEAK_CONCENTRATION = 5.0  # of the bell round the peak: half of the seasonal demand lies within 18 days of it
-ACQUISITION_GROWTH = 0.4  # customers are won 40 % faster at the end than at the start
+ACQUISITION_GROWTH = 0.4  # customers are won 40% faster at the end than at the start
 LEAST_SPEND = 200  # cents: leaves at least a cent for every line of an occasion
 
 

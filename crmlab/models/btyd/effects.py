@@ -35,8 +35,8 @@ _LIGHT = 1e-4  # weight under which a variance is left out
 _LAGS = 2  # weeks over which what stands out may last
 _EVENT = 0.25  # variance of the log of what an event does, before anything is known
 # Where the variances are looked for: of the smooth season, of single weeks, of the level in a year, and the dispersion; medians and
-# deviations of their logs. A season of ±20 % is usual, and a level that moves by 5 % a year; by 17 % is within 90 %. A few hundred
-# customers tell little of how much the level moves, so that its posterior mean is not far from that of the prior, (9 %)²: from (12 %)²
+# deviations of their logs. A season of ±20% is usual, and a level that moves by 5% a year; by 17% is within 90%. A few hundred
+# customers tell little of how much the level moves, so that its posterior mean is not far from that of the prior, (9%)²: from (12%)²
 # intervals of a year were more than 1.5 times as wide as chance where the level stood.
 PRIOR = np.log([0.05, 0.01, 0.0025, 2.0])
 _WIDTH = np.array([1.5, 1.5, 1.5, 1.0])

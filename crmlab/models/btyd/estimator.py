@@ -278,7 +278,7 @@ class WeightedModel(BaseEstimator, ABC):
         Raises
         ------
         ModelError
-            The effective sample size is under 10 % of ``n``.
+            The effective sample size is under 10% of ``n``.
         """
         if not isinstance(n, (int, np.integer)) or n < 100:
             raise ModelError.expected(type(self).__name__, "n", "a whole number of at least 100", n)

@@ -235,7 +235,7 @@ def sample(
     Raises
     ------
     ModelError
-        The effective sample size is under 10 %.
+        The effective sample size is under 10%.
     """
     value, where = surface.value, surface.where
     total = _total(surface.objective, where)
@@ -272,7 +272,7 @@ def sample(
     assert best is not None
     if not best.share >= _USABLE:
         raise ModelError(
-            f"{name}: the posterior sample is not usable. Expected an effective sample size of at least 10 %. "
+            f"{name}: the posterior sample is not usable. Expected an effective sample size of at least 10%. "
             f"Found {best.share:.1%}. Fit to more customers, or to a longer history."
         )
     return best

@@ -54,7 +54,7 @@ def budget_curve(
     limit : str
         The limit of cost that is the budget; where there is none of this name, all cost counts.
     hurdle : float
-        What a unit of money has to bring beyond itself, such as 0.2 where it would earn 20 % elsewhere.
+        What a unit of money has to bring beyond itself, such as 0.2 where it would earn 20% elsewhere.
     tolerance : float
         Share of the profit to which it is known.
 

@@ -59,7 +59,7 @@ def factorial_effects(
     -------
     DataFrame
         effect (factor, or "a × b"), levels ("2:1 against 1:1"), order, estimate, low, high, p_value, p_adjusted, detectable
-        (smallest effect found with 80 % power), method, correction, level. An interaction is the difference of a's effect between
+        (smallest effect found with 80% power), method, correction, level. An interaction is the difference of a's effect between
         two levels of b. Rates are compared as means (their differences are averaged, and no score test does that).
 
     Raises
@@ -76,7 +76,7 @@ def factorial_effects(
     --------
     >>> cell = lambda bought: CellStatistics.from_sums(1000, {"bought": bought})
     >>> cells = {"a": cell(20), "b": cell(30), "c": cell(25), "d": cell(60)}
-    >>> parts = [("none", "plain"), ("10 %", "plain"), ("none", "photo"), ("10 %", "photo")]
+    >>> parts = [("none", "plain"), ("10%", "plain"), ("none", "photo"), ("10%", "photo")]
     >>> named = {name: dict(zip(("offer", "creative"), part)) for name, part in zip(cells, parts)}
     >>> found = factorial_effects(cells, named, "bought")
     >>> found["effect"].tolist(), found["estimate"].round(4).tolist()
@@ -196,7 +196,7 @@ def design_cells(factors: Mapping[str, Sequence[Any]], generators: Mapping[str, 
 
     Examples
     --------
-    >>> two = {"offer": ["none", "10 %"], "list": ["recent", "lapsed"], "creative": ["plain", "photo"]}
+    >>> two = {"offer": ["none", "10%"], "list": ["recent", "lapsed"], "creative": ["plain", "photo"]}
     >>> len(design_cells(two)), len(design_cells(two, {"creative": ("offer", "list")}))
     (8, 4)
     """
@@ -249,7 +249,7 @@ def aliases(cells: pd.DataFrame, order: int = 2) -> pd.DataFrame:
 
     Examples
     --------
-    >>> two = {"offer": ["none", "10 %"], "list": ["recent", "lapsed"], "creative": ["plain", "photo"]}
+    >>> two = {"offer": ["none", "10%"], "list": ["recent", "lapsed"], "creative": ["plain", "photo"]}
     >>> aliases(design_cells(two, {"creative": ("offer", "list")})).head(1).values.tolist()
     [['offer', 'list × creative', 1.0, 'fully']]
     """
@@ -312,7 +312,7 @@ def component_differences(components: Mapping[str, Mapping[str, Any]], controls:
 
     Examples
     --------
-    >>> parts = {"a": {"offer": "10 %", "creative": "photo"}, "b": {"offer": "none", "creative": "plain"}}
+    >>> parts = {"a": {"offer": "10%", "creative": "photo"}, "b": {"offer": "none", "creative": "plain"}}
     >>> component_differences(parts, {"a": "b"})["warning"].item()
     'a differs from its control b in 2 components (offer, creative): what it earns cannot be put down to one of them.'
     """

@@ -361,7 +361,7 @@ def smallest_paying(n: int, cost: float, fixed: float = 0.0, margin: float = 1.0
 
     Examples
     --------
-    A letter at 0.70, and 20 from each order: 3.5 % must respond who would not have ordered anyway, 3.6 % with the designer's bill.
+    A letter at 0.70, and 20 from each order: 3.5% must respond who would not have ordered anyway, 3.6% with the designer's bill.
 
     >>> round(smallest_paying(10_000, 0.70, margin=20.0), 6), round(smallest_paying(10_000, 0.70, 200.0, 20.0), 6)
     (0.035, 0.036)

@@ -282,7 +282,7 @@ def test_at_the_true_effects_the_choice_brings_more_than_a_ranking_by_value(shop
     frame = ground.people.frame
     rank = np.argsort(-(frame["alive"].fillna(1.0) * frame["value"]).to_numpy(float), kind="stable")
     may = eligible(ground).notna().any(axis=1).to_numpy()
-    for name in ("small gift", "10 % off"):
+    for name in ("small gift", "10% off"):
         able = rank[may[rank] & gains[name].notna().to_numpy()[rank]]
         within = able[np.cumsum(costs[name][able]) <= spent]
         assert brings >= 1.1 * gains[name].iloc[within].sum() and brings > 0

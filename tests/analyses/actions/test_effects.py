@@ -171,7 +171,7 @@ def test_a_data_set_without_cells_gets_assumed_actions(world, tmp_path, nothing_
 def test_the_shop_gets_an_action_for_each_offer_that_was_measured(opened_once, nothing_remembered):
     history = History(opened_once("shop"))
     got = priced(history, default_actions(history, LEVEL), LEVEL)
-    assert [one.name for one in got] == ["10 % off", "free delivery", "new range", "small gift"]
+    assert [one.name for one in got] == ["10% off", "free delivery", "new range", "small gift"]
     assert {one.action.channel for one in got} == {"email", "post"}
     basis = {one.name: one.effect.basis for one in got}
     assert basis["new range"] == basis["free delivery"] == UNSHOWN and basis["small gift"] == MEASURED

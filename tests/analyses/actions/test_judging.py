@@ -118,7 +118,7 @@ def test_intervals_hold_what_came_in_40_worlds(world, tmp_path, nothing_remember
         row = judged(data).campaigns.iloc[-1]
         # Only those whom it would have contacted count for the truth; nearly all are.
         held.append(row["nobody_low"] <= one[3] * row["chosen"] / PEOPLE <= row["nobody_high"])
-    assert sum(held) >= 31, sum(held)  # 99.5 % of binomial counts of 40 at 90 %
+    assert sum(held) >= 31, sum(held)  # 99.5% of binomial counts of 40 at 90%
 
 
 @pytest.mark.proof

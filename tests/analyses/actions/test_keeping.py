@@ -162,4 +162,4 @@ def test_promised_and_kept_agree_over_60_worlds(memory, tmp_path, monkeypatch):
         said, money = said + row["promised_money"], money + row["came_money"]
         inside += row["came_low"] <= row["promised"] <= row["came_high"]
     assert 0.9 <= came / promised <= 1.1 and 0.9 <= money / said <= 1.1
-    assert inside >= 48  # of 60 at 90 %: fewer come by chance once in a thousand times
+    assert inside >= 48  # of 60 at 90%: fewer come by chance once in a thousand times

@@ -30,7 +30,7 @@ share = 0.4
 name = "spring-1"
 share = 0.6
 control = "spring-0"
-offer = "10 % off"
+offer = "10% off"
 creative = "plain"
 """
 
@@ -97,20 +97,18 @@ def test_a_mailing_that_others_are_compared_with_is_sent_too(project):
     launch()
     sent = pd.read_csv(Path("out/spring-email.csv"), dtype="str")
     assert sorted(sent["customer_id"]) == sorted(open_memory().assignments("spring")["customer_id"])
-    assert set(sent["offer"]) == {"the usual", "10 % off"} and sent["response_code"].nunique() == 2
+    assert set(sent["offer"]) == {"the usual", "10% off"} and sent["response_code"].nunique() == 2
 
 
 def test_a_plan_without_any_control_is_sent_to_all(project):
     cells = PLAN.replace('\n[[cell]]\nname = "spring-0"\nshare = 0.4\n', "").replace("share = 0.6", "share = 1.0")
-    cells = cells.replace('control = "spring-0"\noffer = "10 % off"\n', "").replace(
-        "criteria", 'offer = "10 % off"\ncriteria', 1
-    )
+    cells = cells.replace('control = "spring-0"\noffer = "10% off"\n', "").replace("criteria", 'offer = "10% off"\ncriteria', 1)
     Path("spring.toml").write_text(cells)
     command("plan", "spring.toml")
     launch()
     sent = pd.read_csv(Path("out/spring-email.csv"), dtype="str")
     assert sorted(sent["customer_id"]) == sorted(open_memory().assignments("spring")["customer_id"])
-    assert set(sent["offer"]) == {"10 % off"} and sent["response_code"].notna().all()
+    assert set(sent["offer"]) == {"10% off"} and sent["response_code"].notna().all()
 
 
 def test_plan_may_say_more_of_its_list(project):

@@ -29,7 +29,7 @@ share = 0.5
 name = "ten"
 control = "none"
 share = 0.5
-offer = "10 % off"
+offer = "10% off"
 """
 
 

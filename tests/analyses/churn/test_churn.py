@@ -83,7 +83,7 @@ def test_everything_is_tested_on_the_same_rows(result):
     churned = churned[churned["day"] == "2025-09-03"]
     assert churned["customers"].sum() == eligible > 1000
     share = (churned["seen"] * churned["customers"]).sum() / eligible
-    assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}\u202f% churned" in result.tables["scores"].caption
+    assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}% churned" in result.tables["scores"].caption
 
 
 @pytest.mark.nightly
@@ -223,7 +223,7 @@ def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
     before = some.matrix.copy()
     table, chart = exhibits.matrix_table(some).frame, exhibits.matrix_chart(some).frame
     assert table["risk"].tolist() == [
-        "over 75 %", "50 to 75 %", "under 25 %", "Small groups, together", "Contacts not shown above, together", "All",
+        "over 75%", "50 to 75%", "under 25%", "Small groups, together", "Contacts not shown above, together", "All",
     ]  # fmt: skip
     # Six cannot be shown beside the total: the three would be what is left. Nor can the contacts of the twenty: of the nine all but one
     # would be left.

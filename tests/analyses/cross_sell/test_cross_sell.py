@@ -134,7 +134,7 @@ def test_worth_is_what_the_orders_say():
 
 
 def half_sure(share):
-    """160 customers with A, 160 without; of those with A a share bought B since, for 10 each; of the others 5 %."""
+    """160 customers with A, 160 without; of those with A a share bought B since, for 10 each; of the others 5%."""
     n, some = 160, round(160 * share)
     has = np.zeros((2 * n, 2), dtype=int)
     has[:n, 0] = 1
@@ -168,7 +168,7 @@ def shop_study():
 @pytest.mark.proof
 @pytest.mark.parametrize("margin", [Margin(0.4, "given", 1.0), Margin(1.0, "revenue", 0.0)], ids=["margin", "revenue"])
 def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
-    # 30 % of 160 against 5 %, at 10 each: 2.50 more per customer; 120 of the 160 may be contacted: 300 in all, not 2,500 per 1,000.
+    # 30% of 160 against 5%, at 10 each: 2.50 more per customer; 120 of the 160 may be contacted: 300 in all, not 2,500 per 1,000.
     pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
     pairs = pair.join(worth_of(pair, half_sure(0.3), half_sure(0.3), 0.9))
     row = pairs.iloc[0]
@@ -191,7 +191,7 @@ def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
 
 @pytest.mark.proof
 def test_no_pair_is_recommended_whose_extra_money_may_be_nothing(shop_study):
-    # 7 % against 5 % of 160: 0.30 more per customer, and the interval includes 0.
+    # 7% against 5% of 160: 0.30 more per customer, and the interval includes 0.
     pair = pd.DataFrame({"antecedent": ["A"], "consequent": ["B"]})
     pairs = pair.join(worth_of(pair, half_sure(0.07), half_sure(0.07), 0.9))
     assert pairs["extra"].iloc[0] > 0 > pairs["extra_low"].iloc[0]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import ibis
 import pandas as pd
 import pytest
 
 import crmlab
 from crmlab.analyses import customer_profile
 from crmlab.analyses.actions import decisions
-from crmlab.errors import ParameterError
+from crmlab.errors import ParameterError, hint_at
 from crmlab.history.past import History
 from crmlab.report.jobs import runs_unasked
 
@@ -75,6 +76,15 @@ def test_unknown_customer_gets_a_hint(shop):
         customer_profile.run(shop, customer_profile.Params(customer_id="C00O001"))
     said = str(error.value)
     assert said.startswith("The 'customer_id' parameter names 'C00O001', whom the data set does not know. Did you mean 'C00")
+
+
+def test_zeros_that_were_left_out_are_missed(monkeypatch):
+    from crmlab.analyses.customer_profile import study
+
+    monkeypatch.setattr(study, "collect_arrow", lambda found, _: found.to_pyarrow())
+    orders = ibis.memtable(pd.DataFrame({"customer_id": ["00010", "00001", "C1", "b"]}))
+    assert study._ids(orders, "1") == ["00001", "C1"] and hint_at("1", ["00001", "C1"]) == "Did you mean '00001'?"
+    assert study._ids(orders, "c") == ["00001", "00010", "C1", "b"]
 
 
 def test_params_are_checked_and_it_runs_only_when_asked():

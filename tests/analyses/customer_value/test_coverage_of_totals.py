@@ -1,6 +1,6 @@
 """Totals are held against what truly came, on light worlds whose season and parameters are known, and on worlds that are no model's.
 
-Intervals at 90 % hold 85 to 95 times in 100 (a fault only where the exact 99 % interval of the share lies outside), are in the median at
+Intervals at 90% hold 85 to 95 times in 100 (a fault only where the exact 99% interval of the share lies outside), are in the median at
 most 1.5 times as wide as those of who knows the parameters, and score better than "last year goes on".
 
 A world takes 16 s on one core: 6 worlds of each family (``proof``) three minutes, 200 of each (``nightly``) an hour and three quarters.

@@ -420,7 +420,7 @@ def test_shop_without_seasons_is_forecast_and_valued_rightly(own):
     span = (1 - np.exp(-(rate * p + delta) * 52)) / (rate * p + delta)
     worth = float((alive * rate * span * truth["mean_spend"]).sum())
     estimate = found.metrics["value_within_horizon"]
-    assert estimate.low * 0.97 <= worth <= estimate.high * 1.03  # two occasions on one day are one: 2 % of them
+    assert estimate.low * 0.97 <= worth <= estimate.high * 1.03  # two occasions on one day are one: 2% of them
     row = found.tables["scores"].frame.iloc[0]
     assert row["forecast_low"] <= row["seen"] <= row["forecast_high"]
     assert row["covered"] >= 0.88

@@ -112,7 +112,7 @@ def test_under_a_year_the_season_is_not_seen_and_allowed_for(opened):
     assert clock.flat and clock.variance(13.0) == clock.unseen_variance(13.0) > 0
     assert judged(base, 0.0).clock(base).variance(13.0) == 0
     said = plain(seasonal_of(base, choice_of(found)).said(Format()))
-    assert said.startswith("No season can be learnt yet") and "between 80 % and 120 %" in said
+    assert said.startswith("No season can be learnt yet") and "between 80% and 120%" in said
 
 
 @pytest.mark.proof
@@ -280,7 +280,7 @@ def test_every_model_of_purchases_at_any_time_follows_the_season():
 
 
 @pytest.mark.parametrize(
-    ("before", "error", "says"), [(1.25, 0.02, "is 20 % lower"), (0.8, 0.02, "is 25 % higher"), (1.02, 0.1, "not shown")]
+    ("before", "error", "says"), [(1.25, 0.02, "is 20% lower"), (0.8, 0.02, "is 25% higher"), (1.02, 0.1, "not shown")]
 )
 def test_the_level_is_said_against_that_of_a_year_ago(before, error, says):
     level = np.concatenate([np.full(300, before), np.linspace(before, 1.0, 300)])

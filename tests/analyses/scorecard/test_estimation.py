@@ -66,6 +66,6 @@ def test_interval_of_a_change_holds_its_level():
         found = change((before.sum(), before), (after.sum(), after), level=0.9)
         # Expected: 0.8 × 20 = 16 before; 16 × 1.1 + 0.2 × 2 = 18 after.
         held += found[1] <= 18 / 16 - 1 <= found[2]
-    # 90 % of 400, less three standard errors of a binomial share.
+    # 90% of 400, less three standard errors of a binomial share.
     assert held / 400 >= 0.9 - 3 * np.sqrt(0.9 * 0.1 / 400)
     assert held / 400 <= 0.9 + 3 * np.sqrt(0.9 * 0.1 / 400)

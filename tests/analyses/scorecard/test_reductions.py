@@ -81,7 +81,7 @@ def test_estimates_fill_empty_periods_and_hold_identities():
 
 def test_estimates_by_hand():
     found = estimates(periods(memory(ORDERS), MONTHS), MONTHS, level=0.9).set_index(["number", "measure"])
-    z = 1.6448536269514722  # 95 % quantile of the normal distribution
+    z = 1.6448536269514722  # 95% quantile of the normal distribution
     row = found.loc[(0, "revenue")]
     spread = np.sqrt(15.03**2 + 1.1**2)
     assert row[["low", "high"]].tolist() == pytest.approx(
@@ -222,7 +222,7 @@ def test_period_intervals_cover_the_truth():
     for name, value in {"revenue": 300 * 2 * 20.0, "customers": 300.0, "spend_per_occasion": 20.0}.items():
         rows = found[found["measure"] == name]
         held = ((rows["low"] <= value) & (value <= rows["high"])).sum()
-        # 60 months at 90 %: four deviations are 9.
+        # 60 months at 90%: four deviations are 9.
         assert held >= 45, name
         inside += held
     assert inside < 179

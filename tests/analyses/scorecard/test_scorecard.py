@@ -171,7 +171,7 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     # €299k of the goal's own year, not the €464k of the calendar's.
     said = page.findings[0].text.replace("\u202f", " ")
     told = re.search(
-        r"will be missed unless something changes: €299k of €650k has come in, €(\d+)k \(€(\d+)–(\d+)k, at 90 %\) is expected by",
+        r"will be missed unless something changes: €299k of €650k has come in, €(\d+)k \(€(\d+)–(\d+)k, at 90%\) is expected by",
         said,
     )
     assert told
@@ -187,7 +187,7 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     assert {"goals", "customers", "money", "parts", "growth", "forecast", "matrix", "campaigns", "segments", "states"} <= set(
         page.tables
     )
-    assert "intervals at 90\u202f% held what came" in page.tables["forecast"].caption
+    assert "intervals at 90% held what came" in page.tables["forecast"].caption
 
 
 @pytest.mark.proof

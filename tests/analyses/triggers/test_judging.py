@@ -58,7 +58,7 @@ def test_chance_is_recommended_no_more_often_than_the_rate_of_false_discoveries(
     found = [judging.judged(rules.TRIGGERS, (pool, pool), 0.9).triggers for pool in worlds]
     assert all((one["works"] != judging.UNKNOWN).all() for one in found)
     assert np.mean([(one["works"] == judging.YES).any() for one in found]) <= 0.1
-    assert np.mean([(one["adjusted_all"] <= 0.1).any() for one in found]) <= 0.19  # 10 %, and three errors of 100 worlds
+    assert np.mean([(one["adjusted_all"] <= 0.1).any() for one in found]) <= 0.19  # 10%, and three errors of 100 worlds
 
 
 def test_what_works_is_found():

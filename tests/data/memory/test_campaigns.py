@@ -38,7 +38,7 @@ def cells(campaign: str = "spring", **changes: object) -> pd.DataFrame:
                 CODES.get(names[1], f"{campaign[:3].upper()}1"),
                 CODES.get(names[2], f"{campaign[:3].upper()}2"),
             ],
-            "offer": [None, "10 % off", "small gift"],
+            "offer": [None, "10% off", "small gift"],
             "list": "buyers",
             "creative": [None, "plain", "picture"],
             "channel": "email",
@@ -139,7 +139,7 @@ def test_history_is_by_component(memory):
     memory.record_results("spring", results(scale=1.0))
     memory.record_results("spring", results(scale=2.0))
     memory.record_results("autumn", results("autumn"), cells("autumn", opens_on=pd.Timestamp("2024-09-01")))
-    found = memory.history("offer", "10 % off")
+    found = memory.history("offer", "10% off")
     assert found["campaign_id"].tolist() == ["autumn", "autumn", "spring", "spring"]  # in the order of time
     assert found["estimate"].tolist() == [1.0, 1.0, 2.0, 2.0]  # the last look of each
     assert found["look"].tolist() == [1, 1, 2, 2]

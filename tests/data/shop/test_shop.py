@@ -201,7 +201,7 @@ def test_customers_look_realistic():
     assert 42 < shop.truth.occasions["spend"].mean() < 48
     assert abs(customers["contactable"].mean() - 0.85) < 0.02
     buys = customers["customer_id"].isin(shop.tables["orders"]["customer_id"])
-    assert (~buys).sum() == 240  # 4 % prospects
+    assert (~buys).sum() == 240  # 4% prospects
     assert customers["acquired_at"].between("2024-01-02", "2025-12-31").all()
     second_half = (customers["acquired_at"] >= "2025-01-01").mean()
     assert 0.5 < second_half < 0.62

@@ -95,7 +95,7 @@ def test_null_has_the_margins_and_the_moments_of_swapping():
     seen = np.array(seen)
     # A mean of 1,200 copies has an error of sd / 35, which grows a little as copies are not quite independent.
     assert np.abs((seen.mean(axis=0) - mean) / np.sqrt(variance)).max() < 0.25
-    # The largest of 300 ratios of variances, each with a standard error of 4 %.
+    # The largest of 300 ratios of variances, each with a standard error of 4%.
     assert np.abs(seen.var(axis=0) / variance - 1).max() < 0.25
     assert np.median(seen.var(axis=0) / variance) == pytest.approx(1, abs=0.03)
     np.testing.assert_allclose(null.expected(three), np.mean(triples, axis=0), rtol=0.08)
@@ -216,12 +216,12 @@ def test_planted_pairs_are_found():
         sure = found[found["q_value"] < 0.05]
         pairs = {tuple(sorted((*a, b))) for a, b in zip(sure["antecedent"], sure["consequent"], strict=True)}
         planted = {tuple(sorted((each.antecedent, each.consequent))) for each in shop.truth.affinities}
-        # The rate of false discoveries among those found is held to 5 %: one in 20 seeds or so has one besides.
+        # The rate of false discoveries among those found is held to 5%: one in 20 seeds or so has one besides.
         assert planted <= pairs and len(pairs - planted) <= 1
 
 
 def test_weak_planted_pair_is_found_as_often_as_said():
-    # Two items of 5 % each in 4,000 baskets of 6 of 60: planted in 1 of 25 baskets with the first. Power over 30 seeds: at least 80 %.
+    # Two items of 5% each in 4,000 baskets of 6 of 60: planted in 1 of 25 baskets with the first. Power over 30 seeds: at least 80%.
     hits = 0
     for seed in range(30):
         rng = np.random.default_rng(seed)

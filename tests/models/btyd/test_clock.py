@@ -256,7 +256,7 @@ def test_total_lies_in_its_interval(kind):
         summary, _ = world.known(bought)
         found = kind(clock=clock).fit(summary).expected_total(summary, 13.0, interval="outcome")
         held.append(found["low"] <= world.came(bought, 91) <= found["high"])
-    assert sum(held) >= 4  # at 90 %, fewer in 1 of 60 cases
+    assert sum(held) >= 4  # at 90%, fewer in 1 of 60 cases
 
 
 def test_what_is_not_known_of_a_clock_widens_intervals():

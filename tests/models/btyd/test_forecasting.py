@@ -127,7 +127,7 @@ def covers(model_of, runs, per_quarter):
 def test_forecast_intervals_cover_simulated_outcomes_at_known_parameters():
     share, bias, error = covers(lambda frame: known_model(), 24, 60)
     assert abs(bias) < 4 * error
-    # Quarters and measures of one run go together: about 60 independent cases at 90 %, four deviations are 0.15.
+    # Quarters and measures of one run go together: about 60 independent cases at 90%, four deviations are 0.15.
     assert 0.78 < share <= 1.0
 
 

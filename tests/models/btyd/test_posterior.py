@@ -14,7 +14,7 @@ from crmlab.models.btyd.pareto_nbd import ParetoNBD
 from crmlab.models.btyd.posterior import Posterior, quantiles
 
 # PyMC-Marketing 0.19.2, its default priors, NUTS, 2 chains of 1,000 draws, on cdnow_sample to 1997-09-30 in weeks, by
-# benchmarks/nuts_reference.py: mean, deviation, 5 % and 95 % quantile.
+# benchmarks/nuts_reference.py: mean, deviation, 5% and 95% quantile.
 NUTS = {
     "r": [0.2460364276344373, 0.012243246558563575, 0.2259433000715989, 0.26675056182413504],
     "alpha": [4.524555448891326, 0.3741693789174489, 3.9274990495973103, 5.152052799178818],
@@ -137,7 +137,7 @@ def test_low_sample_size_raises(cdnow, monkeypatch):
 
     monkeypatch.setattr(posterior, "_weighted", useless)
     monkeypatch.setattr(Posterior, "root", np.eye(4))
-    with pytest.raises(ModelError, match=r"at least 10 %. Found 5\.0%"):
+    with pytest.raises(ModelError, match=r"at least 10%. Found 5\.0%"):
         BGNBD().fit(cdnow).sample_posterior(1000)
 
 

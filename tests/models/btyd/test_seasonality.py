@@ -305,7 +305,7 @@ def test_a_peak_of_every_year_is_a_season():
 
 @pytest.mark.proof
 def test_weeks_that_stood_out_will_come_again_at_other_times():
-    """The dispersion is the variance of the sum of a quarter over that of a Poisson number: 30 a week, and 5 % of weeks begin a fortnight of 80."""
+    """The dispersion is the variance of the sum of a quarter over that of a Poisson number: 30 a week, and 5% of weeks begin a fortnight of 80."""
     found, rng = [], np.random.default_rng(7)
 
     def spikes(n: int) -> np.ndarray:
@@ -338,7 +338,7 @@ def test_spend_has_a_season_of_its_own():
 
 
 def test_the_season_of_spend_of_a_few_hundred_purchases_is_not_shrunk_away():
-    """What a purchase brings varies by a fifth of what a Poisson number does: 440 purchases tell a season of 20 %."""
+    """What a purchase brings varies by a fifth of what a Poisson number does: 440 purchases tell a season of 20%."""
     days, true, slopes = pd.date_range("2021-01-01", periods=1096), wave(0.2, 343), []
     log, doy = np.log(true), day_of_year(days.to_numpy())
     for seed in (5, 6, 7):
@@ -351,7 +351,7 @@ def test_the_season_of_spend_of_a_few_hundred_purchases_is_not_shrunk_away():
 
 @pytest.mark.nightly
 def test_totals_hold_with_a_clock_that_is_learnt():
-    """40 worlds of three years with a season and a level that drifts: 85 to 95 % of the intervals at 90 % hold, within chance."""
+    """40 worlds of three years with a season and a level that drifts: 85 to 95% of the intervals at 90% hold, within chance."""
     days, held = 1096, {13: 0, 26: 0}
     for seed in range(40):
         rng = np.random.default_rng([seed, 7])

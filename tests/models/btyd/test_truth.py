@@ -72,7 +72,7 @@ def mean_coverage(name: str, seeds, n: int) -> float:
 @pytest.mark.proof
 @pytest.mark.parametrize("name", ["BGNBD", "MBGNBD"])
 def test_mean_intervals_cover(name):
-    # 40 samples: their coverage is known to about 4 %.
+    # 40 samples: their coverage is known to about 4%.
     assert 0.80 <= mean_coverage(name, range(40), 1500) <= 0.98
 
 
@@ -160,7 +160,7 @@ def test_next_spend_outcome_covers():
 
 
 def test_next_purchase_outcome_covers():
-    # The chance of a purchase by the upper end is 95 %, by the lower 5 %.
+    # The chance of a purchase by the upper end is 95%, by the lower 5%.
     truth = BUSY["BGNBD"]
     some = truth.simulate(np.full(200, 20.0), seed=1)
     found = truth.next_purchase(some, level=0.9, interval="outcome")

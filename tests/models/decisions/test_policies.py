@@ -59,7 +59,7 @@ def test_intervals_hold_the_truth_where_customers_come_several_times():
         widths += [high - low for _, low, high, _ in ways]
         _, low, high, _ = policy_value(came, ARMS[drawn], ARMS[best], SHARES[drawn], predicted=guess).doubly_robust
         alone += low <= truth <= high
-    # 99.9 % of binomial counts of 300 at 90 %.
+    # 99.9% of binomial counts of 300 at 90%.
     assert ((held >= 251) & (held <= 287)).all(), held
     # Each step makes them narrower: weights that add up, then predictions.
     assert widths[2] < widths[1] < 0.9 * widths[0]

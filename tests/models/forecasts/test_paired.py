@@ -57,7 +57,7 @@ def test_intervals_of_differences_cover(aim, first, second):
         )
         row = differences(alone, aim, "second", correction="none").iloc[0]
         naive += row["low"] <= truth <= row["high"]
-    # 99 % of binomial counts of 200 at 90 %. Of totals whose side of 1 is not sure, intervals may hold more often than they say.
+    # 99% of binomial counts of 200 at 90%. Of totals whose side of 1 is not sure, intervals may hold more often than they say.
     assert held >= 168
     assert held <= 192 or aim == "total"
     assert naive < held
@@ -68,7 +68,7 @@ def test_nobody_wins_where_none_is_better():
     rng = np.random.default_rng(8)
     found = [winners(trials(rng, dict.fromkeys("abcd", (1.0, 0.8))), "a", seed=run) for run in range(15)]
     won = [one.rank is not None or one.total is not None for one in found]
-    assert sum(won) <= 4  # two families at 90 %, each right in more than 90 of 100
+    assert sum(won) <= 4  # two families at 90%, each right in more than 90 of 100
     assert sum(winners(trials(rng, dict.fromkeys("abc", (1.0, 0.8)))).rank is not None for _ in range(10)) <= 2
 
 

@@ -204,7 +204,7 @@ def test_rates_of_households_have_the_linearised_variance_and_err_at_their_level
         wrong += compare_cells(cells, control="b", correction="none").iloc[0]["p_value"] < 0.1
         alone = {name: rate(round(cell.mean("bought") * cell.n), cell.n) for name, cell in cells.items()}
         naive += compare_cells(alone, control="b", correction="none").iloc[0]["p_value"] < 0.1
-    # 10 % ± 3 standard errors of 2.5 %; counted as lone customers they would err more often.
+    # 10% ± 3 standard errors of 2.5%; counted as lone customers they would err more often.
     assert 0.025 <= wrong / 150 <= 0.175 and naive > 1.2 * wrong
 
 
@@ -299,8 +299,8 @@ def test_lift_of_means_is_fiellers_and_of_rates_logarithmic():
 
 
 def test_karlan_and_list():
-    # Karlan and List (2007), Does price matter in charitable giving?, AER 97, table 2A: 2.2 % of 33,396 gave where a match was
-    # offered, 1.8 % of 16,687 where none was.
+    # Karlan and List (2007), Does price matter in charitable giving?, AER 97, table 2A: 2.2% of 33,396 gave where a match was
+    # offered, 1.8% of 16,687 where none was.
     row = compare_cells({"match": rate(736, 33_396), "none": rate(298, 16_687)}, control="none").iloc[0]
     assert row["mean"] == pytest.approx(0.0220, abs=5e-5)
     assert row["mean_control"] == pytest.approx(0.0179, abs=5e-5)
@@ -496,7 +496,7 @@ def false_findings(runs, seed, sizes, share=0.02):
 
 @pytest.mark.proof
 def test_campaign_without_effect_finds_one_in_twenty():
-    # 200 runs: 5 % ± 3 standard errors of 1.5 %.
+    # 200 runs: 5% ± 3 standard errors of 1.5%.
     found = false_findings(200, 20, (2000, 1000, 1000, 1000, 1000))
     assert 0.005 <= found["bought"] <= 0.097 and 0.005 <= found["spend"] <= 0.097
 
@@ -530,7 +530,7 @@ def coverage(runs, seed, n, n_control, share, shape, effect=0.2, level=0.9):
 
 @pytest.mark.proof
 def test_intervals_of_profit_hold_the_truth_though_99_of_100_spend_nothing():
-    # 400 runs: 90 % ± 3 standard errors of 1.5 %.
+    # 400 runs: 90% ± 3 standard errors of 1.5%.
     found = coverage(400, 30, 5000, 1000, 0.01, 1.5)
     assert 0.855 <= found[0] <= 0.945
 

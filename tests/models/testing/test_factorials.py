@@ -16,16 +16,16 @@ from crmlab.models.testing.factorials import aliases, component_differences, des
 TWO = {name: ["-", "+"] for name in "ABCD"}
 
 
-def campaign(seed, effects=(0.0, 0.0), together=0.0, levels=(("none", "10 %", "20 %"), ("plain", "photo"))):
+def campaign(seed, effects=(0.0, 0.0), together=0.0, levels=(("none", "10%", "20%"), ("plain", "photo"))):
     """A 3 × 2 factorial with cells of different sizes, customer by customer."""
     rng = np.random.default_rng(seed)
     rows = []
     for k, (offer, creative) in enumerate(product(*levels)):
         mean = (
             5
-            + effects[0] * (offer == "20 %")
+            + effects[0] * (offer == "20%")
             + effects[1] * (creative == "photo")
-            + together * (offer == "20 %") * (creative == "photo")
+            + together * (offer == "20%") * (creative == "photo")
         )
         rows.append(
             pd.DataFrame(
@@ -60,8 +60,8 @@ def test_effects_agree_with_a_regression_over_customers(order):
     found = factorial_effects(cells, parts, "spend", order=order, correction="none")
     formula = "spend ~ C(offer, Treatment('none')) {} C(creative, Treatment('plain'))".format("*" if order == 2 else "+")
     peer = smf.ols(formula, every).fit(cov_type="HC1")
-    a, b = "C(offer, Treatment('none'))[T.20 %]", "C(creative, Treatment('plain'))[T.photo]"
-    row = found[(found["effect"] == "offer") & found["levels"].str.startswith("20 %")].iloc[0]
+    a, b = "C(offer, Treatment('none'))[T.20%]", "C(creative, Treatment('plain'))[T.photo]"
+    row = found[(found["effect"] == "offer") & found["levels"].str.startswith("20%")].iloc[0]
     inner = f"{a}:{b}"
     expected = peer.params[a] + (peer.params[inner] / 2 if order == 2 else 0)
     assert row["estimate"] == pytest.approx(expected, rel=1e-9)
@@ -75,7 +75,7 @@ def test_effects_agree_with_a_regression_over_customers(order):
 
 
 def test_one_factor_is_a_comparison_of_cells():
-    _, cells, parts = campaign(2, levels=(("none", "10 %", "20 %"), ("plain",)))
+    _, cells, parts = campaign(2, levels=(("none", "10%", "20%"), ("plain",)))
     parts = {name: {"offer": own["offer"]} for name, own in parts.items()}
     plain = {
         n: CellStatistics.from_moments(c.n, {"spend": c.mean("spend")}, {"spend": c.variance("spend")})
@@ -105,7 +105,7 @@ def test_quarter_fraction_of_five_factors_aliases_main_effects():
 
 
 def test_full_mixed_design_aliases_nothing_and_uneven_cells_do_in_part():
-    full = design_cells({"offer": ["none", "10 %", "20 %"], "creative": ["plain", "photo"]})
+    full = design_cells({"offer": ["none", "10%", "20%"], "creative": ["plain", "photo"]})
     assert len(full) == 6 and aliases(full).empty
     uneven = full.drop(index=5)
     found = aliases(uneven, 1)
@@ -114,7 +114,7 @@ def test_full_mixed_design_aliases_nothing_and_uneven_cells_do_in_part():
 
 def test_cells_that_differ_in_more_than_one_component_are_named():
     parts = {
-        "a": {"offer": "10 %", "creative": "photo"},
+        "a": {"offer": "10%", "creative": "photo"},
         "b": {"offer": "none", "creative": "photo"},
         "c": {"offer": "none", "creative": "plain"},
         "d": {"offer": "none", "creative": "plain"},
@@ -141,7 +141,7 @@ def test_effects_of_a_fraction_are_recovered_where_interactions_are_none():
 
 @pytest.mark.proof
 def test_family_of_effects_errs_at_its_level():
-    # 100 campaigns without effect, five effects each: 5 % ± 3 standard errors of 2.2 %. See the nightly one.
+    # 100 campaigns without effect, five effects each: 5% ± 3 standard errors of 2.2%. See the nightly one.
     assert false_effects(100) <= 0.115
 
 

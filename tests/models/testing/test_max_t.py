@@ -41,7 +41,7 @@ def test_holm_keeps_order_and_lies_between_raw_and_bonferroni(p):
 
 @pytest.mark.parametrize(("m", "published"), [(2, 2.2121), (3, 2.3490), (7, 2.6130)])
 def test_critical_value_of_equal_cells(m, published):
-    # Two-sided 5 % points of the largest of m contrasts with one control, infinite degrees of freedom (Dunnett 1964, Biometrics 20).
+    # Two-sided 5% points of the largest of m contrasts with one control, infinite degrees of freedom (Dunnett 1964, Biometrics 20).
     assert critical_value(equal(m)) == pytest.approx(published, abs=5e-5)
 
 

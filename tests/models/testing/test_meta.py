@@ -87,7 +87,7 @@ def histories(runs, k, tau, seed, level=0.9, slope=0.0):
 
 @pytest.mark.proof
 def test_intervals_of_a_history_hold_the_truth_and_shrinking_helps():
-    # 300 runs: 90 % ± 3 standard errors of 1.7 %, on the safe side wider.
+    # 300 runs: 90% ± 3 standard errors of 1.7%, on the safe side wider.
     hits, gained = histories(300, 8, 1.0, 6)
     assert (hits >= 0.85).all() and hits[0] <= 0.97
     assert gained < 0.85

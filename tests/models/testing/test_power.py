@@ -27,7 +27,7 @@ SPEND = Money(share=0.02, mean=60.0, sd=45.0)
 
 
 def test_size_of_ten_percent_more_than_two():
-    # Two-sided 5 %, 80 % power, 2 % against 2.2 %, each rate with its own variance.
+    # Two-sided 5%, 80% power, 2% against 2.2%, each rate with its own variance.
     found = required_size(Rate(0.02), 0.002)
     assert (found.per_cell, found.control, found.total) == (80_679, 80_679, 161_358)
 
@@ -105,7 +105,7 @@ def test_planned_cells_find_their_effect_as_often_as_planned():
         more = 0.02 + 0.5 / 60
         cells = {"a": cell(size.per_cell, more), "b": cell(size.per_cell, more), "none": cell(size.control, 0.02)}
         hits += compare_cells(cells, control="none", level=0.9).iloc[0]["low"] > 0
-    # 80 % ± 3 standard errors of 2.3 %.
+    # 80% ± 3 standard errors of 2.3%.
     assert hits / runs == pytest.approx(0.8, abs=0.07)
 
 
@@ -133,7 +133,7 @@ def test_households_inflate():
 
 
 def test_break_even_and_planned_profit():
-    # 0.70 a letter, 20 from an order: 3.5 % of customers must order who would not have.
+    # 0.70 a letter, 20 from an order: 3.5% of customers must order who would not have.
     assert smallest_paying(10_000, 0.70, margin=20.0) == pytest.approx(0.035)
     found = planned_profit(Rate(0.02), 0.035, (10_000, 10_000), cost=0.70, margin=20.0)
     assert found.value == pytest.approx(0.0, abs=1e-8) and found.paying == pytest.approx(0.5)

@@ -110,7 +110,7 @@ def rejections(runs, seed, slope, level=0.9, n=4000):
 
 @pytest.mark.proof
 def test_qini_of_a_score_that_says_nothing_errs_at_its_level_though_the_campaign_works():
-    # 100 runs: 10 % and 90 % ± 3 standard errors of 3 %. See the nightly one.
+    # 100 runs: 10% and 90% ± 3 standard errors of 3%. See the nightly one.
     found = rejections(100, 5, slope=0.0)
     assert 0.01 <= found[0] <= 0.19 and 0.81 <= found[1] <= 0.99 and 0.81 <= found[2] <= 0.99
 
@@ -120,7 +120,7 @@ def test_qini_of_a_score_that_says_nothing_errs_at_its_level_though_the_campaign
 def test_qini_and_band_hold_their_level(slope):
     found = rejections(3000, 6, slope)
     print(slope, found)
-    # A little under 90 % where slices hold 400 customers, most of whom spend nothing.
+    # A little under 90% where slices hold 400 customers, most of whom spend nothing.
     assert 0.87 <= found[1] <= 0.92 and 0.87 <= found[2] <= 0.92
     assert (0.08 <= found[0] <= 0.13) if slope == 0 else found[0] > 0.5
 

@@ -136,7 +136,7 @@ def discount_in(text: str) -> float | None:
 
     Examples
     --------
-    >>> discount_in("10 % off"), discount_in("-15 %"), discount_in("up to 50 % off"), discount_in("small gift")
+    >>> discount_in("10% off"), discount_in("-15%"), discount_in("up to 50% off"), discount_in("small gift")
     (0.1, 0.15, None, None)
     """
     found = _DISCOUNT.fullmatch(text.replace("\u00a0", " ").replace("\u202f", " ").strip())

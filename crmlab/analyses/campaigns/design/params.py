@@ -15,7 +15,7 @@ __all__ = ["DEFAULT_OFFERS", "Params"]
 
 _NAME = "campaign_design"
 # Unit of the words of a rhythm → what is offered unless something else is.
-DEFAULT_OFFERS = {"week": ("10 % off", "small gift"), "year": ("letter of thanks", "matched gift")}
+DEFAULT_OFFERS = {"week": ("10% off", "small gift"), "year": ("letter of thanks", "matched gift")}
 
 
 @declared("campaign_design")
@@ -45,7 +45,7 @@ class Params:
     )
     offers: tuple[str, ...] | None = param(
         default=None,
-        help="what is offered; each is tested with each creative; default: 10 % off and a small gift, of donors a letter and a match",
+        help="what is offered; each is tested with each creative; default: 10% off and a small gift, of donors a letter and a match",
     )
     creatives: tuple[str, ...] = param(default=("plain",), help="how it is put")
     channels: tuple[str, ...] = param(default=("email",), help="one for all, or one for each creative")

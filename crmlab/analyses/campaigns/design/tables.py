@@ -89,7 +89,7 @@ def points_measured(value: float, low: float | None, high: float | None, form: F
     --------
     >>> from crmlab.page.format import Format
     >>> print(points_measured(0.0213, 0.011, 0.032, Format()))
-    2.13 points (1.10–3.20)
+    2.13 points (1.10 to 3.20)
     """
     if low is None or high is None:
         return Measured(points(value, form), "")
@@ -339,7 +339,7 @@ def past_table(study: Study) -> Table | Absent:
     frame = frame.assign(rise=effect, rise_low=effect - half, rise_high=effect + half)
     frame["campaign"] = [str(name).replace("_", " ") for name in frame["campaign"]]
     columns = {
-        "campaign": Column("Campaign"),
+        "campaign": Column("Campaign", "name"),
         "what": Column("Cell"),
         "n": Column(study.words.many.capitalize(), "count"),
         "share": Column(acts_of(study).acted.capitalize(), "share"),

@@ -16,6 +16,7 @@ from crmlab.history.context import masked
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import titled
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def health_table(study: Study) -> Table:
     frame = pd.DataFrame(rows, columns=["check", "found", "meaning"])
     columns = {"check": Column("Check"), "meaning": Column("So"), "found": Column("What was found", "lines")}
     return Table(
-        f"Can the numbers of {found.campaign} be relied on? Sizes with p under {RATIO_ALPHA:g} stop the verdict.",
+        f"Can the numbers of “{titled(found.campaign)}” be relied on? Sizes with p under {RATIO_ALPHA:g} stop the verdict.",
         frame,
         columns,
         form,
@@ -142,7 +143,7 @@ def cells_table(study: Study) -> Table:
     }
     opens, closes = min(found.days["opens"]), max(found.days["last"])
     caption = (
-        f"Cells of {found.campaign}, controls first: who bought from {form.short_day(opens)} to "
+        f"Cells of “{titled(found.campaign)}”, controls first: who bought from {form.short_day(opens)} to "
         f"{form.short_day(closes)}, and what they spent. "
         f"Small figures: {at_level(study)} intervals, differences {_family(study)}."
     )
@@ -318,8 +319,8 @@ def rounds_table(study: Study) -> Table | Absent:
         frame["verdict"] = [one if sure else "not shown to differ" for one, sure in zip(more, shown, strict=True)]
         columns["verdict"] = Column("So, of who bought")
     caption = (
-        f"All rounds together: {', '.join(found.campaigns)}, each against its own control, weighted by how surely it tells. Small figures: "
-        f"{form.share(found.level)} intervals, {'each by itself' if len(frame) == 1 else 'for all cells at once'}, if a cell does the "
+        f"All rounds together: {', '.join(titled(name) for name in found.campaigns)}, each against its own control, weighted by how "
+        f"surely it tells. Small figures: {form.share(found.level)} intervals, {'each by itself' if len(frame) == 1 else 'for all cells at once'}, if a cell does the "
         "same in every round."
     )
     return Table(caption, frame, columns, form)
@@ -337,7 +338,7 @@ def history_table(study: Study) -> Table | Absent:
     frame["what"] = frame["value"]
     columns = {
         "what": Column("Component"),
-        "campaign": Column("Campaign"),
+        "campaign": Column("Campaign", "name"),
         "k": Column("Cells", "count"),
         "opens": Column("Sent", "date"),
         "n": Column("Contacts", "count"),

@@ -9,6 +9,7 @@ from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.data.memory.rules import OFFER_COSTS
 from crmlab.models.testing.measures import FEW, LEAST
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import titled
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def level_word(level: float, form: Format) -> str:
     --------
     >>> from crmlab.page.format import Format
     >>> level_word(0.95, Format()), level_word(0.999962, Format())
-    ('95\\u202f%', '99.9962\\u202f%')
+    ('95%', '99.9962%')
     """
     digits = 0
     while digits < 7 and round(100 * level, digits) != round(100 * level, 9) and (1 - level) * 10 ** (digits + 2) < 9.5:
@@ -73,7 +74,7 @@ def findings(study: Study) -> Findings:
         assert ratio is not None
         why = Finding(
             "No verdict",
-            f"on {study.found.campaign}: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
+            f"on “{titled(study.found.campaign)}”: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
             f"Sizes as far off as these come by chance with p = {form.number(ratio.p_value)}. Find out what got lost before anything else.",
             "",
             "sample_ratio",
@@ -89,7 +90,7 @@ def findings(study: Study) -> Findings:
 
 
 def _money(study: Study) -> Finding:
-    form, whole, campaign = study.context.form, study.money.whole, study.found.campaign
+    form, whole, campaign = study.context.form, study.money.whole, f"“{titled(study.found.campaign)}”"
     profit = whole.profit or whole.margin
     assert profit is not None
     assert profit.low is not None

@@ -163,7 +163,7 @@ def test_a_cell_in_money_by_hand():
     plan = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, {"a": Expected(value=0.05, source="given")}, FREE)
     row = plan.iloc[0]
     assert row["cost"] == 1000 * 0.7 + 100
-    # 0.80 a contact in all, at 20 a response: 4 % more must respond.
+    # 0.80 a contact in all, at 20 a response: 4% more must respond.
     assert row["pays_from"] == pytest.approx(0.04) and row["break_even"] == pytest.approx(0.06)
     assert row["profit"] == pytest.approx(1000 * (0.05 * 20 - 0.8))
     p, p0 = 0.07, 0.02
@@ -186,7 +186,7 @@ def test_an_offer_costs_for_those_too_who_would_have_bought_anyway():
     cells = pd.DataFrame({"cell_id": ["a"], "control_cell_id": ["0"]})
     effects = {"a": Expected(value=0.05, source="given")}
     row = cell_plan(TERMS, cells, {"a": 1000, "0": 1000}, effects, {"a": Cost(response=4.0)}).iloc[0]
-    # 7 % buy and take the gift of 4; 5 % of them bring 20.
+    # 7% buy and take the gift of 4; 5% of them bring 20.
     assert row["profit"] == pytest.approx(1000 * (0.05 * 20 - 0.07 * 4 - 0.7) - 100)
     # At the rise from which it pays nothing is left.
     even = {"a": Expected(value=row["pays_from"], source="given")}
@@ -324,7 +324,7 @@ def test_the_smallest_effect_shown_is_shown_as_often_as_promised():
         cells = {name: CellStatistics.from_sums({"0": control}.get(name, each), {"bought": k}) for name, k in bought.items()}
         found = compare_cells(cells, control="0", level=0.95).set_index("cell")
         shown += found.loc["a", "low"] > 0
-    # 80 % of 300 are 240; three standard errors are 21.
+    # 80% of 300 are 240; three standard errors are 21.
     assert 219 <= shown <= 261
 
 
@@ -344,7 +344,7 @@ def test_balance_by_hand_and_by_chance():
         "Value tier: B",
         "Value tier: C",
     ]
-    # At 99 % of all four together an interval is about 3.0 standard errors wide on each side (Bonferroni's would be 3.02).
+    # At 99% of all four together an interval is about 3.0 standard errors wide on each side (Bonferroni's would be 3.02).
     half = (found["high"] - found["low"]) / 2
     assert half.tolist() == pytest.approx([3.0 * np.sqrt(1 / 600 + 1 / 400)] * 4, rel=0.03)
     outside = 0
@@ -353,7 +353,7 @@ def test_balance_by_hand_and_by_chance():
         one = balance(pd.DataFrame({"cell_id": ["a"] * 100 + ["0"] * 100, "x": draw}), {"a": "0"}, ["x"])
         outside += unbalanced(one)
         assert unbalanced(one) == (one["low"].item() > 0 or one["high"].item() < 0)
-    assert outside <= 8  # 1 % of 200 are 2; four standard deviations more are 8
+    assert outside <= 8  # 1% of 200 are 2; four standard deviations more are 8
     assert balance(pd.DataFrame({"cell_id": list("aa00"), "x": [1, 1, 1, 1]}), {"a": "0"}, ["x"]).empty
     # Whoever is not known counts as the mean, in whichever cell.
     some = pd.DataFrame({"cell_id": list("aa00"), "x": [1.0, 3.0, None, 2.0]})
