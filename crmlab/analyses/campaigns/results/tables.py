@@ -320,8 +320,8 @@ def rounds_table(study: Study) -> Table | Absent:
         columns["verdict"] = Column("So, of who bought")
     caption = (
         f"All rounds together: {', '.join(titled(name) for name in found.campaigns)}, each against its own control, weighted by how "
-        f"surely it tells. Small figures: {form.share(found.level)} intervals, {'each by itself' if len(frame) == 1 else 'for all cells at once'}, if a cell does the "
-        "same in every round."
+        f"surely it tells. Small figures: {form.share(found.level)} intervals, "
+        f"{'each by itself' if len(frame) == 1 else 'for all cells at once'}, if a cell does the same in every round."
     )
     return Table(caption, frame, columns, form)
 
