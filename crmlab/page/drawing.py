@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from crmlab.page.fitting import fit
 from crmlab.page.format import plain
 from crmlab.page.html import markup
 from crmlab.page.tokens import TOKENS
@@ -69,7 +70,9 @@ def settings() -> Iterator[None]:
         yield
 
 
-def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, prefix: str) -> Markup:
+def svg(
+    draw: Callable[[Figure], None], size: tuple[float, float], label: str, prefix: str, *, fitted: bool = False
+) -> Markup | None:
     """Draw a chart and return it as an SVG element for a page.
 
     Parameters
@@ -82,11 +85,14 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, p
         A sentence that says what one sees, read aloud by screen readers.
     prefix : str
         Put before every id, so that two charts on one page do not share ids.
+    fitted : bool
+        Whether the drawing is made to fit its width, as of :func:`crmlab.page.fitting.fit`.
 
     Returns
     -------
-    Markup
-        One ``<svg role="img">`` element: text stays text, ids are fixed, colours are CSS variables.
+    Markup or None
+        One ``<svg role="img">`` element: text stays text, ids are fixed, colours are CSS variables. None where a drawing that has to
+        fit does not.
     """
     import io
 
@@ -97,8 +103,10 @@ def svg(draw: Callable[[Figure], None], size: tuple[float, float], label: str, p
         # Text stays text: the reader's browser has the glyphs that matplotlib's font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasSVG(figure)
         draw(figure)
+        if fitted and not fit(figure):
+            return None
+        FigureCanvasSVG(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()

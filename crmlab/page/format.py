@@ -166,6 +166,27 @@ class Format:
         """Digits behind the point of an amount to the cent: none where nobody writes hundredths of the currency."""
         return 0 if self.currency in _WHOLE else 2
 
+    def one_unit(self, values: Iterable[float | None]) -> str:
+        """Say with which kind of ``KINDS`` several amounts are written in one unit: shortly where all have the same, else whole.
+
+        Examples
+        --------
+        >>> Format("EUR").one_unit([71_200, 14_100]), Format("EUR").one_unit([71_200, 84.17]), Format("EUR").one_unit([12.5, 84.17])
+        ('money', 'whole', 'money')
+        """
+        sizes = [abs(float(value)) for value in values if value is not None and not _missing(value) and value]
+        units = {(self._scaled(size)[1], not self._cents(size)) for size in sizes if math.isfinite(size)}
+        return "money" if len(units) < 2 else "whole"
+
+    def whole(self, value: float | None) -> str:
+        """Write an amount in full without cents; what is too small for that is not written as nothing."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        if 0 < abs(value) < 0.5 and self._cents(value):
+            return self.exact(value)
+        return self._marked(self.number(abs(value), 0), negative=value < 0)
+
     def _cents(self, value: float) -> int:
         return 0 if abs(value) >= 99.995 or value == 0 or self.currency in _WHOLE else 2
 
@@ -298,8 +319,8 @@ class Format:
             return 1.0, _digits_of(known, kind), ""
         sizes, cents = [abs(value) for value in known], self.cents
         most, least = max(sizes), min((size for size in sizes if size), default=0.0)
-        if kind == "exact":
-            return 1.0, cents, ""
+        if kind in ("exact", "whole"):
+            return 1.0, cents if kind == "exact" else 0, ""
         for word, scale, bound in _SCALES if kind == "money" else ():
             # In a unit of which the number is less than one, little of it would be left to read.
             if most >= bound and (sizes[0] >= scale or not sizes[0]):
@@ -325,11 +346,12 @@ KINDS: dict[str, Callable[[Format, object], str]] = {
     "money": _or_text(Format.money),
     "amount": _or_text(Format.amount),
     "exact": _or_text(Format.exact),
+    "whole": _or_text(Format.whole),
     "days": _or_text(Format.number),
     "date": lambda form, value: form.short_day(value),  # type: ignore[arg-type]
 }
 _MOST_DIGITS = 6  # behind the point
-_MONEY = ("money", "amount", "exact")
+_MONEY = ("money", "amount", "exact", "whole")
 _SHARES = ("share", "points")
 _TIMES = {"share": 100.0, "points": 100.0, "number": 1.0, "days": 1.0, "count": 1.0}
 

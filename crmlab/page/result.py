@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from crmlab.page.drawing import svg
 from crmlab.page.estimate import Estimate
+from crmlab.page.fitting import PHONE
 from crmlab.page.format import DASH, MINUS, Format, plain, shortened
 from crmlab.page.html import markup, safe
 from crmlab.page.quantities import Quantities, Quantity
@@ -45,6 +46,7 @@ __all__ = [
 
 
 TOP_ROWS = 20  # a longer table shows so many rows and names its file
+_LONG = 24  # letters up to which the text of a cell stands beside its label on a card
 _CARDS = 12  # rows up to which a table is told as cards on a phone
 
 
@@ -57,7 +59,7 @@ _LAB_STYLE = Markup(
     f"<style data-crmlab>{_tokens('.crmlab', 0)}{_tokens('body[data-jp-theme-light=false] .crmlab', 1)}"
     ".crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
     ".crmlab .findings li{max-width:15rem}.crmlab .findings strong{display:block;font-size:1.8rem;line-height:1.2}"
-    ".crmlab .nb{white-space:nowrap}"
+    ".crmlab .slim{display:none}.crmlab .nb{white-space:nowrap}"
     ".crmlab .ci{opacity:.75;font-size:.86em}.crmlab figure{margin:1rem 0;max-width:46rem}.crmlab td .ci{display:block}"
     ".crmlab caption,.crmlab figcaption{text-align:left;opacity:.8;font-size:.9em}"
     ".crmlab .note{border-left:3px solid var(--second);padding:.4rem 1rem;margin:1rem 0}</style>"
@@ -91,7 +93,7 @@ def _label(caption: str) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: a number as people read it, a sentence that goes on from it, and its interval.
+    """One thing found: a number as people read it, its interval, and a sentence that goes on from them.
 
     Examples
     --------
@@ -110,12 +112,12 @@ class Finding:
     def sentence(self) -> str:
         """The finding as one line of plain text."""
         ends = f" ({self.interval})" if self.interval else ""
-        return f"{self.value} {self.text}{ends}"
+        return f"{self.value}{ends} {self.text}"
 
     def html(self) -> Markup:
         """The finding as a list item."""
-        ends = markup(' <span class="ci">({})</span>', _unbroken(self.interval)) if self.interval else ""
-        return markup("<li><strong>{}</strong><span>{}{}</span></li>", self.value, self.text, ends)
+        ends = markup(' <span class="ci">({})</span> ', _unbroken(self.interval)) if self.interval else ""
+        return markup("<li><strong>{}</strong>{}<span>{}</span></li>", self.value, ends, self.text)
 
 
 class Findings(tuple[Finding, ...]):
@@ -146,6 +148,7 @@ class Column:
     kind: str = "text"
     low: str | None = None
     high: str | None = None
+    lead: bool = False  # whether it stands first on a card: the verdict
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ class Table:
 
     def html(self) -> Markup:
         """The table as accessible HTML: caption, scoped headers, numbers aligned, intervals small."""
-        shown = self._shown()
+        shown = {name: self._alike(name, column) for name, column in self._shown().items()}
         # On a phone the rows of a short table become cards; roles keep it a table for whoever hears it.
         cards = len(self.frame.head(self.top)) <= _CARDS and len(shown) > 2
         role = {name: Markup(f' role="{name}"') if cards else _NOTHING for name in ("columnheader", "row", "rowgroup")}
@@ -226,6 +229,14 @@ class Table:
             more,
         )
 
+    def _alike(self, name: str, column: Column) -> Column:
+        """A column, its amounts in one unit."""
+        if column.kind != "money":
+            return column
+        told = [self.frame[end].head(self.top) for end in (name, column.low, column.high) if end is not None]
+        values = [value for one in told for value in one if not isinstance(value, str)]
+        return replace(column, kind=self.form.one_unit(values))
+
     def _whole(self) -> Markup:
         """Where all rows of a longer table are."""
         if self.linked:
@@ -245,13 +256,14 @@ class Table:
         if place == 0:
             return markup('<th{} scope="row">{}</th>', Markup(' role="rowheader"') if cards else _NOTHING, text)
         label = markup(' role="cell" data-label="{}"', column.label) if cards else _NOTHING
-        return markup("<td{}{}>{}</td>", label, _align(column, place), text)
+        looks = (("long", len(written) > _LONG), ("none", not written), ("lead", column.lead)) if cards else ()
+        return markup("<td{}{}>{}</td>", label, _align(column, place, *(name for name, so in looks if so)), text)
 
 
-def _align(column: Column, place: int) -> Markup:
-    if column.kind == "lines":
-        return Markup(' class="text wide"')
-    return Markup(' class="text"') if column.kind == "text" or place == 0 else _NOTHING
+def _align(column: Column, place: int, *looks: str) -> Markup:
+    """The classes of a cell: those of its kind, and how it looks as a line of a card."""
+    words = ("text", "wide") if column.kind == "lines" else ("text",) if column.kind in ("text", "name") or place == 0 else ()
+    return markup(' class="{}"', " ".join((*words, *looks))) if words or looks else _NOTHING
 
 
 def _clip(text: str, limit: int = 120) -> str:
@@ -275,7 +287,7 @@ class Chart:
     frame : DataFrame
         The numbers drawn.
     size : (width, height)
-        In inches; the width of a page is 8.
+        In inches; the width of a page is 8. For phones it is drawn a second time, in the same height, if it fits their width.
     key : str
         Name of the chart in its result, and of its data's file; set by :class:`Result`.
     linked : bool
@@ -304,12 +316,16 @@ class Chart:
         """The chart as a figure with inline SVG, its caption, and a link to its data once they were saved."""
         prefix = "c" + hashlib.sha256(f"{self.key}|{self.caption}|{self.alt}".encode()).hexdigest()[:8]
         picture = svg(self.draw, self.size, self.alt, prefix)
+        slim = svg(self.draw, (PHONE, self.size[1]), self.alt, f"{prefix}s", fitted=True) if self.size[0] > PHONE else None
+        classes = [name for name, so in (("narrow", self.size[0] < 6), ("two", slim is not None)) if so]
         return markup(
-            '<figure{}><div class="plot" tabindex="0" role="region" aria-label="Chart: {}">{}</div>'
+            '<figure{}><div class="plot{}" tabindex="0" role="region" aria-label="Chart: {}">{}</div>{}'
             "<figcaption>{}{}</figcaption></figure>",
-            Markup(' class="narrow"') if self.size[0] < 6 else "",
+            markup(' class="{}"', " ".join(classes)) if classes else "",
+            Markup(" wide") if slim else "",
             _label(self.caption),
             picture,
+            markup('<div class="slim">{}</div>', slim) if slim else "",
             self.caption,
             markup(' <a href="tables/{}.csv">Data</a>', self.key) if self.linked else "",
         )

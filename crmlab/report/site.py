@@ -208,10 +208,10 @@ def _said(text: str, kind: str = "state") -> Markup:
 
 def _point(finding: Any, changes: dict[str, str]) -> Markup:
     """A finding as a sentence, with its interval and what has changed since the last run."""
-    ends = markup(' <span class="ci">({})</span>', finding["interval"]) if finding["interval"] else ""
+    ends = markup('<span class="ci">({})</span> ', finding["interval"]) if finding["interval"] else ""
     moved = changes.get(finding.get("metric", ""), "")
     since = markup(' <span class="change">{}</span>', moved) if moved else ""
-    return markup("<b>{}</b> {}{}{}", finding["value"], finding["text"], ends, since)
+    return markup("<b>{}</b> {}{}{}", finding["value"], ends, finding["text"], since)
 
 
 def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
