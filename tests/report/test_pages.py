@@ -182,9 +182,7 @@ def test_on_a_phone_rows_of_short_tables_are_cards_and_longer_ones_scroll(pages:
         with shown(browser, page, viewport={"width": 380, "height": 900}) as (tab, _):
             tab.evaluate(OPEN)
             assert tab.evaluate(hidden) == [], name
-            shaded = (
-                "() => [...document.querySelectorAll('.scroll:not(:has(.cards))')].every((e) => getComputedStyle(e).backgroundImage !== 'none')"
-            )
+            shaded = "() => [...document.querySelectorAll('.scroll:not(:has(.cards))')].every((e) => getComputedStyle(e).backgroundImage !== 'none')"
             assert tab.evaluate(shaded), name
 
 
