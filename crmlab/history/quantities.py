@@ -19,7 +19,7 @@ QUANTITIES = Quantities(
     ),
     Quantity("first_occasion", "day of the first purchase occasion", "date"),
     Quantity("last_occasion", "day of the last purchase occasion", "date"),
-    Quantity("contactable", "whether the customer may be contacted; not known where the data do not say", "flag"),
-    Quantity("refusal", "why the customer must not be contacted; empty where nothing is known against it", "text"),
+    Quantity("contactable", "whether the customer may be contacted; “not known” if the data do not say", "flag"),
+    Quantity("refusal", "why the customer must not be contacted; empty if no reason is known", "text"),
     Quantity("product_id", "identifier of the product, as in the source", "text", label="product"),
 )

@@ -156,6 +156,7 @@ _PHRASES = {
     "profit": "net gifts",
     "spend so far": "given so far",
     "spend more": "give more",
+    "orders": "gifts",
     "bought": ROUNDS.did,
     "buying": "giving",
     "buys": "gives",

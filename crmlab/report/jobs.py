@@ -54,7 +54,7 @@ def lacking(name: str, holds: Sequence[str]) -> str:
     holds : sequence of str
         The tables of the data set, and what its orders tell: as of :attr:`crmlab.data.dataset.Dataset.holds`.
     """
-    missing = [one for one in analysis(name).NEEDS if one not in holds]
+    missing = [one.replace("_", " ") for one in analysis(name).NEEDS if one not in holds]
     listed = " and ".join(filter(None, [", ".join(missing[:-1]), *missing[-1:]]))
     return f"It needs {listed}, which this data set does not have." if missing else ""
 

@@ -194,11 +194,12 @@ def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Mark
     lines = [markup("<p>{}</p>", descriptor.description)] if descriptor.description else []
     if freshest and freshest.summary and freshest.shown:
         rows = freshest.shown.inputs.get("rows", {})
-        parts = [f"{form.count(count)} {name.replace('_', ' ')}" for name, count in rows.items()]
+        told = words_for(descriptor.rounds).told
+        parts = [told(f"{form.count(count)} {name.replace('_', ' ')}") for name, count in rows.items()]
         first, last = (dt.date.fromisoformat(freshest.summary[key]) for key in ("first_day", "as_of"))
         run = dt.datetime.fromisoformat(freshest.shown.started)
-        told = f"History from {form.day(first)} to {form.day(last)}: {', '.join(parts)}. Last run on {form.day(run)}."
-        lines.append(_said(told))
+        span = f"History from {form.day(first)} to {form.day(last)}"
+        lines.append(_said(f"{span}: {', '.join(parts)}. Last run on {form.day(run)}."))
     return markup("<details><summary>About the data</summary>{}</details>", Markup("").join(lines)) if lines else Markup("")
 
 
@@ -304,7 +305,7 @@ def _absent(name: str, holds: Sequence[str] | None, told: Callable[[str], str]) 
     if holds is not None and (lacks := lacking(name, holds)):
         reason = lacks
     elif not runs_unasked(name):
-        reason = "It is about one customer, and made when somebody asks for it."
+        reason = "It is about one customer and is made on request."
     else:
         reason = "It has not been asked for yet."
     try:
