@@ -93,7 +93,7 @@ def explain(html: str, told: Callable[[str], str] = str) -> str:
 
     Examples
     --------
-    >>> explain("<p>The median rises. The median falls.</p>").startswith('<p>The <abbr title="the value in the middle')
+    >>> explain("<p>The median rises. The median falls.</p>").startswith('<p>The <abbr title="the middle value: half')
     True
     """
     # What the page defines itself has no other meaning on it.

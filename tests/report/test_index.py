@@ -85,5 +85,5 @@ def test_without_those_two_reports_the_index_lists_what_there_is():
 def test_what_is_missing_says_why_in_plain_words(holds):
     html = str(index_page([], load("shop"), holds))
     assert headings(html) == ["What is missing, and why"]
-    assert ("It is about one customer, and made when somebody asks for it." in html) == (holds is None)
+    assert ("It is about one customer and is made on request." in html) == (holds is None)
     assert ("It needs" in html) == (holds is not None)
