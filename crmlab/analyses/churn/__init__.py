@@ -1,4 +1,4 @@
-"""Who is leaving, and whom it would pay to contact: what is expected to be lost, and how sure that is.
+"""Who is leaving, and who would be worth contacting: what is expected to be lost, and how sure that is.
 
 Where nobody says goodbye, churn is silence: no purchase occasion within a window, for customers who had been active. What the
 page says of the future was tested on days whose outcome is already known, against rules that need no model.

@@ -12,7 +12,7 @@ from crmlab.analyses.churn.drift import MOVED, MOVED_FAR, SCORE, TOO_FAR
 from crmlab.analyses.churn.model import CANDIDATES, NAMES, fact_of
 from crmlab.analyses.churn.origins import tenths_of, totals_of
 from crmlab.analyses.churn.study import GROUPS
-from crmlab.history.words import YEAR
+from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.models.survival import at
 from crmlab.page import marks
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from crmlab.analyses.churn.study import Study
+    from crmlab.history.words import Words
     from crmlab.page.format import Format
 
 __all__ = [
@@ -54,6 +55,7 @@ _MEASURES = {
 }
 _RISKS = list(RISKS)[::-1]
 _NOBODY = "nobody"
+_UNSAID = "not shown"
 _TIERS = {"A": "A\nworth most", "B": "B", "C": "C", "D": "D\nworth least"}
 
 
@@ -80,20 +82,25 @@ def matrix_table(study: Study) -> Table | Absent:
         "risk": Column("Probability of churn"),
         **({"tier": Column("Value tier")} if tiers else {}),
         "customers": Column(words.many.capitalize()),
-        "expected_loss": Column(f"Expected loss of {found.money}", "exact" if known else "money"),
+        "expected_loss": Column(f"Expected loss of {found.money}", "amount" if known else "money"),
         **(
-            {"what": Column("Would be worth contacting"), "profit": Column(words.fill("{Profit} of that"), "exact")}
+            {
+                "what": Column("Would be worth contacting"),
+                "profit": Column(words.fill("{Profit} from contacting them"), "amount"),
+            }
             if "what" in shown
             else {}
         ),
     }
-    by_tier = " and by value tier (A: the tenth worth most)" if tiers else ""
+    by_tier = " and by value tier (A: the most valuable tenth)" if tiers else ""
     caption = (
-        f"Eligible {words.many} by probability of no {words.deed} in {study.scheme.window} days{by_tier}. Sums of today's "
+        f"Eligible {words.many} by probability of no {words.deed} in {study.scheme.window} days{by_tier}. Figures are sums of today’s "
         "scores; the interval of the total is given above."
     )
     if known:
-        caption += words.fill(" {Profit} is that of contacting the {many} who would be worth it, all together.")
+        caption += words.fill(
+            " {Profit} " + ("are" if words is ROUNDS else "is") + " the total from contacting all {many} worth contacting."
+        )
     return Table(caption, shown, columns, form, top=max(len(shown), 1))
 
 
@@ -146,7 +153,7 @@ def _summed(matrix: pd.DataFrame, few: Any, unsaid: Any, form: Format) -> list[d
 
     rows = [people(matrix[few]) | {"risk": "Small groups, together", "what": ""}] if few.any() else []
     if unsaid.any():
-        rows.append(contacts(matrix[unsaid]) | {"risk": "Contacts not shown above, together", "customers": ""})
+        rows.append(contacts(matrix[unsaid]) | {"risk": "Worth contacting, but not shown above", "customers": ""})
     return [*rows, people(matrix) | contacts(matrix, f" of {form.count(matrix['customers'].sum())}") | {"risk": "All"}]
 
 
@@ -159,11 +166,11 @@ def _worth(cell: dict[Any, Any], least: int, form: Format, *, told: bool) -> str
         return f"{'all' if worth == all_ else f'{form.count(worth)} of'} {form.count(all_)}"
     if worth < least:
         return f"under {least} of {form.count(all_)}"
-    return f"nearly all of {form.count(all_)}" if 0 < all_ - worth < least else "as listed"
+    return f"nearly all of {form.count(all_)}" if 0 < all_ - worth < least else _UNSAID
 
 
 def scores_table(study: Study) -> Table:
-    """Model and simple rules on the same rows of the test's day."""
+    """Model and simple rules on the same rows of the test day."""
     tested, form = study.tested, study.context.form
     names = list(dict.fromkeys(tested.scores.index.get_level_values(0)))
     rows = []
@@ -183,14 +190,17 @@ def scores_table(study: Study) -> Table:
     columns = {"measure": Column("Measure")}
     for name in names:
         columns[name] = Column(
-            NAMES[name] + (" (used)" if name == tested.used else ""), "number", f"{name}_low", f"{name}_high"
+            study.found.words.told(NAMES[name]) + (" (used)" if name == tested.used else ""),
+            "number",
+            f"{name}_low",
+            f"{name}_high",
         )
     rate = float(tested.test["churned"].mean())
     caption = (
-        f"On {form.day(study.scheme.origins[0])}, {form.count(len(tested.test))} eligible {study.found.words.many}, of whom "
-        f"{form.share(rate)} churned; "
-        f"small figures are {form.share(study.params.level)} intervals. An AUC of 0.5 or a skill of 0 is worthless; a slope of 1 "
-        "and an intercept of 0 mean that probabilities are right."
+        f"On {form.day(study.scheme.origins[0])} there were {form.count(len(tested.test))} eligible {study.found.words.many}; "
+        f"{form.share(rate)} of them churned. Small figures are {form.share(study.params.level)} intervals. An AUC of 0.5 or a skill of 0 "
+        "is worthless; a slope of 1 "
+        "and an intercept of 0 mean that the probabilities are right."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 
@@ -199,12 +209,12 @@ def candidates_table(study: Study) -> Table | Absent:
     """Log loss of the candidates on earlier days."""
     tested = study.tested
     if tested.chosen is None:
-        return Absent(f"No model was learnt: {tested.reason}.")
+        return Absent(f"No model was trained: {tested.reason}.")
     frame = tested.validation.assign(day=pd.to_datetime(tested.validation["day"]))
     columns = {"day": Column("Day", "date"), **{name: Column(label, "number") for name, label in CANDIDATES.items()}}
     caption = (
-        f"Log loss of the two candidates on earlier days, each learnt from the days before (lower is better). Chosen: "
-        f"{CANDIDATES[tested.chosen]}. Its worth is judged on the test's day above, with intervals."
+        f"Log loss of the two candidates on earlier days, each trained on the days before (lower is better). Chosen: "
+        f"{CANDIDATES[tested.chosen].lower()}. Its performance on the test day is shown above, with intervals."
     )
     return Table(caption, frame, columns, study.context.form)
 
@@ -214,8 +224,8 @@ def importance_table(study: Study) -> Table:
     form = study.context.form
     columns = {"says": Column("Fact"), "value": Column("AUC lost", "number", "low", "high")}
     caption = (
-        f"What is lost where one fact is shuffled, on the test's day, with {form.share(study.params.level)} range. Facts that say the "
-        "same share their weight. Association, not cause."
+        f"What is lost when one fact is shuffled, on the test day, with {form.share(study.params.level)} range. Facts that carry the same "
+        "information share the weight. This is association, not cause."
     )
     frame = study.tested.importance
     frame = frame.assign(says=[fact_of(name, study.found.words) for name in frame["feature"]])
@@ -223,10 +233,10 @@ def importance_table(study: Study) -> Table:
 
 
 def drift_table(study: Study) -> Table | Absent:
-    """Today's customers against those of the test's day."""
+    """Today's customers compared with those of the test day."""
     form, drift = study.context.form, study.found.drift
     if drift is None:
-        return Absent("Today was not held against another day.")
+        return Absent("Today was not compared with another day.")
     rows = drift.rows
     kinds = ["share" if name in (SCORE, "returned_share", "probability_alive", "overdue") else "number" for name in rows.index]
     frame = rows.assign(kind=kinds, grade=drift.grade(), chance=rows["chance"].round(2)).reset_index(drop=True)
@@ -239,11 +249,10 @@ def drift_table(study: Study) -> Table | Absent:
         "grade": Column("Verdict"),
     }
     caption = (
-        f"Today's eligible {study.found.words.many} against those of the test's day, both scored by what is used today; first the scores, "
-        "then what "
-        f"moved most. Stability index: up to {form.number(MOVED)} nothing has moved, over {form.number(MOVED_FAR)} it has moved far (by "
-        f"convention), where it exceeds what chance gives at {form.share(TEST_LEVEL)}. "
-        f"Where the index of the scores is over {form.number(TOO_FAR)}, none are given."
+        f"Today’s eligible {study.found.words.many} compared with those of the test day, both scored by the method used today: first "
+        f"the scores, then the facts that changed most. Stability index: by convention, up to {form.number(MOVED)} means no change and over "
+        f"{form.number(MOVED_FAR)} a large change, provided that it exceeds what chance gives at {form.share(TEST_LEVEL)}. "
+        f"If the index of the scores is over {form.number(TOO_FAR)}, no scores are given."
     )
     return Table(caption, frame, columns, form, top=8)
 
@@ -255,21 +264,21 @@ def holdout_table(study: Study) -> Table | Absent:
         return _no_scores(study)
     words = study.found.words
     if not study.found.margin.known:
-        return Absent("Without a margin it is not known who would be contacted, and so how many to leave out.")
+        return Absent("Without a margin it is not known who would be contacted, or therefore how many to leave out.")
     if sizes.empty:
-        return Absent(f"It would pay to contact fewer than two {words.many}, so there is nobody to leave out.")
+        return Absent(f"Fewer than two {words.many} would be worth contacting, so there is nobody to leave out.")
     columns = {
-        "saving": Column("If contact saves, of churners", "share"),
+        "saving": Column("If contact saves this share of churners", "share"),
         "rate": Column("Churn without contact", "share"),
-        "kept_out": Column("Left out, and contacted, at least", "count"),
+        "kept_out": Column("Needed in each group, left out and contacted", "count"),
         "targets": Column(f"{words.many.capitalize()} who would be worth contacting", "count"),
         "possible": Column("Are there enough?"),
-        "rounds": Column("Or rounds, a fifth left out of each", "count"),
+        "rounds": Column("Or rounds needed, leaving out a fifth each time", "count"),
     }
     caption = (
-        "To see what contact saves, some must be left out at random: shown is how many each group needs, or how many rounds taken "
-        "together, at "
-        f"{form.share(TEST_LEVEL)} confidence with {form.share(POWER)} power. A plan, from today's expected rate."
+        f"To see what contact saves, some {words.many} must be left out at random. The table shows how many each group needs, or how many "
+        f"rounds must be combined, at {form.share(TEST_LEVEL)} confidence with {form.share(POWER)} power. It is a plan, based on today’s "
+        "expected rate."
     )
     enough = ["yes" if 2 * n <= all_ else "no" for n, all_ in zip(sizes["kept_out"], sizes["targets"], strict=True)]
     return Table(caption, sizes.assign(possible=enough), columns, form)
@@ -317,14 +326,14 @@ def matrix_chart(study: Study) -> Chart | Absent:
         ax.set_xticks(range(len(tiers)), list(tiers.values()))
         ax.set_yticks(range(len(_RISKS)), _RISKS[::-1])
 
-    by = "by probability of churn, upwards, and value tier" if found.tiers else "by probability of churn, upwards"
-    where = _where(frame, form, worth=int(matrix["worth"].sum()) if known else None)
+    by = "by probability of churn (increasing upwards)" + (" and value tier" if found.tiers else "")
+    where = _where(frame, form, words, worth=int(matrix["worth"].sum()) if known else None)
     caption = (
-        f"{words.fill('{Profit}')} of contacting those who would be worth it, in all (large), and how many they are (small), "
-        f"{by}; the stronger the colour, the more it would bring. {_added_up(study, unsaid)}{where}"
+        f"Total {words.fill('{profit}')} from contacting the {words.many} worth contacting (large figures), and how many of each group they "
+        f"are (small figures), {by}; the stronger the colour, the higher the {words.fill('{profit}')}. {_added_up(study, unsaid)}{where}"
         if known
-        else f"Expected loss of {found.money} (large) and {words.many} (small), {by}; the stronger the colour, the more is expected to be "
-        f"lost. {where}"
+        else f"Expected loss of {found.money} (large figures) and number of {words.many} (small figures), {by}; the stronger the colour, "
+        f"the greater the loss. {where}"
     )
     size = "four risks by four value tiers" if found.tiers else "four risks"
     return Chart(caption, f"A grid of {size}. {where}", draw, frame, (8, 3.4))
@@ -339,26 +348,33 @@ def _added_up(study: Study, unsaid: Any) -> str:
 
     if not matrix["worth"].sum():
         return ""
-    rest = f", including {told(matrix[unsaid])} in cells too small to show" if matrix.loc[unsaid, "worth"].sum() else ""
-    return f"All cells would bring {told(matrix)}{rest}. "
+    hidden = matrix.loc[unsaid, "worth"].sum()
+    if hidden == matrix["worth"].sum():
+        return f"All groups worth contacting are too small to show; together they would bring {told(matrix)}. "
+    rest = f", including {told(matrix[unsaid])} in groups too small to show" if hidden else ""
+    return f"In all, contact would bring {told(matrix)}{rest}. "
 
 
-def _where(frame: pd.DataFrame, form: Format, worth: int | None) -> str:
+def _where(frame: pd.DataFrame, form: Format, words: Words, worth: int | None) -> str:
     """In which cell contact would bring most, or that it would pay in none; without a margin, which cell loses most."""
     if worth == 0:
-        return "Contact would pay in no cell."
+        return "Contact would not pay in any group."
     column = "expected_loss" if worth is None else "profit"
     if frame.empty or not (frame[column] > 0).any():
-        return "No cell is large enough to be shown." if worth is None else "The list says with whom contact would pay."
+        return (
+            "No group is large enough to be shown." if worth is None else f"The list names the {words.many} worth contacting."
+        )
     best = frame.loc[frame[column].idxmax()]
-    cell = f"at {best['risk']}" if best["tier"] == NO_TIERS else f"in tier {best['tier']} at {best['risk']}"
+    cell = f"where the probability of churn is {best['risk']}"
+    if best["tier"] != NO_TIERS:
+        cell = f"in tier {best['tier']} {cell}"
     if worth is None:
-        return f"Most is expected to be lost {cell}: {form.money(best['expected_loss'])}."
+        return f"The greatest loss is expected {cell}: {form.money(best['expected_loss'])}."
     return f"Contact would bring most {cell}: {form.amount(best['profit'])}."
 
 
 def origins_table(study: Study) -> Table | Absent:
-    """What was told on each of the last past days, and what came."""
+    """What was forecast on each of the last past days, and the actual figures."""
     past, form, words = study.found.past, study.context.form, study.found.words
     if len(past) < 2:
         return Absent("Only one past day has a known outcome and enough history before it to learn from.")
@@ -374,9 +390,9 @@ def origins_table(study: Study) -> Table | Absent:
     caption = (
         f"Forecasts of churn in the {study.scheme.window} days after each day, from what was known then: on average "
         f"{form.share(frame['told'].mean())} were forecast to churn and {form.share(frame['came'].mean())} did. Small figures are "
-        f"{form.share(study.params.level)} intervals of chance alone."
+        f"{form.share(study.params.level)} intervals that allow for chance only."
     )
-    season = ["followed" if followed else "not known then" for followed in frame["in_season"]]
+    season = ["taken into account" if followed else "not known then" for followed in frame["in_season"]]
     if not frame["in_season"].any():
         columns.pop("season")
     return Table(caption, frame.assign(season=season).drop(columns="in_season"), columns, form)
@@ -405,7 +421,7 @@ def calibration_chart(study: Study) -> Chart:
     ]
     return Chart(
         f"{words.many.capitalize()} in tenths by probability forecast on {when}, and the share that churned in the {scheme.window} days "
-        f"after ({form.share(level)} interval). On the dashed line probabilities are right. "
+        f"after ({form.share(level)} interval). Points on the dashed line mean that the probabilities were right. "
         f"Overall churn: {'; '.join(said)}.",
         f"Dots of the share that churned against the forecast probability, for tenths of {words.many} on {len(days)} "
         f"{'days' if len(days) > 1 else 'day'}.",
@@ -438,7 +454,7 @@ def gaps_chart(study: Study) -> Chart:
         "year": f"is a year, since {words.many} give once a year",
     }[scheme.bound_by]
     return Chart(
-        f"Gaps between {words.deeds} that ended, all {words.many}: {form.share(within)} are no longer than the window, which "
+        f"Completed gaps between {words.deeds}, all {words.many}: {form.share(within)} are no longer than the window, which "
         f"{bound}. Gaps that are "
         "still open are not shown, so long gaps are under-represented.",
         f"Bars of the number of gaps by their length in days, with a line at the window of {scheme.window} days.",
@@ -467,7 +483,7 @@ def reversal_chart(study: Study) -> Chart:
         marks.band(ax, frame["time"], estimate, step=True, alpha=0.2)
 
     return Chart(
-        f"Of those who had been silent for {scheme.window} days, how many made another {words.deed}, by days since (Kaplan–Meier "
+        f"Share of those silent for {scheme.window} days who then made another {words.deed}, by days since (Kaplan–Meier "
         f"with {form.share(study.params.level)} band, as "
         f"far as the data reach): {said}. Churn is not always for good.",
         f"A rising curve of the share of churned {words.many} who came back, reaching {form.share(float(back.iloc[-1]))} "

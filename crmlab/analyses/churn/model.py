@@ -40,6 +40,7 @@ __all__ = [
     "fit",
     "folds_of",
     "learnt",
+    "listed",
     "make",
     "need_outcomes",
     "plan",
@@ -50,7 +51,7 @@ __all__ = [
 
 
 CANDIDATES = {"logistic": "Logistic regression", "boosting": "Gradient boosting"}
-BASELINES = {"recency": "Days since last alone", "time_rule": "Silent longer than usual", "p_alive": "P(alive) alone"}
+BASELINES = {"recency": "Days since last purchase only", "time_rule": "Silent longer than usual", "p_alive": "P(alive) only"}
 NAMES = CANDIDATES | BASELINES
 MOST_ORIGINS = 6
 _EDGE = 1e-4
@@ -249,6 +250,17 @@ def fact_of(name: str, words: Words = WEEKS) -> str:
     """
     said = FEATURES.get(name, "silent longer than usual")
     return said.format(one=words.one, deed=words.deed, deeds=words.deeds, money="amount" if words is ROUNDS else "spend")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Several things in a row, as people say them.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def make(name: str, columns: Sequence[str], seed: int = 0) -> Any:

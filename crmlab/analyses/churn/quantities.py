@@ -11,7 +11,7 @@ __all__ = ["QUANTITIES"]
 QUANTITIES = Quantities(
     HISTORY.only("customer_id", "days_since_last", "contactable", "refusal"),
     VALUE.only("tier", "if_loyal"),
-    Quantity("churn", "probability of silence for the whole window", "share", label="probability of churn"),
+    Quantity("churn", "probability of no purchase in the whole window", "share", label="probability of churn"),
     Quantity(
         "last_year_spend",
         "spend of the last 365 days, which stands in for value where no model of it could be fitted",
@@ -20,30 +20,32 @@ QUANTITIES = Quantities(
     ),
     Quantity(
         "at_stake",
-        "what the next 365 days bring if loyal, times the share of a year for which those who churn are away: margin, or revenue where no "
-        "margin is known",
+        "what the next 365 days would bring if loyal, multiplied by the share of a year for which those who churn stay away: margin, or "
+        "revenue where no margin is known",
         "currency",
     ),
-    Quantity("expected_loss", "probability of churn times what is at stake", "currency"),
+    Quantity("expected_loss", "probability of churn multiplied by what is at stake", "currency"),
     Quantity("expected_loss_total", "expected loss of all eligible customers together", "currency"),
     Quantity(
         "profit_of_contact",
-        "what contacting is expected to save less what it costs; empty where no margin is known",
+        "what contacting is expected to save minus what it costs; empty where no margin is known",
         "currency",
     ),
-    Quantity("profit_of_contact_total", "profit of contact of all whom it would pay to contact, and who may be", "currency"),
     Quantity(
-        "keeping_pays", "whether an offer to keep the customer would pay, if as many accept as is assumed; if not, why", "text"
+        "profit_of_contact_total", "total profit from contacting all who would be worth contacting and may be", "currency"
+    ),
+    Quantity(
+        "keeping_pays", "whether an offer to keep the customer would pay if the assumed share accept; if not, why not", "text"
     ),
     Quantity(
         "reason_{n}",
-        "what moves the probability, reason {n}: a fact, and whether it raises or lowers",
+        "reason {n} for the probability: a fact, and whether it raises or lowers it",
         "text",
         values={"n": "123"},
     ),
-    Quantity("eligible", "those seen lately enough to be scored", "customers", counted=True),
-    Quantity("expected_churners", "eligible customers expected to stay silent for the whole window", "customers"),
-    Quantity("worth_contacting", "customers whom it would pay to contact, and who may be", "customers"),
+    Quantity("eligible", "customers seen recently enough to be scored", "customers", counted=True),
+    Quantity("expected_churners", "eligible customers expected to make no purchase in the whole window", "customers"),
+    Quantity("worth_contacting", "customers who would be worth contacting and may be", "customers"),
     Quantity(
         "break_even_margin",
         "margin at which contacting breaks even for half of the eligible customers who may be contacted",
@@ -51,14 +53,14 @@ QUANTITIES = Quantities(
     ),
     Quantity(
         "test_profit_per_customer",
-        "what contacting by these scores would have earned per customer, on the test's day",
+        "what contacting by these scores would have earned per customer, on the test day",
         "currency",
     ),
-    Quantity("test_auc", "chance that a customer who churned was scored above one who did not, on the test's day", "share"),
-    Quantity("test_brier", "mean squared difference between probability and outcome, on the test's day", "share"),
+    Quantity("test_auc", "chance that a customer who churned was scored above one who did not, on the test day", "share"),
+    Quantity("test_brier", "mean squared difference between probability and outcome, on the test day", "share"),
     Quantity(
         "test_calibration_slope",
-        "slope of outcome on score, on the test's day: 1 where scores are neither too extreme nor too timid",
+        "slope of outcome on score, on the test day: 1 where scores are neither too extreme nor too timid",
     ),
-    Quantity("test_top_decile_lift", "churn among the tenth with the highest scores over that of all, on the test's day"),
+    Quantity("test_top_decile_lift", "churn among the tenth with the highest scores over that of all, on the test day"),
 )

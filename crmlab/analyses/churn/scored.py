@@ -103,7 +103,7 @@ class Scores:
             return ""
         far = "; ".join(self.drift.far[:3])
         return (
-            f"Today's {self.words.many} are so unlike those of the test's day that what the test found says nothing of them: the scores "
+            f"Today’s {self.words.many} are so unlike those of the test day that what the test found says nothing about them: the scores "
             f"moved by a stability index of {form.number(self.drift.scores)}, and over {form.number(TOO_FAR)} is too far"
             f"{f' (moved most: {far})' if far else ''}."
         )

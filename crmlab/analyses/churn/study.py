@@ -53,7 +53,7 @@ __all__ = [
 
 
 DEFAULTS = Params()
-GROUPS = {"after 1 {deed}": (1, 1), "after 2 to 4": (2, 4), "after 5 and more": (5, 10**9)}  # occasions so far
+GROUPS = {"after 1 {deed}": (1, 1), "after 2 to 4": (2, 4), "after 5 or more": (5, 10**9)}  # occasions so far
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -324,7 +324,7 @@ def need_both_outcomes(history: History, scheme: Plan) -> None:
                 "churn",
                 f"at least {FEWEST} {who} who left and {FEWEST} who stayed, on the days {told}",
                 f"{left:,} and {all_ - left:,}",
-                "From so few nothing can be learnt. More use is the list of rfm: it shows who has been silent longest.",
+                "Nothing can be learnt from so few. The list of rfm is of more use: it shows who has been silent longest.",
             )
     if len(origins) == 1 or scheme.crossfits:
         mine = rows.filter(rows["date"] == ibis.literal(train.index[0], type="date")).select("customer_id", "churned")

@@ -186,9 +186,9 @@ def trial(
     rare = int(min(learning["churned"].sum(), (~learning["churned"].astype(bool)).sum()))
     reason = ""
     if not scheme.learns:
-        reason = f"the history is {scheme.missing} days too short for a day to learn from and one to test on"
+        reason = f"the history is {scheme.missing} days too short to have one day to learn from and another to test on"
     elif rare < RAREST:
-        reason = f"only {rare:,} customers of the rarer outcome were seen, and a model needs {RAREST}"
+        reason = f"only {rare:,} customers with the rarer outcome were seen, and a model needs {RAREST}"
     calibrate, train = _split(earlier, scheme) if earlier else (None, rows)
     scorers = {name: fit(name, columns, train, calibrate, seed) for name in _usable(BASELINES, train)}
     chosen, validation = None, pd.DataFrame()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.churn.drift import SCORE, TOO_FAR
-from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES
+from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES, listed
 from crmlab.analyses.churn.quantities import QUANTITIES
 from crmlab.analyses.customer_value import NAMES as MODELS
 from crmlab.history.words import ROUNDS, YEAR
@@ -17,15 +17,16 @@ from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.churn.study import Study
+    from crmlab.page.format import Format
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 _FROM = {
     "given": " (as given)",
-    "past": " (the median of past cells)",
-    "guess": " (a guess: give yours)",
+    "past": " (the median of past campaign cells)",
+    "guess": " (a guess: enter your own figure)",
 }  # where a cost is from
-TITLE = "Who is leaving, and whom it would pay to contact"
+TITLE = "Who is leaving, and who would be worth contacting"
 PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
 
 
@@ -41,20 +42,24 @@ def findings(study: Study) -> Findings:
         form.measured(found[name].value, found[name].low, found[name].high, kind)
         for name, kind in (("expected_churners", "count"), ("expected_loss_total", "money"))
     )
-    off = ", so today's number may be as far off" if tested.missed else ""
+    off = "; today’s number may be just as far out" if tested.missed else ""
+    they = "is" if count == 1 else "are"
+    leaves = f"{they} expected to make no {words.deed}"
+    if words is ROUNDS:
+        leaves = f"{they} not expected to renew: they are likely to make no {words.deed}"
     return Findings(
         [
             Finding(
                 leaving.value,
-                f"of {_eligible(study)} {'is' if count == 1 else 'are'} expected {'not to renew, with' if words is ROUNDS else 'to make'} no {words.deed} in the next {scheme.window} days. "
-                f"On the test's day, {form.day(scheme.origins[0])}, {form.share(tested.told)} were forecast to churn and {form.share(tested.seen)} did{off}.{_past(study)}",
+                f"of {_eligible(study)} {leaves} in the next {scheme.window} days. On the test day, {form.day(scheme.origins[0])}, "
+                f"{form.share(tested.told)} were forecast to churn and {form.share(tested.seen)} did{off}.{_past(study)}",
                 f"{leaving.interval}, at {at}",
                 "expected_churners",
             ),
             Finding(
                 lost.value,
-                f"of the {study.found.money} that they would {words.fill('{bring}')} in the next 12 months is expected to be lost; those who come back "
-                "late count for the time they are away.",
+                f"of the {study.found.money} that eligible {words.many} would otherwise {words.fill('{bring}')} in the next 12 months is expected to be "
+                "lost; for those who come back late, only the time away is counted.",
                 f"{lost.interval}, at {at}",
                 "expected_loss_total",
             ),
@@ -64,12 +69,12 @@ def findings(study: Study) -> Findings:
 
 
 def _past(study: Study) -> str:
-    """What was told and what came on the mean of the past days, where there are several."""
+    """What was forecast and what happened on the mean of the past days, where there are several."""
     past, form = study.found.past, study.context.form
     if len(past) < 2:
         return ""
     told, came = (sum(getattr(one, name) for one in past) / len(past) for name in ("told", "came"))
-    return f" On average over the last {len(past)} such days, {form.share(told)} were and {form.share(came)} did."
+    return f" On average over the last {len(past)} such days, {form.share(told)} were forecast to churn and {form.share(came)} did."
 
 
 def _eligible(study: Study) -> str:
@@ -88,20 +93,22 @@ def _worth(study: Study) -> list[Finding]:
     count, accept = int(found["worth_contacting"].value), form.share(params.accept)
     pays = study.listed[study.listed["profit_of_contact"] > 0]
     barred = int((pays["contactable"] == "no").sum())
-    must = f" {form.count(barred)} more would be worth it, but must not be contacted." if barred and count else ""
+    at = form.share(params.level)
+    earned = f"{profit.value} ({profit.interval}, at {at})"
+    must = f" Another {form.count(barred)} would be worth it, but must not be contacted." if barred and count else ""
     unknown = " The data do not say whether they may be contacted." if (pays["contactable"] == "not known").any() else ""
     if count:
         text = (
             f"{words.one if count == 1 else words.many} would be worth contacting, {form.share(count / len(study.listed))} of those eligible: "
-            f"if {accept} of would-be leavers accept the offer, contacting {'this one' if count == 1 else 'them'} would bring {profit.value} after costs.{must}{unknown}{_test(study)}"
+            f"if {accept} of would-be leavers accept the offer, contacting {'this one' if count == 1 else 'them'} would bring {earned} after "
+            f"costs.{must}{unknown}{_test(study)}"
         )
     else:
         text = (
             f"{words.many} would be worth contacting: even if {accept} of would-be leavers accept the offer, it would cost more than it saves "
-            "with everyone who may be contacted."
+            f"with everyone who may be contacted. {words.fill('{Profit}')} from contact: {earned}."
         )
-    interval = f"{worth.interval} {words.many}, {profit.interval}, at {form.share(params.level)}"
-    return [Finding(worth.value, text, interval, "worth_contacting")]
+    return [Finding(worth.value, text, f"{worth.interval}, at {at}", "worth_contacting")]
 
 
 def _test(study: Study) -> str:
@@ -135,16 +142,21 @@ def _margin_needed(study: Study) -> list[Finding]:
     shown = form.measured(needed.value, needed.low, needed.high, "share")
     costs = study.found.costs
     guess = " (a guess)" if costs.offer_source == "guess" else ""
-    accept = f"if {form.share(params.accept)} of would-be leavers accept an offer of {form.exact(costs.offer)}{guess}"
+    accept = f"if {form.share(params.accept)} of would-be leavers accept an offer of {_price(form, costs.offer)}{guess}"
     interval = f"{shown.interval}, at {form.share(params.level)}"
     if needed.value > 1:
         text = (
-            f"would be enough for contact to break even with half of the {form.count(len(study.listed))} eligible {words.many}, {accept}: it "
-            f"would have to be {shown.value} of {study.found.money}."
+            f"would be enough for contact to break even for half of the {form.count(len(study.listed))} eligible {words.many} {accept}: it "
+            f"would have to be {shown.value} of {study.found.money} ({interval})."
         )
-        return [Finding("No margin", text, interval, "break_even_margin")]
-    text = f"of {study.found.money} must be left as margin for contact to break even with half of the eligible {words.many}, {accept}."
+        return [Finding("No margin", text, metric="break_even_margin")]
+    text = f"of {study.found.money} is the smallest margin at which contact breaks even for half of the eligible {words.many}, {accept}."
     return [Finding(shown.value, text, interval, "break_even_margin")]
+
+
+def _price(form: Format, cost: float) -> str:
+    """A cost: without cents where it is whole."""
+    return form.tick(cost) if cost < 100 else form.amount(cost)
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
@@ -169,29 +181,30 @@ def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     tested, found, form = study.tested, study.found, study.context.form
     out = [f"No scores are given. {found.why(form)}"] if found.refused else []
+    rule = found.words.told(NAMES[tested.used])
     if tested.chosen is None:
-        out.append(
-            f"No model was learnt: {tested.reason}. The scores are those of the best simple rule, “{NAMES[tested.used]}”."
-        )
+        out.append(f"No model was trained: {tested.reason}. The scores are those of the best simple rule, “{rule}”.")
     elif tested.used != tested.chosen:
         assert tested.difference is not None
         gap = form.span(tested.difference[1], tested.difference[2])
         out.append(
-            f"{NAMES[tested.chosen]} did not beat the simple rule “{NAMES[tested.used]}” (Brier score differs by {gap}), so the rule is used."
+            f"{NAMES[tested.chosen]} did not beat the simple rule “{rule}” (Brier score differs by {gap}), so the rule is used."
         )
-    out += [*_drifted(study), *_untold(study), *found.margin.wanted("to see with whom contact would pay")]
+    out += [*_drifted(study), *_untold(study), *found.margin.wanted("to see who would be worth contacting")]
     if not found.tiers:
         out.append(
-            "The models of value could not be fitted, so nobody has a value tier, and what is at stake is taken from last year's "
+            "The models of value could not be fitted, so nobody has a value tier, and what is at stake is taken from last year’s "
             f"{'gifts' if found.words is ROUNDS else 'spend'}."
         )
     if study.scheme.crossfits and tested.chosen is not None:
-        out.append("The history has no day to spare for calibration: it was done on the day of learning, across customers.")
+        out.append(
+            f"The history has no separate day for calibration: it was done on the training day, across {found.words.many}."
+        )
     return tuple(out)
 
 
 def _drifted(study: Study) -> list[str]:
-    """How far today's customers are from those of the test's day."""
+    """How far today's customers are from those of the test day."""
     found, form = study.found, study.context.form
     if found.drift is None or found.refused:
         return []
@@ -200,14 +213,15 @@ def _drifted(study: Study) -> list[str]:
     if found.drift.scores_far:
         then, now = (float(found.drift.rows.loc[SCORE, name]) for name in ("then", "now"))
         out.append(
-            f"Today's scores are not spread as those of {day}, on which they were tested: their mean is {form.share(now)} and was {form.share(then)}. "
-            "So what the test found is less certain for today than it looks."
+            f"Today’s scores are distributed differently from those of {day}, on which they were tested: their mean is now {form.share(now)} and was "
+            f"{form.share(then)} then. So what the test found is less certain for today than it looks."
         )
     if far:
-        more = f", and {len(far) - 3} more" if len(far) > 3 else ""
+        more = [f"{len(far) - 3} more"] if len(far) > 3 else []
+        these = "this fact" if len(far) == 1 else "these facts"
         out.append(
-            f"Since the test's day, {day}, {found.words.many} have changed much in: {'; '.join(far[:3])}{more}. "
-            f"The scores rest on these facts, and were not tested on {found.words.many} like today's; see “Is today like the day of the test?”."
+            f"Since the test day, {day}, {found.words.many} have changed a lot in {listed([*far[:3], *more])}. "
+            f"The scores rest on {these} and were not tested on {found.words.many} like today’s; see “Is today like the day of the test?”."
         )
     return out
 
@@ -217,10 +231,10 @@ def _untold(study: Study) -> list[str]:
     choice, untold, form, words = study.found.choice, study.found.untold, study.context.form, study.found.words
     if choice is None or not untold:
         return []
-    days = ", ".join(form.short_day(day) for day in untold)
+    days = listed([form.short_day(day) for day in untold])
     return [
-        f"The probability of being a {words.one} still and the {words.deeds} expected are not used: on {days} {MODELS[choice.name]} could not be "
-        f"fitted, or was at the boundary of its parameters, where it does not tell {words.many} apart."
+        f"The probability of still being a {words.one} and the expected number of {words.deeds} are not used: on {days}, the {MODELS[choice.name]} "
+        f"model could not be fitted, or gave extreme estimates that do not tell {words.many} apart."
     ]
 
 
@@ -230,8 +244,8 @@ def limits(study: Study) -> tuple[str, ...]:
     churn = f"{study.scheme.window} days without a {words.deed}"
     return (
         *_unseen(study),
-        "What moves a score goes along with churn but need not cause it; changing it need not keep anybody.",
-        f"Churn is {churn}{', a renewal that did not come' if words is ROUNDS else ''}. Some of the silent come back: see the curve of returns.",
+        "What moves a score goes hand in hand with churn but may not cause it; changing it may not keep anyone.",
+        f"Churn is {churn}{': a renewal that did not happen' if words is ROUNDS else ''}. Some of those who fall silent come back: see the curve of returns.",
         f"How many accept an offer is a guess until a campaign with a control group has measured it. {words.decided}",
     )
 
@@ -241,7 +255,7 @@ def _unseen(study: Study) -> list[str]:
     if study.found.in_season or study.found.words is ROUNDS or study.scheme.window >= YEAR:
         return []
     return [
-        f"No season is followed: the total holds only if the next {study.scheme.window} days are like those that the model learnt from."
+        f"No season is taken into account: the total holds only if the next {study.scheme.window} days are like those that the model learnt from."
     ]
 
 
@@ -259,46 +273,53 @@ def method(study: Study) -> Method:
     days = ", ".join(form.short_day(day) for day in scheme.origins)
     at_level = form.share(params.level)
     contact = (
-        f"a contact costs {form.exact(found.costs.contact)}{_FROM[found.costs.source]}, an offer {form.exact(found.costs.offer)}"
-        f"{_FROM[found.costs.offer_source]}; "
-        f"{form.share(params.accept)} of would-be leavers accept; no more is saved of anybody than the report on customer value says may be spent"
+        f"a contact costs {_price(form, found.costs.contact)}{_FROM[found.costs.source]}, an offer {_price(form, found.costs.offer)}"
+        f"{_FROM[found.costs.offer_source]}"
+    )
+    if found.costs.source == found.costs.offer_source == "guess":
+        contact = (
+            f"a contact is assumed to cost {_price(form, found.costs.contact)} and an offer {_price(form, found.costs.offer)} (guesses: enter "
+            "your own figures)"
+        )
+    strength = " (Beta with the strength of 20 answers)" if found.margin.known else ""
+    contact += (
+        f". It is assumed that {form.share(params.accept)} of would-be leavers accept{strength}, that everyone else takes the offer too, and that "
+        f"keeping a {words.one} saves no more than the report on customer value says may be spent on them"
     )
     points = [
         f"Window: {scheme.window} days, {bound}. "
-        f"Eligible: a {words.deed} within {scheme.active_within} days before; {form.count(len(study.listed))} are today.",
-        f"Days looked back from, a window apart so that no outcome reaches into a later day's: {days}. The first is the test's"
-        + (", the second that of calibration." if len(scheme.origins) > 2 else "."),
-        f"Used: {NAMES[study.tested.used]}. "
-        f"A model is used only where its Brier score beats the best simple rule's beyond the {form.share(LEVEL)} interval of the difference. "
+        f"Eligible: {words.many} with a {words.deed} in the preceding {form.count(scheme.active_within)} days, {form.count(len(study.listed))} today.",
+        f"Past days used, one window apart so that no outcome overlaps with a later one: {days}. The first is the test day"
+        + (", the second the calibration day." if len(scheme.origins) > 2 else "."),
+        f"Used: {words.told(NAMES[study.tested.used])}. A model is used only if its Brier score is better than that of the best simple rule and the "
+        f"{form.share(LEVEL)} interval of the difference excludes zero. "
         "No resampling, no class weights: scores are probabilities.",
-        f"Facts that are the same for everybody but for rounding are left out; in the logistic regression a fact counts for at most {form.number(FARTHEST)} "
-        f"standard deviations. Today is held against the test's day by the population stability index (Siddiqi 2006); over {form.number(TOO_FAR)} of the "
-        "scores, none are given.",
+        f"Facts that are the same for everyone, apart from rounding, are left out; in the logistic regression a fact counts for at most {form.number(FARTHEST)} "
+        f"standard deviations. Today is compared with the test day by the population stability index (Siddiqi 2006); if it is over "
+        f"{form.number(TOO_FAR)} for the scores, no scores are given.",
         *_purchases(study),
         *_in_season(study),
-        f"Intervals at {at_level}: of measures by drawing {words.many} anew; of expected churners and expected loss by chance and the calibration's "
-        "error, taken from how far past forecasts were off, and at least as wide as the miss on the test's day; of curves by Greenwood's formula.",
-        words.fill(
-            f"{{Profit}}: {contact} (Beta with the strength of 20 answers), all others take it too. {found.margin.told(form)}"
-        )
-        if found.margin.known
-        else f"Margin that is needed: {contact}, all others take it too.",
-        f"Value: expected {found.money} of the next 12 months "
+        f"Intervals are at {at_level}. For measures they come from resampling {words.many}; for expected churners and expected loss, from chance and "
+        "the calibration error (how far past forecasts were off), and they are at least as wide as the miss on the test day; for curves, from "
+        "Greenwood’s formula.",
+        words.fill(f"{{Profit}}: {contact}. {found.margin.told(form)}") if found.margin.known else f"Margin needed: {contact}.",
+        f"Value: expected {found.money} over the next 12 months"
         + (
-            "given alive today, as the report on customer value works it out, and so are tiers."
+            f" if still a {words.one} today, as worked out in the report on customer value; the tiers come from there too."
             if found.tiers
-            else "taken as the last year's; there are no tiers, which are those of the report on customer value only."
+            else ", taken to be the same as last year’s; there are no tiers, which come only from the report on customer value."
         )
-        + f" At stake is {form.share(found.lost)} of it: the part of a year for which those who churned were away, as some came back (see the curve).",
-        f"Expected loss is not what customer value calls “at risk”: it concerns silence in the next {scheme.window} days, the other those who may have "
-        "left already. The two overlap, so do not add them up.",
+        + f" {form.share(found.lost)} of it is at stake: the part of a year for which those who churned stayed away, since some came back (see the "
+        "curve).",
+        f"Expected loss is not what the report on customer value calls “at risk”: expected loss concerns silence in the next {scheme.window} days, "
+        "“at risk” those who may have left already. The two overlap, so do not add them up.",
     ]
     return Method(
         "Buckinx and Van den Poel (2005) for partial defection; Verbraken, Verbeke and Baesens (2013) for expected maximum profit; Kaplan and Meier (1958) for curves.",
         tuple(points),
         {
             "Churn": f"no {'gift' if words is ROUNDS else 'purchase occasion'} within {scheme.window} days",
-            "Eligible": f"a {words.one} with a {words.deed} within the {scheme.active_within} days before",
+            "Eligible": f"a {words.one} with a {words.deed} in the preceding {form.count(scheme.active_within)} days",
             **{term: words.told(meaning) for term, meaning in QUANTITIES.explained("at_stake", "expected_loss").items()},
             "Brier score": "mean squared difference between probability and outcome; smaller is better",
         },
@@ -309,12 +330,12 @@ def _purchases(study: Study) -> list[str]:
     """Which model of purchases two of the facts are from."""
     choice, form, words = study.found.choice, study.context.form, study.found.words
     if choice is None:
-        return [f"No model of {words.deeds} could be fitted, so nothing is known of P(alive)."]
+        return [f"No model of {words.deeds} could be fitted, so the probability of still being a {words.one} is not known."]
     if study.found.untold:
         return []
     return [
-        f"The probability of being a {words.one} still and the {words.deeds} expected are those of {MODELS[choice.name]}, which told best "
-        f"what had come by {form.day(study.scheme.origins[0])}; it was fitted anew on each day."
+        f"The probability of still being a {words.one} and the expected number of {words.deeds} come from {MODELS[choice.name]}, which best "
+        f"predicted what had happened by {form.day(study.scheme.origins[0])}; it was refitted for each day."
     ]
 
 
@@ -324,7 +345,7 @@ def _in_season(study: Study) -> list[str]:
     if choice is None or not study.found.in_season:
         return []
     return [
-        f"Season: the model learnt from other seasons than the next {study.scheme.window} days. So the total number of {words.many} "
+        f"Season: the model learnt from seasons other than that of the next {study.scheme.window} days. So the total number of {words.many} "
         f"forecast to churn is the number that {MODELS[choice.name]}, with the season, expects to make no {words.deed} then; the score "
         "still decides the ranking."
     ]

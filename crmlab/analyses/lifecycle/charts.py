@@ -46,7 +46,10 @@ def growth_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.5])
-        for ax, title in ((top, f"Current {words.many}"), (bottom, f"Came and went, per {words.period}")):
+        for ax, title in (
+            (top, f"Current {words.many}"),
+            (bottom, f"{words.many.capitalize()} gained and lost, per {words.period}"),
+        ):
             marks.axes(ax, form, y=lambda value: form.count(abs(value)), title=title)
         top.plot(days, frame["current"], color=color("accent"), linewidth=2.2)
         top.plot(days[-1], frame["current"].iloc[-1], "o", color=color("accent"), markersize=6)
@@ -79,7 +82,7 @@ def growth_chart(study: Study) -> Chart | Absent:
         f"Above: {words.many} who are current (new, active, slowing or reactivated) at the end of each {words.period}. "
         "Below: new and "
         f"reactivated ones (blue and pale blue) against those who lapsed (grey); dots are the net change.",
-        f"A line of current {words.many}, {form.count(last['current'])} at the end, above bars of those who came and went.",
+        f"A line of current {words.many}, {form.count(last['current'])} at the end, above bars of those gained and lost.",
         draw,
         frame,
         (8, 4.4),
@@ -107,9 +110,8 @@ def sizes_chart(study: Study) -> Chart | Absent:
             _dated(ax, form, life, days, most=2)
 
     return Chart(
-        f"{words.many.capitalize()} in each state at the end of each {words.period}; every panel has a scale of its "
-        "own. The number is "
-        "today's.",
+        f"{words.many.capitalize()} in each state at the end of each {words.period}; every panel has its own "
+        "scale. The number is today’s.",
         f"Six panels, one line each, of the number of {words.many} in a state over time.",
         draw,
         frame,
@@ -145,7 +147,7 @@ def revenue_chart(study: Study) -> Chart | Absent:
     return Chart(
         f"{words.fill('{Revenue}')} per {words.period} from {words.many} who were current before (repeat), who had lapsed or were lost "
         "(reactivated), and "
-        "who had never come before (new).",
+        f"who had never {words.fill('{given}')} before (new).",
         f"Stacked bars of {words.fill('{revenue}')} over time; repeat {words.many} bring {form.share(share)} in the last {words.period}.",
         draw,
         frame[["date", "spend_new", "spend_repeat", "spend_reactivated"]],
@@ -164,7 +166,7 @@ def sankey_chart(study: Study) -> Chart | Absent:
     left = [state for state in (NONE, *STATES) if (flows["state_before"] == state).any()]
     right = [state for state in STATES if (flows["state"] == state).any()]
     then = life.dates[-1 - life.back]
-    names = {NONE: "not yet here"}
+    names = {NONE: f"not yet {words.many}"}
 
     def draw(figure: Figure) -> None:
         total = float(flows["customers"].sum())
@@ -199,7 +201,7 @@ def sankey_chart(study: Study) -> Chart | Absent:
 
     stayed = flows[flows["state_before"].isin(CURRENT)]
     kept = float(stayed.loc[stayed["state"].isin(CURRENT), "customers"].sum()) / max(float(stayed["customers"].sum()), 1.0)
-    small = f" Flows of fewer than {min_group} are left out, {form.count(hidden)} {words.many} in all." if hidden else ""
+    small = f" Flows of fewer than {min_group} are left out: {form.count(hidden)} {words.many} in total." if hidden else ""
     return Chart(
         f"Where the {words.many} of {form.day(then)} (left) are today (right); the width of a band is their number. "
         "Blue bands lead to "
@@ -256,8 +258,8 @@ def time_chart(study: Study) -> Chart | Absent:
             ax.set_xlabel("days")
 
     return Chart(
-        f"Share still in a state, by days since they came into it, with {form.share(study.params.level)} band. A sudden "
-        "fall at the end of a curve is a threshold reached by silence; earlier falls are people who came back.",
+        f"Share still in a state, by days since entering it, with {form.share(study.params.level)} band. A sudden "
+        "fall at the end of a curve marks a threshold reached by silence; earlier falls are people who came back.",
         f"{len(shown)} curves that fall from all to few, one for each state, over days in the state.",
         draw,
         frame,
@@ -297,9 +299,9 @@ def projection_chart(study: Study) -> Chart | Absent:
         _dated(ax, form, life, [*past[:-1], *future])
 
     return Chart(
-        f"Current {words.many} so far (dark), and how many of today's {form.count(found.expected[0].sum())} "
+        f"Current {words.many} so far (dark), and how many of today’s {form.count(found.expected[0].sum())} "
         f"{words.many} will be current (blue, with {form.share(study.params.level)} band). It assumes that "
-        f"{assumed(study)}, and that no new {words.many} come. {held(study)}",
+        f"{assumed(study)}, and that no new {words.many} join. {held(study)}",
         f"A line of current {words.many} that goes on as a falling line with a band, to {form.count(middle[-1])}.",
         draw,
         frame,
@@ -311,7 +313,7 @@ def cohorts_chart(study: Study) -> Chart | Absent:
     """The cohort triangle as a picture."""
     frame, life, words, form = study.cohorts, study.life, study.life.words, study.context.form
     if not len(frame):
-        return Absent("The history is too short for cohorts, or they are all smaller than the least group.")
+        return Absent("The history is too short for cohorts, or all of them are too small to be shown.")
     cohorts = list(dict.fromkeys(frame["cohort"]))
     ages = sorted(frame["age"].unique())
     top = max(float(frame["share"].max()), 1e-9)
@@ -331,8 +333,8 @@ def cohorts_chart(study: Study) -> Chart | Absent:
 
     return Chart(
         f"Cohorts by the {period} of the first {words.deed} (number of {words.many} in brackets), and the share who "
-        f"came again in each {period} after it. Blank: not over yet. The first cohort holds everybody known from before its "
-        f"{period}'s end.",
+        f"{words.did} again in each {period} after it. Blank: the {period} is not over yet. The first cohort includes everyone known "
+        f"before the end of its {period}.",
         f"A triangle of shares for {len(cohorts)} cohorts by {period}s since the first {words.deed}.",
         draw,
         frame,

@@ -168,7 +168,7 @@ class Part(NamedTuple):
 
     @property
     def missed(self) -> bool:
-        """Whether what came lies outside of the interval, in the whole numbers in which both are shown."""
+        """Whether the actual number lies outside of the interval, in the whole numbers in which both are shown."""
         return not round(self.low) <= self.seen <= round(self.high)
 
     @property
@@ -180,7 +180,7 @@ class Part(NamedTuple):
     @property
     def side(self) -> str:
         """On which side of the interval it lies."""
-        return "more" if self.seen > self.high else "fewer"
+        return "above" if self.seen > self.high else "below"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -201,7 +201,7 @@ class Check:
         """Those who are current, in all."""
         expected, low, high = self.found.current[:, -1]
         k = len(CURRENT)
-        return Part("current in all", float(self.then[:k].sum()), expected, low, high, float(self.now[:k].sum()))
+        return Part("current, in total", float(self.then[:k].sum()), expected, low, high, float(self.now[:k].sum()))
 
     @property
     def states(self) -> list[Part]:

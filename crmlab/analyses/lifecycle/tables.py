@@ -10,7 +10,9 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import STATES
+from crmlab.history.words import ROUNDS, WEEKS
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import Format
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Column, Table
 
@@ -53,17 +55,21 @@ def too_short(study: Study) -> Absent:
 
 
 def held(study: Study) -> str:
-    """What came of an earlier projection, as the sentence that follows one that shows a projection."""
+    """How an earlier projection turned out, as the sentence that follows one that shows a projection."""
     test, form = study.test, study.context.form
     if test is None:
-        return "It could not be held against what came: the history is too short."
+        return "It could not be checked against actual figures: the history is too short."
     total = test.total
     then = f"The projection made in the same way on {form.day(test.date)}"
     if not total.missed:
-        return f"{then} held; the interval is at least as wide as its error."
+        return (
+            f"{then} proved right about the number of current {study.life.words.many}, which lay within its interval; today’s interval is "
+            "at least as wide as its error."
+        )
     off = form.share(abs(total.expected / max(total.seen, 0.5) - 1))
     return (
-        f"{then} was {off} too {'low' if total.seen > total.expected else 'high'}; the interval is widened by that, both ways."
+        f"{then} was {off} too {'low' if total.seen > total.expected else 'high'}; the interval is widened by that much "
+        "in both directions."
     )
 
 
@@ -71,11 +77,11 @@ def assumed(study: Study) -> str:
     """What the projection assumes, as a clause."""
     words = study.life.words
     if study.modelled:
-        return words.fill("each goes on {buying} at a pace of their own until they leave for good")
+        return words.fill("each goes on {buying} at their own pace until they leave for good")
     return "moves between states stay as they were on average"
 
 
-def rules(days: tuple[int, int, int], deed: str) -> dict[str, str]:
+def rules(days: tuple[int, int, int], deed: str, form: Format | None = None) -> dict[str, str]:
     """Each state in words, with the days of the base.
 
     Examples
@@ -83,23 +89,24 @@ def rules(days: tuple[int, int, int], deed: str) -> dict[str, str]:
     >>> rules((30, 60, 90), "purchase")["lapsed"]
     '61 to 90 days since the last purchase'
     """
-    a, b, c = days
+    form, did = form or Format(), ROUNDS.did if deed == ROUNDS.deed else WEEKS.did
+    a, after_a, b, after_b, c = (form.count(day) for day in (days[0], days[0] + 1, days[1], days[1] + 1, days[2]))
     return {
         "new": f"one {deed} so far, at most {a} days ago",
-        "active": f"came again, last {deed} at most {a} days ago",
-        "slowing": f"{a + 1} to {b} days since the last {deed}",
-        "reactivated": f"came back after having lapsed, at most {a} days ago",
-        "lapsed": f"{b + 1} to {c} days since the last {deed}",
+        "active": f"{did} again, last {deed} at most {a} days ago",
+        "slowing": f"{after_a} to {b} days since the last {deed}",
+        "reactivated": f"{did} again after lapsing, last {deed} at most {a} days ago",
+        "lapsed": f"{after_b} to {c} days since the last {deed}",
         "lost": f"more than {c} days since the last {deed}",
-        "prospect": f"known, without any {deed}",
+        "prospect": f"known, but no {deed} yet",
     }
 
 
 def states_table(study: Study) -> Table:
     """Who is where today, by which rule."""
     life, words, form = study.life, study.life.words, study.context.form
-    said = rules(life.limits.on(life.end), words.deed)
-    shown = study.states.assign(rule=[said.get(str(state), "states with few customers") for state in study.states["state"]])
+    said = rules(life.limits.on(life.end), words.deed, form)
+    shown = study.states.assign(rule=[said.get(str(state), f"states with few {words.many}") for state in study.states["state"]])
     prospects = life.customers[life.customers["state"] == "prospect"]
     if len(prospects):
         allowed = int((prospects["contactable"] == "yes").sum())
@@ -115,10 +122,10 @@ def states_table(study: Study) -> Table:
     if life.periods:
         columns["spend"] = Column(words.fill(f"{{Revenue}} in the last {words.period}"), "money")
     columns["rule"] = Column("Rule", "lines")
-    season = ", at this time of year" if life.limits.pace is not None else ""
+    season = " at this time of year" if life.limits.pace is not None else ""
     caption = (
-        f"States on {form.day(life.end)}. Days are those of the whole base{season}; a {words.one} with a rhythm of their own "
-        f"has their own thresholds, given in the list. Shares are of all who ever {'came' if words.deed == 'purchase' else 'gave'}."
+        f"States on {form.day(life.end)}. The limits in days are those of the whole base{season}; a {words.one} with a rhythm of their own "
+        f"has their own limits, given in the list. Shares are of everyone who has ever {words.fill('{given}')}."
     )
     return Table(caption, shown, columns, form)
 
@@ -161,22 +168,22 @@ def thresholds_table(study: Study) -> Table:
         "name": Column("A customer is" if words.one == "customer" else f"A {words.one} is"),
         "quantile": Column("Quantile of gaps"),
         "days": Column("After days of silence", "days"),
-        "multiple": Column("Own rhythm: times the mean gap", "number"),
-        "own_days": Column("That is, in the median, days", "days"),
+        "multiple": Column("Own rhythm: multiple of the mean gap", "number"),
+        "own_days": Column("Median of these, in days", "days"),
     }
     given = [name for name in frame["name"] if getattr(study.params, f"{name}_days") is not None]
-    source = f"from {form.count(limits.gaps)} gaps between {words.deeds} of one {words.one}"
+    source = f"from {form.count(limits.gaps)} gaps between {words.deeds} by the same {words.one}"
     source += "; some are given in days" if given else ""
     parts = ["Thresholds, as given in days." if len(given) == 3 else f"Thresholds, {source}."]
     if limits.multiples is not None:
         parts.append(
-            f"Own rhythm: {form.count(int(own.sum()))} {words.many} with at least {limits.own_from} {words.deeds}; "
-            f"from {form.count(limits.own_gaps)} of their gaps, each against the mean of those before it."
+            f"Own rhythm: {form.count(int(own.sum()))} {words.many} with at least {limits.own_from} {words.deeds}, "
+            f"from {form.count(limits.own_gaps)} of their gaps, each compared with the mean of the gaps before it."
         )
     if limits.pace is not None:
         many = [form.count(days) for days in limits.days]
         parts.append(
-            f"Days are counted by the season, so that a day in a busy week counts for more than one in a quiet week: the thresholds are "
+            f"Days are weighted by season, so that a day in a busy week counts for more than one in a quiet week: the thresholds are "
             f"{many[0]}, {many[1]} and {many[2]} days on average over the year; the table shows them for silence up to "
             f"{form.day(life.end)}."
         )
@@ -195,12 +202,12 @@ def growth_table(study: Study) -> Table | Absent:
         "reactivated": Column("+ reactivated", "count"),
         "lapsed": Column("− lapsed", "count"),
         "current": Column("= current", "count"),
-        "repeat": Column("of whom repeat", "count"),
+        "repeat": Column("of which repeat", "count"),
     }
     caption = (
         f"Growth accounting: current {words.many} (new, active, slowing or reactivated) at the end of each {words.period}. "
         "Current = new + repeat + reactivated, and = current before + new + reactivated − lapsed. These are counts, so "
-        "without intervals."
+        "they have no intervals."
     )
     return Table(caption, study.accounts.iloc[::-1].reset_index(drop=True), columns, study.context.form, top=13)
 
@@ -218,8 +225,8 @@ def sizes_table(study: Study) -> Table | Absent:
     shown["spend"] = shown[[f"spend_{state}" for state in STATES]].sum(axis=1)
     columns["spend"] = Column(words.fill("{Revenue}"), "money")
     caption = (
-        f"{words.many.capitalize()} in each state at the end of each {words.period}, and the {words.fill('{revenue}')} of the "
-        f"{words.period}; that of each state is in the file and in the picture above."
+        f"{words.many.capitalize()} in each state at the end of each {words.period}, and the {words.period}’s {words.fill('{revenue}')}. "
+        f"The file also has {words.fill('{revenue}')} by state."
     )
     return Table(caption, shown, columns, study.context.form, top=7)
 
@@ -232,9 +239,9 @@ def matrix_table(study: Study) -> Table | Absent:
     columns = {"state": Column("State before"), "n": Column("Moves", "count")}
     columns |= {to: Column(f"→ {to}", "share", f"{to}_low", f"{to}_high") for to in STATES}
     caption = (
-        f"Where {words.many} are one {words.period} later, from {form.count(life.periods)} {words.periods}. Small figures are "
-        f"{form.share(study.params.level)} intervals (Wilson), widened where {words.periods} differ by more than chance. Rows of "
-        f"fewer than {study.params.min_group} moves are empty."
+        f"Where {words.many} are one {words.period} later, based on {form.count(life.periods)} {words.periods}. Small figures are "
+        f"{form.share(study.params.level)} intervals (Wilson), widened where {words.periods} differ by more than chance. Rows "
+        f"with fewer than {study.params.min_group} moves are empty."
     )
     return Table(caption, study.matrix, columns, form)
 
@@ -245,16 +252,16 @@ def conversion_table(study: Study) -> Table:
     columns = {
         "state": Column("State"),
         "spells": Column("Spells", "count"),
-        "open": Column("still in it", "count"),
+        "open": Column("Still in it", "count"),
         "median": Column("Median days in it", "days", "median_low", "median_high"),
         "back": Column(
             "Left it by buying" if words.deed == "purchase" else "Left it by giving", "share", "back_low", "back_high"
         ),
         "down": Column("Left it by silence", "share", "down_low", "down_high"),
-        "reach": Column("Within days", "days"),
+        "reach": Column("Within (days)", "days"),
     }
     caption = (
-        "Time in a state (Kaplan–Meier; spells that last are censored) and what ended it (Aalen–Johansen), as far as "
+        "Time in a state (Kaplan–Meier; spells not yet ended are censored) and what ended it (Aalen–Johansen), as far as "
         "the data reach. "
         f"Small figures are {form.share(study.params.level)} intervals; they treat spells of the same {words.one} as independent."
     )
@@ -277,14 +284,15 @@ def value_table(study: Study) -> Table | Absent:
     else:
         caption.append(study.unvalued)
     if study.chain is not None:
-        money, how = study.margin.word.capitalize(), goes_on(study)
-        columns["near"] = Column(f"{money} in {words.span(study.steps)} {how}", "money", "near_low", "near_high")
+        money, how = study.margin.word.capitalize(), f"{',' if study.modelled else ''} {goes_on(study)}"
+        columns["near"] = Column(f"{money} in {words.span(study.steps)}{how}", "money", "near_low", "near_high")
         if "whole" in study.chain:
-            columns["whole"] = Column(f"{money} without end {how}", "money", "whole_low", "whole_high")
+            columns["whole"] = Column(f"All future {study.margin.word}{how}", "money", "whole_low", "whole_high")
         caption.append(_not_a_value(study))
         if "whole" not in study.chain:
             caption.append(
-                "Without end it is left out: the lost were not watched for a year, so nobody knows how many come back."
+                f"No figure “{goes_on(study)}” is given beyond {words.span(study.steps)}: lost {words.many} were followed for less than a "
+                "year, so nobody knows how many come back."
             )
     caption.append(f"Small figures are {form.share(params.level)} intervals.")
     return Table(" ".join(caption), frame, columns, form)
@@ -292,26 +300,25 @@ def value_table(study: Study) -> Table | Absent:
 
 def goes_on(study: Study) -> str:
     """On which condition the states bring what the chain says, in the words of the columns that hold it."""
-    return "as projected" if study.modelled else "if moves go on"
+    return "as projected" if study.modelled else f"if {study.life.words.many} move as before"
 
 
 def _not_a_value(study: Study) -> str:
     """What the columns of money that follow the value are, and why it is the value that counts."""
     words = study.life.words
-    who = f"what today’s {words.many} bring, discounted alike,"
+    who = words.fill("what today’s {many} would {bring}, discounted in the same way,")
     if not study.modelled:
-        known = "; the value knows that" if study.scores is not None else ""
+        known = "; the value takes account of that" if study.scores is not None else ""
         return (
-            f"“If moves go on” is not a second value: it is {who} if they keep moving between states as they did. It knows only somebody's "
-            f"state, not how often and how much this {words.one} used to {words.fill('{buy}')}{known}."
+            f"“{goes_on(study).capitalize()}” is not a second value: it is {who} if they keep moving between states as before. It "
+            f"looks only at a {words.one}’s state, not at how often and how much they used to {words.fill('{buy}')}{known}."
         )
     endless = study.chain is not None and "whole" in study.chain
-    after = (
-        f" (without end: after {words.span(study.steps)}, if they keep moving between states as they did)" if endless else ""
-    )
+    after = f" (beyond {words.span(study.steps)}, if they also keep moving between states as before)" if endless else ""
     return (
-        f"“As projected” is not a second value: it is {who} if they stand as projected and each state goes on bringing what it "
-        f"brought{after}. It takes all {words.many} of a state to bring alike; the value knows each {words.one}."
+        f"“As projected” is not a second value: it is {who} if they move as projected and each state goes on bringing what it "
+        f"has brought{after}. It assumes that all {words.many} in a state {words.fill('{bring}')} the same; the value looks at "
+        f"each {words.one} separately."
     )
 
 
@@ -327,22 +334,22 @@ def _valued_states(study: Study) -> pd.DataFrame:
 
 
 def check_table(study: Study) -> Table | Absent:
-    """The projection held against what came."""
+    """The projection compared with the actual figures."""
     words, found, form = study.life.words, study.test, study.context.form
     if found is None:
-        return Absent("The history is too short to hold an earlier projection against what came.")
+        return Absent("The history is too short to check an earlier projection against the actual figures.")
     frame = pd.DataFrame([*found.states, found.total], columns=["state", "then", "expected", "low", "high", "now"])
     columns = {
         "state": Column("State"),
         "then": Column("Then", "count"),
         "expected": Column("Projected", "count", "low", "high"),
-        "now": Column("Seen", "count"),
+        "now": Column("Actual", "count"),
     }
     # A chain's steps of the season are no months of the calendar.
     even = study.modelled or study.life.limits.pace is None
-    ahead = f"{words.span(found.steps)} ahead" if even else f"up to {form.day(study.life.end)}"
+    ahead = f"{words.span(found.steps)} later" if even else f"on {form.day(study.life.end)}"
     caption = (
-        f"The projection made on {form.day(found.date)}, from what was known then, of that day's {words.many} "
+        f"The projection made on {form.day(found.date)}, from what was known then, of where that day’s {words.many} would be "
         f"{ahead}, and where they are now. Small figures are its {form.share(study.params.level)} "
         "intervals at the time, before they were widened by the misses shown here."
     )

@@ -10,7 +10,7 @@ from crmlab.analyses.lifecycle.futures import FUTURES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
 from crmlab.analyses.lifecycle.tables import assumed, goes_on, held, rules, thresholds_from
-from crmlab.history.words import YEAR
+from crmlab.history.words import ROUNDS, YEAR
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
 
@@ -32,20 +32,21 @@ def findings(study: Study) -> Findings:
     words, sizes, at = life.words, life.sizes(), form.share(level)
     total, current = int(sizes.sum()), int(sizes[list(CURRENT)].sum())
     few = total < study.params.min_group  # of whom a share says nothing
-    why = f"are current: their last {words.deed} is recent enough for their rhythm."
+    why = words.fill("are current: they {bought} recently enough, given how often they usually {buy}.")
     found = [
         Finding(
             form.count(current) if few else form.share(current / total),
             f"of {form.count(total)} {words.many} {why}"
             if few
-            else f"of all {form.count(total)} {words.many} {why} That is {form.count(current)}.",
+            else f"of all {form.count(total)} {words.many} ({form.count(current)}) {why}",
             metric="current_share",
         )
     ]
     if ratio is not None:
-        grew = "grew" if ratio.value > 1 else "shrank" if ratio.value < 1 else "held"
+        grew = "grew" if ratio.value > 1 else "shrank" if ratio.value < 1 else "held steady"
         says = (
-            f"{words.many} were won or won back for each who lapsed, over the last {_span_of_balance(life)}. The base {grew}."
+            f"{words.many} were won or won back for each one who lapsed over the last {_span_of_balance(life)}, so the {words.one} base "
+            f"{grew}."
         )
         found.append(Finding(form.number(ratio.value), says, metric="balance"))
     if slow is not None:
@@ -56,7 +57,7 @@ def findings(study: Study) -> Findings:
         found.append(
             Finding(
                 ahead.value,
-                f"of today's {words.many} will be current in {words.span(study.steps)}, if nothing changes and without new ones. "
+                f"of today’s {words.many} are expected to be current in {words.span(study.steps)}, if nothing changes and no new ones join. "
                 f"{held(study)}",
                 f"{ahead.interval}, at {at}",
                 "projected_current",
@@ -73,14 +74,16 @@ def _slowing_finding(study: Study, slow: Fate) -> Finding:
     gone = form.measured(count * share.value, count * share.low, count * share.high, "count")
     periods = words.period if slow.dates == 1 else f"{slow.dates} {words.periods}"
     off = (
-        f"such forecasts of the last {periods} were off by up to {form.share(slow.missed - 1)}"
+        f"in the last {periods}, such forecasts were off by up to {form.share(slow.missed - 1)}"
         if slow.dates
-        else "which could not be checked"
+        else "this could not be checked"
     )
+    # Of all who are slowing, not of those who will lapse.
+    allowed = life.consent("slowing").said(form).replace("of them", f"of the {form.count(count)}", 1)
     return Finding(
         gone.value,
-        f"of {form.count(count)} {words.many} who are slowing will lapse within a {words.period}, judging by how long they have been "
-        f"silent ({off}). {life.consent('slowing').said(form)}",
+        f"of the {form.count(count)} {words.many} who are slowing down are expected to lapse within a {words.period}, judging by how long "
+        f"they have been silent ({off}). {allowed}",
         f"{gone.interval}, at {form.share(study.params.level)}",
         "slowing_lapse",
     )
@@ -127,29 +130,29 @@ def warnings(study: Study) -> tuple[str, ...]:
     early = [day for day in life.dates[1:] if day not in set(life.settled)]
     if early:
         out.append(
-            f"The history begins on {form.day(life.first)}: {words.many} from before it count as new when they first come in it, and up to {form.day(early[-1])} few could have lapsed. "
-            f"The balance of those {words.periods} looks better than it was."
+            f"The history begins on {form.day(life.first)}: earlier {words.many} count as new when they first {words.fill('{buy}')} after that, and "
+            f"up to {form.day(early[-1])} few could have lapsed. So the balance of those {words.periods} looks better than it was."
         )
     came = study.accounts[study.accounts["new"] > 0] if len(study.accounts) else study.accounts
     if len(came) and came["date"].iloc[-1] < life.end and came["new"].mean() >= study.params.min_group:
         out.append(
-            f"No new {words.one} has come since {form.day(life.history.newest)}. If newer ones are recorded elsewhere, the balance leaves them out."
+            f"No new {words.one} has joined since {form.day(life.history.newest)}. If newer ones are recorded elsewhere, the balance leaves them out."
         )
     if test is not None:
         out += _missed(study, test)
     elif study.future is not None:
-        out.append("The history is too short to hold an earlier projection against what came: nothing was checked.")
+        out.append("The history is too short to check an earlier projection against the actual figures: nothing was checked.")
     if 0 < life.periods < life.year:
         out.append(
-            f"Moves are known for {words.span(life.periods)} only, less than a year, so the matrix covers the seasons unevenly."
+            f"Moves are known for {words.span(life.periods)} only, less than a year, so the table of moves covers the seasons unevenly."
         )
     if matrix is not None:
         worst = matrix.sort_values("dispersion", ascending=False).iloc[0]
         often = form.number(worst["dispersion"]) if worst["dispersion"] < 100 else "more than 100"
         if worst["dispersion"] >= _LEAST_DISPERSION and not math.isnan(worst["active"]):
             out.append(
-                f"{words.periods.capitalize()} differ by more than chance: moves from {worst['state']} vary {often} times as much as chance alone explains. "
-                "Intervals are widened accordingly; a fixed matrix is a simplification."
+                f"{words.periods.capitalize()} differ by more than chance: moves out of “{worst['state']}” vary {often} times as much as chance alone would "
+                f"explain. Intervals are widened accordingly; using the same rates for every {words.period} is a simplification."
             )
     gone = int(life.sizes()[list(GONE)].sum())
     if study.scores is not None and not study.scores.fit.seen and gone:
@@ -159,22 +162,21 @@ def warnings(study: Study) -> tuple[str, ...]:
 
 
 def _missed(study: Study, test: Check) -> list[str]:
-    """Where the earlier projection missed what came: of all who were to be current, and of each state."""
+    """Where the earlier projection missed the actual figures: of all who were to be current, and of each state."""
     form, words = study.context.form, study.life.words
     level, day = form.share(study.params.level), form.day(test.date)
-    widened = "The bands of the projection are widened by what was missed"
+    widened = "The bands of the projection have been widened by the size of the miss"
     by_moves = study.chain is not None and not study.modelled
-    widened += "; those of “if moves go on” are not, so take them as too narrow." if by_moves else "."
+    widened += f"; those of “{goes_on(study)}” have not, so treat them as too narrow." if by_moves else "."
     out, total, states = [], test.total, [part for part in test.states if part.missed]
     if total.missed:
         out.append(
             f"The projection made in the same way on {day} missed: {form.count(total.seen)} of those {words.many} are current now, "
-            f"{total.side} than its {level} interval of {form.span(total.low, total.high, 'count')}. {widened}"
+            f"{total.side} its {level} interval of {form.span(total.low, total.high, 'count')}. {widened}"
         )
     if states:
         each = ", ".join(
-            f"{part.name} ({form.count(part.seen)}, {part.side} than {form.span(part.low, part.high, 'count')})"
-            for part in states
+            f"{part.name} ({form.count(part.seen)}, {part.side} {form.span(part.low, part.high, 'count')})" for part in states
         )
         whose, rest = ("its", "One may miss by chance.") if len(states) == 1 else ("their", widened)
         out.append(
@@ -188,12 +190,13 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the analysis cannot say."""
     words = study.life.words
     return (
-        "Silence is not departure: nobody says when they leave. “Lapsed” and “lost” are rules on days, and some come back from lost. The "
-        f"report on value asks a model instead whether a {words.one} is gone for good; it may disagree about somebody lost here.",
-        f"The projection takes today’s {words.many} only, with no new ones, and assumes that {assumed(study)}.",
-        f"Thresholds come from gaps that ended; those of {words.many} who never came back are not among them, and busy {words.many} have more gaps than others. "
-        "Both make the thresholds of the base short.",
-        f"Moves say what came next, not what caused it. {words.fill('{Revenue}: net of what came back on the same day.')}",
+        "Silence is not departure: nobody says when they leave. “Lapsed” and “lost” are rules on days, and some lost {words.many} come "
+        f"back. The report on value uses a model to judge whether a {words.one} is gone for good; it may disagree about someone called lost here.",
+        f"The projection covers today’s {words.many} only, with no new ones, and assumes that {assumed(study)}.",
+        f"Thresholds come from gaps that ended; the silences of {words.many} who never came back are not among them, and those who "
+        f"{words.fill('{buy}')} often have more gaps than others. Both make the thresholds for the whole base too short.",
+        "Moves say what came next, not what caused it. "
+        + ("Gifts are net of same-day refunds." if words.deed == ROUNDS.deed else "Revenue is net of same-day returns."),
         words.decided,
     )
 
@@ -204,19 +207,22 @@ def _projected(study: Study) -> tuple[str, ...]:
     if study.future is None:
         return ()
     if study.modelled and study.scores is not None:
-        name, buy = customer_value.NAMES[study.scores.fit.choice.name], words.fill("{buy}")
+        name, buy, buys = customer_value.NAMES[study.scores.fit.choice.name], words.fill("{buy}"), words.told("buys")
         return (
-            f"Projection: by the model of {words.deeds} that values the base ({name}), which knows of each {words.one} how often they {buy} and whether they may "
-            f"have left. {FUTURES} futures are drawn from it, and in each of them every {words.deed} decides states by the rules above. Its intervals hold the "
-            "errors of parameters, season and level, and chance; they are widened by the miss of an earlier projection.",
-            f"Why not by moves: a chain takes all {words.many} of a state to move alike, so that those who {buy} often seem to leave as soon as those who seldom do, "
-            f"and after some {words.periods} too few are current (Blumen, Kogan and McCarthy 1955). The chain of moves still tells who of the slowing will lapse, and "
-            "what comes after the last date projected. What a state brings in a period is its mean of past ones, which are resampled whole for "
-            "its intervals; these reach at least as far as the forecast of money missed when the model of value was tested.",
+            f"Projection: by the model of {words.deeds} that values the base ({name}), which takes account of how often each {words.one} {buys} "
+            f"and whether they may have left. It draws {FUTURES} possible futures, and in each of them the {words.deeds} determine the states "
+            "by the rules above. Its intervals include errors in parameters, season and level, and chance; they are widened by the miss of an "
+            "earlier projection.",
+            f"Why not from moves: a chain assumes that all {words.many} in a state move alike, so that those who {buy} often seem to leave as "
+            f"soon as those who {buy} rarely, and after some {words.periods} too few are current (Blumen, Kogan and McCarthy 1955). The chain of "
+            f"moves is still used to forecast how many slowing {words.many} will lapse, and what comes after the last date projected. What a state "
+            "brings in a period is taken as its mean over past periods; for the intervals, whole periods are resampled, and the intervals reach "
+            "at least as far as the forecast of money was out when the value model was tested.",
         )
     return (
-        "Projection: by a Markov chain of moves. Its intervals, and those of what moves bring: periods resampled whole; the projection adds chance, and is "
-        "widened by the misses of earlier one-step forecasts (growing with the square root of the number of steps) and of an earlier projection.",
+        "Projection: by a Markov chain of moves. Its intervals, and those of what moves bring, come from resampling whole periods; the projection’s "
+        "intervals also allow for chance and are widened by the misses of earlier one-step forecasts (growing with the square root of the number of "
+        "steps) and of an earlier projection.",
     )
 
 
@@ -225,40 +231,54 @@ def method(study: Study) -> Method:
     life, form = study.life, study.context.form
     words, limits = life.words, life.limits
     share = form.share(study.margin.share)
-    kept = f", times the margin ({share})" if study.margin.word == "margin" else ""
-    days = ", ".join(f"{name} after {day}" for name, day in zip(("slowing", "lapsed", "lost"), limits.days, strict=True))
+    kept = f", multiplied by the margin ({share})" if study.margin.word == "margin" else ""
+    days = ", ".join(
+        f"{name} after {form.count(day)}" for name, day in zip(("slowing", "lapsed", "lost"), limits.days, strict=True)
+    )
     season = (
-        " Days, of silence and of gaps, are counted by the season that forecasts follow: a day in a busy week counts for more than one in a "
-        f"quiet week, a year for {YEAR}. So states in different months can be compared. The chain of moves is learnt between dates that are "
-        "equally far apart by the season; what it tells is then placed on calendar dates by the season ahead."
+        " Days, both of silence and of gaps, are weighted by the season used in forecasts: a day in a busy week counts for more than one in a "
+        f"quiet week, and a year still counts as {YEAR}. So states in different months can be compared. The chain of moves is learnt between "
+        "dates that are equally far apart by the season; its results are then converted to calendar dates using the season ahead."
         if limits.pace is not None
         else ""
     )
     rests = thresholds_from(study)
-    quantiles = f" They are, of the gaps: {', '.join(f'{name} {text}' for name, text in rests.items())}."
+    told = ", ".join(f"{name} {text}" for name, text in rests.items())
+    quantiles = f" Each is a quantile of the gaps, unless given in days: {told}."
+    if all(getattr(study.params, f"{name}_days") is None for name in rests):
+        slowing, lapsed, lost = (f"{text} ({name})" for name, text in rests.items())
+        quantiles = f" They are the silences longer than {slowing}, {lapsed} and {lost} of gaps."
+    average = ", on average over the year" if limits.pace is not None else ""
     own = "Nobody has a rhythm of their own."
     if limits.multiples is not None:
-        times = ", ".join(form.number(multiple, 2) for multiple in limits.multiples)
-        own = f"From {limits.own_from} {words.deeds} on, the thresholds of a {words.one} are {times} times the mean of their own gaps (at least a week): the same quantiles of gaps divided by the mean of the gaps before them."
+        first, second, third = (form.number(multiple, 2) for multiple in limits.multiples)
+        own = (
+            f"For {words.many} with {limits.own_from} or more {words.deeds}, the thresholds are {first}, {second} and {third} times the mean of "
+            "their own gaps (at least a week): the same quantiles, of gaps divided by the mean of the gaps before them."
+        )
     points = (
-        f"Thresholds of the base, in days of silence: {days}.{quantiles} They are worked out once, on {form.day(life.end)}, and used for every date: the yardstick stays, while the state at a date looks only at what came up to it.{season}",
+        f"Thresholds of the base, in days of silence{average}: {days}.{quantiles} They are worked out once, on {form.day(life.end)}, and used for "
+        f"every date: the yardstick stays the same, while the state on a date depends only on what had happened by then.{season}",
         own,
-        f"Dates are {words.span(1)} apart and end with {form.day(life.end)}; moves within a {words.period} are not seen.",
-        "Intervals of moves: Wilson, with the number of moves divided by their dispersion between periods (Pearson's X² over its degrees of freedom).",
+        f"States are taken once a {words.period}, the last time on {form.day(life.end)}; moves within a {words.period} are not seen.",
+        "Intervals of moves: Wilson, with the number of moves divided by their dispersion between periods (Pearson’s X² over its degrees of freedom).",
         *_projected(study),
-        f"The chain splits each state by the number of dates since the last {words.deed}, as Pfeifer and Carraway do with recency: those about to be lost move otherwise than those just lapsed.",
-        f"Slowing {words.many} who will lapse: by the chain of moves, from how long today’s have been silent; so the share may differ from that of the table of moves, which is of all {words.periods} together.",
-        f"{goes_on(study).capitalize()}: what is {words.fill('{paid}')} in the {words.period} after a date counts at the date{kept}, discounted at {form.share(study.params.rate)} a year.",
-        "Time in a state: Kaplan–Meier with Greenwood's variance on the log(−log) scale; what ends it: Aalen–Johansen.",
+        f"The chain splits each state by the number of dates since the last {words.deed}, as Pfeifer and Carraway do with recency: those about to "
+        "be lost move differently from those who have just lapsed.",
+        f"Slowing {words.many} who will lapse: from the chain of moves, by how long today’s slowing {words.many} have been silent; so the share may "
+        f"differ from the one in the table of moves, which covers all {words.periods} together.",
+        f"{goes_on(study).capitalize()}: what is {words.fill('{paid}')} in the {words.period} after a date is counted on that date{kept} and "
+        f"discounted at {form.share(study.params.rate)} a year.",
+        "Time in a state: Kaplan–Meier with Greenwood’s variance on the log(−log) scale; what ends it: Aalen–Johansen.",
     )
     return Method(
         "Pfeifer and Carraway (2000) for the Markov chain; Kaplan and Meier (1958), Aalen and Johansen (1978) for time in a state.",
         points,
         {
             "Current": "new, active, slowing or reactivated",
-            "Lapsed (in the accounts)": "were current on the date before, are lapsed or lost now",
-            "Repeat": "were current on the date before, and are now",
-            "Own rhythm": f"mean of the days between the {words.deeds} of one {words.one}",
-            **{state.capitalize(): rule for state, rule in rules(limits.on(life.end), words.deed).items()},
+            "Lapsed (in the accounts)": f"{words.many} who were current on the previous date and are lapsed or lost now",
+            "Repeat": f"{words.many} who were current on the previous date and still are",
+            "Own rhythm": f"mean number of days between the {words.deeds} of one {words.one}",
+            **{state.capitalize(): rule for state, rule in rules(limits.on(life.end), words.deed, form).items()},
         },
     )

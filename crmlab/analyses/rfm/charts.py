@@ -122,13 +122,13 @@ def grid_chart(study: Study) -> Chart:
         ends = {1: f"fewest {words.deeds}  1", bins: f"most {words.deeds}  {bins}"}
         ax.set_yticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
 
-    few = " Where nothing stands, there is nobody." if len(placed) < bins * bins else ""
+    few = f" Empty cells have no {words.many}." if len(placed) < bins * bins else ""
     rest = frame[frame["r_score"].isna()]
     if len(rest):
         together = rest.iloc[0]
         few += (
-            f" Cells with “<{placed['fewer_than'].max()}” are too small to be shown: together {form.count(together['customers'])} "
-            f"{words.many} with {form.share(together['revenue_share'])} of {revenue}."
+            f" Cells marked “<{placed['fewer_than'].max()}” are too small to be shown; together they have "
+            f"{form.count(together['customers'])} {words.many} and {form.share(together['revenue_share'])} of {revenue}."
         )
     seen = "none is large enough to be shown"
     if len(shown):

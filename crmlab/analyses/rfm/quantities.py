@@ -14,11 +14,11 @@ __all__ = ["QUANTITIES"]
 QUANTITIES = Quantities(
     HISTORY.only("customer_id", "customer_base", "occasions", "total_spend", "days_since_last"),
     HISTORY.only("first_occasion", "last_occasion", "contactable", "refusal"),
-    Quantity("segment", "group of customers given by a rule over recency and frequency scores", "text"),
-    Quantity("segment_before", "segment on the earlier day that is compared with; empty: no customer yet", "text"),
-    Quantity("r_score", "recency score: place among customers by days since the last purchase, the highest the latest"),
-    Quantity("f_score", "frequency score: place among customers by purchase occasions, the highest the most"),
-    Quantity("m_score", "money score: place among customers by spend, the highest the most"),
+    Quantity("segment", "group of customers defined by a rule on recency and frequency scores", "text"),
+    Quantity("segment_before", "segment on the earlier day used for comparison; empty if not yet a customer", "text"),
+    Quantity("r_score", "recency score: rank among customers by days since the last purchase; the highest is the most recent"),
+    Quantity("f_score", "frequency score: rank among customers by number of purchase occasions; the highest has the most"),
+    Quantity("m_score", "money score: rank among customers by total amount; the highest has the most"),
     Quantity(
         "segment_share_{segment}",
         "share of customers in the segment {segment}",
@@ -33,5 +33,5 @@ QUANTITIES = Quantities(
         counted=True,
         values={"segment": _SEGMENTS},
     ),
-    Quantity("quiet_share", "share of customers who bought more often than many, but not lately", "share", counted=True),
+    Quantity("quiet_share", "share of customers who bought more often than many, but not recently", "share", counted=True),
 )

@@ -57,16 +57,16 @@ class Segment:
 
 # The one table of rules. Every pair of levels is in exactly one segment.
 SEGMENTS = (
-    Segment("Champions", (5, 5), (4, 5), "among the most recent and the most frequent"),
-    Segment("Loyal", (3, 4), (4, 5), "among the most frequent, but not among the most recent"),
-    Segment("Promising repeaters", (4, 5), (2, 3), "came lately, neither seldom nor often"),
-    Segment("Recent", (5, 5), (1, 1), "came seldom, the last time very lately"),
-    Segment("Fresh", (4, 4), (1, 1), "came seldom, the last time lately"),
-    Segment("Needs attention", (3, 3), (3, 3), "middling, and cooling"),
-    Segment("About to sleep", (3, 3), (1, 2), "came seldom, the last time some time ago"),
-    Segment("Quiet regulars", (1, 2), (3, 4), "came more often than many, the last time long ago"),
-    Segment("Cannot lose", (1, 2), (5, 5), "among the most frequent, the last time long ago"),
-    Segment("Hibernating", (1, 2), (1, 2), "came seldom, the last time long ago"),
+    Segment("Champions", (5, 5), (4, 5), "among the most recent and most frequent buyers"),
+    Segment("Loyal", (3, 4), (4, 5), "among the most frequent buyers, but not among the most recent"),
+    Segment("Promising repeaters", (4, 5), (2, 3), "bought recently, neither rarely nor often"),
+    Segment("Recent", (5, 5), (1, 1), "few purchases, the last very recently"),
+    Segment("Fresh", (4, 4), (1, 1), "few purchases, the last recently"),
+    Segment("Needs attention", (3, 3), (3, 3), "average, and cooling off"),
+    Segment("About to sleep", (3, 3), (1, 2), "few purchases, the last some time ago"),
+    Segment("Quiet regulars", (1, 2), (3, 4), "bought more often than many, but not for a long time"),
+    Segment("Cannot lose", (1, 2), (5, 5), "among the most frequent buyers, but not for a long time"),
+    Segment("Hibernating", (1, 2), (1, 2), "few purchases, the last long ago"),
 )
 
 

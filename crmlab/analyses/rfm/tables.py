@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["NO_MOVES", "cuts_table", "moves_table", "reach", "rules_table", "segments_table"]
 
 
-NO_MOVES = Absent(f"The history is too short to say who moved: it needs at least {2 * QUARTER} days, or compare_to.")
+NO_MOVES = Absent(
+    f"The history is too short to say who moved: it needs at least {2 * QUARTER} days, or the parameter compare_to."
+)
 _MEASURES = {
     "days": ("r_score", "days_since_last", "count"),
     "occasions": ("f_score", "occasions", "count"),
-    "spend": ("m_score", "total_spend", "exact"),
+    "spend": ("m_score", "total_spend", "amount"),
 }
 
 
@@ -41,7 +43,7 @@ def segments_table(study: Study) -> Table:
     }
     caption = (
         f"Segments on {form.day(study.context.as_of)}, by {words.fill('{revenue}')} over the whole history; days since the last "
-        f"{words.deed} are medians. All of it was counted, so nothing has an interval."
+        f"{words.deed} are medians. All of this was counted, not estimated, so there are no intervals."
     )
     return Table(caption, study.segments, columns, form)
 
@@ -71,7 +73,7 @@ def rules_table(study: Study) -> Table:
             "segment": s.name,
             "recency": words(s.recency, "days", "", ""),
             "frequency": words(s.frequency, "occasions", f" {said.deed}", f" {said.deeds}"),
-            "meaning": s.meaning,
+            "meaning": said.told(s.meaning),
             "customers": shown.get(s.name),
             "contactable": study.consent(s.name).yes if s.name in shown else None,
         }
@@ -89,14 +91,14 @@ def rules_table(study: Study) -> Table:
     if study.consent().told:
         columns["contactable"] = Column("May be contacted", "count")
     caption = (
-        "The rules. Levels run from 1 (worst) to 5 (best); scores with another number of bins are brought to five levels. "
+        "The rules. Levels run from 1 (worst) to 5 (best); scores with a different number of steps are converted to five levels. "
         "Every pair of levels is in exactly one segment."
     )
     if frame["customers"].isna().any():
-        caption += f" Segments with a dash are too small to be shown alone; they are in “{OTHER}”."
+        caption += f" Segments with a dash are too small to be shown alone; they are included in “{OTHER}”."
     empty = [f"“{s.name}”" for s in SEGMENTS if s.name not in there]
     if empty:
-        caption += f" Nobody is in {', '.join(empty)}."
+        caption += f" Nobody is in {' or '.join(filter(None, (', '.join(empty[:-1]), empty[-1])))}."
     return Table(caption, frame, columns, form)
 
 
@@ -134,7 +136,7 @@ def cuts_table(study: Study) -> Table:
             cuts[f"{name}_customers"].astype(object).mask(hidden, f"under {under(sizes[small], min_group)}")
         )
         if hidden.any():
-            few = f" Scores of fewer than {min_group} {words.many} are not told apart from the next smallest."
+            few = f" Scores with fewer than {min_group} {words.many} are not shown separately from the next smallest."
     columns = {
         "score": Column("Score", "count"),
         "days": Column("Days since last"),
@@ -144,7 +146,10 @@ def cuts_table(study: Study) -> Table:
         "spend": Column("Total spend" if words.deed == "purchase" else "Given in all"),
         "spend_customers": Column(many, "count"),
     }
-    caption = f"Scores and the values behind them. Equal values are never split, so scores are unequal in size where values bunch.{few}"
+    caption = (
+        "Scores and the values behind them. Equal values are never split, so the groups behind the scores differ in size where many "
+        f"{words.many} share a value.{few}"
+    )
     return Table(caption, cuts[list(columns)], columns, form)
 
 
@@ -169,7 +174,7 @@ def moves_table(study: Study) -> Table | Absent:
         "segment_before": Column("From"),
         "segment": Column("To"),
         "customers": Column(words.many.capitalize(), "count"),
-        "share": Column("Share of those from there", "share"),
+        "share": Column("Share of the segment they left", "share"),
     }
     few = f" Moves of fewer than {min_group} {words.many} are added up in the last row." if len(small) else ""
     caption = f"Moves between segments since {form.day(study.earlier)}, most frequent first.{few}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.rfm.study import Study
+    from crmlab.history.words import Words
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
@@ -48,7 +49,7 @@ def findings(study: Study) -> Findings:
         Finding(
             form.share(best["revenue_share"]),
             words.fill("of {revenue} {comes} from ")
-            + f"{form.share(best['share'])} of {words.many}, the segment “{best['segment']}”: {meaning}. "
+            + f"{form.share(best['share'])} of {words.many}, the segment “{best['segment']}” ({words.told(meaning)}). "
             f"{study.consent(best['segment']).said(form)}",
             metric=_key("revenue_share", best["segment"]),
         ),
@@ -57,11 +58,11 @@ def findings(study: Study) -> Findings:
     last = _row(segments, "Hibernating")
     if last and best["segment"] != "Hibernating":
         days, occasions = _cuts(scored, ("Hibernating",), study.params.bins)
-        times = "once only" if occasions[1] == 1 else f"on {form.count(occasions[1])} days at most"
+        times = "only once" if occasions[1] == 1 else f"on {form.count(occasions[1])} days at most"
         found.append(
             Finding(
                 form.share(last["share"]),
-                f"of {words.many} {words.did} {times}, and not in the last {form.count(days[0])} days. They brought "
+                f"of {words.many} {words.did} {times}, and not in the last {form.count(days[0])} days. They account for "
                 f"{form.share(last['revenue_share'])} of {words.fill('{revenue}')}.",
                 metric="segment_share_hibernating",
             )
@@ -84,7 +85,7 @@ def _quiet_finding(study: Study) -> list[Finding]:
         Finding(
             form.share(len(quiet) / len(scored)),
             f"of {words.many} have gone quiet: they {words.did} on {often}, more often than {most}, but not in the last "
-            f"{form.count(days[0])} days. These {form.count(len(quiet))} brought {spent} so far. "
+            f"{form.count(days[0])} days. These {form.count(len(quiet))} have {words.fill('{paid}')} {spent} so far. "
             f"{study.consent(*names).said(form)}",
             metric="quiet_share",
         )
@@ -130,7 +131,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     if study.scored["f_score"].nunique() == 1:
         words = study.words
-        return (f"Every {words.one} has the same number of {words.deeds}, so frequency tells nobody apart.",)
+        return (f"Every {words.one} has the same number of {words.deeds}, so frequency does not distinguish between them.",)
     return ()
 
 
@@ -139,12 +140,15 @@ def limits(study: Study) -> tuple[str, ...]:
     words = study.words
     return (
         f"Segments describe the past; they do not predict. {words.decided}",
-        f"A score is a place among today’s {words.many}, so the score of one can change because others changed. The states of the "
-        f"lifecycle go by how long {words.many} are usually silent: where the two disagree about somebody, the lifecycle says more.",
-        words.fill(
-            "{Revenue}: net of what came back on the day of a {deed}, not of what came back later, and before all costs."
-        ),
+        f"A score is a rank among today’s {words.many}, so a {words.one}’s score can change because others have changed. The states of the "
+        f"lifecycle are based on how long {words.many} are usually silent: where the two disagree about a {words.one}, the lifecycle is "
+        "the better guide.",
+        f"{_net(words)}, but not of later ones, and before all costs.",
     )
+
+
+def _net(words: Words) -> str:
+    return "Gifts are net of same-day refunds" if words.deed == ROUNDS.deed else "Revenue is net of same-day returns"
 
 
 def method(study: Study) -> Method:
@@ -152,21 +156,23 @@ def method(study: Study) -> Method:
     params, form, earlier, words = study.params, study.context.form, study.earlier, study.words
     compared = f", compared with {form.day(earlier)}" if earlier else ""
     return Method(
-        f"Scores from 1 to {params.bins} as of {form.day(study.context.as_of)}{compared}, after Hughes (1994), on the statistics of Fader, "
-        "Hardie and Lee (2005).",
+        f"Scores from 1 to {params.bins} as of {form.day(study.context.as_of)}{compared}, after Hughes (1994), using the statistics of "
+        "Fader, Hardie and Lee (2005).",
         (
-            f"Scores of {words.deeds} and of money count from the lowest, scores of recency from the latest; equal values are never split.",
-            f"Segments use recency and frequency; the money score is in the list of {words.many}.",
-            f"Shares and medians are counted of all {words.many}, so they have no intervals.",
-            f"Groups with fewer than {params.min_group} {words.many} are never shown alone: segments and moves are added up as "
-            f"“{OTHER}”, cells and scores say only that they are small. The next smallest group may be among "
-            "them, so that no such number follows from the total of its table; it may follow from several tables together.",
-            f"Levels are places among the {words.many} of this history: what counts as often, or as long ago, is in the table of rules.",
+            f"The more {words.deeds}, the more money and the more recent the last {words.deed}, the higher the score. The fewest {words.deeds} "
+            f"and the least money always score 1, the latest day always {params.bins}; equal values are never split.",
+            f"Segments are based on recency and frequency; the money score is in the list of {words.many}.",
+            f"Shares and medians are taken over all {words.many}, so they have no intervals.",
+            f"Groups of fewer than {params.min_group} {words.many} are never shown alone: segments and moves are added up as "
+            f"“{OTHER}”; for cells and scores it is only said that they are small. The next smallest group may be included, so that no "
+            "small number can be worked out from the total of its table, though it might be from several tables together.",
+            f"Levels are ranks among the {words.many} in this history: what counts as often, or as long ago, is shown in the table of "
+            "rules.",
         ),
-        {f"{words.deed.capitalize()}s, counted": f"days on which a {words.one} {words.did} for more than came back that day"}
+        {f"{words.deed.capitalize()}s, counted": f"days on which a {words.one} {words.did} more than was refunded"}
         if words.deed == ROUNDS.deed
         else {
-            "Purchase occasion": "a customer-day with a purchase whose spend, net of returns booked that day, is positive",
+            "Purchase occasion": "a day on which a customer’s purchases are worth more than the returns booked that day",
             **QUANTITIES.explained("days_since_last", "total_spend"),
         },
     )
