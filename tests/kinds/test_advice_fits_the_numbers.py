@@ -73,7 +73,7 @@ def test_the_cell_that_is_named_is_the_best_that_is_shown():
     chart = exhibits.matrix_chart(studied(SOME))
     # The three at 30 are too few to be shown, and those at 9.50, who are the next fewest, are hidden with them: else the total would
     # tell of the three.
-    assert chart.caption.endswith("Contact would bring most in tier B at 50 to 75%: €200.")
+    assert chart.caption.endswith("Contact would bring most in tier B where the probability of churn is 50 to 75%: €200.")
     best = chart.frame.loc[chart.frame["profit"].idxmax()]
     assert (best["tier"], best["risk"], best["profit"]) == ("B", "50 to 75%", 200.0)
 
@@ -88,19 +88,19 @@ def test_nobody_is_called_worth_contacting_where_it_cannot_pay():
         ("C", "50 to 75%"): "nobody",
         ("D", "under 25%"): "nobody",
         ("", "Small groups, together"): "",
-        ("", "Contacts not shown above, together"): "43",
+        ("", "Worth contacting, but not shown above"): "43",
         ("", "All"): "93 of 253",
     }
     said = words.findings(study)[2].sentence()
     assert (
         said.startswith("93 customers would be worth contacting")
-        and "10 more would be worth it, but must not be contacted." in said
+        and "Another 10 would be worth it, but must not be contacted." in said
     )
 
 
 def test_where_it_would_pay_nowhere_the_page_says_so():
     study = studied(listed(("A", 0.3, -1.0, 40, 0), ("B", 0.6, -4.0, 60, 0)))
-    assert exhibits.matrix_chart(study).caption.endswith("Contact would pay in no cell.")
+    assert exhibits.matrix_chart(study).caption.endswith("Contact would not pay in any group.")
     assert set(exhibits.matrix_table(study).frame["what"]) == {"nobody"}
     assert set(exhibits.matrix_table(study).frame["profit"]) == {0.0}
     assert words.findings(study)[2].sentence().startswith("0 customers would be worth contacting: even if")
@@ -109,8 +109,8 @@ def test_where_it_would_pay_nowhere_the_page_says_so():
 def test_a_cell_brings_what_those_bring_who_are_to_be_contacted():
     mixed = pd.concat([listed(("A", 0.3, 1.0, 20, 0)), listed(("A", 0.3, -9.0, 40, 0))], ignore_index=True)
     chart = exhibits.matrix_chart(studied(mixed))
-    assert "All cells would bring €20.00 from 20 customers. " in chart.caption
-    assert chart.caption.endswith("Contact would bring most in tier A at 25 to 50%: €20.00.")
+    assert "In all, contact would bring €20.00 from 20 customers. " in chart.caption
+    assert chart.caption.endswith("Contact would bring most in tier A where the probability of churn is 25 to 50%: €20.00.")
     assert chart.frame[["what", "profit"]].to_numpy().tolist() == [["20 of 60", 20.0]]
 
 
@@ -137,10 +137,10 @@ def test_cells_add_up_to_the_headline_and_no_small_group_follows_from_them(seed)
     assert all_["profit"] == pytest.approx(headline["profit_of_contact_total"].value, abs=0.005)
     assert told["what"].map(number).sum() == number(all_["what"]) == headline["worth_contacting"].value
     assert (
-        f"All cells would bring {form.amount(all_['profit'])} from {form.count(number(all_['what']))} customers"
+        f"In all, contact would bring {form.amount(all_['profit'])} from {form.count(number(all_['what']))} customers"
         in chart.caption
     )
-    for label, hidden in (("Small", parts["customers"].str.startswith("under")), ("Contacts", parts["profit"].isna())):
+    for label, hidden in (("Small", parts["customers"].str.startswith("under")), ("Worth", parts["profit"].isna())):
         together = parts[parts["risk"].str.startswith(label)]
         hidden &= parts["tier"] != ""
         assert len(together) == int(hidden.any()) and hidden.sum() != 1
@@ -186,17 +186,20 @@ def test_intervals_are_at_least_as_wide_as_the_forecast_was_off(level):
     assert off.estimates["profit_of_contact_total"].high > off.estimates["profit_of_contact_total"].value
     said = words.findings(off)[0].text
     assert (
-        "On the test's day, 1 November 2024, 60% were forecast to churn and 50% did, so today's number may be as far off."
+        "On the test day, 1 November 2024, 60% were forecast to churn and 50% did; today’s number may be just as far out."
         in said
     )
-    assert "as far off" not in words.findings(right)[0].text
+    assert "as far out" not in words.findings(right)[0].text
 
 
 def test_the_page_of_the_shop_is_so(result_of):
     result = result_of("churn", "shop")
     cells = result.charts["matrix"].frame
     best = cells.loc[cells["profit"].idxmax()]
-    assert f"Contact would bring most in tier {best['tier']} at {best['risk']}:" in result.charts["matrix"].caption
+    assert (
+        f"Contact would bring most in tier {best['tier']} where the probability of churn is {best['risk']}:"
+        in result.charts["matrix"].caption
+    )
     frame = result.outputs["customers"].frame
     assert ((frame["keeping_pays"] == PAYS) == ((frame["profit_of_contact"] > 0) & (frame["contactable"] != "no"))).all()
     assert ((frame["refusal"] != "") == (frame["contactable"] == "no")).all()

@@ -43,7 +43,7 @@ def test_where_nobody_is_worth_contacting_there_is_nobody_to_leave_out():
         found=SimpleNamespace(refused=False, words=WEEKS, margin=Margin(0.4, "given", 1.0)),
     )
     assert churn_exhibits.holdout_table(shown) == Absent(
-        "It would pay to contact fewer than two customers, so there is nobody to leave out."
+        "Fewer than two customers would be worth contacting, so there is nobody to leave out."
     )
     few = pd.DataFrame({"keeping_pays": ["yes"] * 60 + ["no: it would cost more than it saves"] * 9_941, "churn": 0.6})
     assert set(holdout_sizes(few, churn.Params())["targets"]) == {60}
@@ -79,14 +79,14 @@ def test_states_that_a_projection_missed_are_told_beside_a_total_that_held(life)
     missed = replace(life, test=replace(test, now=moved))
     assert not missed.test.total.missed
     said = [text for text in lifecycle_words.warnings(missed) if "ended outside" in text]
-    assert len(said) == 1 and STATES[0] in said[0] and STATES[1] in said[0] and "widened by what was missed" in said[0]
+    assert len(said) == 1 and STATES[0] in said[0] and STATES[1] in said[0] and "widened by the size of the miss" in said[0]
     assert not [text for text in lifecycle_words.warnings(replace(life, test=held)) if "ended outside" in text]
     assert check_table(missed).frame["now"].tolist()[-1] == missed.test.total.seen
 
 
 def test_what_lies_on_an_end_as_shown_is_no_miss():
     assert not Part("new", 10, 5, 2.4, 8.4, 2).missed and Part("new", 10, 5, 2.4, 8.4, 9).missed
-    assert Part("new", 10, 5, 2.4, 8.4, 9).side == "more" and Part("new", 10, 5, 2.6, 8.4, 2).side == "fewer"
+    assert Part("new", 10, 5, 2.4, 8.4, 9).side == "above" and Part("new", 10, 5, 2.6, 8.4, 2).side == "below"
 
 
 def pairs_study(found, shown, extra=np.nan):

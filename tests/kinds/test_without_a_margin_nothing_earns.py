@@ -74,7 +74,7 @@ def test_no_report_claims_anything(result_of, name):
 
 def test_gifts_have_no_cost_of_goods():
     whole = Margin(1.0, "gifts", 1.0)
-    assert whole.known and whole.wanted("to see with whom contact would pay") == []
+    assert whole.known and whole.wanted("to see who would be worth contacting") == []
 
 
 @pytest.fixture

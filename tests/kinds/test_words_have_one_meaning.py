@@ -35,7 +35,7 @@ TABLES = re.compile(r"(orders|customers|products)(, (orders|customers|products))
 # Where "active" is the state: among other states, as the whole of a cell, beside a tier, after an arrow, and where its rule is told.
 STATE = re.compile(
     r"(new|slowing|lapsed|lost|reactivated)(,| and| or) active\b|\bactive(,| and| or) (new|slowing|lapsed|lost|reactivated)\b"
-    r"|\b[A-D], active\b|→ active\b|moves from active\b|\bstate “?active\b|\bactive \(\d"
+    r"|\b[A-D], active\b|→ active\b|moves out of “active\b|\bstate “?active\b|\bactive \(\d"
 )
 ANY = re.compile(r"[^.]{0,60}\b(?:in)?active\b[^.]{0,40}", re.I)
 

@@ -250,8 +250,8 @@ def drift_table(study: Study) -> Table | Absent:
     }
     caption = (
         f"Today’s eligible {study.found.words.many} compared with those of the test day, both scored by the method used today: first "
-        f"the scores, then the facts that changed most. Stability index: by convention, up to {form.number(MOVED)} means no change and over "
-        f"{form.number(MOVED_FAR)} a large change, provided that it exceeds what chance gives at {form.share(TEST_LEVEL)}. "
+        f"the scores, then the facts that changed most. Stability index: by convention, up to {form.number(MOVED)} means no change and "
+        f"over {form.number(MOVED_FAR)} a large change, provided that it exceeds what chance gives at {form.share(TEST_LEVEL)}. "
         f"If the index of the scores is over {form.number(TOO_FAR)}, no scores are given."
     )
     return Table(caption, frame, columns, form, top=8)
@@ -329,8 +329,8 @@ def matrix_chart(study: Study) -> Chart | Absent:
     by = "by probability of churn (increasing upwards)" + (" and value tier" if found.tiers else "")
     where = _where(frame, form, words, worth=int(matrix["worth"].sum()) if known else None)
     caption = (
-        f"Total {words.fill('{profit}')} from contacting the {words.many} worth contacting (large figures), and how many of each group they "
-        f"are (small figures), {by}; the stronger the colour, the higher the {words.fill('{profit}')}. {_added_up(study, unsaid)}{where}"
+        f"Total {words.fill('{profit}')} from contacting the {words.many} worth contacting (large figures), and how many of each group "
+        f"they are (small figures), {by}; the stronger the colour, the higher the {words.fill('{profit}')}. {_added_up(study, unsaid)}{where}"
         if known
         else f"Expected loss of {found.money} (large figures) and number of {words.many} (small figures), {by}; the stronger the colour, "
         f"the greater the loss. {where}"

@@ -83,7 +83,7 @@ def test_everything_is_tested_on_the_same_rows(result):
     churned = churned[churned["day"] == "2025-09-03"]
     assert churned["customers"].sum() == eligible > 1000
     share = (churned["seen"] * churned["customers"]).sum() / eligible
-    assert f"{eligible:,} eligible customers, of whom {100 * share:.0f}% churned" in result.tables["scores"].caption
+    assert f"there were {eligible:,} eligible customers; {100 * share:.0f}% of them churned" in result.tables["scores"].caption
 
 
 @pytest.mark.nightly
@@ -167,9 +167,9 @@ def test_too_short_for_a_model_says_what_is_missing(own):
             rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k % 7))
             day += int(rng.integers(3, 40))
     found = analysis.run(own(rows), analysis.Params(window=28, active_within=50))
-    assert "No model was learnt: the history is" in found.warnings[0] and "days too short" in found.warnings[0]
+    assert "No model was trained: the history is" in found.warnings[0] and "days too short" in found.warnings[0]
     assert "candidates" not in found.tables
-    assert "No model was learnt" in repr(found.table("candidates"))
+    assert "No model was trained" in repr(found.table("candidates"))
     assert {"logistic", "boosting"}.isdisjoint(found.tables["scores"].frame.columns)
 
 
@@ -181,7 +181,7 @@ def test_few_outcomes_keep_the_simple_rules(own):
             if k >= 150 or day < 60 + 2 * k:
                 rows.append((f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=day)).date(), 10 + k))
     found = analysis.run(own(rows), analysis.Params(window=40, active_within=80))
-    assert any("customers of the rarer outcome were seen, and a model needs 200" in warning for warning in found.warnings)
+    assert any("customers with the rarer outcome were seen, and a model needs 200" in warning for warning in found.warnings)
 
 
 def parts(**given):
@@ -211,7 +211,7 @@ def parts(**given):
 
 
 def test_without_a_model_there_are_no_candidates():
-    assert exhibits.candidates_table(parts()) == Absent("No model was learnt: why.")
+    assert exhibits.candidates_table(parts()) == Absent("No model was trained: why.")
 
 
 def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
@@ -223,12 +223,12 @@ def test_matrix_hides_small_groups_and_leaves_the_study_as_it_is():
     before = some.matrix.copy()
     table, chart = exhibits.matrix_table(some).frame, exhibits.matrix_chart(some).frame
     assert table["risk"].tolist() == [
-        "over 75%", "50 to 75%", "under 25%", "Small groups, together", "Contacts not shown above, together", "All",
+        "over 75%", "50 to 75%", "under 25%", "Small groups, together", "Worth contacting, but not shown above", "All",
     ]  # fmt: skip
     # Six cannot be shown beside the total: the three would be what is left. Nor can the contacts of the twenty: of the nine all but one
     # would be left.
     assert table["customers"].tolist() == ["under 10", "20", "under 10", "9", "", "29"]
-    assert table["what"].tolist() == ["", "as listed", "", "", "28", "28 of 29"]
+    assert table["what"].tolist() == ["", "not shown", "", "", "28", "28 of 29"]
     assert table["expected_loss"].fillna(0).tolist() == [0.0, 1000.0, 0.0, 450.0, 0.0, 1450.0]
     assert table["profit"].fillna(0).tolist() == [0.0, 0.0, 0.0, 0.0, 56.0, 56.0]
     assert chart["customers"].isna().sum() == 2
@@ -240,7 +240,7 @@ def test_warnings_say_what_values_rest_on():
     some = parts(worth=pd.DataFrame(columns=["last_year_spend"]), margin=Margin(1.0, "revenue", 0.0))
     said = words.warnings(replace(some, found=replace(some.found, tested=replace(some.tested, scores=scores))))
     assert [text.split(":")[0].split(",")[0] for text in said] == [
-        "No model was learnt", "The cost of goods is not known", "The models of value could not be fitted",
+        "No model was trained", "The cost of goods is not known", "The models of value could not be fitted",
     ]  # fmt: skip
 
 

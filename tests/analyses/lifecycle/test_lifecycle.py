@@ -189,7 +189,7 @@ def test_interval_of_the_slowing_is_as_wide_as_it_was_off(result, life, data):
 
 
 def test_interval_of_the_projection_is_as_wide_as_it_missed_by(result):
-    check = result.tables["check"].frame.set_index("state").loc["current in all"]
+    check = result.tables["check"].frame.set_index("state").loc["current, in total"]
     ratio = max(check["now"] / check["expected"], check["expected"] / check["now"])
     ahead = result.metrics["projected_current"]
     assert 1 < ratio < 1.1  # by moves between states 1.21, without the season 1.54
@@ -197,7 +197,11 @@ def test_interval_of_the_projection_is_as_wide_as_it_missed_by(result):
     shown = result.charts["projection"]
     assert shown.frame["high"].iloc[-1] == ahead.high and shown.frame["low"].iloc[-1] == ahead.low
     held = check["low"] <= check["now"] <= check["high"]
-    assert ("held; the interval is at least as wide" if held else "too low; the interval is widened by that") in shown.caption
+    assert (
+        "which lay within its interval; today’s interval is at least as wide"
+        if held
+        else "too low; the interval is widened by that much"
+    ) in shown.caption
     today = shown.frame.iloc[0]
     assert today["low"] == today["high"] == today[list(CURRENT)].sum()  # today is counted
 
@@ -226,10 +230,10 @@ def test_a_projection_that_held_is_widened_by_no_more_than_it_missed():
 
 
 def test_where_nobody_new_came_lately_the_page_says_so(result_of):
-    assert not [text for text in result_of("lifecycle", "shop").warnings if "has come since" in text]
-    said = [text for text in result_of("lifecycle", "donors").warnings if "has come since" in text]
+    assert not [text for text in result_of("lifecycle", "shop").warnings if "has joined since" in text]
+    said = [text for text in result_of("lifecycle", "donors").warnings if "has joined since" in text]
     # The day of the last newcomer, which the scorecard names as well, not the last of the period.
-    assert len(said) == 1 and said[0].startswith("No new donor has come since 29 December 2024. If newer ones")
+    assert len(said) == 1 and said[0].startswith("No new donor has joined since 29 December 2024. If newer ones")
 
 
 @pytest.mark.proof
@@ -263,7 +267,7 @@ def test_projection_keeps_todays_customers_and_says_so(result, life):
     assert frame["new"].iloc[-1] == 0  # nobody new comes
     assert (frame["low"] <= frame["current"]).all() and (frame["current"] <= frame["high"]).all()
     caption = result.charts["projection"].caption
-    assert "no new customers" in caption and "each goes on buying at a pace of their own" in caption
+    assert "no new customers" in caption and "each goes on buying at their own pace" in caption
     assert any("no new ones" in limit for limit in result.limits)
 
 
@@ -362,7 +366,7 @@ def test_cohorts_leave_the_immature_out(result):
     assert not {"low", "high"} & set(frame)
     youngest = frame.groupby("cohort")["age"].max()
     assert youngest.sort_index(ascending=False).tolist() == list(range(1, len(youngest) + 1))
-    assert "Blank: not over yet" in result.charts["cohorts"].caption
+    assert "Blank: the quarter is not over yet" in result.charts["cohorts"].caption
 
 
 @pytest.mark.nightly  # by day the same is looked at in a world with seasons: tests/analyses/test_no_leak.py
@@ -417,12 +421,12 @@ def test_runs_on_real_and_yearly_data(name):
         assert len(accounts) == 8
         # A model of whole rounds knows no days: moves project the base.
         assert "moves between states stay as they were" in found.charts["projection"].caption
-        assert "if moves go on" in found.tables["value"].html()
+        assert "if donors move as before" in found.tables["value"].html()
     else:
-        assert "at a pace of their own" in found.charts["projection"].caption
+        assert "at their own pace" in found.charts["projection"].caption
         assert "as projected" in found.tables["value"].html()
         # The lost were not watched for a year: value without end would be a guess.
-        assert "whole" not in found.tables["value"].frame and "left out" in found.tables["value"].caption
+        assert "whole" not in found.tables["value"].frame and "is given beyond" in found.tables["value"].caption
 
 
 @pytest.mark.proof
