@@ -330,7 +330,8 @@ def matrix_chart(study: Study) -> Chart | Absent:
     where = _where(frame, form, words, worth=int(matrix["worth"].sum()) if known else None)
     caption = (
         f"Total {words.fill('{profit}')} from contacting the {words.many} worth contacting (large figures), and how many of each group "
-        f"they are (small figures), {by}; the stronger the colour, the higher the {words.fill('{profit}')}. {_added_up(study, unsaid)}{where}"
+        f"they are (small figures), {by}; the stronger the colour, the higher the {words.fill('{profit}')}. "
+        f"{_added_up(study, unsaid)}{where}"
         if known
         else f"Expected loss of {found.money} (large figures) and number of {words.many} (small figures), {by}; the stronger the colour, "
         f"the greater the loss. {where}"

@@ -190,7 +190,7 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the analysis cannot say."""
     words = study.life.words
     return (
-        "Silence is not departure: nobody says when they leave. “Lapsed” and “lost” are rules on days, and some lost {words.many} come "
+        f"Silence is not departure: nobody says when they leave. “Lapsed” and “lost” are rules on days, and some lost {words.many} come "
         f"back. The report on value uses a model to judge whether a {words.one} is gone for good; it may disagree about someone called lost here.",
         f"The projection covers today’s {words.many} only, with no new ones, and assumes that {assumed(study)}.",
         f"Thresholds come from gaps that ended; the silences of {words.many} who never came back are not among them, and those who "

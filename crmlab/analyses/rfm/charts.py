@@ -134,7 +134,7 @@ def grid_chart(study: Study) -> Chart:
     if len(shown):
         best = shown.sort_values("revenue", ascending=False, kind="stable").iloc[0]
         seen = (
-            f"the cell with recency {best['r_score']} and frequency {best['f_score']} holds the most {revenue}, "
+            f"the cell with recency {best['r_score']:.0f} and frequency {best['f_score']:.0f} holds the most {revenue}, "
             f"{form.share(best['revenue_share'])} of all"
         )
     return Chart(
