@@ -133,7 +133,7 @@ def test_scores_that_moved_too_far_are_refused(found, monkeypatch):
     ]
     assert refused.warnings[0].startswith("No scores are given. Today’s customers are so unlike those of the test day")
     assert not {"expected_churners", "expected_loss_total", "worth_contacting"} & set(refused.metrics)
-    assert {"matrix", "holdout"} <= set(refused.absent) and refused.tables["drift"].frame["grade"].iloc[0] == "moved too far"
+    assert {"matrix", "holdout"} <= set(refused.absent) and refused.tables["drift"].frame["grade"].iloc[0] == "changed too much"
     listed = refused.outputs["customers"].frame
     assert listed["churn"].isna().all() and set(listed["keeping_pays"]) == {"no score today"}
 

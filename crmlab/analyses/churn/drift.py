@@ -62,12 +62,12 @@ class Drift:
         return bool(_beyond(self.rows.loc[[SCORE]], TOO_FAR).iloc[0])
 
     def grade(self) -> pd.Series:
-        """Of each row: "not moved", "moved" or "moved far"; of the scores also "moved too far"."""
-        grades = pd.Series("not moved", index=self.rows.index)
-        for limit, words in ((MOVED, "moved"), (MOVED_FAR, "moved far")):
+        """Of each row: "no change", "changed" or "changed a lot"; of the scores also "changed too much"."""
+        grades = pd.Series("no change", index=self.rows.index)
+        for limit, words in ((MOVED, "changed"), (MOVED_FAR, "changed a lot")):
             grades[_beyond(self.rows, limit)] = words
         if self.refused:
-            grades[SCORE] = "moved too far"
+            grades[SCORE] = "changed too much"
         return grades
 
 

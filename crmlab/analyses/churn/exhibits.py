@@ -474,7 +474,7 @@ def reversal_chart(study: Study) -> Chart:
     points = [t for t in (30.0, 90.0, 180.0, float(YEAR)) if t <= last] or [last]
     row = at(frame, points[-1])
     came = form.measured(float(row["returned"]), float(row["returned_low"]), float(row["returned_high"]), "share")
-    said = f"{came} within {points[-1]:g} days"
+    said = f"{came} within {form.count(points[-1])} days"
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="share")
@@ -488,7 +488,7 @@ def reversal_chart(study: Study) -> Chart:
         f"with {form.share(study.params.level)} band, as "
         f"far as the data reach): {said}. Churn is not always for good.",
         f"A rising curve of the share of churned {words.many} who came back, reaching {form.share(float(back.iloc[-1]))} "
-        f"after {last:.0f} days.",
+        f"after {form.count(last)} days.",
         draw,
         frame,
         (8, 2.6),
@@ -512,7 +512,7 @@ def timing_chart(study: Study) -> Chart:
         for label, (curve, waited, count) in groups.items():
             some = curve[curve["time"] <= horizon]
             marks.band(ax, some["time"], (some["survival"], some["low"], some["high"]), token=shades[label], step=True)
-            said = f"{label}\n({form.count(count)} {words.many}, {waited:.0f} days silent)"
+            said = f"{label}\n({form.count(count)} {words.many}, {form.count(waited)} days silent)"
             marks.label(ax, said, horizon * 1.01, float(some["survival"].iloc[-1]), token=shades[label])
         ax.set_xticks(range(0, 181, 30))
 

@@ -104,8 +104,8 @@ class Scores:
         far = "; ".join(self.drift.far[:3])
         return (
             f"Today’s {self.words.many} are so unlike those of the test day that what the test found says nothing about them: the scores "
-            f"moved by a stability index of {form.number(self.drift.scores)}, and over {form.number(TOO_FAR)} is too far"
-            f"{f' (moved most: {far})' if far else ''}."
+            f"have changed by a stability index of {form.number(self.drift.scores)}, and over {form.number(TOO_FAR)} is too much"
+            f"{f' (changed most: {far})' if far else ''}."
         )
 
     @cached_property

@@ -217,7 +217,7 @@ def _drifted(study: Study) -> list[str]:
             f"{form.share(then)} then. So what the test found is less certain for today than it looks."
         )
     if far:
-        more = [f"{len(far) - 3} more"] if len(far) > 3 else []
+        more = [f"{len(far) - 3} more {'fact' if len(far) == 4 else 'facts'}"] if len(far) > 3 else []
         these = "this fact" if len(far) == 1 else "these facts"
         out.append(
             f"Since the test day, {day}, {found.words.many} have changed a lot in {listed([*far[:3], *more])}. "
@@ -281,7 +281,7 @@ def method(study: Study) -> Method:
             f"a contact is assumed to cost {_price(form, found.costs.contact)} and an offer {_price(form, found.costs.offer)} (guesses: enter "
             "your own figures)"
         )
-    strength = " (Beta with the strength of 20 answers)" if found.margin.known else ""
+    strength = " (in the test by a Beta distribution, as uncertain as after 20 answers)" if found.margin.known else ""
     contact += (
         f". It is assumed that {form.share(params.accept)} of would-be leavers accept{strength}, that everyone else takes the offer too, and that "
         f"keeping a {words.one} saves no more than the report on customer value says may be spent on them"
