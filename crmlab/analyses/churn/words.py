@@ -281,7 +281,7 @@ def method(study: Study) -> Method:
             f"a contact is assumed to cost {_price(form, found.costs.contact)} and an offer {_price(form, found.costs.offer)} (guesses: enter "
             "your own figures)"
         )
-    strength = " (in the test by a Beta distribution, as uncertain as after 20 answers)" if found.margin.known else ""
+    strength = " (in the test: a Beta distribution, as uncertain as after 20 answers)" if found.margin.known else ""
     contact += (
         f". It is assumed that {form.share(params.accept)} of would-be leavers accept{strength}, that everyone else takes the offer too, and that "
         f"keeping a {words.one} saves no more than the report on customer value says may be spent on them"
