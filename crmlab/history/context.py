@@ -110,8 +110,8 @@ class Margin(NamedTuple):
     @property
     def needed(self) -> str:
         """What to write so that a margin is known, as a clause without a full stop."""
-        write = "write margin = 0.4, say, at the top of the data set’s file"
-        return f"check the costs, or {write}" if self.source == "loss" else f"{write}, or add unit costs of products"
+        write = "add a line such as margin = 0.4 at the top of the data set’s file"
+        return f"check the costs, or {write}" if self.source == "loss" else f"{write}, or the unit costs of products"
 
     def wanted(self, to_see: str) -> list[str]:
         """How to give a margin, as a warning of the page; nothing where one is known.

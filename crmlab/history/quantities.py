@@ -9,8 +9,8 @@ __all__ = ["QUANTITIES"]
 QUANTITIES = Quantities(
     Quantity("customer_id", "identifier of the customer, as in the source", "text", label="customer"),
     Quantity("customer_base", "customers with a purchase occasion up to the last day of history", "customers", counted=True),
-    Quantity("occasions", "days on which the customer bought for more than came back that day", "purchases", counted=True),
-    Quantity("total_spend", "what the customer's purchase occasions add up to, net of what came back that day", "currency"),
+    Quantity("occasions", "days on which the customer bought for more than they returned that day", "purchases", counted=True),
+    Quantity("total_spend", "what the customer’s purchase occasions add up to, less same-day returns", "currency"),
     Quantity(
         "days_since_last",
         "days from the last purchase occasion to the last day",
