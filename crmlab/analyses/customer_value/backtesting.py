@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Backtest", "Ranked", "backtest", "calibration", "expected_spend", "label_of", "ranked", "simple_rules"]
 
 
-RULES = {"last_year": "Last year goes on", "average": "Historic average"}
+RULES = {"last_year": "Same pace as last year", "average": "Historic average"}
 _OPEN_BIN = 7  # customers with so many repeat purchases or more are one group of the calibration
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.analyses.customer_value.backtesting import RULES, label_of
 from crmlab.analyses.customer_value.seasonal import levels, stretches
-from crmlab.analyses.customer_value.sentences import what_of
+from crmlab.analyses.customer_value.sentences import spend_of, what_of
 from crmlab.analyses.customer_value.tables import NOT_SEEN, most_of, nobody_asked, too_few
 from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.clock import DAYS
@@ -52,7 +52,7 @@ def tiers_chart(study: Study) -> Chart | Absent:
 
     top = frame.iloc[0]
     return Chart(
-        f"Share of value (strong colour, with interval) beside share of {many} (light colour), by tier; value is "
+        f"Share of value (strong colour, with interval) beside share of {many} (light colour), by tier. Value: "
         f"{what_of(study.worth, form)}.",
         f"Paired bars for {len(frame)} tiers; tier {top['tier'][0]} holds {form.share(top['value_share'])} of the value.",
         draw,
@@ -84,11 +84,12 @@ def invest_chart(study: Study) -> Chart | Absent:
             marks.label(ax, text, row["most_to_spend_high"], place, gap=(9, 0))
 
     # Of revenue, only the margin may be spent.
-    most = "it" if study.fit.margin.known else "the margin in it"
+    most = "this" if study.fit.margin.known else "the margin on this"
     return Chart(
-        f"{most_of(study)}: P(alive) times what is at risk, on average of those who may be contacted, since a message reaches only those "
-        f"who are {words.many} still.{nobody_asked(study)} An effort that costs more than {most} cannot pay, even if it always works; one "
-        f"that works for 1 in 10 may cost a tenth of that. Bars are {form.share(study.params.level)} intervals.",
+        f"{most_of(study)}: P(alive) multiplied by what is at risk, averaged over those who may be contacted, since a message can keep "
+        f"only people who are still {words.many}.{nobody_asked(study)} An effort that costs more than {most} cannot pay, even if it "
+        f"always works; one that works for 1 in 10 {words.many} may cost only a tenth of {most}. Bars are "
+        f"{form.share(study.params.level)} intervals.",
         f"Dots with intervals of the most to spend per {words.one}, for {len(frame)} tiers.",
         draw,
         frame,
@@ -105,7 +106,7 @@ def calibration_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form)
-        ax.set(xlabel=f"repeat {words.deeds} before {split}", ylabel=f"{words.deeds} after it, mean")
+        ax.set(xlabel=f"repeat {words.deeds} before {split}", ylabel=f"mean {words.deeds} after that date")
         x = np.arange(len(frame))
         for rule in RULES:
             ax.plot(x, frame[rule], color=color("muted"), linewidth=1.2, linestyle=(0, (4, 3)))
@@ -113,17 +114,17 @@ def calibration_chart(study: Study) -> Chart | Absent:
         seen = tuple(frame[name] for name in ("seen", "seen_low", "seen_high"))
         marks.intervals(ax, x, seen, token="ink", size=5, width=1.4, upright=True)
         ends = {label_of(rule): (float(frame[rule].iloc[-1]), "muted") for rule in RULES}
-        ends |= {label_of(best): (float(frame[best].iloc[-1]), "accent"), "seen": (float(frame["seen"].iloc[-1]), "ink")}
+        ends |= {label_of(best): (float(frame[best].iloc[-1]), "accent"), "actual": (float(frame["seen"].iloc[-1]), "ink")}
         top = max(float(frame[[*RULES, best]].max().max()), float(frame["seen_high"].max()))
         marks.end_labels(ax, ends, x[-1] + 0.12, 0.075 * top)
         ax.set_xticks(x, list(frame["label"]))
         ax.set(xlim=(-0.3, x[-1] + 1.9), ylim=(0, 1.08 * top))
 
     return Chart(
-        f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {split}, by repeat {words.deeds} "
-        f"before: seen (dots, with {form.share(study.params.level)} interval), forecast by {label_of(best)} (line) and by two simple "
-        "rules (dashed).",
-        f"A line of forecasts against dots of what was seen, for {len(frame)} groups of {words.many} by earlier {words.deeds}.",
+        f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {split}, by number of repeat {words.deeds} "
+        f"before that date: actual (dots, with {form.share(study.params.level)} interval), and forecast by {label_of(best)} (line) and "
+        "by two simple rules (dashed).",
+        f"A line of forecasts against dots of the actual figures, for {len(frame)} groups of {words.many} by earlier {words.deeds}.",
         draw,
         frame,
         (8, 3.3),
@@ -158,16 +159,16 @@ def season_chart(study: Study) -> Chart | Absent:
         top.set_xticks(
             [(day - dt.date(2023, 1, 1)).days for day in names], [form.month(day).rsplit(" ", 1)[0] for day in names]
         )
-        marks.axes(bottom, form, y="share", title="Level: pace of buying apart from the season, today = 100%")
+        marks.axes(
+            bottom, form, y="share", title=f"Level: pace of {words.blanks['buying']} apart from the season, today = 100%"
+        )
         marks.band(bottom, list(level["day"]), (level["level"], level["low"], level["high"]), alpha=0.2, width=1.8)
         bottom.axhline(1, color=color("second"), linewidth=1)
         spread = max(float(level["high"].max()) - 1, 1 - float(level["low"].min()), 0.05)
         bottom.set_ylim(max(1 - 1.15 * spread, 0), 1 + 1.15 * spread)
         marks.dates(bottom, form)
 
-    said = (
-        found.said(form) if found.season.used else "Season and level as learnt from the history; forecasts do not follow them."
-    )
+    said = found.said(form) if found.season.used else "Season and level as learnt from the history; forecasts do not use them."
     return Chart(
         f"{said} {found.level_said(form)} Bands are {form.share(study.params.level)} intervals.",
         f"Two panels: purchases of each week of the year over the mean week, with a peak of {form.number(peak.rate)} times the mean; and "
@@ -206,7 +207,7 @@ def track_chart(study: Study) -> Chart | Absent:
             ax.axvline(split, color=color("second"), linewidth=1, linestyle=(0, (3, 3)))
             most = 1.3 * max(float(high[frame["held_back"]].max()), float(seen.max()), float(point.max()), 1.0)
             ax.set(xlim=(days[0], days[-1] + 0.11 * reach), ylim=(0, most))
-            ends = {"forecast": (float(point.iloc[-1]), "accent"), "seen": (float(seen.iloc[-1]), "ink")}
+            ends = {"forecast": (float(point.iloc[-1]), "accent"), "actual": (float(seen.iloc[-1]), "ink")}
             marks.end_labels(ax, ends, days[-1] + 0.01 * reach, 0.11 * most)
         if yearly:
             marks.ticks(bottom.xaxis, 6)
@@ -219,12 +220,12 @@ def track_chart(study: Study) -> Chart | Absent:
             top.axvspan(begin, end, ymax=0.83, color=color("accent"), alpha=0.1, linewidth=0)
             marks.label(top, "season’s peak", (begin + end) / 2, 0.88, token="accent", hung=True, ha="center")
 
-    season = f"Pale strips mark the peak of the season ({_peak_said(study)})." if peaks else "The forecast follows no season."
+    season = f"Pale strips mark the peak of the season ({_peak_said(study)})." if peaks else "The forecast uses no season."
     return Chart(
-        f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: seen (dark line), and forecast by "
-        f"{label_of(found.best)} only from when they first came (blue, with {form.share(study.params.level)} band). The shaded part "
-        f"was held back: the model had not seen it. {'' if yearly else season}".rstrip(),
-        f"Two panels with seen and forecast repeat {words.deeds} over time, per {each} and cumulative, with bands; the last "
+        f"Repeat {words.deeds} of the {words.many} known on {form.day(found.split)}: actual (dark line), and forecast by "
+        f"{label_of(found.best)} from nothing but the dates of their first {words.deeds} (blue, with {form.share(study.params.level)} "
+        f"band). The shaded part was held back: the model had not seen it. {'' if yearly else season}".rstrip(),
+        f"Two panels with actual and forecast repeat {words.deeds} over time, per {each} and cumulative, with bands; the last "
         f"{words.span(found.holdout)} were held back.",
         draw,
         frame,
@@ -282,7 +283,7 @@ def maps_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots(2, 1)
-        titles = "P(alive)", f"Expected {words.deeds} in {words.span(ahead)}"
+        titles = f"Probability of still being a {words.one}", f"Expected {words.deeds} in {words.span(ahead)}"
         for ax, name, title in zip(axes, ("probability_alive", "expected_purchases"), titles, strict=True):
             marks.axes(ax, form, lines="none", title=title, ylabel=f"repeat {words.deeds}")
             ax.set(xlim=(-0.5, len(since) - 0.5), ylim=(-0.5, len(rows) - 0.5))
@@ -297,10 +298,10 @@ def maps_chart(study: Study) -> Chart | Absent:
         axes[1].set_xlabel(f"{words.periods} since the last {words.deed}")
 
     return Chart(
-        f"What the model makes of a {words.one} who came {words.span(age)} ago: the probability of being a {words.one} still, and the "
-        f"{words.deeds} expected in the next {words.span(ahead)}; the stronger the colour, the more. The "
-        f"more often somebody used to come, the "
-        f"sooner silence is a bad sign. Intervals ({form.share(level)}) are in the data.",
+        f"What the model expects of a {words.one} who first {words.did} {words.span(age)} ago: the probability of still being a "
+        f"{words.one}, P(alive), and the {words.deeds} expected in the next {words.span(ahead)}; the stronger the colour, the more. "
+        f"The more often someone used to {words.blanks['buy']}, the sooner silence is a bad sign. Intervals ({form.share(level)}) are "
+        "in the data.",
         f"Two grids over {words.periods} since the last {words.deed} and number of repeat {words.deeds}: P(alive) and expected "
         f"{words.deeds}.",
         draw,
@@ -313,7 +314,7 @@ def spend_chart(study: Study) -> Chart:
     """Mean repeat spend of customers, seen and as the model has it."""
     from scipy import stats
 
-    spend, summary, deed = study.fit.spend, study.fit.summary, study.base.words.deed
+    spend, summary, words = study.fit.spend, study.fit.summary, study.base.words
     form, level = study.context.form, study.params.level
     known = summary[(summary["frequency"] > 0) & (summary["monetary_value"] > 0)]
     money = known["monetary_value"].to_numpy(float)
@@ -335,9 +336,10 @@ def spend_chart(study: Study) -> Chart:
         marks.band(ax, middle, (frame["expected"], low, high), alpha=0.2)
 
     return Chart(
-        f"Mean spend per repeat {deed} of those who came again: how many have it (bars), and how many Gamma-Gamma expects (line, "
-        f"with the {form.share(level)} range of chance). The largest 2% are off the picture.",
-        f"Bars of the number of people by mean spend per repeat {deed}, with the curve of the model.",
+        f"{words.many.capitalize()} who {words.did} again, by mean {spend_of(words)} per repeat {words.deed}: actual number (bars) and "
+        f"number expected by the Gamma-Gamma model (line, with the {form.share(level)} range of chance). The largest 2% are not "
+        "shown.",
+        f"Bars of the number of {words.many} by mean {spend_of(words)} per repeat {words.deed}, with the curve of the model.",
         draw,
         frame,
         (8, 2.6),

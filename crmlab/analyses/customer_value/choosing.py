@@ -13,6 +13,7 @@ from crmlab.analyses.customer_value.base import DRAWS, SHORTEST, Base, base_of, 
 from crmlab.analyses.customer_value.choice import Choice
 from crmlab.analyses.customer_value.leading import lead_of
 from crmlab.analyses.customer_value.params import MODELS, Params
+from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.seasons import Season, judged, learnt
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError
 from crmlab.history.words import QUARTER, ROUNDS, YEAR
@@ -176,7 +177,7 @@ def first_fitting(base: Base, params: Params, summary: pd.DataFrame) -> BuyTillY
 
 def unknown(base: Base, holdout: int, error: Exception) -> str:
     """Why nothing was checked, where models failed on the shorter history."""
-    return f"No forecast could be made of the last {base.words.span(holdout)}: {error}"
+    return f"No forecast could be made of the last {base.words.span(holdout)}: {reason_said(error, base.words, 'that needs')}"
 
 
 def _of_lowest_aic(summary: pd.DataFrame, names: tuple[str, ...], seed: int) -> str:

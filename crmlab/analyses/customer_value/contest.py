@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.customer_value.forecasters import TARGETS, Field, Told
+from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.tiers import FEWEST
 from crmlab.history.words import ROUNDS
 from crmlab.models.forecasts import Scored, Winners, winners
@@ -172,7 +173,7 @@ def _contest(field: Field) -> Contest:
     people = len(base.summary())
     if people < FEWEST:
         return Contest(
-            used=used, why=f"{people} customers are too few to hold forecasts against each other: a single one could decide it."
+            used=used, why=f"{people} {base.words.many} are too few to compare forecasts: a single one of them could decide it."
         )
     span = span_of(base.length, rounds=rounds)
     if not span:
@@ -184,7 +185,8 @@ def _contest(field: Field) -> Contest:
             days.append(told)
     if not days:
         failed = field.failed.get(used)
-        return Contest(used=used, why=f"No forecast could be made from an earlier day: {failed}" if failed else SHORT)
+        said = reason_said(failed, base.words, "that needs")
+        return Contest(used=used, why=f"No forecast could be made from an earlier day: {said}" if failed else SHORT)
     scored, won = {}, {}
     for target in TARGETS:
         some = [one for one in days if target in one.trials]

@@ -54,8 +54,8 @@ _RIVALS = {
     "last_year": RULES["last_year"],
     "average": RULES["average"],
     "same_weeks": "Same weeks a year ago",
-    "their_order": "Ranking of boosted trees, our total",
-    "our_order": "Our ranking, total of boosted trees",
+    "their_order": "Ranking by boosted trees, our total",
+    "our_order": "Our ranking, total from boosted trees",
 }
 
 

@@ -119,7 +119,7 @@ class Miss:
     def said(self, form: Format) -> str:
         """What the check said, as a sentence that follows a headline on money: of spend, or where that is not known of purchases."""
         scaled = (
-            f" Sums are now scaled to another forecast ({self.scaled_to}), which is shown to come closer."
+            f" Sums are now scaled to another forecast ({self.scaled_to}), which is shown to be closer."
             if self.scaled_to
             else ""
         )
@@ -127,10 +127,10 @@ class Miss:
 
     def _found(self, form: Format) -> str:
         if not self.checked:
-            return "No earlier forecast could be checked against what came."
+            return "No earlier forecast could be checked against the actual figures."
         span, deeds = self.words.span(self.holdout), self.words.deeds
         if not self.seen:
-            return f"The model forecast {form.count(self.forecast)} {deeds} for the last {span}, and none came."
+            return f"The model forecast {form.count(self.forecast)} {deeds} for the last {span}, and there were none."
         bias, of = self.forecast / self.seen - 1, f"{deeds} in"
         if self.in_money:
             bias = self.spend_forecast / self.spend_seen - 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.seasons import HORIZON, learnt
 from crmlab.models.btyd.clock import DAYS, WEEKS
 from crmlab.models.intervals import LEVEL, normal_quantile
@@ -26,7 +27,7 @@ __all__ = ["Seasonal", "Stretch", "levels", "seasonal_of", "stretches", "weeks_o
 
 
 _MISSING = {
-    "rounds": "With one round a year there is no season.",
+    "rounds": "With one round of giving a year, there is no season.",
     "off": "No season is learnt: the data set turns it off (learn = false).",
     "short": "No season was seen: the history is too short.",
     "untested": "No season was tested: the history is too short.",
@@ -117,7 +118,11 @@ class Seasonal:
         """Why there is none to be looked at; empty where there is."""
         if self.shown:
             return ""
-        return f"{_FAILED[self.season.by]}: {self.season.why}" if self.season.why else _MISSING[self.season.by]
+        return (
+            f"{_FAILED[self.season.by]}: {reason_said(self.season.why, self.words, 'that needs')}"
+            if self.season.why
+            else _MISSING[self.season.by]
+        )
 
     @property
     def followed(self) -> bool:
@@ -152,7 +157,7 @@ class Seasonal:
         if season.by == "off":
             return "No season is learnt: the data set turns it off (learn = false). Forecasts assume an even pace."
         if season.why:
-            rest = "Forecasts go on at an even pace, and intervals allow for what may be wrong with that."
+            rest = "So forecasts assume an even pace, and intervals allow for that being wrong."
             return f"{self.missing} {_allowed(amplitude, form) if season.by == 'short' else rest}"
         if season.by == "short":
             text = f"No season can be learnt yet: that takes more than a year of history and enough repeat {self.words.deeds}."
@@ -164,19 +169,19 @@ class Seasonal:
             )
         if not self.season.used:
             return (
-                f"No season is followed: forecasts with one were not better{_tested(self, form)}. "
+                f"No season is used: forecasts with one were not better{_tested(self, form)}. "
                 "So forecasts assume an even pace, and intervals allow for that being wrong."
             )
         peak, trough = self.ends
         who = self.words.many.capitalize()
         text = (
-            f"{who} buy most from {peak.said(form)}, at {_times(peak, form)} the mean of the year, and least from "
+            f"{who} {self.words.blanks['buy']} most from {peak.said(form)}, at {_times(peak, form)} the mean of the year, and least from "
             f"{trough.said(form)}, at {_times(trough, form)}."
         )
-        why = "they are shown to be better with it"
+        why = "they are clearly better with it"
         if season.by == "likely":
-            why = "they were better with it, if perhaps by chance"
-        return f"{text} Forecasts follow this season, since {why}{_tested(self, form)}."
+            why = "they were better with it, though perhaps by chance"
+        return f"{text} Forecasts use this season because {why}{_tested(self, form)}."
 
     def level_said(self, form: Format) -> str:
         """How the level is against that of a year before, as a sentence; empty where that is not known."""
@@ -189,7 +194,7 @@ class Seasonal:
         )
         if low * high <= 0:
             found = form.measured(value, low, high, "share")
-            return f"{what} is not shown to differ from {then} (change {found.value}, {found.interval})."
+            return f"{what} shows no clear difference from {then} (change {found.value}, {found.interval})."
         near, far = sorted((abs(low), abs(high)))
         found = form.measured(abs(value), near, far, "share")
         return f"{what} is {found.value} {'higher' if value > 0 else 'lower'} than {then} ({found.interval})."
@@ -199,8 +204,8 @@ def _allowed(amplitude: float, form: Format) -> str:
     if not amplitude:
         return "Intervals allow for none."
     return (
-        f"One may exist: intervals of sums allow for weeks between {form.share(1 - amplitude)} and {form.share(1 + amplitude)} of the "
-        "mean (unseen_season)."
+        f"There may be one: intervals of sums allow for weeks between {form.share(1 - amplitude)} and {form.share(1 + amplitude)} of the "
+        "mean (the parameter unseen_season)."
     )
 
 
@@ -212,9 +217,7 @@ def _tested(found: Seasonal, form: Format) -> str:
         return ""
     clock, plain = (form.share(float((tested[name] - tested["seen"]).abs().sum()) / came) for name in ("clock", "plain"))
     after = "an earlier day" if len(tested) == 1 else f"each of {len(tested)} earlier days"
-    return (
-        f" ({found.words.deeds} in the {found.words.span(HORIZON)} after {after}: off by {clock} with it, by {plain} without)"
-    )
+    return f" ({found.words.deeds} in the {found.words.span(HORIZON)} after {after}: off by {clock} with it, {plain} without)"
 
 
 def _times(found: Stretch, form: Format) -> str:

@@ -14,12 +14,24 @@ if TYPE_CHECKING:
     from crmlab.history.words import Words
     from crmlab.page.format import Format
 
-__all__ = ["a_year", "left_for_good", "money_of", "total_said", "what_of"]
+__all__ = ["a_year", "left_for_good", "money_of", "spend_of", "total_said", "what_of"]
 
 
 def money_of(scores: Scores) -> str:
     """What the money is: margin, or where none is known revenue; of donors, gifts."""
     return scores.fit.margin.word
+
+
+def spend_of(words: Words, given: str = "amount given") -> str:
+    """What customers spend, for which donors have another word: they give.
+
+    Examples
+    --------
+    >>> from crmlab.history.words import ROUNDS, WEEKS
+    >>> spend_of(WEEKS), spend_of(ROUNDS), spend_of(ROUNDS, "give")
+    ('spend', 'amount given', 'give')
+    """
+    return given if words.unit == "year" else "spend"
 
 
 def a_year(words: Words) -> str:
@@ -37,8 +49,8 @@ def a_year(words: Words) -> str:
 def what_of(scores: Scores, form: Format) -> str:
     """What value is: of what, over how long, at which discount."""
     horizon = scores.horizon
-    span = "without end" if math.isinf(horizon) else f"over {scores.base.words.span(horizon)}"
-    return f"expected {scores.fit.margin.kind(form)} {span}, discounted at {form.share(scores.fit.model.rate)} a year"
+    span = "all future years" if math.isinf(horizon) else f"the next {scores.base.words.span(horizon)}"
+    return f"{scores.fit.margin.kind(form)} expected over {span}, discounted at {form.share(scores.fit.model.rate)} a year"
 
 
 def total_said(scores: Scores, sums: pd.DataFrame, form: Format) -> str:
@@ -53,11 +65,15 @@ def total_said(scores: Scores, sums: pd.DataFrame, form: Format) -> str:
     """
     total, words, money = sums.loc[ALL], scores.base.words, money_of(scores)
     who, still = f"today’s {form.count(total['customers'])} {words.many}", "still " if scores.fit.seen else ""
-    bring = f"what {who} will {still}give" if money == "gifts" else f"the {money} that {who} will {still}bring"
+    bring = (
+        f"what {who} are {still}expected to give"
+        if money == "gifts"
+        else f"the {money} that {who} are {still}expected to bring"
+    )
     if scores.fit.seen:
         year = f"{form.money(total['value_today'])} is expected in the next {a_year(words)}."
-        return f"is {bring}, discounted; {year} {scores.miss.said(form)}"
-    return f"is {bring} in the next {words.span(scores.ahead)}, discounted. {scores.miss.said(form)}"
+        return f"is {bring}, discounted to today; {year} {scores.miss.said(form)}"
+    return f"is {bring} in the next {words.span(scores.ahead)}, discounted to today. {scores.miss.said(form)}"
 
 
 def left_for_good(words: Words, gone: int | None = None) -> str:
@@ -80,12 +96,9 @@ def left_for_good(words: Words, gone: int | None = None) -> str:
     nobody = "Nobody is seen to have left for good"
     if gone == 0:
         return f"{nobody}."
-    calls = (
-        "report on lifecycle may call some lapsed or lost: both can"
-        if gone is None
-        else "lifecycle calls some lapsed or lost: both"
-    )
+    calls = "report on lifecycle may call" if gone is None else "lifecycle calls"
     return (
-        f"{nobody}, yet the {calls} hold. The lifecycle counts days without a {words.deed}; the model of {words.deeds} finds that "
-        "silences as long as these have ended so far. So those are overdue, and not known to be gone."
+        f"{nobody}, yet the {calls} some lapsed or lost: both can be true. The lifecycle counts days without a {words.deed}; the model "
+        f"of {words.deeds} finds that silences this long have so far ended in another {words.deed}. So these {words.many} are overdue, "
+        "not known to be gone."
     )

@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value.forecasters import BLENDS, TARGETS, forecaster_of
+from crmlab.analyses.customer_value.params import NAMES
+from crmlab.analyses.customer_value.reasons import reason_said
+from crmlab.analyses.customer_value.sentences import spend_of
+from crmlab.history.words import ROUNDS
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Chart, Column, Table
@@ -18,10 +22,11 @@ if TYPE_CHECKING:
 
     from crmlab.analyses.customer_value.leaderboard import Leaderboard
     from crmlab.analyses.customer_value.study import Study
+    from crmlab.page.format import Format
 
 __all__ = ["deciles_table", "leaderboard_chart", "leaderboard_table", "origins_table", "rivals_said", "standing_said"]
 
-_AIMS = {"rank": "ranking", "total": "total", "error": "single {many}"}
+_AIMS = {"rank": "at ranking", "total": "in the total", "error": "for individual {many}"}
 _FURTHEST = 1.5  # share of what came: a dot further off is drawn at the edge
 
 
@@ -47,22 +52,23 @@ def leaderboard_table(study: Study) -> Table | Absent:
     columns = {
         "forecaster": Column("Forecast by"),
         "shown": Column("Shown"),
-        "off": Column(f"Total of {_what(study)} off by", "share"),
+        "off": Column(f"Total {_what(study)} off by", "share"),
         "gini": Column("Ranking (Gini)", "number", "gini_low", "gini_high"),
         "error": Column(f"Error per {words.one}", "number" if spend is None else "amount", "error_low", "error_high"),
         "deeds": Column(f"{words.deeds.capitalize()}: forecast / actual", "share", "deeds_low", "deeds_high"),
     }
     if spend is not None:
-        columns["money"] = Column("Spend: forecast / actual", "share", "money_low", "money_high")
-    used, what, ahead = forecaster_of(board.used), _what(study), words.span(board.span)
+        columns["money"] = Column(f"{spend_of(words).capitalize()}: forecast / actual", "share", "money_low", "money_high")
+    used, total, ahead = forecaster_of(board.used), _total(board.target, study), words.span(board.span)
+    learners = "Boosted trees are a method of machine learning. " if "boosting" in found.index else ""
     caption = (
-        f"Leaderboard: each forecaster was asked on {_days(study)} what the {words.many} of that day (at most "
-        f"{form.count(_people(board))}) would bring in the next {ahead}, knowing only the history up to that day. “Off by” is how far the "
-        f"total of {what} was from the actual one, on average. A Gini of 1 ranks {words.many} perfectly, 0 at random; errors are mean "
-        f"absolute errors, which favour low forecasts. “Shown” compares each with {used}, which is used here, by paired differences that "
-        f"count each {words.one} once, corrected for the number of comparisons (Holm); where it is empty, neither is shown to be better. "
-        "The model used here was chosen with the whole history known, which flatters it a little. Small figures are "
-        f"{form.share(study.params.level)} intervals over {words.many}."
+        f"Leaderboard: each method was asked on {_days(study)} what the {words.many} of that day (at most "
+        f"{form.count(_people(board))}) would {words.blanks['bring']} in the next {ahead}, knowing only the history up to that day. "
+        f"“Off by” is how far, on average, the forecast of {total} was from the actual figure. A Gini of 1 is a perfect ranking, 0 a "
+        f"random one; errors are mean absolute errors, which favour low forecasts. “Shown” compares each with {used}, which is used "
+        f"here, by paired differences that count each {words.one} once, corrected for the number of comparisons (Holm); where it is "
+        f"empty, neither is clearly better. {learners}The model used here was chosen with the whole history known, which flatters it a "
+        f"little. Small figures are {form.share(study.params.level)} intervals over {words.many}."
     )
     return Table(caption, frame, columns, form)
 
@@ -81,7 +87,7 @@ def origins_table(study: Study) -> Table | Absent:
             {
                 **own[["told", "told_low", "told_high", "came", "off", "width", "score"]],
                 "day": form.day(day),
-                "of": f"{words.deeds if target == 'purchases' else 'spend'}, {words.span(float(span))}",
+                "of": f"{_of(str(target), study)}, {words.span(float(span))}",
                 "kind": "count" if target == "purchases" else "money",
                 "held": {1.0: "yes", 0.0: "no"}.get(own["held"], ""),
                 "nearest": "" if nearest is None else f"{nearest['forecaster']} ({form.share(nearest['off'])})",
@@ -96,13 +102,13 @@ def origins_table(study: Study) -> Table | Absent:
         "held": Column("In interval"),
         "width": Column("Width", "share"),
         "score": Column("Score", "share"),
-        "nearest": Column("Nearest of the others"),
+        "nearest": Column("Closest other method"),
     }
     caption = (
         f"Forecasts by {forecaster_of(board.used)}, the one used here, from earlier days: the forecast, the actual figure, whether the "
-        f"{form.share(study.params.level)} interval covered it, its width, and its interval score (the width plus a penalty for a miss; "
-        "both as shares of the actual figure; lower is better). The last column names the closest of the others on that day; one "
-        "of them always is, so a single name proves nothing."
+        f"{form.share(study.params.level)} interval contained it, its width, and its interval score (the width plus a penalty for a "
+        "miss; both as shares of the actual figure; lower is better). The last column names the other method that came closest on "
+        "that day; one always does, so a single name proves nothing."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 
@@ -121,8 +127,9 @@ def deciles_table(study: Study) -> Table | Absent:
         "came": Column("Actual", kind, "low", "high"),
     }
     caption = (
-        f"Mean {_what(study)} per {words.one} in {words.span(board.span)}, by tenths of the forecast (10 the highest), all earlier days "
-        f"together: a forecast inside the interval of what came is right. Small figures are {form.share(study.params.level)} intervals."
+        f"Mean {_what(study)} per {words.one} over {words.span(board.span)}, by tenth of the forecast (10 is the highest), all earlier "
+        "days together. A forecast is right if it lies within the interval of the actual figure. Small figures are "
+        f"{form.share(study.params.level)} intervals."
     )
     return Table(caption, board.deciles[some].reset_index(drop=True), columns, form)
 
@@ -137,7 +144,7 @@ def leaderboard_chart(study: Study) -> Chart | Absent:
         subset=["off"]
     )
     if some.empty:
-        return Absent(f"Nobody bought anything in the {words.span(board.span)} after any of the earlier days.")
+        return Absent(f"Nobody {words.did} anything in the {words.span(board.span)} after any of the earlier days.")
     names = list(dict.fromkeys(some["name"]))
     labels = [forecaster_of(str(name)) for name in names]
     off = {name: some.loc[some["name"] == name, "off"].to_numpy(float) for name in names}
@@ -154,13 +161,13 @@ def leaderboard_chart(study: Study) -> Chart | Absent:
             ax.plot(values, [place] * len(values), "o", color=color(token), markersize=6)
             marks.label(ax, f"{form.share(np.abs(off[name]).mean())} off", float(values.max()), place, gap=(9, 0))
 
-    best = min(names, key=lambda name: float(np.abs(off[name]).mean()))
+    best, alone = min(names, key=lambda name: float(np.abs(off[name]).mean())), some["day"].nunique() == 1
     least = f"{forecaster_of(str(best))} was off least, by {form.share(np.abs(off[best]).mean())}"
     return Chart(
-        f"How far each forecast of {_what(study)} in {words.span(board.span)} was above (right) or below (left) what came: one dot a day, "
-        f"on {_days(study)}; strong colour marks the forecast used here; the number is the average miss. A dot at the edge may "
-        "lie further out.",
-        f"Dots of the errors of {len(names)} forecasters; {least}.",
+        f"How far each forecast of {_total(board.target, study)} over {words.span(board.span)} was above (right) or below (left) the "
+        f"actual figure, with one dot for {'' if alone else 'each of '}{_days(study)}; strong colour marks the forecast used here; the "
+        "number is the average miss. Dots at the edge may lie beyond the chart.",
+        f"Dots of the errors of {len(names)} methods; {least}.",
         draw,
         some[["forecaster", "day", "told", "came", "off"]].reset_index(drop=True),
         (8, 0.42 * len(names) + 0.6),
@@ -183,7 +190,7 @@ def _totals_said(study: Study) -> list[str]:
         rows = board.rows(target)
         theirs, ours = (form.share(rows.loc[one, "total_error"]) for one in (name, board.used))
         out.append(
-            f"{forecaster_of(name)} is shown to forecast the total of {_of(target, study)} better than {used}: asked on {_days(study)}, it "
+            f"{_named(name)} is shown to forecast {_total(target, study)} better than {used}: asked on {_days(study)}, it "
             f"was off by {theirs} on average, {used} by {ours}. {_taken(target, name, study)}"
         )
     return out
@@ -196,12 +203,13 @@ def _taken(target: str, name: str, study: Study) -> str:
     if target in lead.taken:
         ours, theirs = (form.money(one) if target == "spend" else form.count(one) for one in lead.told[target])
         return (
-            f"So sums are scaled to its forecast of the next {ahead}: {theirs} instead of {ours} of {_of(target, study)} from today’s "
-            f"{words.many}. How the sum is shared out, and who is still a {words.one}, are told by {forecaster_of(board.used)}."
+            f"So sums are scaled to its forecast of the next {ahead}: {theirs} instead of {ours} "
+            f"{'of ' if target == 'spend' else ''}{_of(target, study)} from today’s "
+            f"{words.many}. How the sum is shared out, and who is still a {words.one}, is told by {forecaster_of(board.used)}."
         )
     why = {
-        "rounds": f"Sums are not scaled to it: with one {words.deed} a year there is no pace to change.",
-        "silent": "Sums are not scaled to it: it could not tell today’s total.",
+        "rounds": f"Sums are not scaled to it: with one {words.deed} a year, there is no pace to change.",
+        "silent": "Sums are not scaled to it: it could not forecast from today.",
         "far": "Sums are not scaled to it: its total is more than five times, or less than a fifth of, the one here.",
     }.get(lead.kept.get(target, "")) or _stays(name, study)
     return f"{why} So the totals here are the less reliable guide to the next {ahead}."
@@ -219,25 +227,26 @@ def _ranks_said(study: Study) -> list[str]:
         form.measured(one["gini"], one["gini_low"], one["gini_high"]).value for one in (rows.loc[board.used], rows.loc[name])
     )
     taken = (
-        f"So the list of {words.many} is in its order; tiers go by value, which looks further ahead than {words.span(board.span)}."
+        f"So the list of {words.many} follows its order; the tiers are set by value, which looks further ahead than "
+        f"{words.span(board.span)}."
         if lead.rank == name
-        else f"{_stays(name, study)} The list and the tiers go by value, which looks further ahead than {words.span(board.span)}."
+        else f"{_stays(name, study)} The list and the tiers follow value, which looks further ahead than {words.span(board.span)}."
     )
     return [
-        f"{forecaster_of(name)} is shown to rank {words.many} by later {what} better than {forecaster_of(board.used)} "
+        f"{_named(name)} is shown to rank {words.many} by later {what} better than {forecaster_of(board.used)} "
         f"(Gini {theirs} against {ours}). {taken}"
     ]
 
 
 def _stays(name: str, study: Study) -> str:
-    """Why nothing is taken from somebody who is shown to be better."""
+    """Why nothing is taken from a method that is shown to be better."""
     words, choice = study.base.words, study.fit.choice
     if choice.by == "given":
         return "It is not used, because another model was asked for."
     if name.partition("+")[0] not in study.base.models:
-        return "It is not used, because it could not say anything of today."
+        return "It is not used, because it could not forecast from today."
     if name.partition("+")[0] == choice.name:
-        return "It is not used, because the likelihood of what each did does not show it to be better."
+        return f"It is not used, because the likelihood of what each {words.one} did does not show it to be better."
     return f"It is not used, because the model is chosen by the likelihood of what each {words.one} did."
 
 
@@ -250,14 +259,42 @@ def standing_said(study: Study) -> str:
     own = rows.loc[board.used]
     worse = sum((row["rank_shown"] == "worse") or (row["total_shown"] == "worse") for _, row in rows.iterrows())
     others = len(rows.drop(index=[name for name in (*BLENDS, board.used) if name in rows.index]))
-    failed = "".join(f" {forecaster_of(name)} could not always take part: {why}" for name, why in board.failed.items())
+    rules = "Simple rules" if words is ROUNDS else "Simple rules and machine learning"
     return (
         f"Leaderboard: asked on {_days(study)} about the next {words.span(board.span)}, {forecaster_of(board.used)} was off by "
-        f"{form.share(own['total_error'])} in the total of {_what(study)} on average; {form.count(worse)} of {form.count(others)} others "
-        f"proved worse at the ranking or the total. The model of {words.deeds} is chosen by the likelihood of what each "
-        f"{words.one} did, which rewards ranking, total and spread at once. Rules and learners cannot be chosen, since they do not say "
-        f"who is still a {words.one}, what each is worth or when the next {words.deed} will come; sums are scaled to one that is shown to "
-        f"forecast totals better, and {words.many} are listed in the order of one that is shown to rank them better.{failed}"
+        f"{form.share(own['total_error'])} in {_total(board.target, study)} on average; {_proved(worse, others, form)} at the ranking "
+        f"or the total. The model of {words.deeds} is chosen by the likelihood of what each {words.one} did, which rewards ranking, "
+        f"total and spread at once. {rules} cannot be chosen, since they do not say who is still a {words.one}, what each is worth or "
+        f"when the next {words.deed} will come. But if one of them is shown to forecast totals better, sums are scaled to it, and if "
+        f"one is shown to rank {words.many} better, they are listed in its order.{_failed(study)}"
+    )
+
+
+def _proved(worse: int, others: int, form: Format) -> str:
+    """How many of the others proved worse, as a clause that goes on.
+
+    Examples
+    --------
+    >>> from crmlab.page.format import Format
+    >>> [_proved(worse, others, Format()) for worse, others in ((0, 6), (2, 2), (7, 8), (1, 1))]
+    ['none of the 6 others proved worse', 'both others proved worse', '7 of the 8 others proved worse', 'the one other proved worse']
+    """
+    if others == 1:
+        return f"the one other {'proved' if worse else 'did not prove'} worse"
+    if worse == others:
+        return f"{'both' if others == 2 else f'all {form.count(others)}'} others proved worse"
+    return f"{form.count(worse) if worse else 'none'} of the {form.count(others)} others proved worse"
+
+
+def _failed(study: Study) -> str:
+    """Who could not always take part, and why: sentences with a blank before each."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in study.board.failed.items():
+        reasons.setdefault(why, []).append(_named(name))
+    words = study.base.words
+    return "".join(
+        f" {' and '.join(names)} could not always take part: {reason_said(why, words, 'it needs' if len(names) == 1 else 'they need')}"
+        for why, names in reasons.items()
     )
 
 
@@ -271,7 +308,7 @@ def _shown(name: str, rows: pd.DataFrame, used: str, many: str) -> str:
     for word in ("better", "worse"):
         at = [_AIMS[aim].format(many=many) for aim in _AIMS if rows.loc[name, f"{aim}_shown"] == word]
         if at:
-            parts.append(f"{word} at {' and '.join(at)}" if len(at) < 3 else f"{word} at all three")
+            parts.append(f"{word} {' and '.join(at)}" if len(at) < 3 else f"{word} at all three")
     return ", ".join(parts)
 
 
@@ -280,7 +317,21 @@ def _what(study: Study) -> str:
 
 
 def _of(target: str, study: Study) -> str:
-    return "spend" if target == "spend" else study.base.words.deeds
+    """What was forecast, with a word before it: total spend, mean purchases."""
+    return spend_of(study.base.words) if target == "spend" else study.base.words.deeds
+
+
+def _total(target: str, study: Study) -> str:
+    """The total of what was forecast."""
+    if target == "spend":
+        return f"total {spend_of(study.base.words)}" if study.base.words is not ROUNDS else "the total amount given"
+    return f"the total number of {study.base.words.deeds}"
+
+
+def _named(name: str) -> str:
+    """A method as the subject of a sentence: its name in quotation marks, unless it is a model's."""
+    said = forecaster_of(name)
+    return said if name.partition("+")[0] in NAMES else f"“{said}”"
 
 
 def _people(board: Leaderboard) -> int:
@@ -289,7 +340,7 @@ def _people(board: Leaderboard) -> int:
 
 
 def _days(study: Study) -> str:
-    """The days that forecasters were asked on."""
+    """The days that methods were asked on."""
     board, form = study.board, study.context.form
     some = board.origins[(board.origins["target"] == board.target) & (board.origins["span"] == board.span)]
     days = list(dict.fromkeys(some["day"]))

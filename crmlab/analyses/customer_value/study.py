@@ -14,6 +14,7 @@ from crmlab.analyses.customer_value.leaderboard import Leaderboard, held_against
 from crmlab.analyses.customer_value.params import Params
 from crmlab.analyses.customer_value.scoring import need_models, scores
 from crmlab.analyses.customer_value.seasonal import Seasonal, seasonal_of
+from crmlab.analyses.customer_value.sentences import spend_of
 from crmlab.analyses.customer_value.valuation import Valuation, value_customers
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.page.declarations import Readiness
@@ -83,7 +84,7 @@ class Study:
         customers = Output(title, ranked, ("customer_id",))
         if self.board.why:
             return {"customers": customers}
-        title = f"Leaderboard: all forecasters, of {self.base.words.deeds} and of spend"
+        title = f"Leaderboard: all forecasting methods, for {self.base.words.deeds} and for {spend_of(self.base.words, 'amounts given')}"
         return {
             "customers": customers,
             "leaderboard": Output(title, self.board.listed, ("target", "periods_ahead", "forecaster")),

@@ -10,7 +10,7 @@ import pandas as pd
 from crmlab.analyses.customer_value.backtesting import label_of
 from crmlab.analyses.customer_value.params import name_of
 from crmlab.analyses.customer_value.seasons import HORIZON
-from crmlab.analyses.customer_value.sentences import a_year, money_of, what_of
+from crmlab.analyses.customer_value.sentences import a_year, money_of, spend_of, what_of
 from crmlab.models.intervals import LEVEL, normal_quantile
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
@@ -31,7 +31,7 @@ __all__ = [
     "too_few",
 ]
 
-NOT_SEEN = Absent("Drop-out cannot be seen yet, so nothing can be said to be at risk.")
+NOT_SEEN = Absent("Drop-out cannot be measured yet, so nothing can be said to be at risk.")
 
 
 def tiers_table(study: Study) -> Table | Absent:
@@ -47,8 +47,9 @@ def tiers_table(study: Study) -> Table | Absent:
         "value_each": Column(f"Per {words.one}", "amount", "value_each_low", "value_each_high"),
     }
     if study.fit.seen:
-        columns["alive"] = Column("P(alive)", "share", "alive_low", "alive_high")
-    caption = f"Value: {what_of(study.worth, form)}. Small figures are {form.share(study.params.level)} intervals."
+        columns["alive"] = Column("Chance still active", "share", "alive_low", "alive_high")
+    alive = f" Chance still active: P(alive), the probability of still being a {words.one}." if study.fit.seen else ""
+    caption = f"Value: {what_of(study.worth, form)}.{alive} Small figures are {form.share(study.params.level)} intervals."
     return Table(caption, found.tiers, columns, form)
 
 
@@ -69,9 +70,9 @@ def invest_table(study: Study) -> Table | Absent:
     labels = {"if_loyal": "If loyal", "value_today": "Value today", "at_risk": "At risk", "most_to_spend": most_of(study)}
     columns = {name: Column(label, "exact", f"{name}_low", f"{name}_high") for name, label in labels.items()}
     caption = (
-        f"Per {words.one}, {money_of(study.worth)} of the next {a_year(words)}, not discounted: if certain to be a {words.one} still, less "
-        f"value today, is at risk. The last column is of those who may be contacted."
-        f"{nobody_asked(study)} Small figures are {form.share(study.params.level)} intervals."
+        f"{money_of(study.worth).capitalize()} per {words.one} over the next {a_year(words)}, not discounted. What a {words.one} would "
+        f"{words.blanks['bring']} if certainly still a {words.one} (“if loyal”), minus “value today”, is “at risk”. The last column "
+        f"covers only those who may be contacted.{nobody_asked(study)} Small figures are {form.share(study.params.level)} intervals."
     )
     return Table(caption, frame, {"tier": Column("Tier"), **columns}, form)
 
@@ -107,18 +108,19 @@ def scores_table(study: Study) -> Table | Absent:
     columns = {
         "label": Column("Forecast by"),
         "forecast": Column(f"{words.deeds.capitalize()} forecast", "count", "forecast_low", "forecast_high"),
-        "seen": Column("Seen", "count"),
+        "seen": Column("Actual", "count"),
         "bias": Column("Bias", "share", "bias_low", "bias_high"),
         "error": Column(f"Error per {words.one}", "number", "error_low", "error_high"),
-        "spend_bias": Column("Bias in spend", "share", "spend_bias_low", "spend_bias_high"),
-        "gini": Column("Gini of spend", "number", "gini_low", "gini_high"),
-        "covered": Column("Inside their interval", "share", "covered_low", "covered_high"),
+        "spend_bias": Column(f"Bias in {spend_of(words)}", "share", "spend_bias_low", "spend_bias_high"),
+        "gini": Column(f"Gini of {spend_of(words)}", "number", "gini_low", "gini_high"),
+        "covered": Column("Within their interval", "share", "covered_low", "covered_high"),
     }
     caption = (
-        f"The score card: forecasts on {form.day(found.split)} of the {words.span(found.holdout)} after it, and what came. Errors "
-        f"are mean absolute errors per {words.one}; a Gini of 1 ranks {words.many} exactly by later spend, 0 at random; the last "
-        f"column should be {form.share(level)} or more (rarely exact, since counts are whole numbers). The model "
-        f"chosen is shown on the period that chose it, which flatters it a little. Small figures are {form.share(level)} intervals."
+        f"Scorecard: forecasts on {form.day(found.split)} of the {words.span(found.holdout)} after it, and the actual figures. Errors "
+        f"are mean absolute errors per {words.one}; a Gini of 1 is a perfect ranking of {words.many} by later {spend_of(words)}, 0 a "
+        f"random one; the last column should be {form.share(level)} or more (rarely exact, since counts are whole numbers). The model "
+        "chosen is judged on the same period that was used to choose it, which flatters it a little. Small figures are "
+        f"{form.share(level)} intervals."
     )
     return Table(caption, frame, columns, form)
 
@@ -137,18 +139,20 @@ def season_table(study: Study) -> Table | Absent:
     ).iloc[::-1]
     columns = {
         "label": Column("Forecast on"),
-        "seen": Column(f"{words.deeds.capitalize()} seen", "count"),
+        "seen": Column(f"Actual {words.deeds}", "count"),
         "plain": Column("Forecast without season", "count"),
         "plain_off": Column("Off by", "share"),
         "clock": Column("With season", "count"),
         "clock_off": Column("Off by", "share"),
     }
     gain, low, high = found.season.gain
-    shown = form.measured(gain, low, high)
+    side = "lower" if gain < 0 else "higher"
+    shown = form.measured(-gain, -high, -low) if gain < 0 else form.measured(gain, low, high)
     caption = (
-        f"Forecasts of the repeat {words.deeds} in the {words.span(HORIZON)} after these days, with and without a season, each from what "
-        f"was known on that day, by MBG/NBD. The log-likelihood of what each {words.one} then did is {shown.value} higher with the season "
-        f"({shown.interval}, at {form.share(LEVEL)}, clustered by {words.one}); it is followed where it is higher."
+        f"Forecasts of the repeat {words.deeds} in the {words.span(HORIZON)} after these days, with and without a season, each from "
+        f"what was known on that day, by MBG/NBD. The log-likelihood of what each {words.one} then did is {shown.value} {side} with "
+        f"the season ({shown.interval} {side}, at {form.share(LEVEL)}, clustered by {words.one}); the season is used only where it is "
+        "higher."
     )
     return Table(caption, frame, columns, form)
 
@@ -175,8 +179,8 @@ def models_table(study: Study) -> Table | Absent:
         "chosen": Column("Choice"),
     }
     caption = (
-        f"How the models compare: the log-likelihood of what each {study.base.words.one} did in the holdout period (higher is better; with "
-        f"{form.share(study.params.level)} interval of the difference), and AIC on the history before it (lower is better)."
+        f"How the models compare: the log-likelihood of what each {study.base.words.one} did in the holdout period (higher is better; "
+        f"with the {form.share(study.params.level)} interval of the difference), and AIC on the history before it (lower is better)."
     )
     return Table(caption, frame, columns, form)
 

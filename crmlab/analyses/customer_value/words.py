@@ -10,7 +10,8 @@ import numpy as np
 from crmlab.analyses.customer_value.backtesting import label_of
 from crmlab.analyses.customer_value.params import NAMES, name_of
 from crmlab.analyses.customer_value.quantities import QUANTITIES
-from crmlab.analyses.customer_value.sentences import left_for_good, money_of, total_said
+from crmlab.analyses.customer_value.reasons import reason_said
+from crmlab.analyses.customer_value.sentences import left_for_good, money_of, spend_of, total_said
 from crmlab.analyses.customer_value.standings import rivals_said, standing_said
 from crmlab.analyses.customer_value.valuation import ALL
 from crmlab.history.words import ROUNDS
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "What our customers are worth, and what it pays to invest in them"
+TITLE = "What our customers are worth, and how much is worth investing in them"
 DEPENDENT = 0.3  # correlation of frequency and spend from which the page warns
 
 _EXPLAINED = ("if_loyal", "value_today", "at_risk", "most_to_spend")
@@ -41,26 +42,28 @@ def findings(study: Study) -> Findings:
     at, people = form.share(study.params.level), len(study.found.customers)
     if study.few:
         who = f"{words.one} is" if people == 1 else f"{words.many} are"
-        text = f"{who} too few to say what they will bring: a single one of them could decide the result."
+        text = f"{who} too few to say what they will {words.blanks['bring']}: a single one of them could decide the result."
         return Findings([Finding(form.count(people), text, metric="customer_base")])
     total, money = found.sums.loc[ALL], money_of(study.worth)
     whole = form.measured(total["value"], total["value_low"], total["value_high"], "money")
     result = [Finding(whole.value, total_said(study.worth, found.sums, form), f"{whole.interval}, at {at}", "value_total")]
     if study.worth.alike:
-        text = f"{words.many} are all worth alike, so none of them comes before another."
+        text = f"{words.many} are all worth the same, so none of them ranks above another."
         return Findings([*result, Finding(form.count(people), text, metric="customer_base")])
     top = found.sums.loc["A"]
     share = form.measured(top["value_share"], top["value_share_low"], top["value_share_high"], "share")
     consent = study.best.said(form)
-    care = f"of that value lies with tier A, the {form.count(top['customers'])} {words.many} worth most."
+    care = f"of that value lies with tier A, the {form.count(top['customers'])} {words.many} who are worth most."
     result.append(Finding(share.value, f"{care} {consent}" if consent else care, f"{share.interval}, at {at}", "value_share_A"))
     if study.fit.seen and not np.isnan(top["most_to_spend"]):
-        whom = f"{words.one} of tier A{' who may be contacted' if study.best.told else ''}"
-        most = f"is the most that an effort to keep a {whom}"
+        whom = f"a tier A {words.one}{' who may be contacted' if study.best.told else ''}"
         if study.fit.margin.known:
-            keeping = f"{most} may cost, on average, if it always works."
+            keeping = f"is the most it is worth spending, on average, to keep {whom}, even if the effort always works."
         else:
-            keeping = f"of {money} {most} can save, on average, if it always works. Spend no more than the margin in it."
+            keeping = (
+                f"of {money} is the most, on average, that an effort to keep {whom} can save, even if it always works. "
+                "Spend no more than the margin on it."
+            )
         shown = form.measured(top["most_to_spend"], top["most_to_spend_low"], top["most_to_spend_high"], "amount")
         result.append(Finding(shown.value, keeping, f"{shown.interval}, at {at}", "most_to_spend_tier_A"))
     return Findings(result)
@@ -111,7 +114,8 @@ def _seasonal(study: Study) -> dict[str, Estimate]:
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    fit, form = study.fit, study.context.form
+    fit, words, form = study.fit, study.base.words, study.context.form
+    give = spend_of(words, "give")
     out = [
         *_boundary(study),
         *_spend(study),
@@ -124,12 +128,12 @@ def warnings(study: Study) -> tuple[str, ...]:
     ]
     if fit.cap is not None:
         out.append(
-            f"A few spend so much that their mean would be infinite for the model: mean spend above {form.exact(fit.cap)} was taken as that, so value is on the low side."
+            f"A few {words.many} {give} so much that, for the model, the mean would be infinite: means above {form.amount(fit.cap)} were taken as {form.amount(fit.cap)}, so values are on the low side."
         )
     correlation = fit.spend.correlation_
     if abs(correlation) >= DEPENDENT:
         out.append(
-            f"Those who come more often spend {'more' if correlation > 0 else 'less'} each time (correlation {form.number(correlation)}), which the model of spend takes to be unrelated: values at the ends of the list are off."
+            f"{words.many.capitalize()} who {words.blanks['buy']} more often {give} {'more' if correlation > 0 else 'less'} each time (correlation {form.number(correlation)}), but the model takes the two to be unrelated: values at the two ends of the list are off."
         )
     return tuple(out)
 
@@ -141,12 +145,12 @@ def _boundary(study: Study) -> list[str]:
         return []
     if boundary == NO_DROPOUT:
         return [
-            f"Drop-out cannot be seen yet ({boundary}): the estimates are on the boundary, have no standard errors, and treat every {words.one} as still being one. "
-            f"P(alive), value today and what is at risk would mean nothing and are left out; value is given for {words.span(study.found.ahead)} only.",
+            f"Drop-out cannot be measured yet, because nobody seems to have dropped out: the estimates are at their limit, have no standard errors, and treat everyone as still a {words.one}. "
+            f"P(alive) (the probability of still being a {words.one}), value today and value at risk would mean nothing and are left out; value is given for {words.span(study.found.ahead)} only.",
             left_for_good(words),
         ]
     return [
-        f"The estimates are on the boundary ({boundary}): they have no standard errors, and what they say of differences between {words.many} rests on few {words.many} or a short history."
+        f"The estimates are at their limit ({boundary}): they have no standard errors, and what they say about differences between {words.many} rests on few {words.many} or a short history."
     ]
 
 
@@ -158,26 +162,27 @@ def _spend(study: Study) -> list[str]:
     if spend.boundary_ == CONSTANT:
         amount = study.context.form.exact(spend.params_["v"])
         return [
-            f"Every {words.deed} after the first was of the same amount, {amount}: values take it for that of all to come, and their intervals carry only how many come."
+            f"Every {words.deed} after the first was for the same amount, {amount}: values assume the same for all that are still to come, and their intervals allow only for how many there will be."
         ]
     return [
-        f"The estimates of spend are on the boundary ({spend.boundary_}): they have no standard errors, and values rest on what was seen of spend so far."
+        f"The estimates of {spend_of(words, 'amounts given')} are at their limit ({spend.boundary_}): they have no standard errors, and values rest on what was {words.blanks['paid']} so far."
     ]
 
 
 def _starts(study: Study) -> list[str]:
     """Fits whose starts led to different optima."""
     fit, form = study.fit, study.context.form
+    deeds, spent = study.base.words.deeds, spend_of(study.base.words, "amounts given")
     return [
-        f"The fit of {what} has more than one optimum: log-likelihood {form.number(model.log_likelihood_, 2)}, which was taken, and {form.number(model.lesser_optima_[0], 2)}. What depends on which of them holds is less sure than the intervals say."
-        for what, model in (("purchases", fit.purchases), ("spend", fit.spend))
+        f"The fit of {what} has more than one optimum: log-likelihood {form.number(model.log_likelihood_, 2)}, which was taken, and {form.number(model.lesser_optima_[0], 2)}. What depends on which of them holds is less certain than the intervals say."
+        for what, model in ((deeds, fit.purchases), (spent, fit.spend))
         if model.lesser_optima_
     ]
 
 
 def _money(study: Study) -> list[str]:
     """How to give a margin, where none is known."""
-    return study.fit.margin.wanted("to see profit, and what keeping a customer may cost")
+    return study.fit.margin.wanted("to see profit, and how much keeping a customer is worth")
 
 
 def _unfinished(study: Study) -> list[str]:
@@ -186,8 +191,8 @@ def _unfinished(study: Study) -> list[str]:
     if base.words is not ROUNDS or last.year != base.end.year or last >= base.end.replace(day=24):
         return []
     return [
-        f"The last {base.words.deed} is of {study.context.form.day(last)}: if the year has more to come, its {base.words.deeds} are counted too low here. "
-        "Give as_of, the last day of the year before, to leave it out."
+        f"The last {base.words.deed} is dated {study.context.form.day(last)}: if there are more to come this year, its {base.words.deeds} are undercounted here. "
+        "To leave that year out, set as_of to the last day of the year before."
     ]
 
 
@@ -201,15 +206,15 @@ def _season(study: Study) -> list[str]:
 def _part_of_season(study: Study) -> str:
     """Which part of the interval of the value comes from what is not known of season and level."""
     whole, known, form = study.found.sums.loc[ALL], study.found.if_known, study.context.form
-    what = "a season not yet seen" if study.seasonal.clock is None else "the uncertainty of season and level"
+    what = "a season not yet seen" if study.seasonal.clock is None else "uncertainty about season and level"
     wide = form.span(whole["value_low"], whole["value_high"], "money")
     narrow = form.span(known["low"], known["high"], "money")
     if wide == narrow:
-        return f"The interval of the value ({wide}) is no wider because of {what}."
+        return f"{what[0].upper()}{what[1:]} does not widen the interval of the value ({wide})."
     if min(whole["value_low"], known["low"]) <= 0:
         return f"The interval of the value is {wide}; without {what} it would be {narrow}."
     part = 1 - np.log(known["high"] / known["low"]) / np.log(whole["value_high"] / whole["value_low"])
-    return f"{form.share(float(part))} of the interval of the value, {wide}, comes from {what}; without that, it would be {narrow}."
+    return f"{form.share(float(part))} of the width of the interval of the value ({wide}) comes from {what}; without that, the interval would be {narrow}."
 
 
 def _checked(study: Study) -> list[str]:
@@ -224,9 +229,9 @@ def _checked(study: Study) -> list[str]:
         ends = form.span(row["forecast_low"], row["forecast_high"], "count")
         side = "more" if row["seen"] > row["forecast_high"] else "fewer"
         out.append(
-            f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast's {form.share(study.params.level)} interval of {ends}. {_why_missed(study)} may be why. Intervals of sums are at least as wide as this miss; those of single {words.many} are not."
+            f"In the last {words.span(tested.holdout)} there were {form.count(row['seen'])} {words.deeds}, {side} than the forecast’s {form.share(study.params.level)} interval of {ends}. {_why_missed(study)} may be why. Intervals of sums are at least as wide as this miss; those of individual {words.many} are not."
         )
-    return out + [f"{label_of(name)} was not fitted: {reason}" for name, reason in tested.failed.items()]
+    return out + [f"{label_of(name)} was not fitted: {reason_said(reason, words)}" for name, reason in tested.failed.items()]
 
 
 def _why_missed(study: Study) -> str:
@@ -239,61 +244,65 @@ def limits(study: Study) -> tuple[str, ...]:
     endless = math.isinf(found.horizon)
     left_out = f"new {words.many} and campaigns" if study.seasonal.followed else f"new {words.many}, seasons and campaigns"
     out = [
-        f"Only today's {words.many} are valued, at the pace and spend of their own past; {left_out} are not included.",
+        f"Only today’s {words.many} are valued, at their own past pace and {spend_of(words, 'amounts given')}; {left_out} are not included.",
         words.decided,
     ]
     if study.seasonal.followed:
         out.append("The season is assumed to return as in past years, and the level to stay as it is.")
     if words is not ROUNDS:
-        out.append(f"A {words.one} from before the history counts as new when first seen in it.")
+        out.append(f"{words.many.capitalize()} from before the history begins count as new when they first appear in it.")
     if endless:
         out.append(
-            f"At risk and the most to spend say what keeping a {words.one} would be worth. They do not say that any effort works: test that."
+            f"“At risk” and “most to spend” say what keeping a {words.one} would be worth. They do not say that any effort works: test that."
         )
     if endless and name_of(study.fit.purchases) == NAMES["bg_nbd"]:
         out.append(
-            f"BG/NBD takes whoever made a single {words.deed} for a {words.one} for ever, so nothing of theirs counts as at risk."
+            f"BG/NBD treats anyone with a single {words.deed} as a {words.one} for ever, so nothing of theirs counts as at risk."
         )
     back = -float(summary["returned"].sum()) if "returned" in summary else 0.0
     if back > 0:
         share = form.share(back / float(summary["total_spend"].sum()))
-        out.append(f"Returns on days without a purchase ({share} of what was spent) are not taken off the values.")
+        out.append(
+            f"Returns on days without a purchase ({share} of what was {words.blanks['paid']}) are not deducted from the values."
+        )
     total, near = found.sums.loc[ALL, "value"], found.near["value"]
     if endless and total > 0:
         later = form.share(max(1 - near / total, 0.0))
-        out.append(f"{later} of the value comes after the next {words.span(found.ahead)}: it rests on the model alone.")
+        out.append(
+            f"{later} of the value comes after the next {words.span(found.ahead)}, so that part rests on the model alone."
+        )
     return tuple(out)
 
 
 def method(study: Study) -> Method:
     """Source, assumptions and words of the page."""
     fit, params, words, form = study.fit, study.params, study.base.words, study.context.form
-    purchases, spend = fit.purchases, fit.spend
+    purchases, spend, spent = fit.purchases, fit.spend, spend_of(words, "amounts given")
     name = name_of(purchases)
     points = [
-        f"{words.deeds.capitalize()}: {name}, {_why_chosen(study)}. Fitted by maximum likelihood on {form.count(purchases.n_states_)} distinct states of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 2)}, in {words.periods}.",
+        f"{words.deeds.capitalize()}: {name}, {_why_chosen(study)}. Fitted by maximum likelihood to {form.count(purchases.n_states_)} different {words.deed} histories of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 0)}, with time in {words.periods}.",
         standing_said(study),
-        f"Spend: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who came again; correlation of frequency and spend {_correlation(spend, form, params.level)}. "
-        f"{form.count(fit.model.n_left_out_)} with repeat spend of 0 or less were left out of that fit, and are valued at the spend of somebody of whom nothing is known.",
+        f"{spent.capitalize()}: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who {words.did} again; correlation of frequency and {spend_of(words)} {_correlation(spend, form, params.level)}. "
+        f"{words.many.capitalize()} with repeat {spent} of 0 or less (here {form.count(fit.model.n_left_out_) if fit.model.n_left_out_ else 'none'}) were left out of that fit and are valued as if nothing were known about their {spent}.",
         f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). "
-        "Intervals of sums carry both models’ uncertainty and chance; each interval in the list is of what that one person will bring. "
+        f"Intervals of sums allow for the uncertainty of both models and for chance; each interval in the list is for what that one person will {words.blanks['bring']}. "
         f"{_widening(study)}{_rivals_said(study)}",
         *_season_told(study),
-        f"Discounting: {form.share(params.rate)} a year, continuously, δ = ln(1 + rate) / {_units(words.unit)} per {words.period}.",
+        f"Discounting: {form.share(params.rate)} a year, continuously.",
         fit.margin.told(form),
-        f"Tiers: {words.many} by value, cut at the top 10, 30 and 60%; equal values are in one tier.",
-        _cross_checked(fit),
+        f"Tiers: {words.many} by value, cut at the top 10, 30 and 60%; {words.many} with equal values are in the same tier.",
+        _cross_checked(fit, form),
     ]
-    once = words.period if words is ROUNDS else "day"
+    once = f"in one {words.period}" if words is ROUNDS else "on one day"
     return Method(
-        "Fader, Hardie and Lee (2005), Schmittlein, Morrison and Colombo (1987), Batislam, Denizel and Filiztekin (2007), Fader, Hardie and Shang (2010), and Fader and Hardie (2013) for spend.",
+        "Fader, Hardie and Lee (2005), Schmittlein, Morrison and Colombo (1987), Batislam, Denizel and Filiztekin (2007), Fader, Hardie and Shang (2010), and Fader and Hardie (2013) for amounts.",
         tuple(points),
         {
             "P(alive)": f"probability that a {words.one} has not dropped out for good",
-            "Value": f"discounted money that a {words.one} will still bring, the past not counted",
+            "Value": words.fill("money that a {one} is still expected to {bring}, discounted; past {deeds} are not counted"),
             **{term: words.told(meaning) for term, meaning in QUANTITIES.explained(*_EXPLAINED).items()},
             **_terms(study),
-            f"Repeat {words.deeds}": f"{words.deeds} after the first; several in one {once} are one",
+            f"Repeat {words.deeds}": f"{words.deeds} after the first; several {once} count as one",
         },
     )
 
@@ -305,7 +314,9 @@ def _terms(study: Study) -> dict[str, str]:
     words = study.base.words
     return {
         "Season": f"{words.deeds} in each week of the year relative to the mean week, the same every year",
-        "Level": f"how fast {words.many} buy, apart from season and time since joining, against the last day; forecasts keep it as it is",
+        "Level": words.fill(
+            "how fast {many} {buy} compared with the last day, leaving aside season and time since joining; forecasts assume it stays as it is"
+        ),
     }
 
 
@@ -315,11 +326,10 @@ def _season_told(study: Study) -> list[str]:
     if found.season.by in ("rounds", "off", "short"):
         return []
     return [
-        f"Season and level: repeat {words.deeds} by week relative to what was expected of each {words.one}, given all that is known, so "
-        f"that neither growth nor {words.many} who leave are mistaken for a season; smoothed, and shrunk towards no season where the data "
-        f"say little (EM with a penalised mixed model). They are followed only where forecasts from earlier days were better with them, by "
-        f"the number of {words.deeds}: the season of spend goes "
-        f"with that of {words.deeds} and was not tested by itself. "
+        f"Season and level: repeat {words.deeds} in each week compared with what was expected of each {words.one}, given all that is known, so "
+        "that neither growth nor departures are mistaken for a season; smoothed, and drawn towards no season where the data "
+        "say little (EM with a penalised mixed model). They are used only where they improved past forecasts of the number of "
+        f"{words.deeds}; the season of spend per {words.deed} is used along with that of {words.deeds} and was not tested separately. "
         f"{_part_of_season(study)}"
     ]
 
@@ -327,13 +337,12 @@ def _season_told(study: Study) -> list[str]:
 def _widening(study: Study) -> str:
     """How far intervals of sums reach at least."""
     if not study.worth.miss.checked:
-        return "Nothing was checked, so those of sums are not widened."
-    miss, form = study.worth.miss, study.context.form
-    deeds = form.number(miss.factor(money=False), 2)
+        return "Nothing was checked, so intervals of sums are not widened."
+    miss, words, form = study.worth.miss, study.base.words, study.context.form
+    deeds, spent = form.number(miss.factor(money=False), 2), spend_of(words, "amounts given")
     return (
-        "Those of sums reach up and down at least as far as the forecast missed in the holdout period: by a factor of "
-        f"{form.number(miss.factor(), 2)} for money (the larger of its miss in spend and in {study.base.words.deeds}), by {deeds} for "
-        f"{study.base.words.deeds}."
+        "Intervals of sums reach at least as far up and down as the forecast was out in the holdout period: by a factor of "
+        f"{form.number(miss.factor(), 2)} for money (the larger of its misses in {spent} and in {words.deeds}) and of {deeds} for {words.deeds}."
     )
 
 
@@ -343,11 +352,12 @@ def _rivals_said(study: Study) -> str:
     if not alternatives:
         return ""
     names = " and ".join(
-        f"{name_of(alternative.model.fitted_models()[0])} ({form.share(alternative.weight)})" for alternative in alternatives
+        f"{name_of(alternative.model.fitted_models()[0])} (weight {form.share(alternative.weight)})"
+        for alternative in alternatives
     )
     return (
-        f" The holdout period does not tell {name_of(study.fit.purchases)} apart from {names}: intervals of sums, of shares and of P(alive) "
-        "are of all, each weighted by how well it told what came (pseudo-BMA+, Yao and others 2018)."
+        f" The holdout period cannot tell {name_of(study.fit.purchases)} apart from {names}, so the intervals of sums, shares and P(alive) "
+        "combine all of these models, each weighted by how well it predicted what happened (pseudo-BMA+, Yao and others 2018)."
     )
 
 
@@ -356,9 +366,9 @@ def _why_chosen(study: Study) -> str:
     choice, deed, form = study.fit.choice, study.base.words.deed, study.context.form
     never = f"for which anybody with a single {deed} stays a customer for ever"
     if choice.by == "given":
-        return "as asked"
+        return "as requested"
     if len(study.base.models) == 1:
-        return f"the model of what may be done once in every {study.base.words.period}"
+        return f"a model for things that can be done at most once a {study.base.words.period}"
     if choice.by == "aic" or choice.ranked is None:
         return "chosen by AIC, since no holdout period could be kept back"
     if choice.by == "holdout" and choice.name != "bg_nbd":
@@ -367,7 +377,7 @@ def _why_chosen(study: Study) -> str:
     ahead = form.measured(row["behind"], row["behind_low"], row["behind_high"])
     if choice.by == "holdout":
         return (
-            f"{never}, chosen because it told the holdout period clearly better than the others "
+            f"{never}, chosen because it predicted the holdout period clearly better than the others "
             f"(by a log-likelihood of {ahead.value}, {ahead.interval}); {_seasons_said(choice.seasons)}"
         )
     return (
@@ -378,21 +388,18 @@ def _why_chosen(study: Study) -> str:
 
 def _earlier(tested: int) -> str:
     """The holdout periods of the same length on which the lead of BG/NBD was tested too."""
-    return "the one tested that ends earlier" if tested == 1 else f"all {tested} tested that end earlier"
+    many = {1: "the one earlier-ending period that was", 2: "both of the earlier-ending periods that were"}
+    return f"{many.get(tested, f'all {tested} of the earlier-ending periods that were')} tested"
 
 
 def _seasons_said(tested: int) -> str:
     """On how many earlier periods the lead of BG/NBD was clear too."""
-    return f"so it did in {_earlier(tested)}" if tested else "this could not be tested on periods that end earlier"
+    return f"it did so too in {_earlier(tested)}" if tested else "this could not be tested on periods that end earlier"
 
 
 def _lead_lost(tested: int) -> str:
     """Where the lead of BG/NBD was not clear."""
     return f"its lead was clear in that period, but not in {_earlier(tested)}" if tested else "its lead was not clear"
-
-
-def _units(unit: str) -> str:
-    return {"week": "52.17857", "year": "1"}[unit]
 
 
 def _correlation(spend: GammaGamma, form: Format, level: float) -> str:
@@ -404,20 +411,23 @@ def _correlation(spend: GammaGamma, form: Format, level: float) -> str:
     return str(form.measured(r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)))
 
 
-def _cross_checked(fit: Modelled) -> str:
+def _cross_checked(fit: Modelled, form: Format) -> str:
     """What the lifetimes package says of the same customers."""
-    parts = []
+    said: dict[str, list[str]] = {}
     for model, label in ((fit.purchases, name_of(fit.purchases)), (fit.spend, "Gamma-Gamma")):
-        found = cross_check(model)
-        if "parameters" in found:
-            gap = found["parameters"]
-            limit = next((text for bound, text in ((1e-4, "1e-4"), (1e-3, "1e-3"), (1e-2, "1e-2")) if gap < bound), None)
-            parts.append(
-                f"for {label} lifetimes " + (f"agrees to {limit}" if limit else f"finds other estimates, {gap:.0%} off")
-            )
-        elif "log_likelihood" in found:
-            close = "agrees to 1e-4 on" if found["log_likelihood"] < 1e-4 else f"differs by {found['log_likelihood']:.1e} in"
-            parts.append(f"for {label} lifetimes {close} the log-likelihood at these estimates")
-        else:
-            parts.append(f"for {label} lifetimes cannot compute the likelihood of these data")
-    return f"Cross-check with the package lifetimes: {'; '.join(parts)}."
+        said.setdefault(_agreement(cross_check(model), form), []).append(label)
+    parts = [f"it {what} for {'both ' if len(names) > 1 else ''}{' and '.join(names)}" for what, names in said.items()]
+    return f"Cross-check with the package “lifetimes”: {'; '.join(parts)}."
+
+
+def _agreement(found: dict[str, float], form: Format) -> str:
+    """How far what the lifetimes package finds agrees."""
+    if "parameters" in found:
+        gap = found["parameters"]
+        limit = next((bound for bound in (1e-4, 1e-3, 1e-2) if gap < bound), None)
+        return f"agrees to within {form.share(limit)}" if limit else f"finds other estimates, {form.share(gap)} off,"
+    if "log_likelihood" in found:
+        gap = found["log_likelihood"]
+        close = f"agrees to within {form.share(1e-4)} on" if gap < 1e-4 else f"differs by {form.share(gap)} in"
+        return f"{close} the log-likelihood at these estimates"
+    return "cannot compute the likelihood of these data"

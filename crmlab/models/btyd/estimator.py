@@ -149,7 +149,7 @@ class WeightedModel(BaseEstimator, ABC):
         to_params = params[:, None] * slopes
         covariance = np.full((len(params), len(params)), np.nan)
         self.standard_errors_reason_ = (
-            f"The optimum is on the boundary: {found.boundary}. Standard errors suppose an optimum inside."
+            f"The optimum is on the boundary: {found.boundary}. Standard errors assume that the optimum is not on the boundary."
             if found.boundary
             else None
         )
@@ -158,7 +158,7 @@ class WeightedModel(BaseEstimator, ABC):
                 covariance = to_params @ np.linalg.inv(found.hessian) @ to_params.T
             else:
                 self.standard_errors_reason_ = (
-                    "The log-likelihood is flat at the optimum: the data say too little of a parameter."
+                    "The log-likelihood is flat at the optimum: the data say too little about a parameter."
                 )
         self.covariance_ = pd.DataFrame(covariance, index=list(self.parameter_names), columns=list(self.parameter_names))
         self.standard_errors_ = pd.Series(np.sqrt(np.diag(covariance)), index=list(self.parameter_names), name="standard_error")

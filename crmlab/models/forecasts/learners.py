@@ -54,7 +54,7 @@ def training_rows(past: Purchases, horizon: int, *, windows: int, rows: int, see
     first = past.begins + _LEAST_HISTORY - 1
     origins = list(range(last, first - 1, -_STEP))[:windows]
     if not origins:
-        needed = f"a history of {horizon + _LEAST_HISTORY:,} days, to learn what {horizon:,} days bring"
+        needed = f"{horizon + _LEAST_HISTORY:,} days of history to learn what {horizon:,} days bring"
         raise TooLittleError.needs("training_rows", needed, f"{past.days:,}")
     rng = np.random.default_rng(seed)
     most = max(rows // len(origins), 1)
@@ -99,13 +99,13 @@ class Learner(Rival):
         then = came[self.target].to_numpy()
         customers, buyers = features.index.nunique(), int((then > 0).sum())
         if customers < _LEAST_ROWS or buyers < _LEAST_BUYERS:
-            needed = f"{_LEAST_ROWS} customers in earlier windows, and {_LEAST_BUYERS} times somebody who then bought"
+            needed = f"{_LEAST_ROWS} customers in earlier windows, and {_LEAST_BUYERS} cases in which one of them then bought"
             raise TooLittleError.needs(name, needed, f"{customers:,} and {buyers:,}")
         table = self._prepared(features)
         self.columns_ = [column for column in table.columns if varies(table[column])]
         if not self.columns_:
             raise TooLittleError.needs(
-                name, "customers who differ in what is known of them", f"{customers:,} who are all alike"
+                name, "customers who differ in what is known of them", f"{customers:,} who are all the same"
             )
         self._fit(table[self.columns_], then)
 

@@ -236,7 +236,7 @@ def scaled_to(scores: npt.ArrayLike, total: float) -> Array:
 
 def _needs_days(model: str, past: Purchases, days: int) -> None:
     if past.days < days:
-        raise TooLittleError.needs(model, f"a history of {days:,} days", f"{past.days:,}")
+        raise TooLittleError.needs(model, f"{days:,} days of history", f"{past.days:,}")
 
 
 def _column(past: Purchases, after: int, until: int, target: str) -> Array:
