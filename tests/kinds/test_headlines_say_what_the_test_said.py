@@ -134,8 +134,11 @@ def test_sums_of_money_reach_as_far_as_the_miss_in_money(spend, factor):
             Miss(forecast=80.0, seen=100.0, spend_forecast=120.0, spend_seen=100.0, holdout=3, words=ROUNDS),
             "The model’s forecast of the money given in the last 3 years was 20% too high.",
         ),
-        (Miss(forecast=12.0, seen=0.0, holdout=26), "The model forecast 12 purchases for the last 26 weeks, and none came."),
-        (Miss(), "No earlier forecast could be checked against what came."),
+        (
+            Miss(forecast=12.0, seen=0.0, holdout=26),
+            "The model forecast 12 purchases for the last 26 weeks, and there were none.",
+        ),
+        (Miss(), "No earlier forecast could be checked against the actual figures."),
     ],
 )
 def test_what_is_said_of_a_miss(miss, said):

@@ -162,7 +162,7 @@ def leaderboard_chart(study: Study) -> Chart | Absent:
             marks.label(ax, f"{form.share(np.abs(off[name]).mean())} off", float(values.max()), place, gap=(9, 0))
 
     best, alone = min(names, key=lambda name: float(np.abs(off[name]).mean())), some["day"].nunique() == 1
-    least = f"{forecaster_of(str(best))} was off least, by {form.share(np.abs(off[best]).mean())}"
+    least = f"{_named(str(best))} was off least, by {form.share(np.abs(off[best]).mean())}"
     return Chart(
         f"How far each forecast of {_total(board.target, study)} over {words.span(board.span)} was above (right) or below (left) the "
         f"actual figure, with one dot for {'' if alone else 'each of '}{_days(study)}; strong colour marks the forecast used here; the "
@@ -205,7 +205,7 @@ def _taken(target: str, name: str, study: Study) -> str:
         return (
             f"So sums are scaled to its forecast of the next {ahead}: {theirs} instead of {ours} "
             f"{'of ' if target == 'spend' else ''}{_of(target, study)} from today’s "
-            f"{words.many}. How the sum is shared out, and who is still a {words.one}, is told by {forecaster_of(board.used)}."
+            f"{words.many}. {forecaster_of(board.used)} says how the sum is shared out, and who is still a {words.one}."
         )
     why = {
         "rounds": f"Sums are not scaled to it: with one {words.deed} a year, there is no pace to change.",

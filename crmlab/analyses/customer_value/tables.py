@@ -169,7 +169,7 @@ def models_table(study: Study) -> Table | Absent:
     frame.loc[frame["model_name"] == best, ["behind", "behind_low", "behind_high"]] = np.nan
     # On the boundary the models are one and the same; what is left of their difference is rounding.
     frame[["behind", "behind_low", "behind_high"]] = frame[["behind", "behind_low", "behind_high"]].round(3)
-    frame["boundary"] = frame["boundary"].fillna("inside").astype(str)
+    frame["boundary"] = [study.base.words.told(str(name)) for name in frame["boundary"].fillna("inside")]
     columns = {
         "label": Column("Model"),
         "holdout_log_likelihood": Column("Holdout log-likelihood", "number"),
@@ -204,4 +204,4 @@ def parameters_table(study: Study) -> Table:
     columns = {"model": Column("Model"), "parameter": Column("Parameter"), "value": Column("Estimate", "number", "low", "high")}
     missing = purchases.standard_errors_reason_ or spend.standard_errors_reason_
     caption = f"Estimates on the whole history, with {form.share(level)} intervals from the standard errors."
-    return Table(f"{caption} {missing}" if missing else caption, pd.DataFrame(rows), columns, form)
+    return Table(f"{caption} {study.base.words.told(missing)}" if missing else caption, pd.DataFrame(rows), columns, form)

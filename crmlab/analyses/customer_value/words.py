@@ -150,7 +150,7 @@ def _boundary(study: Study) -> list[str]:
             left_for_good(words),
         ]
     return [
-        f"The estimates are at their limit ({boundary}): they have no standard errors, and what they say about differences between {words.many} rests on few {words.many} or a short history."
+        f"The estimates are at their limit ({words.told(boundary)}): they have no standard errors, and what they say about differences between {words.many} rests on few {words.many} or a short history."
     ]
 
 
@@ -165,7 +165,7 @@ def _spend(study: Study) -> list[str]:
             f"Every {words.deed} after the first was for the same amount, {amount}: values assume the same for all that are still to come, and their intervals allow only for how many there will be."
         ]
     return [
-        f"The estimates of {spend_of(words, 'amounts given')} are at their limit ({spend.boundary_}): they have no standard errors, and values rest on what was {words.blanks['paid']} so far."
+        f"The estimates of {spend_of(words, 'amounts given')} are at their limit ({words.told(spend.boundary_)}): they have no standard errors, and values rest on what was {words.blanks['paid']} so far."
     ]
 
 
@@ -191,7 +191,7 @@ def _unfinished(study: Study) -> list[str]:
     if base.words is not ROUNDS or last.year != base.end.year or last >= base.end.replace(day=24):
         return []
     return [
-        f"The last {base.words.deed} is dated {study.context.form.day(last)}: if there are more to come this year, its {base.words.deeds} are undercounted here. "
+        f"The last {base.words.deed} is dated {study.context.form.day(last)}: if the year has more to come, its {base.words.deeds} are undercounted here. "
         "To leave that year out, set as_of to the last day of the year before."
     ]
 
@@ -244,7 +244,7 @@ def limits(study: Study) -> tuple[str, ...]:
     endless = math.isinf(found.horizon)
     left_out = f"new {words.many} and campaigns" if study.seasonal.followed else f"new {words.many}, seasons and campaigns"
     out = [
-        f"Only today’s {words.many} are valued, at their own past pace and {spend_of(words, 'amounts given')}; {left_out} are not included.",
+        f"Only today’s {words.many} are valued, at their own past pace and {spend_of(words, 'amounts')}; {left_out} are not included.",
         words.decided,
     ]
     if study.seasonal.followed:
@@ -283,7 +283,7 @@ def method(study: Study) -> Method:
         f"{words.deeds.capitalize()}: {name}, {_why_chosen(study)}. Fitted by maximum likelihood to {form.count(purchases.n_states_)} different {words.deed} histories of {form.count(purchases.n_customers_)} {words.many}; log-likelihood {form.number(purchases.log_likelihood_, 0)}, with time in {words.periods}.",
         standing_said(study),
         f"{spent.capitalize()}: Gamma-Gamma, on {form.count(spend.n_customers_)} {words.many} who {words.did} again; correlation of frequency and {spend_of(words)} {_correlation(spend, form, params.level)}. "
-        f"{words.many.capitalize()} with repeat {spent} of 0 or less (here {form.count(fit.model.n_left_out_) if fit.model.n_left_out_ else 'none'}) were left out of that fit and are valued as if nothing were known about their {spent}.",
+        f"{words.many.capitalize()} whose mean {spend_of(words)} per repeat {words.deed} is 0 or less (here {form.count(fit.model.n_left_out_) if fit.model.n_left_out_ else 'none'}) were left out of that fit and are valued as if nothing were known about {'the size of their gifts' if words is ROUNDS else 'their spend'}.",
         f"Intervals are at {form.share(params.level)}, from the posterior under weak priors (importance sampling, no MCMC). "
         f"Intervals of sums allow for the uncertainty of both models and for chance; each interval in the list is for what that one person will {words.blanks['bring']}. "
         f"{_widening(study)}{_rivals_said(study)}",

@@ -82,10 +82,10 @@ def test_a_history_too_short_for_earlier_seasons_has_one_period(choose):
     ("by", "seasons", "says"),
     [
         ("holdout", 0, "could not be tested on periods that end earlier"),
-        ("holdout", 1, "so it did in the one tested that ends earlier"),
-        ("holdout", 3, "so it did in all 3 tested that end earlier"),
+        ("holdout", 1, "it did so too in the one earlier-ending period that was tested"),
+        ("holdout", 3, "it did so too in all 3 of the earlier-ending periods that were tested"),
         ("unclear", 0, "its lead was not clear"),
-        ("unclear", 2, "its lead was clear in that period, but not in all 2 tested that end earlier"),
+        ("unclear", 2, "its lead was clear in that period, but not in both of the earlier-ending periods that were tested"),
     ],
 )
 def test_the_page_says_on_how_many_periods_the_lead_was_tested(by, seasons, says):

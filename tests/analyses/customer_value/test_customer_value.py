@@ -105,7 +105,7 @@ def test_holdout_is_that_of_fader_hardie_and_lee(result, data):
     assert scores.loc["bg_nbd", "forecast"] == pytest.approx(expected, rel=1e-5)
     models = ["bg_nbd", "mbg_nbd", "pareto_nbd"]
     assert (scores.loc[models, "forecast"] < 1882).all() and (scores.loc[models, "forecast_high"] > 1882).all()
-    assert not any("1,882 purchases, more than the forecast's" in warning for warning in result.warnings)
+    assert not any("1,882 purchases, more than the forecast’s" in warning for warning in result.warnings)
     base = value_base.base_of(data)
     none = ranked(base, 39, models, season=judged(base, 0.0))
     ends = [model.expected_total(none.held, 39, interval="outcome")["high"] for model in none.models.values()]
@@ -276,8 +276,10 @@ def test_boundary_is_said_and_leaves_out_what_means_nothing():
     found = analysis.run(crmlab.open_dataset("online_retail"))
     assert set(found.charts) == {"tiers", "calibration", "track", "spend", "leaderboard"}
     assert "invest" not in found.tables and "alive" not in found.tables["tiers"].columns
-    assert isinstance(found.chart("maps"), Note) and "cannot be seen" in repr(found.chart("maps"))
-    assert any(warning.startswith("Drop-out cannot be seen yet (nobody has dropped out yet)") for warning in found.warnings)
+    assert isinstance(found.chart("maps"), Note) and "cannot be measured" in repr(found.chart("maps"))
+    assert any(
+        warning.startswith("Drop-out cannot be measured yet, because nobody seems to have") for warning in found.warnings
+    )
     assert not any(name.startswith(("at_risk", "value_today", "most_to_spend")) for name in found.metrics)
     assert found.metrics["value_total"] == found.metrics["value_within_horizon"]
     assert "boundary" in found.tables["parameters"].caption
@@ -294,13 +296,13 @@ def test_boundary_is_said_and_leaves_out_what_means_nothing():
 
 @pytest.mark.proof
 def test_revenue_is_not_called_what_may_be_spent(data, result):
-    assert result.findings[2].sentence().count("Spend no more than the margin in it.") == 1
+    assert result.findings[2].sentence().count("Spend no more than the margin on it.") == 1
     assert result.tables["invest"].columns["most_to_spend"].label == "Most revenue that can be saved per customer"
-    assert "costs more than the margin in it" in result.charts["invest"].caption
+    assert "costs more than the margin on this" in result.charts["invest"].caption
     assert any("margin = 0.4" in warning for warning in result.warnings)
     known = analysis.run(data, analysis.Params(holdout=39, margin=0.3))
     # The data know no consent, so nothing is said of who may be contacted.
-    assert "is the most that an effort to keep a customer of tier A may cost" in known.findings[2].sentence()
+    assert "is the most it is worth spending, on average, to keep a tier A customer, even if" in known.findings[2].sentence()
     assert known.tables["invest"].columns["most_to_spend"].label == "Most to spend per customer"
 
 
@@ -333,13 +335,13 @@ def few_donors(own):
 @pytest.mark.proof
 def test_boundary_that_is_not_about_dropout_does_not_hide_it(few_donors):
     found = analysis.run(few_donors)
-    assert any(warning.startswith("The estimates are on the boundary (all customers") for warning in found.warnings)
+    assert any(warning.startswith("The estimates are at their limit (all donors") for warning in found.warnings)
     assert "boundary" in found.tables["parameters"].caption
     assert 0.05 < found.tables["tiers"].frame["alive"].min() < 0.95
     assert "at_risk_tier_A" in found.metrics
     assert {"invest", "maps"} <= set(found.charts)
     said = " ".join([*found.warnings, *(finding.sentence() for finding in found.findings)])
-    assert "cannot be seen" not in said and "Nobody is seen to have left" not in said
+    assert "cannot be measured" not in said and "Nobody is seen to have left" not in said
 
 
 def fees(amount) -> list[tuple[str, str, float]]:
@@ -358,10 +360,10 @@ def fees(amount) -> list[tuple[str, str, float]]:
 @pytest.mark.parametrize(
     ("amount", "said", "spend"),
     [
-        pytest.param(lambda k: 20.0, "Every purchase after the first was of the same amount, €20", 20.0, id="constant"),
+        pytest.param(lambda k: 20.0, "Every purchase after the first was for the same amount, €20", 20.0, id="constant"),
         pytest.param(
             lambda k: 21.5 if k in (7, 200, 350) else 20.0,
-            "The estimates of spend are on the boundary",
+            "The estimates of spend are at their limit",
             20.0,
             id="nearly constant",
             marks=pytest.mark.nightly,
@@ -606,7 +608,7 @@ def test_where_all_are_worth_alike_none_comes_first(data, monkeypatch):
     assert not worked.worth.alike
     monkeypatch.setattr(scoring.Scores, "alike", True)
     assert [finding.metric for finding in analysis_words.findings(worked)] == ["value_total", "customer_base"]
-    assert "are all worth alike" in analysis_words.findings(worked)[1].text
+    assert "are all worth the same" in analysis_words.findings(worked)[1].text
     scores = worked.tested.scores.assign(gini=np.nan, gini_low=np.nan, gini_high=np.nan)
     blind = replace(worked, tested=replace(worked.tested, scores=scores))
     assert "holdout_gini" not in analysis_words.metrics(blind) and "holdout_bias" in analysis_words.metrics(blind)

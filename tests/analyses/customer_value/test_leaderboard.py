@@ -104,7 +104,7 @@ def test_a_board_speaks_of_the_horizon_that_most_took_part_in(board):
     assert rows.loc["their_order", "gini"] == pytest.approx(rows.loc["boosting", "gini"])
     assert rows.loc["their_order", "total_ratio"] == pytest.approx(rows.loc[board.used, "total_ratio"])
     assert (rows.loc[list(BLENDS), ["rank_shown", "total_shown"]] == "").all(axis=None)
-    assert board.failed["same_weeks"].startswith("SameWeeks: needs a history of 364 days")
+    assert board.failed["same_weeks"].startswith("SameWeeks: needs 364 days of history")
     assert "boosting" not in board.board.loc[board.board["span"] == 26, "name"].tolist()
 
 
@@ -177,7 +177,7 @@ def test_a_rival_is_named_where_it_is_shown(found, rank, total):
     assert all("is shown to" in sentence and "MBG/NBD" in sentence for sentence in said)
     assert all("because another model was asked for" in sentence for sentence in said)
     if rank == "ziln":
-        assert said[-1].startswith("Zero-inflated lognormal is shown to rank customers")
+        assert said[-1].startswith("“Zero-inflated lognormal” is shown to rank customers")
 
 
 @pytest.mark.proof

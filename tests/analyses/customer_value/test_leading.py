@@ -123,11 +123,11 @@ def test_all_pages_speak_of_the_scaled_total(orders, monkeypatch):
     assert listed["customer_rank"].tolist() == list(range(1, len(listed) + 1))
     assert listed["customer_id"].map(lead.order).is_monotonic_decreasing
     assert any("So sums are scaled to its forecast of the next 13 weeks" in text for text in page.warnings)
-    assert any("So the list of customers is in its order" in text for text in page.warnings)
+    assert any("So the list of customers follows its order" in text for text in page.warnings)
     value = page.metrics["value_total"].value
     assert lifecycle.run(history.data).metrics["value_total"].value == pytest.approx(value, abs=0.011)
     assert customer_table(history.data)["value"].sum() == pytest.approx(value, abs=0.011)
-    assert "Sums are now scaled to another forecast (last year goes on)" in worth.miss.said(history.context().form)
+    assert "Sums are now scaled to another forecast (same pace as last year)" in worth.miss.said(history.context().form)
 
 
 @pytest.mark.proof

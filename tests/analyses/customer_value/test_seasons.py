@@ -14,6 +14,7 @@ from crmlab.analyses.customer_value import Season, choosing, seasons
 from crmlab.analyses.customer_value.base import base_of
 from crmlab.analyses.customer_value.choice import Choice
 from crmlab.analyses.customer_value.choosing import DEFAULTS
+from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.seasonal import Seasonal, levels, seasonal_of, stretches
 from crmlab.analyses.customer_value.seasons import AMPLITUDE, judged, learnt, repeat_purchases, spend_ratios
 from crmlab.analyses.lifecycle.pace import pace_known, pace_of
@@ -72,7 +73,9 @@ def test_a_season_is_followed_where_forecasts_are_better_with_it(shop):
     off = (found.tested[["plain", "clock"]].sub(found.tested["seen"], axis=0)).abs().sum()
     assert off["clock"] < off["plain"]
     said = plain(seasonal_of(shop, choice_of(found)).said(Format()))
-    assert "Forecasts follow this season" in said and "buy most from" in said and "December" in said.split(", and least")[0]
+    assert (
+        "Forecasts use this season because" in said and "buy most from" in said and "December" in said.split(", and least")[0]
+    )
     clock = found.clock(shop)
     assert clock.season.max() > 1.3 and clock.season.mean() == pytest.approx(1)
 
@@ -88,10 +91,12 @@ def test_no_season_is_shown_where_there_is_none_and_one_that_is_learnt_does_no_h
     assert even.clock.flat and even.clock.variance(26.0) > 0
     assert told["low"] < other["expected_purchases"] < told["high"]
     said = seasonal_of(base, choice_of(replace(found, by="unclear"))).said(Format())
-    assert said.startswith("No season is followed") and "without)" in said
+    assert said.startswith("No season is used") and "without)" in said
 
 
-@pytest.mark.parametrize(("by", "says"), [("shown", "shown to be better"), ("likely", "better with it, if perhaps by chance")])
+@pytest.mark.parametrize(
+    ("by", "says"), [("shown", "clearly better with it"), ("likely", "better with it, though perhaps by chance")]
+)
 def test_a_season_is_followed_where_it_told_better(by, says):
     found = of(wave(), by=by)
     assert found.followed and says in found.said(Format())
@@ -275,12 +280,13 @@ def test_a_peak_over_the_turn_of_the_year_comes_once_a_winter():
 def test_every_model_of_purchases_at_any_time_follows_the_season():
     for name in ("mbg_nbd", "pareto_nbd", "bg_nbd"):
         said = of(wave(), model=name).said(Format())
-        assert "buy most from 18 June to 15 July" in said and "Forecasts follow this season" in said
+        assert "buy most from 18 June to 15 July" in said and "Forecasts use this season because" in said
         assert of(wave(), model=name).followed and not of(wave(), by="unclear", model=name).followed
 
 
 @pytest.mark.parametrize(
-    ("before", "error", "says"), [(1.25, 0.02, "is 20% lower"), (0.8, 0.02, "is 25% higher"), (1.02, 0.1, "not shown")]
+    ("before", "error", "says"),
+    [(1.25, 0.02, "is 20% lower"), (0.8, 0.02, "is 25% higher"), (1.02, 0.1, "shows no clear difference from a year ago")],
 )
 def test_the_level_is_said_against_that_of_a_year_ago(before, error, says):
     level = np.concatenate([np.full(300, before), np.linspace(before, 1.0, 300)])
@@ -319,7 +325,9 @@ def test_a_long_history_with_too_little_says_what_failed():
     base = base_of(history_of(orders(*rows), dt.date(2025, 1, 1)))
     found = judged(base)
     assert found.by == "short" and found.why and learnt(base) is None
-    assert found.why in seasonal_of(base, choice_of(found)).said(Format())
+    said, code = seasonal_of(base, choice_of(found)).said(Format()), found.why.split(":")[0]
+    assert "customers who bought again" in found.why and reason_said(found.why, WEEKS, "that needs") in said
+    assert "that needs customers who bought again (found: none among 28 customers)." in said and code not in said
 
 
 @pytest.mark.parametrize(
