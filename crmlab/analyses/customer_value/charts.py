@@ -118,7 +118,7 @@ def calibration_chart(study: Study) -> Chart | Absent:
         top = max(float(frame[[*RULES, best]].max().max()), float(frame["seen_high"].max()))
         marks.end_labels(ax, ends, x[-1] + 0.12, 0.075 * top)
         ax.set_xticks(x, list(frame["label"]))
-        ax.set(xlim=(-0.3, x[-1] + 1.9), ylim=(0, 1.08 * top))
+        ax.set(xlim=(-0.3, x[-1] + max(1.9, 0.36 * len(x))), ylim=(0, 1.08 * top))  # room for names
 
     return Chart(
         f"Mean {words.deeds} per {words.one} in the {words.span(found.holdout)} after {split}, by number of repeat {words.deeds} "

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Array = npt.NDArray[np.float64]
 
-__all__ = ["BLENDS", "MOST", "TARGETS", "Field", "Told", "forecaster_of", "purchases_of", "spender"]
+__all__ = ["BLENDS", "LEARNERS", "MOST", "TARGETS", "Field", "Told", "forecaster_of", "purchases_of", "spender"]
 
 TARGETS = ("purchases", "spend")
+LEARNERS = ("boosting", "ziln")  # they learn from earlier windows; the other rivals are rules
 BLENDS = ("their_order", "our_order")  # they rank as the one and total as the other: only their errors are their own
 MOST = 5_000  # customers who are looked at: more of them are thinned out at random
 _ROWS, _WINDOWS = 10_000, 8  # that learners learn from

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.customer_value.forecasters import BLENDS, TARGETS, forecaster_of
+from crmlab.analyses.customer_value.forecasters import BLENDS, LEARNERS, TARGETS, forecaster_of
 from crmlab.analyses.customer_value.params import NAMES
 from crmlab.analyses.customer_value.reasons import reason_said
 from crmlab.analyses.customer_value.sentences import spend_of
@@ -60,7 +60,8 @@ def leaderboard_table(study: Study) -> Table | Absent:
     if spend is not None:
         columns["money"] = Column(f"{spend_of(words).capitalize()}: forecast / actual", "share", "money_low", "money_high")
     used, total, ahead = forecaster_of(board.used), _total(board.target, study), words.span(board.span)
-    learners = "Boosted trees are a method of machine learning. " if "boosting" in found.index else ""
+    learning = [_named(name) for name in LEARNERS if name in main.index]
+    learners = f"{' and '.join(learning)} {'use' if len(learning) > 1 else 'uses'} machine learning. " if learning else ""
     caption = (
         f"Leaderboard: each method was asked on {_days(study)} what the {words.many} of that day (at most "
         f"{form.count(_people(board))}) would {words.blanks['bring']} in the next {ahead}, knowing only the history up to that day. "
