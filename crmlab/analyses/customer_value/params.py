@@ -52,7 +52,9 @@ class Params:
         unit="share",
     )
     level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
-    min_group: int = param(default=5, help="groups of the calibration have at least so many customers", ge=1, unit="customers")
+    min_group: int = param(
+        default=5, help="each group of the calibration has at least this many customers", ge=1, unit="customers"
+    )
     seed: int = param(default=0, help="of the posterior draws", ge=0)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crmlab.history.words import Words
     from crmlab.page.format import Format
 
-__all__ = ["a_year", "left_for_good", "money_of", "spend_of", "total_said", "what_of"]
+__all__ = ["a_year", "later_spend", "left_for_good", "money_of", "spend_of", "total_said", "what_of"]
 
 
 def money_of(scores: Scores) -> str:
@@ -32,6 +32,11 @@ def spend_of(words: Words, given: str = "amount given") -> str:
     ('spend', 'amount given', 'give')
     """
     return given if words.unit == "year" else "spend"
+
+
+def later_spend(words: Words) -> str:
+    """By what a ranking is judged, where that is money."""
+    return "the amount given later" if words.unit == "year" else "later spend"
 
 
 def a_year(words: Words) -> str:

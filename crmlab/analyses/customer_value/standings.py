@@ -10,7 +10,7 @@ import pandas as pd
 from crmlab.analyses.customer_value.forecasters import BLENDS, LEARNERS, TARGETS, forecaster_of
 from crmlab.analyses.customer_value.params import NAMES
 from crmlab.analyses.customer_value.reasons import reason_said
-from crmlab.analyses.customer_value.sentences import spend_of
+from crmlab.analyses.customer_value.sentences import later_spend, spend_of
 from crmlab.history.words import ROUNDS
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
@@ -59,7 +59,7 @@ def leaderboard_table(study: Study) -> Table | Absent:
     }
     if spend is not None:
         columns["money"] = Column(f"{spend_of(words).capitalize()}: forecast / actual", "share", "money_low", "money_high")
-    used, total, ahead = forecaster_of(board.used), _total(board.target, study), words.span(board.span)
+    used, total, ahead = forecaster_of(board.used), _total(board.target, study), _ahead(study)
     learning = [_named(name) for name in LEARNERS if name in main.index]
     learners = f"{' and '.join(learning)} {'use' if len(learning) > 1 else 'uses'} machine learning. " if learning else ""
     caption = (
@@ -200,7 +200,7 @@ def _totals_said(study: Study) -> list[str]:
 def _taken(target: str, name: str, study: Study) -> str:
     """What is done about a total that is shown to be better."""
     board, words, form, lead = study.board, study.base.words, study.context.form, study.fit.choice.lead
-    ahead = words.span(board.span)
+    ahead = _ahead(study)
     if target in lead.taken:
         ours, theirs = (form.money(one) if target == "spend" else form.count(one) for one in lead.told[target])
         return (
@@ -223,7 +223,8 @@ def _ranks_said(study: Study) -> list[str]:
     name = rival or board.winner("rank")
     if name is None:
         return []
-    rows, what = board.rows(board.target), _what(study)
+    rows = board.rows(board.target)
+    what = later_spend(words) if board.target == "spend" else f"later {words.deeds}"
     ours, theirs = (
         form.measured(one["gini"], one["gini_low"], one["gini_high"]).value for one in (rows.loc[board.used], rows.loc[name])
     )
@@ -234,7 +235,7 @@ def _ranks_said(study: Study) -> list[str]:
         else f"{_stays(name, study)} The list and the tiers follow value, which looks further ahead than {words.span(board.span)}."
     )
     return [
-        f"{_named(name)} is shown to rank {words.many} by later {what} better than {forecaster_of(board.used)} "
+        f"{_named(name)} is shown to rank {words.many} by {what} better than {forecaster_of(board.used)} "
         f"(Gini {theirs} against {ours}). {taken}"
     ]
 
@@ -262,7 +263,7 @@ def standing_said(study: Study) -> str:
     others = len(rows.drop(index=[name for name in (*BLENDS, board.used) if name in rows.index]))
     rules = "Simple rules" if words is ROUNDS else "Simple rules and machine learning"
     return (
-        f"Leaderboard: asked on {_days(study)} about the next {words.span(board.span)}, {forecaster_of(board.used)} was off by "
+        f"Leaderboard: asked on {_days(study)} about the next {_ahead(study)}, {forecaster_of(board.used)} was off by "
         f"{form.share(own['total_error'])} in {_total(board.target, study)} on average; {_proved(worse, others, form)} at the ranking "
         f"or the total. The model of {words.deeds} is chosen by the likelihood of what each {words.one} did, which rewards ranking, "
         f"total and spread at once. {rules} cannot be chosen, since they do not say who is still a {words.one}, what each is worth or "
@@ -320,6 +321,12 @@ def _what(study: Study) -> str:
 def _of(target: str, study: Study) -> str:
     """What was forecast, with a word before it: total spend, mean purchases."""
     return spend_of(study.base.words) if target == "spend" else study.base.words.deeds
+
+
+def _ahead(study: Study) -> str:
+    """How far ahead was asked, after "the next"."""
+    words, span = study.base.words, study.board.span
+    return words.period if span == 1 else words.span(span)
 
 
 def _total(target: str, study: Study) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from crmlab.analyses.customer_value.backtesting import label_of
 from crmlab.analyses.customer_value.params import name_of
 from crmlab.analyses.customer_value.seasons import HORIZON
-from crmlab.analyses.customer_value.sentences import a_year, money_of, spend_of, what_of
+from crmlab.analyses.customer_value.sentences import a_year, later_spend, money_of, spend_of, what_of
 from crmlab.models.intervals import LEVEL, normal_quantile
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Column, Table
@@ -117,7 +117,7 @@ def scores_table(study: Study) -> Table | Absent:
     }
     caption = (
         f"Scorecard: forecasts on {form.day(found.split)} of the {words.span(found.holdout)} after it, and the actual figures. Errors "
-        f"are mean absolute errors per {words.one}; a Gini of 1 is a perfect ranking of {words.many} by later {spend_of(words)}, 0 a "
+        f"are mean absolute errors per {words.one}; a Gini of 1 is a perfect ranking of {words.many} by {later_spend(words)}, 0 a "
         f"random one; the last column should be {form.share(level)} or more (rarely exact, since counts are whole numbers). The model "
         "chosen is judged on the same period that was used to choose it, which flatters it a little. Small figures are "
         f"{form.share(level)} intervals."
