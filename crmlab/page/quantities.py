@@ -108,9 +108,9 @@ def ends_of(name: str, of: str, unit: str = "", digits: int | None = None) -> Qu
     Examples
     --------
     >>> Quantities(ends_of("value", "the value", "currency"))["value_low"].meaning
-    'lower end of the interval of the value'
+    'lower end of the interval for the value'
     """
-    return Quantity(f"{name}_{{end}}", f"{{end}} end of the interval of {of}", unit, digits, values=_ENDS)
+    return Quantity(f"{name}_{{end}}", f"{{end}} end of the interval for {of}", unit, digits, values=_ENDS)
 
 
 class Quantities:

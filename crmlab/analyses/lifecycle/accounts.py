@@ -155,16 +155,24 @@ def matrix_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
 
 
 def curves_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
-    """Kaplan–Meier curves of the time in each state: state, time, at_risk, survival, low, high."""
+    """Who has come back to buy, by days since entering a state (Aalen–Johansen): state, time, back, low, high.
+
+    Of those who are active another purchase ends nothing, so they have no rows; nor have states of fewer than ``min_group`` spells.
+    """
     parts = []
     for state in STATES:
         some = life.spells[life.spells["state"] == state]
-        if some["spells"].sum() < min_group:
+        if state == "active" or some["spells"].sum() < min_group:
             continue
-        curve = kaplan_meier(some["days"], some["next_state"].notna(), some["spells"], level)
-        parts.append(curve.assign(state=state))
-    names = ["state", "time", "at_risk", "survival", "low", "high"]
+        found = cumulative_incidence(some["days"], _causes(some), some["spells"], level)
+        parts.append(found[found["cause"] == 1].rename(columns={"incidence": "back"}).assign(state=state))
+    names = ["state", "time", "back", "low", "high"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame({name: [] for name in names})
+
+
+def _causes(spells: pd.DataFrame) -> np.ndarray:
+    """What ended each spell: 1 another purchase, 2 silence, 0 nothing yet."""
+    return np.where(spells["next_state"].isna(), 0, np.where(spells["next_state"].isin(_BACK), 1, 2))
 
 
 def conversion_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
@@ -181,8 +189,7 @@ def conversion_frame(life: Life, level: float, min_group: int) -> pd.DataFrame:
         ended = some["next_state"].notna()
         curve = kaplan_meier(some["days"], ended, some["spells"], level)
         middle = median_time(curve)
-        causes = np.where(~ended, 0, np.where(some["next_state"].isin(_BACK), 1, 2))
-        share = cumulative_incidence(some["days"], causes, some["spells"], level)
+        share = cumulative_incidence(some["days"], _causes(some), some["spells"], level)
         row: dict[str, object] = {
             "state": state,
             "spells": n,

@@ -237,11 +237,12 @@ def _ribbon(ax: Axes, left: float, right: float, size: float, current: bool) -> 
 
 
 def time_chart(study: Study) -> Chart | Absent:
-    """Kaplan–Meier curves of the time in each state."""
-    frame, form = study.curves, study.context.form
+    """Who has come back, by days since entering each state."""
+    frame, form, words = study.curves, study.context.form, study.life.words
     if not len(frame):
         return Absent("There are too few spells to say how long they last.")
     shown = [state for state in STATES if (frame["state"] == state).any()]
+    most = max(float(frame["high"].max()), 1e-9)
 
     def draw(figure: Figure) -> None:
         rows = (len(shown) + 2) // 3
@@ -250,17 +251,20 @@ def time_chart(study: Study) -> Chart | Absent:
             ax.set_visible(False)
         for ax, state in zip(axes, shown, strict=False):
             curve = _thinned(frame[frame["state"] == state])
-            marks.axes(ax, form, title=state, xlim=(0, max(float(curve["time"].max()), 1.0)), ylim=(0, 1.04))
+            longest = max(float(curve["time"].max()), 1.0)
+            marks.axes(ax, form, y="share", title=state, xlim=(0, longest), ylim=(0, min(1.06 * most, 1.04)))
             marks.ticks(ax.xaxis, 3)
-            marks.band(ax, curve["time"], (curve["survival"], curve["low"], curve["high"]), step=True, alpha=0.25, width=1.8)
-            ax.set_yticks([0, 0.5, 1], [form.share(tick, 0) for tick in (0, 0.5, 1)])
+            marks.ticks(ax.yaxis, 4, whole=False)
+            marks.band(ax, curve["time"], (curve["back"], curve["low"], curve["high"]), step=True, alpha=0.25, width=1.8)
         for ax in axes[max(len(shown) - 3, 0) : len(shown)]:
-            ax.set_xlabel("days")
+            ax.set_xlabel("days in the state")
 
+    best = frame.loc[frame["back"].idxmax()]
     return Chart(
-        f"Share still in a state, by days since entering it, with {form.share(study.params.level)} band. A sudden "
-        "fall at the end of a curve marks a threshold reached by silence; earlier falls are people who came back.",
-        f"{len(shown)} curves that fall from all to few, one for each state, over days in the state.",
+        f"Share of {words.many} who {words.did} again, by days since entering a state, with {form.share(study.params.level)} band. "
+        f"The others stayed silent and moved on to the next state, or are still in it. An active {words.one} has no such curve: "
+        f"another {words.deed} is what keeps them active.",
+        f"{len(shown)} curves that rise with the days in a state; the highest reaches {form.share(best['back'])}, of {best['state']}.",
         draw,
         frame,
         (8, 1.9 * ((len(shown) + 2) // 3)),

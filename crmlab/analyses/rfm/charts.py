@@ -29,21 +29,19 @@ def segments_chart(study: Study) -> Chart:
     revenue = study.words.fill("{revenue}")
 
     def draw(figure: Figure) -> None:
-        # The words beside the first bar need a third of the width. Where nobody spent anything there are no shares of revenue.
-        first = np.nanmax([segments["revenue_share"].iloc[0], segments["share"].iloc[0], 0.01])
-        longest = np.nanmax([*segments["revenue_share"], *segments["share"], 0.01])
-        right = 100 * max(1.55 * first, 1.2 * longest)
+        # Where nobody spent anything there are no shares of revenue.
+        right = 120 * np.nanmax([*segments["revenue_share"], *segments["share"], 0.01])
         ax = marks.axes(figure.add_subplot(), form, x=lambda value: form.share(value / 100, 0), lines="x", xlim=(0, right))
         for place, row in zip(marks.rows(ax, segments["segment"]), segments.to_dict("records"), strict=True):
             ax.barh(place + 0.17, 100 * row["revenue_share"], 0.34, color=color("accent"))
             ax.barh(place - 0.19, 100 * row["share"], 0.28, color=color("fill"))
             tip = 100 * np.nanmax([row["revenue_share"], row["share"], 0])
-            words = f" of {revenue} from {{}} of {many}" if place == len(segments) - 1 else " from {}"
-            marks.label(ax, form.share(row["revenue_share"]) + words.format(form.share(row["share"])), tip, place, gap=(6, 0))
+            text = f"{form.share(row['revenue_share'])} from {form.share(row['share'])}"
+            marks.label(ax, text, tip, place, gap=(6, 0))
 
     top = segments.iloc[0]
     return Chart(
-        f"By segment, share of {revenue} (upper bar) and share of {many} (lower bar).",
+        f"By segment, share of {revenue} (upper bar, first number) and share of {many} (lower bar, second number).",
         f"Paired bars for {len(segments)} segments; {top['segment']} lead with {form.share(top['revenue_share'])} of {revenue}.",
         draw,
         segments,
@@ -94,6 +92,8 @@ def grid(scored: pd.DataFrame, min_group: int = 5) -> pd.DataFrame:
 
 def grid_chart(study: Study) -> Chart:
     """Where the money sits: recency across, frequency up."""
+    import numpy as np
+
     bins, min_group, form, words = study.params.bins, study.params.min_group, study.context.form, study.words
     revenue = words.fill("{revenue}")
     frame = grid(study.scored, min_group)
@@ -109,14 +109,11 @@ def grid_chart(study: Study) -> Chart:
             if place not in shown.index:
                 marks.label(ax, f"<{row['fewer_than']}", r, f, size=11, ha="center")
                 continue
-            # Full colour or a pale one: half-tones of one colour would change their meaning in dark mode.
-            strength = max(row["revenue_share"], 0) / most
-            alpha, token, ink = (
-                (1, "accent", "onaccent") if strength > 0.55 else (0.1 + 0.9 * min(1, strength / 0.3), "fill", "ink")
-            )
-            marks.cell(ax, r, f, alpha, token=token, size=size).set_linewidth(1)
-            marks.label(ax, form.count(row["customers"]), r, f + 0.1, token=ink, size=11, ha="center")
-            marks.label(ax, form.share(row["revenue_share"]), r, f - 0.24, token=ink, ha="center")
+            # On at most half of the accent text can be read in light and dark.
+            strength = 0.5 * max(row["revenue_share"], 0) / most
+            marks.cell(ax, r, f, float(np.round(strength, 3)), size=size).set_linewidth(1)
+            marks.label(ax, form.share(row["revenue_share"]), r, f + 0.1, token="ink", size=11, ha="center")
+            marks.label(ax, form.count(row["customers"]), r, f - 0.24, token="ink", ha="center")
         ends = {1: "1\nlongest ago", bins: f"{bins}\nmost recent"}
         ax.set_xticks(range(1, bins + 1), [ends.get(i, str(i)) for i in range(1, bins + 1)])
         ends = {1: f"fewest {words.deeds}  1", bins: f"most {words.deeds}  {bins}"}
@@ -138,7 +135,7 @@ def grid_chart(study: Study) -> Chart:
             f"{form.share(best['revenue_share'])} of all"
         )
     return Chart(
-        f"Recency score across, frequency score up. Each cell: number of {words.many}, and below it their share of {revenue}; the "
+        f"Recency score across, frequency score up. Each cell: its share of {revenue}, and below it the number of {words.many}; the "
         f"stronger the colour, the more {revenue}.{few}",
         f"A grid of {bins} by {bins} cells; {seen}.",
         draw,
