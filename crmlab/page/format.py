@@ -166,8 +166,8 @@ class Format:
         """Digits behind the point of an amount to the cent: none where nobody writes hundredths of the currency."""
         return 0 if self.currency in _WHOLE else 2
 
-    def one_unit(self, values: Iterable[float | None]) -> str:
-        """Say with which kind of ``KINDS`` several amounts are written in one unit: shortly where all have the same, else whole.
+    def one_unit(self, values: Iterable[float | None], kind: str = "money") -> str:
+        """Say with which kind of ``KINDS`` several amounts are written in one unit: with theirs where all have the same, else whole.
 
         Examples
         --------
@@ -175,8 +175,9 @@ class Format:
         ('money', 'whole', 'money')
         """
         sizes = [abs(float(value)) for value in values if value is not None and not _missing(value) and value]
-        units = {(self._scaled(size)[1], not self._cents(size)) for size in sizes if math.isfinite(size)}
-        return "money" if len(units) < 2 else "whole"
+        scaled = (self._scaled(size)[1] if kind == "money" else "" for size in sizes)
+        units = {(unit, not self._cents(size)) for unit, size in zip(scaled, sizes, strict=True) if math.isfinite(size)}
+        return kind if len(units) < 2 else "whole"
 
     def whole(self, value: float | None) -> str:
         """Write an amount in full without cents; what is too small for that is not written as nothing."""

@@ -231,11 +231,11 @@ class Table:
 
     def _alike(self, name: str, column: Column) -> Column:
         """A column, its amounts in one unit."""
-        if column.kind != "money":
+        if column.kind not in ("money", "amount"):
             return column
         told = [self.frame[end].head(self.top) for end in (name, column.low, column.high) if end is not None]
         values = [value for one in told for value in one if not isinstance(value, str)]
-        return replace(column, kind=self.form.one_unit(values))
+        return replace(column, kind=self.form.one_unit(values, column.kind))
 
     def _whole(self) -> Markup:
         """Where all rows of a longer table are."""

@@ -298,6 +298,8 @@ def matrix_chart(study: Study) -> Chart | Absent:
         frame = frame.drop(columns=["profit", "what"])
     colour = "profit" if known else "expected_loss"
     top = float(frame[colour].max()) if frame[colour].notna().any() else 0.0
+    if known and top <= 0:
+        return Absent(_added_up(study, unsaid).strip() or f"Nobody of the {words.many} would be worth contacting.")
     bound = form.count(under(matrix.loc[few, "customers"], least))
 
     def texts(row: dict[Any, Any]) -> tuple[str, str]:
@@ -321,8 +323,9 @@ def matrix_chart(study: Study) -> Chart | Absent:
             marks.cell(ax, x, y, 1, token="wash", size=(0.96, 0.92))
             marks.cell(ax, x, y, strength, size=(0.96, 0.92), token="accent")
             large, below = texts(row)
-            marks.label(ax, large, x, y + 0.12, token="ink", size=11 if large != _NOBODY else 9.5, ha="center")
-            marks.label(ax, below, x, y - 0.2, token="ink", ha="center")
+            if large:
+                marks.label(ax, large, x, y + 0.12, token="ink", size=11 if large != _NOBODY else 9.5, ha="center")
+            marks.label(ax, below, x, y - (0.2 if large else 0.0), token="ink", ha="center")
         ax.set_xticks(range(len(tiers)), list(tiers.values()))
         ax.set_yticks(range(len(_RISKS)), _RISKS[::-1])
 
