@@ -1,4 +1,4 @@
-"""What to do now, for whom, and what it is worth: one decision for every customer, and the plan for the weeks ahead."""
+"""What to do now, for which customers, and what it is worth: one decision for every customer, and the plan for the weeks ahead."""
 
 from __future__ import annotations
 

@@ -106,9 +106,9 @@ def alone_told(decided: Decided) -> pd.DataFrame:
 def curve_told(ground: Ground, decided: Decided) -> pd.DataFrame | Absent:
     """Profit of today's decision against budget, held-out people counted: budget, profit, low, high, price; the last row is the stop."""
     if ground.unpaid == NO_MARGIN:
-        return Absent("What a budget would bring is not known, because no margin is.")
+        return Absent("What a budget would bring in is not known, because the margin is not known.")
     if decided.problem is None:
-        return Absent("Nothing pays today, so no budget brings anything.")
+        return Absent("Nothing pays today, so no budget brings in anything.")
     others = [one for one in decided.problem.limits if one.name != BUDGET]
     whole = allocate(decided.problem.under(others))
     if not whole.cost > 0:
@@ -155,7 +155,7 @@ def others_told(ground: Ground, decided: Decided) -> pd.DataFrame:
         ("this page", int((today["planned"] != "").sum()), spent, float(today["gain"].sum())),
         ("everybody, the first action that fits", len(open_), float(cost[open_].sum()), float(first[open_].sum())),
         (
-            f"the most valuable first: {best.name}",
+            f"the most valuable first: “{best.name}”",
             len(within),
             float(ground.costs[best.name][within].sum()),
             float(gains[best.name].to_numpy(float)[within].sum()),

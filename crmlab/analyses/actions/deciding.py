@@ -44,11 +44,11 @@ WEEK = 7
 _SALT = "crmlab actions: who comes first among those who are alike"
 
 # Why nothing is done with somebody, those that come first told first.
-HOUSEHOLD = "somebody else of the household comes first"
-NO_ACTION = "no action is for them"
+HOUSEHOLD = "someone else in the household comes first"
+NO_ACTION = "no action applies to them"
 ASKED_LATER = "has asked to be contacted again on a later day"
-COSTS_MORE = "every action would cost more than it brings"
-NOT_YET = "limits on contacts do not allow another one yet"
+COSTS_MORE = "every action would cost more than it brings in"
+NOT_YET = "contact limits do not allow another contact yet"
 NO_MARGIN = "not known: needs a margin"
 USED_UP = "the budget, or the capacity of the action, is used up"
 
@@ -412,7 +412,7 @@ def _why(ground: Ground, frame: pd.DataFrame) -> list[str]:
     many = len(ground.actions) > 1
     told = []
     for name, held in zip(frame["planned"], frame["held_out"], strict=True):
-        said = f"brings most ({basis.get(name, '')})" if many else f"brings more than it costs ({basis.get(name, '')})"
+        said = f"brings in most ({basis.get(name, '')})" if many else f"brings in more than it costs ({basis.get(name, '')})"
         told.append(f"universal control; without it: {name}" if held else said)
     return told
 

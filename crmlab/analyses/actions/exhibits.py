@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from crmlab.analyses.actions.study import Study
+    from crmlab.page.format import Format
 
 __all__ = [
+    "REST",
     "actions_chart",
     "actions_table",
     "alone_table",
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 NOTHING_PAYS = Absent("Nothing pays today.")
-NOT_KNOWN = Absent("What actions bring is not known, because no margin is.")
+NOT_KNOWN = Absent("What the actions bring in is not known, because the margin is not known.")
 REST = "other actions"
 
 
@@ -66,13 +68,13 @@ def actions_table(study: Study) -> Table | Absent:
     columns = {
         "action": Column("Action"),
         "customers": Column(words.many.capitalize(), "count"),
-        "worth": Column("Expected to bring, after costs", "money", "worth_low", "worth_high"),
+        "worth": Column("Expected to bring in, after costs", "money", "worth_low", "worth_high"),
         "cost": Column("Costs", "money"),
-        "basis": Column("Its effect is"),
+        "basis": Column("Basis of its effect"),
     }
     caption = (
-        f"What to do today, one action for each {words.one}; intervals at {form.share(study.params.level)}. The files of this "
-        "report list whom to contact, one file for each action."
+        f"What to do today, one action for each {words.one}, with {form.share(study.params.level)} intervals. The files of this report list "
+        f"the {words.many} to contact, one file for each action."
     )
     return Table(caption, frame, columns, form)
 
@@ -95,14 +97,16 @@ def _break_even(study: Study) -> Table | Absent:
     if not rows:
         return NOTHING_PAYS
     table = pd.DataFrame(rows)
-    shares = {f"at_{share}": Column(f"Pays at a margin of {form.share(share / 100)}", "count") for share in (20, 40, 60)}
+    shares = {
+        f"at_{share}": Column(f"Worth contacting at a margin of {form.share(share / 100)}", "count") for share in (20, 40, 60)
+    }
     columns = {
         "action": Column("Action"),
-        "customers": Column(f"{study.words.many.capitalize()} who may have it", "count"),
+        "customers": Column(f"Eligible {study.words.many}", "count"),
         **shares,
-        "basis": Column("Its effect is"),
+        "basis": Column("Basis of its effect"),
     }
-    return Table(f"With how many {study.words.many} each action would pay, by the margin.", table, columns, form)
+    return Table(f"For how many {study.words.many} each action would pay, by margin.", table, columns, form)
 
 
 def actions_chart(study: Study) -> Chart | Absent:
@@ -121,9 +125,9 @@ def actions_chart(study: Study) -> Chart | Absent:
 
     first = frame.iloc[0]
     return Chart(
-        f"What each action is expected to bring today after costs, with the number of {study.words.many}; lines are intervals at "
-        f"{form.share(study.params.level)}.",
-        f"A dot and a line for each of {len(frame)} actions; {first['action']} brings most, {form.money(first['worth'])}.",
+        f"What each action is expected to bring in today after costs, with the number of {study.words.many}; lines are "
+        f"{form.share(study.params.level)} intervals.",
+        f"A dot and a line for each of {len(frame)} actions; {first['action']} brings in most, {form.money(first['worth'])}.",
         draw,
         frame,
         (8, 0.5 * len(frame) + 0.8),
@@ -134,19 +138,22 @@ def alone_table(study: Study) -> Table | Absent:
     """Why nothing is done with the others."""
     frame, words, form = study.alone, study.words, study.context.form
     if frame.empty:
-        return Absent(f"Something is done with every {words.one} today.")
+        return Absent(f"There is an action for every {words.one} today.")
     small = small_groups(frame.set_index("reason")["customers"], study.params.min_group)
     if len(small):
         rest = {"reason": "other reasons", "customers": int(frame.loc[frame["reason"].isin(small), "customers"].sum())}
         frame = pd.concat([frame[~frame["reason"].isin(small)], pd.DataFrame([rest])], ignore_index=True)
     frame = frame.assign(share=frame["customers"] / study.customers)
     columns = {
-        "reason": Column("Why nothing is done with them today"),
+        "reason": Column("Why they are left alone today"),
         "customers": Column(words.many.capitalize(), "count"),
         "share": Column(f"Share of all {words.many}", "share"),
     }
     return Table(
-        f"{words.many.capitalize()} to leave alone today. The first reason that holds is counted.", frame, columns, form
+        f"{words.many.capitalize()} to leave alone today, each counted under the first reason that applies.",
+        frame,
+        columns,
+        form,
     )
 
 
@@ -170,23 +177,23 @@ def effects_table(study: Study) -> Table:
     columns = {
         "action": Column("Action"),
         "rise": Column(f"Rise in the share who {words.fill('{buy}')}", "share", "rise_low", "rise_high"),
-        "basis": Column("Known how"),
-        "source": Column("From"),
+        "basis": Column("Basis"),
+        "source": Column("Source"),
         "contact": Column("Cost of a contact", "exact"),
-        "response": Column("Of an offer taken", "exact"),
+        "response": Column("Cost of an offer taken", "exact"),
         "discount": Column("Discount", "share"),
     }
-    caption = f"By how much the share of {words.many} who {words.fill('{buy}')} rises, the next time."
+    caption = f"How much each action is expected to raise the share of {words.many} who {words.fill('{buy}')}, the next time it is used."
     if (frame["basis"] != ASSUMED).any():
         caption += (
-            f" Measured effects are pulled to their mean, since the best of several was lucky too. Their intervals, at "
-            f"{form.share(study.params.level)}, allow for the next campaign to differ from the past ones, so they may reach below 0 though "
-            "past campaigns have shown a rise."
+            " Measured effects are pulled towards their mean, since the best of several results is partly luck. Their "
+            f"{form.share(study.params.level)} intervals allow for the next campaign to differ from past ones, so they may reach below 0 even "
+            "though past campaigns showed a rise."
         )
     if (frame["basis"] == ASSUMED).any():
-        caption += " What is assumed lies between the ends that were assumed with it."
+        caption += " For an assumed effect, the small figures are the range that was assumed."
     if (frame["basis"] == UNSHOWN).any():
-        caption += " One that is not shown to be above 0 counts as none: it is not used until another test shows one."
+        caption += " An effect not shown to be above 0 counts as none: the action is not used until another test shows one."
     return Table(caption, frame, columns, form)
 
 
@@ -198,7 +205,7 @@ def budget_chart(study: Study) -> Chart | Absent:
     last = curve.iloc[-1]
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, x="money", y="money", xlabel="spent", ylabel="brings, after costs")
+        ax = marks.axes(figure.add_subplot(), form, x="money", y="money", xlabel="spent", ylabel="brought in, after costs")
         marks.band(ax, curve["budget"], (curve["profit"], curve["low"], curve["high"]))
         ax.axvline(last["budget"], color=color("ink"), linewidth=1, linestyle=(0, (3, 3)))
         marks.label(
@@ -206,7 +213,7 @@ def budget_chart(study: Study) -> Chart | Absent:
         )
 
     return Chart(
-        f"What today’s actions bring after costs, by the money that may be spent on them; band at {form.share(study.params.level)}. "
+        f"What today’s actions bring in after costs, by budget, with a {form.share(study.params.level)} band. "
         "Spending beyond the dashed line does not pay.",
         f"A curve that rises ever more slowly to {form.money(last['profit'])} at {form.money(last['budget'])} spent.",
         draw,
@@ -219,15 +226,15 @@ def rules_table(study: Study) -> Table | Absent:
     """What limits and rules cost today."""
     form = study.context.form
     if not study.margin.known:
-        return Absent("What limits cost is not known, because no margin is.")
+        return Absent("What limits cost is not known, because the margin is not known.")
     frame = study.rules.assign(rule=[_rule(one, study) for one in study.rules["rule"]])
     frame = frame[frame["cost"] >= 0.005].sort_values(["cost", "rule"], ascending=[False, True], ignore_index=True)
     if frame.empty:
-        return Absent("No limit keeps anything from being done today that would pay.")
-    columns = {"rule": Column("Limit"), "cost": Column("Without it, today would bring more by", "money")}
+        return Absent("No limit rules out anything today that would pay.")
+    columns = {"rule": Column("Limit"), "cost": Column("Extra gain today without it", "money")}
     if frame["price"].notna().any():
-        columns["price"] = Column("The next customer, or unit of money, brings", "exact")
-    return Table("What each limit costs today, the others staying as they are.", frame[list(columns)], columns, form)
+        columns["price"] = Column(f"The next {study.words.one}, or unit of money, brings in", "exact")
+    return Table("What each limit costs today if the others stay as they are.", frame[list(columns)], columns, form)
 
 
 def _rule(one: object, study: Study) -> str:
@@ -239,12 +246,16 @@ def _rule(one: object, study: Study) -> str:
         what = "contacts" if one.most != 1 else "contact"
         # Past contacts that are no action of today are counted, and have no name.
         named = [name for name in one.actions or () if name in {its.name for its in study.ground.actions}]
-        which = f" with {' or '.join(named)}" if named else ""
-        return f"at most {form.count(one.most)} {what} of a {words.one} within {form.count(one.days)} days{which}"
+        which = f"{' or '.join(f'“{name}”' for name in named)} " if named else ""
+        return f"at most {form.count(one.most)} {which}{what} per {words.one} in {_days(one.days, form)}"
     if isinstance(one, Apart):
-        return f"{one.first} and {one.second} at least {form.count(one.days)} days apart"
+        return f"“{one.first}” and “{one.second}” at least {_days(one.days, form)} apart"
     assert isinstance(one, After)
-    return f"{one.action} only {form.count(one.days)} days after {one.earlier}"
+    return f"“{one.action}” only {_days(one.days, form)} after “{one.earlier}”"
+
+
+def _days(count: int, form: Format) -> str:
+    return f"{form.count(count)} {'day' if count == 1 else 'days'}"
 
 
 def others_table(study: Study) -> Table | Absent:
@@ -255,15 +266,16 @@ def others_table(study: Study) -> Table | Absent:
     if study.lines.empty:
         return NOTHING_PAYS
     columns = {
-        "choice": Column("Whom to contact with what"),
+        "choice": Column("Who to contact, and with what"),
         "customers": Column(words.many.capitalize(), "count"),
         "cost": Column("Costs", "money"),
-        "worth": Column("Expected to bring, after costs", "money"),
+        "worth": Column("Expected to bring in, after costs", "money"),
     }
     caption = (
-        "This page beside two usual ways: everybody who may be contacted gets the first action of the file that fits; or the money of this "
-        f"page is spent on the {words.many} of the highest value (P(alive) × value) with the action that brings most on average. Both "
-        "leave budgets, capacities and limits on contacts aside; whoever is held out is counted in all three."
+        "This page compared with two common approaches: everybody who may be contacted gets the first action in the file that fits; or the "
+        f"money that this page spends goes to the {words.many} with the highest value (chance of still being a {words.one} × value), with "
+        "the action that brings in most on average. Both ignore budgets, capacities and contact limits; anyone held out is counted in all "
+        "three."
     )
     return Table(caption, study.others, columns, form)
 
@@ -283,24 +295,24 @@ def calendar_table(study: Study) -> Table | Absent:
         "day": Column("Day", "date"),
         "action": Column("Action"),
         "customers": Column(words.many.capitalize(), "count"),
-        "gain": Column("Expected to bring, after costs", "money"),
+        "gain": Column("Expected to bring in, after costs", "money"),
         "cost": Column("Costs", "money"),
     }
     caption = (
-        f"The next {study.params.weeks} weeks, if nothing else became known: each week takes what then pays most within the limits. "
-        f"Decide again each week. Actions of fewer than {study.params.min_group} {words.many} are left out."
+        f"The next {study.params.weeks} weeks if nothing new is learnt: each week takes what then pays most within the limits. Decide afresh "
+        f"each week. Actions for fewer than {study.params.min_group} {words.many} are left out."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
 
 def kept_table(study: Study) -> Table | Absent:
-    """What earlier decisions promised, and what came."""
+    """What earlier decisions promised, and what actually happened."""
     form, words, frame = study.context.form, study.words, study.kept
     frame = frame[frame[["contacted", "held_out"]].min(axis=1) >= study.params.min_group]
     if frame.empty:
         return Absent(
-            "What earlier decisions promised cannot be held against what came yet: that needs a campaign planned from this page whose "
-            f"time is over, and {words.many} who are held out of everything."
+            "What earlier decisions promised cannot yet be compared with what actually happened: that needs a campaign that was planned "
+            f"from this page and is over, and {words.many} who are held out of everything."
         )
     buy = words.fill("{buy}")
     columns = {
@@ -308,15 +320,15 @@ def kept_table(study: Study) -> Table | Absent:
         "contacted": Column("Contacted", "count"),
         "held_out": Column("Held out", "count"),
         "promised": Column(f"More {words.many} who {buy}: promised", "count"),
-        "came": Column("Came", "count", "came_low", "came_high"),
+        "came": Column("Actual", "count", "came_low", "came_high"),
     }
     if study.margin.known:
         columns["promised_money"] = Column("Money before costs: promised", "money")
-        columns["came_money"] = Column("Came", "money", "came_money_low", "came_money_high")
+        columns["came_money"] = Column("Actual", "money", "came_money_low", "came_money_high")
     caption = (
-        f"What earlier decisions promised, and what came while each campaign ran: {words.many} who were to get the action beside those of "
-        f"them who were held out of everything. Intervals at {form.share(study.params.level)}. What an action was to bring later is in the "
-        "money that was promised, and not in the money that came."
+        f"What earlier decisions promised, and what actually happened while each campaign ran: {words.many} who were to get the action, "
+        f"compared with those of them who were held out of everything. Intervals at {form.share(study.params.level)}. What an action was to "
+        "bring in later is part of the promised money, but not of the actual money."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
@@ -329,23 +341,24 @@ def judged_table(study: Study) -> Table | Absent:
     frame, gone = study.judged.campaigns, " ".join(study.judged.left_out)
     if frame.empty:
         needed = (
-            "Whether past campaigns would have brought more had they chosen as this page does is not known. That needs a campaign whose "
-            "cells and control were drawn at random, with an offer whose effect is known from elsewhere too: from another campaign, or "
-            "by an assumption in the data set’s file."
+            f"It is not known whether past campaigns would have earned more had they chosen {words.many} as this page does. To know, you need "
+            "a campaign whose cells and control were drawn at random, with an offer whose effect is also known from elsewhere: from another "
+            "campaign, or from an assumption in the data set’s file."
         )
         return Absent(f"{needed} {gone}".strip())
     columns = {
         "campaign": Column("Past campaign", "name"),
         "customers": Column(f"{words.many.capitalize()} in its cells", "count"),
         "chosen": Column("This page would have contacted", "count"),
-        "nobody": Column("Brings more than contacting nobody", "money", "nobody_low", "nobody_high"),
-        "everybody": Column("Than contacting everybody", "money", "everybody_low", "everybody_high"),
+        "nobody": Column("Gain over contacting nobody", "money", "nobody_low", "nobody_high"),
+        "everybody": Column("Gain over contacting everybody", "money", "everybody_low", "everybody_high"),
     }
     caption = (
-        f"Had past campaigns chosen as this page does. Each {words.one} of their cells and controls gets the action, of those tried, that "
-        "was expected to bring most, or nothing, by what was known when the campaign opened and by effects measured elsewhere; those for "
-        "whom chance had drawn just that stand for all. Margin in the window, less contacts and offers taken. “Everybody” gets the one "
-        "action that was expected to bring most in all. Budgets, capacities, limits on contacts, consent and households are left aside. "
+        f"What past campaigns would have earned had they chosen {words.many} as this page does. Each {words.one} in their cells and controls "
+        "is assigned the action, of those tested, that was expected to bring in most, or none, going by what was known when the campaign "
+        f"opened and by effects measured elsewhere; {words.many} who by chance were given exactly that stand for all. Figures are "
+        f"{study.margin.word} in the window, less contacts and offers taken. “Everybody” gets the one action that was expected to bring in "
+        "most overall. Budgets, capacities, contact limits, consent and households are ignored. "
         f"Intervals at {form.share(study.params.level)}. {gone}"
     )
     return Table(caption.strip(), frame.reset_index(drop=True), columns, form)
@@ -357,26 +370,26 @@ def pressure_table(study: Study) -> Table:
     columns = {
         "span": Column("When"),
         "none": Column(f"{words.many.capitalize()} without a contact", "share"),
-        "one": Column("With one", "share"),
-        "more": Column("With more", "share"),
-        "most": Column("Most of one", "count"),
+        "one": Column("With one contact", "share"),
+        "more": Column("With several contacts", "share"),
+        "most": Column(f"Most for one {words.one}", "count"),
         "four_weeks": Column("Contacts in four weeks, on average", "number"),
         "demand": Column("Demand from contacts", "share"),
     }
     curve = study.ground.curve or PUBLISHED
     once, most = (form.share(float(curve.told(weekly))) for weekly in (1, curve.tested))
-    caption = f"How often {words.many} are contacted: what was sent before, and what is planned or launched. "
+    caption = f"How often {words.many} are contacted: what has been sent, and what is planned or launched. "
     if curve.campaigns:
         tested = "the campaign" if len(curve.campaigns) == 1 else "the campaigns"
         caption += (
-            f"Demand from contacts is that of the curve which cells of {tested} {listing(curve.campaigns)} have measured: "
-            f"{form.number(curve.tested)} contacts a week, the most that were tested, bring {most} of all demand; beyond that the "
-            "published curve goes on from there."
+            f"“Demand from contacts” follows the curve measured by cells of {tested} {listing(curve.campaigns)}: "
+            f"{form.number(curve.tested)} contacts a week, the most that were tested, bring {most} of all demand; beyond that, it continues "
+            "as the published curve does."
         )
     else:
         caption += (
-            "Demand from contacts is that of the curve which Hillstrom published for e-mail in 2018: one contact a week brings "
-            f"{once} of the greatest possible demand, five or more bring {most}. It is not measured on these data: cells that differ "
-            "only in how often their people are contacted would replace it."
+            "“Demand from contacts” follows the curve that Hillstrom published for email in 2018: one contact a week brings "
+            f"{once} of the greatest possible demand, five or more bring {most}. It is not measured on these data; test cells that differ "
+            "only in how often people are contacted would provide a measured curve instead."
         )
     return Table(caption, study.pressure, columns, form)

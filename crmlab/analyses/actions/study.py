@@ -209,7 +209,9 @@ class Study:
         files = slugs([one.name for one in self.ground.actions])
         for action in self.lines["action"]:
             mine = found[found["action"] == action].reset_index(drop=True)
-            out[f"send_{files[action]}"] = Output(f"Whom to contact today: {action}", mine[[*said, *consent]], ("customer_id",))
+            out[f"send_{files[action]}"] = Output(
+                f"{words.many.capitalize()} to contact today: {action}", mine[[*said, *consent]], ("customer_id",)
+            )
         return out
 
 

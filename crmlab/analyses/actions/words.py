@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.actions.deciding import ASKED_LATER, COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
 from crmlab.analyses.actions.declaring import ALONE, AT_RISK, HELD_OUT
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
-from crmlab.analyses.actions.exhibits import shown_lines
+from crmlab.analyses.actions.exhibits import REST, shown_lines
 from crmlab.analyses.actions.pressing import PUBLISHED
 from crmlab.analyses.actions.quantities import QUANTITIES
 from crmlab.errors import listing
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 _MANY = {
     REFUSED: "have asked not to be contacted",
     COMPLAINED: "have complained",
-    HOUSEHOLD: "share a household with somebody who comes first",
-    NO_ACTION: "may have none of the actions",
+    HOUSEHOLD: "share a household with someone who comes first",
+    NO_ACTION: "are eligible for none of the actions",
     ASKED_LATER: "have asked to be contacted again on a later day",
-    COSTS_MORE: "would cost more than any action brings",
+    COSTS_MORE: "would cost more to contact than any action would bring in",
     NOT_YET: "were contacted too recently",
     USED_UP: "are beyond the budget or the capacity of an action",
 }
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "What to do now, for whom, and what it is worth"
+TITLE = "What to do now, for which customers, and what it is worth"
 _EXPLAINED = ("if_loyal", "value_today", "at_risk", "potential", "expected_gain")
 
 
@@ -50,7 +50,8 @@ def _without_margin(study: Study) -> Finding:
     can = int((study.ground.gains.notna().any(axis=1).to_numpy() & people.open).sum())
     return Finding(
         form.count(can),
-        f"{words.many} could be contacted, but with whom that pays is not known, because no margin is. {_capital(study.margin.needed)}.",
+        f"{words.many} could be contacted, but without a margin it is not known which of them would be worth contacting. "
+        f"{_capital(study.margin.needed)}.",
         metric="left_alone",
     )
 
@@ -60,17 +61,18 @@ def _what(study: Study) -> Finding:
     lines = shown_lines(study)
     worth, low, high = study.total
     if lines.empty:
-        return Finding("Nothing", f"pays today: no action is expected to bring more than it costs with any {words.one}.")
+        return Finding("Nothing", f"pays today: no action is expected to bring in more than it costs for any {words.one}.")
     shown = form.measured(worth, low, high, "money")
-    parts = [f"{row['action']} for {form.count(row['customers'])}" for row in lines.to_dict("records")]
+    parts = [f"{_quoted(row['action'])} for {form.count(row['customers'])}" for row in lines.to_dict("records")]
+    parts[0] += f" {words.many}"
     who = study.decided.today
     mine = study.ground.people.frame[(~who["action"].isin([ALONE, HELD_OUT])).to_numpy()]
     consent = Consent.of(mine["contactable"], mine["refusal"])
     unknown = f" {consent.said(form)}" if consent.unknown else ""
     return Finding(
         shown.value,
-        f"is what today’s actions are expected to bring, after costs of {form.money(float(lines['cost'].sum()))}: "
-        f"{_joined(parts)} {words.many}. The files of this report list them.{unknown}",
+        f"is what today’s actions are expected to bring in, after costs of {form.money(float(lines['cost'].sum()))}: "
+        f"{_joined(parts)}. They are listed in the files of this report.{unknown}",
         f"{shown.interval}, at {form.share(study.params.level)}",
         metric="actions_worth",
     )
@@ -81,9 +83,10 @@ def _nobody(study: Study) -> Finding:
     left = study.customers - study.acted
     told = study.alone[(study.alone["customers"] >= study.params.min_group) & study.alone["reason"].isin(list(_MANY))]
     why = _joined([f"{form.count(row['customers'])} {_MANY[row['reason']]}" for row in told.to_dict("records")[:3]])
+    main = ". The main reasons: " if len(told) > 3 else ": "
     return Finding(
         form.count(left),
-        f"{words.many} are to be left alone today{f': {why}' if why else ''}{' (the main reasons)' * (len(told) > 3)}.",
+        f"{words.many} should be left alone today{f'{main}{why}' if why else ''}.",
         metric="left_alone",
     )
 
@@ -99,16 +102,17 @@ def _stop(study: Study) -> Finding | None:
         more = last["profit"] - float(study.decided.today["gain"].sum())
         return Finding(
             form.money(budget),
-            f"may be spent today. {form.money(last['budget'])} would bring {form.money(more)} more; beyond that nothing pays.",
+            f"may be spent today. Spending {form.money(last['budget'])} would bring in {form.money(more)} more; anything beyond that does "
+            "not pay.",
         )
     return Finding(
         form.money(last["budget"]),
-        f"is as much as it pays to spend today; the first half of it brings {share} of the profit. Beyond that nothing pays.",
+        f"is the most it pays to spend today: any more would not pay. The first half of it brings in {share} of the profit.",
     )
 
 
 def _kept(study: Study) -> Finding | None:
-    """What earlier decisions promised, and what came of it."""
+    """What earlier decisions promised, and what they actually did."""
     form, words = study.context.form, study.words
     if study.kept.empty:
         return None
@@ -121,8 +125,8 @@ def _kept(study: Study) -> Finding | None:
     shown = form.measured(abs(last["came"]), *((-high, -low) if fewer else (low, high)), "count")
     return Finding(
         shown.value,
-        f"{'fewer' if fewer else 'more'} {words.many} {words.did} while earlier actions ran than would have without them; "
-        f"{form.count(round(last['promised']))} were promised.",
+        f"{'fewer' if fewer else 'more'} {words.many} {words.did} while earlier actions ran than would have "
+        f"{words.fill('{given}')} without them; {form.count(round(last['promised']))} were promised.",
         f"{shown.interval}, at {form.share(study.params.level)}",
     )
 
@@ -140,12 +144,12 @@ def _would(study: Study) -> str:
     ends = (row["nobody_low"], row["nobody_high"])
     shown = form.measured(abs(row["nobody"]), *((-ends[1], -ends[0]) if less else ends), "money")
     low, high = row["everybody_low"], row["everybody_high"]
-    rest = "; whether contacting everybody would have earned more is not clear"
+    rest = "; it is not clear whether contacting everybody would have earned more"
     if low > 0 or high < 0:
         rest = f"; contacting everybody would have earned {'less' if low > 0 else 'more'}"
     return (
-        f"Choosing {words.many} as this page does would have earned {shown.value} {'less' if less else 'more'} ({shown.interval}, at "
-        f"{form.share(study.params.level)}) than contacting nobody in {f'{count} past campaigns' if count > 1 else 'a past campaign'}{rest}."
+        f"In {f'{count} past campaigns' if count > 1 else 'a past campaign'}, choosing {words.many} as this page does would have earned "
+        f"{shown.value} {'less' if less else 'more'} ({shown.interval}, at {form.share(study.params.level)}) than contacting nobody{rest}."
     )
 
 
@@ -164,43 +168,47 @@ def metrics(study: Study) -> dict[str, Estimate]:
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     form, words = study.context.form, study.words
-    found = list(study.margin.wanted("to see with whom an action pays"))
+    found = list(study.margin.wanted(f"to see for which {words.many} an action pays"))
     used = set(study.lines["action"])
     assumed = [
         one.name for one in study.ground.actions if one.effect.basis == ASSUMED and (one.name in used or not study.margin.known)
     ]
     if assumed:
+        one = len(assumed) == 1
         found.append(
-            f"Nobody has measured what {_joined(assumed)} {'does' if len(assumed) == 1 else 'do'}: the effect is assumed. Send it to a random "
-            "half of the list and leave the other half alone, so that the next decision rests on what came."
+            f"The {'effect' if one else 'effects'} of {_joined(list(map(_quoted, assumed)))} {'has' if one else 'have'} not been measured; "
+            f"{'it is' if one else 'they are'} assumed. Send {'it' if one else 'each'} to a random half of {'the' if one else 'its'} list and "
+            "leave the other half alone, so that the next decision rests on results."
         )
     unshown = [one.name for one in study.ground.actions if one.effect.basis == UNSHOWN]
     if unshown:
+        it = "it" if len(unshown) == 1 else "them"
         found.append(
-            f"Past tests did not show that {_joined(unshown)} {'makes' if len(unshown) == 1 else 'make'} anybody buy, so nobody gets {'it' if len(unshown) == 1 else 'them'}. "
-            "To find out, test on part of a list."
+            f"Past tests did not show that {_joined(list(map(_quoted, unshown)), 'or')} makes anybody {words.fill('{buy}')}, so nobody gets "
+            f"{it}. To find out, test {it} on part of a list."
         )
     risky = [one.name for one in study.ground.actions if one.action.brings == AT_RISK]
     if risky and study.ground.people.frame["at_risk"].isna().all():
         found.append(
-            f"Who has left cannot be told from this history, so nothing is known to be at risk: {_joined(risky)} "
-            f"{'is' if len(risky) == 1 else 'are'} taken to bring one {words.deed}."
+            "This history does not show who has left, so no value is known to be at risk: "
+            f"{_joined(list(map(_quoted, risky)))} {'is' if len(risky) == 1 else 'are each'} assumed to bring one {words.deed}."
         )
     if study.declared.holdout is None:
         found.append(
-            f"No {words.many} are held out, so nobody will know what all actions bring together. Write [holdout] with share = 0.05 and a salt "
-            "of your own into the data set’s file."
+            f"No {words.many} are held out, so it will not be known what all the actions achieve together. Add [holdout] to the data set’s "
+            "file, with share = 0.05 and a salt (any text of your own)."
         )
     elif study.detectable is not None:
         found.append(
             f"{form.count(study.held_out)} {words.many} are held out of everything. That can show a rise of {form.points(study.detectable)} or "
-            f"more in the share who {words.fill('{buy}')}; a smaller one may go unseen."
+            f"more in the share who {words.fill('{buy}')}; a smaller rise may go unseen."
         )
     if not study.ground.people.frame["contactable"].isin(["yes", "no"]).any():
-        found.append(f"The data do not say which {words.many} may be contacted. Make sure before you send anything.")
+        found.append(f"The data do not say which {words.many} may be contacted. Check before you send anything.")
     if not study.declared.given:
+        usual = [_quoted(one.name) for one in study.ground.actions]
         found.append(
-            f"The data set’s file declares no actions, so these are the usual ones: {listing([one.name for one in study.ground.actions])}. "
+            f"The data set’s file declares no actions, so the usual {'one is' if len(usual) == 1 else 'ones are'} used: {listing(usual)}. "
             "Declare your own under [[action]]."
         )
     found += [said] if (said := _would(study)) else []
@@ -212,10 +220,10 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     words = study.words
     return (
-        f"An action is taken to move every {words.one} who may have it as much as it moved those it was tested on, on average; what differs "
-        f"between {words.many} is what a {words.deed} of theirs brings and whether they would have come anyway.",
-        f"What a {words.deed} brings later, a habit say, is not counted, nor that a contact may annoy.",
-        f"The calendar repeats today’s effects. {_pressed(study)}",
+        f"Each action is assumed to influence every eligible {words.one} as much, on average, as the people it was tested on; {words.many} "
+        f"differ only in what a {words.deed} of theirs brings in and in whether they would have {words.fill('{given}')} anyway.",
+        f"Later effects of a {words.deed}, such as a new habit, are not counted, nor is any annoyance a contact may cause.",
+        f"The calendar assumes today’s effects throughout. {_pressed(study)}",
     )
 
 
@@ -223,38 +231,48 @@ def method(study: Study) -> Method:
     """How it was done."""
     params, form, words = study.params, study.context.form, study.words
     return Method(
-        f"Expected incremental value less cost, as of {form.day(study.context.as_of)}: the effect of an action times what a {words.one} who is "
-        "moved brings, less the contact and the offers that are taken. Chosen under budgets, capacities and limits on contacts by prices of "
-        "the limits (Everett 1963; Fisher 1981). Effects of past cells are pooled by random effects and shrunk (Paule and Mandel 1982; "
-        "Gelman et al. 2013).",
+        f"Expected incremental value less cost, as of {form.day(study.context.as_of)}: the effect of an action times what a {words.one} it "
+        "persuades brings in, less the costs of the contact and of offers taken. Actions are chosen within budgets, capacities and contact "
+        "limits by putting a price on each limit (Everett 1963; Fisher 1981). Effects of past cells are pooled by random effects and shrunk "
+        "(Paule and Mandel 1982; Gelman et al. 2013).",
         (
-            f"Everybody who may be contacted is decided for, one of each household on a day; at most one action for a {words.one} and day.",
-            f"An offer costs its price with everybody who takes it: those who are moved, and those who would have come anyway within the days "
-            f"that past cells were watched, by the model of {words.deeds}.",
-            "A measured effect counts only where its interval, at the level of tests (95%), lies above 0.",
-            f"Sums carry what is not known of effects, at {form.share(params.level)}, as if effects were independent of each other; what is not "
-            f"known of values is on the page of {words.one} value.",
-            "Contacts before today count towards the limits, with whomever of a household they were; a contact with the offer of an action "
+            "A decision is made for everybody who may be contacted: one person per household per day, and at most one action per "
+            f"{words.one} per day.",
+            "An offer costs its price for everyone who takes it: those it persuades, and those who, by the model of "
+            f"{words.deeds}, would have {words.fill('{given}')} anyway during the days for which past cells were observed.",
+            "A measured effect counts only if its 95% interval, the level used for tests, lies above 0.",
+            f"The {form.share(params.level)} intervals of totals cover uncertainty about the effects, as if these were independent of each "
+            f"other; for uncertainty about values, see the page on {words.one} value.",
+            "Contacts before today count towards the limits, whichever member of the household received them; a contact with an action’s offer "
             "counts as that action.",
-            "Ties are decided by a salted hash of the id.",
+            f"Ties are broken by a salted hash of the {words.one}’s ID.",
         ),
         {name: words.told(meaning) for name, meaning in QUANTITIES.explained(*_EXPLAINED).items()},
     )
 
 
 def _pressed(study: Study) -> str:
-    """How a contact is taken to work with those who had many."""
+    """How a contact is assumed to work for those who had many."""
     curve = study.ground.curve or PUBLISHED
     words, form = study.words, study.context.form
-    source = "which own cells have measured" if curve.campaigns else "published for e-mail, until own cells have tested it"
+    source = (
+        "measured by your own test cells"
+        if curve.campaigns
+        else "published for email, until your own test cells have checked it"
+    )
     return (
-        f"A contact moves fewer of the {words.many} who had several in the four weeks before: after four of them "
-        f"{form.share(float(curve.left(4)))} of what it does after none, by the curve {source}."
+        f"A contact persuades fewer of the {words.many} who had several contacts in the previous four weeks: after four, it has "
+        f"{form.share(float(curve.left(4)))} of the effect it has after none, by the curve {source}."
     )
 
 
-def _joined(parts: list[str]) -> str:
-    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def _joined(parts: list[str], word: str = "and") -> str:
+    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def _quoted(name: str) -> str:
+    """The name of an action as prose shows it; other actions together have no name."""
+    return name if name == REST else f"“{name}”"
 
 
 def _capital(text: str) -> str:

@@ -118,6 +118,13 @@ class Board:
         return self._gross.needed
 
     @property
+    def margin_lacks(self) -> str:
+        """The same where there is no room for more than a few words."""
+        return (
+            "check the unit costs of products" if self._gross.source == "loss" else "needs a margin, or unit costs of products"
+        )
+
+    @property
     def _gross(self) -> Margin:
         return self.history.margin(self.params.margin)
 
@@ -126,7 +133,8 @@ class Board:
         span = self.spans[self.now if number is None else number]
         if re.fullmatch(r"\d{4}(-(Q\d|\d\d))?", span.label):
             return span.label
-        return f"{'the quarter' if self.rolling else length_of(span.days)} to {self.history.form.short_day(span.last)}"
+        length = "quarter" if self.rolling else length_of(span.days).removeprefix("1 ")
+        return f"the {length} to {self.history.form.short_day(span.last)}"
 
     def value(self, measure: str, number: int) -> float | None:
         """A measure of a period; None where the data do not allow it."""

@@ -51,14 +51,15 @@ def campaigns_of(board: Board) -> tuple[pd.DataFrame, str]:
     if history.cells is None or history.contacts is None:
         return (
             empty,
-            "No campaign is known: add the tables cells and contacts. crmlab campaign plans, launches and measures them.",
+            "The data contain no campaigns: add the tables “cells” and “contacts”. The command “crmlab campaign” plans, launches and "
+            "measures campaigns.",
         )
     cells = known_cells(history.data)
     rows: list[dict[str, Any]] = []
     for name, found in measured_of(board).items():
         rows += [_blank(name, None) | {"note": found}] if isinstance(found, str) else _rows(board, found, cells)
     if not rows:
-        return empty, "The table cells is empty: no campaign is known."
+        return empty, "The table “cells” is empty, so there are no campaigns to show."
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     order = frame.groupby("campaign")["opens"].transform(lambda days: str(days.iloc[0]))
     frame = frame.assign(_order=order).sort_values(["_order", "campaign"], ascending=[False, True], kind="stable")
@@ -97,7 +98,7 @@ def _rows(board: Board, found: Measured, cells: pd.DataFrame) -> list[dict[str, 
         note = f"window open until {board.history.form.short_day(max(found.days['closes']))}"
         return [_blank(found.campaign, opens) | {"note": note}]
     if mismatched(ratio_of(found, cells)):
-        return [_blank(found.campaign, opens) | {"note": "sizes of cells do not fit its plan"}]
+        return [_blank(found.campaign, opens) | {"note": "cell sizes do not match the plan"}]
     about = found.cells.set_index("cell_id")
     programs: dict[str, list[str]] = {}
     for cell in found.treated:
@@ -106,7 +107,7 @@ def _rows(board: Board, found: Measured, cells: pd.DataFrame) -> list[dict[str, 
     rows = [_row(board, found, found.treated, _blank(found.campaign, opens))]
     if len(programs) > 1:
         rows += [
-            _row(board, found, mine, _blank(found.campaign, opens) | {"program": program or "no program"})
+            _row(board, found, mine, _blank(found.campaign, opens) | {"program": program or "no programme"})
             for program, mine in sorted(programs.items())
         ]
     return rows
@@ -122,14 +123,14 @@ def _row(board: Board, found: Measured, cells: list[str], row: dict[str, Any]) -
     mine = each[each["cell"].isin(cells)]
     if whole.profit is None:
         said = _verdict(mine.assign(priced=True), "brought more revenue", "brought less revenue")
-        return row | {"note": f"{said}; no margin is known, so not what it earned"}
+        return row | {"note": f"{said}; without a margin, it is not known what it earned"}
     row |= _parts("profit", whole.profit)
     if whole.unpriced:
         row["note"] = (
             _verdict(mine, "earned more than they cost", "cost more than they brought") + ": before the cost of the offer"
         )
         if whole.break_even is not None and whole.profit.value > 0:
-            row["note"] += f", which may be {form.exact(whole.break_even.value)} for each who buys"
+            row["note"] += f", which may be {form.amount(whole.break_even.value)} for each {board.speech('{one} who {buy}s')}"
         return row
     if whole.roi is not None:
         row |= _parts("roi", whole.roi)
@@ -145,4 +146,8 @@ def _verdict(cells: pd.DataFrame, more: str, less: str) -> str:
     up, down, priced = cells["profit_low"] > 0, cells["profit_high"] < 0, cells["priced"].astype(bool)
     counts = ((up & priced, more), (up & ~priced, "open"), (down, less))
     told = [f"{int(which.sum())} of {len(cells)} cells {what}" for which, what in counts if which.any()]
-    return ", ".join(told) or ("not decided" if len(cells) == 1 else f"not decided in any of the {len(cells)} cells")
+    return ", ".join(told) or (
+        "not decided"
+        if len(cells) == 1
+        else f"not decided in {'either' if len(cells) == 2 else 'any'} of the {len(cells)} cells"
+    )

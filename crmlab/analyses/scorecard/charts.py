@@ -34,17 +34,17 @@ _SHORT = {
     "revenue": "{Revenue}",
     "margin": "Gross margin",
     "average_order_value": "Average {order}",
-    "occasions_per_customer": "{Deeds} each",
-    "products_per_customer": "Products each",
+    "occasions_per_customer": "{Deeds} per {one}",
+    "products_per_customer": "Products per {one}",
     "returned_share": "Returned",
-    "lapsing": "Current who lapsed",
-    "won_back": "Lost who came back",
+    "lapsing": "Current {many} who lapsed",
+    "won_back": "Lost {many} who came back",
     "contacted_share": "Contacted",
 }
 _STEPS = {
     "customers": "{many}",
-    "occasions per customer": "{deeds} each",
-    "basket": "pieces per\n{deed}",
+    "occasions per customer": "{deeds} per\n{one}",
+    "basket": "items per\n{deed}",
     "spend per occasion": "amount per\n{deed}",
 }
 
@@ -84,8 +84,8 @@ def goals_chart(study: Study) -> Chart | Absent:
 
     said = "; ".join(f"{row.label}: {row.status}" for row in frame.itertuples())
     return Chart(
-        f"What is expected by the date of each goal, as a share of its target; bars are {form.share(study.params.level)} intervals "
-        "of the forecast, or of the trend. A goal whose date is past has none.",
+        f"What is expected by each goal’s date, as a share of its target; bars are {form.share(study.params.level)} intervals of the "
+        "forecast or trend. Goals that have already been reached, or whose date has passed, have no bar.",
         f"Dots with intervals against a line at the target. {said}.",
         draw,
         frame,
@@ -104,7 +104,7 @@ def trends_chart(study: Study) -> Chart | Absent:
         if key in by and by[key].now is not None and len(by[key].past) > 2 and any(by[key].past.values())
     ]
     if not some:
-        return Absent("Fewer than three periods of history: there is no course to draw.")
+        return Absent("There are fewer than three periods of history, so there is no course to draw.")
     rows = [
         {"measure": line.key, "period": board.spans[n].last, "value": value}
         for line in some
@@ -128,10 +128,10 @@ def trends_chart(study: Study) -> Chart | Absent:
         for ax in np.ravel(axes)[len(some) :]:
             ax.set_visible(False)
 
-    year = "; the open dot is a year ago" if board.year is not None else ""
+    year = "; the open dot is for a year ago" if board.year is not None else ""
     return Chart(
-        f"The main measures by period ({board.words(0)} first, {board.words()} last), each from 0 on a scale of its own. The full dot and "
-        f"the number are this period{year}.",
+        f"The main measures by period, from {board.words(0)} until {board.words()}, each on its own scale from 0. The solid dot and the "
+        f"number are for this period{year}.",
         f"Small line charts of {len(some)} measures over {len(board.spans)} periods.",
         draw,
         pd.DataFrame(rows),
@@ -150,10 +150,10 @@ def bridge_chart(study: Study) -> Chart | Absent:
     steps = pd.concat([pd.DataFrame(ends[:1]), middle, pd.DataFrame(ends[1:])], ignore_index=True)
     revenue = board.speech("{revenue}")
     caption = (
-        f"How {revenue} got from then to now: what each part would have brought by itself, with "
+        f"How {revenue} moved from then to now: what each part would have contributed on its own, with "
         f"{form.share(study.params.level)} intervals. The parts add up exactly."
     )
-    then = "a year ago" if board.year is not None else "period before"
+    then = "a year ago" if board.year is not None else "previous period"
     return _bridge(steps.assign(name=_named(steps, study)), (then, "this period"), revenue, caption, form)
 
 
@@ -163,9 +163,10 @@ def value_chart(study: Study) -> Chart | Absent:
     if found is None or not len(found.changes):
         return no_changes(study)
     caption = (
-        f"How the value of the base changed, with {form.share(study.params.level)} intervals. Value: {worth(found, form)}."
+        f"How the value of the {board.speech.words.one} base changed, with {form.share(study.params.level)} intervals. "
+        f"Value: {worth(found, form)}."
     )
-    then = "a year ago" if board.year is not None else "a period ago"
+    then = "a year ago" if board.year is not None else "one period ago"
     # Where nobody can be new, nothing was acquired.
     steps = found.changes[(found.changes["part"] != "acquired") | (board.closed is None)].rename(columns={"value": "effect"})
     return _bridge(steps.assign(name=_named(steps, study)), (then, "today"), "a value", caption, form)
@@ -239,9 +240,9 @@ def forecast_chart(study: Study) -> Chart | Absent:
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
 
     return Chart(
-        f"{study.context.told('Revenue before returns')} by quarter, named by its last day: seen (pale) and forecast (strong, with "
-        f"{form.share(study.params.level)} interval). {ahead.said}",
-        f"Bars of {n} past quarters and {len(rows)} to come; the next is expected at {form.money(float(rows['expected'].iloc[0]))}.",
+        f"{study.context.told('Revenue before returns')} by quarter, each labelled with its last day: actual (pale) and forecast (strong "
+        f"colour, with {form.share(study.params.level)} interval). {ahead.said}",
+        f"Bars for {n} past quarters and {len(rows)} to come; the next is expected to be {form.money(float(rows['expected'].iloc[0]))}.",
         draw,
         frame,
         (8, 3.0),

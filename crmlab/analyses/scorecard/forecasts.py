@@ -50,7 +50,7 @@ class Ahead:
         One row per origin, measure and quarter whose outcome is known: origin, measure, quarter, expected, low, high, seen; intervals
         before widening.
     inside, cases : int
-        Intervals of the backtest that held what came, of so many.
+        Intervals of the backtest that contained the actual figure, of so many.
     covered : (low, high)
         Interval of that share at the same level, as if cases were independent; quarters of one origin are not, so it is too narrow.
     widen : float
@@ -247,10 +247,15 @@ def _first_spends(firsts: pd.DataFrame, day: dt.date) -> tuple[float, float, flo
 def _said(tested: pd.DataFrame, inside: int, level: float, widen: float) -> str:
     """How far forecasts of earlier days missed, how often their intervals held, and what follows."""
     if tested.empty:
-        return "No earlier forecast could be held against what came: the intervals are unchecked."
+        return "No earlier forecast could be compared with the actual figures, so the intervals are unchecked."
     spend = tested.loc[tested["measure"] == "spend", ["expected", "seen"]].sum()
     miss = float(spend["expected"] / spend["seen"] - 1) if spend["seen"] > 0 else 0.0
-    far = f"{100 * abs(miss):.0f}% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right in all"
-    held = f"{inside} of {len(tested)} intervals at {100 * level:.0f}% held what came"
-    told = f"Forecasts made on {tested['origin'].nunique()} earlier days were {far}, and {held}"
+    far = f"{100 * abs(miss):.0f}% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right overall"
+    many = len(tested)
+    some = f"all {many}" if inside == many else f"{inside or 'none'} of the {many}"
+    days = tested["origin"].nunique()
+    told = (
+        f"Forecasts made on {days} earlier {'day' if days == 1 else 'days'} were {far}, and {some} intervals at {100 * level:.0f}% "
+        "contained the actual figure"
+    )
     return f"{told}: too few, so all were widened by a factor of {widen:.2f}." if widen > 1 else f"{told}."

@@ -109,10 +109,10 @@ def _goal(board: Board, goal: Goal, ahead: Ahead | None) -> dict[str, object]:
         if not isinstance(value, float) or value != value:
             return row | {"status": UNKNOWN, "why": _cannot(board, goal)}
         good = value <= goal.target if aim.less else value >= goal.target
-        return row | {"expected": value, "status": REACHED if good else MISSED, "why": "counted: the date is past"}
+        return row | {"expected": value, "status": REACHED if good else MISSED, "why": "counted, as the date has passed"}
     if goal.measure in _ONLY_GROWS and row["to_go"] == 0:
         left = length_of((goal.day - end).days)
-        return row | {"expected": row["so_far"], "status": REACHED, "why": f"counted: {left} before the date"}
+        return row | {"expected": row["so_far"], "status": REACHED, "why": f"counted, {left} before the date"}
     reach = end + dt.timedelta(days=YEAR)
     if goal.day > reach:
         return row | {"status": UNKNOWN, "why": f"too far ahead: forecasts reach to {board.history.form.short_day(reach)}"}
@@ -154,19 +154,19 @@ def judged(goal: Goal, found: tuple[float, float, float], basis: str) -> tuple[s
     middle, *ends = (sign * value for value in found)
     target, (best, worst) = sign * goal.target, ("low", "high") if goal.aim.less else ("high", "low")
     if min(ends) >= target:
-        return ON_TRACK, f"even the {worst} end of the {basis} meets it"
+        return ON_TRACK, f"even the {worst} end of the {basis} meets the target"
     if middle >= target:
-        return LIKELY, f"but the {worst} end of the {basis} misses it"
+        return LIKELY, f"but the {worst} end of the {basis} misses the target"
     if max(ends) >= target:
-        return AT_RISK, f"only the {best} end of the {basis} meets it"
-    return WILL_MISS, f"all of the {basis} misses it"
+        return AT_RISK, f"only the {best} end of the {basis} meets the target"
+    return WILL_MISS, f"the whole interval of the {basis} misses the target"
 
 
 def _cannot(board: Board, goal: Goal) -> str:
     hints = {
         "margin": board.margin_needed,
         "margin_share": board.margin_needed,
-        "products_per_customer": "add the table order_lines",
+        "products_per_customer": "add the table “order_lines”",
     }
     return f"not known: {hints.get(goal.measure, board.speech('nobody {bought}'))}"
 

@@ -59,8 +59,8 @@ def five_table(study: Study) -> Table:
     some = [by[key] for key in _FIVE if key in by and by[key].now is not None][:5]
     form = study.context.form
     caption = (
-        f"The main measures, {board.words()}. Changes of shares are in percentage points; small figures are "
-        f"{form.share(study.params.level)} intervals. What was merely counted has none."
+        f"The main measures in {board.words()}. Changes in shares are in percentage points; small figures are "
+        f"{form.share(study.params.level)} intervals. Figures that were simply counted have none."
     )
     return _lines_table(study, some, "Measure", caption, before=False)
 
@@ -68,8 +68,8 @@ def five_table(study: Study) -> Table:
 def _measures(study: Study, name: str) -> Table:
     board, group = study.board, _GROUPS[name]
     caption = (
-        f"{board.speech(group)}, {board.words()}. Changes of shares are in percentage points; small figures are "
-        f"{study.context.form.share(study.params.level)} intervals. What was merely counted has none."
+        f"{board.speech(group)} in {board.words()}. Changes in shares are in percentage points; small figures are "
+        f"{study.context.form.share(study.params.level)} intervals. Figures that were simply counted have none."
     )
     return _lines_table(study, [line for line in study.lines if line.group == group], board.speech(group), caption)
 
@@ -79,7 +79,7 @@ def _lines_table(study: Study, lines: Sequence[Line], first: str, caption: str, 
     board = study.board
     rows: list[dict[str, object]] = []
     for line in lines:
-        label = f"{line.label}: {line.add}" if line.now is None else line.label
+        label = f"{line.label}: not known ({line.add.rstrip('.')})" if line.now is None else line.label
         row: dict[str, object] = {"label": label, "kind": line.kind, "measure": line.key}
         row["change_kind"] = "points" if line.kind == "share" else "share"
         row |= {"now": line.now, "low": line.low, "high": line.high, "last": line.last, "year": line.year}
@@ -92,7 +92,7 @@ def _lines_table(study: Study, lines: Sequence[Line], first: str, caption: str, 
         columns["year"] = Column("A year ago", "row:kind")
         columns["since_year"] = Column("Change", "row:change_kind", "since_year_low", "since_year_high")
     if board.last is not None and (before or board.year is None):
-        columns["last"] = Column("Period before", "row:kind")
+        columns["last"] = Column("Previous period", "row:kind")
         columns["since_last"] = Column("Change", "row:change_kind", "since_last_low", "since_last_high")
     # Missing numbers must not turn whole ones into floats with NaN shown: every cell keeps what it is.
     return Table(caption, pd.DataFrame(rows, dtype=object), columns, study.context.form, top=40)

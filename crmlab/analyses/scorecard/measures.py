@@ -78,32 +78,34 @@ def _bare(key: str, group: str, label: str, kind: str, *, counted: bool = True) 
 _SUMS = (
     _bare("customers", "{Many}", "{Many} who {bought}", "count"),
     _bare("new", "{Many}", "New {many}", "count"),
-    _bare("resumed", "{Many}", "{Bought} again after a period without", "count"),
-    _bare("lost", "{Many}", "{Bought} the period before, not in this", "count"),
+    _bare("resumed", "{Many}", "{Bought} again after a period without a {deed}", "count"),
+    _bare("lost", "{Many}", "{Bought} in the previous period but not in this one", "count"),
     _bare("revenue", "Money", "{Revenue}{net}", "money"),
     _bare("margin", "Money", "Gross margin", "money"),
     _bare("average_order_value", "{Buying}", "Average {order_value}", "amount"),
     _bare("occasions_per_customer", "{Buying}", "{Occasions} per {one}", "number"),
     _bare("products_per_customer", "{Buying}", "Different products per {one}", "number"),
-    _bare("returned_share", "{Buying}", "Returned, share of {sales}", "share"),
+    _bare("returned_share", "{Buying}", "Returns as a share of {sales}", "share"),
 )
-_PROFIT = _bare("profit", "Money", "{Profit} after the costs that are known", "money")
-_KEPT = _bare("kept_share", "{Many}", "Of the {many} of the period before: {bought} again", "share")
+_PROFIT = _bare("profit", "Money", "{Profit} after known costs", "money")
+_KEPT = _bare("kept_share", "{Many}", "{Many} of the previous period who {bought} again", "share")
 _MOVES = (
-    _bare("converted", "Lifecycle", "New {many} who had {given} again a period later", "share"),
+    _bare("converted", "Lifecycle", "New {many} who had {given} again one period later", "share"),
     _bare("lapsing", "Lifecycle", "Current {many} who lapsed", "share"),
     _bare("slipped", "Lifecycle", "Slowing {many} who lapsed", "share"),
     _bare("won_back", "Lifecycle", "Lapsed and lost {many} who came back", "share"),
 )
 _SECOND = (
-    _bare("second_share", "Lifecycle", f"Newcomers of a year who {{buy}} again within {AGAIN} days", "share", counted=False),
-    _bare("second_days", "Lifecycle", "Days until a quarter of newcomers have {given} again", "days", counted=False),
+    _bare(
+        "second_share", "Lifecycle", f"One year’s new {{many}} who {{buy}} again within {AGAIN} days", "share", counted=False
+    ),
+    _bare("second_days", "Lifecycle", "Days until a quarter of new {many} have {given} again", "days", counted=False),
 )
 _CONTACTED = _bare("contacted_share", "Reach and risk", "Share of {many} who were contacted", "share")
-_TOP = _bare("top_share", "Reach and risk", "Share of {revenue} from the tenth who bring most", "share")
+_TOP = _bare("top_share", "Reach and risk", "Share of {revenue} from the top 10% of {many}", "share")
 LINES = (*_SUMS, _PROFIT, _KEPT, *_MOVES, *_SECOND, _CONTACTED, _TOP)
 _ADD = {
-    "products_per_customer": "add the table order_lines",
+    "products_per_customer": "add the table “order_lines”",
 }
 _NEWCOMERS = ("new", "converted", "second_share", "second_days")
 _GOODS = ("margin", "profit", "products_per_customer", "returned_share")
@@ -141,7 +143,7 @@ def _summed(board: Board, bare: Line) -> Line:
     key = bare.key
     found = board.sums[(board.sums["measure"] == key) & (board.sums["number"] == board.now)]
     if found.empty:
-        add = board.margin_needed if key == "margin" else _ADD.get(key, "needs two periods of history")
+        add = board.margin_lacks if key == "margin" else _ADD.get(key, "needs two periods of history")
         return replace(bare, add=add)
     earlier = _compared(board, lambda n: board.value(key, n), lambda n: board.influence(key, n), bare.kind)
     return replace(bare, now=float(found["value"].iloc[0]), past=board.series(key), **earlier)
@@ -166,7 +168,7 @@ def _profit(board: Board, money: Money) -> Line:
     found, part = money.influence("profit", board.now), money.of("profit")
     bare = replace(_PROFIT, label=part.label)
     if found is None or (not money.costed and board.kept_whole):
-        return replace(bare, add=part.add)
+        return replace(bare, add="needs the gross margin" if part.add else "no costs are known")
     earlier = _compared(board, part.amounts.get, lambda n: money.influence("profit", n), "money")
     return replace(bare, now=found[0], past=part.amounts, **earlier)
 
@@ -253,7 +255,7 @@ def _second(board: Board) -> list[Line]:
         values = found[bare.key]
         if board.now not in values:
             slow = bare.key == "second_days"
-            add = "fewer than a quarter come back as far as the history shows" if slow else "too few newcomers"
+            add = "so far, fewer than a quarter have come back" if slow else board.speech("too few new {many}")
             lines.append(replace(bare, add=add))
             continue
         now, low, high = values[board.now]
@@ -281,7 +283,7 @@ def _reached(curve: pd.DataFrame, name: str, share: float) -> float:
 def _contacted(board: Board) -> Line:
     asked = sent(board.history)
     if asked is None:
-        return replace(_CONTACTED, add="add the tables cells and contacts")
+        return replace(_CONTACTED, add="add the tables “cells” and “contacts”")
     days = occasion_days(board.history.orders)
     known = days.filter(days["is_occasion"]).group_by("customer_id").agg(first=lambda t: t["day"].min())
     rows = asked.select("customer_id", day=asked["contacted_at"].date()).join(known, "customer_id")
@@ -293,7 +295,7 @@ def _contacted(board: Board) -> Line:
         low, high = np.datetime64(span.first), np.datetime64(span.last)
         inside = (day >= low) & (day <= high) & (first <= high)
         counts[n] = int(frame.loc[inside, "customer_id"].nunique()), int((begun <= high).sum())
-    return _rates(board, _CONTACTED, counts, "too few customers")
+    return _rates(board, _CONTACTED, counts, board.speech("too few {many}"))
 
 
 def _concentrated(board: Board) -> Line:
@@ -314,7 +316,7 @@ def _concentrated(board: Board) -> Line:
 
     found = moved(board.now)
     if found is None:
-        return replace(_TOP, add="needs ten customers with revenue in the period")
+        return replace(_TOP, add=board.speech("needs ten {many} with {revenue} in the period"))
     revenue, buyer = board.people.of(board.now, "revenue"), board.people.of(board.now, "customers")
     assert revenue is not None
     assert buyer is not None

@@ -80,12 +80,24 @@ class Money:
 _REVENUE = Part(key="revenue", label="{Revenue}")
 _GOODS = Part(key="goods", label="Cost of goods")
 _MARGIN = Part(key="margin", label="Gross margin")
-_CONTACTS = Part(key="contacts", label="Cost of contacts", add="add the tables cells (cost_per_contact) and contacts")
-_OFFERS = Part(key="offers", label="Cost of offers", add="add the tables cells (cost_per_response or discount) and contacts")
-_SOME_OFFERS = "give cost_per_response or discount in the table cells, for every offer of a campaign with a control"
-_ACQUISITION = Part(key="acquisition", label="Cost of acquisition", add="add customers.acquired_at and acquisition_cost")
-_SERVING = Part(key="serving", label="Cost to serve", add="give the parameter 'serve_cost', the cost of serving one order")
-_PROFIT = Part(key="profit", label="{Profit} after the costs that are known")
+_CONTACTS = Part(
+    key="contacts",
+    label="Cost of contacts",
+    add="add the table “cells” with the cost per contact (cost_per_contact), and the table “contacts”",
+)
+_OFFERS = Part(
+    key="offers",
+    label="Cost of offers",
+    add="add the table “cells” with the cost of each offer (cost_per_response or discount), and the table “contacts”",
+)
+_SOME_OFFERS = "enter cost_per_response or discount in the table “cells” for every offer of a campaign with a control"
+_ACQUISITION = Part(
+    key="acquisition",
+    label="Cost of acquisition",
+    add="add each {one}’s date and cost of acquisition (acquired_at and acquisition_cost in the table “customers”)",
+)
+_SERVING = Part(key="serving", label="Cost to serve", add="enter the cost of serving one {order} (parameter serve_cost)")
+_PROFIT = Part(key="profit", label="{Profit} after known costs")
 _BEFORE_OFFERS = "{Profit} before the cost of offers"
 
 

@@ -13,7 +13,8 @@ from crmlab.analyses.scorecard.board import Board
 from crmlab.data.collecting import collect
 from crmlab.history.breakdowns import dimensions
 from crmlab.history.orders import between
-from crmlab.history.words import YEAR
+from crmlab.history.words import ROUNDS, YEAR
+from crmlab.page.format import titled
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def _compared(values: Array, member: Any, z: float) -> tuple[float, float, float
 
 
 def _said(trait: str, difference: float) -> str:
-    return f"{'more' if difference > 0 else 'less'} {trait}"
+    more, less = ("more", "less") if trait.startswith(("often ", "of ")) else ("higher", "lower")
+    return f"{more if difference > 0 else less} {trait}"
 
 
 def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
@@ -139,7 +141,8 @@ def _traits(board: Board, ids: pd.Series) -> dict[str, Array]:
         shares(hours, "_when", None, "often {}")
     means = bought.group_by("customer_id").agg(mean=bought["amount"].sum().cast("float64") / bought.count())
     sizes = collect(means, "customer_id").set_index("customer_id")
-    traits[board.speech("spend per {order}")] = np.log(sizes["mean"].reindex(ids).to_numpy(float).clip(min=0.01))
+    each = "amount per gift" if board.speech.words is ROUNDS else "spend per order"
+    traits[each] = np.log(sizes["mean"].reindex(ids).to_numpy(float).clip(min=0.01))
     return traits | _attributes(board, ids)
 
 
@@ -162,5 +165,5 @@ def _attributes(board: Board, ids: pd.Series) -> dict[str, Array]:
         text = values.where(values.notna()).astype(str)
         for what in counts.index[:MOST]:
             flag = np.where(values.notna(), (text == what).astype(float), np.nan)
-            out[f"often {name} {what}"] = flag
+            out[f"often with {titled(name)} {what}"] = flag
     return out

@@ -21,7 +21,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 def _goals(unit: str) -> Quantity:
     names = [name for name, aim in MEASURES.items() if UNITS.get(aim.kind, "currency") == unit]
     return Quantity(
-        "goal_{metric}_{day}", "{metric} expected by the day of the goal", unit, values={"metric": names, "day": _DAY}
+        "goal_{metric}_{day}", "{metric} expected by the date of the goal", unit, values={"metric": names, "day": _DAY}
     )
 
 
@@ -40,12 +40,14 @@ QUANTITIES = Quantities(
     *map(_line, LINES),
     Quantity(
         "{metric}_change",
-        "{metric}: change since a year ago, or the period before; of shares the difference",
+        "{metric}: change since a year ago, or since the previous period; for shares, the difference",
         "share",
         values={"metric": [line.key for line in LINES]},
     ),
-    Quantity("value_change", "change of the value of the base since a year ago, or the period before", "share"),
-    Quantity("goals_on_track", "goals that are reached, or expected to be met", "goals", counted=True),
+    Quantity(
+        "value_change", "change in the value of the customer base since a year ago, or since the previous period", "share"
+    ),
+    Quantity("goals_on_track", "goals that have been reached or are expected to be", "goals", counted=True),
     *map(_goals, ("customers", "currency", "share", "")),
     Quantity("forecast_spend", "spend expected in the 12 months ahead, before returns", "currency"),
     Quantity("forecast_occasions", "purchase occasions expected in the 12 months ahead", "occasions"),

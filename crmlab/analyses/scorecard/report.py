@@ -50,7 +50,7 @@ EXHIBITS = Exhibits(
         "matrix_chart": charts.matrix_chart,
         "value_chart": charts.value_chart,
     },
-    lead={"The scorecard in short": ("five",), "How far past forecasts came true": ("promises",)},
+    lead={"The scorecard in brief": ("five",), "How well past forecasts turned out": ("promises",)},
     opens=True,
 )
 

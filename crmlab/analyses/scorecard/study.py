@@ -175,7 +175,7 @@ def study(history: History, params: Params) -> Study:
 
 def _ahead(history: History, params: Params) -> tuple[Ahead | None, str]:
     if history.data.descriptor.rounds == "year":
-        return None, "People give or renew once a year here: quarters are not forecast."
+        return None, "These donors give or renew once a year, so quarters are not forecast."
 
     try:
         # The kind of model, and whether a season is followed, as chosen on the last day; rates and season as they were known on each.
@@ -186,14 +186,14 @@ def _ahead(history: History, params: Params) -> tuple[Ahead | None, str]:
 
         return quarters_ahead(history.orders, history.as_of, purchases=told_by, level=params.level, seed=params.seed), ""
     except UNFIT as error:
-        return None, f"No forecast. {error}"
+        return None, f"There is no forecast. {error}"
 
 
 def _value(board: Board) -> tuple[Valued | None, str]:
     try:
         return valued(board), ""
     except UNFIT as error:
-        return None, f"The base could not be valued. {error}"
+        return None, f"The {board.speech.words.one} base could not be valued. {error}"
 
 
 def _reachable(history: History, value: Valued) -> dict[tuple[str, str], int]:
@@ -219,7 +219,7 @@ def _treatments(history: History, value: Valued, least: int) -> tuple[Mapping[tu
     except (*UNFIT, CampaignError) as error:
         return {}, str(error)
     if decided.nunique() < 2:
-        return {}, "The same is done with everybody."
+        return {}, "The decision is the same for everybody."
     rows, own = _places(value)
     frame = pd.DataFrame({"pair": own, "action": decided.to_numpy(object)}).dropna()
     counts = frame.groupby("pair")["action"].value_counts()

@@ -50,27 +50,27 @@ NOT_COMPARED = Absent("There is no earlier period with enough people to compare 
 PARTS = {
     "customers": "Number of {many}",
     "occasions per customer": "{Occasions} per {one}",
-    "basket": "Pieces per {occasion}",
-    "price": "Price per piece",
+    "basket": "Items per {occasion}",
+    "price": "Price per item",
     "spend per occasion": "Amount per {occasion}",
     "returns": "Returns on other days",
     "total": "{Revenue}",
 }
 MEMBERS = {
     "new": "New since the earlier period",
-    "reactivated": "{Bought} before the earlier period, and not in it",
+    "reactivated": "{Bought} before the earlier period, but not in it",
     "kept": "{Bought} in both periods",
     "lost": "{Bought} in the earlier period only",
-    "returns only": "Returned things only",
+    "returns only": "Only returned items",
     "others": "Others",
     "total": "{Revenue}",
 }
 _NAMES = {NOT_YET: "not yet a {one}"}  # of groups; others are called what they are
 CHANGES = {
     "before": "Value then",
-    "acquired": "Acquired: {many} who came since",
-    "lost": "Lost: {many} who are lost by now",
-    "revalued": "Revalued: the others, by what they have done since",
+    "acquired": "Acquired: {many} who joined since then",
+    "lost": "Lost: {many} who are now lost",
+    "revalued": "Revalued: all others, by what they have done since then",
     "now": "Value now",
 }
 
@@ -79,7 +79,10 @@ def goals_table(study: Study) -> Table:
     """Each goal, those that need care first; an empty table where there are none, so that nobody overlooks it."""
     goals, form, end = study.goals, study.context.form, pd.Timestamp(study.context.as_of)
     if goals.empty:
-        caption = "Goals: none yet. Name them in the data set's TOML file, under [[goals]]: measure, target, by and owner."
+        caption = (
+            "Goals: none yet. Add them to the data set’s file under [[goals]], giving each a measure, a target, a date (by) and an "
+            "owner."
+        )
         return Table(caption, goals, {"label": Column("Goal")}, form)
     goals = goals.assign(
         goal=[f"{row.label}, by {form.short_day(row.by)}" for row in goals.itertuples()],
@@ -95,9 +98,9 @@ def goals_table(study: Study) -> Table:
         "owner": Column("Owner"),
     }
     caption = (
-        "Goals. So far: counted from the first day of the goal’s own year, or quarter. Small figures are "
-        f"{form.share(study.params.level)} intervals of the forecast, or of the trend. On track: the whole interval meets the "
-        "target. Expected to be met: its middle does. At risk: only its better end does."
+        "Goals. “So far” counts from the first day of the goal’s own year or quarter. Small figures are "
+        f"{form.share(study.params.level)} intervals of the forecast or trend. On track: the whole interval meets the target. Expected to "
+        "be met: the expected value does. At risk: only the better end does."
     )
     return Table(caption, goals, columns, form, top=50)
 
@@ -107,7 +110,7 @@ def _gone(goal: dict[str, Any], end: pd.Timestamp, form: Format) -> str:
     whole, gone = (goal["by"] - goal["first"]).days + 1, (end - goal["first"]).days + 1
     if gone >= whole or gone < 1:
         return "" if gone >= whole else "not begun yet"
-    come = f"{form.share(goal['done'])} by " if goal["done"] == goal["done"] else ""
+    come = f"{form.share(goal['done'])} reached by " if goal["done"] == goal["done"] else ""
     return f"{come}day {gone} of {whole}"
 
 
@@ -115,30 +118,32 @@ def profit_table(study: Study) -> Table | Absent:
     """From revenue to profit, and what to add where a cost is not known."""
     board = study.board
     if board.kept_whole and not study.money.costed:
-        return Absent("No cost is known, so gifts are all there is to show.")
+        return Absent("No costs are known, so only gifts can be shown.")
     rows = []
     for part in study.money.parts:
         if board.kept_whole and part.key == "margin":
             continue
-        row: dict[str, object] = {"label": board.speech(part.label), "add": part.add, "part": part.key}
+        row: dict[str, object] = {"label": board.speech(part.label), "add": board.speech(part.add), "part": part.key}
         row |= {
             "now": part.amounts.get(board.now),
             "then": part.amounts.get(board.compared) if board.compared is not None else None,
         }
         rows.append(row)
-    title = board.speech(
-        "From {revenue} to {profit}" if study.money.of("profit").amounts else "{Revenue} and the costs that are known"
-    )
+    title = board.speech("From {revenue} to {profit}" if study.money.of("profit").amounts else "{Revenue} and known costs")
     columns = {"label": Column(title), "now": Column("This period", "exact")}
     if board.compared is not None:
         columns["then"] = Column(_then(board), "exact")
     columns["add"] = Column("What is needed")
-    caption = f"{title}, {board.words()}: sums of what was read, to the cent. Unknown costs are not deducted."
+    caption = f"{title} in {board.words()}: exact sums of the data. Unknown costs are not deducted."
     return Table(caption, pd.DataFrame(rows, dtype=object), columns, study.context.form)
 
 
 def _then(board: Board) -> str:
-    return "A year ago" if board.year is not None else "Period before"
+    return "A year ago" if board.year is not None else "Previous period"
+
+
+def _before(board: Board) -> str:
+    return "a year ago" if board.year is not None else "in the previous period"
 
 
 def parts_table(study: Study) -> Table | Absent:
@@ -156,11 +161,11 @@ def parts_table(study: Study) -> Table | Absent:
         "label": Column("Part"),
         "before": Column(_then(study.board), "row:kind"),
         "after": Column("This period", "row:kind"),
-        "effect": Column("Brought", "exact", "low", "high"),
+        "effect": Column("Contribution", "exact", "low", "high"),
     }
     caption = (
-        f"{_changed(study)}, part by part: what it would have changed by had only this part moved. Parts add up to the change exactly "
-        f"(log-mean Divisia index); small figures are {form.share(study.params.level)} intervals."
+        f"{_changed(study)}, part by part: the change there would have been if only that part had moved. The parts add up to the change "
+        f"exactly (log-mean Divisia index); small figures are {form.share(study.params.level)} intervals."
     )
     return Table(caption, frame, columns, form)
 
@@ -175,12 +180,12 @@ def growth_table(study: Study) -> Table | Absent:
     columns = {
         "label": Column("Who"),
         "customers": Column(speech("{Many}"), "count"),
-        "before": Column(f"{speech('{Revenue}')} {_then(study.board).lower()}", "money"),
-        "after": Column(speech("{Revenue} this period"), "money"),
-        "change": Column("Brought", "exact", "low", "high"),
+        "before": Column(speech(f"{{Revenue}} {_before(study.board)}"), "money"),
+        "after": Column(speech("{Revenue} in this period"), "money"),
+        "change": Column("Contribution", "exact", "low", "high"),
     }
     caption = (
-        f"{_changed(study)}, by who came and went; changes add up exactly. Small figures are "
+        f"{_changed(study)}, by who came and went; the changes add up exactly. Small figures are "
         f"{form.share(study.params.level)} intervals."
     )
     return Table(caption, shown, columns, form)
@@ -236,25 +241,25 @@ def forecast_table(study: Study) -> Table | Absent:
     columns = {
         "label": Column("Quarter"),
         "spend": Column(study.context.told("Revenue before returns"), "money", "spend_low", "spend_high"),
-        "spend_new": Column(study.context.told("of it from customers still to come"), "money"),
+        "spend_new": Column(study.context.told("of which from future new customers"), "money"),
         "occasions": Column(study.context.told("Purchase occasions"), "count", "occasions_low", "occasions_high"),
     }
     if study.board.closed is not None:
         del columns["spend_new"]
-    season = "the season and " if ahead.seasonal else ""
-    caption = f"Forecast, with {season}{form.share(study.params.level)} intervals. {ahead.said}"
+    season = " that follows the season," if ahead.seasonal else ""
+    caption = f"Forecast{season} with {form.share(study.params.level)} intervals. {ahead.said}"
     return Table(caption, pd.DataFrame(rows), columns, form)
 
 
 def promises_table(study: Study) -> Table | Absent:
-    """What was forecast of quarters that are over, and what came."""
+    """What was forecast of quarters that are over, and the actual figures."""
     ahead, form = study.ahead, study.context.form
     if ahead is None:
         return Absent(study.why["ahead"])
     tested = ahead.backtest
     tested = tested[(tested["measure"] == "spend") & (tested["quarter"] == 1)] if len(tested) else tested
     if tested.empty:
-        return Absent("No quarter that is over could be forecast from before it: the history is too short.")
+        return Absent("No past quarter could be forecast from earlier data: the history is too short.")
     middle = tested["expected"]
     frame = tested.assign(
         quarter=[f"Quarter after {form.short_day(day)}" for day in tested["origin"]],
@@ -263,20 +268,20 @@ def promises_table(study: Study) -> Table | Absent:
     )
     held = (frame["low"] <= frame["seen"]) & (frame["seen"] <= frame["high"])
     gap = frame["seen"] / frame["expected"].where(frame["expected"] > 0) - 1
-    by = [f", by {form.share(abs(one))}" if abs(one) >= 0.005 else "" for one in gap]
+    by = [f"{form.share(abs(one))} " if abs(one) >= 0.005 else "" for one in gap]
     frame["said"] = [
-        "Held" if good else f"Missed: {'more' if seen > told else 'less'} came{more}"
-        for good, seen, told, more in zip(held, frame["seen"], frame["expected"], by, strict=True)
+        "Held" if good else f"Missed: the actual figure was {far}{'higher' if seen > told else 'lower'}"
+        for good, seen, told, far in zip(held, frame["seen"], frame["expected"], by, strict=True)
     ]
     columns = {
         "quarter": Column(study.context.told("Revenue before returns")),
         "said": Column("Verdict"),
         "expected": Column("Forecast", "money", "low", "high"),
-        "seen": Column("Came", "money"),
+        "seen": Column("Actual", "money"),
     }
     caption = (
-        f"Forecasts of quarters that are over, each made from what was known before it, and what came. Small figures are "
-        f"{form.share(study.params.level)} intervals, as wide as those of the forecast of today."
+        f"Forecasts of quarters that are over, each made from what was known beforehand, and the actual figures. Small figures are "
+        f"{form.share(study.params.level)} intervals, as wide as those of today’s forecast."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
@@ -291,9 +296,9 @@ def value_table(study: Study) -> Table | Absent:
     columns = {"label": Column("Part"), "value": Column("Value", "money", "low", "high")}
     then = form.day(board.spans[board.compared].last) if board.compared is not None else ""
     caption = (
-        f"Value of the base since {then}: {worth(found, form)}. Both days are valued with today's model, so that the change is what "
-        f"customers did. Small figures are {form.share(study.params.level)} intervals, at least as wide as the miss in the check of the "
-        "forecast."
+        f"Value of the {board.speech.words.one} base since {then}: {worth(found, form)}. Both days are valued with today’s model, so that "
+        f"the change reflects only what {board.speech.words.many} did. Small figures are {form.share(study.params.level)} intervals, at "
+        "least as wide as the error found when the forecast was checked."
     )
     return Table(caption, frame, columns, form)
 
@@ -309,7 +314,7 @@ def matrix_table(study: Study) -> Table | Absent:
     columns = {
         "label": Column("Tier and state"),
         "customers": Column(speech("{Many}"), "count"),
-        "revenue": Column(speech("{Revenue} of a year"), "money"),
+        "revenue": Column(speech("Annual {revenue}"), "money"),
         "value": Column("Value", "money", "value_low", "value_high"),
     }
     if found.scores.fit.seen:
@@ -324,11 +329,11 @@ def matrix_table(study: Study) -> Table | Absent:
         columns["treatment"] = Column("Decided today", "lines")
         least = study.params.min_group
         small = f"; decisions for fewer than {least} are not shown" if least > 1 else ""
-        said = f" “Decided today” counts the most frequent decisions of each row, three at most{small}."
+        said = f" “Decided today” shows each row’s most frequent decisions, three at most{small}."
     else:
-        said = f" No decision is counted here: {study.why['treatments'][:1].lower()}{study.why['treatments'][1:]}"
+        said = f" No decisions are shown here: {study.why['treatments'][:1].lower()}{study.why['treatments'][1:]}"
     consent = (
-        f"“{speech('{Many}')}” counts everybody, “May be contacted” only those who may be."
+        f"“{speech('{Many}')}” counts everybody; “May be contacted” counts only those who may be contacted."
         if study.reachable
         else "The data do not say who may be contacted."
     )
@@ -347,7 +352,7 @@ def no_value(study: Study) -> Absent:
 
 def no_changes(study: Study) -> Absent:
     """Why the value of the base is not compared."""
-    return Absent(study.why["value"] or "No earlier day to compare the value with.")
+    return Absent(study.why["value"] or "There is no earlier day to compare the value with.")
 
 
 def segments_table(study: Study) -> Table | Absent:
@@ -363,7 +368,7 @@ def states_table(study: Study) -> Table | Absent:
 def _groups(study: Study, kind: str, why: str) -> Table | Absent:
     board, form, groups = study.board, study.context.form, study.groups
     if groups.empty or not (groups["kind"] == kind).any():
-        return Absent(why or "The history begins with the period: nobody was a customer before.")
+        return Absent(why or study.board.speech("The history begins with this period: nobody was a {one} before it."))
     frame = groups[groups["kind"] == kind].reset_index(drop=True)
     speech = board.speech
     frame = frame.assign(
@@ -380,12 +385,9 @@ def _groups(study: Study, kind: str, why: str) -> Table | Absent:
         columns["change"] = Column("Change", "share", "change_low", "change_high")
     if frame["profit"].notna().any():
         columns["profit"] = Column(speech("{Profit}"), "money")
-    then = "a year ago" if board.year is not None else "in the period before"
-    since = f" Change: against the same group {then}." if "change" in columns else ""
+    since = f" Change: against the same group {_before(board)}." if "change" in columns else ""
     small = f" Small figures are {form.share(study.params.level)} intervals." if since else ""
-    caption = (
-        f"{speech('{Revenue}')} by {KINDS[kind].lower()} on the day before the period began, {board.words()}.{since}{small}"
-    )
+    caption = f"{speech('{Revenue}')} in {board.words()}, by {KINDS[kind].lower()} on the day before it began.{since}{small}"
     return Table(caption, frame, columns, form)
 
 
@@ -396,14 +398,14 @@ def profiles_table(study: Study) -> Table | Absent:
         return Absent("Segments are too few or too small to be told apart.")
     if not profiles["kept"].any():
         return Absent(
-            f"No segment surely stands out: none of {len(profiles)} comparisons of what they {study.board.speech('{buy}')}, when, where "
-            "and how they came shows a standardised difference of at least 0.2 with an interval that excludes 0."
+            f"No segment clearly stands out: none of the {len(profiles)} comparisons of what {study.board.speech('{many} {buy}')}, when, "
+            "where and how they joined shows a standardised difference of at least 0.2 with an interval that excludes 0."
         )
     rows = []
     for name, some in profiles.groupby("segment", sort=False):
         kept = some[some["kept"]]
         words = [f"{row.words} ({'; '.join(form.measured(row.difference, row.low, row.high))})" for row in kept.itertuples()]
-        rows.append([name, int(some["customers"].iloc[0]), "\n".join(words) or "nothing that is sure"])
+        rows.append([name, int(some["customers"].iloc[0]), "\n".join(words) or "nothing conclusive"])
     frame = pd.DataFrame(rows, columns=["segment", "customers", "words"])
     columns = {
         "segment": Column("Segment"),
@@ -412,37 +414,36 @@ def profiles_table(study: Study) -> Table | Absent:
     }
     caption = (
         f"What sets each segment apart from all other {study.board.speech.words.many}, by standardised difference (0.2 is small, "
-        "0.8 large). Shown are those "
-        f"of at least 0.2 that are sure: intervals hold at {form.share(study.params.level)} for all {len(profiles)} comparisons at "
-        "once (Bonferroni)."
+        f"0.8 large). Only clear differences of at least 0.2 are shown: the {form.share(study.params.level)} intervals hold for all "
+        f"{len(profiles)} comparisons at once (Bonferroni)."
     )
     return Table(caption, frame, columns, form)
 
 
 def campaigns_table(study: Study) -> Table | Absent:
     """Campaigns and their programs, latest first."""
-    frame, form = study.campaigns, study.context.form
+    frame, form, speech = study.campaigns, study.context.form, study.board.speech
     if frame.empty:
         return Absent(study.why["campaigns"] or "These data do not allow it.")
     shown = frame.assign(label=[_label(row, form) for row in frame.to_dict("records")])
     columns = {
-        "label": Column("Campaign: program"),
+        "label": Column("Campaign, or a programme within it"),
         "contacts": Column("Contacts", "count"),
-        "response": Column("More who bought", "points", "response_low", "response_high"),
-        "profit": Column("Profit it caused", "money", "profit_low", "profit_high"),
-        "roi": Column("Profit per 1 spent", "number", "roi_low", "roi_high"),
+        "response": Column(speech("Rise in the share who {bought}"), "points", "response_low", "response_high"),
+        "profit": Column(speech("Incremental {profit}"), "money", "profit_low", "profit_high"),
+        "roi": Column(speech(f"{{Profit}} per {form.tick(1.0)} spent"), "number", "roi_low", "roi_high"),
         "note": Column("Verdict"),
     }
-    money = f", incremental profit after costs, and the same for each {form.currency or 'unit'} spent"
+    money = f"; incremental {{profit}} after costs, in all and per {form.tick(1.0)} spent"
     if shown["profit"].isna().all():  # no margin is known, or no campaign could be measured
         del columns["profit"], columns["roi"]
         money = ""
     caption = (
-        f"What campaigns brought over their controls, latest first: points more who bought{money}. Small figures are "
-        f"{form.share(TEST_LEVEL)} intervals, as campaign tests have them, each by itself. Not decided: more or larger cells would "
-        "tell. Cells, looks and corrections are in the report on campaign results."
+        f"What campaigns achieved over their controls, latest first: rise in the share who {{bought}}, in points{money}. Small figures are "
+        f"{form.share(TEST_LEVEL)} intervals, as is usual for campaign tests, each taken on its own. “Not decided” means that more or "
+        "larger cells would be needed. For cells, interim looks and corrections, see the report on campaign results."
     )
-    return Table(caption, shown, columns, form, top=40)
+    return Table(speech(caption), shown, columns, form, top=40)
 
 
 def _label(row: dict[str, Any], form: Format) -> str:
@@ -459,11 +460,11 @@ def freshness_table(study: Study) -> Table:
     frame = study.fresh.assign(
         last=[pd.Timestamp(day) for day in study.fresh["last"]], behind=[(end - day).days for day in study.fresh["last"]]
     )
-    frame["said"] = ["as far as this page" if k == 0 else f"{length_of(k)} before it" for k in frame["behind"]]
+    frame["said"] = ["up to that day" if k == 0 else f"{length_of(k)} earlier" for k in frame["behind"]]
     columns = {
-        "table": Column("Table"),
+        "table": Column("Table", "name"),
         "last": Column("Last entry", "date"),
-        "said": Column("Against the last day of this page"),
+        "said": Column("Compared with the last day covered here"),
     }
-    caption = f"How fresh the data are. This page looks at history to {form.day(end)}."
+    caption = f"How up to date the data are. This page covers history to {form.day(end)}."
     return Table(caption, frame, columns, form)

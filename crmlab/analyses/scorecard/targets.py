@@ -30,17 +30,17 @@ class Aim:
 
 
 MEASURES: dict[str, Aim] = {
-    "revenue": Aim("{Revenue} of the year", "money", True),
-    "margin": Aim("Gross margin of the year", "money", True),
-    "occasions": Aim("{Occasions} of the year", "count", True),
-    "new": Aim("New {many} of the year", "count", True),
+    "revenue": Aim("Annual {revenue}", "money", True),
+    "margin": Aim("Annual gross margin", "money", True),
+    "occasions": Aim("{Occasions} in the year", "count", True),
+    "new": Aim("New {many} in the year", "count", True),
     "customers": Aim("{Many} who {buy} in a quarter", "count", False),
-    "lost": Aim("{Many} of a quarter who did not {buy} in the next", "count", False, True),
+    "lost": Aim("{Many} of one quarter who did not {buy} in the next", "count", False, True),
     "average_order_value": Aim("Average {order_value}", "amount", False),
-    "occasions_per_customer": Aim("{Occasions} per {one} and quarter", "number", False),
-    "products_per_customer": Aim("Products per {one} and quarter", "number", False),
-    "margin_share": Aim("Gross margin, share of {revenue}", "share", False),
-    "returned_share": Aim("Returned, share of {sales}", "share", False, True),
+    "occasions_per_customer": Aim("{Occasions} per {one} per quarter", "number", False),
+    "products_per_customer": Aim("Products per {one} per quarter", "number", False),
+    "margin_share": Aim("Gross margin as a share of {revenue}", "share", False),
+    "returned_share": Aim("Returns as a share of {sales}", "share", False, True),
 }
 
 

@@ -9,7 +9,7 @@ from crmlab.analyses.lifecycle import GONE
 from crmlab.analyses.scorecard.board import length_of
 from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, UNKNOWN, WILL_MISS
 from crmlab.analyses.scorecard.quantities import UNITS
-from crmlab.history.words import QUARTER, QUARTERS, YEAR
+from crmlab.history.words import QUARTER, QUARTERS, ROUNDS, YEAR
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
 
@@ -22,13 +22,14 @@ __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings", "wort
 
 TITLE = "Is the customer programme working?"
 
+# What moved revenue up, and what moved it down.
 _WHY = {
-    "customers": "the number of {many}",
-    "occasions per customer": "how often each {bought}",
-    "basket": "pieces per {deed}",
-    "price": "the price per piece",
-    "spend per occasion": "the amount per {deed}",
-    "returns": "returns",
+    "customers": ("there were more {many}", "there were fewer {many}"),
+    "occasions per customer": ("{many} {bought} more often", "{many} {bought} less often"),
+    "basket": ("there were more items per {deed}", "there were fewer items per {deed}"),
+    "price": ("the average price per item rose", "the average price per item fell"),
+    "spend per occasion": ("the average {deed} was larger", "the average {deed} was smaller"),
+    "returns": ("less was returned", "more was returned"),
 }
 
 
@@ -54,22 +55,22 @@ def _goals_finding(study: Study) -> list[Finding]:
     if goals.empty:
         return []
     count, whole = int(goals["status"].isin(GOOD).sum()), len(goals)
-    text = f"{'goal is' if whole == 1 else 'goals are'} reached, or expected to be met"
+    text = f"{'goal has' if whole == 1 else 'goals have'} been reached or {'is' if whole == 1 else 'are'} expected to be"
     worst = goals.iloc[0]
     late = {MISSED: "was missed", WILL_MISS: "will be missed unless something changes", AT_RISK: "is at risk"}
     if worst["status"] in late:
         aimed, by = form.write(worst["target"], worst["kind"]), form.short_day(worst["by"])
         seen, ends = form.measured(worst["expected"], worst["low"], worst["high"], worst["kind"])
         seen += f" ({ends}, at {form.share(study.params.level)})" if ends else ""
-        come = (
-            f"{form.write(worst['so_far'], worst['kind'])} of {aimed} has come in, " if worst["done"] == worst["done"] else ""
-        )
-        told = f"{seen} by {by}, {aimed} aimed at" if worst["status"] == MISSED else f"{come}{seen} is expected by {by}"
-        if worst["status"] != MISSED and not come:
-            told += f", {aimed} aimed at"
-        text += f". {worst['label']} {late[worst['status']]}: {told}"
+        has, is_ = ("have", "are") if worst["kind"] == "count" else ("has", "is")
+        come = f"{form.write(worst['so_far'], worst['kind'])} of {aimed} {has} come in so far, and "
+        come = come if worst["done"] == worst["done"] else ""
+        told = f"{seen} by {by}" if worst["status"] == MISSED else f"{come}{seen} {is_} expected by {by}"
+        if worst["status"] == MISSED or not come:
+            told += f", against a target of {aimed}"
+        text += f". The goal “{worst['label']}” {late[worst['status']]}: {told}"
     elif worst["status"] == UNKNOWN:
-        text += f"; for {form.count(int((goals['status'] == UNKNOWN).sum()))} it is not known yet"
+        text += f"; for {form.count(int((goals['status'] == UNKNOWN).sum()))} of them, it is not known yet"
     return [Finding(f"{form.count(count)} of {form.count(whole)}", f"{text}.", metric="goals_on_track")]
 
 
@@ -80,17 +81,19 @@ def _revenue_finding(study: Study) -> list[Finding]:
     if change is None or line.now is None:
         if line.now is None:
             return []
-        return [Finding(form.money(line.now), speech(f"{{in_revenue}} came in {board.words()}."), "", "revenue")]
+        return [Finding(form.money(line.now), speech(f"of {{revenue}} came in during {board.words()}."), "", "revenue")]
     value, low, high = change
-    against = "a year ago" if board.year is not None else "the period before"
-    more = "more" if value >= 0 else "less"
+    against = "a year ago" if board.year is not None else "in the previous period"
+    down = value < 0
+    more = "less" if down else "more"
     text = f"{more} {speech('{in_revenue}')} than {against}: {form.money(line.now)} in {board.words()}"
     if study.effects is not None:
         rest = study.effects[study.effects["part"] != "total"]
-        row = rest.loc[(rest["effect"] * (1 if value >= 0 else -1)).idxmax()]
-        text += f", mostly because of {speech(_WHY[str(row['part'])])} ({form.money(row['effect'])})"
-    change_of, ends = form.measured(abs(value), low, high, "share")
-    return [Finding(change_of, f"{text}.", f"{ends} change, at {form.share(study.params.level)}", "revenue_change")]
+        row = rest.loc[(rest["effect"] * (-1 if down else 1)).idxmax()]
+        text += f", mostly because {speech(_WHY[str(row['part'])][down])} ({form.money(row['effect'])})"
+    # Less is told as a number of its own, and so are its ends: not as so much less than none.
+    change_of, ends = form.measured(abs(value), *((-high, -low) if down else (low, high)), "share")
+    return [Finding(change_of, f"{text}.", f"{ends}, at {form.share(study.params.level)}", "revenue_change")]
 
 
 def _value_finding(study: Study) -> list[Finding]:
@@ -101,8 +104,10 @@ def _value_finding(study: Study) -> list[Finding]:
     text = total_said(found.scores, found.sums, form)
     if found.relative is not None:
         change = found.relative[0]
-        then = "a year ago" if board.year is not None else "a period ago"
-        text += f" The total is {form.share(abs(change))} {'more' if change >= 0 else 'less'} than {then}, by the same model."
+        then = "a year ago" if board.year is not None else "one period ago"
+        text += (
+            f" By the same model, the total is {form.share(abs(change))} {'higher' if change >= 0 else 'lower'} than {then}."
+        )
     whole, ends = form.measured(value, low, high, "money")
     return [Finding(whole, text, f"{ends}, at {form.share(study.params.level)}", "value_total")]
 
@@ -113,7 +118,7 @@ def _line_finding(study: Study, key: str) -> list[Finding]:
         return []
     words = {
         "customers": f"{{many}} {{bought}} in {board.words()}.",
-        "kept_share": "of the {many} of the period before {bought} again.",
+        "kept_share": "of the {many} of the previous period {bought} again.",
     }
     return [Finding(form.write(line.now, line.kind), board.speech(words[line.key]), "", line.key)]
 
@@ -156,28 +161,31 @@ def warnings(study: Study) -> tuple[str, ...]:
     # Yearly rounds have gaps of a year, give or take a few days.
     if board.rhythm is not None and board.span.days < (0.9 if board.per_year == 1 else 1.0) * board.rhythm:
         out.append(
-            f"Periods of {'a quarter' if board.rolling else length_of(board.span.days)} are shorter than the rhythm of this base: half of all gaps between {speech.words.deeds} are longer than {form.count(board.rhythm)} days. "
-            f"{speech('{Many}')} who are counted as lost may just not be due. "
+            f"Periods of {'a quarter' if board.rolling else length_of(board.span.days)} are shorter than the usual rhythm here: half of all gaps between {speech.words.deeds} are longer than {form.count(board.rhythm)} days. "
+            f"{speech('{Many}')} counted as lost may simply not be due yet. "
             "Choose longer periods."
         )
     if len(board.spans) == 1:
-        out.append("The history holds one whole period only, so nothing can be compared.")
+        out.append("The history holds only one whole period, so nothing can be compared.")
     elif board.compared is None:
-        out.append(speech("No earlier period had enough {many} to be compared with."))
+        out.append(speech("No earlier period had enough {many} to compare with."))
     elif board.year is None and board.per_year > 1:
         out.append(
-            "The history does not reach a year back: changes are against the period before, and the season may explain them."
+            "The history does not go back far enough for a comparison with a year ago: changes are against the previous period and may be "
+            "seasonal."
         )
     elif board.year is not None and board.spans[board.year].first <= study.context.first_day + (
         board.spans[board.year].last - board.spans[board.year].first
     ):
         out.append(
-            f"The history begins on {form.day(study.context.first_day)}: a year ago many {speech.words.many} who had {speech('{given}')} before count as new, and nobody could have come back or been lost yet."
+            f"The history begins on {form.day(study.context.first_day)}, so in the figures for a year ago many {speech.words.many} who had "
+            f"{speech('{given}')} before that date count as new, and nobody could yet have come back or been lost."
         )
     if board.closed is not None:
         out.append(
             speech(
-                f"No one new has come since {form.day(board.closed)}: the data seem to follow a fixed group of {{many}}, so nothing is said of new ones."
+                f"There have been no new {{many}} since {form.day(board.closed)}: the data seem to follow a fixed group of {{many}}, "
+                "so new {many} are not reported."
             )
         )
     if study.money.of("margin").add:
@@ -185,7 +193,8 @@ def warnings(study: Study) -> tuple[str, ...]:
     if study.value is not None and not (scores := study.value.scores).fit.seen:
         gone = int(board.life.sizes()[list(GONE)].sum()) if board.life is not None else 0
         out.append(
-            f"{left_for_good(scores.base.words, gone)} Value is that of the next {scores.base.words.span(scores.ahead)}, and nothing is said of what is at risk."
+            f"{left_for_good(scores.base.words, gone)} Value therefore covers the next {scores.base.words.span(scores.ahead)} only, and "
+            "value at risk is not shown."
         )
     return tuple(out)
 
@@ -193,10 +202,17 @@ def warnings(study: Study) -> tuple[str, ...]:
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     told = (
-        "A change since a year ago has many causes. Only cells with a control show how much of it the programme caused: see campaigns.",
-        "Intervals of changes assume that {many} come and {buy} independently of each other; what moves all at once, such as the weather, is left out.",
-        "Why {revenue} changed is arithmetic, not cause: one campaign can bring more {many} and fewer {deeds} each.",
-        *(("Forecasts hold if acquisition and {buying} go on as lately.",) if study.ahead is not None else ()),
+        "A change since a year ago has many causes. Only test cells with a control show how much of it the programme caused: see “What did "
+        "campaigns earn?”.",
+        "Intervals of changes assume that {many} come and {buy} independently of each other; anything that affects everyone at once, such as "
+        "the weather, is not covered.",
+        "The breakdown of the change in {revenue} is arithmetic, not causal: a single campaign can bring in more {many} and yet fewer "
+        "{deeds} per {one}.",
+        *(
+            ("Forecasts hold only if acquisition and {buying} continue as they have recently.",)
+            if study.ahead is not None
+            else ()
+        ),
     )
     return tuple(map(study.board.speech, told))
 
@@ -207,42 +223,50 @@ def method(study: Study) -> Method:
     at = form.share(study.params.level)
     assumptions = [
         f"Periods: {board.words()} and {'those before it' if board.rolling else 'earlier ones of the same length'}; a year ago is {form.count(board.per_year)} {'period' if board.per_year == 1 else 'periods'} back.",
-        f"{'A' if board.rolling else 'These periods aside, a'} year is the {YEAR} days up to a day, or after it where something is expected; a quarter is {QUARTER} days, the oldest of four {QUARTERS[-1]}.",
-        "Numbers, sums, averages and shares of a period that is over are counted and have no interval. What is inferred has one: changes, which may be due to chance, what newcomers have yet to do, forecasts and values.",
-        f"Intervals at {at}: changes on the log scale from the part of each of the {{many}} in both periods, linearised (Cochran 1977), so that who {{buy}}s alike in both adds nothing. "
-        "Rates of states and newcomers are compared as if periods were independent.",
-        "{Revenue}: what the rows add up to, returns taken off, summed exactly, and split by the additive log-mean Divisia index (Ang 2005).",
+        f"{'A' if board.rolling else 'Apart from these periods, a'} year is the {YEAR} days up to a given day, or after it for forecasts; a "
+        f"quarter is {QUARTER} days, except that the oldest of each four has {QUARTERS[-1]}.",
+        "Numbers, sums, averages and shares for completed periods are counted and have no interval. Inferred figures have one: changes, "
+        "which may be due to chance; what new {many} have yet to do; forecasts; and values.",
+        f"{at} intervals: changes are computed on the log scale from each {{one}}’s contribution to both periods, linearised "
+        "(Cochran 1977), so that {many} who {buy} the same in both add nothing. Rates for lifecycle states and new {many} are compared as "
+        "if periods were independent.",
+        f"{{Revenue}}: the exact sum of the rows, less {'refunds' if board.speech.words is ROUNDS else 'returns'}, split by the additive "
+        "log-mean Divisia index (Ang 2005).",
     ]
     if study.ahead is not None:
         season = (
-            "with the season of {deeds} and of newcomers, each where it told better what came; that of spend goes with that of {deeds} and was not tested by itself"
+            "Seasons of {deeds} and of new {many} are included where they improved past forecasts; the season of spend follows that of "
+            "{deeds} and was not tested separately."
             if study.ahead.seasonal
-            else "without a season"
+            else "No season is included."
         )
         assumptions.append(
-            f"Forecast, {season}: the model of {{deeds}} that forecast the past best, and Gamma-Gamma, for today's {{many}}; newcomers at the rate of the last year. "
-            "It is checked on earlier days with what was known on each; only the kind of model, and whether it follows a season, were chosen on the last day. "
-            "Intervals cover the uncertainty of the models, of season and level and of the rate of newcomers, drift of the level, and chance."
+            "For today’s {many}, the forecast uses the model of {deeds} that predicted the past best, and the Gamma-Gamma model of spend; new "
+            f"{{many}} are assumed to arrive at last year’s rate. {season} The forecast is checked on earlier days, using only what was known "
+            "on each; only the type of model, and whether it follows a season, were chosen on the last day. Intervals cover uncertainty about "
+            "the models, the season, the level and the rate of new {many}, drift in the level, and chance."
         )
     if len(study.goals):
         assumptions.append(
-            "Goals: sums are of the year that ends on the date, rates and numbers of {many} of the quarter that does. "
-            "{Revenue}, {occasions}, margin and newcomers are forecast by the models, the rest by the trend of up to eight quarters."
+            "Goals: sums are for the year ending on the goal’s date; rates and numbers of {many} are for the quarter ending on it. "
+            "{Revenue}, {occasions}, margin and new {many} are forecast by the models, everything else by the trend of up to eight quarters."
         )
     if study.value is not None:
         assumptions.append(
-            f"Value: {worth(study.value, form)}, as in the report on customer value. Lost {{many}} are those in the state lost today."
+            f"Value: {worth(study.value, form)}, as in the report on customer value. Lost {{many}} are those whose lifecycle state today is "
+            "“lost”."
         )
     speech = board.speech
     terms = {
-        "{One} of a period": "somebody with a {deed} in it",
-        "Lost": "in counts: {bought} in the period before and not in this; as a state: silent for longer than nearly all gaps",
+        "{One} in a period": "someone with at least one {deed} in it",
+        "Lost": "in counts: {bought} in the previous period but not in this one; as a state: has gone longer without a {deed} than nearly "
+        "all gaps between {deeds}",
     }
     if not study.money.of("profit").add:
         of = "{revenue}" if board.kept_whole else "gross margin"
-        terms["{Profit}"] = f"{of} less the costs of contacts, offers, acquisition and serving that are known"
+        terms["{Profit}"] = f"{of} less the known costs of contacts, offers, acquisition and service"
     return Method(
-        "Measures of customer programmes, each computed by the step of the analysis that it belongs to.",
+        speech("Measures of {one} programmes, each computed by the step of the analysis that it belongs to."),
         tuple(map(speech, assumptions)),
         {speech(term): speech(meaning) for term, meaning in terms.items()},
     )
