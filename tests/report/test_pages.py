@@ -209,7 +209,7 @@ def test_the_index_answers_a_manager(pages: dict[str, Path]) -> None:
     headings = re.findall(r"<h2>(.*?)</h2>", text)
     assert headings[-1] in ("The reports", "What is missing, and why")
     assert ("What to do now" in headings) == ("actions" in pages)
-    assert ("How far past forecasts came true" in headings) <= ("scorecard" in pages)
+    assert ("How well past forecasts turned out" in headings) <= ("scorecard" in pages)
     listed = re.findall(r'<li id="([^"]*)"><h3><a', text)
     assert listed == sorted(listed, key=lambda place: list(REPORTS).index(place.split("--")[0]))
     assert set(listed) == set(pages) - {"index"}

@@ -73,8 +73,8 @@ def actions_table(study: Study) -> Table | Absent:
         "basis": Column("Basis of its effect"),
     }
     caption = (
-        f"What to do today, one action for each {words.one}, with {form.share(study.params.level)} intervals. The files of this report list "
-        f"the {words.many} to contact, one file for each action."
+        f"What to do today, one action for each {words.one}, with {form.share(study.params.level)} intervals. The files of this report "
+        f"list the {words.many} to contact, one file for each action."
     )
     return Table(caption, frame, columns, form)
 
@@ -187,8 +187,8 @@ def effects_table(study: Study) -> Table:
     if (frame["basis"] != ASSUMED).any():
         caption += (
             " Measured effects are pulled towards their mean, since the best of several results is partly luck. Their "
-            f"{form.share(study.params.level)} intervals allow for the next campaign to differ from past ones, so they may reach below 0 even "
-            "though past campaigns showed a rise."
+            f"{form.share(study.params.level)} intervals allow for the next campaign to differ from past ones, so they may reach below 0 "
+            "even though past campaigns showed a rise."
         )
     if (frame["basis"] == ASSUMED).any():
         caption += " For an assumed effect, the small figures are the range that was assumed."
@@ -299,8 +299,8 @@ def calendar_table(study: Study) -> Table | Absent:
         "cost": Column("Costs", "money"),
     }
     caption = (
-        f"The next {study.params.weeks} weeks if nothing new is learnt: each week takes what then pays most within the limits. Decide afresh "
-        f"each week. Actions for fewer than {study.params.min_group} {words.many} are left out."
+        f"The next {study.params.weeks} weeks if nothing new is learnt: each week takes what then pays most within the limits. Decide "
+        f"afresh each week. Actions for fewer than {study.params.min_group} {words.many} are left out."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
@@ -327,8 +327,8 @@ def kept_table(study: Study) -> Table | Absent:
         columns["came_money"] = Column("Actual", "money", "came_money_low", "came_money_high")
     caption = (
         f"What earlier decisions promised, and what actually happened while each campaign ran: {words.many} who were to get the action, "
-        f"compared with those of them who were held out of everything. Intervals at {form.share(study.params.level)}. What an action was to "
-        "bring in later is part of the promised money, but not of the actual money."
+        f"compared with those of them who were held out of everything. Intervals at {form.share(study.params.level)}. What an action was "
+        "to bring in later is part of the promised money, but not of the actual money."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
@@ -341,9 +341,9 @@ def judged_table(study: Study) -> Table | Absent:
     frame, gone = study.judged.campaigns, " ".join(study.judged.left_out)
     if frame.empty:
         needed = (
-            f"It is not known whether past campaigns would have earned more had they chosen {words.many} as this page does. To know, you need "
-            "a campaign whose cells and control were drawn at random, with an offer whose effect is also known from elsewhere: from another "
-            "campaign, or from an assumption in the data set’s file."
+            f"It is not known whether past campaigns would have earned more had they chosen {words.many} as this page does. To know, you "
+            "need a campaign whose cells and control were drawn at random, with an offer whose effect is also known from elsewhere: from "
+            "another campaign, or from an assumption in the data set’s file."
         )
         return Absent(f"{needed} {gone}".strip())
     columns = {
@@ -354,9 +354,9 @@ def judged_table(study: Study) -> Table | Absent:
         "everybody": Column("Gain over contacting everybody", "money", "everybody_low", "everybody_high"),
     }
     caption = (
-        f"What past campaigns would have earned had they chosen {words.many} as this page does. Each {words.one} in their cells and controls "
-        "is assigned the action, of those tested, that was expected to bring in most, or none, going by what was known when the campaign "
-        f"opened and by effects measured elsewhere; {words.many} who by chance were given exactly that stand for all. Figures are "
+        f"What past campaigns would have earned had they chosen {words.many} as this page does. Each {words.one} in their cells and "
+        "controls is assigned the action, of those tested, that was expected to bring in most, or none, going by what was known when the "
+        f"campaign opened and by effects measured elsewhere; {words.many} who by chance were given exactly that stand for all. Figures are "
         f"{study.margin.word} in the window, less contacts and offers taken. “Everybody” gets the one action that was expected to bring in "
         "most overall. Budgets, capacities, contact limits, consent and households are ignored. "
         f"Intervals at {form.share(study.params.level)}. {gone}"
@@ -383,8 +383,8 @@ def pressure_table(study: Study) -> Table:
         tested = "the campaign" if len(curve.campaigns) == 1 else "the campaigns"
         caption += (
             f"“Demand from contacts” follows the curve measured by cells of {tested} {listing(curve.campaigns)}: "
-            f"{form.number(curve.tested)} contacts a week, the most that were tested, bring {most} of all demand; beyond that, it continues "
-            "as the published curve does."
+            f"{form.number(curve.tested)} contacts a week, the most that were tested, bring {most} of all demand; beyond that, it "
+            "continues as the published curve does."
         )
     else:
         caption += (

@@ -177,15 +177,15 @@ def warnings(study: Study) -> tuple[str, ...]:
         one = len(assumed) == 1
         found.append(
             f"The {'effect' if one else 'effects'} of {_joined(list(map(_quoted, assumed)))} {'has' if one else 'have'} not been measured; "
-            f"{'it is' if one else 'they are'} assumed. Send {'it' if one else 'each'} to a random half of {'the' if one else 'its'} list and "
-            "leave the other half alone, so that the next decision rests on results."
+            f"{'it is' if one else 'they are'} assumed. Send {'it' if one else 'each'} to a random half of {'the' if one else 'its'} list "
+            "and leave the other half alone, so that the next decision rests on results."
         )
     unshown = [one.name for one in study.ground.actions if one.effect.basis == UNSHOWN]
     if unshown:
         it = "it" if len(unshown) == 1 else "them"
         found.append(
-            f"Past tests did not show that {_joined(list(map(_quoted, unshown)), 'or')} makes anybody {words.fill('{buy}')}, so nobody gets "
-            f"{it}. To find out, test {it} on part of a list."
+            f"Past tests did not show that {_joined(list(map(_quoted, unshown)), 'or')} makes anybody {words.fill('{buy}')}, so nobody "
+            f"gets {it}. To find out, test {it} on part of a list."
         )
     risky = [one.name for one in study.ground.actions if one.action.brings == AT_RISK]
     if risky and study.ground.people.frame["at_risk"].isna().all():
@@ -200,8 +200,8 @@ def warnings(study: Study) -> tuple[str, ...]:
         )
     elif study.detectable is not None:
         found.append(
-            f"{form.count(study.held_out)} {words.many} are held out of everything. That can show a rise of {form.points(study.detectable)} or "
-            f"more in the share who {words.fill('{buy}')}; a smaller rise may go unseen."
+            f"{form.count(study.held_out)} {words.many} are held out of everything. That can show a rise of {form.points(study.detectable)} "
+            f"or more in the share who {words.fill('{buy}')}; a smaller rise may go unseen."
         )
     if not study.ground.people.frame["contactable"].isin(["yes", "no"]).any():
         found.append(f"The data do not say which {words.many} may be contacted. Check before you send anything.")
@@ -233,8 +233,8 @@ def method(study: Study) -> Method:
     return Method(
         f"Expected incremental value less cost, as of {form.day(study.context.as_of)}: the effect of an action times what a {words.one} it "
         "persuades brings in, less the costs of the contact and of offers taken. Actions are chosen within budgets, capacities and contact "
-        "limits by putting a price on each limit (Everett 1963; Fisher 1981). Effects of past cells are pooled by random effects and shrunk "
-        "(Paule and Mandel 1982; Gelman et al. 2013).",
+        "limits by putting a price on each limit (Everett 1963; Fisher 1981). Effects of past cells are pooled by random effects and "
+        "shrunk (Paule and Mandel 1982; Gelman et al. 2013).",
         (
             "A decision is made for everybody who may be contacted: one person per household per day, and at most one action per "
             f"{words.one} per day.",
@@ -243,8 +243,8 @@ def method(study: Study) -> Method:
             "A measured effect counts only if its 95% interval, the level used for tests, lies above 0.",
             f"The {form.share(params.level)} intervals of totals cover uncertainty about the effects, as if these were independent of each "
             f"other; for uncertainty about values, see the page on {words.one} value.",
-            "Contacts before today count towards the limits, whichever member of the household received them; a contact with an action’s offer "
-            "counts as that action.",
+            "Contacts before today count towards the limits, whichever member of the household received them; a contact with an action’s "
+            "offer counts as that action.",
             f"Ties are broken by a salted hash of the {words.one}’s ID.",
         ),
         {name: words.told(meaning) for name, meaning in QUANTITIES.explained(*_EXPLAINED).items()},

@@ -1,4 +1,4 @@
-"""What do we know of this customer? Everything on one page, for people who talk with the customer."""
+"""What do we know about this customer? Everything on one page, for people who talk with the customer."""
 
 from __future__ import annotations
 

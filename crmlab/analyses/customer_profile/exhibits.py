@@ -64,7 +64,7 @@ def facts_table(study: Study) -> Table:
         add(f"First {words.deed}", bought["day"].iloc[0], "date")
         add(f"Last {words.deed}", bought["day"].iloc[-1], "date")
         add(study.speech("{Occasions}"), len(bought), "count")
-        add("Amount in all", float(bought["spend"].sum()), "exact")
+        add("Total amount", float(bought["spend"].sum()), "exact")
         back = float(study.days.loc[~study.days["is_occasion"], "spend"].sum())
         if back:
             add("Returned on other days", back, "exact")
@@ -78,7 +78,7 @@ def facts_table(study: Study) -> Table:
     names = {
         "value": (f"Value still to come, {worth.span}", "amount"),
         "expected_purchases": (f"{words.deeds.capitalize()} expected in {worth.ahead}", "number"),
-        "alive": (f"Probability of being a {words.one} still", "share"),
+        "alive": (f"Probability of still being a {words.one}", "share"),
         "churn": (f"Probability of no {words.deed} within {risk.window} days", "share"),
     }
     for key, (label, kind) in names.items():
@@ -86,17 +86,17 @@ def facts_table(study: Study) -> Table:
             found = study.estimates[key]
             add(label, found.value, kind, found.low, found.high)
     if risk.reasons:
-        add("What moves that", "\n".join(risk.reasons), "lines")
+        add("What drives that probability", "\n".join(risk.reasons), "lines")
     if worth.soonest is not None:
         until = form.short_day(worth.latest) if worth.latest is not None else "never"
-        add(f"Next {words.deed}, with " + form.share(level), f"{form.short_day(worth.soonest)} to {until}")
+        add(f"Next {words.deed}, {form.share(level)} interval", f"{form.short_day(worth.soonest)} to {until}")
     for label, told in zip(("What to do", "Why"), study.todo, strict=False):
         add(label, told)
     frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
     columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
     caption = (
         f"{words.one.capitalize()} {study.params.customer_id} on {form.day(study.context.as_of)}. "
-        f"Small figures are {form.share(level)} intervals of what this {words.one} will do."
+        f"Small figures are {form.share(level)} intervals for what this {words.one} will do."
     )
     return Table(caption, frame, columns, form, top=60)
 
@@ -118,9 +118,9 @@ def bought_table(study: Study) -> Table | Absent:
     if not len(study.bought):
         if study.speech.words is ROUNDS:
             return Absent("Nothing is sold here.")
-        return Absent("What was bought is not known: there are no order lines of this customer.")
+        return Absent("What was bought is not known: there are no order lines for this customer.")
     columns = {"product": Column("Product"), "times": Column("Times", "count"), "spend": Column("Spend", "exact")}
-    return Table("What the customer bought, most often first.", study.bought, columns, study.context.form, top=10)
+    return Table("What the customer bought, most frequent first.", study.bought, columns, study.context.form, top=10)
 
 
 def offers_table(study: Study) -> Table | Absent:
@@ -128,7 +128,7 @@ def offers_table(study: Study) -> Table | Absent:
     if not len(study.offers):
         return Absent(study.why["offers"])
     columns = {"rank": Column("Rank", "count"), "name": Column("Offer"), "reason": Column("Because")}
-    return Table("Offers, the best first, as the report on offers ranks them.", study.offers, columns, study.context.form)
+    return Table("Offers, best first, as ranked in the report on offers.", study.offers, columns, study.context.form)
 
 
 def moments_table(study: Study) -> Table | Absent:
@@ -147,7 +147,7 @@ def moments_table(study: Study) -> Table | Absent:
 def contacts_table(study: Study) -> Table | Absent:
     """Contacts and responses, latest first."""
     if not len(study.contacts) and not len(study.responses):
-        return Absent(f"No contact and no response of this {study.speech.words.one} is known.")
+        return Absent(f"No contacts with this {study.speech.words.one}, and no responses, are known.")
     sent = pd.DataFrame(
         {"day": study.contacts["day"], "what": study.contacts["campaign"].astype(str) + ": " + study.contacts["what"]}
     )
@@ -170,7 +170,7 @@ def contacts_table(study: Study) -> Table | Absent:
 def strip_chart(study: Study) -> Chart | Absent:
     """The history as a strip: purchases, returns, contacts, responses, and when the next purchase is expected."""
     if not len(study.days) and not len(study.contacts) and not len(study.responses):
-        return Absent(study.speech("Nothing was {given}, nothing was sent: there is no history to draw."))
+        return Absent(study.speech("Nothing was {given} and nothing was sent, so there is no history to draw."))
     form, end, worth, words = study.context.form, study.context.as_of, study.worth, study.speech.words
     bought, back = study.occasions, study.days[~study.days["is_occasion"] & (study.days["spend"] < 0)]
     sent = study.contacts[study.contacts["contacted"].astype(bool)]
@@ -212,10 +212,9 @@ def strip_chart(study: Study) -> Chart | Absent:
         marks.dates(ax, form, 2, 6)
 
     return Chart(
-        f"The history of the {words.one}: {words.deeds} by day with their amounts (blue), returns (orange, below the line), "
-        "contacts (triangles) and "
-        f"responses (squares). Pale: when the next {words.deed} is expected.",
-        f"A strip in time of {len(bought)} {words.deeds}, {len(back)} days of returns, {len(sent)} contacts and "
+        f"The {words.one}’s history: {words.deeds} by day with their amounts (blue), returns (orange, below the line), contacts "
+        f"(triangles) and responses (squares). The pale band shows when the next {words.deed} is expected.",
+        f"A timeline of {len(bought)} {words.deeds}, {len(back)} days of returns, {len(sent)} contacts and "
         f"{len(study.responses)} responses.",
         draw,
         frame,

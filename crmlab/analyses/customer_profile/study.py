@@ -181,7 +181,7 @@ def study(history: History, params: Params) -> Study:
         except UNFIT as error:
             why["churn"] = f"The probability of churn is not known. {error}"
     else:
-        why["value"] = speech("Nothing was {given} yet, so no value can be told.")
+        why["value"] = speech("Nothing has been {given} yet, so no value can be given.")
     offers, why["offers"] = _offers(history, customer)
     (refusal,) = history.refusals(pd.Series([customer]))
     moments, why["moments"] = _moments(history, customer, refusal)
@@ -277,7 +277,7 @@ def _worth(history: History, params: Params) -> Worth:
     if found.fit.seen:
         estimates["alive"] = estimate("alive", "alive", "share")
     soonest, latest = (None if pd.isna(row[name]) else row[name].date() for name in ("next_from", "next_to"))
-    span = "without end" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
+    span = "with no time limit" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
     span = f"in {value.money_of(found)}, {span}"
     return Worth(
         tier=str(row["tier"]),
@@ -296,7 +296,7 @@ def _risk(history: History, params: Params) -> tuple[Risk, str]:
     if found.refused:
         return Risk(window=found.scheme.window), f"No probability of churn is given. {found.why(history.form)}"
     if estimate is None:
-        why = f"Silent for too long to be eligible: a probability of churn is told of eligible {history.words.many} only."
+        why = f"Silent for too long to be eligible: a probability of churn is given only for eligible {history.words.many}."
         return Risk(window=found.scheme.window), why
     mine = found.customers[found.customers["customer_id"] == params.customer_id].iloc[0]
     words = tuple(str(mine[name]) for name in found.customers.columns if name.startswith("reason_") and mine[name])
@@ -364,14 +364,19 @@ def _offers(history: History, customer: str) -> tuple[pd.DataFrame, str]:
     except UNFIT as error:
         return none, str(error)
     mine = found[found["customer_id"] == customer].sort_values("rank", ignore_index=True)[columns]
-    return mine, "No offer: whoever must not be contacted gets none, nor who has bought nothing." if mine.empty else ""
+    return (
+        mine,
+        "No offers: there are none for anyone who must not be contacted, or who has not bought anything yet."
+        if mine.empty
+        else "",
+    )
 
 
 def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFrame, str]:
     """Moments of today; or why there are none."""
     columns = ["label", "works"]
     if refusal:
-        return pd.DataFrame(columns=columns), f"Nothing to act on: no contact, {refusal}."
+        return pd.DataFrame(columns=columns), f"Nothing to act on: this {history.words.one} {refusal}."
     try:
         found = triggers.actions(history)
     except UNFIT as error:
@@ -379,7 +384,7 @@ def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFram
     known = {trigger.name: trigger.said(history.words) for trigger in triggers.TRIGGERS}
     works = found.loc[found["customer_id"] == customer].set_index("trigger")["works"].to_dict()
     rows = [[known[name].label, works[name]] for name in sorted(works)]
-    why = "" if rows else "There is no moment now."
+    why = "" if rows else "There are no moments now."
     return pd.DataFrame(rows, columns=columns), why
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "What do we know of this customer?"
+TITLE = "What do we know about this customer?"
 
 
 def findings(study: Study) -> Findings:
@@ -24,7 +24,8 @@ def findings(study: Study) -> Findings:
         spend = form.money(float(bought["spend"].sum()))
         times = words.deed if len(bought) == 1 else words.deeds
         silent = study.state.get("days_since_last")
-        ago = f", the last {form.count(silent)} days ago" if silent is not None else ""
+        days = "day" if silent == 1 else "days"
+        ago = f", the last one {form.count(silent)} {days} ago" if silent is not None and len(bought) > 1 else ""
         found.append(
             Finding(
                 form.count(len(bought)),
@@ -42,7 +43,7 @@ def findings(study: Study) -> Findings:
         found.append(
             Finding(
                 worth,
-                study.speech(f"is what the {{one}} is expected to {{bring}} still: {tier}."),
+                study.speech(f"is what the {{one}} is still expected to {{bring}}: {tier}."),
                 f"{ends}, at {at}",
                 "value",
             )
@@ -75,10 +76,12 @@ def warnings(study: Study) -> tuple[str, ...]:
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     one = study.speech.words.one
-    undecided = f"What to do with this {one} is not decided: {study.why.get('todo', f'the {one} is in no list of actions.')}"
+    undecided = (
+        f"What to do with this {one} has not been decided: {study.why.get('todo', f'the {one} is in no list of actions.')}"
+    )
     return (
-        f"What one {one} will do is chance above all: intervals are wide because they must be.",
-        f"Scores say how {study.speech.words.many} like this one behaved. They are no reason to treat somebody worse.",
+        f"What a single {one} will do is mostly a matter of chance: the intervals are wide because they have to be.",
+        f"Scores say how {study.speech.words.many} like this one have behaved. They are no reason to treat anybody worse.",
         *(() if study.todo else (undecided,)),
     )
 
@@ -87,11 +90,11 @@ def method(study: Study) -> Method:
     """How it was done."""
     at, words = study.context.form.share(study.params.level), study.speech.words
     return Method(
-        f"What the reports on customer value, lifecycle, churn, offers, triggers and actions say, for one {words.one}.",
+        f"What the reports on customer value, lifecycle, churn, offers, triggers and actions say about one {words.one}.",
         (
-            f"Intervals at {at}: of value and {words.deeds}, what this {words.one} will do; of probabilities, what is not known "
-            "of the models.",
-            "Contacts are those of the data set's tables; who is in a control was assigned to a test and left alone on purpose.",
+            f"{at} intervals: for value and {words.deeds}, they cover what this {words.one} will do; for probabilities, what is not known "
+            "about the models.",
+            "Contacts are those in the data set’s tables; anyone in a control was assigned to a test and left alone on purpose.",
         ),
-        {"Occasion": f"a day with a {words.deed}, net of what came back that day"},
+        {"Occasion": f"a day with a {words.deed}, net of what was returned that day"},
     )

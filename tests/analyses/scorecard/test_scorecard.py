@@ -171,7 +171,8 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     # €299k of the goal's own year, not the €464k of the calendar's.
     said = page.findings[0].text.replace("\u202f", " ")
     told = re.search(
-        r"will be missed unless something changes: €299k of €650k has come in, €(\d+)k \(€(\d+)–(\d+)k, at 90%\) is expected by",
+        r"“Annual revenue” will be missed unless something changes: €299k of €650k has come in so far, and €(\d+)k "
+        r"\(€(\d+)k to €(\d+)k, at 90%\) is expected by",
         said,
     )
     assert told
@@ -187,7 +188,7 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     assert {"goals", "customers", "money", "parts", "growth", "forecast", "matrix", "campaigns", "segments", "states"} <= set(
         page.tables
     )
-    assert "intervals at 90% held what came" in page.tables["forecast"].caption
+    assert "intervals at 90% contained the actual figure" in page.tables["forecast"].caption
 
 
 @pytest.mark.proof
@@ -199,7 +200,7 @@ def test_campaigns_are_those_of_the_report_on_them(shop, parts):
     rows = parts.campaigns[parts.campaigns["program"] == ""].set_index("campaign")
     assert rows.index.tolist() == ["latest", "offer_by_creative", "reminder", "new_range", "first_offers"]
     assert "window open until" in rows.loc["latest", "note"]
-    assert "do not fit its plan" in rows.loc["reminder", "note"]
+    assert "do not match the plan" in rows.loc["reminder", "note"]
     assert rows.loc[["latest", "reminder"], "profit"].isna().all()
     found = measured(shop, "first_offers", parts.board.history.as_of, cells=known_cells(shop), min_group=5)
     whole = cell_earnings(found, compared(found), level=TEST_LEVEL, adjust=True, unit="EUR").whole
@@ -327,12 +328,13 @@ def test_change_knows_that_customers_are_the_same():
 def test_without_costs_and_lines_the_page_says_what_to_add():
     found = scorecard.run(crmlab.open_dataset("cdnow_sample"))
     money = found.tables["money"].frame.set_index("measure")
-    assert money.loc["margin", "label"] == f"Gross margin: {Margin(1.0, 'revenue', 0.0).needed}"
+    assert money.loc["margin", "label"] == "Gross margin: not known (needs a margin, or unit costs of products)"
+    assert Margin(1.0, "revenue", 0.0).needed in found.tables["profit"].frame["add"].tolist()
     assert pd.isna(money.loc["profit", "now"])
     assert any("margin = 0.4" in text for text in found.warnings)
-    assert "add the table order_lines" in found.tables["buying"].html()
+    assert "add the table “order_lines”" in found.tables["buying"].html()
     assert "Goals: none yet" in found.tables["goals"].caption
-    assert "add the tables cells and contacts" in found.absent["campaigns"]
+    assert "add the tables “cells” and “contacts”" in found.absent["campaigns"]
     assert [finding.metric for finding in found.findings[:2]] == ["revenue_change", "value_total"]
     assert "nan" not in "".join(table.html() for table in found.tables.values()).lower()
 
@@ -360,7 +362,7 @@ def regulars(last, every=30, start=dt.date(2024, 1, 1), people=25):
 @pytest.mark.proof
 def test_one_period_only_is_said(tmp_path):
     found = scorecard.run(own(tmp_path, regulars(100)))
-    assert any("one whole period only" in text for text in found.warnings)
+    assert any("only one whole period" in text for text in found.warnings)
     assert set(found.tables["money"].columns) == {"label", "now"}
     assert "parts" in found.absent
     assert found.findings[0].metric == "revenue"
@@ -369,7 +371,7 @@ def test_one_period_only_is_said(tmp_path):
 @pytest.mark.proof
 def test_periods_shorter_than_the_rhythm_are_said(tmp_path):
     found = scorecard.run(own(tmp_path, regulars(150)), scorecard.Params(period="1 week"))
-    assert found.warnings[0].startswith("Periods of 1 week are shorter than the rhythm of this base")
+    assert found.warnings[0].startswith("Periods of 1 week are shorter than the usual rhythm here")
 
 
 @pytest.mark.proof
