@@ -36,9 +36,9 @@ __all__ = ["ALL_JUDGED", "MOST_JUDGED", "Judged", "judged_of"]
 MOST_JUDGED = 3  # campaigns, the latest: each asks what customers were worth when it opened
 ALL_JUDGED = "all together"
 _NO_TEST = (
-    "none of its cells compared with an uncontacted control tried an offer whose cost is known and whose effect is known from "
-    "elsewhere"
-)_NOTHING = ""  # the arm of those who are sent nothing; no action has this name
+    "none of its cells compared with an uncontacted control tried an offer of known cost whose effect is known from elsewhere"
+)
+_NOTHING = ""  # the arm of those who are sent nothing; no action has this name
 _COLUMNS = [
     "campaign",
     "customers",
