@@ -36,9 +36,9 @@ _SHORT = {
     "average_order_value": "Average {order}",
     "occasions_per_customer": "{Deeds} per {one}",
     "products_per_customer": "Products per {one}",
-    "returned_share": "Returned",
-    "lapsing": "Current {many} who lapsed",
-    "won_back": "Lost {many} who came back",
+    "returned_share": "Returns",
+    "lapsing": "Current, then lapsed",
+    "won_back": "Lapsed, then came back",
     "contacted_share": "Contacted",
 }
 _STEPS = {

@@ -75,12 +75,12 @@ def test_everybody_gets_what_brings_most_or_is_left_alone():
     assert got["action"].tolist() == ["a", "b", ALONE, ALONE, ALONE]
     assert got["gain"].tolist() == [3.0, 4.0, 0.0, 0.0, 0.0] and got["cost"].tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]
     assert got["action_reason"].tolist() == [
-        "brings most (assumed)", "brings most (assumed)", deciding.COSTS_MORE, deciding.NO_ACTION, deciding.COSTS_MORE,
+        "brings in most (assumed)", "brings in most (assumed)", deciding.COSTS_MORE, deciding.NO_ACTION, deciding.COSTS_MORE,
     ]  # fmt: skip
 
 
 def test_a_single_action_does_not_bring_most_of_several():
-    assert today(ground({"a": [3.0]}))["action_reason"].tolist() == ["brings more than it costs (assumed)"]
+    assert today(ground({"a": [3.0]}))["action_reason"].tolist() == ["brings in more than it costs (assumed)"]
 
 
 def test_each_reason_is_told_of_whom_it_holds():
@@ -94,7 +94,7 @@ def test_each_reason_is_told_of_whom_it_holds():
     )
     got = today(some)
     assert got["action_reason"].to_dict() == {
-        "c0": "brings more than it costs (assumed)",
+        "c0": "brings in more than it costs (assumed)",
         "c1": deciding.HOUSEHOLD,
         "c2": "has asked not to be contacted",
         "c3": "has complained",
@@ -102,7 +102,7 @@ def test_each_reason_is_told_of_whom_it_holds():
         "c5": deciding.COSTS_MORE,
         "c6": deciding.NOT_YET,
         "c7": deciding.USED_UP,
-        "c8": "brings more than it costs (assumed)",
+        "c8": "brings in more than it costs (assumed)",
     }
     assert set(got.index[got["action"] == "a"]) == {"c0", "c8"}
 

@@ -114,7 +114,7 @@ def test_the_calendar_counts_its_own_contacts():
 def test_who_has_had_all_that_works_is_left_alone():
     found = decide(pressed([("c1", -1, "x", "email")] * 30), 1, RATE).today
     assert found["planned"].tolist() == ["a", ""]
-    assert found["action_reason"].iloc[1] == "every action would cost more than it brings"
+    assert found["action_reason"].iloc[1] == "every action would cost more than it brings in"
 
 
 @pytest.mark.proof
