@@ -25,7 +25,8 @@ def findings(study: Study) -> Findings:
         times = words.deed if len(bought) == 1 else words.deeds
         silent = study.state.get("days_since_last")
         days = "day" if silent == 1 else "days"
-        ago = f", the last one {form.count(silent)} {days} ago" if silent is not None and len(bought) > 1 else ""
+        last = "the last one " if len(bought) > 1 else ""
+        ago = f", {last}{form.count(silent)} {days} ago" if silent is not None else ""
         found.append(
             Finding(
                 form.count(len(bought)),
