@@ -17,6 +17,8 @@ __all__ = ["COLUMNS", "MOST", "campaigns_of", "measured_of"]
 
 
 MOST = 12  # campaigns shown, the latest
+_BROUGHT = ("brought in more revenue than the control", "brought in less revenue than the control")
+_EARNED = ("earned more than they cost", "cost more than they brought in")
 COLUMNS = (
     *("campaign", "program", "opens", "contacts", "cost"),
     *("response", "response_low", "response_high"),
@@ -122,19 +124,17 @@ def _row(board: Board, found: Measured, cells: list[str], row: dict[str, Any]) -
     each = final_cells(found, as_of)
     mine = each[each["cell"].isin(cells)]
     if whole.profit is None:
-        said = _verdict(mine.assign(priced=True), "brought more revenue", "brought less revenue")
-        return row | {"note": f"{said}; without a margin, it is not known what it earned"}
+        said = _verdict(mine.assign(priced=True), *_BROUGHT)
+        return row | {"note": f"{said}; without a margin, the profit is not known"}
     row |= _parts("profit", whole.profit)
     if whole.unpriced:
-        row["note"] = (
-            _verdict(mine, "earned more than they cost", "cost more than they brought") + ": before the cost of the offer"
-        )
+        row["note"] = _verdict(mine, *_EARNED) + ": before the cost of the offer"
         if whole.break_even is not None and whole.profit.value > 0:
             row["note"] += f", which may be {form.amount(whole.break_even.value)} for each {board.speech('{one} who {buy}s')}"
         return row
     if whole.roi is not None:
         row |= _parts("roi", whole.roi)
-    return row | {"note": _verdict(mine, "earned more than they cost", "cost more than they brought")}
+    return row | {"note": _verdict(mine, *_EARNED)}
 
 
 def _parts(name: str, found: Estimate) -> dict[str, Any]:
@@ -145,7 +145,10 @@ def _verdict(cells: pd.DataFrame, more: str, less: str) -> str:
     """How many cells are shown to be what, each as the report on campaign results says; of their sum nothing is said."""
     up, down, priced = cells["profit_low"] > 0, cells["profit_high"] < 0, cells["priced"].astype(bool)
     counts = ((up & priced, more), (up & ~priced, "open"), (down, less))
-    told = [f"{int(which.sum())} of {len(cells)} cells {what}" for which, what in counts if which.any()]
+    told = []
+    for which, what in counts:
+        if number := int(which.sum()):
+            told.append(f"{number} of {len(cells)} cells {what.replace(' they ', ' it ') if number == 1 else what}")
     return ", ".join(told) or (
         "not decided"
         if len(cells) == 1
