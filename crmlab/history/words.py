@@ -112,7 +112,7 @@ WEEKS = Words(
         "revenue": "revenue",
         "in_revenue": "revenue",
         "comes": "comes",
-        "net": ", returns taken off",
+        "net": ", net of returns",
         "profit": "profit",
         "sales": "sales",
         "order": "order",

@@ -277,7 +277,7 @@ def _worth(history: History, params: Params) -> Worth:
     if found.fit.seen:
         estimates["alive"] = estimate("alive", "alive", "share")
     soonest, latest = (None if pd.isna(row[name]) else row[name].date() for name in ("next_from", "next_to"))
-    span = "with no time limit" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
+    span = "over all future years" if math.isinf(found.horizon) else f"over {found.base.words.span(found.horizon)}"
     span = f"in {value.money_of(found)}, {span}"
     return Worth(
         tier=str(row["tier"]),

@@ -34,7 +34,7 @@ QUANTITIES = Quantities(
     ),
     Quantity(
         "chain_spend_without_end",
-        "the same without end: after the horizon, customers keep moving between states as before",
+        "the same over all future years: after the horizon, customers keep moving between states as before",
         "currency",
     ),
 )

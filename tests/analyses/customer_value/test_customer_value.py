@@ -291,7 +291,7 @@ def test_boundary_is_said_and_leaves_out_what_means_nothing():
         .all(axis=None)
     )
     # What is not on the page is not hedged about either.
-    assert not any("without end" in limit or "at risk" in limit or "comes after" in limit for limit in found.limits)
+    assert not any("all future years" in limit or "at risk" in limit or "comes after" in limit for limit in found.limits)
 
 
 @pytest.mark.proof
