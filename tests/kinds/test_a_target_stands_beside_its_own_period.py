@@ -169,7 +169,7 @@ def test_states_say_what_is_expected(found, status):
     # Where less is better, the other way round: 1 - x / 200 falls as x rises.
     value, low, high = (1 - x / 200 for x in found)
     assert judged(Goal("returned_share", 0.5, "2026-06-30"), (value, high, low), "trend")[0] == status
-    assert (status in GOOD) is (found[0] >= 100)
+    assert (status in GOOD) is (found[1] >= 100)
 
 
 @pytest.mark.proof

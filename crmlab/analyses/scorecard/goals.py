@@ -28,6 +28,7 @@ __all__ = [
     "MISSED",
     "MOST_TREND",
     "ON_TRACK",
+    "OPEN",
     "REACHED",
     "STATUSES",
     "UNKNOWN",
@@ -39,9 +40,10 @@ __all__ = [
 
 # What became of a target, or what is expected of it: even the far end of the interval meets it, the point does, only the near end, none.
 REACHED, MISSED, UNKNOWN = "reached", "missed", "not known yet"
-ON_TRACK, LIKELY, AT_RISK, WILL_MISS = "on track", "expected to be met", "at risk", "will be missed"
+ON_TRACK, WILL_MISS = "on track", "will be missed"
+LIKELY, AT_RISK = "more likely met than missed", "more likely missed than met"
 STATUSES = (MISSED, WILL_MISS, AT_RISK, UNKNOWN, LIKELY, ON_TRACK, REACHED)  # those that need care first
-GOOD = (LIKELY, ON_TRACK, REACHED)
+GOOD, OPEN = (ON_TRACK, REACHED), (LIKELY, AT_RISK)
 _ADDS_UP = ("revenue", "margin", "occasions", "new", "customers")  # so that what has come in is a part of the target
 _OF_THE_WHOLE = ("lost", "occasions_per_customer", "products_per_customer")  # says little before the quarter is over
 _ONLY_GROWS = ("occasions", "new", "customers")  # so that a target once reached stays reached
@@ -148,7 +150,7 @@ def judged(goal: Goal, found: tuple[float, float, float], basis: str) -> tuple[s
     --------
     >>> goal = Goal("revenue", 100.0, "2026-06-30")
     >>> [judged(goal, (value, value - 20, value + 20), "forecast")[0] for value in (130, 110, 90, 70)]
-    ['on track', 'expected to be met', 'at risk', 'will be missed']
+    ['on track', 'more likely met than missed', 'more likely missed than met', 'will be missed']
     """
     sign = -1 if goal.aim.less else 1
     middle, *ends = (sign * value for value in found)

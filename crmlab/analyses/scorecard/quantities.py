@@ -47,7 +47,7 @@ QUANTITIES = Quantities(
     Quantity(
         "value_change", "change in the value of the customer base since a year ago, or since the previous period", "share"
     ),
-    Quantity("goals_on_track", "goals that have been reached or are expected to be", "goals", counted=True),
+    Quantity("goals_on_track", "goals that have been reached or are on track", "goals", counted=True),
     *map(_goals, ("customers", "currency", "share", "")),
     Quantity("forecast_spend", "spend expected in the 12 months ahead, before returns", "currency"),
     Quantity("forecast_occasions", "purchase occasions expected in the 12 months ahead", "occasions"),

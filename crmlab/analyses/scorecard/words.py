@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.customer_value import left_for_good, total_said, what_of
 from crmlab.analyses.lifecycle import GONE
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, UNKNOWN, WILL_MISS
+from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, OPEN, UNKNOWN, WILL_MISS
 from crmlab.analyses.scorecard.quantities import UNITS
 from crmlab.history.words import QUARTER, QUARTERS, ROUNDS, YEAR
 from crmlab.page.estimate import Estimate
@@ -55,9 +55,12 @@ def _goals_finding(study: Study) -> list[Finding]:
     if goals.empty:
         return []
     count, whole = int(goals["status"].isin(GOOD).sum()), len(goals)
-    text = f"{'goal has' if whole == 1 else 'goals have'} been reached or {'is' if whole == 1 else 'are'} expected to be"
+    one = count == 1 or whole == 1
+    text = f"{'goal' if whole == 1 else 'goals'} {'has been reached or is' if one else 'have been reached or are'} on track"
+    if close := int(goals["status"].isin(OPEN).sum()):
+        text += f"; {form.count(close)} {'is' if close == 1 else 'are'} too close to call"
     worst = goals.iloc[0]
-    late = {MISSED: "was missed", WILL_MISS: "will be missed unless something changes", AT_RISK: "is at risk"}
+    late = {MISSED: "was missed", WILL_MISS: "will be missed unless something changes", AT_RISK: "is more likely to be missed than met"}
     if worst["status"] in late:
         aimed, by = form.write(worst["target"], worst["kind"]), form.short_day(worst["by"])
         seen, ends = form.measured(worst["expected"], worst["low"], worst["high"], worst["kind"])
