@@ -117,13 +117,13 @@ def trends_chart(study: Study) -> Chart | Absent:
             numbers = sorted(line.past)
             values = np.array([line.past[n] for n in numbers])
             low, high = min(0.0, float(values.min())), float(values.max())
-            limits = (low - 0.06 * (high - low or 1), high + 0.15 * (high - low or 1))
+            limits = (low - 0.06 * (high - low) if low < 0 else 0.0, high + 0.15 * (high - low or 1))
             marks.axes(ax, form, x="none", lines="base", xlim=(-0.3, board.now + 0.3), ylim=limits)
             ax.set_title(f"{board.speech(_SHORT[line.key])}: {form.write(line.now, line.kind)}")
-            ax.plot(numbers, values, color=color("muted"), linewidth=1.6)
-            ax.plot(numbers[-1], values[-1], "o", color=color("accent"), markersize=6)
+            ax.plot(numbers, values, color=color("muted"), linewidth=1.6, clip_on=False)
+            ax.plot(numbers[-1], values[-1], "o", color=color("accent"), markersize=6, clip_on=False)
             if board.year is not None and board.year in line.past:
-                ax.plot(board.year, line.past[board.year], "o", markerfacecolor="none", color=color("muted"), markersize=6)
+                ax.plot(board.year, line.past[board.year], "o", markerfacecolor="none", color=color("muted"), markersize=6, clip_on=False)
             ax.set_yticks([0], ["0"])
         for ax in np.ravel(axes)[len(some) :]:
             ax.set_visible(False)
@@ -226,22 +226,20 @@ def forecast_chart(study: Study) -> Chart | Absent:
     )
 
     def draw(figure: Figure) -> None:
-        top = 1.06 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9)
+        top = 1.12 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9)
         ax = marks.axes(figure.add_subplot(), form, y="none", lines="base", ylim=(0, top))
-        ax.bar(range(n), seen, 0.62, color=color("fill"))
+        ax.bar(range(n), seen, 0.62, color=color("accent"))
         later = np.arange(n, n + len(rows))
-        ax.bar(later, rows["expected"], 0.62, color=color("accent"))
+        ax.bar(later, rows["expected"], 0.62, color=color("fill"))
         ax.vlines(later, rows["low"], rows["high"], color=color("ink"), linewidth=1.2)
-        for k, value in enumerate([*seen, *rows["expected"]]):
-            # In the bar where the line of an interval stands above it.
-            at, ink = (value, "muted") if k < n else (0, "onaccent")
-            marks.label(ax, form.money(value), k, at, gap=(0, 4), token=ink, ha="center", va="baseline")
+        for k, (value, at) in enumerate(zip([*seen, *rows["expected"]], [*seen, *rows["high"]], strict=True)):
+            marks.label(ax, form.money(value), k, at, gap=(0, 4), ha="center", va="baseline")
         days = [form.short_day(day).rsplit(" ", 1) for day in frame["last"]]
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
 
     return Chart(
-        f"{study.context.told('Revenue before returns')} by quarter, each labelled with its last day: actual (pale) and forecast (strong "
-        f"colour, with {form.share(study.params.level)} interval). {ahead.said}",
+        f"{study.context.told('Revenue before returns')} by quarter, each labelled with its last day: actual (strong colour) and forecast "
+        f"(pale, with {form.share(study.params.level)} interval). {ahead.said}",
         f"Bars for {n} past quarters and {len(rows)} to come; the next is expected to be {form.money(float(rows['expected'].iloc[0]))}.",
         draw,
         frame,

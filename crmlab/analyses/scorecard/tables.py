@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.scorecard.board import length_of
+from crmlab.analyses.scorecard.forecasts import year_ahead
 from crmlab.analyses.scorecard.groups import KINDS, NOT_YET
 from crmlab.analyses.scorecard.words import worth
 from crmlab.history.context import masked
@@ -262,7 +263,7 @@ def promises_table(study: Study) -> Table | Absent:
         return Absent("No past quarter could be forecast from earlier data: the history is too short.")
     middle = tested["expected"]
     frame = tested.assign(
-        quarter=[f"Quarter after {form.short_day(day)}" for day in tested["origin"]],
+        quarter=[f"Quarter to {form.short_day(year_ahead(pd.Timestamp(day).date())[0].last)}" for day in tested["origin"]],
         low=middle + ahead.widen * (tested["low"] - middle),
         high=middle + ahead.widen * (tested["high"] - middle),
     )
@@ -270,12 +271,12 @@ def promises_table(study: Study) -> Table | Absent:
     gap = frame["seen"] / frame["expected"].where(frame["expected"] > 0) - 1
     by = [f"{form.share(abs(one))} " if abs(one) >= 0.005 else "" for one in gap]
     frame["said"] = [
-        "Held" if good else f"Missed: the actual figure was {far}{'higher' if seen > told else 'lower'}"
+        "Inside the interval" if good else f"Missed: the actual figure was {far}{'higher' if seen > told else 'lower'}"
         for good, seen, told, far in zip(held, frame["seen"], frame["expected"], by, strict=True)
     ]
     columns = {
         "quarter": Column(study.context.told("Revenue before returns")),
-        "said": Column("Verdict"),
+        "said": Column("Verdict", lead=True),
         "expected": Column("Forecast", "money", "low", "high"),
         "seen": Column("Actual", "money"),
     }
