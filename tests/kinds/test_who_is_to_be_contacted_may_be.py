@@ -23,7 +23,7 @@ from crmlab.report.jobs import runs_unasked
 NAMES = [name for name in registry.report_names() if runs_unasked(name)]
 # Lists of customers that are of nobody to contact: who was left out of a campaign and why, and who is kept as its control.
 NO_CONTACT = {("campaign_design", "left_out"), ("campaign_design", "controls")}
-SINGLED_OUT = re.compile(r"gone quiet|the segment “|who are slowing|worth most|is shown|have a moment now of", re.I)
+SINGLED_OUT = re.compile(r"gone quiet|the segment “|who are slowing|worth most|is shown|are now at a moment", re.I)
 
 
 def lists(result):

@@ -1,4 +1,4 @@
-"""Which moments tell what comes next, and who has one now: which triggers tell more than a simple rule does.
+"""Which moments predict what customers do next, and who is at one now: which triggers predict better than a simple rule.
 
 ``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged, for who
 asks by name and needs no verdict.

@@ -32,19 +32,19 @@ def triggers_table(study: Study) -> Table:
         "verdict": Column("Verdict"),
         "predicts": Column("Predicts"),
         "true": Column("Came true", "share", "true_low", "true_high"),
-        "base_all": Column("Of all eligible, on its days", "share", "base_all_low", "base_all_high"),
+        "base_all": Column("All eligible, on the same days", "share", "base_all_low", "base_all_high"),
         "base_rule": Column("By the simple rule", "share", "base_rule_low", "base_rule_high"),
         "lift_all": Column("Lift over all", "number", "lift_all_low", "lift_all_high"),
         "lift_rule": Column("Lift over the rule", "number", "lift_rule_low", "lift_rule_high"),
     }
     many, deed = study.words.many, study.words.deed
-    products = "; of a product, among its buyers" if "product" in set(study.table["name"]) else ""
+    products = "; for a product, among its buyers" if "product" in set(study.table["name"]) else ""
     caption = (
-        f"How often what a trigger predicts came true within {study.present.rhythm.span(study.words, form)} of "
-        f"{len(study.judged.days)} past days, and how often it did anyway: of all eligible {many} of the same days, each day counted as "
-        f"often as the trigger was met on it, and of as many picked by a simple rule (the last {deed} longest ago where none is "
-        f"expected, most {study.words.deeds} where one is{products}). Lift: the first divided by the other; 1 is no better. Small "
-        f"figures are {form.share(study.params.level)} intervals."
+        f"How often each trigger’s prediction came true within {study.present.rhythm.span(study.words, form)}, on "
+        f"{len(study.judged.days)} past days, compared with all eligible {many} on the same days (each day weighted by how often the "
+        f"trigger was met) and with the same number picked by a simple rule (longest since the last {deed} where none is expected, most "
+        f"{study.words.deeds} where one is{products}). Lift is the first rate divided by the other; 1 means no better. Small figures are "
+        f"{form.share(study.params.level)} intervals."
     )
     return _table(caption, study.table, columns, form)
 
@@ -61,7 +61,7 @@ def rules_table(study: Study) -> Table:
     form = study.context.form
     written = {name: [_p(form, p) for p in study.table[name]] for name in ("adjusted_all", "adjusted_rule")}
     caption = (
-        "The rules, and what the verdicts rest on; p-values after Benjamini and Hochberg over the triggers that were judged."
+        "The rules, and what the verdicts rest on; p-values after the Benjamini–Hochberg correction over the triggers judged."
     )
     return _table(caption, study.table.assign(tested=_counts(study.table["tested"], study), **written), columns, form)
 
@@ -86,7 +86,7 @@ def bands_table(study: Study) -> Table | Absent:
     bands, form = study.judged.bands, study.context.form
     if bands.empty:
         return Absent(
-            f"No moment came to {FEWEST} {study.words.many} who had been silent for about as long, so they cannot be compared."
+            f"No moment was reached by {FEWEST} {study.words.many} who had been silent for about as long, so they cannot be compared."
         )
     labels = study.table.set_index("name")["label"]
     shown = bands.assign(
@@ -104,13 +104,13 @@ def bands_table(study: Study) -> Table | Absent:
         "tested": Column("With a moment", "count"),
         "others": Column("Without", "count"),
         "true": Column("Came true", "share", "true_low", "true_high"),
-        "base": Column("Of those without", "share", "base_low", "base_high"),
+        "base": Column("Without one, came true", "share", "base_low", "base_high"),
         "lift": Column("Lift", "number", "lift_low", "lift_high"),
         "said": Column("Note"),
     }
     caption = (
-        f"The same against {study.words.many} without a moment whose last {study.words.deed} was about as long ago, where there were at "
-        f"least {FEWEST} of either. Small figures are {form.share(study.params.level)} intervals, each by itself."
+        f"The same comparison with {study.words.many} without a moment whose last {study.words.deed} was about as long ago, where each "
+        f"group had at least {FEWEST}. Small figures are {form.share(study.params.level)} intervals, each taken separately."
     )
     return _table(caption, shown, columns, form)
 
@@ -144,7 +144,7 @@ def today_chart(study: Study) -> Chart | Absent:
 
     first = frame.iloc[0]
     return Chart(
-        f"{words.many.capitalize()} with a moment now, by trigger, and whether it works here. One {words.one} may have several.",
+        f"{words.many.capitalize()} with a moment now, by trigger, and whether the trigger works here. One {words.one} may have several.",
         f"Bars of {words.many} for {len(frame)} triggers; “{first['label']}” has the most.",
         draw,
         frame,
@@ -187,8 +187,8 @@ def lifts_chart(study: Study) -> Chart | Absent:
 
     working = int((frame["works"] == YES).sum())
     return Chart(
-        f"Lift over all eligible {study.words.many} of the same days, and over as many by the simple rule; right of 1 a trigger tells more "
-        f"({form.share(study.params.level)} intervals).",
+        f"Lift over all eligible {study.words.many} on the same days, and over the same number chosen by the simple rule; to the right of 1, "
+        f"a trigger predicts better ({form.share(study.params.level)} intervals).",
         f"Two dots with intervals for each of {len(frame)} triggers, and a line at 1; {working} of them lie right of it on both.",
         draw,
         frame,
@@ -219,7 +219,7 @@ def days_chart(study: Study) -> Chart:
             ax.set_visible(False)
 
     return Chart(
-        f"Moments on the {len(days)} past days, each with its own scale. Days with fewer than {few} are not drawn.",
+        f"Moments on the {len(days)} past days, each trigger on its own scale. Days with fewer than {few} are not drawn.",
         f"Small bar charts of the number of moments on {len(days)} days, one for each of {len(labels)} triggers.",
         draw,
         frame,

@@ -207,7 +207,7 @@ def _adjusted(p: pd.Series) -> pd.Series:
 def _verdict(row: dict[str, Any], level: float) -> tuple[str, str]:
     """Whether it works, and why not."""
     if row["adjusted_all"] != row["adjusted_all"]:
-        return UNKNOWN, f"not judged yet: fewer than {FEWEST} had it"
+        return UNKNOWN, f"not judged yet: fewer than {FEWEST} people had this moment"
     sides = {base: _side(row[f"difference_{base}"], row[f"adjusted_{base}"], 1 - level) for base in BASES}
     if sides["all"] > 0 and sides["rule"] > 0:
         return YES, "works"

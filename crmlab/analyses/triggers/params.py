@@ -15,18 +15,18 @@ class Params:
 
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
     quantile: float = param(
-        default=0.8, help="chance of a purchase by now, from which a customer without one is overdue", gt=0, lt=1, unit="share"
+        default=0.8, help="chance of a purchase by now from which a customer without one is overdue", gt=0, lt=1, unit="share"
     )
     window: int | None = param(
         default=None,
-        help="days within which what a trigger predicts must come true; default: within which three in four who come again have come",
+        help="days within which what a trigger predicts must come true; default: long enough for three in four of those who buy again to have done so",
         ge=1,
         le=YEAR,
         unit="days",
     )
     fresh: int | None = param(
         default=None,
-        help="days for which a moment counts as today's; default: a quarter of the window, 28 at most",
+        help="days for which a moment counts as today’s; default: a quarter of the window, 28 at most",
         ge=1,
         le=YEAR,
         unit="days",

@@ -319,8 +319,8 @@ TRIGGERS = (
         name="second",
         label="Second {deed} due",
         rule=lambda learnt, q, words, form: (
-            f"{form.count(learnt.second)} days after the first {words.deed}{learnt.about}, the usual time to the second, "
-            "and no second yet"
+            f"{form.count(learnt.second)} days after the first {words.deed}{learnt.about}, the usual time to a second one, "
+            "with none yet"
         ),
         buys=True,
         ends=True,
@@ -338,9 +338,10 @@ TRIGGERS = (
     ),
     Trigger(
         name="threshold",
-        label="A mark was passed",
+        label="Milestone passed",
         rule=lambda learnt, q, words, form: (
-            f"{words.deed} number {', '.join(map(str, COUNTS))}, or {form.count(learnt.spend)} in all (one in ten is past it)"
+            f"{', '.join(f'{count}th' for count in COUNTS[:-1])} or {COUNTS[-1]}th {words.deed}, or {form.money(learnt.spend)} "
+            f"{words.fill('{paid}')} in all (one in ten has passed that)"
         ),
         buys=True,
         ends=False,
@@ -349,7 +350,7 @@ TRIGGERS = (
     Trigger(
         name="anniversary",
         label="Anniversary ahead",
-        rule=lambda learnt, q, words, form: f"a week before the day of the first {words.deed} comes round",
+        rule=lambda learnt, q, words, form: f"a week before the anniversary of the first {words.deed}",
         buys=True,
         ends=False,
         find=_anniversary,
@@ -359,7 +360,7 @@ TRIGGERS = (
         name="product",
         label="Product due again",
         rule=lambda learnt, q, words, form: (
-            f"a product that they have bought again before, after its usual time between purchases{learnt.about}"
+            f"a product that they have bought more than once, after its usual gap{learnt.about}"
         ),
         buys=True,
         ends=True,

@@ -133,7 +133,7 @@ class Study:
         """The list of customers and moments, and that of the simple rule."""
         out = {
             "actions": Output(
-                f"List of {self.words.many} and moments, with the last day of each, and whether the trigger works here",
+                f"List of {self.words.many} and moments, with the last day to act on each, and whether the trigger works here",
                 self.actions,
                 ("customer_id", "trigger", "product_id"),
             )
@@ -141,7 +141,8 @@ class Study:
         if len(self.silent):
             deed = self.words.deed
             caption = (
-                f"List of {self.words.many} whose last {deed} was longest ago, as many as have a moment that expects no {deed}"
+                f"List of {self.words.many} whose last {deed} was longest ago, as many as there are {self.words.many} with a moment that "
+                f"predicts no {deed}"
             )
             out["silent_longest"] = Output(caption, self.silent, ("customer_id",))
         return out

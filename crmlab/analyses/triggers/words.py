@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "Which moments tell what comes next, and who has one now"
-CAVEAT = "This is a prediction, not the effect of contacting them: only a test that leaves a random part alone can show that."
+TITLE = "Which moments predict what customers do next, and who is at one now"
+CAVEAT = (
+    "This is a prediction, not the effect of contacting them: only a test that leaves some of them, chosen at random, alone can show that."
+)
 
 
 def findings(study: Study) -> Findings:
@@ -42,7 +44,7 @@ def _working(study: Study) -> Finding:
     said = study.acting.said(form) if count >= few else ""
     return Finding(
         _written(study, count),
-        f"of {form.count(study.context.customers)} {words.many} have a moment now of a trigger that works here: {_listed(labels)}. "
+        f"of {form.count(study.context.customers)} {words.many} are now at a moment whose trigger works here: {_listed(labels)}. "
         f"{f'{said} ' if said else ''}{CAVEAT}",
         metric="customers_working",
     )
@@ -55,12 +57,13 @@ def _best(study: Study) -> Finding:
     row = known.iloc[0].to_dict()
     true = form.measured(row["true"], row["true_low"], row["true_high"], "share")
     lifts = [form.measured(row[f"lift_{base}"], row[f"lift_{base}_low"], row[f"lift_{base}_high"]) for base in BASES]
-    rule = f"with most {words.deeds}" if row["buys"] else f"whose last {words.deed} was longest ago"
+    rule = f"with the most {words.deeds}" if row["buys"] else f"whose last {words.deed} was longest ago"
     return Finding(
         true.value,
-        f"of past moments “{row['label']}” were followed by {row['predicts']} within "
+        f"of past moments of “{row['label']}” were followed by {row['predicts']} within "
         f"{study.present.rhythm.span(words, form)}, against {form.share(row['base_all'])} of all eligible "
-        f"{words.many} on the same days (lift {lifts[0]}) and {form.share(row['base_rule'])} of as many {rule} (lift {lifts[1]}).",
+        f"{words.many} on the same days (lift {lifts[0]}) and {form.share(row['base_rule'])} of the same number {rule} "
+        f"(lift {lifts[1]}).",
         f"{true.interval}, at {form.share(study.params.level)}",
         f"came_true_{row['name']}",
     )
@@ -86,12 +89,15 @@ def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     failing = study.actions.loc[study.actions["works"] == NO, "customer_id"]
     listed = _written(study, failing.nunique()).lower()
     judged, words = _judged(study), study.words
-    by = {SILENT: f"how long ago the last {words.deed} was", OFTEN: f"the number of {words.deeds}"}
-    known = " and ".join(by[row["name"]] for row in rules)
+    by = {SILENT: "how long ago {who} last {did}", OFTEN: "how often {who} have {given}"}
+    known = " and ".join(
+        by[row["name"]].format(who="they" if place else words.many, did=words.did, given=words.fill("{given}"))
+        for place, row in enumerate(rules)
+    )
     instead = f"Instead, go by {known}." if known else "No simple rule beats chance either."
     return Finding(
         f"0 of {judged}",
-        f"{'trigger beats' if judged == 1 else 'triggers beat'} both chance and a simple rule here, so do not act on today's moments "
+        f"{'trigger beats' if judged == 1 else 'triggers beat'} both chance and a simple rule here, so do not act on today’s moments "
         f"({listed} {words.many}). {instead}",
         metric="triggers_working",
     )
@@ -107,16 +113,16 @@ def _simple(study: Study, row: dict[str, Any]) -> Finding:
     base = form.share(row["base"])
     if row["name"] == SILENT:
         text = (
-            f"of eligible {words.many} whose last {words.deed} was longest ago (up to {reach}) made no {words.deed} within {span}, against "
-            f"{base} of all eligible: a sign of who is leaving."
+            f"of the eligible {words.many} whose last {words.deed} was longest ago (up to {reach}) made no {words.deed} within {span}, "
+            f"against {base} of all eligible {words.many}: a sign of who is leaving."
         )
         count = len(study.silent)
         if count >= study.params.min_group:
-            text += f" A list names today's {form.count(count)}. {study.silent_consent.said(form)} {CAVEAT}"
+            text += f" Today’s {form.count(count)} are listed. {study.silent_consent.said(form)} {CAVEAT}"
     else:
         text = (
-            f"of eligible {words.many} with most {words.deeds} in {reach} made a {words.deed} within {span}, against {base} of all "
-            f"eligible: a sign of who will make another."
+            f"of the eligible {words.many} with the most {words.deeds} in {reach} made a {words.deed} within {span}, against {base} of all "
+            f"eligible {words.many}: a sign of who will make another."
         )
     return Finding(true.value, text, f"{true.interval}, at {form.share(study.params.level)}", f"simple_true_{row['name']}")
 
@@ -126,8 +132,8 @@ def _unjudged(study: Study) -> Finding:
     form, words = study.context.form, study.words
     return Finding(
         _written(study, _with_moment(study)),
-        f"of {form.count(study.context.customers)} {words.many} have a moment now, but no trigger can be judged yet: none was met by "
-        f"{FEWEST} {words.many} on past days. Do not rely on them.",
+        f"of {form.count(study.context.customers)} {words.many} are at a moment now, but no trigger can be judged yet: none was met by as "
+        f"many as {FEWEST} {words.many} on past days. Do not rely on these moments.",
         metric="customers_with_moment",
     )
 
@@ -187,7 +193,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if study.words is not ROUNDS and not study.present.learnt.model:
         out.append("No model of purchases could be fitted, so nobody is called overdue.")
     if study.with_lines and study.present.learnt.rebuys.empty:
-        out.append("No product was bought again often enough to know its rhythm.")
+        out.append("No product was bought again often enough for its rhythm to be known.")
     return tuple(out)
 
 
@@ -197,8 +203,8 @@ def limits(study: Study) -> tuple[str, ...]:
     out = [
         f"{words.many.capitalize()} whose last {words.deed} is more than {reach} days ago have no moment here: the page on the lifecycle "
         "says where they stand.",
-        f"One {words.one} may have several moments at once; the list names them all, also those of triggers that do not work here.",
-        "Past campaigns affect the numbers: some may have come only because they were sent something.",
+        f"One {words.one} may have several moments at once; the list names them all, including those of triggers that do not work here.",
+        f"Past campaigns affect the numbers: some {words.many} may have {words.fill('{given}')} only because they were sent something.",
         words.decided,
     ]
     if words is ROUNDS:
@@ -214,28 +220,30 @@ def method(study: Study) -> Method:
     first, last = form.day(days[0]), form.day(days[-1])
     return Method(
         f"Rules on each {words.one}’s own {words.deeds}"
-        + (f"; who is overdue follows {model}, which predicted best what came." if model else ".")
-        + f" Each is judged on {len(days)} days from {first} to {last}, with what was known then.",
+        + (f"; who is overdue is judged by {model}, which predicted best." if model else ".")
+        + f" Each rule is judged on {len(days)} days from {first} to {last}, using only what was known then.",
         (
-            f"A moment is today’s where the rule was met in the last {rhythm.fresh} days; a contact is in time up to {rhythm.respond} days after it. What is "
-            f"predicted must come within {rhythm.span(words, form)} of the day.",
-            "The lengths follow the rhythm of the data: within the window three in four of those who came again have come, in whole weeks."
+            f"A moment counts as today’s if the rule was met in the last {rhythm.fresh} days; contact is in time up to {rhythm.respond} days after "
+            f"that. The prediction must come true within {rhythm.span(words, form)} of the day for which it is made.",
+            "The periods follow the rhythm of the data: the window, in whole weeks, is long enough for three in four of those who bought again "
+            "to have done so."
             if words is not ROUNDS
             else "Donors give in yearly rounds, so the window is a year.",
-            f"As time goes on, the model of {words.deeds} and its season are judged anew, and it is refitted with the rules."
+            f"As time goes on, the model of {words.deeds} and its season are reassessed, and the model is refitted along with the rules."
             if model
-            else "The rules are learnt anew as the days go on.",
-            f"The same {words.one} on several days is one cluster. Intervals of lifts are Fieller’s, those of shares Wilson’s for as many independent "
+            else "The rules are relearnt as time goes on.",
+            f"The same {words.one} on several days is treated as one cluster. Intervals of lifts are Fieller’s, those of shares Wilson’s for as many independent "
             f"{words.many} as give the same variance, at {form.share(params.level)}.",
-            f"A trigger works where its lift over both bases is shown to be above 1 at {form.share(params.level)}, after Benjamini and "
-            "Hochberg (1995) over the triggers that were judged; a simple rule where its lift over all eligible is, after the same over the simple rules.",
-            f"All eligible {words.many} are those of all past days; a trigger is held against those of its own days, and a simple rule picks the same "
-            "share of them on each day.",
+            f"A trigger works where its lift over both groups is shown to be above 1 at {form.share(params.level)}, after the Benjamini–Hochberg "
+            "(1995) correction over the triggers judged; a simple rule works where its lift over all eligible is shown to be, with the same "
+            "correction over the simple rules.",
+            "“All eligible” covers all past days; a trigger is compared with those eligible on its own days, and a simple rule picks the "
+            "same share of them on each day.",
         ),
         {
             "Moment": f"the day on which a rule is met for a {words.one} for the first time since the last {words.deed}",
-            "Eligible": f"{words.many} whose last {words.deed} was within reach on the day: at most as long ago as 95 of 100 gaps between "
-            f"{words.deeds} lasted (three median gaps at least), {form.count(now.learnt.reach)} days today",
-            "Lift": "how many times as often a prediction comes true as in the comparison group; 1 is no better",
+            "Eligible": f"{words.many} whose last {words.deed} was recent enough on the day: no longer ago than 95 of 100 gaps between "
+            f"{words.deeds} lasted (or three median gaps, if that is longer), {form.count(now.learnt.reach)} days today",
+            "Lift": "how many times as often a prediction comes true as in the comparison group; 1 means no better",
         },
     )
