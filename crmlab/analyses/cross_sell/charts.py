@@ -58,8 +58,8 @@ def offers_chart(study: Study) -> Chart | Absent:
     best, params, form = study.best.reset_index(drop=True), study.params, study.context.form
     if best.empty:
         return Absent(
-            "No pair is sure to bring more: none holds, or people with the one product are not shown to have bought more of the other "
-            "than people with neither, or the history is too short to say."
+            "No pair is certain to bring in more: none remains after correction, or people with one product are not shown to have bought more of "
+            "the other than people with neither, or the history is too short to say."
         )
     frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "extra", "extra_low", "extra_high"]].copy()
     money = study.margin.word
@@ -88,9 +88,9 @@ def offers_chart(study: Study) -> Chart | Absent:
 
     first = best.iloc[0]
     return Chart(
-        f"{_count(len(best))}: extra {money} in all, with {form.share(params.level)} interval. It is what people who had the one product "
-        f"and not the other brought with the other in {params.horizon} days, over as many people who had neither: what goes with the "
-        "pair, not what an offer adds.",
+        f"{_count(len(best))}: extra {money} in all, with {form.share(params.level)} "
+        f"interval{'' if len(best) == 1 else 's'}. This is how much more {money} the second product brought in over {params.horizon} days "
+        "from people who had only the first than from as many people who had neither: what goes with the pair, not what an offer adds.",
         f"Dots with intervals for {len(best)} pairs; the first, {short(first['name_b'], 40)} for owners of "
         f"{short(first['name_a'], 40)}, stands at {form.money(first['extra'])} in all.",
         draw,
@@ -100,7 +100,7 @@ def offers_chart(study: Study) -> Chart | Absent:
 
 
 def _count(offers: int) -> str:
-    return "One pair" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} pairs, first what surely brings most"
+    return "One pair" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} pairs, those most certain to bring in most first"
 
 
 def hits_chart(study: Study) -> Chart | Absent:
@@ -165,9 +165,8 @@ def opportunity_chart(study: Study) -> Chart | Absent:
         ax.set_yticks(places, names, color=color("ink"), fontsize=9)
 
     return Chart(
-        "Customers who have A, not B, and may be contacted as far as is known: whom the strongest pairs concern. Counts of "
-        "today.",
-        f"Bars of the number of customers who have one product of a pair and not the other, for {len(some)} pairs.",
+        "Customers who have A but not B and, as far as is known, may be contacted: who the strongest pairs apply to. Counts as of today.",
+        f"Bars of the number of customers who have one product of a pair but not the other, for {len(some)} pairs.",
         draw,
         frame,
         (8, 0.6 + 0.32 * max(len(some), 1)),
@@ -201,7 +200,7 @@ def lift_chart(study: Study) -> Chart | Absent:
     def draw(figure: Figure) -> None:
         top = float(frame["ratio_high"].max()) * 1.2
         ax = marks.axes(figure.add_subplot(), form, x="number", y="number", xscale="log", yscale="log")
-        ax.set(xlabel="baskets expected by chance", ylabel="times as many seen")
+        ax.set(xlabel="baskets expected by chance", ylabel="actual baskets as a multiple of expected")
         ax.fill_between(grid, 1 / top, np.minimum(bound, top), color=color("fill"), alpha=0.7, linewidth=0)
         ax.axhline(1, color=color("muted"), linewidth=1)
         many, x = len(frame) > 200, frame["expected"]
@@ -211,11 +210,11 @@ def lift_chart(study: Study) -> Chart | Absent:
         marks.label(ax, "what chance allows", high / 1.05, 0.78, token="ink", ha="right", va="baseline")
 
     return Chart(
-        f"How many times more baskets hold both than chance would have it, against how many it would "
+        f"How many times as many baskets contain both as expected by chance, against the number expected "
         f"({form.share(study.params.level)} intervals). "
-        f"The pale area is what chance alone reaches once among {form.count(study.found.tested)} pairs. Only pairs that "
-        f"hold after "
-        f"correction are drawn{', the surest ' + form.count(MOST_DOTS) if len(pairs) // 2 > MOST_DOTS else ''}.",
+        f"The pale area shows what chance alone would reach once in {form.count(study.found.tested)} pairs. Only "
+        f"{f'the {form.count(MOST_DOTS)} most certain' if len(pairs) // 2 > MOST_DOTS else 'the'} pairs that remain after correction are "
+        "shown.",
         f"Dots with intervals for {len(frame)} pairs of products, above an area of what chance allows.",
         draw,
         frame,
@@ -254,11 +253,11 @@ def heatmap_chart(study: Study) -> Chart | Absent:
         ax.set_xticks(range(count), [str(k + 1) for k in range(count)], fontsize=9)
 
     return Chart(
-        "Products of the strongest pairs, set side by side where they go together. A coloured square is a pair that holds "
-        "after correction; the "
-        f"darker, the more baskets than by chance, up to {form.number(math.exp(top))} times. Intervals are in the table of "
+        "Products of the strongest pairs, placed side by side where they go together. A coloured square is a pair that remains "
+        "after correction; the darker it is, the more baskets contain both than by chance, up to "
+        f"{form.number(math.exp(top))} times as many. Intervals are in the table of "
         f"pairs.",
-        f"A square grid of {len(items)} products with coloured squares where two sell together beyond chance.",
+        f"A square grid of {len(items)} products with coloured squares where two sell together more often than by chance.",
         draw,
         frame,
         (8, 1.0 + 0.22 * len(items)),
@@ -329,8 +328,8 @@ def network_chart(study: Study) -> Chart | Absent:
 
     most = max(len(group) for group in groups)
     return Chart(
-        f"The {len(links)} strongest pairs: products joined where they sell together; the thicker the line, the surer the lift (its lower "
-        "bound). Place on the picture means nothing but closeness within a group.",
+        f"The {len(links)} strongest pairs: lines join products that sell together; the thicker the line, the more certain the lift (its lower "
+        "bound). Positions mean nothing except closeness within a group.",
         f"A network of {len(places)} products in {len(groups)} groups joined by lines, the largest group of {most} products.",
         draw,
         frame,

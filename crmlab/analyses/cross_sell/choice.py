@@ -25,9 +25,9 @@ __all__ = ["FEWEST_ACTIVE", "RULE", "Choice", "choose", "next_best_offers", "rea
 
 FEWEST_ACTIVE = 20  # customers who bought in the period of the test, below which it says nothing
 RULE = (
-    "Personal offers are sent only where they surely met more customers than the best simple list on later days: where the interval "
-    "of the difference in hit rates, customer by customer, lies above 0. Else the best simple list is sent; where nothing "
-    "could be tested, best-sellers not yet bought."
+    "Personal offers are sent only if they clearly matched the purchases of more customers than the best simple list on later days: if "
+    "the interval of the difference in hit rates, customer by customer, lies above 0. Otherwise the best simple list is sent; if nothing "
+    "could be tested, best-sellers not yet bought are sent."
 )
 
 

@@ -50,7 +50,7 @@ def labels(money: str) -> Mapping[str, str]:
     >>> labels("revenue")[PERSONAL], labels("margin")["best_sellers"]
     ('Personal offers, by expected revenue', 'Best-sellers')
     """
-    ours = {BY_CHANCE: "Personal offers, by chance", PERSONAL: f"Personal offers, by expected {money}"}
+    ours = {BY_CHANCE: "Personal offers, by probability", PERSONAL: f"Personal offers, by expected {money}"}
     return ours | {rule: NAMES[rule][:1].upper() + NAMES[rule][1:] for rule in BASELINES}
 
 

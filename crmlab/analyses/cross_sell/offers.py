@@ -148,7 +148,7 @@ def simple_offers(origins: Origins, rule: str, *, k: int = 3, margin: float | No
     }
     notes = _notes(past, state, worth, past.margin(margin).word)
     if len(chance) and np.isnan(chance).all():
-        notes += (f"How likely an offer is bought is not known: the history is no longer than {origins.horizon} days.",)
+        notes += (f"How likely an offer is to be bought is not known: the history is no longer than {origins.horizon} days.",)
     return Offers(
         frame=people.frame(found, names_of(past, state.products), chance, worth, why, past.margin(margin)),
         method=rule,
@@ -255,7 +255,7 @@ def reasons(ingredients: Ingredients, found: Ranked, names: npt.NDArray[Any]) ->
 
 def _words(names: npt.NDArray[Any], source: int, a: int, b: int, c: int) -> str:
     if source == 0:
-        return f"bought {names[a]}; baskets with that hold this at least {b / 10:.1f} times as often as baskets in all"
+        return f"bought {names[a]}; baskets with that contain this at least {b / 10:.1f} times as often as baskets in all"
     if source == 1:
         return f"bought {names[a]}, whose buyers often buy this too"
     if source == 2:
@@ -294,14 +294,14 @@ def _notes(past: History, state: State, worth: Array, money: str) -> tuple[str, 
         few = "product brings no" if losing == 1 else "products bring no"
         out.append(f"{losing:,} {few} {money} and {'is' if losing == 1 else 'are'} not offered.")
     if past.products is None or "available_until" not in past.products.columns:
-        out.append(f"Last days of sale are not known: products not sold for {state.recent} days count as out of range.")
+        out.append(f"It is not known when products were withdrawn: products not sold for {state.recent} days count as out of range.")
     return tuple(out)
 
 
 def _learnt(origins: Origins, weights: Weights) -> list[str]:
     out = []
     if isinstance(origins.pairs, pd.DataFrame) and weights.new.coef_[4] > 0:
-        out.append("The weight of pairs was learnt with pairs of the same period, which flatters it.")
+        out.append("The weight of pairs was learnt from pairs of the same period, which is flattering.")
     if min(weights.outcomes) < 20:
-        out.append("Too few purchases followed to learn all weights: popularity takes their place.")
+        out.append("Too few purchases followed for all weights to be learnt: popularity takes their place.")
     return out

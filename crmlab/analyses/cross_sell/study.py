@@ -105,14 +105,14 @@ class Study:
     @property
     def outputs(self) -> Mapping[str, Output]:
         """Rules, and where there are any: offers, cycles, and customers who are due."""
-        title = "Rules that hold after correction, and longer ones that a shorter one explains"
+        title = "Rules that remain after correction, and longer ones explained by a shorter rule"
         out = {"rules": Output(title, as_file(self.found, self.names), ("antecedent", "consequent"))}
         if isinstance(self.offers, Offers):
             title = f"Offers per customer: {NAMES[self.offers.method]}, with probability and reason"
             out["offers"] = Output(title, self.offers.frame, ("customer_id", "rank"))
         if isinstance(self.cycles, Cycles):
             out["cycles"] = Output("Repurchase cycle of every product", self.cycles.products, ("product_id",))
-            title = "Customers who could be moved to a shorter cycle"
+            title = "Customers who could be encouraged to buy again sooner"
             out["due"] = Output(title, self.cycles.customers, ("customer_id", "product_id"))
         return out
 

@@ -40,7 +40,7 @@ __all__ = [
 ROWS = 15  # of pairs shown
 PER = 1000  # customers, below which nothing is said per 1,000 of them
 SHORT = 34  # letters of a name in a chart
-NOTHING = Absent("Nothing to report: no pair of products is sold together surely more often than by chance.")
+NOTHING = Absent("Nothing to report: no pair of products is clearly sold together more often than by chance.")
 
 
 def nothing(study: Study) -> Absent:
@@ -49,8 +49,8 @@ def nothing(study: Study) -> Absent:
     if not pairs:
         return NOTHING
     return Absent(
-        f"Of {study.context.form.count(pairs)} pairs sold together beyond chance, none can be offered: "
-        "their products are not in the range now."
+        f"Of {study.context.form.count(pairs)} pairs sold together more often than by chance, none can be offered: "
+        "their products are out of range now."
     )
 
 
@@ -58,8 +58,8 @@ def unknown_worth(study: Study) -> Absent:
     """Why nothing is said of what pairs bring, although there are pairs."""
     params = study.params
     return Absent(
-        f"What the pairs above bring is not known: the history is too short to watch people for {params.horizon} days, or fewer than "
-        f"{params.min_group} had the one product of a pair and not the other."
+        f"What the pairs above bring in is not known: the history is too short to watch people for {params.horizon} days, or fewer than "
+        f"{params.min_group} had one product of a pair but not the other."
     )
 
 
@@ -84,20 +84,20 @@ def scope_table(study: Study) -> Table:
         ("A basket is", what),
         ("History", f"{form.short_day(study.first)} to {form.short_day(study.context.as_of)}"),
         ("Baskets", form.count(baskets.n)),
-        ("Of one item only (kept in the base rates)", form.count(int((np.diff(baskets.matrix.indptr) == 1).sum()))),
-        (f"Of more than {params.max_items} items (cut down to so many)", form.count(baskets.capped)),
-        (f"Items ({params.level_of}) in {baskets.min_count} baskets or more", form.count(len(baskets.items) - baskets.dropped)),
+        ("With one item only (kept in the base rates)", form.count(int((np.diff(baskets.matrix.indptr) == 1).sum()))),
+        (f"With more than {params.max_items} items (cut down to {params.max_items})", form.count(baskets.capped)),
+        (f"Items ({params.level_of}) in at least {baskets.min_count} baskets", form.count(len(baskets.items) - baskets.dropped)),
         ("Rarer items, not looked at", form.count(baskets.dropped)),
         ("Minimum count of a pair", f"{form.count(baskets.min_count)} baskets"),
-        ("Pairs tested, those never seen together among them", form.count(study.found.tested)),
-        ("Null", "items sell as often, and baskets are as large, as they were; all else is chance"),
+        ("Pairs tested, including those never seen together", form.count(study.found.tested)),
+        ("Null hypothesis", "items sell as often, and baskets are as large, as observed; everything else is chance"),
         ("Correction", f"Benjamini–Hochberg; shown where q is under {ALPHA:g}"),
     ]
     frame = pd.DataFrame(rows, columns=["what", "value"])
     return Table(
         "What was counted and tested. Counts, not estimates.",
         frame,
-        {"what": Column("What"), "value": Column("How many, or how")},
+        {"what": Column("What"), "value": Column("Value")},
         form,
     )
 
@@ -117,17 +117,16 @@ def pairs_table(study: Study) -> Table | Absent:
         "pair": Column("A → B"),
         "n_both": Column("Baskets", "count"),
         "base": Column("Base rate of B", "share"),
-        "confidence": Column("B where A is", "share", "confidence_low", "confidence_high"),
+        "confidence": Column("B in baskets with A", "share", "confidence_low", "confidence_high"),
         "lift": Column("Lift", "number", "lift_low", "lift_high"),
         "q": Column("q"),
         "lift_first": Column("First half", "number", "lift_first_low", "lift_first_high"),
         "lift_second": Column("Second half", "number", "lift_second_low", "lift_second_high"),
     }
     caption = (
-        f"Pairs sold together beyond chance, each once, first what surely brings most {study.margin.word} (see the next table). Last "
-        "columns: "
-        "lift in either "
-        f"half of the history (– where one was not sold then). Small figures: {form.share(params.level)} intervals."
+        "Pairs sold together more often than by chance, each listed once, those most certain to bring in "
+        f"{study.margin.word} first (see the next table). Last columns: lift in each half of the history (– if one was not sold then). "
+        f"Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
 
@@ -145,20 +144,20 @@ def worth_table(study: Study) -> Table | Absent:
     frame = frame[["pair", "antecedent", "consequent", "reach", "seen", *shares, *extra, *per_1000]]
     columns = {
         "pair": Column("A → B"),
-        "reach": Column("Customers with A, not B", "count"),
-        "rate": Column("Of such, bought B", "share", "rate_low", "rate_high"),
-        "other": Column("With neither", "share", "other_low", "other_high"),
+        "reach": Column("Customers with A but not B", "count"),
+        "rate": Column("Of these, bought B", "share", "rate_low", "rate_high"),
+        "other": Column("With neither, bought B", "share", "other_low", "other_high"),
         "extra": Column(f"Extra {money}, in all", "money", "extra_low", "extra_high"),
     }
     if frame["per_1000"].notna().any():
         columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
-    per = f" (per 1,000 where it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
+    per = f" (per 1,000 if it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "An association, not the effect of an offer. Reach: customers of today who have A, not B, and may be contacted as far as is "
-        f"known. Shares: of those who had A and not B {params.horizon} days before the end, and of those who had neither, who bought B "
-        f"since, without being asked. Extra {money}: what the first brought with B in these days over what as many of the others did, "
-        f"after returns, in all whom the pair reaches{per}. "
-        f"Where its interval includes 0, do not act on the pair. Small figures: {form.share(params.level)} intervals."
+        "An association, not the effect of an offer. Reach: today’s customers who have A but not B and, as far as is known, may be contacted. "
+        f"Shares: how many of those who had A but not B {params.horizon} days before the end, and of those who had neither, have since "
+        f"bought B without being asked. Extra {money}: how much more {money} B brought in from the first group in this time than from the "
+        f"same number of the others, after returns, for all customers the pair reaches{per}. If the interval includes 0, do not act on the "
+        f"pair. Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
 
@@ -175,7 +174,7 @@ def substitutes_table(study: Study) -> Table | Absent:
     """Pairs that are together less than by chance."""
     apart, names, params, form = study.found.apart, study.names, study.params, study.context.form
     if apart.empty:
-        return Absent("No pair that chance would put into 10 baskets is sold together surely less often than that.")
+        return Absent("Of the pairs that chance would put into at least 10 baskets, none is clearly sold together less often than that.")
     frame = apart.assign(
         pair=[
             f"{short(names.get(a, a), 60)} / {short(names.get(b, b), 60)}"
@@ -186,14 +185,14 @@ def substitutes_table(study: Study) -> Table | Absent:
     columns = {
         "pair": Column("Pair"),
         "n_both": Column("Baskets with both", "count"),
-        "expected": Column("By chance", "number"),
-        "ratio": Column("Of what chance gives", "share", "ratio_low", "ratio_high"),
+        "expected": Column("Expected by chance", "number"),
+        "ratio": Column("Share of what chance would give", "share", "ratio_low", "ratio_high"),
         "q": Column("q"),
     }
     tested = form.count(study.found.tested_apart)
     caption = (
-        f"Sold together less than by chance, given how often{', when' if params.unit == 'order' else ''} and in how large baskets each "
-        f"sells: one in place of the other, or bought by different people. {form.count(len(apart))} pairs of {tested} that chance would "
+        f"Sold together less often than by chance, given how often{', when' if params.unit == 'order' else ''} and in what size of basket each "
+        f"sells: bought instead of each other, or by different people. {form.count(len(apart))} of the {tested} pairs that chance would "
         f"put into at least 10 baskets; small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=10)
@@ -203,7 +202,7 @@ def bundles_table(study: Study) -> Table | Absent:
     """Sets of three that beat their best pair."""
     bundles, names, params, form = study.bundles, study.names, study.params, study.context.form
     if bundles.empty:
-        return Absent("No three products are sold together surely more often than their best pair explains.")
+        return Absent("No three products are clearly sold together more often than their best pair explains.")
     frame = bundles.assign(
         bundle=[" + ".join(short(names.get(item, item), 50) for item in items) for items in bundles["items"]],
         q=[_q(q, form) for q in bundles["q_value"]],
@@ -212,14 +211,14 @@ def bundles_table(study: Study) -> Table | Absent:
     columns = {
         "bundle": Column("Bundle"),
         "n_both": Column("Baskets", "count"),
-        "expected": Column("By its best pair", "number"),
-        "ratio": Column("Times that", "number", "ratio_low", "ratio_high"),
+        "expected": Column("Expected from its best pair", "number"),
+        "ratio": Column("Multiple of that", "number", "ratio_low", "ratio_high"),
         "q": Column("q"),
         "pair": Column("Best pair"),
     }
     caption = (
         "Three products that sell together more often than the strongest of their pairs explains, whichever of the three "
-        "comes last (largest q of the three rules). Intervals take what the pair explains as known. Small figures: "
+        "comes last (largest q of the three rules). Intervals treat what the pair explains as known. Small figures: "
         f"{form.share(params.level)} intervals."
     )
     return Table(caption, frame.drop(columns=["items", "best"]), columns, form, top=10)
@@ -252,12 +251,12 @@ def removed_table(study: Study) -> Table | Absent:
         "n_both": Column("Baskets", "count"),
         "expected": Column("Expected by the shorter rule", "number"),
         "confidence": Column("Confidence", "share", "confidence_low", "confidence_high"),
-        "parent": Column("Shorter rule: from"),
-        "q": Column("q of the difference"),
+        "parent": Column("Shorter rule starts from"),
+        "q": Column("q of the difference from it"),
     }
     caption = (
-        f"{form.count(len(every))} longer rules that look strong and say no more than a shorter one: left out "
-        f"of all lists. "
+        f"{form.count(len(every))} longer {'rule looks strong but says' if len(every) == 1 else 'rules look strong but say'} no more than a "
+        f"shorter one; {'it is' if len(every) == 1 else 'they are'} left out of all lists. "
         f"Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=8)
@@ -268,8 +267,8 @@ _MEASURES = {
     "recall": ("Recall", "share"),
     "map": ("MAP", "number"),
     "hit_rate_all": ("Hit rate, all customers", "share"),
-    "money": ("{money} of it", "money"),
-    "coverage": ("Range offered", "share"),
+    "money": ("{money} on listed products bought", "money"),
+    "coverage": ("Share of range offered", "share"),
 }
 
 
@@ -286,20 +285,18 @@ def backtest_table(study: Study) -> Table | Absent:
             whole = test.customers / 1000 if measure == "money" else 1.0
             row |= {f"{measure}{end}": whole * score[of] for end, of in (("", "value"), ("_low", "low"), ("_high", "high"))}
         rows.append(row)
-    columns = {"method": Column("List"), "sent": Column("Which is sent")} | {
+    columns = {"method": Column("List"), "sent": Column("Sent")} | {
         measure: Column(
-            f"{label}@{test.k}" if measure in ("hit_rate", "recall", "map") else label.format(money=test.money.capitalize()),
+            label.format(money=test.money.capitalize()),
             kind,
             *((f"{measure}_low", f"{measure}_high") if measure != "coverage" else ()),
         )
         for measure, (label, kind) in _MEASURES.items()
     }
     caption = (
-        f"Lists of {test.k} as of {form.day(test.tested_on)}, held against purchases of the {test.horizon} days after it. "
-        f"Weights were learnt "
-        f"on the period before. Hit rate, recall and MAP: {form.count(test.active)} customers who bought in the period; the "
-        f"rest: all "
-        f"{form.count(test.customers)}. {test.money.capitalize()} of it: of purchases that were on the list, which nobody had asked for. "
+        f"Lists of {test.k} as of {form.day(test.tested_on)}, compared with purchases in the following {test.horizon} days. Weights were learnt "
+        f"on the period before. Hit rate, recall and MAP: the {form.count(test.active)} customers who bought in the period; the rest: all "
+        f"{form.count(test.customers)}. {test.money.capitalize()}: on purchases of listed products, made without being asked. "
         f"Small figures: {form.share(test.level)} bootstrap intervals over customers."
     )
     frame = pd.DataFrame(rows).drop(columns=["coverage_low", "coverage_high"])
@@ -324,12 +321,12 @@ def history_table(study: Study) -> Table | Absent:
                 f"{method}_high": part.at[method, "high"],
             }
         rows.append(row)
-    columns = {"history": Column("Occasions so far"), "customers": Column("Who bought", "count")} | {
+    columns = {"history": Column("Purchase occasions so far"), "customers": Column("Customers who bought", "count")} | {
         method: Column(label, "share", f"{method}_low", f"{method}_high") for method, label in labels(test.money).items()
     }
     caption = (
-        f"Hit rate@{test.k} by purchase occasions on {form.day(test.tested_on)}, of customers who bought in the "
-        f"{test.horizon} days after. "
+        f"Hit rate with {test.k} offers, by number of purchase occasions up to {form.day(test.tested_on)}, among customers who bought in the "
+        f"following {test.horizon} days. "
         f"Small figures: {form.share(test.level)} intervals."
     )
     return Table(
@@ -344,7 +341,7 @@ def cycles_table(study: Study) -> Table | Absent:
         return cycles
     frame = cycles.products
     if frame.empty:
-        return Absent("No product was bought again often enough to know its rhythm.")
+        return Absent("No product was bought again often enough for its rhythm to be known.")
     movable = cycles.customers.groupby("product_id")["customer_id"].nunique()
     shown = frame.assign(
         product=[short(str(name), 60) for name in frame["name"]],
@@ -355,15 +352,14 @@ def cycles_table(study: Study) -> Table | Absent:
         "product": Column("Product"),
         "buyers": Column("Buyers", "count"),
         "share_rebought": Column("Bought again", "share"),
-        "median_gap": Column("Median days to the next", "days", "gap_low", "gap_high"),
+        "median_gap": Column("Median days to the next purchase", "days", "gap_low", "gap_high"),
         "within": Column(f"Again within {cycles.horizon} days", "share", "within_low", "within_high"),
-        "movable": Column("Customers who could move", "count"),
+        "movable": Column("Customers who could be encouraged to buy again sooner", "count"),
     }
     caption = (
-        "Repurchase cycles, the products with the most rebuyers first. The median is of gaps that ended; “again within” "
-        "counts gaps still "
-        "open too. Customers who could move: their own gap is half as long again as usual, they are due, and may be contacted as far as is "
-        "known. Small figures: "
+        "Repurchase cycles, products with the most repeat buyers first. The median covers completed gaps; “again within” also counts gaps "
+        "still open. Customers who could be encouraged to buy again sooner: those whose own gap is half as long again as usual, who are due, "
+        "and who may be contacted as far as is known. Small figures: "
         f"{form.share(cycles.level)} intervals."
     )
     return Table(caption, shown, columns, form, top=10)

@@ -15,6 +15,7 @@ from crmlab.history.context import masked
 from crmlab.history.words import WEEKS
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import THIN
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "Which offer to whom, with evidence"
+TITLE = "Which offer for which customer, and the evidence"
 
 
 def findings(study: Study) -> Findings:
@@ -32,11 +33,14 @@ def findings(study: Study) -> Findings:
     form, pairs = study.context.form, len(study.found.pairs) // 2
     if not study.found.tested:
         least = form.count(study.found.baskets.min_count)
-        none = Finding("0", f"pairs could be tested: fewer than two products are in {least} baskets or more.", metric="pairs")
+        none = Finding("0", f"pairs could be tested: fewer than two products are in at least {least} baskets.", metric="pairs")
         return Findings([*_list_used(study), none])
+    false = f" (false discovery rate: about {form.share(ALPHA, 0)} of such findings, at most, are due to chance alone)"
+    told = false if pairs else ": nothing to report"
     count = Finding(
         form.count(pairs),
-        f"{'pair' if pairs == 1 else 'pairs'} of {form.count(study.found.tested)} {'is' if pairs == 1 else 'are'} sold together more often than chance would have it, given how often each sells and how large baskets are (false discovery rate: {form.share(ALPHA)}){'.' if pairs else ': nothing to report.'}",
+        f"of {form.count(study.found.tested)} pairs {'is' if pairs == 1 else 'are'} sold together more often than would be expected by chance, "
+        f"given how often each sells and how large baskets are{told}.",
         metric="pairs",
     )
     return Findings([*_list_used(study), *_best_pair(study), count])
@@ -53,7 +57,7 @@ def _list_used(study: Study) -> list[Finding]:
             if not study.on_sale
             else "one product is on sale now, and there is nothing to offer beside it"
         )
-        why = none if study.on_sale < 2 else "customers who may be contacted have everything that is on sale"
+        why = none if study.on_sale < 2 else "customers who may be contacted already have everything that is on sale"
         return [Finding("No offer", f"is made: {why}.")]
     if isinstance(test, Absent):
         return [_untested(study)]
@@ -61,17 +65,19 @@ def _list_used(study: Study) -> list[Finding]:
     used, gap = _score(test, choice.method, "hit_rate"), test.lead("hit_rate")
     other = NAMES[str(choice.against) if choice.outcome == "better" else PERSONAL]
     theirs = form.share(_score(test, str(choice.against) if choice.outcome == "better" else PERSONAL, "hit_rate").value)
+    apart = f"{form.span(gap['low'], gap['high'], 'points').removesuffix(f'{THIN}pts')} points, at {at}"
     than = {
-        "better": f"surely more than with the best simple list, “{other}” ({theirs})",
-        "alike": f"for {other} it would have been {theirs}, which is not shown to differ",
-        "worse": f"for {other} it would have been only {theirs}, surely fewer",
+        "better": f"clearly more than with the best simple list, “{other}” ({theirs}; the difference is {apart})",
+        "alike": f"with {other} it would have been {theirs}, which is not shown to be a real difference ({apart})",
+        "worse": f"with {other} it would have been only {theirs}, clearly fewer ({apart})",
     }[choice.outcome]
     hit = form.measured(used.value, used.low, used.high, "share")
     return [
         Finding(
             hit.value,
-            f"of customers who bought in the last {test.horizon} days bought one of the {test.k} products that they would have been sent as {NAMES[choice.method]}{',' if choice.outcome == 'better' else ';'} {than}. {_shown(study)}",
-            f"{hit.interval}; personal offers less the best simple list: {form.span(100 * gap['low'], 100 * gap['high'])} points, at {at}",
+            f"of customers who bought in the last {test.horizon} days bought at least one of the {test.k} products they would have been sent as "
+            f"{NAMES[choice.method]}{',' if choice.outcome == 'better' else ';'} {than}. {_shown(study)}",
+            f"{hit.interval}, at {at}",
             "hit_rate",
         )
     ]
@@ -83,24 +89,26 @@ def _untested(study: Study) -> Finding:
     if people < FEWEST_ACTIVE:
         return Finding(
             form.count(people),
-            f"{'customer is' if people == 1 else 'customers are'} too few to learn from which offer suits whom. The list of offers holds {NAMES[study.choice.method]}, untested.",
+            f"{'customer is' if people == 1 else 'customers are'} too few to learn which offer suits whom. The list of offers contains "
+            f"{NAMES[study.choice.method]}, untested.",
         )
     if not study.again:
         return Finding(
             "Nobody",
-            f"has bought on a second day, so nothing is known of what customers buy next. {_shown(study)} Only a part left out by chance would show whether the offers bring anybody back.",
+            f"has bought on a second day, so nothing is known about what customers buy next. {_shown(study)} Only leaving out some of them, chosen "
+            "at random, would show whether the offers bring anybody back.",
         )
     return Finding("Not tested", f"on later days, so there is no evidence for personal offers. {_shown(study)}")
 
 
 def _shown(study: Study) -> str:
-    """The consequence: what the list of offers holds, and for how many."""
+    """The consequence: what the list of offers contains, and for how many."""
     form, method, refused = study.context.form, NAMES[study.choice.method], study.consent.no
     listed, people = study.listed, sum(study.listed)
     whom = "one customer" if people == 1 else f"{form.count(people)} customers"
     told = f" {listed.said(form)}" if people > 1 or not listed.told else ""
     left = f" It leaves out {form.count(refused)} who must not be contacted (no consent, or a complaint)." if refused else ""
-    return f"So the list of offers holds {method}, for {whom}.{told}{left}"
+    return f"The list of offers therefore contains {method}, for {whom}.{told}{left}"
 
 
 def _best_pair(study: Study) -> list[Finding]:
@@ -112,14 +120,14 @@ def _best_pair(study: Study) -> list[Finding]:
     if best.empty:
         known = bool(study.pairs["extra"].notna().any())
         why = (
-            f"is sure to bring more {money}: the interval of each includes 0"
+            f"is certain to bring in more {money}: the interval of each includes 0"
             if known
-            else "is known to bring more: nobody could be watched long enough"
+            else f"is known to bring in more {money}: nobody could be watched long enough"
         )
         return [
             Finding(
                 "No pair",
-                f"{why}. So no pair is a reason for an offer; a test on part of the customers who have the one product and not the other would tell more.",
+                f"{why}. So no pair is a reason for an offer; a test on some of the customers who have one product but not the other would tell more.",
             )
         ]
     row = best.iloc[0]
@@ -129,7 +137,9 @@ def _best_pair(study: Study) -> list[Finding]:
     return [
         Finding(
             extra.value,
-            f"more {money} goes with the best pair: people who have {one} bought more {other} than people with neither. That is in {params.horizon} days, over {_reached(study, row)}{per}. This is an association, not the effect of an offer, which only a test on part of them can show.",
+            f"more {money} goes with the best pair: people who have “{one}” bought more of “{other}” than people who have neither. This covers "
+            f"{params.horizon} days and {_reached(study, row)}{per}. It is an association, not the effect of an offer, which only a test on "
+            "some of them can show.",
             f"{extra.interval}, at {form.share(params.level)}",
             f"extra_{money}",
         )
@@ -141,10 +151,10 @@ def _reached(study: Study, row: pd.Series) -> str:
     form, least = study.context.form, study.params.min_group
     reach, unknown = int(row["reach"]), int(row["unknown"])
     if unknown == reach:
-        return f"{form.count(reach)} customers who have the one and not the other (the data do not say whether they may be contacted)"
+        return f"the {form.count(reach)} customers who have the first but not the second (the data do not say whether they may be contacted)"
     some = masked(unknown, least)
-    told = f" (of {some if isinstance(some, str) else form.count(some)} it is not known)" if unknown else ""
-    return f"the {form.count(reach)} customers who have the first but not the second, and may be contacted{told}"
+    told = f" (for {some if isinstance(some, str) else form.count(some)} it is not known)" if unknown else ""
+    return f"the {form.count(reach)} customers who have the first but not the second and may be contacted{told}"
 
 
 def _score(test: Backtest, method: str, measure: str) -> Estimate:
@@ -181,7 +191,8 @@ def warnings(study: Study) -> tuple[str, ...]:
         out.append("No basket holds anything.")
     if len(found.pairs) // 2 > 2 * MOST_PAIRS:
         out.append(
-            f"Reach and worth are worked out for {form.count(len(study.pairs))} pairs, those of the surest lift and those that promise most; the file of rules holds all {form.count(len(found.pairs) // 2)}."
+            f"Reach and worth are worked out for {form.count(len(study.pairs))} pairs: those with the most certain lift and those that promise "
+            f"most. The file of rules contains all {form.count(len(found.pairs) // 2)}."
         )
     return tuple(out)
 
@@ -208,7 +219,9 @@ def _money_disagrees(study: Study) -> list[str]:
     gap = test.lead("money")
     more = form.span(test.customers / 1000 * gap["low"], test.customers / 1000 * gap["high"], "money")
     return [
-        f"What was bought of personal offers had {more} more {test.money}, in all, than what was bought of any simple list, since they are picked by {test.money}. Nobody was asked to buy, so this does not show what a list brings: only test cells of both lists would."
+        f"What people bought from the personal lists had {more} more {test.money}, in all, than what they bought from any simple list, since "
+        f"personal offers are picked by {test.money}. Nobody was sent an offer, so this does not show what a list would bring in: only test "
+        "cells for both lists would."
     ]
 
 
@@ -217,21 +230,22 @@ def limits(study: Study) -> tuple[str, ...]:
     return (
         "Association is not the effect of an offer: people who buy two things together may do so without being asked. Only a "
         "test cell beside a control cell shows the difference.",
-        f"Extra {study.margin.word} compares people who have the first product with people who have neither; they may differ in more "
-        "than that, and a season's goods sell to both at once.",
-        "Pairs are not corrected for seasons: products that sell in the same months look as if they went together. Compare the two halves of the history.",
+        f"Extra {study.margin.word} compares people who have the first product with people who have neither; they may also differ in "
+        "other ways, and seasonal goods sell to both at the same time.",
+        "Pairs are not corrected for seasons: products that sell in the same months look as if they belonged together. Compare the two halves of the history.",
         WEEKS.decided,
     )
 
 
 def _season(study: Study) -> list[str]:
-    """How much season and level make of chances; nothing where no season is followed."""
+    """How much season and level make of probabilities; nothing where no season is followed."""
     if study.pace == 1:
         return []
     days = study.params.horizon
     return [
-        f"Chances were seen in the last {days} days. By season, level, and days closed or of events, customers buy {study.context.form.number(study.pace)} times as much in the "
-        f"next {days} days, and chances are adjusted for that; the ranking of offers stays as it is."
+        f"Probabilities are based on the last {days} days. Allowing for season, sales level, closing days and events, customers are expected to "
+        f"buy {study.context.form.number(study.pace)} times as much in the next {days} days, and probabilities are adjusted for that; the "
+        "ranking of offers is unaffected."
     ]
 
 
@@ -244,32 +258,34 @@ def method(study: Study) -> Method:
         else "Personal offers could not be tested on later days."
     )
     never = (
-        "An offer is never a product that the customer has, unless it is one that people buy again and is due; never one out of range"
+        "A product the customer already has is offered only if people buy it again and it is due. Products that are out of range are never "
+        "offered"
         if study.choice.method == PERSONAL
-        else "An offer is never a product out of range, or one that the customer has sent back"
+        else "Products that are out of range, or that the customer has returned, are never offered"
     )
     return Method(
         "Exact counts of pairs and triples. "
-        "The null keeps both margins, how often each item sells and how large each basket is (maximum entropy, Chen, Dempster and Liu 1994; the variance of a swap randomisation, Gionis et al. 2007). "
+        "The null model keeps how often each item sells and how large each basket is (maximum entropy, Chen, Dempster and Liu 1994; the variance of a swap randomisation, Gionis et al. 2007). "
         "Benjamini and Hochberg (1995).",
         (
-            "The family of the correction is every unordered pair of items that reach the minimum count, those never seen together included.",
-            f"Intervals at {form.share(params.level)}, each by itself: Wilson's, exact (Clopper and Pearson) where counts are small; Newcombe's for differences, Agresti and Min's (2005) for those of hit rates. "
-            "The pairs shown first were picked after the figures were seen, so theirs flatter a little.",
-            "A longer rule is kept where it surely beats every shorter rule inside it; the others are listed as removed.",
+            "The correction covers every pair of items that reach the minimum count, including those never seen together.",
+            f"Intervals at {form.share(params.level)}, each taken on its own: Wilson’s, or exact ones (Clopper and Pearson) where counts are small; "
+            "Newcombe’s for differences, Agresti and Min’s (2005) for those of hit rates. The pairs shown first were picked after the figures "
+            "were seen, so theirs are slightly flattering.",
+            "A longer rule is kept where it clearly beats every shorter rule inside it; the others are listed as removed.",
             RULE,
-            f"{never}; nobody who must not be contacted is sent one.",
+            f"{never}, and nobody who must not be contacted is sent an offer.",
             learnt,
             *_season(study),
             study.margin.told(form),
         ),
         {
-            "Support, confidence, lift": "share of baskets with both; share of baskets with A that hold B; confidence over B's base rate",
-            "Base rate": "share of all baskets that hold B",
-            "q": "share of false discoveries among all pairs that are at least as sure",
-            "Reach": "customers who have A, do not have B, and may be contacted as far as is known",
+            "Support, confidence, lift": "share of baskets with both; share of baskets with A that also contain B; confidence divided by B’s base rate",
+            "Base rate": "share of all baskets that contain B",
+            "q": "share of false discoveries among all pairs that are at least as certain",
+            "Reach": "customers who have A but not B and, as far as is known, may be contacted",
             "Hit rate": "share of customers who bought at least one product of their list",
-            "Recall": "share of what customers bought that was on their list",
-            "MAP": "mean average precision: higher where what was bought stood higher on the list",
+            "Recall": "share of customers’ purchases that were on their list",
+            "MAP": "mean average precision: the higher up the list the products bought were, the higher it is",
         },
     )

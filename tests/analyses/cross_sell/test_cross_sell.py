@@ -177,9 +177,9 @@ def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
     some, finding, metrics = said_of(shop_study, pairs, margin)
     assert finding.value == "€300" and finding.metric == f"extra_{margin.word}"
     assert finding.text.startswith(
-        f"more {margin.word} goes with the best pair: people who have Apron bought more Brush than people with neither"
+        f"more {margin.word} goes with the best pair: people who have “Apron” bought more of “Brush” than people who have neither"
     )
-    assert "the 120 customers who have the first but not the second, and may be contacted" in finding.text
+    assert "the 120 customers who have the first but not the second and may be contacted" in finding.text
     assert "per 1,000" not in finding.text and "an association, not the effect of an offer" in finding.text
     assert metrics[f"extra_{margin.word}"].value == pytest.approx(300) and metrics[f"extra_{margin.word}"].low > 0
     columns = worth_table(some).columns

@@ -250,7 +250,7 @@ def test_planted_affinities_turn_up_as_offers(shop):
     antecedent = pairs.set_index("consequent").loc[first["product_id"], "antecedent"]
     assert (
         first["reason"]
-        == f"bought {names[antecedent]}; baskets with that hold this at least 3.1 times as often as baskets in all"
+        == f"bought {names[antecedent]}; baskets with that contain this at least 3.1 times as often as baskets in all"
     )
     # Everybody who has the antecedent, not the consequent, and may be contacted gets it.
     state = state_at(History(data, found.as_of))
