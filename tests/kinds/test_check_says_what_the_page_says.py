@@ -109,14 +109,14 @@ def test_check_says_rows_money_an_example_and_what_to_write(tmp_path) -> None:
     output = checked(written(tmp_path, FAULTS["twice"]))
     assert "1 question:" in output
     assert (
-        "  1. Orders counted once (orders): Orders appear more than once, the same in every column, and are counted each time."
+        "  1. Orders counted once (orders): Some orders appear more than once, the same in every column, and are counted each time."
         in output
     )
     money = CLEAN["amount"][:30].sum()
     assert f"     30 of 330 orders (9.1%), €{money}; such as order_id o0000, customer_id c00" in output.replace(
         "\u202f", " "
     ).replace("\xa0", " ")
-    assert 'write duplicates = "drop" at the top of the TOML file' in output
+    assert 'write duplicates = "drop" at the top of the data set’s file' in output
     assert output.splitlines()[-1].startswith("1 open question: correct ")
 
 
@@ -124,12 +124,12 @@ def test_the_page_names_the_gravest_with_its_money(tmp_path) -> None:
     finding = quality.run(crmlab.open_dataset(written(tmp_path, FAULTS["twice"]))).findings[0]
     assert finding.value == "Usable with care"
     assert finding.text.startswith(
-        "Orders appear more than once, the same in every column, and are counted each time. 30 of 330 orders"
+        "until a question is answered. Some orders appear more than once, the same in every column, and are counted each time: 30 of 330 orders"
     )
     table = quality.run(crmlab.open_dataset(tmp_path / "own.toml")).tables["rules"].frame
     assert table.iloc[0][["rule", "grave", "broken", "amount"]].tolist() == [
         "Orders counted once",
-        "grave",
+        "serious",
         30,
         float(CLEAN["amount"][:30].sum()),
     ]
@@ -141,7 +141,7 @@ def test_orders_after_today_are_told_by_check_and_by_no_page(tmp_path, monkeypat
     monkeypatch.setattr(checking, "_today", lambda _: dt.date(2023, 3, 20))
     output = checked(path)
     later = CLEAN[CLEAN["ordered_at"] >= "2023-03-21"]
-    assert "Orders are dated after today." in output
+    assert "Some orders are dated after today." in output
     assert f"{len(later)} of 300 orders" in output
     assert quality.run(crmlab.open_dataset(path)).findings[0].value == "Good"
     monkeypatch.setattr(checking, "_today", lambda _: CLEAN["ordered_at"].max().date())

@@ -65,30 +65,30 @@ def amounts_table(study: Study) -> Table:
         "total": Column("Total", "exact"),
     }
     caption = (
-        "The parts under each total make that total, exactly: counts and sums, not estimates. "
-        f"{study.words.many.capitalize()} without any {study.words.deed} occasion are in no other report."
+        "The parts under each total add up to it exactly: they are counts and sums, not estimates. "
+        f"{study.words.many.capitalize()} without any {study.words.deed} occasion appear in no other report."
     )
     return Table(caption, shown[list(columns)], columns, study.context.form)
 
 
 def rules_table(study: Study) -> Table:
-    """What the rules found: breaches first, the grave before the others."""
+    """What the rules found: breaches first, the serious before the others."""
     rules = study.rules
     found = rules.assign(clean=rules["broken"] == 0, minor=~rules["grave"].astype(bool), less=-rules["share"])
     found = found.sort_values(["clean", "minor", "less"], kind="stable", ignore_index=True)
     shown = found.drop(columns=["clean", "minor", "less", "found", "advice"]).assign(
-        grave=["grave" if grave else "minor" for grave in found["grave"]],
+        grave=["serious" if grave else "minor" for grave in found["grave"]],
     )
     columns = {
         "says": Column("Rule"),
-        "grave": Column("A breach is"),
+        "grave": Column("Severity of a breach"),
         "unit": Column("Counted"),
         "checked": Column("Checked", "count"),
         "broken": Column("Broken by", "count"),
         "share": Column("Share", "share"),
         "amount": Column("Adding up to", "amount"),
     }
-    caption = "The rules, what breaks each, and what that adds up to, breaches first. Counts of all rows to the last day, not estimates."
+    caption = "The rules, what breaks each, and what that adds up to, breaches first. Counts of all rows up to the last day, not estimates."
     if study.words is not WEEKS:
         caption += f" In tables, a {study.words.deed} is an order, and a {study.words.one} a customer."
     return Table(caption, shown, columns, study.context.form)
@@ -102,7 +102,7 @@ def examples_table(study: Study) -> Table:
     dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]].assign(advice="")
     broken = rules[rules["broken"] > 0].rename(columns={"found": "what"})[["what", "examples", "advice"]]
     columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines"), "advice": Column("What to do")}
-    caption = "Examples of rows dropped and of rules broken, with ids only, and what to do about a breach."
+    caption = "Examples of rows dropped and of rules broken, with IDs only, and what to do about a breach."
     return Table(caption, pd.concat([dropped, broken], ignore_index=True), columns)
 
 
@@ -119,7 +119,7 @@ def largest_table(study: Study) -> Table:
     }
     one, order = study.words.one, study.order
     caption = (
-        f"The largest {order}s. Cancelled: the same {one} has another of exactly the opposite amount, on that day or later."
+        f"The largest {order}s. Cancelled: the same {one} has another {order} for exactly the opposite amount, on that day or later."
     )
     if shown["returned"].notna().any():
         columns["returned"] = Column("Came back", "amount")
@@ -135,7 +135,7 @@ def coverage_table(study: Study) -> Table:
     bought = days.loc[days["orders"] > 0, "day"]
     gaps = bought.diff().dt.days.fillna(1) - 1
     longest = int(gaps.max()) if len(gaps) else 0
-    around = f", before {form.day(bought[gaps.idxmax()])}" if longest else ""
+    around = f", until {form.day(bought[gaps.idxmax()])}" if longest else ""
     seen = set(bought.dt.day_of_week)
     closed = [name for i, name in enumerate(_WEEKDAYS) if i not in seen] if study.length > 28 else []
     rows = [
@@ -145,7 +145,7 @@ def coverage_table(study: Study) -> Table:
         ("Length in days", form.count(study.length)),
         (f"Days with {study.order}s", form.count(len(bought))),
         ("Longest gap in days", f"{form.count(longest)}{around}"),
-        ("Weekdays never seen", ", ".join(closed) or "none"),
+        (f"Weekdays without {study.order}s", ", ".join(closed) or "none"),
         (f"{study.order.capitalize()}s", form.count(float(days["orders"].sum()))),
         (f"{words.many.capitalize()} with a {words.deed}", form.count(study.context.customers)),
         (f"{words.deed.capitalize()} occasions", form.count(study.occasions)),

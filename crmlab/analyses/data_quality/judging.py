@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,13 @@ from crmlab.data.collecting import ORDERED, collect_arrow, collect_row
 from crmlab.data.ledger import Breach
 from crmlab.data.rules import READING, after, examined, exemplary, gravest_first
 from crmlab.errors import DescriptorError
+from crmlab.page.format import Format
 
 if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
     from crmlab.history.past import History
-    from crmlab.page.format import Format
 
 __all__ = [
     "DROPPED_STOP",
@@ -37,12 +38,14 @@ __all__ = [
 DROPPED_STOP = 0.5  # share of rows dropped that cannot be used at all
 SHORT_HISTORY = 90  # days
 _FAR, _REST = "Plausible days", "Years without orders"
+_ENDINGS = re.compile(r"_(?:id|at)\b")  # of columns that examples show
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?")
 # What every rule says, by name: those of reading, of canonical tables, and of the days of a history.
 STATEMENTS = {
     **READING,
     **{rule.name: rule.says for rule in RULES},
-    _FAR: "No order lies years from all others",
-    _REST: "No two years pass without an order",
+    _FAR: "No order is dated years apart from all the others",
+    _REST: "No two orders in a row are more than two years apart",
 }
 
 
@@ -144,9 +147,9 @@ def _far(history: History) -> Breach:
         Breach(
             rule=_FAR,
             table="orders",
-            says=f"Orders are dated years from all others, {' or '.join(ends)}, and are left out of the history.",
-            advice=f"Correct their dates. To leave them out for good, write {' and '.join(keys)} at the top of the TOML file; if the "
-            "dates are right, write a day that includes them.",
+            says=f"Some orders are dated years apart from all the others, {' or '.join(ends)}, and are left out of the history.",
+            advice=f"Correct their dates. To leave them out for good, write {' and '.join(keys)} at the top of the data set’s file; if "
+            "the dates are right, write a day that includes them.",
             broken=0,
             checked=reach.orders,
             unit="orders",
@@ -172,7 +175,7 @@ def _rest(history: History) -> Breach:
         breach,
         says=f"There is no order between {form.day(gap.after)} and {form.day(gap.before)}. Was the business closed, is a file missing, "
         "or are dates wrong?",
-        advice=f"If all is right, write {meant} at the top of the TOML file; to leave out the orders beyond the gap, {left_out}.",
+        advice=f"If all is right, write {meant} at the top of the data set’s file; to leave out the orders beyond the gap, write {left_out}.",
     )
     return _dated(told, [orders.filter(moment >= gap.before if gap.late else moment <= gap.after)])
 
@@ -205,7 +208,7 @@ def in_figures(breach: Breach, form: Format) -> str:
     counted = f"{form.count(breach.broken)} of {form.count(max(breach.checked, breach.broken))} {breach.unit}{share}"
     if breach.amount is None:
         return counted
-    money = form.amount(float(breach.amount)) if breach.currency is None else f"{float(breach.amount):,.2f} {breach.currency}"
+    money = form.money(float(breach.amount)) if breach.currency is None else f"{float(breach.amount):,.2f} {breach.currency}"
     return f"{counted}, {money}"
 
 
@@ -241,5 +244,25 @@ def as_frame(found: Sequence[Breach]) -> pd.DataFrame:
 
 
 def written(row: Any) -> str:
-    """One row that was dropped or broke a rule, as text."""
-    return ", ".join(f"{key} {value}" for key, value in exemplary(row).items())
+    """One row that was dropped or broke a rule, as text.
+
+    Examples
+    --------
+    >>> written({"row": "3", "order_id": "7", "ordered_at": "2010-12-01 11:52:00", "usual": "5.95"})
+    'row 3, order 7, ordered 1 Dec 2010, 11:52, usual price 5.95'
+    """
+    return ", ".join(f"{_named(key)} {_dated_shortly(value)}" for key, value in exemplary(row).items())
+
+
+def _named(column: str) -> str:
+    """A column of an example in words: "order" for order_id, "ordered" for ordered_at."""
+    return "usual price" if column == "usual" else _ENDINGS.sub("", column).replace("_", " ")
+
+
+def _dated_shortly(value: str) -> str:
+    """A value of an example; a moment as people write it, without a time that is midnight."""
+    if not _MOMENT.fullmatch(value):
+        return value
+    moment = dt.datetime.fromisoformat(value)
+    time = f"{moment:%H:%M:%S}".removesuffix(":00")
+    return Format().short_day(moment) + ("" if time == "00:00" else f", {time}")

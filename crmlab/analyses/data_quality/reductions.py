@@ -40,9 +40,8 @@ RULES = (
     Rule(
         name="Customers who bought",
         says="Everyone with orders has a purchase occasion",
-        found="Customers have orders, but no purchase occasion.",
-        advice="They are in no other report. Their purchases may be older than the history; where they are many, see whether amounts of "
-        "sales are written below zero.",
+        found="Some customers have orders, but no purchase occasion.",
+        advice="They are in no other report. Their purchases may be older than the history; check that sales have no amounts below zero.",
         unit="customers",
         needs=("orders",),
         grave=True,

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.data_quality.study import Study
+    from crmlab.data.ledger import Breach
 
 __all__ = ["FEW", "TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "Can we rely on this data?"
-_MOST = 10  # warnings of grave breaches
+_MOST = 10  # warnings of serious breaches
+_SAID_BY = {"no_customer": "Customers", "unreadable": "Readable rows"}  # the rule that says of rows why they were dropped
 FEW = 20  # customers, below which a share says less than their number
 
 
@@ -35,17 +37,22 @@ def _rows_finding(study: Study) -> Finding:
     own, form = _own(study), study.context.form
     lost = own[own["reason"].notna()]
     rows = form.count(int(own["rows"].sum()))
-    words = f"All {rows} rows were used."
+    words, grave = f"All {rows} rows were used.", study.verdict.grave
     if len(lost):
         why = lost.sort_values("rows", ascending=False, kind="stable").iloc[0]
         count = int(why["rows"])
-        words = (
-            f"{form.share(_used(study))} of {rows} rows were used. Most others: {REASONS[why['reason']]} "
-            f"({form.count(count)} {'row' if count == 1 else 'rows'})."
-        )
-    if grave := study.verdict.grave:
-        words = f"{grave[0].says} {in_figures(grave[0], form)}. {words}"
+        words = f"{form.share(_used(study))} of {rows} rows were used."
+        if not (grave and grave[0].rule == _SAID_BY.get(str(why["reason"]))):
+            words += f" Main reason for leaving rows out: {REASONS[why['reason']]} ({form.count(count)} {'row' if count == 1 else 'rows'})."
+    if grave:
+        words = f"{_told(grave[0], form)} {words}"
     return Finding(study.verdict.words, f"{_because(study)} {words}", metric="rows_used_share")
+
+
+def _told(breach: Breach, form: Format) -> str:
+    """What was found, and how much of it, as one sentence; a question keeps its mark."""
+    said = breach.says
+    return f"{said[:-1]}: {in_figures(breach, form)}." if said.endswith(".") else f"{said} {in_figures(breach, form)}."
 
 
 def _because(study: Study) -> str:
@@ -105,7 +112,7 @@ def _stale(study: Study) -> Estimate | None:
 def _fate(order: pd.Series, form: Format) -> str:
     if order["cancelled"]:
         return "and was cancelled"
-    return f"and {form.money(order['returned'])} of it came back" if order["returned"] > 0 else "and was not cancelled"
+    return f"and {form.money(order['returned'])} of it was returned" if order["returned"] > 0 else "and was not cancelled"
 
 
 def _cancelled(largest: pd.DataFrame, form: Format) -> str:
@@ -144,9 +151,9 @@ def metrics(study: Study) -> dict[str, Estimate]:
 def warnings(study: Study) -> tuple[str, ...]:
     """What speaks against the data set: the reasons of the verdict."""
     verdict, form = study.verdict, study.context.form
-    grave = [f"{one.says} {in_figures(one, form)}. {one.advice}" for one in verdict.grave[:_MOST]]
+    grave = [f"{_told(one, form)} {one.advice}" for one in verdict.grave[:_MOST]]
     if len(verdict.grave) > _MOST:
-        grave.append(f"{len(verdict.grave) - _MOST} more grave breaches are in the table of rules.")
+        grave.append(f"{len(verdict.grave) - _MOST} more serious breaches are in the table of rules.")
     return (*grave, *([f"The history is only {study.length} days long."] if verdict.short else []))
 
 
@@ -154,7 +161,7 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     return (
         "Rules find what is impossible or unusual; they do not find an amount that is wrong but plausible.",
-        f"Definition of a {study.words.one}: {study.descriptor.counted}. One person with two ids counts twice.",
+        f"Definition of a {study.words.one}: {study.descriptor.counted}. A person with two IDs counts twice.",
         *_few(study),
     )
 
@@ -171,23 +178,24 @@ def _few(study: Study) -> list[str]:
 def method(study: Study) -> Method:
     """How it was done."""
     rules, form, words = study.descriptor, study.context.form, study.words
+    returned = "returns" if words is WEEKS else "refunds"
     returns = {
-        "net": f"Returns are set against the same {words.one}'s {words.deeds} of the same day.",
-        "drop": "Rows of returns were dropped.",
+        "net": f"{returned.capitalize()} are set against the same {words.one}’s {words.deeds} on the same day.",
+        "drop": f"Rows of {returned} were dropped.",
     }
     came_back = {}
     if study.words is WEEKS:
         came_back["Came back"] = (
-            "of a large order: what the customer later returned of its products, at most what was bought of each"
+            "for a large order: what the customer later returned of its products, up to the quantity bought of each"
         )
     free = {
         "count": "Free orders count as purchases." if words is WEEKS else "Gifts of 0 count as well.",
         "ignore": "Free orders are ignored.",
     }
     return Method(
-        f"Counts over every row. The verdict is “Not usable yet” where {form.share(DROPPED_STOP, 0)} of a table's rows or more cannot be "
-        f"used, “Usable with care” from {form.share(LOST, 0)}, where a grave rule is broken, or where the history is under "
-        f"{SHORT_HISTORY} days; else “Good”.",
+        f"Counts over every row. The verdict is “Not usable yet” if {form.share(DROPPED_STOP, 0)} or more of a table’s rows cannot be used; "
+        f"“Usable with care” if {form.share(LOST, 0)} or more cannot, if a serious rule is broken, or if the history is shorter than "
+        f"{SHORT_HISTORY} days; otherwise “Good”.",
         (
             returns[rules.returns],
             free[rules.free_orders],
@@ -195,9 +203,9 @@ def method(study: Study) -> Method:
             "Everything is counted, so nothing has an interval.",
         ),
         {
-            "Stale": f"a {words.one} whose last {words.deed} occasion is longer ago than the number of days chosen",
+            "Stale": f"a {words.one} whose last {words.deed} occasion was longer ago than the chosen number of days",
             **came_back,
             f"{words.one.capitalize()}-day": f"a {words.one} and a day with at least one {study.order}",
-            f"{words.deed.capitalize()} occasion": f"a {words.one}-day with a {words.deed} whose amount, net of returns booked that day, is positive",
+            f"{words.deed.capitalize()} occasion": f"a {words.one}-day with a {words.deed} whose amount, net of {returned} booked that day, is positive",
         },
     )

@@ -326,12 +326,12 @@ def _gaps(cleaning: Cleaning, _: Descriptor, read: int) -> Iterator[Breach]:
     yield from rows.break_rule(
         "Customers",
         read,
-        says=f"Rows have no customer: the gaps of '{column}' come in runs below a value, like merged cells."
+        says=f"Some rows have no customer: the gaps of '{column}' come in runs below a value, like merged cells."
         if merged
-        else f"Rows have no customer: '{column}' is empty there, and they are left out.",
+        else f"Some rows have no customer (“{column}” is empty) and are left out.",
         advice=f"Where a gap means the customer above, write {fill}."
         if merged
-        else f'Where these are guests, that is right: write accepted = ["Customers"] at the top of {cleaning.where}.',
+        else f'If these are guest orders, nothing is wrong: to accept them, write accepted = ["Customers"] at the top of {cleaning.where}.',
     )
 
 

@@ -45,8 +45,8 @@ REASONS = {
     "other_currency": "in a currency without a rate",
     "outside": "outside the days of the data set",
     "not_product": "not a product",
-    "return_line": "a return, and returns are dropped",
-    "free_order": "free of charge, and free orders are ignored",
+    "return_line": "a return (returns are dropped)",
+    "free_order": "free of charge (free orders are ignored)",
     "duplicate": "the same row again",
 }
 

@@ -44,16 +44,16 @@ def _named(_: Dataset, breach: Breach) -> Breach:
         return breach
     said = f"The customer '{who}' has over 20 times the orders of any other and buys on most days. Is it one customer?"
     return replace(
-        breach, says=said, advice=f'Where it stands for guests, write guests = ["{who}"] at the top of the TOML file.'
+        breach, says=said, advice=f'Where it stands for guests, write guests = ["{who}"] at the top of the data set’s file.'
     )
 
 
 RULES = (
     Rule(
         name="Customers of usual size",
-        says="No customer has over 5% of all orders, over 20 times those of the next, and buys on most days",
+        says="No customer has over 5% of all orders and over 20 times as many as the next, and buys on most days",
         found="One customer has over 20 times the orders of any other and buys on most days. Is it one customer?",
-        advice='Where the id stands for guests, write guests = ["…"] with it at the top of the TOML file.',
+        advice='Where the ID stands for guests, write guests = ["…"] with it at the top of the data set’s file.',
         unit="orders",
         needs=("orders",),
         grave=True,

@@ -19,7 +19,7 @@ __all__ = ["BLOCKS", "RULES"]
 BLOCKS = 0.05  # share of orders that come again from which whole blocks do
 SINGLE = 0.01  # share of the orders of several products that may be written twice by chance
 _TWINS = 0.5  # share of customers with several orders at one moment, each of which has a twin, from which they are copies
-_DROP = 'Take the copy away, or write duplicates = "drop" at the top of the TOML file.'
+_DROP = 'Remove the copy, or write duplicates = "drop" at the top of the data set’s file.'
 
 
 def _again(table: ibis.Table, key: str) -> ibis.Table:
@@ -73,8 +73,8 @@ def _of_blocks(data: Dataset, breach: Breach) -> Breach:
     return replace(
         breach,
         grave=True,
-        says="Blocks of orders appear again under other ids, with the same customers, times and amounts. Were they loaded twice?",
-        advice="Remove the copy. If order_id only numbers the rows, map the real order id and write duplicates = \"drop\".",
+        says="Blocks of orders appear again under other IDs, with the same customers, times and amounts. Were they loaded twice?",
+        advice="Remove the copy. If order_id only numbers the rows, map the real order ID and write duplicates = \"drop\".",
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ RULES = (
     Rule(
         name="Orders counted once",
         says="No order appears twice with the same content",
-        found="Orders appear more than once, the same in every column, and are counted each time.",
+        found="Some orders appear more than once, the same in every column, and are counted each time.",
         advice=_DROP,
         unit="orders",
         needs=("orders",),
@@ -126,7 +126,7 @@ RULES = (
     Rule(
         name="Lines counted once",
         says="No order appears twice with all its lines",
-        found="Orders appear more than once with all their lines, and are counted each time.",
+        found="Some orders appear more than once with all their lines, and are counted each time.",
         advice=_DROP,
         unit="orders",
         needs=("order_lines",),
@@ -138,8 +138,8 @@ RULES = (
     Rule(
         name="Duplicates",
         says="No two lines are the same in every column",
-        found="Lines are exact copies of another line.",
-        advice='Unless each line is a further piece of the same product, write duplicates = "drop" at the top of the TOML file.',
+        found="Some lines are exact copies of another line.",
+        advice='Unless each line is another unit of the same product, write duplicates = "drop" at the top of the data set’s file.',
         unit="lines",
         needs=("order_lines",),
         base=lambda data: data.order_lines.count(),
@@ -147,9 +147,9 @@ RULES = (
     ),
     Rule(
         name="Repeated orders",
-        says="No customer has two orders of the same time and amount",
-        found="Customers have two orders of the same time and amount.",
-        advice="See whether they were sent twice; by themselves they prove nothing.",
+        says="No customer has two orders with the same time and amount",
+        found="Some customers have two orders with the same time and amount.",
+        advice="Check whether they were sent twice; on their own they prove nothing.",
         unit="orders",
         needs=("orders",),
         base=lambda data: data.orders.count(),
@@ -158,8 +158,8 @@ RULES = (
     ),
     Rule(
         name="One row per order",
-        says="Every order is there once",
-        found="Orders have several rows that differ.",
+        says="Every order appears only once",
+        found="Some orders have several rows that differ.",
         advice="Where rows are lines of an order, name the section [order_lines]; where they are payments, all count.",
         unit="orders",
         needs=("orders",),
@@ -169,7 +169,7 @@ RULES = (
     Rule(
         name="Contacts counted once",
         says="No contact appears twice",
-        found="Contacts appear more than once, the same in every column. Were they loaded twice?",
+        found="Some contacts appear more than once, the same in every column. Were they loaded twice?",
         advice=_DROP,
         unit="contacts",
         needs=("contacts",),
@@ -180,7 +180,7 @@ RULES = (
     Rule(
         name="Responses counted once",
         says="No response appears twice",
-        found="Responses appear more than once, the same in every column. Were they loaded twice?",
+        found="Some responses appear more than once, the same in every column. Were they loaded twice?",
         advice=_DROP,
         unit="responses",
         needs=("responses",),

@@ -98,8 +98,8 @@ def _placed(data: Dataset, breach: Breach) -> Breach:
 def _whole(column: str, word: str, needs: tuple[str, ...]) -> Rule:
     return Rule(
         name=f"Whole {word} ids",
-        says=f"Ids of {word}s have all their digits",
-        found=f"Ids of {word}s have lost digits, as a spreadsheet shows long numbers, so that several may have become one.",
+        says=f"{word.capitalize()} IDs have all their digits",
+        found=f"Some {word} IDs have lost digits, as a spreadsheet shows long numbers, so that several may have become one.",
         advice="The digits are gone: export again, with the column as text, and do not save it from a spreadsheet.",
         unit="rows",
         needs=needs,
@@ -113,9 +113,9 @@ def _whole(column: str, word: str, needs: tuple[str, ...]) -> Rule:
 def _alike(column: str, word: str, needs: tuple[str, ...]) -> Rule:
     return Rule(
         name=f"One spelling of {word} ids",
-        says=f"No two ids of {word}s differ only in case, spaces or Unicode form",
-        found=f"Ids of {word}s differ only in case, spaces or Unicode form, and count as different {word}s.",
-        advice='If they are the same, write ids = "fold" at the top of the TOML file.',
+        says=f"No two {word} IDs differ only in case, spaces or Unicode form",
+        found=f"Some {word} IDs differ only in case, spaces or Unicode form, and count as different {word}s.",
+        advice='If they are the same, write ids = "fold" at the top of the data set’s file.',
         unit="rows",
         needs=needs,
         grave=True,

@@ -45,7 +45,7 @@ def _compared(left: str, right: str, key: str) -> Callable[[Dataset, Breach], Br
         one, other = getattr(data, left).select(key).distinct(), getattr(data, right).select(key).distinct()
         alone = folded(one.filter(one[key].notin(other[key]))[key])
         if collect_value(alone.isin(folded(other[key])).any()):
-            fold = 'Some ids differ only in case, spaces or Unicode form: to make these one, write ids = "fold" at the top of the file.'
+            fold = 'Some IDs differ only in case, spaces or Unicode form: to make these one, write ids = "fold" at the top of the data set’s file.'
             breach = replace(breach, advice=fold)
         if breach.broken < breach.checked:
             return breach
@@ -71,11 +71,12 @@ def _strangers(data: Dataset) -> ibis.Table:
 def _rule(name: str, unit: str, says: str, path: tuple[str, str, str], **more: Any) -> Rule:
     left, right, key = path
     subject, rest = says.split(" is ", 1)
+    found = more.pop("found", f"Not {subject[0].lower()}{subject[1:]} is {rest}.")
     return Rule(
         name=name,
         says=says,
-        found=f"Not {subject[0].lower()}{subject[1:]} is {rest}.",
-        advice=f"Complete [{right}], or see whether {key} means the same in [{left}]: compare the examples with an id of the other table.",
+        found=found,
+        advice=f"Complete [{right}], or check whether {key} means the same in [{left}]: compare examples with IDs of the other table.",
         unit=unit,
         needs=(left, right),
         base=_ids(left, key),
@@ -106,13 +107,17 @@ RULES = (
     ),
     _rule("Known cells", "cells", "Every cell that was contacted is in the cells table", ("contacts", "cells", "cell_id")),
     _rule(
-        "Lines of known orders", "orders", "Every order of a line is in the orders table", ("order_lines", "orders", "order_id")
+        "Lines of known orders",
+        "orders",
+        "Every line’s order is in the orders table",
+        ("order_lines", "orders", "order_id"),
+        found="Some lines belong to orders that are not in the orders table.",
     ),
     Rule(
         name="Contacts who order",
         says="Contacts and orders name the same customers",
         found="Nobody who was contacted has ever ordered.",
-        advice="See whether customer_id means the same in [contacts] and [orders]: compare the examples.",
+        advice="Check whether customer_id means the same in [contacts] and [orders]: compare the examples.",
         unit="customers",
         needs=("contacts", "orders"),
         grave=True,

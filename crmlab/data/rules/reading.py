@@ -23,7 +23,7 @@ READING = {
     "Both negative": "Quantity and price are not both below zero",
     "Doubling": "No file is read twice, and no row is in two parts of a table",
     "Parts": "Every day that one part of a table leaves out is in another",
-    "Digits": "Ids have all their digits",
+    "Digits": "IDs have all their digits",
     "Totals": "No total stands among the rows",
     "Customers": "Every row has a customer",
     "Readable rows": "Every row can be read",
@@ -31,13 +31,13 @@ READING = {
 _LOST = {
     "no_customer": (
         "Customers",
-        "Rows have no customer and are left out.",
+        "Some rows have no customer and are left out.",
         "If they are guests, nothing is wrong. If not, check that customer_id names the right column, or add it to fill_down.",
     ),
     "unreadable": (
         "Readable rows",
-        "Rows hold a value that is missing or cannot be read, and are left out.",
-        'Correct the values, or decimal and date_format in the TOML file; bad_rows = "error" at its top makes crmlab show the first one.',
+        "Some rows have a value that is missing or cannot be read, and are left out.",
+        'Correct the values, or decimal and date_format in the data set’s file; bad_rows = "error" at its top makes crmlab show the first one.',
     ),
 }
 

@@ -31,7 +31,7 @@ class Rule:
     name : str
         As :class:`~crmlab.data.ledger.Breach` and the key ``accepted`` name it.
     says : str
-        The rule, without a full stop: "Every order is there once".
+        The rule, without a full stop: "Every order appears only once".
     found : str
         What was found where it is broken, as a sentence without numbers.
     advice : str

@@ -139,7 +139,7 @@ def test_amounts_name_customers_without_occasion(tmp_path):
         "kept": Decimal("24"),
         "dropped: no customer": Decimal("9"),
         "spent on purchase occasions": Decimal("50"),
-        "came back on other days": Decimal("-20"),
+        "returned on other days": Decimal("-20"),
         "customers without any occasion": Decimal("-7"),
         "after the last day of history": Decimal("1"),
     }
