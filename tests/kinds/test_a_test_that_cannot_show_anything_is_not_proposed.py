@@ -131,13 +131,17 @@ def test_a_chance_that_rests_on_a_guess_is_no_headline():
         chance, seen = page.metrics["chance"].value, page.metrics["detectable_effect"].value
         # What the test shows comes before the chance that holds only if the guess does.
         text = first.text
-        assert f"{100 * seen:.1f}"[:3] in text and text.index("The test shows") < text.index("If a tenth more") < text.index(
-            "its chance is"
-        )
+        assert f"{100 * seen:.1f}"[:3] in text and text.index("The test has a chance of") < text.index(
+            "If a tenth more"
+        ) < text.index("its chance is")
         assert f"{100 * chance:.0f}" in text
         # Neither does an interval that leaves out the guess stand beside a headline.
-        assert second.metric == "contact_cost" and second.interval == "" and "If the guess holds" in second.text
-        assert "Without a margin, nobody knows whether that pays." in second.text
+        assert (
+            second.metric == "contact_cost"
+            and second.interval == ""
+            and "If the guess about the effect is right" in second.text
+        )
+        assert "Without a margin, nobody can say whether that pays." in second.text
     assert test.findings[0].value == "A guess"
 
 

@@ -152,11 +152,11 @@ def visits(code=None):
 def test_codes_are_fine_only_where_there_are_codes(campaign):
     def codes(responses):
         frame = campaign_results.run(campaign(responses)).tables["health"].frame
-        return frame.set_index("check").loc["Codes, of all campaigns", ["found", "meaning"]].tolist()
+        return frame.set_index("check").loc["Codes, all campaigns", ["found", "meaning"]].tolist()
 
-    assert codes(visits()) == ["no response names a code", "not checked"]
-    assert codes(visits("AYADH7")) == ["every code is a cell's", "fine"]
-    assert codes(visits("ZZZZZZ"))[1] == "mind"
+    assert codes(visits()) == ["no response carries a code", "not checked"]
+    assert codes(visits("AYADH7")) == ["every code belongs to a cell", "fine"]
+    assert codes(visits("ZZZZZZ"))[1] == "take note"
 
 
 @pytest.mark.proof

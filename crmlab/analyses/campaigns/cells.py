@@ -272,8 +272,8 @@ def _warned(frame: pd.DataFrame, same: pd.DataFrame, sent: bool) -> tuple[str, .
     elif (differences["count"] > 1).any():
         names = differences.loc[differences["count"] > 1, "differs"].iloc[0].replace(", ", " and ")
         found.append(
-            f"The control is sent nothing, so each cell differs from it in {names} at once: what a cell brings is that of both "
-            "together, and of being contacted at all."
+            f"The control is sent nothing, so each cell differs from it in {names} at once: what a cell achieves is the combined "
+            "effect of these, and of being contacted at all."
         )
     for row in same.to_dict("records"):
         how = "cannot be told apart from" if row["how"] == "fully" else "can only partly be told apart from"

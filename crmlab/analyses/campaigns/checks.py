@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.history.sending import sent_of, silent
+from crmlab.page.format import titled
 
 if TYPE_CHECKING:
     import ibis
@@ -81,13 +82,13 @@ def _of_cells(known: Any) -> list[CampaignFinding]:
     found = []
     for campaign, mine in known.groupby("campaign_id"):
         if mine["control_cell_id"].isna().all():
-            words = f"Campaign {campaign} has no control: what its {_many(len(mine), 'cell')} caused cannot be told."
+            words = f"The campaign “{titled(str(campaign))}” has no control: what its {_many(len(mine), 'cell')} caused cannot be told."
             found.append(CampaignFinding("no_control", words, len(mine), str(campaign)))
     for campaign, mine in known.groupby("campaign_id"):
         if share_problems(mine):
             shares = mine["planned_share"]
             missing = int(shares.isna().sum())
-            words = f"The planned shares of {campaign} add up to {float(shares.dropna().astype(float).sum()):.4g}, not to 1"
+            words = f"The planned shares of “{titled(str(campaign))}” add up to {float(shares.dropna().astype(float).sum()):.4g}, not to 1"
             words += f"; {_many(missing, 'cell')} without one." if missing else "."
             found.append(CampaignFinding("shares", words, len(mine), str(campaign)))
     return found
@@ -99,10 +100,10 @@ def _of_contacts(known: Any, cells: ibis.Table, contacts: ibis.Table, customers:
     for campaign, mine in known.groupby("campaign_id"):
         empty = [name for name in sorted(mine["cell_id"]) if not sizes.get(name)]
         if empty:
-            words = f"{_many(len(empty), 'cell')} of {campaign} without contacts: {', '.join(empty)}."
+            words = f"{_many(len(empty), 'cell')} of “{titled(str(campaign))}” without contacts: {', '.join(empty)}."
             found.append(CampaignFinding("empty_cell", words, len(empty), str(campaign)))
     strangers = sum(n for name, n in sizes.items() if name not in set(known["cell_id"]))
-    words = f"{_many(strangers, 'contact')} of cells that are not in the table of cells: they are left out."
+    words = f"{_many(strangers, 'contact')} of cells that are not in the table of cells: left out."
     found.append(CampaignFinding("unknown_cell", words, strangers))
     joined = contacts.inner_join(cells.select("cell_id", "campaign_id"), "cell_id")
     controls = silent(cells).select(control="cell_id")
@@ -112,8 +113,10 @@ def _of_contacts(known: Any, cells: ibis.Table, contacts: ibis.Table, customers:
     )
     twice = twice.filter(twice["cells"] > 1)
     for row in _by_campaign(twice.group_by("campaign_id").agg(n=twice.count(), leaked=twice["control"].sum())):
-        words = f"{_many(row['n'], 'customer')} in two cells of {row['campaign_id']}"
-        words += f", {row['leaked']:,} of them controls that were contacted all the same." if row["leaked"] else "."
+        are, leaked = "is" if row["n"] == 1 else "are", row["leaked"]
+        words = f"{_many(row['n'], 'customer')} {are} in two cells of “{titled(row['campaign_id'])}”"
+        who = "is a control who was" if leaked == 1 else "are controls who were"
+        words += f"; {leaked:,} of them {who} contacted all the same." if leaked else "."
         found.append(CampaignFinding("two_cells", words, int(row["n"]), row["campaign_id"]))
     return found + _of_sending(cells, contacts, customers)
 
@@ -130,7 +133,7 @@ def _of_sending(cells: ibis.Table, contacts: ibis.Table, customers: ibis.Table |
     if "response_code" in contacts.columns and "response_code" in cells.columns:
         code, own = assigned["response_code"], assigned["own_code"]
         wrong = assigned.filter(code.notnull() & (own.isnull() | (code != own)))
-        words = "with another response code than its cell's: responses will be counted where the code says."
+        words = "with a response code other than its cell’s: responses are counted where the code says."
         found += _counted("other_code", wrong, "contact", words)
     if "closes_on" in wanted:
         late = assigned.filter(assigned["contacted_at"].cast("date") > assigned["closes_on"])
@@ -147,14 +150,14 @@ def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibi
     coded = "response_code" in responses.columns and "response_code" in cells.columns
     if "response_code" in responses.columns and not coded:
         n = _count(responses.filter(responses["response_code"].notnull()))
-        words = f"{_many(n, 'response')} with a code, where no cell has one: matched by contact where there is one."
+        words = f"{_many(n, 'response')} {'carries' if n == 1 else 'carry'} a code, but no cell has one; {_by_contact(n)}"
         found.append(CampaignFinding("unknown_code", words, n))
     if coded:
         codes = cells.filter(cells["response_code"].notnull()).select("response_code", named="cell_id")
         given = responses.filter(responses["response_code"].notnull())
         unknown = given.anti_join(codes, "response_code")
         n = _count(unknown)
-        words = f"{_many(n, 'response')} with a code that is no cell's: matched by contact where there is one."
+        words = f"{_many(n, 'response')} {'carries' if n == 1 else 'carry'} a code that belongs to no cell; {_by_contact(n)}"
         found.append(CampaignFinding("unknown_code", words, n))
         if contacts is not None:
             first = contacts.group_by(who="customer_id", named="cell_id").agg(first=contacts["contacted_at"].min())
@@ -172,16 +175,29 @@ def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibi
     return found
 
 
+def _by_contact(count: int) -> str:
+    """How responses are matched that their code does not tell."""
+    return "it is matched by contact if there is one." if count == 1 else "they are matched by contact where there is one."
+
+
 def _early(rows: ibis.Table, how: str) -> list[CampaignFinding]:
     n = _count(rows)
-    return [CampaignFinding("early_response", f"{_many(n, 'response')} {how} before the contact: not counted.", n)]
+    return [
+        CampaignFinding(
+            "early_response",
+            f"{_many(n, 'response')} {how} came before the contact and {'is' if n == 1 else 'are'} not counted.",
+            n,
+        )
+    ]
 
 
 def _counted(check: str, rows: ibis.Table, thing: str, words: str) -> list[CampaignFinding]:
     """One finding per campaign."""
     counts = _by_campaign(rows.group_by("campaign_id").agg(n=rows.count()))
     return [
-        CampaignFinding(check, f"{_many(row['n'], thing)} of {row['campaign_id']} {words}", int(row["n"]), row["campaign_id"])
+        CampaignFinding(
+            check, f"{_many(row['n'], thing)} of “{titled(row['campaign_id'])}” {words}", int(row["n"]), row["campaign_id"]
+        )
         for row in counts
     ]
 

@@ -257,7 +257,11 @@ def _suppress(
     if len(ledger.people) and (not_known := int((ledger.people["contactable"] == "not known").sum())):
         whole = not_known == len(ledger.people)
         who = "anybody" if whole else f"{not_known:,} of {len(ledger.people):,} customers"
-        ledger.notes.append(f"Whether {who} may be contacted is not known; they are kept on the list. Check before sending.")
+        ledger.notes.append(
+            "It is not known who may be contacted, so everybody is kept on the list. Check before sending."
+            if whole
+            else f"It is not known whether {who} may be contacted; they are kept on the list. Check before sending."
+        )
     complained, lately, absent = suppressed(customers, as_of, within, more)
     ledger.absent += absent
     ids = ledger.people["customer_id"]
@@ -296,10 +300,10 @@ def _dedupe(ledger: _Ledger, one_per_household: bool) -> None:
     if not one_per_household:
         return
     if HOUSEHOLD not in ledger.people.columns:
-        ledger.absent.append(("households", "two people of one home may be in two cells"))
+        ledger.absent.append(("households", "two people from one household may be in different cells"))
         return
     home = ledger.people[HOUSEHOLD]
-    ledger.keep("one each", "Another one of the same household", ~(home.notna() & home.duplicated()).to_numpy())
+    ledger.keep("one each", "Another member of the same household", ~(home.notna() & home.duplicated()).to_numpy())
 
 
 def suppressed(
@@ -333,7 +337,7 @@ def suppressed(
     if past.responses is not None:
         complained = set(past.complained)
     else:
-        absent.append(("responses", "nobody is known to have complained"))
+        absent.append(("responses", "complaints are not known"))
     if within is None:
         return complained, lately, absent
     touched = sent(past)
@@ -341,7 +345,7 @@ def suppressed(
         some = touched.filter(touched["contacted_at"].date() > past.as_of - dt.timedelta(days=within))
         lately |= set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
     elif more is None:
-        absent.append(("contacts", "nobody is known to have been contacted lately"))
+        absent.append(("contacts", "recent contacts are not known"))
     if more is not None:
         lately |= _recent(more, past.as_of, within)
     return complained, lately, absent

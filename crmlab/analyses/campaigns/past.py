@@ -209,17 +209,19 @@ def _measured(
         try:
             found.append(measured(history.data, name, history.as_of, cells=cells, margin=margin, min_group=min_group))
         except CrmlabError as error:
-            gone.append(f"“{titled(name)}” is left out of the history: {error}")
+            gone.append(f"The campaign “{titled(name)}” is left out of the history: {error}")
     for one in sorted(found, key=lambda each: (min(each.days["opens"]), each.campaign)):
         if one.is_open:
             if one is not now:
-                gone.append(f"“{titled(one.campaign)}” is left out of the history: its window is open.")
+                gone.append(f"The campaign “{titled(one.campaign)}” is left out of the history: its window is still open.")
             continue
         if mismatched(ratio_of(one, cells)):
-            gone.append(f"“{titled(one.campaign)}” is left out of the history: sizes of its cells do not fit its design.")
+            gone.append(
+                f"The campaign “{titled(one.campaign)}” is left out of the history: its cell sizes do not match its design."
+            )
             continue
         if not one.varies("response"):
-            gone.append(f"“{titled(one.campaign)}” is left out of the history: all of its people bought, or none.")
+            gone.append(f"The campaign “{titled(one.campaign)}” is left out of the history: all of its people bought, or none.")
             continue
         frames.append(_rows(one, level, adjust))
         groups += _groups(one)

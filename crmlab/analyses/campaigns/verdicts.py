@@ -51,7 +51,7 @@ def verdicts_of(look: CampaignLook, data: Dataset) -> list[str]:
         return [
             *lines,
             "No verdict: the sizes of the cells do not fit the plan, so something other than chance decided who is in which. "
-            f"Sizes as far off as these come by chance with p = {form.number(ratio.p_value)}. Find out what got lost first.",
+            f"By chance, sizes would be this far off with p = {form.number(ratio.p_value)}. Find out what got lost first.",
         ]
     for cell in dict.fromkeys(look.results["cell"]):
         mine = look.results[look.results["cell"] == cell].set_index("metric")
@@ -184,7 +184,7 @@ def _verdict(response: Any, money: Any, form: Format) -> str:
         said = "it is not shown to have changed how many buy"
         seen = response.get("detectable")
         said += (
-            f": a difference of {form.number(100 * float(seen), 1)} points could have been seen."
+            f": a difference of {form.number(100 * float(seen), 1)} points could have been detected."
             if seen and not pd.isna(seen)
             else "."
         )

@@ -58,8 +58,8 @@ def offers_chart(study: Study) -> Chart | Absent:
     best, params, form = study.best.reset_index(drop=True), study.params, study.context.form
     if best.empty:
         return Absent(
-            "No pair is certain to bring in more: none remains after correction, or people with one product are not shown to have bought more of "
-            "the other than people with neither, or the history is too short to say."
+            "No pair is certain to bring in more: none remains after correction, or people with one product are not shown to have bought "
+            "more of the other than people with neither, or the history is too short to say."
         )
     frame = best[["name_a", "name_b", "reach", "seen", "rate", "other", "extra", "extra_low", "extra_high"]].copy()
     money = study.margin.word
@@ -100,7 +100,9 @@ def offers_chart(study: Study) -> Chart | Absent:
 
 
 def _count(offers: int) -> str:
-    return "One pair" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} pairs, those most certain to bring in most first"
+    return (
+        "One pair" if offers == 1 else f"{'Two' if offers == 2 else 'Three'} pairs, those most certain to bring in most first"
+    )
 
 
 def hits_chart(study: Study) -> Chart | Absent:
@@ -328,8 +330,8 @@ def network_chart(study: Study) -> Chart | Absent:
 
     most = max(len(group) for group in groups)
     return Chart(
-        f"The {len(links)} strongest pairs: lines join products that sell together; the thicker the line, the more certain the lift (its lower "
-        "bound). Positions mean nothing except closeness within a group.",
+        f"The {len(links)} strongest pairs: lines join products that sell together; the thicker the line, the more certain the lift (its "
+        "lower bound). Positions mean nothing except closeness within a group.",
         f"A network of {len(places)} products in {len(groups)} groups joined by lines, the largest group of {most} products.",
         draw,
         frame,

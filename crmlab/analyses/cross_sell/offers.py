@@ -294,7 +294,9 @@ def _notes(past: History, state: State, worth: Array, money: str) -> tuple[str, 
         few = "product brings no" if losing == 1 else "products bring no"
         out.append(f"{losing:,} {few} {money} and {'is' if losing == 1 else 'are'} not offered.")
     if past.products is None or "available_until" not in past.products.columns:
-        out.append(f"It is not known when products were withdrawn: products not sold for {state.recent} days count as out of range.")
+        out.append(
+            f"It is not known when products were withdrawn: products not sold for {state.recent} days count as out of range."
+        )
     return tuple(out)
 
 

@@ -23,7 +23,9 @@ QUANTITIES = Quantities(
     Quantity("buyers", "customers who have bought the product", "customers", counted=True),
     Quantity("rebuyers", "customers who have bought the product on at least two days", "customers", counted=True),
     Quantity("share_rebought", "share of its buyers who have bought the product again", "share", counted=True),
-    Quantity("gaps", "number of gaps between one purchase of the product and the next, over all customers", "gaps", counted=True),
+    Quantity(
+        "gaps", "number of gaps between one purchase of the product and the next, over all customers", "gaps", counted=True
+    ),
     Quantity("median_gap", "days after which half of those who buy the product again have done so", "days"),
     ends_of("gap", "the median gap", "days"),
     Quantity("within", "share of purchases of the product that are followed by another within the horizon", "share"),
@@ -46,7 +48,9 @@ QUANTITIES = Quantities(
     Quantity("lift", "how many times more often A and B are together than if they had nothing to do with each other", "", 2),
     ends_of("lift", "the lift", "", 2),
     Quantity("leverage", "share of baskets with A and B, less the share expected by chance", "share", 6),
-    Quantity("conviction", "how many times more often A would occur without B if they had nothing to do with each other", "", 2),
+    Quantity(
+        "conviction", "how many times more often A would occur without B if they had nothing to do with each other", "", 2
+    ),
     Quantity("expected", "number of baskets with A and B expected by chance", "baskets"),
     Quantity("p_value", "how likely a difference of this size or more would be by chance", "p"),
     Quantity("q_value", "share of false discoveries among all rules that are at least as certain", "p"),
@@ -64,7 +68,10 @@ QUANTITIES = Quantities(
     Quantity("hit_rate_gain", "hit rate of personal offers minus that of the best simple list", "share"),
     Quantity("recall", "share of customers’ purchases that were on the list that is sent", "share"),
     Quantity(
-        "coverage", "share of products that the list that is sent contained for some customer in the test", "share", counted=True
+        "coverage",
+        "share of products that the list that is sent contained for some customer in the test",
+        "share",
+        counted=True,
     ),
     Quantity(
         "extra_{money}",

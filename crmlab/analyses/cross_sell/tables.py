@@ -86,7 +86,10 @@ def scope_table(study: Study) -> Table:
         ("Baskets", form.count(baskets.n)),
         ("With one item only (kept in the base rates)", form.count(int((np.diff(baskets.matrix.indptr) == 1).sum()))),
         (f"With more than {params.max_items} items (cut down to {params.max_items})", form.count(baskets.capped)),
-        (f"Items ({params.level_of}) in at least {baskets.min_count} baskets", form.count(len(baskets.items) - baskets.dropped)),
+        (
+            f"Items ({params.level_of}) in at least {baskets.min_count} baskets",
+            form.count(len(baskets.items) - baskets.dropped),
+        ),
         ("Rarer items, not looked at", form.count(baskets.dropped)),
         ("Minimum count of a pair", f"{form.count(baskets.min_count)} baskets"),
         ("Pairs tested, including those never seen together", form.count(study.found.tested)),
@@ -153,11 +156,11 @@ def worth_table(study: Study) -> Table | Absent:
         columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
     per = f" (per 1,000 if it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "An association, not the effect of an offer. Reach: today’s customers who have A but not B and, as far as is known, may be contacted. "
-        f"Shares: how many of those who had A but not B {params.horizon} days before the end, and of those who had neither, have since "
-        f"bought B without being asked. Extra {money}: how much more {money} B brought in from the first group in this time than from the "
-        f"same number of the others, after returns, for all customers the pair reaches{per}. If the interval includes 0, do not act on the "
-        f"pair. Small figures: {form.share(params.level)} intervals."
+        "An association, not the effect of an offer. Reach: today’s customers who have A but not B and, as far as is known, may be "
+        f"contacted. Shares: how many of those who had A but not B {params.horizon} days before the end, and of those who had neither, "
+        f"have since bought B without being asked. Extra {money}: how much more {money} B brought in from the first group in this time "
+        f"than from the same number of the others, after returns, for all customers the pair reaches{per}. If the interval includes 0, "
+        f"do not act on the pair. Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
 
@@ -174,7 +177,9 @@ def substitutes_table(study: Study) -> Table | Absent:
     """Pairs that are together less than by chance."""
     apart, names, params, form = study.found.apart, study.names, study.params, study.context.form
     if apart.empty:
-        return Absent("Of the pairs that chance would put into at least 10 baskets, none is clearly sold together less often than that.")
+        return Absent(
+            "Of the pairs that chance would put into at least 10 baskets, none is clearly sold together less often than that."
+        )
     frame = apart.assign(
         pair=[
             f"{short(names.get(a, a), 60)} / {short(names.get(b, b), 60)}"
@@ -191,9 +196,9 @@ def substitutes_table(study: Study) -> Table | Absent:
     }
     tested = form.count(study.found.tested_apart)
     caption = (
-        f"Sold together less often than by chance, given how often{', when' if params.unit == 'order' else ''} and in what size of basket each "
-        f"sells: bought instead of each other, or by different people. {form.count(len(apart))} of the {tested} pairs that chance would "
-        f"put into at least 10 baskets; small figures: {form.share(params.level)} intervals."
+        f"Sold together less often than by chance, given how often{', when' if params.unit == 'order' else ''} and in what size of basket "
+        f"each sells: bought instead of each other, or by different people. {form.count(len(apart))} of the {tested} pairs that chance "
+        f"would put into at least 10 baskets; small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=10)
 
@@ -255,8 +260,8 @@ def removed_table(study: Study) -> Table | Absent:
         "q": Column("q of the difference from it"),
     }
     caption = (
-        f"{form.count(len(every))} longer {'rule looks strong but says' if len(every) == 1 else 'rules look strong but say'} no more than a "
-        f"shorter one; {'it is' if len(every) == 1 else 'they are'} left out of all lists. "
+        f"{form.count(len(every))} longer {'rule looks strong but says' if len(every) == 1 else 'rules look strong but say'} no more than "
+        f"a shorter one; {'it is' if len(every) == 1 else 'they are'} left out of all lists. "
         f"Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=8)
@@ -294,9 +299,9 @@ def backtest_table(study: Study) -> Table | Absent:
         for measure, (label, kind) in _MEASURES.items()
     }
     caption = (
-        f"Lists of {test.k} as of {form.day(test.tested_on)}, compared with purchases in the following {test.horizon} days. Weights were learnt "
-        f"on the period before. Hit rate, recall and MAP: the {form.count(test.active)} customers who bought in the period; the rest: all "
-        f"{form.count(test.customers)}. {test.money.capitalize()}: on purchases of listed products, made without being asked. "
+        f"Lists of {test.k} as of {form.day(test.tested_on)}, compared with purchases in the following {test.horizon} days. Weights were "
+        f"learnt on the period before. Hit rate, recall and MAP: the {form.count(test.active)} customers who bought in the period; the "
+        f"rest: all {form.count(test.customers)}. {test.money.capitalize()}: on purchases of listed products, made without being asked. "
         f"Small figures: {form.share(test.level)} bootstrap intervals over customers."
     )
     frame = pd.DataFrame(rows).drop(columns=["coverage_low", "coverage_high"])
@@ -325,8 +330,8 @@ def history_table(study: Study) -> Table | Absent:
         method: Column(label, "share", f"{method}_low", f"{method}_high") for method, label in labels(test.money).items()
     }
     caption = (
-        f"Hit rate with {test.k} offers, by number of purchase occasions up to {form.day(test.tested_on)}, among customers who bought in the "
-        f"following {test.horizon} days. "
+        f"Hit rate with {test.k} offers, by number of purchase occasions up to {form.day(test.tested_on)}, among customers who bought in "
+        f"the following {test.horizon} days. "
         f"Small figures: {form.share(test.level)} intervals."
     )
     return Table(
@@ -358,8 +363,8 @@ def cycles_table(study: Study) -> Table | Absent:
     }
     caption = (
         "Repurchase cycles, products with the most repeat buyers first. The median covers completed gaps; “again within” also counts gaps "
-        "still open. Customers who could be encouraged to buy again sooner: those whose own gap is half as long again as usual, who are due, "
-        "and who may be contacted as far as is known. Small figures: "
+        "still open. Customers who could be encouraged to buy again sooner: those whose own gap is half as long again as usual, who are "
+        "due, and who may be contacted as far as is known. Small figures: "
         f"{form.share(cycles.level)} intervals."
     )
     return Table(caption, shown, columns, form, top=10)

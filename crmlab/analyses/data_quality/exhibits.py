@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 from crmlab.history.calendars import fitting, opening, openings
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 
+_LINE = 110  # letters, from which on advice takes several lines
 WEEKLY_FROM = 120  # days of history from which on bars are weeks, not days
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
@@ -101,9 +103,21 @@ def examples_table(study: Study) -> Table:
     read, rules = study.read, study.rules
     dropped = read[read["examples"] != ""].rename(columns={"fate": "what"})[["what", "examples"]].assign(advice="")
     broken = rules[rules["broken"] > 0].rename(columns={"found": "what"})[["what", "examples", "advice"]]
-    columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines"), "advice": Column("What to do")}
+    broken = broken.assign(advice=[_in_lines(advice) for advice in broken["advice"]])
+    columns = {"what": Column("What"), "examples": Column("Up to three rows", "lines"), "advice": Column("What to do", "lines")}
     caption = "Examples of rows dropped and of rules broken, with IDs only, and what to do about a breach."
     return Table(caption, pd.concat([dropped, broken], ignore_index=True), columns)
+
+
+def _in_lines(advice: str) -> str:
+    """Advice that is too long for one line of a cell, a part in each line: nothing of it is cut off.
+
+    Examples
+    --------
+    >>> _in_lines("Remove the copy."), len(_in_lines(f"Check this; {90 * 'x'}: {90 * 'y'}.").splitlines())
+    ('Remove the copy.', 3)
+    """
+    return re.sub(r"(?<=[.;:]) ", "\n", advice) if len(advice) > _LINE else advice
 
 
 def largest_table(study: Study) -> Table:
@@ -118,9 +132,7 @@ def largest_table(study: Study) -> Table:
         "cancelled": Column("Cancelled"),
     }
     one, order = study.words.one, study.order
-    caption = (
-        f"The largest {order}s. Cancelled: the same {one} has another {order} for exactly the opposite amount, on that day or later."
-    )
+    caption = f"The largest {order}s. Cancelled: the same {one} has another {order} for exactly the opposite amount, on that day or later."
     if shown["returned"].notna().any():
         columns["returned"] = Column("Came back", "amount")
         caption += f" Came back: what the {one} later returned of the same products."

@@ -175,7 +175,8 @@ def _rest(history: History) -> Breach:
         breach,
         says=f"There is no order between {form.day(gap.after)} and {form.day(gap.before)}. Was the business closed, is a file missing, "
         "or are dates wrong?",
-        advice=f"If all is right, write {meant} at the top of the data set’s file; to leave out the orders beyond the gap, write {left_out}.",
+        advice=f"If all is right, write {meant} at the top of the data set’s file; to leave out the orders beyond the gap, "
+        f"write {left_out}.",
     )
     return _dated(told, [orders.filter(moment >= gap.before if gap.late else moment <= gap.after)])
 
@@ -202,7 +203,7 @@ def in_figures(breach: Breach, form: Format) -> str:
     >>> from crmlab.page.format import Format
     >>> found = Breach(rule="Quantity", table="order_lines", says="", advice="", broken=3, checked=300, unit="lines", amount="12.5")
     >>> in_figures(found, Format("EUR")).split()
-    ['3', 'of', '300', 'lines', '(1.0', '%),', '€12.50']
+    ['3', 'of', '300', 'lines', '(1.0%),', '€12.50']
     """
     share = f" ({form.share(breach.share)})" if breach.checked else ""
     counted = f"{form.count(breach.broken)} of {form.count(max(breach.checked, breach.broken))} {breach.unit}{share}"

@@ -187,8 +187,8 @@ def lifts_chart(study: Study) -> Chart | Absent:
 
     working = int((frame["works"] == YES).sum())
     return Chart(
-        f"Lift over all eligible {study.words.many} on the same days, and over the same number chosen by the simple rule; to the right of 1, "
-        f"a trigger predicts better ({form.share(study.params.level)} intervals).",
+        f"Lift over all eligible {study.words.many} on the same days, and over the same number chosen by the simple rule; to the right of "
+        f"1, a trigger predicts better ({form.share(study.params.level)} intervals).",
         f"Two dots with intervals for each of {len(frame)} triggers, and a line at 1; {working} of them lie right of it on both.",
         draw,
         frame,

@@ -19,7 +19,7 @@ class Params:
     )
     window: int | None = param(
         default=None,
-        help="days within which what a trigger predicts must come true; default: long enough for three in four of those who buy again to have done so",
+        help="days within which what a trigger predicts must come true; default: enough for three in four of those who buy again",
         ge=1,
         le=YEAR,
         unit="days",

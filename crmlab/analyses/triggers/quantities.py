@@ -17,7 +17,11 @@ QUANTITIES = Quantities(
     Quantity("trigger", "name of the rule that was met", "text"),
     Quantity("fired", "day on which the rule was met", "date"),
     Quantity("act_by", "last day on which a contact would be in time", "date"),
-    Quantity("works", "whether the trigger predicts better here than both chance and a simple rule: yes, no or not judged yet", "text"),
+    Quantity(
+        "works",
+        "whether the trigger predicts better here than both chance and a simple rule: yes, no or not judged yet",
+        "text",
+    ),
     Quantity("customers_{trigger}", "customers who meet the rule {trigger} now", "customers", counted=True, values=_NAMES),
     Quantity("came_true_{trigger}", "share of moments of the rule {trigger} that come true", "share", values=_NAMES),
     Quantity(

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "Which moments predict what customers do next, and who is at one now"
-CAVEAT = (
-    "This is a prediction, not the effect of contacting them: only a test that leaves some of them, chosen at random, alone can show that."
-)
+CAVEAT = "This is a prediction, not the effect of contacting them: only a test that leaves some of them, chosen at random, alone can show that."
 
 
 def findings(study: Study) -> Findings:

@@ -45,7 +45,7 @@ def _compared(left: str, right: str, key: str) -> Callable[[Dataset, Breach], Br
         one, other = getattr(data, left).select(key).distinct(), getattr(data, right).select(key).distinct()
         alone = folded(one.filter(one[key].notin(other[key]))[key])
         if collect_value(alone.isin(folded(other[key])).any()):
-            fold = 'Some IDs differ only in case, spaces or Unicode form: to make these one, write ids = "fold" at the top of the data set’s file.'
+            fold = 'Some IDs differ only in case, spaces or Unicode form: to merge these, write ids = "fold" at the top of its file.'
             breach = replace(breach, advice=fold)
         if breach.broken < breach.checked:
             return breach

@@ -37,7 +37,7 @@ _LOST = {
     "unreadable": (
         "Readable rows",
         "Some rows have a value that is missing or cannot be read, and are left out.",
-        'Correct the values, or decimal and date_format in the data set’s file; bad_rows = "error" at its top makes crmlab show the first one.',
+        'Correct the values, or decimal and date_format in the data set’s file; bad_rows = "error" at its top shows the first one.',
     ),
 }
 

@@ -144,7 +144,7 @@ def test_customers_in_two_cells_are_counted_once_and_leaks_among_them():
     more = [("a00", "a1", "2025-03-03", "AAA"), ("a10", "a2", "2025-03-03", "BBB"), ("a10", "a1", "2025-03-04", "AAA")]
     finding = the(found(contacts=more), "two_cells")
     assert (finding.count, finding.campaign) == (2, "a")
-    assert finding.sentence == "2 customers in two cells of a, 1 of them controls that were contacted all the same."
+    assert finding.sentence == "2 customers are in two cells of “a”; 1 of them is a control who was contacted all the same."
     # Cells of two campaigns are no matter.
     assert found(contacts=[("a00", "b1", "2025-03-03", "CCC")]) == []
 
@@ -175,7 +175,7 @@ def test_contacts_of_people_who_may_not_be_contacted_are_counted():
 def test_responses_with_an_unknown_code_are_counted():
     said = [("a10", "2025-03-05", "order", "ZZZ"), ("a10", "2025-03-05", "order", "AAA"), ("a10", "2025-03-05", "order", None)]
     finding = the(found(responses=said), "unknown_code")
-    assert finding.sentence == "1 response with a code that is no cell's: matched by contact where there is one."
+    assert finding.sentence == "1 response carries a code that belongs to no cell; it is matched by contact if there is one."
 
 
 def test_responses_before_the_contact_are_counted():

@@ -154,12 +154,12 @@ def test_steps_are_taken_in_order_and_everybody_is_counted_once():
         ("suppression", "Contacted within 14 days", 0, 4),
         ("suppression", "Seeds, kept apart", 1, 3),
         ("one each", "The same person again", 0, 3),
-        ("one each", "Another one of the same household", 1, 2),
+        ("one each", "Another member of the same household", 1, 2),
     ]
     assert pulled.left_out["customer_id"].tolist() == ["c0", "c1", "c2", "c3", "c6", "c7"]
     assert pulled.seeds["customer_id"].tolist() == ["c6", "c7"]
     assert pulled.notes == (
-        "Whether 1 of 4 customers may be contacted is not known; they are kept on the list. Check before sending.",
+        "It is not known whether 1 of 4 customers may be contacted; they are kept on the list. Check before sending.",
     )
 
 
@@ -170,7 +170,7 @@ def test_one_of_each_person_and_household():
     pulled = pull_list(frame)
     assert pulled.frame["customer_id"].tolist() == ["c1", "c3"]
     assert pulled.ledger.set_index("step")["removed"].loc[
-        ["The same person again", "Another one of the same household"]
+        ["The same person again", "Another member of the same household"]
     ].tolist() == [1, 1]
     assert pull_list(frame, rules=ListRules(one_per_household=False)).frame["customer_id"].tolist() == ["c1", "c2", "c3"]
     twice = pd.concat([frame, frame.iloc[[3]]])
@@ -334,9 +334,9 @@ def test_data_with_orders_only_work_and_say_what_is_not_there():
     assert 100 < pulled.size < 600
     assert set(pulled.frame["contactable"]) == {"not known"}
     assert pulled.notes == (
-        "Whether anybody may be contacted is not known; they are kept on the list. Check before sending.",
-        "The data hold no responses, contacts or households: nobody is known to have complained, nobody is known to have been contacted "
-        "lately, and two people of one home may be in two cells.",
+        "It is not known who may be contacted, so everybody is kept on the list. Check before sending.",
+        "The data hold no responses, contacts or households: complaints are not known, recent contacts are not known, and two people from "
+        "one household may be in different cells.",
     )
     assert "offer_product" not in known and "tier" in known
     with pytest.raises((CampaignError, MissingTableError), match="offer_product"):

@@ -51,7 +51,7 @@ def ledger_chart(study: Study) -> Chart:
             ax.plot([edge] * 2, [place + 0.31, place + 0.69], color=color("rule"), linewidth=0.8)
 
     return Chart(
-        f"The way to the list: how many {study.words.many} went at each step, and why. Everybody is counted once.",
+        f"How the list was made: how many {study.words.many} were removed at each step, and why. Everybody is counted once.",
         f"A waterfall from {form.count(pulled.start)} {study.words.many} in {len(frame) - 2} steps to {form.count(pulled.size)} "
         "on the list.",
         draw,
@@ -65,13 +65,13 @@ def power_chart(study: Study) -> Chart:
     params, form = study.params, study.context.form
     frame = study.curves
     pays = None if study.pays is None else study.pays[1]
-    marked = [] if pays is None else [(pays, "pays from here" + (", before the offer" if study.unpriced else ""))]
+    marked = [] if pays is None else [(pays, "pays from here" + (", before the cost of the offer" if study.unpriced else ""))]
     expected = study.terms.possible(study.expected.value)
     expects = points_measured(expected, study.expected.low, study.expected.high, form)
 
     def draw(figure: Figure) -> None:
         right = 100 * float(frame["effect"].max())
-        name = f"true rise of the share who {acts_of(study).act}, in percentage points"
+        name = f"true rise in the share who {acts_of(study).act}, in percentage points"
         ax = marks.axes(figure.add_subplot(), form, lines="base", xlim=(0, right), ylim=(0, 1.18), xlabel=name)
         # The mark to the left is written higher, so that its text runs above the other's line.
         lines = sorted([*marked, (expected, "expected")])
@@ -96,10 +96,10 @@ def power_chart(study: Study) -> Chart:
                 marks.label(ax, text, 100 * value, height, gap=(4, 0), token="second")
         ax.set_yticks([0, 0.5, params.power, 1.0], [form.share(tick, 0) for tick in (0, 0.5, params.power, 1)])
 
-    loses = " Left of “pays from here” a campaign loses money." if pays is not None else ""
+    loses = " To the left of “pays from here”, a campaign loses money." if pays is not None else ""
     rounds = f", {study.plan.rounds} rounds together" if study.plan.rounds > 1 else ""
     return Chart(
-        f"How likely the test is to show a rise that is there, by its size, with all {form.count(len(study.people))} "
+        f"How likely the test is to show a real rise, by the size of the rise, with all {form.count(len(study.people))} "
         f"{study.words.many}{rounds}, at "
         f"{form.share(params.level)} confidence.{loses}",
         f"Curves that rise with the effect; the test passes {form.share(params.power)} at "
@@ -164,7 +164,7 @@ def balance_chart(study: Study) -> Chart | Absent:
             )  # fmt: skip
 
     return Chart(
-        "Are the cells alike before anything is sent? Chance alone leaves all of these differences in the shaded band "
+        "Are the cells alike before anything is sent? By chance alone, all of these differences would be within the shaded band "
         f"{form.share(1 - BALANCE_ALPHA)} of the time.",
         f"Dots for {len(labels)} things known before, by cell; {int((frame['difference'].abs() > frame['chance']).sum())} of {len(frame)} "
         "lie outside the band of chance.",

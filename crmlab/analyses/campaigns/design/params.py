@@ -26,7 +26,7 @@ class Params:
     campaign: str = param(default="next", help="name of the campaign; names of cells and their codes follow from it")
     criteria: str = param(
         default="days_since_last at most 365",
-        help='whom the list is drawn from: "tier in A, B; state is slowing; churn above 0.5"',
+        help='who the list is drawn from: "tier in A, B; state is slowing; churn above 0.5"',
     )
     qualify: str = param(default="orders at least 1", help="what everybody must fulfil whatever the criteria")
     contacted_within: int = param(
@@ -45,7 +45,7 @@ class Params:
     )
     offers: tuple[str, ...] | None = param(
         default=None,
-        help="what is offered; each is tested with each creative; default: 10% off and a small gift, of donors a letter and a match",
+        help="what is offered; each is tested with each creative; default: 10% off and a small gift; for donors, a letter and a match",
     )
     creatives: tuple[str, ...] = param(default=("plain",), help="how it is put")
     channels: tuple[str, ...] = param(default=("email",), help="one for all, or one for each creative")
@@ -72,14 +72,14 @@ class Params:
     closes_on: Day | None = param(default=None, help="its last day; default: as many days as past campaigns had, else 28")
     response: float | None = param(
         default=None,
-        help="share who buy within the window anyway; default: seen of the same list a window earlier",
+        help="share who buy within the window anyway; default: as seen on the same list one window earlier",
         gt=0,
         lt=1,
         unit="share",
     )
     effect: float | None = param(
         default=None,
-        help="expected rise of it by a contact, as a share; default: from past campaigns, else a tenth",
+        help="rise in it expected from a contact, as a share; default: from past campaigns, else a tenth",
         gt=-1,
         lt=1,
         unit="share",
@@ -87,7 +87,7 @@ class Params:
     )
     margin: float | None = param(
         default=None,
-        help="money kept from one response more; default: from what buyers spend and unit costs",
+        help="money kept from each additional response; default: from what buyers spend and unit costs",
         gt=0,
         unit="money",
     )
@@ -99,7 +99,7 @@ class Params:
     )
     offer_costs: tuple[float, ...] | None = param(
         default=None,
-        help="of the offer to each who buys, 0 if nothing: one for all, or one for each; default: as past cells say, else not known",
+        help="of the offer for each buyer, 0 if nothing: one for all, or one for each; default: as past cells say, else not known",
         unit="money",
     )
     fit: bool = param(
@@ -117,7 +117,7 @@ class Params:
         default=TEST_LEVEL, help="of every interval and of the test, over all cells together", gt=0, lt=1, unit="share"
     )
     min_group: int = param(
-        default=5, help="steps that fewer customers went at are not shown alone; no cell is smaller", ge=1, unit="customers"
+        default=5, help="steps that removed fewer customers are not shown alone; no cell is smaller", ge=1, unit="customers"
     )
 
     def __post_init__(self) -> None:

@@ -216,7 +216,7 @@ class Study:
         """
         if not self.advised:
             listed = self._with_consent(self.pulled.frame[["customer_id"]])
-            words = f"{self.words.many.capitalize()} a test could be made of: not to be sent anything now"
+            words = f"{self.words.many.capitalize()} who could be in a test: do not send them anything now"
             return {
                 "could_be_tested": Output(words, listed, ("customer_id",)),
                 "left_out": Output("Who was left out, and why", self._with_consent(self.pulled.left_out), ("customer_id",)),

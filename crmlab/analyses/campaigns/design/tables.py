@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
@@ -10,7 +11,7 @@ from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import Measured
+from crmlab.page.format import THIN, Measured
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
@@ -36,9 +37,17 @@ __all__ = [
 ]
 
 
-_NO_TABLES = Absent("The data set has no past campaigns (tables cells and contacts).")
-_NO_CAMPAIGNS = Absent("No campaign of the data set with a control is over.")
+_NO_TABLES = Absent("The data set has no past campaigns (tables “cells” and “contacts”).")
+_NO_CAMPAIGNS = Absent("No campaign in the data set with a control is over.")
 NOT_NOW = Absent("No test is advised now, so nobody was drawn for one.")
+_COMPARED = {
+    **{"above": "more than", "under": "less than", "at most": "at most", "at least": "at least"},
+    **{"not above": "at most", "not under": "at least"},
+}
+_LATELY = re.compile(
+    r"(?P<what>[Dd]ays since the last purchase|[Nn]umber of purchases) is "
+    rf"(?:(?P<how>{'|'.join(_COMPARED)}) (?P<count>\d+)|(?P<unknown>not known))\b"
+)
 _STAGE_WORDS = {
     "start": "Start",
     "criteria": "Criteria",
@@ -64,7 +73,42 @@ def acts_of(study: Study) -> Acts:
 
 def said(text: str, study: Study) -> str:
     """What a customer is known by, in the words of the data set: donors have gifts."""
-    return study.words.told(text)
+    return study.words.told(_LATELY.sub(_ago, text))
+
+
+def _ago(found: re.Match[str]) -> str:
+    """A condition on the days since the last purchase, or on the number of purchases, as people say it.
+
+    Examples
+    --------
+    >>> _LATELY.sub(_ago, "Days since the last purchase is above 365"), _LATELY.sub(_ago, "number of purchases is at least 1")
+    ('Last purchase more than 365 days ago', 'at least 1 purchase')
+    >>> _LATELY.sub(_ago, "Days since the last purchase is not known"), _LATELY.sub(_ago, "Number of purchases is under 1")
+    ('Date of last purchase not known', 'No purchase')
+    """
+    count, number = found["count"], found["what"].lower().startswith("number")
+    if found["unknown"]:
+        text = "number of purchases not known" if number else "date of last purchase not known"
+    elif not number:
+        text = f"last purchase {_COMPARED[found['how']]} {count} {'day' if count == '1' else 'days'} ago"
+    elif (found["how"], count) == ("under", "1"):
+        text = "no purchase"
+    else:
+        word = _COMPARED[found["how"]].replace("less", "fewer")
+        text = f"{word} {count} purchase{'' if count == '1' else 's'}"
+    return text[0].upper() + text[1:] if found["what"][0].isupper() else text
+
+
+def whole(amount: float, form: Format) -> str:
+    """An amount without the cents that nobody needs: from 20 on.
+
+    Examples
+    --------
+    >>> from crmlab.page.format import Format
+    >>> [whole(amount, Format("EUR")) for amount in (0.5, 76.27, 1165.9, 0)]
+    ['€0.50', '€76', '€1,166', '€0']
+    """
+    return form.tick(float(round(amount))) if 20 <= abs(amount) < 99.5 else form.amount(amount)
 
 
 def points(value: float | None, form: Format, digits: int = 1) -> str:
@@ -89,11 +133,11 @@ def points_measured(value: float, low: float | None, high: float | None, form: F
     --------
     >>> from crmlab.page.format import Format
     >>> print(points_measured(0.0213, 0.011, 0.032, Format()))
-    2.13 points (1.10 to 3.20)
+    2.1 points (1.1 to 3.2)
     """
     if low is None or high is None:
         return Measured(points(value, form), "")
-    point, ends = form.measured(100 * value, 100 * low, 100 * high)
+    point, ends = (part.removesuffix(f"{THIN}pts") for part in form.measured(value, low, high, "points"))
     return Measured(f"{point} points", ends)
 
 
@@ -139,7 +183,7 @@ def steps(pulled: Pulled, least: int) -> pd.DataFrame:
         place = max(first - 1, 0)
         if all(int(str(one["removed"])) in (0, *range(least, pulled.start + 1)) for one in rows):
             break
-    start = {"stage": "start", "step": "Customers known", "removed": 0, "left": pulled.start}
+    start = {"stage": "start", "step": "All known customers", "removed": 0, "left": pulled.start}
     return pd.DataFrame([start, *rows], columns=["stage", "step", "removed", "left"])
 
 
@@ -159,11 +203,11 @@ def ledger_table(study: Study) -> Table:
         "step": Column("Step"),
         "what": Column("Kind"),
         "removed": Column(study.words.many.capitalize(), "count"),
-        "left": Column("Left", "count"),
+        "left": Column("Remaining", "count"),
     }
     few = f" Steps that removed fewer than {least} are shown together with the next."
     return Table(
-        f"How the list came about: everybody is counted once, at the first step that removed them.{few}", frame, columns, form
+        f"How the list was made: everybody is counted once, at the first step that removed them.{few}", frame, columns, form
     )
 
 
@@ -186,12 +230,12 @@ def cells_table(study: Study) -> Table | Absent:
     columns |= {"by": Column("Channel"), "code": Column("Code")}
     if frame["against"].nunique() > 2:
         columns["against"] = Column("Compared with")
-    columns |= {"customers": Column(study.words.many.capitalize(), "count"), "share": Column("Of the list", "share")}
+    columns |= {"customers": Column(study.words.many.capitalize(), "count"), "share": Column("Share of the list", "share")}
     shown = frame[list(columns)]
     opens, closes = study.design.cells["opens_on"].iloc[0], study.design.cells["closes_on"].iloc[0]
     caption = (
-        f"The cells, from {form.day(opens)} to {form.day(closes)}, each compared with the control. A code has no characters that look "
-        "alike, and its last one is a check character."
+        f"The cells, from {form.day(opens)} to {form.day(closes)}, each compared with the control. Codes avoid characters that look "
+        "alike and end in a check character."
     )
     return Table(caption, shown, columns, form)
 
@@ -213,19 +257,24 @@ def money_table(study: Study) -> Table | Absent:
     frame["expected"] = 100 * frame["expected"].astype(float)
     known = {"low": "even_low", "high": "even_high"} if low is not None else {}
     rise = {"low": "expected_low", "high": "expected_high"} if frame["expected_low"].notna().all() else {}
-    before = ", before the offer" if study.unpriced else ""
+    before = ", before the cost of the offer" if study.unpriced else ""
     columns = {
         "name": Column("Cell"),
         "cost": Column("Cost of contacts", "amount"),
         "pays": Column(f"Pays from a rise of{before}"),
-        "break_even": Column("That is a response of", "share", **known),
+        "break_even": Column("That means a response rate of", "share", **known),
         "expected": Column("Expected rise, points", "number", **rise),
-        "power": Column("Chance to show it", "share"),
+        "power": Column("Chance of showing it", "share"),
         "profit": Column(f"{said('Expected profit', study)}{before}", "money", "profit_low", "profit_high"),
-        "may_cost": Column(f"Offer may cost, each who {acts_of(study).act}s", "exact", "may_cost_low", "may_cost_high"),
+        "may_cost": Column(
+            f"Offer may cost, per {'donor' if study.words.unit == 'year' else 'buyer'}",
+            "exact",
+            "may_cost_low",
+            "may_cost_high",
+        ),
     }
     if not study.has_margin:
-        columns["profit"] = Column(f"{_gains(study)} if so", "money", "profit_low", "profit_high")
+        columns["profit"] = Column(f"{_gains(study)} if that happens", "money", "profit_low", "profit_high")
         columns = {name: column for name, column in columns.items() if name not in ("pays", "break_even")}
     elif frame["break_even"].isna().any():
         columns.pop("break_even")
@@ -233,9 +282,9 @@ def money_table(study: Study) -> Table | Absent:
         columns.pop("may_cost")
     ends = [end for column in columns.values() for end in (column.low, column.high) if end is not None]
     caption = (
-        f"Each cell in money{_in_rounds(study)}. A rise is of the share who {acts_of(study).act}, in percentage points above "
-        f"the control. Small figures are {form.share(params.level)} intervals; the last interval covers chance in the "
-        "result and what is not known of the rise."
+        f"Each cell in money{_in_rounds(study)}. “Rise” means the rise in the share who {acts_of(study).act}, in percentage points above "
+        f"the control. Small figures are {form.share(params.level)} intervals; the last one covers both chance in the result and "
+        "uncertainty about the rise."
     )
     return Table(caption, frame[[*columns, *ends]], columns, form)
 
@@ -275,13 +324,13 @@ def options_table(study: Study) -> Table:
         "rounds": Column("Rounds", "count"),
         "per_cell": Column(f"{study.words.many.capitalize()} each", "count"),
         "control": Column("Control", "count"),
-        "shows": Column("Shows a rise of"),
-        "chance": Column("Chance to show the expected rise", "share"),
+        "shows": Column("Smallest rise it can show"),
+        "chance": Column("Chance of showing the expected rise", "share"),
     }
     caption = (
         f"Tests with the same list, at {form.share(params.power)} power and {form.share(params.level)} confidence over all cells together "
-        "(max-t): fewer cells (those of which most is expected), a longer window, several rounds pooled. The chance is that of the cell "
-        "where it is smallest."
+        "(max-t): with fewer cells (keeping those from which most is expected), a longer window, or several rounds pooled. The chance "
+        "shown is that of the cell with the smallest."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 
@@ -314,13 +363,16 @@ def balance_table(study: Study) -> Table | Absent:
     frame["covariate"] = [said(one, study) for one in frame["covariate"]]
     shown = frame[["covariate", "name", "mean", "mean_control", "difference", "low", "high"]]
     columns = {
-        "covariate": Column("Known before"),
+        "covariate": Column("Known beforehand"),
         "name": Column("Cell"),
         "mean": Column("Mean", "number"),
         "mean_control": Column("Control", "number"),
         "difference": Column("Difference, in standard deviations", "number", "low", "high"),
     }
-    caption = f"Cells against their control before sending; small figures are {form.share(1 - BALANCE_ALPHA)} intervals, for all at once."
+    caption = (
+        f"Cells compared with their control before sending; small figures are {form.share(1 - BALANCE_ALPHA)} intervals that hold for all "
+        "rows at once."
+    )
     return Table(caption, shown, columns, form)
 
 
@@ -345,11 +397,12 @@ def past_table(study: Study) -> Table | Absent:
         "share": Column(acts_of(study).acted.capitalize(), "share"),
         "base": Column(f"Control {acts_of(study).acted}", "share"),
         "rise": Column("Rise, points", "number", "rise_low", "rise_high"),
-        "spend": Column(said("Spend more, per customer", study), "exact", "spend_low", "spend_high"),
+        "spend": Column(said("Extra spend per customer", study), "exact", "spend_low", "spend_high"),
     }
     shown = frame[[*columns, "rise_low", "rise_high", "spend_low", "spend_high"]]
     caption = (
-        f"What past cells brought beyond their controls while their windows were open; small figures are "
-        f"{form.share(params.level)} intervals, each by itself. More people who {acts_of(study).act}, each for less, may bring nothing."
+        f"What past cells achieved beyond their controls while their windows were open; small figures are "
+        f"{form.share(params.level)} intervals, each taken on its own. If more people {acts_of(study).act} but each "
+        f"{study.words.fill('{pay}')}s less, nothing may be gained."
     )
     return Table(caption, shown.reset_index(drop=True), columns, form)

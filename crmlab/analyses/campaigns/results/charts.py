@@ -14,7 +14,7 @@ from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import shortened
+from crmlab.page.format import shortened, titled
 from crmlab.page.result import Chart
 from crmlab.page.tokens import color
 
@@ -69,14 +69,14 @@ def forest_chart(study: Study) -> Chart | Absent:
             token="ink",
         )
         if (frame["nothing"] < 0).any():
-            marks.label(ax, "caused nothing ", float(frame["nothing"].iloc[0]), len(frame) - 0.3, token="second", ha="right")
+            marks.label(ax, "no effect ", float(frame["nothing"].iloc[0]), len(frame) - 0.3, token="second", ha="right")
 
     best = frame.loc[frame["scaled"].idxmax()]
     reads = {
-        "profit": " To the right of the line at 0 a cell earned more than it cost; the dashed mark is where it would stand had it caused "
-        "nothing at all: its cost.",
-        "before": " A cell to the right of the line at 0 still has its offer to pay; the dashed mark is where it would "
-        "stand had it caused nothing at all.",
+        "profit": " To the right of the zero line, a cell earned more than it cost; the dashed mark shows where it would be had it had "
+        "no effect at all: a loss of its cost.",
+        "before": " A cell to the right of the zero line has yet to pay for its offer; the dashed mark shows where it would be had it "
+        "had no effect at all.",
         "revenue": "",
     }
     named = f", {best['name']}," if said.kind == "profit" else ""
@@ -106,7 +106,9 @@ def components_chart(study: Study) -> Chart | Absent:
     shown = most.head(20).reset_index(drop=True)
     low, high = float(min(shown["low"].min(), 0)), float(max(shown["high"].max(), 0))
     axis = (
-        "points more who bought" if metric == "response" else f"incremental {gain(study).word} {scale_word(study.money.scale)}"
+        "rise in share who bought, points"
+        if metric == "response"
+        else f"incremental {gain(study).word} {scale_word(study.money.scale)}"
     )
 
     def draw(figure: Figure) -> None:
@@ -119,9 +121,8 @@ def components_chart(study: Study) -> Chart | Absent:
 
     first = shown.iloc[0]
     return Chart(
-        f"What each component did, averaged over the others: {axis}, with {at_level(study)} intervals. An "
-        "interval that holds 0 is not shown "
-        "to differ.",
+        f"What each component did, averaged over the others: {axis}, with {at_level(study)} intervals. If the "
+        "interval includes 0, no difference has been shown.",
         f"Dots with intervals for {len(shown)} components; {first['levels']} stands at {form.number(first['value'], 1)}.",
         draw,
         frame,
@@ -149,9 +150,8 @@ def days_chart(study: Study) -> Chart | Absent:
 
     last = frame.iloc[-1]
     return Chart(
-        f"Share of customers who had bought by each day, with {level} bands, each day by itself. The gap between "
-        "the lines is what contacts added; "
-        "a gap that closes again was brought forward.",
+        f"Share of customers who had bought by each day, with {level} bands, each day taken on its own. The gap "
+        "between the lines is what contacts added; if it closes again, purchases were merely brought forward.",
         f"Two rising lines: after {int(last['day'])} days {form.share(float(last['contacted']))} of those contacted and "
         f"{form.share(float(last['control']))} of controls had bought.",
         draw,
@@ -218,12 +218,18 @@ def depth_chart(study: Study) -> Chart | Absent:
         marks.label(ax, " random order", 0.5, end / 2, va="top")
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
 
-    shown = "is shown to add" if depth.qini_low > 0 else "is shown to cost" if depth.qini_high < 0 else "is not shown to add"
-    qini = " per 1,000, ".join(form.measured(1000 * depth.qini, 1000 * depth.qini_low, 1000 * depth.qini_high, "money"))
+    shown = (
+        "has been shown to beat"
+        if depth.qini_low > 0
+        else "has been shown to do worse than"
+        if depth.qini_high < 0
+        else "has not been shown to beat"
+    )
+    qini = " per 1,000; ".join(form.measured(1000 * depth.qini, 1000 * depth.qini_low, 1000 * depth.qini_high, "money"))
     return Chart(
         f"{gain(study).whole.capitalize()} had only the first part of the list been contacted, by share contacted, with "
-        f"{at_level(study)} band at each depth. "
-        f"Ranking by what was known before {shown} anything over a random order (Qini {qini}). Fixed costs are left out.",
+        f"a {at_level(study)} band for each share. "
+        f"Ranking by what was known beforehand {shown} a random order (Qini {qini}). Fixed costs are left out.",
         f"A curve of incremental {gain(study).word} by share of the list contacted; it ends at {form.money(end)} per 1,000 "
         "customers when all are.",
         draw,
@@ -248,8 +254,8 @@ def history_chart(study: Study) -> Chart | Absent:
     low, high = float(min(shown["raw_low"].min(), 0)), float(max(shown["raw_high"].max(), 0))
 
     def draw(figure: Figure) -> None:
-        ax = marks.axes(figure.add_subplot(), form, lines="base", xlabel="points more who bought than in control")
-        labels = [shortened(f"{row['what']}: {row['campaign']}", 40) for row in shown.to_dict("records")]
+        ax = marks.axes(figure.add_subplot(), form, lines="base", xlabel="rise in share who bought over the control, points")
+        labels = [shortened(f"{row['what']}: {titled(row['campaign'])}", 40) for row in shown.to_dict("records")]
         y = marks.forest(ax, labels, _notes(shown, "shrunk", form), low, high)
         ax.hlines(y + 0.14, shown["raw_low"], shown["raw_high"], color=color("muted"), linewidth=1)
         ax.plot(shown["raw"], y + 0.14, "o", color=color("muted"), markerfacecolor="none", markersize=6)
@@ -257,9 +263,9 @@ def history_chart(study: Study) -> Chart | Absent:
 
     first = shown.iloc[0]
     return Chart(
-        f"Past campaigns by what was sent, with {form.share(params.level)} intervals: open circles as measured, full ones shrunk to "
-        "the mean of such campaigns; the figures are the shrunk ones.",
-        f"Pairs of dots for {len(shown)} past campaigns; {first['what']} in {first['campaign']} shrinks from "
+        f"Past campaigns by what was sent, with {form.share(params.level)} intervals: open circles are as measured, solid ones "
+        "shrunk towards the mean of such campaigns; the figures given are the shrunk ones.",
+        f"Pairs of dots for {len(shown)} past campaigns; {first['what']} in {titled(first['campaign'])} shrinks from "
         f"{form.number(first['raw'], 1)} to "
         f"{form.number(first['shrunk'], 1)} points.",
         draw,

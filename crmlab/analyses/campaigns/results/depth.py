@@ -69,7 +69,7 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
     treated = [cell for cell, its in found.control.items() if its == shared]
     depth, states = None, pd.DataFrame(columns=[*_STATE, "n", "score"])
     if not found.varies("margin"):
-        why = "Nobody's spend differs: there is nothing to rank by."
+        why = "Everybody spent the same: there is nothing to rank by."
         return Ranked(depth=None, states=states, segments=None, reason={"depth": why, "segments": why})
     mine = found.table.filter(found.table["cell_id"].isin([*treated, shared]))
     # In a fixed order: floats are added up below.
@@ -82,12 +82,12 @@ def ranked(found: Measured, *, level: float, correction: str, seed: int, min_gro
         parts, states = _slices(frame)
         depth = depth_curve(parts, cost=cost, level=level)
     except ModelError:
-        reason["depth"] = "Customers cannot be ranked: there are too few, or nothing is known of them from before."
+        reason["depth"] = "Customers cannot be ranked: there are too few, or nothing is known about them from before."
     segments = None
     try:
         segments = _segments(found, treated, shared, level, correction, min_group)
     except ModelError:
-        reason["segments"] = "There are no two segments, by how lately people had bought, that could be compared."
+        reason["segments"] = "There are no two segments, by how recently people had bought, that could be compared."
     return Ranked(depth=depth, states=states, segments=segments, reason=reason)
 
 

@@ -40,14 +40,16 @@ __all__ = [
 
 
 BLOCKED = Absent("The sizes of the cells do not fit the plan: no money is reported.")
-NO_MONEY = Absent("Nobody's spend differs from anybody's: there is no money to compare.")
+NO_MONEY = Absent("Everybody spent the same: there is no money to compare.")
 NO_ROUNDS = Absent(
-    "This campaign is no round of a test that is over: rounds have names that end in -1, -2 … and the same cells."
+    "This campaign is not a round of a completed test: rounds have the same cells, and names that end in -1, -2 …"
 )
-NO_PAST = Absent("No offer, list or creative was sent in two campaigns whose windows are over: there is nothing to pool yet.")
-_NO_RESPONSES = Absent("The data set holds no responses: codes cannot be counted. What cells earned does not need them.")
-_NOTHING_BEFORE = Absent("Nothing is known of these people from before the window opened.")
-_FINE, _LOOK, _STOP, _UNKNOWN = "fine", "mind", "stops the verdict", "not checked"
+NO_PAST = Absent(
+    "No offer, list or creative was sent in two campaigns whose windows have closed: there is nothing to pool yet."
+)
+_NO_RESPONSES = Absent("The data set has no responses: codes cannot be counted. What cells earned does not depend on them.")
+_NOTHING_BEFORE = Absent("Nothing is known about these people from before the window opened.")
+_FINE, _LOOK, _STOP, _UNKNOWN = "fine", "take note", "stops the verdict", "not checked"
 
 
 def health_table(study: Study) -> Table:
@@ -56,48 +58,49 @@ def health_table(study: Study) -> Table:
     health, found = study.health, study.found
     rows: list[tuple[str, str, str]] = []
     if health.ratio is None:
-        rows.append(("Sizes as planned", "the plan names no shares that add up to 1", _UNKNOWN))
+        rows.append(("Sizes as planned", "the plan gives no shares that add up to 1", _UNKNOWN))
     else:
         worst = health.ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
         units = "households" if found.clustered else "customers"
         words = (
-            f"p = {form.number(health.ratio.p_value)}; farthest off: {worst['cell']}, {form.count(worst['n'])} {units} where "
-            f"{form.count(worst['expected'])} were planned"
+            f"p = {form.number(health.ratio.p_value)}; largest deviation: “{found.name(str(worst['cell']))}”, with "
+            f"{form.count(worst['n'])} {units} instead of {form.count(worst['expected'])}"
         )
         rows.append(("Sizes as planned", words, _STOP if health.blocked else _FINE))
     twice = health.found("two_cells")
-    rows.append(("In two cells", _said(twice, "nobody"), _LOOK if twice else _FINE))
+    rows.append(("Customers in two cells", _said(twice, "nobody"), _LOOK if twice else _FINE))
     codes = [*health.found("unknown_code"), *health.found("early_response")]
     if codes or study.codes:
-        rows.append(("Codes, of all campaigns", _said(codes, "every code is a cell's"), _LOOK if codes else _FINE))
+        rows.append(("Codes, all campaigns", _said(codes, "every code belongs to a cell"), _LOOK if codes else _FINE))
     else:
-        why = "there are no responses" if study.codes is None else "no response names a code"
-        rows.append(("Codes, of all campaigns", why, _UNKNOWN))
+        why = "there are no responses" if study.codes is None else "no response carries a code"
+        rows.append(("Codes, all campaigns", why, _UNKNOWN))
     if len(health.balance):
         far = health.balance.loc[health.balance["difference"].abs().idxmax()]
         words = (
             f"largest difference: {form.number(far['difference'])} standard deviations in {BALANCE[far['covariate']]} "
             f"({form.number(far['low'], 2)} to {form.number(far['high'], 2)}, at {form.share(1 - BALANCE_ALPHA)} for all at once)"
         )
-        rows.append(("Alike before", words, _LOOK if health.unbalanced else _FINE))
+        rows.append(("Alike beforehand", words, _LOOK if health.unbalanced else _FINE))
     else:
-        rows.append(("Alike before", "nothing is known from before", _UNKNOWN))
+        rows.append(("Alike beforehand", "nothing is known from before", _UNKNOWN))
     closes = form.day(max(found.days["closes"]))
     rows.append(
-        ("Windows", f"open until {closes}" if found.is_open else f"over since {closes}", _LOOK if found.is_open else _FINE)
+        ("Window", f"open until {closes}" if found.is_open else f"closed since {closes}", _LOOK if found.is_open else _FINE)
     )
     look = health.look
     first = (
-        "the first, at the end"
+        "this is the first, after the window closed"
         if look.bar is None
-        else f"look {look.number}, with {form.share(look.fraction, 0)} of the window over"
+        else f"this is look {look.number}, with {form.share(look.fraction, 0)} of the window over"
     )
     bar = "" if look.bar is None else f"; a difference must pass {form.number(look.bar, 2)} standard errors"
-    rows.append(("Looks", first + bar, _FINE if look.number == 1 and not found.is_open else _LOOK))
+    rows.append(("Looks at the results", first + bar, _FINE if look.number == 1 and not found.is_open else _LOOK))
     frame = pd.DataFrame(rows, columns=["check", "found", "meaning"])
-    columns = {"check": Column("Check"), "meaning": Column("So"), "found": Column("What was found", "lines")}
+    columns = {"check": Column("Check"), "meaning": Column("Result"), "found": Column("What was found", "lines")}
     return Table(
-        f"Can the numbers of “{titled(found.campaign)}” be relied on? Sizes with p under {RATIO_ALPHA:g} stop the verdict.",
+        f"Can the figures for “{titled(found.campaign)}” be relied on? If cell sizes differ from the plan with p under {RATIO_ALPHA:g}, "
+        "no verdict is given.",
         frame,
         columns,
         form,
@@ -139,13 +142,13 @@ def cells_table(study: Study) -> Table:
         "response": Column("Bought", "share", "response_low", "response_high"),
         "spend": Column("Spend per customer", "amount", "spend_low", "spend_high"),
         "points": Column("Against control, points", "number", "points_low", "points_high"),
-        "verdict": Column("So"),
+        "verdict": Column("Verdict"),
     }
     opens, closes = min(found.days["opens"]), max(found.days["last"])
     caption = (
         f"Cells of “{titled(found.campaign)}”, controls first: who bought from {form.short_day(opens)} to "
         f"{form.short_day(closes)}, and what they spent. "
-        f"Small figures: {at_level(study)} intervals, differences {_family(study)}."
+        f"Small figures: {at_level(study)} intervals; those of differences {_family(study)}."
     )
     return Table(caption, frame, columns, form, top=40)
 
@@ -153,12 +156,17 @@ def cells_table(study: Study) -> Table:
 def _family(study: Study) -> str:
     kind = study.frame["correction"].iloc[0]
     if len(study.found.control) == 1 or kind == "none":
-        return "each by itself"
-    return "for all cells at once" + (" (Bonferroni)" if kind == "holm" else "")
+        return "are each taken on their own"
+    return "hold for all cells at once" + (" (Bonferroni)" if kind == "holm" else "")
+
+
+def _of_rows(study: Study, rows: str) -> str:
+    """What the intervals of several rows hold for."""
+    return "each taken on its own" if study.params.correction == "none" else f"which hold for all {rows} at once"
 
 
 def _differs(low: float, high: float, more: str, less: str, seen: str) -> str:
-    return more if low > 0 else less if high < 0 else f"not shown to differ ({seen} could have been seen)"
+    return more if low > 0 else less if high < 0 else f"not shown to differ ({seen} could have been detected)"
 
 
 def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
@@ -193,16 +201,16 @@ def money_table(study: Study) -> Table | Absent:
         "scaled": Column(f"{said.word.capitalize()} {scale_word(study.money.scale)}", "money", "scaled_low", "scaled_high"),
         "roi": Column("Return per unit of cost", "number", "roi_low", "roi_high"),
         "break_even": Column("Break-even cost of a contact", "exact", "break_even_low", "break_even_high"),
-        "may_cost": Column("Offer may cost, each who buys", "exact", "may_cost_low", "may_cost_high"),
-        "verdict": Column("So"),
+        "may_cost": Column("Offer may cost, per buyer", "exact", "may_cost_low", "may_cost_high"),
+        "verdict": Column("Verdict"),
     }
     for name in ("roi", "break_even", "may_cost"):
         if frame[name].isna().all():
             columns.pop(name)
     even = " A contact that costs more than the break-even cost loses money." if "break_even" in columns else ""
     caption = (
-        f"{said.whole.capitalize()}, cell by cell.{even} In brackets: what could have been seen of the cell. Small figures: "
-        f"{at_level(study)} intervals, {_family(study)}."
+        f"{said.whole.capitalize()}, cell by cell.{even} In brackets: the smallest effect that could have been detected. Small figures: "
+        f"{at_level(study)} intervals, which {_family(study)}."
     )
     return Table(caption, frame, columns, form, top=40)
 
@@ -227,9 +235,9 @@ def components_table(study: Study) -> Table | Absent:
     form = study.context.form
     frame = study.components
     out = pd.DataFrame({"component": frame["effect"].str.capitalize(), "levels": frame["levels"]})
-    columns = {"component": Column("Component"), "levels": Column("What against what")}
+    columns = {"component": Column("Component"), "levels": Column("Comparison")}
     for metric, scale, label, kind in (
-        ("response", 100, "Bought, points", "number"),
+        ("response", 100, "Share who bought, points", "number"),
         ("profit", study.money.scale, f"{gain(study).word.capitalize()} {scale_word(study.money.scale)}", "money"),
     ):
         if metric not in frame:
@@ -246,12 +254,9 @@ def components_table(study: Study) -> Table | Absent:
         _differs(low, high, "more" if name == "response" else f"more {gain(study).word}", "less", each)
         for low, high, each in zip(frame[f"{name}_low"], frame[f"{name}_high"], seen, strict=True)
     ]
-    columns["verdict"] = Column("So, of who bought" if name == "response" else "So")
-    together = " Rows with × say how much more one component does where the other is there." if study.order == 2 else ""
-    caption = (
-        f"Each component, averaged over the others.{together} Small figures: {at_level(study)} intervals, for all rows at once "
-        "unless the correction is none."
-    )
+    columns["verdict"] = Column("Verdict on who bought" if name == "response" else "Verdict")
+    together = " Rows with × show how much more one component does when the other is present." if study.order == 2 else ""
+    caption = f"Each component, averaged over the others.{together} Small figures: {at_level(study)} intervals, {_of_rows(study, 'rows')}."
     return Table(caption, out, columns, form)
 
 
@@ -286,14 +291,14 @@ def segments_table(study: Study) -> Table | Absent:
         "n_control": Column("Controls", "count"),
         "value": Column(f"{kind.capitalize()} added", "money", "value_low", "value_high"),
         "scaled": Column(f"{scale_word(scale).capitalize()}", "money", "scaled_low", "scaled_high"),
-        "verdict": Column("So"),
+        "verdict": Column("Verdict"),
     }
-    differ = "are shown to differ" if found.p_value < 1 - study.look.level else "are not shown to differ"
+    differ = "have been shown to differ" if found.p_value < 1 - study.look.level else "have not been shown to differ"
     caption = (
-        f"{kind.capitalize()} that contacts added, before their costs, by how lately people had bought. The segments {differ} from "
+        f"{kind.capitalize()} that contacts added, before their costs, by how recently people had bought. The segments {differ} from "
         f"each other (p = "
         f"{form.number(found.p_value)}). "
-        f"Small figures: {at_level(study)} intervals, for all segments at once unless the correction is none."
+        f"Small figures: {at_level(study)} intervals, {_of_rows(study, 'segments')}."
     )
     return Table(caption, frame, columns, form)
 
@@ -307,7 +312,7 @@ def rounds_table(study: Study) -> Table | Absent:
     if "response" in frame:
         for end in ("", "_low", "_high"):
             frame[f"response{end}"] = 100 * frame[f"response{end}"]
-        columns["response"] = Column("Bought, points", "number", "response_low", "response_high")
+        columns["response"] = Column("Share who bought, points", "number", "response_low", "response_high")
     if found.gain is not None:
         word = "profit" if found.gain == "profit" else "revenue"
         for end in ("", "_low", "_high"):
@@ -317,11 +322,12 @@ def rounds_table(study: Study) -> Table | Absent:
         shown = [low > 0 or high < 0 for low, high in zip(frame["response_low"], frame["response_high"], strict=True)]
         more = ["more bought" if value > 0 else "fewer bought" for value in frame["response"]]
         frame["verdict"] = [one if sure else "not shown to differ" for one, sure in zip(more, shown, strict=True)]
-        columns["verdict"] = Column("So, of who bought")
+        columns["verdict"] = Column("Verdict on who bought")
     caption = (
         f"All rounds together: {', '.join(titled(name) for name in found.campaigns)}, each against its own control, weighted by how "
-        f"surely it tells. Small figures: {form.share(found.level)} intervals, "
-        f"{'each by itself' if len(frame) == 1 else 'for all cells at once'}, if a cell does the same in every round."
+        f"precise it is. Small figures: {form.share(found.level)} intervals, "
+        f"{'each taken on its own' if len(frame) == 1 else 'which hold for all cells at once'}, if a cell has the same effect in every "
+        "round."
     )
     return Table(caption, frame, columns, form)
 
@@ -347,9 +353,8 @@ def history_table(study: Study) -> Table | Absent:
     }
     kept = frame[["component", "what", "campaign", "k", "opens", "n", "raw", "raw_low", "raw_high", "shrunk", "low", "high"]]
     caption = (
-        "How many more bought than in control, by what was sent, all campaigns whose windows are over: as "
-        "measured, and shrunk to the mean "
-        f"of such cells. Small figures: {form.share(params.level)} intervals, each by itself."
+        "How much the share who bought exceeded the control’s, by what was sent, for all campaigns whose windows have closed: as measured, "
+        f"and shrunk towards the mean of such cells. Small figures: {form.share(params.level)} intervals, each taken on its own."
     )
     return Table(caption, kept, columns, form)
 
@@ -375,14 +380,14 @@ def next_table(study: Study) -> Table | Absent:
     columns = {
         "what": Column("Component"),
         "k": Column("Campaigns", "count"),
-        "next": Column("Expect of the next, points", "number", "next_low", "next_high"),
-        "trend": Column("With time"),
-        "size": Column("Customers per cell to find that", "count"),
+        "next": Column("Expected of the next campaign, points", "number", "next_low", "next_high"),
+        "trend": Column("Trend over time"),
+        "size": Column("Customers per cell needed to detect that", "count"),
     }
     caption = (
-        "For the next plan: the mean of past campaigns and where the true effect of the next one is expected, and how many customers "
-        "a cell and its control need each to find that mean in "
-        f"80 of 100 campaigns at 95{chr(0x202F)}%. Small figures: {form.share(params.level)} intervals."
+        "For the next plan: the mean of past campaigns, the range in which the true effect of the next one is expected, and how many "
+        "customers a cell and its control each need to detect that mean in 80 of 100 campaigns at 95%. Small figures: "
+        f"{form.share(params.level)} intervals."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)
 
@@ -415,11 +420,11 @@ def matched_table(study: Study) -> Table | Absent:
         "unmatched": Column("Unmatched", "count"),
     }
     source = (
-        "" if study.recorded else " No order is recorded as a response, so these are those of the order history, without codes."
+        "" if study.recorded else " No order is recorded as a response, so these are the orders of the history, without codes."
     )
     caption = (
-        f"Orders in the windows, by the cell that they go to.{source} Controls are matched too, without having got anything: this is "
-        "why matched orders are not what a cell caused. Counts of what was read."
+        f"Orders in the windows, by the cell they are matched to.{source} Controls’ orders are matched too, although they were sent "
+        "nothing: matched orders are therefore not what a cell caused. Plain counts."
     )
     return Table(caption, pd.DataFrame(rows), columns, form, top=40)
 
@@ -443,7 +448,7 @@ def balance_table(study: Study) -> Table | Absent:
         name: Column(BALANCE[name].capitalize(), "number", f"{name}_low", f"{name}_high") for name in names
     }
     caption = (
-        "Before the window opened: cell less control, in standard deviations. Chance alone makes some differ. Small figures: "
-        f"{level_word(1 - BALANCE_ALPHA, form)} intervals, for all at once."
+        "Before the window opened: cell minus control, in standard deviations. Some will differ by chance alone. Small figures: "
+        f"{level_word(1 - BALANCE_ALPHA, form)} intervals that hold for all rows at once."
     )
     return Table(caption, pd.DataFrame(list(wide.values())), columns, form, top=40)

@@ -9,7 +9,7 @@ from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.data.memory.rules import OFFER_COSTS
 from crmlab.models.testing.measures import FEW, LEAST
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import titled
+from crmlab.page.format import THIN, titled
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "Gain", "at_level", "findings", "gain", "level_word", "limits", "method", "metrics", "points", "warnings"]
 
-TITLE = "What each cell of a campaign brought"
+TITLE = "What each part of a campaign brought"
 
 
 class Gain(NamedTuple):
@@ -75,7 +75,7 @@ def findings(study: Study) -> Findings:
         why = Finding(
             "No verdict",
             f"on “{titled(study.found.campaign)}”: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
-            f"Sizes as far off as these come by chance with p = {form.number(ratio.p_value)}. Find out what got lost before anything else.",
+            f"By chance, sizes would be this far off with p = {form.number(ratio.p_value)}. Find out what got lost before anything else.",
             "",
             "sample_ratio",
         )
@@ -109,13 +109,13 @@ def _money(study: Study) -> Finding:
     else:
         metric, kind = "incremental_profit", f"of {study.context.told('profit')} after costs"
     if profit.low > 0:
-        words = f"{kind}{so_far} came from campaign {campaign} and would not have come without it: {spent}."
+        words = f"{kind} came from the campaign {campaign}{so_far} and would not have come without it. It took {spent}."
     elif profit.high < 0 and whole.profit is None:
-        words = f"{kind} is what campaign {campaign} changed{so_far}: people spent less than without it. It took {spent}."
+        words = f"{kind} is what the campaign {campaign} changed{so_far}: people spent less than they would have without it. It took {spent}."
     elif profit.high < 0:
-        words = f"{kind} is what campaign {campaign} brought{so_far}: it cost more than it brought. It took {spent}."
+        words = f"{kind} is what the campaign {campaign} brought{so_far}: it cost more than it brought in. It took {spent}."
     else:
-        words = f"{kind} is the best guess of what campaign {campaign} brought{so_far}, and it is not shown to differ from 0: {spent}."
+        words = f"{kind} is the best estimate of what the campaign {campaign} brought{so_far}, and it is not shown to differ from 0. It took {spent}."
     earned, ends = form.measured(profit.value, profit.low, profit.high, "money")
     return Finding(earned, words, f"{ends}, at {at_level(study)}", metric)
 
@@ -123,15 +123,15 @@ def _money(study: Study) -> Finding:
 def _offers(study: Study, most: Estimate) -> Finding:
     """What the offers may cost, where nothing says what they do: without it no cell can be said to have earned."""
     form = study.context.form
-    value, ends = form.measured(most.value, most.low, most.high, "exact")
+    value, ends = form.measured(most.value, most.low, most.high, "amount")
     cells = len(study.money.whole.unpriced)
     whose = "the offer" if cells == 1 else f"the offers of {cells} cells"
     words = (
         f"per buyer is the most that {whose} may cost before the campaign loses money. What it costs is not known, "
-        "so no cell can be said to have made a profit. Write cost_per_response (0 if nothing) or discount into the table cells."
+        "so no cell can be said to have made a profit. To change that, add cost_per_response (0 if nothing) or discount to the table “cells”."
     )
     if most.value <= 0:
-        words = f"for each who buys: contacts cost more than they brought, even if {whose} cost nothing."
+        words = f"per buyer: contacts cost more than they brought in, even if {whose} cost nothing."
     return Finding(value, words, f"{ends}, at {at_level(study)}", "break_even_offer")
 
 
@@ -142,13 +142,13 @@ def _response(study: Study) -> Finding:
     assert change.high is not None
     shares = f"{form.share(money.share, _digits(money.share))} against {form.share(money.share_control, _digits(money.share_control))}"
     if change.low > 0:
-        words = f"more of the people contacted bought than of controls: {shares}."
+        words = f"more of the people contacted than of the controls bought: {shares}."
     elif change.high < 0:
-        words = f"is what contacts changed: fewer of the people contacted bought than of controls, {shares}."
+        words = f"is what contacts changed: fewer of the people contacted than of the controls bought, {shares}."
     else:
-        words = f"is the difference in who bought, {shares}: not shown to differ."
-    more, ends = form.measured(100 * change.value, 100 * change.low, 100 * change.high)
-    sign = "+" if change.value > 0 else ""
+        words = f"is the difference in the share who bought, {shares}: not shown to differ from 0."
+    more, ends = (part.removesuffix(f"{THIN}pts") for part in form.measured(change.value, change.low, change.high, "points"))
+    sign = "+" if change.low <= 0 < change.value else ""
     return Finding(f"{sign}{more} points", words, f"{ends} points, at {at_level(study)}", "response")
 
 
@@ -160,22 +160,27 @@ def _cells(study: Study) -> Finding:
     form = study.context.form
     cells, earned = study.money.cells, study.money.earned
     count = f"{len(earned)} of {len(cells)}"
-    noun = "cell is" if 1 in (len(earned), len(cells)) else "cells are"
+    noun = "cell" if len(cells) == 1 else "cells (groups that were sent the same thing)"
+    shown = (
+        "has been shown to earn more than it cost"
+        if 1 in (len(earned), len(cells))
+        else "have been shown to earn more than they cost"
+    )
     if len(earned):
         best = earned.sort_values(["profit_low", "cell"], ascending=[False, True]).iloc[0]
         total, ends = form.measured(best["total"], best["total_low"], best["total_high"], "money")
-        first = "That is" if len(earned) == 1 else "The surest:"
+        first = "It is" if len(earned) == 1 else "The clearest is"
         each = f", {form.money(1000 * best['profit'])} per 1,000" if best["n"] >= 1000 else ""
         words = (
-            f"{noun} shown to have earned more than the cost. {first} {best['name']}, {total} from its {form.count(best['n'])} contacts{each} "
+            f"{noun} {shown}. {first} “{best['name']}”: {total} from its {form.count(best['n'])} contacts{each} "
             f"({ends}, at {at_level(study)}{_corrected(study)})."
         )
         return Finding(count, words, "", "cells_that_earned")
     least = (cells["n"] * cells["detectable"].astype(float)).idxmin()
     seen = float(cells.at[least, "n"] * cells.at[least, "detectable"])
     words = (
-        f"{noun} shown to have earned more than the cost, at {at_level(study)}{_corrected(study)}: {form.money(seen)} from the "
-        f"{form.count(cells.at[least, 'n'])} contacts of a cell could have been seen."
+        f"{noun} {shown}, at {at_level(study)}{_corrected(study)}: {form.money(seen)} from the "
+        f"{form.count(cells.at[least, 'n'])} contacts of a cell could have been detected."
     )
     return Finding(count, words, "", "cells_that_earned")
 
@@ -219,14 +224,14 @@ def warnings(study: Study) -> tuple[str, ...]:
     look = study.look
     if study.health.blocked:
         out.append(
-            f"Sizes that fit the plan would come out as far off as these with p under {RATIO_ALPHA:g}: no money is reported. "
+            f"If the plan had been followed, sizes would be this far off with p under {RATIO_ALPHA:g}: no money is reported. "
             "The table of cells shows what was counted, and must not be compared."
         )
     if study.found.is_open:
         out.append(
-            f"The window is open until {form.day(max(study.found.days['closes']))}; {form.share(look.fraction, 0)} of it is over. "
-            f"This is look {look.number}: intervals are at {at_level(study)}, so that all looks together err in {form.share(1 - params.level)} of cases at most. "
-            "Look again when it is over."
+            f"The window is open until {form.day(max(study.found.days['closes']))}; {form.share(look.fraction, 0)} of it has passed. "
+            f"This is look {look.number}: intervals are at {at_level(study)}, so that all looks together are wrong in at most {form.share(1 - params.level)} of cases. "
+            "Look again when the window has closed."
         )
     elif look.number > 1:
         out.append(
@@ -234,10 +239,10 @@ def warnings(study: Study) -> tuple[str, ...]:
         )
     for cell in study.health.unequal_windows:
         out.append(
-            f"Cell {cell} and its control were counted over different days, so part of the difference is not the cell's doing."
+            f"The cell “{study.found.name(cell)}” and its control were counted over different days, so part of the difference is not due to the cell."
         )
     if study.health.unbalanced:
-        out.append("Cells differed before anything was sent by more than chance allows: see the table of balance.")
+        out.append("Before anything was sent, cells differed by more than chance allows: see the table of balance.")
     if not study.found.varies("margin"):
         out.append("Everybody spent the same, so there is no money to compare.")
     shown = {
@@ -260,17 +265,17 @@ def limits(study: Study) -> tuple[str, ...]:
     """What the campaign cannot say."""
     form = study.context.form
     out = [
-        f"What came after {form.day(max(study.found.days['last']))} is not counted: orders that a campaign only brought forward look like gains.",
-        "Matched responses are not gains: the controls who got nothing are matched too. Only the difference from control counts.",
-        "A difference that is not shown may still exist: beside each stands the smallest that could have been seen.",
+        f"Orders after {form.day(max(study.found.days['last']))} are not counted, so orders that a campaign merely brought forward look like gains.",
+        "Matched responses are not gains: controls’ orders are matched too, although they were sent nothing. Only the difference from the control counts.",
+        "A difference that has not been shown may still exist: the smallest that could have been detected is given beside each.",
     ]
     leaks = study.health.found("two_cells")
     if leaks:
-        out.append("People in two cells count in the first one. That makes differences a little smaller than they are.")
+        out.append("People in two cells count in the first one. That makes differences look slightly smaller than they are.")
     if study.order == 1 and study.components is not None and study.components["effect"].nunique() > 1:
-        out.append("The cells do not tell whether components work together: main effects take it that they do not.")
+        out.append("The cells do not show whether components work together: main effects assume that they do not.")
     if study.ranked.depth is not None and study.found.clustered:
-        out.append("The ranking treats people of one household as if each stood alone: its intervals are a little narrow.")
+        out.append("The ranking treats members of a household as independent, so its intervals are slightly too narrow.")
     if not study.past.components:
         out.append("These offers have no history: a single campaign may have been lucky or unlucky.")
     return tuple(out)
@@ -280,42 +285,44 @@ def method(study: Study) -> Method:
     """Where the method comes from, and what it assumes."""
     params = study.params
     corrections = {
-        "max-t": "intervals hold for all cells at once (max-|t|, Hothorn, Bretz and Westfall 2008)",
-        "holm": "p-values are Holm's, intervals Bonferroni's, a little wider",
-        "none": "intervals hold for each cell by itself: of many cells some leave out 0 by chance",
+        "max-t": "intervals hold for all of them at once (max-|t|, Hothorn, Bretz and Westfall 2008)",
+        "holm": "p-values are Holm’s, intervals Bonferroni’s, which are slightly wider",
+        "none": "intervals hold for each cell on its own: of many cells, some exclude 0 by chance",
     }
     if not params.adjust:
-        adjusted = "Differences are not adjusted for anything known before."
+        adjusted = "Differences are not adjusted for anything known beforehand."
     elif study.frame["method"].str.contains("too-few-to-adjust").any():
-        adjusted = f"Differences of money are not adjusted for spend before, for a cell has too few customers for it: under {LEAST}, or under {FEW} where outcomes are too uneven to be sure."
+        adjusted = f"Differences in money are not adjusted for earlier spend, because a cell has too few customers for that: under {LEAST}, or under {FEW} where outcomes are too uneven to be sure."
     else:
-        adjusted = "Differences of money are freed of those in spend in the year before the window opened, with one coefficient for all cells."
+        adjusted = "Differences in money are adjusted for differences in spend in the year before the window opened, with one coefficient for all cells."
     homes = (
-        "People of one household were assigned together: variances are those of households." if study.found.clustered else ""
+        "Members of a household were assigned together, so variances are calculated by household."
+        if study.found.clustered
+        else ""
     )
     return Method(
-        "Each cell against its own control: shares who bought by Miettinen and Nurminen's score (1985), money by Welch's t, freed of skewness after Hall where customers stand alone; sample ratio by chi-square (Fabijan et al. 2019); past campaigns by random effects (Paule and Mandel 1982); depth and Qini after Radcliffe (2007) and Imai and Li (2023).",
+        "Each cell against its own control: shares who bought by Miettinen and Nurminen’s score (1985); amounts by Welch’s t, corrected for skewness (Hall) where customers are independent; sample ratio by chi-square (Fabijan et al. 2019); past campaigns by random effects (Paule and Mandel 1982); depth and Qini after Radcliffe (2007) and Imai and Li (2023).",
         tuple(
             text
             for text in (
-                "Outcomes of everybody assigned count from orders in the window, whatever code they name, returns taken off.",
-                f"Between several cells, {corrections[params.correction]}.",
+                "Outcomes are counted for everybody assigned, from orders in the window, whatever code they carry, less returns.",
+                f"With several cells, {corrections[params.correction]}.",
                 adjusted,
                 homes,
                 study.found.margin.told(study.context.form),
                 _offers_told(study),
-                "Scores that rank the list come from other households than those they rank, by how lately and how often people bought.",
+                "Scores that rank the list are based on households other than those they rank, by how recently and how often people bought.",
                 f"Cells whose sizes differ from the plan with p under {RATIO_ALPHA:g} get no verdict.",
             )
             if text
         ),
         {
-            "Incremental": "cell less control: what would not have come without the contact",
-            "Bought": "ordered in the window, a free order too unless the data set ignores them; also where all of it came back",
+            "Incremental": "cell minus control: what would not have come without the contact",
+            "Bought": "ordered in the window, including free orders unless the data set ignores them, and even if everything was returned",
             **_money_terms(study),
-            "Could have been seen": "the smallest difference that cells of this size would detect in 80 of 100 campaigns",
+            "Could have been detected": "the smallest difference that cells of this size would detect in 80 of 100 campaigns",
             **QUANTITIES.explained("qini"),
-            "Shrunk": "moved to the mean of all past campaigns, the more so the less sure it is",
+            "Shrunk": "pulled towards the mean of all past campaigns, the more so the less certain it is",
         },
     )
 
@@ -327,23 +334,23 @@ def _offers_told(study: Study) -> str:
     said = []
     if "cost_per_response" in told:
         said.append(
-            "An offer costs its cost_per_response for everybody in the cell who bought in the window, those too who would have bought anyway."
+            "An offer costs its cost per response for everybody in the cell who bought in the window, including those who would have bought anyway."
         )
     if "discount" in told:
-        said.append("Amounts are what was paid: a discount is taken off them already.")
+        said.append("Amounts are what was paid, after any discount.")
     return " ".join(said)
 
 
 def _money_terms(study: Study) -> dict[str, str]:
     if not study.found.margin.known:
-        return {"Revenue": "spend that would not have come without the contact: cell less control"}
+        return {"Revenue": "spend that would not have come without the contact: cell minus control"}
     found = {
         study.context.told(
             "Profit"
         ): f"incremental {study.found.margin.word} less contacts, fixed costs and the offers that were taken",
-        "Return": f"{gain(study).whole.split(' after')[0]} for each unit of money that the cell cost more than its control",
+        "Return": f"{gain(study).whole.split(' after')[0]} per unit of money by which the cell cost more than its control",
         "Break-even cost": "what a contact may cost before the cell loses money",
     }
     if study.found.unpriced:
-        found["Offer may cost"] = "what the offer may cost for each who buys before the cell loses money"
+        found["Offer may cost"] = "what the offer may cost per buyer before the cell loses money"
     return found

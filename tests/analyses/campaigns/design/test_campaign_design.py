@@ -374,8 +374,8 @@ def test_past_cells_of_the_shop_by_pandas(shop):
     # The campaign that got partly lost is left out, and the one that is not over.
     assert set(found["campaign"]) == {"first_offers", "new_range", "offer_by_creative"}
     assert whole.left_out == (
-        "reminder is left out of the history: sizes of its cells do not fit its design.",
-        "latest is left out of the history: its window is open.",
+        "The campaign “reminder” is left out of the history: its cell sizes do not match its design.",
+        "The campaign “latest” is left out of the history: its window is still open.",
     )
     cells, contacts, orders = (shop.table(name).to_pyarrow().to_pandas() for name in ("cells", "contacts", "orders"))
     window = cells.set_index("cell_id").loc["offer_by_creative-0"]
@@ -610,10 +610,10 @@ def test_orders_only_work_and_say_what_is_not_known():
     result = analysis.run(crmlab.open_dataset("cdnow_sample"))
     said = " ".join(result.warnings)
     for words in (
-        "may be contacted is not known",
+        "It is not known who may be contacted",
         "no responses, contacts or households",
         "The cost of goods is not known",
-        "makes a tenth more buy",
+        "makes a tenth more people buy",
     ):
         assert words in said
     assert result.absent["past"].startswith("The data set has no past campaigns")

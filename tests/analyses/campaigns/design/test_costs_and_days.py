@@ -84,7 +84,7 @@ def test_contacts_and_offers_are_told_together_and_each_contact_by_itself():
         2.5 * found.cells["customers"].iloc[0] * (found.terms.base.value + found.expected.value), rel=1e-6
     )
     low, high = found.plan.span()
-    assert low < 0.2 and high > 0.995 and chance.value == "Between 13\u202f% and nearly 100\u202f%"
+    assert low < 0.2 and high > 0.995 and chance.value == "Between 13% and nearly 100%"
     # The last open window closes on 13 January.
     assert found.design.cells["opens_on"].astype(str).unique().tolist() == ["2026-01-14"]
     assert any("14 January 2026" in one and "latest" in one for one in result.warnings)
