@@ -124,7 +124,7 @@ def test_without_a_test_the_simple_rule_is_used_and_it_is_said(tmp_path):
     assert choose(Absent("too short")).method == UNTESTED
     assert (
         result.findings[0].value == "Not tested"
-        and f"the list of offers holds {NAMES[UNTESTED]}, for" in result.findings[0].text
+        and f"The list of offers therefore contains {NAMES[UNTESTED]}, for" in result.findings[0].text
     )
     assert set(result.outputs["offers"].frame["source"]) == {NAMES[UNTESTED]}
     assert any("could not be tested on later days" in warning for warning in result.warnings)
@@ -134,7 +134,7 @@ def test_without_a_test_the_simple_rule_is_used_and_it_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "value", "said"),
     [
-        ([("a", 0, "x"), ("b", 60, "y"), ("c", 90, "x"), ("a", 100, "z")], "3", "too few to learn from"),
+        ([("a", 0, "x"), ("b", 60, "y"), ("c", 90, "x"), ("a", 100, "z")], "3", "too few to learn which offer suits whom"),
         ([(f"c{k % 40}", 7 * k, "only") for k in range(100)], "No offer", "one product is on sale now"),
         ([(f"c{k:03}", 2 * k, f"p{k % 7}") for k in range(300)], "Nobody", "has bought on a second day"),
     ],

@@ -89,5 +89,5 @@ def test_an_order_would_be_found(text):
 
 def test_what_a_trigger_is_worth_is_no_order():
     assert not ORDER.search(
-        "0 of 7 triggers beat chance, so do not act on today's moments. Go by the number of purchases instead."
+        "0 of 7 triggers beat chance, so do not act on today’s moments. Instead, go by how often customers have bought."
     )

@@ -133,7 +133,7 @@ class Study:
         """The list of customers and moments, and that of the simple rule."""
         out = {
             "actions": Output(
-                f"List of {self.words.many} and moments, with the last day to act on each, and whether the trigger works here",
+                f"List of {self.words.many} and moments, with the last day to act, and whether the trigger works here",
                 self.actions,
                 ("customer_id", "trigger", "product_id"),
             )

@@ -122,14 +122,14 @@ def test_a_control_of_others_needs_no_control_and_may_have_one():
 def test_a_campaign_without_controls_is_said():
     finding = the(found(control_cell_id=[None, None, None, None, "b0"]), "no_control")
     assert (finding.count, finding.campaign) == (3, "a")
-    assert finding.sentence == "Campaign a has no control: what its 3 cells caused cannot be told."
+    assert finding.sentence == "The campaign “a” has no control: what its 3 cells caused cannot be told."
 
 
 def test_shares_that_do_not_add_up_are_said():
     findings = found(planned_share=[0.2, 0.4, 0.3, 0.5, None])
     assert [(f.campaign, f.sentence) for f in findings] == [
-        ("a", "The planned shares of a add up to 0.9, not to 1."),
-        ("b", "The planned shares of b add up to 0.5, not to 1; 1 cell without one."),
+        ("a", "The planned shares of “a” add up to 0.9, not to 1."),
+        ("b", "The planned shares of “b” add up to 0.5, not to 1; 1 cell without one."),
     ]
 
 
@@ -137,7 +137,7 @@ def test_empty_cells_are_said():
     made = tables()
     made["contacts"] = made["contacts"].filter(pa.array([cell != "a2" for cell in made["contacts"]["cell_id"].to_pylist()]))
     finding = the(check_tables(**{name: ibis.memtable(table) for name, table in made.items()}), "empty_cell")
-    assert (finding.count, finding.sentence) == (1, "1 cell of a without contacts: a2.")
+    assert (finding.count, finding.sentence) == (1, "1 cell of “a” without contacts: a2.")
 
 
 def test_customers_in_two_cells_are_counted_once_and_leaks_among_them():
@@ -163,7 +163,7 @@ def test_codes_of_other_cells_are_counted():
 
 def test_contacts_after_the_window_are_counted():
     findings = found(contacts=[("x", "a1", "2025-04-01 00:00", "AAA"), ("y", "a1", "2025-03-31 23:59", "AAA")])
-    assert the(findings, "late_contact").sentence == "1 contact of a after its window had closed."
+    assert the(findings, "late_contact").sentence == "1 contact of “a” after its window had closed."
 
 
 def test_contacts_of_people_who_may_not_be_contacted_are_counted():

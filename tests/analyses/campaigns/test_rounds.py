@@ -148,4 +148,4 @@ def test_the_design_says_where_rounds_are_read():
 
     page = design.run(crmlab.open_dataset("cdnow_sample"), design.Params(rounds=3, fit=False, campaign="gifts"))
     said = " ".join(page.limits)
-    assert "gifts-1 to gifts-3" in said and "crmlab campaign launch gifts-1." in said and "all rounds together" in said
+    assert "gifts-1 to gifts-3" in said and "crmlab campaign launch gifts-1”." in said and "all rounds together" in said

@@ -1,4 +1,4 @@
-"""What to test next, on whom, and what the test will show and cost, before anything is sent."""
+"""What to test next, who to test it on, and what the test will show and cost, before anything is sent."""
 
 from __future__ import annotations
 

@@ -397,7 +397,12 @@ def past_table(study: Study) -> Table | Absent:
         "share": Column(acts_of(study).acted.capitalize(), "share"),
         "base": Column(f"Control {acts_of(study).acted}", "share"),
         "rise": Column("Rise, points", "number", "rise_low", "rise_high"),
-        "spend": Column(said("Extra spend per customer", study), "exact", "spend_low", "spend_high"),
+        "spend": Column(
+            f"Extra {'gifts' if study.words.unit == 'year' else 'spend'} per {study.words.one}",
+            "exact",
+            "spend_low",
+            "spend_high",
+        ),
     }
     shown = frame[[*columns, "rise_low", "rise_high", "spend_low", "spend_high"]]
     caption = (

@@ -1,4 +1,4 @@
-"""What each cell of a campaign brought over its control, and how surely.
+"""What each part of a campaign brought over its control, and how surely.
 
 Incremental is cell against control and nothing else: what contacted people bought is compared with what people bought who were
 drawn from the same list by chance and not contacted.
