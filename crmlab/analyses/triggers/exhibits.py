@@ -104,7 +104,7 @@ def bands_table(study: Study) -> Table | Absent:
         "tested": Column("With a moment", "count"),
         "others": Column("Without", "count"),
         "true": Column("Came true", "share", "true_low", "true_high"),
-        "base": Column("Without one, came true", "share", "base_low", "base_high"),
+        "base": Column("Came true without one", "share", "base_low", "base_high"),
         "lift": Column("Lift", "number", "lift_low", "lift_high"),
         "said": Column("Note"),
     }

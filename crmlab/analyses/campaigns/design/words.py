@@ -85,6 +85,14 @@ def _rise(study: Study) -> str:
     return f"{rise.value} more who {acts_of(study).act}{average}{ends}, {source}"
 
 
+def _effect(study: Study) -> str:
+    """The effect that is expected, as the beginning of a sentence; that it is a guess comes first."""
+    if study.expected.source != "guess":
+        return f"the expected effect is {_rise(study)}"
+    rise = points(study.terms.possible(study.expected.value), study.context.form)
+    return f"the expected effect, a guess, is that {rise} more {acts_of(study).act}"
+
+
 def _chance(study: Study) -> Finding:
     form, plan = study.context.form, study.plan
     sent = int(study.cells["customers"].sum())
@@ -278,7 +286,7 @@ def _not_now(study: Study) -> Finding:
         rounds, spread = f", {plan.rounds} rounds" if plan.rounds > 1 else "", _spread(study)
         best = f"Even the best of the {len(study.tried)} tests tried" if len(study.tried) > 1 else "The test"
         why = (
-            f"on {people}: the expected effect is {_rise(study)}. {best} ({_cells(len(plan.cells))}, "
+            f"on {people}: {_effect(study)}. {best} ({_cells(len(plan.cells))}, "
             f"{_days(plan.setting.window)}{rounds}) would show it with a chance of only {form.share(plan.chance)}"
             f"{f' ({spread})' if spread else ''}."
         )
@@ -530,7 +538,7 @@ def method(study: Study) -> Method:
         + _pooled_how(study),
         (
             said(
-                f"List: {rules}; and {'; '.join(one.words() for one in conditions(params.qualify)) or 'no further rule'}.",
+                f"List: {rules}, and {'; '.join(one.words() for one in conditions(params.qualify)) or 'no further rule'}.",
                 study,
             ),
             f"Share who would {acts_of(study).act} anyway: {form.share(terms.base.value)}"
