@@ -171,7 +171,7 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
     said = command("results", "spring")
     assert (
         f"{100 * len(ten[::2]) / len(ten):.1f}%" in said
-        and "5 people have answered, and nobody of a control: that is no gain" in said
+        and "5 people have answered, and nobody in a control: that is not a gain" in said
     )
     assert "5 recorded responses are new since look 1 (12 January 2026); what counts is as it was." in said
     # One of a control, one that was known, one before the window.
@@ -184,7 +184,7 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
     said = command("results", "spring")
     assert f"{100 * (len(ten[::2]) + 5) / len(ten):.1f}% of {len(ten)}" in said
     assert f"{100 * (len(none[::4]) + 1) / len(none):.1f}% of {len(none)}" in said
-    assert "they count as having bought. Money is that of the orders alone." in said and "none +1, ten +5" in said
+    assert "they count as having bought. Amounts are those of the orders alone." in said and "none +1, ten +5" in said
     assert any("they count as having bought" in one for one in subject.run(crmlab.open_dataset("orders")).warnings)
     command("results", "spring", "--close")
     assert "Expected no further responses" in command("responses", "spring", "more.csv", code=2)

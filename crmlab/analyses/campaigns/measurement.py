@@ -348,10 +348,10 @@ def _comparable(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Cells that are large enough and whose control is, controls first; and what was left out."""
     small = [str(name) for name in cells["cell_id"] if name not in stats or stats[name].units < LEAST or stats[name].n < least]
-    notes = [f"Cell {name} has fewer than {least} customers: it is left out." for name in small]
+    notes = [f"The cell “{name}” has fewer than {least} customers and is left out." for name in small]
     kept = cells[~cells["cell_id"].isin(small)]
     lost = [str(a) for a, b in zip(kept["cell_id"], kept["control_cell_id"], strict=True) if b is not None and b in small]
-    notes += [f"Cell {name} is left out: its control is." for name in lost]
+    notes += [f"The cell “{name}” is left out because its control is." for name in lost]
     kept = kept[~kept["cell_id"].isin(lost)]
     used = set(kept["control_cell_id"].dropna())
     kept = kept[kept["control_cell_id"].notna() | kept["cell_id"].isin(used)]

@@ -221,7 +221,9 @@ def _measured(
             )
             continue
         if not one.varies("response"):
-            gone.append(f"The campaign “{titled(one.campaign)}” is left out of the history: all of its people bought, or none.")
+            gone.append(
+                f"The campaign “{titled(one.campaign)}” is left out of the history: either all or none of its people bought."
+            )
             continue
         frames.append(_rows(one, level, adjust))
         groups += _groups(one)

@@ -41,12 +41,12 @@ def answers_told(found: Remembered | None, campaign: str) -> str:
     people = "1 person has" if len(who) - held == 1 else f"{len(who) - held:,} people have"
     if held:
         return (
-            f"By recorded responses {people} answered, and {held:,} of controls: they count as having bought. Money is that of the "
+            f"By recorded responses, {people} answered, and {held:,} in controls: they count as having bought. Amounts are those of the "
             "orders alone."
         )
     return (
-        f"By recorded responses {people} answered, and nobody of a control: that is no gain, because controls may not have been able to. "
-        "Rates are those of the orders. To have recorded responses counted, record those of controls as well."
+        f"By recorded responses, {people} answered, and nobody in a control: that is not a gain, because controls may have had no way to "
+        "answer. Rates are those of the orders. To have recorded responses counted, record those of controls as well."
     )
 
 
