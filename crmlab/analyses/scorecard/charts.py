@@ -123,7 +123,15 @@ def trends_chart(study: Study) -> Chart | Absent:
             ax.plot(numbers, values, color=color("muted"), linewidth=1.6, clip_on=False)
             ax.plot(numbers[-1], values[-1], "o", color=color("accent"), markersize=6, clip_on=False)
             if board.year is not None and board.year in line.past:
-                ax.plot(board.year, line.past[board.year], "o", markerfacecolor="none", color=color("muted"), markersize=6, clip_on=False)
+                ax.plot(
+                    board.year,
+                    line.past[board.year],
+                    "o",
+                    markerfacecolor="none",
+                    color=color("muted"),
+                    markersize=6,
+                    clip_on=False,
+                )
             ax.set_yticks([0], ["0"])
         for ax in np.ravel(axes)[len(some) :]:
             ax.set_visible(False)

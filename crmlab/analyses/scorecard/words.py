@@ -60,7 +60,11 @@ def _goals_finding(study: Study) -> list[Finding]:
     if close := int(goals["status"].isin(OPEN).sum()):
         text += f"; {form.count(close)} {'is' if close == 1 else 'are'} too close to call"
     worst = goals.iloc[0]
-    late = {MISSED: "was missed", WILL_MISS: "will be missed unless something changes", AT_RISK: "is more likely to be missed than met"}
+    late = {
+        MISSED: "was missed",
+        WILL_MISS: "will be missed unless something changes",
+        AT_RISK: "is more likely to be missed than met",
+    }
     if worst["status"] in late:
         aimed, by = form.write(worst["target"], worst["kind"]), form.short_day(worst["by"])
         seen, ends = form.measured(worst["expected"], worst["low"], worst["high"], worst["kind"])

@@ -29,7 +29,7 @@ def triggers_table(study: Study) -> Table:
     form = study.context.form
     columns = {
         "label": Column("Trigger"),
-        "verdict": Column("Verdict"),
+        "verdict": Column("Verdict", lead=True),
         "predicts": Column("Predicts"),
         "true": Column("Came true", "share", "true_low", "true_high"),
         "base_all": Column("All eligible, on the same days", "share", "base_all_low", "base_all_high"),

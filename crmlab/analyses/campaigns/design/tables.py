@@ -255,15 +255,15 @@ def money_table(study: Study) -> Table | Absent:
     for name in ("expected_low", "expected_high"):
         frame[name] = pd.to_numeric(100 * frame[name]) if frame[name].notna().all() else None
     frame["expected"] = 100 * frame["expected"].astype(float)
-    known = {"low": "even_low", "high": "even_high"} if low is not None else {}
-    rise = {"low": "expected_low", "high": "expected_high"} if frame["expected_low"].notna().all() else {}
+    known = ("even_low", "even_high") if low is not None else (None, None)
+    rise = ("expected_low", "expected_high") if frame["expected_low"].notna().all() else (None, None)
     before = ", before the cost of the offer" if study.unpriced else ""
     columns = {
         "name": Column("Cell"),
         "cost": Column("Cost of contacts", "amount"),
         "pays": Column(f"Pays from a rise of{before}"),
-        "break_even": Column("That means a response rate of", "share", **known),
-        "expected": Column("Expected rise, points", "number", **rise),
+        "break_even": Column("That means a response rate of", "share", *known),
+        "expected": Column("Expected rise, points", "number", *rise),
         "power": Column("Chance of showing it", "share"),
         "profit": Column(f"{said('Expected profit', study)}{before}", "money", "profit_low", "profit_high"),
         "may_cost": Column(

@@ -142,7 +142,7 @@ def cells_table(study: Study) -> Table:
         "response": Column("Bought", "share", "response_low", "response_high"),
         "spend": Column("Spend per customer", "amount", "spend_low", "spend_high"),
         "points": Column("Against control, points", "number", "points_low", "points_high"),
-        "verdict": Column("Verdict"),
+        "verdict": Column("Verdict", lead=True),
     }
     opens, closes = min(found.days["opens"]), max(found.days["last"])
     caption = (
@@ -202,7 +202,7 @@ def money_table(study: Study) -> Table | Absent:
         "roi": Column("Return per unit of cost", "number", "roi_low", "roi_high"),
         "break_even": Column("Break-even cost of a contact", "exact", "break_even_low", "break_even_high"),
         "may_cost": Column("Offer may cost, per buyer", "exact", "may_cost_low", "may_cost_high"),
-        "verdict": Column("Verdict"),
+        "verdict": Column("Verdict", lead=True),
     }
     for name in ("roi", "break_even", "may_cost"):
         if frame[name].isna().all():
@@ -291,7 +291,7 @@ def segments_table(study: Study) -> Table | Absent:
         "n_control": Column("Controls", "count"),
         "value": Column(f"{kind.capitalize()} added", "money", "value_low", "value_high"),
         "scaled": Column(f"{scale_word(scale).capitalize()}", "money", "scaled_low", "scaled_high"),
-        "verdict": Column("Verdict"),
+        "verdict": Column("Verdict", lead=True),
     }
     differ = "have been shown to differ" if found.p_value < 1 - study.look.level else "have not been shown to differ"
     caption = (
@@ -322,7 +322,7 @@ def rounds_table(study: Study) -> Table | Absent:
         shown = [low > 0 or high < 0 for low, high in zip(frame["response_low"], frame["response_high"], strict=True)]
         more = ["more bought" if value > 0 else "fewer bought" for value in frame["response"]]
         frame["verdict"] = [one if sure else "not shown to differ" for one, sure in zip(more, shown, strict=True)]
-        columns["verdict"] = Column("Verdict on who bought")
+        columns["verdict"] = Column("Verdict on who bought", lead=True)
     caption = (
         f"All rounds together: {', '.join(titled(name) for name in found.campaigns)}, each against its own control, weighted by how "
         f"precise it is. Small figures: {form.share(found.level)} intervals, "
