@@ -17,7 +17,7 @@ from crmlab.history.customers import gaps_until, occasion_days, summary_until
 from crmlab.history.orders import chosen, to_date
 from crmlab.history.plausible import Reach
 from crmlab.history.sharing import shared
-from crmlab.history.words import Words, words_for
+from crmlab.history.words import YEAR, Words, words_for
 from crmlab.page.result import Context
 
 if TYPE_CHECKING:
@@ -151,6 +151,11 @@ class History:
         """Day on which the last newcomer first bought: since then, nobody new has come. The last day, where nobody ever bought."""
         known = self.summary()
         return self.as_of - dt.timedelta(days=int(known["T"].min()) if len(known) else 0)
+
+    @property
+    def closed(self) -> dt.date | None:
+        """:attr:`newest`, where nobody new has come for a year since: the data follow a fixed group, and say nothing of newcomers."""
+        return self.newest if (self.as_of - self.newest).days >= YEAR else None
 
     def summary(self, unit: str = "day", start: dt.date | None = None) -> pd.DataFrame:
         """One row per customer, ordered by customer_id; as of :func:`~crmlab.history.customers.customer_summary`. A copy."""

@@ -18,6 +18,7 @@ from crmlab.history.context import Margin
 from crmlab.history.costs import ContactCosts
 from crmlab.history.words import WEEKS
 from crmlab.page.estimate import Estimate
+from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
 
 PARAMS = churn.Params()
@@ -93,17 +94,17 @@ def test_nobody_is_called_worth_contacting_where_it_cannot_pay():
     }
     said = words.findings(study)[2].sentence()
     assert (
-        said.startswith("93 customers would be worth contacting")
+        said.startswith("93 (93 to 193, at 90%) customers would be worth contacting")
         and "Another 10 would be worth it, but must not be contacted." in said
     )
 
 
 def test_where_it_would_pay_nowhere_the_page_says_so():
     study = studied(listed(("A", 0.3, -1.0, 40, 0), ("B", 0.6, -4.0, 60, 0)))
-    assert exhibits.matrix_chart(study).caption.endswith("Contact would not pay in any group.")
+    assert exhibits.matrix_chart(study) == Absent("Contact would not pay in any group.")
     assert set(exhibits.matrix_table(study).frame["what"]) == {"nobody"}
     assert set(exhibits.matrix_table(study).frame["profit"]) == {0.0}
-    assert words.findings(study)[2].sentence().startswith("0 customers would be worth contacting: even if")
+    assert words.findings(study)[2].text.startswith("customers would be worth contacting: even if")
 
 
 def test_a_cell_brings_what_those_bring_who_are_to_be_contacted():
@@ -150,7 +151,7 @@ def test_cells_add_up_to_the_headline_and_no_small_group_follows_from_them(seed)
 
 def test_one_customer_is_one():
     said = words.findings(studied(listed(("A", 0.6, 9.0, 1, 0), ("B", 0.6, -4.0, 60, 0))))[2].sentence()
-    assert said.startswith("1 customer would be worth contacting")
+    assert said.startswith("1 (1 to 61, at 90%) customer would be worth contacting")
 
 
 @pytest.mark.parametrize(

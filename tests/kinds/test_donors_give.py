@@ -103,6 +103,10 @@ def test_where_nobody_can_be_new_newcomers_are_not_counted(charity, card):
     firsts = charity.orders.to_pandas().groupby("customer_id")["ordered_at"].min()
     assert History(charity).form.day(firsts.max()) in said
     assert History(charity).newest == firsts.max().date()  # the one day that every page names
+    assert History(charity).closed == firsts.max().date()
+    # What came and went is compared with nobody, as nobody can come.
+    life = lifecycle.run(charity, lifecycle.Params())
+    assert "balance" not in life.metrics and any("the base seems to shrink" in text for text in life.warnings)
 
 
 @pytest.mark.nightly

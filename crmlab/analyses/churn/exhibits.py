@@ -299,7 +299,7 @@ def matrix_chart(study: Study) -> Chart | Absent:
     colour = "profit" if known else "expected_loss"
     top = float(frame[colour].max()) if frame[colour].notna().any() else 0.0
     if known and top <= 0:
-        return Absent(_added_up(study, unsaid).strip() or f"Nobody of the {words.many} would be worth contacting.")
+        return Absent(_added_up(study, unsaid).strip() or "Contact would not pay in any group.")
     bound = form.count(under(matrix.loc[few, "customers"], least))
 
     def texts(row: dict[Any, Any]) -> tuple[str, str]:

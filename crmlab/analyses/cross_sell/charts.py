@@ -73,7 +73,14 @@ def offers_chart(study: Study) -> Chart | Absent:
         def tick(value: float) -> str:
             return form.tick(value) if value <= top + 0.05 * span else ""
 
-        ax = marks.axes(figure.add_subplot(), form, x=tick, y="none", lines="base", xlabel=f"extra {money}, in all")
+        ax = marks.axes(
+            figure.add_subplot(),
+            form,
+            x=tick,
+            y="none",
+            lines="base",
+            xlabel=f"extra {money} in {params.horizon} days, all of them together",
+        )
         places = np.arange(len(best))[::-1]
         ax.axvline(0, color=color("muted"), linewidth=1)
         marks.intervals(ax, places, (best["extra"], best["extra_low"], best["extra_high"]))
@@ -81,7 +88,7 @@ def offers_chart(study: Study) -> Chart | Absent:
             reach = masked(int(row["reach"]), params.min_group)
             count = reach if isinstance(reach, str) else form.count(reach)
             words = f"{short(row['name_b'], 40)}, for the {count} who have {short(row['name_a'], 40)}"
-            marks.label(ax, words, bottom, y + 0.28, token="ink", size=10)
+            marks.label(ax, words, bottom, y + 0.28, gap=(5, 0), token="ink", size=10)
             extra = form.measured(row["extra"], row["extra_low"], row["extra_high"], "money")
             marks.label(ax, str(extra), top + 0.02 * span, y)
         ax.set(xlim=(bottom - 0.02 * span, top + 0.42 * span), ylim=(-0.5, len(best) - 0.3))

@@ -191,7 +191,7 @@ def study(history: History, params: Params) -> Study:
         curves=curves_frame(life, level, least),
         conversion=conversion_frame(life, level, least),
         cohorts=cohort_frame(life, least),
-        balance=balance(accounts, life) if people >= least else None,
+        balance=balance(accounts, life) if people >= least and history.closed is None else None,
         slowing=slowing_fate(life, chain, level, least, seed) if chain is not None else None,
         steps=steps,
         future=future,

@@ -136,7 +136,8 @@ def warnings(study: Study) -> tuple[str, ...]:
     came = study.accounts[study.accounts["new"] > 0] if len(study.accounts) else study.accounts
     if len(came) and came["date"].iloc[-1] < life.end and came["new"].mean() >= study.params.min_group:
         out.append(
-            f"No new {words.one} has joined since {form.day(life.history.newest)}. If newer ones are recorded elsewhere, the balance leaves them out."
+            f"No new {words.one} has joined since {form.day(life.history.newest)}. If newer ones are recorded elsewhere, what is counted here "
+            f"leaves them out{', and the base seems to shrink' if life.history.closed else ''}."
         )
     if test is not None:
         out += _missed(study, test)

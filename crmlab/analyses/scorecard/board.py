@@ -189,7 +189,7 @@ def board_of(history: History, params: Params) -> Board:
         people=panel(customer_periods(history.orders, spans, lines, goods), wanted),
         rhythm=rhythm(history.orders, history.as_of),
         margin=margin,
-        closed=_closed(history),
+        closed=history.closed,
         life=life,
         why_no_life=why,
     )
@@ -250,10 +250,6 @@ def _with_margin(sums: pd.DataFrame, margin: float) -> pd.DataFrame:
     made = rest[rest["measure"] == "revenue"].assign(measure="margin", kind="money")
     made[["value", "low", "high"]] = margin * made[["value", "low", "high"]].to_numpy(float)
     return pd.concat([rest, made], ignore_index=True).sort_values("number", kind="stable", ignore_index=True)
-
-
-def _closed(history: History) -> dt.date | None:
-    return history.newest if (history.as_of - history.newest).days >= YEAR else None
 
 
 def _life(history: History) -> tuple[Life | None, str]:

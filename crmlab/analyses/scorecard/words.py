@@ -99,6 +99,8 @@ def _revenue_finding(study: Study) -> list[Finding]:
         row = rest.loc[(rest["effect"] * (-1 if down else 1)).idxmax()]
         if row["effect"]:
             text += f", mostly because {speech(_WHY[str(row['part'])][down])} ({form.money(row['effect'])})"
+    if board.closed is not None:
+        text += speech(f". No new {{many}} are recorded since {form.day(board.closed)}")
     # Less is told as a number of its own, and so are its ends: not as so much less than none.
     change_of, ends = form.measured(abs(value), *((-high, -low) if down else (low, high)), "share")
     return [Finding(change_of, f"{text}.", f"{ends}, at {form.share(study.params.level)}", "revenue_change")]

@@ -159,33 +159,27 @@ def lifts_chart(study: Study) -> Chart | Absent:
     frame = study.table.loc[study.table["lift_all"].notna(), columns].reset_index(drop=True)
     if frame.empty:
         return Absent(f"No trigger had the {FEWEST} past {study.words.many} that a judgement needs.")
-    tokens = dict(zip(BASES, ("accent", "second"), strict=True))
+    tokens = dict(zip(BASES, ("accent", "muted"), strict=True))
+    working = int((frame["works"] == YES).sum())
     names = dict(zip(BASES, ("over all eligible", "over the simple rule"), strict=True))
 
     def draw(figure: Figure) -> None:
         known = frame[[f"lift_{base}{end}" for base in BASES for end in ("", "_high")]]
         top = 1.1 * max(float(known.max(axis=None)), 1.2)
-        ax = marks.axes(figure.add_subplot(), form, x="number", lines="x", xlim=(0, 1.45 * top), ylim=(-0.6, len(frame) - 0.1))
-        ax.axvline(1, color=color("ink"), linewidth=1)
-        named: set[str] = set()  # each base beside its first dot from the top
+        right = (1.2 if working else 1.0) * top
+        ax = marks.axes(figure.add_subplot(), form, x="number", lines="x", xlim=(0, right), ylim=(-0.6, len(frame) + 0.1))
+        ax.set_xlabel("times as often; 1 is no better")
+        ax.plot([1, 1], [-0.6, len(frame) - 0.6], color=color("ink"), linewidth=1)
+        for base, at in zip(BASES, (0.0, 0.5 * right), strict=True):
+            marks.label(ax, f"● {names[base]}", at, len(frame) - 0.3, token=tokens[base])
         for place, row in zip(marks.rows(ax, frame["label"]), frame.to_dict("records"), strict=True):
             for base, shift in zip(BASES, (0.17, -0.17), strict=True):
                 estimate = (row[f"lift_{base}"], row[f"lift_{base}_low"], row[f"lift_{base}_high"])
                 marks.ranges(ax, place + shift, estimate, token=tokens[base], size=6)
-                if estimate[0] == estimate[0] and base not in named:
-                    named.add(base)
-                    right = estimate[2] if estimate[2] == estimate[2] else estimate[0]
-                    marks.label(ax, names[base], right, place + shift, gap=(8, 0), token=tokens[base])
-            marks.label(
-                ax,
-                "works" if row["works"] == YES else "does not work here",
-                1.06 * top,
-                place,
-                token="ink" if row["works"] == YES else "muted",
-            )
+            if row["works"] == YES:
+                marks.label(ax, "works", 1.04 * top, place, token="ink")
         ax.set_xticks([tick for tick in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8) if tick <= top])
 
-    working = int((frame["works"] == YES).sum())
     return Chart(
         f"Lift over all eligible {study.words.many} on the same days, and over the same number chosen by the simple rule; to the right of "
         f"1, a trigger predicts better ({form.share(study.params.level)} intervals).",

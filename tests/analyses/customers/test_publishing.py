@@ -78,7 +78,7 @@ def test_publish_parquet_keeps_the_run_before_and_meanings(tmp_path):
         publish({CUSTOMERS: frame(version)}, str(tmp_path / "crm"))
     assert sorted(path.name for path in (tmp_path / "crm").iterdir()) == ["current", "run-000003", "run-000004"]
     field = pq.read_schema(tmp_path / "crm" / "current" / f"{CUSTOMERS}.parquet").field("churn")
-    assert field.metadata[b"meaning"].startswith(b"probability of silence for the whole window")
+    assert field.metadata[b"meaning"].startswith(b"probability of no purchase in the whole window")
 
 
 def watched(write, look, threads=2):

@@ -178,10 +178,12 @@ def test_week_without_an_order_is_marked_and_the_days_up_to_as_of_are_there(tmp_
 @pytest.mark.parametrize("length", [1, 2, 5, 8, 9, 20, 60, 119, 121, 200, 400, 1250, 4000, 6000])
 def test_axis_of_days_names_no_day_twice(length):
     days = pd.DataFrame({"day": pd.date_range("2024-02-07", periods=length), "orders": 3})
-    svg = exhibits.orders_chart(parts(days)).html()
-    written = re.findall(r">((?:\d+ )?[A-Z][a-z]{2} \d{4})<", svg)
-    assert written
-    assert len(written) == len(set(written)) <= 9
+    drawings = exhibits.orders_chart(parts(days)).html().split('class="slim"')
+    assert len(drawings) <= 2
+    for svg in drawings:
+        written = re.findall(r">((?:\d+ )?[A-Z][a-z]{2} \d{4})<", svg)
+        assert written
+        assert len(written) == len(set(written)) <= 9
 
 
 @pytest.mark.proof
