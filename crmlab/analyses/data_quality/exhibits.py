@@ -90,10 +90,15 @@ def rules_table(study: Study) -> Table:
         "share": Column("Share", "share"),
         "amount": Column("Adding up to", "amount"),
     }
-    caption = "The rules, what breaks each, and what that adds up to, breaches first. Counts of all rows up to the last day, not estimates."
+    form, held, broken = study.context.form, int(found["clean"].sum()), int((~found["clean"]).sum())
+    whole = "All" if not broken else f"{form.count(held)} of"
+    caption = (
+        f"{whole} {form.count(len(found))} rules hold. What breaks the others, and what that adds up to, the serious breaches first. "
+        "Counts of all rows up to the last day, not estimates."
+    )
     if study.words is not WEEKS:
         caption += f" In tables, a {study.words.deed} is an order, and a {study.words.one} a customer."
-    return Table(caption, shown, columns, study.context.form)
+    return Table(caption, shown, columns, form, top=max(broken, 1))
 
 
 def examples_table(study: Study) -> Table:
