@@ -266,7 +266,7 @@ def test_share_of_tier_a_is_one_number_with_one_interval(result):
     assert [bar[f"value_share{end}"] for end in ("", "_low", "_high")] == [metric.value, metric.low, metric.high]
     listed = result.outputs["customers"].frame
     assert metric.value == pytest.approx(listed.loc[listed["tier"] == "A", "value"].sum() / listed["value"].sum(), abs=1e-12)
-    assert f"tier A, the {(listed['tier'] == 'A').sum()} customers worth most" in result.findings[1].sentence()
+    assert f"tier A, the {(listed['tier'] == 'A').sum()} customers who are worth most" in result.findings[1].sentence()
 
 
 @pytest.mark.nightly
@@ -578,7 +578,7 @@ def test_what_is_at_risk_is_the_difference_that_is_printed(result):
 
 @pytest.mark.proof
 def test_nobody_is_ordered_to_contact_tier_a(result):
-    assert result.findings[1].text.split(". ")[0].endswith("customers worth most")
+    assert result.findings[1].text.split(". ")[0].endswith("customers who are worth most")
 
 
 @pytest.mark.nightly
