@@ -155,8 +155,8 @@ def test_codes_are_fine_only_where_there_are_codes(campaign):
         return frame.set_index("check").loc["Codes, all campaigns", ["found", "meaning"]].tolist()
 
     assert codes(visits()) == ["no response carries a code", "not checked"]
-    assert codes(visits("AYADH7")) == ["every code belongs to a cell", "fine"]
-    assert codes(visits("ZZZZZZ"))[1] == "take note"
+    assert codes(visits("AYADH7")) == ["every code belongs to a cell", "OK"]
+    assert codes(visits("ZZZZZZ"))[1] == "check"
 
 
 @pytest.mark.proof

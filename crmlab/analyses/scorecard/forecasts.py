@@ -47,7 +47,7 @@ class Ahead:
     quarters : DataFrame
         As of :func:`crmlab.models.btyd.forecasting.forecast`, with first and last (days of each; of all four for quarter 0).
     backtest : DataFrame
-        One row per origin, measure and quarter whose outcome is known: origin, measure, quarter, expected, low, high, seen; intervals
+        One row per origin, measure and quarter whose outcome is known: origin, measure, quarter, last, expected, low, high, seen; intervals
         before widening.
     inside, cases : int
         Intervals of the backtest that contained the actual figure, of so many.
@@ -138,8 +138,9 @@ def quarters_ahead(
             continue  # an origin too early for a model says nothing of its intervals
         told = told[(told["quarter"] > 0) & (told["quarter"] <= back)]
         seen = [float(sums[row.measure].iloc[known + row.quarter - 1]) for row in told.itertuples()]
-        rows.append(told.assign(origin=spans[known - 1].last, seen=seen))
-    columns = ["origin", "measure", "quarter", "expected", "low", "high", "seen"]
+        ends = [spans[known + quarter - 1].last for quarter in told["quarter"]]
+        rows.append(told.assign(origin=spans[known - 1].last, last=ends, seen=seen))
+    columns = ["origin", "measure", "quarter", "last", "expected", "low", "high", "seen"]
     tested = pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
     inside, cases, factor = coverage(tested, level) if rows else (0, 0, 1.0)
     # Wider only where too few held: a factor from few cases is noise otherwise.

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.forecasts import year_ahead
 from crmlab.analyses.scorecard.groups import KINDS, NOT_YET
 from crmlab.analyses.scorecard.words import worth
 from crmlab.history.context import masked
@@ -263,7 +262,7 @@ def promises_table(study: Study) -> Table | Absent:
         return Absent("No past quarter could be forecast from earlier data: the history is too short.")
     middle = tested["expected"]
     frame = tested.assign(
-        quarter=[f"Quarter to {form.short_day(year_ahead(pd.Timestamp(day).date())[0].last)}" for day in tested["origin"]],
+        quarter=[f"Quarter to {form.short_day(day)}" for day in tested["last"]],
         low=middle + ahead.widen * (tested["low"] - middle),
         high=middle + ahead.widen * (tested["high"] - middle),
     )

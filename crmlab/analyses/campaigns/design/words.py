@@ -437,7 +437,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if study.advised and unbalanced(study.balance):
         worst = study.balance.loc[study.balance["p_adjusted"].idxmin()]
         found.append(
-            f"Cells differ from their control by more than chance allows; the clearest difference: “{said(worst['covariate'], study)}”, {form.number(worst['difference'], 2)} standard deviations in “{names_of(study)[str(worst['cell'])]}”. "
+            f"Cells differ from their control by more than chance allows; the clearest difference: “{said(worst['covariate'], study)}”, by {form.number(abs(worst['difference']), 2)} times its spread, in “{names_of(study)[str(worst['cell'])]}”. "
             "Strata would even this out; choose before anything is sent, never after."
         )
     found += study.past.left_out[:4]

@@ -16,7 +16,7 @@ from crmlab.history.context import masked
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import titled
+from crmlab.page.format import Format, titled
 from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ NO_PAST = Absent(
 )
 _NO_RESPONSES = Absent("The data set has no responses: codes cannot be counted. What cells earned does not depend on them.")
 _NOTHING_BEFORE = Absent("Nothing is known about these people from before the window opened.")
-_FINE, _LOOK, _STOP, _UNKNOWN = "fine", "take note", "stops the verdict", "not checked"
+_FINE, _LOOK, _STOP, _UNKNOWN = "OK", "check", "stop", "not checked"
 
 
 def health_table(study: Study) -> Table:
@@ -63,7 +63,7 @@ def health_table(study: Study) -> Table:
         worst = health.ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
         units = "households" if found.clustered else "customers"
         words = (
-            f"p = {form.number(health.ratio.p_value)}; largest deviation: “{found.name(str(worst['cell']))}”, with "
+            f"{_fitting(health.ratio.p_value, form)}; largest deviation: “{found.name(str(worst['cell']))}”, with "
             f"{form.count(worst['n'])} {units} instead of {form.count(worst['expected'])}"
         )
         rows.append(("Sizes as planned", words, _STOP if health.blocked else _FINE))
@@ -78,8 +78,8 @@ def health_table(study: Study) -> Table:
     if len(health.balance):
         far = health.balance.loc[health.balance["difference"].abs().idxmax()]
         words = (
-            f"largest difference: {form.number(far['difference'])} standard deviations in {BALANCE[far['covariate']]} "
-            f"({form.number(far['low'], 2)} to {form.number(far['high'], 2)}, at {form.share(1 - BALANCE_ALPHA)} for all at once)"
+            f"largest difference: in {BALANCE[far['covariate']]}, {form.number(abs(far['difference']))} times "
+            f"its spread among customers"
         )
         rows.append(("Alike beforehand", words, _LOOK if health.unbalanced else _FINE))
     else:
@@ -99,12 +99,19 @@ def health_table(study: Study) -> Table:
     frame = pd.DataFrame(rows, columns=["check", "found", "meaning"])
     columns = {"check": Column("Check"), "meaning": Column("Result"), "found": Column("What was found", "lines")}
     return Table(
-        f"Can the figures for “{titled(found.campaign)}” be relied on? If cell sizes differ from the plan with p under {RATIO_ALPHA:g}, "
-        "no verdict is given.",
+        f"Can the figures for “{titled(found.campaign)}” be relied on? Where cell sizes differ from the plan by more than chance would "
+        f"allow once in {form.count(1 / RATIO_ALPHA)} campaigns, no verdict is given.",
         frame,
         columns,
         form,
     )
+
+
+def _fitting(p_value: float, form: Format) -> str:
+    """How well the sizes of cells fit the plan, in words."""
+    if p_value > 0.5:
+        return "as good as planned"
+    return f"chance alone puts cells as far off in {form.share(p_value)} of campaigns"
 
 
 def _said(findings: list[Any], otherwise: str) -> str:

@@ -73,7 +73,7 @@ def test_page_leads_with_money_and_puts_the_control_first(result):
         < result.metrics["incremental_profit"].value
         < result.metrics["incremental_profit"].high
     )
-    assert result.tables["health"].frame["meaning"].isin(["fine", "take note"]).all()
+    assert result.tables["health"].frame["meaning"].isin(["OK", "check"]).all()
 
 
 @pytest.mark.proof
@@ -133,7 +133,7 @@ def test_sizes_that_do_not_fit_the_plan_block_the_verdict(shop):
     assert "profit" not in result.metrics
     assert {"forest", "money", "depth", "days"} <= set(result.absent)
     assert not re.search(r"earn(ed)? more than|€", " ".join(finding.sentence() for finding in result.findings))
-    assert "stops the verdict" in result.tables["health"].frame["meaning"].tolist()
+    assert "stop" in result.tables["health"].frame["meaning"].tolist()
 
 
 @pytest.mark.proof
