@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PHONE", "fit"]
 
-PHONE = 4.7  # inches of 72 px: the width of a column on a phone of 380 px, so that text is as large as it is drawn
+PHONE = 4.65  # inches of 72 px: the width of a column on a phone of 380 px, so that text is at least as large as it is drawn
 _TRIES = 6
 _LEAST = 0.25  # of the width, that must be left to a chart beside its labels
 _SLACK = 1.5  # px by which texts may touch

@@ -252,7 +252,7 @@ class Table:
         )
         parts = written.split("\n") if kind == "lines" else [written]
         text = Markup("<br>").join(safe(_clip(part)) for part in parts)
-        text += markup(' <span class="ci">{}</span>', ends) if ends and ends != written else ""
+        text += markup(' <span class="ci">{}</span>', _unbroken(str(ends))) if ends and ends != written else ""
         if place == 0:
             return markup('<th{} scope="row">{}</th>', Markup(' role="rowheader"') if cards else _NOTHING, text)
         label = markup(' role="cell" data-label="{}"', column.label) if cards else _NOTHING

@@ -103,7 +103,7 @@ def test_what_a_campaign_alone_has_measured_does_not_judge_it(world, books, stud
     data = world(tmp_path / "own", people=PEOPLE, **tables(np.random.default_rng(4), books[0]))
     memory = Action(name="mail", offer="news", effect="memory", cost_per_contact=COST)
     found = judged(data, (memory,))
-    assert found.campaigns.empty and found.left_out == (f"one is not judged: {judging._NO_TEST}.",)
+    assert found.campaigns.empty and found.left_out == (f"“one” is not judged: {judging._NO_TEST}.",)
     table = judged_table(studied(data))
     assert isinstance(table, Absent) and "one is not judged" in str(table.why)
 

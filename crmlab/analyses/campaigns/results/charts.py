@@ -69,14 +69,14 @@ def forest_chart(study: Study) -> Chart | Absent:
             token="ink",
         )
         if (frame["nothing"] < 0).any():
-            marks.label(ax, "no effect ", float(frame["nothing"].iloc[0]), len(frame) - 0.3, token="second", ha="right")
+            marks.label(ax, "caused nothing ", float(frame["nothing"].iloc[0]), len(frame) - 0.3, token="second", ha="right")
 
     best = frame.loc[frame["scaled"].idxmax()]
     reads = {
-        "profit": " To the right of the zero line, a cell earned more than it cost; the dashed mark shows where it would be had it had "
-        "no effect at all: a loss of its cost.",
+        "profit": " To the right of the zero line, a cell earned more than it cost; the dashed mark shows where it would be had it "
+        "caused nothing: a loss of its cost.",
         "before": " A cell to the right of the zero line has yet to pay for its offer; the dashed mark shows where it would be had it "
-        "had no effect at all.",
+        "caused nothing.",
         "revenue": "",
     }
     named = f", {best['name']}," if said.kind == "profit" else ""
