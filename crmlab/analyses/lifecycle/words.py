@@ -51,7 +51,7 @@ def findings(study: Study) -> Findings:
         found.append(Finding(form.number(ratio.value), says, metric="balance"))
     if slow is not None:
         found.append(_slowing_finding(study, slow))
-    elif study.future is not None:
+    if study.future is not None and (slow is None or ratio is None):
         middle, least, most = (float(value) for value in study.future.current[:, -1])
         ahead = form.measured(middle, least, most, "count")
         found.append(

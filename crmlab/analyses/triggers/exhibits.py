@@ -171,7 +171,8 @@ def lifts_chart(study: Study) -> Chart | Absent:
         ax.set_xlabel("times as often; 1 is no better")
         ax.plot([1, 1], [-0.6, len(frame) - 0.6], color=color("ink"), linewidth=1)
         for base, at in zip(BASES, (0.0, 0.5 * right), strict=True):
-            marks.label(ax, f"● {names[base]}", at, len(frame) - 0.3, token=tokens[base])
+            if frame[f"lift_{base}"].notna().any():
+                marks.label(ax, f"● {names[base]}", at, len(frame) - 0.3, token=tokens[base])
         for place, row in zip(marks.rows(ax, frame["label"]), frame.to_dict("records"), strict=True):
             for base, shift in zip(BASES, (0.17, -0.17), strict=True):
                 estimate = (row[f"lift_{base}"], row[f"lift_{base}_low"], row[f"lift_{base}_high"])

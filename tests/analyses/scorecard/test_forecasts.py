@@ -26,7 +26,7 @@ def test_forecast_holds_itself_against_what_came(cdnow):
     assert len(tested) == cdnow.cases == 6
     inside = ((tested["low"] <= tested["seen"]) & (tested["seen"] <= tested["high"])).sum()
     assert cdnow.inside == inside
-    assert f"{inside} of 6 intervals at 90%" in cdnow.said
+    assert f"{inside} of the 6 intervals at 90%" in cdnow.said
     if inside < 0.9 * 6:
         assert cdnow.widen > 1
         assert f"widened by a factor of {cdnow.widen:.2f}" in cdnow.said

@@ -394,6 +394,10 @@ def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before sending."""
     params, form = study.params, study.context.form
     found = list(study.pulled.notes)
+    if study.advised:
+        found.append(
+            f"This plans the next test, to learn what a contact achieves; it does not say what to send today. {study.words.decided}"
+        )
     terms = study.terms
     if terms.base.source == "guess":
         found.append(
