@@ -46,6 +46,7 @@ __all__ = [
 
 
 TOP_ROWS = 20  # a longer table shows so many rows and names its file
+_HEAVY = 120_000  # characters of a drawing that is not made a second time for phones: pages stay small
 _LONG = 24  # letters up to which the text of a cell stands beside its label on a card
 _CARDS = 12  # rows up to which a table is told as cards on a phone
 
@@ -316,7 +317,8 @@ class Chart:
         """The chart as a figure with inline SVG, its caption, and a link to its data once they were saved."""
         prefix = "c" + hashlib.sha256(f"{self.key}|{self.caption}|{self.alt}".encode()).hexdigest()[:8]
         picture = svg(self.draw, self.size, self.alt, prefix)
-        slim = svg(self.draw, (PHONE, self.size[1]), self.alt, f"{prefix}s", fitted=True) if self.size[0] > PHONE else None
+        twice = self.size[0] > PHONE and len(picture or "") < _HEAVY
+        slim = svg(self.draw, (PHONE, self.size[1]), self.alt, f"{prefix}s", fitted=True) if twice else None
         classes = [name for name, so in (("narrow", self.size[0] < 6), ("two", slim is not None)) if so]
         return markup(
             '<figure{}><div class="plot{}" tabindex="0" role="region" aria-label="Chart: {}">{}</div>{}'

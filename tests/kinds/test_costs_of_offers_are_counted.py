@@ -11,6 +11,7 @@ import crmlab
 from crmlab.analyses import scorecard
 from crmlab.analyses.campaigns import final_result, results
 from crmlab.analyses.campaigns.measurement import measured
+from crmlab.analyses.scorecard import speech_of
 from crmlab.analyses.scorecard.board import board_of
 from crmlab.analyses.scorecard.campaigns import campaigns_of
 from crmlab.analyses.scorecard.measures import lines_of
@@ -142,7 +143,9 @@ def test_without_a_margin_nothing_earns(tmp_path):
 def test_the_scorecard_has_the_same_result_at_the_same_level(tmp_path, costs):
     data = made(tmp_path, costs)
     history = History(data, END)
-    board = SimpleNamespace(history=history, params=SimpleNamespace(margin=None, min_group=5, level=0.9))
+    board = SimpleNamespace(
+        history=history, params=SimpleNamespace(margin=None, min_group=5, level=0.9), speech=speech_of(history)
+    )
     row = campaigns_of(board)[0].iloc[0]
     metrics = results.run(data).metrics
     shown = metrics["profit_before_offers" if not costs else "incremental_profit"]

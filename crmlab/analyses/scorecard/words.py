@@ -58,7 +58,7 @@ def _goals_finding(study: Study) -> list[Finding]:
     one = count == 1 or whole == 1
     text = f"{'goal' if whole == 1 else 'goals'} {'has been reached or is' if one else 'have been reached or are'} on track"
     if close := int(goals["status"].isin(OPEN).sum()):
-        text += f"; {form.count(close)} {'is' if close == 1 else 'are'} too close to call"
+        text += f"; {form.count(close)} could go either way"
     worst = goals.iloc[0]
     late = {
         MISSED: "was missed",
