@@ -67,7 +67,8 @@ def test_the_numbers_are_those_of_the_list(result_of):
     assert shown["contactable"].to_dict() == listed[listed["contactable"] == "yes"]["segment"].value_counts().to_dict()
     listed, page = result_of("lifecycle", "shop").outputs["customers"].frame, result_of("lifecycle", "shop")
     slowing = listed[listed["state"] == "slowing"]
-    assert Consent.of(slowing["contactable"], slowing["refusal"]).said(Format()) in page.findings[2].text
+    said = Consent.of(slowing["contactable"], slowing["refusal"]).said(Format())
+    assert said.replace("of them", f"of the {len(slowing)}") in page.findings[2].text
     table = page.tables["states"].frame.set_index("state")["contactable"]
     assert table.to_dict() == listed[listed["contactable"] == "yes"]["state"].value_counts().to_dict()
 

@@ -47,8 +47,8 @@ def tiers_table(study: Study) -> Table | Absent:
         "value_each": Column(f"Per {words.one}", "amount", "value_each_low", "value_each_high"),
     }
     if study.fit.seen:
-        columns["alive"] = Column("Chance still active", "share", "alive_low", "alive_high")
-    alive = f" Chance still active: P(alive), the probability of still being a {words.one}." if study.fit.seen else ""
+        columns["alive"] = Column(f"Chance still a {words.one}", "share", "alive_low", "alive_high")
+    alive = f" The chance of still being a {words.one} is also called P(alive)." if study.fit.seen else ""
     caption = f"Value: {what_of(study.worth, form)}.{alive} Small figures are {form.share(study.params.level)} intervals."
     return Table(caption, found.tiers, columns, form)
 

@@ -262,8 +262,8 @@ def time_chart(study: Study) -> Chart | Absent:
     best = frame.loc[frame["back"].idxmax()]
     return Chart(
         f"Share of {words.many} who {words.did} again, by days since entering a state, with {form.share(study.params.level)} band. "
-        f"The others stayed silent and moved on to the next state, or are still in it. An active {words.one} has no such curve: "
-        f"another {words.deed} is what keeps them active.",
+        f"The others stayed silent and moved on to the next state, or are still in it. The state “active” has no such curve: "
+        f"another {words.deed} is what keeps a {words.one} in it.",
         f"{len(shown)} curves that rise with the days in a state; the highest reaches {form.share(best['back'])}, of {best['state']}.",
         draw,
         frame,
