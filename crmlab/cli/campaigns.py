@@ -9,7 +9,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
-from crmlab.cli.working import working
+from crmlab.cli.working import show_work
 from crmlab.page.format import alike
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _plan_actions(data: str, control: float | None, out: Path | None, kept: Camp
     from crmlab.history.past import History
     from crmlab.page.sheets import write_csv
 
-    with working(f"Reading {data}") as (at_work, _):
+    with show_work(f"Reading {data}") as (at_work, _):
         past = History(open_dataset(data, memory=kept))
         at_work("Deciding what to do with each customer")
         found = actions.plans_of(past, control=control, memory=kept)
@@ -123,7 +123,7 @@ def _keep_plan(file: Path, data: str | None, kept: CampaignMemory, people: Path 
     from crmlab.analyses.campaigns import plan_checks, read_plan, unchecked_columns
     from crmlab.data.dataset import open_dataset
 
-    with working(f"Reading {file.name if data is None else data}"):
+    with show_work(f"Reading {file.name if data is None else data}"):
         dataset = None if data is None else open_dataset(data, memory=kept)
         known, checks = kept.cells(), plan_checks(kept, dataset)
         mine = read_plan(file, further=checks).campaign
@@ -186,7 +186,7 @@ def launch(
     kept = _opened(memory)
     folder = out or home() / "data" / "private" / "lists" / path_part(name)
     source = data or campaign_data(name, kept) or "shop"
-    with working(f"Reading {source}") as (at_work, _):
+    with show_work(f"Reading {source}") as (at_work, _):
         dataset = open_dataset(source, memory=kept)
         at_work("Drawing the list, and assigning it to the cells")
         done = launch_campaign(
@@ -246,7 +246,7 @@ def results(name: str, data: str | None, as_of: str | None, close: bool, memory:
     kept = _opened(memory)
     last = day("campaign results", "as_of", as_of)
     source = data or campaign_data(name, kept) or "shop"
-    with working(f"Reading {source}") as (at_work, _):
+    with show_work(f"Reading {source}") as (at_work, _):
         dataset = open_dataset(source, memory=kept)
         at_work("Comparing each cell with its control")
         look, before = measure_campaign(name, dataset, kept, last), kept.looks(name)

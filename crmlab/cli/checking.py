@@ -12,7 +12,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say, show_table
-from crmlab.cli.working import working
+from crmlab.cli.working import show_work
 
 if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
@@ -42,7 +42,7 @@ def check(data: str) -> None:
 
     descriptor = load(data, readers())
     try:
-        with working(f"Reading {data}"):
+        with show_work(f"Reading {data}"):
             dataset = open_dataset(data, "spark" if descriptor.kind == "spark" else None)
     except CrmlabError:
         if descriptor.kind in ("postgres", "spark"):
@@ -135,7 +135,7 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     known: Dataset | History = dataset
     if "orders" in dataset.tables:
         known = past = History(dataset)
-        with working("Looking for what makes numbers wrong"):
+        with show_work("Looking for what makes numbers wrong"):
             judged, broken = verdict(past, _today(descriptor))
         grave: Sequence[Breach] = judged.grave
         short = judged.days if judged.short else 0
@@ -205,7 +205,7 @@ def _say_reports(data: str, known: Dataset | History) -> int:
     dataset = known.data if isinstance(known, History) else known
     faults = 0
     asked = []
-    with working("Asking each report whether it can be made") as (at_work, _):
+    with show_work("Asking each report whether it can be made") as (at_work, _):
         for job in plan_jobs(Order(data), dataset.holds):
             at_work(f"Asking whether {job.name} can be made")
             asked.append((job, Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)))

@@ -6,7 +6,7 @@ import click
 
 from crmlab.cli.errors import show_errors
 from crmlab.cli.grids import say
-from crmlab.cli.working import working
+from crmlab.cli.working import show_work
 
 __all__ = ["publish_command"]
 
@@ -31,7 +31,7 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
     if to.startswith(("postgres:", "postgresql:")):
         # Said before anything is read: a mistake should not cost the time of the models.
         raise PublishError.address_given()
-    with working(f"Reading {data}") as (at_work, told):
+    with show_work(f"Reading {data}") as (at_work, told):
         dataset = open_dataset(data, engine)
         at_work("Working out what is known of each customer")
         frame = customer_table(dataset, as_of)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from crmlab.cli.grids import say
 from crmlab.errors import visible
 
-__all__ = ["working"]
+__all__ = ["show_work"]
 
 
 @contextmanager
-def working(first: str) -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
+def show_work(first: str) -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
     """Show that a command is at work.
 
     Parameters

@@ -34,6 +34,7 @@ __all__ = [
     "points_measured",
     "said",
     "steps",
+    "whole",
 ]
 
 
