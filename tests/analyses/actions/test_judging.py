@@ -105,7 +105,7 @@ def test_what_a_campaign_alone_has_measured_does_not_judge_it(world, books, stud
     found = judged(data, (memory,))
     assert found.campaigns.empty and found.left_out == (f"“one” is not judged: {judging._NO_TEST}.",)
     table = judged_table(studied(data))
-    assert isinstance(table, Absent) and "one is not judged" in str(table.why)
+    assert isinstance(table, Absent) and "“one” is not judged" in str(table.why)
 
 
 @pytest.mark.nightly
