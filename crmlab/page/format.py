@@ -180,11 +180,17 @@ class Format:
         return kind if len(units) < 2 else "whole"
 
     def whole(self, value: float | None) -> str:
-        """Write an amount in full without cents; what is too small for that is not written as nothing."""
+        """Write an amount in full without cents; under one unit with them, so that it is not written as nothing.
+
+        Examples
+        --------
+        >>> [Format("EUR").whole(amount) for amount in (0.5, 76.27, 1165.9, 0)]
+        ['€0.50', '€76', '€1,166', '€0']
+        """
         if _missing(value):
             return DASH
         assert value is not None
-        if 0 < abs(value) < 0.5 and self._cents(value):
+        if 0 < abs(value) < 1 and self._cents(value):
             return self.exact(value)
         return self._marked(self.number(abs(value), 0), negative=value < 0)
 

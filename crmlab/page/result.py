@@ -98,7 +98,7 @@ class Finding:
 
     Examples
     --------
-    >>> Finding("23%", "of customers bring two thirds of revenue.", "61–71%, at 95%")
+    >>> Finding("23%", "of customers bring two thirds of revenue.", "61 to 71%, at 95%")
     Finding('23%', 'of customers bring two thirds of revenue.')
     """
 

@@ -10,7 +10,6 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import STATES
-from crmlab.history.words import ROUNDS, WEEKS
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
 from crmlab.page.groups import OTHER
@@ -18,6 +17,7 @@ from crmlab.page.result import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.study import Study
+    from crmlab.history.words import Words
 
 __all__ = [
     "assumed",
@@ -81,15 +81,16 @@ def assumed(study: Study) -> str:
     return "moves between states stay as they were on average"
 
 
-def rules(days: tuple[int, int, int], deed: str, form: Format | None = None) -> dict[str, str]:
+def rules(days: tuple[int, int, int], words: Words, form: Format) -> dict[str, str]:
     """Each state in words, with the days of the base.
 
     Examples
     --------
-    >>> rules((30, 60, 90), "purchase")["lapsed"]
+    >>> from crmlab.history.words import WEEKS
+    >>> rules((30, 60, 90), WEEKS, Format())["lapsed"]
     '61 to 90 days since the last purchase'
     """
-    form, did = form or Format(), ROUNDS.did if deed == ROUNDS.deed else WEEKS.did
+    deed, did = words.deed, words.did
     a, after_a, b, after_b, c = (form.count(day) for day in (days[0], days[0] + 1, days[1], days[1] + 1, days[2]))
     return {
         "new": f"one {deed} so far, at most {a} days ago",
@@ -105,7 +106,7 @@ def rules(days: tuple[int, int, int], deed: str, form: Format | None = None) -> 
 def states_table(study: Study) -> Table:
     """Who is where today, by which rule."""
     life, words, form = study.life, study.life.words, study.context.form
-    said = rules(life.limits.on(life.end), words.deed, form)
+    said = rules(life.limits.on(life.end), words, form)
     shown = study.states.assign(rule=[said.get(str(state), f"states with few {words.many}") for state in study.states["state"]])
     prospects = life.customers[life.customers["state"] == "prospect"]
     if len(prospects):

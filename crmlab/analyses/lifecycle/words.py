@@ -280,6 +280,6 @@ def method(study: Study) -> Method:
             "Lapsed (in the accounts)": f"{words.many} who were current on the previous date and are lapsed or lost now",
             "Repeat": f"{words.many} who were current on the previous date and still are",
             "Own rhythm": f"mean number of days between the {words.deeds} of one {words.one}",
-            **{state.capitalize(): rule for state, rule in rules(limits.on(life.end), words.deed, form).items()},
+            **{state.capitalize(): rule for state, rule in rules(limits.on(life.end), words, form).items()},
         },
     )

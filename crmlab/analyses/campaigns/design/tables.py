@@ -34,7 +34,6 @@ __all__ = [
     "points_measured",
     "said",
     "steps",
-    "whole",
 ]
 
 
@@ -98,18 +97,6 @@ def _ago(found: re.Match[str]) -> str:
         word = _COMPARED[found["how"]].replace("less", "fewer")
         text = f"{word} {count} purchase{'' if count == '1' else 's'}"
     return text[0].upper() + text[1:] if found["what"][0].isupper() else text
-
-
-def whole(amount: float, form: Format) -> str:
-    """An amount without the cents that nobody needs: from 20 on.
-
-    Examples
-    --------
-    >>> from crmlab.page.format import Format
-    >>> [whole(amount, Format("EUR")) for amount in (0.5, 76.27, 1165.9, 0)]
-    ['€0.50', '€76', '€1,166', '€0']
-    """
-    return form.tick(float(round(amount))) if 20 <= abs(amount) < 99.5 else form.amount(amount)
 
 
 def points(value: float | None, form: Format, digits: int = 1) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.campaigns.balance import unbalanced
 from crmlab.analyses.campaigns.design.money import detectable
 from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
-from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, points_measured, said, whole
+from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, points_measured, said
 from crmlab.analyses.customers import conditions
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
@@ -201,16 +201,16 @@ def _gives(study: Study) -> str:
     form, off = study.context.form, all(study.offers[cell].response is None for cell in study.plan.cells)
     what = "The discount" if off or not study.has_margin else "The offer" if len(study.plan.cells) == 1 else "The offers"
     verb = "give" if what == "The offers" else "gives"
-    return f"{what} {verb} away about {whole(study.given_away, form)} more."
+    return f"{what} {verb} away about {form.whole(study.given_away)} more."
 
 
 def _all_costs(study: Study) -> str:
     """What contacts and offers are expected to cost together, as a sentence."""
     form = study.context.form
     if study.given_away <= 0:
-        return f"Contacts cost {whole(study.cost, form)}."
-    both, offers = whole(study.cost + study.given_away, form), f"about {whole(study.given_away, form)}"
-    return f"Contacts cost {whole(study.cost, form)} and {_offer(study)} {offers}, {both} in all."
+        return f"Contacts cost {form.whole(study.cost)}."
+    both, offers = form.whole(study.cost + study.given_away), f"about {form.whole(study.given_away)}"
+    return f"Contacts cost {form.whole(study.cost)} and {_offer(study)} {offers}, {both} in all."
 
 
 def _offer(study: Study) -> str:
@@ -307,10 +307,10 @@ def _would_lose(study: Study) -> Finding:
     form = study.context.form
     kind = "profit" if study.has_margin else "gifts" if study.words.unit == "year" else "revenue"
     brings = study.net + study.cost + study.given_away
-    rise = f"the expected effect, {_rise(study)}, brings {whole(brings, form)} of {'margin' if kind == 'profit' else kind}"
+    rise = f"the expected effect, {_rise(study)}, brings {form.whole(brings)} of {'margin' if kind == 'profit' else kind}"
     words = (
         f"on {_contacts(study)}: {rise}. {_all_costs(study)} "
-        f"That is an expected loss of {whole(-study.net, form)}{_left_out(study)}. Look for an offer that costs less, or set fit = false to plan it as asked."
+        f"That is an expected loss of {form.whole(-study.net)}{_left_out(study)}. Look for an offer that costs less, or set fit = false to plan it as asked."
     )
     return Finding("Do not test this now", words, "", "chance")
 
@@ -327,7 +327,7 @@ def _profit(study: Study) -> Finding:
     contacts = f"contacting {_contacts(study)}"
     if not study.has_margin:
         kind = "revenue" if study.margin is None else study.margin.word
-        words = f"of additional {kind}{_net(study)} is expected from {contacts}. That costs {whole(study.cost, form)}."
+        words = f"of additional {kind}{_net(study)} is expected from {contacts}. That costs {form.whole(study.cost)}."
         gives = _gives(study)
         if gives:
             words += f" {gives}"
@@ -340,7 +340,7 @@ def _profit(study: Study) -> Finding:
     may = form.measured(*study.may_cost, "exact")
     offer = "the offer" if len(study.unpriced) == 1 else "the offers"
     words = (
-        f"of {study.words.fill('{profit}')} before the cost of {offer} is expected from {contacts}. That costs {whole(study.cost, form)}. "
+        f"of {study.words.fill('{profit}')} before the cost of {offer} is expected from {contacts}. That costs {form.whole(study.cost)}. "
         f"For each {_taker(study)}, {offer} may cost up to {may.value} ({may.interval}) before the test loses money."
     )
     return Finding(profit.value, words, ends, "expected_profit_before_offers")
@@ -555,7 +555,7 @@ def method(study: Study) -> Method:
             _money_of_one(study),
             _offers_cost(study),
             f"Each contact costs {form.amount(terms.cost / study.plan.setting.times)}"
-            f"{f' ({study.plan.setting.times} per person)' if study.plan.setting.times > 1 else ''}, and each cell {whole(terms.fixed, form)}"
+            f"{f' ({study.plan.setting.times} per person)' if study.plan.setting.times > 1 else ''}, and each cell {form.amount(terms.fixed)}"
             f"{' (medians of past cells)' if study.cost_source == 'past' else ', as given or assumed'}.",
             f"The control gets {form.share(study.plan.sizes[''] / study.plan.total)} of the list.",
             f"Tests were tried in this order: as you asked for it, with fewer cells, with a longer window, in up to {MOST_ROUNDS} rounds, all within a "
