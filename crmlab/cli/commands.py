@@ -107,8 +107,9 @@ def run(names: tuple[str, ...], data: str | None, plan: str | None, params: tupl
 
 def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
     """Run orders with progress; leaves with 1 where a report that was asked for is missing, with 130 after Ctrl-C."""
+    from crmlab.report.batches import Settings
     from crmlab.report.progress import Progress
-    from crmlab.report.runner import Settings, run_reports
+    from crmlab.report.runner import run_reports
 
     with Progress() as progress:
         told: dict[str, Any] = {"on_start": progress.started, "on_end": progress.ended, "on_wait": progress.waiting}
@@ -132,8 +133,8 @@ def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
 @show_errors
 def rerun(record: Path, **options: Any) -> None:
     """Make the report of a run.json again, and say what differs."""
+    from crmlab.report.batches import Settings
     from crmlab.report.reruns import rerun as make_again
-    from crmlab.report.runner import Settings
 
     options.pop("engine"), options.pop("force")
     made = make_again(record, Settings(**options))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crmlab.report.batches import Settings
 from crmlab.report.changes import differences
 from crmlab.report.jobs import Order
 from crmlab.report.records import RunRecord, read_record
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.runner import run_reports
 
 __all__ = ["Rerun", "rerun"]
 

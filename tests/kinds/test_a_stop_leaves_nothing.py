@@ -20,6 +20,7 @@ import pytest
 
 from crmlab.errors import KernelError
 from crmlab.report import runner
+from crmlab.report.batches import Settings
 from crmlab.report.jobs import Order
 from crmlab.report.kernels import ENVIRONMENT, Kernels, WarmProcess, available, how_ended
 from crmlab.report.stops import heard
@@ -194,7 +195,7 @@ def test_a_stop_that_lands_in_a_finaliser_is_heard(number, handlers, monkeypatch
 
     monkeypatch.setattr(runner, "wait", wait_on)
     begun = time.monotonic()
-    records = runner.run_reports([Order("cdnow_sample", ("rfm",))], runner.Settings(out=tmp_path))
+    records = runner.run_reports([Order("cdnow_sample", ("rfm",))], Settings(out=tmp_path))
     assert [record.status for record in records] == ["cancelled"]
     assert time.monotonic() - begun < 5
     assert signal.getsignal(number) is signal.default_int_handler

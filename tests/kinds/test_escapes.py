@@ -219,8 +219,9 @@ def test_pages_hold_no_orders(order):
 
 @pytest.mark.proof
 def test_the_title_of_a_page_holds_no_orders(project):
+    from crmlab.report.batches import Settings
     from crmlab.report.jobs import Order
-    from crmlab.report.runner import Settings, run_reports
+    from crmlab.report.runner import run_reports
 
     Path("data/orders.csv").write_text(
         "order_id,customer_id,ordered_at,amount\n"

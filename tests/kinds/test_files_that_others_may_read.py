@@ -21,8 +21,9 @@ from crmlab.data.cache import materialised
 from crmlab.data.dataset import open_dataset
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.private import private_folder
+from crmlab.report.batches import Settings
 from crmlab.report.jobs import Order
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.runner import run_reports
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights.")
 

@@ -19,9 +19,10 @@ from crmlab.cli import main
 from crmlab.data.catalog import load
 from crmlab.errors import ReportError
 from crmlab.report import site
+from crmlab.report.batches import Settings
 from crmlab.report.jobs import Order
 from crmlab.report.records import RunRecord, history, keep, latest, read_record, settle
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.runner import run_reports
 
 SUMMARY = {
     "title": "Which customers matter?",

@@ -12,8 +12,9 @@ import pytest
 
 import crmlab
 from crmlab.data import scratch
+from crmlab.report.batches import Settings
 from crmlab.report.jobs import Order
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.runner import run_reports
 
 HOLDS = """
 import signal
@@ -163,7 +164,7 @@ def test_a_run_that_has_nothing_to_make_removes_them_too(killed_reading, monkeyp
     toml, process = killed_reading
     process.kill()
     process.wait()
-    monkeypatch.setattr("crmlab.report.runner._make", lambda job, batch, record, *_: setattr(record, "status", "ok"))
+    monkeypatch.setattr("crmlab.report.making._make", lambda job, batch, record, *_: setattr(record, "status", "ok"))
     run_reports([Order("cdnow_sample", ("rfm",))], Settings(out=toml.parent / "reports"))
     assert not [path for path in toml.parent.rglob("*") if path.name in ("orders-0.csv", "spilled.tmp")]
     assert not [*(toml.parent / "cache").glob(".aside-*")]

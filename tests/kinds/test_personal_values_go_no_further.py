@@ -87,8 +87,9 @@ def test_nothing_is_left_of_a_launch(project):
 
 @pytest.mark.proof
 def test_nothing_is_left_of_a_run(project):
+    from crmlab.report.batches import Settings
     from crmlab.report.jobs import Order
-    from crmlab.report.runner import Settings, run_reports
+    from crmlab.report.runner import run_reports
 
     notebook = Path(__file__).resolve().parents[2] / "notebooks" / "rfm.ipynb"
     (project / "notebooks" / notebook.name).write_bytes(notebook.read_bytes())

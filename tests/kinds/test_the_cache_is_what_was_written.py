@@ -23,8 +23,9 @@ from crmlab.data.reading import building
 from crmlab.data.sealed import seal, unseal
 from crmlab.errors import DamageWarning
 from crmlab.report import inputs, runner
+from crmlab.report.batches import Settings
 from crmlab.report.jobs import Order
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.runner import run_reports
 
 TOML = """currency = "EUR"
 bad_rows = "drop"

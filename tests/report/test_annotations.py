@@ -20,11 +20,13 @@ from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation, Input
 from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output, Result
-from crmlab.report import notebook, registry, runner
+from crmlab.report import batches, notebook, registry
+from crmlab.report.batches import Settings
 from crmlab.report.execution import Execution
 from crmlab.report.jobs import Order
 from crmlab.report.progress import Progress
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.records import RunRecord
+from crmlab.report.runner import run_reports
 
 DATA = "cdnow_sample"
 IDS = ["00004", "00018"]
@@ -134,13 +136,13 @@ def world(monkeypatch, tmp_path) -> World:
     monkeypatch.setattr(registry, "REPORTS", {name: module.__name__ for name, module in modules.items()})
     monkeypatch.setattr(execution, "Execution", Here)
     monkeypatch.setattr(execution, "execute", execute)
-    monkeypatch.setattr(runner.Crew, "kernels", lambda self: None)
+    monkeypatch.setattr(batches.Crew, "kernels", lambda self: None)
     made.out = tmp_path / "reports"
     made.home = home
     return made
 
 
-def run(world: World, *names: str, **options) -> dict[str, runner.RunRecord]:
+def run(world: World, *names: str, **options) -> dict[str, RunRecord]:
     world.ran.clear()
     records = run_reports([Order(DATA, names, **options)], Settings(out=world.out, jobs=1))
     return {record.place: record for record in records}

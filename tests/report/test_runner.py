@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
+from crmlab.report.batches import Settings
 from crmlab.report.jobs import Order
 from crmlab.report.records import history, read_record
-from crmlab.report.runner import Settings, run_reports
+from crmlab.report.runner import run_reports
 
 pytestmark = pytest.mark.proof
 
