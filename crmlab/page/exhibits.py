@@ -8,7 +8,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from crmlab.page.estimate import Estimate
 from crmlab.page.quantities import Quantities
-from crmlab.page.result import Chart, Context, Finding, Method, Output, Result, Table
+from crmlab.page.result import Chart, Context, Finding, Method, Output, Result
+from crmlab.page.tables import Table
 
 __all__ = ["Absent", "Exhibits", "Study", "Words", "page"]
 

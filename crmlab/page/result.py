@@ -7,7 +7,7 @@ escapes every text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,10 @@ from markupsafe import Markup
 from crmlab.page.drawing import svg
 from crmlab.page.estimate import Estimate
 from crmlab.page.fitting import PHONE
-from crmlab.page.format import DASH, MINUS, Format, plain, shortened
-from crmlab.page.html import markup, safe
+from crmlab.page.format import DASH, Format
+from crmlab.page.html import NOTHING, each, first_sentence, in_lab, markup, safe, unbroken
 from crmlab.page.quantities import Quantities, Quantity
-from crmlab.page.tokens import TOKENS
+from crmlab.page.tables import Table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "TOP_ROWS",
     "Chart",
-    "Column",
     "Context",
     "Files",
     "Finding",
@@ -41,55 +39,10 @@ __all__ = [
     "Note",
     "Output",
     "Result",
-    "Table",
 ]
 
 
-TOP_ROWS = 20  # a longer table shows so many rows and names its file
 _HEAVY = 120_000  # characters of a drawing that is not made a second time for phones: pages stay small
-_LONG = 24  # letters up to which the text of a cell stands beside its label on a card
-_CARDS = 12  # rows up to which a table is told as cards on a phone
-
-
-def _tokens(place: str, shade: int) -> str:
-    return f"{place}{{{';'.join(f'--{name}:{colors[shade]}' for name, colors in TOKENS.items())}}}"
-
-
-# Enough style for JupyterLab, light and dark; a page has its own and drops this.
-_LAB_STYLE = Markup(
-    f"<style data-crmlab>{_tokens('.crmlab', 0)}{_tokens('body[data-jp-theme-light=false] .crmlab', 1)}"
-    ".crmlab .findings{list-style:none;display:flex;flex-wrap:wrap;gap:1rem 2rem;padding:0;margin:.5rem 0}"
-    ".crmlab .findings li{max-width:15rem}.crmlab .findings strong{display:block;font-size:1.8rem;line-height:1.2}"
-    ".crmlab .slim{display:none}.crmlab .nb{white-space:nowrap}"
-    ".crmlab .ci{opacity:.75;font-size:.86em}.crmlab figure{margin:1rem 0;max-width:46rem}.crmlab td .ci{display:block}"
-    ".crmlab caption,.crmlab figcaption{text-align:left;opacity:.8;font-size:.9em}"
-    ".crmlab .note{border-left:3px solid var(--second);padding:.4rem 1rem;margin:1rem 0}</style>"
-)
-
-
-_NOTHING = Markup("")
-
-
-def _box(content: Markup) -> str:
-    return str(markup('{}<div class="crmlab">{}</div>', _LAB_STYLE, content)) if content else ""
-
-
-def _unbroken(text: str) -> Markup:
-    """Keep each range of numbers on one line: a browser would break it after its dash, or between minus and currency."""
-    return Markup(" ").join(
-        markup('<span class="nb">{}</span>', word) if len(word) < 40 and (DASH in word or MINUS in word) else safe(word)
-        for word in text.split(" ")
-    )
-
-
-def _each(template: str, values: Iterable[object]) -> Markup:
-    """A template filled with each of the values."""
-    return _NOTHING.join(markup(template, value) for value in values)
-
-
-def _label(caption: str) -> str:
-    """The first sentence of a caption."""
-    return caption.split(". ")[0].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -117,7 +70,7 @@ class Finding:
 
     def html(self) -> Markup:
         """The finding as a list item."""
-        ends = markup(' <span class="ci">({})</span> ', _unbroken(self.interval)) if self.interval else ""
+        ends = markup(' <span class="ci">({})</span> ', unbroken(self.interval)) if self.interval else ""
         return markup("<li><strong>{}</strong>{}<span>{}</span></li>", self.value, ends, self.text)
 
 
@@ -130,147 +83,12 @@ class Findings(tuple[Finding, ...]):
         return "\n".join(finding.sentence() for finding in self) or "Findings()"
 
     def _repr_html_(self) -> str:
-        return _box(self.html())
+        return in_lab(self.html())
 
     def html(self) -> Markup:
         """The findings as a list."""
-        items = _NOTHING.join(finding.html() for finding in self)
-        return markup('<ul class="findings">{}</ul>', items) if self else _NOTHING
-
-
-@dataclass(frozen=True)
-class Column:
-    """How one column of a table is shown: heading, kind of value (see ``style.KINDS``), and its interval's columns.
-
-    Where rows are of different kinds, ``"row:<column>"`` names the column that holds the kind of each.
-    """
-
-    label: str
-    kind: str = "text"
-    low: str | None = None
-    high: str | None = None
-    lead: bool = False  # whether it stands first on a card: the verdict
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: what it shows, its numbers, and how they are written.
-
-    Parameters
-    ----------
-    caption : str
-        What the table shows, and the level of its intervals.
-    frame : DataFrame
-        The numbers, unrounded. The first shown column names the rows.
-    columns : mapping, optional
-        Column name → :class:`Column`, in the order shown; default: every column, by its type. Columns that are an
-        interval's end are shown with their estimate.
-    form : Format
-        How numbers are written.
-    key : str
-        Name of the table in its result, and of its file; set by :class:`Result`.
-    top : int
-        How many rows are shown of a longer table; its file has them all.
-    linked : bool
-        Whether its file is there to be linked; set by :class:`Result` once it was saved.
-    """
-
-    caption: str
-    frame: pd.DataFrame
-    columns: Mapping[str, Column] | None = None
-    form: Format = Format()
-    key: str = ""
-    top: int = TOP_ROWS
-    linked: bool = False
-
-    def __repr__(self) -> str:
-        return f"Table({self.caption!r}, {len(self.frame)} rows × {self.frame.shape[1]} columns)"
-
-    def _repr_html_(self) -> str:
-        return _box(self.html())
-
-    def _shown(self) -> Mapping[str, Column]:
-        if self.columns is not None:
-            return self.columns
-        kinds = {"i": "count", "u": "count", "f": "number", "M": "date"}
-        return {name: Column(str(name), kinds.get(self.frame[name].dtype.kind, "text")) for name in self.frame.columns}
-
-    def html(self) -> Markup:
-        """The table as accessible HTML: caption, scoped headers, numbers aligned, intervals small."""
-        shown = {name: self._alike(name, column) for name, column in self._shown().items()}
-        # On a phone the rows of a short table become cards; roles keep it a table for whoever hears it.
-        cards = len(self.frame.head(self.top)) <= _CARDS and len(shown) > 2
-        role = {name: Markup(f' role="{name}"') if cards else _NOTHING for name in ("columnheader", "row", "rowgroup")}
-        head = _NOTHING.join(
-            markup('<th{} scope="col"{}>{}</th>', role["columnheader"], _align(column, i), column.label)
-            for i, column in enumerate(shown.values())
-        )
-        rows = _each(
-            f"<tr{role['row']}>{{}}</tr>",
-            (
-                _NOTHING.join(self._cell(record, name, column, i, cards) for i, (name, column) in enumerate(shown.items()))
-                for record in self.frame.head(self.top).to_dict("records")
-            ),
-        )
-        more = _NOTHING
-        if len(self.frame) > self.top:
-            size = self.form.count(len(self.frame))
-            more = markup('<p class="files">The first {} of {} rows. All: {}</p>', self.top, size, self._whole())
-        return markup(
-            '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table{}><caption>{}</caption>'
-            "<thead{}><tr{}>{}</tr></thead><tbody{}>{}</tbody></table></div>{}",
-            _label(self.caption),
-            Markup(' class="cards" role="table"') if cards else _NOTHING,
-            self.caption,
-            role["rowgroup"],
-            role["row"],
-            head,
-            role["rowgroup"],
-            rows or markup('<tr><th scope="row" colspan="{}">None</th></tr>', len(shown)),
-            more,
-        )
-
-    def _alike(self, name: str, column: Column) -> Column:
-        """A column, its amounts in one unit."""
-        if column.kind not in ("money", "amount"):
-            return column
-        told = [self.frame[end].head(self.top) for end in (name, column.low, column.high) if end is not None]
-        values = [value for one in told for value in one if not isinstance(value, str)]
-        return replace(column, kind=self.form.one_unit(values, column.kind))
-
-    def _whole(self) -> Markup:
-        """Where all rows of a longer table are."""
-        if self.linked:
-            return markup('<a href="tables/{0}.csv">{0}.csv</a>', self.key)
-        return markup("<code>result.tables[&quot;{}&quot;].frame</code>", self.key) if self.key else Markup("its frame")
-
-    def _cell(self, record: Mapping[Any, Any], name: str, column: Column, place: int, cards: bool) -> Markup:
-        kind = str(record[column.kind[4:]]) if column.kind.startswith("row:") else column.kind
-        low, high = (None if end is None else record[end] for end in (column.low, column.high))
-        known = column.low is not None and column.high is not None
-        written, ends = (
-            self.form.measured(record[name], low, high, kind) if known else (self.form.write(record[name], kind), "")
-        )
-        parts = written.split("\n") if kind == "lines" else [written]
-        text = Markup("<br>").join(safe(_clip(part)) for part in parts)
-        text += markup(' <span class="ci">{}</span>', _unbroken(str(ends))) if ends and ends != written else ""
-        if place == 0:
-            return markup('<th{} scope="row">{}</th>', Markup(' role="rowheader"') if cards else _NOTHING, text)
-        label = markup(' role="cell" data-label="{}"', column.label) if cards else _NOTHING
-        looks = (("long", len(written) > _LONG), ("none", not written), ("lead", column.lead)) if cards else ()
-        return markup("<td{}{}>{}</td>", label, _align(column, place, *(name for name, so in looks if so)), text)
-
-
-def _align(column: Column, place: int, *looks: str) -> Markup:
-    """The classes of a cell: those of its kind, and how it looks as a line of a card."""
-    words = ("text", "wide") if column.kind == "lines" else ("text",) if column.kind in ("text", "name") or place == 0 else ()
-    return markup(' class="{}"', " ".join((*words, *looks))) if words or looks else _NOTHING
-
-
-def _clip(text: str, limit: int = 120) -> str:
-    """Keep a cell readable whatever it holds."""
-    clean = plain(text[: 4 * limit])
-    return shortened(clean, limit)
+        items = NOTHING.join(finding.html() for finding in self)
+        return markup('<ul class="findings">{}</ul>', items) if self else NOTHING
 
 
 @dataclass(frozen=True)
@@ -311,7 +129,7 @@ class Chart:
         return f"Chart({self.caption!r}, {len(self.frame)} rows of data)"
 
     def _repr_html_(self) -> str:
-        return _box(self.html())
+        return in_lab(self.html())
 
     def html(self) -> Markup:
         """The chart as a figure with inline SVG, its caption, and a link to its data once they were saved."""
@@ -325,7 +143,7 @@ class Chart:
             "<figcaption>{}{}</figcaption></figure>",
             markup(' class="{}"', " ".join(classes)) if classes else "",
             Markup(" wide") if slim else "",
-            _label(self.caption),
+            first_sentence(self.caption),
             picture,
             markup('<div class="slim">{}</div>', slim) if slim else "",
             self.caption,
@@ -344,14 +162,14 @@ class Note:
         return f"{self.title} {' '.join(self.sentences)}" if self.sentences else "Note()"
 
     def _repr_html_(self) -> str:
-        return _box(self.html())
+        return in_lab(self.html())
 
     def html(self) -> Markup:
         """The note, or nothing where it is empty."""
         if not self.sentences:
-            return _NOTHING
+            return NOTHING
         if len(self.sentences) > 2:
-            points = _each("<li>{}</li>", self.sentences)
+            points = each("<li>{}</li>", self.sentences)
             return markup('<div class="note"><p><strong>{}</strong></p><ul>{}</ul></div>', self.title, points)
         return markup('<div class="note"><p><strong>{}</strong> {}</p></div>', self.title, " ".join(self.sentences))
 
@@ -368,12 +186,12 @@ class Method:
         return f"Method({self.source!r})"
 
     def _repr_html_(self) -> str:
-        return _box(self.html())
+        return in_lab(self.html())
 
     def html(self) -> Markup:
         """The method, folded."""
-        points = _each("<li>{}</li>", self.assumptions)
-        terms = _NOTHING.join(markup("<dt>{}</dt><dd>{}</dd>", *item) for item in self.definitions.items())
+        points = each("<li>{}</li>", self.assumptions)
+        terms = NOTHING.join(markup("<dt>{}</dt><dd>{}</dd>", *item) for item in self.definitions.items())
         return markup(
             "<details><summary>Method and definitions</summary><p>{}</p>{}{}</details>",
             self.source,
@@ -413,7 +231,7 @@ class Files:
         return f"Files({', '.join(self.outputs)})"
 
     def _repr_html_(self) -> str:
-        return _box(self.html())
+        return in_lab(self.html())
 
     def html(self) -> Markup:
         """For each list a line, and a folded table of its columns."""
@@ -422,9 +240,9 @@ class Files:
             links = Markup(" · ").join(markup('<a href="outputs/{0}.{1}">{0}.{1}</a>', name, end) for end in self.saved)
             where = links if self.saved else markup("<code>result.outputs[&quot;{}&quot;].frame</code>", name)
             lines.append(markup('<p class="files">{}: {}</p>', output.caption, where))
-            rows = _NOTHING.join(self._row(self.quantities.of(str(column))) for column in output.frame.columns)
+            rows = NOTHING.join(self._row(self.quantities.of(str(column))) for column in output.frame.columns)
             lines.append(markup(_COLUMNS, output.caption, output.caption, rows))
-        return _NOTHING.join(lines)
+        return NOTHING.join(lines)
 
     def _row(self, quantity: Quantity) -> Markup:
         units = {"": "number", "currency": self.currency or "currency", "flag": "yes or no", "p": "p-value"}
@@ -521,7 +339,7 @@ class Result:
     def _repr_html_(self) -> str:
         first = next(iter(self.charts.values()), None)
         heading = markup("<h2>{}</h2><p>{}</p>", self.title, self.context.line())
-        return _box(heading + self.findings.html() + (first.html() if first else ""))
+        return in_lab(heading + self.findings.html() + (first.html() if first else ""))
 
     def chart(self, name: str) -> Chart | Note:
         """Return a chart, or where this result left it out a remark that says why."""

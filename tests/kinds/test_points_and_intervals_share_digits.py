@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from crmlab.page.estimate import Estimate
 from crmlab.page.format import KINDS, Format, Measured
 from crmlab.page.marks import axes
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 SHOWN = re.compile(r"\d[\d,]*(?:\.(\d+))?\s*(k|M|bn)?")
 NUMBERS = ("count", "number", "share", "points", "money", "amount", "exact", "days")

@@ -25,7 +25,8 @@ from crmlab.data.redaction import NOT_SHOWN, Redaction, passwords_in
 from crmlab.errors import SourceError
 from crmlab.page.estimate import Estimate
 from crmlab.page.quantities import Quantities
-from crmlab.page.result import Finding, Output, Table
+from crmlab.page.result import Finding, Output
+from crmlab.page.tables import Table
 from crmlab.report.inputs import Inputs
 from crmlab.report.saving import save
 

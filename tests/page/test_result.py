@@ -8,7 +8,8 @@ import pytest
 
 from crmlab.page.estimate import Estimate
 from crmlab.page.format import Format
-from crmlab.page.result import Chart, Column, Context, Finding, Findings, Method, Note, Result, Table
+from crmlab.page.result import Chart, Context, Finding, Findings, Method, Note, Result
+from crmlab.page.tables import Column, Table
 from crmlab.page.tokens import color
 
 HOSTILE = ["<script>x</script>", '"><img onerror=1>', "{{7*7}}", "{x}", "\u202eabc", "a\0b", "x" * 10_000, "a & b"]

@@ -17,7 +17,8 @@ from crmlab.models.decisions import After, Apart, Limit, Window
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import small_groups
-from crmlab.page.result import Chart, Column, Table
+from crmlab.page.result import Chart
+from crmlab.page.tables import Column, Table
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:

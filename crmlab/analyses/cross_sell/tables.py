@@ -11,7 +11,7 @@ from crmlab.analyses.cross_sell.lists import labels
 from crmlab.analyses.cross_sell.pairs import ALPHA
 from crmlab.history.context import masked
 from crmlab.page.exhibits import Absent
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.study import Study

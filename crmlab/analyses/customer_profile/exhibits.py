@@ -11,7 +11,8 @@ from crmlab.data.tables import CUSTOMERS
 from crmlab.history.words import ROUNDS, YEAR
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
-from crmlab.page.result import Chart, Column, Table
+from crmlab.page.result import Chart
+from crmlab.page.tables import Column, Table
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:

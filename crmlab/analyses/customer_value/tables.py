@@ -13,7 +13,7 @@ from crmlab.analyses.customer_value.seasons import HORIZON
 from crmlab.analyses.customer_value.sentences import a_year, later_spend, money_of, spend_of, what_of
 from crmlab.models.intervals import LEVEL, normal_quantile
 from crmlab.page.exhibits import Absent
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.study import Study

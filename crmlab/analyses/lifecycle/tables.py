@@ -13,7 +13,7 @@ from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
 from crmlab.page.groups import OTHER
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.study import Study

@@ -9,7 +9,7 @@ from crmlab.history.words import QUARTER
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, Format
 from crmlab.page.groups import OTHER, small_groups, under
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     import pandas as pd

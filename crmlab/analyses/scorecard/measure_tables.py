@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import titled
 from crmlab.page.groups import small_groups
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.board import Board

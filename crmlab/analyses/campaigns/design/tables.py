@@ -12,7 +12,7 @@ from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import THIN, Measured
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.search import Plan

@@ -17,7 +17,7 @@ from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format, titled
-from crmlab.page.result import Column, Table
+from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.results.study import Study
