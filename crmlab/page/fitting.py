@@ -73,12 +73,18 @@ def _fitted(figure: Figure) -> bool:
     return max(_beyond(figure)) <= _EDGE and _wide_enough(figure) and not _on_each_other(figure)
 
 
+def _seen(figure: Figure) -> list[Any]:
+    """The axes that are seen."""
+    return [ax for ax in figure.axes if ax.get_visible()]
+
+
 def _wide_enough(figure: Figure) -> bool:
-    rows: dict[float, float] = {}
-    for ax in figure.axes:
+    """Whether panels side by side take enough of the width together; what lies over another counts once."""
+    rows: dict[float, set[tuple[float, float]]] = {}
+    for ax in _seen(figure):
         place = ax.get_position()
-        rows[round(place.y0, 2)] = rows.get(round(place.y0, 2), 0.0) + place.width
-    return min(rows.values(), default=1.0) >= _LEAST
+        rows.setdefault(round(place.y0, 2), set()).add((round(place.x0, 3), round(place.x1, 3)))
+    return min((sum(x1 - x0 for x0, x1 in row) for row in rows.values()), default=1.0) >= _LEAST
 
 
 def _box(text: Text) -> Bbox | None:
@@ -90,25 +96,27 @@ def _box(text: Text) -> Bbox | None:
 
 
 def _written(figure: Figure) -> Iterator[Text]:
-    """All that is written in the axes and beside them."""
-    for ax in figure.axes:
+    """All that is written in the axes that are seen, and beside them."""
+    for ax in _seen(figure):
         yield from ax.texts
-        yield from (ax.title, ax._left_title, ax._right_title)  # type: ignore[attr-defined]
-        yield from (ax.xaxis.label, ax.yaxis.label)
-        for axis in (ax.xaxis, ax.yaxis):
-            yield from _ticks(axis)
+        yield from (ax.title, ax._left_title, ax._right_title)
+        if legend := ax.get_legend():
+            yield from legend.get_texts()
+        if ax.axison:
+            for axis in (ax.xaxis, ax.yaxis):
+                yield axis.label
+                yield from (label for _, label in _ticks(axis))
     yield from figure.texts
 
 
-def _ticks(axis: Axis) -> list[Text]:
-    """The labels at the ticks of an axis that lie within it."""
+def _ticks(axis: Axis) -> list[tuple[float, Text]]:
+    """Places and labels of the ticks of an axis that lie within it."""
     low, high = sorted(axis.get_view_interval())
     slack = 1e-9 * (high - low)
-    ticks = axis.get_major_ticks()
-    places = axis.get_majorticklocs()
+    ticks = zip(axis.get_majorticklocs(), axis.get_major_ticks(), strict=False)
     return [
-        tick.label1
-        for tick, place in zip(ticks, places, strict=False)
+        (float(place), tick.label1)
+        for place, tick in ticks
         if tick.label1.get_visible() and low - slack <= place <= high + slack
     ]
 
@@ -137,12 +145,12 @@ def _broken(text: Text, width: float) -> bool:
 
 def _break_names(figure: Figure) -> bool:
     """Break titles and names of axes that are wider than their panel into lines."""
-    changed = False
-    for ax in figure.axes:
+    changed, shown = False, _seen(figure)
+    for ax in shown:
         box = ax.get_window_extent()
-        beside = [other.get_window_extent().x0 for other in figure.axes if _same_row(ax, other)]
+        beside = [other.get_window_extent().x0 for other in shown if _same_row(ax, other)]
         ends = min((x for x in beside if x > box.x0 + 1), default=figure.bbox.width) - 4
-        for title in (ax.title, ax._left_title, ax._right_title):  # type: ignore[attr-defined]
+        for title in (ax.title, ax._left_title, ax._right_title):
             changed |= _broken(title, ends - box.x0)
         middle = (box.x0 + box.x1) / 2
         reach = 2 * min(middle, figure.bbox.width - middle) - 2 * _EDGE
@@ -162,22 +170,19 @@ def _thin_ticks(figure: Figure) -> bool:
         """Every second place."""
 
     changed = False
-    for axis in (ax.xaxis for ax in figure.axes):
-        labels = _ticks(axis)
+    for axis in (ax.xaxis for ax in _seen(figure) if ax.axison):
+        ticks = _ticks(axis)
+        places, labels = [place for place, _ in ticks], [label for _, label in ticks]
         if not _crowded(labels):
             continue
         if type(axis.get_major_locator()) is FixedLocator and any(map(_named, labels)):
             boxes = [box for label in labels if (box := _box(label)) is not None]
             apart = min((b.x0 + b.x1 - a.x0 - a.x1) / 2 for a, b in pairwise(boxes))
-            names = [label.get_text() for label in labels]
-            for label in labels:
-                changed |= _broken(label, apart - 2)
-            if names != [label.get_text() for label in labels]:
-                axis.set_ticks(list(axis.get_majorticklocs()), [label.get_text() for label in labels])
-            continue
-        low, high = sorted(axis.get_view_interval())
-        places = [place for place in axis.get_majorticklocs() if low <= place <= high]
-        if len(places) > 2:
+            broken = [_broken(label, apart - 2) for label in labels]
+            if any(broken):
+                axis.set_ticks(places, [label.get_text() for label in labels])
+                changed = True
+        elif len(places) > 2:
             axis.set_major_locator(Thinned(places[::2]))
             changed = True
     return changed

@@ -9,7 +9,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["DASH", "KINDS", "LANGUAGES", "MINUS", "THIN", "Format", "Measured", "alike", "plain", "shortened", "titled"]
+__all__ = [
+    "DASH",
+    "KINDS",
+    "LANGUAGES",
+    "MINUS",
+    "THIN",
+    "Format",
+    "Measured",
+    "alike",
+    "joined",
+    "plain",
+    "shortened",
+    "titled",
+]
 
 
 THIN = "\u202f"  # narrow no-break space, between a number and its sign
@@ -286,6 +299,16 @@ class Format:
         scale, digits, word = self._alike((value, low, high), kind)
         return Measured(self._dressed(value, kind, scale, digits, word), self._joined(low, high, kind, scale, digits, word))
 
+    def in_points(self, value: float, low: float | None, high: float | None) -> Measured:
+        """Write a difference of two shares and its interval in percentage points, for a sentence that names them itself.
+
+        Examples
+        --------
+        >>> print(Format().in_points(0.0213, 0.011, 0.032))
+        2.1 (1.1 to 3.2)
+        """
+        return Measured(*(part.removesuffix(self._after("points")) for part in self.measured(value, low, high, "points")))
+
     def span(self, low: float | None, high: float | None, kind: str = "number") -> str:
         """Write from where to where something goes that has no single value, such as a range, in the same digits.
 
@@ -327,7 +350,7 @@ class Format:
         sizes, cents = [abs(value) for value in known], self.cents
         most, least = max(sizes), min((size for size in sizes if size), default=0.0)
         if kind in ("exact", "whole"):
-            return 1.0, cents if kind == "exact" else 0, ""
+            return 1.0, cents if kind == "exact" or most < 1 or _apart(known, 1.0) else 0, ""
         for word, scale, bound in _SCALES if kind == "money" else ():
             # In a unit of which the number is less than one, little of it would be left to read.
             if most >= bound and (sizes[0] >= scale or not sizes[0]):
@@ -431,6 +454,18 @@ def alike(numbers: Iterable[float]) -> list[str]:
         return [f"{value:.3e}" for value in values]
     most = max((len(text.partition(".")[2]) for text in short), default=0)
     return [f"{value:.{most}f}" for value in values]
+
+
+def joined(parts: Iterable[str], word: str = "and") -> str:
+    """Several things in a row, as people say them.
+
+    Examples
+    --------
+    >>> joined(["a"]), joined(["a", "b"]), joined(["a", "b", "c"]), joined(["a", "b"], "or"), joined([])
+    ('a', 'a and b', 'a, b and c', 'a or b', '')
+    """
+    *some, last = [*parts] or [""]
+    return f"{', '.join(some)} {word} {last}" if some else last
 
 
 def titled(name: str) -> str:

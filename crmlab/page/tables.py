@@ -119,7 +119,7 @@ class Table:
         """A column, its amounts in one unit."""
         if column.kind not in ("money", "amount"):
             return column
-        told = [self.frame[end].head(self.top) for end in (name, column.low, column.high) if end is not None]
+        told = [self.frame[end].head(self.top) for end in (name, column.low, column.high) if end in self.frame]
         values = [value for one in told for value in one if not isinstance(value, str)]
         return replace(column, kind=self.form.one_unit(values, column.kind))
 

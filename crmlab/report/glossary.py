@@ -52,7 +52,7 @@ GLOSSARY = {
     "percentage point": "one hundredth: from 40% to 42% is two points",
     "standardised difference": "a difference of means, measured in standard deviations",
     "log-mean Divisia index": "a way to split the change in a product of several factors into parts that add up to it",
-    "percentage points": "the difference of two shares: from 4% to 6% are two points",
+    "percentage points": "the difference of two shares: from 4% to 6% is two points",
     "power": "the chance that a test shows an effect that exists",
     "held out of all campaigns": "kept out of every campaign at random, to see what all campaigns bring together",
     "stale": "without a purchase for longer than the chosen number of days",

@@ -13,6 +13,7 @@ from crmlab.data.naming import fault_of, path_part
 from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters
+from crmlab.page.format import joined, titled
 from crmlab.report.registry import analysis, annotating, report_names
 
 __all__ = ["Job", "Order", "lacking", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]
@@ -54,9 +55,8 @@ def lacking(name: str, holds: Sequence[str]) -> str:
     holds : sequence of str
         The tables of the data set, and what its orders tell: as of :attr:`crmlab.data.dataset.Dataset.holds`.
     """
-    missing = [one.replace("_", " ") for one in analysis(name).NEEDS if one not in holds]
-    listed = " and ".join(filter(None, [", ".join(missing[:-1]), *missing[-1:]]))
-    return f"It needs {listed}, which this data set does not have." if missing else ""
+    missing = [titled(one) for one in analysis(name).NEEDS if one not in holds]
+    return f"It needs {joined(missing)}, which this data set does not have." if missing else ""
 
 
 def plan_jobs(order: Order, holds: Sequence[str]) -> list[Job]:

@@ -18,7 +18,7 @@ from crmlab.data.descriptor import Descriptor
 from crmlab.data.naming import checked_name
 from crmlab.errors import DescriptorError, ReportError
 from crmlab.history.words import words_for
-from crmlab.page.format import Format
+from crmlab.page.format import Format, titled
 from crmlab.page.html import markup
 from crmlab.report.changes import compare
 from crmlab.report.jobs import lacking, runs_unasked
@@ -195,7 +195,7 @@ def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Mark
     if freshest and freshest.summary and freshest.shown:
         rows = freshest.shown.inputs.get("rows", {})
         told = words_for(descriptor.rounds).told
-        parts = [told(f"{form.count(count)} {name.replace('_', ' ')}") for name, count in rows.items()]
+        parts = [told(f"{form.count(count)} {titled(name)}") for name, count in rows.items()]
         first, last = (dt.date.fromisoformat(freshest.summary[key]) for key in ("first_day", "as_of"))
         run = dt.datetime.fromisoformat(freshest.shown.started)
         span = f"History from {form.day(first)} to {form.day(last)}"

@@ -99,6 +99,35 @@ def test_numbers_that_run_into_each_other_are_thinned_and_names_are_broken():
     assert fits and " ".join(labels[2].split()) == "pieces per purchase" and "\n" in labels[2]
 
 
+def test_a_named_tick_outside_the_view_is_left_alone():
+    def draw(figure):
+        ax = figure.add_subplot()
+        ax.bar(range(4), [1, 2, 3, 4])
+        ax.set_xticks(range(6), ["a year ago", "purchases each", "pieces per purchase", "this period", "next", "later"])
+        ax.set_xlim(-0.5, 3.5)
+
+    figure, fits = drawn(draw)
+    assert fits and "\n" in figure.axes[0].get_xticklabels()[2].get_text()
+
+
+def test_what_is_not_seen_does_not_count_and_a_legend_does():
+    def hidden(figure):
+        for ax, seen in zip(figure.subplots(1, 2), (True, False), strict=True):
+            ax.plot([0, 1])
+            ax.set_title("weeks" if seen else 20 * "pieces per purchase ")
+            ax.set_visible(seen)
+
+    def legend(words):
+        def draw(figure):
+            ax = figure.add_subplot()
+            ax.plot([0, 1], label=words)
+            ax.legend(loc="upper left")
+
+        return draw
+
+    assert drawn(hidden)[1] and drawn(legend("seen"))[1] and not drawn(legend(90 * "seen"))[1]
+
+
 def test_texts_that_cover_each_other_do_not_fit():
     def draw(apart):
         def inner(figure):

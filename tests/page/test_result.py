@@ -160,3 +160,25 @@ def test_shares_and_days_in_four_languages():
         "9 décembre 2011",
     ]
     assert Format("EUR", "de").exact(1234.5).replace("\u202f", " ") == "1.234,50 €"
+
+
+def test_amounts_of_a_column_have_one_unit():
+    def cells(*values):
+        frame = pd.DataFrame({"a": ["x"] * len(values), "m": values})
+        html = Table("Money.", frame, {"a": Column("A"), "m": Column("M", "money")}, Format("EUR")).html()
+        return re.findall(r"<td[^>]*>([^<]*)</td>", html)
+
+    assert cells(71_200.0, 14_100.0) == ["€71k", "€14k"] and cells(71_200.0, 84.17, "under 5") == ["€71,200", "€84", "under 5"]
+    assert cells(12.5, 84.17) == ["€12.50", "€84.17"] and cells(500.0, 0.4, float("nan")) == ["€500", "€0.40", "–"]
+    assert cells(float("nan")) == ["–"] and cells(float("inf"), 0.0) == ["€∞", "€0"]
+    empty = Table("Money.", pd.DataFrame([]), {"a": Column("A"), "m": Column("M", "money", "low", "high")}, Format("EUR"))
+    assert "None" in empty.html()
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((0.5, 0.2, 0.8), "€0.50 (€0.20 to €0.80)"), ((12.2, 12.1, 12.4), "€12.20 (€12.10 to €12.40)"),
+     ((71_200, 60_100, 80_300), "€71,200 (€60,100 to €80,300)")],
+)  # fmt: skip
+def test_whole_amounts_tell_ends_apart(ends, said):
+    assert str(Format("EUR").measured(*ends, "whole")) == said

@@ -15,6 +15,7 @@ from crmlab.errors import listing
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _what(study: Study) -> Finding:
     return Finding(
         shown.value,
         f"is what today’s actions are expected to bring in, after costs of {form.money(float(lines['cost'].sum()))}: "
-        f"{_joined(parts)}. They are listed in the files of this report.{unknown}",
+        f"{joined(parts)}. They are listed in the files of this report.{unknown}",
         f"{shown.interval}, at {form.share(study.params.level)}",
         metric="actions_worth",
     )
@@ -82,7 +83,7 @@ def _nobody(study: Study) -> Finding:
     form, words = study.context.form, study.words
     left = study.customers - study.acted
     told = study.alone[(study.alone["customers"] >= study.params.min_group) & study.alone["reason"].isin(list(_MANY))]
-    why = _joined([f"{form.count(row['customers'])} {_MANY[row['reason']]}" for row in told.to_dict("records")[:3]])
+    why = joined([f"{form.count(row['customers'])} {_MANY[row['reason']]}" for row in told.to_dict("records")[:3]])
     main = ". The main reasons: " if len(told) > 3 else ": "
     return Finding(
         form.count(left),
@@ -176,7 +177,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if assumed:
         one = len(assumed) == 1
         found.append(
-            f"The {'effect' if one else 'effects'} of {_joined(list(map(_quoted, assumed)))} {'has' if one else 'have'} not been measured; "
+            f"The {'effect' if one else 'effects'} of {joined(list(map(_quoted, assumed)))} {'has' if one else 'have'} not been measured; "
             f"{'it is' if one else 'they are'} assumed. Send {'it' if one else 'each'} to a random half of {'the' if one else 'its'} list "
             "and leave the other half alone, so that the next decision rests on results."
         )
@@ -184,14 +185,14 @@ def warnings(study: Study) -> tuple[str, ...]:
     if unshown:
         it = "it" if len(unshown) == 1 else "them"
         found.append(
-            f"Past tests did not show that {_joined(list(map(_quoted, unshown)), 'or')} makes anybody {words.fill('{buy}')}, so nobody "
+            f"Past tests did not show that {joined(list(map(_quoted, unshown)), 'or')} makes anybody {words.fill('{buy}')}, so nobody "
             f"gets {it}. To find out, test {it} on part of a list."
         )
     risky = [one.name for one in study.ground.actions if one.action.brings == AT_RISK]
     if risky and study.ground.people.frame["at_risk"].isna().all():
         found.append(
             "This history does not show who has left, so no value is known to be at risk: "
-            f"{_joined(list(map(_quoted, risky)))} {'is' if len(risky) == 1 else 'are each'} assumed to bring one {words.deed}."
+            f"{joined(list(map(_quoted, risky)))} {'is' if len(risky) == 1 else 'are each'} assumed to bring one {words.deed}."
         )
     if study.declared.holdout is None:
         found.append(
@@ -264,10 +265,6 @@ def _pressed(study: Study) -> str:
         f"A contact persuades fewer of the {words.many} who had several contacts in the previous four weeks: after four, it has "
         f"{form.share(float(curve.left(4)))} of the effect it has after none, by the curve {source}."
     )
-
-
-def _joined(parts: list[str], word: str = "and") -> str:
-    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
 
 
 def _quoted(name: str) -> str:

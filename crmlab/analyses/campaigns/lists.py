@@ -255,12 +255,12 @@ def _suppress(
     ledger.people = ledger.people.assign(contactable=flags.map(lambda one: "not known" if _not_known(one) else "yes"))
     ledger.keep("suppression", "Has not consented", ~refused.to_numpy(dtype=bool))
     if len(ledger.people) and (not_known := int((ledger.people["contactable"] == "not known").sum())):
-        whole = not_known == len(ledger.people)
-        who = "anybody" if whole else f"{not_known:,} of {len(ledger.people):,} customers"
+        whole, one = not_known == len(ledger.people), not_known == 1
         ledger.notes.append(
             "It is not known who may be contacted, so everybody is kept on the list. Check before sending."
             if whole
-            else f"It is not known whether {who} may be contacted; they are kept on the list. Check before sending."
+            else f"It is not known whether {not_known:,} of {len(ledger.people):,} customers may be contacted; "
+            f"{'this one is' if one else 'they are'} kept on the list. Check before sending."
         )
     complained, lately, absent = suppressed(customers, as_of, within, more)
     ledger.absent += absent

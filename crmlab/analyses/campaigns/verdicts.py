@@ -10,7 +10,7 @@ import pandas as pd
 from crmlab.analyses.campaigns.measurement import mismatched, ratio_of_sizes
 from crmlab.analyses.campaigns.reductions import windows
 from crmlab.analyses.campaigns.responding import answers_told
-from crmlab.analyses.campaigns.results.words import level_word
+from crmlab.analyses.campaigns.results.words import far_off, level_word
 from crmlab.data.memory.reader import COMPONENTS
 from crmlab.history.context import form_of, margin_known
 from crmlab.history.words import Words, words_for
@@ -51,7 +51,7 @@ def verdicts_of(look: CampaignLook, data: Dataset) -> list[str]:
         return [
             *lines,
             "No verdict: the sizes of the cells do not fit the plan, so something other than chance decided who is in which. "
-            f"By chance, sizes would be this far off with p = {form.number(ratio.p_value)}. Find out what got lost first.",
+            + far_off(ratio, form),
         ]
     for cell in dict.fromkeys(look.results["cell"]):
         mine = look.results[look.results["cell"] == cell].set_index("metric")

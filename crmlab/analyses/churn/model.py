@@ -40,7 +40,6 @@ __all__ = [
     "fit",
     "folds_of",
     "learnt",
-    "listed",
     "make",
     "need_outcomes",
     "plan",
@@ -250,17 +249,6 @@ def fact_of(name: str, words: Words = WEEKS) -> str:
     """
     said = FEATURES.get(name, "silent longer than usual")
     return said.format(one=words.one, deed=words.deed, deeds=words.deeds, money="amount" if words is ROUNDS else "spend")
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Several things in a row, as people say them.
-
-    Examples
-    --------
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
-    """
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def make(name: str, columns: Sequence[str], seed: int = 0) -> Any:

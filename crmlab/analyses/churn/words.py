@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from crmlab.analyses.churn.drift import SCORE, TOO_FAR
-from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES, listed
+from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES
 from crmlab.analyses.churn.quantities import QUANTITIES
 from crmlab.analyses.customer_value import NAMES as MODELS
 from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.intervals import LEVEL
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _drifted(study: Study) -> list[str]:
         more = [f"{len(far) - 3} more {'fact' if len(far) == 4 else 'facts'}"] if len(far) > 3 else []
         these = "this fact" if len(far) == 1 else "these facts"
         out.append(
-            f"Since the test day, {day}, {found.words.many} have changed a lot in {listed([*far[:3], *more])}. "
+            f"Since the test day, {day}, {found.words.many} have changed a lot in {joined([*far[:3], *more])}. "
             f"The scores rest on {these} and were not tested on {found.words.many} like today’s; see “Is today like the day of the test?”."
         )
     return out
@@ -231,7 +232,7 @@ def _untold(study: Study) -> list[str]:
     choice, untold, form, words = study.found.choice, study.found.untold, study.context.form, study.found.words
     if choice is None or not untold:
         return []
-    days = listed([form.short_day(day) for day in untold])
+    days = joined([form.short_day(day) for day in untold])
     return [
         f"The probability of still being a {words.one} and the expected number of {words.deeds} are not used: on {days}, the {MODELS[choice.name]} "
         f"model could not be fitted, or gave extreme estimates that do not tell {words.many} apart."

@@ -15,7 +15,6 @@ from crmlab.history.context import masked
 from crmlab.history.words import WEEKS
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import THIN
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def _list_used(study: Study) -> list[Finding]:
     used, gap = _score(test, choice.method, "hit_rate"), test.lead("hit_rate")
     other = NAMES[str(choice.against) if choice.outcome == "better" else PERSONAL]
     theirs = form.share(_score(test, str(choice.against) if choice.outcome == "better" else PERSONAL, "hit_rate").value)
-    apart = f"{form.span(gap['low'], gap['high'], 'points').removesuffix(f'{THIN}pts')} points, at {at}"
+    apart = f"{form.in_points(0.0, gap['low'], gap['high']).interval} points, at {at}"
     than = {
         "better": f"clearly more than with the best simple list, “{other}” ({theirs}; the difference is {apart})",
         "alike": f"with {other} it would have been {theirs}, which is not shown to be a real difference ({apart})",

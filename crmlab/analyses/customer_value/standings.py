@@ -14,6 +14,7 @@ from crmlab.analyses.customer_value.sentences import later_spend, spend_of
 from crmlab.history.words import ROUNDS
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
+from crmlab.page.format import joined
 from crmlab.page.result import Chart
 from crmlab.page.tables import Column, Table
 from crmlab.page.tokens import color
@@ -62,7 +63,7 @@ def leaderboard_table(study: Study) -> Table | Absent:
         columns["money"] = Column(f"{spend_of(words).capitalize()}: forecast / actual", "share", "money_low", "money_high")
     used, total, ahead = forecaster_of(board.used), _total(board.target, study), _ahead(study)
     learning = [_named(name) for name in LEARNERS if name in main.index]
-    learners = f"{' and '.join(learning)} {'use' if len(learning) > 1 else 'uses'} machine learning. " if learning else ""
+    learners = f"{joined(learning)} {'use' if len(learning) > 1 else 'uses'} machine learning. " if learning else ""
     caption = (
         f"Leaderboard: each method was asked on {_days(study)} what the {words.many} of that day (at most "
         f"{form.count(_people(board))}) would {words.blanks['bring']} in the next {ahead}, knowing only the history up to that day. "
@@ -260,12 +261,12 @@ def standing_said(study: Study) -> str:
         return f"There is no leaderboard. {board.why}"
     rows = board.rows(board.target)
     own = rows.loc[board.used]
-    worse = sum((row["rank_shown"] == "worse") or (row["total_shown"] == "worse") for _, row in rows.iterrows())
-    others = len(rows.drop(index=[name for name in (*BLENDS, board.used) if name in rows.index]))
+    others = rows.drop(index=[name for name in (*BLENDS, board.used) if name in rows.index])
+    worse = int(((others["rank_shown"] == "worse") | (others["total_shown"] == "worse")).sum())
     rules = "Simple rules" if words is ROUNDS else "Simple rules and machine learning"
     return (
         f"Leaderboard: asked on {_days(study)} about the next {_ahead(study)}, {forecaster_of(board.used)} was off by "
-        f"{form.share(own['total_error'])} in {_total(board.target, study)} on average; {_proved(worse, others, form)} at the ranking "
+        f"{form.share(own['total_error'])} in {_total(board.target, study)} on average; {_proved(worse, len(others), form)} at the ranking "
         f"or the total. The model of {words.deeds} is chosen by the likelihood of what each {words.one} did, which rewards ranking, "
         f"total and spread at once. {rules} cannot be chosen, since they do not say who is still a {words.one}, what each is worth or "
         f"when the next {words.deed} will come. But if one of them is shown to forecast totals better, sums are scaled to it, and if "
@@ -282,6 +283,8 @@ def _proved(worse: int, others: int, form: Format) -> str:
     >>> [_proved(worse, others, Format()) for worse, others in ((0, 6), (2, 2), (7, 8), (1, 1))]
     ['none of the 6 others proved worse', 'both others proved worse', '7 of the 8 others proved worse', 'the one other proved worse']
     """
+    if others == 0:
+        return "no other took part that could prove worse"
     if others == 1:
         return f"the one other {'proved' if worse else 'did not prove'} worse"
     if worse == others:
@@ -296,7 +299,7 @@ def _failed(study: Study) -> str:
         reasons.setdefault(why, []).append(_named(name))
     words = study.base.words
     return "".join(
-        f" {' and '.join(names)} could not always take part: {reason_said(why, words, 'it needs' if len(names) == 1 else 'they need')}"
+        f" {joined(names)} could not always take part: {reason_said(why, words, 'it needs' if len(names) == 1 else 'they need')}"
         for why, names in reasons.items()
     )
 

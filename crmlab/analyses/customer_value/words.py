@@ -20,6 +20,7 @@ from crmlab.models.btyd.gamma_gamma import CONSTANT
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -351,7 +352,7 @@ def _rivals_said(study: Study) -> str:
     alternatives, form = study.worth.alternatives, study.context.form
     if not alternatives:
         return ""
-    names = " and ".join(
+    names = joined(
         f"{name_of(alternative.model.fitted_models()[0])} (weight {form.share(alternative.weight)})"
         for alternative in alternatives
     )

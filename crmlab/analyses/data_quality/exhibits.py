@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crmlab.history.calendars import fitting, opening, openings
 from crmlab.history.words import WEEKS
 from crmlab.page import marks
-from crmlab.page.format import DASH
+from crmlab.page.format import DASH, titled
 from crmlab.page.result import Chart
 from crmlab.page.tables import Column, Table
 from crmlab.page.tokens import color
@@ -40,7 +40,7 @@ _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Satur
 
 def read_table(study: Study) -> Table:
     """What became of the rows."""
-    shown = study.read.assign(table=study.read["table"].str.replace("_", " "))
+    shown = study.read.assign(table=study.read["table"].map(titled))
     columns = {
         "fate": Column("What became of rows"),
         "table": Column("Table"),
@@ -167,7 +167,7 @@ def coverage_table(study: Study) -> Table:
         (f"{study.order.capitalize()}s", form.count(float(days["orders"].sum()))),
         (f"{words.many.capitalize()} with a {words.deed}", form.count(study.context.customers)),
         (f"{words.deed.capitalize()} occasions", form.count(study.occasions)),
-        ("Tables", ", ".join(name.replace("_", " ") for name in study.tables)),
+        ("Tables", ", ".join(titled(name) for name in study.tables)),
         (f"Definition of a {words.one}", study.descriptor.counted),
     ]
     frame = pd.DataFrame(rows, columns=["item", "value"])

@@ -13,7 +13,7 @@ from crmlab.data.collecting import ORDERED, collect_arrow, collect_row
 from crmlab.data.ledger import Breach
 from crmlab.data.rules import READING, after, examined, exemplary, gravest_first
 from crmlab.errors import DescriptorError
-from crmlab.page.format import Format
+from crmlab.page.format import Format, titled
 
 if TYPE_CHECKING:
     import ibis
@@ -257,7 +257,7 @@ def written(row: Any) -> str:
 
 def _named(column: str) -> str:
     """A column of an example in words: "order" for order_id, "ordered" for ordered_at."""
-    return "usual price" if column == "usual" else _ENDINGS.sub("", column).replace("_", " ")
+    return "usual price" if column == "usual" else titled(_ENDINGS.sub("", column))
 
 
 def _dated_shortly(value: str) -> str:

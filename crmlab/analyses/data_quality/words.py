@@ -178,7 +178,7 @@ def _few(study: Study) -> list[str]:
 def method(study: Study) -> Method:
     """How it was done."""
     rules, form, words = study.descriptor, study.context.form, study.words
-    returned = "returns" if words is WEEKS else "refunds"
+    returned = words.fill("{returns}")
     returns = {
         "net": f"{returned.capitalize()} are set against the same {words.one}’s {words.deeds} on the same day.",
         "drop": f"Rows of {returned} were dropped.",

@@ -10,7 +10,7 @@ from crmlab.analyses.lifecycle.futures import FUTURES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
 from crmlab.analyses.lifecycle.tables import assumed, goes_on, held, rules, thresholds_from
-from crmlab.history.words import ROUNDS, YEAR
+from crmlab.history.words import YEAR
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
 
@@ -196,8 +196,7 @@ def limits(study: Study) -> tuple[str, ...]:
         f"The projection covers today’s {words.many} only, with no new ones, and assumes that {assumed(study)}.",
         f"Thresholds come from gaps that ended; the silences of {words.many} who never came back are not among them, and those who "
         f"{words.fill('{buy}')} often have more gaps than others. Both make the thresholds for the whole base too short.",
-        "Moves say what came next, not what caused it. "
-        + ("Gifts are net of same-day refunds." if words.deed == ROUNDS.deed else "Revenue is net of same-day returns."),
+        "Moves say what came next, not what caused it. " + words.fill("{Revenue_is} net of same-day {returns}."),
         words.decided,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, cut_points, level, not_yet
 from crmlab.history.words import QUARTER
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import DASH, Format
+from crmlab.page.format import DASH, Format, joined
 from crmlab.page.groups import OTHER, small_groups, under
 from crmlab.page.tables import Column, Table
 
@@ -98,7 +98,7 @@ def rules_table(study: Study) -> Table:
         caption += f" Segments with a dash are too small to be shown alone; they are included in “{OTHER}”."
     empty = [f"“{s.name}”" for s in SEGMENTS if s.name not in there]
     if empty:
-        caption += f" Nobody is in {' or '.join(filter(None, (', '.join(empty[:-1]), empty[-1])))}."
+        caption += f" Nobody is in {joined(empty, 'or')}."
     return Table(caption, frame, columns, form)
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.rfm.study import Study
-    from crmlab.history.words import Words
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
@@ -143,12 +142,8 @@ def limits(study: Study) -> tuple[str, ...]:
         f"A score is a rank among today’s {words.many}, so a {words.one}’s score can change because others have changed. The states of the "
         f"lifecycle are based on how long {words.many} are usually silent: where the two disagree about a {words.one}, the lifecycle is "
         "the better guide.",
-        f"{_net(words)}, but not of later ones, and before all costs.",
+        words.fill("{Revenue_is} net of same-day {returns}, but not of later ones, and before all costs."),
     )
-
-
-def _net(words: Words) -> str:
-    return "Gifts are net of same-day refunds" if words.deed == ROUNDS.deed else "Revenue is net of same-day returns"
 
 
 def method(study: Study) -> Method:

@@ -253,10 +253,12 @@ def _said(tested: pd.DataFrame, inside: int, level: float, widen: float) -> str:
     miss = float(spend["expected"] / spend["seen"] - 1) if spend["seen"] > 0 else 0.0
     far = f"{100 * abs(miss):.0f}% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right overall"
     many = len(tested)
-    some = f"all {many}" if inside == many else f"{inside or 'none'} of the {many}"
+    some = f"all {many} intervals" if inside == many else f"{inside or 'none'} of the {many} intervals"
+    if many == 1:
+        some = "the one interval" if inside else "not the one interval"
     days = tested["origin"].nunique()
     told = (
-        f"Forecasts made on {days} earlier {'day' if days == 1 else 'days'} were {far}, and {some} intervals at {100 * level:.0f}% "
+        f"Forecasts made on {days} earlier {'day' if days == 1 else 'days'} were {far}, and {some} at {100 * level:.0f}% "
         "contained the actual figure"
     )
     return f"{told}: too few, so all were widened by a factor of {widen:.2f}." if widen > 1 else f"{told}."

@@ -9,7 +9,7 @@ from crmlab.analyses.lifecycle import GONE
 from crmlab.analyses.scorecard.board import length_of
 from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, OPEN, UNKNOWN, WILL_MISS
 from crmlab.analyses.scorecard.quantities import UNITS
-from crmlab.history.words import QUARTER, QUARTERS, ROUNDS, YEAR
+from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
 
@@ -240,8 +240,7 @@ def method(study: Study) -> Method:
         f"{at} intervals: changes are computed on the log scale from each {{one}}’s contribution to both periods, linearised "
         "(Cochran 1977), so that {many} who {buy} the same in both add nothing. Rates for lifecycle states and new {many} are compared as "
         "if periods were independent.",
-        f"{{Revenue}}: the exact sum of the rows, less {'refunds' if board.speech.words is ROUNDS else 'returns'}, split by the additive "
-        "log-mean Divisia index (Ang 2005).",
+        "{Revenue}: the exact sum of the rows, less {returns}, split by the additive log-mean Divisia index (Ang 2005).",
     ]
     if study.ahead is not None:
         season = (

@@ -10,6 +10,7 @@ from crmlab.analyses.triggers.judging import BASES, FEWEST, NO, OFTEN, SILENT, U
 from crmlab.history.context import masked
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _working(study: Study) -> Finding:
     said = study.acting.said(form) if count >= few else ""
     return Finding(
         _written(study, count),
-        f"of {form.count(study.context.customers)} {words.many} are now at a moment whose trigger works here: {_listed(labels)}. "
+        f"of {form.count(study.context.customers)} {words.many} are now at a moment whose trigger works here: {_quoted(labels)}. "
         f"{f'{said} ' if said else ''}{CAVEAT}",
         metric="customers_working",
     )
@@ -76,7 +77,7 @@ def _failing(study: Study) -> list[Finding]:
     return [
         Finding(
             f"{len(labels)} of {judged}",
-            f"triggers {verb} not work here: {_listed(labels)}. Do not act on {'it' if len(labels) == 1 else 'them'}.",
+            f"triggers {verb} not work here: {_quoted(labels)}. Do not act on {'it' if len(labels) == 1 else 'them'}.",
             metric="triggers_working",
         )
     ]
@@ -151,11 +152,6 @@ def _with_moment(study: Study) -> int:
 
 def _judged(study: Study) -> int:
     return int((study.table["works"] != UNKNOWN).sum())
-
-
-def _listed(labels: pd.Series) -> str:
-    *some, last = [f"“{label}”" for label in labels]
-    return f"{', '.join(some)} and {last}" if some else last
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
@@ -245,3 +241,7 @@ def method(study: Study) -> Method:
             "Lift": "how many times as often a prediction comes true as in the comparison group; 1 means no better",
         },
     )
+
+
+def _quoted(labels: pd.Series) -> str:
+    return joined(f"“{label}”" for label in labels)

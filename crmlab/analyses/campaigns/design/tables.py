@@ -11,7 +11,7 @@ from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.lists import Pulled
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import THIN, Measured
+from crmlab.page.format import Measured
 from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _COMPARED = {
 }
 _LATELY = re.compile(
     r"(?P<what>[Dd]ays since the last purchase|[Nn]umber of purchases) is "
-    rf"(?:(?P<how>{'|'.join(_COMPARED)}) (?P<count>\d+)|(?P<unknown>not known))\b"
+    rf"(?:(?P<how>{'|'.join(_COMPARED)}) (?P<count>\d+)(?![.,]?\d)|(?P<unknown>not known))\b"
 )
 _STAGE_WORDS = {
     "start": "Start",
@@ -85,6 +85,8 @@ def _ago(found: re.Match[str]) -> str:
     ('Last purchase more than 365 days ago', 'at least 1 purchase')
     >>> _LATELY.sub(_ago, "Days since the last purchase is not known"), _LATELY.sub(_ago, "Number of purchases is under 1")
     ('Date of last purchase not known', 'No purchase')
+    >>> _LATELY.sub(_ago, "Days since the last purchase is above 1,000")     # stays as it is
+    'Days since the last purchase is above 1,000'
     """
     count, number = found["count"], found["what"].lower().startswith("number")
     if found["unknown"]:
@@ -125,7 +127,7 @@ def points_measured(value: float, low: float | None, high: float | None, form: F
     """
     if low is None or high is None:
         return Measured(points(value, form), "")
-    point, ends = (part.removesuffix(f"{THIN}pts") for part in form.measured(value, low, high, "points"))
+    point, ends = form.in_points(value, low, high)
     return Measured(f"{point} points", ends)
 
 
@@ -255,7 +257,7 @@ def money_table(study: Study) -> Table | Absent:
         "power": Column("Chance of showing it", "share"),
         "profit": Column(f"{said('Expected profit', study)}{before}", "money", "profit_low", "profit_high"),
         "may_cost": Column(
-            f"Offer may cost, per {'donor' if study.words.unit == 'year' else 'buyer'}",
+            f"Offer may cost, per {study.words.told('buyer')}",
             "exact",
             "may_cost_low",
             "may_cost_high",
@@ -377,7 +379,6 @@ def past_table(study: Study) -> Table | Absent:
     ]
     effect, half = 100 * frame["effect"].astype(float), 100 * z * frame["error"].astype(float)
     frame = frame.assign(rise=effect, rise_low=effect - half, rise_high=effect + half)
-    frame["campaign"] = [str(name).replace("_", " ") for name in frame["campaign"]]
     columns = {
         "campaign": Column("Campaign", "name"),
         "what": Column("Cell"),

@@ -10,6 +10,7 @@ from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
 from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, points_measured, said
 from crmlab.analyses.customers import conditions
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import joined, titled
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _effect(study: Study) -> str:
     if study.expected.source != "guess":
         return f"the expected effect is {_rise(study)}"
     rise = points(study.terms.possible(study.expected.value), study.context.form)
-    return f"the expected effect, a guess, is that {rise} more {acts_of(study).act}"
+    return f"the expected effect is a guess: {rise} more who {acts_of(study).act}"
 
 
 def _chance(study: Study) -> Finding:
@@ -181,7 +182,11 @@ def _paying(study: Study) -> str:
     if study.pays is None:
         return "No possible rise pays for all of its cells."
     low, _, high = study.pays
-    unsure = " If buyers spend as little as is possible, no rise pays." if low is not None and high is None else ""
+    unsure = (
+        f" If {_taker(study)}s {study.words.fill('{pay}')} as little as is possible, no rise pays."
+        if low is not None and high is None
+        else ""
+    )
     return (
         f"The campaign pays from a rise of {_range(study)}{', before the cost of the offer' if study.unpriced else ''}.{unsure}"
     )
@@ -230,7 +235,7 @@ def _whose(study: Study, cells: list[str]) -> str:
     if len(cells) == len(study.plan.cells):
         return _offer(study)
     names = names_of(study)
-    return " and ".join(f"“{names[cell]}”" for cell in cells)
+    return joined(f"“{names[cell]}”" for cell in cells)
 
 
 def _contacts(study: Study) -> str:
@@ -257,7 +262,7 @@ def _changed(study: Study) -> str:
     parts = []
     if plan.setting.window > asked.setting.window:
         parts.append(
-            f"the window is {_days(plan.setting.window)} instead of {asked.setting.window}, with {plan.setting.times} contacts each"
+            f"the window is {_days(plan.setting.window)} instead of {asked.setting.window}, with {plan.setting.times} contact{'' if plan.setting.times == 1 else 's'} each"
         )
     if plan.rounds > asked.rounds:
         parts.append(f"it is run {plan.rounds} times, with cells drawn anew, and the campaign results show all rounds together")
@@ -269,7 +274,7 @@ def _changed(study: Study) -> str:
         some = [f"“{names[cell]}”" for cell in gone if (cell in plan.setting.losing) == lost]
         if some:
             they = "is left out: it is" if len(some) == 1 else "are left out: each is"
-            parts.append(f"{' and '.join(some)} {they} expected {why}")
+            parts.append(f"{joined(some)} {they} expected {why}")
     more = "; ".join([*parts[:-1], f"and {parts[-1]}"] if len(parts) > 1 else parts)
     return f" As you asked for it, the test would have a chance of {form.share(asked.chance)}, so {more}."
 
@@ -417,7 +422,7 @@ def warnings(study: Study) -> tuple[str, ...]:
         )
     if study.waits:
         first = form.day(study.design.cells["opens_on"].iloc[0])
-        names = " and ".join(f"“{name.replace('_', ' ')}”" for name in study.waits)
+        names = joined(f"“{titled(name)}”" for name in study.waits)
         whose = "window of the campaign" if len(study.waits) == 1 else "windows of the campaigns"
         found.append(
             f"The test starts on {first}, after the {whose} {names} {'has' if len(study.waits) == 1 else 'have'} closed, so that nobody is in two "
@@ -503,7 +508,7 @@ def _offers_cost(study: Study) -> str:
 
 def _taker(study: Study) -> str:
     """Who takes an offer: a buyer or a donor."""
-    return "donor" if study.words.unit == "year" else "buyer"
+    return study.words.told("buyer")
 
 
 def _money_of_one(study: Study) -> str:

@@ -208,7 +208,7 @@ def money_table(study: Study) -> Table | Absent:
         "scaled": Column(f"{said.word.capitalize()} {scale_word(study.money.scale)}", "money", "scaled_low", "scaled_high"),
         "roi": Column("Return per unit of cost", "number", "roi_low", "roi_high"),
         "break_even": Column("Break-even cost of a contact", "exact", "break_even_low", "break_even_high"),
-        "may_cost": Column("Offer may cost, per buyer", "exact", "may_cost_low", "may_cost_high"),
+        "may_cost": Column(study.context.told("Offer may cost, per buyer"), "exact", "may_cost_low", "may_cost_high"),
         "verdict": Column("Verdict", lead=True),
     }
     for name in ("roi", "break_even", "may_cost"):

@@ -9,14 +9,28 @@ from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.data.memory.rules import OFFER_COSTS
 from crmlab.models.testing.measures import FEW, LEAST
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import THIN, titled
+from crmlab.page.format import titled
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.results.study import Study
+    from crmlab.models.testing.comparisons import SampleRatio
     from crmlab.page.format import Format
 
-__all__ = ["TITLE", "Gain", "at_level", "findings", "gain", "level_word", "limits", "method", "metrics", "points", "warnings"]
+__all__ = [
+    "TITLE",
+    "Gain",
+    "at_level",
+    "far_off",
+    "findings",
+    "gain",
+    "level_word",
+    "limits",
+    "method",
+    "metrics",
+    "points",
+    "warnings",
+]
 
 TITLE = "What each part of a campaign brought"
 
@@ -66,6 +80,11 @@ def points(value: float | None, form: Format, *, sign: bool = False) -> str:
     return ("+" if sign and value > 0 else "") + form.number(100 * value, 2 if abs(value) < 0.01 else 1)
 
 
+def far_off(ratio: SampleRatio, form: Format) -> str:
+    """What sizes of cells that do not fit the plan mean, as sentences."""
+    return f"By chance, sizes would be this far off with p = {form.number(ratio.p_value)}. Find out what got lost before anything else."
+
+
 def findings(study: Study) -> Findings:
     """What was earned, with its interval; how many more bought; which cells are shown to have earned, or what their offers may cost."""
     form = study.context.form
@@ -75,7 +94,7 @@ def findings(study: Study) -> Findings:
         why = Finding(
             "No verdict",
             f"on “{titled(study.found.campaign)}”: the sizes of its cells do not fit the plan, so something other than chance decided who is in which, and what they earned cannot be compared. "
-            f"By chance, sizes would be this far off with p = {form.number(ratio.p_value)}. Find out what got lost before anything else.",
+            + far_off(ratio, form),
             "",
             "sample_ratio",
         )
@@ -127,11 +146,11 @@ def _offers(study: Study, most: Estimate) -> Finding:
     cells = len(study.money.whole.unpriced)
     whose = "the offer" if cells == 1 else f"the offers of {cells} cells"
     words = (
-        f"per buyer is the most that {whose} may cost before the campaign loses money. What it costs is not known, "
+        f"{study.context.told('per buyer')} is the most that {whose} may cost before the campaign loses money. What {'it costs' if cells == 1 else 'they cost'} is not known, "
         "so no cell can be said to have made a profit. To change that, add cost_per_response (0 if nothing) or discount to the table “cells”."
     )
     if most.value <= 0:
-        words = f"per buyer: contacts cost more than they brought in, even if {whose} cost nothing."
+        words = f"{study.context.told('per buyer')}: contacts cost more than they brought in, even if {whose} cost nothing."
     return Finding(value, words, f"{ends}, at {at_level(study)}", "break_even_offer")
 
 
@@ -147,7 +166,7 @@ def _response(study: Study) -> Finding:
         words = f"is what contacts changed: fewer of the people contacted than of the controls bought, {shares}."
     else:
         words = f"is the difference in the share who bought, {shares}: not shown to differ from 0."
-    more, ends = (part.removesuffix(f"{THIN}pts") for part in form.measured(change.value, change.low, change.high, "points"))
+    more, ends = form.in_points(change.value, change.low, change.high)
     sign = "+" if change.low <= 0 < change.value else ""
     return Finding(f"{sign}{more} points", words, f"{ends} points, at {at_level(study)}", "response")
 
@@ -352,5 +371,5 @@ def _money_terms(study: Study) -> dict[str, str]:
         "Break-even cost": "what a contact may cost before the cell loses money",
     }
     if study.found.unpriced:
-        found["Offer may cost"] = "what the offer may cost per buyer before the cell loses money"
+        found["Offer may cost"] = study.context.told("what the offer may cost per buyer before the cell loses money")
     return found
