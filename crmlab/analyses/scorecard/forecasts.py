@@ -255,10 +255,11 @@ def _said(tested: pd.DataFrame, inside: int, level: float, widen: float) -> str:
     many = len(tested)
     some = f"all {many} intervals" if inside == many else f"{inside or 'none'} of the {many} intervals"
     if many == 1:
-        some = "the one interval" if inside else "not the one interval"
+        some = "the one interval"
+    contained = "contained" if inside or many > 1 else "did not contain"
     days = tested["origin"].nunique()
     told = (
         f"Forecasts made on {days} earlier {'day' if days == 1 else 'days'} were {far}, and {some} at {100 * level:.0f}% "
-        "contained the actual figure"
+        f"{contained} the actual figure"
     )
     return f"{told}: too few, so all were widened by a factor of {widen:.2f}." if widen > 1 else f"{told}."
