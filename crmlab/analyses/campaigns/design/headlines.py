@@ -318,6 +318,7 @@ def _cells(count: int) -> str:
 
 
 def days_said(count: int) -> str:
+    """So many days, in words."""
     return "1 day" if count == 1 else f"{count} days"
 
 
