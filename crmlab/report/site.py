@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,12 +136,18 @@ def index_page(
     missing = [_missing(entry) for entry in ordered if entry.summary is None]
     here = {entry.place.split("--")[0] for entry in found}
     missing += [_absent(name, holds, told) for name in sorted(report_names(), key=_order) if absent and name not in here]
+    sentences = {entry.place: [one["text"] for one in entry.summary["findings"]] for entry in ordered if entry.summary}
+    elsewhere = {place: {text for other, texts in sentences.items() if other != place for text in texts} for place in sentences}
     parts = [
         _lede(opening),
         *(section for entry in leading for section in _led(entry, form, said=entry is not opening)),
         _listed(
             "The reports",
-            [_item(entry, form, told_above=entry in leading) for entry in ordered if entry.summary is not None],
+            [
+                _item(entry, form, elsewhere[entry.place] if entry in leading else None)
+                for entry in ordered
+                if entry.summary is not None
+            ],
         ),
         _listed("What is missing, and why", missing),
         _about(descriptor, freshest, form),
@@ -215,13 +221,17 @@ def _point(finding: Any, changes: dict[str, str]) -> Markup:
     return markup("<b>{}</b> {}{}{}", finding["value"], ends, finding["text"], since)
 
 
-def _item(entry: Entry, form: Format, *, told_above: bool) -> Markup:
-    """One report: its question and what it found first, or second where the first is told above, in a sentence; all of it folded."""
+def _item(entry: Entry, form: Format, elsewhere: Collection[str] | None) -> Markup:
+    """One report: its question and what it found first in a sentence; all of it folded.
+
+    Where the first finding is told above, ``elsewhere`` holds what other reports say: the next that none of them says takes its place.
+    """
     assert entry.summary is not None
     changes = _changes(entry, form)
     findings = list(entry.summary["findings"])
-    if told_above and len(findings) > 1:
-        findings = [findings[1], findings[0], *findings[2:]]
+    if elsewhere is not None and len(findings) > 1:
+        own = next((one for one in findings[1:] if one["text"] not in elsewhere), findings[1])
+        findings = [own, *(one for one in findings if one is not own)]
     line = _point(findings[0] | {"text": _sentence(findings[0]["text"])}, {}) if findings else Markup("")
     rest = Markup("").join(markup("<li>{}</li>", _point(finding, changes)) for finding in findings)
     folded = (markup("<ul>{}</ul>", rest) if rest else Markup("")) + _beyond(entry)

@@ -68,6 +68,15 @@ def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
     assert "crmlab run" not in html
 
 
+def test_a_sentence_of_two_reports_is_said_by_one_of_them():
+    opening = entry(
+        "scorecard", ("2 of 3", "goals are met"), ("€9", "is the value"), ("5", "bought"), lead={"Now": []}, opens=True
+    )
+    html = str(index_page([opening, entry("customer_value", ("€9", "is the value"))], load("shop"), absent=False))
+    assert re.search(r'<li id="scorecard">.*?<p><b>5</b> bought</p>', html)
+    assert re.search(r'<li id="customer_value">.*?<p><b>€9</b> is the value</p>', html)
+
+
 def test_what_is_stale_says_so_before_anybody_acts_on_it():
     made = entry("actions", ("€5", "expected"), lead={"What to do now": ["<table>ACTS</table>"]})
     failed = replace(made, last=SimpleNamespace(ok=False, status="failed", reason="It broke."))
