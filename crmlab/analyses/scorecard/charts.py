@@ -56,7 +56,7 @@ def goals_chart(study: Study) -> Chart | Absent:
     """What is expected of each goal against its target."""
     goals, form = study.goals, study.context.form
     if goals.empty:
-        return Absent("No goals are set: without them, whether the programme works is a matter of opinion.")
+        return Absent("")  # the table says so
     frame = goals[(goals["status"] != UNKNOWN) & goals["expected"].notna()].reset_index(drop=True)
     if frame.empty:
         return Absent("No goal has an expected value yet.")
@@ -234,14 +234,15 @@ def forecast_chart(study: Study) -> Chart | Absent:
     )
 
     def draw(figure: Figure) -> None:
-        top = 1.12 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9)
+        top = 1.1 * max(float(rows["high"].max()), float(seen.max() if n else 0), 1e-9)
         ax = marks.axes(figure.add_subplot(), form, y="none", lines="base", ylim=(0, top))
         ax.bar(range(n), seen, 0.62, color=color("accent"))
         later = np.arange(n, n + len(rows))
         ax.bar(later, rows["expected"], 0.62, color=color("fill"))
         ax.vlines(later, rows["low"], rows["high"], color=color("ink"), linewidth=1.2)
-        for k, (value, at) in enumerate(zip([*seen, *rows["expected"]], [*seen, *rows["high"]], strict=True)):
-            marks.label(ax, form.money(value), k, at, gap=(0, 4), ha="center", va="baseline")
+        for k, value in enumerate([*seen, *rows["expected"]]):
+            # At the foot of the bar where the line of an interval stands above it: there it would be read as the end of the interval.
+            marks.label(ax, form.money(value), k, value if k < n else 0, gap=(0, 4), token="ink", ha="center", va="baseline")
         days = [form.short_day(day).rsplit(" ", 1) for day in frame["last"]]
         ax.set_xticks(range(len(frame)), ["\n".join(day) for day in days], fontsize=9)
 

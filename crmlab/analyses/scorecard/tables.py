@@ -80,8 +80,8 @@ def goals_table(study: Study) -> Table:
     goals, form, end = study.goals, study.context.form, pd.Timestamp(study.context.as_of)
     if goals.empty:
         caption = (
-            "Goals: none yet. Add them to the data set’s file under [[goals]], giving each a measure, a target, a date (by) and an "
-            "owner."
+            "Goals: none yet, and without them, whether the programme works is a matter of opinion. Add them to the data set’s file under "
+            "[[goals]], giving each a measure, a target, a date (by) and an owner."
         )
         return Table(caption, goals, {"label": Column("Goal")}, form)
     goals = goals.assign(
