@@ -280,6 +280,6 @@ def test_a_run_says_what_it_mended(mine, folder):
 def test_two_orders_of_one_run_read_one_version(mine, folder, monkeypatch):
     asked = []
     monkeypatch.setattr(runner, "inspect", lambda data: asked.append(data) or inputs.inspect(data))
-    monkeypatch.setattr(runner, "_make", lambda job, batch, record, *_: setattr(record, "status", "ok"))
+    monkeypatch.setattr("crmlab.report.making._make", lambda job, batch, record, *_: setattr(record, "status", "ok"))
     run_reports([Order(str(mine), ("rfm",)), Order(str(mine), ("data_quality",))], Settings(out=mine.parent / "reports"))
     assert asked == [str(mine)]

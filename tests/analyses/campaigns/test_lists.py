@@ -159,7 +159,7 @@ def test_steps_are_taken_in_order_and_everybody_is_counted_once():
     assert pulled.left_out["customer_id"].tolist() == ["c0", "c1", "c2", "c3", "c6", "c7"]
     assert pulled.seeds["customer_id"].tolist() == ["c6", "c7"]
     assert pulled.notes == (
-        "It is not known whether 1 of 4 customers may be contacted; they are kept on the list. Check before sending.",
+        "It is not known whether 1 of 4 customers may be contacted; this one is kept on the list. Check before sending.",
     )
 
 
