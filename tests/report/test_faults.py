@@ -406,9 +406,9 @@ module.{name} = killed
 """
 # Where a kill does most harm: (module, function, at which call, before or after it).
 POINTS = [
-    ("runner", "put_in_place", 1, False),
+    ("making", "put_in_place", 1, False),
     ("swap", "_exchange", 1, True),
-    ("runner", "keep", 2, False),
+    ("making", "keep", 2, False),
     ("runner", "write_index", 1, False),
 ]
 

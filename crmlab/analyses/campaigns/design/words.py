@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.balance import unbalanced
-from crmlab.analyses.campaigns.design.headlines import SOURCES, days_said, findings
+from crmlab.analyses.campaigns.design import headlines
+from crmlab.analyses.campaigns.design.headlines import SOURCES, days_said
 from crmlab.analyses.campaigns.design.money import detectable
 from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
 from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, said
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "What to test next, who to test it on, and what the test will show"
+
+findings = headlines.findings  # a page asks its words for them
 
 
 def metrics(study: Study) -> dict[str, Estimate]:
