@@ -1,7 +1,8 @@
 """A chart on a phone: whether a drawing fits its width, and what can be done about it.
 
 A chart is drawn once for a page and once for a phone, by the same function. On the narrow drawing names are broken into lines, ticks that
-run into each other are thinned, and the axes give way to what is written beside them. What does not fit then is not drawn narrow.
+run into each other are thinned, and the axes give way to what is written beside them; where that is not enough, all is written as small
+as can still be read. What does not fit then is not drawn narrow.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _TRIES = 6
 _LEAST = 0.25  # of the width, that must be left to a chart beside its labels
 _SLACK = 1.5  # px by which texts may touch
 _EDGE = 2.0  # px that are kept free at the edges
+_SMALL = 9.0  # px: the least that can be read
+_BESIDE = 0.3  # of the width, that a text beside a mark may take before it is broken into lines
 
 
 def fit(figure: Figure) -> bool:
@@ -54,10 +57,15 @@ def fit(figure: Figure) -> bool:
 def _fitted(figure: Figure) -> bool:
     for ax in figure.axes:
         ax.tick_params(axis="x", pad=6)  # the first number across does not touch the first one up
+    return _arranged(figure) or (_smaller(figure) and _arranged(figure)) or (_stagger(figure) and _arranged(figure))
+
+
+def _arranged(figure: Figure) -> bool:
     rect = [0.0, 0.0, 1.0, 1.0]
     for _ in range(_TRIES):
+        figure.get_layout_engine().set(rect=tuple(rect))  # type: ignore[union-attr, call-arg]
         figure.draw_without_rendering()
-        changed = [step(figure) for step in (_break_names, _thin_ticks)]
+        changed = [step(figure) for step in (_break_names, _break_texts, _thin_ticks)]
         if any(changed):
             continue
         left, right = _beyond(figure)
@@ -68,7 +76,6 @@ def _fitted(figure: Figure) -> bool:
         rect[2] -= (max(left, 0.0) + max(right, 0.0)) / width
         if rect[2] < _LEAST:
             return False
-        figure.get_layout_engine().set(rect=tuple(rect))  # type: ignore[union-attr, call-arg]
     figure.draw_without_rendering()
     return max(_beyond(figure)) <= _EDGE and _wide_enough(figure) and not _on_each_other(figure)
 
@@ -158,6 +165,53 @@ def _break_names(figure: Figure) -> bool:
     return changed
 
 
+def _break_texts(figure: Figure) -> bool:
+    """Break into lines what is written in axes and reaches beyond the edge or into what stands beside it, or leaves axes no room."""
+    changed, width, squeezed = False, figure.bbox.width, not _wide_enough(figure)
+    for ax in _seen(figure):
+        boxes = [(box, text) for text in ax.texts if (box := _box(text)) is not None]
+        for box, text in boxes:
+            if squeezed:
+                changed |= _broken(text, _BESIDE * width)
+            elif box.x1 > width - _EDGE:
+                changed |= _broken(text, max(width - _EDGE - box.x0, _BESIDE * width))
+        for i, (a, one) in enumerate(boxes):
+            for b, other in boxes[:i]:
+                if _touch(a, b):
+                    apart = abs(a.x0 + a.x1 - b.x0 - b.x1) / 2
+                    changed |= _broken(one if a.width > b.width else other, max(apart - 2, 1.0))
+    return changed
+
+
+def _smaller(figure: Figure) -> bool:
+    """Write all as small as can still be read; whether anything was larger."""
+    large = [text for text in _written(figure) if text.get_fontsize() > _SMALL]
+    for text in large:
+        text.set_fontsize(_SMALL)
+    for ax in _seen(figure):
+        ax.tick_params(labelsize=_SMALL)
+    return bool(large)
+
+
+def _stagger(figure: Figure) -> bool:
+    """Raise every second one of the notes that run into each other in a row; whether there were any."""
+    from matplotlib.text import Annotation
+
+    raised = False
+    for ax in _seen(figure):
+        notes = [(box, text) for text in ax.texts if isinstance(text, Annotation) and (box := _box(text)) is not None]
+        notes.sort(key=lambda note: note[0].x0)
+        last: Bbox | None = None
+        for box, text in notes:
+            if last is not None and _touch(box, last):
+                across, up = text.get_position()
+                text.set_position((across, up + box.height))
+                raised, last = True, None  # the next one has room again
+            else:
+                last = box
+    return raised
+
+
 def _same_row(ax: Any, other: Any) -> bool:
     return abs(ax.get_window_extent().y0 - other.get_window_extent().y0) < 2
 
@@ -201,10 +255,11 @@ def _crowded(labels: Sequence[Text]) -> bool:
 def _on_each_other(figure: Figure) -> bool:
     """Whether texts cover each other, or run into each other on a line."""
     boxes = [box for text in _written(figure) if (box := _box(text)) is not None]
-    for i, a in enumerate(boxes):
-        for b in boxes[:i]:
-            across, up = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
-            beside = across > -_SLACK and up > 0.6 * min(a.height, b.height)
-            if beside or (across > _SLACK and up > 2 * _SLACK):
-                return True
-    return False
+    return any(_touch(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def _touch(a: Bbox, b: Bbox) -> bool:
+    """Whether one text covers another, or runs into it on a line."""
+    across, up = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+    beside = across > -_SLACK and up > 0.6 * min(a.height, b.height)
+    return beside or (across > _SLACK and up > 2 * _SLACK)

@@ -140,6 +140,15 @@ class Format:
             digits = _share_digits(value)
         return f"{self.number(100 * value, digits)}{self.percent}"
 
+    def whole_share(self, value: float | None) -> str:
+        """Write a share of 1 in whole per cents, for a cell of a picture: <1% and >99% where it is almost none or almost all."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        if 0 < value < 0.01:
+            return f"<{self.share(0.01, 0)}"
+        return f">{self.share(0.99, 0)}" if 0.99 < value < 1 else self.share(value, 0)
+
     def points(self, value: float | None) -> str:
         """Write a difference of two shares as percentage points."""
         if _missing(value):

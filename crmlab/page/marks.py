@@ -349,7 +349,7 @@ def bars(
 
 
 def bridge(ax: Axes, names: Sequence[str], steps: pd.DataFrame, write: Callable[[float], str]) -> None:
-    """Draw a waterfall: from one amount to another, step by step, with the interval of each step.
+    """Draw a waterfall: from one amount to another, step by step from the top, with the interval of each step.
 
     Parameters
     ----------
@@ -362,23 +362,23 @@ def bridge(ax: Axes, names: Sequence[str], steps: pd.DataFrame, write: Callable[
         Writes an amount.
     """
     begin, *middle, end = steps[["effect", "low", "high"]].itertuples(index=False)
-    last, at, tops = len(steps) - 1, begin.effect, [begin.effect, end.effect, 1e-9]
-    ax.bar([0, last], [begin.effect, end.effect], 0.62, color=color("fill"))
-    for k, step in enumerate(middle, start=1):
+    first, *between, last = rows(ax, names)
+    at, tops = begin.effect, [begin.effect, end.effect, 1e-9]
+    ax.barh([first, last], [begin.effect, end.effect], 0.62, color=color("fill"))
+    for place, step in zip(between, middle, strict=True):
         after, token = at + step.effect, "accent" if step.effect >= 0 else "second"
-        above = max(at, after, at + step.high)
-        ax.bar(k, step.effect, 0.62, bottom=at, color=color(token))
-        ax.plot([k, k], [at + step.low, at + step.high], color=color("ink"), linewidth=1)
+        beyond = max(at, after, at + step.high)
+        ax.barh(place, step.effect, 0.62, left=at, color=color(token))
+        ax.plot([at + step.low, at + step.high], [place, place], color=color("ink"), linewidth=1)
         text = f"{'+' if step.effect > 0 else ''}{write(step.effect)}"
-        label(ax, text, k, above, gap=(0, 5), token=token, size=10, ha="center", va="baseline")
-        ax.plot([k - 0.31, k + 1.31], [after] * 2, color=color("muted"), linewidth=0.7)
-        tops.append(above)
+        label(ax, text, beyond, place, gap=(6, 0), token=token, size=10)
+        ax.plot([after] * 2, [place + 0.31, place - 1.31], color=color("muted"), linewidth=0.7)
+        tops.append(beyond)
         at = after
-    for k, value in ((0, begin.effect), (last, end.effect)):
-        label(ax, write(value), k, max(value, 0), gap=(0, 5), token="ink", size=10, ha="center", va="baseline")
-    ax.set_xticks(range(len(steps)), names, color=color("ink"), fontsize=9)
-    ax.axhline(0, color=color("ink"), linewidth=0.8)
-    ax.set(ylim=(min(0.0, begin.effect, end.effect), 1.14 * max(tops)), yticks=[])
+    for place, value in ((first, begin.effect), (last, end.effect)):
+        label(ax, write(value), max(value, 0), place, gap=(6, 0), token="ink", size=10)
+    ax.axvline(0, color=color("ink"), linewidth=0.8)
+    ax.set(xlim=(min(0.0, begin.effect, end.effect), 1.18 * max(tops)), xticks=[])
 
 
 def cell(

@@ -90,9 +90,9 @@ def test_numbers_that_run_into_each_other_are_thinned_and_names_are_broken():
     }  # every second, or fourth, month
 
     def named(figure):
-        frame = pd.DataFrame({"effect": [5.0, 2.0, 1.0, 8.0], "low": 0.5, "high": 2.5})
-        names = ["a year ago", "purchases each", "pieces per purchase", "this period"]
-        marks.bridge(figure.add_subplot(), names, frame, FORM.money)
+        ax = figure.add_subplot()
+        ax.bar(range(4), [5, 2, 1, 8])
+        ax.set_xticks(range(4), ["a year ago", "purchases each", "pieces per purchase", "this period"])
 
     figure, fits = drawn(named)
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
@@ -147,3 +147,44 @@ def test_texts_that_cover_each_other_do_not_fit():
 def test_a_figure_has_a_second_drawing_only_if_it_fits(note, twice):
     html = Chart("Actions.", "Two bars for two actions.", bars(note), pd.DataFrame({"a": [1]}), (8, 2)).html()
     assert html.count("<svg") == 1 + twice and ('class="two"' in html) == ('class="slim"' in html) == twice
+
+
+def test_notes_are_broken_before_the_axes_give_way():
+    figure, fits = drawn(bars("€1,059 each from 400 customers of the year"))
+    notes = [text.get_text() for text in figure.axes[0].texts]
+    assert fits and all("\n" in note for note in notes) and right_of(figure) <= figure.bbox.width
+
+
+def numbers(count):
+    def draw(figure):
+        ax = figure.add_subplot()
+        marks.axes(ax, FORM, y="none", lines="base")
+        ax.bar(range(count), [1.0] * count, 0.62)
+        for k in range(count):
+            marks.label(ax, "€154k", k, 0, gap=(0, 4), ha="center", va="baseline", size=10)
+        ax.set_xticks([])
+
+    return draw
+
+
+def heights(figure):
+    return {round(text.get_window_extent().y0) for text in figure.axes[0].texts}
+
+
+def test_numbers_in_a_row_are_written_smaller_and_then_at_two_heights():
+    few, fits = drawn(numbers(10))
+    assert fits and len(heights(few)) == 1 and {text.get_fontsize() for text in few.axes[0].texts} == {9}
+    more, fits = drawn(numbers(13))
+    assert fits and len(heights(more)) == 2
+    assert not drawn(numbers(30))[1]
+
+
+def test_words_in_cells_are_broken_into_lines():
+    def draw(figure):
+        ax = marks.axes(figure.add_subplot(), FORM, lines="none")
+        ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 0.5))
+        for k in range(5):
+            marks.cell(ax, k, 0, 0.2, "under 20 customers")
+
+    figure, fits = drawn(draw)
+    assert fits and all(text.get_text() == "under 20\ncustomers" for text in figure.axes[0].texts)

@@ -172,13 +172,13 @@ def test_bridge_leads_from_the_first_amount_to_the_last(ax):
     steps = pd.DataFrame({"effect": [100, 30, -20, 110], "low": [0, 20, -25, 0], "high": [0, 40, -15, 0]})
     marks.bridge(ax, ["then", "more", "less", "now"], steps, EURO.money)
     begin, end, more, less = ax.patches
-    assert (begin.get_height(), end.get_height()) == (100, 110)
-    assert (more.get_y(), more.get_y() + more.get_height()) == (100, 130)
-    assert (less.get_y(), less.get_y() + less.get_height()) == (130, 110)
+    assert (begin.get_width(), end.get_width()) == (100, 110)
+    assert (more.get_x(), more.get_x() + more.get_width()) == (100, 130)
+    assert (less.get_x(), less.get_x() + less.get_width()) == (130, 110)
     assert texts(ax) == ["+€30.00", f"{MINUS}€20.00", "€100", "€110"]
-    assert [list(line.get_ydata()) for line in ax.lines[::2]][:2] == [[120, 140], [105, 115]]
-    assert ax.get_ylim() == (0, pytest.approx(1.14 * 140))
-    assert ticks(ax.xaxis) == ["then", "more", "less", "now"]
+    assert [list(line.get_xdata()) for line in ax.lines[::2]][:2] == [[120, 140], [105, 115]]
+    assert ax.get_xlim() == (0, pytest.approx(1.18 * 140))
+    assert ticks(ax.yaxis) == ["now", "less", "more", "then"]
 
 
 def test_cell_has_its_colour_and_its_number(ax):

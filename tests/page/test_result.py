@@ -152,6 +152,14 @@ def test_money_is_short(value, shown):
 def test_shares_and_days_in_four_languages():
     assert Format().share(0.234).replace("\u202f", " ") == "23%"
     assert Format().share(0.00001).replace("\u202f", " ").startswith("<0.01")
+    assert [Format().whole_share(value) for value in (0.0, 0.0004, 0.034, 0.5, 0.997, 1.0)] == [
+        "0%",
+        "<1%",
+        "3%",
+        "50%",
+        ">99%",
+        "100%",
+    ]
     day = dt.date(2011, 12, 9)
     assert [Format("EUR", language).day(day) for language in ("en", "de", "es", "fr")] == [
         "9 December 2011",

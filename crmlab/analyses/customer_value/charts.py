@@ -291,7 +291,7 @@ def maps_chart(study: Study) -> Chart | Absent:
             for row in frame.to_dict("records"):
                 # Half the colour at most: text on it must be read in light and dark.
                 strength = float(np.round(0.5 * row[name] / top, 2))
-                text = form.share(row[name]) if name == "probability_alive" else form.number(row[name], 1)
+                text = form.whole_share(row[name]) if name == "probability_alive" else form.number(row[name], 1)
                 marks.cell(ax, row["since"] / step, rows.index(row["frequency"]), strength, text)
             ax.set_xticks(range(len(since)), [f"{t:g}" for t in since])
             ax.set_yticks(range(len(rows)), [str(x) for x in rows])
