@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["FILE", "FOLDER", "close_to_others", "like", "private_folder"]
+__all__ = ["FILE", "FOLDER", "close_to_others", "is_own", "like", "private_folder"]
 
 FILE, FOLDER = 0o600, 0o700
 
@@ -24,6 +26,15 @@ def private_folder(path: Path) -> Path:
     if not path.is_dir():
         raise NotADirectoryError(f"{path.name} is no folder")
     return path
+
+
+def is_own(path: Path, is_kind: Callable[[int], bool]) -> bool:
+    """Whether there is something of a kind (``stat.S_ISREG``, say), by itself and not behind a link, that belongs to this user."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return is_kind(found.st_mode) and (not hasattr(os, "geteuid") or found.st_uid == os.geteuid())
 
 
 def close_to_others(path: Path) -> None:

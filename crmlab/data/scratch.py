@@ -17,9 +17,11 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from crmlab.data.private import is_own
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -108,7 +110,7 @@ def sweep_scratch(within: Path | None = None, prefix: str = PREFIX) -> int:
         return 0
     for name in names:
         path = root / name
-        if form.fullmatch(name) and _is_own(path, stat.S_ISDIR) and _is_own(_lock_path(path), stat.S_ISREG):
+        if form.fullmatch(name) and is_own(path, stat.S_ISDIR) and is_own(_lock_path(path), stat.S_ISREG):
             lock = _lock(path)
             with contextlib.suppress(Timeout, OSError):
                 lock.acquire(timeout=0)
@@ -116,7 +118,7 @@ def sweep_scratch(within: Path | None = None, prefix: str = PREFIX) -> int:
                 count += 1
         elif form.fullmatch(name.removesuffix(".lock")) and name.removesuffix(".lock") not in names:
             with contextlib.suppress(OSError):
-                if _is_own(path, stat.S_ISREG) and time.time() - path.stat().st_mtime > _STRAY:
+                if is_own(path, stat.S_ISREG) and time.time() - path.stat().st_mtime > _STRAY:
                     path.unlink()
     return count
 
@@ -156,12 +158,3 @@ def _lock(folder: Path) -> BaseFileLock:
 
     # Not of one thread: a folder may be removed by another than made it.
     return FileLock(_lock_path(folder), mode=0o600, thread_local=False)
-
-
-def _is_own(path: Path, is_kind: Callable[[int], bool]) -> bool:
-    """Whether this is of a kind, by itself and not behind a link, and belongs to this user."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    return is_kind(found.st_mode) and (not hasattr(os, "geteuid") or found.st_uid == os.geteuid())

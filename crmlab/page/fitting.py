@@ -185,7 +185,7 @@ def _break_texts(figure: Figure) -> bool:
 
 def _smaller(figure: Figure) -> bool:
     """Write all as small as can still be read; whether anything was larger."""
-    large = [text for text in _written(figure) if text.get_fontsize() > _SMALL]
+    large = [text for text in _written(figure) if float(text.get_fontsize()) > _SMALL]
     for text in large:
         text.set_fontsize(_SMALL)
     for ax in _seen(figure):

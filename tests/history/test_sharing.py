@@ -11,6 +11,7 @@ import cloudpickle
 import pytest
 
 import crmlab
+from crmlab.errors import DamageWarning
 from crmlab.history.past import History
 from crmlab.history.sharing import SHARED, shared
 from crmlab.history.words import ROUNDS, WEEKS
@@ -93,6 +94,28 @@ def test_without_room_it_is_worked_out_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full)
     assert shared("a", lambda: 1) == 1 and shared("a", lambda: 2) == 2
     assert not list(tmp_path.glob("*.part")) and not list(tmp_path.glob("*.pickle"))
+
+
+DAMAGED = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "empty": lambda path: path.write_bytes(b""),
+    "changed": lambda path: path.write_bytes(path.read_bytes()[:-2] + b"x."),
+    "open to others": lambda path: path.chmod(0o666),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a link": lambda path: path.symlink_to(path.rename(path.with_suffix(".other"))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_what_is_not_as_it_was_written_is_worked_out_again(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv(SHARED, str(tmp_path))
+    assert shared("a", lambda: [1]) == [1]
+    (path,) = tmp_path.glob("*.pickle")
+    assert path.stat().st_mode & 0o777 == 0o600 and shared("a", lambda: [2]) == [1]
+    DAMAGED[damage](path)
+    with pytest.warns(DamageWarning, match="is not as it was written. It was worked out again."):
+        assert shared("a", lambda: [3]) == [3]
+    assert shared("a", lambda: [4]) == [3]
 
 
 def test_outside_a_run_nothing_is_written(tmp_path, monkeypatch):
