@@ -110,7 +110,7 @@ class Margin(NamedTuple):
     @property
     def needed(self) -> str:
         """What to write so that a margin is known, as a clause without a full stop."""
-        write = "add a line such as margin = 0.4 at the top of the data set’s file"
+        write = "write a margin (margin = 0.4, say) into the data set’s file"
         return f"check the costs, or {write}" if self.source == "loss" else f"{write}, or the unit costs of products"
 
     def wanted(self, to_see: str) -> list[str]:

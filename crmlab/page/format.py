@@ -163,11 +163,24 @@ class Format:
         assert value is not None
         return self._marked(*self._scaled(value), negative=value < 0)
 
-    def tick(self, value: float | None) -> str:
-        """Write an amount at an axis: shortly, and without cents where it is whole."""
-        if _missing(value) or value is None or not float(value).is_integer() or abs(value) >= 100:
-            return self.money(value)
-        return self._marked(self.number(abs(value), 0), negative=value < 0)
+    def tick(self, value: float | None, among: Iterable[float] = ()) -> str:
+        """Write an amount at an axis: shortly, without cents where it is whole, and exactly, in one unit with the others there.
+
+        Examples
+        --------
+        >>> form = Format("EUR")
+        >>> [form.tick(place, [0, 7500, 12500]) for place in (0, 7500, 12500)], form.tick(1.0), form.tick(0.5, [0, 0.5])
+        (['€0', '€7.5k', '€12.5k'], '€1', '€0.50')
+        """
+        if _missing(value) or value is None:
+            return DASH
+        places = [float(place) for place in among] or [float(value)]
+        top = max(map(abs, places))
+        word, scale = next(((word, scale) for word, scale, bound in _SCALES if top >= bound), ("", 1.0))
+        exact = [abs(place) / scale for place in places]
+        digits = next((digits for digits in (0, 1) if all(abs(round(one, digits) - one) < 1e-9 for one in exact)), 2)
+        digits = self.cents if digits and not word else digits
+        return self._marked(self.number(abs(value) / scale, digits if value else 0), word if value else "", negative=value < 0)
 
     def amount(self, value: float | None) -> str:
         """Write an amount in full: without cents from 100 on."""

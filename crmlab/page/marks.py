@@ -44,7 +44,6 @@ __all__ = [
 
 _KINDS: dict[str, Callable[[Format, float], str]] = {
     "count": Format.count,
-    "money": Format.tick,
     "number": Format.number,
 }
 
@@ -92,6 +91,8 @@ def _written(axis: Axis, form: Format, kind: str | Callable[[float], str]) -> No
     if kind == "share":
         # With as many digits as the steps between ticks need: 17.5% is not 18%.
         axis.set_major_formatter(lambda value, _: form.share(value, _digits_of_shares(axis.get_majorticklocs())))
+    elif kind == "money":
+        axis.set_major_formatter(lambda value, _: form.tick(value, axis.get_majorticklocs()))
     else:
         write = kind if callable(kind) else partial(_KINDS[kind], form)
         axis.set_major_formatter(lambda value, _: write(value))

@@ -19,7 +19,7 @@ __all__ = ["TOP_ROWS", "Column", "Table"]
 
 
 TOP_ROWS = 20  # a longer table shows so many rows and names its file
-_CARDS = 12  # rows up to which a table is told as cards on a phone
+_CARDS = 16  # rows up to which a table is told as cards on a phone
 _LONG = 24  # letters up to which the text of a cell stands beside its label on a card
 
 
@@ -105,7 +105,7 @@ class Table:
             '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table{}><caption>{}</caption>'
             "<thead{}><tr{}>{}</tr></thead><tbody{}>{}</tbody></table></div>{}",
             first_sentence(self.caption),
-            Markup(' class="cards" role="table"') if cards else NOTHING,
+            Markup(' class="cards" role="table"') if cards else Markup(' class="pairs"') if len(shown) < 3 else NOTHING,
             self.caption,
             role["rowgroup"],
             role["row"],

@@ -19,6 +19,7 @@ from crmlab.page.html import markup
 from crmlab.page.tokens import TOKENS
 from crmlab.report.glossary import explain
 from crmlab.report.registry import label
+from crmlab.report.sections import arranged
 from crmlab.report.state import Summary, read_summary
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LARGEST_PAGE",
     "TEMPLATES",
-    "folded",
     "foot",
     "head",
     "masthead",
@@ -131,7 +131,7 @@ def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descri
     }
     body, _ = _exporter().from_notebook_node(worded(notebook, told), resources=resources)
     before, main, after = re.split(r"(?<=<main>)|(?=</main>)", body, maxsplit=2)
-    text = before + folded(explain(main, told)) + after
+    text = before + arranged(explain(main, told)) + after
     text = valid("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
     size = len(text.encode())
     if size > LARGEST_PAGE:
@@ -140,25 +140,6 @@ def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descri
             "Rasterise heavy chart layers or shorten its tables."
         )
     return text
-
-
-def folded(html: str) -> str:
-    """Fold the sections of a page that are for those who look closer: from a heading that is marked to the next, or to the mark of the end.
-
-    Examples
-    --------
-    >>> print(folded('<h2>A</h2>a<hr data-fold>\\n<h2>B</h2>b<h2>C</h2>c'))
-    <h2>A</h2>a<details class="more"><summary><h2>B</h2></summary>b</details><h2>C</h2>c
-    """
-    out = []
-    # What writes the page may write a mark in another way.
-    close = re.sub(r'<hr data-(fold|unfold)(?:="")?\s*/?>\s*', r"<hr data-\1>", html)
-    for part in re.split(r"(?=<hr data-fold>)|(?=<hr data-unfold>)|(?<!<hr data-fold>)(?=<h2)", close):
-        marked = re.match(r"<hr data-fold>(<h2.*?</h2>)", part, flags=re.S)
-        if marked:
-            part = f'<details class="more"><summary>{marked[1]}</summary>{part[marked.end() :]}</details>'
-        out.append(part.replace("<hr data-unfold>", "").replace("<hr data-fold>", ""))
-    return "".join(out)
 
 
 def worded(notebook: NotebookNode, told: Callable[[str], str]) -> NotebookNode:

@@ -52,7 +52,7 @@ def tiers_chart(study: Study) -> Chart | Absent:
 
     top = frame.iloc[0]
     return Chart(
-        f"Share of value (strong colour, with interval) beside share of {many} (light colour), by tier. Value: "
+        f"Share of value (strong colour, with interval) beside share of {many} (faint colour), by tier. Value: "
         f"{what_of(study.worth, form)}.",
         f"Paired bars for {len(frame)} tiers; tier {top['tier'][0]} holds {form.share(top['value_share'])} of the value.",
         draw,

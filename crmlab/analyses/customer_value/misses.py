@@ -40,7 +40,7 @@ class Miss:
         Spend in it; not a number where nothing was checked, or no spend could be forecast.
     closer : str
         The simple rule that came closest to what was seen (of spend, where that is known), in words, where it came closer than the
-        model.
+        model, and there is no leaderboard to say so of several days.
     holdout : int
         Periods kept back; 0 where nothing was checked.
     words : Words
@@ -175,6 +175,8 @@ def miss_of(base: Base, choice: Choice) -> Miss:
         words=base.words,
         scaled_to=scaled_to,
     )
+    if lead.span:
+        return miss  # simple rules were asked on several days, and the leaderboard says how they did: one day more says little
     tried, told, mine, least = (rule_spend, came, money, 0.0) if miss.in_money else (rules, seen, forecast, 0.5)
     off = {name: abs(float(rule.sum()) - told) for name, rule in tried.items()}
     best = min(off, key=lambda name: off[name])

@@ -220,16 +220,12 @@ def _taken(target: str, name: str, study: Study) -> str:
 
 def _ranks_said(study: Study) -> list[str]:
     """Who is shown to rank customers better: a rival, whose order the list takes, or another of our models."""
-    board, words, form, lead = study.board, study.base.words, study.context.form, study.fit.choice.lead
+    board, words, lead = study.board, study.base.words, study.fit.choice.lead
     rival = None if board.contest is None else board.contest.winner(board.target, "rank")
     name = rival or board.winner("rank")
     if name is None:
         return []
-    rows = board.rows(board.target)
     what = later_spend(words) if board.target == "spend" else f"later {words.deeds}"
-    ours, theirs = (
-        form.measured(one["gini"], one["gini_low"], one["gini_high"]).value for one in (rows.loc[board.used], rows.loc[name])
-    )
     taken = (
         f"So the list of {words.many} follows its order; the tiers are set by value, which looks further ahead than "
         f"{words.span(board.span)}."
@@ -237,8 +233,8 @@ def _ranks_said(study: Study) -> list[str]:
         else f"{_stays(name, study)} The list and the tiers follow value, which looks further ahead than {words.span(board.span)}."
     )
     return [
-        f"{_named(name)} is shown to rank {words.many} by {what} better than {forecaster_of(board.used)} "
-        f"(Gini {theirs} against {ours}). {taken}"
+        f"{_named(name)} is shown to rank {words.many} by {what} better than {forecaster_of(board.used)}, the model used here. "
+        f"{taken}"
     ]
 
 

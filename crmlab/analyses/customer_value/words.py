@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "What our customers are worth, and how much is worth investing in them"
+TITLE = "What our customers are worth, and what it is worth spending to keep them"
 DEPENDENT = 0.3  # correlation of frequency and spend from which the page warns
 
 _EXPLAINED = ("if_loyal", "value_today", "at_risk", "most_to_spend")
@@ -146,12 +146,12 @@ def _boundary(study: Study) -> list[str]:
         return []
     if boundary == NO_DROPOUT:
         return [
-            f"Drop-out cannot be measured yet, because nobody seems to have dropped out: the estimates are at their limit, have no standard errors, and treat everyone as still a {words.one}. "
-            f"P(alive) (the probability of still being a {words.one}), value today and value at risk would mean nothing and are left out; value is given for {words.span(study.found.ahead)} only.",
+            f"Drop-out cannot be measured yet: nobody seems to have dropped out, so everyone is taken to be a {words.one} still. "
+            f"What rests on drop-out (the chance of still being a {words.one}, value today and value at risk) is left out, and value is given for {words.span(study.found.ahead)} only.",
             left_for_good(words),
         ]
     return [
-        f"The estimates are at their limit ({words.told(boundary)}): they have no standard errors, and what they say about differences between {words.many} rests on few {words.many} or a short history."
+        f"What is said about differences between {words.many} rests on few {words.many} or a short history ({words.told(boundary)})."
     ]
 
 
@@ -166,7 +166,7 @@ def _spend(study: Study) -> list[str]:
             f"Every {words.deed} after the first was for the same amount, {amount}: values assume the same for all that are still to come, and their intervals allow only for how many there will be."
         ]
     return [
-        f"The estimates of {spend_of(words, 'amounts given')} are at their limit ({words.told(spend.boundary_)}): they have no standard errors, and values rest on what was {words.blanks['paid']} so far."
+        f"Little can be learnt about {spend_of(words, 'amounts given')} ({words.told(spend.boundary_)}), so values rest on what was {words.blanks['paid']} so far."
     ]
 
 
@@ -211,7 +211,7 @@ def _part_of_season(study: Study) -> str:
     wide = form.span(whole["value_low"], whole["value_high"], "money")
     narrow = form.span(known["low"], known["high"], "money")
     if wide == narrow:
-        return f"{what[0].upper()}{what[1:]} does not widen the interval of the value ({wide})."
+        return f"The interval of the value ({wide}) is as wide as the last forecast was wrong, which is more than {what} would add."
     if min(whole["value_low"], known["low"]) <= 0:
         return f"The interval of the value is {wide}; without {what} it would be {narrow}."
     part = 1 - np.log(known["high"] / known["low"]) / np.log(whole["value_high"] / whole["value_low"])
