@@ -204,15 +204,31 @@ class Format:
     def one_unit(self, values: Iterable[float | None], kind: str = "money") -> str:
         """Say with which kind of ``KINDS`` several amounts are written in one unit: with theirs where all have the same, else whole.
 
+        Where there are millions among them, and none is under a thousand, they are written in thousands: nobody reads more digits.
+
         Examples
         --------
         >>> Format("EUR").one_unit([71_200, 14_100]), Format("EUR").one_unit([71_200, 84.17]), Format("EUR").one_unit([12.5, 84.17])
         ('money', 'whole', 'money')
+        >>> Format("EUR").one_unit([4_144_591, 911_911]), Format("EUR").one_unit([4_144_591, 911])
+        ('thousands', 'whole')
         """
         sizes = [abs(float(value)) for value in values if value is not None and not _missing(value) and value]
         scaled = (self._scaled(size)[1] if kind == "money" else "" for size in sizes)
         units = {(unit, not self._cents(size)) for unit, size in zip(scaled, sizes, strict=True) if math.isfinite(size)}
-        return kind if len(units) < 2 else "whole"
+        if len(units) < 2:
+            return kind
+        known = [size for size in sizes if math.isfinite(size)]
+        return "thousands" if kind == "money" and max(known) >= 999_500 and min(known) >= 1000 else "whole"
+
+    def thousands(self, value: float | None) -> str:
+        """Write an amount in whole thousands: £4,145k."""
+        if _missing(value):
+            return DASH
+        assert value is not None
+        if not math.isfinite(value):
+            return self.money(value)
+        return self._marked(self.number(abs(value) / 1e3, 0), "k" if value else "", negative=value < 0)
 
     def whole(self, value: float | None) -> str:
         """Write an amount in full without cents; under one unit with them, so that it is not written as nothing.
@@ -373,6 +389,8 @@ class Format:
         most, least = max(sizes), min((size for size in sizes if size), default=0.0)
         if kind in ("exact", "whole"):
             return 1.0, cents if kind == "exact" or most < 1 or _apart(known, 1.0) else 0, ""
+        if kind == "thousands":
+            return 1e3, _apart(known, 1e3), "k"
         for word, scale, bound in _SCALES if kind == "money" else ():
             # In a unit of which the number is less than one, little of it would be left to read.
             if most >= bound and (sizes[0] >= scale or not sizes[0]):
@@ -399,11 +417,12 @@ KINDS: dict[str, Callable[[Format, object], str]] = {
     "amount": _or_text(Format.amount),
     "exact": _or_text(Format.exact),
     "whole": _or_text(Format.whole),
+    "thousands": _or_text(Format.thousands),
     "days": _or_text(Format.number),
     "date": lambda form, value: form.short_day(value),  # type: ignore[arg-type]
 }
 _MOST_DIGITS = 6  # behind the point
-_MONEY = ("money", "amount", "exact", "whole")
+_MONEY = ("money", "amount", "exact", "whole", "thousands")
 _SHARES = ("share", "points")
 _TIMES = {"share": 100.0, "points": 100.0, "number": 1.0, "days": 1.0, "count": 1.0}
 

@@ -33,7 +33,7 @@ GLOSSARY = {
     "as of": "the last day of history that the report looks at",
     "occasion": "a day on which a customer bought for more than they returned that day",
     "segment": "a group of people defined by a rule",
-    "interval": "a range built to contain the true value in the stated share of cases: 95 out of 100, say",
+    "interval": "a range built to contain the true value in the stated share of cases: 9 out of 10 at 90%",
     "median": "the middle value: half of all values are below it",
     "revenue share": "the part of all revenue that a group brings",
     "recency": "how recently a customer bought",

@@ -177,6 +177,10 @@ def test_amounts_of_a_column_have_one_unit():
         return re.findall(r"<td[^>]*>([^<]*)</td>", html)
 
     assert cells(71_200.0, 14_100.0) == ["€71k", "€14k"] and cells(71_200.0, 84.17, "under 5") == ["€71,200", "€84", "under 5"]
+    assert cells(4_144_591.0, 911_911.0, 0.0) == ["€4,145k", "€912k", "€0"] and cells(4_144_591.0, 84.0) == [
+        "€4,144,591",
+        "€84",
+    ]
     assert cells(12.5, 84.17) == ["€12.50", "€84.17"] and cells(500.0, 0.4, float("nan")) == ["€500", "€0.40", "–"]
     assert cells(float("nan")) == ["–"] and cells(float("inf"), 0.0) == ["€∞", "€0"]
     empty = Table("Money.", pd.DataFrame([]), {"a": Column("A"), "m": Column("M", "money", "low", "high")}, Format("EUR"))
