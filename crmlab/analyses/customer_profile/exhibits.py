@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "about_table",
     "bought_table",
     "contacts_table",
     "facts_table",
@@ -41,26 +42,72 @@ KINDS = {
 }
 
 
+_TIERS = {"A": "tier A: top 10%", "B": "tier B: next 20%", "C": "tier C: next 30%", "D": "tier D: the rest"}
+_LABELS = {
+    "household_id": "Household",
+    "contactable": "May be contacted",
+    "acquired_at": "{One} since",
+    "acquisition_cost": "Cost of winning them",
+    "acquisition_source": "Came through",
+    "referred_by": "Referred by",
+    "area_id": "Area",
+}  # of columns that are not called what people would call them
+
+
 def facts_table(study: Study) -> Table:
-    """What to know before talking with the customer."""
-    bought, worth, risk = study.occasions, study.worth, study.risk
-    form, level, words = study.context.form, study.params.level, study.speech.words
+    """What matters today: the decision, the state, the value and what is expected, each with what stands behind it."""
+    worth, risk, form, words = study.worth, study.risk, study.context.form, study.speech.words
+    level = form.share(study.params.level)
     rows: list[list[object]] = []
 
-    def add(label: str, value: object, kind: str = "text", low: object = None, high: object = None) -> None:
-        rows.append([label, value, kind, low, high])
+    def add(label: str, value: object, kind: str = "text", more: str = "", low: object = None, high: object = None) -> None:
+        rows.append([label, value, kind, low, high, more])
 
-    for name, value in study.attributes.items():
-        if name == "customer_id" or value is None or value == "":
-            continue
-        column = CUSTOMERS.column(name)
-        kind = "date" if isinstance(value, dt.date) else "exact" if column is not None and column.kind == "money" else "text"
-        fact_text = ("yes" if value else "no") if isinstance(value, bool) else value
-        add(
-            name.replace("_", " ").capitalize(),
-            fact_text if kind == "date" else float(fact_text) if kind == "exact" else str(fact_text),
-            kind,
-        )
+    if study.todo:
+        action, why = study.todo
+        add("What to do", action, more=why)
+    if study.state:
+        add("Lifecycle state", str(study.state.get("state", "")), more=_state_words(study))
+    names = {
+        "value": ("Value still to come", "amount", f"{worth.span}; {_TIERS[worth.tier]}" if worth.tier else worth.span),
+        "expected_purchases": (f"{words.deeds.capitalize()} expected in {worth.ahead}", "number", ""),
+        "alive": (f"Probability of still being a {words.one}", "share", ""),
+        "churn": (f"Probability of no {words.deed} within {risk.window} days", "share", "\n".join(risk.reasons)),
+    }
+    for key, (label, kind, more) in names.items():
+        if key in study.estimates:
+            found = study.estimates[key]
+            # Nobody buys a hundredth of a time; what is well under once is still told from nothing.
+            kind = "count" if kind == "number" and found.value >= 1 else kind
+            add(label, found.value, kind, more, found.low, found.high)
+    if worth.soonest is not None:
+        if worth.latest is None:
+            add(f"Next {words.deed}", f"from {form.short_day(worth.soonest)}", more="perhaps never")
+        else:
+            add(f"Next {words.deed}", f"{form.short_day(worth.soonest)} to {form.short_day(worth.latest)}", more=f"{level} interval")
+    if not rows:
+        add("What to do", "not decided")
+    frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high", "more"], dtype=object)
+    columns = {
+        "label": Column("What"),
+        "value": Column("Known", "row:kind", "low", "high", lead=True),
+        "more": Column("More on it", "lines"),
+    }
+    caption = (
+        f"{words.one.capitalize()} {study.params.customer_id} on {form.day(study.context.as_of)}. "
+        f"Small figures are {level} intervals for what this {words.one} will do."
+    )
+    return Table(caption, frame, columns, form, top=60)
+
+
+def about_table(study: Study) -> Table:
+    """Who it is, and what they did so far."""
+    bought, form, words = study.occasions, study.context.form, study.speech.words
+    rows: list[list[object]] = []
+
+    def add(label: str, value: object, kind: str = "text") -> None:
+        rows.append([label, value, kind])
+
     if len(bought):
         add(f"First {words.deed}", bought["day"].iloc[0], "date")
         add(f"Last {words.deed}", bought["day"].iloc[-1], "date")
@@ -69,49 +116,33 @@ def facts_table(study: Study) -> Table:
         back = float(study.days.loc[~study.days["is_occasion"], "spend"].sum())
         if back:
             add("Returned on other days", back, "exact")
-    if study.state:
-        add("Lifecycle state", _state_words(study), "text")
     gap = study.state.get("mean_gap")
     if gap:
         add(f"Usual gap between {words.deeds}, days", float(round(gap)), "count")
-    if worth.tier:
-        add("Value tier", {"A": "A: top 10%", "B": "B: next 20%", "C": "C: next 30%", "D": "D: the rest"}[worth.tier])
-    names = {
-        "value": (f"Value still to come, {worth.span}", "amount"),
-        "expected_purchases": (f"{words.deeds.capitalize()} expected in {worth.ahead}", "number"),
-        "alive": (f"Probability of still being a {words.one}", "share"),
-        "churn": (f"Probability of no {words.deed} within {risk.window} days", "share"),
-    }
-    for key, (label, kind) in names.items():
-        if key in study.estimates:
-            found = study.estimates[key]
-            add(label, found.value, kind, found.low, found.high)
-    if risk.reasons:
-        add("What drives that probability", "\n".join(risk.reasons), "lines")
-    if worth.soonest is not None:
-        until = form.short_day(worth.latest) if worth.latest is not None else "never"
-        add(f"Next {words.deed}, {form.share(level)} interval", f"{form.short_day(worth.soonest)} to {until}")
-    for label, told in zip(("What to do", "Why"), study.todo, strict=False):
-        add(label, told)
-    frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high"], dtype=object)
-    columns = {"label": Column("What"), "value": Column("Known", "row:kind", "low", "high")}
-    caption = (
-        f"{words.one.capitalize()} {study.params.customer_id} on {form.day(study.context.as_of)}. "
-        f"Small figures are {form.share(level)} intervals for what this {words.one} will do."
-    )
+    for name, value in study.attributes.items():
+        if name == "customer_id" or value is None or value == "":
+            continue
+        column = CUSTOMERS.column(name)
+        kind = "date" if isinstance(value, dt.date) else "exact" if column is not None and column.kind == "money" else "text"
+        fact_text = ("yes" if value else "no") if isinstance(value, bool) else value
+        label = study.speech(_LABELS[name]) if name in _LABELS else name.replace("_", " ").capitalize()
+        add(label, fact_text if kind == "date" else float(fact_text) if kind == "exact" else str(fact_text), kind)
+    frame = pd.DataFrame(rows, columns=["label", "value", "kind"], dtype=object)
+    columns = {"label": Column("What"), "value": Column("Known", "row:kind")}
+    caption = f"The {words.one} and the {words.deeds} so far, on {form.day(study.context.as_of)}."
     return Table(caption, frame, columns, form, top=60)
 
 
 def _state_words(study: Study) -> str:
-    """State, since when, and what comes next if nothing is bought."""
-    state, deed = str(study.state.get("state", "")), study.speech.words.deed
+    """Since when, and what comes next if nothing is bought."""
+    deed = study.speech.words.deed
     silent = study.state.get("days_since_last")
     if silent is None:
-        return study.speech(f"{state}: nothing {{given}} yet")
+        return study.speech("nothing {given} yet")
     limits = [("slowing", "slowing_after"), ("lapsed", "lapsed_after"), ("lost", "lost_after")]
     ahead = [(name, int(study.state[key]) - int(silent) + 1) for name, key in limits if int(study.state[key]) >= int(silent)]
-    then = f"; {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} without a {deed}" if ahead else ""
-    return f"{state}, {silent} {'day' if silent == 1 else 'days'} since the last {deed}{then}"
+    then = f"; becomes {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} unless there is another {deed}" if ahead else ""
+    return f"{silent} {'day' if silent == 1 else 'days'} since the last {deed}{then}"
 
 
 def bought_table(study: Study) -> Table | Absent:
@@ -150,7 +181,7 @@ def contacts_table(study: Study) -> Table | Absent:
     if not len(study.contacts) and not len(study.responses):
         return Absent(f"No contacts with this {study.speech.words.one}, and no responses, are known.")
     sent = pd.DataFrame(
-        {"day": study.contacts["day"], "what": study.contacts["campaign"].astype(str) + ": " + study.contacts["what"]}
+        {"day": study.contacts["day"], "what": study.contacts["campaign"].astype(str).str.replace("_", " ") + ": " + study.contacts["what"]}
     )
     code = [f" (code {code})" if code else "" for code in study.responses["code"]]
     came = [KINDS.get(str(kind), str(kind)) + more for kind, more in zip(study.responses["kind"], code, strict=True)]
@@ -188,6 +219,7 @@ def strip_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         from matplotlib.dates import date2num
+        from matplotlib.ticker import MaxNLocator
 
         ax = marks.axes(figure.add_subplot(), form, lines="none")
         for row in frame.to_dict("records"):
@@ -200,21 +232,29 @@ def strip_chart(study: Study) -> Chart | Absent:
                 place, mark = (-0.22, "^") if row["kind"] == "contact" else (-0.4, "s")
                 ax.plot(x, place * top, mark, color=color("muted"), markersize=5)
         right = float(date2num(end))
-        if worth.soonest is not None:
+        if worth.soonest is not None and worth.latest is not None:
             soonest = float(date2num(worth.soonest))
-            right = float(date2num(min(worth.latest or end + dt.timedelta(days=YEAR), end + dt.timedelta(days=YEAR))))
+            right = max(soonest, float(date2num(min(worth.latest, end + dt.timedelta(days=YEAR)))))
             ax.axvspan(soonest, right, color=color("fill"), alpha=0.6, linewidth=0)
             marks.label(ax, f"next {words.deed}\nexpected", soonest, top, gap=(3, 0), va="top")
         ax.axhline(0, color=color("ink"), linewidth=0.8)
         begin = frame["day"].min() if len(frame) else pd.Timestamp(study.context.first_day)
         low = min(-0.5 * top, float(back["spend"].min()) * 1.1 if len(back) else 0.0)
         ax.set(xlim=(float(date2num(begin)) - 10, right + 10), ylim=(low, 1.1 * top))
-        ax.set_yticks([-0.4 * top, -0.22 * top, 0, top], ["responses", "contacts", "", form.money(top)])
+        amounts = [place for place in MaxNLocator(3).tick_values(0, top) if 0 <= place <= 1.05 * top]
+        ax.set_yticks([-0.4 * top, -0.22 * top, *amounts], ["responses", "contacts", *map(form.tick, amounts)])
         marks.dates(ax, form, 2, 6)
 
+    expected = ""
+    if worth.soonest is not None:
+        expected = (
+            f" The next {words.deed} may never come, so no band shows when it is expected."
+            if worth.latest is None
+            else f" The pale band shows when the next {words.deed} is expected."
+        )
     return Chart(
         f"The {words.one}’s history: {words.deeds} by day with their amounts (blue), returns (orange, below the line), contacts "
-        f"(triangles) and responses (squares). The pale band shows when the next {words.deed} is expected.",
+        f"(triangles) and responses (squares).{expected}",
         f"A timeline of {len(bought)} {words.deeds}, {len(back)} days of returns, {len(sent)} contacts and "
         f"{len(study.responses)} responses.",
         draw,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crmlab.analyses import actions
@@ -24,6 +25,7 @@ SECTIONS = actions.DECIDING  # of the data set's TOML file: what the decision on
 EXHIBITS = Exhibits(
     tables={
         "facts": exhibits.facts_table,
+        "about": exhibits.about_table,
         "bought": exhibits.bought_table,
         "offers": exhibits.offers_table,
         "moments": exhibits.moments_table,
@@ -45,11 +47,13 @@ def run(data: Dataset, params: Params) -> Result:
     Returns
     -------
     Result
-        Tables: facts, moments, offers, contacts, bought. Charts: strip. Outputs: none; columns that name a person are not shown.
+        Tables: facts, about, moments, offers, contacts, bought. Charts: strip. Outputs: none; columns that name a person are not shown.
 
     Raises
     ------
     ParameterError
         Nobody has this id; the message hints at a similar one. Or ``as_of`` is outside the history.
     """
-    return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)
+    found = page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)
+    # In a list of reports, the title is what tells one customer's page from another's.
+    return replace(found, title=f"{found.title} ({params.customer_id})")

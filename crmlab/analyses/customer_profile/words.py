@@ -16,10 +16,10 @@ TITLE = "What do we know about this customer?"
 
 
 def findings(study: Study) -> Findings:
-    """The sentences that open the page."""
+    """The sentences that open the page: who it is and what they did, today's decision with their value, and the risk."""
     bought, form, words = study.occasions, study.context.form, study.speech.words
     at = form.share(study.params.level)
-    found = []
+    who = f"{words.one.capitalize()} {study.params.customer_id}"
     if len(bought):
         spend = form.money(float(bought["spend"].sum()))
         times = words.deed if len(bought) == 1 else words.deeds
@@ -27,28 +27,11 @@ def findings(study: Study) -> Findings:
         days = "day" if silent == 1 else "days"
         last = "the last one " if len(bought) > 1 else ""
         ago = f", {last}{form.count(silent)} {days} ago" if silent is not None else ""
-        found.append(
-            Finding(
-                form.count(len(bought)),
-                f"{times} since {form.short_day(bought['day'].iloc[0])}, {spend} in all{ago}.",
-                "",
-                "occasions",
-            )
-        )
+        since = form.short_day(bought["day"].iloc[0])
+        did = f"has made {form.count(len(bought))} {times} since {since}, {spend} in all{ago}."
     else:
-        found.append(Finding("0", f"{words.deeds} so far.", "", "occasions"))
-    value = study.estimates.get("value")
-    if value is not None:
-        tier = f"tier {study.worth.tier}" if study.worth.tier else "not in a tier"
-        worth, ends = form.measured(value.value, value.low, value.high, "amount")
-        found.append(
-            Finding(
-                worth,
-                study.speech(f"is what the {{one}} is still expected to {{bring}}: {tier}."),
-                f"{ends}, at {at}",
-                "value",
-            )
-        )
+        did = f"has made no {words.deed} so far."
+    found = [Finding(who, did, "", "occasions"), *_decided(study)]
     risk = study.estimates.get("churn")
     if risk is not None:
         chance, ends = form.measured(risk.value, risk.low, risk.high, "share")
@@ -61,6 +44,24 @@ def findings(study: Study) -> Findings:
             )
         )
     return Findings(found[:3])
+
+
+def _decided(study: Study) -> list[Finding]:
+    """What is decided for today, and what is still to come; either may be unknown."""
+    value, form = study.estimates.get("value"), study.context.form
+    at = form.share(study.params.level)
+    worth, ends, tier = "", "", ""
+    if value is not None:
+        tier = f"tier {study.worth.tier}" if study.worth.tier else "not in a tier"
+        worth, ends = form.measured(value.value, value.low, value.high, "amount")
+    if not study.todo:
+        text = study.speech(f"is what the {{one}} is still expected to {{bring}}: {tier}.")
+        return [Finding(worth, text, f"{ends}, at {at}", "value")] if worth else []
+    action, why = study.todo
+    reason = f" ({why})" if ":" in why else f": {why}" if why else ""
+    more = study.speech(f" The {{one}} is still expected to {{bring}} {worth} ({ends}, at {at}): {tier}.") if worth else ""
+    decided = f"is today’s decision{reason}.{more}"
+    return [Finding(action[:1].upper() + action[1:], decided, "", "value" if worth else "")]
 
 
 def metrics(study: Study) -> dict[str, Estimate]:

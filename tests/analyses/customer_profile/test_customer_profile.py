@@ -57,9 +57,29 @@ def test_page_shows_what_is_known(shop, page):
 @pytest.mark.proof
 def test_what_to_do_is_what_the_report_on_actions_decides(shop, page):
     decided = decisions(History(shop)).set_index("customer_id")
-    facts = page.tables["facts"].frame.set_index("label")["value"]
-    assert (facts["What to do"], facts["Why"]) == tuple(decided.loc["C000001"])
+    facts = page.tables["facts"].frame.set_index("label")
+    assert tuple(facts.loc["What to do", ["value", "more"]]) == tuple(decided.loc["C000001"])
+    # What is decided comes first, in the table and on the first screen, next to who it is about.
+    assert list(facts.index[:3]) == ["What to do", "Lifecycle state", "Value still to come"]
+    assert page.findings[0].value == "Customer C000001" and "C000001" in page.title
+    action, reason = decided.loc["C000001"]
+    said = page.findings[1].sentence()
+    assert said.lower().startswith(action) and reason in said
     assert not any("has not been decided" in line for line in page.limits)
+
+
+@pytest.mark.proof
+def test_key_facts_are_told_as_cards_on_a_phone(page):
+    assert 'class="cards"' in page.tables["facts"].html()
+    assert not any("_" in str(what) for what in page.tables["contacts"].frame["what"])
+    purchases = page.tables["facts"].frame.set_index("label").loc["Purchases expected in 12 months"]
+    assert purchases["kind"] == "count"
+
+
+@pytest.mark.proof
+def test_no_band_promises_a_purchase_that_may_never_come(page):
+    row = page.tables["facts"].frame.set_index("label").loc["Next purchase"]
+    assert ("may never come" in page.charts["strip"].caption) == (row["more"] == "perhaps never")
 
 
 @pytest.mark.proof
@@ -106,11 +126,11 @@ def test_names_are_not_shown_and_people_without_a_purchase_have_a_page(tmp_path)
         assert "@" not in text
         assert ("DE" if who == "c07" else "FR") in text
         assert found.metrics["occasions"].value == bought
-        facts = found.tables["facts"].frame.set_index("label")["value"]
+        facts = found.tables["facts"].frame.set_index("label")
         undecided = any(line.startswith("What to do with this customer has not been decided: ") for line in found.limits)
-        assert undecided == ("What to do" not in facts)
+        assert undecided == ("What to do" not in facts.index)
         if bought:
-            assert (facts["What to do"], facts["Why"]) == ("leave alone", "not known: needs a margin")
+            assert tuple(facts.loc["What to do", ["value", "more"]]) == ("leave alone", "not known: needs a margin")
     assert found.absent["bought"].startswith("What was bought is not known")
     assert "prospect" in found.tables["facts"].html()
 
