@@ -61,7 +61,7 @@ def studied(frame, params=PARAMS, told=0.5, seen=0.5):
     return SimpleNamespace(
         listed=frame, params=params, matrix=matrix_of(frame), sizes=holdout_sizes(frame, params), found=found, tested=tested,
         estimates=estimates_of(found, frame, params, "EUR"), context=SimpleNamespace(form=Format("EUR")),
-        scheme=SimpleNamespace(window=60, origins=(dt.date(2024, 11, 1),)),
+        scheme=SimpleNamespace(window=60, active_within=120, origins=(dt.date(2024, 11, 1),)),
     )  # fmt: skip
 
 
@@ -152,6 +152,16 @@ def test_cells_add_up_to_the_headline_and_no_small_group_follows_from_them(seed)
 def test_one_customer_is_one():
     said = words.findings(studied(listed(("A", 0.6, 9.0, 1, 0), ("B", 0.6, -4.0, 60, 0))))[2].sentence()
     assert said.startswith("1 (1 to 61, at 90%) customer would be worth contacting")
+
+
+def test_what_would_be_worth_it_is_not_yet_what_is_done():
+    many, few = (words.findings(studied(listed(("A", 0.6, 9.0, count, 0), ("B", 0.6, -4.0, 60, 0)))) for count in (40, 6))
+    for found in (many, few):
+        assert "stands on the page “What to do now”" in found[2].text
+        assert "customers who bought in the last 120 days" in found[0].text and found[0].value.startswith("About ")
+    said = "an offer of €10 would not pay for itself with practically anybody"
+    assert said in few[2].text and said not in many[2].text
+    assert isinstance(exhibits.holdout_table(studied(listed(("A", 0.6, 9.0, 6, 0)))), Absent)
 
 
 @pytest.mark.parametrize(

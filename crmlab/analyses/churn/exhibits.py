@@ -54,6 +54,7 @@ _MEASURES = {
     "lift": "Lift of the top tenth",
     "profit": "Profit per customer, {currency}",
 }
+LISTED = 20  # people worth contacting, below whom no test of contacting them is laid out
 _RISKS = list(RISKS)[::-1]
 _NOBODY = "nobody"
 _UNSAID = "not shown"
@@ -268,6 +269,8 @@ def holdout_table(study: Study) -> Table | Absent:
         return Absent("Without a margin it is not known who would be contacted, or therefore how many to leave out.")
     if sizes.empty:
         return Absent(f"Fewer than two {words.many} would be worth contacting, so there is nobody to leave out.")
+    if sizes["targets"].iloc[0] < LISTED:
+        return Absent(f"Practically no {words.many} would be worth contacting, so there is nobody to leave out.")
     columns = {
         "saving": Column("If contact saves this share of churners", "share"),
         "rate": Column("Churn without contact", "share"),
@@ -389,7 +392,7 @@ def origins_table(study: Study) -> Table | Absent:
         "customers": Column(f"Eligible {words.many}", "count"),
         "told": Column("Forecast to churn", "share"),
         "came": Column("Churned", "share", "low", "high"),
-        "difference": Column("Churned minus forecast", "share"),
+        "difference": Column("Churned minus forecast, in points", "points"),
         "season": Column("Season of the window"),
     }
     caption = (
@@ -508,17 +511,28 @@ def timing_chart(study: Study) -> Chart:
         if groups
         else pd.DataFrame()
     )
-    horizon = 180.0
+    # Of those who give once a year, everybody is still waiting within half of one.
+    horizon, step = (1.5 * YEAR, 90) if words is ROUNDS else (180.0, 30)
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(0, horizon * 1.45), ylim=(0, 1.02))
         ax.set(xlabel="days from today", ylabel=f"no {words.deed} yet")
+        ends = []
         for label, (curve, waited, count) in groups.items():
             some = curve[curve["time"] <= horizon]
             marks.band(ax, some["time"], (some["survival"], some["low"], some["high"]), token=shades[label], step=True)
             said = f"{label}\n({form.count(count)} {words.many}, {form.count(waited)} days silent)"
-            marks.label(ax, said, horizon * 1.01, float(some["survival"].iloc[-1]), token=shades[label])
-        ax.set_xticks(range(0, 181, 30))
+            ends.append((float(some["survival"].iloc[-1]), said, shades[label]))
+        # Two lines each: they stay apart, and below the top.
+        apart, ends = 0.19, sorted(ends)
+        highest = [0.95 - apart * (len(ends) - 1 - k) for k in range(len(ends))]
+        marks.end_labels(
+            ax,
+            {said: (min(y, most), token) for (y, said, token), most in zip(ends, highest, strict=True)},
+            horizon * 1.01,
+            apart,
+        )
+        ax.set_xticks(range(0, int(horizon) + 1, step))
 
     if not groups:
         frame = pd.DataFrame(columns=["group", "time", "survival", "low", "high"])

@@ -28,6 +28,9 @@ _FROM = {
     "guess": " (a guess: enter your own figure)",
 }  # where a cost is from
 TITLE = "Who is leaving, and who would be worth contacting"
+PRACTICALLY = 20  # people worth contacting, below whom it is practically nobody
+# Who would be worth contacting by their risk alone is not yet whom to contact.
+ELSEWHERE = " What is sent today stands on the page “What to do now”, which also weighs what people would do anyway."
 PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
 
 
@@ -36,7 +39,7 @@ def findings(study: Study) -> Findings:
     found, scheme, form, tested = study.estimates, study.scheme, study.context.form, study.tested
     words, count = study.found.words, len(study.listed)
     if study.found.refused:
-        text = f"eligible {words.one if count == 1 else words.many} get{'s' if count == 1 else ''} no scores today: they differ too much from those on whom the scores were tested."
+        text = f"{_who(study)} get{'s' if count == 1 else ''} no scores today: they differ too much from those on whom the scores were tested."
         return Findings([Finding(form.count(count), text, metric="eligible")])
     at = form.share(study.params.level)
     leaving, lost = (
@@ -44,15 +47,15 @@ def findings(study: Study) -> Findings:
         for name, kind in (("expected_churners", "count"), ("expected_loss_total", "money"))
     )
     off = "; today’s number may be just as far out" if tested.missed else ""
-    they = "is" if count == 1 else "are"
-    leaves = f"{they} expected to make no {words.deed}"
+    leaves = f"will probably make no {words.deed} in the next {scheme.window} days"
     if words is ROUNDS:
-        leaves = f"{they} not expected to renew: they are likely to make no {words.deed}"
+        leaves = f"will probably not renew: no {words.deed} in the next {scheme.window} days"
     return Findings(
         [
             Finding(
-                leaving.value,
-                f"of {_eligible(study)} {leaves} in the next {scheme.window} days. On the test day, {form.day(scheme.origins[0])}, "
+                f"About {leaving.value}",
+                f"of {form.count(count)} {_who(study)} (“eligible” from here on) {leaves}; nobody can say which, the list ranks them by "
+                f"probability. On the test day, {form.day(scheme.origins[0])}, "
                 f"{form.share(tested.told)} were forecast to churn and {form.share(tested.seen)} did{off}.{_past(study)}",
                 f"{leaving.interval}, at {at}",
                 "expected_churners",
@@ -78,10 +81,11 @@ def _past(study: Study) -> str:
     return f" On average over the last {len(past)} such days, {form.share(told)} were forecast to churn and {form.share(came)} did."
 
 
-def _eligible(study: Study) -> str:
-    """All who are scored: "2,720 eligible customers"."""
-    words, all_ = study.found.words, len(study.listed)
-    return f"{study.context.form.count(all_)} eligible {words.one if all_ == 1 else words.many}"
+def _who(study: Study) -> str:
+    """Who is scored, in words that need no definition: "customers who bought in the last 238 days"."""
+    words, form = study.found.words, study.context.form
+    people = words.one if len(study.listed) == 1 else words.many
+    return f"{people} who {words.did} in the last {form.count(study.scheme.active_within)} days"
 
 
 def _worth(study: Study) -> list[Finding]:
@@ -98,11 +102,15 @@ def _worth(study: Study) -> list[Finding]:
     earned = f"{profit.value} ({profit.interval}, at {at})"
     must = f" Another {form.count(barred)} would be worth it, but must not be contacted." if barred and count else ""
     unknown = " The data do not say whether they may be contacted." if (pays["contactable"] == "not known").any() else ""
+    offer = f"an offer of {_price(form, study.found.costs.offer)}" if study.found.costs.offer else "a contact"
     if count:
+        people = words.one if count == 1 else words.many
+        few = count < PRACTICALLY
+        hardly = f"{offer} would not pay for itself with practically anybody. If" if few else "if"
         text = (
-            f"{words.one if count == 1 else words.many} would be worth contacting, {form.share(count / len(study.listed))} of those eligible: "
-            f"if {accept} of would-be leavers accept the offer, contacting {'this one' if count == 1 else 'them'} would bring {earned} after "
-            f"costs.{must}{unknown}{_test(study)}"
+            f"{people} would be worth contacting by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "
+            f"{hardly} {accept} of would-be leavers accept the offer, contacting {'this one' if count == 1 else 'them'} would bring {earned} "
+            f"after costs.{must}{unknown}{_test(study)}{ELSEWHERE}"
         )
     else:
         text = (
@@ -142,15 +150,16 @@ def _margin_needed(study: Study) -> list[Finding]:
     form, params, words = study.context.form, study.params, study.found.words
     shown = form.measured(needed.value, needed.low, needed.high, "share")
     costs = study.found.costs
-    guess = " (a guess)" if costs.offer_source == "guess" else ""
+    guessed = costs.offer_source == "guess"
+    guess = " (a guess)" if guessed else ""
     accept = f"if {form.share(params.accept)} of would-be leavers accept an offer of {_price(form, costs.offer)}{guess}"
     interval = f"{shown.interval}, at {form.share(params.level)}"
     if needed.value > 1:
         text = (
-            f"would be enough for contact to break even for half of the {form.count(len(study.listed))} eligible {words.many} {accept}: it "
-            f"would have to be {shown.value} of {study.found.money} ({interval})."
+            f"cannot break even with most of the {form.count(len(study.listed))} eligible {words.many}, whatever the margin, "
+            f"if {form.share(params.accept)} of would-be leavers accept it.{' What it costs is a guess.' if guessed else ''}"
         )
-        return [Finding("No margin", text, metric="break_even_margin")]
+        return [Finding(f"An offer of {_price(form, costs.offer)}", text, metric="break_even_margin")]
     text = f"of {study.found.money} is the smallest margin at which contact breaks even for half of the eligible {words.many}, {accept}."
     return [Finding(shown.value, text, interval, "break_even_margin")]
 
@@ -186,11 +195,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if tested.chosen is None:
         out.append(f"No model was trained: {tested.reason}. The scores are those of the best simple rule, “{rule}”.")
     elif tested.used != tested.chosen:
-        assert tested.difference is not None
-        gap = form.span(tested.difference[1], tested.difference[2])
-        out.append(
-            f"{NAMES[tested.chosen]} did not beat the simple rule “{rule}” (Brier score differs by {gap}), so the rule is used."
-        )
+        out.append(f"The model that was trained did not beat the simple rule “{rule}”, so the rule is used.")
     out += [*_drifted(study), *_untold(study), *found.margin.wanted("to see who would be worth contacting")]
     if not found.tiers:
         out.append(
@@ -229,13 +234,12 @@ def _drifted(study: Study) -> list[str]:
 
 def _untold(study: Study) -> list[str]:
     """Where the model of purchases says nothing."""
-    choice, untold, form, words = study.found.choice, study.found.untold, study.context.form, study.found.words
+    choice, untold, words = study.found.choice, study.found.untold, study.found.words
     if choice is None or not untold:
         return []
-    days = joined([form.short_day(day) for day in untold])
     return [
-        f"The probability of still being a {words.one} and the expected number of {words.deeds} are not used: on {days}, the {MODELS[choice.name]} "
-        f"model could not be fitted, or gave extreme estimates that do not tell {words.many} apart."
+        f"The scores do without the probability of still being a {words.one} and the expected number of {words.deeds}: these could not be worked "
+        f"out reliably on {'one' if len(untold) == 1 else 'some'} of the days that the scores are learnt from or given for."
     ]
 
 
@@ -293,7 +297,7 @@ def method(study: Study) -> Method:
         f"Past days used, one window apart so that no outcome overlaps with a later one: {days}. The first is the test day"
         + (", the second the calibration day." if len(scheme.origins) > 2 else "."),
         f"Used: {words.told(NAMES[study.tested.used])}. A model is used only if its Brier score is better than that of the best simple rule and the "
-        f"{form.share(LEVEL)} interval of the difference excludes zero. "
+        f"{form.share(LEVEL)} interval of the difference excludes zero.{_unbeaten(study)} "
         "No resampling, no class weights: scores are probabilities.",
         f"Facts that are the same for everyone, apart from rounding, are left out; in the logistic regression a fact counts for at most {form.number(FARTHEST)} "
         f"standard deviations. Today is compared with the test day by the population stability index (Siddiqi 2006); if it is over "
@@ -327,13 +331,26 @@ def method(study: Study) -> Method:
     )
 
 
+def _unbeaten(study: Study) -> str:
+    """By how much the model that was trained failed to beat the rule."""
+    tested = study.tested
+    if tested.chosen is None or tested.used == tested.chosen or tested.difference is None:
+        return ""
+    gap = study.context.form.span(tested.difference[1], tested.difference[2])
+    return f" {NAMES[tested.chosen]} did not: its Brier score differs from the rule’s by {gap}."
+
+
 def _purchases(study: Study) -> list[str]:
     """Which model of purchases two of the facts are from."""
     choice, form, words = study.found.choice, study.context.form, study.found.words
     if choice is None:
         return [f"No model of {words.deeds} could be fitted, so the probability of still being a {words.one} is not known."]
     if study.found.untold:
-        return []
+        days = joined([form.short_day(day) for day in study.found.untold])
+        return [
+            f"The probability of still being a {words.one} and the expected number of {words.deeds} are not used: on {days}, the "
+            f"{MODELS[choice.name]} model could not be fitted, or gave extreme estimates that do not tell {words.many} apart."
+        ]
     return [
         f"The probability of still being a {words.one} and the expected number of {words.deeds} come from {MODELS[choice.name]}, which best "
         f"predicted what had happened by {form.day(study.scheme.origins[0])}; it was refitted for each day."
