@@ -1,4 +1,4 @@
-"""Which moments predict what customers do next, and who is at one now: which triggers predict better than a simple rule.
+"""Which moments are worth acting on, and whose moment is now: which triggers predict better than a simple rule.
 
 ``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged, for who
 asks by name and needs no verdict.

@@ -63,6 +63,7 @@ def rules_table(study: Study) -> Table:
     written = {name: [_p(form, p) for p in study.table[name]] for name in ("adjusted_all", "adjusted_rule")}
     caption = (
         "The rules, and what the verdicts rest on; p-values after the Benjamini–Hochberg correction over the triggers judged."
+        + (" Lengths of time are longer in slow weeks, and shorter in busy ones." if study.present.learnt.seasonal else "")
     )
     return _table(caption, study.table.assign(tested=_counts(study.table["tested"], study), **written), columns, form)
 
@@ -109,6 +110,8 @@ def bands_table(study: Study) -> Table | Absent:
         "lift": Column("Lift", "number", "lift_low", "lift_high"),
         "said": Column("Note"),
     }
+    if not shown["said"].any():
+        columns.pop("said")
     caption = (
         f"The same comparison with {study.words.many} without a moment whose last {study.words.deed} was about as long ago, where each "
         f"group had at least {FEWEST}. Small figures are {form.share(study.params.level)} intervals, each taken separately."
@@ -120,7 +123,7 @@ def today_chart(study: Study) -> Chart | Absent:
     """Customers with a moment now, by trigger, and whether it works; nothing where none does."""
     few, form, words = study.params.min_group, study.context.form, study.words
     if not (study.table["works"] == YES).any():
-        return Absent("No trigger is known to work here, so there is no moment to act on.")
+        return Absent()  # the first finding says so: nothing is missing
     frame = study.table[["name", "label", "customers", "predicts", "works", "verdict"]].copy()
     frame["customers"] = frame["customers"].astype(float).mask(frame["customers"].between(1, few - 1))
     frame = frame.sort_values("customers", ascending=False, na_position="last", kind="stable", ignore_index=True)
@@ -168,19 +171,21 @@ def lifts_chart(study: Study) -> Chart | Absent:
         known = frame[[f"lift_{base}{end}" for base in BASES for end in ("", "_high")]]
         top = 1.1 * max(float(known.max(axis=None)), 1.2)
         right = (1.2 if working else 1.0) * top
-        ax = marks.axes(figure.add_subplot(), form, x="number", lines="x", xlim=(0, right), ylim=(-0.6, len(frame) + 0.1))
+        ax = marks.axes(figure.add_subplot(), form, x="number", lines="x", xlim=(0, right), ylim=(-0.6, len(frame) - 0.4))
         ax.set_xlabel("times as often; 1 is no better")
         ax.plot([1, 1], [-0.6, len(frame) - 0.6], color=color("ink"), linewidth=1)
-        for base, at in zip(BASES, (0.0, 0.5 * right), strict=True):
+        # Above the plot, and without dots, which would look like data.
+        for base, at, where in zip(BASES, (0.0, 0.5 * right), ("upper", "lower"), strict=True):
             if frame[f"lift_{base}"].notna().any():
-                marks.label(ax, f"● {names[base]}", at, len(frame) - 0.3, token=tokens[base])
+                marks.label(ax, f"{where}: {names[base]}", at, len(frame) - 0.15, token=tokens[base])
         for place, row in zip(marks.rows(ax, frame["label"]), frame.to_dict("records"), strict=True):
             for base, shift in zip(BASES, (0.17, -0.17), strict=True):
                 estimate = (row[f"lift_{base}"], row[f"lift_{base}_low"], row[f"lift_{base}_high"])
                 marks.ranges(ax, place + shift, estimate, token=tokens[base], size=6)
             if row["works"] == YES:
                 marks.label(ax, "works", 1.04 * top, place, token="ink")
-        ax.set_xticks([tick for tick in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8) if tick <= top])
+        ticks = [tick for tick in (0, 0.5, 1, 1.5, 2, 3, 4, 6, 8) if tick <= top]
+        ax.set_xticks(ticks, [f"{form.number(tick, int(tick != int(tick)))}×" for tick in ticks])
 
     return Chart(
         f"Lift over all eligible {study.words.many} on the same days, and over the same number chosen by the simple rule; to the right of "
@@ -198,6 +203,8 @@ def days_chart(study: Study) -> Chart:
     labels = dict(zip(study.table["name"], study.table["label"], strict=True))
     frame = study.judged.counts.copy()
     frame["moments"] = frame["moments"].astype(float).mask(frame["moments"].between(1, few - 1))
+    drawn = set(frame.loc[frame["moments"] > 0, "trigger"])  # a picture of nothing says nothing
+    labels = {name: label for name, label in labels.items() if name in drawn} or labels
     step = (days[1] - days[0]).days if len(days) > 1 else study.present.rhythm.fresh
 
     def draw(figure: Figure) -> None:

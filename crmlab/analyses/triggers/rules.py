@@ -88,11 +88,6 @@ class Learnt:
         """Whether silences are counted by a season: days that are declared closed alone are none."""
         return self.choice is not None and self.choice.in_season
 
-    @property
-    def about(self) -> str:
-        """What is added to a length of time where a season is followed."""
-        return " (longer in slow weeks, shorter in busy ones)" if self.seasonal else ""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
@@ -296,7 +291,7 @@ def _product(_: pd.DataFrame, rebuys: pd.DataFrame, learnt: Learnt, q: float) ->
 TRIGGERS = (
     Trigger(
         name="overdue",
-        label="Overdue",
+        label="Past the expected day",
         rule=lambda learnt, q, words, form: (
             f"no {words.deed} by the day by which one was {form.share(q)} likely ({learnt.model}, after the last {words.deed}"
             f"{', in the season that followed it' if learnt.seasonal else ''})"
@@ -307,10 +302,8 @@ TRIGGERS = (
     ),
     Trigger(
         name="slowing",
-        label="Slowing down",
-        rule=lambda learnt, q, words, form: (
-            f"silent for twice their own usual gap{learnt.about}, after three {words.deeds} or more"
-        ),
+        label="Twice their usual gap",
+        rule=lambda learnt, q, words, form: f"silent for twice their own usual gap, after three {words.deeds} or more",
         buys=False,
         ends=True,
         find=_slowing,
@@ -319,8 +312,7 @@ TRIGGERS = (
         name="second",
         label="Second {deed} due",
         rule=lambda learnt, q, words, form: (
-            f"{form.count(learnt.second)} days after the first {words.deed}{learnt.about}, the usual time to a second one, "
-            "with none yet"
+            f"{form.count(learnt.second)} days after the first {words.deed}, the usual time to a second one, with none yet"
         ),
         buys=True,
         ends=True,
@@ -330,7 +322,7 @@ TRIGGERS = (
         name="reactivated",
         label="Just come back",
         rule=lambda learnt, q, words, form: (
-            f"a {words.deed} after a gap of more than {form.count(learnt.lapse)} days{learnt.about}, longer than nine in ten gaps"
+            f"a {words.deed} after a gap of more than {form.count(learnt.lapse)} days, longer than nine in ten gaps"
         ),
         buys=True,
         ends=False,
@@ -359,9 +351,7 @@ TRIGGERS = (
     Trigger(
         name="product",
         label="Product due again",
-        rule=lambda learnt, q, words, form: (
-            f"a product that they have bought more than once, after its usual gap{learnt.about}"
-        ),
+        rule=lambda learnt, q, words, form: "a product that they have bought more than once, after its usual gap",
         buys=True,
         ends=True,
         find=_product,

@@ -144,7 +144,10 @@ class Study:
                 f"List of {self.words.many} whose last {deed} was longest ago, as many as there are {self.words.many} with a moment that "
                 f"predicts no {deed}"
             )
-            out["silent_longest"] = Output(caption, self.silent, ("customer_id",))
+            silent = Output(caption, self.silent, ("customer_id",))
+            # Where no trigger works, what is offered first is not the list that nobody is to act on.
+            works = (self.table["works"] == YES).any()
+            out = {**out, "silent_longest": silent} if works else {"silent_longest": silent, **out}
         return out
 
 

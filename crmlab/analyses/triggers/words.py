@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
-TITLE = "Which moments predict what customers do next, and who is at one now"
+TITLE = "Which moments are worth acting on, and whose moment is now"
 CAVEAT = "This is a prediction, not the effect of contacting them: only a test that leaves some of them, chosen at random, alone can show that."
 
 
@@ -61,7 +61,7 @@ def _best(study: Study) -> Finding:
         true.value,
         f"of past moments of “{row['label']}” were followed by {row['predicts']} within "
         f"{study.present.rhythm.span(words, form)}, against {form.share(row['base_all'])} of all eligible "
-        f"{words.many} on the same days (lift {lifts[0]}) and {form.share(row['base_rule'])} of the same number {rule} "
+        f"{words.many} on the same days, those who {words.did} in the {form.count(study.present.learnt.reach)} days before (lift {lifts[0]}) and {form.share(row['base_rule'])} of the same number {rule} "
         f"(lift {lifts[1]}).",
         f"{true.interval}, at {form.share(study.params.level)}",
         f"came_true_{row['name']}",
@@ -95,8 +95,8 @@ def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     )
     instead = f"Instead, go by {known}." if known else "No simple rule beats chance either."
     return Finding(
-        f"0 of {judged}",
-        f"{'trigger beats' if judged == 1 else 'triggers beat'} both chance and a simple rule here, so do not act on today’s moments "
+        "The only trigger" if judged == 1 else f"None of the {judged}",
+        f"{'does not beat' if judged == 1 else 'triggers beats'} both chance and a simple rule here, so do not act on today’s moments "
         f"({listed} {words.many}). {instead}",
         metric="triggers_working",
     )
@@ -110,18 +110,20 @@ def _simple(study: Study, row: dict[str, Any]) -> Finding:
         f"{form.count(study.present.learnt.reach)} days",
     )
     base = form.share(row["base"])
+    eligible = f"the {words.many} who {words.did} in the last {reach} (“eligible” here)"
     if row["name"] == SILENT:
         text = (
-            f"of the eligible {words.many} whose last {words.deed} was longest ago (up to {reach}) made no {words.deed} within {span}, "
+            f"of those whose last {words.deed} was longest ago, among {eligible}, made no {words.deed} within {span}, "
             f"against {base} of all eligible {words.many}: a sign of who is leaving."
         )
         count = len(study.silent)
         if count >= study.params.min_group:
             text += f" Today’s {form.count(count)} are listed. {study.silent_consent.said(form)} {CAVEAT}"
     else:
+        # Told of the same outcome as those silent longest: two bases that add up to 100% read like two values of one thing.
         text = (
-            f"of the eligible {words.many} with the most {words.deeds} in {reach} made a {words.deed} within {span}, against {base} of all "
-            f"eligible {words.many}: a sign of who will make another."
+            f"of those with the most {words.deeds}, among {eligible}, made a {words.deed} within {span}: {form.share(1 - row['true'])} made "
+            f"none, against {form.share(1 - row['base'])} of all eligible {words.many}. That is a sign of who will make another."
         )
     return Finding(true.value, text, f"{true.interval}, at {form.share(study.params.level)}", f"simple_true_{row['name']}")
 
@@ -185,7 +187,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     out = []
     if study.words is not ROUNDS and not study.present.learnt.model:
-        out.append("No model of purchases could be fitted, so nobody is called overdue.")
+        out.append("No model of purchases could be fitted, so no trigger rests on the day by which the next one was expected.")
     if study.with_lines and study.present.learnt.rebuys.empty:
         out.append("No product was bought again often enough for its rhythm to be known.")
     return tuple(out)
@@ -202,7 +204,7 @@ def limits(study: Study) -> tuple[str, ...]:
         words.decided,
     ]
     if words is ROUNDS:
-        out.append("Donors give once a year, so nobody is called overdue.")
+        out.append("Donors give once a year, so no trigger rests on the day by which the next gift was expected.")
     return tuple(out)
 
 
@@ -214,7 +216,7 @@ def method(study: Study) -> Method:
     first, last = form.day(days[0]), form.day(days[-1])
     return Method(
         f"Rules on each {words.one}’s own {words.deeds}"
-        + (f"; who is overdue is judged by {model}, which predicted best." if model else ".")
+        + (f"; when the next {words.deed} was to be expected is worked out by {model}, which predicted best." if model else ".")
         + f" Each rule is judged on {len(days)} days from {first} to {last}, using only what was known then.",
         (
             f"A moment counts as today’s if the rule was met in the last {rhythm.fresh} days; contact is in time up to {rhythm.respond} days after "
