@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, spent
-from crmlab.analyses.rfm.tables import NO_MOVES
+from crmlab.analyses.rfm.tables import no_moves
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
 from crmlab.page.groups import OTHER, small_groups, under
@@ -167,7 +167,7 @@ def moves_chart(study: Study) -> Chart | Absent:
     """Sizes of segments, then and now."""
     moves, min_group, form, words = study.moves, study.params.min_group, study.context.form, study.words
     if moves is None or study.earlier is None:
-        return NO_MOVES
+        return no_moves(words)
     frame = sizes_then_and_now(moves, min_group)
 
     def draw(figure: Figure) -> None:

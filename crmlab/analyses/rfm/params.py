@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from crmlab.errors import ParameterError
-from crmlab.history.words import QUARTER
+from crmlab.history.words import QUARTER, YEAR
 from crmlab.page.params import Day, declared, param
 
 __all__ = ["Params"]
@@ -17,7 +17,9 @@ class Params:
 
     as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
     compare_to: Day | None = param(
-        default=None, help=f"an earlier day, ISO date, to say who moved since; default: {QUARTER} days before as_of"
+        default=None,
+        help=f"an earlier day, ISO date, to say who moved since; default: {QUARTER} days before as_of, "
+        f"or {YEAR} where people give once a year",
     )
     bins: int = param(default=5, help="score bins per dimension, 2 to 10", ge=2, le=10)
     min_group: int = param(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.data.collecting import collect
 from crmlab.errors import DataError, checks
+from crmlab.history.words import QUARTER, ROUNDS, YEAR
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "NOT_YET",
     "SEGMENTS",
     "Segment",
+    "back",
     "cut_points",
     "level",
     "movement",
@@ -268,6 +270,18 @@ def spent(spend: np.ndarray, member: np.ndarray) -> dict[str, float]:
     """
     revenue, total = round(float(spend[member].sum()), 4), float(spend.sum())
     return {"revenue": revenue, "revenue_share": float(spend[member].sum()) / total if total else math.nan}
+
+
+def back(words: Words) -> int:
+    """Days between the two days that are compared: a quarter, or where people give once a year a year, so that the season is the same.
+
+    Examples
+    --------
+    >>> from crmlab.history.words import ROUNDS, WEEKS
+    >>> back(WEEKS), back(ROUNDS)
+    (91, 365)
+    """
+    return YEAR if words is ROUNDS else QUARTER
 
 
 def not_yet(words: Words) -> str:

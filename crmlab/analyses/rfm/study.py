@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.rfm.segments import movement, segment_table, segmented
+from crmlab.analyses.rfm.segments import back, movement, segment_table, segmented
 from crmlab.errors import ParameterError
 from crmlab.history.consent import Consent
 from crmlab.history.enough import need_buyers
-from crmlab.history.words import QUARTER, WEEKS, Words
+from crmlab.history.words import WEEKS, Words
 from crmlab.page.declarations import Readiness
 from crmlab.page.result import Context, Output
 
@@ -96,7 +96,7 @@ def study(history: History, params: Params) -> Study:
     readiness(history, params)
     scored = history.with_consent(segmented(history.summary(), params.bins))
     segments = segment_table(scored, params.min_group)
-    earlier, moves = _earlier(params, history.first, history.as_of), None
+    earlier, moves = _earlier(params, history), None
     if earlier is not None:
         before = segmented(history.earlier(earlier).summary(), params.bins)[["customer_id", "segment"]]
         scored = scored.merge(before.rename(columns={"segment": "segment_before"}), "left", "customer_id")
@@ -112,15 +112,16 @@ def study(history: History, params: Params) -> Study:
     )
 
 
-def _earlier(params: Params, first: dt.date, end: dt.date) -> dt.date | None:
+def _earlier(params: Params, history: History) -> dt.date | None:
+    first, end, days = history.first, history.as_of, back(history.words)
     if params.compare_to is None:
-        return end - dt.timedelta(days=QUARTER) if (end - first).days >= 2 * QUARTER else None
+        return end - dt.timedelta(days=days) if (end - first).days >= 2 * days else None
     chosen = dt.date.fromisoformat(params.compare_to)
     if chosen >= end:
         raise ParameterError.dates_out_of_order("compare_to", chosen, "as_of", end)
     if chosen < first:
         raise ParameterError(
             f"The 'compare_to' date {chosen} is before the first order. Expected a day from {first} on, and before {end}. "
-            f"Leave it out to compare with {QUARTER} days before."
+            f"Leave it out to compare with {days} days before."
         )
     return chosen

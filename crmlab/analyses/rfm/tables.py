@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, cut_points, level, not_yet
-from crmlab.history.words import QUARTER
+from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, back, cut_points, level, not_yet
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import DASH, Format, joined
 from crmlab.page.groups import OTHER, small_groups, under
@@ -15,18 +14,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from crmlab.analyses.rfm.study import Study
+    from crmlab.history.words import Words
 
-__all__ = ["NO_MOVES", "cuts_table", "moves_table", "reach", "rules_table", "segments_table"]
+__all__ = ["cuts_table", "moves_table", "no_moves", "reach", "rules_table", "segments_table"]
 
 
-NO_MOVES = Absent(
-    f"The history is too short to say who moved: it needs at least {2 * QUARTER} days, or the parameter compare_to."
-)
+MOVES = 10  # that are shown
 _MEASURES = {
     "days": ("r_score", "days_since_last", "count"),
     "occasions": ("f_score", "occasions", "count"),
     "spend": ("m_score", "total_spend", "amount"),
 }
+
+
+def no_moves(words: Words) -> Absent:
+    """Why it is not said who moved."""
+    return Absent(
+        f"The history is too short to say who moved: it needs at least {2 * back(words)} days, or the parameter compare_to."
+    )
 
 
 def segments_table(study: Study) -> Table:
@@ -39,7 +44,7 @@ def segments_table(study: Study) -> Table:
         "revenue": Column(words.fill("{Revenue}"), "money"),
         "revenue_share": Column(words.fill("Share of {revenue}"), "share"),
         "median_spend": Column("Median spend" if words.deed == "purchase" else "Median given", "amount"),
-        "median_days": Column("Days since last", "days"),
+        "median_days": Column("Days since last", "count"),
     }
     caption = (
         f"Segments on {form.day(study.context.as_of)}, by {words.fill('{revenue}')} over the whole history; days since the last "
@@ -159,13 +164,15 @@ def moves_table(study: Study) -> Table | Absent:
 
     moves, min_group, form, words = study.moves, study.params.min_group, study.context.form, study.words
     if moves is None or study.earlier is None:
-        return NO_MOVES
+        return no_moves(words)
     changed = moves[moves["segment"] != moves["segment_before"]]
     frame = changed.sort_values(["customers", "segment_before", "segment"], ascending=[False, True, True], ignore_index=True)
     # Of no rows, a mapping of texts gives texts.
     origin = frame["segment_before"].map(moves.groupby("segment_before")["customers"].sum()).astype("float64")
     came = frame["segment_before"].replace(NOT_YET, not_yet(words))
-    frame = frame.assign(segment_before=came, share=frame["customers"] / origin)
+    # Who was no customer yet left no segment.
+    share = (frame["customers"] / origin).mask(frame["segment_before"] == NOT_YET)
+    frame = frame.assign(segment_before=came, share=share)
     small = small_groups(frame["customers"], min_group)
     if len(small):
         rest = {"segment_before": "Other moves", "segment": "", "customers": int(frame.loc[small, "customers"].sum())}
@@ -176,6 +183,7 @@ def moves_table(study: Study) -> Table | Absent:
         "customers": Column(words.many.capitalize(), "count"),
         "share": Column("Share of the segment they left", "share"),
     }
-    few = f" Moves of fewer than {min_group} {words.many} are added up in the last row." if len(small) else ""
+    where = "the last row" if len(frame) <= MOVES else "the last row of the file"
+    few = f" Moves of fewer than {min_group} {words.many} are added up in {where}." if len(small) else ""
     caption = f"Moves between segments since {form.day(study.earlier)}, most frequent first.{few}"
-    return Table(caption, frame, columns, form, top=10)
+    return Table(caption, frame, columns, form, top=MOVES)

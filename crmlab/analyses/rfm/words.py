@@ -8,6 +8,7 @@ from crmlab.analyses.rfm.quantities import QUANTITIES
 from crmlab.analyses.rfm.segments import SEGMENTS, level
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import joined
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Finding, Findings, Method
 
@@ -61,7 +62,8 @@ def findings(study: Study) -> Findings:
         found.append(
             Finding(
                 form.share(last["share"]),
-                f"of {words.many} {words.did} {times}, and not in the last {form.count(days[0])} days. They account for "
+                f"of {words.many} are in the segment “Hibernating”: they {words.did} {times}, and not in the last {form.count(days[0])} days. "
+                f"They account for "
                 f"{form.share(last['revenue_share'])} of {words.fill('{revenue}')}.",
                 metric="segment_share_hibernating",
             )
@@ -83,7 +85,8 @@ def _quiet_finding(study: Study) -> list[Finding]:
     return [
         Finding(
             form.share(len(quiet) / len(scored)),
-            f"of {words.many} have gone quiet: they {words.did} on {often}, more often than {most}, but not in the last "
+            f"of {words.many} have gone quiet, the segment{'' if len(names) == 1 else 's'} {joined(f'“{name}”' for name in names)}: they "
+            f"{words.did} on {often}, more often than {most}, but not in the last "
             f"{form.count(days[0])} days. These {form.count(len(quiet))} have {words.fill('{paid}')} {spent} so far. "
             f"{study.consent(*names).said(form)}",
             metric="quiet_share",
