@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 
+RULES_SHOWN = 3  # at least, of a table whose first rows are those that are broken
 _LINE = 110  # letters, from which on advice takes several lines
 WEEKLY_FROM = 120  # days of history from which on bars are weeks, not days
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -64,11 +65,11 @@ def amounts_table(study: Study) -> Table:
         "what": Column("What"),
         "rows": Column("Number", "count"),
         "unit": Column("of"),
-        "part": Column("Part", "exact"),
+        "part": Column("Part", "whole"),
         "total": Column("Total", "exact"),
     }
     caption = (
-        "The parts under each total add up to it exactly: they are counts and sums, not estimates. "
+        "The parts under each total, shown without cents, add up to it exactly: they are counts and sums, not estimates. "
         f"{study.words.many.capitalize()} without any {study.words.deed} occasion appear in no other report."
     )
     return Table(caption, shown[list(columns)], columns, study.context.form)
@@ -92,14 +93,17 @@ def rules_table(study: Study) -> Table:
         "amount": Column("Adding up to", "amount"),
     }
     form, held, broken = study.context.form, int(found["clean"].sum()), int((~found["clean"]).sum())
-    whole = "All" if not broken else f"{form.count(held)} of"
-    caption = (
-        f"{whole} {form.count(len(found))} rules hold. What breaks the others, and what that adds up to, the serious breaches first. "
-        "Counts of all rows up to the last day, not estimates."
-    )
+    caption = f"{'All' if not broken else f'{form.count(held)} of'} {form.count(len(found))} rules hold. "
+    if broken == 1:
+        caption += "The first row is the one that does not, with what breaks it and what that adds up to. "
+    elif broken:
+        caption += (
+            f"The first {form.count(broken)} rows are those that do not, the serious breaches first, with what breaks them. "
+        )
+    caption += "Counts of all rows up to the last day, not estimates."
     if study.words is not WEEKS:
         caption += f" In tables, a {study.words.deed} is an order, and a {study.words.one} a customer."
-    return Table(caption, shown, columns, form, top=max(broken, 1))
+    return Table(caption, shown, columns, form, top=max(broken, RULES_SHOWN))
 
 
 def examples_table(study: Study) -> Table:
@@ -166,6 +170,7 @@ def coverage_table(study: Study) -> Table:
         (f"Weekdays without {study.order}s", ", ".join(closed) or "none"),
         (f"{study.order.capitalize()}s", form.count(float(days["orders"].sum()))),
         (f"{words.many.capitalize()} with a {words.deed}", form.count(study.context.customers)),
+        *_silent(study),
         (f"{words.deed.capitalize()} occasions", form.count(study.occasions)),
         ("Tables", ", ".join(titled(name) for name in study.tables)),
         (f"Definition of a {words.one}", study.descriptor.counted),
@@ -173,6 +178,17 @@ def coverage_table(study: Study) -> Table:
     frame = pd.DataFrame(rows, columns=["item", "value"])
     columns = {"item": Column("What"), "value": Column("Value")}
     return Table("The history in figures: counts, not estimates.", frame, columns, form)
+
+
+def _silent(study: Study) -> list[tuple[str, str]]:
+    """How many have not bought for long; says so where the history is too short to tell."""
+    customers, form, after = study.context.customers, study.context.form, study.params.stale_after
+    if not customers:
+        return []
+    told = f"{form.count(study.stale)} ({form.share(study.stale / customers)})"
+    if study.length <= after:
+        told = f"not known: the history has only {form.count(study.length)} days"
+    return [(f"Last {study.words.deed} more than {form.count(after)} days ago", told)]
 
 
 def orders_by_period(days: pd.DataFrame) -> pd.DataFrame:

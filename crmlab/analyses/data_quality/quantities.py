@@ -13,6 +13,7 @@ __all__ = ["QUANTITIES"]
 QUANTITIES = Quantities(
     HISTORY.only("customer_base"),
     Quantity("rows_used_share", "share of the rows read that could be used", "share", counted=True),
+    Quantity("rules_held", "rules that all records keep", "rules", counted=True),
     Quantity(
         "stale_share", "share of customers without a purchase for longer than the number of days chosen", "share", counted=True
     ),

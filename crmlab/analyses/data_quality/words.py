@@ -23,12 +23,24 @@ __all__ = ["FEW", "TITLE", "findings", "limits", "method", "metrics", "warnings"
 TITLE = "Can we rely on this data?"
 _MOST = 10  # warnings of serious breaches
 _SAID_BY = {"no_customer": "Customers", "unreadable": "Readable rows"}  # the rule that says of rows why they were dropped
+# What has to be answered before the data can be relied on, by the rule that raises it.
+_ASKED = {
+    "Customers": "rows without a customer are guest orders",
+    "Orders counted once": "orders that appear more than once are the same order",
+    "Lines counted once": "lines that appear more than once are the same line",
+    "Duplicates": "copies of lines are further units or the same line twice",
+    "Repeated orders": "repeated orders are real or copies",
+    "Days to come": "dates that lie ahead are right",
+    "Possible dates": "dates that cannot be are misread",
+    "Sums agree": "orders or their lines have the right amounts",
+    "Contacts who order": "contacts and orders have the same customer IDs",
+}
 FEW = 20  # customers, below which a share says less than their number
 
 
 def findings(study: Study) -> Findings:
     """The sentences that open the page."""
-    found = [_rows_finding(study), *_stale_finding(study), *_largest_finding(study)]
+    found = [_rows_finding(study), _rules_finding(study), *_largest_finding(study)]
     return Findings(found)
 
 
@@ -61,22 +73,40 @@ def _because(study: Study) -> str:
     if judged.stop:
         return "because too many rows cannot be used."
     if judged.grave:
-        return (
-            "until a question is answered." if len(judged.grave) == 1 else f"until {len(judged.grave)} questions are answered."
+        more = len(judged.grave) - 1
+        also = (
+            ""
+            if not more
+            else " and one more question is answered"
+            if more == 1
+            else f" and {more} more questions are answered"
         )
+        return f"until it is known whether {_ASKED.get(judged.grave[0].rule, 'this is right')}{also}."
     return f"because the history has only {judged.days} days." if judged.short else "enough to rely on."
 
 
-def _stale_finding(study: Study) -> list[Finding]:
-    """Customers who have not bought for long; says so where the history is too short to tell."""
-    stale, form, length, words = _stale(study), study.context.form, study.length, study.words
-    if stale is None:
-        return []
-    after = study.params.stale_after
-    text = f"of {form.count(study.context.customers)} {words.many} made their last {words.deed} more than {after} days ago"
-    text += f": the history has only {form.count(length)} days, so it cannot tell." if length <= after else "."
-    few = (study.context.customers or 0) < FEW
-    return [Finding(form.count(study.stale) if few else form.share(stale.value), text, metric="stale_share")]
+def _rules_finding(study: Study) -> Finding:
+    """How many of the rules that records should keep hold, and which is broken most."""
+    rules, form = study.rules, study.context.form
+    broken = rules[rules["broken"] > 0]
+    held = len(rules) - len(broken)
+    if broken.empty:
+        return Finding(f"All {form.count(held)}", "rules that records should keep hold.", metric="rules_held")
+    told = study.verdict.grave[0].rule if study.verdict.grave else ""  # by the finding above
+    rest = broken[broken["rule"] != told].sort_values(["grave", "share"], ascending=[False, False], kind="stable")
+    text = f"rules that records should keep {'holds' if held == 1 else 'hold'}."
+    if len(rest):
+        worst = rest.iloc[0]
+        said = str(worst["found"]).rstrip(".")
+        which = (
+            "The one that does not"
+            if len(broken) == 1
+            else "Of the others, what matters most"
+            if len(rest) == len(broken)
+            else "Next"
+        )
+        text += f" {which}: {said[:1].lower()}{said[1:]} ({form.count(worst['broken'])} of {form.count(worst['checked'])} {worst['unit']})."
+    return Finding(f"{form.count(held)} of {form.count(len(rules))}", text, metric="rules_held")
 
 
 def _largest_finding(study: Study) -> list[Finding]:
@@ -131,6 +161,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
     out = {"customer_base": Estimate(float(study.context.customers or 0), unit="customers")}
     if stale is not None:
         out["stale_share"] = stale
+    out["rules_held"] = Estimate(float((study.rules["broken"] == 0).sum()), unit="rules")
     out["rows_used_share"] = Estimate(_used(study), unit="share")
     if len(largest):
         out["largest_order"] = Estimate(float(largest["amount"].iloc[0]), unit=study.descriptor.currency)
