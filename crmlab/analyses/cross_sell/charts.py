@@ -48,6 +48,7 @@ BARS = 10
 
 _SHADES = {PERSONAL: "accent", "buy_again": "second", "best_sellers": "muted", "segment_best_sellers": "ink"}
 LINKS = 30
+FEWEST_LINKS = 15  # pairs, from which on pictures of how they hang together say more than their table
 ROUNDS = 300
 WIDTH = 8.0
 FloatArray = npt.NDArray[np.float64]
@@ -71,7 +72,8 @@ def offers_chart(study: Study) -> Chart | Absent:
         span = (top - bottom) or 1.0
 
         def tick(value: float) -> str:
-            return form.tick(value) if value <= top + 0.05 * span else ""
+            # In full: of £12,500 in thousands, half a thousand would be lost.
+            return (form.whole if abs(value) >= 100 else form.tick)(value) if value <= top + 0.05 * span else ""
 
         ax = marks.axes(
             figure.add_subplot(),
@@ -223,7 +225,7 @@ def lift_chart(study: Study) -> Chart | Absent:
         f"({form.share(study.params.level)} intervals). "
         f"The pale area shows what chance alone would reach once in {form.count(study.found.tested)} pairs. Only "
         f"{f'the {form.count(MOST_DOTS)} most certain' if len(pairs) // 2 > MOST_DOTS else 'the'} pairs that remain after correction are "
-        "shown.",
+        "shown. This is not the lift of the table: it also allows for how large baskets are.",
         f"Dots with intervals for {len(frame)} pairs of products, above an area of what chance allows.",
         draw,
         frame,
@@ -235,6 +237,8 @@ def heatmap_chart(study: Study) -> Chart | Absent:
     """Affinities among the products of the strongest pairs, in an order that puts what goes together side by side."""
     if study.found.pairs.empty:
         return NOTHING
+    if len(study.found.pairs) // 2 < FEWEST_LINKS:
+        return Absent()  # the table tells them all
     form = study.context.form
     items, table, shown = _affinities(study.found.pairs)
     frame = pd.DataFrame(
@@ -305,6 +309,8 @@ def network_chart(study: Study) -> Chart | Absent:
     """Draw the 30 strongest pairs."""
     if study.found.pairs.empty:
         return NOTHING
+    if len(study.found.pairs) // 2 < FEWEST_LINKS:
+        return Absent()  # the table tells them all
     pairs = study.found.pairs
     once = pairs[[a < b for a, b in zip(pairs["antecedent"], pairs["consequent"], strict=True)]].head(LINKS)
     frame = pd.DataFrame(

@@ -22,6 +22,7 @@ from crmlab.analyses.cross_sell.worth import Holdings, best_direction, promising
 from crmlab.data.collecting import collect
 from crmlab.errors import TooLittleError
 from crmlab.history.consent import Consent
+from crmlab.history.words import YEAR
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Context, Output
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from crmlab.history.past import History
 
 __all__ = ["Study", "holdings", "study"]
+
+SURE = 20  # pairs, of whose second product it is looked up whether it was sold a year ago
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +73,8 @@ class Study:
         How often products are bought again.
     pace : float
         How much more customers buy in the horizon to come than in the one past, as of ``season_ahead`` of customer value.
+    unsold : frozenset of str
+        Products to which the surest pairs lead, of which nothing was sold a year before the horizon to come; none where that is not known.
     """
 
     context: Context
@@ -88,6 +93,7 @@ class Study:
     margin: Margin
     cycles: Cycles | Absent
     pace: float = 1.0
+    unsold: frozenset[str] = frozenset()
 
     @property
     def best(self) -> pd.DataFrame:
@@ -143,12 +149,13 @@ def study(history: History, params: Params) -> Study:
         by_id = dict(zip(now.products, map(str, names_of(history, now.products)), strict=True))
     test = nobody or tested(origins, k=params.k, margin=params.margin, level=params.level, seed=params.seed)
     choice = choose(test)
+    pairs = _pairs(origins, found, by_id, params, told=nobody is None)
     return Study(
         context=history.context(None if now is None or nobody else now.shape[0]),
         params=params,
         first=origins.first,
         found=found,
-        pairs=_pairs(origins, found, by_id, params, told=nobody is None),
+        pairs=pairs,
         bundles=bundles_of(found),
         names=by_id,
         backtest=test,
@@ -160,7 +167,24 @@ def study(history: History, params: Params) -> Study:
         margin=history.margin(params.margin),
         cycles=nobody or _cycles(origins, params),
         pace=1.0 if nobody else origins.season(0),
+        unsold=_unsold(history, origins.first, pairs, params),
     )
+
+
+def _unsold(history: History, first: dt.date, pairs: pd.DataFrame, params: Params) -> frozenset[str]:
+    """Products to which the surest pairs lead, of which nothing was sold a year before the horizon to come."""
+    begin = history.as_of - dt.timedelta(days=YEAR)
+    sure = pairs[pairs["extra_low"] > 0].head(SURE)
+    if params.level_of != "product" or sure.empty or first > begin or history.lines is None:
+        return frozenset()
+    day, lines = history.lines["ordered_at"].date(), history.lines
+    then = lines.filter(
+        (day > begin) & (day <= begin + dt.timedelta(days=params.horizon)),
+        lines["quantity"] > 0,
+        lines["product_id"].isin(sorted(set(sure["consequent"]))),
+    )
+    sold = collect(then.select("product_id").distinct(), "product_id")["product_id"]
+    return frozenset(sure["consequent"]) - frozenset(sold)
 
 
 def _state(origins: Origins, back: int) -> State | None:

@@ -58,7 +58,7 @@ def unknown_worth(study: Study) -> Absent:
     """Why nothing is said of what pairs bring, although there are pairs."""
     params = study.params
     return Absent(
-        f"What the pairs above bring in is not known: the history is too short to watch people for {params.horizon} days, or fewer than "
+        f"What pairs bring in is not known: the history is too short to watch people for {params.horizon} days, or fewer than "
         f"{params.min_group} had one product of a pair but not the other."
     )
 
@@ -128,7 +128,8 @@ def pairs_table(study: Study) -> Table | Absent:
     }
     caption = (
         "Pairs sold together more often than by chance, each listed once, those most certain to bring in "
-        f"{study.margin.word} first (see the next table). Last columns: lift in each half of the history (– if one was not sold then). "
+        f"{study.margin.word} first (see the table of what they bring). Last columns: lift in each half of the history "
+        "(– if one was not sold then). "
         f"Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=ROWS)
@@ -148,15 +149,15 @@ def worth_table(study: Study) -> Table | Absent:
     columns = {
         "pair": Column("A → B"),
         "reach": Column("Customers with A but not B", "count"),
-        "rate": Column("Of these, bought B", "share", "rate_low", "rate_high"),
-        "other": Column("With neither, bought B", "share", "other_low", "other_high"),
+        "rate": Column(f"Bought B within {params.horizon} days", "share", "rate_low", "rate_high"),
+        "other": Column("Customers with neither A nor B who did", "share", "other_low", "other_high"),
         "extra": Column(f"Extra {money}, in all", "money", "extra_low", "extra_high"),
     }
     if frame["per_1000"].notna().any():
         columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
     per = f" (per 1,000 if it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "An association, not the effect of an offer. Reach: today’s customers who have A but not B and, as far as is known, may be "
+        "The most certain pairs first; an association, not the effect of an offer. Reach: today’s customers who have A but not B and, as far as is known, may be "
         f"contacted. Shares: how many of those who had A but not B {params.horizon} days before the end, and of those who had neither, "
         f"have since bought B without being asked. Extra {money}: how much more {money} B brought in from the first group in this time "
         f"than from the same number of the others, after returns, for all customers the pair reaches{per}. If the interval includes 0, "

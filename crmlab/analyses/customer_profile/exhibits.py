@@ -84,7 +84,11 @@ def facts_table(study: Study) -> Table:
         if worth.latest is None:
             add(f"Next {words.deed}", f"from {form.short_day(worth.soonest)}", more="perhaps never")
         else:
-            add(f"Next {words.deed}", f"{form.short_day(worth.soonest)} to {form.short_day(worth.latest)}", more=f"{level} interval")
+            add(
+                f"Next {words.deed}",
+                f"{form.short_day(worth.soonest)} to {form.short_day(worth.latest)}",
+                more=f"{level} interval",
+            )
     if not rows:
         add("What to do", "not decided")
     frame = pd.DataFrame(rows, columns=["label", "value", "kind", "low", "high", "more"], dtype=object)
@@ -141,7 +145,11 @@ def _state_words(study: Study) -> str:
         return study.speech("nothing {given} yet")
     limits = [("slowing", "slowing_after"), ("lapsed", "lapsed_after"), ("lost", "lost_after")]
     ahead = [(name, int(study.state[key]) - int(silent) + 1) for name, key in limits if int(study.state[key]) >= int(silent)]
-    then = f"; becomes {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} unless there is another {deed}" if ahead else ""
+    then = (
+        f"; becomes {ahead[0][0]} in {ahead[0][1]} {'day' if ahead[0][1] == 1 else 'days'} unless there is another {deed}"
+        if ahead
+        else ""
+    )
     return f"{silent} {'day' if silent == 1 else 'days'} since the last {deed}{then}"
 
 
@@ -181,7 +189,10 @@ def contacts_table(study: Study) -> Table | Absent:
     if not len(study.contacts) and not len(study.responses):
         return Absent(f"No contacts with this {study.speech.words.one}, and no responses, are known.")
     sent = pd.DataFrame(
-        {"day": study.contacts["day"], "what": study.contacts["campaign"].astype(str).str.replace("_", " ") + ": " + study.contacts["what"]}
+        {
+            "day": study.contacts["day"],
+            "what": study.contacts["campaign"].astype(str).str.replace("_", " ") + ": " + study.contacts["what"],
+        }
     )
     code = [f" (code {code})" if code else "" for code in study.responses["code"]]
     came = [KINDS.get(str(kind), str(kind)) + more for kind, more in zip(study.responses["kind"], code, strict=True)]
