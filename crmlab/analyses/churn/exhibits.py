@@ -512,7 +512,7 @@ def timing_chart(study: Study) -> Chart:
         else pd.DataFrame()
     )
     # Of those who give once a year, everybody is still waiting within half of one.
-    horizon, step = (1.5 * YEAR, 90) if words is ROUNDS else (180.0, 30)
+    horizon, step = (540.0, 90) if words is ROUNDS else (180.0, 30)
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="share", xlim=(0, horizon * 1.45), ylim=(0, 1.02))

@@ -157,7 +157,8 @@ def worth_table(study: Study) -> Table | Absent:
         columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
     per = f" (per 1,000 if it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "The most certain pairs first; an association, not the effect of an offer. Reach: today’s customers who have A but not B and, as far as is known, may be "
+        "The most certain pairs first; an association, not the effect of an offer. "
+        "Reach: today’s customers who have A but not B and, as far as is known, may be "
         f"contacted. Shares: how many of those who had A but not B {params.horizon} days before the end, and of those who had neither, "
         f"have since bought B without being asked. Extra {money}: how much more {money} B brought in from the first group in this time "
         f"than from the same number of the others, after returns, for all customers the pair reaches{per}. If the interval includes 0, "

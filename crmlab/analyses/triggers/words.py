@@ -32,7 +32,7 @@ def findings(study: Study) -> Findings:
     if (table["works"] == UNKNOWN).all():
         return Findings([_unjudged(study)])
     rules = study.judged.rules[study.judged.rules["works"]].to_dict("records")
-    return Findings([_none_works(study, rules), *(_simple(study, row) for row in rules)])
+    return Findings([_none_works(study, rules), *(_simple(study, row, first=not place) for place, row in enumerate(rules))])
 
 
 def _working(study: Study) -> Finding:
@@ -102,7 +102,7 @@ def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     )
 
 
-def _simple(study: Study, row: dict[str, Any]) -> Finding:
+def _simple(study: Study, row: dict[str, Any], *, first: bool) -> Finding:
     """What a simple rule finds, and for whom it says so today."""
     form, words, span = study.context.form, study.words, study.present.rhythm.span(study.words, study.context.form)
     true, reach = (
@@ -110,7 +110,10 @@ def _simple(study: Study, row: dict[str, Any]) -> Finding:
         f"{form.count(study.present.learnt.reach)} days",
     )
     base = form.share(row["base"])
-    eligible = f"the {words.many} who {words.did} in the last {reach} (“eligible” here)"
+    # Defined where it is said first.
+    eligible = f"all eligible {words.many}"
+    if first:
+        eligible = f"the {words.many} who {words.did} in the last {reach} (“eligible” here)"
     if row["name"] == SILENT:
         text = (
             f"of those whose last {words.deed} was longest ago, among {eligible}, made no {words.deed} within {span}, "
