@@ -10,6 +10,7 @@ from scipy import sparse
 
 import crmlab
 from crmlab.analyses import cross_sell as analysis
+from crmlab.analyses.cross_sell import words
 from crmlab.analyses.cross_sell.charts import components, layout, offers_chart
 from crmlab.analyses.cross_sell.pairs import find
 from crmlab.analyses.cross_sell.study import study
@@ -153,8 +154,6 @@ def half_sure(share):
 
 
 def said_of(shop_study, pairs, margin):
-    from crmlab.analyses.cross_sell import words
-
     whole = {"name_a": "Apron", "name_b": "Brush", "antecedent": "A", "consequent": "B"}
     some = replace(shop_study, pairs=pairs.assign(**whole), margin=margin)
     return some, words.findings(some)[1], words.metrics(some)
@@ -177,10 +176,14 @@ def test_money_of_a_pair_is_said_in_all_and_by_its_name(shop_study, margin):
     some, finding, metrics = said_of(shop_study, pairs, margin)
     assert finding.value == "€300" and finding.metric == f"extra_{margin.word}"
     assert finding.text.startswith(
-        f"more {margin.word} goes with the best pair: people who have “Apron” bought more of “Brush” than people who have neither"
+        f"more {margin.word} goes with the most certain pair: customers who bought Apron but not yet Brush went on to buy more of it than "
+        "customers who had bought neither"
     )
-    assert "the 120 customers who have the first but not the second and may be contacted" in finding.text
+    assert "the 120 customers who bought the first but not yet the second and may be contacted" in finding.text
     assert "per 1,000" not in finding.text and "an association, not the effect of an offer" in finding.text
+    assert "a year ago" not in finding.text
+    told = words.findings(replace(some, unsold=frozenset({"B"})))[1].text
+    assert "But Brush was not sold at all in the same 91 days a year ago" in told
     assert metrics[f"extra_{margin.word}"].value == pytest.approx(300) and metrics[f"extra_{margin.word}"].low > 0
     columns = worth_table(some).columns
     assert columns["extra"].label == f"Extra {margin.word}, in all" and "per_1000" not in columns

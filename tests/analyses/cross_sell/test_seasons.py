@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from types import SimpleNamespace
 
+import ibis
 import numpy as np
+import pandas as pd
 import pytest
 
 import crmlab
 from crmlab.analyses import customer_value
-from crmlab.analyses.cross_sell import blend
+from crmlab.analyses.cross_sell import blend, study, words
 from crmlab.analyses.cross_sell import choice as sending
 from crmlab.analyses.cross_sell.blend import Origins
+from crmlab.analyses.cross_sell.params import Params
 from crmlab.analyses.customer_value import choosing
 from crmlab.history.past import History
 from crmlab.models.btyd.clock import Clock
+from crmlab.page.format import Format
 from tests.frames import history_of, orders
 
 END = dt.date(2024, 12, 31)
@@ -74,3 +79,34 @@ def test_on_the_shop_chances_come_true_and_the_same_list_is_sent():
     off = [(one.foretold["predicted"] / one.foretold["observed"]).iloc[:4] for one in (found, before)]
     # On 1 October, before the busy season: the four lists were told half of what came.
     assert seasonal.season(1) > 1.5 and (off[1] < 0.7).all() and off[0].between(0.8, 1.25).all()
+
+
+def test_products_that_were_not_sold_a_year_ago_are_known():
+    lines = ibis.memtable(
+        pd.DataFrame(
+            {
+                "product_id": ["scarf", "mug", "mug", "tree"],
+                "ordered_at": pd.to_datetime(["2024-11-20", "2024-01-15", "2023-12-31", "2023-12-20"]),
+                "quantity": [1, 1, 1, 1],
+            }
+        )
+    )
+    pairs = pd.DataFrame({"consequent": ["mug", "tree", "scarf", "lamp"], "extra_low": [3.0, 2.0, 1.0, -1.0]})
+    past, params = SimpleNamespace(as_of=END, lines=lines), Params()
+    # The 91 days to come, a year before: only the mug was sold in them. Of what brings nothing for sure, nothing is asked.
+    assert study._unsold(past, dt.date(2023, 6, 1), pairs, params) == {"tree", "scarf"}
+    assert not study._unsold(past, dt.date(2024, 3, 1), pairs, params)  # the history does not reach back that far
+    assert not study._unsold(past, dt.date(2023, 6, 1), pairs, replace(params, level_of="category"))
+
+
+@pytest.mark.parametrize(("predicted", "reason"), [(0.081, False), (0.05, True)])
+def test_only_too_small_a_forecast_is_put_down_to_growth(predicted, reason):
+    foretold = pd.DataFrame({"method": ["x"], "predicted": [predicted], "observed": [0.067], "low": [0.06], "high": [0.07]})
+    some = SimpleNamespace(
+        backtest=SimpleNamespace(foretold=foretold),
+        context=SimpleNamespace(form=Format()),
+        choice=SimpleNamespace(method="x"),
+        pace=1.2,
+    )
+    (said,) = words._chances_missed(some)
+    assert ("growth" in said) == reason and ("less often" in said) != reason
