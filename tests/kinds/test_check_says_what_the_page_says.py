@@ -124,7 +124,7 @@ def test_the_page_names_the_gravest_with_its_money(tmp_path) -> None:
     finding = quality.run(crmlab.open_dataset(written(tmp_path, FAULTS["twice"]))).findings[0]
     assert finding.value == "Usable with care"
     assert finding.text.startswith(
-        "until it is known whether copies of lines are further units or the same line twice. Some orders appear more than once, the same in every column, and are counted each time: 30 of 330 orders"
+        "until it is known whether orders that appear more than once are one order or several. Some orders appear more than once, the same in every column, and are counted each time: 30 of 330 orders"
     )
     table = quality.run(crmlab.open_dataset(tmp_path / "own.toml")).tables["rules"].frame
     assert table.iloc[0][["rule", "grave", "broken", "amount"]].tolist() == [

@@ -26,8 +26,8 @@ _SAID_BY = {"no_customer": "Customers", "unreadable": "Readable rows"}  # the ru
 # What has to be answered before the data can be relied on, by the rule that raises it.
 _ASKED = {
     "Customers": "rows without a customer are guest orders",
-    "Orders counted once": "orders that appear more than once are the same order",
-    "Lines counted once": "lines that appear more than once are the same line",
+    "Orders counted once": "orders that appear more than once are one order or several",
+    "Lines counted once": "lines that appear more than once are one line or several",
     "Duplicates": "copies of lines are further units or the same line twice",
     "Repeated orders": "repeated orders are real or copies",
     "Days to come": "dates that lie ahead are right",

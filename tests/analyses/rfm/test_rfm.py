@@ -202,6 +202,12 @@ def test_small_moves_are_one_row():
     assert frame["share"].iloc[0] == 40 / 103
 
 
+def test_who_was_no_customer_yet_left_no_segment():
+    moves = moves_of([("Loyal", "Loyal", 60), ("Loyal", "Champions", 30), ("Not yet a customer", "Fresh", 20)])
+    frame = rfm_tables.moves_table(parts(moves=moves)).frame.set_index("segment_before")
+    assert frame["share"]["Loyal"] == pytest.approx(1 / 3) and pd.isna(frame["share"]["Not yet a customer"])
+
+
 def test_where_nobody_moved_the_table_is_empty():
     moves = moves_of([("Loyal", "Loyal", 60), ("Champions", "Champions", 30)])
     assert rfm_tables.moves_table(parts(moves=moves)).frame.empty
@@ -225,6 +231,7 @@ def test_finding_of_quiet_customers_says_how_often_and_how_long():
     quiet = frame[frame["segment"].isin(["Cannot lose", "Quiet regulars"])]
     text = next(finding.text for finding in result.findings if finding.metric == "quiet_share")
     assert f"they bought on {quiet['occasions'].min()} days or more" in text
+    assert all(f"“{name}”" in text for name in set(quiet["segment"]))
     assert f"not in the last {quiet['days_since_last'].min()} days" in text
     assert result.metrics["quiet_share"].value == len(quiet) / len(frame)
 
