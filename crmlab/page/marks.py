@@ -352,6 +352,8 @@ def bars(
 def bridge(ax: Axes, names: Sequence[str], steps: pd.DataFrame, write: Callable[[float], str]) -> None:
     """Draw a waterfall: from one amount to another, step by step from the top, with the interval of each step.
 
+    A step whose interval includes 0 may be chance: it is drawn muted, neither as a gain nor as a loss.
+
     Parameters
     ----------
     ax : Axes
@@ -367,7 +369,8 @@ def bridge(ax: Axes, names: Sequence[str], steps: pd.DataFrame, write: Callable[
     at, tops = begin.effect, [begin.effect, end.effect, 1e-9]
     ax.barh([first, last], [begin.effect, end.effect], 0.62, color=color("fill"))
     for place, step in zip(between, middle, strict=True):
-        after, token = at + step.effect, "accent" if step.effect >= 0 else "second"
+        after = at + step.effect
+        token = "muted" if step.low <= 0 <= step.high else "accent" if step.effect > 0 else "second"
         beyond = max(at, after, at + step.high)
         ax.barh(place, step.effect, 0.62, left=at, color=color(token))
         ax.plot([at + step.low, at + step.high], [place, place], color=color("ink"), linewidth=1)

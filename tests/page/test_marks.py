@@ -179,6 +179,14 @@ def test_bridge_leads_from_the_first_amount_to_the_last(ax):
     assert [list(line.get_xdata()) for line in ax.lines[::2]][:2] == [[120, 140], [105, 115]]
     assert ax.get_xlim() == (0, pytest.approx(1.18 * 140))
     assert ticks(ax.yaxis) == ["now", "less", "more", "then"]
+    assert [to_hex(bar.get_facecolor()) for bar in (more, less)] == [color("accent"), color("second")]
+
+
+@pytest.mark.parametrize("effect", [30, -20, 0])
+def test_a_step_of_a_bridge_that_may_be_chance_is_neither_gain_nor_loss(ax, effect):
+    steps = pd.DataFrame({"effect": [100, effect, 100 + effect], "low": [0, effect - 40, 0], "high": [0, effect + 40, 0]})
+    marks.bridge(ax, ["then", "perhaps", "now"], steps, EURO.money)
+    assert to_hex(ax.patches[2].get_facecolor()) == color("muted") == ax.texts[0].get_color()
 
 
 def test_cell_has_its_colour_and_its_number(ax):
