@@ -159,7 +159,7 @@ def bridge_chart(study: Study) -> Chart | Absent:
     revenue = board.speech("{revenue}")
     caption = (
         f"How {revenue} moved from then to now: what each part would have contributed on its own, with "
-        f"{form.share(study.params.level)} intervals. The parts add up exactly."
+        f"{form.share(study.params.level)} intervals. The parts add up exactly.{_greyed(middle)}"
     )
     then = "a year ago" if board.year is not None else "previous period"
     return _bridge(steps.assign(name=_named(steps, study)), (then, "this period"), revenue, caption, form)
@@ -177,7 +177,14 @@ def value_chart(study: Study) -> Chart | Absent:
     then = "a year ago" if board.year is not None else "one period ago"
     # Where nobody can be new, nothing was acquired.
     steps = found.changes[(found.changes["part"] != "acquired") | (board.closed is None)].rename(columns={"value": "effect"})
+    caption += _greyed(steps.iloc[1:-1])
     return _bridge(steps.assign(name=_named(steps, study)), (then, "today"), "a value", caption, form)
+
+
+def _greyed(middle: pd.DataFrame) -> str:
+    """What grey steps of a bridge are, as a sentence that follows; empty where there are none."""
+    grey = (middle["low"] <= 0) & (middle["high"] >= 0)
+    return " Grey parts could be chance: their intervals include 0." if grey.any() else ""
 
 
 def _named(steps: pd.DataFrame, study: Study) -> list[str]:
@@ -248,7 +255,7 @@ def forecast_chart(study: Study) -> Chart | Absent:
 
     return Chart(
         f"{study.context.told('Revenue before returns')} by quarter, each labelled with its last day: actual (strong colour) and forecast "
-        f"(pale, with {form.share(study.params.level)} interval). {ahead.said}",
+        f"(faint colour, with {form.share(study.params.level)} interval). {ahead.said}",
         f"Bars for {n} past quarters and {len(rows)} to come; the next is expected to be {form.money(float(rows['expected'].iloc[0]))}.",
         draw,
         frame,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from crmlab.models.btyd.clock import Clock
 
-__all__ = ["LEAST_PAST", "MOST_LEARNT", "MOST_PAST", "Ahead", "newcomers", "quarters_ahead", "year_ahead"]
+__all__ = ["LEAST_PAST", "MOST_LEARNT", "MOST_PAST", "Ahead", "misses_said", "newcomers", "quarters_ahead", "year_ahead"]
 
 
 LEAST_PAST = 2  # quarters before an origin
@@ -249,17 +249,45 @@ def _said(tested: pd.DataFrame, inside: int, level: float, widen: float) -> str:
     """How far forecasts of earlier days missed, how often their intervals held, and what follows."""
     if tested.empty:
         return "No earlier forecast could be compared with the actual figures, so the intervals are unchecked."
-    spend = tested.loc[tested["measure"] == "spend", ["expected", "seen"]].sum()
-    miss = float(spend["expected"] / spend["seen"] - 1) if spend["seen"] > 0 else 0.0
-    far = f"{100 * abs(miss):.0f}% too {'high' if miss > 0 else 'low'}" if round(abs(miss), 2) else "right overall"
+    far = misses_said(tested[tested["measure"] == "spend"])
     many = len(tested)
     some = f"all {many} intervals" if inside == many else f"{inside or 'none'} of the {many} intervals"
     if many == 1:
         some = "the one interval"
     contained = "contained" if inside or many > 1 else "did not contain"
-    days = tested["origin"].nunique()
-    told = (
-        f"Forecasts made on {days} earlier {'day' if days == 1 else 'days'} were {far}, and {some} at {100 * level:.0f}% "
-        f"{contained} the actual figure"
-    )
+    days, most = tested["origin"].nunique(), int(tested["quarter"].max())
+    reach = f", for up to {most} quarters ahead," if most > 1 else ""
+    made = f"Forecasts made on {days} earlier {'day' if days == 1 else 'days'}{reach}"
+    told = f"{made} {f'were {far}, and' if far else 'were checked:'} {some} at {100 * level:.0f}% {contained} the actual figure"
     return f"{told}: too few, so all were widened by a factor of {widen:.2f}." if widen > 1 else f"{told}."
+
+
+def misses_said(tested: pd.DataFrame) -> str:
+    """By how much forecasts were off, whatever the direction, and which way where all of them missed to one side; empty without any.
+
+    Parameters
+    ----------
+    tested : DataFrame
+        expected, seen; what came to nothing is left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> misses_said(pd.DataFrame({"expected": [130.0, 90.0], "seen": [100.0, 100.0]}))
+    'off by 20% on average, some too high and some too low'
+    >>> misses_said(pd.DataFrame({"expected": [80.0, 90.0], "seen": [100.0, 100.0]}))
+    'off by 15% on average, each of them too low'
+    >>> misses_said(pd.DataFrame({"expected": [80.0], "seen": [100.0]}))
+    '20% too low'
+    """
+    some = tested[tested["seen"] > 0]
+    if some.empty:
+        return ""
+    off = some["expected"] / some["seen"] - 1
+    size = f"{100 * off.abs().mean():.0f}%"
+    if size == "0%":
+        return "off by less than 1%"
+    side = "high" if (off > 0).all() else "low" if (off < 0).all() else ""
+    if len(off) == 1:
+        return f"{size} too {side}"
+    return f"off by {size} on average, {f'each of them too {side}' if side else 'some too high and some too low'}"

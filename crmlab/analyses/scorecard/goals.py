@@ -28,7 +28,6 @@ __all__ = [
     "MISSED",
     "MOST_TREND",
     "ON_TRACK",
-    "OPEN",
     "REACHED",
     "STATUSES",
     "UNKNOWN",
@@ -43,7 +42,7 @@ REACHED, MISSED, UNKNOWN = "reached", "missed", "not known yet"
 ON_TRACK, WILL_MISS = "on track", "will be missed"
 LIKELY, AT_RISK = "more likely met than missed", "more likely missed than met"
 STATUSES = (MISSED, WILL_MISS, AT_RISK, UNKNOWN, LIKELY, ON_TRACK, REACHED)  # those that need care first
-GOOD, OPEN = (ON_TRACK, REACHED), (LIKELY, AT_RISK)
+GOOD = (ON_TRACK, REACHED)
 _ADDS_UP = ("revenue", "margin", "occasions", "new", "customers")  # so that what has come in is a part of the target
 _OF_THE_WHOLE = ("lost", "occasions_per_customer", "products_per_customer")  # says little before the quarter is over
 _ONLY_GROWS = ("occasions", "new", "customers")  # so that a target once reached stays reached

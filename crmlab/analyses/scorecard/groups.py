@@ -16,10 +16,12 @@ from crmlab.analyses.scorecard.money import Money
 from crmlab.data.collecting import collect
 from crmlab.page.groups import OTHER, small_groups
 
-__all__ = ["KINDS", "NOT_YET", "groups_of"]
+__all__ = ["KINDS", "NOT_YET", "TOTAL", "groups_of"]
 
 
 NOT_YET = "not yet a customer"
+TOTAL = "total"
+_TINY = 0.05  # of all of the earlier period: what grew from so little is not told in per cent
 KINDS = {"segment": "Segment", "state": "Lifecycle state"}
 
 
@@ -38,8 +40,9 @@ def groups_of(board: Board, money: Money) -> pd.DataFrame:
     -------
     DataFrame
         kind (``"segment"``, ``"state"``), group, before (customers when the period began), buyers, revenue, share, then (revenue of
-        the earlier period), change, change_low, change_high, profit; a row ``total`` for each kind. Parts add up to the
-        total, small groups are taken together as ``Other``. Empty where the history begins with the period.
+        the earlier period), change, change_low, change_high (missing where a change of 100% or more is one from next to nothing),
+        profit; a row ``total`` for each kind. Parts add up to the total, small groups are taken together as
+        ``Other``. Empty where the history begins with the period.
     """
     rows = []
     for kind in KINDS:
@@ -73,6 +76,9 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
     counts = pd.Series(label[buyers]).value_counts().reindex(order, fill_value=0)
     # A group is shown where enough of it were there before, and enough (or none) of it bought.
     sizes = pd.concat([before.reindex(order).fillna(counts), counts[counts > 0]], axis=1).min(axis=1)
+    if earlier is not None and board.compared is not None and not sizes[NOT_YET]:
+        # Nobody came now, but some had come by then: without them, the parts of then would not add up.
+        sizes[NOT_YET] = int((earlier[_buyers(board, money, board.compared)] == NOT_YET).sum())
     few = set(small_groups(sizes, board.params.min_group))
     revenue, profit = (money.influence(key, board.now) for key in ("revenue", "profit"))
     assert revenue is not None
@@ -80,12 +86,12 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
     shown = [(name, [name]) for name in order if name not in few and sizes.get(name, 0) > 0]
     if few:
         shown.append((OTHER, sorted(few)))
-    shown.append(("total", order))
+    shown.append((TOTAL, order))
     rows: list[dict[str, object]] = []
     for name, members in shown:
         member = np.isin(label.astype(str), members)
         value, moved = (
-            _total(board, "revenue", member) if name == "total" else float(revenue[1][member].sum()),
+            _total(board, "revenue", member) if name == TOTAL else float(revenue[1][member].sum()),
             revenue[1] * member,
         )
         row: dict[str, object] = {
@@ -102,14 +108,15 @@ def _rows(board: Board, money: Money, kind: str, now: pd.DataFrame, then: pd.Dat
             row["then"] = float(was.sum())
             enough = _buyers(board, money, board.compared or 0) & (was != 0)
             found = change((float(was.sum()), was), (value, moved), level=board.params.level)
-            if found is not None and enough.sum() >= board.params.min_group:
+            leap = found is not None and abs(found[0]) >= 1 and float(was.sum()) < _TINY * past[0]
+            if found is not None and not leap and enough.sum() >= board.params.min_group:
                 row |= dict(zip(("change", "change_low", "change_high"), found, strict=True))
             if 0 < enough.sum() < board.params.min_group:
                 row["then"] = None
         if profit is not None:
             earned = profit[1] * member
             # What cells cost whatever their size is nobody's: it is in the total only.
-            row["profit"] = profit[0] if name == "total" else float(earned.sum())
+            row["profit"] = profit[0] if name == TOTAL else float(earned.sum())
         rows.append(row)
     return rows
 

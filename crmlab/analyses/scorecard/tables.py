@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.groups import KINDS, NOT_YET
+from crmlab.analyses.scorecard.forecasts import misses_said
+from crmlab.analyses.scorecard.groups import KINDS, NOT_YET, TOTAL
 from crmlab.analyses.scorecard.words import worth
 from crmlab.history.context import masked
 from crmlab.models.intervals import TEST_LEVEL
@@ -150,7 +151,7 @@ def parts_table(study: Study) -> Table | Absent:
     """Why revenue changed, by factors."""
     parts, form = study.effects, study.context.form
     if parts is None:
-        return NOT_COMPARED
+        return Absent("")  # the chart says why
     kinds = {"customers": "count", "returns": "money", "price": "amount", "spend per occasion": "amount"}
     frame = parts.assign(
         label=[study.board.speech(PARTS[part]) for part in parts["part"]],
@@ -161,7 +162,7 @@ def parts_table(study: Study) -> Table | Absent:
         "label": Column("Part"),
         "before": Column(_then(study.board), "row:kind"),
         "after": Column("This period", "row:kind"),
-        "effect": Column("Contribution", "exact", "low", "high"),
+        "effect": Column("Contribution", "money", "low", "high"),
     }
     caption = (
         f"{_changed(study)}, part by part: the change there would have been if only that part had moved. The parts add up to the change "
@@ -173,7 +174,7 @@ def parts_table(study: Study) -> Table | Absent:
 def growth_table(study: Study) -> Table | Absent:
     """Why revenue changed, by who came and went."""
     if study.members is None:
-        return NOT_COMPARED
+        return Absent("")  # the chart of the other breakdown says why
     form, shown = study.context.form, together(study.members, study.params.min_group)
     speech = study.board.speech
     shown = shown.assign(label=[speech(MEMBERS[name]) for name in shown["group"]])
@@ -182,7 +183,7 @@ def growth_table(study: Study) -> Table | Absent:
         "customers": Column(speech("{Many}"), "count"),
         "before": Column(speech(f"{{Revenue}} {_before(study.board)}"), "money"),
         "after": Column(speech("{Revenue} in this period"), "money"),
-        "change": Column("Contribution", "exact", "low", "high"),
+        "change": Column("Contribution", "money", "low", "high"),
     }
     caption = (
         f"{_changed(study)}, by who came and went; the changes add up exactly. Small figures are "
@@ -227,7 +228,7 @@ def forecast_table(study: Study) -> Table | Absent:
     """The next four quarters."""
     ahead, form = study.ahead, study.context.form
     if ahead is None:
-        return Absent(study.why["ahead"])
+        return Absent("")  # the chart says why
     rows = []
     for quarter in (1, 2, 3, 4, 0):
         row: dict[str, object] = {}
@@ -255,7 +256,7 @@ def promises_table(study: Study) -> Table | Absent:
     """What was forecast of quarters that are over, and the actual figures."""
     ahead, form = study.ahead, study.context.form
     if ahead is None:
-        return Absent(study.why["ahead"])
+        return Absent("")  # the chart says why
     tested = ahead.backtest
     tested = tested[(tested["measure"] == "spend") & (tested["quarter"] == 1)] if len(tested) else tested
     if tested.empty:
@@ -267,21 +268,28 @@ def promises_table(study: Study) -> Table | Absent:
         high=middle + ahead.widen * (tested["high"] - middle),
     )
     held = (frame["low"] <= frame["seen"]) & (frame["seen"] <= frame["high"])
-    gap = frame["seen"] / frame["expected"].where(frame["expected"] > 0) - 1
-    by = [f"{form.share(abs(one))} " if abs(one) >= 0.005 else "" for one in gap]
+    # Of what came, as the sentence on misses has it.
+    frame["off"] = frame["expected"] / frame["seen"].where(frame["seen"] > 0) - 1
+    frame["off_by"] = [f"{'+' if round(off, 2) > 0 else ''}{form.share(off, 0)}" for off in frame["off"]]
     frame["said"] = [
-        "Inside the interval" if good else f"Missed: the actual figure was {far}{'higher' if seen > told else 'lower'}"
-        for good, seen, told, far in zip(held, frame["seen"], frame["expected"], by, strict=True)
+        "Inside the interval"
+        if good
+        else f"Missed: outside the interval, the forecast was too {'low' if seen > told else 'high'}"
+        for good, seen, told in zip(held, frame["seen"], frame["expected"], strict=True)
     ]
     columns = {
         "quarter": Column(study.context.told("Revenue before returns")),
-        "said": Column("Verdict", lead=True),
         "expected": Column("Forecast", "money", "low", "high"),
         "seen": Column("Actual", "money"),
+        "off_by": Column("Off by", "number"),
+        "said": Column("Verdict", lead=True),
     }
+    far = misses_said(frame)
+    typical = f"For the quarter that followed, they were {far}. " if far and len(frame) > 1 else ""
     caption = (
-        f"Forecasts of quarters that are over, each made from what was known beforehand, and the actual figures. Small figures are "
-        f"{form.share(study.params.level)} intervals, as wide as those of today’s forecast."
+        f"Forecasts of quarters that are over, each made from what was known beforehand, and the actual figures. {typical}“Off by” is the "
+        f"forecast against the actual figure. Small figures are {form.share(study.params.level)} intervals, as wide as those of today’s "
+        "forecast."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 
@@ -290,7 +298,7 @@ def value_table(study: Study) -> Table | Absent:
     """How the value of the base changed."""
     board, found, form = study.board, study.value, study.context.form
     if found is None or not len(found.changes):
-        return no_changes(study)
+        return Absent("")  # the chart says why
     nobody = (found.changes["part"] == "acquired") & (board.closed is not None)
     frame = found.changes[~nobody].assign(label=lambda rows: [board.speech(CHANGES[part]) for part in rows["part"]])
     columns = {"label": Column("Part"), "value": Column("Value", "money", "low", "high")}
@@ -307,7 +315,7 @@ def matrix_table(study: Study) -> Table | Absent:
     """Customers by value tier and lifecycle state."""
     found, form, speech = study.value, study.context.form, study.board.speech
     if found is None:
-        return no_value(study)
+        return Absent("")  # the chart says why
     frame = found.matrix.assign(
         label=[f"{row.tier}, {row.state}" if row.state else row.tier for row in found.matrix.itertuples()]
     )
@@ -367,12 +375,14 @@ def states_table(study: Study) -> Table | Absent:
 
 def _groups(study: Study, kind: str, why: str) -> Table | Absent:
     board, form, groups = study.board, study.context.form, study.groups
+    if groups.empty and kind != next(iter(KINDS)):
+        return Absent("")  # the table of segments says why
     if groups.empty or not (groups["kind"] == kind).any():
         return Absent(why or study.board.speech("The history begins with this period: nobody was a {one} before it."))
     frame = groups[groups["kind"] == kind].reset_index(drop=True)
     speech = board.speech
     frame = frame.assign(
-        label=["All" if name == "total" else speech(_NAMES.get(name, name)).capitalize() for name in frame["group"]]
+        label=["All" if name == TOTAL else speech(_NAMES.get(name, name)).capitalize() for name in frame["group"]]
     )
     columns = {
         "label": Column(KINDS[kind]),
@@ -381,11 +391,17 @@ def _groups(study: Study, kind: str, why: str) -> Table | Absent:
         "revenue": Column(speech("{Revenue}"), "money"),
         "share": Column("Share", "share"),
     }
+    if frame["then"].notna().any():
+        columns["then"] = Column(speech(f"{{Revenue}} {_before(board)}"), "money")
     if frame["change"].notna().any():
         columns["change"] = Column("Change", "share", "change_low", "change_high")
     if frame["profit"].notna().any():
         columns["profit"] = Column(speech("{Profit}"), "money")
-    since = f" Change: against the same group {_before(board)}." if "change" in columns else ""
+    since = f" Change: against the same group {_before(board)}, in which others may have been." if "change" in columns else ""
+    if "change" in columns and (frame["then"].gt(0) & frame["change"].isna()).any():
+        since += " Where there is none, the earlier amount is too small, or nothing followed it."
+    if "then" in columns and frame["then"].isna().any():
+        since += f" Amounts of fewer than {study.params.min_group} {speech.words.many} are not shown."
     small = f" Small figures are {form.share(study.params.level)} intervals." if since else ""
     caption = f"{speech('{Revenue}')} in {board.words()}, by {KINDS[kind].lower()} on the day before it began.{since}{small}"
     return Table(caption, frame, columns, form)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.customer_value import left_for_good, total_said, what_of
 from crmlab.analyses.lifecycle import GONE
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, OPEN, UNKNOWN, WILL_MISS
+from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, ON_TRACK, REACHED, STATUSES, WILL_MISS
+from crmlab.analyses.scorecard.groups import NOT_YET, TOTAL
+from crmlab.analyses.scorecard.params import unit_of
 from crmlab.analyses.scorecard.quantities import UNITS
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.page.estimate import Estimate
+from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
+    from crmlab.analyses.scorecard.board import Board
     from crmlab.analyses.scorecard.study import Study
     from crmlab.analyses.scorecard.value import Valued
     from crmlab.page.format import Format
@@ -55,15 +59,20 @@ def _goals_finding(study: Study) -> list[Finding]:
     if goals.empty:
         return []
     count, whole = int(goals["status"].isin(GOOD).sum()), len(goals)
-    one = count == 1 or whole == 1
-    text = f"{'goal' if whole == 1 else 'goals'} {'has been reached or is' if one else 'have been reached or are'} on track"
-    if close := int(goals["status"].isin(OPEN).sum()):
-        text += f"; {form.count(close)} could go either way"
+    # Each goal by the status that it has everywhere on the page.
+    many = goals["status"].value_counts()
+    good = [status for status in (REACHED, ON_TRACK) if status in many.index] or [REACHED, ON_TRACK]
+    text = f"{'goal' if whole == 1 else 'goals'} {'is' if count == 1 or whole == 1 else 'are'} {joined(good, 'or')}"
+    if count and len(good) > 1:
+        text += f" ({' and '.join(f'{form.count(int(many[status]))} {status}' for status in good)})"
+    others = [status for status in STATUSES[::-1] if status in many.index and status not in GOOD]
+    if whole > 1 and others:
+        text += f"; {joined(f'{form.count(int(many[status]))} {_become(status, int(many[status]))}' for status in others)}"
     worst = goals.iloc[0]
     late = {
         MISSED: "was missed",
         WILL_MISS: "will be missed unless something changes",
-        AT_RISK: "is more likely to be missed than met",
+        AT_RISK: f"is {AT_RISK}",
     }
     if worst["status"] in late:
         aimed, by = form.write(worst["target"], worst["kind"]), form.short_day(worst["by"])
@@ -76,9 +85,18 @@ def _goals_finding(study: Study) -> list[Finding]:
         if worst["status"] == MISSED or not come:
             told += f", against a target of {aimed}"
         text += f". The goal “{worst['label']}” {late[worst['status']]}: {told}"
-    elif worst["status"] == UNKNOWN:
-        text += f"; for {form.count(int((goals['status'] == UNKNOWN).sum()))} of them, it is not known yet"
+    elif whole == 1 and worst["status"] not in GOOD:
+        text += f": it is {worst['status']}"
     return [Finding(f"{form.count(count)} of {form.count(whole)}", f"{text}.", metric="goals_on_track")]
+
+
+def _become(status: str, many: int) -> str:
+    """What became, or will become, of goals of a status."""
+    if status == WILL_MISS:
+        return status
+    if status == MISSED:
+        return f"{'was' if many == 1 else 'were'} {status}"
+    return f"{'is' if many == 1 else 'are'} {status}"
 
 
 def _revenue_finding(study: Study) -> list[Finding]:
@@ -90,20 +108,49 @@ def _revenue_finding(study: Study) -> list[Finding]:
             return []
         return [Finding(form.money(line.now), speech(f"of {{revenue}} came in during {board.words()}."), "", "revenue")]
     value, low, high = change
-    against = "a year ago" if board.year is not None else "in the previous period"
     down = value < 0
     more = "less" if down else "more"
-    text = f"{more} {speech('{in_revenue}')} than {against}: {form.money(line.now)} in {board.words()}"
-    if study.effects is not None:
+    text = f"{more} {speech('{in_revenue}')} than {_against(board)}: {form.money(line.now)} in {board.words()}"
+    missing = _newcomers_missing(study)
+    if study.effects is not None and not missing:
         rest = study.effects[study.effects["part"] != "total"]
         row = rest.loc[(rest["effect"] * (-1 if down else 1)).idxmax()]
         if row["effect"]:
             text += f", mostly because {speech(_WHY[str(row['part'])][down])} ({form.money(row['effect'])})"
     if board.closed is not None:
-        text += speech(f". No new {{many}} are recorded since {form.day(board.closed)}")
+        text += speech(f". No new {{one}} is recorded since {form.day(board.closed)}{missing}")
+    if board.year is None and board.per_year > 1:
+        text += ". There is nothing a year ago to compare with, so some of the change may be the season"
     # Less is told as a number of its own, and so are its ends: not as so much less than none.
     change_of, ends = form.measured(abs(value), *((-high, -low) if down else (low, high)), "share")
     return [Finding(change_of, f"{text}.", f"{ends}, at {form.share(study.params.level)}", "revenue_change")]
+
+
+def _against(board: Board) -> str:
+    """What the period is compared with, in words."""
+    if board.year is not None or board.compared is None:
+        return "a year ago"
+    if board.per_year == 1:
+        return f"in {board.words(board.compared)}"
+    named = {12: "month", 4: "quarter"}.get(board.per_year)
+    return f"in the {named if named and not isinstance(unit_of(board.params.period or 'quarter'), int) else length_of(board.span.days)} before"
+
+
+def _newcomers_missing(study: Study) -> str:
+    """What is left of a change without the newcomers of the earlier period, as a clause, where none can be known of the later one."""
+    board, form, groups = study.board, study.context.form, study.groups
+    if board.closed is None or board.compared is None or groups.empty or board.closed < board.spans[board.compared].first:
+        return ""
+    some = groups[groups["kind"] == groups["kind"].iloc[0]].set_index("group")
+    then, now = some["then"].get(TOTAL), some["revenue"].get(TOTAL)
+    theirs = some["then"].get(NOT_YET)
+    if not theirs or not then or now is None or theirs != theirs or then <= theirs:
+        return ""
+    change = float(now / (then - theirs) - 1)
+    return (
+        f": leaving out the {form.money(theirs)} that came from new {{many}} in {board.words(board.compared)}, {{revenue_is}} "
+        f"{form.share(abs(change))} {'higher' if change >= 0 else 'lower'}"
+    )
 
 
 def _value_finding(study: Study) -> list[Finding]:
@@ -192,12 +239,7 @@ def warnings(study: Study) -> tuple[str, ...]:
             f"{speech('{given}')} before that date count as new, and nobody could yet have come back or been lost."
         )
     if board.closed is not None:
-        out.append(
-            speech(
-                f"There have been no new {{many}} since {form.day(board.closed)}: the data seem to follow a fixed group of {{many}}, "
-                "so new {many} are not reported."
-            )
-        )
+        out.append(speech(_closed(board, form)))
     if study.money.of("margin").add:
         out += board.history.margin(study.params.margin).wanted("to see margin and profit")
     if study.value is not None and not (scores := study.value.scores).fit.seen:
@@ -209,10 +251,34 @@ def warnings(study: Study) -> tuple[str, ...]:
     return tuple(out)
 
 
+def _changes_since(board: Board) -> str:
+    """That a change proves nothing, of the earlier period that there is."""
+    if board.compared is None:
+        return "What a period brings has many causes."
+    return f"A change since {'a year ago' if board.year is not None else 'the previous period'} has many causes."
+
+
+def _closed(board: Board, form: Format) -> str:
+    """That nobody new is recorded any more: a fixed group, where they all joined at the beginning; else something may be missing."""
+    assert board.closed is not None
+    day = form.day(board.closed)
+    if (board.closed - board.history.first).days < YEAR:
+        return (
+            f"No new {{one}} has been recorded since {day}: the data seem to follow a fixed group of {{many}}, so new {{many}} are not "
+            "reported."
+        )
+    ages = board.history.summary()["T"]
+    joined_then = int((ages < (board.history.as_of - board.closed).days + YEAR).sum())
+    return (
+        f"No new {{one}} has been recorded since {day}, after {form.count(joined_then)} in the 12 months before: check that the import is "
+        "complete. Until then, new {many} are not reported, and {revenue} and the number of {many} look worse than they may be."
+    )
+
+
 def limits(study: Study) -> tuple[str, ...]:
     """What the page cannot say."""
     told = (
-        "A change since a year ago has many causes. Only test cells with a control show how much of it the programme caused: see “What did "
+        f"{_changes_since(study.board)} Only test cells with a control show how much of it the programme caused: see “What did "
         "campaigns earn?”.",
         "Intervals of changes assume that {many} come and {buy} independently of each other; anything that affects everyone at once, such as "
         "the weather, is not covered.",
@@ -232,7 +298,8 @@ def method(study: Study) -> Method:
     board, form = study.board, study.context.form
     at = form.share(study.params.level)
     assumptions = [
-        f"Periods: {board.words()} and {'those before it' if board.rolling else 'earlier ones of the same length'}; a year ago is {form.count(board.per_year)} {'period' if board.per_year == 1 else 'periods'} back.",
+        f"Periods: {board.words()} and {'those before it' if board.rolling else 'earlier ones of the same length'}"
+        f"{f'; a year ago is {form.count(board.per_year)} periods back' if board.year is not None else ''}.",
         f"{'A' if board.rolling else 'Apart from these periods, a'} year is the {YEAR} days up to a given day, or after it for forecasts; a "
         f"quarter is {QUARTER} days, except that the oldest of each four has {QUARTERS[-1]}.",
         "Numbers, sums, averages and shares for completed periods are counted and have no interval. Inferred figures have one: changes, "

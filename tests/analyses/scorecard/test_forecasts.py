@@ -7,7 +7,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from crmlab.analyses.scorecard.forecasts import quarters_ahead
+from crmlab.analyses.scorecard.forecasts import misses_said, quarters_ahead
 from crmlab.data.dataset import open_dataset
 from crmlab.errors import DataError
 from tests.frames import orders
@@ -70,3 +70,20 @@ def test_forecast_refuses_short_histories():
     short = orders(*(("a" if i % 2 else "b", f"2024-0{1 + i}-01", 5.0) for i in range(6)))
     with pytest.raises(DataError, match="at least 3 quarters of 91 days of history. Found: 2024-01-01 to 2024-06-01"):
         quarters_ahead(short)
+
+
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [
+        ([120, 80], "off by 20% on average, some too high and some too low"),
+        ([120, 140], "off by 30% on average, each of them too high"),
+        ([100, 100], "off by less than 1%"),
+        ([75], "25% too low"),
+    ],
+)
+def test_misses_to_both_sides_do_not_cancel_out(expected, said):
+    assert misses_said(pd.DataFrame({"expected": expected, "seen": [100.0] * len(expected)})) == said
+
+
+def test_nothing_is_said_of_misses_of_nothing():
+    assert misses_said(pd.DataFrame({"expected": [3.0], "seen": [0.0]})) == ""

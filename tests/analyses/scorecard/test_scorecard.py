@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import asdict, replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from crmlab.analyses.scorecard import words
 from crmlab.analyses.scorecard.board import board_of
 from crmlab.analyses.scorecard.estimation import change
 from crmlab.analyses.scorecard.goals import AT_RISK, LIKELY, MISSED, ON_TRACK, REACHED, STATUSES, UNKNOWN, WILL_MISS, goals_of
-from crmlab.analyses.scorecard.groups import groups_of
+from crmlab.analyses.scorecard.groups import NOT_YET, TOTAL, groups_of
 from crmlab.analyses.scorecard.measures import lines_of
 from crmlab.analyses.scorecard.money import money_of
 from crmlab.analyses.scorecard.quantities import QUANTITIES
@@ -34,6 +35,7 @@ from crmlab.history.orders import between
 from crmlab.history.past import History
 from crmlab.models.decomposition import growth
 from crmlab.page.exhibits import page as put_on_page
+from crmlab.page.format import Format
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +171,7 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     assert [finding.metric for finding in page.findings] == ["goals_on_track", "revenue_change", "value_total"]
     assert (
         page.findings[0].value == "1 of 3"
-        and "goals has been reached or is on track; 1 could go either way" in page.findings[0].text
+        and "goals is reached; 1 is more likely met than missed and 1 will be missed." in page.findings[0].text
     )
     # €299k of the goal's own year, not the €464k of the calendar's.
     said = page.findings[0].text.replace("\u202f", " ")
@@ -423,3 +425,15 @@ def test_too_little_is_said(tmp_path):
         scorecard.run(data, scorecard.Params(period="4 weeks", min_group=50))
     with pytest.raises(ParameterError, match="after the last order"):
         scorecard.run(data, scorecard.Params(as_of="2030-01-01"))
+
+
+@pytest.mark.parametrize(("closed", "told"), [("2024-12-29", True), ("2022-12-29", False), (None, False)])
+def test_a_fall_for_want_of_newcomers_is_told_as_that(closed, told):
+    spans = [SimpleNamespace(first=dt.date(year, 1, 1)) for year in (2024, 2025)]
+    day = closed and dt.date.fromisoformat(closed)
+    board = SimpleNamespace(closed=day, compared=0, spans=spans, words=lambda number: "2024")
+    rows = [("segment", NOT_YET, 25.0, 0.0), ("segment", "Loyal", 75.0, 80.0), ("segment", TOTAL, 100.0, 80.0)]
+    groups = pd.DataFrame(rows, columns=["kind", "group", "then", "revenue"])
+    part = SimpleNamespace(board=board, groups=groups, context=SimpleNamespace(form=Format("EUR")))
+    said = ": leaving out the €25.00 that came from new {many} in 2024, {revenue_is} 6.7% higher"
+    assert words._newcomers_missing(part) == (said if told else "")
