@@ -59,7 +59,7 @@ KNOWN = {
     r"customer_value\.(expected_purchases_total|value_within_horizon|value_total|value_tier_[A-D])": CAME,
     r"customer_value\.(if_loyal_total|value_today_total|at_risk_total|customers_alive)": EXPECTED,
     r"customer_value\.(at_risk_tier|value_share|most_to_spend_tier)_[A-D]": EXPECTED,
-    r"lifecycle\.(slowing_lapse|projected_current|chain_spend_within_horizon|chain_spend_without_end|value_total)": CAME,
+    r"lifecycle\.(slowing_lapse|projected_current|value_total)": CAME,
     r"lifecycle\.(value_today_total|at_risk_total)": EXPECTED,
     r"churn\.(expected_churners|expected_loss_total)": CAME,
     r"scorecard\.(forecast_occasions|forecast_spend|value_total)": CAME,
@@ -182,9 +182,6 @@ def truths_of_lifecycle(world: World, told: lifecycle_study.Study) -> Truths:
         found["slowing_lapse"] = row[len(CURRENT) :].sum() / row.sum()
     if told.future is not None:
         found["projected_current"] = later_states(world, told.life, dates[-1])[:, : len(CURRENT)].sum()
-    found["chain_spend_within_horizon"] = spent(world.ahead((dates[-1] - world.as_of).days), world)
-    if world.worth is not None:
-        found["chain_spend_without_end"] = world.worth.sum()
     return found
 
 

@@ -143,12 +143,8 @@ def test_nothing_is_called_value_at_risk(world):
 
 
 @pytest.mark.proof
-def test_a_second_model_of_what_comes_is_not_called_value(world):
-    table = world[1]["lifecycle"].tables["value"]
-    other = [column.label for name, column in table.columns.items() if name in ("near", "whole")]
-    said = ("as projected", "move as before")
-    assert other and all(any(word in label for word in said) and "alue" not in label for label in other)
-    assert "is not a second value" in table.caption and (
-        "the value looks at" in table.caption or "the value takes account" in table.caption
-    )
-    assert list(table.columns).index("value") < list(table.columns).index("near")
+def test_no_second_model_tells_the_base_in_money(world):
+    result = world[1]["lifecycle"]
+    assert set(result.tables["value"].columns) <= {"state", "customers", "value", "value_today", "at_risk"}
+    totals = ("value_total", "value_today_total", "at_risk_total")
+    assert not [name for name, one in result.metrics.items() if one.unit == result.context.form.currency and name not in totals]

@@ -58,30 +58,35 @@ def growth_chart(study: Study) -> Chart | Absent:
         top.set_ylim(0, 1.15 * max(float(frame["current"].max()), 1))
         gained = frame["new"] + frame["reactivated"]
         bottom.bar(days, frame["new"], width, color=color("accent"))
-        bottom.bar(days, frame["reactivated"], width, bottom=frame["new"], color=color("accent"), alpha=0.45)
+        bottom.bar(days, frame["reactivated"], width, bottom=frame["new"], color=color("second"))
         bottom.bar(days, -frame["lapsed"], width, color=color("muted"))
         bottom.axhline(0, color=color("ink"), linewidth=0.8)
         net = gained - frame["lapsed"]
         bottom.plot(days, net, "o-", color=color("ink"), linewidth=1, markersize=3)
-        accounts = frame.iloc[-1]
-        span = float(gained.max() + frame["lapsed"].max()) or 1.0
-        ends = {
-            "new": (float(accounts["new"]) / 2, "accent"),
-            "reactivated": (float(accounts["new"] + accounts["reactivated"] / 2), "accent"),
-            "net": (float(net.iloc[-1]), "ink"),
-            "lapsed": (-float(accounts["lapsed"]) / 2, "muted"),
-        }
-        ends = {name: end for name, end in ends.items() if name == "net" or accounts[name]}
-        bottom.margins(y=0.08)
-        marks.end_labels(bottom, ends, days[-1] + 0.7 * width, 0.1 * span)
+        # Room for the names above and below the bars, each at the largest of its own and in its colour.
+        most, least = float(max(gained.max(), 1)), float(frame["lapsed"].max())
+        bottom.set_ylim(-1.2 * least - 0.12 * most, 1.35 * most + 0.1 * least)
+        taken: set[int] = set()
+        for name, series, token in (("joined", frame["new"], "accent"), ("came back", frame["reactivated"], "second")):
+            if series.max() > 0:
+                at = int(series.to_numpy().argmax())
+                up, side = 18 if at in taken else 5, "left" if at < 2 else "center"
+                taken |= {at}
+                place = days[at] - (width / 2 if at < 2 else 0)
+                marks.label(bottom, name, place, float(gained.iloc[at]), gap=(0, up), token=token, ha=side, va="bottom")
+        if least > 0:
+            at = int(frame["lapsed"].to_numpy().argmax())
+            side, place = ("left", days[at] - width / 2) if at < 2 else ("center", days[at])
+            marks.label(bottom, "lapsed", place, -least, gap=(0, -5), ha=side, va="top")
+        marks.label(bottom, "net", days[-1] + 0.7 * width, float(net.iloc[-1]), token="ink")
         bottom.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
         _dated(bottom, form, life, days)
 
     last = frame.iloc[-1]
     return Chart(
         f"Above: {words.many} who are current (new, active, slowing or reactivated) at the end of each {words.period}. "
-        "Below: new and "
-        f"reactivated ones (blue and pale blue) against those who lapsed (grey); dots are the net change.",
+        f"Below: those who joined or came back (above the line) and those who lapsed (below it) in the {words.period}; each name has the "
+        "colour of its bars and stands where they are longest. Dots are the net change.",
         f"A line of current {words.many}, {form.count(last['current'])} at the end, above bars of those gained and lost.",
         draw,
         frame,
@@ -126,16 +131,16 @@ def revenue_chart(study: Study) -> Chart | Absent:
     frame, life, words, form = study.accounts, study.life, study.life.words, study.context.form
     days = _days(frame["date"])
     width = 0.72 * float(np.median(np.diff(days))) if len(days) > 1 else 20.0
-    parts = (("repeat", 1.0), ("reactivated", 0.6), ("new", 0.3))
+    parts = (("repeat", "repeat", 1.0), ("reactivated", "came back", 0.6), ("new", "joined", 0.3))
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, y="money")
         base = np.zeros(len(frame))
         ends = {}
-        for name, strength in parts:
+        for name, shown, strength in parts:
             values = frame[f"spend_{name}"].to_numpy(float)
             ax.bar(days, values, width, bottom=base, color=color("accent"), alpha=strength, linewidth=0)
-            ends[name] = (float(base[-1] + values[-1] / 2), "ink")
+            ends[shown] = (float(base[-1] + values[-1] / 2), "ink")
             base = base + values
         marks.end_labels(ax, ends, days[-1] + 0.7 * width, 0.08 * max(float(base.max()), 1.0))
         ax.set_xlim(days[0] - width, days[-1] + 0.17 * max(days[-1] - days[0], width))
@@ -146,8 +151,7 @@ def revenue_chart(study: Study) -> Chart | Absent:
     )
     return Chart(
         f"{words.fill('{Revenue}')} per {words.period} from {words.many} who were current before (repeat), who had lapsed or were lost "
-        "(reactivated), and "
-        f"who had never {words.fill('{given}')} before (new).",
+        f"(came back), and who had never {words.fill('{given}')} before (joined); from the strong colour to the faint one.",
         f"Stacked bars of {words.fill('{revenue}')} over time; repeat {words.many} bring {form.share(share)} in the last {words.period}.",
         draw,
         frame[["date", "spend_new", "spend_repeat", "spend_reactivated"]],
@@ -162,6 +166,8 @@ def sankey_chart(study: Study) -> Chart | Absent:
         return Absent(f"The history is shorter than two {words.periods}, so no earlier date can be looked back to.")
     flows = life.since.groupby(["state_before", "state"], as_index=False)["customers"].sum()
     hidden = int(flows.loc[flows["customers"] < min_group, "customers"].sum())
+    # Nodes are of everybody: what bands leave out is a gap at their foot.
+    totals = {name: flows.groupby(name)["customers"].sum() for name in ("state_before", "state")}
     flows = flows[flows["customers"] >= min_group].reset_index(drop=True)
     left = [state for state in (NONE, *STATES) if (flows["state_before"] == state).any()]
     right = [state for state in STATES if (flows["state"] == state).any()]
@@ -172,10 +178,7 @@ def sankey_chart(study: Study) -> Chart | Absent:
         total = float(flows["customers"].sum())
         gap = 0.025 * total
         ax = figure.add_subplot()
-        starts, ends = (
-            _stack(flows.groupby(name)["customers"].sum(), order, gap)
-            for name, order in (("state_before", left), ("state", right))
-        )
+        starts, ends = (_stack(totals[name], order, gap) for name, order in (("state_before", left), ("state", right)))
         used_left, used_right = {state: starts[state][0] for state in left}, {state: ends[state][0] for state in right}
         for before in left:
             for after in right:
@@ -201,11 +204,14 @@ def sankey_chart(study: Study) -> Chart | Absent:
 
     stayed = flows[flows["state_before"].isin(CURRENT)]
     kept = float(stayed.loc[stayed["state"].isin(CURRENT), "customers"].sum()) / max(float(stayed["customers"].sum()), 1.0)
-    small = f" Flows of fewer than {min_group} are left out: {form.count(hidden)} {words.many} in total." if hidden else ""
+    small = (
+        f" Bands of fewer than {min_group} are not drawn ({form.count(hidden)} {words.many} in total), but the numbers include them."
+        if hidden
+        else ""
+    )
     return Chart(
         f"Where the {words.many} of {form.day(then)} (left) are today (right); the width of a band is their number. "
-        "Blue bands lead to "
-        f"{words.many} who are current, grey ones to those who are not.{small}",
+        f"Coloured bands lead to {words.many} who are current, grey ones to those who are not.{small}",
         f"Bands from states on {form.day(then)} to states today; {form.share(kept)} of those current then are current now.",
         draw,
         flows,
@@ -303,8 +309,8 @@ def projection_chart(study: Study) -> Chart | Absent:
         _dated(ax, form, life, [*past[:-1], *future])
 
     return Chart(
-        f"Current {words.many} so far (dark), and how many of today’s {form.count(found.expected[0].sum())} "
-        f"{words.many} will be current (blue, with {form.share(study.params.level)} band). It assumes that "
+        f"Current {words.many} so far (up to “today”), and how many of today’s {form.count(found.expected[0].sum())} "
+        f"{words.many} will be current (after it, with {form.share(study.params.level)} band). It assumes that "
         f"{assumed(study)}, and that no new {words.many} join. {held(study)}",
         f"A line of current {words.many} that goes on as a falling line with a band, to {form.count(middle[-1])}.",
         draw,

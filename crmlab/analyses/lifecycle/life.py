@@ -148,11 +148,6 @@ class Life:
         return [late for before, late in pairwise(dates) if before > early]
 
     @property
-    def lost_watched(self) -> bool:
-        """Whether some of the lost were watched for a year: else nobody knows at which rate they come back for good."""
-        return self.end >= self.limits.since(self.first)[2] + dt.timedelta(days=YEAR)
-
-    @property
     def step_days(self) -> float:
         """Days of a step, in the mean."""
         return YEAR * self.step / 12

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from crmlab.analyses.lifecycle.life import Chain, Life, moves_between, table_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, STATES
 from crmlab.models.intervals import normal_quantile
-from crmlab.models.markov import markov_value, project, resampled_matrices, resampled_rewards
+from crmlab.models.markov import project
 from crmlab.page.estimate import Estimate
-from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ahead",
-    "Brought",
     "Check",
     "Fate",
     "Misses",
     "Part",
     "ahead",
     "between_steps",
-    "brought_as_projected",
     "came_of",
-    "chain_brought",
-    "chain_frame",
     "checked",
     "dates_ahead",
     "misses_of",
@@ -45,7 +39,6 @@ __all__ = [
 ]
 
 
-_DRAWS = 400  # of chains, for intervals of values
 _CHECKS = 12  # earlier dates on which a step, or the fate of the slowing, is asked for
 
 
@@ -287,100 +280,6 @@ def place_of_check(life: Life, dates: list[dt.date]) -> int | None:
 def came_of(life: Life, start: dt.date) -> Array:
     """How many of the customers of an earlier date are in each state today."""
     return table_of(moves_between(life.history, [start, life.end], life.limits), life.end).sum(axis=0)
-
-
-class Brought(NamedTuple):
-    """What the customers of each state bring, discounted: within the horizon (near) and without end (whole).
-
-    Attributes
-    ----------
-    sizes, near, whole : array of shape (6,)
-        Customers today, and what they bring together.
-    drawn : array of shape (draws, 2, 6)
-        near and whole, with all that is not known of them.
-    """
-
-    sizes: Array
-    near: Array
-    whole: Array
-    drawn: Array
-
-
-def chain_brought(chain: Chain, rate: float, horizon: int, margin: float, seed: int) -> Brought:
-    """What the base brings if moves between states go on as they did, as a Markov chain tells it; ``rate`` is that of a period."""
-    n = chain.counts.sum(axis=(0, 2))
-    typical = chain.counts.sum(axis=0) / np.maximum(n, 1)[:, None]
-    typical[n == 0] = np.eye(len(n))[n == 0]
-    rewards = margin * chain.spend.sum(axis=0) / np.maximum(n, 1)
-
-    def worth(matrix: np.ndarray, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        near = markov_value(matrix, reward, rate, horizon - 1) * chain.start
-        return chain.sums(near), chain.sums(markov_value(matrix, reward, rate) * chain.start)
-
-    drawn = [
-        worth(matrix, margin * reward)
-        for matrix, reward in zip(
-            resampled_matrices(chain.counts, _DRAWS, seed),
-            resampled_rewards(chain.counts, chain.spend, _DRAWS, seed),
-            strict=True,
-        )
-    ]
-    return Brought(chain.sums(chain.start), *worth(typical, rewards), np.asarray(drawn))
-
-
-def brought_as_projected(told: Brought, chain: Chain, futures: Array, rate: float, margin: float, seed: int) -> Brought:
-    """The same where customers stand as projected, and each state brings what it brought; after the horizon as the chain tells it.
-
-    Parameters
-    ----------
-    told : Brought
-        By the chain, within as many steps as there are dates in the futures.
-    chain : Chain
-    futures : array of shape (futures, dates, 6, 6)
-        Customers by the state that they are in now and that on each date ahead.
-    rate : float
-        Of discount, in a period.
-    margin : float
-    seed : int
-    """
-    count, dates = futures.shape[:2]
-    periods, ahead = len(chain.counts), (1 + rate) ** -np.arange(float(dates))
-    customers, spend = chain.sums(chain.counts.sum(axis=2)), margin * chain.sums(chain.spend)
-    typical = spend.sum(axis=0) / np.maximum(customers.sum(axis=0), 1)
-    # The mean of a few customers varies more by chance than that of as many as there are now: it counts for as much less.
-    sure = np.sqrt(np.minimum(customers / np.maximum(told.sizes, 1), 1.0))
-    each = typical + sure * (spend / np.maximum(customers, 1) - typical)
-    start = np.broadcast_to(np.diag(told.sizes), (count, 1, *futures.shape[2:]))
-    there = np.concatenate([start, futures[:, :-1]], axis=1)
-    near = np.einsum("dis,s,d->i", there.mean(axis=0), typical, ahead)
-    # Periods that come are like those that were: drawn from a resample of them, so that both what is typical and chance are in.
-    rng = np.random.default_rng(seed)
-    known = rng.integers(0, periods, (count, periods))
-    drawn = np.einsum(
-        "fdis,fds,d->fi", there, each[np.take_along_axis(known, rng.integers(0, periods, (count, dates)), axis=1)], ahead
-    )
-    later = (told.drawn[:, 1] - told.drawn[:, 0])[np.arange(count) % len(told.drawn)]
-    return Brought(told.sizes, near, near + told.whole - told.near, np.stack([drawn, drawn + later], axis=1))
-
-
-def chain_frame(told: Brought, least: int, level: float) -> pd.DataFrame:
-    """What the base brings, by state, near and whole, each with ends.
-
-    Rows: the states with customers today, those with fewer than ``least`` together as ``Other``, then ``all``.
-    """
-    sizes, rows = told.sizes, []
-    few = small_groups(pd.Series({state: int(size) for state, size in zip(STATES, sizes, strict=True) if size}), least)
-    small = np.isin(STATES, list(few))
-    groups = [(state, np.arange(len(STATES)) == k) for k, state in enumerate(STATES) if sizes[k] and not small[k]]
-    groups += [(OTHER, small)] if small.any() else []
-    for state, inside in [*groups, ("all", np.ones(len(STATES), dtype=bool))]:
-        row: dict[str, object] = {"state": state, "customers": int(float(sizes[inside].sum()))}
-        for k, (name, value) in enumerate((("near", told.near), ("whole", told.whole))):
-            total, sums = float(value[inside].sum()), told.drawn[:, k][:, inside].sum(axis=1)
-            low, high = np.quantile(sums, [(1 - level) / 2, (1 + level) / 2])
-            row |= {name: total, f"{name}_low": min(low, total), f"{name}_high": max(high, total)}
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def dates_ahead(life: Life, steps: int) -> list[dt.date]:

@@ -26,15 +26,4 @@ QUANTITIES = Quantities(
     Quantity("balance", "customers won or won back for each one who lapsed", "per lapsed customer", counted=True),
     Quantity("slowing_lapse", "share of today’s slowing customers who are expected to have lapsed one step later", "share"),
     VALUE.only("value_total", "{name}_total"),
-    Quantity(
-        "chain_spend_within_horizon",
-        "what the base would bring within the horizon, discounted, if customers move as projected and each state goes on bringing what it "
-        "has brought",
-        "currency",
-    ),
-    Quantity(
-        "chain_spend_without_end",
-        "the same over all future years: after the horizon, customers keep moving between states as before",
-        "currency",
-    ),
 )

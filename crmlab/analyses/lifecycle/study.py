@@ -22,13 +22,9 @@ from crmlab.analyses.lifecycle.life import Chain, Life, life_of, limits_of
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.projection import (
     Ahead,
-    Brought,
     Check,
     Fate,
     ahead,
-    brought_as_projected,
-    chain_brought,
-    chain_frame,
     checked,
     dates_ahead,
     misses_of,
@@ -89,8 +85,6 @@ class Study:
         An earlier projection, and what came; None where too little was known by then.
     margin : Margin
         Gross margin: how much, and where it is from.
-    chain : DataFrame or None
-        What each state brings, as projected, or if moves go on as they did; None where nothing is projected.
     scores : customer_value.Scores or None
         What each customer is worth; None where the base cannot be valued.
     value : DataFrame
@@ -116,7 +110,6 @@ class Study:
     modelled: bool
     test: Check | None
     margin: Margin
-    chain: pd.DataFrame | None
     scores: customer_value.Scores | None
     value: pd.DataFrame
     unvalued: str
@@ -172,14 +165,9 @@ def study(history: History, params: Params) -> Study:
     margin = history.margin(params.margin)
     scores, value, unvalued = _valued(history, life, params)
     modelled = scores is not None and not scores.fit.purchases.whole_periods
-    future, test, moves = None, None, None
+    future, test = None, None
     if chain is not None:
-        future, test, brought = _projected(life, chain, scores if modelled else None, steps, margin.share, params)
-        moves = chain_frame(brought, least, level)
-        if modelled and scores is not None:
-            moves = _as_wide_as_value_missed(moves, scores)
-        if not life.lost_watched:
-            moves = moves.drop(columns=["whole", "whole_low", "whole_high"])
+        future, test = _projected(life, chain, scores if modelled else None, steps, params)
     return Study(
         context=history.context(people),
         params=params,
@@ -198,7 +186,6 @@ def study(history: History, params: Params) -> Study:
         modelled=modelled,
         test=test,
         margin=margin,
-        chain=moves,
         scores=scores,
         value=value,
         unvalued=unvalued,
@@ -206,31 +193,19 @@ def study(history: History, params: Params) -> Study:
 
 
 def _projected(
-    life: Life, chain: Chain, scores: customer_value.Scores | None, steps: int, margin: float, params: Params
-) -> tuple[Ahead, Check | None, Brought]:
-    """The base projected, an earlier projection, and what the base brings at a margin: by the model of scores, or by moves alone."""
+    life: Life, chain: Chain, scores: customer_value.Scores | None, steps: int, params: Params
+) -> tuple[Ahead, Check | None]:
+    """The base projected, and an earlier projection: by the model of scores, or by moves alone."""
     level, seed, dates = params.level, params.seed, dates_ahead(life, steps)
-    rate = (1 + params.rate) ** (life.step / 12) - 1
-    brought = chain_brought(chain, rate, steps, margin, seed)
     if scores is None:
         test = checked(life, level, seed)
         found = ahead(chain, life.steps_to(dates), level, seed)
-        return found.widened(misses_of(life, len(life.even) - 1, level), test), test, brought
+        return found.widened(misses_of(life, len(life.even) - 1, level), test), test
     fit = scores.fit
     test = model_checked(life, fit.choice, level, seed)
     now = standing_on(life.history, fit.summary, life.limits)
     futures = drawn_states(fit.purchases, now, dates, seed)
-    brought = brought_as_projected(brought, chain, futures, rate, margin, seed)
-    return model_ahead(futures, now, level).widened(None, test), test, brought
-
-
-def _as_wide_as_value_missed(moves: pd.DataFrame, scores: customer_value.Scores) -> pd.DataFrame:
-    """What states bring, as projected: intervals that reach at least as far as the model's forecast of money missed in its test."""
-    ends = {}
-    for name in ("near", "whole"):
-        low, high = (moves[f"{name}_{end}"].to_numpy(float) for end in ("low", "high"))
-        ends[f"{name}_low"], ends[f"{name}_high"] = scores.miss.widened(moves[name].to_numpy(float), low, high)
-    return moves.assign(**ends)
+    return model_ahead(futures, now, level).widened(None, test), test
 
 
 def _valued(history: History, life: Life, params: Params) -> tuple[customer_value.Scores | None, pd.DataFrame, str]:

@@ -11,11 +11,12 @@ from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import Format
+from crmlab.page.format import Format, joined
 from crmlab.page.groups import OTHER
 from crmlab.page.tables import Column, Table
 
 if TYPE_CHECKING:
+    from crmlab.analyses.lifecycle.projection import Check
     from crmlab.analyses.lifecycle.study import Study
     from crmlab.history.words import Words
 
@@ -23,7 +24,6 @@ __all__ = [
     "assumed",
     "check_table",
     "conversion_table",
-    "goes_on",
     "growth_table",
     "held",
     "matrix_table",
@@ -36,6 +36,9 @@ __all__ = [
     "too_short",
     "value_table",
 ]
+
+
+_LEAST_DISPERSION = 3.0  # from which the page says that periods differ
 
 
 def no_change(study: Study) -> Absent:
@@ -60,16 +63,12 @@ def held(study: Study) -> str:
     if test is None:
         return "It could not be checked against actual figures: the history is too short."
     total = test.total
-    then = f"The projection made in the same way on {form.day(test.date)}"
-    if not total.missed:
-        return (
-            f"{then} proved right about the number of current {study.life.words.many}, which lay within its interval; today’s interval is "
-            "at least as wide as its error."
-        )
-    off = form.share(abs(total.expected / max(total.seen, 0.5) - 1))
+    off = total.expected / max(total.seen, 0.5) - 1
+    far = f"{form.share(abs(off))} too {'high' if off > 0 else 'low'}" if abs(off) >= 0.0005 else "right"
+    wider = "; the interval is widened by that much in both directions" if total.missed else ""
     return (
-        f"{then} was {off} too {'low' if total.seen > total.expected else 'high'}; the interval is widened by that much "
-        "in both directions."
+        f"The same projection made on {form.day(test.date)} was {far} ({form.count(total.expected)} expected, {form.count(total.seen)} "
+        f"actual){wider}."
     )
 
 
@@ -122,11 +121,12 @@ def states_table(study: Study) -> Table:
         columns["contactable"] = Column("May be contacted", "count")
     if life.periods:
         columns["spend"] = Column(words.fill(f"{{Revenue}} in the last {words.period}"), "money")
-    columns["rule"] = Column("Rule", "lines")
+    columns["rule"] = Column(words.fill(f"Usual days since the last {words.deed}"), "lines")
     season = " at this time of year" if life.limits.pace is not None else ""
     caption = (
-        f"States on {form.day(life.end)}. The limits in days are those of the whole base{season}; a {words.one} with a rhythm of their own "
-        f"has their own limits, given in the list. Shares are of everyone who has ever {words.fill('{given}')}."
+        f"States on {form.day(life.end)}. The days are those usual in the whole base{season}. They differ with how often someone "
+        f"{words.did}: a {words.one} with a rhythm of their own has their own limits, given in the list, so even a lost {words.one} "
+        f"may have {words.did} lately. Shares are of everyone who has ever {words.fill('{given}')}."
     )
     return Table(caption, shown, columns, form)
 
@@ -199,16 +199,16 @@ def growth_table(study: Study) -> Table | Absent:
     columns = {
         "date": Column(f"{words.period.capitalize()} to", "date"),
         "before": Column("Current before", "count"),
-        "new": Column("+ new", "count"),
-        "reactivated": Column("+ reactivated", "count"),
+        "new": Column("+ joined", "count"),
+        "reactivated": Column("+ came back", "count"),
         "lapsed": Column("− lapsed", "count"),
         "current": Column("= current", "count"),
         "repeat": Column("of which repeat", "count"),
     }
     caption = (
         f"Growth accounting: current {words.many} (new, active, slowing or reactivated) at the end of each {words.period}. "
-        "Current = new + repeat + reactivated, and = current before + new + reactivated − lapsed. These are counts, so "
-        "they have no intervals."
+        f"Joined, came back, lapsed: what happened in the {words.period}. Current = joined + repeat + came back, and = current before + "
+        "joined + came back − lapsed. These are counts, so they have no intervals."
     )
     return Table(caption, study.accounts.iloc[::-1].reset_index(drop=True), columns, study.context.form, top=13)
 
@@ -242,9 +242,25 @@ def matrix_table(study: Study) -> Table | Absent:
     caption = (
         f"Where {words.many} are one {words.period} later, based on {form.count(life.periods)} {words.periods}. Small figures are "
         f"{form.share(study.params.level)} intervals (Wilson), widened where {words.periods} differ by more than chance. Rows "
-        f"with fewer than {study.params.min_group} moves are empty."
+        f"with fewer than {study.params.min_group} moves are empty.{_uneven(study)}"
     )
     return Table(caption, study.matrix, columns, form)
+
+
+def _uneven(study: Study) -> str:
+    """Where the rates of moves do not hold for every period, as sentences that follow; empty where nothing speaks against it."""
+    life, words, form, out = study.life, study.life.words, study.context.form, ""
+    assert study.matrix is not None
+    if 0 < life.periods < life.year:
+        out += f" Moves are known for {words.span(life.periods)} only, less than a year, so the seasons are covered unevenly."
+    worst = study.matrix.sort_values("dispersion", ascending=False).iloc[0]
+    if worst["dispersion"] >= _LEAST_DISPERSION and not math.isnan(worst["active"]):
+        often = form.number(worst["dispersion"]) if worst["dispersion"] < 100 else "more than 100"
+        out += (
+            f" {words.periods.capitalize()} differ: moves out of “{worst['state']}” vary {often} times as much as chance alone would "
+            f"explain, so using the same rates for every {words.period} is a simplification."
+        )
+    return out
 
 
 def conversion_table(study: Study) -> Table:
@@ -270,73 +286,32 @@ def conversion_table(study: Study) -> Table:
 
 
 def value_table(study: Study) -> Table | Absent:
-    """The value of the base by state, and beside it what each state brings if moves between states go on as they did."""
-    words, params, scores, form = study.life.words, study.params, study.scores, study.context.form
-    if scores is None and study.chain is None:
+    """The value of the base by state."""
+    words, scores, form = study.life.words, study.scores, study.context.form
+    if scores is None:
         return Absent(study.unvalued)
-    frame = _valued_states(study)
-    columns, caption = {"state": Column("State"), "customers": Column(words.many.capitalize(), "count")}, []
-    if scores is not None:
-        columns["value"] = Column("Value", "money", "value_low", "value_high")
-        caption.append(f"Value, as in the report on customer value: {customer_value.what_of(scores, form)}.")
-        if scores.fit.seen:
-            columns["value_today"] = Column("Value today", "money", "value_today_low", "value_today_high")
-            columns["at_risk"] = Column("At risk", "money", "at_risk_low", "at_risk_high")
-    else:
-        caption.append(study.unvalued)
-    if study.chain is not None:
-        money, how = study.margin.word.capitalize(), f"{',' if study.modelled else ''} {goes_on(study)}"
-        columns["near"] = Column(f"{money} in {words.span(study.steps)}{how}", "money", "near_low", "near_high")
-        if "whole" in study.chain:
-            columns["whole"] = Column(f"All future {study.margin.word}{how}", "money", "whole_low", "whole_high")
-        caption.append(_not_a_value(study))
-        if "whole" not in study.chain:
-            caption.append(
-                f"No figure “{goes_on(study)}” is given beyond {words.span(study.steps)}: lost {words.many} were followed for less than a "
-                "year, so nobody knows how many come back."
-            )
-    caption.append(f"Small figures are {form.share(params.level)} intervals.")
-    return Table(" ".join(caption), frame, columns, form)
-
-
-def goes_on(study: Study) -> str:
-    """On which condition the states bring what the chain says, in the words of the columns that hold it."""
-    return "as projected" if study.modelled else f"if {study.life.words.many} move as before"
-
-
-def _not_a_value(study: Study) -> str:
-    """What the columns of money that follow the value are, and why it is the value that counts."""
-    words = study.life.words
-    who = words.fill("what today’s {many} would {bring}, discounted in the same way,")
-    if not study.modelled:
-        known = "; the value takes account of that" if study.scores is not None else ""
-        return (
-            f"“{goes_on(study).capitalize()}” is not a second value: it is {who} if they keep moving between states as before. It "
-            f"looks only at a {words.one}’s state, not at how often and how much they used to {words.fill('{buy}')}{known}."
-        )
-    endless = study.chain is not None and "whole" in study.chain
-    after = f" (beyond {words.span(study.steps)}, if they also keep moving between states as before)" if endless else ""
-    return (
-        f"“As projected” is not a second value: it is {who} if they move as projected and each state goes on bringing what it "
-        f"has brought{after}. It assumes that all {words.many} in a state {words.fill('{bring}')} the same; the value looks at "
-        f"each {words.one} separately."
-    )
-
-
-def _valued_states(study: Study) -> pd.DataFrame:
-    """A row for each state and one for all, with what is known of them: small states together, or without values left out."""
-    chain = study.chain
-    if study.scores is None:
-        assert chain is not None
-        return chain
     order = [name for name in (*STATES, OTHER, customer_value.ALL) if name in study.value.index]
     frame = study.value.loc[order].rename_axis("state").reset_index()
-    return frame if chain is None else frame.merge(chain.drop(columns="customers"), "left", "state")
+    columns = {
+        "state": Column("State"),
+        "customers": Column(words.many.capitalize(), "count"),
+        "value": Column("Value", "money", "value_low", "value_high"),
+    }
+    if scores.fit.seen:
+        columns["value_today"] = Column("Value today", "money", "value_today_low", "value_today_high")
+        columns["at_risk"] = Column("At risk", "money", "at_risk_low", "at_risk_high")
+    caption = (
+        f"What the {words.many} in each state are worth, as in the report on customer value: {customer_value.what_of(scores, form)}. Small "
+        f"figures are {form.share(study.params.level)} intervals."
+    )
+    return Table(caption, frame, columns, form)
 
 
 def check_table(study: Study) -> Table | Absent:
     """The projection compared with the actual figures."""
     words, found, form = study.life.words, study.test, study.context.form
+    if found is None and study.future is None:
+        return Absent("")  # the chart says why
     if found is None:
         return Absent("The history is too short to check an earlier projection against the actual figures.")
     frame = pd.DataFrame([*found.states, found.total], columns=["state", "then", "expected", "low", "high", "now"])
@@ -352,6 +327,17 @@ def check_table(study: Study) -> Table | Absent:
     caption = (
         f"The projection made on {form.day(found.date)}, from what was known then, of where that day’s {words.many} would be "
         f"{ahead}, and where they are now. Small figures are its {form.share(study.params.level)} "
-        "intervals at the time, before they were widened by the misses shown here."
+        f"intervals at the time, before they were widened by the misses shown here. {_missed(found, form)}"
     )
-    return Table(caption, frame, columns, form)
+    return Table(caption.rstrip(), frame, columns, form)
+
+
+def _missed(test: Check, form: Format) -> str:
+    """Which states the earlier projection missed, as a sentence; empty where it missed none."""
+    states = [part for part in test.states if part.missed]
+    if not states:
+        return ""
+    each = joined(
+        f"{part.name} ({form.count(part.seen)}, {part.side} {form.span(part.low, part.high, 'count')})" for part in states
+    )
+    return f"Of the {len(test.states)} states, {len(states)} ended outside {'its' if len(states) == 1 else 'their'} interval: {each}."

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.futures import FUTURES
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, STATES
-from crmlab.analyses.lifecycle.tables import assumed, goes_on, held, rules, thresholds_from
+from crmlab.analyses.lifecycle.tables import assumed, held, rules, thresholds_from
 from crmlab.history.words import YEAR
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
 
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.life import Life
-    from crmlab.analyses.lifecycle.projection import Check, Fate
+    from crmlab.analyses.lifecycle.projection import Fate
     from crmlab.analyses.lifecycle.study import Study
 
 __all__ = ["TITLE", "findings", "limits", "method", "metrics", "warnings"]
 
 TITLE = "Where our customers stand, and who is slipping away"
-
-_LEAST_DISPERSION = 3.0  # from which the page says that periods differ
 
 
 def findings(study: Study) -> Findings:
@@ -115,17 +112,12 @@ def metrics(study: Study) -> dict[str, Estimate]:
         row = study.value.loc[customer_value.ALL]
         names = ("value", "value_today", "at_risk") if study.scores.fit.seen else ("value",)
         found |= {f"{name}_total": Estimate.of(row, level, study.context.form.currency, name) for name in names}
-    if study.chain is not None:
-        row = study.chain.set_index("state").loc["all"]
-        for name, column in (("chain_spend_within_horizon", "near"), ("chain_spend_without_end", "whole")):
-            if column in row:
-                found[name] = Estimate.of(row, level, study.context.form.currency, column)
     return found
 
 
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
-    life, matrix, test, form = study.life, study.matrix, study.test, study.context.form
+    life, form = study.life, study.context.form
     words, out = life.words, []
     early = [day for day in life.dates[1:] if day not in set(life.settled)]
     if early:
@@ -139,52 +131,11 @@ def warnings(study: Study) -> tuple[str, ...]:
             f"No new {words.one} has joined since {form.day(life.history.newest)}. If newer ones are recorded elsewhere, what is counted here "
             f"leaves them out{', and the base seems to shrink' if life.history.closed else ''}."
         )
-    if test is not None:
-        out += _missed(study, test)
-    elif study.future is not None:
-        out.append("The history is too short to check an earlier projection against the actual figures: nothing was checked.")
-    if 0 < life.periods < life.year:
-        out.append(
-            f"Moves are known for {words.span(life.periods)} only, less than a year, so the table of moves covers the seasons unevenly."
-        )
-    if matrix is not None:
-        worst = matrix.sort_values("dispersion", ascending=False).iloc[0]
-        often = form.number(worst["dispersion"]) if worst["dispersion"] < 100 else "more than 100"
-        if worst["dispersion"] >= _LEAST_DISPERSION and not math.isnan(worst["active"]):
-            out.append(
-                f"{words.periods.capitalize()} differ by more than chance: moves out of “{worst['state']}” vary {often} times as much as chance alone would "
-                f"explain. Intervals are widened accordingly; using the same rates for every {words.period} is a simplification."
-            )
     gone = int(life.sizes()[list(GONE)].sum())
     if study.scores is not None and not study.scores.fit.seen and gone:
         out.append(customer_value.left_for_good(words, gone))
     out += study.margin.wanted("to see the margin that customers bring")
     return tuple(out)
-
-
-def _missed(study: Study, test: Check) -> list[str]:
-    """Where the earlier projection missed the actual figures: of all who were to be current, and of each state."""
-    form, words = study.context.form, study.life.words
-    level, day = form.share(study.params.level), form.day(test.date)
-    widened = "The bands of the projection have been widened by the size of the miss"
-    by_moves = study.chain is not None and not study.modelled
-    widened += f"; those of “{goes_on(study)}” have not, so treat them as too narrow." if by_moves else "."
-    out, total, states = [], test.total, [part for part in test.states if part.missed]
-    if total.missed:
-        out.append(
-            f"The projection made in the same way on {day} missed: {form.count(total.seen)} of those {words.many} are current now, "
-            f"{total.side} its {level} interval of {form.span(total.low, total.high, 'count')}. {widened}"
-        )
-    if states:
-        each = ", ".join(
-            f"{part.name} ({form.count(part.seen)}, {part.side} {form.span(part.low, part.high, 'count')})" for part in states
-        )
-        whose, rest = ("its", "One may miss by chance.") if len(states) == 1 else ("their", widened)
-        out.append(
-            f"Of the {len(test.states)} states projected on {day}, {len(states)} ended outside {whose} {level} interval: {each}."
-            + ("" if total.missed else f" {rest}")
-        )
-    return out
 
 
 def limits(study: Study) -> tuple[str, ...]:
@@ -215,13 +166,10 @@ def _projected(study: Study) -> tuple[str, ...]:
             "earlier projection.",
             f"Why not from moves: a chain assumes that all {words.many} in a state move alike, so that those who {buy} often seem to leave as "
             f"soon as those who {buy} rarely, and after some {words.periods} too few are current (Blumen, Kogan and McCarthy 1955). The chain of "
-            f"moves is still used to forecast how many slowing {words.many} will lapse, and what comes after the last date projected. What a state "
-            "brings in a period is taken as its mean over past periods; for the intervals, whole periods are resampled, and the intervals reach "
-            "at least as far as the forecast of money was out when the value model was tested.",
+            f"moves is still used to forecast how many slowing {words.many} will lapse.",
         )
     return (
-        "Projection: by a Markov chain of moves. Its intervals, and those of what moves bring, come from resampling whole periods; the projection’s "
-        "intervals also allow for chance and are widened by the misses of earlier one-step forecasts (growing with the square root of the number of "
+        "Projection: by a Markov chain of moves. Its intervals come from resampling whole periods; they also allow for chance and are widened by the misses of earlier one-step forecasts (growing with the square root of the number of "
         "steps) and of an earlier projection.",
     )
 
@@ -230,8 +178,6 @@ def method(study: Study) -> Method:
     """Where the method comes from, and what it assumes."""
     life, form = study.life, study.context.form
     words, limits = life.words, life.limits
-    share = form.share(study.margin.share)
-    kept = f", multiplied by the margin ({share})" if study.margin.word == "margin" else ""
     days = ", ".join(
         f"{name} after {form.count(day)}" for name, day in zip(("slowing", "lapsed", "lost"), limits.days, strict=True)
     )
@@ -267,8 +213,6 @@ def method(study: Study) -> Method:
         "be lost move differently from those who have just lapsed.",
         f"Slowing {words.many} who will lapse: from the chain of moves, by how long today’s slowing {words.many} have been silent; so the share may "
         f"differ from the one in the table of moves, which covers all {words.periods} together.",
-        f"{goes_on(study).capitalize()}: what is {words.fill('{paid}')} in the {words.period} after a date is counted on that date{kept} and "
-        f"discounted at {form.share(study.params.rate)} a year.",
         "Time in a state: Kaplan–Meier with Greenwood’s variance on the log(−log) scale; what ends it: Aalen–Johansen.",
     )
     return Method(
