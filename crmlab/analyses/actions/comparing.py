@@ -75,7 +75,7 @@ def promised(ground: Ground, chosen: pd.DataFrame) -> pd.DataFrame:
                 "worth_low": min(float(low), worth),
                 "worth_high": max(float(high), worth),
                 "cost": float(mine["cost"].sum()),
-                "basis": one.effect.basis,
+                "basis": one.effect.told,
                 "rise": one.effect.rise,
                 "rise_low": one.effect.low,
                 "rise_high": one.effect.high,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, NOTHING, Action, Goal, Limits
+from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, NOTHING, UNDECIDED, Action, Goal, Limits
 from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.actions.people import Asked, People
 from crmlab.analyses.actions.pressing import LOOKED_BACK, Curve
@@ -145,7 +145,8 @@ class Decided:
     Attributes
     ----------
     today : DataFrame
-        A row per customer, in the order of ``people``: customer_id, action (of today; :data:`ALONE`, :data:`HELD_OUT`), action_reason,
+        A row per customer, in the order of ``people``: customer_id, action (of today; :data:`ALONE`, :data:`HELD_OUT`, :data:`UNDECIDED`),
+        action_reason,
         planned (the action before anybody is held out; empty for none), gain and cost of it (0 for none), held_out.
     calendar : DataFrame
         What is planned from today: customer_id, day (0 is today), action, gain, cost; nobody who is held out.
@@ -401,14 +402,15 @@ def _today(ground: Ground, gains: pd.DataFrame, planned: pd.DataFrame, held: Fla
         }
     )
     acts = (what != "").to_numpy()
-    frame["action"] = np.where(held & acts, HELD_OUT, np.where(acts, what, ALONE))
     frame["action_reason"] = np.where(acts, _why(ground, frame), _why_not(ground, gains, today))
+    none = np.where(frame["action_reason"] == NO_MARGIN, UNDECIDED, ALONE)
+    frame["action"] = np.where(held & acts, HELD_OUT, np.where(acts, what, none))
     return frame[["customer_id", "action", "action_reason", "planned", "gain", "cost", "held_out"]]
 
 
 def _why(ground: Ground, frame: pd.DataFrame) -> list[str]:
     """Why an action was chosen; for those held out, what it would have been."""
-    basis = {one.name: one.effect.basis for one in ground.actions}
+    basis = {one.name: one.effect.told for one in ground.actions}
     many = len(ground.actions) > 1
     told = []
     for name, held in zip(frame["planned"], frame["held_out"], strict=True):

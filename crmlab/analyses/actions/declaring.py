@@ -21,9 +21,11 @@ __all__ = [
     "AT_RISK",
     "CAMPAIGN",
     "HELD_OUT",
+    "IDLE",
     "MEMORY",
     "NOTHING",
     "PURCHASE",
+    "UNDECIDED",
     "Action",
     "Apart",
     "Assumed",
@@ -42,7 +44,9 @@ MEMORY, CAMPAIGN = "memory", "campaign:"  # where an effect is from
 PURCHASE, AT_RISK = "purchase", "at_risk"  # what a success brings
 NOTHING = "none"  # the treatment of a segment that is to be left alone
 ALONE, HELD_OUT = "leave alone", "held out"  # what is done with whoever gets no action
-_TAKEN = (NOTHING, ALONE, HELD_OUT, "other", "other actions")  # words that the page uses itself
+UNDECIDED = "undecided"  # of whom nothing can be said until a margin is given
+IDLE = (ALONE, HELD_OUT, UNDECIDED)  # nothing is sent today
+_TAKEN = (NOTHING, *IDLE, "other", "other actions")  # words that the page uses itself
 
 _Words = Annotated[str, holds(lambda text: bool(text.strip()))]
 _Text = Annotated[_Words, must("a text in quotes")]

@@ -45,6 +45,11 @@ class Effect(NamedTuple):
     source: str
 
     @property
+    def told(self) -> str:
+        """The basis in words: of a measured effect whose interval reaches 0, that the next one may be none."""
+        return f"{self.basis}, may be none" if self.basis == MEASURED and self.low <= 0 else self.basis
+
+    @property
     def counted(self) -> float:
         """The rise that a decision counts on: none where tests have not shown any. Chance alone makes some offer look good."""
         return 0.0 if self.basis == UNSHOWN else self.rise

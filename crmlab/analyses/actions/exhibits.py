@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.actions.deciding import BUDGET, eligible
-from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
+from crmlab.analyses.actions.deciding import BUDGET, COSTS_MORE
+from crmlab.analyses.actions.declaring import ALONE, HELD_OUT
+from crmlab.analyses.actions.effects import ASSUMED, MEASURED, UNSHOWN
 from crmlab.analyses.actions.people import brought
 from crmlab.analyses.actions.pressing import PUBLISHED
 from crmlab.errors import listing
+from crmlab.history.context import masked
 from crmlab.models.decisions import After, Apart, Limit, Window
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
@@ -41,11 +43,17 @@ __all__ = [
     "pressure_table",
     "rules_table",
     "shown_lines",
+    "who_table",
+    "worth_at",
 ]
 
 NOTHING_PAYS = Absent("Nothing pays today.")
 NOT_KNOWN = Absent("What the actions bring in is not known, because the margin is not known.")
 REST = "other actions"
+MARGINS = (20, 40, 60)  # per cent, for which it is said how many would be worth a contact
+_ANY = "any of these"
+_NAMED = 3  # actions with a column of their own
+_FEW_ROWS = 2  # so few rows a chart only repeats
 
 
 def shown_lines(study: Study) -> pd.DataFrame:
@@ -80,34 +88,55 @@ def actions_table(study: Study) -> Table | Absent:
     return Table(caption, frame, columns, form)
 
 
-def _break_even(study: Study) -> Table | Absent:
-    """Without a margin: with how many an action could be done, and from which margin on it would pay."""
-    gains, form = eligible(study.ground), study.context.form
-    people = study.ground.people
+def worth_at(study: Study) -> pd.DataFrame:
+    """Without a margin: with how many an action could be done, and for how many it would pay at each of some margins.
+
+    Returns
+    -------
+    DataFrame
+        action, customers, basis, at_20, at_40, at_60; where there are several actions, the last row is of whoever may have any of them,
+        each counted once.
+    """
+    people, gains = study.ground.people, study.ground.gains
+    least = np.full(len(people), np.inf)  # the margin from which the first of the actions pays
+    able = np.zeros(len(people), dtype=bool)
     rows = []
+
+    def row(name: str, may: Any, needed: Any, basis: str) -> dict[str, object]:
+        counts = {f"at_{share}": int((needed[may] <= share / 100).sum()) for share in MARGINS}
+        return {"action": name, "customers": int(may.sum()), **counts, "basis": basis}
+
     for one in study.ground.actions:
-        may = gains[one.name].notna().to_numpy()
+        may = gains[one.name].notna().to_numpy() & people.open
         if not may.any():
             continue
-        brings = brought(people, one)[may] / people.margin
         with np.errstate(divide="ignore", invalid="ignore"):
-            needed = study.ground.costs[one.name][may] / (one.effect.counted * brings)
-        needed = np.where(np.isfinite(needed) & (needed > 0), needed, np.inf)
-        row: dict[str, object] = {"action": one.name, "customers": int(may.sum()), "basis": one.effect.basis}
-        rows.append(row | {f"at_{share}": int((needed <= share / 100).sum()) for share in (20, 40, 60)})
-    if not rows:
+            needed = study.ground.costs[one.name] / (one.effect.counted * brought(people, one) / people.margin)
+        needed = np.where(np.isfinite(needed) & (needed > 0) & may, needed, np.inf)
+        least, able = np.minimum(least, needed), able | may
+        rows.append(row(one.name, may, needed, one.effect.told))
+    if len(rows) > 1:
+        rows.append(row(_ANY, able, least, ""))
+    return pd.DataFrame(rows, columns=["action", "customers", *(f"at_{share}" for share in MARGINS), "basis"])
+
+
+def _break_even(study: Study) -> Table | Absent:
+    """Without a margin: for how many each action would pay, and how many are undecided until one is given."""
+    form, table = study.context.form, worth_at(study)
+    if table.empty:
         return NOTHING_PAYS
-    table = pd.DataFrame(rows)
-    shares = {
-        f"at_{share}": Column(f"Worth contacting at a margin of {form.share(share / 100)}", "count") for share in (20, 40, 60)
-    }
+    shares = {f"at_{share}": Column(f"Worth contacting at a margin of {form.share(share / 100)}", "count") for share in MARGINS}
     columns = {
         "action": Column("Action"),
         "customers": Column(f"Eligible {study.words.many}", "count"),
         **shares,
         "basis": Column("Basis of its effect"),
     }
-    return Table(f"For how many {study.words.many} each action would pay, by margin.", table, columns, form)
+    caption = (
+        f"For how many {study.words.many} each action would pay, by margin. Undecided until a margin is given: "
+        f"{form.count(study.undecided)}."
+    )
+    return Table(caption, table, columns, form)
 
 
 def actions_chart(study: Study) -> Chart | Absent:
@@ -115,6 +144,8 @@ def actions_chart(study: Study) -> Chart | Absent:
     frame, form = shown_lines(study), study.context.form
     if frame.empty:
         return NOTHING_PAYS if study.margin.known else NOT_KNOWN
+    if len(frame) <= _FEW_ROWS:
+        return Absent()
 
     def draw(figure: Figure) -> None:
         ax = marks.axes(figure.add_subplot(), form, x="money", lines="x")
@@ -158,16 +189,53 @@ def alone_table(study: Study) -> Table | Absent:
     )
 
 
+def who_table(study: Study) -> Table | Absent:
+    """Who gets which action, by value."""
+    form, words = study.context.form, study.words
+    if not study.margin.known or study.lines.empty:
+        return Absent()
+    today = study.decided.today
+    named = list(study.lines.sort_values("customers", ascending=False, kind="stable")["action"])
+    named = named if len(named) <= _NAMED + 1 else named[:_NAMED]
+    group = today["action"].where(today["action"].isin([*named, ALONE, HELD_OUT]), REST)
+    tier = study.ground.people.frame["tier"]
+    counts = pd.crosstab(tier.to_numpy(object), group.to_numpy(object))
+    shown = [name for name in (*named, REST, ALONE, HELD_OUT) if name in counts.columns]
+    frame = pd.DataFrame({"tier": counts.index})
+    columns = {"tier": Column("Value tier")}
+    for number, name in enumerate(shown):
+        frame[f"group_{number}"] = [masked(int(many), study.params.min_group) for many in counts[name]]
+        columns[f"group_{number}"] = Column(
+            {ALONE: "Left alone", HELD_OUT: "Held out"}.get(name, name if name == REST else f"“{name}”"), "count"
+        )
+    caption = f"Who gets which action, by value: tier A is the top tenth of {words.many}, B the next fifth, C the next three tenths, D the rest."
+    return Table(f"{caption}{_spared(study)}", frame, columns, form)
+
+
+def _spared(study: Study) -> str:
+    """Why so many of the best are left alone, as a sentence; empty where they are not."""
+    words, today = study.words, study.decided.today
+    best = (study.ground.people.frame["tier"] == "A").to_numpy()
+    costly = (today["action_reason"] == COSTS_MORE).to_numpy()
+    given = any(one.response > 0 or one.discount > 0 for one in study.ground.actions)
+    if not (given and best.any() and costly[best].mean() > max(costly[~best].mean(), 0.1)):
+        return ""
+    return (
+        f" Many of the best {words.many} are left alone because they would {words.fill('{buy}')} anyway: the offer would cost more than "
+        "the contact adds."
+    )
+
+
 def effects_table(study: Study) -> Table:
     """What is known of each action's effect, and what it costs."""
     form, words = study.context.form, study.words
     frame = pd.DataFrame(
         {
             "action": one.name,
-            "rise": one.effect.rise,
-            "rise_low": one.effect.low,
-            "rise_high": one.effect.high,
-            "basis": one.effect.basis,
+            "rise": 100 * one.effect.rise,
+            "rise_low": 100 * one.effect.low,
+            "rise_high": 100 * one.effect.high,
+            "basis": one.effect.told,
             "source": one.effect.source,
             "contact": one.contact,
             "response": one.response,
@@ -177,7 +245,7 @@ def effects_table(study: Study) -> Table:
     )
     columns = {
         "action": Column("Action"),
-        "rise": Column(f"Rise in the share who {words.fill('{buy}')}", "share", "rise_low", "rise_high"),
+        "rise": Column(f"Rise in the share who {words.fill('{buy}')}, points", "number", "rise_low", "rise_high"),
         "basis": Column("Basis"),
         "source": Column("Source"),
         "contact": Column("Cost of a contact", "exact"),
@@ -195,6 +263,11 @@ def effects_table(study: Study) -> Table:
         caption += " For an assumed effect, the small figures are the range that was assumed."
     if (frame["basis"] == UNSHOWN).any():
         caption += " An effect not shown to be above 0 counts as none: the action is not used until another test shows one."
+    if (
+        frame["basis"].str.startswith(MEASURED).any()
+        and (frame.loc[frame["basis"] != MEASURED, "basis"].str.startswith(MEASURED)).any()
+    ):
+        caption += " “May be none”: past tests showed a rise, but that of the next campaign may be none."
     return Table(caption, frame, columns, form)
 
 
@@ -215,7 +288,8 @@ def budget_chart(study: Study) -> Chart | Absent:
 
     return Chart(
         f"What today’s actions bring in after costs, by budget, with a {form.share(study.params.level)} band. "
-        "Spending beyond the dashed line does not pay.",
+        f"Spending beyond the dashed line does not pay; the further right, the less the added {study.words.many} bring in for the same "
+        "money.",
         f"A curve that rises ever more slowly to {form.money(last['profit'])} at {form.money(last['budget'])} spent.",
         draw,
         curve,
@@ -301,7 +375,9 @@ def calendar_table(study: Study) -> Table | Absent:
     }
     caption = (
         f"The next {study.params.weeks} weeks if nothing new is learnt: each week takes what then pays most within the limits. Decide "
-        f"afresh each week. Actions for fewer than {study.params.min_group} {words.many} are left out."
+        f"afresh each week. Actions for fewer than {study.params.min_group} {words.many} are left out. Contacts of launched "
+        f"campaigns count towards the limits. If you run the test on the page “Campaign design”, leave its {words.many} out of all this "
+        "from the day it starts; leave controls of running tests out, too."
     )
     return Table(caption, frame.reset_index(drop=True), columns, form)
 

@@ -39,4 +39,5 @@ QUANTITIES = Quantities(
     Quantity("actions_worth", "what today’s actions are expected to bring in, less their cost", "currency"),
     Quantity("actions_customers", "customers for whom there is an action today", "customers", counted=True),
     Quantity("left_alone", "customers who are to be left alone today", "customers", counted=True),
+    Quantity("undecided", "customers for whom nothing can be decided until a margin is given", "customers", counted=True),
 )

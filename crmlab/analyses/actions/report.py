@@ -22,6 +22,7 @@ EXHIBITS = Exhibits(
     tables={
         "actions": exhibits.actions_table,
         "alone": exhibits.alone_table,
+        "who": exhibits.who_table,
         "effects": exhibits.effects_table,
         "calendar": exhibits.calendar_table,
         "pressure": exhibits.pressure_table,
@@ -48,8 +49,8 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: actions, alone, effects, calendar, pressure, rules, others, kept, judged. Charts: actions, budget. Outputs: decisions, and
-        send_<action> for each action of today.
+        Tables: actions, alone, who, effects, calendar, pressure, rules, others, kept, judged. Charts: actions, budget. Outputs:
+        decisions, and send_<action> for each action of today.
 
     Raises
     ------

@@ -24,8 +24,8 @@ from crmlab.analyses.actions.comparing import (
 )
 from crmlab.analyses.actions.deciding import COSTS_MORE, NO_MARGIN, Decided, Ground, check_names, decide
 from crmlab.analyses.actions.declaring import (
-    ALONE,
-    HELD_OUT,
+    IDLE,
+    UNDECIDED,
     Action,
     Goal,
     Limits,
@@ -147,7 +147,7 @@ class Study:
     total : (value, low, high)
         Worth of all of them.
     alone : DataFrame
-        reason, customers: of everybody with whom nothing is done.
+        reason, customers: of everybody with whom nothing is done; whoever is undecided is not among them.
     left_out : tuple of str
         A sentence for each past campaign that no effect rests on.
     kept : DataFrame
@@ -186,7 +186,17 @@ class Study:
     @property
     def acted(self) -> int:
         """Customers with whom something is done today."""
-        return int((~self.decided.today["action"].isin([ALONE, HELD_OUT])).sum())
+        return int((~self.decided.today["action"].isin(IDLE)).sum())
+
+    @property
+    def undecided(self) -> int:
+        """Customers of whom it is not known whether an action pays, for want of a margin."""
+        return int((self.decided.today["action"] == UNDECIDED).sum())
+
+    @property
+    def alone_today(self) -> int:
+        """Customers with whom nothing is done today, and that is decided."""
+        return self.customers - self.acted - self.undecided
 
     @property
     def held_out(self) -> int:

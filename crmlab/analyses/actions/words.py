@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.actions.deciding import ASKED_LATER, COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
-from crmlab.analyses.actions.declaring import ALONE, AT_RISK, HELD_OUT
+from crmlab.analyses.actions.declaring import AT_RISK, IDLE
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
-from crmlab.analyses.actions.exhibits import REST, shown_lines
+from crmlab.analyses.actions.exhibits import MARGINS, REST, shown_lines, worth_at
 from crmlab.analyses.actions.pressing import PUBLISHED
 from crmlab.analyses.actions.quantities import QUANTITIES
 from crmlab.errors import listing
@@ -42,18 +42,25 @@ _EXPLAINED = ("if_loyal", "value_today", "at_risk", "potential", "expected_gain"
 def findings(study: Study) -> Findings:
     """What to do, with whom to do nothing, and where to stop."""
     if not study.margin.known:
-        return Findings([_without_margin(study)])
+        found = [_without_margin(study), _nobody(study) if study.alone_today else None]
+        return Findings([one for one in found if one is not None])
     return Findings([one for one in (_what(study), _nobody(study), _kept(study) or _stop(study)) if one is not None])
 
 
 def _without_margin(study: Study) -> Finding:
-    people, form, words = study.ground.people, study.context.form, study.words
-    can = int((study.ground.gains.notna().any(axis=1).to_numpy() & people.open).sum())
+    form, words, table = study.context.form, study.words, worth_at(study)
+    if table.empty:
+        return Finding("Nobody", "can be contacted today, whatever the margin.", metric="undecided")
+    row, (low, middle, high) = table.iloc[-1], MARGINS
+    bases = {one.effect.basis for one in study.ground.actions}
+    which = "assumed effects" if bases == {ASSUMED} else "effects"
+    which = which if len(study.ground.actions) > 1 else which.removesuffix("s")
     return Finding(
-        form.count(can),
-        f"{words.many} could be contacted, but without a margin it is not known which of them would be worth contacting. "
-        f"{_capital(study.margin.needed)}.",
-        metric="left_alone",
+        f"{form.count(row[f'at_{middle}'])} of {form.count(row['customers'])}",
+        f"{words.many} would be worth contacting at a margin of {form.share(middle / 100)}, if the {which} "
+        f"{'hold' if which.endswith('s') else 'holds'} ({form.count(row[f'at_{low}'])} at {form.share(low / 100)}, "
+        f"{form.count(row[f'at_{high}'])} at {form.share(high / 100)}). No margin is known, so nothing is decided for them yet.",
+        metric="undecided",
     )
 
 
@@ -67,23 +74,35 @@ def _what(study: Study) -> Finding:
     parts = [f"{_quoted(row['action'])} for {form.count(row['customers'])}" for row in lines.to_dict("records")]
     parts[0] += f" {words.many}"
     who = study.decided.today
-    mine = study.ground.people.frame[(~who["action"].isin([ALONE, HELD_OUT])).to_numpy()]
+    mine = study.ground.people.frame[(~who["action"].isin(IDLE)).to_numpy()]
     consent = Consent.of(mine["contactable"], mine["refusal"])
     unknown = f" {consent.said(form)}" if consent.unknown else ""
+    spent = f"costs of {form.money(float(lines['cost'].sum()))}"
+    sure = f"is what today’s actions are expected to bring in, after {spent}"
+    unsure = (
+        f"is the best estimate of what today’s actions bring in after {spent}, but it is not known whether they pay: they may also lose "
+        "money. They are"
+    )
     return Finding(
         shown.value,
-        f"is what today’s actions are expected to bring in, after costs of {form.money(float(lines['cost'].sum()))}: "
-        f"{joined(parts)}. They are listed in the files of this report.{unknown}",
+        f"{f'{sure}:' if _pays(study) else unsure} {joined(parts)}. They are listed in the files of this report.{unknown}",
         f"{shown.interval}, at {form.share(study.params.level)}",
         metric="actions_worth",
     )
 
 
+def _pays(study: Study) -> bool:
+    """Whether the interval of what today's actions bring lies above 0."""
+    return study.total[1] > 0
+
+
 def _nobody(study: Study) -> Finding:
     form, words = study.context.form, study.words
-    left = study.customers - study.acted
+    left = study.alone_today
     told = study.alone[(study.alone["customers"] >= study.params.min_group) & study.alone["reason"].isin(list(_MANY))]
     why = joined([f"{form.count(row['customers'])} {_MANY[row['reason']]}" for row in told.to_dict("records")[:3]])
+    if len(told) == 1 and told["customers"].iloc[0] == left:
+        why = f"they {_MANY[told['reason'].iloc[0]]}"
     main = ". The main reasons: " if len(told) > 3 else ": "
     return Finding(
         form.count(left),
@@ -105,6 +124,12 @@ def _stop(study: Study) -> Finding | None:
             form.money(budget),
             f"may be spent today. Spending {form.money(last['budget'])} would bring in {form.money(more)} more; anything beyond that does "
             "not pay.",
+        )
+    if not _pays(study):
+        return Finding(
+            form.money(last["budget"]),
+            "is the most to spend today, even if every action works as expected: beyond that, each contact is expected to cost more than "
+            "it brings in.",
         )
     return Finding(
         form.money(last["budget"]),
@@ -159,7 +184,8 @@ def metrics(study: Study) -> dict[str, Estimate]:
     unit = study.context.form.currency
     out = {
         "actions_customers": Estimate(float(study.acted), unit="customers"),
-        "left_alone": Estimate(float(study.customers - study.acted), unit="customers"),
+        "left_alone": Estimate(float(study.alone_today), unit="customers"),
+        "undecided": Estimate(float(study.undecided), unit="customers"),
     }
     if study.margin.known:
         out["actions_worth"] = Estimate.holding(*study.total, study.params.level, unit)
@@ -169,7 +195,10 @@ def metrics(study: Study) -> dict[str, Estimate]:
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     form, words = study.context.form, study.words
-    found = list(study.margin.wanted(f"to see for which {words.many} an action pays"))
+    found = []
+    if not study.margin.known:
+        why = study.margin.wanted("")[0].partition(". ")[0]
+        found.append(f"{why}. Ask your analyst to give a margin.")
     used = set(study.lines["action"])
     assumed = [
         one.name for one in study.ground.actions if one.effect.basis == ASSUMED and (one.name in used or not study.margin.known)
@@ -196,8 +225,8 @@ def warnings(study: Study) -> tuple[str, ...]:
         )
     if study.declared.holdout is None:
         found.append(
-            f"No {words.many} are held out, so it will not be known what all the actions achieve together. Add [holdout] to the data set’s "
-            "file, with share = 0.05 and a salt (any text of your own)."
+            f"No {words.many} are held out, so it will not be known what all the actions achieve together. Ask your analyst to hold some "
+            "out."
         )
     elif study.detectable is not None:
         found.append(
@@ -209,8 +238,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if not study.declared.given:
         usual = [_quoted(one.name) for one in study.ground.actions]
         found.append(
-            f"The data set’s file declares no actions, so the usual {'one is' if len(usual) == 1 else 'ones are'} used: {listing(usual)}. "
-            "Declare your own under [[action]]."
+            f"The data set’s file declares no actions, so the usual {'one is' if len(usual) == 1 else 'ones are'} used: {listing(usual)}."
         )
     found += [said] if (said := _would(study)) else []
     found += study.left_out[:4]
@@ -247,9 +275,24 @@ def method(study: Study) -> Method:
             "Contacts before today count towards the limits, whichever member of the household received them; a contact with an action’s "
             "offer counts as that action.",
             f"Ties are broken by a salted hash of the {words.one}’s ID.",
+            *_setting(study),
         ),
         {name: words.told(meaning) for name, meaning in QUANTITIES.explained(*_EXPLAINED).items()},
     )
+
+
+def _setting(study: Study) -> list[str]:
+    """How an analyst gives what is missing: the lines of the data set's file."""
+    found = []
+    if not study.margin.known:
+        found.append(f"To give a margin: {study.margin.needed}.")
+    if study.declared.holdout is None:
+        found.append(
+            f"To hold {study.words.many} out: add [holdout] to the data set’s file, with share = 0.05 and a salt (any text of your own)."
+        )
+    if not study.declared.given:
+        found.append("To declare actions of your own: add [[action]] to the data set’s file, once for each.")
+    return found
 
 
 def _pressed(study: Study) -> str:
@@ -270,7 +313,3 @@ def _pressed(study: Study) -> str:
 def _quoted(name: str) -> str:
     """The name of an action as prose shows it; other actions together have no name."""
     return name if name == REST else f"“{name}”"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -11,9 +11,9 @@ import pytest
 
 import crmlab
 from crmlab.analyses import actions
-from crmlab.analyses.actions import Params, decisions, effects
+from crmlab.analyses.actions import Params, decisions, effects, exhibits, words
 from crmlab.analyses.actions.deciding import NO_ACTION, eligible
-from crmlab.analyses.actions.declaring import ALONE, HELD_OUT
+from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, UNDECIDED
 from crmlab.analyses.actions.effects import MEASURED, Effect, default_actions, priced
 from crmlab.analyses.actions.people import gains_of
 from crmlab.analyses.actions.study import NO_MARGIN, slugs, study
@@ -195,11 +195,22 @@ def test_without_a_margin_nothing_is_said_to_pay(world, tmp_path, nothing_rememb
     data = world(tmp_path, margin="", more=MORE)
     result = actions.run(data)
     whole = result.outputs["decisions"].frame
-    assert set(whole["action"]) == {ALONE} and set(result.outputs) == {"decisions"}
-    assert {NO_MARGIN} <= set(whole["action_reason"]) and (whole["expected_gain"] == 0).all()
-    assert "actions_worth" not in result.metrics
+    assert set(whole["action"]) == {ALONE, UNDECIDED} and set(result.outputs) == {"decisions"}
+    # Whoever is undecided is one thing everywhere: no row of those left alone, and the total of the table by margin.
+    undecided = whole[whole["action"] == UNDECIDED]
+    assert set(undecided["action_reason"]) == {NO_MARGIN} and NO_MARGIN not in set(result.tables["alone"].frame["reason"])
+    assert result.metrics["undecided"].value == len(undecided) == result.tables["actions"].frame["customers"].iloc[-1]
+    assert result.metrics["left_alone"].value == result.tables["alone"].frame["customers"].sum() == len(whole) - len(undecided)
+    by_margin = result.tables["actions"].frame
+    shares = by_margin[["at_20", "at_40", "at_60"]]
+    assert (shares.iloc[-1] >= shares.iloc[:-1].max()).all() and (shares.iloc[-1] <= shares.iloc[:-1].sum()).all()
+    assert f"{shares['at_40'].iloc[-1]} of {len(undecided)}" == result.findings[0].value
+    assert (whole["expected_gain"] == 0).all() and "actions_worth" not in result.metrics
     told = [*(f"{one.value} {one.text}" for one in result.findings), *result.warnings]
-    assert "margin" in told[0] and any("margin = 0.4" in said for said in result.warnings)
+    assert "margin" in told[0] and any(said.endswith("Ask your analyst to give a margin.") for said in result.warnings)
+    # Lines of the file are for the analyst: they stand in the method.
+    assert any("margin = 0.4" in said for said in result.method.assumptions)
+    assert not [said for said in told if re.search(r"\[\w+\]| = ", said)]
     assert not [said for said in result.absent.values() if re.search(r"\bpays?\b", said)]
     assert not [said for said in told if re.search(r"\b(earn\w*|profit\w*|paying)\b", said)]
 
@@ -216,6 +227,26 @@ def test_without_cells_every_effect_is_assumed_and_it_is_said(world, tmp_path, n
         "declares no actions, so the usual ones are used: “win back”, “second purchase”" in said for said in result.warnings
     )
     assert any(said.startswith("No customers are held out") for said in result.warnings)
+
+
+@pytest.mark.proof
+def test_tiers_by_action_add_up_and_what_may_lose_is_not_said_to_pay(small):
+    _, found = small
+    table = exhibits.who_table(found)
+    rows = table.frame.set_index("tier")
+    for column, shown in table.columns.items():
+        mine = [many for many in rows.get(column, []) if not isinstance(many, str)]
+        if shown.label == "Left alone" and len(mine) == len(rows):
+            assert sum(mine) == (found.decided.today["action"] == ALONE).sum()
+    for low in (-5.0, 5.0):
+        told = words.findings(replace(found, total=(10.0, low, 25.0), kept=found.kept.iloc[:0]))
+        assert ("it is not known whether they pay" in told[0].text) == (low < 0)
+        assert not (low < 0 and any("of the profit" in one.text for one in told))
+
+
+def test_a_measured_effect_that_may_be_none_is_called_so():
+    assert Effect(0.04, -0.01, 0.09, MEASURED, "").told == "measured, may be none"
+    assert Effect(0.04, 0.01, 0.07, MEASURED, "").told == MEASURED
 
 
 @pytest.mark.proof
