@@ -124,17 +124,16 @@ def test_a_chance_that_rests_on_a_guess_is_no_headline():
     result = design.run(crmlab.open_dataset("cdnow_sample"), design.Params(criteria="days_since_last at most 400", effect=None))
     test = design.run(crmlab.open_dataset("cdnow"))
     for page in (result, test):
-        first, second = page.findings[:2]
+        first, second = page.findings[0], page.findings[-1]
         if first.value == "Do not test this now":
             continue
-        assert first.value == "A guess" and first.metric == "detectable_effect"
+        assert first.value.startswith("Test “") and first.metric == "in_cells" and "%" not in first.value
         chance, seen = page.metrics["chance"].value, page.metrics["detectable_effect"].value
-        # What the test shows comes before the chance that holds only if the guess does.
-        text = first.text
-        assert f"{100 * seen:.1f}"[:3] in text and text.index("The test has a chance of") < text.index(
-            "If a tenth more"
-        ) < text.index("its chance is")
-        assert f"{100 * chance:.0f}" in text
+        # The chance stands beside its condition, and beside what the test shows whatever the guess.
+        told = page.findings[1]
+        assert told.metric == "chance" and told.interval == "" and told.value == f"{100 * chance:.0f}%"
+        assert "if the offer makes a tenth more people buy" in told.text and "That is a guess" in told.text
+        assert f"{100 * seen:.1f}"[:3] in told.text and "The test has a chance of" in told.text
         # Neither does an interval that leaves out the guess stand beside a headline.
         assert (
             second.metric == "contact_cost"
@@ -142,7 +141,7 @@ def test_a_chance_that_rests_on_a_guess_is_no_headline():
             and "If the guess about the effect is right" in second.text
         )
         assert "Without a margin, nobody can say whether that pays." in second.text
-    assert test.findings[0].value == "A guess"
+    assert test.findings[0].value.startswith("Test “")
 
 
 @pytest.mark.proof
@@ -153,7 +152,7 @@ def test_donors_give_and_buy_nothing(page):
 
 def test_what_is_asked_for_can_be_forced(donors):
     forced = design.run(donors, design.Params(fit=False))
-    assert forced.findings[0].metric == "detectable_effect" and "too low to decide by" in forced.findings[0].text
+    assert forced.findings[1].metric == "chance" and "too low to decide by" in forced.findings[1].text
     assert "send_email" in forced.outputs and len(forced.tables["cells"].frame) == 3
     for name, metric in forced.metrics.items():
         assert (metric.low is None) == design.QUANTITIES[name].counted, name

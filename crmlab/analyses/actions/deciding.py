@@ -146,8 +146,7 @@ class Decided:
     ----------
     today : DataFrame
         A row per customer, in the order of ``people``: customer_id, action (of today; :data:`ALONE`, :data:`HELD_OUT`, :data:`UNDECIDED`),
-        action_reason,
-        planned (the action before anybody is held out; empty for none), gain and cost of it (0 for none), held_out.
+        action_reason, planned (the action before anybody is held out; empty for none), gain and cost of it (0 for none), held_out.
     calendar : DataFrame
         What is planned from today: customer_id, day (0 is today), action, gain, cost; nobody who is held out.
     problem : Problem

@@ -208,7 +208,10 @@ def who_table(study: Study) -> Table | Absent:
         columns[f"group_{number}"] = Column(
             {ALONE: "Left alone", HELD_OUT: "Held out"}.get(name, name if name == REST else f"“{name}”"), "count"
         )
-    caption = f"Who gets which action, by value: tier A is the top tenth of {words.many}, B the next fifth, C the next three tenths, D the rest."
+    caption = (
+        f"Who gets which action, by value: tier A is the top tenth of {words.many}, B the next fifth, C the next three tenths, D all "
+        "others."
+    )
     return Table(f"{caption}{_spared(study)}", frame, columns, form)
 
 

@@ -21,11 +21,24 @@ if TYPE_CHECKING:
 
     from crmlab.data.dataset import Dataset
 
-__all__ = ["HOUSEHOLD", "PERSON", "PULLING", "ListRules", "Pulled", "pull_list", "suppressed"]
+__all__ = [
+    "COMPLAINTS",
+    "HOUSEHOLD",
+    "LATELY",
+    "NO_CONSENT",
+    "PERSON",
+    "PULLING",
+    "SEEDS",
+    "ListRules",
+    "Pulled",
+    "pull_list",
+    "suppressed",
+]
 
 
 PERSON, HOUSEHOLD = "person_id", "household_id"
 QUALIFY = "orders >= 1"
+NO_CONSENT, COMPLAINTS, LATELY, SEEDS = "Has not consented", "Has complained", "Contacted within", "Seeds, kept apart"  # steps
 PULLING = ("qualify", "contacted_within", "seeds", "one_per_household")  # what a plan may say of it, beside criteria
 
 
@@ -86,6 +99,8 @@ class Pulled:
         What the data do not say, so that a step could not be taken.
     start : int
         Customers there were.
+    unknown : frozenset of str
+        Steps that removed nobody because the data do not say whom they would remove.
     """
 
     frame: pd.DataFrame
@@ -94,6 +109,7 @@ class Pulled:
     seeds: pd.DataFrame
     notes: tuple[str, ...]
     start: int
+    unknown: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -110,6 +126,7 @@ class _Ledger:
         self.gone: list[pd.DataFrame] = []
         self.notes: list[str] = []
         self.absent: list[tuple[str, str]] = []  # what the data do not hold, and what follows from that
+        self.unknown: set[str] = set()  # steps of which the data say nothing
 
     def keep(self, stage: str, step: str, good: npt.NDArray[np.bool_]) -> pd.DataFrame:
         """Go on with some; return the others."""
@@ -205,6 +222,7 @@ def pull_list(
         seeds=pd.DataFrame({"customer_id": sorted(apart)}, dtype="str"),
         notes=(*ledger.notes, *_absent(ledger.absent)),
         start=len(found),
+        unknown=frozenset(ledger.unknown),
     )
 
 
@@ -253,7 +271,9 @@ def _suppress(
     flags = ledger.people["contactable"] if "contactable" in ledger.people.columns else pd.Series(None, ledger.people.index)
     refused = flags.map(lambda one: one is not None and not pd.isna(one) and (one == "no" or one is False or one == 0))
     ledger.people = ledger.people.assign(contactable=flags.map(lambda one: "not known" if _not_known(one) else "yes"))
-    ledger.keep("suppression", "Has not consented", ~refused.to_numpy(dtype=bool))
+    if len(flags) and flags.map(_not_known).all():
+        ledger.unknown.add(NO_CONSENT)
+    ledger.keep("suppression", NO_CONSENT, ~refused.to_numpy(dtype=bool))
     if len(ledger.people) and (not_known := int((ledger.people["contactable"] == "not known").sum())):
         whole, one = not_known == len(ledger.people), not_known == 1
         ledger.notes.append(
@@ -264,15 +284,21 @@ def _suppress(
         )
     complained, lately, absent = suppressed(customers, as_of, within, more)
     ledger.absent += absent
+    things = {thing for thing, _ in absent}
+    bare = isinstance(customers, pd.DataFrame)  # which says nothing of complaints, nor of contacts but those given beside
     ids = ledger.people["customer_id"]
-    ledger.keep("suppression", "Has complained", ~ids.isin(complained).to_numpy())
+    if bare or "responses" in things:
+        ledger.unknown.add(COMPLAINTS)
+    ledger.keep("suppression", COMPLAINTS, ~ids.isin(complained).to_numpy())
     if within is not None:
-        days = "1 day" if within == 1 else f"{within} days"
-        ledger.keep("suppression", f"Contacted within {days}", ~ledger.people["customer_id"].isin(lately).to_numpy())
+        step = f"{LATELY} {'1 day' if within == 1 else f'{within} days'}"
+        if "contacts" in things or (bare and more is None):
+            ledger.unknown.add(step)
+        ledger.keep("suppression", step, ~ledger.people["customer_id"].isin(lately).to_numpy())
     known = set(rules.seeds)
     if not known:
         return set()
-    ledger.keep("suppression", "Seeds, kept apart", ~ledger.people["customer_id"].isin(known).to_numpy())
+    ledger.keep("suppression", SEEDS, ~ledger.people["customer_id"].isin(known).to_numpy())
     return known
 
 

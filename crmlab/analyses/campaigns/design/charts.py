@@ -65,7 +65,7 @@ def power_chart(study: Study) -> Chart:
     params, form = study.params, study.context.form
     frame = study.curves
     pays = None if study.pays is None else study.pays[1]
-    marked = [] if pays is None else [(pays, "pays from here" + (", before the cost of the offer" if study.unpriced else ""))]
+    marked = [] if pays is None else [(pays, "pays from here")]
     expected = study.terms.possible(study.expected.value)
     expects = points_measured(expected, study.expected.low, study.expected.high, form)
 
@@ -73,6 +73,10 @@ def power_chart(study: Study) -> Chart:
         right = 100 * float(frame["effect"].max())
         name = f"true rise in the share who {acts_of(study).act}, in percentage points"
         ax = marks.axes(figure.add_subplot(), form, lines="base", xlim=(0, right), ylim=(0, 1.18), xlabel=name)
+        ax.set_ylabel("chance that the test shows it")
+        low, high = study.expected.low, study.expected.high
+        if low is not None and high is not None:
+            ax.axvspan(100 * max(low, 0.0), min(100 * high, right), color=color("second"), alpha=0.10, linewidth=0)
         # The mark to the left is written higher, so that its text runs above the other's line.
         lines = sorted([*marked, (expected, "expected")])
         for count in sorted(frame["cells"].unique()):
@@ -92,11 +96,17 @@ def power_chart(study: Study) -> Chart:
             if 0 < 100 * value <= right:
                 top = 1.0 if height > 1.1 else 0.91
                 ax.axvline(100 * value, ymax=top, color=color("second"), linewidth=1.2, linestyle=(0, (3, 2)))
-                text = f"{words}: {expects if words == 'expected' else points(value, form)}"
-                marks.label(ax, text, 100 * value, height, gap=(4, 0), token="second")
+                marks.label(ax, words, 100 * value, height, gap=(4, 0), token="second")
         ax.set_yticks([0, 0.5, params.power, 1.0], [form.share(tick, 0) for tick in (0, 0.5, params.power, 1)])
 
-    loses = " To the left of “pays from here”, a campaign loses money." if pays is not None else ""
+    before = ", before the cost of the offer" if study.unpriced else ""
+    loses = (
+        f" The test pays from a rise of {points(pays, form)}{before}; to the left of that, it loses money."
+        if pays is not None
+        else ""
+    )
+    band = "; the band is its interval" if study.expected.low is not None and study.expected.high is not None else ""
+    loses += f" Expected is a rise of {expects}{band}."
     rounds = f", {study.plan.rounds} rounds together" if study.plan.rounds > 1 else ""
     return Chart(
         f"How likely the test is to show a real rise, by the size of the rise, with all {form.count(len(study.people))} "

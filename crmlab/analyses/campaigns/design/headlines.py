@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, points_measured
+from crmlab.analyses.campaigns.lists import COMPLAINTS, NO_CONSENT
 from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "days_said", "findings"]
 
-_WIDE = 0.5  # chances so far apart are told before the one between them
+_WIDE = 0.5  # of chances so far apart the lower one is told, too
+_MOST_NAMES = 3  # offers that a headline names
 SOURCES = {
     "offers": "from past cells with {offers}",
     "past": "from past cells",
@@ -23,12 +25,12 @@ SOURCES = {
 
 
 def findings(study: Study) -> Findings:
-    """At most three: the chance that the test shows what is expected, what it costs and may bring, and on whom."""
+    """At most three: the plan, the chance that it shows what is expected, and what it costs and may bring."""
     if not study.advised:
         return Findings([_not_now(study), _listed(study)])
     if study.guessed:
-        return Findings([_on_a_guess(study), _spent(study), _listed(study)])
-    return Findings([_chance(study), _profit(study), _listed(study)])
+        return Findings([_plan(study), _chance(study), _spent(study)])
+    return Findings([_plan(study), _chance(study), _profit(study)])
 
 
 def _rise(study: Study) -> str:
@@ -49,27 +51,52 @@ def _effect(study: Study) -> str:
     return f"the expected effect is a guess: {rise} more who {acts_of(study).act}"
 
 
-def _chance(study: Study) -> Finding:
+def _plan(study: Study) -> Finding:
+    """What is tested on whom, when, and what that costs."""
     form, plan = study.context.form, study.plan
-    sent = int(study.cells["customers"].sum())
-    names = names_of(study)
-    if len(plan.cells) == 1:
-        what = f"is the chance that this test will show the rise expected of “{names[plan.cells[0]]}”"
-    else:
-        what = (
-            f"is, at the least, the chance that this test will show the rise expected of each of its {_cells(len(plan.cells))}"
-        )
-    value, ends = form.share(plan.chance), _spread(study)
-    low, high = plan.span()
-    if high - low > _WIDE:
-        value = f"Between {_nearly(low, study)} and {_nearly(high, study)}"
-        what += f"; it is {form.share(plan.chance)} if the rise is exactly as expected"
-        ends = f"given the uncertainty about {_unsure(study)}, at {form.share(study.params.level)}"
-    words = (
-        f"{what}: {_rise(study)}. {form.count(sent)} {study.words.many} are contacted and {form.count(len(study.people) - sent)} are not, for "
-        f"{days_said(plan.setting.window)}.{_changed(study)}"
+    names = [f"“{name}”" for name in dict.fromkeys(names_of(study)[cell] for cell in plan.cells)]
+    people, controls = len(study.people), len(study.people) - int(study.cells["customers"].sum())
+    half = "half of them" if abs(2 * controls - people) <= 1 else f"{form.count(controls)} of them"
+    opens, closes = study.design.cells["opens_on"].iloc[0], study.design.cells["closes_on"].iloc[0]
+    when = f"from {form.day(opens)} to {form.day(closes)}"
+    when += f", and again in {plan.rounds - 1} more round{'' if plan.rounds == 2 else 's'}" if plan.rounds > 1 else ""
+    cost = _all_costs(study)
+    return Finding(
+        f"Test {joined(names) if len(names) <= _MOST_NAMES else _cells(len(names))}",
+        f"on {form.count(people)} {study.words.many}, {half} left alone as a control, {when}. {cost}{_changed(study)} {_anyway(study)}",
+        "",
+        "in_cells",
     )
-    return Finding(value, f"{words}{_too_low(study)}", ends, "chance")
+
+
+def _if_right(study: Study) -> str:
+    """On what the chance hangs, as a clause: the rise that is expected, and where that is from."""
+    many = len(study.plan.cells) > 1
+    offer = "each offer" if many else "the offer"
+    if study.guessed:
+        rise = points(study.terms.possible(study.expected.value), study.context.form)
+        return f"if {offer} makes a tenth more people {acts_of(study).act} ({rise})"
+    return f"if {offer} brings what is expected of it: {_rise(study)}"
+
+
+def _chance(study: Study) -> Finding:
+    """The chance that the test shows something, with its condition, and what it can show at all."""
+    form, plan = study.context.form, study.plan
+    least = ", at the least," if len(plan.cells) > 1 else ""
+    words = f"is{least} the chance that the test shows something, {_if_right(study)}."
+    low, high = plan.span()
+    if study.guessed:
+        words += " That is a guess: no past campaign shows what a contact achieves."
+    elif high - low > _WIDE and study.expected.low is not None:
+        worst = points(max(study.terms.possible(study.expected.low), 0.0), form)
+        words += f" If the rise is at the lower end of its range ({worst}), the chance is {_nearly(low, study)}."
+    if plan.detectable is not None:
+        words += (
+            f" The test has a chance of {form.share(study.params.power)} of showing a rise of {points(plan.detectable, form)} within "
+            f"{days_said(study.window)}; smaller rises may go undetected."
+        )
+    spread = "" if study.guessed or high - low > _WIDE else _spread(study)
+    return Finding(form.share(plan.chance), f"{words}{_too_low(study)}", spread, "chance")
 
 
 def _nearly(share: float, study: Study) -> str:
@@ -87,26 +114,7 @@ def _too_low(study: Study) -> str:
     if study.able:
         return ""
     power = study.context.form.share(study.params.power)
-    return f" That is too low to decide by: you asked for {power}. Set fit = true to look for a test that reaches it."
-
-
-def _on_a_guess(study: Study) -> Finding:
-    """What a test shows whose chance rests on a guess: how large a rise has to be, and the chance only if the guess holds."""
-    form, plan = study.context.form, study.plan
-    sent = int(study.cells["customers"].sum())
-    act = acts_of(study).act
-    words = (
-        f"is all that this test’s chance rests on: no past campaign shows what a contact achieves. {form.count(sent)} {study.words.many} are "
-        f"contacted and {form.count(len(study.people) - sent)} are not, for {days_said(plan.setting.window)}."
-    )
-    if plan.detectable is not None:
-        words += (
-            f" The test has a chance of {form.share(study.params.power)} of showing a rise of {points(plan.detectable, form)} in the share who "
-            f"{act}; smaller rises may go undetected."
-        )
-    guess = points(study.terms.possible(study.expected.value), form)
-    words += f" If a tenth more {act} ({guess}), its chance is {form.share(plan.chance)}.{_too_low(study)}{_changed(study)}"
-    return Finding("A guess", words, "", "detectable_effect" if plan.detectable is not None else "chance")
+    return f" That is too low to decide by: {power} was asked for."
 
 
 def _spent(study: Study) -> Finding:
@@ -231,7 +239,7 @@ def _changed(study: Study) -> str:
             they = "is left out: it is" if len(some) == 1 else "are left out: each is"
             parts.append(f"{joined(some)} {they} expected {why}")
     more = "; ".join([*parts[:-1], f"and {parts[-1]}"] if len(parts) > 1 else parts)
-    return f" As you asked for it, the test would have a chance of {form.share(asked.chance)}, so {more}."
+    return f" With the settings given, the test would have a chance of {form.share(asked.chance)}, so {more}."
 
 
 def _not_now(study: Study) -> Finding:
@@ -270,7 +278,7 @@ def _would_lose(study: Study) -> Finding:
     rise = f"the expected effect, {_rise(study)}, brings {form.whole(brings)} of {'margin' if kind == 'profit' else kind}"
     words = (
         f"on {_contacts(study)}: {rise}. {_all_costs(study)} "
-        f"That is an expected loss of {form.whole(-study.net)}{_left_out(study)}. Look for an offer that costs less, or set fit = false to plan it as asked."
+        f"That is an expected loss of {form.whole(-study.net)}{_left_out(study)}. Look for an offer that costs less."
     )
     return Finding("Do not test this now", words, "", "chance")
 
@@ -325,19 +333,16 @@ def days_said(count: int) -> str:
 def _listed(study: Study) -> Finding:
     """How many are on the list, and how many must not be."""
     form, pulled = study.context.form, study.pulled
-    people = len(study.people) if study.advised else pulled.size
-    held = f"are in the test, {form.count(len(study.people) - int(study.cells['customers'].sum()))} of them as a control group that is sent nothing"
-    what = f"{held}." if study.advised else "would be on the list."
     ledger = pulled.ledger[pulled.ledger["stage"] == "suppression"]
-    refused = int(ledger.loc[ledger["step"].isin(("Has not consented", "Has complained")), "removed"].sum())
+    refused = int(ledger.loc[ledger["step"].isin((NO_CONSENT, COMPLAINTS)), "removed"].sum())
     gone = (
         f" A further {form.count(refused)} are left out because they must not be contacted (no consent, or a complaint)."
         if refused
         else ""
     )
-    share = form.share(people / pulled.start)
-    text = f"of {form.count(pulled.start)} {study.words.many} ({share}) {what}{gone} {_anyway(study)}"
-    return Finding(form.count(people), text, "", "in_cells" if study.advised else "listed")
+    share = form.share(pulled.size / pulled.start)
+    text = f"of {form.count(pulled.start)} known {study.words.many} ({share}) would be on the list.{gone} {_anyway(study)}"
+    return Finding(form.count(pulled.size), text, "", "listed")
 
 
 def _anyway(study: Study) -> str:

@@ -216,7 +216,7 @@ class Study:
         """
         if not self.advised:
             listed = self._with_consent(self.pulled.frame[["customer_id"]])
-            words = f"{self.words.many.capitalize()} who could be in a test: do not send them anything now"
+            words = f"{self.words.many.capitalize()} who could be in a test"
             return {
                 "could_be_tested": Output(words, listed, ("customer_id",)),
                 "left_out": Output("Who was left out, and why", self._with_consent(self.pulled.left_out), ("customer_id",)),
@@ -230,9 +230,11 @@ class Study:
             mine = whole[whole["cell_id"].isin(sending) & (whole["channel"] == channel)]
             name = "".join(one if one.isalnum() else "_" for one in f"send_{channel}")
             frame = mine[["customer_id", "response_code", "offer", "creative"]].reset_index(drop=True)
-            found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, ("customer_id",))
+            # By code, not by customer: the test decides for these, and no column of today's decision stands beside it.
+            key = ("response_code", "customer_id")
+            found[name] = Output(f"To be sent by {channel}: customer, code, offer, creative", frame, key)
         controls = self._with_consent(whole.loc[~whole["cell_id"].isin(sending), ["customer_id", "cell_id"]])
-        found["controls"] = Output("Controls, to be sent nothing", controls, ("customer_id",))
+        found["controls"] = Output("Controls, to be sent nothing", controls, ("cell_id", "customer_id"))
         left = self._with_consent(self.pulled.left_out)
         found["left_out"] = Output("Who was left out, and why", left, ("customer_id",))
         if len(self.pulled.seeds):

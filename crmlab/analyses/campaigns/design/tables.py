@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
-from crmlab.analyses.campaigns.lists import Pulled
+from crmlab.analyses.campaigns.lists import LATELY, SEEDS, Pulled
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Measured
@@ -84,13 +84,13 @@ def _ago(found: re.Match[str]) -> str:
     >>> _LATELY.sub(_ago, "Days since the last purchase is above 365"), _LATELY.sub(_ago, "number of purchases is at least 1")
     ('Last purchase more than 365 days ago', 'at least 1 purchase')
     >>> _LATELY.sub(_ago, "Days since the last purchase is not known"), _LATELY.sub(_ago, "Number of purchases is under 1")
-    ('Date of last purchase not known', 'No purchase')
+    ('No purchase so far', 'No purchase')
     >>> _LATELY.sub(_ago, "Days since the last purchase is above 1,000")     # stays as it is
     'Days since the last purchase is above 1,000'
     """
     count, number = found["count"], found["what"].lower().startswith("number")
     if found["unknown"]:
-        text = "number of purchases not known" if number else "date of last purchase not known"
+        text = "number of purchases not known" if number else "no purchase so far"
     elif not number:
         text = f"last purchase {_COMPARED[found['how']]} {count} {'day' if count == '1' else 'days'} ago"
     elif (found["how"], count) == ("under", "1"):
@@ -149,7 +149,7 @@ def steps(pulled: Pulled, least: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        stage, step, removed, left. Steps at which nobody went are left out, but for those that must not be contacted.
+        stage, step, removed, left. Steps at which nobody went are left out, but for those that are to keep people from being contacted.
     """
     rows: list[dict[str, object]] = []
     for row in pulled.ledger.to_dict("records")[1:]:
@@ -177,6 +177,19 @@ def steps(pulled: Pulled, least: int) -> pd.DataFrame:
     return pd.DataFrame([start, *rows], columns=["stage", "step", "removed", "left"])
 
 
+def _joint(pulled: Pulled, least: int) -> bool:
+    """Whether steps are shown together because few went at one of them."""
+    own = {str(row["step"]) for row in pulled.ledger.to_dict("records")}
+    return not set(steps(pulled, least)["step"].iloc[1:]) <= own
+
+
+def _kind(stage: str, step: str) -> str:
+    """What kind of step it is: a limit on contacts is no ban on them, and seeds are ours."""
+    if stage == "suppression" and step.startswith((LATELY, SEEDS)):
+        return "Contact limit" if step.startswith(LATELY) else "Kept apart"
+    return _STAGE_WORDS[stage]
+
+
 def ledger_table(study: Study) -> Table:
     """How many went at each step, and why; the last row is the list."""
     pulled, least, form = study.pulled, study.params.min_group, study.context.form
@@ -186,8 +199,12 @@ def ledger_table(study: Study) -> Table:
     ]
     end = pd.DataFrame([{"stage": "list", "step": "On the list", "removed": None, "left": pulled.size}])
     frame = pd.concat([frame.astype({"removed": object}), end], ignore_index=True)
-    frame["removed"] = ["" if value is None or value != value else form.count(value) for value in frame["removed"]]
-    frame["what"] = frame["stage"].map(_STAGE_WORDS)
+    few = f" Steps that removed fewer than {least} are shown together with the next." if _joint(pulled, least) else ""
+    frame["removed"] = [
+        "not known" if step in pulled.unknown else "" if value is None or value != value else form.count(value)
+        for step, value in zip(frame["step"], frame["removed"], strict=True)
+    ]
+    frame["what"] = [_kind(stage, step) for stage, step in zip(frame["stage"], frame["step"], strict=True)]
     frame["step"] = [said(step, study) for step in frame["step"]]
     columns = {
         "step": Column("Step"),
@@ -195,7 +212,6 @@ def ledger_table(study: Study) -> Table:
         "removed": Column(study.words.many.capitalize(), "count"),
         "left": Column("Remaining", "count"),
     }
-    few = f" Steps that removed fewer than {least} are shown together with the next."
     return Table(
         f"How the list was made: everybody is counted once, at the first step that removed them.{few}", frame, columns, form
     )
@@ -209,18 +225,17 @@ def cells_table(study: Study) -> Table | Absent:
     frame = study.design.cells.copy()
     frame["customers"] = [study.sizes[str(name)] for name in frame["cell_id"]]
     frame["share"] = frame["customers"] / frame["customers"].sum()
-    frame["what"] = [row["offer"] if isinstance(row["offer"], str) else "nothing (control)" for row in frame.to_dict("records")]
+    names = names_of(study)
+    frame["name"] = [names.get(str(name), str(name)) for name in frame["cell_id"]]
     frame["code"] = [code if isinstance(code, str) else "none" for code in frame["response_code"]]
-    frame["how"] = [row["creative"] if isinstance(row["creative"], str) else "" for row in frame.to_dict("records")]
     frame["by"] = [row["channel"] if isinstance(row["offer"], str) else "" for row in frame.to_dict("records")]
     frame["against"] = [name if isinstance(name, str) else "" for name in frame["control_cell_id"]]
-    columns = {"cell_id": Column("Cell"), "what": Column("Offer")}
-    if frame["creative"].nunique() > 1:
-        columns["how"] = Column("Creative")
+    columns = {"name": Column("Cell")}
     columns |= {"by": Column("Channel"), "code": Column("Code")}
     if frame["against"].nunique() > 2:
         columns["against"] = Column("Compared with")
     columns |= {"customers": Column(study.words.many.capitalize(), "count"), "share": Column("Share of the list", "share")}
+    columns["cell_id"] = Column("Name in the files")
     shown = frame[list(columns)]
     opens, closes = study.design.cells["opens_on"].iloc[0], study.design.cells["closes_on"].iloc[0]
     caption = (

@@ -68,24 +68,25 @@ def warnings(study: Study) -> tuple[str, ...]:
     found = list(study.pulled.notes)
     if study.advised:
         found.append(
-            f"This plans the next test, to learn what a contact achieves; it does not say what to send today. {study.words.decided}"
+            f"This test only plans; it does not say what to send today. {study.words.decided} Whoever is on both lists gets the test from "
+            "its start."
         )
     terms = study.terms
     if terms.base.source == "guess":
         found.append(
             f"The share who would {acts_of(study).act} anyway is a guess, {form.share(terms.base.value)}: fewer than 30 such {study.words.many} were "
-            f"found one window earlier, or none or all of them {acts_of(study).acted}. To set it, give response (response=0.04, for example)."
+            f"found one window earlier, or none or all of them {acts_of(study).acted}."
         )
     guesses = (
-        [f"a contact costs {form.exact(terms.cost / study.plan.setting.times)} (cost_per_contact)"]
+        [f"a contact costs {form.exact(terms.cost / study.plan.setting.times)}"]
         if study.cost_source == "guess" and study.advised
         else []
     )
     if study.expected.source == "guess":
-        guesses.append(f"{'it' if guesses else 'the campaign'} makes a tenth more people {acts_of(study).act} (effect)")
+        guesses.append(f"{'it' if guesses else 'the campaign'} makes a tenth more people {acts_of(study).act}")
     if guesses:
         found.append(
-            f"Assumed: {' and '.join(guesses)}. There is no past campaign to go by: if you know better, set the values named in brackets."
+            f"Assumed: {' and '.join(guesses)}. There is no past campaign to go by; if you know better, ask your analyst to set it."
         )
     if study.waits:
         first = form.day(study.design.cells["opens_on"].iloc[0])
@@ -93,19 +94,21 @@ def warnings(study: Study) -> tuple[str, ...]:
         whose = "window of the campaign" if len(study.waits) == 1 else "windows of the campaigns"
         found.append(
             f"The test starts on {first}, after the {whose} {names} {'has' if len(study.waits) == 1 else 'have'} closed, so that nobody is in two "
-            "tests at once. To start on another day, set opens_on."
+            "tests at once."
         )
     if study.plan.setting.times > 1 and study.advised:
         found.append(
             f"The guess is for the longer window and assumes one contact every {days_said(study.window // study.plan.setting.times)}; the costs include all of these contacts."
         )
-    found += [] if study.margin is None else study.margin.wanted("to see how large a rise must be for the test to pay")
+    if not study.has_margin:
+        assert study.margin is not None
+        why = study.margin.wanted("")[0].partition(". ")[0]
+        found.append(f"{why}. Ask your analyst to give a margin, to see how large a rise must be for the test to pay.")
     if study.unpriced and study.advised and study.has_margin:
         found.append(
             study.words.fill(
-                "What the offers cost is not known, so {profit} is before that cost; those who would have {given} anyway take the offer too. "
+                "What the offers cost is not known, so {profit} is before that cost; those who would have {given} anyway take the offer too."
             )
-            + "Give offer_costs (offer_costs=(8, 3), for example), or cost_per_response or discount in past cells."
         )
     if study.advised and len(set(params.channels)) > 1:
         found.append("Each creative goes by a channel of its own, so their effects cannot be told apart.")
@@ -139,8 +142,9 @@ def limits(study: Study) -> tuple[str, ...]:
         f"The result holds for people like those on the list, over {days_said(study.window)}: {study.words.deeds} that are merely brought forward look like "
         "a gain.",
         "Do not stop at the first good number before the window closes: doing so misleads far more often than the confidence level suggests.",
-        "Past campaigns reached other people at another time, so the expected rise is no promise.",
     ]
+    if study.expected.source in ("offers", "past"):
+        found.append("Past campaigns reached other people at another time, so the expected rise is no promise.")
     if study.advised:
         rounds, name = study.plan.rounds, params.campaign
         launched = name if rounds == 1 else f"{name}-1"
@@ -158,6 +162,30 @@ def limits(study: Study) -> tuple[str, ...]:
 
 def _treated(study: Study) -> float:
     return min(max(study.terms.base.value + study.terms.possible(study.expected.value), 0.001), 0.95)
+
+
+def _setting(study: Study) -> list[str]:
+    """How an analyst sets what is guessed or not known: the parameters of the report."""
+    params, found = [], []
+    if study.terms.base.source == "guess":
+        params.append(f"response (share who {acts_of(study).act} anyway, such as 0.04)")
+    if study.cost_source == "guess":
+        params.append("cost_per_contact")
+    if study.expected.source == "guess":
+        params.append("effect (rise expected of a contact)")
+    if study.unpriced:
+        params.append("offer_costs (such as 8, 3; or give past cells a cost_per_response or a discount)")
+    if study.waits:
+        params.append("opens_on (to start on another day)")
+    if params:
+        found.append(f"Parameters of this report that would replace what is assumed here: {joined(params)}.")
+    if not study.able:
+        found.append(
+            "With fit = true, a test that reaches the power asked for is looked for; with fit = false, it is planned as asked."
+        )
+    if not study.has_margin and study.margin is not None:
+        found.append(f"To give a margin: {study.margin.needed}.")
+    return found
 
 
 def _offers_cost(study: Study) -> str:
@@ -225,12 +253,13 @@ def method(study: Study) -> Method:
             f"{f' ({study.plan.setting.times} per person)' if study.plan.setting.times > 1 else ''}, and each cell {form.amount(terms.fixed)}"
             f"{' (medians of past cells)' if study.cost_source == 'past' else ', as given or assumed'}.",
             f"The control gets {form.share(study.plan.sizes[''] / study.plan.total)} of the list.",
-            f"Tests were tried in this order: as you asked for it, with fewer cells, with a longer window, in up to {MOST_ROUNDS} rounds, all within a "
+            f"Tests were tried in this order: with the settings given, with fewer cells, with a longer window, in up to {MOST_ROUNDS} rounds, all within a "
             "year. The first one able to show the expected effect of every cell with the required power was chosen.",
             "Only one person per household is on the list, so that people are independent of each other.",
             "Past cells of one campaign with the same offer count as one, because they share a control; for an offer that was never sent, past "
             "campaigns as a whole are the guide.",
             "Consent and complaints are as recorded on the last day.",
+            *_setting(study),
         ),
         {
             "control": "a cell that is sent nothing; whatever the others bring beyond it is due to the campaign",

@@ -516,7 +516,14 @@ def test_spark_gives_the_same_page(result, shop):
 
 @pytest.mark.proof
 def test_page_of_the_shop(result):
-    assert [finding.metric for finding in result.findings] == ["chance", "expected_profit", "in_cells"]
+    assert [finding.metric for finding in result.findings] == ["in_cells", "chance", "expected_profit"]
+    assert (
+        result.findings[0]
+        .sentence()
+        .startswith("Test “small gift” on 2,418 customers, half of them left alone as a control, from 14 January")
+    )
+    assert re.search(r"Without the campaign, 27% .* within 28 days", result.findings[0].text)
+    assert not result.findings[1].value.startswith("Between")
     assert set(result.tables) == {"ledger", "cells", "money", "options", "balance", "past"}
     assert set(result.charts) == {"ledger", "power", "balance"}
     for table in result.tables.values():
@@ -617,6 +624,12 @@ def test_orders_only_work_and_say_what_is_not_known():
     ):
         assert words in said
     assert result.absent["past"].startswith("The data set has no past campaigns")
+    assert not any("Past campaigns" in one for one in result.limits)
+    # What the data do not say is not a count of nobody.
+    ledger = result.tables["ledger"].frame.set_index("step")
+    for step in ("Has not consented", "Has complained", "Contacted within 14 days"):
+        assert ledger.loc[step, "removed"] == "not known"
+    assert ledger.loc["Contacted within 14 days", "what"] == "Contact limit"
     assert "expected_effect" not in result.metrics and result.metrics["base"].low is not None
     for table in result.tables.values():
         assert "nan" not in table.html().lower()
@@ -628,7 +641,7 @@ def test_few_people_and_hardly_any_power_are_said(shop):
     assert result.findings[0].value == "Do not test this now" and "bolder offer" in result.findings[0].text
     assert not any(name.startswith(("send_", "controls")) for name in result.outputs)
     forced = analysis.run(shop, analysis.Params(sample=60, holdout=0.0, fit=False))
-    assert forced.metrics["in_cells"].value == 60 and "too low to decide by" in forced.findings[0].text
+    assert forced.metrics["in_cells"].value == 60 and "too low to decide by" in forced.findings[1].text
     for part in (*result.tables.values(), *result.charts.values()):
         assert "nan" not in re.sub(r"<[^>]*>", "", part.html()).lower()
 

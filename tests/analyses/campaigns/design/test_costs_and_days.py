@@ -55,9 +55,9 @@ def test_a_discount_is_taken_off_revenue(sample):
     assert not off.has_margin
     assert off.given_away == pytest.approx(0.1 * spend * n * (rate + rise))
     assert off.total[0] == pytest.approx(n * rise * spend - off.given_away)
-    text = design.run(sample, design.Params(**given)).findings[1].text
+    text = design.run(sample, design.Params(**given)).findings[2].text
     assert "after the discount" in text and "gives away" in text and "before the cost" not in text
-    text = design.run(sample, design.Params(**given | {"offers": ("small gift",)})).findings[1].text
+    text = design.run(sample, design.Params(**given | {"offers": ("small gift",)})).findings[2].text
     assert "before the cost of the offer" in text and "gives away" not in text
 
 
@@ -77,14 +77,17 @@ def test_what_is_expected_to_lose_is_not_sent(sample):
 def test_contacts_and_offers_are_told_together_and_each_contact_by_itself():
     shop = crmlab.open_dataset("shop")
     result = design.run(shop)
-    chance, profit = result.findings[0], result.findings[1]
+    plan, chance, profit = result.findings
     assert re.search(r"Contacts cost €[\d.,]+ and the offer about €[\d.,]+, €[\d.,]+ in all\.", profit.text)
     found = study(History(shop), Params())
     assert found.given_away == pytest.approx(
         2.5 * found.cells["customers"].iloc[0] * (found.terms.base.value + found.expected.value), rel=1e-6
     )
+    assert "Contacts cost" in plan.text and plan.metric == "in_cells"
+    # A chance that may be small is not told without saying so.
     low, high = found.plan.span()
-    assert low < 0.2 and high > 0.995 and chance.value == "Between 13% and nearly 100%"
+    assert low < 0.2 and high > 0.995 and chance.value == "99.5%"
+    assert "If the rise is at the lower end of its range (1.6 points), the chance is 13%." in chance.text
     # The last open window closes on 13 January.
     assert found.design.cells["opens_on"].astype(str).unique().tolist() == ["2026-01-14"]
     assert any("14 January 2026" in one and "latest" in one for one in result.warnings)
