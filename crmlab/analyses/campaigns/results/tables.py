@@ -205,13 +205,11 @@ def money_table(study: Study) -> Table | Absent:
         "n": Column("Contacts", "count"),
         "cost": Column("Cost", "money"),
         "total": Column(f"{said.word.capitalize()} of the cell", "money", "total_low", "total_high"),
-        "scaled": Column(f"{said.word.capitalize()} {scale_word(study.money.scale)}", "money", "scaled_low", "scaled_high"),
-        "roi": Column("Return per unit of cost", "number", "roi_low", "roi_high"),
         "break_even": Column("Break-even cost of a contact", "exact", "break_even_low", "break_even_high"),
         "may_cost": Column(study.context.told("Offer may cost, per buyer"), "exact", "may_cost_low", "may_cost_high"),
         "verdict": Column("Verdict", lead=True),
     }
-    for name in ("roi", "break_even", "may_cost"):
+    for name in ("break_even", "may_cost"):
         if frame[name].isna().all():
             columns.pop(name)
     even = " A contact that costs more than the break-even cost loses money." if "break_even" in columns else ""

@@ -367,7 +367,6 @@ def _money_terms(study: Study) -> dict[str, str]:
         study.context.told(
             "Profit"
         ): f"incremental {study.found.margin.word} less contacts, fixed costs and the offers that were taken",
-        "Return": f"{gain(study).whole.split(' after')[0]} per unit of money by which the cell cost more than its control",
         "Break-even cost": "what a contact may cost before the cell loses money",
     }
     if study.found.unpriced:
