@@ -66,7 +66,7 @@ def power_chart(study: Study) -> Chart:
     frame = study.curves
     pays = None if study.pays is None else study.pays[1]
     marked = [] if pays is None else [(pays, "pays from here")]
-    expected = study.terms.possible(study.expected.value)
+    expected, called = study.terms.possible(study.expected.value), names_of(study)
     expects = points_measured(expected, study.expected.low, study.expected.high, form)
 
     def draw(figure: Figure) -> None:
@@ -76,7 +76,7 @@ def power_chart(study: Study) -> Chart:
         ax.set_ylabel("chance that the test shows it")
         low, high = study.expected.low, study.expected.high
         if low is not None and high is not None:
-            ax.axvspan(100 * max(low, 0.0), min(100 * high, right), color=color("second"), alpha=0.10, linewidth=0)
+            ax.axvspan(100 * max(low, 0.0), min(100 * high, right), color=color("second"), alpha=0.07, linewidth=0)
         # The mark to the left is written higher, so that its text runs above the other's line.
         lines = sorted([*marked, (expected, "expected")])
         for count in sorted(frame["cells"].unique()):
@@ -87,9 +87,9 @@ def power_chart(study: Study) -> Chart:
             )
             ax.plot(100 * some["effect"], some["power"], color=color(token), linewidth=width)
             x, y = some[["effect", "power"]].iloc[_free(some, tuple(value for value, _ in lines), side)]
-            text = (
-                f"{count} cell{'s' if count > 1 else ''}{(', planned' if study.advised else ', the best') if planned else ''}"
-            )
+            alone = planned and len(study.plan.cells) == count == 1
+            text = f"“{shortened(called[study.plan.cells[0]], 20)}”" if alone else f"{count} cell{'s' if count > 1 else ''}"
+            text += (", planned" if study.advised else ", the best") if planned else ""
             marks.label(ax, text, 100 * x, y, gap=gap, token=token, ha=ha, va="baseline")
         ax.axhline(params.power, color=color("rule"), linewidth=0.8)
         for (value, words), height in zip(lines, (1.13, 1.05), strict=False):
