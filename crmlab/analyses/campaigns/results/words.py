@@ -147,7 +147,7 @@ def _offers(study: Study, most: Estimate) -> Finding:
     whose = "the offer" if cells == 1 else f"the offers of {cells} cells"
     words = (
         f"{study.context.told('per buyer')} is the most that {whose} may cost before the campaign loses money. What {'it costs' if cells == 1 else 'they cost'} is not known, "
-        "so no cell can be said to have made a profit. To change that, add cost_per_response (0 if nothing) or discount to the table “cells”."
+        "so no cell can be said to have made a profit."
     )
     if most.value <= 0:
         words = f"{study.context.told('per buyer')}: contacts cost more than they brought in, even if {whose} cost nothing."
@@ -274,7 +274,8 @@ def warnings(study: Study) -> tuple[str, ...]:
         "other_code",
     }
     out += [finding.sentence for finding in study.health.findings if finding.check in shown]
-    out += study.found.margin.wanted("to see what the campaign earned")
+    if wanted := study.found.margin.wanted(""):
+        out.append(f"{wanted[0].partition('. ')[0]}. Ask your analyst to give a margin, to see what the campaign earned.")
     if study.past.left_out:
         out += list(study.past.left_out[:4])
     return tuple(dict.fromkeys(out))
@@ -332,6 +333,7 @@ def method(study: Study) -> Method:
                 _offers_told(study),
                 "Scores that rank the list are based on households other than those they rank, by how recently and how often people bought.",
                 f"Cells whose sizes differ from the plan with p under {RATIO_ALPHA:g} get no verdict.",
+                *_setting(study),
             )
             if text
         ),
@@ -358,6 +360,16 @@ def _offers_told(study: Study) -> str:
     if "discount" in told:
         said.append("Amounts are what was paid, after any discount.")
     return " ".join(said)
+
+
+def _setting(study: Study) -> list[str]:
+    """How an analyst gives what is not known: what the file of the data set and its tables lack."""
+    found = []
+    if not study.found.margin.known:
+        found.append(f"To give a margin: {study.found.margin.needed}.")
+    elif study.money.whole.unpriced:
+        found.append("To say what offers cost: add cost_per_response (0 if nothing) or discount to the table “cells”.")
+    return found
 
 
 def _money_terms(study: Study) -> dict[str, str]:
