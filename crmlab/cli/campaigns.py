@@ -53,12 +53,14 @@ def _opened(memory: Path | None) -> CampaignMemory:
 
 @campaign.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--data", help="Data set that the list will be drawn from: columns that the plan names are looked for there.")
+@click.option("--data", help="Data set from which the list will be drawn, and in which the plan's columns are looked up.")
 @click.option(
     "--from", "origin", type=click.Choice(["actions"]), help="Instead of FILE: plan what the report on actions says to do."
 )
 @click.option(
-    "--control", type=float, help="With --from: share of each list to leave alone.  [default: 0.2; assumed effects 0.5]"
+    "--control",
+    type=float,
+    help="With --from: share of each list to leave alone.  [default: 0.2, or 0.5 where the effect is only assumed]",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="With --from: folder of plans and lists.  [default: data/private/plans]"
@@ -68,10 +70,10 @@ def _opened(memory: Path | None) -> CampaignMemory:
 def plan(
     file: Path | None, data: str | None, origin: str | None, control: float | None, out: Path | None, memory: Path | None
 ) -> None:
-    """Read the plan in FILE (TOML), say everything that is wrong with it, give its cells response codes, and keep it.
+    """Read the plan in FILE (TOML), say everything that is wrong with it, give its cells response codes, and record it.
 
-    With --from actions --data NAME each action of today becomes a campaign of its own, with a cell and a control: its plan and its list are
-    written, and the plan is kept.
+    With --from actions --data NAME, each of today's actions becomes a campaign with one cell and a control; its plan and list are written,
+    and the plan is recorded.
     """
     from crmlab.analyses.campaigns import check_all_ids
     from crmlab.errors import ParameterError
@@ -144,11 +146,11 @@ def _keep_plan(file: Path, data: str | None, kept: CampaignMemory, people: Path 
 
 @campaign.command()
 @click.argument("name", metavar="CAMPAIGN")
-@click.option("--note", default="", help="Why, for the memory.")
+@click.option("--note", default="", help="The reason, to be recorded.")
 @_memory
 @show_errors
 def withdraw(name: str, note: str, memory: Path | None) -> None:
-    """Say that CAMPAIGN, which was planned, will not be launched. A launched one cannot be withdrawn."""
+    """Record that the planned CAMPAIGN will not be launched. A launched one cannot be withdrawn."""
     kept = _opened(memory)
     kept.withdraw(name, note)
     when = kept.headers(name, "withdrawn")[0].recorded_at[:10]
@@ -158,14 +160,12 @@ def withdraw(name: str, note: str, memory: Path | None) -> None:
 @campaign.command()
 @click.argument("name", metavar="CAMPAIGN")
 @click.option("--data", help="Data set that the list is drawn from.  [default: that of the plan, else shop]")
-@click.option("--list", "list_file", type=click.Path(path_type=Path), help="A csv file with customer_id: the list, ready made.")
+@click.option("--list", "list_file", type=click.Path(path_type=Path), help="A csv file with customer_id: a ready-made list.")
 @click.option(
-    "--with", "columns", multiple=True, metavar="COLUMN", help="A further column in the files; may be given several times."
+    "--with", "columns", multiple=True, metavar="COLUMN", help="An extra column for the files; may be given several times."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the files.  [default: data/private/lists/CAMPAIGN]")
-@click.option(
-    "--consent-not-known", is_flag=True, help="Launch although nothing says of anybody whether they may be contacted."
-)
+@click.option("--consent-not-known", is_flag=True, help="Launch even though the data do not say who may be contacted.")
 @_memory
 @show_errors
 def launch(
@@ -177,7 +177,7 @@ def launch(
     consent_not_known: bool,
     memory: Path | None,
 ) -> None:
-    """Assign the list to the cells of CAMPAIGN for ever, and write one file per channel to send from."""
+    """Assign the list to the cells of CAMPAIGN, permanently, and write one file per channel to send from."""
     from crmlab.analyses.campaigns import campaign_data, launch_campaign
     from crmlab.data.dataset import open_dataset
     from crmlab.data.naming import path_part
@@ -211,9 +211,9 @@ def launch(
 def responses(name: str, file: Path, memory: Path | None) -> None:
     """Add responses to the launched CAMPAIGN from FILE, a csv file with customer_id and responded_at.
 
-    For what the orders of the data set do not tell: orders taken elsewhere, clicks, complaints, requests. Further columns: kind (open,
-    click, visit, order, complaint or request; unless said an order), response_code, order_id, and follow_up_at, the day for which
-    somebody asked to be contacted again: unless said, such a row is a request.
+    Use it for what the data set's orders do not show: orders taken elsewhere, clicks, complaints and requests. Further columns: kind (open,
+    click, visit, order, complaint or request; default: order), response_code, order_id, and follow_up_at, the day on which someone asked
+    to be contacted again (a row with one counts as a request unless kind says otherwise).
     """
     from crmlab.analyses.campaigns import campaign_data, read_responses
     from crmlab.data.catalog import dataset_names, load
@@ -233,8 +233,8 @@ def responses(name: str, file: Path, memory: Path | None) -> None:
 @campaign.command()
 @click.argument("name", metavar="CAMPAIGN")
 @click.option("--data", help="Data set with the orders.  [default: that of the launch, else shop]")
-@click.option("--as-of", help="Last day of history, ISO date.  [default: that of the last order]")
-@click.option("--close", is_flag=True, help="The campaign is over: take no further results.")
+@click.option("--as-of", help="Last day of history (YYYY-MM-DD).  [default: the day of the last order]")
+@click.option("--close", is_flag=True, help="Close the campaign: accept no further results.")
 @_memory
 @show_errors
 def results(name: str, data: str | None, as_of: str | None, close: bool, memory: Path | None) -> None:
@@ -264,11 +264,11 @@ def results(name: str, data: str | None, as_of: str | None, close: bool, memory:
 
 @campaign.command()
 @click.option("--component", default="offer", show_default=True, help="offer, list, creative or channel.")
-@click.option("--value", help="Only cells with this offer (list, …).")
+@click.option("--value", help="Only cells with this value of the component.")
 @_memory
 @show_errors
 def history(component: str, value: str | None, memory: Path | None) -> None:
-    """Show the campaigns in the memory, and what past cells earned by one of their components."""
+    """Show the campaigns in the memory, and what past cells earned, grouped by one component."""
     kept = _opened(memory)
     overview = kept.campaigns()
     past = kept.history(component, value)

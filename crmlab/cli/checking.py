@@ -31,9 +31,9 @@ _MINOR = 8  # breaches that are worth knowing, of which a line is said
 @click.argument("data")
 @show_errors
 def check(data: str) -> None:
-    """Read a data set and say what was read, what was dropped, and what is wrong.
+    """Read a data set and say what was read, what was left out, and what is wrong.
 
-    Questions are what makes numbers wrong, or may: each says how much it is about and what to write.
+    Questions concern whatever makes, or may make, figures wrong. Each says how much is affected and what to write.
     """
     from crmlab.data.catalog import load
     from crmlab.data.dataset import open_dataset

@@ -31,9 +31,9 @@ def _run_options(function: F) -> F:
     """Add the options that all commands have which run notebooks."""
     options = (
         click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports."),
-        click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run."),
-        click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks at a time."),
-        click.option("--force", is_flag=True, help="Run even what is up to date."),
+        click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Engine that does the heavy calculations."),
+        click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks to run at once."),
+        click.option("--force", is_flag=True, help="Run every report, even those that are up to date."),
         click.option("--cell-deadline", type=click.FloatRange(min=1), help="Seconds that one cell may take."),
         click.option("--run-deadline", type=click.FloatRange(min=1), help="Seconds that one notebook may take."),
     )
@@ -45,7 +45,7 @@ def _run_options(function: F) -> F:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="crmlab")
 def main() -> None:
-    """Customer analytics from your own order history: reports that a manager acts on.
+    """Customer analytics from your own order history: reports that managers can act on.
 
     Start with: crmlab run --data shop
     """
@@ -54,7 +54,7 @@ def main() -> None:
 @main.command("list")
 @show_errors
 def list_() -> None:
-    """List the reports and the data sets that there are."""
+    """List the available reports and data sets."""
     from crmlab.data.catalog import dataset_names, load
     from crmlab.report import registry
 
@@ -95,7 +95,8 @@ def describe(name: str) -> None:
 @_run_options
 @show_errors
 def run(names: tuple[str, ...], data: str | None, plan: str | None, params: tuple[str, ...], **options: Any) -> None:
-    """Run reports (all, or those NAMED) and render them as pages. What is up to date is not run again."""
+    """Run reports (all, or those NAMED) and render them as pages. Reports that are up to date are not run
+    again."""
     from crmlab.report.jobs import Order, load_plan
     from crmlab.report.params import assignments
 
@@ -132,7 +133,7 @@ def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
 @_run_options
 @show_errors
 def rerun(record: Path, **options: Any) -> None:
-    """Make the report of a run.json again, and say what differs."""
+    """Repeat the run recorded in a run.json, and say what differs."""
     from crmlab.report.batches import Settings
     from crmlab.report.reruns import rerun as make_again
 
@@ -153,10 +154,11 @@ def rerun(record: Path, **options: Any) -> None:
 @main.command()
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Show what did not move as well.")
+@click.option("--all", "everything", is_flag=True, help="Also show what did not change.")
 @show_errors
 def diff(first: Path, second: Path, everything: bool) -> None:
-    """Compare the metrics of two runs of one report (run.json or report folders): what moved, beyond its interval or within."""
+    """Compare the metrics of two runs of one report (run.json or report folders): what changed, and
+    whether by more than its interval."""
     from crmlab.page.format import Format
     from crmlab.report.changes import VERDICTS, compare, differences, kind_of, refuse_others
     from crmlab.report.records import read_record
@@ -209,7 +211,7 @@ def history(names: tuple[str, ...], data: str, out: Path) -> None:
 @click.option("--pdf", is_flag=True, help="Print every report to PDF as well (needs Chromium).")
 @show_errors
 def render(names: tuple[str, ...], out: Path, pdf: bool) -> None:
-    """Render pages anew from executed notebooks, without running them."""
+    """Rebuild pages from notebooks already run, without running them again."""
     from crmlab.report.pdf import to_pdf
     from crmlab.report.site import render_again
 

@@ -20,9 +20,9 @@ __all__ = ["reveal_command"]
 )
 @show_errors
 def reveal_command(list_file: Path, data: str | None, out: Path | None) -> None:
-    """Write a copy of LIST with the e-mail (or whatever customer_hash names) behind each id, to send from.
+    """Write a copy of LIST for sending, with the e-mail address (or whatever customer_hash names) behind each ID.
 
-    The source is read again to find them; they are stored nowhere else. Delete the file once you have sent from it.
+    The addresses are looked up in the source and stored nowhere else. Delete the file once you have used it.
     """
     from crmlab.cli.revealing import reveal
 

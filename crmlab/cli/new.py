@@ -24,13 +24,13 @@ __all__ = ["new_command"]
 @click.command("new")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
 @click.option("--name", help="Name of the data set; default: that of the file or folder.")
-@click.option("--no-input", is_flag=True, help="Ask nothing: what is not sure is marked in the file.")
+@click.option("--no-input", is_flag=True, help="Ask nothing; mark doubtful points in the file.")
 @show_errors
 def new_command(files: tuple[Path, ...], name: str | None, no_input: bool) -> None:
-    """Look at your own FILEs, or all of a folder, and write data/NAME.toml with the best guess of tables and columns.
+    """Examine your FILEs, or a whole folder, and write data/NAME.toml with a best guess at the tables and columns.
 
-    In a terminal, open questions are asked one by one; Enter takes the answer in brackets. Last comes the gross margin, where nothing says
-    what products cost; it may be left open.
+    In a terminal, open questions are asked one by one; Enter takes the answer in brackets. If nothing says what products cost, the
+    last question is the gross margin; you may skip it.
     """
     from crmlab.data import guess
 

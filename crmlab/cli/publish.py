@@ -14,13 +14,13 @@ __all__ = ["publish_command"]
 @click.command("publish")
 @click.option("--to", required=True, metavar="URI", help="FILE.duckdb, a folder for Parquet files, or env:NAME for Postgres.")
 @click.option("--data", default="shop", show_default=True, help="Data set: a name, or the path of a TOML file.")
-@click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Where reductions run.")
-@click.option("--as-of", help="Last day of history, ISO date; default: the last order's day.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Engine that does the heavy calculations.")
+@click.option("--as-of", help="Last day of history (YYYY-MM-DD); default: the day of the last order.")
 @show_errors
 def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -> None:
-    """Publish the customer table, with its data dictionary: readers see one run or the next, never both.
+    """Publish the customer table, with its data dictionary: readers see one complete run or the next, never a mixture.
 
-    The address of a Postgres is never given on the command line: name the environment variable that holds it.
+    The address of a Postgres database is never given on the command line: name the environment variable that holds it.
     """
     from crmlab.analyses.actions import decisions
     from crmlab.analyses.customers import CUSTOMERS, customer_table, publish
