@@ -31,7 +31,7 @@ _MINOR = 8  # breaches that are worth knowing, of which a line is said
 @click.argument("data")
 @show_errors
 def check(data: str) -> None:
-    """Read a data set and say what was read, what was left out, and what is wrong.
+    """Read a data set and say what was read, what was dropped, and what is wrong.
 
     Questions concern whatever makes, or may make, figures wrong. Each says how much is affected and what to write.
     """

@@ -96,7 +96,8 @@ def describe(name: str) -> None:
 @show_errors
 def run(names: tuple[str, ...], data: str | None, plan: str | None, params: tuple[str, ...], **options: Any) -> None:
     """Run reports (all, or those NAMED) and render them as pages. Reports that are up to date are not run
-    again."""
+    again.
+    """
     from crmlab.report.jobs import Order, load_plan
     from crmlab.report.params import assignments
 
@@ -158,7 +159,8 @@ def rerun(record: Path, **options: Any) -> None:
 @show_errors
 def diff(first: Path, second: Path, everything: bool) -> None:
     """Compare the metrics of two runs of one report (run.json or report folders): what changed, and
-    whether by more than its interval."""
+    whether by more than its interval.
+    """
     from crmlab.page.format import Format
     from crmlab.report.changes import VERDICTS, compare, differences, kind_of, refuse_others
     from crmlab.report.records import read_record

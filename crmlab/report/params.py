@@ -14,7 +14,7 @@ __all__ = ["assignments", "cell_source"]
 # What every notebook has before the fields of its Params.
 COMMON = {
     "data": "data set: a name in data/, or the path of a TOML file",
-    "engine": 'where reductions run: None (DuckDB, or the data set\'s own database) or "spark"',
+    "engine": 'engine that does the heavy calculations: None (DuckDB, or the data set\'s own database) or "spark"',
 }
 
 

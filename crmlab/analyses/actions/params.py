@@ -12,11 +12,11 @@ __all__ = ["Params"]
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     weeks: int = param(default=8, help="length of the calendar", ge=4, le=12, unit="weeks")
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: of the data set's file, else from unit costs",
+        help="gross margin, share of spend that is kept; default: that of the data set's file, else from unit costs",
         gt=0,
         le=1,
         unit="share",
@@ -24,6 +24,6 @@ class Params:
     budget: float | None = param(
         default=None, help="money for the actions of one day; default: that of [limits], else no limit", ge=0, unit="money"
     )
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="smaller groups are not shown", ge=1, unit="customers")
-    seed: int = param(default=0, help="of models and draws", ge=0)
+    seed: int = param(default=0, help="random seed for models and draws", ge=0)

@@ -1,7 +1,7 @@
-"""Who is leaving, and who would be worth contacting: what is expected to be lost, and how sure that is.
+"""Who is leaving, and who would be worth contacting: how much is likely to be lost, and how certain that is.
 
-Where nobody says goodbye, churn is silence: no purchase occasion within a window, for customers who had been active. What the
-page says of the future was tested on days whose outcome is already known, against rules that need no model.
+Where nobody says goodbye, churn is silence: no purchase occasion within a window, for customers who had been active. The page's
+forecasts were tested on past days whose outcome is known, against rules that need no model.
 """
 
 from __future__ import annotations

@@ -12,10 +12,11 @@ __all__ = ["Params"]
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     window: int | None = param(
         default=None,
-        help="days of silence that count as churn; default: the 90% gap, or a sixth of history if less; of yearly rounds a year",
+        help="days of silence that count as churn; default: the 90% gap, or a sixth of the history if that is less; "
+        "a year where customers buy in yearly rounds",
         ge=1,
         unit="days",
     )
@@ -27,7 +28,8 @@ class Params:
     )
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: of the data set's file, else from unit costs, else money is revenue",
+        help="gross margin, share of spend that is kept; default: that of the data set's file, else from unit costs; "
+        "otherwise all sums are revenue",
         gt=0,
         le=1,
         unit="share",
@@ -48,6 +50,6 @@ class Params:
         lt=1,
         unit="share",
     )
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="smaller groups are not shown", ge=1, unit="customers")
-    seed: int = param(default=0, help="of models, shuffles and draws", ge=0)
+    seed: int = param(default=0, help="random seed for models, shuffles and draws", ge=0)

@@ -1,6 +1,6 @@
 """Which offer for which customer, and the evidence.
 
-What lies together in baskets beyond chance, the products that each customer is likeliest to buy next, and how such offers would
+What is bought together more often than by chance, the products that each customer is likeliest to buy next, and how such offers would
 have done on days whose outcome is known. None of it is the effect of an offer: that takes a test cell.
 """
 

@@ -15,7 +15,7 @@ __all__ = ["Params"]
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     unit: Literal["order", "customer"] = param(
         default="order", help='what a basket is: "order", or "customer" for all that a customer bought'
     )
@@ -23,7 +23,7 @@ class Params:
     min_count: int | None = param(
         default=None, help="baskets that a pair must be in; default: one basket in 500, and at least 10", ge=1, unit="baskets"
     )
-    max_items: int = param(default=100, help="of a basket; one with more is cut down to so many", ge=2)
+    max_items: int = param(default=100, help="most items per basket; larger baskets are cut to this number", ge=2)
     horizon: int = param(
         default=QUARTER,
         help="days for which a purchase is predicted, and on which offers are tested",
@@ -34,11 +34,11 @@ class Params:
     k: int = param(default=3, help="offers per customer", ge=1, le=20)
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: the data set's, or from unit costs; else money is revenue",
+        help="gross margin, share of spend that is kept; default: the data set's, or from unit costs; otherwise all sums are revenue",
         gt=0,
         le=1,
         unit="share",
     )
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")
-    seed: int = param(default=0, help="of bootstrap and samples", ge=0)
+    seed: int = param(default=0, help="random seed for bootstrap and samples", ge=0)

@@ -14,9 +14,9 @@ class Params:
     """What an analyst may choose."""
 
     customer_id: str = param(help="whose page it is, as in the data set", must="the id of a customer")
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
-    seed: int = param(default=0, help="of models and draws", ge=0)
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
+    seed: int = param(default=0, help="random seed for models and draws", ge=0)
 
     def __post_init__(self) -> None:
         if not self.customer_id.strip():

@@ -1,7 +1,7 @@
-"""What our customers are worth: how sure that is, what is at risk, and the most that keeping them may cost.
+"""How certain that value is, how much is at risk, and the most it is worth spending to keep them.
 
-The models of purchases are held against a period that is already known; the one that tells it best is fitted to the whole
-history and composed with a model of spend. Where people give or renew in yearly rounds, the model is BG/BB and the page
+Purchase models are tested on a known period; the one that predicts it best is fitted to the whole history and combined with a model
+of spending. Where people give or renew in yearly rounds, the model is BG/BB and the page
 speaks of gifts.
 """
 

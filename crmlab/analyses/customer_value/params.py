@@ -25,7 +25,7 @@ NAMES = {"mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "bg_nbd": "BG/NBD", "
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     holdout: int | None = param(
         default=None, help="weeks (with yearly rounds: years) kept back to check forecasts; default: a third, at most 52", ge=1
     )
@@ -36,10 +36,10 @@ class Params:
         default=None,
         help="mbg_nbd, pareto_nbd, bg_nbd or, with rounds, bg_bb; default: the best on the holdout period, bg_nbd only if clearly so",
     )
-    rate: float = param(default=0.1, help="annual rate of discount: 0.1 is ten percent a year", gt=0, le=1, unit="share")
+    rate: float = param(default=0.1, help="annual discount rate (0.1 is 10% a year)", gt=0, le=1, unit="share")
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: from unit costs, else value is revenue",
+        help="gross margin, share of spend that is kept; default: from unit costs; otherwise value is revenue",
         gt=0,
         le=1,
         unit="share",
@@ -51,11 +51,11 @@ class Params:
         lt=1,
         unit="share",
     )
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(
         default=5, help="each group of the calibration has at least this many customers", ge=1, unit="customers"
     )
-    seed: int = param(default=0, help="of the posterior draws", ge=0)
+    seed: int = param(default=0, help="random seed for the posterior draws", ge=0)
 
 
 def name_of(model: BuyTillYouDie) -> str:

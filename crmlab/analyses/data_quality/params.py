@@ -12,7 +12,7 @@ __all__ = ["Params"]
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     stale_after: int = param(
         default=YEAR, help="days without a purchase after which a customer counts as stale", ge=1, unit="days"
     )

@@ -1,7 +1,7 @@
 """Where our customers stand, and who is slipping away: how they move, and where that leads if nothing changes.
 
 States follow from the buying rhythm alone. What is shown of them: sizes and revenue, growth accounting, moves with intervals,
-time in a state, a projection that is held against what came, the value of the base by state, and cohorts.
+time in a state, a projection compared with what happened, the value of the base by state, and cohorts.
 """
 
 from __future__ import annotations

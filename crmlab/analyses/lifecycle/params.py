@@ -21,7 +21,7 @@ LEAST_PERIODS = 3  # of moves, before anything is projected
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     slowing: float = param(
         default=QUANTILES[0],
         help="quantile of the gaps between purchases after which a customer is slowing",
@@ -37,7 +37,7 @@ class Params:
     lapsed_days: int | None = param(default=None, help="the same for lapsed", ge=1, unit="days")
     lost_days: int | None = param(default=None, help="the same for lost", ge=1, unit="days")
     own_from: int | None = param(
-        default=6, help="purchases from which a customer has a rhythm of their own; None: nobody has", ge=3, unit="purchases"
+        default=6, help="number of purchases from which a customer's own rhythm is used; None: never", ge=3, unit="purchases"
     )
     step: Literal[1, 3, 12] | None = param(
         default=None,
@@ -47,17 +47,17 @@ class Params:
     )
     periods: int = param(default=24, help="how many steps to look back, where the history is that long", ge=1, le=120)
     horizon: int | None = param(default=None, help="steps to project; default: a year, with yearly steps 3", ge=1, le=120)
-    rate: float = param(default=0.1, help="annual rate of discount: 0.1 is ten percent a year", gt=0, le=1, unit="share")
+    rate: float = param(default=0.1, help="annual discount rate (0.1 is 10% a year)", gt=0, le=1, unit="share")
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: from unit costs, else value is revenue",
+        help="gross margin, share of spend that is kept; default: from unit costs; otherwise value is revenue",
         gt=0,
         le=1,
         unit="share",
     )
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="smaller groups are merged or left out", ge=1, unit="customers")
-    seed: int = param(default=0, help="of what is drawn", ge=0)
+    seed: int = param(default=0, help="random seed for what is drawn", ge=0)
 
     def __post_init__(self) -> None:
         given = [name for name in ("slowing_days", "lapsed_days", "lost_days") if getattr(self, name) is not None]

@@ -15,10 +15,10 @@ __all__ = ["Params"]
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     compare_to: Day | None = param(
         default=None,
-        help=f"an earlier day, ISO date, to say who moved since; default: {QUARTER} days before as_of, "
+        help=f"an earlier day (YYYY-MM-DD), against which to show who has moved; default: {QUARTER} days before as_of, "
         f"or {YEAR} where people give once a year",
     )
     bins: int = param(default=5, help="score bins per dimension, 2 to 10", ge=2, le=10)

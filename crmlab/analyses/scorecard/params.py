@@ -17,7 +17,7 @@ CALENDAR = ("month", "quarter", "year")
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     period: str | None = param(
         default=None,
         help='such as "13 weeks" (of 91 days each) or "30 days" up to the last day, or "month", "quarter", "year" of the calendar; '
@@ -29,10 +29,10 @@ class Params:
     serve_cost: float | None = param(
         default=None, help="cost of serving one order, in the currency; default: not known", gt=0, unit="money"
     )
-    rate: float = param(default=0.1, help="annual rate of discount: 0.1 is ten percent a year", gt=0, le=1, unit="share")
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    rate: float = param(default=0.1, help="annual discount rate (0.1 is 10% a year)", gt=0, le=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="groups of fewer customers are not shown", ge=1, unit="customers")
-    seed: int = param(default=0, help="of models and draws", ge=0)
+    seed: int = param(default=0, help="random seed for models and draws", ge=0)
 
     def __post_init__(self) -> None:
         if self.period is not None:

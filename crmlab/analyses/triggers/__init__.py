@@ -1,8 +1,9 @@
 """Which moments are worth acting on, and whose moment is now: which triggers predict better than a simple rule.
 
-``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged, for who
-asks by name and needs no verdict.
+Today's moments are listed, and each trigger is judged on past days whose outcome is known: does it work here or not?
 """
+
+# ``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged.
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ __all__ = ["Params"]
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     quantile: float = param(
-        default=0.8, help="chance of a purchase by now from which a customer without one is overdue", gt=0, lt=1, unit="share"
+        default=0.8, help="a customer is overdue once the chance of having bought by now exceeds this", gt=0, lt=1, unit="share"
     )
     window: int | None = param(
         default=None,
@@ -38,5 +38,5 @@ class Params:
         le=YEAR,
         unit="days",
     )
-    level: float = param(default=LEVEL, help="of every interval", gt=0, lt=1, unit="share")
+    level: float = param(default=LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
     min_group: int = param(default=5, help="fewer customers are not counted on the page", ge=1, unit="customers")

@@ -22,13 +22,13 @@ DEFAULT_OFFERS = {"week": ("10% off", "small gift"), "year": ("letter of thanks"
 class Params:
     """What an analyst may choose. The defaults run on the embedded data."""
 
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     campaign: str = param(default="next", help="name of the campaign; names of cells and their codes follow from it")
     criteria: str = param(
         default="days_since_last at most 365",
         help='who the list is drawn from: "tier in A, B; state is slowing; churn above 0.5"',
     )
-    qualify: str = param(default="orders at least 1", help="what everybody must fulfil whatever the criteria")
+    qualify: str = param(default="orders at least 1", help="conditions that everyone must meet, whatever the criteria")
     contacted_within: int = param(
         default=14, help="days; whoever was contacted within them is left alone", ge=0, le=3650, unit="days"
     )
@@ -47,13 +47,17 @@ class Params:
         default=None,
         help="what is offered; each is tested with each creative; default: 10% off and a small gift; for donors, a letter and a match",
     )
-    creatives: tuple[str, ...] = param(default=("plain",), help="how it is put")
+    creatives: tuple[str, ...] = param(default=("plain",), help="how the offer is presented")
     channels: tuple[str, ...] = param(default=("email",), help="one for all, or one for each creative")
     codes: tuple[str, ...] = param(
         default=(), help="response codes of the cells in their order; default: made from their names"
     )
     control_share: float | None = param(
-        default=None, help="of the list; default: √m / (m + √m) for m cells, which shows most", gt=0, lt=1, unit="share"
+        default=None,
+        help="of the list; default: √m / (m + √m) for m cells, which gives the most sensitive test",
+        gt=0,
+        lt=1,
+        unit="share",
     )
     shares: tuple[float, ...] | None = param(default=None, help="of the control, then of each cell, instead of control_share")
     sample: int | None = param(
@@ -64,10 +68,12 @@ class Params:
     )
     score: str | None = param(default=None, help="an output of customers; the highest are taken first")
     strata: str | None = param(default=None, help="an output of customers; cells get the same share of each of its values")
-    salt: str = param(default="the next campaign", help="of the draw of cells; another one for each campaign")
+    salt: str = param(
+        default="the next campaign", help="text that fixes the random draw of cells; use a different one for each campaign"
+    )
     opens_on: Day | None = param(
         default=None,
-        help="first day of the window, ISO date; default: the day after as_of, or after the last open window closes",
+        help="first day of the window (YYYY-MM-DD); default: the day after as_of, or after the last open window closes",
     )
     closes_on: Day | None = param(default=None, help="its last day; default: as many days as past campaigns had, else 28")
     response: float | None = param(
@@ -104,7 +110,8 @@ class Params:
     )
     fit: bool = param(
         default=True,
-        help="where the test could not show what is expected, plan fewer cells, a longer window or several rounds; False: as asked",
+        help="if the test would be too small to detect the expected effect, plan fewer cells, "
+        "a longer window or several rounds; False: as asked",
     )
     rounds: int | None = param(
         default=None,
@@ -114,7 +121,7 @@ class Params:
     )
     power: float = param(default=0.8, help="chance of showing an effect that is there", gt=0, lt=1, unit="share")
     level: float = param(
-        default=TEST_LEVEL, help="of every interval and of the test, over all cells together", gt=0, lt=1, unit="share"
+        default=TEST_LEVEL, help="level of every interval and of the test, over all cells together", gt=0, lt=1, unit="share"
     )
     min_group: int = param(
         default=5, help="steps that removed fewer customers are not shown alone; no cell is smaller", ge=1, unit="customers"

@@ -1,7 +1,7 @@
-"""What each part of a campaign brought over its control, and how surely.
+"""What each part of a campaign brought beyond its control, and how certain that is.
 
-Incremental is cell against control and nothing else: what contacted people bought is compared with what people bought who were
-drawn from the same list by chance and not contacted.
+"Incremental" always means cell against control: purchases by people who were contacted, compared with those by people drawn at random
+from the same list who were not.
 """
 
 from __future__ import annotations

@@ -18,15 +18,15 @@ class Params:
     campaign: str | None = param(
         default=None, help="which campaign; default: the last whose windows are over, else the last that began"
     )
-    as_of: Day | None = param(default=None, help="last day of history, ISO date; default: the last order's day")
+    as_of: Day | None = param(default=None, help="last day of history (YYYY-MM-DD); default: the day of the last order")
     correction: Literal["max-t", "holm", "none"] = param(
         default="max-t", help="""for several cells: "max-t", "holm" (Bonferroni's intervals) or "none\""""
     )
-    level: float = param(default=TEST_LEVEL, help="of every interval", gt=0, lt=1, unit="share")
-    adjust: bool = param(default=True, help="take off what spend in the year before the contact differed by; for money only")
+    level: float = param(default=TEST_LEVEL, help="level of every interval", gt=0, lt=1, unit="share")
+    adjust: bool = param(default=True, help="correct for differences in spending in the year before contact (money only)")
     margin: float | None = param(
         default=None,
-        help="gross margin, share of spend that is kept; default: from unit costs, else margin is revenue",
+        help="gross margin, share of spend that is kept; default: from unit costs; otherwise margin is revenue",
         gt=0,
         le=1,
         unit="share",
