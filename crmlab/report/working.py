@@ -34,7 +34,7 @@ def folder_of(inputs: Inputs, engine: str | None) -> Path | None:
     Parameters
     ----------
     inputs : Inputs
-        All that they read counts: contents, every section of the TOML file, the campaign memory; and crmlab's source, and what is
+        All that they read counts: contents, every section of the TOML file, what is read with them; and crmlab's source, and what is
         installed.
     engine : str or None
 
