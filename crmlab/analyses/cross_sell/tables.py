@@ -38,6 +38,7 @@ __all__ = [
 
 
 ROWS = 15  # of pairs shown
+OPEN_ROWS = 6  # of them before the fold
 PER = 1000  # customers, below which nothing is said per 1,000 of them
 SHORT = 34  # letters of a name in a chart
 NOTHING = Absent("Nothing to report: no pair of products is clearly sold together more often than by chance.")
@@ -157,14 +158,12 @@ def worth_table(study: Study) -> Table | Absent:
         columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
     per = f" (per 1,000 if it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "The most certain pairs first; an association, not the effect of an offer. "
-        "Reach: today’s customers who have A but not B and, as far as is known, may be "
-        f"contacted. Shares: how many of those who had A but not B {params.horizon} days before the end, and of those who had neither, "
-        f"have since bought B without being asked. Extra {money}: how much more {money} B brought in from the first group in this time "
-        f"than from the same number of the others, after returns, for all customers the pair reaches{per}. If the interval includes 0, "
-        f"do not act on the pair. Small figures: {form.share(params.level)} intervals."
+        "The most certain pairs first; an association, not the effect of an offer. First column: customers of today who may be contacted, as "
+        f"far as is known. Shares: of those with A but not B {params.horizon} days before the end, and of those with neither, who bought B since "
+        f"without being asked. Extra {money}: how much more B brought in from the first than from as many of the others, after returns, for all "
+        f"whom the pair reaches{per}; where the interval includes 0, that may be nothing. Small figures: {form.share(params.level)} intervals."
     )
-    return Table(caption, frame, columns, form, top=ROWS)
+    return Table(caption, frame, columns, form, top=OPEN_ROWS)
 
 
 def _arrows(pairs: pd.DataFrame) -> list[str]:
