@@ -158,10 +158,11 @@ def worth_table(study: Study) -> Table | Absent:
         columns["per_1000"] = Column("Per 1,000 of them", "money", "per_1000_low", "per_1000_high")
     per = f" (per 1,000 if it reaches at least {form.count(PER)})" if "per_1000" in columns else ""
     caption = (
-        "The most certain pairs first; an association, not the effect of an offer. First column: customers of today who may be contacted, as "
-        f"far as is known. Shares: of those with A but not B {params.horizon} days before the end, and of those with neither, who bought B since "
-        f"without being asked. Extra {money}: how much more B brought in from the first than from as many of the others, after returns, for all "
-        f"whom the pair reaches{per}; where the interval includes 0, that may be nothing. Small figures: {form.share(params.level)} intervals."
+        "The most certain pairs first; an association, not the effect of an offer. First column: customers of today who may be "
+        f"contacted, as far as is known. Shares: of those with A but not B {params.horizon} days before the end, and of those with "
+        f"neither, who bought B since without being asked. Extra {money}: how much more B brought in from the first than from as many "
+        f"of the others, after returns, for all whom the pair reaches{per}; where the interval includes 0, that may be nothing. "
+        f"Small figures: {form.share(params.level)} intervals."
     )
     return Table(caption, frame, columns, form, top=OPEN_ROWS)
 
