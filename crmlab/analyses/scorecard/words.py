@@ -133,7 +133,9 @@ def _against(board: Board) -> str:
     if board.per_year == 1:
         return f"in {board.words(board.compared)}"
     named = {12: "month", 4: "quarter"}.get(board.per_year)
-    return f"in the {named if named and not isinstance(unit_of(board.params.period or 'quarter'), int) else length_of(board.span.days)} before"
+    if named is None or isinstance(unit_of(board.params.period or "quarter"), int):
+        named = length_of(board.span.days).removeprefix("1 ")
+    return f"in the {named} before"
 
 
 def _newcomers_missing(study: Study) -> str:

@@ -437,3 +437,19 @@ def test_a_fall_for_want_of_newcomers_is_told_as_that(closed, told):
     part = SimpleNamespace(board=board, groups=groups, context=SimpleNamespace(form=Format("EUR")))
     said = ": leaving out the €25.00 that came from new {many} in 2024, {revenue_is} 6.7% higher"
     assert words._newcomers_missing(part) == (said if told else "")
+
+
+@pytest.mark.parametrize(
+    ("period", "per_year", "year", "said"),
+    [
+        (None, 4, 0, "a year ago"),
+        (None, 4, None, "in the quarter before"),
+        ("month", 12, None, "in the month before"),
+        ("1 week", 52, None, "in the week before"),
+        ("year", 1, None, "in 2024"),
+    ],
+)
+def test_a_change_says_what_it_is_since(period, per_year, year, said):
+    board = SimpleNamespace(year=year, compared=0, per_year=per_year, params=scorecard.Params(period=period))
+    board.span, board.words = SimpleNamespace(days=7), lambda number: "2024"
+    assert words._against(board) == said
