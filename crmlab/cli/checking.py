@@ -51,7 +51,7 @@ def check(data: str) -> None:
             raise
         sys.exit(1)
     say(f"{descriptor.title} ({descriptor.where})")
-    show_ledger(dataset.ledger)
+    show_ledger(dataset.ledger, descriptor)
     if other := _of_ids(descriptor):
         _list_problems([other])
         sys.exit(1)
@@ -73,22 +73,27 @@ def _of_ids(descriptor: Descriptor) -> CrmlabError | None:
     return None
 
 
-def show_ledger(rows: Iterable[LedgerRow]) -> None:
+def show_ledger(rows: Iterable[LedgerRow], descriptor: Descriptor) -> None:
     """Print what became of the rows of every table, and what they add up to.
 
     Parameters
     ----------
     rows : iterable of LedgerRow
+    descriptor : Descriptor
+        It names the columns that rows were dropped by.
     """
     from crmlab.data.reading.cleaning import REASONS
 
     known = list(rows)
     for table in dict.fromkeys(row.table for row in known):
         mine = [row for row in known if row.table == table]
+        parts = descriptor.tables[table].parts if table in descriptor.tables else ()
+        chosen = " or ".join(dict.fromkeys(f"'{part.only_where}'" for part in parts if part.only_where))
+        by_column = {"other_row": f"no value in {chosen} (only_where)"} if chosen else {}
         say(f"  {table}: {sum(row.rows for row in mine):,} rows read")
         shown = []
         for row in mine:
-            words = "kept" if row.reason is None else f"dropped: {REASONS[row.reason]}"
+            words = "kept" if row.reason is None else f"dropped: {by_column.get(row.reason) or REASONS[row.reason]}"
             amount = "" if row.amount is None else f", adding up to {float(row.amount):,.2f}"
             shown.append((f"{row.rows:,}", words + amount))
         show_table(shown, numbers={0}, indent=4)
@@ -106,7 +111,7 @@ def _say_problems(descriptor: Descriptor) -> list[CrmlabError]:
 
     rows, _, problems = check_source(descriptor)
     say(f"{descriptor.title} ({descriptor.where})")
-    show_ledger(rows)
+    show_ledger(rows, descriptor)
     _list_problems(problems)
     return problems
 
@@ -151,7 +156,7 @@ def _say_findings(data: str, dataset: Dataset) -> None:
     _say_breaches(grave, form)
     _say_minor([breach for breach in broken if breach not in grave], form, _wanted(known))
     if doubts:
-        say(f"Marked “unsure” in {descriptor.where}. Correct what is wrong, then delete its line “# unsure: …”:")
+        say(f"Points marked “unsure” in {descriptor.where}. Settle each one, then delete its line “# unsure: …”:")
     for doubt in doubts:
         say(f"  - {doubt}")
     faults = _say_reports(data, known)
@@ -165,7 +170,7 @@ def _say_breaches(grave: Sequence[Breach], form: Format) -> None:
 
     if grave:
         say(f"{len(grave)} questions, the most serious first:" if len(grave) > 1 else "1 question:")
-        say('  If the data are right as they are, add the name of the rule to accepted = ["…"] at the top of the TOML file.')
+        say('  If the data are correct, add the rule\'s name to accepted = ["…"] at the top of the TOML file.')
     for number, breach in enumerate(grave, 1):
         say(f"  {number}. {breach.rule} ({breach.table}): {breach.says}")
         shown = exemplary(breach.examples[0]) if breach.examples else {}
@@ -190,7 +195,8 @@ def _say_minor(minor: Sequence[Breach], form: Format, also: Sequence[str]) -> No
     for sentence in also:
         say(f"  - {sentence}")
     for breach in minor[:_MINOR]:
-        say(f"  - {breach.table}: {breach.says} {in_figures(breach, form)}")
+        said = breach.says.removesuffix(".")
+        say(f"  - {breach.table}: {said}: {in_figures(breach, form)}")
     if len(minor) > _MINOR:
         say(f"  - and {len(minor) - _MINOR} more, in the report data_quality")
 
@@ -209,9 +215,13 @@ def _say_reports(data: str, known: Dataset | History) -> int:
         for job in plan_jobs(Order(data), dataset.holds):
             at_work(f"Asking whether {job.name} can be made")
             asked.append((job, Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)))
+    say("Reports that these data allow:")
     for job, ready in asked:
-        told = [ready.why_not.removeprefix(f"{job.name}: ")] if ready.why_not else ready.remarks
-        say(f"  {'no ' if ready.why_not else 'yes'}  {job.name}{': ' if told else ''}{'; '.join(told)}")
+        if ready.why_not:
+            say(f"  no   {job.name}: {ready.why_not.removeprefix(f'{job.name}: ').removeprefix('It ')}")
+        else:
+            told = f" ({'; '.join(ready.remarks)})" if ready.remarks else ""
+            say(f"  yes  {job.name}{told}")
         faults += ready.mend
     return faults
 
@@ -222,7 +232,7 @@ def _say_next(data: str, descriptor: Descriptor, questions: int, short: int) -> 
     if questions:
         many = "1 open question" if questions == 1 else f"{questions} open questions"
         say(
-            f"{many}: correct {descriptor.where} or the source, then check again. To run the reports on the data as they are: {run}"
+            f"{many}: correct {descriptor.where} or the source, then check again. Or run the reports on the data as they stand: {run}"
         )
     elif short:
         say(f"No questions, but the history is only {short} day{'' if short == 1 else 's'} long. Next: {run}")

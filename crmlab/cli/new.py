@@ -46,7 +46,7 @@ def new_command(files: tuple[Path, ...], name: str | None, no_input: bool) -> No
     say(f"Wrote {shown}{tables}")
     for doubt in (doubt for one in found for doubt in one.doubts):
         say(f"  unsure: {doubt}")
-    say(f"Next: read it, then  crmlab check {path.stem}  and  crmlab run --data {path.stem}")
+    say(f'Next: read that file, then run "crmlab check {path.stem}" and "crmlab run --data {path.stem}".')
 
 
 def _asked(found: list[Guess]) -> list[Guess]:

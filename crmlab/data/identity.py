@@ -256,8 +256,8 @@ def _made(path: Path, descriptor: Descriptor) -> CustomerKey:
         ) from error
     if mine:
         warnings.warn(
-            f"The customers of '{descriptor.name}' are identified by a personal column. Their ids are hashes made with a new secret key: "
-            f"{_named(path)}. Back it up, separately from the data, and keep it secret: with another key, every customer id changes.",
+            f"Customers of '{descriptor.name}' are identified by personal data, so their IDs are hashes made with a new secret key, "
+            f"{_named(path)}. Keep it secret and back it up away from the data: a different key would change every ID.",
             NewKeyWarning,
             stacklevel=3,
         )

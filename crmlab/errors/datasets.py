@@ -205,18 +205,38 @@ class DataError(CrmlabError, ValueError):
 
     @classmethod
     def unparsable(
-        cls, table: str, column: str, expected: str, count: int, read: int, example: tuple[int | str | None, Any], hint: str
+        cls,
+        table: str,
+        column: tuple[str | None, str],
+        expected: str,
+        count: int,
+        read: int,
+        example: tuple[int | str | None, Any],
+        hint: str,
     ) -> DataError:
+        """``orders: 2 of 62 rows have no valid date in column 'day' (ordered_at), first in row 61 below the header. Found: 'soon'.``
+
+        ``column`` is what the source calls it, where that is known, and what crmlab does.
+        """
+        source, name = column
+        named = f"'{name}'" if source in (None, name) else f"'{source}' ({name})"
         row, value = example
         first = f", first in {f'row {row:,}' if isinstance(row, int) else row}" if row else ""
-        rows = f"1 row of {read:,} holds" if count == 1 else f"{count:,} rows of {read:,} hold"
+        rows = f"{count:,} of {read:,} row{'' if read == 1 else 's'} {'has' if count == 1 else 'have'}"
         found = "an empty cell" if value is None else value if value in _NO_VALUES else shown(value)
-        return cls(f"{table}: {rows} no {expected} in column '{column}'{first}. Found: {found}. {hint}")
+        return cls(f"{table}: {rows} no valid {expected} in column {named}{first}. Found: {found}. {hint}")
 
     @classmethod
     def not_canonical(cls, table: str, problem: str, count: int, example: Any) -> DataError:
         rows = "1 row" if count == 1 else f"{count:,} rows"
         return cls(f"{table}: {problem} in {rows}. Expected none. Found for example: {shown(example)}.")
+
+    @classmethod
+    def not_unique(cls, table: str, column: str, count: int, example: Any) -> DataError:
+        """``customers: 'customer_id' must be unique, but 4 rows share theirs with another row. Found for example: 'C000'.``"""
+        return cls(
+            f"{table}: '{column}' must be unique, but {count:,} rows share theirs with another row. Found for example: {shown(example)}."
+        )
 
 
 class TooLittleError(DataError):

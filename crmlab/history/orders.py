@@ -273,7 +273,7 @@ def _moments(table: ibis.Table) -> Any:
     found = collect_row(table.aggregate(rows=table.count(), wrong=table.count(where=wrong), example=text.min(where=wrong)))
     if found["wrong"]:
         raise DataError.unparsable(
-            "orders", "ordered_at", "date", found["wrong"], found["rows"], (None, found["example"]), _CENSUS
+            "orders", (None, "ordered_at"), "date", found["wrong"], found["rows"], (None, found["example"]), _CENSUS
         )
     return moment
 
@@ -363,7 +363,7 @@ def _complete(wrong: Any, values: pd.Series, column: str, word: str) -> None:
         place = int(wrong.argmax())
         found = values.iloc[place]
         shown = "an empty cell" if found is None or found != found or str(found) in ("<NA>", "NaT") else found
-        raise DataError.unparsable("orders", column, word, int(wrong.sum()), len(values), (place + 1, shown), _CENSUS)
+        raise DataError.unparsable("orders", (None, column), word, int(wrong.sum()), len(values), (place + 1, shown), _CENSUS)
 
 
 def _no_date(found: str) -> DataError:

@@ -56,7 +56,7 @@ def lacking(name: str, holds: Sequence[str]) -> str:
         The tables of the data set, and what its orders tell: as of :attr:`crmlab.data.dataset.Dataset.holds`.
     """
     missing = [titled(one) for one in analysis(name).NEEDS if one not in holds]
-    return f"It needs {joined(missing)}, which this data set does not have." if missing else ""
+    return f"It needs {joined(missing)}, which this data set lacks." if missing else ""
 
 
 def plan_jobs(order: Order, holds: Sequence[str]) -> list[Job]:

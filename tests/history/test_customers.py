@@ -300,7 +300,7 @@ def test_table_times_with_a_zone_are_refused():
 def test_table_of_texts_is_read_or_refused():
     frame = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-01-02 10:00"], "amount": [1.0, 2.0]})
     assert len(customer_summary(ibis.memtable(frame)).to_pandas()) == 2
-    with pytest.raises(DataError, match=r"1 row of 2 holds no date in column 'ordered_at'. Found: 'soon'"):
+    with pytest.raises(DataError, match=r"1 of 2 rows has no valid date in column 'ordered_at'. Found: 'soon'"):
         customer_summary(ibis.memtable(frame.assign(ordered_at=["2024-01-01", "soon"])))
 
 
@@ -315,17 +315,17 @@ GOOD = {"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-01-02"], "
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"amount": [1.0, None]}, r"1 row of 2 holds no amount in column 'amount', first in row 2\. Found: an empty cell\."),
-        ({"amount": [float("inf"), 1]}, "holds no amount in column 'amount', first in row 1. Found: inf"),
-        ({"amount": [1e15, 1]}, "holds no amount"),
+        ({"amount": [1.0, None]}, r"1 of 2 rows has no valid amount in column 'amount', first in row 2\. Found: an empty cell\."),
+        ({"amount": [float("inf"), 1]}, "has no valid amount in column 'amount', first in row 1. Found: inf"),
+        ({"amount": [1e15, 1]}, "has no valid amount"),
         ({"amount": ["1", "2"]}, r"column 'amount' must hold amounts\..*pandas.to_numeric"),
         ({"amount": [True, False]}, "must hold amounts. Found: type bool"),
         ({"amount": [1, "x"]}, "must hold amounts. Found: values of several types"),
-        ({"ordered_at": ["2024-01-01", "yesterday"]}, "1 row of 2 holds no date .* first in row 2. Found: 'yesterday'"),
-        ({"ordered_at": [None, "2024-01-01"]}, "1 row of 2 holds no date .* first in row 1. Found: an empty cell"),
-        ({"ordered_at": [pd.NaT, pd.Timestamp("2024-01-01")]}, "1 row of 2 holds no date"),
+        ({"ordered_at": ["2024-01-01", "yesterday"]}, "1 of 2 rows has no valid date .* first in row 2. Found: 'yesterday'"),
+        ({"ordered_at": [None, "2024-01-01"]}, "1 of 2 rows has no valid date .* first in row 1. Found: an empty cell"),
+        ({"ordered_at": [pd.NaT, pd.Timestamp("2024-01-01")]}, "1 of 2 rows has no valid date"),
         ({"ordered_at": [20240101, 20240102]}, "must hold dates. Found: type int64. Convert it with pandas.to_datetime"),
-        ({"customer_id": ["a", None]}, "1 row of 2 holds no customer in column 'customer_id', first in row 2"),
+        ({"customer_id": ["a", None]}, "1 of 2 rows has no valid customer in column 'customer_id', first in row 2"),
         ({"customer_id": [1, "a"]}, "must hold ids of one type"),
         ({"return_amount": [0.0, float("inf")]}, "column 'return_amount'"),
     ],

@@ -65,7 +65,7 @@ def test_what_stands_where_an_amount_is_needed_is_named(empty_project, cell, fou
     with pytest.raises(CrmlabError) as caught:
         open_dataset(toml(empty_project, D4=cell))
     assert str(caught.value).startswith(
-        "orders: 1 row of 5 holds no amount in column 'amount', first in row 3 below the header"
+        "orders: 1 of 5 rows has no valid amount in column 'amount', first in row 3 below the header"
     )
     assert f" Found: {found}. " in str(caught.value)
     dropped = open_dataset(toml(empty_project, options='bad_rows = "drop"', D4=cell))

@@ -193,7 +193,7 @@ def test_the_command_says_where_the_key_is(empty_project):
         done = CliRunner().invoke(main, ["check", "mine"])
     assert done.exit_code == 0, done.output
     assert (
-        done.stderr.startswith("crmlab: The customers of 'mine' are identified by a personal column.")
+        done.stderr.startswith("crmlab: Customers of 'mine' are identified by personal data, so their IDs are hashes")
         and "Back it up" in done.stderr
     )
 

@@ -38,7 +38,7 @@ def test_events_without_money_are_free_purchases(made):
     data = made('[orders]\nfile = "o.csv"\nwithout = ["amount"]\n', EVENTS)
     assert data.orders["amount"].sum().execute() == 0
     why = skipped(data)
-    assert why["customer_value"] == "It needs amounts, which this data set does not have."
+    assert why["customer_value"] == "It needs amounts, which this data set lacks."
     assert not {"rfm", "churn", "lifecycle", "triggers", "data_quality"} & set(why)
     assert rfm.run(data).context.customers == 40
     with pytest.raises(TooLittleError, match="customer_value: needs amounts. Found: none: mine.toml says"):

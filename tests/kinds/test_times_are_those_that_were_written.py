@@ -402,8 +402,8 @@ def test_months_that_two_languages_have_are_asked_about(tmp_path: Path) -> None:
         ("soon", "", 'Name the form of the days in [orders] of data/m.toml, such as date_format = "%d/%m/%Y".'),
         ("Mai", "", 'Name the form of the days in [orders] of data/m.toml, such as date_format = "%d/%m/%Y".'),
         ("10:30:00", "", "That is a time without a day."),
-        ("2024-02-30", "", "There is no such day or time."),
-        ("30.02.2024", 'date_format = "%d.%m.%Y"', "There is no such day or time."),
+        ("2024-02-30", "", "That day or time does not exist."),
+        ("30.02.2024", 'date_format = "%d.%m.%Y"', "That day or time does not exist."),
         ("31.12.2024", "", 'add date_format = "%d.%m.%Y" to [orders] of data/m.toml.'),
     ],
 )

@@ -9,7 +9,7 @@ def test_plan_jobs_runs_all_that_the_data_allow():
     jobs = plan_jobs(Order("shop"), ["orders", *TOLD])
     assert [job.name for job in jobs if not job.skipped]
     without = plan_jobs(Order("shop"), TOLD)
-    assert all(job.skipped == "It needs orders, which this data set does not have." for job in without if job.name == "rfm")
+    assert all(job.skipped == "It needs orders, which this data set lacks." for job in without if job.name == "rfm")
 
 
 def test_plan_jobs_refuses_unknown_names_and_parameters():

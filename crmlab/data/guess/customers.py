@@ -74,7 +74,8 @@ def ask_about_customers(roles: Roles, hashed: Profile | None, settings: dict[str
         rows = sum(counts[value].rows for value in guests)
         settings["guests"] = guests
         remarks["guests"] = (
-            f"{_shares(rows, len(ids), _money(counts, guests), money)}: guests, who are not one customer; other known words are guests too"
+            f"{_shares(rows, len(ids), _money(counts, guests), money)}: guests, who are not counted as one customer; "
+            "other usual words for guests are recognised too"
         )
     if gaps:
         settings["missing_customer"] = "drop"
@@ -138,13 +139,14 @@ def _ask_who(roles: Roles, customer: Profile, guests: list[str], money: list[flo
         sentence += f" If so, write {yes}"
         answers.insert(0, Answer(label="yes: each gap is the customer above it", options=filled))
     if told and person is not None:
-        sentence += f"; '{person.name}' could tell people apart, as a keyed hash"
         hashed = {"customer_hash": person.name}
         answers.append(Answer(label=f"tell customers apart by '{person.name}'", columns={"customer_id": None}, options=hashed))
     elif not merged:
         answers.append(Answer(label="refuse the file", settings={"missing_customer": "error"}))
-    advice = "Leave them out" + (
-        f', or write customer_hash = "{person.name}" in place of customer_id?' if told and person else "?"
+    advice = "Unless you say otherwise, they are left out." + (
+        f' To count them as customers, write customer_hash = "{person.name}" in place of customer_id; its values are stored only as hashes.'
+        if told and person
+        else ""
     )
     asked = f"{sentence}." if merged else f"{sentence}. {advice}"
     roles.ask(Question(key="customer_id", sentence=asked, answers=tuple(answers)))

@@ -168,10 +168,10 @@ def say_missing(
             roles.doubt("ordered_at", f'No date column was found. Write ordered_at = "…" with its name under [{roles.table}].')
         else:
             maybe["ordered_at"] = named.name
-            why = 'its values cannot be read as dates. Write their format, such as date_format = "%d %b %Y"'
+            why = 'its values cannot be read as such. Write their format, such as date_format = "%d %b %Y"'
             if named.dates.both:
-                why = "some values have the day first and others the month. Write them all in one format"
-            roles.doubt("ordered_at", f"'{named.name}' is named like a date, but {why}.")
+                why = "in some the day comes first and in others the month. Write them all in one format"
+            roles.doubt("ordered_at", f"'{named.name}' appears to hold dates, but {why}.")
     if roles.table == "order_lines":
         _missing_in_lines(roles)
     else:
@@ -185,7 +185,7 @@ def _ask_without(roles: Roles, column: str, sentence: str) -> None:
         Answer(label="read the file without it"),
         Answer(label="there is one: I will name it in the TOML file", options={"without": None}),
     )
-    advice = f'If there is one, take "{column}" out of without and write {column} = "…" with its name.'
+    advice = f'If there is one, remove "{column}" from the line without = […] and write {column} = "…" with the column\'s name.'
     roles.ask(Question(key=column, sentence=f"{sentence} {advice}", answers=answers))
     roles.without.append(column)
 
@@ -233,8 +233,8 @@ def say_unreadable(roles: Roles, form: str | None = None) -> None:
                 count = f"{len(bad):,} of {item.filled:,} values"
                 roles.doubt(role, f"{count} of '{item.name}' cannot be read as numbers, such as {_quoted(bad[0])}.")
         if role in TIMES and item.dates.share < 1 and not form:
-            share = f"{1 - item.dates.share:.1%} of the values"
-            roles.doubt(role, f"{share} of '{item.name}' are in another form, such as {_quoted(item.dates.unread)}.")
+            share = f"{1 - item.dates.share:.1%} of the values in"
+            roles.doubt(role, f"{share} '{item.name}' cannot be read as dates, such as {_quoted(item.dates.unread)}.")
         digits = any(c.isdigit() for value in set(item.values) if value is not None for c in str(value))
         if role == "customer_id" and not digits and not roles.known:
             _ask_names(roles, item)

@@ -116,7 +116,9 @@ def _with_margin(found: list[Guess]) -> list[Guess]:
     if not tables & {"orders", "order_lines"} or any("unit_cost" in guess.columns for guess in found):
         return found
     first = found[0]
-    remark = "gross margin, share of spend that is kept: remove the first # of this line and write yours; without it money is revenue"
+    remark = (
+        "gross margin as a share of spending; to set it, remove the first # and write yours. Without it all sums are revenue"
+    )
     settings, remarks = {**first.settings, "#margin": 0.4}, {**first.remarks, "#margin": remark}
     return [replace(first, settings=settings, remarks=remarks), *found[1:]]
 
@@ -223,9 +225,9 @@ def _chosen(found: Sequence[Guess], doubts: list[tuple[str, str]]) -> list[Guess
         if guess.table in chosen:
             sheet = f" ({guess.options['sheet']})" if "sheet" in guess.options else ""
             what = f"{guess.path.name}{sheet}"
-            once = f"To read both, write [[{guess.table}]] once for each, with last_day if both hold the same days."
+            once = f"To read both, write one [[{guess.table}]] section for each; where they cover the same days, end one with last_day."
             mend = once if TABLES[guess.table].moment else "A data set can have only one such table."
-            doubts.append(("file", f"{what} is not read: it looks like {guess.table} as well. {mend}"))
+            doubts.append(("file", f"{what} was not read: it also looks like {guess.table}. {mend}"))
         else:
             chosen[guess.table] = guess
     return [chosen[table] for table in _RANK if table in chosen]

@@ -91,7 +91,7 @@ def _far_days(roles: Roles, form: str | None, money: list[float] | None) -> None
     early = [place for place, day in enumerate(days) if day is not None and (middle - day).days > _FAR and day.year < 1980]
     if late and len(late) < 0.5 * len(known):
         last = next(day for day in reversed(known) if day <= today + dt.timedelta(days=1))
-        _ask_day(roles, when, ("last_day", "after today", max(last, today)), known[-1], _counted(late, money))
+        _ask_day(roles, when, ("last_day", "in the future", max(last, today)), known[-1], _counted(late, money))
     if early:
         first = next(day for day in known if (middle - day).days <= _FAR or day.year >= 1980)
         _ask_day(roles, when, ("first_day", "long before the others", first), known[0], _counted(early, money))
@@ -99,10 +99,16 @@ def _far_days(roles: Roles, form: str | None, money: list[float] | None) -> None
 
 def _ask_day(roles: Roles, when: Profile, rule: tuple[str, str, dt.date], extreme: dt.date, count: Count) -> None:
     key, words, day = rule
-    sentence = f"{count}: dated {words} in '{when.name}', such as {extreme}. Leave them out with {key} = {day}?"
+    one = count.rows == 1
+    worth = "" if count.money is None else f", worth {count.money + 0.0:,.2f},"
+    dates = f"has a date {words}" if one else f"have dates {words}"
+    sentence = (
+        f"{count.rows:,} row{'' if one else 's'}{worth} {dates} in '{when.name}', such as {extreme}. "
+        f'To leave {"it" if one else "them"} out, write {key} = "{day}".'
+    )
     answers = (
-        Answer(label=f"yes, leave them out ({key} = {day})", settings={key: day}),
-        Answer(label="no, these days are right"),
+        Answer(label=f'leave {"it" if one else "them"} out ({key} = "{day}")', settings={key: day}),
+        Answer(label="keep it: the day is right" if one else "keep them: these days are right"),
     )
     roles.ask(Question(key=key, sentence=sentence, answers=answers))
 

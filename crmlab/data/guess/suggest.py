@@ -461,7 +461,7 @@ def _date_format(source: Sample, roles: Roles, when: Profile, profiles: list[Pro
     found = when.dates
     form, clearly = found.form, None
     if found.both:
-        roles.doubt("date_format", f"Some values of '{when.name}' have the day first and others the month.")
+        roles.doubt("date_format", f"In some values of '{when.name}' the day comes first, in others the month.")
     if found.unclear and found.other is not None:
         clearly = _elsewhere(found, when, profiles)
         if clearly is not None:

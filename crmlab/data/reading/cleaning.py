@@ -37,7 +37,7 @@ REASONS = {
     "other_row": "no value in the only_where column",
     "outside_part": "of a day that is taken from another part",
     "no_order": "of an order that was not kept",
-    "status": "not a sale, by its status or drop_where",
+    "status": "not a sale, according to its status or drop_where",
     "unknown_status": "a status that is neither kept nor dropped",
     "unreadable": "a value is missing or cannot be read",
     "no_customer": "no customer",

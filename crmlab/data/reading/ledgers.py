@@ -160,7 +160,7 @@ def _unreadable(cleaning: Cleaning, read: int) -> list[DataError]:
             result.append(
                 DataError.unparsable(
                     spec.name,
-                    column.name,
+                    (cleaning.mapping.get(column.name), column.name),
                     KIND_WORDS[column.kind],
                     count,
                     read,
@@ -226,12 +226,12 @@ def _hint_of_day(text: str, section: TableSection, place: str) -> str:
     counts = f" ({_COUNTS[form]})" if form in _COUNTS else ""
     if not any(given.values()):
         if re.fullmatch(r"[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}([T ].*)?", text):
-            return "There is no such day or time."
+            return "That day or time does not exist."
         if not (language or counts) and not _fits(text, form):
             return f'Name the form of the days in {place}, such as date_format = "{_USUAL}".'
         return f"If days look like that, add {lines}{counts} to {place}."
     if all(value == (given[key] or "") for key, value in fits.items()):
-        return "There is no such day or time."
+        return "That day or time does not exist."
     written = " and ".join(f'{key} = "{value}"' for key, value in given.items() if value)
     wrong = f"{written} {'does' if written.count(' = ') == 1 else 'do'} not fit: correct it in {place}."
     return f"{wrong} That looks like {lines}{counts}." if language or counts else wrong
@@ -290,7 +290,8 @@ def _broken_rules(name: str, kept: ibis.Table) -> list[DataError]:
         if column.unique:
             twice = kept.group_by(column.name).agg(n=lambda t: t.count()).filter(lambda t: t["n"] > 1)
             again = kept.semi_join(twice, column.name)
-            result += _broken(name, f"'{column.name}' is not unique", column.name, again)
+            found = collect_row(again.aggregate(n=again.count(), example=again[column.name].min()))
+            result += [DataError.not_unique(name, column.name, int(found["n"]), found["example"])] if found["n"] else []
         if column.at_least is not None:
             low = kept.filter(kept[column.name] < column.at_least)
             result += _broken(name, f"'{column.name}' is under {column.at_least:g}", column.name, low)

@@ -280,7 +280,9 @@ def _fault(section: TableSection, sheet: Sheet, file: str, fault: tuple[str, Map
     words = KIND_WORDS[column.kind] if column else "value"
     example = (f"{row_words(first, header=section.header)} of {file}", rows[first])
     hint += ' Or set bad_rows = "drop" at the top of the TOML file to drop and count such rows.'
-    return DataError.unparsable(section.table, column.name if column else name, words, len(rows), sheet.rows, example, hint)
+    return DataError.unparsable(
+        section.table, (name, column.name if column else name), words, len(rows), sheet.rows, example, hint
+    )
 
 
 def column_of(parts: list[tuple[str, list[Any]]], date_format: str | None) -> pa.Array:

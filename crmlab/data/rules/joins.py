@@ -76,7 +76,7 @@ def _rule(name: str, unit: str, says: str, path: tuple[str, str, str], **more: A
         name=name,
         says=says,
         found=found,
-        advice=f"Complete [{right}], or check whether {key} means the same in [{left}]: compare examples with IDs of the other table.",
+        advice=f"Add the missing {right}, or check that {key} means the same in [{left}] and [{right}] by comparing some IDs.",
         unit=unit,
         needs=(left, right),
         base=_ids(left, key),

@@ -94,7 +94,7 @@ def test_a_table_that_stands_twice_is_said(folder: Path) -> None:
     two = put(folder / "two.csv", "order,customer,date,total", lambda i: (i, f"C{i % 9}", day(i), "1.00"))
     (first,) = guess.survey([one, two])
     assert Path(first.file).name == "one.csv"
-    assert any("two.csv is not read: it looks like orders as well" in doubt for doubt in first.doubts)
+    assert any("two.csv was not read: it also looks like orders" in doubt for doubt in first.doubts)
 
 
 def test_a_file_of_a_folder_that_cannot_be_read_is_said_and_a_named_one_refused(folder: Path) -> None:

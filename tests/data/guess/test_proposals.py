@@ -99,7 +99,7 @@ def test_quantity_and_price_below_zero_are_asked_about(tmp_path: Path) -> None:
 def test_a_day_that_cannot_be_is_asked_about(tmp_path: Path, odd: str, key: str) -> None:
     seen = look(tmp_path, "order,customer,date,total", lambda i: (i, f"C{i % 9}", odd if i == 7 else day(i), "10.00"))
     (question,) = seen.questions
-    assert (question.key, odd in question.sentence, "1 row, 10.00" in question.sentence) == (key, True, True)
+    assert (question.key, odd in question.sentence, "1 row, worth 10.00, has a date" in question.sentence) == (key, True, True)
     written = tomllib.loads(guess.to_toml(seen.answered(question, question.written([0]))))[key]
     assert written == (dt.date.today() if key == "last_day" else dt.date(2024, 1, 1))
 

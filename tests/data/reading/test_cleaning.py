@@ -178,7 +178,7 @@ def test_clean_quantity_times_price_is_exact(opened, column):
 def test_clean_quantity_times_price_that_is_too_large(message):
     text = "order_id,customer_id,ordered_at,product_id,quantity,unit_price\n1,7,2024-01-31,p,9999999,999999999\n"
     assert message('[order_lines]\nfile = "o.csv"\n', text) == (
-        "order_lines: 1 row of 1 holds no amount in column 'amount', first in row 1 below the header. Found: '9999999 × 999999999'. "
+        "order_lines: 1 of 1 row has no valid amount in column 'amount', first in row 1 below the header. Found: '9999999 × 999999999'. "
         'Amounts have at most 14 digits before the decimal sign. Correct the file, or set bad_rows = "drop" at the top of mine.toml '
         "to drop and count such rows."
     )
@@ -188,7 +188,7 @@ def test_clean_price_that_is_missing_is_not_dropped_silently(message, opened):
     text = "order_id,customer_id,ordered_at,product_id,quantity,unit_price\n1,7,2024-01-31,p,1,\n2,7,2024-01-31,p,1,1\n"
     said = message('[order_lines]\nfile = "o.csv"\n', text)
     assert said.startswith(
-        "order_lines: 1 row of 2 holds no amount in column 'unit_price', first in row 1 below the header. Found: an empty cell."
+        "order_lines: 1 of 2 rows has no valid amount in column 'unit_price', first in row 1 below the header. Found: an empty cell."
     )
     assert (
         opened('[order_lines]\nfile = "o.csv"\n', text.replace("unit_price", "amount,unit_price").replace(",1,", ",1,5,"))
@@ -444,7 +444,7 @@ def test_clean_orders_without_an_id_get_one_each(opened, column):
 def test_clean_values_that_cannot_be_read_say_count_first_row_and_value(message):
     text = "customer_id,ordered_at,amount\n7,2024-01-31,1\n7,31.01.2024,1\n7,01.02.2024,1\n"
     assert message('[orders]\nfile = "o.csv"\n', text) == (
-        "orders: 2 rows of 3 hold no date in column 'ordered_at', first in row 2 below the header. Found: '31.01.2024'. "
+        "orders: 2 of 3 rows have no valid date in column 'ordered_at', first in row 2 below the header. Found: '31.01.2024'. "
         'If days look like that, add date_format = "%d.%m.%Y" to [orders] of mine.toml. '
         'Correct the file, or set bad_rows = "drop" at the top of mine.toml to drop and count such rows.'
     )
@@ -475,7 +475,7 @@ def test_clean_hints_for_amounts(message, value, decimal, hint):
         f'[orders]\nfile = "o.csv"\ndecimal = "{decimal}"\n', f"customer_id,ordered_at,amount\n7,2024-01-31,{value}\n"
     )
     assert hint in said
-    assert said.startswith("orders: 1 row of 1 holds no amount in column 'amount', first in row 1 below the header.")
+    assert said.startswith("orders: 1 of 1 row has no valid amount in column 'amount', first in row 1 below the header.")
 
 
 def test_clean_values_in_messages_are_short_and_on_one_line(message):
@@ -485,7 +485,7 @@ def test_clean_values_in_messages_are_short_and_on_one_line(message):
 
 def test_clean_empty_cells_are_missing_values(message):
     said = message('[orders]\nfile = "o.csv"\n', "customer_id,ordered_at,amount\n7,2024-01-31,1\n7,,1\n")
-    assert "1 row of 2 holds no date in column 'ordered_at', first in row 2 below the header. Found: an empty cell." in said
+    assert "1 of 2 rows has no valid date in column 'ordered_at', first in row 2 below the header. Found: an empty cell." in said
 
 
 @pytest.mark.parametrize(
