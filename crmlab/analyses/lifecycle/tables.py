@@ -123,11 +123,13 @@ def states_table(study: Study) -> Table:
         columns["spend"] = Column(words.fill(f"{{Revenue}} in the last {words.period}"), "money")
     columns["rule"] = Column(words.fill(f"Usual days since the last {words.deed}"), "lines")
     season = " at this time of year" if life.limits.pace is not None else ""
-    caption = (
-        f"States on {form.day(life.end)}. The days are those usual in the whole base{season}. They differ with how often someone "
-        f"{words.did}: a {words.one} with a rhythm of their own has their own limits, given in the list, so even a lost {words.one} "
-        f"may have {words.did} lately. Shares are of everyone who has ever {words.fill('{given}')}."
-    )
+    given, own = words.fill("{given}"), ""
+    if life.limits.multiples is not None:
+        own = (
+            f" They differ with how often someone {words.did}: a {words.one} with a rhythm of their own has their own limits, given in the "
+            f"list, so even a lost {words.one} may have {given} lately."
+        )
+    caption = f"States on {form.day(life.end)}. The days are those usual in the whole base{season}.{own} Shares are of everyone who has ever {given}."
     return Table(caption, shown, columns, form)
 
 
