@@ -129,7 +129,10 @@ def states_table(study: Study) -> Table:
             f" They differ with how often someone {words.did}: a {words.one} with a rhythm of their own has their own limits, given in the "
             f"list, so even a lost {words.one} may have {given} lately."
         )
-    caption = f"States on {form.day(life.end)}. The days are those usual in the whole base{season}.{own} Shares are of everyone who has ever {given}."
+    caption = (
+        f"States on {form.day(life.end)}. The days are those usual in the whole base{season}.{own} "
+        f"Shares are of everyone who has ever {given}."
+    )
     return Table(caption, shown, columns, form)
 
 
