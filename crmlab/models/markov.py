@@ -24,7 +24,6 @@ __all__ = [
     "markov_value",
     "project",
     "resampled_matrices",
-    "resampled_rewards",
     "transition_probabilities",
 ]
 
@@ -213,39 +212,6 @@ def resampled_matrices(counts: npt.ArrayLike, draws: int, seed: int = 0) -> Arra
                 out[:, i, seen] = rng.dirichlet(row[seen] + 0.5, draws)
         return out
     return np.asarray([_rows(total, typical) for total in np.tensordot(_picked(len(moves), draws, seed), moves, axes=1)])
-
-
-def resampled_rewards(counts: npt.ArrayLike, totals: npt.ArrayLike, draws: int, seed: int = 0) -> Array:
-    """Draw mean rewards per state from the same periods as :func:`resampled_matrices` with the same seed.
-
-    Parameters
-    ----------
-    counts : array of shape (periods, n, n)
-    totals : array of shape (periods, n)
-        What the customers of each state brought in the period, in money.
-    draws : int
-    seed : int
-
-    Returns
-    -------
-    array of shape (draws, n)
-        Per customer and period; 0 for a state that nobody was in.
-
-    Examples
-    --------
-    >>> resampled_rewards([[[3, 1], [0, 2]], [[5, 1], [1, 1]]], [[40, 2], [60, 2]], 2).tolist()
-    [[10.0, 1.0], [10.0, 1.0]]
-    """
-    moves, money = _counts("resampled_rewards", counts), checked_numbers("resampled_rewards", "totals", totals)
-    _whole("resampled_rewards", {"draws": (draws, 1), "seed": (seed, 0)})
-    if not np.isfinite(money).all():
-        raise ModelError.expected("resampled_rewards", "totals", "finite numbers", "missing or infinite ones")
-    if money.shape != moves.shape[:2]:
-        raise ModelError.expected("resampled_rewards", "totals", f"of shape {moves.shape[:2]}", f"shape {money.shape}")
-    picked = _picked(len(moves), draws, seed)
-    n = picked @ moves.sum(axis=2)
-    typical = money.sum(axis=0) / np.maximum(moves.sum(axis=(0, 2)), 1)
-    return np.where(n > 0, picked @ money / np.maximum(n, 1e-300), typical)
 
 
 def _picked(periods: int, draws: int, seed: int) -> npt.NDArray[np.int64]:

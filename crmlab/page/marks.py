@@ -39,6 +39,7 @@ __all__ = [
     "label",
     "ranges",
     "rows",
+    "tick_places",
     "ticks",
 ]
 
@@ -111,6 +112,20 @@ def ticks(axis: Axis, most: int, *, whole: bool = True) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(most, integer=whole))
+
+
+def tick_places(low: float, high: float, most: int) -> list[float]:
+    """Round numbers at which ticks of a part of an axis may stand: at most so many parts between them, none beyond the ends by much.
+
+    Examples
+    --------
+    >>> tick_places(0, 33.88, 3)
+    [0.0, 15.0, 30.0]
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    slack = 0.05 * (high - low)
+    return [float(place) for place in MaxNLocator(most).tick_values(low, high) if low - slack <= place <= high + slack]
 
 
 def dates(

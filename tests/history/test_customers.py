@@ -315,7 +315,10 @@ GOOD = {"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-01-02"], "
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"amount": [1.0, None]}, r"1 of 2 rows has no valid amount in column 'amount', first in row 2\. Found: an empty cell\."),
+        (
+            {"amount": [1.0, None]},
+            r"1 of 2 rows has no valid amount in column 'amount', first in row 2\. Found: an empty cell\.",
+        ),
         ({"amount": [float("inf"), 1]}, "has no valid amount in column 'amount', first in row 1. Found: inf"),
         ({"amount": [1e15, 1]}, "has no valid amount"),
         ({"amount": ["1", "2"]}, r"column 'amount' must hold amounts\..*pandas.to_numeric"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crmlab.errors import ModelError
 from crmlab.models.intervals import wilson
-from crmlab.models.markov import markov_value, project, resampled_matrices, resampled_rewards, transition_probabilities
+from crmlab.models.markov import markov_value, project, resampled_matrices, transition_probabilities
 
 # Pfeifer and Carraway (2000), Modeling customer relationships as Markov chains, Journal of Interactive Marketing 14: the example of
 # a catalogue firm. A purchase brings NC = 40, a mailing costs M = 4, d = 0.2; who was last seen five periods ago is given up.
@@ -158,8 +158,6 @@ def test_resampled_matrices_are_probabilities_and_go_with_their_rewards():
     np.testing.assert_allclose(drawn.sum(axis=2), 1)
     assert (drawn[:, 1] == [0, 1, 0]).all()  # nobody was there, so nobody is seen to leave
     assert (drawn[:, 0] == [0.75, 0.25, 0]).all()
-    rewards = resampled_rewards(counts, [[8, 0, 4], [24, 0, 4]], 200, seed=2)
-    assert (rewards[:, 0] == 2).all() and (rewards[:, 1] == 0).all()
     assert len(np.unique(drawn[:, 2, 0])) == 3  # both periods, the first twice, the second twice
     one = resampled_matrices(counts[:1], 300)
     assert one[:, 0, 0].std() > 0.05 and (one[:, 0, 2] == 0).all()
@@ -178,7 +176,3 @@ def test_resampled_matrices_are_probabilities_and_go_with_their_rewards():
 def test_projection_refuses_what_makes_no_sense(given, said):
     with pytest.raises(ModelError, match=said):
         project(*given)
-    if "counts" not in said:
-        return
-    with pytest.raises(ModelError, match="'totals' must be of shape"):
-        resampled_rewards([[[1, 2], [3, 4]]], [1.0, 2.0], 5)

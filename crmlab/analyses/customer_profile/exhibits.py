@@ -230,7 +230,6 @@ def strip_chart(study: Study) -> Chart | Absent:
 
     def draw(figure: Figure) -> None:
         from matplotlib.dates import date2num
-        from matplotlib.ticker import MaxNLocator
 
         ax = marks.axes(figure.add_subplot(), form, lines="none")
         for row in frame.to_dict("records"):
@@ -252,7 +251,7 @@ def strip_chart(study: Study) -> Chart | Absent:
         begin = frame["day"].min() if len(frame) else pd.Timestamp(study.context.first_day)
         low = min(-0.5 * top, float(back["spend"].min()) * 1.1 if len(back) else 0.0)
         ax.set(xlim=(float(date2num(begin)) - 10, right + 10), ylim=(low, 1.1 * top))
-        amounts = [place for place in MaxNLocator(3).tick_values(0, top) if 0 <= place <= 1.05 * top]
+        amounts = marks.tick_places(0, top, 3)
         ax.set_yticks([-0.4 * top, -0.22 * top, *amounts], ["responses", "contacts", *map(form.tick, amounts)])
         marks.dates(ax, form, 2, 6)
 

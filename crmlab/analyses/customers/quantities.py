@@ -41,7 +41,7 @@ QUANTITIES = Quantities(
     ),
     Quantity(
         "action",
-        "what to do with the customer today, one action at most; “leave alone” and “held out” mean no action",
+        "what to do with the customer today, one action at most; “leave alone”, “held out” and “undecided” mean no action",
         "text",
     ),
     Quantity("action_reason", "the reason for that action, or for taking none", "text"),

@@ -50,15 +50,12 @@ class Chain:
         Place in ``STATES`` of each state of the chain.
     counts : array of shape (periods, n, n)
         Moves.
-    spend : array of shape (periods, n)
-        What the customers of each state brought in the period after it.
     start : array of shape (n,)
         Customers on the last date.
     """
 
     member: npt.NDArray[np.int64]
     counts: Array
-    spend: Array
     start: Array
 
     def sums(self, values: Array) -> Array:
@@ -196,18 +193,16 @@ class Life:
         found = sorted({*before, *after, *today}, key=lambda pair: (STATES.index(pair[0]), pair[1]))
         index = {pair: k for k, pair in enumerate(found)}
         days = {day: k for k, day in enumerate(self.even[1 : place + 1])}
-        counts, spend, start = np.zeros((place, len(found), len(found))), np.zeros((place, len(found))), np.zeros(len(found))
+        counts, start = np.zeros((place, len(found), len(found))), np.zeros(len(found))
         period = [days[day] for day in was["date"]]
         rows = [index[pair] for pair in before]
         np.add.at(counts, (period, rows, [index[pair] for pair in after]), was["customers"].to_numpy(float))
-        np.add.at(spend, (period, rows), was["spend"].to_numpy(float))
         np.add.at(start, [index[pair] for pair in today], now["customers"].to_numpy(float))
         # Whole years where there are any, so that every season is in as often as the others.
         whole = -(place // self.year * self.year) or -place
         return Chain(
             member=np.asarray([STATES.index(pair[0]) for pair in found]),
             counts=counts[whole:],
-            spend=spend[whole:],
             start=start,
         )
 

@@ -152,5 +152,5 @@ def _verdict(cells: pd.DataFrame, more: str, less: str) -> str:
     return ", ".join(told) or (
         "not decided"
         if len(cells) == 1
-        else f"not decided in {'either' if len(cells) == 2 else 'any'} of the {len(cells)} cells"
+        else f"{'neither' if len(cells) == 2 else 'none'} of the {len(cells)} cells is decided by itself"
     )

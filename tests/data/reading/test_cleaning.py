@@ -485,7 +485,9 @@ def test_clean_values_in_messages_are_short_and_on_one_line(message):
 
 def test_clean_empty_cells_are_missing_values(message):
     said = message('[orders]\nfile = "o.csv"\n', "customer_id,ordered_at,amount\n7,2024-01-31,1\n7,,1\n")
-    assert "1 of 2 rows has no valid date in column 'ordered_at', first in row 2 below the header. Found: an empty cell." in said
+    assert (
+        "1 of 2 rows has no valid date in column 'ordered_at', first in row 2 below the header. Found: an empty cell." in said
+    )
 
 
 @pytest.mark.parametrize(

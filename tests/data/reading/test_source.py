@@ -156,7 +156,8 @@ def test_read_file_bad_row_of_several_files_is_named(message):
     files = {"o-1.csv": COMMAS, "o-2.csv": COMMAS.replace("2024-02-01", "never")}
     said = message(MAPPED.format("o-*.csv"), files)
     assert (
-        "1 of 4 rows has no valid date in column 'ordered_at', first in row 2 below the header of o-2.csv. Found: 'never'." in said
+        "1 of 4 rows has no valid date in column 'ordered_at', first in row 2 below the header of o-2.csv. Found: 'never'."
+        in said
     )
 
 
