@@ -217,13 +217,25 @@ def responses(name: str, file: Path, memory: Path | None) -> None:
     """
     from crmlab.analyses.campaigns import campaign_data, read_responses
     from crmlab.data.catalog import dataset_names, load
+    from crmlab.errors import CampaignError, shown
 
     kept = _opened(memory)
     of = campaign_data(name, kept)
     timezone = load(of).timezone if of in dataset_names() else "UTC"
     found, strangers = read_responses(name, file, kept, timezone)
+    if found.empty:
+        some = (
+            f"None of the customers in {file.name} is in the campaign {shown(name)}."
+            if strangers
+            else f"{file.name} has no rows."
+        )
+        raise CampaignError(
+            f"{some} Expected responses of people on its list. Nothing was added. Compare customer_id with the list that was sent."
+        )
     new = kept.record_responses(name, found, {"file": file.name})
-    say(f"{new:,} of {len(found):,} responses to {name} are new.")
+    again = len(found) - new
+    before = f"; {again:,} {'was' if again == 1 else 'were'} there already" if again else ""
+    say(f"{new:,} response{'' if new == 1 else 's'} to {name} added{before}.")
     if strangers:
         rows = "1 row is of somebody" if strangers == 1 else f"{strangers:,} rows are of people"
         say(f"{rows} who {'is' if strangers == 1 else 'are'} not in the campaign: left out.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from crmlab.cli.grids import say, show_table
 from crmlab.cli.lists import reveal_command
 from crmlab.cli.new import new_command
 from crmlab.cli.publish import publish_command
+from crmlab.errors import hint_at, shown
 
 if TYPE_CHECKING:
     from crmlab.report.jobs import Order
@@ -125,8 +126,26 @@ def _run(orders: list[Order], *, named: bool, **options: Any) -> None:
         say("crmlab: stopped.", err=True)
         sys.exit(130)
     if failed or not any(record.ok for record in records):
-        say(f"crmlab: {len(failed)} of {len(records)} reports could not be made.", err=True)
+        say(f"crmlab: {_missing([record.status for record in records])}", err=True)
         sys.exit(1)
+
+
+def _missing(statuses: Sequence[str]) -> str:
+    """Say how many reports are missing: those that failed, and apart from them those that the data do not allow.
+
+    Examples
+    --------
+    >>> _missing(["failed"]), _missing(["failed", "skipped"]), _missing(["skipped", "ok"])
+    ('The report could not be made.', '1 of 2 reports could not be made, and 1 was skipped.', '1 of 2 reports was skipped.')
+    """
+    asked, skipped = len(statuses), statuses.count("skipped")
+    failed = sum(status not in ("ok", "up_to_date", "skipped") for status in statuses)
+    were = "was" if skipped == 1 else "were"
+    if asked == 1:
+        return f"The report {'could not be made' if failed else 'was skipped'}."
+    if not failed:
+        return f"{skipped} of {asked} reports {were} skipped."
+    return f"{failed} of {asked} reports could not be made{f', and {skipped} {were} skipped' if skipped else ''}."
 
 
 @main.command()
@@ -143,7 +162,7 @@ def rerun(record: Path, **options: Any) -> None:
     if not made.record.ok:
         say(f"crmlab: {made.record.reason}", err=True)
         sys.exit(1)
-    say(f"{len(made.same)} files have the same bytes.")
+    say(f"All {len(made.same)} files are identical." if made.identical else f"{len(made.same)} files are identical.")
     for words, names in (("differ", made.changed), ("are not made any more", made.missing), ("are new", made.added)):
         if names:
             say(f"{len(names)} files {words}: {', '.join(names)}")
@@ -162,7 +181,7 @@ def diff(first: Path, second: Path, everything: bool) -> None:
     whether by more than its interval.
     """
     from crmlab.page.format import Format
-    from crmlab.report.changes import VERDICTS, compare, differences, kind_of, refuse_others
+    from crmlab.report.changes import VERDICTS, compare, differences, kind_of, refuse_others, summary
     from crmlab.report.records import read_record
 
     old, new = read_record(first), read_record(second)
@@ -177,8 +196,7 @@ def diff(first: Path, second: Path, everything: bool) -> None:
             before, after = (form.write(value, kind_of(change.unit)) for value in (change.before, change.after))
             rows.append((change.name, before, "→", after, VERDICTS[change.verdict]))
     show_table(rows, ("metric", "first", "", "second", "what happened"), numbers={1, 3})
-    same = sum(change.verdict == "same" for change in changes)
-    say(f"{len(changes)} metrics: {same} the same, {sum(c.verdict == 'beyond' for c in changes)} moved beyond their intervals.")
+    say(summary(changes))
 
 
 def _notice(text: str) -> None:
@@ -193,18 +211,39 @@ def _notice(text: str) -> None:
 @show_errors
 def history(names: tuple[str, ...], data: str, out: Path) -> None:
     """List the runs of a data set's reports, oldest first."""
+    from crmlab.data.catalog import dataset_names
     from crmlab.data.naming import checked_name
     from crmlab.errors import DescriptorError
     from crmlab.report.records import history as records_of
 
     stem = checked_name(Path(data).stem if data.endswith(".toml") else data, "a data set", DescriptorError)
-    chosen = [record for record in records_of(out / stem, _notice) if not names or record.report in names]
+    every = list(records_of(out / stem, _notice))
+    if not every:
+        known = dataset_names()
+        if data.endswith(".toml") and not Path(data).is_file():
+            raise DescriptorError.no_file(data)
+        if not data.endswith(".toml") and stem not in known:
+            raise DescriptorError.unknown_dataset(stem, known)
+    chosen = [record for record in every if not names or record.report in names]
     rows = [
         (run.started[:19].replace("T", " "), run.place, run.status, f"{run.seconds:.1f} s", run.reason or "") for run in chosen
     ]
     if not rows:
-        say(f"No run is on record for {stem} in {out}.")
-    show_table(rows, ("begun (UTC)", "report", "result", "took", "why"), numbers={3}, indent=0)
+        say(f"No run{_of(names)} is recorded for {stem} in {out}.{_meant(names)}")
+    show_table(rows, ("started (UTC)", "report", "result", "time", "reason"), numbers={3}, indent=0)
+
+
+def _of(names: Sequence[str]) -> str:
+    """Which reports were asked for."""
+    return f" of {' or '.join(shown(name) for name in names)}" if names else ""
+
+
+def _meant(names: Sequence[str]) -> str:
+    """What was probably meant by names that are no reports."""
+    from crmlab.report.registry import report_names
+
+    known = report_names()
+    return "".join(f" {hint_at(name, known)}" for name in names if name not in known)
 
 
 @main.command()

@@ -117,6 +117,11 @@ class ParameterError(CrmlabError, ValueError):
         return cls.must_be(f"The '{name}' parameter of {analysis}", expectation, got)
 
     @classmethod
+    def required(cls, analysis: str, name: str) -> ParameterError:
+        """``customer_profile needs customer_id. Got nothing. Add -p customer_id=…``"""
+        return cls(f"{analysis} needs {name}. Got nothing. Add -p {name}=…")
+
+    @classmethod
     def unknown(cls, analysis: str, name: str, known: Iterable[str]) -> ParameterError:
         """``Unknown parameter 'bin' for rfm. Did you mean 'bins'?``"""
         return cls(f"Unknown parameter {shown(name)} for {analysis}. {hint_at(name, known)}")

@@ -45,7 +45,7 @@ class CampaignError(CrmlabError, ValueError):
 
     @classmethod
     def unknown_column(cls, column: str, known: Iterable[str]) -> CampaignError:
-        return cls(f"Nothing is known of customers by the name {shown(column)}. {hint_at(column, known, 40)}")
+        return cls(f"No column or report output is called {shown(column)}. {hint_at(column, known, 40)}")
 
     @classmethod
     def no_order(cls, column: str, operator: str) -> CampaignError:

@@ -41,7 +41,7 @@ class DescriptorError(TomlError):
 
     @classmethod
     def not_toml(cls, path: Any, reason: Any) -> DescriptorError:
-        return cls(f"{path} is not valid TOML. {reason}. Texts need quotes; sections look like [orders].")
+        return cls(f"{path} is not valid TOML. {reason}. Text must be in quotes; section heads look like [orders].")
 
     @classmethod
     def no_tables(cls, where: str, tables: Iterable[str]) -> DescriptorError:
@@ -105,9 +105,15 @@ class SourceError(CrmlabError, OSError):
     @classmethod
     def no_file(cls, table: str, names: Sequence[str], looked: Sequence[Any]) -> SourceError:
         return cls(
-            f"{table}: there is no file {' or '.join(names)}. Looked in: {listing(looked)}. "
+            f"{table}: there is no file {' or '.join(names)}. Looked in: {listing(dict.fromkeys(map(str, looked)))}. "
             "Put the file there, name its folder in CRMLAB_DATA, or correct 'file' in the TOML file."
         )
+
+    @classmethod
+    def no_such_file(cls, name: str, folder: Any) -> SourceError:
+        """``There is no file orders.csv in this folder.``"""
+        place = "this folder" if str(folder) == "." else f"the folder {folder}"
+        return cls(f"There is no file {name} in {place}.")
 
     @classmethod
     def empty(cls, table: str, name: str) -> SourceError:

@@ -179,6 +179,6 @@ def _one(analysis: str, fault: Mapping[str, Any], fields: Mapping[str, Expectati
     if name not in fields:
         return ParameterError.unknown(analysis, name, fields)
     if fault["type"] == "missing":
-        return ParameterError.expected(analysis, name, "given", "nothing")
+        return ParameterError.required(analysis, name)
     wrong_type = str(fault["type"]).endswith("_type")
     return ParameterError.expected(analysis, name, fields[name].kind if wrong_type else fields[name].range, fault["input"])

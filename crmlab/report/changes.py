@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,14 @@ from crmlab.errors import ReportError, shown
 from crmlab.page.format import Format
 from crmlab.report.records import RunRecord
 
-__all__ = ["VERDICTS", "Change", "compare", "differences", "kind_of", "refuse_others"]
+__all__ = ["VERDICTS", "Change", "compare", "differences", "kind_of", "refuse_others", "summary"]
 
 # How a change is judged.
 VERDICTS = {
     "same": "the same",
-    "beyond": "moved, beyond its interval",
-    "within": "moved, within its interval",
-    "counted": "moved; a count, which has no interval",
+    "beyond": "changed, beyond its interval",
+    "within": "changed, within its interval",
+    "counted": "changed; counted, so it has no interval",
     "new": "only in the second",
     "gone": "only in the first",
 }
@@ -127,6 +127,33 @@ def refuse_others(old: RunRecord, new: RunRecord) -> None:
             )
 
 
+def summary(changes: Sequence[Change]) -> str:
+    """Say how many metrics there are of each verdict.
+
+    Examples
+    --------
+    >>> summary([Change("a", "", 1, 1, "same"), Change("b", "", 1, 2, "counted"), Change("c", "", None, 2, "new")])
+    '3 metrics: 1 the same, 0 changed beyond their intervals, 1 counted and changed, 1 only in the second.'
+    """
+    words = {
+        "same": "the same",
+        "beyond": "changed beyond their intervals",
+        "within": "changed within their intervals",
+        "counted": "counted and changed",
+        "new": VERDICTS["new"],
+        "gone": VERDICTS["gone"],
+    }
+    counts = {verdict: sum(change.verdict == verdict for change in changes) for verdict in words}
+    told = [f"{counts[verdict]} {said}" for verdict, said in words.items() if counts[verdict] or verdict in ("same", "beyond")]
+    return f"{len(changes)} metric{'' if len(changes) == 1 else 's'}: {', '.join(told)}."
+
+
+def _given(name: str, run: RunRecord) -> Any:
+    """A parameter of a run; what was not given, in words."""
+    value = run.params.get(name)
+    return value if value is not None else "last order's day" if name == "as_of" else "default"
+
+
 def differences(old: RunRecord, new: RunRecord) -> list[str]:
     """Say in sentences what two runs differ in that their content depends on: inputs, parameters, versions, code.
 
@@ -146,7 +173,7 @@ def differences(old: RunRecord, new: RunRecord) -> list[str]:
         found.append(f"The input differs{': ' + ', '.join(moved) if moved else ' in content or rules'}.")
     for name in sorted({*old.params, *new.params}):
         if old.params.get(name) != new.params.get(name):
-            found.append(f"The parameter {name} differs: {old.params.get(name)} → {new.params.get(name)}.")
+            found.append(f"The parameter {name} differs: {_given(name, old)} → {_given(name, new)}.")
     for name in sorted({*old.versions, *new.versions}):
         if old.versions.get(name) != new.versions.get(name):
             found.append(f"The version of {name} differs: {old.versions.get(name)} → {new.versions.get(name)}.")

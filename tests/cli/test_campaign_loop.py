@@ -142,14 +142,14 @@ def test_whoever_asked_for_it_in_a_response_is_to_be_contacted_again(project, pa
     _, ten, _ = launched(past)
     rows = [f"{ten[1]},2026-01-10,request,2026-01-12", f"{ten[2]},2026-01-10,request,2026-03-01", f"{ten[3]},2026-01-11,click,"]
     Path("calls.csv").write_text("customer_id,responded_at,kind,follow_up_at\n" + "\n".join(rows) + "\n")
-    assert "3 of 3 responses to spring are new." in command("responses", "spring", "calls.csv")
+    assert "3 responses to spring added." in command("responses", "spring", "calls.csv")
     history = History(crmlab.open_dataset("orders"))
     found = open_requests(history).set_index("customer_id")["day"].dt.strftime("%Y-%m-%d").to_dict()
     assert found == {ten[1]: "2026-01-12", ten[2]: "2026-03-01"}
     told = customer_outputs(history, needed=["follow_up"]).set_index("customer_id")["follow_up"]
     assert (told[ten[1]], told[ten[2]], told[ten[3]]) == ("due", "later", "none")
     Path("calls.csv").write_text(f"customer_id,responded_at,follow_up_at\n{ten[5]},2026-01-10,2026-02-01\n")
-    assert "1 of 1 responses to spring are new." in command("responses", "spring", "calls.csv")
+    assert "1 response to spring added." in command("responses", "spring", "calls.csv")
     assert open_memory().responses("spring").set_index("customer_id").loc[ten[5], "kind"] == "request"
     Path("calls.csv").write_text(f"customer_id,responded_at,follow_up_at\n{ten[1]},2026-01-10,in spring\n")
     assert "follow_up_at of calls.csv, line 2 must be a day such as 2026-03-01, or empty. Got 'in spring'" in command(
@@ -164,10 +164,8 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
     rows = [f"{who},2026-01-1{i % 3},order" for i, who in enumerate(ten[1:11:2])]
     Path("calls.csv").write_text("customer_id,responded_at,kind\n" + "\n".join([*rows, "K9999,2026-01-10,order"]) + "\n")
     said = command("responses", "spring", "calls.csv")
-    assert (
-        "5 of 5 responses to spring are new." in said and "1 row is of somebody who is not in the campaign: left out." in said
-    )
-    assert "0 of 5 responses to spring are new." in command("responses", "spring", "calls.csv")
+    assert "5 responses to spring added." in said and "1 row is of somebody who is not in the campaign: left out." in said
+    assert "0 responses to spring added; 5 were there already." in command("responses", "spring", "calls.csv")
     said = command("results", "spring")
     assert (
         f"{100 * len(ten[::2]) / len(ten):.1f}%" in said
@@ -214,6 +212,16 @@ def test_a_file_of_responses_is_checked_whole(project, past, text, words):
     assert "calls.csv cannot be read. No such file" in command("responses", "spring", "calls.csv", code=2)
 
 
+def test_responses_of_nobody_on_the_list_are_refused_in_words(project, past):
+    launched(past)
+    Path("calls.csv").write_text("customer_id,responded_at\nK9999,2026-01-10\n")
+    said = command("responses", "spring", "calls.csv", code=2)
+    assert "None of the customers in calls.csv is in the campaign 'spring'." in said and "missing column" not in said
+    Path("calls.csv").write_text("customer_id,responded_at\n")
+    assert "calls.csv has no rows." in command("responses", "spring", "calls.csv", code=2)
+    assert not open_memory().headers("spring", "responses")
+
+
 @pytest.mark.proof
 def test_a_plan_can_be_withdrawn_and_a_launched_campaign_cannot(project, past):
     assert "no campaign 'spring'" in command("withdraw", "spring", code=2)
@@ -228,7 +236,7 @@ def test_a_plan_can_be_withdrawn_and_a_launched_campaign_cannot(project, past):
     command("plan", "spring.toml")
     command("launch", "summer", "--data", "orders", "--consent-not-known")
     said = command("withdraw", "summer", code=2)
-    assert "'summer' is launched and cannot be withdrawn" in said and "--close" in said
+    assert "can no longer be withdrawn" in said and "--close" in said
 
 
 def test_launching_asks_where_nothing_says_who_may_be_contacted(project, past):

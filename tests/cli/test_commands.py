@@ -48,9 +48,10 @@ def test_describe_gives_parameters_with_defaults_and_help():
         (("render", "--out", "nowhere"), "crmlab: There is no executed notebook under nowhere."),
         (
             ("rerun", "nowhere"),
-            "crmlab: nowhere holds no record of a run: no such file or directory. Expected a run.json, or the folder of a report.",
+            "crmlab: There is no file or folder nowhere. Expected a run.json, or the folder of a report.",
         ),
-        (("new", "nowhere.csv"), "crmlab: "),
+        (("new", "nowhere.csv"), "crmlab: There is no file nowhere.csv in this folder."),
+        (("run", "customer_profile"), "crmlab: customer_profile needs customer_id. Got nothing. Add -p customer_id=…"),
     ],
 )
 def test_mistakes_give_one_sentence_and_status_2(arguments, message, tmp_path, monkeypatch):
@@ -61,6 +62,17 @@ def test_mistakes_give_one_sentence_and_status_2(arguments, message, tmp_path, m
     assert message in done.output
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_history_tells_a_wrong_name_from_no_run(tmp_path):
+    done = call("history", "rfn", "--out", str(tmp_path))
+    assert (
+        done.exit_code == 0
+        and "No run of 'rfn' is recorded for shop in " in done.output
+        and "Did you mean 'rfm'?" in done.output
+    )
+    done = call("history", "--data", "nope", "--out", str(tmp_path))
+    assert done.exit_code == 2 and "There is no data set 'nope'." in done.output
 
 
 def test_plan_with_names_is_a_usage_error():

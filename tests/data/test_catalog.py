@@ -75,7 +75,7 @@ def test_load_folder_named_like_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"title = Mine\n", "is not valid TOML. Invalid value (at line 1, column 9). Texts need quotes"),
+        (b"title = Mine\n", "is not valid TOML. Invalid value (at line 1, column 9). Text must be in quotes"),
         (b'title = "a"\ntitle = "b"\n', "is not valid TOML. Cannot overwrite a value (at line 2, column 12)."),
         (b"\xff\xfe\x00", "is not valid TOML. It is not UTF-8 text."),
         (b"a = " + b"[" * 5000, "is not valid TOML. It is nested too deeply."),

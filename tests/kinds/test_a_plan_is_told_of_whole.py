@@ -28,7 +28,7 @@ FAULTS = {
 }
 CELL_FAULTS = {
     '[[cell]]\nname = "post"\nshare = 0.2\ncontrol = "nobody"\n': (
-        "The control of cell 'post' is no cell of its campaign. Got 'nobody'",
+        "The control of cell 'post', 'nobody', is not a cell of this campaign.",
         "The planned shares of 'spring' must add up to 1. Found 1.2.",
     ),
     '[[cell]]\nname = "post"\nshare = 0.0\ncontrol = "post"\ncost_per_contact = -1\n': (

@@ -125,7 +125,8 @@ def test_rows_in_messages_are_those_of_the_file(empty_project):
             f'[orders]\nfile = "{empty_project / name}"\nskip_rows = 2\nfooter_rows = 1\nordered_at = "order_date"\n'
         )
         with pytest.raises(
-            CrmlabError, match="1 of 20 rows has no valid date in column 'ordered_at', first in row 7 below the header"
+            CrmlabError,
+            match=r"1 of 20 rows has no valid date in column 'order_date' \(ordered_at\), first in row 7 below the header",
         ):
             open_dataset(toml)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from crmlab.page.format import Format
-from crmlab.report.changes import compare, differences
+from crmlab.report.changes import compare, differences, summary
 from crmlab.report.records import RunRecord
 
 
@@ -49,3 +49,20 @@ def test_differences_name_what_a_run_depends_on():
         "The version of pandas differs: 3.0 → 3.1.",
     ]
     assert differences(old, old) == []
+
+
+def test_summary_counts_every_kind_of_change():
+    counted, rise = share(0.5), share(0.7, 0.6, 0.8)
+    before = {"a": counted, "b": share(0.5, 0.4, 0.6), "c": counted, "e": counted}
+    after = {"a": share(0.6), "b": rise, "c": counted, "d": counted}
+    assert summary(compare(before, after)) == (
+        "5 metrics: 1 the same, 1 changed beyond their intervals, 1 counted and changed, 1 only in the second, 1 only in the first."
+    )
+
+
+def test_differences_name_what_was_not_given():
+    one, two = RunRecord("rfm", "shop", "ok"), RunRecord("rfm", "shop", "ok", params={"as_of": "2024-07-31", "margin": 0.4})
+    assert differences(one, two)[:2] == [
+        "The parameter as_of differs: last order's day → 2024-07-31.",
+        "The parameter margin differs: default → 0.4.",
+    ]

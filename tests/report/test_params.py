@@ -104,7 +104,7 @@ def test_params_are_frozen_and_changed_by_replace_which_checks():
 
 
 def test_build_wants_required_parameters():
-    with pytest.raises(ParameterError, match=r"The 'customer_id' parameter of x must be given. Got 'nothing' instead."):
+    with pytest.raises(ParameterError, match=r"x needs customer_id. Got nothing. Add -p customer_id=…"):
         build("x", Params, {})
 
 

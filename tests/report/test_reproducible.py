@@ -180,7 +180,7 @@ def test_rerun_makes_the_same_bytes(mine: Project, tmp_path: Path) -> None:
     status, said = mine.nursery.start("rerun", record, "--out", tmp_path / "again", env=mine.env).end()
     assert status == 0, said
     count = len(record_of(record.parent)["files"])
-    assert f"{count} files have the same bytes." in said
+    assert f"All {count} files are identical." in said
     assert files_of(mine.out) == before
     again = tmp_path / "again" / "mine" / "rfm"
     assert record_of(again)["params"]["bins"] == 4
@@ -208,7 +208,7 @@ def test_diff_of_two_days(shop: Shop, tmp_path: Path) -> None:
     assert not any("its interval" in line for line in lines[1:-1])  # segments are counted
     same = made(crmlab("diff", shop.folder / "rfm", shop.folder / "rfm", env=shop.env))
     count = len(earlier["metrics"])
-    assert same.stdout == f"{count} metrics: {count} the same, 0 moved beyond their intervals.\n"
+    assert same.stdout == f"{count} metrics: {count} the same, 0 changed beyond their intervals.\n"
 
 
 def test_two_runs_on_one_folder(mine: Project, tmp_path: Path) -> None:

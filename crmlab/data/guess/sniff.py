@@ -126,7 +126,7 @@ def samples(path: Path) -> list[Sample]:
                 raise SourceError.empty_folder(TABLE, path.name)
             return [_parquet(path, files[0])]
         if not path.is_file():
-            raise SourceError.no_file(TABLE, [path.name], [path.parent])
+            raise SourceError.no_such_file(path.name, path.parent)
         if not lower.endswith(ENDINGS):
             raise SourceError.unknown_format(TABLE, path.name, ENDINGS)
         if path.stat().st_size == 0:

@@ -249,8 +249,8 @@ class CampaignMemory(CampaignReader):
                 return kinds["withdrawn"].event_id
             if "launched" in kinds:
                 raise CampaignError(
-                    f"The campaign {shown(campaign)} is launched and cannot be withdrawn. Expected one that is only planned. Found its "
-                    f"launch of {kinds['launched'].recorded_at[:10]}. Say that it is over with: crmlab campaign results {campaign} --close"
+                    f"{shown(campaign)} was launched on {kinds['launched'].recorded_at[:10]} and can no longer be withdrawn. To close it: "
+                    f"crmlab campaign results {campaign} --close"
                 )
             _planned(campaign, every)
             return self._put(make_event("withdrawn", campaign, _now(), details={"note": note}), every)

@@ -77,7 +77,8 @@ def share_problems(cells: pd.DataFrame) -> list[CampaignError]:
         if len(given) and (len(given) < len(shares) or abs(given.sum() - 1) > SHARES_ADD_UP):
             result.append(
                 CampaignError(
-                    f"The planned shares of {shown(str(name))} must add up to 1. Found {float(given.sum()):.6g}. Correct planned_share."
+                    f"The planned shares of {shown(str(name))} must add up to 1. Found {float(given.sum()):.6g}. "
+                    "Correct the shares: share in a plan, planned_share in a table."
                 )
             )
     return result
@@ -90,14 +91,14 @@ def _cell(
     if control is None:
         if name not in controls and mine in with_controls:
             yield CampaignError(
-                f"Cell {shown(name)} of {shown(mine)} has no control and is nobody's. Expected a control, as other cells of the "
-                "campaign have. Found none. Name one in control_cell_id."
+                f"Cell {shown(name)} of {shown(mine)} has no control and is not the control of any other cell. Expected a control, as "
+                "other cells of the campaign have. Found none. Name its control: control in a plan, control_cell_id in a table."
             )
     elif control == name:
         yield CampaignError(f"Cell {shown(name)} is its own control. Expected another cell. Name one that is not contacted.")
     elif control not in campaign:
         hint = hint_at(control, [cell for cell, of in campaign.items() if of == mine])
-        yield CampaignError(f"The control of cell {shown(name)} is no cell of its campaign. Got {shown(control)}. {hint}")
+        yield CampaignError(f"The control of cell {shown(name)}, {shown(control)}, is not a cell of this campaign. {hint}")
     elif campaign[control] != mine:
         yield CampaignError(
             f"The control of cell {shown(name)} must be of the same campaign, {shown(mine)}. "

@@ -95,9 +95,9 @@ def test_sound_campaigns_have_no_findings():
     ("changes", "words"),
     [
         ({"control_cell_id": [None, "a1", "a0", None, "b0"]}, "Cell 'a1' is its own control"),
-        ({"control_cell_id": [None, "a9", "a0", None, "b0"]}, "control of cell 'a1' is no cell of its campaign. Got 'a9'"),
+        ({"control_cell_id": [None, "a9", "a0", None, "b0"]}, "control of cell 'a1', 'a9', is not a cell of this campaign"),
         ({"control_cell_id": [None, "b0", "a0", None, "b0"]}, "'a1' must be of the same campaign, 'a'. Got 'b0' of 'b'"),
-        ({"control_cell_id": [None, None, "a0", None, "b0"]}, "Cell 'a1' of 'a' has no control and is nobody's"),
+        ({"control_cell_id": [None, None, "a0", None, "b0"]}, "Cell 'a1' of 'a' has no control and is not the control of any"),
         ({"response_code": [None, "AAA", "AAA", None, "CCC"]}, "'AAA' is used twice.*a1, a2"),
         ({"response_code": [None, "AAA", "BBB", None, "AAA"]}, "'AAA' is used twice.*a1, b1"),
         ({"cell_id": ["a0", "a1", "a1", "b0", "b1"]}, "Cell 'a1' is there twice"),

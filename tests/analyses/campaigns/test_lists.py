@@ -236,7 +236,7 @@ def test_frame_with_contacts_of_others():
 
 
 def test_unknown_column_hints(shop):
-    with pytest.raises(CampaignError, match=r"Nothing is known of customers by the name 'teir'\. Did you mean 'tier'"):
+    with pytest.raises(CampaignError, match=r"No column or report output is called 'teir'\. Did you mean 'tier'"):
         pull_list(shop, "teir = A")
     with pytest.raises(CampaignError, match="'xyzzy'. Known: "):
         pull_list(shop, columns=["xyzzy"])

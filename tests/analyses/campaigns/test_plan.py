@@ -68,5 +68,5 @@ def test_any_value_of_any_key_is_taken_or_refused(tmp_path, monkeypatch, key, va
             plans.read_plan(path)
         except PlanError as error:
             said = str(error)
-        kinds = ("must be", "unknown key", "is no cell of its campaign", "has no control and is nobody's")
+        kinds = ("must be", "unknown key", "is not a cell of this campaign", "has no control and is not the control of any")
         assert all(any(kind in line for kind in kinds) for line in said.splitlines())

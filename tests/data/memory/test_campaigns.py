@@ -251,7 +251,7 @@ def test_a_closed_campaign_takes_no_results(memory):
         (lambda m: m.plan("spring", cells().drop(columns="cell_id")), "missing column 'cell_id'"),
         (lambda m: m.plan("spring", cells().iloc[:0]), "at least one"),
         (lambda m: m.plan("spring", cells(planned_share=[0.4, 0.3, 0.2])), "must add up to 1. Found 0.9"),
-        (lambda m: m.plan("spring", cells(control_cell_id=["x", "spring-0", "spring-0"])), "is no cell of its campaign"),
+        (lambda m: m.plan("spring", cells(control_cell_id=["x", "spring-0", "spring-0"])), "is not a cell of this campaign"),
         (lambda m: m.launch("spring", cells(), people().drop(columns="cell_id")), "missing column 'cell_id'"),
         (lambda m: m.launch("spring", cells(), people().iloc[:0]), "at least one customer"),
         (lambda m: m.launch("spring", cells(), pd.concat([people(), people(n=2)])), "2 customers are assigned twice.*'000'"),

@@ -156,7 +156,7 @@ def test_read_file_bad_row_of_several_files_is_named(message):
     files = {"o-1.csv": COMMAS, "o-2.csv": COMMAS.replace("2024-02-01", "never")}
     said = message(MAPPED.format("o-*.csv"), files)
     assert (
-        "1 of 4 rows has no valid date in column 'ordered_at', first in row 2 below the header of o-2.csv. Found: 'never'."
+        "1 of 4 rows has no valid date in column 'date' (ordered_at), first in row 2 below the header of o-2.csv. Found: 'never'."
         in said
     )
 
@@ -489,8 +489,8 @@ def many(request, tmp_path_factory) -> tuple[int, Path]:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (b"x,7,2024-02-30,1.00", "1 of {n:,} rows has no valid date in column 'ordered_at', first in row {row:,} below the header. Found: '2024-02-30'."),
-        (b"x,7,2024-02-28,12:00", "1 of {n:,} rows has no valid amount in column 'amount', first in row {row:,} below the header. Found: '12:00'."),
+        (b"x,7,2024-02-30,1.00", "1 of {n:,} rows has no valid date in column 'date' (ordered_at), first in row {row:,} below the header. Found: '2024-02-30'."),
+        (b"x,7,2024-02-28,12:00", "1 of {n:,} rows has no valid amount in column 'total' (amount), first in row {row:,} below the header. Found: '12:00'."),
         (b"x,7,2024-02-28,1.00,2", "row {row:,} below the header of o.csv cannot be read. Expected 4 fields, found 5."),
     ],
 )  # fmt: skip

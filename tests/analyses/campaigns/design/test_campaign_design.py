@@ -151,7 +151,7 @@ def test_controls_are_checked():
     cells = design_cells({"offer": ["a", "b"]}).cells
     with pytest.raises(CampaignError, match="is its own control"):
         check_cells(cells.assign(control_cell_id=[None, "next-1", "next-0"]))
-    with pytest.raises(CampaignError, match="has no control and is nobody's"):
+    with pytest.raises(CampaignError, match="has no control and is not the control of any"):
         check_cells(cells.assign(control_cell_id=[None, "next-0", None]))
 
 

@@ -348,7 +348,7 @@ def test_cells_that_make_no_test_are_refused(tmp_path, column, values, message):
 def test_a_control_that_is_no_cell_is_refused(tmp_path):
     cells = cells_of(tmp_path)
     more = pd.concat([cells, cells.tail(1).assign(cell_id="s-2", control_cell_id="s-9", response_code=None)])
-    with pytest.raises(CampaignError, match="The control of cell 's-2' is no cell of its campaign"):
+    with pytest.raises(CampaignError, match="The control of cell 's-2', '.*', is not a cell of this campaign"):
         analysis.run(own(tmp_path, more))
 
 
