@@ -34,7 +34,9 @@ def _run_options(function: F) -> F:
         click.option("--out", default="reports", show_default=True, type=click.Path(path_type=Path), help="Folder of reports."),
         click.option("--engine", type=click.Choice(["duckdb", "spark"]), help="Engine that does the heavy calculations."),
         click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="Notebooks to run at once."),
-        click.option("--force", is_flag=True, help="Run every report, even those that are up to date."),
+        click.option(
+            "--force", is_flag=True, help="Run every report, even those that are up to date, and work everything out anew."
+        ),
         click.option("--cell-deadline", type=click.FloatRange(min=1), help="Seconds that one cell may take."),
         click.option("--run-deadline", type=click.FloatRange(min=1), help="Seconds that one notebook may take."),
     )
