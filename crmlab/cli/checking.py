@@ -215,7 +215,8 @@ def _say_reports(data: str, known: Dataset | History) -> int:
         for job in plan_jobs(Order(data), dataset.holds):
             at_work(f"Asking whether {job.name} can be made")
             asked.append((job, Readiness(job.skipped) if job.skipped else readiness_of(job.name, known, job.params)))
-    say("Reports that these data allow:")
+    if asked:
+        say("Reports that these data allow:")
     for job, ready in asked:
         if ready.why_not:
             say(f"  no   {job.name}: {ready.why_not.removeprefix(f'{job.name}: ').removeprefix('It ')}")

@@ -44,7 +44,7 @@ CELL_FAULTS = {
     ),
 }
 DATA_FAULTS = {
-    '"contry in DE"': "by the name 'contry'. Did you mean 'country'?",
+    '"contry in DE"': "is called 'contry'. Did you mean 'country'?",
     '"state > lost"': "'state' has no order, and '>' needs one.",
     '"tier = Z"': "'Z' is no value of 'tier'",
     '"orders >= many"': "must be a number. Got 'many'",

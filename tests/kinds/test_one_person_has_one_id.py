@@ -175,7 +175,9 @@ def test_rows_keep_their_values(keyed_project):
 
 
 def test_a_key_is_made_once_and_that_is_said(empty_project):
-    with pytest.warns(NewKeyWarning, match=r"new secret key: data/private/customers\.key\. Back it up") as told:
+    with pytest.warns(
+        NewKeyWarning, match=r"new secret key, data/private/customers\.key\. Keep it secret and back it up"
+    ) as told:
         data = data_set(empty_project, *ANNA)
     assert sum(one.category is NewKeyWarning for one in told) == 1 and len(spent(data)) == 1
     path = key_file(empty_project)
@@ -194,7 +196,7 @@ def test_the_command_says_where_the_key_is(empty_project):
     assert done.exit_code == 0, done.output
     assert (
         done.stderr.startswith("crmlab: Customers of 'mine' are identified by personal data, so their IDs are hashes")
-        and "Back it up" in done.stderr
+        and "back it up" in done.stderr
     )
 
 

@@ -202,7 +202,7 @@ def test_diff_of_two_days(shop: Shop, tmp_path: Path) -> None:
     assert then["metrics"] != earlier["metrics"]
     done = made(crmlab("diff", tmp_path / "tiny" / "rfm", shop.folder / "rfm" / "run.json", env=shop.env))
     lines = done.stdout.splitlines()
-    assert lines[0] == "The parameter as_of differs: 2024-06-30 → None."
+    assert lines[0] == "The parameter as_of differs: 2024-06-30 → last order's day."
     assert lines[-1].startswith(f"{len({*then['metrics'], *earlier['metrics']})} metrics:")
     assert any(line.split()[0] == "customer_base" and "a count, which has no interval" in line for line in lines[1:-1])
     assert not any("its interval" in line for line in lines[1:-1])  # segments are counted
