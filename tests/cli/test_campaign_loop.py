@@ -106,14 +106,17 @@ def test_results_speak_and_say_what_is_new(project, past):
     assert "more revenue than control" in said and "profit" not in said and "earned more" not in said and "margin = 0.4" in said
     again = command("results", "spring")
     assert again.startswith("Look 1 at spring (as before):")
-    assert "No response is new since look 1 (12 January 2026): 'orders' goes up to 12 January 2026, as it did then." in again
+    assert (
+        "There are no new responses since look 1 (12 January 2026): 'orders' goes up to 12 January 2026, as it did then."
+        in again
+    )
     # One of each cell for the first time, one again; and somebody who is in no cell.
     orders = buy(orders, [ten[1], ten[0], none[1]], "2026-01-20")
     orders.to_csv("orders.csv", index=False)
     assert "2 responses are new since look 1 (12 January 2026): none +1, ten +1." in command("results", "spring")
     buy(orders, [ten[3]], "2026-02-20").to_csv("orders.csv", index=False)
     assert "nobody in these cells has bought for the first time since" in command("results", "spring")
-    assert "the window closed on 31 January 2026, and what people did later does not count" in command("results", "spring")
+    assert "the window closed on 31 January 2026, and nothing later counts" in command("results", "spring")
     assert len(open_memory().headers("spring", "results")) == 3
     assert set(open_memory().results("spring")["data"]) == {"orders"}
     with_margin = (project / "data" / "orders.toml").read_text().replace("# margin = 0.4", "margin = 0.4")

@@ -216,10 +216,10 @@ def _read_list(path: Path, data: Dataset) -> pd.DataFrame:
     strangers = [who for who in frame["customer_id"] if who not in known]
     if strangers:
         check_marks(strangers, f"the list {path.name}", data.descriptor)
-        customers = "1 customer who is" if len(strangers) == 1 else f"{len(strangers):,} customers who are"
+        customers = "a customer who is" if len(strangers) == 1 else f"{len(strangers):,} customers who are"
         raise CampaignError(
-            f"The list {path.name} holds {customers} not in the data set. Expected customers of it. Found for example "
-            f"{shown(str(strangers[0]))}. Leading zeros count."
+            f"The list {path.name} contains {customers} not in the data set. Found for example: {shown(str(strangers[0]))}. "
+            "Leading zeros matter."
         )
     return frame
 

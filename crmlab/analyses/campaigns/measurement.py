@@ -274,7 +274,7 @@ def measured(
     names = [str(name) for name in mine["cell_id"]]
     began = {name: day for name, day in first_contacts(contacts, as_of).items() if name in names}
     if not began:
-        raise CampaignError.must_be(f"Campaign {campaign}", f"begun by {as_of}", "no contacts until then")
+        raise CampaignError(f"Campaign {campaign} has no results yet. Expected contacts by {as_of}. Found none until then.")
     days = windows(mine, min(began.values()), as_of).assign(discount=_amounts(mine, "discount"))
     who = assigned(contacts, names, as_of)
     known = margin_known(data, as_of, margin)

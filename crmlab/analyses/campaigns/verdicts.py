@@ -101,12 +101,12 @@ def news_of(look: CampaignLook, number: int, *, again: bool, data: Dataset, reco
     closes = _days(look)["closes"].max()
     ends = f"'{data.name}' goes up to {form.day(look.as_of)}"
     if last is not None and closes <= last:
-        why = f"the window closed on {form.day(closes)}, and what people did later does not count"
+        why = f"the window closed on {form.day(closes)}, and nothing later counts"
     elif again or last == look.as_of:
         why = f"{ends}, as it did then. Later orders, or a file given to crmlab campaign responses, make another look"
     else:
         why = f"{ends}, and nobody in these cells has bought for the first time since"
-    return [f"No response is new since {since}: {why}."]
+    return [f"There are no new responses since {since}: {why}."]
 
 
 def _bought(results: pd.DataFrame) -> dict[str, int]:

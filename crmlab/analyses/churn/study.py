@@ -324,7 +324,7 @@ def need_both_outcomes(history: History, scheme: Plan) -> None:
                 "churn",
                 f"at least {FEWEST} {who} who left and {FEWEST} who stayed, on the days {told}",
                 f"{left:,} and {all_ - left:,}",
-                "Nothing can be learnt from so few. The list of rfm is of more use: it shows who has been silent longest.",
+                "Nothing can be learnt from so few. The list in the rfm report is more useful: it shows who has been silent longest.",
             )
     if len(origins) == 1 or scheme.crossfits:
         mine = rows.filter(rows["date"] == ibis.literal(train.index[0], type="date")).select("customer_id", "churned")

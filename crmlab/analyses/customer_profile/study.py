@@ -160,7 +160,7 @@ def study(history: History, params: Params) -> Study:
     attributes, days = _attributes(history, customer), _days(history, customer)
     if days.empty and not attributes:
         hint = hint_at(customer, _ids(history.orders, customer))
-        raise ParameterError(f"The 'customer_id' parameter names {shown(customer)}, whom the data set does not know. {hint}")
+        raise ParameterError(f"There is no customer {shown(customer)} in the data set (the 'customer_id' parameter). {hint}")
     why: dict[str, str] = {}
     speech = speech_of(history)
     state: dict[str, Any] = {}

@@ -90,7 +90,7 @@ def publish(
         _to_duckdb(tables, columns, Path(target.removeprefix("duckdb://")), on_wait)
     elif not target or "://" in target or Path(target).suffix:
         raise PublishError(
-            f"There is nothing to publish to in {shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
+            f"Cannot publish to {shown(to)}. Expected a path that ends in .duckdb, a folder for Parquet files, or "
             "env:NAME for Postgres."
         )
     else:

@@ -149,7 +149,7 @@ def _far(history: History) -> Breach:
             table="orders",
             says=f"Some orders are dated years apart from all the others, {' or '.join(ends)}, and are left out of the history.",
             advice=f"Correct their dates. To leave them out for good, write {' and '.join(keys)} at the top of the data set’s file; if "
-            "the dates are right, write a day that includes them.",
+            "the dates are right, set first_day and last_day so as to include them.",
             broken=0,
             checked=reach.orders,
             unit="orders",

@@ -40,8 +40,8 @@ RULES = (
     Rule(
         name="Customers who bought",
         says="Everyone with orders has a purchase occasion",
-        found="Some customers have orders, but no purchase occasion.",
-        advice="They are in no other report. Their purchases may be older than the history; check that sales have no amounts below zero.",
+        found="Some customers have orders but no day with a net purchase.",
+        advice="They appear in no other report. Their purchases may predate the history; or sales may have been recorded as negative amounts.",
         unit="customers",
         needs=("orders",),
         grave=True,

@@ -217,9 +217,9 @@ def thresholds(
     gaps, ratios, counts = (found[name].to_numpy() for name in ("gap", "ratio", "count"))
     total = int(counts.sum())
     if total < LEAST_GAPS:
-        needed = f"at least {LEAST_GAPS} gaps between purchases of one customer, or thresholds given in days"
+        needed = f"at least {LEAST_GAPS} gaps between purchases of one customer, or thresholds set in days"
         words = orders.words if isinstance(orders, History) else WEEKS
-        raise TooLittleError.needs("lifecycle", words.told(needed), str(total))
+        raise TooLittleError.needs("lifecycle", words.told(needed), f"{total} gap{'' if total == 1 else 's'}")
     slowing, lapsed, lost = (int(value) for value in _quantiles(gaps.astype(float), counts, values))
     # Where gaps are all alike, quantiles fall on one day: a day apart keeps the states apart.
     slowing = max(slowing, 1)

@@ -95,7 +95,7 @@ def test_unknown_customer_gets_a_hint(shop):
     with pytest.raises(ParameterError) as error:
         customer_profile.run(shop, customer_profile.Params(customer_id="C00O001"))
     said = str(error.value)
-    assert said.startswith("The 'customer_id' parameter names 'C00O001', whom the data set does not know. Did you mean 'C00")
+    assert said.startswith("There is no customer 'C00O001' in the data set (the 'customer_id' parameter). Did you mean 'C00")
 
 
 def test_zeros_that_were_left_out_are_missed(monkeypatch):

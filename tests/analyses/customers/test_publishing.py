@@ -265,7 +265,7 @@ def test_publish_refuses_places(tmp_path):
     with pytest.raises(PublishError, match=r"Found: letter\.txt"):
         publish({CUSTOMERS: frame()}, str(tmp_path / "mine"))
     for to in ("", "s3://bucket/x", "customers.csv"):
-        with pytest.raises(PublishError, match="There is nothing to publish to"):
+        with pytest.raises(PublishError, match="Cannot publish to"):
             publish({CUSTOMERS: frame()}, to)
     with pytest.raises(PublishError, match="'others' is not in the data dictionary"):
         publish({"others": frame()}, str(tmp_path / "crm"))

@@ -411,7 +411,7 @@ def test_customers_with_one_order_only_are_said(own):
     rows = [(f"c{k}", (pd.Timestamp("2024-01-01") + pd.Timedelta(days=k)).date(), 10) for k in range(200)]
     opened = own(rows)
     with pytest.raises(
-        DataError, match="needs at least 20 gaps between purchases of one customer, or thresholds given in days. Found: 0."
+        DataError, match="needs at least 20 gaps between purchases of one customer, or thresholds set in days. Found: 0 gaps."
     ):
         analysis.run(opened)
     found = analysis.run(opened, analysis.Params(slowing_days=30, lapsed_days=60, lost_days=90))

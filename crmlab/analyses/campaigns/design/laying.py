@@ -297,7 +297,9 @@ def _enough(pulled: Pulled, count: int, params: Params) -> None:
     needed = max(params.min_group, 2) * count
     if pulled.size < needed:
         most = pulled.ledger.sort_values("removed", ascending=False, kind="stable").iloc[0]
-        found = f"{pulled.size:,} of {pulled.start:,}; most went at the step “{most['step']}”"
+        found = f"{pulled.size:,} of {pulled.start:,}"
+        if most["removed"] > 0:
+            found += f"; most were removed at the step “{most['step']}”"
         raise TooLittleError.needs(_NAME, f"at least {needed:,} customers on the list, for {count} cells", found)
 
 

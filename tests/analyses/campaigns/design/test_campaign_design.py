@@ -694,7 +694,7 @@ def test_params_are_checked(given, words):
     ("given", "error", "words"),
     [
         ({"criteria": "days_since_last < 0"}, DataError, "at least 15 customers on the list, for 3 cells"),
-        ({"criteria": "orders >= 40"}, DataError, "most went at the step “Number of purchases is under 40”"),
+        ({"criteria": "orders >= 40"}, DataError, "most were removed at the step “Number of purchases is under 40”"),
         ({"sample": 8}, DataError, "at least 5 customers in each cell"),
         ({"criteria": "stat = slowing"}, CampaignError, "Did you mean 'state'"),
         ({"criteria": "state = slowin"}, CampaignError, "Did you mean 'slowing'"),
