@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import platform
 import re
 import subprocess
@@ -147,7 +148,7 @@ def read_record(path: Path) -> RunRecord:
         It is not there, has a part of another type, or does not fit its digest. Records of versions that wrote no digest are taken
         as they are.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         raise ReportError(f"There is no file or folder {short(path)}. Expected a run.json, or the folder of a report.")
     file = path / "run.json" if path.is_dir() and path.suffix != ".json" else path
     try:

@@ -1133,7 +1133,7 @@ def test_look_refuses_with_a_sentence(tmp_path: Path, name: str, content: bytes,
 
 
 def test_look_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"there is no file nowhere\.csv"):
+    with pytest.raises(SourceError, match=r"There is no file nowhere\.csv"):
         guess.look(tmp_path / "nowhere.csv")
 
 
