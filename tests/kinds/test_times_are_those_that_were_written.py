@@ -298,7 +298,8 @@ def test_a_zone_that_is_not_known_makes_its_row_unreadable(empty_project: Path) 
     (empty_project / "data" / "m.csv").write_text("customer_id,ordered_at,amount,zone\n" + rows)
     (empty_project / "data" / "m.toml").write_text('[orders]\nfile = "m.csv"\ntime_zone = "zone"\n')
     with pytest.raises(
-        CrmlabError, match=r"no valid text in column 'zone' \(time_zone\), first in row 2.*Found: 'CEST'. Expected a name such as"
+        CrmlabError,
+        match=r"no valid text in column 'zone' \(time_zone\), first in row 2.*Found: 'CEST'. Expected a name such as",
     ):
         open_dataset("m")
 

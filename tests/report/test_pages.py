@@ -95,15 +95,25 @@ CHARTS = """() => {
 }"""
 
 OPEN = "() => document.querySelectorAll('details').forEach((e) => { e.open = true; })"
-# Words and figures that stand before the fold.
+# Words and figures that stand before the fold; the list of contents says none of its own.
 LENGTH = """() => {
   const main = document.querySelector('main').cloneNode(true);
-  for (const e of main.querySelectorAll('details')) e.remove();
+  for (const e of main.querySelectorAll('details, nav')) e.remove();
   const figures = main.querySelectorAll('figure').length;
   for (const e of main.querySelectorAll('svg')) e.remove();
   return [main.textContent.split(/\\s+/).filter((word) => word).length, figures];
 }"""
 MOST_WORDS, MOST_FIGURES = 900, 5
+# What only who looks closer should have to read: words of statistics, which the text before the fold says in plain ones.
+OPEN_TEXT = """() => {
+  const main = document.querySelector('main').cloneNode(true);
+  for (const e of main.querySelectorAll('details, svg, abbr[title]')) e.remove();
+  return main.textContent;
+}"""
+JARGON = re.compile(
+    r"\b(AUC|Brier|log[ -]loss|MAP|Qini|Gini|p = |p < |q-values?|standard (deviations?|errors?)|Kaplan|Benjamini|null hypothes[ie]s"
+    r"|false[ -]discovery|log-likelihood|bootstrap)\b"
+)
 
 FOLDED = """() => [...document.querySelectorAll('details')].filter((e) => {
   const inside = [...e.children].filter((child) => child.tagName !== 'SUMMARY');
@@ -170,6 +180,8 @@ def test_what_stands_before_the_fold_is_short(pages: dict[str, Path], browser: A
             words, figures = tab.evaluate(LENGTH)
             assert words > 50, name
             assert words <= MOST_WORDS and figures <= MOST_FIGURES, (name, words, figures)
+            found = JARGON.search(tab.evaluate(OPEN_TEXT))
+            assert found is None, (name, found)
 
 
 @pytest.mark.browser

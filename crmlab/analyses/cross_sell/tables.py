@@ -38,7 +38,7 @@ __all__ = [
 
 
 ROWS = 15  # of pairs shown
-OPEN_ROWS = 6  # of them before the fold
+OPEN_ROWS = 5  # of them before the fold
 PER = 1000  # customers, below which nothing is said per 1,000 of them
 SHORT = 34  # letters of a name in a chart
 NOTHING = Absent("Nothing to report: no pair of products is clearly sold together more often than by chance.")

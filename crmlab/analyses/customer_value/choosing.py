@@ -240,7 +240,7 @@ def told(history: History, days: float, choice: Choice | None = None) -> pd.Data
 
 
 def clock_followed(history: History) -> Clock | None:
-    """The clock whose season forecasts of a history follow: that of the chosen model; None where they follow none.
+    """The clock whose season forecasts of a history follow, whichever model is chosen; None where they follow none.
 
     Parameters
     ----------
@@ -249,8 +249,8 @@ def clock_followed(history: History) -> Clock | None:
     """
     try:
         base = base_of(history)
-        # Asked first, since a model need not be chosen where no forecast follows a season.
-        followed = judged(base, DEFAULTS.unseen_season).used and chosen(base).in_season
+        # Whichever model is chosen follows it: which one need not be known, and takes seconds to find out.
+        followed = judged(base, DEFAULTS.unseen_season).used
     except (DataError, ModelError, ConvergenceError):
         return None
     return learnt(base) if followed else None
