@@ -181,7 +181,7 @@ def test_recorded_responses_count_where_controls_could_give_them_too(project, pa
         + rows[0].rsplit(",", 1)[0]
         + "\n"
     )
-    assert "2 of 3 responses" in command("responses", "spring", "more.csv")
+    assert "2 responses to spring added; 1 was there already" in command("responses", "spring", "more.csv")
     said = command("results", "spring")
     assert f"{100 * (len(ten[::2]) + 5) / len(ten):.1f}% of {len(ten)}" in said
     assert f"{100 * (len(none[::4]) + 1) / len(none):.1f}% of {len(none)}" in said

@@ -115,7 +115,8 @@ JARGON = re.compile(
     r"|false[ -]discovery|log-likelihood|bootstrap)\b"
 )
 
-FOLDED = """() => [...document.querySelectorAll('details')].filter((e) => {
+# On paper all is open but the dictionaries of files, which the paper does not hold.
+FOLDED = """() => [...document.querySelectorAll('details:not(.columns)')].filter((e) => {
   const inside = [...e.children].filter((child) => child.tagName !== 'SUMMARY');
   return !inside.length || inside.some((child) => child.getBoundingClientRect().height < 5);
 }).map((e) => e.outerHTML.slice(0, 80))"""

@@ -226,7 +226,7 @@ def test_lifts_are_drawn_where_some_are_not_known(shop_study, missing):
     figure = Figure()
     chart.draw(figure)
     told = [text.get_text() for text in figure.axes[0].texts]
-    assert told.count("● over all eligible") == 1 and told.count("● over the simple rule") == (len(missing) < 7)
+    assert told.count("upper: over all eligible") == 1 and told.count("lower: over the simple rule") == (len(missing) < 7)
 
 
 @pytest.mark.proof

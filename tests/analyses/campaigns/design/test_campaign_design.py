@@ -702,7 +702,7 @@ def test_params_are_checked(given, words):
         ({"codes": ("AYADH7", "AYADH7")}, CampaignError, "used twice"),
         ({"closes_on": "2025-06-01"}, ParameterError, "'opens_on' must be before"),
         ({"margin": 5.0, "offer_costs": (6.0,)}, ParameterError, "under what is kept from one response, 5"),
-        ({"strata": "colour"}, CampaignError, "Nothing is known of customers"),
+        ({"strata": "colour"}, CampaignError, "No column or report output is called"),
         ({"as_of": "2030-01-01"}, ParameterError, "after the last order"),
     ],
 )

@@ -152,7 +152,7 @@ def test_as_of_before_a_window_closes_does_not_look_beyond(shop):
     check_page(early)
     days = early.charts["days"].frame
     assert days["day"].tolist() == list(range(1, 9))
-    with pytest.raises(CampaignError, match="begun by 2025-08-01"):
+    with pytest.raises(CampaignError, match="Expected contacts by 2025-08-01"):
         analysis.run(shop, Params(campaign="offer_by_creative", as_of="2025-08-01"))
 
 
