@@ -39,9 +39,7 @@ def publish_command(to: str, data: str, engine: str | None, as_of: str | None) -
         try:
             frame = frame.merge(decisions(History(dataset, as_of)), "left", "customer_id", validate="one_to_one")
         except (DataError, ModelError, ConvergenceError) as error:
-            empty, said = "The columns action and action_reason are empty", str(error)
-            report, _, why = said.partition(": ")
-            told(f"{empty}, because the report on actions {why}" if report == "actions" else f"{empty}. {said}")
+            told(f"The columns action and action_reason are empty: nothing is decided. {error}")
         at_work(f"Writing {len(frame):,} customers to {to}")
         run = publish({CUSTOMERS: frame}, to, on_wait=told)
     say(f"Published {len(frame):,} customers to {to} (run {run}).")

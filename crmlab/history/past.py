@@ -256,9 +256,9 @@ class History:
         make : callable
             Works it out; asked the first time only. What it raises is not kept.
         shared_by_all : bool
-            Whether all histories of the data set as of this day share it, and all reports of one run (:mod:`crmlab.history.sharing`): for
-            what takes seconds and is small. The ``repr`` of its key must then tell everything. Of a database, whose rows may change,
-            only a run does.
+            Whether all histories of the data set as of this day share it, and all reports of a run, and of later runs on the same contents
+            (:mod:`crmlab.history.sharing`): for what takes seconds and is small. The ``repr`` of its key must then tell everything. Of a
+            database, whose rows may change, only the reports of one run do.
         """
         if key not in self._known:
             self._known[key] = (

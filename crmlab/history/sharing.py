@@ -1,4 +1,4 @@
-"""What several reports of one run need is worked out by the first that asks, and read by the others.
+"""What several reports need is worked out by the first that asks, and read by the others, of this run and of later ones.
 
 A run gives its kernels a folder for one version of the data set and of the code. Each thing in it is a file that begins with the digest
 of the rest: what is not as it was written is worked out again, and that is said. Outside a run nothing is written.
@@ -30,7 +30,7 @@ _DIGEST = 32  # bytes
 
 
 def shared(key: object, make: Callable[[], T]) -> T:
-    """Work something out once in a run.
+    """Work something out once for all reports that share a folder.
 
     Parameters
     ----------

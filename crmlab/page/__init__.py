@@ -8,11 +8,12 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.page.estimate import Estimate
-    from crmlab.page.format import DASH, Format, titled
+    from crmlab.page.format import DASH, Format
     from crmlab.page.groups import small_groups, under
     from crmlab.page.quantities import Quantities, Quantity, ends_of
     from crmlab.page.result import Chart, Context, Finding, Findings, Method, Note, Output, Result
     from crmlab.page.tables import Column, Table
+    from crmlab.page.texts import titled
     from crmlab.page.tokens import TOKENS, color
 
 __all__ = [

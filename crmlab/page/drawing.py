@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from crmlab.page.fitting import fit
-from crmlab.page.format import plain
 from crmlab.page.html import markup
+from crmlab.page.texts import plain
 from crmlab.page.tokens import TOKENS
 
 if TYPE_CHECKING:

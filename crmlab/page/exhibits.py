@@ -28,7 +28,7 @@ class Absent:
 class Exhibits(Generic[S]):
     """The tables and charts of a page, by name, in their order: each a function of the study, that changes nothing.
 
-    A table and a chart may share a name: they show the same thing, and where both are absent the reason is said once. ``lead`` says
+    A table and a chart may share a name: they show the same thing. A page says a reason once, however many are absent for it. ``lead`` says
     which tables the index of all reports shows too, by the heading under which they stand there; and with ``opens`` the first finding of
     the page opens it.
     """
@@ -128,5 +128,4 @@ def page(study: Any, exhibits: Exhibits[Any], words: Words[Any], quantities: Qua
         absent=absent,
         lead={heading: tuple(name for name in names if name in tables) for heading, names in exhibits.lead.items()},
         opens=exhibits.opens,
-        told_once=frozenset(exhibits.tables).intersection(exhibits.charts).difference(tables, charts),
     )

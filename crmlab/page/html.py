@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from crmlab.page.format import MINUS, plain
+from crmlab.page.format import MINUS
+from crmlab.page.texts import plain
 from crmlab.page.tokens import TOKENS
 
 __all__ = ["NOTHING", "each", "first_sentence", "in_lab", "markup", "safe", "unbroken"]

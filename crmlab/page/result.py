@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "LEFT_OUT",
     "Chart",
     "Context",
     "Files",
@@ -40,6 +41,8 @@ __all__ = [
     "Output",
     "Result",
 ]
+
+LEFT_OUT = "Left out."  # heads the reason why a table or a chart is not there
 
 
 _HEAVY = 120_000  # characters of a drawing that is not made a second time for phones: pages stay small
@@ -315,7 +318,6 @@ class Result:
     outputs: Mapping[str, Output] = field(default_factory=dict)
     saved: tuple[str, ...] = ()  # forms in which the lists were saved; empty where nothing was, so that nothing is linked
     absent: Mapping[str, str] = field(default_factory=dict)  # tables and charts left out of this result, and why
-    told_once: frozenset[str] = frozenset()  # names of charts left out together with the table of that name: the chart says why
     quantities: Quantities = Quantities()
     lead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # tables that the index shows too, by its headings
     opens: bool = False  # whether the first finding opens the index
@@ -347,13 +349,11 @@ class Result:
 
     def table(self, name: str) -> Table | Note:
         """Return a table, or where this result left it out a remark that says why."""
-        if name in self.tables:
-            return self.tables[name]
-        return Note("Left out.", ()) if name in self.told_once else self._left_out(name)
+        return self.tables[name] if name in self.tables else self._left_out(name)
 
     def _left_out(self, name: str) -> Note:
         why = self.absent[name]
-        return Note("Left out.", (why,) if why else ())
+        return Note(LEFT_OUT, (why,) if why else ())
 
     @property
     def notes(self) -> Note:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from crmlab.page.format import Format, plain, shortened
+from crmlab.page.format import Format
 from crmlab.page.html import NOTHING, each, first_sentence, in_lab, markup, safe, unbroken
+from crmlab.page.texts import plain, shortened
 
 if TYPE_CHECKING:
     import pandas as pd

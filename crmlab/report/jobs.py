@@ -13,7 +13,7 @@ from crmlab.data.naming import fault_of, path_part
 from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters
-from crmlab.page.format import joined, titled
+from crmlab.page.texts import joined, titled
 from crmlab.report.registry import analysis, annotating, report_names
 
 __all__ = ["Job", "Order", "lacking", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]

@@ -17,7 +17,7 @@ from crmlab.data.redaction import Redaction
 from crmlab.data.room import check_memory
 from crmlab.data.scratch import scratch_folder
 from crmlab.errors import CrmlabError, DataError, ReportError, SourceError
-from crmlab.report import working
+from crmlab.report import artefacts
 from crmlab.report.batches import Batch, Crew, Settings
 from crmlab.report.inputs import Inputs, inspect, secrets_of
 from crmlab.report.jobs import Order, plan_jobs
@@ -88,7 +88,7 @@ def _run_reports(orders: Sequence[Order], settings: Settings, asked: threading.E
         place = shared / str(list(seen).index(order.data))
         place.mkdir(exist_ok=True)
         # Who asks for everything to be made anew doubts what is kept.
-        place = place if settings.force else working.folder_of(inputs, settings.engine) or place
+        place = place if settings.force else artefacts.folder_of(inputs, settings.engine) or place
         batches.append(Batch(order, inputs, jobs, settings.out / inputs.descriptor.name, settings, crew, say, place))
     with _locked({batch.folder for batch in batches}, settings, say), crew:
         try:

@@ -8,10 +8,11 @@ from itertools import count
 from markupsafe import Markup
 
 from crmlab.page.html import NOTHING, markup
+from crmlab.page.result import LEFT_OUT
 
 __all__ = ["arranged", "folded", "trimmed"]
 
-_LEFT_OUT = re.compile(r'<div class="note"><p><strong>Left out\.</strong>.*?</p></div>\s*', flags=re.S)
+_LEFT_OUT = re.compile(rf'<div class="note"><p><strong>{re.escape(LEFT_OUT)}</strong>.*?</p></div>\s*', flags=re.S)
 _SHOWN = re.compile(r"<(?:table|figure|svg|pre|ul|ol|dl|details|div)\b")
 _HEADING = re.compile(r"(?P<fold><hr data-fold>\s*)?<h2[^>]*>(?P<title>.*?)</h2>", flags=re.S)
 _FEW = 3  # sections, under which no list of them is needed

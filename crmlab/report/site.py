@@ -18,8 +18,9 @@ from crmlab.data.descriptor import Descriptor
 from crmlab.data.naming import checked_name
 from crmlab.errors import DescriptorError, ReportError
 from crmlab.history.words import words_for
-from crmlab.page.format import Format, titled
+from crmlab.page.format import Format
 from crmlab.page.html import markup
+from crmlab.page.texts import titled
 from crmlab.report.changes import compare
 from crmlab.report.jobs import lacking, runs_unasked
 from crmlab.report.records import RunRecord, history, read_record

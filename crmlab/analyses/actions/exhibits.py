@@ -10,9 +10,10 @@ import pandas as pd
 
 from crmlab.analyses.actions.deciding import BUDGET, COSTS_MORE
 from crmlab.analyses.actions.declaring import ALONE, HELD_OUT
-from crmlab.analyses.actions.effects import ASSUMED, MEASURED, UNSHOWN
+from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.people import brought
 from crmlab.analyses.actions.pressing import PUBLISHED
+from crmlab.analyses.customer_value import TIER_WORDS
 from crmlab.errors import listing
 from crmlab.history.context import masked
 from crmlab.models.decisions import After, Apart, Limit, Window
@@ -21,6 +22,7 @@ from crmlab.page.exhibits import Absent
 from crmlab.page.groups import small_groups
 from crmlab.page.result import Chart
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import joined
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:
@@ -208,10 +210,8 @@ def who_table(study: Study) -> Table | Absent:
         columns[f"group_{number}"] = Column(
             {ALONE: "Left alone", HELD_OUT: "Held out"}.get(name, name if name == REST else f"“{name}”"), "count"
         )
-    caption = (
-        f"Who gets which action, by value: tier A is the top tenth of {words.many}, B the next fifth, C the next three tenths, D all "
-        "others."
-    )
+    tiers = joined(f"tier {name} is the {said.removeprefix('the ')}" for name, said in TIER_WORDS.items())
+    caption = f"Who gets which action, by value: of all {words.many}, {tiers}."
     return Table(f"{caption}{_spared(study)}", frame, columns, form)
 
 
@@ -235,9 +235,9 @@ def effects_table(study: Study) -> Table:
     frame = pd.DataFrame(
         {
             "action": one.name,
-            "rise": 100 * one.effect.rise,
-            "rise_low": 100 * one.effect.low,
-            "rise_high": 100 * one.effect.high,
+            "rise": one.effect.rise,
+            "rise_low": one.effect.low,
+            "rise_high": one.effect.high,
             "basis": one.effect.told,
             "source": one.effect.source,
             "contact": one.contact,
@@ -248,7 +248,7 @@ def effects_table(study: Study) -> Table:
     )
     columns = {
         "action": Column("Action"),
-        "rise": Column(f"Rise in the share who {words.fill('{buy}')}, points", "number", "rise_low", "rise_high"),
+        "rise": Column(f"Rise in the share who {words.fill('{buy}')}", "points", "rise_low", "rise_high"),
         "basis": Column("Basis"),
         "source": Column("Source"),
         "contact": Column("Cost of a contact", "exact"),
@@ -266,10 +266,7 @@ def effects_table(study: Study) -> Table:
         caption += " For an assumed effect, the small figures are the range that was assumed."
     if (frame["basis"] == UNSHOWN).any():
         caption += " An effect not shown to be above 0 counts as none: the action is not used until another test shows one."
-    if (
-        frame["basis"].str.startswith(MEASURED).any()
-        and (frame.loc[frame["basis"] != MEASURED, "basis"].str.startswith(MEASURED)).any()
-    ):
+    if any(one.effect.told != one.effect.basis for one in study.ground.actions):
         caption += " “May be none”: past tests showed a rise, but that of the next campaign may be none."
     return Table(caption, frame, columns, form)
 

@@ -19,7 +19,7 @@ from crmlab.analyses.campaigns import drawn, known_cells, measured
 from crmlab.errors import CrmlabError, DataError, ModelError
 from crmlab.history.sending import sends
 from crmlab.models.decisions import policy_difference
-from crmlab.page.format import titled
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -15,8 +15,8 @@ from crmlab.errors import listing
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.actions.study import Study

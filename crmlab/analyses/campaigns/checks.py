@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.history.sending import sent_of, silent
-from crmlab.page.format import titled
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     import ibis

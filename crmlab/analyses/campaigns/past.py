@@ -24,7 +24,7 @@ from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool
 from crmlab.models.testing.power import Rate, required_size
-from crmlab.page.format import titled
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     from crmlab.data.memory.campaigns import CampaignMemory

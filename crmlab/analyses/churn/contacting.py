@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 __all__ = [
+    "FEW_WORTH",
     "NO_TIERS",
     "PAYS",
     "POWER",
@@ -39,7 +40,7 @@ __all__ = [
     "matrix_of",
 ]
 
-
+FEW_WORTH = 20  # people worth contacting, below whom it is practically nobody, and no test of it is laid out
 POWER = 0.8  # of the test that a hold-out group is for
 LEFT_OUT = 5  # of so many on the list one is left out, where the hold-out is pooled over several rounds
 PAYS, NO_SCORE = "yes", "no score today"

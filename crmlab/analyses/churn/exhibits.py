@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crmlab.analyses.churn.contacting import NO_TIERS, POWER, RISKS
+from crmlab.analyses.churn.contacting import FEW_WORTH, NO_TIERS, POWER, RISKS
 from crmlab.analyses.churn.drift import MOVED, MOVED_FAR, SCORE, TOO_FAR
 from crmlab.analyses.churn.model import CANDIDATES, NAMES, fact_of
 from crmlab.analyses.churn.origins import tenths_of, totals_of
@@ -54,7 +54,6 @@ _MEASURES = {
     "lift": "Lift of the top tenth",
     "profit": "Profit per customer, {currency}",
 }
-LISTED = 20  # people worth contacting, below whom no test of contacting them is laid out
 _RISKS = list(RISKS)[::-1]
 _NOBODY = "nobody"
 _UNSAID = "not shown"
@@ -269,7 +268,7 @@ def holdout_table(study: Study) -> Table | Absent:
         return Absent("Without a margin it is not known who would be contacted, or therefore how many to leave out.")
     if sizes.empty:
         return Absent(f"Fewer than two {words.many} would be worth contacting, so there is nobody to leave out.")
-    if sizes["targets"].iloc[0] < LISTED:
+    if sizes["targets"].iloc[0] < FEW_WORTH:
         return Absent(f"Practically no {words.many} would be worth contacting, so there is nobody to leave out.")
     columns = {
         "saving": Column("If contact saves this share of churners", "share"),

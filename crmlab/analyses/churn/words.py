@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from crmlab.analyses.churn.contacting import FEW_WORTH
 from crmlab.analyses.churn.drift import SCORE, TOO_FAR
 from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES
 from crmlab.analyses.churn.quantities import QUANTITIES
@@ -13,8 +14,8 @@ from crmlab.analyses.customer_value import NAMES as MODELS
 from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.intervals import LEVEL
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.churn.study import Study
@@ -28,7 +29,6 @@ _FROM = {
     "guess": " (a guess: enter your own figure)",
 }  # where a cost is from
 TITLE = "Who is leaving, and who would be worth contacting"
-PRACTICALLY = 20  # people worth contacting, below whom it is practically nobody
 # Who would be worth contacting by their risk alone is not yet whom to contact.
 ELSEWHERE = " What is sent today stands on the page “What to do now”, which also weighs what people would do anyway."
 PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
@@ -105,7 +105,7 @@ def _worth(study: Study) -> list[Finding]:
     offer = f"an offer of {_price(form, study.found.costs.offer)}" if study.found.costs.offer else "a contact"
     if count:
         people = words.one if count == 1 else words.many
-        few = count < PRACTICALLY
+        few = count < FEW_WORTH
         hardly = f"{offer} would not pay for itself with practically anybody. If" if few else "if"
         text = (
             f"{people} would be worth contacting by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "

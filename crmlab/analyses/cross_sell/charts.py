@@ -72,8 +72,7 @@ def offers_chart(study: Study) -> Chart | Absent:
         span = (top - bottom) or 1.0
 
         def tick(value: float) -> str:
-            # In full: of £12,500 in thousands, half a thousand would be lost.
-            return (form.whole if abs(value) >= 100 else form.tick)(value) if value <= top + 0.05 * span else ""
+            return form.tick(value, ax.get_xticks()) if value <= top + 0.05 * span else ""
 
         ax = marks.axes(
             figure.add_subplot(),

@@ -14,9 +14,9 @@ from crmlab.analyses.customer_value.sentences import later_spend, spend_of
 from crmlab.history.words import ROUNDS
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import joined
 from crmlab.page.result import Chart
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import joined
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from crmlab.models.btyd.gamma_gamma import CONSTANT
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.intervals import normal_quantile
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.customer_value.scoring import Modelled

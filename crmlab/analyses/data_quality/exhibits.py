@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from crmlab.history.calendars import fitting, opening, openings
 from crmlab.history.words import WEEKS
 from crmlab.page import marks
-from crmlab.page.format import DASH, titled
+from crmlab.page.format import DASH
 from crmlab.page.result import Chart
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import titled
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:

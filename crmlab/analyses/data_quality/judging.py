@@ -13,7 +13,8 @@ from crmlab.data.collecting import ORDERED, collect_arrow, collect_row
 from crmlab.data.ledger import Breach
 from crmlab.data.rules import READING, after, examined, exemplary, gravest_first
 from crmlab.errors import DescriptorError
-from crmlab.page.format import Format, titled
+from crmlab.page.format import Format
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     import ibis

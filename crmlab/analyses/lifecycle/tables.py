@@ -11,9 +11,10 @@ from crmlab.analyses import customer_value
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import STATES
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import Format, joined
+from crmlab.page.format import Format
 from crmlab.page.groups import OTHER
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.lifecycle.projection import Check
@@ -316,7 +317,7 @@ def check_table(study: Study) -> Table | Absent:
     """The projection compared with the actual figures."""
     words, found, form = study.life.words, study.test, study.context.form
     if found is None and study.future is None:
-        return Absent("")  # the chart says why
+        return Absent()  # what is not projected is not missed here
     if found is None:
         return Absent("The history is too short to check an earlier projection against the actual figures.")
     frame = pd.DataFrame([*found.states, found.total], columns=["state", "then", "expected", "low", "high", "now"])

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.rfm.segments import NOT_YET, SEGMENTS, back, cut_points, level, not_yet
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import DASH, Format, joined
+from crmlab.page.format import DASH, Format
 from crmlab.page.groups import OTHER, small_groups, under
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from crmlab.analyses.rfm.quantities import QUANTITIES
 from crmlab.analyses.rfm.segments import SEGMENTS, level
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import joined
 from crmlab.page.groups import OTHER
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     import pandas as pd

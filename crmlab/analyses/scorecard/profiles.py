@@ -14,8 +14,8 @@ from crmlab.data.collecting import collect
 from crmlab.history.breakdowns import dimensions
 from crmlab.history.orders import between
 from crmlab.history.words import ROUNDS, YEAR
-from crmlab.page.format import titled
 from crmlab.page.groups import OTHER, small_groups
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     import ibis

@@ -14,9 +14,9 @@ from crmlab.analyses.scorecard.words import worth
 from crmlab.history.context import masked
 from crmlab.models.intervals import TEST_LEVEL
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import titled
 from crmlab.page.groups import small_groups
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.board import Board
@@ -151,7 +151,7 @@ def parts_table(study: Study) -> Table | Absent:
     """Why revenue changed, by factors."""
     parts, form = study.effects, study.context.form
     if parts is None:
-        return Absent("")  # the chart says why
+        return NOT_COMPARED
     kinds = {"customers": "count", "returns": "money", "price": "amount", "spend per occasion": "amount"}
     frame = parts.assign(
         label=[study.board.speech(PARTS[part]) for part in parts["part"]],
@@ -174,7 +174,7 @@ def parts_table(study: Study) -> Table | Absent:
 def growth_table(study: Study) -> Table | Absent:
     """Why revenue changed, by who came and went."""
     if study.members is None:
-        return Absent("")  # the chart of the other breakdown says why
+        return NOT_COMPARED
     form, shown = study.context.form, together(study.members, study.params.min_group)
     speech = study.board.speech
     shown = shown.assign(label=[speech(MEMBERS[name]) for name in shown["group"]])
@@ -228,7 +228,7 @@ def forecast_table(study: Study) -> Table | Absent:
     """The next four quarters."""
     ahead, form = study.ahead, study.context.form
     if ahead is None:
-        return Absent("")  # the chart says why
+        return Absent(study.why["ahead"])
     rows = []
     for quarter in (1, 2, 3, 4, 0):
         row: dict[str, object] = {}
@@ -256,7 +256,7 @@ def promises_table(study: Study) -> Table | Absent:
     """What was forecast of quarters that are over, and the actual figures."""
     ahead, form = study.ahead, study.context.form
     if ahead is None:
-        return Absent("")  # the chart says why
+        return Absent(study.why["ahead"])
     tested = ahead.backtest
     tested = tested[(tested["measure"] == "spend") & (tested["quarter"] == 1)] if len(tested) else tested
     if tested.empty:
@@ -298,7 +298,7 @@ def value_table(study: Study) -> Table | Absent:
     """How the value of the base changed."""
     board, found, form = study.board, study.value, study.context.form
     if found is None or not len(found.changes):
-        return Absent("")  # the chart says why
+        return no_changes(study)
     nobody = (found.changes["part"] == "acquired") & (board.closed is not None)
     frame = found.changes[~nobody].assign(label=lambda rows: [board.speech(CHANGES[part]) for part in rows["part"]])
     columns = {"label": Column("Part"), "value": Column("Value", "money", "low", "high")}
@@ -315,7 +315,7 @@ def matrix_table(study: Study) -> Table | Absent:
     """Customers by value tier and lifecycle state."""
     found, form, speech = study.value, study.context.form, study.board.speech
     if found is None:
-        return Absent("")  # the chart says why
+        return no_value(study)
     frame = found.matrix.assign(
         label=[f"{row.tier}, {row.state}" if row.state else row.tier for row in found.matrix.itertuples()]
     )
@@ -375,8 +375,6 @@ def states_table(study: Study) -> Table | Absent:
 
 def _groups(study: Study, kind: str, why: str) -> Table | Absent:
     board, form, groups = study.board, study.context.form, study.groups
-    if groups.empty and kind != next(iter(KINDS)):
-        return Absent("")  # the table of segments says why
     if groups.empty or not (groups["kind"] == kind).any():
         return Absent(why or study.board.speech("The history begins with this period: nobody was a {one} before it."))
     frame = groups[groups["kind"] == kind].reset_index(drop=True)

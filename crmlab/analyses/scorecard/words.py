@@ -13,8 +13,8 @@ from crmlab.analyses.scorecard.params import unit_of
 from crmlab.analyses.scorecard.quantities import UNITS
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.scorecard.board import Board
@@ -118,7 +118,7 @@ def _revenue_finding(study: Study) -> list[Finding]:
         if row["effect"]:
             text += f", mostly because {speech(_WHY[str(row['part'])][down])} ({form.money(row['effect'])})"
     if board.closed is not None:
-        text += speech(f". No new {{one}} is recorded since {form.day(board.closed)}{missing}")
+        text += speech(f". No new {{one}} has been recorded since {form.day(board.closed)}{missing}")
     if board.year is None and board.per_year > 1:
         text += ". There is nothing a year ago to compare with, so some of the change may be the season"
     # Less is told as a number of its own, and so are its ends: not as so much less than none.

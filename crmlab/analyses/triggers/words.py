@@ -10,8 +10,8 @@ from crmlab.analyses.triggers.judging import BASES, FEWEST, NO, OFTEN, SILENT, U
 from crmlab.history.context import masked
 from crmlab.history.words import ROUNDS
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     import pandas as pd

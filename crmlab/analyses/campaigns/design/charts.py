@@ -10,8 +10,8 @@ from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
 from crmlab.analyses.campaigns.design.tables import NOT_NOW, acts_of, names_of, points, points_measured, said, steps
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import shortened
 from crmlab.page.result import Chart
+from crmlab.page.texts import shortened
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, points_measured
 from crmlab.analyses.campaigns.lists import COMPLAINTS, NO_CONSENT
-from crmlab.page.format import joined
 from crmlab.page.result import Finding, Findings
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.study import Study

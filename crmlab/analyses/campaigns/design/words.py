@@ -12,8 +12,8 @@ from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
 from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, said
 from crmlab.analyses.customers import conditions
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import joined, titled
 from crmlab.page.result import Method
+from crmlab.page.texts import joined, titled
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.study import Study

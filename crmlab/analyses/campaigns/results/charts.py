@@ -14,8 +14,8 @@ from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import shortened, titled
 from crmlab.page.result import Chart
+from crmlab.page.texts import shortened, titled
 from crmlab.page.tokens import color
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from crmlab.history.context import masked
 from crmlab.models.intervals import normal_quantile
 from crmlab.models.testing.measures import measure
 from crmlab.page.exhibits import Absent
-from crmlab.page.format import Format, titled
+from crmlab.page.format import Format
 from crmlab.page.tables import Column, Table
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.results.study import Study

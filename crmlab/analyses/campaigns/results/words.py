@@ -9,8 +9,8 @@ from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.data.memory.rules import OFFER_COSTS
 from crmlab.models.testing.measures import FEW, LEAST
 from crmlab.page.estimate import Estimate
-from crmlab.page.format import titled
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.results.study import Study

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crmlab.data.sections import Section
-from crmlab.report import working
+from crmlab.report import artefacts
 from crmlab.report.batches import Settings
 from crmlab.report.inputs import Inputs, inspect
 from crmlab.report.jobs import Order
@@ -20,13 +20,13 @@ from crmlab.report.runner import run_reports
 @pytest.fixture
 def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     found = inspect("cdnow_sample")
-    monkeypatch.setattr(working, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(artefacts, "cache_folder", lambda: tmp_path)
     return found
 
 
 def test_the_same_contents_and_code_have_one_folder_for_its_owner(inputs: Inputs) -> None:
-    place = working.folder_of(inputs, None)
-    assert place is not None and place.stat().st_mode & 0o777 == 0o700 and place == working.folder_of(inputs, None)
+    place = artefacts.folder_of(inputs, None)
+    assert place is not None and place.stat().st_mode & 0o777 == 0o700 and place == artefacts.folder_of(inputs, None)
 
 
 def test_whatever_results_depend_on_changes_the_folder(inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,41 +36,41 @@ def test_whatever_results_depend_on_changes_the_folder(inputs: Inputs, monkeypat
         (replace(inputs, descriptor=replace(inputs.descriptor, sections=goals)), None),
         (inputs, "spark"),
     ]
-    places = {working.folder_of(inputs, None), *(working.folder_of(*other) for other in others)}
-    monkeypatch.setattr(working, "source_digest", lambda: "other code")
-    places.add(working.folder_of(inputs, None))
-    monkeypatch.setattr(working, "installed_digest", lambda: "other versions")
-    places.add(working.folder_of(inputs, None))
+    places = {artefacts.folder_of(inputs, None), *(artefacts.folder_of(*other) for other in others)}
+    monkeypatch.setattr(artefacts, "source_digest", lambda: "other code")
+    places.add(artefacts.folder_of(inputs, None))
+    monkeypatch.setattr(artefacts, "installed_digest", lambda: "other versions")
+    places.add(artefacts.folder_of(inputs, None))
     assert len(places) == 6 and None not in places
 
 
 def test_of_a_database_and_without_a_cache_nothing_is_kept(inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert working.folder_of(replace(inputs, fingerprint=None), None) is None
+    assert artefacts.folder_of(replace(inputs, fingerprint=None), None) is None
 
     def full(_: Path) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(working, "private_folder", full)
-    assert working.folder_of(inputs, None) is None
+    monkeypatch.setattr(artefacts, "private_folder", full)
+    assert artefacts.folder_of(inputs, None) is None
 
 
 def test_what_was_not_used_for_longest_goes_but_for_what_a_run_may_read(inputs: Inputs, tmp_path: Path) -> None:
-    root = tmp_path / working.FOLDER
-    old = [root / f"cdnow-{k:024d}" for k in range(working.MOST + 2)]
+    root = tmp_path / artefacts.FOLDER
+    old = [root / f"cdnow-{k:024d}" for k in range(artefacts.MOST + 2)]
     for k, place in enumerate(old):
         place.mkdir(parents=True)
         (place / "a.pickle").touch()
         long_ago = time.time() - (40 - k) * 86_400
         os.utime(place, (long_ago, long_ago))
-    place = working.folder_of(inputs, None)
+    place = artefacts.folder_of(inputs, None)
     left = {path.name for path in root.iterdir()}
-    assert left == {place.name, *(path.name for path in old[3:])} and len(left) == working.MOST  # type: ignore[union-attr]
+    assert left == {place.name, *(path.name for path in old[3:])} and len(left) == artefacts.MOST  # type: ignore[union-attr]
     for path in old[3:]:
         os.utime(path)
     for k in range(4):
         (root / f"new-{k}").mkdir()
-    working.folder_of(inputs, None)
-    assert len(list(root.iterdir())) == working.MOST + 4  # all were used within a day
+    artefacts.folder_of(inputs, None)
+    assert len(list(root.iterdir())) == artefacts.MOST + 4  # all were used within a day
 
 
 @pytest.mark.proof
@@ -82,7 +82,7 @@ def test_a_second_run_finds_what_the_first_worked_out_and_force_does_not(
     def run(out: str, *, force: bool = False) -> tuple[dict[str, float], str]:
         (record,) = run_reports([Order("cdnow_sample", ("customer_value",))], Settings(out=tmp_path / out, force=force))
         assert record.status == "ok", record.reason
-        kept = {path.name: path.stat().st_mtime for path in (tmp_path / "cache" / working.FOLDER).rglob("*.pickle")}
+        kept = {path.name: path.stat().st_mtime for path in (tmp_path / "cache" / artefacts.FOLDER).rglob("*.pickle")}
         return kept, (tmp_path / out / "cdnow_sample" / "customer_value" / "report.html").read_text(encoding="utf-8")
 
     first, page = run("one")
