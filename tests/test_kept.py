@@ -89,5 +89,5 @@ def test_records_of_reports_are_read(project: Path) -> None:
 def test_report_is_made_again_and_old_runs_stay_in_the_history(project: Path) -> None:
     assert "done" in command("run", "rfm", "--data", "kept")
     lines = command("history", "--data", "kept").splitlines()
-    assert len(lines) == 3 and lines[0].split()[:3] == ["begun", "(UTC)", "report"]
+    assert len(lines) == 3 and lines[0].split()[:3] == ["started", "(UTC)", "report"]
     assert "metrics" in command("diff", str(KEPT / "reports" / "kept" / "rfm"), "reports/kept/rfm")

@@ -183,7 +183,7 @@ def _wanted(known: Dataset | History) -> list[str]:
     """What is to be known of money where no margin is known."""
     from crmlab.history.past import History
 
-    return known.margin(None).wanted("to see what pays") if isinstance(known, History) else []
+    return known.margin(None).advice("to see what pays") if isinstance(known, History) else []
 
 
 def _say_minor(minor: Sequence[Breach], form: Format, also: Sequence[str]) -> None:

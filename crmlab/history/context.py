@@ -103,8 +103,8 @@ class Margin(NamedTuple):
             "given": f"Gross margin: {share}, as given.",
             "costs": f"Gross margin: {share}, from the unit costs of products with {covered} of revenue.",
             "gifts": "Gifts are kept whole: nothing is taken off them.",
-            "revenue": "Gross margin: not known, so money is revenue.",
-            "loss": "Gross margin: not above 0 by the unit costs of what was sold, so money is revenue.",
+            "revenue": f"Gross margin: not known, so money is revenue. To give one: {self.needed}.",
+            "loss": f"Gross margin: not above 0 by the unit costs of what was sold, so money is revenue. To give one: {self.needed}.",
         }[self.source]
 
     @property
@@ -113,8 +113,14 @@ class Margin(NamedTuple):
         write = "write a margin (margin = 0.4, say) into the data set’s file"
         return f"check the costs, or {write}" if self.source == "loss" else f"{write}, or the unit costs of products"
 
-    def wanted(self, to_see: str) -> list[str]:
-        """How to give a margin, as a warning of the page; nothing where one is known.
+    @property
+    def lacking(self) -> str:
+        """Why no margin is known, and what follows, as a sentence without a full stop."""
+        cost = "By their unit costs, products cost more than their sales brought in"
+        return f"{cost if self.source == 'loss' else 'The cost of goods is not known'}, so every sum of money here is revenue"
+
+    def wanted(self, to_see: str = "") -> list[str]:
+        """That a margin should be given, as a warning of a page, whose readers write no files; nothing where one is known.
 
         Parameters
         ----------
@@ -123,18 +129,22 @@ class Margin(NamedTuple):
 
         Examples
         --------
-        >>> said = Margin(1.0, "revenue", 0.0).wanted("to see what contacting earns")[0]
-        >>> said.split(". ")[0]
-        'The cost of goods is not known, so every sum of money here is revenue'
-        >>> Margin(0.4, "given", 1.0).wanted("to see what contacting earns")
+        >>> Margin(1.0, "revenue", 0.0).wanted("to see profit")[0].split(". ")[1]
+        'Ask your analyst to give a margin, to see profit.'
+        >>> Margin(0.4, "given", 1.0).wanted("to see profit")
         []
         """
-        if self.known:
-            return []
-        cost = "By their unit costs, products cost more than their sales brought in"
-        why = cost if self.source == "loss" else "The cost of goods is not known"
-        needed = f"{self.needed[0].upper()}{self.needed[1:]}"
-        return [f"{why}, so every sum of money here is revenue. {needed}, {to_see}."]
+        return [] if self.known else [f"{self.lacking}. Ask your analyst to give a margin{', ' if to_see else ''}{to_see}."]
+
+    def advice(self, to_see: str) -> list[str]:
+        """The same for who writes the file of the data set: what to write there.
+
+        Examples
+        --------
+        >>> print(Margin(1.0, "revenue", 0.0).advice("to see profit")[0].split(". ", 1)[1])
+        Write a margin (margin = 0.4, say) into the data set’s file, or the unit costs of products, to see profit.
+        """
+        return [] if self.known else [f"{self.lacking}. {self.needed[0].upper()}{self.needed[1:]}, {to_see}."]
 
 
 def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:

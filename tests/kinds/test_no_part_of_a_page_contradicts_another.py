@@ -78,9 +78,10 @@ def test_states_that_a_projection_missed_are_told_beside_a_total_that_held(life)
     moved[3] += np.round(total)
     missed = replace(life, test=replace(test, now=moved))
     assert not missed.test.total.missed
-    said = [text for text in lifecycle_words.warnings(missed) if "ended outside" in text]
-    assert len(said) == 1 and STATES[0] in said[0] and STATES[1] in said[0] and "widened by the size of the miss" in said[0]
-    assert not [text for text in lifecycle_words.warnings(replace(life, test=held)) if "ended outside" in text]
+    caption = check_table(missed).caption
+    assert f"2 ended outside their interval: {STATES[0]} (" in caption and f" and {STATES[1]} (" in caption
+    assert "before they were widened by the misses shown here" in caption
+    assert "ended outside" not in check_table(replace(life, test=held)).caption
     assert check_table(missed).frame["now"].tolist()[-1] == missed.test.total.seen
 
 

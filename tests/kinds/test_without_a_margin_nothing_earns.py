@@ -44,7 +44,8 @@ def claims(result):
 def test_churn_claims_nothing_and_says_what_to_write(result_of):
     result = result_of("churn", "cdnow_sample")
     assert claims(result) == []
-    assert any("Write a margin (margin = 0.4, say) into the data set’s file" in said for said in result.warnings)
+    assert any("Ask your analyst to give a margin" in said for said in result.warnings)
+    assert any("To give one: write a margin (margin = 0.4, say)" in said for said in result.method.assumptions)
     assert not {"profit_of_contact_total", "worth_contacting", "test_profit_per_customer"} & set(result.metrics)
     listed = result.outputs["customers"].frame
     assert listed["profit_of_contact"].isna().all() and set(listed["keeping_pays"]) == {"not known: needs a margin"}

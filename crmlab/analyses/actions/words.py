@@ -195,10 +195,7 @@ def metrics(study: Study) -> dict[str, Estimate]:
 def warnings(study: Study) -> tuple[str, ...]:
     """What a reader must know before acting."""
     form, words = study.context.form, study.words
-    found = []
-    if not study.margin.known:
-        why = study.margin.wanted("")[0].partition(". ")[0]
-        found.append(f"{why}. Ask your analyst to give a margin.")
+    found = study.margin.wanted()
     used = set(study.lines["action"])
     assumed = [
         one.name for one in study.ground.actions if one.effect.basis == ASSUMED and (one.name in used or not study.margin.known)

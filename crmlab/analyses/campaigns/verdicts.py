@@ -59,7 +59,7 @@ def verdicts_of(look: CampaignLook, data: Dataset) -> list[str]:
             lines += _of_cell(_about(look, str(cell)), mine, form, words)
     told = set(look.results["metric"])
     if "spend" in told and not told & {"profit", "profit_before_offer"}:
-        lines += [words.told(one) for one in margin_known(data, look.as_of, None).wanted("to see what the campaign earned")]
+        lines += [words.told(one) for one in margin_known(data, look.as_of, None).advice("to see what the campaign earned")]
     said = answers_told(data.remembered, look.campaign)
     return [*lines, said] if said else lines
 

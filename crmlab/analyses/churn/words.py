@@ -30,7 +30,7 @@ _FROM = {
 }  # where a cost is from
 TITLE = "Who is leaving, and who would be worth contacting"
 # Who would be worth contacting by their risk alone is not yet whom to contact.
-ELSEWHERE = " What is sent today stands on the page “What to do now”, which also weighs what people would do anyway."
+ELSEWHERE = "That page also weighs what people would do anyway."
 PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
 
 
@@ -110,7 +110,7 @@ def _worth(study: Study) -> list[Finding]:
         text = (
             f"{people} would be worth contacting by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "
             f"{hardly} {accept} of would-be leavers accept the offer, contacting {'this one' if count == 1 else 'them'} would bring {earned} "
-            f"after costs.{must}{unknown}{_test(study)}{ELSEWHERE}"
+            f"after costs.{must}{unknown}{_test(study)} {words.decided} {ELSEWHERE}"
         )
     else:
         text = (
@@ -307,7 +307,9 @@ def method(study: Study) -> Method:
         f"Intervals are at {at_level}. For measures they come from resampling {words.many}; for expected churners and expected loss, from chance and "
         "the calibration error (how far past forecasts were off), and they are at least as wide as the miss on the test day; for curves, from "
         "Greenwood’s formula.",
-        words.fill(f"{{Profit}}: {contact}. {found.margin.told(form)}") if found.margin.known else f"Margin needed: {contact}.",
+        words.fill(f"{{Profit}}: {contact}. {found.margin.told(form)}")
+        if found.margin.known
+        else f"Margin needed: {contact}. {found.margin.told(form)}",
         f"Value: expected {found.money} over the next 12 months"
         + (
             f" if still a {words.one} today, as worked out in the report on customer value; the tiers come from there too."

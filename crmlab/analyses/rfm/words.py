@@ -64,7 +64,7 @@ def findings(study: Study) -> Findings:
                 form.share(last["share"]),
                 f"of {words.many} are in the segment “Hibernating”: they {words.did} {times}, and not in the last {form.count(days[0])} days. "
                 f"They account for "
-                f"{form.share(last['revenue_share'])} of {words.fill('{revenue}')}.",
+                f"{form.share(last['revenue_share'])} of {words.fill('{revenue}')}. {study.consent('Hibernating').said(form)}",
                 metric="segment_share_hibernating",
             )
         )

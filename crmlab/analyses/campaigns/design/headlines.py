@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "days_said", "findings"]
 
-_WIDE = 0.5  # of chances so far apart the lower one is told, too
 _MOST_NAMES = 3  # offers that a headline names
 SOURCES = {
     "offers": "from past cells with {offers}",
@@ -84,25 +83,15 @@ def _chance(study: Study) -> Finding:
     form, plan = study.context.form, study.plan
     least = ", at the least," if len(plan.cells) > 1 else ""
     words = f"is{least} the chance that the test shows something, {_if_right(study)}."
-    low, high = plan.span()
     if study.guessed:
         words += " That is a guess: no past campaign shows what a contact achieves."
-    elif high - low > _WIDE and study.expected.low is not None:
-        worst = points(max(study.terms.possible(study.expected.low), 0.0), form)
-        words += f" If the rise is at the lower end of its range ({worst}), the chance is {_nearly(low, study)}."
     if plan.detectable is not None:
         words += (
             f" The test has a chance of {form.share(study.params.power)} of showing a rise of {points(plan.detectable, form)} within "
             f"{days_said(study.window)}; smaller rises may go undetected."
         )
-    spread = "" if study.guessed or high - low > _WIDE else _spread(study)
+    spread = "" if study.guessed else _spread(study)
     return Finding(form.share(plan.chance), f"{words}{_too_low(study)}", spread, "chance")
-
-
-def _nearly(share: float, study: Study) -> str:
-    """A chance in words: one that is as good as none or certain is nearly so."""
-    form = study.context.form
-    return f"nearly {form.share(float(round(share)))}" if min(share, 1 - share) < 0.005 else form.share(share)
 
 
 def _unsure(study: Study) -> str:

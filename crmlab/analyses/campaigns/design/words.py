@@ -102,8 +102,7 @@ def warnings(study: Study) -> tuple[str, ...]:
         )
     if not study.has_margin:
         assert study.margin is not None
-        why = study.margin.wanted("")[0].partition(". ")[0]
-        found.append(f"{why}. Ask your analyst to give a margin, to see how large a rise must be for the test to pay.")
+        found += study.margin.wanted("to see how large a rise must be for the test to pay")
     if study.unpriced and study.advised and study.has_margin:
         found.append(
             study.words.fill(

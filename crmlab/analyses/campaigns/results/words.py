@@ -274,8 +274,7 @@ def warnings(study: Study) -> tuple[str, ...]:
         "other_code",
     }
     out += [finding.sentence for finding in study.health.findings if finding.check in shown]
-    if wanted := study.found.margin.wanted(""):
-        out.append(f"{wanted[0].partition('. ')[0]}. Ask your analyst to give a margin, to see what the campaign earned.")
+    out += study.found.margin.wanted("to see what the campaign earned")
     if study.past.left_out:
         out += list(study.past.left_out[:4])
     return tuple(dict.fromkeys(out))
@@ -363,13 +362,10 @@ def _offers_told(study: Study) -> str:
 
 
 def _setting(study: Study) -> list[str]:
-    """How an analyst gives what is not known: what the file of the data set and its tables lack."""
-    found = []
-    if not study.found.margin.known:
-        found.append(f"To give a margin: {study.found.margin.needed}.")
-    elif study.money.whole.unpriced:
-        found.append("To say what offers cost: add cost_per_response (0 if nothing) or discount to the table “cells”.")
-    return found
+    """How an analyst says what offers cost, where the tables lack it."""
+    if not study.found.margin.known or not study.money.whole.unpriced:
+        return []
+    return ["To say what offers cost: add cost_per_response (0 if nothing) or discount to the table “cells”."]
 
 
 def _money_terms(study: Study) -> dict[str, str]:
