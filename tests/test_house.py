@@ -105,6 +105,8 @@ NO_ENGINE = {
     # DuckDB as a quick hash of given ids; no data set is asked.
     ("analyses/campaigns/assignment.py", "con.execute"): 1,
     ("analyses/campaigns/hashing.py", "con.execute"): 1,
+    # An eager frame of Polars or PyArrow.
+    ("frames.py", "found.to_pandas"): 1,
     # A notebook.
     ("report/execution.py", "client.execute"): 1,
 }

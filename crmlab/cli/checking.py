@@ -131,7 +131,7 @@ def _today(descriptor: Descriptor) -> dt.date:
 
 def _say_findings(data: str, dataset: Dataset) -> None:
     from crmlab.analyses.data_quality import verdict
-    from crmlab.data.collecting import collect_value
+    from crmlab.collecting import collect_value
     from crmlab.data.rules import RULES, after, examined, gravest_first
     from crmlab.history.context import form_of
     from crmlab.history.past import History

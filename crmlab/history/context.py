@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
-from crmlab.data.collecting import collect_row
+from crmlab.collecting import collect_row
 from crmlab.history.orders import between, chosen, reach
 from crmlab.history.plausible import Reach
 from crmlab.page.format import Format

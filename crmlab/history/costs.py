@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_arrow, collect_row
+from crmlab.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.history.breakdowns import MEASURES, TIMES, dimensions, facts
 from crmlab.history.orders import chosen, extent, to_date

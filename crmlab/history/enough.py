@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.data.collecting import collect_row
+from crmlab.collecting import collect_row
 from crmlab.errors import TooLittleError
 from crmlab.history.customers import summary_until
 

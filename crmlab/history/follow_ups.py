@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.history.sending import sent
 
 if TYPE_CHECKING:

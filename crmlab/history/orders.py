@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_arrow, collect_row
+from crmlab.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
 from crmlab.history.plausible import LONG, Reach, judged
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import ParameterError
 from crmlab.history.calendars import checked_end
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
+from crmlab.collecting import collect_value
 from crmlab.data import cache, dataset
 from crmlab.data.catalog import load
-from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.kept import VERDICT, verdict
 from crmlab.data.memory import addresses, taken

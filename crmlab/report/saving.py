@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.data.private import close_to_others, private_folder
 from crmlab.data.redaction import Redaction
 from crmlab.page.params import plain

@@ -323,9 +323,9 @@ CSV = b"customer;order_id;date;amount\n1;a;01.02.2024;3,50\n2;b;02.02.2024;4,00\
 
 def main() -> None:
     """Try inputs as they are named on stdin; answer with outcomes and with lines of crmlab.data that were new to this process."""
+    from crmlab.collecting import collect_value
     from crmlab.data import guess
     from crmlab.data.catalog import load
-    from crmlab.data.collecting import collect_value
     from crmlab.data.dataset import check_source, open_dataset
     from crmlab.errors import CrmlabError
     from crmlab.report.registry import readers

@@ -17,7 +17,7 @@ from crmlab.analyses.campaigns.lists import suppressed
 from crmlab.analyses.customer_profile.params import Params
 from crmlab.analyses.customer_profile.study import study as profile
 from crmlab.analyses.customers import customer_outputs, customer_table
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.history.past import History
 from crmlab.history.sending import sent
 from crmlab.report.saving import save

@@ -9,7 +9,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from crmlab.data.collecting import (
+from crmlab.collecting import (
     ORDERED,
     collect,
     collect_arrow,

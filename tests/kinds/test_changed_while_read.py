@@ -18,8 +18,8 @@ import duckdb
 import pytest
 
 import crmlab
+from crmlab.collecting import collect
 from crmlab.data import cache, kept, room
-from crmlab.data.collecting import collect
 from crmlab.data.reading import building, engines
 from crmlab.errors import DamageWarning, SourceError
 from crmlab.report import inputs

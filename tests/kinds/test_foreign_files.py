@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 import crmlab
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.data.reading import engines
 from crmlab.errors import SourceError
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import crmlab
+from crmlab.collecting import collect
 from crmlab.data import cache, catalog, kept
-from crmlab.data.collecting import collect
 from crmlab.data.reading import building
 from crmlab.data.sealed import seal, unseal
 from crmlab.errors import DamageWarning

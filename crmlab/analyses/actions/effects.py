@@ -240,7 +240,7 @@ def _shrunk(effects: pd.Series, errors: pd.Series, name: str, between: float, so
 
 def _channels(history: History) -> dict[str, str]:
     """Offer → channel of its last cell, where the data set says."""
-    from crmlab.data.collecting import collect
+    from crmlab.collecting import collect
 
     cells = history.cells
     if cells is None or not {"offer", "channel"} <= set(cells.columns):

@@ -16,7 +16,7 @@ from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.campaigns import Holdout, in_holdout
 from crmlab.analyses.customer_value import FEWEST, Scores
 from crmlab.analyses.customers import DOMAINS, Condition, check_columns, customer_outputs, holds, known_columns
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import CampaignError, DataError, TooLittleError, shown
 from crmlab.history.follow_ups import FOLLOW_UPS, open_requests
 from crmlab.history.sending import sends, sent

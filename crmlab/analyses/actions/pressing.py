@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.actions.effects import past_cells
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.data.memory.reader import COMPONENTS
 from crmlab.history.sending import sent
 from crmlab.models.decisions import PRESSURE, pressure, pressure_of_next

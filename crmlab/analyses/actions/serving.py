@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.history.customers import came_back
 from crmlab.history.orders import between
 from crmlab.history.sending import sent

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crmlab.analyses.campaigns.hashing import hash_keys, hash_pairs
 from crmlab.analyses.campaigns.holdout import LEAST_SALT
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.data.scratch import scratch_folder
 from crmlab.data.tables import labels
 from crmlab.errors import CampaignError, ParameterError

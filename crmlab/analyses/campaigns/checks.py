@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_arrow, collect_value
+from crmlab.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.history.sending import sent_of, silent
 from crmlab.page.texts import titled

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.campaigns.holdout import Holdout, holdout_for
 from crmlab.analyses.campaigns.ids import check_ids, launch_details
-from crmlab.data.collecting import collect, collect_arrow
+from crmlab.collecting import collect, collect_arrow
 from crmlab.data.identity import check_marks
 from crmlab.data.naming import path_part
 from crmlab.data.private import close_to_others, private_folder

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.measurement import Measured

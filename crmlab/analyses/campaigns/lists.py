@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import CampaignError, ParameterError
 from crmlab.history.past import History
 from crmlab.history.sending import sent

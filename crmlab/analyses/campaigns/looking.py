@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.campaigns.ids import check_ids
 from crmlab.analyses.campaigns.looks import looked
-from crmlab.data.collecting import collect, collect_arrow
+from crmlab.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError, shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 
 if TYPE_CHECKING:
     import ibis

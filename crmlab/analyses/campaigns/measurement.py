@@ -14,7 +14,7 @@ import pandas as pd
 from crmlab.analyses.campaigns.moments import cell_statistics
 from crmlab.analyses.campaigns.reductions import MONEY, assigned, outcomes, windows, with_answers
 from crmlab.analyses.campaigns.responding import answers_counted, answers_told
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.data.memory.reader import COMPONENTS
 from crmlab.data.memory.rules import OFFER_COSTS, cell_problems, share_problems
 from crmlab.errors import CampaignError, TooLittleError, listing

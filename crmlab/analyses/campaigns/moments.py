@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.analyses.campaigns.hashing import hash_column
-from crmlab.data.collecting import collect_arrow, collect_row
+from crmlab.collecting import collect_arrow, collect_row
 from crmlab.models.testing.cells import CellStatistics
 
 if TYPE_CHECKING:

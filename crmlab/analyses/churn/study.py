@@ -21,7 +21,7 @@ from crmlab.analyses.churn.reductions import OF_PURCHASES, snapshots, with_bread
 from crmlab.analyses.churn.scored import Scores
 from crmlab.analyses.churn.trials import Trial, final, trial
 from crmlab.analyses.customer_value import chosen
-from crmlab.data.collecting import collect, collect_value
+from crmlab.collecting import collect, collect_value
 from crmlab.errors import ConvergenceError, DataError, ModelError, ParameterError, TooLittleError
 from crmlab.history.costs import costs_of
 from crmlab.history.customers import gaps_until

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from crmlab.data.collecting import collect, collect_arrow, collect_batches, collect_value
+from crmlab.collecting import collect, collect_arrow, collect_batches, collect_value
 from crmlab.errors import DataError, ParameterError, checks
 from crmlab.models.baskets.basket_null import Totals
 

@@ -24,7 +24,7 @@ from crmlab.analyses.cross_sell.state import (
     state_at,
 )
 from crmlab.analyses.customer_value import season_ahead
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.errors import TooLittleError
 from crmlab.history.words import QUARTER
 from crmlab.models.baskets.ranking import Blend

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmlab.analyses.cross_sell.reductions import repurchase_gaps
 from crmlab.analyses.cross_sell.state import State, names_of
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.models.intervals import LEVEL, median_interval
 from crmlab.models.survival import at, kaplan_meier
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.analyses.cross_sell.reductions import purchases, sent_back, spent_within, takings
-from crmlab.data.collecting import collect, collect_arrow
+from crmlab.collecting import collect, collect_arrow
 from crmlab.errors import TooLittleError
 from crmlab.history.customers import summary_until
 from crmlab.history.orders import extent

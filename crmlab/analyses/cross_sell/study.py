@@ -19,7 +19,7 @@ from crmlab.analyses.cross_sell.offers import Offers
 from crmlab.analyses.cross_sell.pairs import Found, as_file, bundles_of, find, halves, learn_pairs
 from crmlab.analyses.cross_sell.state import earned_within, margins_of, names_of
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, promising, worth_of
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import TooLittleError
 from crmlab.history.consent import Consent
 from crmlab.history.words import YEAR

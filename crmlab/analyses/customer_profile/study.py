@@ -15,7 +15,7 @@ from crmlab.analyses import actions, churn, triggers
 from crmlab.analyses import customer_value as value
 from crmlab.analyses.lifecycle import standing
 from crmlab.analyses.scorecard import speech_of
-from crmlab.data.collecting import ORDERED, collect, collect_arrow
+from crmlab.collecting import ORDERED, collect, collect_arrow
 from crmlab.data.personal import concepts, is_personal
 from crmlab.errors import CampaignError, ConvergenceError, DataError, ModelError, ParameterError, TooLittleError, hint_at, shown
 from crmlab.history.customers import occasion_days

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crmlab.analyses.customer_value.rounds import arrivals, repeats, round_repeats, round_summary, whole_year
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.calendars import stride
 from crmlab.history.orders import extent

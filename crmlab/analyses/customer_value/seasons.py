@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.customer_value.base import Base, base_of
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.data.season import CLOSED
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.history.customers import occasion_days

@@ -13,7 +13,7 @@ from crmlab.analyses.customer_value import TIERS
 from crmlab.analyses.lifecycle import NONE, STATES
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.triggers import TRIGGERS
-from crmlab.data.collecting import collect, collect_arrow
+from crmlab.collecting import collect, collect_arrow
 from crmlab.errors import CampaignError
 from crmlab.history.follow_ups import FOLLOW_UPS, open_requests, tells_follow_ups
 from crmlab.history.past import History

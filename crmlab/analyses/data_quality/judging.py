@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.data_quality.reductions import RULES
-from crmlab.data.collecting import ORDERED, collect_arrow, collect_row
+from crmlab.collecting import ORDERED, collect_arrow, collect_row
 from crmlab.data.ledger import Breach
 from crmlab.data.rules import READING, after, examined, exemplary, gravest_first
 from crmlab.errors import DescriptorError

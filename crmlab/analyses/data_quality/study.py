@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.data_quality.judging import Verdict, as_frame, breaches, judge, written
 from crmlab.analyses.data_quality.reductions import amounts, largest_orders
-from crmlab.data.collecting import ORDERED, collect, collect_row, collect_value
+from crmlab.collecting import ORDERED, collect, collect_row, collect_value
 from crmlab.data.ledger import Breach
 from crmlab.data.reading.cleaning import REASONS
 from crmlab.history.orders import daily

@@ -19,7 +19,7 @@ from crmlab.analyses.lifecycle.pace import day_number
 from crmlab.analyses.lifecycle.projection import Ahead, Check, came_of, place_of_check
 from crmlab.analyses.lifecycle.reductions import CURRENT, STATES, states
 from crmlab.analyses.lifecycle.rhythm import Thresholds
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.models.btyd.paths import PARAMETERS, drawn_paths
 

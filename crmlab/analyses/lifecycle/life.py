@@ -15,7 +15,7 @@ from crmlab.analyses.lifecycle.pace import pace_known, pace_of
 from crmlab.analyses.lifecycle.params import STEPS, Params
 from crmlab.analyses.lifecycle.reductions import NONE, STATES, cohorts, spells, states, transitions
 from crmlab.analyses.lifecycle.rhythm import Thresholds, thresholds
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import DataError
 from crmlab.history.consent import Consent
 from crmlab.history.past import History

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crmlab.analyses.lifecycle.pace import EPOCH, Pace
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import as_orders, between, history, to_date

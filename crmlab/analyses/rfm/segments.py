@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import DataError, checks
 from crmlab.history.words import QUARTER, ROUNDS, YEAR
 from crmlab.page.groups import OTHER, small_groups

@@ -14,7 +14,7 @@ from crmlab.analyses.scorecard.estimation import Panel, estimates, panel
 from crmlab.analyses.scorecard.params import Params, unit_of
 from crmlab.analyses.scorecard.reductions import Period, calendar, customer_periods, periods, rhythm
 from crmlab.analyses.scorecard.speech import Speech, speech_of
-from crmlab.data.collecting import collect_value
+from crmlab.collecting import collect_value
 from crmlab.errors import DataError, TooLittleError
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.btyd.special import Array

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.analyses.scorecard.reductions import Period
-from crmlab.data.collecting import collect, collect_arrow
+from crmlab.collecting import collect, collect_arrow
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import LEVEL, normal_quantile, share_of_total

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from crmlab.analyses.customer_value import fit_spend
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import ConvergenceError, ModelError, TooLittleError
 from crmlab.history.calendars import checked_end
 from crmlab.history.customers import occasion_days, summary_until

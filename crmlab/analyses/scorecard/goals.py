@@ -13,7 +13,7 @@ from crmlab.analyses.scorecard.estimation import estimates
 from crmlab.analyses.scorecard.forecasts import LEAST_PAST, newcomers, year_ahead
 from crmlab.analyses.scorecard.reductions import Period, calendar, periods
 from crmlab.analyses.scorecard.targets import Goal, parse_goals
-from crmlab.data.collecting import collect_row
+from crmlab.collecting import collect_row
 from crmlab.history.words import QUARTER, QUARTERS, YEAR
 from crmlab.models.intervals import normal_quantile
 

@@ -13,7 +13,7 @@ from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.scorecard.board import Board, labelled
 from crmlab.analyses.scorecard.estimation import change
 from crmlab.analyses.scorecard.money import Money
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.page.groups import OTHER, small_groups
 
 __all__ = ["KINDS", "NOT_YET", "TOTAL", "groups_of"]

@@ -13,7 +13,7 @@ from crmlab.analyses.lifecycle import CURRENT, GONE, NONE, growth, moves_between
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.estimation import change, concentration
 from crmlab.analyses.scorecard.money import Money
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.history.customers import gaps_until, occasion_days
 from crmlab.history.sending import sent
 from crmlab.history.words import QUARTER, ROUNDS, YEAR

@@ -12,7 +12,7 @@ import numpy as np
 from crmlab.analyses.campaigns import known_cells, offers_priced
 from crmlab.analyses.scorecard.board import Board
 from crmlab.analyses.scorecard.campaigns import measured_of
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.history.orders import between
 from crmlab.models.btyd.special import Array
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.analyses.rfm import SEGMENTS, segmented
 from crmlab.analyses.scorecard.board import Board
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.history.breakdowns import dimensions
 from crmlab.history.orders import between
 from crmlab.history.words import ROUNDS, YEAR

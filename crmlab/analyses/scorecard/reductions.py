@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.context import EXACT
 from crmlab.history.customers import came_back, gaps, occasion_days

@@ -22,7 +22,7 @@ from crmlab.analyses.scorecard.money import Money, money_of
 from crmlab.analyses.scorecard.profiles import profiles_of
 from crmlab.analyses.scorecard.reductions import two_periods
 from crmlab.analyses.scorecard.value import Valued, valued
-from crmlab.data.collecting import collect, collect_value
+from crmlab.collecting import collect, collect_value
 from crmlab.errors import CampaignError, ConvergenceError, DataError, ModelError
 from crmlab.history.past import DATED
 from crmlab.history.words import ROUNDS

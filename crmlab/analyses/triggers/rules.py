@@ -16,7 +16,7 @@ import pandas as pd
 from crmlab.analyses.customer_value import NAMES, base_of, chosen
 from crmlab.analyses.triggers.rhythm import WEEK
 from crmlab.analyses.triggers.timing import Timing
-from crmlab.data.collecting import collect
+from crmlab.collecting import collect
 from crmlab.errors import ConvergenceError, DataError, ModelError
 from crmlab.history.words import ROUNDS, YEAR
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.memory.reader import RESPONSE_KEY, by_campaign
 from crmlab.data.tables import TABLES

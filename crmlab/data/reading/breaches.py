@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from crmlab.data.collecting import ORDERED, collect, collect_arrow, collect_row
+from crmlab.collecting import ORDERED, collect, collect_arrow, collect_row
 from crmlab.data.descriptor import DROPPED, Descriptor
 from crmlab.data.guests import after_zero
 from crmlab.data.ledger import Breach, LedgerRow

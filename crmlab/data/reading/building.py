@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.collecting import collect_value
 from crmlab.data import cache
-from crmlab.data.collecting import collect_value
 from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
 from crmlab.data.kept import Kept, key_of_run
 from crmlab.data.ledger import Breach, LedgerRow

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_arrow, collect_value
+from crmlab.collecting import collect_arrow, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.raw import first_line
 from crmlab.data.room import no_room, not_written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_row
+from crmlab.collecting import collect_row
 from crmlab.data.guests import NUMBERED_GUEST, guests_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import ORDERED, collect_arrow, collect_row, collect_value
+from crmlab.collecting import ORDERED, collect_arrow, collect_row, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.ledger import LedgerRow
 from crmlab.data.months import day_of, form_with_month, languages_of

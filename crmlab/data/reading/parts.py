@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import ORDERED, collect_arrow, collect_row
+from crmlab.collecting import ORDERED, collect_arrow, collect_row
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.personal import masked
 from crmlab.data.reading.cleaning import REASONS, Cleaning

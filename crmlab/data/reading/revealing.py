@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from crmlab.data.collecting import collect_batches
+from crmlab.collecting import collect_batches
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.identity import existing_key
 from crmlab.data.reading import building

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from crmlab.data.collecting import collect, collect_value
+from crmlab.collecting import collect, collect_value
 from crmlab.data.currencies import SIGN, code_of
 from crmlab.data.descriptor import DROPPED, Descriptor, Rate, TableSection
 from crmlab.data.reading.parse import UNIT_PRICE, Parser

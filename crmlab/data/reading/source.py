@@ -14,8 +14,8 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmlab.collecting import collect_arrow, collect_value
 from crmlab.data.catalog import locate, matches
-from crmlab.data.collecting import collect_arrow, collect_value
 from crmlab.data.descriptor import Descriptor, TableSection
 from crmlab.data.reading.layout import is_blank, total_word
 from crmlab.data.reading.raw import Raw, first_line, literal

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_value
+from crmlab.collecting import collect_value
 from crmlab.data.descriptor import TableSection
 from crmlab.data.reading.layout import LONGEST, WIDEST, Layout, joined_names
 from crmlab.data.reading.lines import (

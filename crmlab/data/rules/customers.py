@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from crmlab.data.collecting import ORDERED, collect_arrow, collect_value
+from crmlab.collecting import ORDERED, collect_arrow, collect_value
 from crmlab.data.ledger import Breach
 from crmlab.data.rules.rule import Rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_row, collect_value
+from crmlab.collecting import collect_row, collect_value
 from crmlab.data.ledger import Breach
 from crmlab.data.rules.rule import Rule
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_value
+from crmlab.collecting import collect_value
 from crmlab.data.ledger import Breach
 from crmlab.data.reading.ids import folded
 from crmlab.data.rules.rule import Rule, exemplary

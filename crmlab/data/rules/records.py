@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import collect_row
+from crmlab.collecting import collect_row
 from crmlab.data.rules.rule import Rule
 from crmlab.data.season import CLOSED
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.collecting import ORDERED, collect_arrow, collect_row, collect_value
+from crmlab.collecting import ORDERED, collect_arrow, collect_row, collect_value
 from crmlab.data.ledger import Breach
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.customers import Where
-from crmlab.data.collecting import collect, collect_arrow
+from crmlab.collecting import collect, collect_arrow
 from crmlab.history.customers import occasion_days
 from crmlab.history.orders import between
 from crmlab.history.sending import sent

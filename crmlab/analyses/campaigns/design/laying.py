@@ -19,7 +19,7 @@ from crmlab.analyses.campaigns.holdout import Holdout, holdout_for
 from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
 from crmlab.analyses.campaigns.measurement import known_cells
 from crmlab.analyses.campaigns.past import Past, past_of
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.memory.rules import OFFER_COSTS
 from crmlab.errors import ModelError, ParameterError, TooLittleError, checks

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.measurement import Measured
 from crmlab.analyses.campaigns.moments import cell_statistics, state_moments
-from crmlab.data.collecting import collect_arrow
+from crmlab.collecting import collect_arrow
 from crmlab.errors import ModelError
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.uplift import Depth, Segments, depth_curve, segment_uplift

@@ -19,7 +19,7 @@ from crmlab.analyses.campaigns.results.depth import Ranked, ranked
 from crmlab.analyses.campaigns.results.health_checks import Health, health
 from crmlab.analyses.campaigns.results.params import Params
 from crmlab.analyses.campaigns.rounds import Rounds, rounds_of
-from crmlab.data.collecting import collect_value
+from crmlab.collecting import collect_value
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.history.customers import is_purchase
 from crmlab.history.orders import between
