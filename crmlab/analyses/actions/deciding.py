@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUDGET",
+    "CONTROL",
     "COSTS_MORE",
     "NO_MARGIN",
     "Before",
@@ -49,6 +50,7 @@ NO_ACTION = "no action applies to them"
 ASKED_LATER = "has asked to be contacted again on a later day"
 COSTS_MORE = "every action would cost more than it brings in"
 NOT_YET = "contact limits do not allow another contact yet"
+CONTROL = "belongs to the control of a running test"
 NO_MARGIN = "not known: needs a margin"
 USED_UP = "the budget, or the capacity of the action, is used up"
 
@@ -424,6 +426,8 @@ def _why_not(ground: Ground, gains: pd.DataFrame, today: Problem | None) -> list
     own, best = (frame.max(axis=1).to_numpy(float) for frame in (ground.gains, gains))
     free = _free(today)
     waits = np.zeros(len(people), dtype=bool) if ground.asked is None else ground.asked.later.notna().any(axis=1).to_numpy()
+    sent = people.contacts
+    control = set(sent.loc[sent["control"], "customer"]) - set(sent.loc[~sent["control"], "customer"]) if len(sent) else set()
     told = []
     for one, refusal, mine, left, waiting in zip(people.ids, people.frame["refusal"], own, best, waits, strict=True):
         if refusal:
@@ -435,7 +439,7 @@ def _why_not(ground: Ground, gains: pd.DataFrame, today: Problem | None) -> list
         elif np.isnan(left):
             told.append(HOUSEHOLD)
         else:
-            told.append(USED_UP if one in free else NOT_YET)
+            told.append(USED_UP if one in free else CONTROL if one in control else NOT_YET)
     return told
 
 

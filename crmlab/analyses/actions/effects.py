@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.actions.declaring import AT_RISK, CAMPAIGN, MEMORY, Action, Assumed
-from crmlab.analyses.campaigns import Past, past_of
+from crmlab.analyses.campaigns import GUESSED_RISE, Past, past_of
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import DataError, listing, shown
 from crmlab.history.costs import costs_of
@@ -28,7 +28,7 @@ __all__ = ["ASSUMED", "MEASURED", "UNSHOWN", "Effect", "Priced", "default_action
 
 MEASURED, UNSHOWN, ASSUMED = "measured", "not shown", "assumed"
 _WINDOW = 28  # days in which people buy anyway, and take the offer, where no past cell says
-_GUESS = Assumed(rise=0.01, low=0.0, high=0.02)
+_GUESS = Assumed(rise=GUESSED_RISE, low=0.0, high=2 * GUESSED_RISE)
 _WHOLE = "campaign"
 
 

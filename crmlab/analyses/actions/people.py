@@ -13,13 +13,13 @@ import pandas as pd
 from crmlab.analyses import customer_value
 from crmlab.analyses.actions.declaring import AT_RISK, Goal
 from crmlab.analyses.actions.effects import Priced
-from crmlab.analyses.campaigns import Holdout, in_holdout
+from crmlab.analyses.campaigns import Holdout, in_holdout, stands_for, waiting_cells
 from crmlab.analyses.customer_value import FEWEST, Scores
 from crmlab.analyses.customers import DOMAINS, Condition, check_columns, customer_outputs, holds, known_columns
 from crmlab.collecting import collect
 from crmlab.errors import CampaignError, DataError, TooLittleError, shown
 from crmlab.history.follow_ups import FOLLOW_UPS, open_requests
-from crmlab.history.sending import sends, sent
+from crmlab.history.sending import sends
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,6 +48,7 @@ class People:
         customer's own where none is known), contactable, refusal; and every column that criteria name.
     contacts : DataFrame
         What was sent before, a row per contact: customer, day (0 is today, before it negative), offer and channel, empty where not known.
+        A control counts as contacted until its test closes, as of :func:`crmlab.analyses.campaigns.waiting_cells`: ``control``.
     scores : Scores
         What customers are worth.
     margin : float
@@ -200,12 +201,12 @@ def _potential(today: pd.Series, age: pd.Series) -> pd.Series:
 
 
 def _contacts(history: History) -> pd.DataFrame:
-    """What was sent to whom before, and what is launched already and goes out later: customer, day, offer, channel."""
+    """What was sent to whom before, and what is launched already and goes out later: customer, day, offer, channel, control."""
     found = [one for one in (_sent(history), _launched(history)) if len(one)]
     if not found:
         return pd.DataFrame(
             {name: pd.Series(dtype="int64" if name == "day" else object) for name in ("customer", "day", "offer", "channel")}
-        )
+        ).assign(control=False)
     return pd.concat(found, ignore_index=True)
 
 
@@ -214,39 +215,41 @@ def _launched(history: History) -> pd.DataFrame:
     kept = history.data.remembered
     if kept is None or history.as_of < history.reach.last or kept.contacts.empty:
         return pd.DataFrame()
-    out = kept.cells[sends(kept.cells)].set_index("cell_id")
+    waiting = waiting_cells(kept.cells, history.as_of)
+    out = set(kept.cells.loc[sends(kept.cells) | waiting, "cell_id"])
     days = (pd.to_datetime(kept.contacts["contacted_at"]).dt.normalize() - pd.Timestamp(history.as_of)).dt.days
     later = kept.contacts.assign(day=days.astype("int64"))
-    later = later[(later["day"] > 0) & later["cell_id"].isin(out.index)].sort_values(["customer_id", "day", "cell_id"])
-
-    def of(name: str) -> pd.Series:
-        return _texts(later["cell_id"].map(out[name])) if name in out.columns else pd.Series("", index=later.index)
-
-    told = {"customer": later["customer_id"].astype(str), "day": later["day"], "offer": of("offer"), "channel": of("channel")}
-    return pd.DataFrame(told).reset_index(drop=True)
+    later = later[(later["day"] > 0) & later["cell_id"].isin(out)].sort_values(["customer_id", "day", "cell_id"])
+    return _told(later, kept.cells, set(kept.cells.loc[waiting, "cell_id"]))
 
 
 def _sent(history: History) -> pd.DataFrame:
     """What was sent up to the last day."""
-    table = sent(history)
+    table, cells = history.contacts, _cells(history)
     if table is None:
         return pd.DataFrame()
-    known = collect(table.select("customer_id", "cell_id", "contacted_at"), ["customer_id", "contacted_at", "cell_id"])
-    cells = history.cells
-    about: dict[str, dict[str, str]] = {"offer": {}, "channel": {}}
-    for name in about:
-        if cells is not None and name in cells.columns:
-            told = collect(cells.select("cell_id", name), "cell_id").dropna()
-            about[name] = dict(zip(told["cell_id"].astype(str), told[name].astype(str), strict=True))
+    waiting = waiting_cells(cells, history.as_of)
+    silent = cells.loc[~sends(cells) & ~waiting, "cell_id"].tolist()
+    some = table.select("customer_id", "cell_id", "contacted_at")
+    some = some.filter(some["cell_id"].notin(silent) | some["cell_id"].isnull()) if silent else some
+    known = collect(some, ["customer_id", "contacted_at", "cell_id"])
     known = known.drop_duplicates(["customer_id", "contacted_at", "cell_id"], ignore_index=True)
     days = (pd.to_datetime(known["contacted_at"]).dt.normalize() - pd.Timestamp(history.as_of)).dt.days
-    return pd.DataFrame(
-        {
-            "customer": known["customer_id"].astype(str),
-            "day": days.astype("int64"),
-            **{name: _texts(known["cell_id"].astype(str).map(its)) for name, its in about.items()},
-        }
-    )
+    return _told(known.assign(day=days.astype("int64")), cells, set(cells.loc[waiting, "cell_id"]))
+
+
+def _cells(history: History) -> pd.DataFrame:
+    """The test cells of a history; a frame without rows where it has none."""
+    cells = history.cells
+    return pd.DataFrame({"cell_id": [], "control_cell_id": []}, dtype=object) if cells is None else collect(cells, "cell_id")
+
+
+def _told(rows: pd.DataFrame, cells: pd.DataFrame, controls: set[str]) -> pd.DataFrame:
+    """Contacts with what was sent with them: customer, day, offer, channel, control."""
+    cell = rows["cell_id"].astype(str)
+    about = {name: _texts(cell.map(stands_for(cells, name))) for name in ("offer", "channel")}
+    told = {"customer": rows["customer_id"].astype(str), "day": rows["day"], **about, "control": cell.isin(controls)}
+    return pd.DataFrame(told).reset_index(drop=True)
 
 
 def _texts(values: pd.Series) -> pd.Series:

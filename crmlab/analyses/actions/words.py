@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.actions.deciding import ASKED_LATER, COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
+from crmlab.analyses.actions.deciding import ASKED_LATER, CONTROL, COSTS_MORE, HOUSEHOLD, NO_ACTION, NOT_YET, USED_UP
 from crmlab.analyses.actions.declaring import AT_RISK, IDLE
 from crmlab.analyses.actions.effects import ASSUMED, UNSHOWN
 from crmlab.analyses.actions.exhibits import MARGINS, REST, shown_lines, worth_at
@@ -29,6 +29,7 @@ _MANY = {
     NO_ACTION: "are eligible for none of the actions",
     ASKED_LATER: "have asked to be contacted again on a later day",
     COSTS_MORE: "would cost more to contact than any action would bring in",
+    CONTROL: "belong to the control of a running test",
     NOT_YET: "were contacted too recently",
     USED_UP: "are beyond the budget or the capacity of an action",
 }

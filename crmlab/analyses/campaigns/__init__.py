@@ -27,16 +27,18 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.matching import match_back, match_counts
     from crmlab.analyses.campaigns.measurement import Measured, known_cells, measured, mismatched, offers_priced, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
-    from crmlab.analyses.campaigns.past import Past, past_of
+    from crmlab.analyses.campaigns.past import GUESSED_RISE, Past, past_of
     from crmlab.analyses.campaigns.plan import read_plan
     from crmlab.analyses.campaigns.planning import plan_checks, unchecked_columns
     from crmlab.analyses.campaigns.quantities import QUANTITIES
     from crmlab.analyses.campaigns.reductions import outcomes
     from crmlab.analyses.campaigns.responding import read_responses
     from crmlab.analyses.campaigns.results.by_cell import final_cells
+    from crmlab.analyses.campaigns.running import stands_for, waiting_cells
     from crmlab.analyses.campaigns.verdicts import news_of, verdicts_of
 
 __all__ = [
+    "GUESSED_RISE",
     "INPUTS",
     "QUANTITIES",
     "Codes",
@@ -83,7 +85,9 @@ __all__ = [
     "read_plan",
     "read_responses",
     "sample",
+    "stands_for",
     "unchecked_columns",
     "verdicts_of",
+    "waiting_cells",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from crmlab.data.memory.campaigns import CampaignMemory
     from crmlab.history.past import History
 
-__all__ = ["COLUMNS", "GROUPS", "MOST", "Component", "Past", "past_of", "pooled_past"]
+__all__ = ["COLUMNS", "GROUPS", "GUESSED_RISE", "MOST", "Component", "Past", "past_of", "pooled_past"]
 
 
+GUESSED_RISE = (
+    0.01  # of the share of people who buy, where no past campaign says anything: one in a hundred more, from none to two
+)
 MOST = 40  # past campaigns that are measured again, the latest
 COLUMNS = (
     "campaign", "cell", "control", "opens", *COMPONENTS, "n", "effect", "error", "profit", "profit_low", "profit_high", "base", "from",

@@ -45,7 +45,8 @@ def ground(
     n, names = len(gains), list(gains.columns)
     ids = [f"c{k}" for k in range(n)]
     frame = pd.DataFrame({"customer_id": ids, "household": home or ids, "refusal": refusal or [""] * n, **(more or {})})
-    sent = pd.DataFrame(list(contacts), columns=["customer", "day", "offer", "channel"]).astype({"day": "int64"})
+    sent = pd.DataFrame([(*one, False)[:5] for one in contacts], columns=["customer", "day", "offer", "channel", "control"])
+    sent = sent.astype({"day": "int64", "control": bool})
     scores = SimpleNamespace(base=SimpleNamespace(data=SimpleNamespace(descriptor=SimpleNamespace(where="own.toml"))))
     actions = actions or [action(name) for name in names]
     priced = tuple(Priced(action=one, effect=EFFECT, contact=1.0, response=0.0) for one in actions)
@@ -387,3 +388,17 @@ def test_the_own_count_sees_a_breach():
     some = ground({"a": [1.0]}, contacts=[("c0", -3, "", "")], limits=Limits(contacts=(Days(most=1, days=14),)))
     wrong = pd.DataFrame({"customer_id": ["c0"], "day": [7], "action": ["a"]})
     assert len(list(breaches(some, wrong))) == 1 and not list(breaches(some, wrong.assign(day=14)))
+
+
+def test_the_control_of_a_running_test_counts_as_contacted():
+    some = ground(
+        {"a": [3.0, 3.0, 3.0]},
+        contacts=[("c0", -3, "", "", True), ("c1", -3, "", "")],
+        limits=Limits(contacts=(Days(most=1, days=14),)),
+    )
+    assert today(some)["action_reason"].to_dict() == {
+        "c0": deciding.CONTROL,
+        "c1": deciding.NOT_YET,
+        "c2": "brings in more than it costs (assumed)",
+    }
+    assert [one for one in calendar(some, 3) if one[0] != "c2"] == [("c0", 14, "a"), ("c1", 14, "a")]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
+from crmlab.analyses.campaigns.past import GUESSED_RISE
 from crmlab.analyses.customers import Where
 from crmlab.collecting import collect, collect_arrow
 from crmlab.history.customers import occasion_days
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = [
     "FEWEST",
     "GUESSED_BASE",
-    "GUESSED_LIFT",
     "Baseline",
     "Expected",
     "baseline",
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 
-GUESSED_LIFT = 0.1  # of the response without a campaign, where no past campaign says anything
 GUESSED_BASE = 0.05
 FEWEST = 30  # customers from which a response is taken from the data
 
@@ -132,7 +131,7 @@ def _contacted(history: History, after: dt.date) -> set[str]:
     return set(collect(some.select("customer_id").distinct(), "customer_id")["customer_id"])
 
 
-def expected_effect(past: Past, offer: str, base: float, given: float | None = None) -> Expected:
+def expected_effect(past: Past, offer: str, given: float | None = None) -> Expected:
     """How many more a contact is expected to make buy, as a difference of shares.
 
     Parameters
@@ -140,15 +139,14 @@ def expected_effect(past: Past, offer: str, base: float, given: float | None = N
     past : Past
     offer : str
         The one that is planned.
-    base : float
-        Share who buy anyway.
     given : float, optional
 
     Returns
     -------
     Expected
-        ``source``: "given", "offers" (past campaigns with this offer), "past" (past campaigns, whatever they offered), "guess" (a tenth
-        of ``base``). Numbers and intervals of past campaigns are those of :meth:`~crmlab.analyses.campaigns.past.Past.brought`.
+        ``source``: "given", "offers" (past campaigns with this offer), "past" (past campaigns, whatever they offered), "guess"
+        (one customer in a hundred). Numbers and intervals of past campaigns are those of
+        :meth:`~crmlab.analyses.campaigns.past.Past.brought`.
     """
     if given is not None:
         return Expected(value=given, source="given")
@@ -156,7 +154,7 @@ def expected_effect(past: Past, offer: str, base: float, given: float | None = N
         found = past.brought(name)
         if found is not None:
             return Expected(value=found[0], low=found[1], high=found[2], source=source)
-    return Expected(value=GUESSED_LIFT * base, source="guess")
+    return Expected(value=GUESSED_RISE, source="guess")
 
 
 def together(effects: Sequence[Expected]) -> Expected:

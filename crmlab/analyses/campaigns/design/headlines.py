@@ -11,6 +11,7 @@ from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.design.study import Study
+    from crmlab.page.format import Format
 
 __all__ = ["SOURCES", "days_said", "findings"]
 
@@ -74,7 +75,7 @@ def _if_right(study: Study) -> str:
     offer = "each offer" if many else "the offer"
     if study.guessed:
         rise = points(study.terms.possible(study.expected.value), study.context.form)
-        return f"if {offer} makes a tenth more people {acts_of(study).act} ({rise})"
+        return f"if {offer} brings {rise} more who {acts_of(study).act}"
     return f"if {offer} brings what is expected of it: {_rise(study)}"
 
 
@@ -197,13 +198,18 @@ def _contacts(study: Study) -> str:
     return f"{study.context.form.count(contacted)} {study.words.many}{f' in {rounds} rounds' if rounds > 1 else ''}"
 
 
+def _chance_in_words(share: float, form: Format) -> str:
+    """A chance in whole per cents; what is nearly none or certain is not rounded to it."""
+    return form.whole_share(share).replace("<", "under ").replace(">", "over ")
+
+
 def _spread(study: Study) -> str:
     """From where to where the chance goes."""
     form = study.context.form
-    low, high = study.plan.span()
-    if form.share(low) == form.share(high):
+    low, high = (_chance_in_words(one, form) for one in study.plan.span())
+    if low == high:
         return ""
-    return f"{form.span(low, high, 'share')}, given the uncertainty about {_unsure(study)}, at {form.share(study.params.level)}"
+    return f"{low} to {high}, given the uncertainty about {_unsure(study)}, at {form.share(study.params.level)}"
 
 
 def _changed(study: Study) -> str:

@@ -14,11 +14,12 @@ from crmlab.analyses.campaigns.cells import Codes, Design, Sending, design_cells
 from crmlab.analyses.campaigns.design.expected import Baseline, baseline, expected_effect
 from crmlab.analyses.campaigns.design.money import Cost, Terms, discount_in, loss_of
 from crmlab.analyses.campaigns.design.params import DEFAULT_OFFERS, Params
-from crmlab.analyses.campaigns.design.search import LONGEST, Limits, Plan, Setting, find_plan
+from crmlab.analyses.campaigns.design.search import Limits, Plan, Setting, find_plan
 from crmlab.analyses.campaigns.holdout import Holdout, holdout_for
 from crmlab.analyses.campaigns.lists import ListRules, Pulled, pull_list
 from crmlab.analyses.campaigns.measurement import known_cells
 from crmlab.analyses.campaigns.past import Past, past_of
+from crmlab.analyses.campaigns.running import open_windows
 from crmlab.collecting import collect_arrow
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.data.memory.rules import OFFER_COSTS
@@ -125,7 +126,7 @@ def laid_out(history: History, params: Params) -> Laid:
         base = bases[days] = baseline(history, params.criteria, params.qualify, days, params.level, params.response)
         if times > 1 and base.share.source != "data":
             return None
-        effects = {cell: expected_effect(past, offer, base.share.value, params.effect) for cell, offer in offered.items()}
+        effects = {cell: expected_effect(past, offer, params.effect) for cell, offer in offered.items()}
         terms = _terms(base, costs, margin, _usual_spend(pulled), params)
         terms = replace(terms, cost=times * terms.cost)
         gifts = {cell: cost.of(terms.spend, paid_only=margin is not None and not margin.known) for cell, cost in offers.items()}
@@ -189,7 +190,7 @@ def days_of(as_of: dt.date, past: pd.DataFrame, told: pd.DataFrame, params: Para
     closes = checks.day(_NAME, "closes_on", params.closes_on)
     waits: tuple[str, ...] = ()
     opens = given or as_of + dt.timedelta(days=1)
-    going = _open_windows(told, as_of)
+    going = open_windows(told, as_of)
     if given is None and going and (closes is None or closes > max(going.values())):
         opens, waits = max(going.values()) + dt.timedelta(days=1), tuple(sorted(going))
     if closes is None:
@@ -197,18 +198,6 @@ def days_of(as_of: dt.date, past: pd.DataFrame, told: pd.DataFrame, params: Para
     if closes < opens:
         raise ParameterError.dates_out_of_order("opens_on", opens, "closes_on", closes)
     return opens, closes, waits
-
-
-def _open_windows(told: pd.DataFrame, as_of: dt.date) -> dict[str, dt.date]:
-    """Campaigns that have begun and go on after a day, with their last days; one that goes on for over a year is waited for by nobody."""
-    found: dict[str, dt.date] = {}
-    for campaign, opens, closes in zip(told["campaign_id"], told["opens_on"], told["closes_on"], strict=True):
-        if pd.isna(opens) or pd.isna(closes):
-            continue
-        first, last = pd.Timestamp(opens).date(), pd.Timestamp(closes).date()
-        if first <= as_of < last <= as_of + dt.timedelta(days=LONGEST):
-            found[str(campaign)] = max(found.get(str(campaign), last), last)
-    return found
 
 
 def _priced(history: History, params: Params) -> ContactCosts:

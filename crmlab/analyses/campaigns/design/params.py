@@ -85,7 +85,7 @@ class Params:
     )
     effect: float | None = param(
         default=None,
-        help="rise in it expected from a contact, as a share; default: from past campaigns, else a tenth",
+        help="rise in it expected from a contact, as a share; default: from past campaigns, else 1 point",
         gt=-1,
         lt=1,
         unit="share",

@@ -69,7 +69,7 @@ def warnings(study: Study) -> tuple[str, ...]:
     if study.advised:
         found.append(
             f"This test only plans; it does not say what to send today. {study.words.decided} Whoever is on both lists gets the test from "
-            "its start."
+            "its start. Until it closes, its control counts as contacted, too, so that all of its cells are treated alike."
         )
     terms = study.terms
     if terms.base.source == "guess":
@@ -83,7 +83,9 @@ def warnings(study: Study) -> tuple[str, ...]:
         else []
     )
     if study.expected.source == "guess":
-        guesses.append(f"{'it' if guesses else 'the campaign'} makes a tenth more people {acts_of(study).act}")
+        guesses.append(
+            f"{'it' if guesses else 'the campaign'} brings {points(study.terms.possible(study.expected.value), form)} more who {acts_of(study).act}"
+        )
     if guesses:
         found.append(
             f"Assumed: {' and '.join(guesses)}. There is no past campaign to go by; if you know better, ask your analyst to set it."

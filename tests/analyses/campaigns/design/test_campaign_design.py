@@ -414,19 +414,19 @@ def test_expected_effect_says_where_it_is_from():
 
     whole = known(GIVEN)
     found = pool([0.02, 0.03], [0.01, 0.01], 0.9)
-    mine = expected_effect(whole, "a", 0.1)
+    mine = expected_effect(whole, "a")
     assert (mine.source, mine.value, mine.low, mine.high) == ("offers", found.mean, found.next_low, found.next_high)
     # One campaign says what it brought, as surely as campaigns agree.
     every = pool([0.02, 0.02], [0.01, 0.008], 0.9)
-    lone = expected_effect(whole, "b", 0.1)
+    lone = expected_effect(whole, "b")
     half = 1.6448536269514722 * np.hypot(0.01, every.tau)
     assert (lone.source, lone.value) == ("offers", 0.01) and (lone.low, lone.high) == pytest.approx((0.01 - half, 0.01 + half))
-    other = expected_effect(whole, "z", 0.1)
+    other = expected_effect(whole, "z")
     assert (other.source, other.value) == ("past", pytest.approx(every.mean))
-    one = expected_effect(known(GIVEN.iloc[[0, 3]]), "z", 0.1)
+    one = expected_effect(known(GIVEN.iloc[[0, 3]]), "z")
     assert (one.source, one.value, one.low) == ("past", 0.02, pytest.approx(0.02 - 1.6448536269514722 * 0.01))
-    assert expected_effect(known(GIVEN.iloc[:0]), "a", 0.1) == Expected(value=0.1 * 0.1, source="guess")
-    assert expected_effect(whole, "a", 0.1, 0.07) == Expected(value=0.07, source="given")
+    assert expected_effect(known(GIVEN.iloc[:0]), "a") == Expected(value=0.01, source="guess")
+    assert expected_effect(whole, "a", 0.07) == Expected(value=0.07, source="given")
 
 
 @pytest.mark.proof
@@ -620,7 +620,7 @@ def test_orders_only_work_and_say_what_is_not_known():
         "It is not known who may be contacted",
         "no responses, contacts or households",
         "The cost of goods is not known",
-        "makes a tenth more people buy",
+        "brings 1.0 points more who buy",
     ):
         assert words in said
     assert result.absent["past"].startswith("The data set has no past campaigns")
