@@ -55,8 +55,8 @@ def findings(study: Study) -> Findings:
             Finding(
                 f"About {leaving.value}",
                 f"of {form.count(count)} {_who(study)} (“eligible” from here on) {leaves}; nobody can say which, the list ranks them by "
-                f"probability. On the test day, {form.day(scheme.origins[0])}, "
-                f"{form.share(tested.told)} were forecast to churn and {form.share(tested.seen)} did{off}.{_past(study)}",
+                f"probability. {_past(study)}{form.day(scheme.origins[0])}, {form.share(tested.told)} were forecast to churn and "
+                f"{form.share(tested.seen)} did{off}.",
                 f"{leaving.interval}, at {at}",
                 "expected_churners",
             ),
@@ -73,12 +73,15 @@ def findings(study: Study) -> Findings:
 
 
 def _past(study: Study) -> str:
-    """What was forecast and what happened on the mean of the past days, where there are several."""
+    """What was forecast and what happened on the mean of the past days, where there are several; goes on with the latest of them."""
     past, form = study.found.past, study.context.form
     if len(past) < 2:
-        return ""
+        return "On the test day, "
     told, came = (sum(getattr(one, name) for one in past) / len(past) for name in ("told", "came"))
-    return f" On average over the last {len(past)} such days, {form.share(told)} were forecast to churn and {form.share(came)} did."
+    return (
+        f"On average over the last {len(past)} test days, {form.share(told)} were forecast to churn and {form.share(came)} did; on the "
+        "latest, "
+    )
 
 
 def _who(study: Study) -> str:
