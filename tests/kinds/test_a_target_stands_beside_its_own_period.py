@@ -14,6 +14,7 @@ from crmlab.analyses import scorecard
 from crmlab.analyses.scorecard.board import board_of
 from crmlab.analyses.scorecard.goals import (
     AT_RISK,
+    EVEN,
     GOOD,
     LIKELY,
     ON_TRACK,
@@ -157,7 +158,9 @@ def test_a_quarter_of_which_nobody_was_lost_is_part_of_the_trend(tmp_path):
     ("found", "status"),
     [
         ((110, 100, 120), ON_TRACK),
-        ((100, 90, 110), LIKELY),
+        ((100, 90, 110), EVEN),
+        ((101, 80, 120), EVEN),
+        ((99, 80, 120), EVEN),
         ((101, 99, 120), LIKELY),
         ((99, 80, 101), AT_RISK),
         ((90, 80, 100), AT_RISK),

@@ -256,7 +256,7 @@ def clock_followed(history: History) -> Clock | None:
     return learnt(base) if followed else None
 
 
-def season_ahead(history: History, days: float) -> float:
+def season_ahead(history: History, days: float, after: float = 0.0) -> float:
     """How much more one customer buys in the days to come than in as many days past: by season, level, and days closed or of events.
 
     Parameters
@@ -264,6 +264,8 @@ def season_ahead(history: History, days: float) -> float:
     history : History
         What came after it is not known.
     days : float
+    after : float
+        Days from the end of the history until those days begin.
 
     Returns
     -------
@@ -274,7 +276,7 @@ def season_ahead(history: History, days: float) -> float:
     clock = clock_followed(history)
     if clock is None:
         return 1.0
-    span = days / clock.days_per_unit
+    span, start = days / clock.days_per_unit, after / clock.days_per_unit
     if -clock.at(-span) < _LEAST_PASSED * span:
         clock = replace(clock, special={})
-    return float(clock.at(span)) / max(-float(clock.at(-span)), _LEAST_PASSED * span)
+    return float(clock.at(start + span) - clock.at(start)) / max(-float(clock.at(-span)), _LEAST_PASSED * span)

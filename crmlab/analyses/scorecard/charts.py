@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmlab.analyses.customer_value import TIER_WORDS, TIERS
 from crmlab.analyses.lifecycle import STATES
-from crmlab.analyses.scorecard.goals import AT_RISK, LIKELY, MISSED, UNKNOWN, WILL_MISS
+from crmlab.analyses.scorecard.goals import AT_RISK, EVEN, LIKELY, MISSED, UNKNOWN, WILL_MISS
 from crmlab.analyses.scorecard.tables import NOT_COMPARED, no_changes, no_value
 from crmlab.analyses.scorecard.words import worth
 from crmlab.page import marks
@@ -72,7 +72,7 @@ def goals_chart(study: Study) -> Chart | Absent:
         box = {"facecolor": color("paper"), "edgecolor": "none", "pad": 1.5}
         for i, row in enumerate(frame.to_dict("records")):
             place = len(frame) - 1 - i
-            token = "second" if row["status"] in _BAD else "muted" if row["status"] == LIKELY else "accent"
+            token = "second" if row["status"] in _BAD else "muted" if row["status"] in (EVEN, LIKELY) else "accent"
             estimate = (row["expected_of_target"], row["low_of_target"], row["high_of_target"])
             marks.ranges(ax, place, estimate, token=token, size=8)
             words = f"{row['label']}, by {form.short_day(row['by'])}: {row['status']}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AT_RISK",
+    "EVEN",
     "GOOD",
     "LEAST_TREND",
     "LIKELY",
@@ -40,8 +41,9 @@ __all__ = [
 # What became of a target, or what is expected of it: even the far end of the interval meets it, the point does, only the near end, none.
 REACHED, MISSED, UNKNOWN = "reached", "missed", "not known yet"
 ON_TRACK, WILL_MISS = "on track", "will be missed"
+EVEN = "about as likely met as missed"  # the target lies within a tenth of the way from the point to an end
 LIKELY, AT_RISK = "more likely met than missed", "more likely missed than met"
-STATUSES = (MISSED, WILL_MISS, AT_RISK, UNKNOWN, LIKELY, ON_TRACK, REACHED)  # those that need care first
+STATUSES = (MISSED, WILL_MISS, AT_RISK, EVEN, UNKNOWN, LIKELY, ON_TRACK, REACHED)  # those that need care first
 GOOD = (ON_TRACK, REACHED)
 _ADDS_UP = ("revenue", "margin", "occasions", "new", "customers")  # so that what has come in is a part of the target
 _OF_THE_WHOLE = ("lost", "occasions_per_customer", "products_per_customer")  # says little before the quarter is over
@@ -52,6 +54,7 @@ _AT_LEAST = (
     "occasions",
     "customers",
 )  # a part of the days has a part of it; of newcomers it may have too many
+_EVEN = 0.1
 LEAST_TREND = 4  # quarters of a trend
 MOST_TREND = 8
 
@@ -148,14 +151,17 @@ def judged(goal: Goal, found: tuple[float, float, float], basis: str) -> tuple[s
     Examples
     --------
     >>> goal = Goal("revenue", 100.0, "2026-06-30")
-    >>> [judged(goal, (value, value - 20, value + 20), "forecast")[0] for value in (130, 110, 90, 70)]
-    ['on track', 'more likely met than missed', 'more likely missed than met', 'will be missed']
+    >>> [judged(goal, (value, value - 20, value + 20), "forecast")[0] for value in (130, 110, 101, 90)]
+    ['on track', 'more likely met than missed', 'about as likely met as missed', 'more likely missed than met']
     """
     sign = -1 if goal.aim.less else 1
     middle, *ends = (sign * value for value in found)
     target, (best, worst) = sign * goal.target, ("low", "high") if goal.aim.less else ("high", "low")
     if min(ends) >= target:
         return ON_TRACK, f"even the {worst} end of the {basis} meets the target"
+    far = min(ends) if middle >= target else max(ends)
+    if abs(middle - target) <= _EVEN * abs(far - middle):
+        return EVEN, f"the target lies in the middle of the {basis}"
     if middle >= target:
         return LIKELY, f"but the {worst} end of the {basis} misses the target"
     if max(ends) >= target:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.campaigns.past import GUESSED_RISE
+from crmlab.analyses.customer_value import season_ahead
 from crmlab.analyses.customers import Where
 from crmlab.collecting import collect, collect_arrow
 from crmlab.history.customers import occasion_days
@@ -60,6 +61,9 @@ class Baseline:
         Customers that it was seen of, and whose spend was seen.
     spend, sd : float
         Mean and standard deviation of what a buyer spends within the window, in money.
+    season : float
+        How much more customers buy in that window than in the days that were looked at, as of
+        :func:`crmlab.analyses.customer_value.season_ahead`.
     """
 
     share: Expected
@@ -67,10 +71,13 @@ class Baseline:
     buyers: int
     spend: float
     sd: float
+    season: float = 1.0
 
 
-def baseline(history: History, where: Where, qualify: Where, window: int, level: float, given: float | None = None) -> Baseline:
-    """Draw the same list a window earlier, and see who of it bought since without having been contacted.
+def baseline(
+    history: History, where: Where, qualify: Where, window: int, level: float, given: float | None = None, after: int = 0
+) -> Baseline:
+    """Draw the same list a window earlier, and see who of it bought since without having been contacted; what that says of days to come.
 
     Parameters
     ----------
@@ -82,10 +89,13 @@ def baseline(history: History, where: Where, qualify: Where, window: int, level:
     level : float
     given : float, optional
         The response, where it is known from elsewhere.
+    after : int
+        Days from the last day of the history until the window opens.
 
     Returns
     -------
     Baseline
+        Where forecasts follow a season, of the season of that window: who buys at a pace that is so many times as fast.
         Where fewer than 30 such customers are seen, or nobody or everybody of them bought, the response is guessed, and says so.
     """
     before = history.as_of - dt.timedelta(days=window)
@@ -97,20 +107,22 @@ def baseline(history: History, where: Where, qualify: Where, window: int, level:
     spend = _spend(history, before)
     mine = spend.reindex(ids).dropna()
     buyers = mine if len(mine) >= 2 else spend
-    n, k = len(ids), len(mine)
+    n, k, season = len(ids), len(mine), 1.0
     if given is not None:
         share = Expected(value=given, source="given")
     elif n < FEWEST or not 0 < k < n:
         share = Expected(value=GUESSED_BASE, source="guess")
     else:
-        low, high = wilson(k, n, level)
-        share = Expected(value=k / n, low=low, high=high, source="data")
+        season = season_ahead(history, float(window), float(after))
+        value, low, high = (1 - (1 - chance) ** season for chance in (k / n, *wilson(k, n, level)))
+        share = Expected(value=value, low=low, high=high, source="data")
     return Baseline(
         share=share,
         n=n,
         buyers=len(buyers),
         spend=float(buyers.mean()) if len(buyers) else float("nan"),
         sd=float(buyers.std(ddof=1)) if len(buyers) >= 2 else 0.0,
+        season=season,
     )
 
 

@@ -344,6 +344,16 @@ def _anyway(study: Study) -> str:
     params, form, base = study.params, study.context.form, study.terms.base
     share, ends = form.measured(base.value, base.low, base.high, "share")
     span = f" ({ends}, at {form.share(params.level)})" if ends else ""
-    how = {"given": "as given", "guess": "a guess", "data": "judging by similar people a little earlier"}[base.source]
+    how = {"given": "as given", "guess": "a guess", "data": f"judging by similar people a little earlier{_seasoned(study)}"}[
+        base.source
+    ]
     group = "in the test" if study.advised else "on the list"
     return f"Without the campaign, {share}{span} of those {group} would {acts_of(study).act} within {days_said(study.window)}, {how}."
+
+
+def _seasoned(study: Study) -> str:
+    """That what was seen is told for another season, as the end of a clause; empty where forecasts follow none."""
+    more = study.base.season
+    if study.context.form.number(more, 2) == study.context.form.number(1.0, 2):
+        return ""
+    return f" and the season (people buy {study.context.form.number(more, 2)} times as often then)"

@@ -123,7 +123,9 @@ def laid_out(history: History, params: Params) -> Laid:
 
     def setting(times: int) -> Setting | None:
         days = window * times
-        base = bases[days] = baseline(history, params.criteria, params.qualify, days, params.level, params.response)
+        base = bases[days] = baseline(
+            history, params.criteria, params.qualify, days, params.level, params.response, (opens - history.as_of).days - 1
+        )
         if times > 1 and base.share.source != "data":
             return None
         effects = {cell: expected_effect(past, offer, params.effect) for cell, offer in offered.items()}

@@ -27,6 +27,7 @@ from crmlab.analyses.campaigns.design.tables import steps
 from crmlab.analyses.campaigns.lists import ListRules, pull_list
 from crmlab.analyses.campaigns.past import COLUMNS, GROUPS, past_of, pooled_past
 from crmlab.analyses.campaigns.results.tables import next_table
+from crmlab.analyses.customer_value import season_ahead
 from crmlab.data.codes import check_code
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError, DataError, ModelError, ParameterError
@@ -493,7 +494,11 @@ def test_baseline_is_what_the_same_list_did_a_window_earlier(shop):
     days = orders.groupby(["customer_id", orders["ordered_at"].dt.normalize()])["amount"].sum()
     spend = days[days > 0].groupby("customer_id").sum()
     mine = spend[spend.index.isin(left["customer_id"])]
-    assert found.share.value == pytest.approx(len(mine) / len(left)) and found.share.low < found.share.value < found.share.high
+    season = season_ahead(History(shop, END), 28.0)  # less is bought in January than in December
+    assert found.season == season < 1 and found.share.value == pytest.approx(1 - (1 - len(mine) / len(left)) ** season)
+    assert found.share.low < found.share.value < found.share.high
+    later = baseline(History(shop, END), "days_since_last <= 100", "orders >= 1", 28, 0.9, after=60)
+    assert later.season == season_ahead(History(shop, END), 28.0, 60.0) != season and later.spend == found.spend
     assert (found.spend, found.sd) == (pytest.approx(mine.mean()), pytest.approx(mine.std()))
     assert baseline(History(shop, dt.date(2024, 1, 20)), "orders >= 1", "", 28, 0.9).share.source == "guess"
 
@@ -522,7 +527,7 @@ def test_page_of_the_shop(result):
         .sentence()
         .startswith("Test “small gift” on 2,418 customers, half of them left alone as a control, from 14 January")
     )
-    assert re.search(r"Without the campaign, 27% .* within 28 days", result.findings[0].text)
+    assert re.search(r"Without the campaign, 18% .* within 28 days, .* and the season", result.findings[0].text)
     assert not result.findings[1].value.startswith("Between")
     assert set(result.tables) == {"ledger", "cells", "money", "options", "balance", "past"}
     assert set(result.charts) == {"ledger", "power", "balance"}
