@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
-    from crmlab.models.btyd.selection import compare
+    from crmlab.models.btyd.selection import compare_models
     from crmlab.models.btyd.tracking import track
     from crmlab.models.classification import (
         auc,
@@ -144,8 +144,8 @@ __all__ = [
     "budget_curve",
     "by_cohort",
     "calibration_line",
-    "compare",
     "compare_cells",
+    "compare_models",
     "component_differences",
     "control_share",
     "cost_of_rules",

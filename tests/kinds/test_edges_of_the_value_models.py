@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 from crmlab.errors import CrmlabError, ModelError, NotIdentifiableError
-from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare, portfolio, track
+from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare_models, portfolio, track
 from crmlab.models.btyd.customer_value import Measure
 from crmlab.models.btyd.fitting import Axis, Chances, Coordinates, maximise
 from crmlab.models.btyd.gamma_gamma import CONSTANT
@@ -485,7 +485,7 @@ def check(base: tuple[pd.DataFrame, str], model: Any, horizon: float) -> None:
         few = data.iloc[:2]
         told(lambda: held(bought, few, horizon, 0.1))
         told(lambda: worth(bought, frame, data, horizon))
-        told(lambda: compare([bought], few.assign(holdout_purchases=0, horizon=horizon)))
+        told(lambda: compare_models([bought], few.assign(holdout_purchases=0, horizon=horizon)))
 
 
 def spends(model: Any, frame: pd.DataFrame) -> None:

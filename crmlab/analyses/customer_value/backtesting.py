@@ -14,7 +14,7 @@ from crmlab.analyses.customer_value.params import MODELS, NAMES
 from crmlab.errors import ConvergenceError, ModelError
 from crmlab.history.words import ROUNDS
 from crmlab.models.btyd.customer_value import CustomerValue
-from crmlab.models.btyd.selection import compare
+from crmlab.models.btyd.selection import compare_models
 from crmlab.models.btyd.tracking import track
 from crmlab.models.classification import gini, mean_with_interval
 from crmlab.models.intervals import LEVEL, normal_quantile, wilson
@@ -44,7 +44,7 @@ class Ranked:
         As of :meth:`crmlab.analyses.customer_value.base.Base.held`.
     models : dict of str to fitted model
     ranking : DataFrame
-        As of :func:`crmlab.models.btyd.selection.compare`.
+        As of :func:`crmlab.models.btyd.selection.compare_models`.
     best : str
         Name of the model with the highest holdout log-likelihood; of equals the first.
     clear : bool
@@ -80,7 +80,7 @@ class Backtest:
     best : str
         Name of the model that is used.
     ranking : DataFrame
-        As of :func:`crmlab.models.btyd.selection.compare`.
+        As of :func:`crmlab.models.btyd.selection.compare_models`.
     scores : DataFrame
         One row per model and rule: name, kind, forecast (with forecast_low, forecast_high; models only), seen, bias (and
         interval), error (mean absolute error of purchases per customer, and interval), spend_error, gini (of spend, and
@@ -142,7 +142,7 @@ def ranked(base: Base, holdout: int, names: Sequence[str], *, season: Season, le
     if not models:
         assert first is not None
         raise first
-    ranking = compare(models, held, level=level)
+    ranking = compare_models(models, held, level=level)
     best = _best(ranking, list(models))
     others = ranking.drop(index=best)
     # Half of an interval is as many standard errors as its level has: the choice does not depend on the level that is shown.

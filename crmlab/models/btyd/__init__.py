@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
-    from crmlab.models.btyd.selection import compare
+    from crmlab.models.btyd.selection import compare_models
     from crmlab.models.btyd.tracking import track
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "ParetoNBD",
     "Portfolio",
     "by_cohort",
-    "compare",
+    "compare_models",
     "coverage",
     "cross_check",
     "fit_clock",

@@ -17,12 +17,12 @@ from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, checked_weight, compress, refuse
 from crmlab.models.intervals import LEVEL, normal_quantile
 
-__all__ = ["averaging_weights", "compare", "log_masses"]
+__all__ = ["averaging_weights", "compare_models", "log_masses"]
 
 _DRAWS = 4000  # of the normal distribution of sums: weights are then known to a hundredth
 
 
-def compare(
+def compare_models(
     models: Sequence[BuyTillYouDie] | Mapping[str, BuyTillYouDie],
     summary: pd.DataFrame,
     holdout: pd.DataFrame | None = None,
@@ -61,24 +61,28 @@ def compare(
     >>> from crmlab.models.btyd.mbg_nbd import MBGNBD
     >>> truth = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
     >>> customers = truth.simulate([40.0] * 3000, 40, seed=1).assign(horizon=40.0)
-    >>> compare([BGNBD(), MBGNBD()], customers)["holdout_rank"].to_dict()
+    >>> compare_models([BGNBD(), MBGNBD()], customers)["holdout_rank"].to_dict()
     {'BGNBD': 1, 'MBGNBD': 2}
     """
     found = summary if holdout is None else holdout
-    after = checked("compare", found, ["holdout_purchases", "horizon"])
+    after = checked("compare_models", found, ["holdout_purchases", "horizon"])
     if len(found) != len(summary) or not found.index.equals(summary.index):
         raise ModelError.needs(
-            "compare", "summary and holdout with the same rows in the same order", f"{len(summary):,} and {len(found):,} rows"
+            "compare_models",
+            "summary and holdout with the same rows in the same order",
+            f"{len(summary):,} and {len(found):,} rows",
         )
     n, horizon = after["holdout_purchases"], after["horizon"]
     with np.errstate(invalid="ignore"):
-        refuse("compare", "holdout_purchases must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), found)
+        refuse(
+            "compare_models", "holdout_purchases must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), found
+        )
     if not (horizon == horizon[0]).all():
-        raise ModelError.needs("compare", "one horizon for all", f"{len(np.unique(horizon)):,} horizons")
+        raise ModelError.needs("compare_models", "one horizon for all", f"{len(np.unique(horizon)):,} horizons")
     named = models if isinstance(models, Mapping) else {type(model).__name__: model for model in models}
     if not named:
-        raise ModelError.needs("compare", "at least one model", "none")
-    weight = checked_weight("compare", summary)
+        raise ModelError.needs("compare_models", "at least one model", "none")
+    weight = checked_weight("compare_models", summary)
     rows: dict[str, dict[str, Any]] = {}
     each: dict[str, Array] = {}
     for name, model in named.items():

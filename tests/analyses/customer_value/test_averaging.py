@@ -16,7 +16,7 @@ from crmlab.analyses.customer_value.seasons import Season
 from crmlab.analyses.customer_value.valuation import value_customers
 from crmlab.errors import ModelError
 from crmlab.models.btyd.customer_value import Measure
-from crmlab.models.btyd.selection import compare
+from crmlab.models.btyd.selection import compare_models
 from crmlab.models.intervals import LEVEL, mixture_interval
 from tests.worlds.model import model_world
 
@@ -29,7 +29,7 @@ def choice_of(truth: str, size: int, by: str = "holdout", name: str = "mbg_nbd",
     """A choice between two models, by 40 weeks of customers of one of them."""
     held = MODELS[truth].from_params(**TRUE).simulate([60.0] * size, 40, seed=seed).assign(horizon=40.0)
     models = {key: MODELS[key]().fit(held) for key in NAMES}
-    ranking = compare(models, held)
+    ranking = compare_models(models, held)
     ranked = SimpleNamespace(held=held, models=models, ranking=ranking, best=ranking.index[0])
     return Choice(name=name, by=by, ranked=ranked, untested="", season=NO_SEASON)
 

@@ -1,4 +1,4 @@
-"""CustomerValue composes purchases and spend; compare ranks models."""
+"""CustomerValue composes purchases and spend; compare_models ranks models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
-from crmlab.models.btyd.selection import compare
+from crmlab.models.btyd.selection import compare_models
 from crmlab.models.btyd.states import compress
 
 PURCHASES = BGNBD.from_params(r=1.2, alpha=6.0, a=0.6, b=4.0)
@@ -115,7 +115,7 @@ def test_value_of_donors_in_years():
 
 
 def test_compare_ranks_by_holdout(cdnow_after):
-    found = compare({"bg": BGNBD(), "mbg": MBGNBD(), "pareto": ParetoNBD()}, cdnow_after)
+    found = compare_models({"bg": BGNBD(), "mbg": MBGNBD(), "pareto": ParetoNBD()}, cdnow_after)
     assert found["holdout_log_likelihood"].is_monotonic_decreasing
     assert found["holdout_rank"].tolist() == [1, 2, 3]
     assert found.loc["mbg", "aic_rank"] == 1 and found.loc["pareto", "aic_rank"] == 3
@@ -124,25 +124,25 @@ def test_compare_ranks_by_holdout(cdnow_after):
     # Customer by customer, from the definition.
     model = found.loc["bg", "model"]
     some = cdnow_after.iloc[:300]
-    one = compare([model], some)
+    one = compare_models([model], some)
     h = float(some["horizon"].iloc[0])
     any_ = model.probability_of_purchase(some, h)
     none = some["holdout_purchases"] == 0
     assert one["holdout_log_likelihood"].iloc[0] < np.log1p(-any_[none]).sum() + 1e-9
     nobody = some.assign(holdout_purchases=0)
-    assert compare([model], nobody)["holdout_log_likelihood"].iloc[0] == pytest.approx(np.log1p(-any_).sum(), rel=1e-10)
+    assert compare_models([model], nobody)["holdout_log_likelihood"].iloc[0] == pytest.approx(np.log1p(-any_).sum(), rel=1e-10)
 
 
 def test_compare_bad_input(cdnow_after):
     some = cdnow_after.iloc[:50]
     with pytest.raises(ModelError, match="missing column 'holdout_purchases'"):
-        compare([BGNBD()], some.drop(columns="holdout_purchases"))
+        compare_models([BGNBD()], some.drop(columns="holdout_purchases"))
     with pytest.raises(ModelError, match="same rows"):
-        compare([BGNBD()], some, some.iloc[:10])
+        compare_models([BGNBD()], some, some.iloc[:10])
     with pytest.raises(ModelError, match="one horizon for all"):
-        compare([BGNBD()], some.assign(horizon=np.arange(50) + 1.0))
+        compare_models([BGNBD()], some.assign(horizon=np.arange(50) + 1.0))
     with pytest.raises(ModelError, match="at least one model"):
-        compare([], some)
+        compare_models([], some)
 
 
 def uneven(frame: pd.DataFrame, dispersion: float) -> CustomerValue:

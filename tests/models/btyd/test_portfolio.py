@@ -15,7 +15,7 @@ from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
-from crmlab.models.btyd.selection import compare
+from crmlab.models.btyd.selection import compare_models
 from crmlab.models.btyd.tracking import track
 from crmlab.models.classification import gini, mean_with_interval
 
@@ -191,13 +191,13 @@ def test_mean_with_interval_of_one_value():
 
 def test_compare_says_how_far_behind():
     customers = TRUTH.simulate([40.0] * 4000, 40, seed=5).assign(horizon=40.0)
-    found = compare([BGNBD(), MBGNBD(), ParetoNBD()], customers)
+    found = compare_models([BGNBD(), MBGNBD(), ParetoNBD()], customers)
     best = found.iloc[0]
     assert best[["behind", "behind_low", "behind_high"]].tolist() == [0, 0, 0]
     np.testing.assert_allclose(found["behind"], best["holdout_log_likelihood"] - found["holdout_log_likelihood"], atol=1e-6)
     assert (found["behind_low"].iloc[1:] < found["behind"].iloc[1:]).all()
     grouped = customers.groupby(list(customers.columns), as_index=False).size().rename(columns={"size": "weight"})
-    again = compare([BGNBD(), MBGNBD(), ParetoNBD()], grouped)
+    again = compare_models([BGNBD(), MBGNBD(), ParetoNBD()], grouped)
     np.testing.assert_allclose(again["behind_low"], found["behind_low"], rtol=1e-3, atol=1e-3)
 
 
