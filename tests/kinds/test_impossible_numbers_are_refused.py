@@ -104,10 +104,10 @@ def test_a_plan_asks_for_numbers(number):
         ("power", lambda: required_size(Rate(0.1), 0.02, power=number)),
         ("power", lambda: detectable_effect(Rate(0.1), 1000, power=number)),
         ("power", lambda: ComparisonOptions(power=number)),
-        ("effect", lambda: required_size(Rate(0.1), number)),
-        ("effect", lambda: power_of(Rate(0.1), number, 1000)),
-        ("total", lambda: power_of(Rate(0.1), 0.02, number)),
-        ("total", lambda: detectable_effect(Rate(0.1), number)),
+        ("uplift", lambda: required_size(Rate(0.1), number)),
+        ("uplift", lambda: power_of(Rate(0.1), number, 1000)),
+        ("n", lambda: power_of(Rate(0.1), 0.02, number)),
+        ("n", lambda: detectable_effect(Rate(0.1), number)),
     ):
         with pytest.raises(ModelError, match=f"'{name}' must be a number"):
             ask()

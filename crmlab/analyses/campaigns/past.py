@@ -23,7 +23,8 @@ from crmlab.data.memory.rules import COSTS
 from crmlab.errors import CrmlabError, ModelError
 from crmlab.models.intervals import TEST_LEVEL, normal_quantile
 from crmlab.models.testing.meta import Fade, Pooled, fade, pool
-from crmlab.models.testing.power import Rate, required_size
+from crmlab.models.testing.outcomes import Rate
+from crmlab.models.testing.power import required_size
 from crmlab.page.texts import titled
 
 if TYPE_CHECKING:

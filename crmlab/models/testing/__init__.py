@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool, pool_rounds
+    from crmlab.models.testing.outcomes import Money, Rate, Ratio
     from crmlab.models.testing.power import (
-        Money,
-        Rate,
-        Ratio,
         control_share,
         design_effect,
         detectable_effect,

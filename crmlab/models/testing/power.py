@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from scipy import special
@@ -12,13 +11,10 @@ from crmlab.errors import ModelError
 from crmlab.models.checked import checked_amounts, checked_number
 from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.max_t import checked_correction, critical_value
+from crmlab.models.testing.outcomes import Money, Outcome, Rate, as_outcome
 
 __all__ = [
-    "Money",
-    "Outcome",
     "PlannedProfit",
-    "Rate",
-    "Ratio",
     "Size",
     "control_share",
     "design_effect",
@@ -113,8 +109,8 @@ def design_effect(size: float = 1.0, icc: float = 0.0, size_cv: float = 0.0) -> 
 
 
 def required_size(
-    outcome: Outcome,
-    effect: float,
+    outcome: Outcome | float,
+    uplift: float,
     *,
     cells: int = 1,
     level: float = TEST_LEVEL,
@@ -126,9 +122,11 @@ def required_size(
 
     Parameters
     ----------
-    outcome : Rate, Money or Ratio
-    effect : float
-        Smallest difference of a cell from the control that must be found, in the outcome's unit.
+    outcome : float, Rate, Money or Ratio
+        A number is the rate without the campaign: 0.10 is ``Rate(0.10)``.
+    uplift : float
+        Smallest difference of a cell from the control that must be found, in the outcome's unit: 0.02 above a rate of 0.10 is 12%,
+        not 10.2%.
     cells : int
         Cells that are contacted, all compared with one control.
     level, power : float
@@ -145,7 +143,7 @@ def required_size(
     Raises
     ------
     ModelError
-        No effect, or a level or share outside its range; a power that is not above 1 - level, the chance to find a difference where
+        No uplift, or a level or share outside its range; a power that is not above 1 - level, the chance to find a difference where
         there is none: the size that it needs would not be smaller, but without meaning.
 
     References
@@ -154,12 +152,17 @@ def required_size(
 
     Examples
     --------
+    From 10% to 12%:
+
+    >>> required_size(0.10, uplift=0.02).per_cell
+    3839
     >>> required_size(Rate(0.02), 0.002).per_cell
     80679
     """
-    effect = checked_number("required_size", "effect", effect, "different from 0")
+    outcome = as_outcome("required_size", outcome)
+    effect = checked_number("required_size", "uplift", uplift, "different from 0")
     if not effect:
-        raise ModelError.expected("required_size", "effect", "different from 0", effect)
+        raise ModelError.expected("required_size", "uplift", "different from 0", uplift)
     level = checked_correction("required_size", correction, level)
     ratio, critical = _planned("required_size", outcome, effect, cells, level, correction, share)
     power = _checked_power("required_size", power, level)
@@ -175,8 +178,8 @@ def _up(n: float) -> int:
 
 
 def detectable_effect(
-    outcome: Outcome,
-    total: float,
+    outcome: Outcome | float,
+    n: float,
     *,
     cells: int = 1,
     level: float = TEST_LEVEL,
@@ -188,8 +191,10 @@ def detectable_effect(
 
     Parameters
     ----------
-    total : int
-        Customers in all cells and the control, divided by ``design_effect`` where whole households are assigned.
+    outcome : float, Rate, Money or Ratio
+        As in ``required_size``.
+    n : int
+        Customers in all, those of the control too, not of one cell; divided by ``design_effect`` where whole households are assigned.
 
     Returns
     -------
@@ -203,12 +208,14 @@ def detectable_effect(
 
     Examples
     --------
+    >>> round(detectable_effect(0.10, n=7678), 4)
+    0.02
     >>> round(detectable_effect(Rate(0.02), 161358), 6)
     0.002
     """
     from scipy import optimize
 
-    total = _checked_total("detectable_effect", total, cells)
+    outcome, total = as_outcome("detectable_effect", outcome), _checked_total("detectable_effect", n, cells)
     level = checked_correction("detectable_effect", correction, level)
     power = _checked_power("detectable_effect", power, level)
 
@@ -221,7 +228,7 @@ def detectable_effect(
     while found(high) < 0 and high < most:
         high = min(2 * high, most)
     if found(high) < 0:
-        raise ModelError.expected("detectable_effect", "total", "enough to find the largest possible effect", total)
+        raise ModelError.expected("detectable_effect", "n", "enough to find the largest possible effect", n)
     return float(optimize.brentq(found, high * 1e-9, high, xtol=1e-14 * high, rtol=1e-12))
 
 
@@ -234,9 +241,9 @@ def _largest(outcome: Outcome) -> float:
 
 
 def power_of(
-    outcome: Outcome,
-    effect: float,
-    total: float,
+    outcome: Outcome | float,
+    uplift: float,
+    n: float,
     *,
     cells: int = 1,
     level: float = TEST_LEVEL,
@@ -247,8 +254,10 @@ def power_of(
 
     Parameters
     ----------
-    total : int
-        As in ``detectable_effect``.
+    outcome, uplift
+        As in ``required_size``; here the uplift may be 0.
+    n : int
+        Customers in all, as in ``detectable_effect``.
 
     Raises
     ------
@@ -257,15 +266,15 @@ def power_of(
 
     Examples
     --------
-    >>> round(power_of(Rate(0.02), 0.002, 161358), 3)
+    >>> round(power_of(0.02, uplift=0.002, n=161358), 3)
     0.8
     """
-    total = _checked_total("power_of", total, cells)
+    outcome, total = as_outcome("power_of", outcome), _checked_total("power_of", n, cells)
     level = checked_correction("power_of", correction, level)
-    effect = checked_number("power_of", "effect", effect, "in the unit of the outcome")
+    effect = checked_number("power_of", "uplift", uplift, "in the unit of the outcome")
     ratio, critical = _planned("power_of", outcome, effect, cells, level, correction, share)
-    n = total / (cells + ratio)
-    error = np.sqrt(outcome.variance(effect) / n + outcome.variance() / (n * ratio))
+    each = total / (cells + ratio)
+    error = np.sqrt(outcome.variance(effect) / each + outcome.variance() / (each * ratio))
     return float(special.ndtr(abs(effect) / error - critical))
 
 
@@ -273,9 +282,9 @@ def _checked_total(model: str, total: float, cells: int) -> float:
     """The number of customers; refuse fewer than two in each cell, and what is no number."""
     _checked_cells(model, cells)
     least = f"at least {2 * (cells + 1)}"
-    found = checked_number(model, "total", total, f"of {least}")
+    found = checked_number(model, "n", total, f"of {least}")
     if not (np.isfinite(found) and found >= 2 * (cells + 1)):
-        raise ModelError.expected(model, "total", least, total)
+        raise ModelError.expected(model, "n", least, total)
     return found
 
 
@@ -371,7 +380,7 @@ def smallest_paying(n: int, cost: float, fixed: float = 0.0, margin: float = 1.0
 
 
 def planned_profit(
-    outcome: Outcome,
+    outcome: Outcome | float,
     effect: float,
     sizes: tuple[int, int],
     *,
@@ -384,7 +393,8 @@ def planned_profit(
 
     Parameters
     ----------
-    outcome : Rate, Money or Ratio
+    outcome : float, Rate, Money or Ratio
+        As in ``required_size``.
     effect : float
         Assumed difference from the control per customer, in the outcome's unit.
     sizes : (n, n_control)
@@ -395,12 +405,12 @@ def planned_profit(
 
     Examples
     --------
-    >>> from crmlab.models.testing.power import Rate
-    >>> found = planned_profit(Rate(0.02), 0.01, (10_000, 10_000), cost=0.1, margin=20.0)
+    >>> found = planned_profit(0.02, 0.01, (10_000, 10_000), cost=0.1, margin=20.0)
     >>> round(found.value, 2), found.low < 1000 < found.high
     (1000.0, True)
     """
     n, n_control = sizes
+    outcome = as_outcome("planned_profit", outcome)
     _checked("planned_profit", n, cost, fixed, margin)
     checked_amounts("planned_profit", "n_control and effect", (n_control, effect))
     if not n_control >= 1:
@@ -409,141 +419,3 @@ def planned_profit(
     value = n * (effect * margin - cost) - fixed
     half = normal_quantile(level) * error
     return PlannedProfit(value, value - half, value + half, float(special.ndtr(value / error)))
-
-
-class Outcome(Protocol):
-    """A metric as it is without a campaign: its mean, and the variance of a customer's value where the mean is moved."""
-
-    @property
-    def base(self) -> float:
-        """Mean without the campaign."""
-        ...
-
-    def variance(self, effect: float = 0.0) -> float:
-        """Variance of one customer's value where the mean is ``effect`` above the base."""
-        ...
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Share of customers who respond.
-
-    Examples
-    --------
-    >>> Rate(0.02).variance()
-    0.0196
-    """
-
-    base: float
-
-    def __post_init__(self) -> None:
-        checked_amounts("Rate", "base", self.base)
-        if not 0 < self.base < 1:
-            raise ModelError.expected("Rate", "base", "between 0 and 1", self.base)
-
-    def variance(self, effect: float = 0.0) -> float:
-        """Variance of one customer's value where the rate is ``effect`` above the base."""
-        p = self.base + effect
-        if not 0 < p < 1:
-            raise ModelError.expected("Rate", "effect", f"between {-self.base:.6g} and {1 - self.base:.6g}", effect)
-        return p * (1 - p)
-
-
-@dataclass(frozen=True)
-class Money:
-    """Spend that is 0 for most: a share who spend, and mean and standard deviation of what those spend.
-
-    A campaign moves the share (``through="share"``: more customers buy) or what each spends (``"amount"``, mean and standard
-    deviation alike).
-
-    Examples
-    --------
-    >>> spend = Money(share=0.01, mean=60.0, sd=45.0)
-    >>> spend.base, round(spend.variance(), 2)
-    (0.6, 55.89)
-    """
-
-    share: float
-    mean: float
-    sd: float
-    through: str = "share"
-
-    def __post_init__(self) -> None:
-        checked_amounts("Money", "share, mean and sd", (self.share, self.mean, self.sd))
-        if not 0 < self.share <= 1:
-            raise ModelError.expected("Money", "share", "above 0 and at most 1", self.share)
-        if not (self.mean > 0 and self.sd >= 0):
-            raise ModelError.expected("Money", "mean and sd", "above 0, and at least 0", (self.mean, self.sd))
-        if self.through not in ("share", "amount"):
-            raise ModelError.expected("Money", "through", "'share' or 'amount'", self.through)
-
-    @property
-    def base(self) -> float:
-        """Mean over all customers, those with 0 too."""
-        return self.share * self.mean
-
-    def variance(self, effect: float = 0.0) -> float:
-        """Variance of one customer's spend where the mean is ``effect`` above the base."""
-        ratio = 1 + effect / self.base
-        share = self.share * (ratio if self.through == "share" else 1.0)
-        size = ratio if self.through == "amount" else 1.0
-        if not (ratio > 0 and share <= 1):
-            most = self.mean - self.base if self.through == "share" else np.inf
-            raise ModelError.expected("Money", "effect", f"between {-self.base:.6g} and {most:.6g}", effect)
-        found = size**2 * (share * (self.sd**2 + self.mean**2) - (share * self.mean) ** 2)
-        if found <= 0:
-            raise ModelError.does_not_vary("spend", self.base)
-        return found
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """A ratio of two means over customers, such as spend per order.
-
-    Parameters
-    ----------
-    numerator, denominator : float
-        Means over customers.
-    numerator_variance, denominator_variance, covariance : float
-        Over customers.
-
-    References
-    ----------
-    Deng, Knoblich and Lu (2018), Applying the delta method in metric analytics, KDD.
-
-    Examples
-    --------
-    >>> Ratio(20.0, 0.5, 900.0, 0.45, 12.0).base
-    40.0
-    """
-
-    numerator: float
-    denominator: float
-    numerator_variance: float
-    denominator_variance: float
-    covariance: float
-
-    def __post_init__(self) -> None:
-        variances = (self.numerator_variance, self.denominator_variance)
-        checked_amounts(
-            "Ratio", "means, variances and covariance", (self.numerator, self.denominator, *variances, self.covariance)
-        )
-        if not self.denominator > 0:
-            raise ModelError.expected("Ratio", "denominator", "above 0", self.denominator)
-        if not all(one >= 0 for one in variances):
-            raise ModelError.expected("Ratio", "variances", "numbers of at least 0", variances)
-        if not self.covariance**2 <= variances[0] * variances[1] * (1 + 1e-9):
-            raise ModelError.expected("Ratio", "covariance", "at most what the variances allow", self.covariance)
-        if not self.variance() > 0:
-            raise ModelError.expected("Ratio", "covariance", "one that leaves some variance", self.covariance)
-
-    @property
-    def base(self) -> float:
-        """The ratio."""
-        return self.numerator / self.denominator
-
-    def variance(self, effect: float = 0.0) -> float:
-        """Variance of one customer's linearised share in the ratio where the numerator moves it by ``effect``."""
-        r = self.base + effect
-        found = self.numerator_variance - 2 * r * self.covariance + r**2 * self.denominator_variance
-        return max(found, 0.0) / self.denominator**2

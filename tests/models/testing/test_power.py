@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,10 +12,8 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.testing.max_t import critical_value
+from crmlab.models.testing.outcomes import Money, Rate, Ratio
 from crmlab.models.testing.power import (
-    Money,
-    Rate,
-    Ratio,
     control_share,
     design_effect,
     detectable_effect,
@@ -52,6 +52,28 @@ def test_size_of_a_rate_agrees_with_statsmodels():
     peer = samplesize_proportions_2indep_onetail(0.005, 0.03, 0.8, ratio=1, alpha=0.025, value=0, alternative="larger")
     # statsmodels pools the rates where they are the same: a little other.
     assert required_size(Rate(0.03), 0.005).per_cell == pytest.approx(peer, rel=0.01)
+
+
+def test_a_number_is_a_base_rate():
+    # Chow, Shao and Wang (2008), Sample Size Calculations in Clinical Research, 2nd edition, chapter 4: 65% against 85%, 70 in each.
+    assert required_size(0.65, uplift=0.20).per_cell == 70
+    for base, uplift in [(0.10, 0.02), (0.10, -0.02), (0.02, 0.002)]:
+        assert required_size(base, uplift=uplift, cells=3) == required_size(Rate(base), uplift, cells=3)
+    assert required_size(Decimal("0.10"), uplift=0.02) == required_size(0.10, uplift=0.02)
+    assert detectable_effect(0.10, n=20_000) == detectable_effect(Rate(0.10), 20_000)
+    assert planned_profit(0.02, 0.01, (100, 100), cost=0.1) == planned_profit(Rate(0.02), 0.01, (100, 100), cost=0.1)
+
+
+def test_what_a_number_needs_is_what_simulated_tests_find():
+    from statsmodels.stats.proportion import proportions_ztest
+
+    found = required_size(0.10, uplift=0.02)
+    assert detectable_effect(0.10, n=found.total) == pytest.approx(0.02, rel=1e-3)
+    rng = np.random.default_rng(5)
+    sent, kept = rng.binomial(found.per_cell, 0.12, 2000), rng.binomial(found.control, 0.10, 2000)
+    p = [proportions_ztest([x, y], [found.per_cell, found.control])[1] for x, y in zip(sent, kept, strict=True)]
+    assert (np.array(p) < 0.05).mean() == pytest.approx(0.8, abs=0.03)
+    assert power_of(0.10, uplift=0.02, n=found.total) == pytest.approx(0.8, abs=1e-3)
 
 
 def test_control_of_several_cells_is_dunnetts_root():
@@ -148,7 +170,7 @@ def test_break_even_and_planned_profit():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: required_size(Rate(0.02), 0.0), "'effect' must be different from 0"),
+        (lambda: required_size(Rate(0.02), 0.0), "'uplift' must be different from 0"),
         (lambda: required_size(Rate(0.02), 0.99), "'effect' must be between"),
         (lambda: required_size(Rate(0.02), 0.01, level=95), "'level'"),
         (lambda: required_size(Rate(0.02), 0.01, power=1.0), "'power'"),
@@ -164,6 +186,16 @@ def test_break_even_and_planned_profit():
         (lambda: Ratio(1.0, 0.0, 1.0, 1.0, 0.0), "'denominator'"),
         (lambda: detectable_effect(Rate(0.5), 4), "enough to find the largest possible effect"),
         (lambda: detectable_effect(Rate(0.5), 3), "at least 4"),
+        (lambda: required_size(10, 2), "required_size: a base rate must be between 0 and 1. Got 10 instead. Write 10% as 0.10"),
+        (
+            lambda: required_size("0.1", 0.02),
+            "'outcome' must be a base rate such as 0.10, or a Rate, Money or Ratio. Got '0.1'",
+        ),
+        (lambda: required_size(True, 0.02), "'outcome' must be a base rate"),
+        (lambda: detectable_effect(float("nan"), n=1000), "a base rate must be between 0 and 1. Got nan"),
+        (lambda: detectable_effect(0.5, n=3), "'n' must be at least 4"),
+        (lambda: power_of(0.1, uplift=None, n=1000), "'uplift' must be a number"),
+        (lambda: planned_profit(2, 0.01, (10, 10), cost=0.1), "planned_profit: a base rate"),
         (lambda: design_effect(0.5, 0.1), "'households'"),
         (lambda: smallest_paying(0, 0.7), "'n' must be at least 1"),
         (lambda: smallest_paying(10, -0.7), "'cost and fixed' must be at least 0"),

@@ -13,9 +13,8 @@ import pandas as pd
 from crmlab.analyses.campaigns.design.expected import Expected
 from crmlab.errors import ModelError
 from crmlab.models.intervals import normal_quantile
+from crmlab.models.testing.outcomes import Money, Rate
 from crmlab.models.testing.power import (
-    Money,
-    Rate,
     control_share,
     detectable_effect,
     power_of,
