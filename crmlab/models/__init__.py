@@ -74,10 +74,14 @@ if TYPE_CHECKING:
     from crmlab.models.markov import markov_value, project, transition_probabilities
     from crmlab.models.survival import cumulative_incidence, given_waited, kaplan_meier, median_time
     from crmlab.models.testing.cells import CellStatistics
-    from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells, sample_ratio
+    from crmlab.models.testing.columns import ratio
+    from crmlab.models.testing.compared import Comparison
+    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
+    from crmlab.models.testing.from_frames import compare, factorial
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool
+    from crmlab.models.testing.options import ComparisonOptions
     from crmlab.models.testing.outcomes import Money, Rate, Ratio
     from crmlab.models.testing.power import (
         control_share,
@@ -107,6 +111,7 @@ __all__ = [
     "BudgetCurve",
     "CellStatistics",
     "Clock",
+    "Comparison",
     "ComparisonOptions",
     "CustomerValue",
     "GammaGamma",
@@ -142,6 +147,7 @@ __all__ = [
     "budget_curve",
     "by_cohort",
     "calibration_line",
+    "compare",
     "compare_cells",
     "compare_models",
     "component_differences",
@@ -162,6 +168,7 @@ __all__ = [
     "error_of",
     "exact",
     "expected_maximum_profit",
+    "factorial",
     "factorial_effects",
     "fade",
     "fit_clock",
@@ -191,6 +198,7 @@ __all__ = [
     "pressure_of_next",
     "project",
     "proportion_intervals",
+    "ratio",
     "redundant",
     "required_size",
     "rules",

@@ -10,10 +10,11 @@ from scipy import special, stats
 
 from crmlab.models.testing.adjustment import CommonSlope
 from crmlab.models.testing.cells import CellStatistics
-from crmlab.models.testing.comparisons import ComparisonOptions, compare_cells
+from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.factorials import factorial_effects
 from crmlab.models.testing.max_t import critical_value
 from crmlab.models.testing.measures import measure
+from crmlab.models.testing.options import ComparisonOptions
 
 RUNS = 20_000
 

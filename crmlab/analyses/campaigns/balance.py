@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crmlab.models.testing.cells import CellStatistics
-from crmlab.models.testing.comparisons import ComparisonOptions, compare_cells
+from crmlab.models.testing.comparisons import compare_cells
+from crmlab.models.testing.options import ComparisonOptions
 
 __all__ = ["BALANCE_ALPHA", "COLUMNS", "balance_of", "unbalanced"]
 

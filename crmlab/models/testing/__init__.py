@@ -8,10 +8,14 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.models.testing.cells import CellStatistics
-    from crmlab.models.testing.comparisons import ComparisonOptions, SampleRatio, compare_cells, sample_ratio
+    from crmlab.models.testing.columns import ratio
+    from crmlab.models.testing.compared import Comparison
+    from crmlab.models.testing.comparisons import SampleRatio, compare_cells, sample_ratio
     from crmlab.models.testing.factorials import aliases, component_differences, design_cells, factorial_effects
+    from crmlab.models.testing.from_frames import compare, factorial
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool, pool_rounds
+    from crmlab.models.testing.options import ComparisonOptions
     from crmlab.models.testing.outcomes import Money, Rate, Ratio
     from crmlab.models.testing.power import (
         control_share,
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CellStatistics",
+    "Comparison",
     "ComparisonOptions",
     "Money",
     "Rate",
@@ -34,6 +39,7 @@ __all__ = [
     "SampleRatio",
     "aliases",
     "boundaries",
+    "compare",
     "compare_cells",
     "component_differences",
     "control_share",
@@ -43,6 +49,7 @@ __all__ = [
     "design_effect",
     "detectable_effect",
     "error_of",
+    "factorial",
     "factorial_effects",
     "fade",
     "holm",
@@ -50,6 +57,7 @@ __all__ = [
     "pool",
     "pool_rounds",
     "power_of",
+    "ratio",
     "required_size",
     "sample_ratio",
     "segment_uplift",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,7 @@ from scipy import special
 
 from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.special import Array
-from crmlab.models.checked import checked_amounts, checked_number, checked_row
-from crmlab.models.intervals import TEST_LEVEL
+from crmlab.models.checked import checked_amounts, checked_row
 from crmlab.models.testing.cells import CellStatistics
 from crmlab.models.testing.max_t import checked_correction, corrected
 from crmlab.models.testing.measures import (
@@ -27,8 +26,9 @@ from crmlab.models.testing.measures import (
     to_normal,
     unskewed,
 )
+from crmlab.models.testing.options import DEFAULTS, ComparisonOptions
 
-__all__ = ["Adjust", "ComparisonOptions", "SampleRatio", "compare_cells", "paired", "sample_ratio", "score_interval", "score_z"]
+__all__ = ["Adjust", "SampleRatio", "compare_cells", "paired", "sample_ratio", "score_interval", "score_z"]
 
 
 _MODEL = "compare_cells"
@@ -41,37 +41,6 @@ COLUMNS = (
 
 _HALVINGS = 55  # of an interval of width 2: to double precision
 _FEW = 5  # expected in a cell: fewer, and chi-square is a poor guide
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparisonOptions:
-    """What is asked of a comparison more rarely.
-
-    Attributes
-    ----------
-    ratios : mapping of name to (numerator, denominator)
-        Such as spend per order: a ratio of two means.
-    family : {"metric", "all"}
-        What is corrected together: the cells of one metric, or everything in the frame.
-    power : float
-        Of the smallest difference that would be found.
-
-    Raises
-    ------
-    ModelError
-        A family that is unknown, or a power outside its range.
-    """
-
-    ratios: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    family: str = "metric"
-    power: float = 0.8
-
-    def __post_init__(self) -> None:
-        if self.family not in ("metric", "all"):
-            raise ModelError.expected(_MODEL, "family", "'metric' or 'all'", self.family)
-        object.__setattr__(self, "power", checked_number(_MODEL, "power", self.power, "between 0 and 1"))
-        if not 0 < self.power < 1:
-            raise ModelError.expected(_MODEL, "power", "between 0 and 1", self.power)
 
 
 @dataclass(frozen=True)
@@ -87,9 +56,9 @@ def compare_cells(
     control: str | Mapping[str, str],
     metrics: Sequence[str] | None = None,
     adjust: Adjust = None,
-    correction: str = "max-t",
-    level: float = TEST_LEVEL,
-    options: ComparisonOptions = ComparisonOptions(),
+    correction: str | None = None,
+    level: float | None = None,
+    options: ComparisonOptions = DEFAULTS,
 ) -> pd.DataFrame:
     """Compare each cell with its control.
 
@@ -113,10 +82,12 @@ def compare_cells(
         Covariates known before the campaign. Their difference between cells is taken off with one coefficient for all cells, whose
         own uncertainty the interval holds: variances are bias-reduced, with degrees of freedom after Bell and McCaffrey. Small
         cells are not adjusted (see :func:`~crmlab.models.testing.measures.measure`), and ``method`` says so ("too-few-to-adjust").
-    correction : {"max-t", "holm", "none"}
-    level : float
+    correction : {"max-t", "holm", "none"}, optional
+    level : float, optional
+        Default, of both: that of the options.
     options : ComparisonOptions
-        Ratios, what is corrected together, and the power of ``detectable``.
+        Ratios, what is corrected together, the power of ``detectable``, and which look this is where there are several: level and
+        intervals are then those of the look. Planned shares are for :func:`sample_ratio`.
 
     Returns
     -------
@@ -153,7 +124,10 @@ def compare_cells(
     >>> [round(float(row[name]), 5) for name in ("estimate", "low", "high", "p_value")]
     [0.29, 0.04538, 0.53462, 0.02016]
     """
-    level = checked_correction(_MODEL, correction, level)
+    correction = options.correction if correction is None else correction
+    level = checked_correction(_MODEL, correction, options.level if level is None else level)
+    look = options.at_look(level)
+    level = level if look is None else look.level
     if not options.power > 1 - level:
         raise ModelError.expected(
             _MODEL, "power", f"above {1 - level:.6g}, the chance to find what is not there", options.power

@@ -14,7 +14,8 @@ from scipy import optimize, stats
 from crmlab.errors import ModelError
 from crmlab.models.intervals import wilson
 from crmlab.models.testing.cells import CellStatistics
-from crmlab.models.testing.comparisons import ComparisonOptions, compare_cells, sample_ratio, score_interval, score_z
+from crmlab.models.testing.comparisons import compare_cells, sample_ratio, score_interval, score_z
+from crmlab.models.testing.options import ComparisonOptions
 
 NUMBERS = ["n", "n_control", "mean", "mean_control", "estimate", "low", "high", "p_value", "p_adjusted", "detectable", "level"]
 
