@@ -1,4 +1,7 @@
-"""Test cells: comparisons, power, sequential looks, factorial designs, uplift, pooled effects."""
+"""Test cells: comparisons, power, sequential looks, factorial designs, uplift, pooled effects.
+
+``compare`` and ``factorial`` take a frame of a row per customer; ``required_size`` and ``detectable_effect`` plan a test.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from crmlab.models.testing.comparisons import SampleRatio
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Comparison", "difference_of", "level_of", "sentence_of"]
+__all__ = ["Comparison", "difference_of", "is_shown", "level_of", "sentence_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +50,7 @@ class Comparison:
         return "\n".join(self.sentences)
 
     def plot(self, metric: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw differences and their intervals, one line each; hollow where 0 is inside the interval.
+        """Draw differences and their intervals, one line each; hollow where no difference is shown.
 
         Parameters
         ----------
@@ -85,14 +85,14 @@ class Comparison:
 
             _, ax = plt.subplots(figsize=(7.0, 1.3 + 0.38 * len(rows)), layout="constrained")
         ax.axvline(0.0, color="0.6", linewidth=1.0, zorder=0)
+        found = [is_shown(row) for row in rows.to_dict("records")]
         for k, (value, low, high) in enumerate(values):
             if np.isnan(value):
                 ax.annotate("no relative difference: the control is not clearly above 0", (0.0, k), xytext=(6, 0),
                             textcoords="offset points", va="center", fontsize="small", color="0.4")  # fmt: skip
                 continue
-            shown = low > 0 or high < 0
             ax.plot([low, high], [k, k], color="C0", linewidth=2.0, solid_capstyle="butt")
-            ax.plot([value], [k], "o", color="C0", markerfacecolor="C0" if shown else "white", markersize=7)
+            ax.plot([value], [k], "o", color="C0", markerfacecolor="C0" if found[k] else "white", markersize=7)
         ax.set_yticks(range(len(rows)), labels)
         ax.set_ylim(len(rows) - 0.5, -0.5)
         unit = "%" if metric is None else "percentage points" if percent else "its own unit"
@@ -106,11 +106,23 @@ class Comparison:
     def _repr_html_(self) -> str:
         said = "".join(f"<p>{html.escape(one)}</p>" for one in self.sentences)
         kept = [name for name in self.frame if name not in ("method", "correction", "level", "detectable")]
-        return f"<div>{said}{self.frame[kept].to_html(index=False, float_format=_short, na_rep='')}</div>"
+        frame = self.frame[kept].apply(lambda one: pd.to_numeric(one) if str(one.name).startswith("lift") else one)
+        return f"<div>{said}{frame.to_html(index=False, float_format=_short, na_rep='')}</div>"
 
 
 def _short(value: float) -> str:
     return f"{value:.4g}"
+
+
+def is_shown(row: Mapping[Any, Any]) -> bool:
+    """Whether a difference is shown: the chance of it where nothing differs, corrected, is under the error that the test allows.
+
+    Examples
+    --------
+    >>> is_shown({"p_adjusted": 0.03, "level": 0.95})
+    True
+    """
+    return bool(row["p_adjusted"] < 1 - row["level"])
 
 
 def level_of(level: float) -> str:
@@ -159,7 +171,7 @@ def sentence_of(row: Mapping[Any, Any], kind: str, power: float) -> str:
     Examples
     --------
     >>> row = {"metric": "visit", "cell": "letter", "control": "none", "mean": 0.1828, "mean_control": 0.1062, "estimate": 0.0766}
-    >>> row |= {"low": 0.0691, "high": 0.0841, "detectable": 0.01, "lift": None, "level": 0.95}
+    >>> row |= {"low": 0.0691, "high": 0.0841, "detectable": 0.01, "lift": None, "level": 0.95, "p_adjusted": 0.0}
     >>> sentence_of(row, "rate", 0.8)
     'visit: 18.28% in letter against 10.62% in none, 7.66 percentage points higher (95% interval 6.91 to 8.41).'
     """
@@ -169,7 +181,7 @@ def sentence_of(row: Mapping[Any, Any], kind: str, power: float) -> str:
     one, other = (_written(scale * row[name], digits) + sign for name in ("mean", "mean_control"))
     found = f"{row['metric']}: {one} in {row['cell']} against {other} in {row['control']}"
     level = level_of(row["level"])
-    if row["low"] <= 0 <= row["high"]:
+    if not is_shown(row):
         unit = " percentage points" if kind == "rate" else ""
         return (
             f"{found}; no difference is shown ({level} interval of the difference {ends}{unit}). "

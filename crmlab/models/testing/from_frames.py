@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmlab.errors import ModelError, listing
 from crmlab.models.testing.columns import RatioOf, Units, cell_name, kinds_of, names_of, units_of
-from crmlab.models.testing.compared import Comparison, difference_of, level_of, sentence_of
+from crmlab.models.testing.compared import Comparison, difference_of, is_shown, level_of, sentence_of
 from crmlab.models.testing.comparisons import Adjust, SampleRatio, compare_cells, sample_ratio
 from crmlab.models.testing.factorials import factorial_effects
 from crmlab.models.testing.options import DEFAULTS, ComparisonOptions
@@ -57,7 +57,9 @@ def compare(
     Returns
     -------
     Comparison
-        ``frame``, ``sentences``, ``plot()``, ``sample_ratio``, ``cells``.
+        ``frame``, a row per metric and cell: n, mean, and those of the control; estimate (the difference), low, high; lift (the
+        relative difference), lift_low, lift_high; p_value, p_adjusted (for all cells of the metric); detectable, method. And
+        ``sentences``, ``plot()``, ``sample_ratio``, ``cells``.
 
     Raises
     ------
@@ -148,11 +150,16 @@ def factorial(
     >>> found.frame[["effect", "estimate"]].round(4).values.tolist()
     [['offer', 0.0225], ['creative', 0.0175], ['offer × creative', 0.025]]
     """
+    told = _told("factorial", metrics, options)
+    for option, usual in (("family", "metric"), ("power", 0.8)):
+        if getattr(options, option) != usual:
+            raise ModelError.expected(
+                "factorial", option, f"left at {usual}, which is all that effects know", getattr(options, option)
+            )
     bases = dict(factors) if isinstance(factors, Mapping) else {}
     listed = names_of("factorial", "factors", factors)
     if len(listed) < 2:
         raise ModelError.expected("factorial", "factors", "at least two columns; compare is for one", listing(listed))
-    told = _told("factorial", metrics, options)
     every = names_of("factorial", "covariates", covariates)
     units, parts = units_of("factorial", frame, listed, told, every, unit)
     known = {name: _base_first(name, units.levels[name], bases.get(name)) for name in listed}
@@ -217,11 +224,11 @@ def _effect(row: Mapping[Any, Any], kind: str) -> str:
     level, unit = level_of(row["level"]), " percentage points" if kind == "rate" else ""
     found = f"{row['metric']}: {row['effect']}, {row['levels']}"
     if row["order"] == 1:
-        if row["low"] <= 0 <= row["high"]:
+        if not is_shown(row):
             least = f"A difference of {least} would have been found with a chance of 80%."
             return f"{found}: no difference is shown ({level} interval {ends}{unit}). {least}"
         return f"{found}: {size} {'higher' if row['estimate'] > 0 else 'lower'} ({level} interval {ends})."
-    if row["low"] <= 0 <= row["high"]:
+    if not is_shown(row):
         return f"{found}: the two are not shown to work together ({level} interval {ends}{unit})."
     way = "more" if row["estimate"] > 0 else "less"
     return f"{found}: together they bring {size} {way} than the sum of both ({level} interval {ends})."
@@ -232,14 +239,13 @@ def _of_look(found: pd.DataFrame, options: ComparisonOptions) -> list[str]:
     look = options.at_look()
     if look is None:
         return []
-    crossed = found[(found["low"] > 0) | (found["high"] < 0)]
     where = f"Look {look.number} of {look.of}, after {100 * look.fraction:.0f}% of the data ({options.boundary})"
     bar = (
         f"a difference must be {look.bar:.2f} standard errors from 0 before any correction for several, so intervals are at "
         f"{level_of(look.level)}; all looks together then keep {level_of(options.level)}."
     )
     what = "cell" if "cell" in found else "effect"
-    reached = [f"{row[what]} in {row['metric']}" for row in crossed.to_dict("records")]
+    reached = [f"{row[what]} in {row['metric']}" for row in found.to_dict("records") if is_shown(row)]
     if reached:
         stands = f"The bar was reached by {listing(reached)}: there the test may stop."
     elif look.number < look.of:
@@ -254,7 +260,7 @@ def _of_correction(found: pd.DataFrame, options: ComparisonOptions, what: str) -
     each = len(found) // metrics
     together = options.family == "all" and what == "cells"
     count = len(found) if together else each
-    name = {"max-t": "by the distribution of the largest of them (max-t)", "holm": "by Holm's method", "none": "not at all"}
+    name = {"max-t": "by the distribution of the largest of them (max-t)", "holm": "by Holm's method"}
     said = []
     if count > 1 and options.correction == "none":
         said.append(f"Nothing was corrected for {count} comparisons: by chance alone, some may seem to differ.")
@@ -265,6 +271,8 @@ def _of_correction(found: pd.DataFrame, options: ComparisonOptions, what: str) -
             else f"the {count} {what} of {'the metric' if metrics == 1 else 'each metric'}"
         )
         said.append(f"Intervals and adjusted p-values hold for {over} together, corrected {name[options.correction]}.")
+    if count > 1 and options.correction == "holm":
+        said.append("Intervals are Bonferroni's, a little wider than the p-values: one may hold 0 where a difference is shown.")
     if metrics > 1 and not together and options.correction != "none":
         more = " family='all' in the options corrects for all." if what == "cells" else ""
         said.append(

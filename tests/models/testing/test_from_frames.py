@@ -447,6 +447,24 @@ def test_a_notebook_shows_sentences_and_frame_and_runs_no_markup():
     assert "<b>" not in page and "&lt;b&gt;new&lt;/b&gt;" in page and "<table" in page and "p_adjusted" in page
 
 
+def test_holms_findings_are_those_of_its_p_values():
+    # Bonferroni's intervals are wider than what Holm's p-values ask for: b is shown, though its interval holds 0.
+    rows = {"control": 100, "a": 180, "b": 130}
+    people = pd.concat([pd.DataFrame({"cell": name, "x": (np.arange(1000) < n).astype(int)}) for name, n in rows.items()])
+    found = compare(people, cell="cell", control="control", metrics={"x": "rate"}, options=ComparisonOptions(correction="holm"))
+    row = found.frame.set_index("cell").loc["b"]
+    assert row["p_adjusted"] < 0.05 and row["low"] < 0 < row["high"]
+    assert "3.0 percentage points higher" in found.sentences[1]
+    said = " ".join(found.sentences)
+    assert "corrected by Holm's method" in said and "one may hold 0 where a difference is shown" in said
+
+
+def test_relative_differences_that_cannot_be_given_are_empty_in_a_notebook():
+    people = pd.DataFrame({"cell": ["a", "b"] * 50, "x": [0, 1] + [0] * 98})
+    page = compare(people, cell="cell", control="a", metrics=["x"])._repr_html_()
+    assert "None" not in page and "NaN" not in page and "nan" not in page
+
+
 # What is refused --------------------------------------------------------------------------------------------------------------------
 
 SOME = pd.DataFrame({"cell": ["a", "b"] * 30, "bought": [0, 1, 1] * 20, "spend": np.arange(60.0), "customer_id": np.arange(60)})
@@ -498,6 +516,8 @@ def test_what_cannot_be_compared_is_refused(change, given, said):
         ({"factors": ["cell"]}, "'factors' must be at least two columns; compare is for one"),
         ({"factors": {"cell": "c", "half": 0}}, "There is no level of cell 'c'"),
         ({"factors": ["cell", "cell2"]}, "cannot be told apart"),
+        ({"factors": ["cell", "half"], "options": ComparisonOptions(family="all")}, "'family' must be left at metric"),
+        ({"factors": ["cell", "half"], "options": ComparisonOptions(power=0.9)}, "'power' must be left at 0.8"),
     ],
 )
 def test_what_is_no_design_is_refused(given, said):
