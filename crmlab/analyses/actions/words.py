@@ -167,6 +167,8 @@ def _would(study: Study) -> str:
     if not row["chosen"] or math.isnan(row["nobody"]):
         return ""
     count = max(len(study.judged.campaigns) - 1, 1)
+    nobody = int((study.judged.campaigns["chosen"].iloc[:count] == 0).sum())
+    idle = f", in {'one' if nobody == 1 else nobody} of which it would have contacted nobody," if nobody else ","
     less = row["nobody"] < 0
     ends = (row["nobody_low"], row["nobody_high"])
     shown = form.measured(abs(row["nobody"]), *((-ends[1], -ends[0]) if less else ends), "money")
@@ -175,7 +177,7 @@ def _would(study: Study) -> str:
     if low > 0 or high < 0:
         rest = f"; contacting everybody would have earned {'less' if low > 0 else 'more'}"
     return (
-        f"In {f'{count} past campaigns' if count > 1 else 'a past campaign'}, choosing {words.many} as this page does would have earned "
+        f"In {f'{count} past campaigns' if count > 1 else 'a past campaign'}{idle} choosing {words.many} as this page does would have earned "
         f"{shown.value} {'less' if less else 'more'} ({shown.interval}, at {form.share(study.params.level)}) than contacting nobody{rest}."
     )
 

@@ -199,7 +199,7 @@ def amounts_by_part(history: History) -> pd.DataFrame:
             found["spend"],
         ),
         ("returned on other days", found["back_days"], f"{words.one}-days", found["returned"]),
-        (f"{words.many} without any occasion", found["without"], words.many, found["without_amount"]),
+        (f"{words.many} with orders but no occasion", found["without"], words.many, found["without_amount"]),
     ):
         rows.append((name, part, int(count or 0), unit, Decimal(amount or 0)))
     if earlier:

@@ -115,7 +115,7 @@ def test_amounts_of_online_retail():
     orders = parts_of(amounts_by_part(History(opened_or_skip("online_retail"))), "orders kept")
     # As the customer summary has it, in exact decimals; 30 customers have no day on which they bought more than came back.
     assert orders.loc["spent on purchase occasions", ["rows", "amount"]].tolist() == [16546, Decimal("8416466.0530")]
-    assert orders.loc["customers without any occasion", "rows"] == 30
+    assert orders.loc["customers with orders but no occasion", "rows"] == 30
 
 
 def test_the_largest_order_is_a_share_of_a_total_on_the_page():
@@ -141,7 +141,7 @@ def test_amounts_name_customers_without_occasion(tmp_path):
         "dropped: no customer": Decimal("9"),
         "spent on purchase occasions": Decimal("50"),
         "returned on other days": Decimal("-20"),
-        "customers without any occasion": Decimal("-7"),
+        "customers with orders but no occasion": Decimal("-7"),
         "after the last day of history": Decimal("1"),
     }
     assert frame["amount"].iloc[0] == Decimal("33")
