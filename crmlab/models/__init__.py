@@ -1,4 +1,4 @@
-"""Mathematics, one model per file: arrays and frames in, no word of CRM; of crmlab it imports nothing but errors.
+"""Mathematics, one model per file: arrays and frames in, no word of CRM; of crmlab it imports nothing but tables, errors and names.
 
 >>> from crmlab.models import BGNBD, GammaGamma, compare_cells, required_size
 >>> BGNBD()

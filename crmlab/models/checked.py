@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError
+from crmlab.frames import as_pandas, is_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,13 +58,14 @@ def checked_level(model: str, level: Any) -> float:
 
 
 def checked_frame(model: str, frame: Any, columns: Sequence[str], made_by: str) -> pd.DataFrame:
-    """Return a frame that has the columns which a function goes by; refuse what is no frame, or another one.
+    """Return a pandas frame that has the columns which a function goes by; refuse what is no table, or another one.
 
     Parameters
     ----------
     model : str
         Who asks.
-    frame : DataFrame
+    frame : table
+        Of pandas, Polars or PyArrow, or an Ibis table, whose rows come ordered by customer_id, or by their first column.
     columns : sequence of str
     made_by : str
         The function that makes such frames, for the message.
@@ -71,16 +73,15 @@ def checked_frame(model: str, frame: Any, columns: Sequence[str], made_by: str) 
     Raises
     ------
     ModelError
-        It is no frame, or lacks a column.
+        It is no table, or lacks a column.
     """
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):
+    if not is_table(frame):
         raise ModelError.must_be(model, f"given a frame of {made_by}", type(frame).__name__)
+    found = as_pandas(frame, model, ModelError)
     for column in columns:
-        if column not in frame.columns:
-            raise ModelError.lacks(model, column, frame.columns, f"Make the frame with {made_by}.")
-    return frame
+        if column not in found.columns:
+            raise ModelError.lacks(model, column, found.columns, f"Make the frame with {made_by}.")
+    return found
 
 
 def checked_outcomes(model: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:

@@ -117,7 +117,7 @@ def median_time(curve: pd.DataFrame) -> tuple[float, float, float]:
     >>> median_time(kaplan_meier(range(1, 101), [True] * 100, level=0.95))
     (50.0, 40.0, 60.0)
     """
-    checked_frame("median_time", curve, ("time", "survival", "low", "high"), "kaplan_meier")
+    curve = checked_frame("median_time", curve, ("time", "survival", "low", "high"), "kaplan_meier")
 
     def first(name: str) -> float:
         below = curve.loc[curve[name] <= 0.5 + 1e-12, "time"]
@@ -155,7 +155,7 @@ def given_waited(curve: pd.DataFrame, waited: float, *, level: float = LEVEL) ->
     import pandas as pd
 
     level = checked_level("given_waited", level)
-    checked_frame("given_waited", curve, ("time", "survival", "variance"), "kaplan_meier")
+    curve = checked_frame("given_waited", curve, ("time", "survival", "variance"), "kaplan_meier")
     before = at(curve, waited, "given_waited")
     rest = curve[curve["time"] > waited]
     first = pd.DataFrame({"time": [0.0], "survival": [1.0], "low": [1.0], "high": [1.0]})
@@ -182,7 +182,7 @@ def at(curve: pd.DataFrame, time: float, model: str = "at") -> pd.Series:
     >>> float(at(kaplan_meier([1, 3], [True, True]), 2.0)["survival"])
     0.5
     """
-    checked_frame(model, curve, ("time",), "kaplan_meier")
+    curve = checked_frame(model, curve, ("time",), "kaplan_meier")
     if time != time:  # missing
         raise ModelError.expected(model, "time", "a number of at least 0", time)
     held = curve[curve["time"] <= checked_number(model, "time", time, "of at least 0")]

@@ -61,7 +61,9 @@ def test_fit_frame_itself(model):
         model().fit(frame(model).iloc[:0])
     with pytest.raises(ModelError, match=r"missing column 'recency'. Found: frequency"):
         model().fit(frame(model).drop(columns="recency"))
-    with pytest.raises(ModelError, match=r"expected a pandas DataFrame. Got 'list'"):
+    with pytest.raises(
+        ModelError, match=r"expected a table: a frame of pandas, Polars or PyArrow, or an Ibis table. Got 'list' instead"
+    ):
         model().fit([1, 2, 3])
     with pytest.raises(ModelError, match=r"weight must be a whole number of at least 1. Found 2 rows"):
         model().fit(frame(model).assign(weight=[1, 0, 1.5]))

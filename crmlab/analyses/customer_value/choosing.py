@@ -233,9 +233,9 @@ def told(history: History, days: float, choice: Choice | None = None) -> pd.Data
         return summary[["customer_id"]].assign(**dict.fromkeys(said, np.nan))
     ahead = days / 7 if base.words is not ROUNDS else float(max(round(days / YEAR), 1))
     return summary[["customer_id"]].assign(
-        probability_alive=model.probability_alive(summary),
-        expected_purchases=model.expected_purchases(summary, ahead),
-        probability_of_purchase=model.probability_of_purchase(summary, ahead),
+        probability_alive=model.probability_alive(summary).to_numpy(),
+        expected_purchases=model.expected_purchases(summary, ahead).to_numpy(),
+        probability_of_purchase=model.probability_of_purchase(summary, ahead).to_numpy(),
     )
 
 

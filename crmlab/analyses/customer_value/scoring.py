@@ -276,9 +276,10 @@ def points_of(model: CustomerValue, summary: pd.DataFrame, horizon: float, year:
         these less the second, to the cent). What needs P(alive) is missing where drop-out cannot be seen.
     """
     purchases, _ = model.fitted_models()
-    value = model.residual_value(summary, horizon).round(2)
-    alive = np.asarray(purchases.probability_alive(summary), dtype=float)
-    outlook = model.outlook(summary, year).round(2)
+    rows = summary.drop(columns="customer_id")  # answers are joined by rows
+    value = model.residual_value(rows, horizon).round(2)
+    alive = np.asarray(purchases.probability_alive(rows), dtype=float)
+    outlook = model.outlook(rows, year).round(2)
     loyal, today = outlook["if_loyal"], outlook["value_today"]
     return pd.DataFrame(
         {
@@ -369,10 +370,11 @@ def listed(
     """
     model, summary, horizon = fit.model, fit.summary, fit.horizon(ahead)
     purchases = fit.purchases
-    value = model.residual_value(summary, horizon, level=level, interval="outcome")
-    alive = averaged(fit.model, alternatives, _alive_of(summary, level), level)
-    bought = purchases.expected_purchases(summary, ahead, level=level, interval="outcome")
-    soon = purchases.next_purchase(summary, level=level, interval="outcome")
+    rows = summary.drop(columns="customer_id")  # answers are joined by rows
+    value = model.residual_value(rows, horizon, level=level, interval="outcome")
+    alive = averaged(fit.model, alternatives, _alive_of(rows, level), level)
+    bought = purchases.expected_purchases(rows, ahead, level=level, interval="outcome")
+    soon = purchases.next_purchase(rows, level=level, interval="outcome")
     customers = pd.DataFrame(
         {
             "customer_id": summary["customer_id"],

@@ -109,7 +109,7 @@ def rules(
     """
     import pandas as pd
 
-    checked_frame("rules", itemsets, ("items", "count"), "itemsets")
+    itemsets = checked_frame("rules", itemsets, ("items", "count"), "itemsets")
     n = itemsets.attrs.get("n") if n is None else n
     margins = itemsets.attrs.get("margins") if margins is None else margins
     if n is None:
@@ -159,7 +159,7 @@ def redundant(rules: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     >>> flagged.loc[flagged["redundant"], ["antecedent", "consequent", "parent"]].head(1).values.tolist()
     [[('a', 'c'), 'b', ('a',)]]
     """
-    checked_frame("redundant", rules, ("antecedent", "parent", "q_value"), "rules")
+    rules = checked_frame("redundant", rules, ("antecedent", "parent", "q_value"), "rules")
     longer = rules["antecedent"].map(len).to_numpy(dtype=int) > 1 if len(rules) else np.zeros(0, dtype=bool)
     return rules.assign(redundant=longer & ~(rules["q_value"].to_numpy(dtype=float) < alpha))
 

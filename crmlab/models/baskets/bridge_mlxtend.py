@@ -39,7 +39,7 @@ def from_mlxtend(frame: pd.DataFrame, n: int) -> pd.DataFrame:
     """
     import pandas as pd
 
-    checked_frame("from_mlxtend", frame, ("support", "itemsets"), "fpgrowth or apriori")
+    frame = checked_frame("from_mlxtend", frame, ("support", "itemsets"), "fpgrowth or apriori")
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ModelError.expected("from_mlxtend", "n", "a whole number of baskets of at least 1", n)
     try:
@@ -84,7 +84,7 @@ def to_mlxtend(frame: pd.DataFrame, n: int | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    checked_frame("to_mlxtend", frame, (), "itemsets or rules")
+    frame = checked_frame("to_mlxtend", frame, (), "itemsets or rules")
     if "antecedent" in frame.columns:
         return pd.DataFrame(
             {

@@ -7,6 +7,7 @@ intervals and quantiles on distinct states, and joins them back to the customers
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress
+from crmlab.models.btyd.states import States, compress, framed
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["BuyTillYouDie"]
@@ -29,14 +30,14 @@ class BuyTillYouDie(Future):
     """Base of the models with (frequency, recency, age) as a customer's state: what may be asked of them."""
 
     def probability_alive(
-        self, summary: pd.DataFrame, *, level: float | None = None, interval: str = "mean"
+        self, summary: Any, *, level: float | None = None, interval: str = "mean"
     ) -> pd.Series | pd.DataFrame:
         """Probability that each customer has not dropped out.
 
         Parameters
         ----------
-        summary : DataFrame
-            frequency, recency and age, as in ``fit``.
+        summary : table
+            frequency, recency and age, as in ``fit``: of pandas, Polars or PyArrow, or an Ibis table as ``customer_summary`` makes it.
         level : float, optional
             Adds columns low and high at this level.
         interval : {"mean", "outcome"}
@@ -45,18 +46,18 @@ class BuyTillYouDie(Future):
         Returns
         -------
         Series, or DataFrame with columns probability_alive, low, high
-            Indexed like ``summary``.
+            Indexed like ``summary``; where that has no index of its own, by its customer_id.
         """
         return self._chance("probability_alive", summary, self.chance_alive, level, interval)
 
     def probability_of_purchase(
-        self, summary: pd.DataFrame, horizon: float, *, level: float | None = None, interval: str = "mean"
+        self, summary: Any, horizon: float, *, level: float | None = None, interval: str = "mean"
     ) -> pd.Series | pd.DataFrame:
         """Probability that each customer buys at least once within ``horizon``.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         horizon : float
             Length of the time after the end of the history, positive, in the time unit of ``summary``.
         level, interval
@@ -75,13 +76,13 @@ class BuyTillYouDie(Future):
         return self._chance("probability_of_purchase", summary, chance, level, interval, h)
 
     def expected_purchases(
-        self, summary: pd.DataFrame, horizon: float, *, level: float | None = None, interval: str = "mean"
+        self, summary: Any, horizon: float, *, level: float | None = None, interval: str = "mean"
     ) -> pd.Series | pd.DataFrame:
         """Expected purchases of each customer within ``horizon``.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         horizon : float
             Positive, in the time unit of ``summary``.
         level : float, optional
@@ -94,6 +95,7 @@ class BuyTillYouDie(Future):
         -------
         Series, or DataFrame with columns expected_purchases, low, high
         """
+        summary = framed(type(self).__name__, summary)
         states = self.states_of(summary)
         h, share = self.checked_horizon(horizon), self.checked_level(level, interval)
         bounds = None
@@ -185,7 +187,7 @@ class BuyTillYouDie(Future):
 
     def discounted_expected_purchases(
         self,
-        summary: pd.DataFrame,
+        summary: Any,
         delta: float,
         *,
         horizon: float = np.inf,
@@ -196,7 +198,7 @@ class BuyTillYouDie(Future):
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         delta : float
             Continuous rate of discount per unit of time, positive: ln(1 + annual rate) / units in a year.
         horizon : float
@@ -209,6 +211,7 @@ class BuyTillYouDie(Future):
         -------
         Series, or DataFrame with columns discounted_expected_purchases, low, high
         """
+        summary = framed(type(self).__name__, summary)
         states = self.states_of(summary)
         rate, share = positive(type(self).__name__, "delta", delta), self.checked_level(level, interval)
         h = np.inf if horizon == np.inf else self.checked_horizon(horizon)
@@ -227,7 +230,7 @@ class BuyTillYouDie(Future):
 
     def next_purchase(
         self,
-        summary: pd.DataFrame,
+        summary: Any,
         q: float = 0.5,
         *,
         level: float | None = None,
@@ -238,7 +241,7 @@ class BuyTillYouDie(Future):
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         q : float
             Between 0 and 1.
         level : float, optional
@@ -254,7 +257,7 @@ class BuyTillYouDie(Future):
             In the time unit of ``summary``, from the end of the history, or from ``since``. The ends of the quantile carry what is not
             known of the clock over the time ahead; the outcome's do not: how long one customer takes is far less sure than that.
         """
-        clock = self._running
+        clock, summary = self._running, framed(type(self).__name__, summary)
         states = self.states_of(summary) if since is None or clock is None else self._states_at(clock, summary, since)
         share = self.checked_level(level, interval)
         if isinstance(q, bool) or not isinstance(q, (int, float, np.number)) or not 0 < q < 1:
@@ -302,7 +305,7 @@ class BuyTillYouDie(Future):
             bounds = _further(point, bounds[0], half, -1.0), _further(point, bounds[1], half, 1.0)
         return joined("next_purchase", summary.index, states.inverse, point, bounds)
 
-    def _states_at(self, clock: Clock, summary: pd.DataFrame, since: npt.ArrayLike) -> States:
+    def _states_at(self, clock: Clock, summary: Any, since: npt.ArrayLike) -> States:
         """Distinct states of customers as they stood at times from the end of the history, in operational time; last these times."""
         self.parameters()
         columns, _ = self.checked_columns(summary)
@@ -323,14 +326,12 @@ class BuyTillYouDie(Future):
             self._standing(recency, age, begun),
         )
 
-    def expected_total(
-        self, summary: pd.DataFrame, horizon: float, *, level: float = LEVEL, interval: str = "mean"
-    ) -> pd.Series:
+    def expected_total(self, summary: Any, horizon: float, *, level: float = LEVEL, interval: str = "mean") -> pd.Series:
         """Expected purchases of all customers together within ``horizon``, with an interval.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         horizon : float
         level : float
         interval : {"mean", "outcome"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from crmlab.errors import ModelError
 from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.exposure import Exposure
-from crmlab.models.btyd.states import States, checked, compress
+from crmlab.models.btyd.states import States, checked, compress, framed
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.beta_geometric import BetaGeometric
@@ -22,7 +22,7 @@ __all__ = ["by_cohort"]
 _QUARTER = 91  # days; both cohorts and periods are counted back from the end of the history
 
 
-def by_cohort(model: BetaGeometric, summary: pd.DataFrame, purchases: pd.DataFrame, end: dt.date) -> pd.DataFrame:
+def by_cohort(model: BetaGeometric, summary: Any, purchases: Any, end: dt.date) -> pd.DataFrame:
     """Seen and expected repeat purchases by the quarter in which customers came and the quarter in which they bought.
 
     Expected is what is expected of customers given all that is known of each, at the rates of the model's clock. What is more or less
@@ -34,9 +34,9 @@ def by_cohort(model: BetaGeometric, summary: pd.DataFrame, purchases: pd.DataFra
     ----------
     model : BGNBD or MBGNBD
         Fitted, in weeks.
-    summary : DataFrame
+    summary : table
         Customers at the end of the history: frequency, recency, T.
-    purchases : DataFrame
+    purchases : table
         first (day of the customer's first purchase) and day, both in days before ``end`` (0 is ``end``), and purchases: the repeat
         purchases of those customers on that day.
     end : datetime.date
@@ -65,6 +65,7 @@ def by_cohort(model: BetaGeometric, summary: pd.DataFrame, purchases: pd.DataFra
     2       2        1    1   1.0      1.05
     3       2        2    0   0.0      0.32
     """
+    purchases = framed("by_cohort", purchases)
     seen = checked("by_cohort", purchases, ["first", "day", "purchases"]) if len(purchases) else None
     if seen is not None and not (seen["first"] >= seen["day"]).all():
         raise ModelError.needs("by_cohort", "days that are not before the customer's first", "earlier ones")

@@ -20,7 +20,7 @@ from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, checked, compress
+from crmlab.models.btyd.states import States, checked, compress, framed
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["CustomerValue", "Measure", "Portfolio", "Worth", "portfolio"]
@@ -94,12 +94,12 @@ class CustomerValue(BaseEstimator):
         self.rate = rate
         self.unit = unit
 
-    def fit(self, summary: pd.DataFrame, y: None = None) -> Self:  # noqa: ARG002
+    def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
         """Fit both models to one summary.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
             What the model of purchases needs, and monetary_value.
         y : None
             Not used.
@@ -108,15 +108,16 @@ class CustomerValue(BaseEstimator):
         -------
         self
         """
+        summary = framed("CustomerValue", summary)
         self.purchases_ = (clone(self.purchases) if self.purchases is not None else MBGNBD()).fit(summary)
         return self.fit_spend(summary)
 
-    def fit_spend(self, summary: pd.DataFrame) -> Self:
+    def fit_spend(self, summary: Any) -> Self:
         """Fit the model of spend alone, beside a model of purchases that is fitted already.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
             frequency and monetary_value.
 
         Returns
@@ -124,6 +125,7 @@ class CustomerValue(BaseEstimator):
         self
         """
         self._options()
+        summary = framed("CustomerValue", summary)
         spend = clone(self.spend) if self.spend is not None else GammaGamma()
         known = self._spend_known(summary)
         self.n_left_out_ = int(((summary["frequency"].to_numpy(float) > 0) & ~known).sum())
@@ -139,16 +141,15 @@ class CustomerValue(BaseEstimator):
         """Continuous rate of discount per unit of time: ln(1 + rate) / units in a year."""
         return float(np.log1p(self._options()) / UNITS_PER_YEAR[self.unit])
 
-    def expected_spend(self, summary: pd.DataFrame) -> pd.Series:
+    def expected_spend(self, summary: Any) -> pd.Series:
         """Expected spend per purchase of each customer, those without usable repeat spend included."""
-        self.fitted_models()
+        spend, summary = self.fitted_models()[1], framed("CustomerValue", summary)
         states, inverse = self.spend_states(summary)
-        spend = self.fitted_models()[1]
         return pd.Series(spend.mean_spend(spend.parameters(), states)[inverse], index=summary.index, name="expected_spend")
 
     def residual_value(
         self,
-        summary: pd.DataFrame,
+        summary: Any,
         horizon: float = np.inf,
         *,
         level: float | None = None,
@@ -158,7 +159,7 @@ class CustomerValue(BaseEstimator):
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         horizon : float
             In the time unit; infinite unless given.
         level : float, optional
@@ -168,10 +169,11 @@ class CustomerValue(BaseEstimator):
         Returns
         -------
         Series, or DataFrame with columns residual_value, low, high
-            In the currency of monetary_value.
+            In the currency of monetary_value; indexed like ``summary``, or where that has no index of its own by its customer_id.
         """
         self._options()
         purchases, spend = self.fitted_models()
+        summary = framed("CustomerValue", summary)
         share, h = purchases.checked_level(level, interval), self.checked_horizon(horizon)
         states, inner = purchases.states_of(summary), self.spend_states(summary)
         money, place = inner
@@ -193,9 +195,7 @@ class CustomerValue(BaseEstimator):
                 bounds = self._outcome(summary, money, place, h, share)
         return joined("residual_value", summary.index, slice(None), point, bounds)
 
-    def total(
-        self, summary: pd.DataFrame, horizon: float = np.inf, *, level: float = LEVEL, interval: str = "mean"
-    ) -> pd.Series:
+    def total(self, summary: Any, horizon: float = np.inf, *, level: float = LEVEL, interval: str = "mean") -> pd.Series:
         """Residual value of all customers together, with an interval.
 
         Parameters
@@ -216,12 +216,12 @@ class CustomerValue(BaseEstimator):
         )
         return found.loc["residual_value"].rename({"value": "residual_value"})
 
-    def outlook(self, summary: pd.DataFrame, span: float) -> pd.DataFrame:
+    def outlook(self, summary: Any, span: float) -> pd.DataFrame:
         """What each customer brings within a span of time if still one today, as things stand, and the difference, not discounted.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
         span : float
             In the time unit: a year, say.
 
@@ -232,7 +232,7 @@ class CustomerValue(BaseEstimator):
             value_today: what may have left already. In the currency of monetary_value.
         """
         self._options()
-        year = self.fitted_models()[0].checked_horizon(span)
+        year, summary = self.fitted_models()[0].checked_horizon(span), framed("CustomerValue", summary)
         with np.errstate(all="ignore"):
             worth = Portfolio(self, summary, year, year=year).at(None, None)
         found = {"if_loyal": worth.if_loyal, "value_today": worth.value_today, "at_risk": worth.at_risk}
@@ -258,24 +258,25 @@ class CustomerValue(BaseEstimator):
         """A horizon, or infinity, checked by the model."""
         return np.inf if horizon == np.inf else self.fitted_models()[0].checked_horizon(horizon)
 
-    def _spend_known(self, summary: pd.DataFrame) -> Any:
+    def _spend_known(self, summary: Any) -> Any:
         found = checked("CustomerValue", summary, ["frequency", "monetary_value"])
         return (found["frequency"] > 0) & (found["monetary_value"] > 0) & np.isfinite(found["monetary_value"])
 
-    def spend_states(self, summary: pd.DataFrame) -> tuple[States, Any]:
+    def spend_states(self, summary: Any) -> tuple[States, Any]:
         """Distinct states of the model of spend, and the place of each customer among them."""
+        summary = framed("CustomerValue", summary)
         known = self._spend_known(summary)
         x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
         money = self.fitted_models()[1].amounts(x, summary["monetary_value"].to_numpy(float, na_value=np.nan))
         states = compress([x, money])
         return states, states.inverse
 
-    def joint_states(self, summary: pd.DataFrame, x: Array) -> States:
+    def joint_states(self, summary: Any, x: Array) -> States:
         """Distinct states of purchases beside a further column."""
         columns, _ = self.fitted_models()[0].checked_columns(summary)
         return self.fitted_models()[0].timed(compress([*columns, x]))
 
-    def _outcome(self, summary: pd.DataFrame, money: States, place: Any, horizon: float, level: float) -> tuple[Array, Array]:
+    def _outcome(self, summary: Any, money: States, place: Any, horizon: float, level: float) -> tuple[Array, Array]:
         """Given the past, a customer's future spend is v + x m times something that depends on counts alone."""
         purchases, spend = self.fitted_models()
         x = money.columns[0][place]
@@ -366,12 +367,13 @@ class Portfolio:
     def __init__(
         self,
         model: CustomerValue,
-        summary: pd.DataFrame,
+        summary: Any,
         horizon: float,
         *,
         ahead: float | None = None,
         year: float | None = None,
     ) -> None:
+        summary = framed("CustomerValue", summary)
         self.model, self.summary, self.horizon, self.ahead, self.year = model, summary, horizon, ahead, year
         self.purchases, self.spend = model.fitted_models()
         self.states = self.purchases.states_of(summary)
@@ -447,7 +449,7 @@ class Portfolio:
 
 def portfolio(
     model: CustomerValue,
-    summary: pd.DataFrame,
+    summary: Any,
     measures: Mapping[str, Measure],
     horizon: float = np.inf,
     *,
@@ -461,7 +463,7 @@ def portfolio(
     ----------
     model : CustomerValue
         Fitted, or of two fitted models.
-    summary : DataFrame
+    summary : table
         The customers.
     measures : mapping of str to Measure
     horizon : float

@@ -94,13 +94,14 @@ class WeightedModel(BaseEstimator, ABC):
 
     # The fit.
 
-    def fit(self, summary: pd.DataFrame, y: None = None) -> Self:  # noqa: ARG002
+    def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
         """Fit by maximum likelihood to the distinct states of the customers.
 
         Parameters
         ----------
-        summary : DataFrame
-            The columns that the class names, and an optional whole-number ``weight``: the customers a row stands for.
+        summary : table
+            The columns that the class names, and an optional whole-number ``weight``: the customers a row stands for. A frame of pandas,
+            Polars or PyArrow, or an Ibis table, as :func:`~crmlab.history.customers.customer_summary` makes it.
         y : None
             Not used; there for scikit-learn.
 
@@ -111,7 +112,7 @@ class WeightedModel(BaseEstimator, ABC):
         Raises
         ------
         ModelError
-            The frame is not usable (with the number of offending rows), or the parameters are not identifiable.
+            The table is not usable (with the number of offending rows), or the parameters are not identifiable.
         ConvergenceError
             No start led to an optimum; the message says what was tried.
         """

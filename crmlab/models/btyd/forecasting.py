@@ -15,7 +15,7 @@ from crmlab.models.btyd.clock import day_of_year
 from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress
+from crmlab.models.btyd.states import States, compress, framed
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["AHEAD", "DAYS", "Past", "coverage", "forecast"]
@@ -56,7 +56,7 @@ class Past:
 
 def forecast(
     model: CustomerValue,
-    summary: pd.DataFrame,
+    summary: Any,
     past: Past,
     *,
     level: float = LEVEL,
@@ -69,7 +69,7 @@ def forecast(
     ----------
     model : CustomerValue
         Of two fitted models, in weeks.
-    summary : DataFrame
+    summary : table
         The customers known: frequency, recency, T, monetary_value.
     past : Past
     level : float
@@ -126,8 +126,9 @@ def forecast(
 class _Ahead:
     """What both measures share: expectations by state and quarter, and their chance."""
 
-    def __init__(self, model: CustomerValue, summary: pd.DataFrame, past: Past, seed: int) -> None:
+    def __init__(self, model: CustomerValue, summary: Any, past: Past, seed: int) -> None:
         self.bought, self.money = model.fitted_models()
+        summary = framed(_NAME, summary)
         self.past, self.seed = past, seed
         self.clock = self.bought.clock
         self.states = self.bought.states_of(summary)

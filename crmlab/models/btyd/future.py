@@ -20,7 +20,7 @@ from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.posterior import certain
 from crmlab.models.btyd.searching import first_period, first_time, smallest
 from crmlab.models.btyd.special import Array, discounting
-from crmlab.models.btyd.states import States, checked_history, checked_weight, refuse, typical
+from crmlab.models.btyd.states import States, checked_history, checked_weight, framed, refuse, typical
 
 __all__ = [
     "DROPOUT_MEAN",
@@ -138,6 +138,7 @@ class Future(WeightedModel):
     def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
         """Columns of a frame and its weights, checked."""
         name = type(self).__name__
+        frame = framed(name, frame)
         columns = checked_history(name, frame, self._age)
         if self.whole_periods:
             for label, column in (("recency", columns[1]), (self._age, columns[2])):
@@ -170,7 +171,7 @@ class Future(WeightedModel):
             raise ModelError.expected(type(self).__name__, name, "a whole number of periods", value)
         return found
 
-    def states_of(self, summary: pd.DataFrame) -> States:
+    def states_of(self, summary: Any) -> States:
         """Distinct states of customers who are asked about; raises NotFittedError where there are no parameters."""
         self.parameters()
         states = self._compressed(self.checked_columns(summary)[0])
@@ -366,11 +367,12 @@ class Future(WeightedModel):
         return float(np.expm1(-delta * horizon) / np.expm1(-delta) * np.exp(-delta))
 
     def _chance(
-        self, name: str, summary: pd.DataFrame, chance: Any, level: float | None, interval: str, horizon: float | None = None
+        self, name: str, summary: Any, chance: Any, level: float | None, interval: str, horizon: float | None = None
     ) -> pd.Series | pd.DataFrame:
         """A chance of each customer; with a horizon, one of what comes within it: of parameters, states and operational time."""
         variance = 0.0 if horizon is None else self.clock_variance(horizon)
         reach = () if horizon is None else (self.elapsed(horizon),)
+        summary = framed(type(self).__name__, summary)
         states = self.states_of(summary)
         share = self.checked_level(level, interval)
         bounds = None

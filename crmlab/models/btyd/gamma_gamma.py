@@ -13,7 +13,7 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.estimator import WeightedModel, joined
 from crmlab.models.btyd.fitting import Amounts, Axis, Coordinates, Optimum, Part
 from crmlab.models.btyd.special import Array, digamma_rest, log1p_rest, stirling_rest
-from crmlab.models.btyd.states import States, checked, checked_weight, refuse, typical
+from crmlab.models.btyd.states import States, checked, checked_weight, framed, refuse, typical
 from crmlab.models.checked import LARGE, SMALL, workable
 
 __all__ = ["CONSTANT", "GammaGamma"]
@@ -85,12 +85,12 @@ class GammaGamma(WeightedModel):
             raise ModelError.infinite_mean("GammaGamma", q)
         return model
 
-    def fit(self, summary: pd.DataFrame, y: None = None) -> Self:  # noqa: ARG002
+    def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
         """Fit to customers who bought again; those with frequency 0 carry no information and are passed over.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
             frequency, monetary_value (mean spend per repeat purchase, positive) and an optional weight.
         y : None
             Not used.
@@ -119,6 +119,7 @@ class GammaGamma(WeightedModel):
 
     def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
         """Columns of a frame and its weights, checked."""
+        frame = framed("GammaGamma", frame)
         found = checked("GammaGamma", frame, ["frequency", "monetary_value"])
         x, m = found["frequency"], found["monetary_value"]
         with np.errstate(invalid="ignore"):
@@ -208,14 +209,12 @@ class GammaGamma(WeightedModel):
         by_v = w @ (x * gap / (v * whole))
         return float(value), np.array([by_p, float(by_q), by_v])
 
-    def expected_spend(
-        self, summary: pd.DataFrame, *, level: float | None = None, interval: str = "mean"
-    ) -> pd.Series | pd.DataFrame:
+    def expected_spend(self, summary: Any, *, level: float | None = None, interval: str = "mean") -> pd.Series | pd.DataFrame:
         """Expected spend per purchase of each customer.
 
         Parameters
         ----------
-        summary : DataFrame
+        summary : table
             frequency and monetary_value; the latter is not looked at where frequency is 0.
         level : float, optional
         interval : {"mean", "outcome"}
@@ -226,7 +225,7 @@ class GammaGamma(WeightedModel):
         Series, or DataFrame with columns expected_spend, low, high
         """
         self.parameters()
-        share = self.checked_level(level, interval)
+        share, summary = self.checked_level(level, interval), framed("GammaGamma", summary)
         states = self._compressed(self.checked_columns(summary)[0])
         bounds = None
         with np.errstate(all="ignore"):

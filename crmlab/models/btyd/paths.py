@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,6 @@ from crmlab.models.btyd.estimator import positive
 from crmlab.models.btyd.special import Array
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from crmlab.models.btyd.future import Future
 
 __all__ = ["PARAMETERS", "Paths", "drawn_paths"]
@@ -49,7 +47,7 @@ class Paths:
 
 def drawn_paths(
     model: Future,
-    summary: pd.DataFrame,
+    summary: Any,
     horizon: float,
     *,
     since: float = 0.0,
@@ -66,7 +64,7 @@ def drawn_paths(
     ----------
     model : Future
         Fitted, of purchases at any time.
-    summary : DataFrame
+    summary : table
         One row per customer, at the end of the history. Where order matters (with more than ``most`` rows), like customers should be
         neighbours.
     horizon : float

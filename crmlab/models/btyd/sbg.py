@@ -11,12 +11,13 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.frames import is_table
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.fitting import Chances, Part
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH
 from crmlab.models.btyd.special import Array, beta_rule
-from crmlab.models.btyd.states import States, checked, refuse
-from crmlab.models.checked import checked_numbers
+from crmlab.models.btyd.states import States, checked, checked_weight, framed, refuse
+from crmlab.models.checked import checked_numbers, checked_outcomes
 
 __all__ = ["SBG"]
 
@@ -56,13 +57,14 @@ class SBG(BuyTillYouDie):
         """Make a model at given parameters of the Beta distribution of the chance to leave."""
         return cls._from_params({"alpha": alpha, "beta": beta})
 
-    def fit(self, summary: npt.ArrayLike, y: None = None) -> Self:  # noqa: ARG002
+    def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
         """Fit to the numbers of customers still there.
 
         Parameters
         ----------
-        summary : array of shape (periods + 1,)
-            Customers there at times 0, 1, 2, …: never rising, at least three numbers.
+        summary : array of shape (periods + 1,), or table
+            Customers there at times 0, 1, 2, …: never rising, at least three numbers. Or one row per customer, as :meth:`simulate` gives:
+            ``periods``, the renewals made, ``there``, whether still a customer, and an optional ``weight``.
         y : None
             Not used.
 
@@ -76,6 +78,15 @@ class SBG(BuyTillYouDie):
             Nobody left, or there are fewer than two periods in which somebody could leave: one period tells the mean chance to
             leave, and nothing of how it varies over customers.
         """
+        if is_table(summary):
+            frame = framed("SBG", summary)
+            if {"periods", "there"} & set(frame.columns):
+                return self._fit_rows(frame)
+            if frame.shape[1] != 1:
+                raise ModelError.lacks(
+                    "SBG", "periods", frame.columns, "Give periods and there, one row per customer, or survivors alone."
+                )
+            summary = frame.iloc[:, 0]
         there = checked_numbers("SBG", "summary", summary).ravel()
         rows = pd.DataFrame({"survivors": there})
         with np.errstate(invalid="ignore"):
@@ -93,10 +104,28 @@ class SBG(BuyTillYouDie):
         left = pd.DataFrame({"time": [*times, times[-1]], "left": [*np.ones(len(lost)), 0.0], "weight": [*lost, there[-1]]})
         return super().fit(left[left["weight"] > 0].reset_index(drop=True))
 
+    def _fit_rows(self, frame: pd.DataFrame) -> Self:
+        """Fit to customers one by one, who came at different times: those who are there still may have had any number of periods."""
+        found = checked("SBG", frame, ["periods", "there"])
+        n, there = found["periods"], checked_outcomes("SBG", found["there"])
+        with np.errstate(invalid="ignore"):
+            refuse("SBG", "periods must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), frame)
+        left = 1.0 - there
+        weight = checked_weight("SBG", frame)
+        rows = pd.DataFrame({"time": n + left, "left": left, "weight": np.ones(len(n)) if weight is None else weight})
+        rows = rows[rows["time"] > 0]  # who has not come to the end of a first period tells nothing
+        if not (rows["time"] >= 2).any():
+            needed = "at least two periods in which somebody could leave"
+            raise ModelError.not_identifiable("SBG", needed, "one at most", "Take a longer history.")
+        if not rows["left"].any():
+            raise ModelError.not_identifiable("SBG", "customers who left", "nobody left", "Take a longer history.")
+        return super().fit(rows.groupby(["time", "left"], as_index=False)["weight"].sum())
+
     def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
         """Columns of a frame and its weights, checked."""
         if fitting:
             return [frame["time"].to_numpy(float), frame["left"].to_numpy(float)], frame["weight"].to_numpy(float)
+        frame = framed("SBG", frame)
         n = checked("SBG", frame, ["periods"])["periods"]
         with np.errstate(invalid="ignore"):
             refuse("SBG", "periods must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), frame)

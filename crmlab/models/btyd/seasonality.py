@@ -35,7 +35,7 @@ _NEAR = 0.05  # of the log of a rate: the customers drawn have said what they ca
 
 def fit_clock(
     model: BetaGeometric,
-    summary: pd.DataFrame,
+    summary: Any,
     purchases: pd.Series,
     end: dt.date,
     *,
@@ -48,7 +48,7 @@ def fit_clock(
     ----------
     model : BGNBD or MBGNBD
         Its options are used; it is not changed.
-    summary : DataFrame
+    summary : table
         Customers at the end of the history: frequency, recency and T, in weeks.
     purchases : Series
         Repeat purchases of all of them by day, indexed by date.

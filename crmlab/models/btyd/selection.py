@@ -14,7 +14,7 @@ from sklearn.base import clone
 from crmlab.errors import ModelError
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, checked, checked_weight, compress, refuse
+from crmlab.models.btyd.states import States, checked, checked_weight, compress, framed, refuse
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["averaging_weights", "compare_models", "log_masses"]
@@ -24,8 +24,8 @@ _DRAWS = 4000  # of the normal distribution of sums: weights are then known to a
 
 def compare_models(
     models: Sequence[BuyTillYouDie] | Mapping[str, BuyTillYouDie],
-    summary: pd.DataFrame,
-    holdout: pd.DataFrame | None = None,
+    summary: Any,
+    holdout: Any | None = None,
     *,
     level: float = LEVEL,
 ) -> pd.DataFrame:
@@ -35,9 +35,9 @@ def compare_models(
     ----------
     models : sequence of models, or mapping of names to models
         Fitted ones are used as they are; others are cloned and fitted to ``summary``.
-    summary : DataFrame
+    summary : table
         The calibration period, with an optional weight.
-    holdout : DataFrame, optional
+    holdout : table, optional
         Columns holdout_purchases and horizon, row by row the customers of ``summary`` (one frame may serve as both); by default
         they are looked for in ``summary``.
     level : float
@@ -64,7 +64,8 @@ def compare_models(
     >>> compare_models([BGNBD(), MBGNBD()], customers)["holdout_rank"].to_dict()
     {'BGNBD': 1, 'MBGNBD': 2}
     """
-    found = summary if holdout is None else holdout
+    summary = framed("compare_models", summary)
+    found = summary if holdout is None else framed("compare_models", holdout)
     after = checked("compare_models", found, ["holdout_purchases", "horizon"])
     if len(found) != len(summary) or not found.index.equals(summary.index):
         raise ModelError.needs(
@@ -112,16 +113,16 @@ def compare_models(
     return frame.sort_values("holdout_rank", kind="stable").rename_axis("model_name")
 
 
-def log_masses(model: BuyTillYouDie, summary: pd.DataFrame, holdout: pd.DataFrame) -> Array:
+def log_masses(model: BuyTillYouDie, summary: Any, holdout: Any) -> Array:
     """Log of the probability that a fitted model gave to what each customer did in the holdout period.
 
     Parameters
     ----------
     model : BuyTillYouDie
         Fitted.
-    summary : DataFrame
+    summary : table
         The calibration period.
-    holdout : DataFrame
+    holdout : table
         Columns holdout_purchases and horizon, one for all, row by row the customers of ``summary``.
 
     Returns
@@ -176,9 +177,7 @@ def averaging_weights(masses: npt.ArrayLike, *, seed: int = 0) -> Array:
     return out
 
 
-def _masses(
-    model: BuyTillYouDie, summary: pd.DataFrame, n: Array, horizon: float, weight: Array | None
-) -> tuple[States, Array]:
+def _masses(model: BuyTillYouDie, summary: Any, n: Array, horizon: float, weight: Array | None) -> tuple[States, Array]:
     """Distinct states with what they did, and the log of its probability."""
     columns, _ = model.checked_columns(summary)
     states = model.timed(compress([*columns, n], weight))

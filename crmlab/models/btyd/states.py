@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError
+from crmlab.frames import as_pandas
 from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.special import Array
 
@@ -24,6 +25,7 @@ __all__ = [
     "checked_weight",
     "compress",
     "floats",
+    "framed",
     "refuse",
     "typical",
 ]
@@ -258,16 +260,48 @@ def typical(values: Array, weight: Array) -> float:
     return float(weight @ np.minimum(values, 100 * median) / weight.sum())
 
 
-def checked(model: str, frame: Any, columns: Sequence[str]) -> dict[str, Array]:
-    """Columns of a frame as arrays of float.
+def framed(model: str, given: Any) -> pd.DataFrame:
+    """Customers as a pandas frame, whose index is that of the answers.
+
+    Parameters
+    ----------
+    model : str
+        Who asks, for the message.
+    given : table
+        Of pandas, Polars or PyArrow, or an Ibis table, which comes ordered by customer_id.
+
+    Returns
+    -------
+    DataFrame
+        With its own index where it has one; where it has none but 0, 1, 2, …, and a column customer_id, indexed by that.
 
     Raises
     ------
     ModelError
-        What was given is no frame, is empty, or lacks a column.
+        It is no table.
+
+    Examples
+    --------
+    >>> framed("BGNBD", pd.DataFrame({"customer_id": ["a", "b"], "T": [3.0, 4.0]})).index.tolist()
+    ['a', 'b']
+    >>> framed("BGNBD", pd.DataFrame({"customer_id": ["a", "b"], "T": [3.0, 4.0]}, index=[7, 9])).index.tolist()
+    [7, 9]
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise ModelError.no_frame(model, frame)
+    frame = as_pandas(given, model, ModelError)
+    index = frame.index
+    numbered = isinstance(index, pd.RangeIndex) and (index.start, index.step, index.name) == (0, 1, None)
+    return frame.set_index("customer_id") if numbered and "customer_id" in frame.columns else frame
+
+
+def checked(model: str, frame: Any, columns: Sequence[str]) -> dict[str, Array]:
+    """Columns of a table as arrays of float.
+
+    Raises
+    ------
+    ModelError
+        What was given is no table, is empty, or lacks a column.
+    """
+    frame = as_pandas(frame, model, ModelError)
     for column in columns:
         if column not in frame.columns:
             raise ModelError.missing_column(model, column, frame.columns)
@@ -304,6 +338,7 @@ def checked_weight(model: str, frame: pd.DataFrame) -> Array | None:
 
 def checked_history(model: str, frame: Any, age: str, hint: str = "") -> list[Array]:
     """Frequency, recency and age, checked row by row."""
+    frame = framed(model, frame)
     found = checked(model, frame, ["frequency", "recency", age])
     x, tx, T = found["frequency"], found["recency"], found[age]
     with np.errstate(invalid="ignore"):

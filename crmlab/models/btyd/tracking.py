@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError
+from crmlab.frames import is_table
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
+from crmlab.models.btyd.states import checked_weight, framed
 from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -25,12 +27,12 @@ _SIMULATED = 6000
 
 def track(
     model: BuyTillYouDie,
-    starts: npt.ArrayLike,
-    weight: npt.ArrayLike,
+    starts: Any,
+    weight: npt.ArrayLike | None,
     ends: npt.ArrayLike,
     *,
     level: float = LEVEL,
-    today: float = 0.0,
+    today: float | None = None,
 ) -> pd.DataFrame:
     """Expected repeat purchases of a cohort by period, from nothing but when its customers came.
 
@@ -38,17 +40,19 @@ def track(
     ----------
     model : BGNBD, MBGNBD, ParetoNBD or BGBB
         Fitted, or made by ``from_params``.
-    starts : array of shape (n_starts,)
-        Times of first purchases, in the time unit of the model; in whole periods for BG/BB.
-    weight : array of shape (n_starts,)
-        Customers who came then.
+    starts : array of shape (n_starts,), or table
+        Times of first purchases, in the time unit of the model; in whole periods for BG/BB. Of a table of customers, as a model is fitted
+        to, they are as long before ``today`` as each one's age says.
+    weight : array of shape (n_starts,), optional
+        Customers who came then: one each, or of a table those of its column weight, unless given.
     ends : array of shape (n_periods,)
         Ends of the periods, increasing, on the clock of ``starts``; the first period begins before all.
     level : float
         Of the intervals, which carry the parameters' uncertainty and chance, and of what comes after ``today`` that of the model's
         clock: of a period over that period alone, of a running sum over all that is ahead.
     today : float
-        Where the history of a model with a clock ends, on the clock of ``starts``; of no use without one.
+        Where the history of a model with a clock ends, on the clock of ``starts``, and where ages are counted back from. Of a table the
+        oldest customer's age, unless given: time is then counted from that customer's first purchase.
 
     Returns
     -------
@@ -74,7 +78,11 @@ def track(
     1      55.6       134.1
     2      44.3       178.5
     """
-    came, count, until = (np.asarray(values, dtype=float) for values in (starts, weight, ends))
+    if is_table(starts):
+        starts, weight, today = _begun(model, starts, weight, today)
+    now = 0.0 if today is None else float(today)
+    came, until = np.asarray(starts, dtype=float), np.asarray(ends, dtype=float)
+    count = np.ones(came.shape) if weight is None else np.asarray(weight, dtype=float)
     if came.shape != count.shape or came.ndim != 1 or not len(came):
         raise ModelError.needs("compare", "starts and weight of one length", f"{came.shape} and {count.shape}")
     if until.ndim != 1 or not len(until) or not (np.diff(until) > 0).all():
@@ -83,7 +91,7 @@ def track(
     assert share is not None
     asked, clock = until, model.clock
     if clock is not None:
-        came, until = came - today, until - today
+        came, until = came - now, until - now
     # And today: what was bought until then is known of a clock.
     each = model.newcomers_by(came, until if clock is None else np.append(until, 0.0))
 
@@ -104,7 +112,7 @@ def track(
         chance = _chance(model, came, count, until)
         if clock is not None:
             known = float(cumulative(model.parameters())[-1])
-            spread = spread + _of_the_clock(clock, asked - today, point[len(until) :], known)
+            spread = spread + _of_the_clock(clock, asked - now, point[len(until) :], known)
             chance = chance + clock.more_than_chance(point)
         ends = np.exp(quantiles((mean, spread + chance / np.maximum(point, 1e-150) ** 2, skew), share))
     k, few = len(until), point < FEW
@@ -121,6 +129,16 @@ def track(
             "cumulative": point[k:], "cumulative_low": low[k:], "cumulative_high": high[k:],
         }
     )  # fmt: skip
+
+
+def _begun(
+    model: BuyTillYouDie, customers: Any, weight: npt.ArrayLike | None, today: float | None
+) -> tuple[Array, npt.ArrayLike | None, float]:
+    """When the customers of a table came, how many each row stands for, and the time today."""
+    frame = framed("track", customers)
+    age = model.checked_columns(frame)[0][2]
+    now = float(age.max()) if today is None else float(today)
+    return now - age, checked_weight("track", frame) if weight is None else weight, now
 
 
 def _of_the_clock(clock: Clock, ends: Array, total: Array, known: float) -> Array:

@@ -99,13 +99,13 @@ class Problem:
             A column or a value is missing, a cost is below 0, a candidate is given twice or in the past, or limits or rules contradict
             each other or name what there is not.
         """
-        checked_frame(
+        candidates = checked_frame(
             "Problem", candidates, ("customer", "action", "day", "value", "cost"), "one row per customer, action and day"
         )
         if candidates.empty:
             raise ModelError.needs("Problem", "at least one candidate", "0 rows")
         done = candidates.iloc[:0] if contacts is None else contacts
-        checked_frame("Problem", done, ("customer", "action", "day"), "one row per contact")
+        done = checked_frame("Problem", done, ("customer", "action", "day"), "one row per contact")
         day, when = _days("candidates", candidates["day"]), _days("contacts", done["day"])
         if day.min() < 0:
             raise ModelError.expected("Problem", "day", "0, which is today, or later for candidates", int(day.min()))

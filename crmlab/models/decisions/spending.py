@@ -109,7 +109,7 @@ def spread(budget: float, segments: pd.DataFrame) -> Spread:
     amount = checked_number("spread", "budget", budget, "of at least 0")
     if not 0 <= amount < np.inf:
         raise ModelError.expected("spread", "budget", "a number of at least 0", budget)
-    checked_frame("spread", segments, ("c", "k", "V", "size"), "one row per segment")
+    segments = checked_frame("spread", segments, ("c", "k", "V", "size"), "one row per segment")
     share, speed, worth = _response("spread", *(segments[name].to_numpy() for name in ("c", "k", "V")))
     size = checked_amounts("spread", "size", segments["size"].to_numpy())
     if not len(size) or not (size > 0).all():

@@ -88,7 +88,7 @@ class Purchases:
         TooLittleError
             There is no purchase by the last day.
         """
-        checked_frame("Purchases", frame, _COLUMNS, "customer_id, day and spend")
+        frame = checked_frame("Purchases", frame, _COLUMNS, "customer_id, day and spend")
         days = _days_of(frame["day"])
         spend = checked_amounts("Purchases", "spend", frame["spend"])
         if (spend < 0).any():
