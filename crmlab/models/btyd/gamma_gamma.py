@@ -12,6 +12,7 @@ from scipy import special
 from crmlab.errors import ModelError
 from crmlab.models.btyd.estimator import WeightedModel, joined
 from crmlab.models.btyd.fitting import Amounts, Axis, Coordinates, Optimum, Part
+from crmlab.models.btyd.posterior import Posterior
 from crmlab.models.btyd.special import Array, digamma_rest, log1p_rest, stirling_rest
 from crmlab.models.btyd.states import States, checked, checked_weight, framed, refuse, typical
 from crmlab.models.checked import LARGE, SMALL, workable
@@ -42,7 +43,8 @@ class GammaGamma(WeightedModel):
 
     Where every purchase is of the same amount the likelihood has no maximum. The limit is taken: spend is that amount, ``boundary_``
     is :data:`CONSTANT`, and ``log_likelihood_`` is that of amounts as equal as floats can tell. Everybody is then taken to spend that
-    amount, whatever mean is told of a customer later: amounts that never differed say nothing of how far to believe another one.
+    amount, whatever mean is told of a customer later: amounts that never differed say nothing of how far to believe another one. Points
+    and both ends of all intervals are that amount.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ class GammaGamma(WeightedModel):
 
     Attributes
     ----------
+    constant_ : float or None
+        The amount of every purchase where all are of the same; None where amounts differ.
     correlation_ : float
         Between frequency and monetary_value of those who bought again; 0 where one of them does not vary.
 
@@ -65,6 +69,9 @@ class GammaGamma(WeightedModel):
     >>> customers = pd.DataFrame({"frequency": [0, 2], "monetary_value": [float("nan"), 22.35]})
     >>> model.expected_spend(customers).round(2).tolist()
     [35.22, 24.66]
+    >>> tickets = pd.DataFrame({"frequency": [2, 0, 5], "monetary_value": [12.5, float("nan"), 12.5]})
+    >>> GammaGamma().fit(tickets).expected_spend(tickets, level=0.9).iloc[1].tolist()
+    [12.5, 12.5, 12.5]
     """
 
     parameter_names = ("p", "q", "v")
@@ -104,12 +111,14 @@ class GammaGamma(WeightedModel):
         ModelError
             Among others where q is at most 1, so that mean spend would be infinite.
         """
+        self.constant_ = None
         super().fit(summary)
         if self.params_["q"] <= 1:
             q = self.params_["q"]
             del self.params_
             raise ModelError.infinite_mean("GammaGamma", q)
         x, m = self.states_.columns
+        self.constant_ = float(m[0]) if self.boundary_ == CONSTANT else None
         w = self.states_.weight / self.states_.n
         dx, dm = x - w @ x, m - w @ m
         spread = float(np.sqrt((w @ dx**2) * (w @ dm**2)))
@@ -165,7 +174,15 @@ class GammaGamma(WeightedModel):
 
     def _constant(self) -> float | None:
         """The amount of every purchase; None where amounts differ."""
-        return float(self.states_.columns[1][0]) if getattr(self, "boundary_", None) == CONSTANT else None
+        found: float | None = getattr(self, "constant_", None)
+        return found
+
+    def _posterior(self, n: int | None = None, seed: int | None = None, exact: bool = False) -> Posterior:
+        if self._constant() is None:
+            return super()._posterior(n, seed, exact)
+        # What never varied is taken as known.
+        size = len(self._eta)
+        return Posterior.of_normal(self._eta, np.zeros((size, size)), self._where, self.draws if n is None else n, 0)
 
     def _unit(self, states: States) -> float:
         return typical(states.columns[1], states.weight)
@@ -230,7 +247,9 @@ class GammaGamma(WeightedModel):
         bounds = None
         with np.errstate(all="ignore"):
             point = self.mean_spend(self.parameters(), states)
-            if share is not None and interval == "mean":
+            if share is not None and self._constant() is not None:
+                bounds = point, point
+            elif share is not None and interval == "mean":
                 bounds = self._mean_interval(lambda params: self.mean_spend(params, states), share)
             elif share is not None:
                 bounds = self._next_spend(states, (1 - share) / 2), self._next_spend(states, (1 + share) / 2)
@@ -238,6 +257,9 @@ class GammaGamma(WeightedModel):
 
     def mean_spend(self, params: Array, states: States) -> Array:
         """Expected spend per purchase of each state, at given parameters."""
+        constant = self._constant()
+        if constant is not None:
+            return np.full(len(states.weight), constant)
         p, q, v = params
         x, m = states.columns
         return p * (v + x * m) / np.maximum(p * x + q - 1, 1e-12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,26 @@ class Posterior:
     share: float
     where: Coordinates
     normal: bool = False
+
+    @classmethod
+    def of_normal(cls, mean: Array, root: Array, where: Coordinates, n: int, seed: int) -> Self:
+        """A normal posterior of a known mean and root of the covariance, with draws in pairs around the mean; a root of 0 is certainty.
+
+        Parameters
+        ----------
+        mean : array of shape (d,)
+        root : array of shape (d, d)
+        where : Coordinates
+        n : int
+            Draws.
+        seed : int
+        """
+        half = np.random.default_rng(seed).standard_normal(((n + 1) // 2, len(mean)))
+        z = np.vstack([half, -half])[:n]
+        found = cls(mean + z @ root.T, np.full(n, 1 / n), 1.0, where, normal=True)
+        # Known, and not to be worked out of the draws.
+        found.__dict__.update(mean=mean, root=root)
+        return found
 
     @cached_property
     def mean(self) -> Array:
