@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.forecasting import coverage, forecast
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
+    from crmlab.models.btyd.loading import load_model
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
     from crmlab.models.btyd.sbg import SBG
@@ -40,6 +41,7 @@ __all__ = [
     "cross_check",
     "fit_clock",
     "forecast",
+    "load_model",
     "portfolio",
     "to_lifetimes",
     "track",

@@ -348,7 +348,7 @@ class BuyTillYouDie(Future):
             point = float(states.weight @ self.mean_purchases(self.parameters(), states, h))
             cumulants = (
                 self.log_cumulants(lambda params: np.array([states.weight @ self.mean_purchases(params, states, h)]))
-                if hasattr(self, "states_")
+                if self.has_posterior
                 else (np.log([point]), np.zeros(1), np.zeros(1))
             )
             # Chance is independent of the parameters' error and, summed over customers, nearly normal.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,14 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
-from crmlab.errors import ModelError
+from crmlab.errors import ModelError, listing
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
+from crmlab.models.btyd.named import NAMED, made_again
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
+from crmlab.models.btyd.saving import described, of_class, read, whole, write
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, compress, framed
 from crmlab.models.intervals import LEVEL
@@ -237,6 +240,71 @@ class CustomerValue(BaseEstimator):
             worth = Portfolio(self, summary, year, year=year).at(None, None)
         found = {"if_loyal": worth.if_loyal, "value_today": worth.value_today, "at_risk": worth.at_risk}
         return pd.DataFrame(found, index=summary.index)
+
+    # Files.
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save both models and the options as one JSON file, without customers; see :meth:`MBGNBD.save`.
+
+        Parameters
+        ----------
+        path : path
+            Whatever is there is replaced, once all is written.
+
+        Raises
+        ------
+        NotFittedError
+            A model has no parameters.
+        ModelError
+            The file cannot be written, or a model is of a class of one's own.
+        """
+        self._options()
+        parts: dict[str, Any] = {}
+        for name, model in zip(("purchases", "spend"), self.fitted_models(), strict=True):
+            kind = type(model).__name__
+            if NAMED.get(kind) is not type(model):
+                raise ModelError.expected("CustomerValue", name, f"one of {listing(NAMED)}, to be saved", kind)
+            own = hasattr(self, f"{name}_")
+            parts[name] = {"class": kind, "fitted_here": own, "given": getattr(self, name) is not None, **described(model)}
+        kept = {"left_out": self.n_left_out_} if hasattr(self, "n_left_out_") else {}
+        options = {"margin": float(self.margin), "rate": float(self.rate), "unit": self.unit}
+        write("CustomerValue", path, {"options": options, **kept, **parts})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load both models and the options, as :meth:`save` saved them.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        The model, which answers as the one that was saved did, intervals included.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be read, is no saved CustomerValue, was changed, or is of a newer format.
+        """
+        found = of_class("CustomerValue", path, read("CustomerValue", path))
+        model: Self = whole("CustomerValue", path, lambda: cls._restored(found))
+        return model
+
+    @classmethod
+    def _restored(cls, found: dict[str, Any]) -> Self:
+        made: dict[str, Any] = {name: made_again(found[name]) for name in ("purchases", "spend")}
+        given = {
+            name: one if not found[name]["fitted_here"] else clone(one) for name, one in made.items() if found[name]["given"]
+        }
+        model = cls(**given, **found["options"])
+        model._options()
+        for name, one in made.items():
+            if found[name]["fitted_here"]:
+                setattr(model, f"{name}_", one)
+        if "left_out" in found:
+            model.n_left_out_ = int(found["left_out"])
+        return model
 
     # How.
 

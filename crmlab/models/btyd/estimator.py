@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
@@ -15,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from crmlab.errors import ModelError
 from crmlab.models.btyd.fitting import Coordinates, Optimum, Part, maximise
 from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
+from crmlab.models.btyd.saving import described, of_class, read, restored, whole, write
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, compress
 from crmlab.models.checked import checked_level
@@ -55,11 +57,14 @@ class WeightedModel(BaseEstimator, ABC):
     aic_, bic_ : float
     boundary_ : str or None
         What an optimum on the boundary means, in words; None inside.
+    summary_hash_ : str
+        Hash of the customers that it was fitted to; see :meth:`was_fitted_to`.
     lesser_optima_ : tuple of float
         Log-likelihoods of lesser optima to which other starts led, highest first; empty where all starts agree.
     """
 
     parameter_names: ClassVar[tuple[str, ...]]
+    also_saved: ClassVar[tuple[str, ...]] = ()  # further numbers that a fit tells, each an attribute that ends in an underscore
 
     def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0) -> None:
         self.max_iter = max_iter
@@ -118,8 +123,10 @@ class WeightedModel(BaseEstimator, ABC):
         """
         name = type(self).__name__
         self._checked_options()
-        columns, weight = self.checked_columns(summary, fitting=True)
-        states = self.timed(compress(columns, weight))
+        columns, weight = self.checked_columns(self._training(summary), fitting=True)
+        states = compress(columns, weight)
+        self.summary_hash_ = states.digest()
+        states = self.timed(states)
         where = self.coordinates(states)
         share = min(1.0, _THIN / states.n)
         thin = states
@@ -167,12 +174,73 @@ class WeightedModel(BaseEstimator, ABC):
         d = len(params)
         self.aic_ = 2 * d - 2 * self.log_likelihood_
         self.bic_ = d * float(np.log(states.n)) - 2 * self.log_likelihood_
-        self.states_, self._where, self._eta = states, where, found.eta
+        self.states_, self.coordinates_, self._eta = states, where, found.eta
         self._information = None if found.boundary else found.hessian
         # Asked of the same customers, as is usual, the model need not compress them again; see __getstate__.
         self._rows = columns if weight is None else None
-        self._posterior_: Posterior | None = None
+        self.kept_: Posterior | None = None
+        self.unusable_: str | None = None
         return self
+
+    def _training(self, summary: Any) -> Any:
+        """The rows that a fit goes by."""
+        return summary
+
+    def was_fitted_to(self, summary: Any) -> bool:
+        """Whether these are the customers that the model was fitted to, in whatever order; a loaded model knows them too.
+
+        Parameters
+        ----------
+        summary : table
+            As in :meth:`fit`.
+        """
+        self.parameters()
+        columns, weight = self.checked_columns(self._training(summary), fitting=True)
+        return getattr(self, "summary_hash_", None) == compress(columns, weight).digest()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the model as a JSON file: options, parameters, the posterior, the clock where there is one, and versions; no customers.
+
+        Parameters
+        ----------
+        path : path
+            Whatever is there is replaced, once all is written.
+
+        Raises
+        ------
+        NotFittedError
+            There are no parameters.
+        ModelError
+            The file cannot be written.
+        """
+        write(type(self).__name__, path, described(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load a model of this class that was saved; :func:`~crmlab.models.btyd.loading.load_model` loads one of any.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        The model, which answers as the one that was saved did, intervals included. Its customers are not in the file: what needs them,
+        such as ``cross_check``, asks for a fit.
+
+        Raises
+        ------
+        ModelError
+            The file cannot be read, is no saved model or one of another class, was changed, or is of a newer format.
+        """
+        found = of_class(cls.__name__, path, read(cls.__name__, path))
+        model: Self = whole(cls.__name__, path, lambda: restored(cls, found))
+        return model
+
+    @property
+    def has_posterior(self) -> bool:
+        """Whether something is known of how sure the parameters are: they were fitted, not given."""
+        return hasattr(self, "kept_")
 
     @classmethod
     def _from_params(cls, given: dict[str, float]) -> Self:
@@ -212,7 +280,11 @@ class WeightedModel(BaseEstimator, ABC):
 
     def coordinates(self, states: States) -> Coordinates:
         """The coordinates in which the parameters are sought, on the scale of some states."""
-        return Coordinates(self._parts(), self._unit(states))
+        return self.coordinates_of(self._unit(states))
+
+    def coordinates_of(self, unit: float) -> Coordinates:
+        """The same for a typical size of what carries the unit."""
+        return Coordinates(self._parts(), unit)
 
     def objective(self, states: States, where: Coordinates) -> Callable[[Array], tuple[float, Array]]:
         """The log-likelihood of states and its gradient, as a function of coordinates."""
@@ -234,20 +306,37 @@ class WeightedModel(BaseEstimator, ABC):
             )
         return np.array([self.params_[name] for name in self.parameter_names])
 
+    def posterior(self) -> Posterior:
+        """The posterior of the parameters, sampled once; behind all intervals.
+
+        Raises
+        ------
+        ModelError
+            The parameters were given, or the sample is not usable.
+        """
+        return self._posterior()
+
     def _posterior(self, n: int | None = None, seed: int | None = None, exact: bool = False) -> Posterior:
         self.parameters()
-        if not hasattr(self, "states_"):
+        if not self.has_posterior:
             raise ModelError.no_posterior(type(self).__name__)
-        if n is None and self._posterior_ is not None:
-            return self._posterior_
+        if n is None and self.kept_ is not None:
+            return self.kept_
+        where = self.coordinates_
+        if not hasattr(self, "states_"):  # loaded
+            if self.kept_ is None:
+                raise ModelError(self.unusable_)
+            if n is None or not self.kept_.normal:
+                return self.kept_
+            return Posterior.of_normal(self.kept_.mean, self.kept_.root, where, n, self.seed if seed is None else seed)
 
         def value(eta: Array) -> float:
-            return self._log_likelihood(self._where.params(eta)[0], self.states_, False)[0]
+            return self._log_likelihood(where.params(eta)[0], self.states_, False)[0]
 
         with np.errstate(all="ignore"):
             found = sample(
                 type(self).__name__,
-                Surface(objective=self.objective(self.states_, self._where), value=value, where=self._where),
+                Surface(objective=self.objective(self.states_, where), value=value, where=where),
                 self._eta,
                 self._information,
                 self.draws if n is None else n,
@@ -255,14 +344,15 @@ class WeightedModel(BaseEstimator, ABC):
                 self.n_states_ > _LARGE and not exact,
             )
         if n is None:
-            self._posterior_ = found
+            self.kept_ = found
             self.effective_sample_size_ = found.share * len(found.weight)
         return found
 
     def sample_posterior(self, n: int = 1000, seed: int = 0) -> pd.DataFrame:
         """Draw parameters from their posterior under weakly informative priors.
 
-        No MCMC: a multivariate t around the mode, weighted by the posterior and resampled.
+        No MCMC: a multivariate t around the mode, weighted by the posterior and resampled. A loaded model resamples the draws that were
+        saved.
 
         Parameters
         ----------
@@ -288,15 +378,15 @@ class WeightedModel(BaseEstimator, ABC):
         # Systematic resampling adds less noise than drawing with replacement.
         rng = np.random.default_rng([seed, 1])
         places = (np.arange(n) + rng.random()) / n
-        chosen = np.minimum(np.searchsorted(np.cumsum(found.weight), places), n - 1)
+        chosen = np.minimum(np.searchsorted(np.cumsum(found.weight), places), len(found.weight) - 1)
         draws = np.array([found.where.params(found.eta[k])[0] for k in rng.permutation(chosen)])
         frame = pd.DataFrame(draws, columns=list(self.parameter_names))
-        frame.attrs["effective_sample_size"] = found.share * n
+        frame.attrs["effective_sample_size"] = found.share * len(found.weight)
         return frame
 
     def posterior_points(self) -> list[Array]:
         """Equally weighted parameters that carry the uncertainty; the parameters alone where they were given."""
-        return self._posterior().points if hasattr(self, "states_") else [self.parameters()]
+        return self._posterior().points if self.has_posterior else [self.parameters()]
 
     def log_cumulants(self, function: Function) -> tuple[Array, Array, Array]:
         """Cumulants of the log of a positive quantity over the posterior."""

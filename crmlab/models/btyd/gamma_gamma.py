@@ -75,6 +75,7 @@ class GammaGamma(WeightedModel):
     """
 
     parameter_names = ("p", "q", "v")
+    also_saved = ("constant", "correlation")
 
     @classmethod
     def from_params(cls, *, p: float, q: float, v: float) -> Self:
@@ -181,8 +182,9 @@ class GammaGamma(WeightedModel):
         if self._constant() is None:
             return super()._posterior(n, seed, exact)
         # What never varied is taken as known.
-        size = len(self._eta)
-        return Posterior.of_normal(self._eta, np.zeros((size, size)), self._where, self.draws if n is None else n, 0)
+        eta = self.coordinates_.eta(self.parameters())
+        size = len(eta)
+        return Posterior.of_normal(eta, np.zeros((size, size)), self.coordinates_, self.draws if n is None else n, 0)
 
     def _unit(self, states: States) -> float:
         return typical(states.columns[1], states.weight)

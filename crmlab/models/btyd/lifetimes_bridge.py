@@ -101,7 +101,7 @@ def cross_check(model: Any) -> dict[str, float]:
     Raises
     ------
     ModelError
-        The model was not fitted, or lifetimes has no such model.
+        The model was not fitted, or was loaded from a file, which holds no customers; or lifetimes has no such model.
 
     Examples
     --------
@@ -111,8 +111,12 @@ def cross_check(model: Any) -> dict[str, float]:
     True
     """
     fitter = to_lifetimes(model)
-    if not hasattr(model, "states_"):
+    if not model.has_posterior:
         raise ModelError.no_posterior(type(model).__name__)
+    if not hasattr(model, "states_"):
+        raise ModelError.needs(
+            "cross_check", "a model with the customers that it was fitted to", "one that was loaded", "Fit it again."
+        )
     if isinstance(model, GammaGamma) and model.boundary_ is not None:
         return {}  # a difference of huge numbers, in the form that lifetimes has it
     data = fitter.data

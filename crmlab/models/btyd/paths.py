@@ -131,6 +131,6 @@ def drawn_paths(
 
 def _drawn(model: Future, count: int, seed: int) -> list[Array]:
     """Parameters drawn from the posterior; the parameters alone where they were given."""
-    if not hasattr(model, "states_"):
+    if not model.has_posterior:
         return [model.parameters()] * count
     return list(model.sample_posterior(count, seed).to_numpy(float))

@@ -372,7 +372,7 @@ def log_cumulants_of(model: Any, function: Callable[[Array], Array], point: Arra
     point : array of shape (n,)
         The quantities at the estimate.
     """
-    if hasattr(model, "states_"):
+    if model.has_posterior:
         found: tuple[Array, Array, Array] = model.log_cumulants(function)
         return found
     return np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))

@@ -78,10 +78,13 @@ class SBG(BuyTillYouDie):
             Nobody left, or there are fewer than two periods in which somebody could leave: one period tells the mean chance to
             leave, and nothing of how it varies over customers.
         """
+        return super().fit(summary)
+
+    def _training(self, summary: Any) -> pd.DataFrame:
         if is_table(summary):
             frame = framed("SBG", summary)
             if {"periods", "there"} & set(frame.columns):
-                return self._fit_rows(frame)
+                return _rows_of(frame)
             if frame.shape[1] != 1:
                 raise ModelError.lacks(
                     "SBG", "periods", frame.columns, "Give periods and there, one row per customer, or survivors alone."
@@ -102,24 +105,7 @@ class SBG(BuyTillYouDie):
         lost = there[:-1] - there[1:]
         times = np.arange(1.0, len(there))
         left = pd.DataFrame({"time": [*times, times[-1]], "left": [*np.ones(len(lost)), 0.0], "weight": [*lost, there[-1]]})
-        return super().fit(left[left["weight"] > 0].reset_index(drop=True))
-
-    def _fit_rows(self, frame: pd.DataFrame) -> Self:
-        """Fit to customers one by one, who came at different times: those who are there still may have had any number of periods."""
-        found = checked("SBG", frame, ["periods", "there"])
-        n, there = found["periods"], checked_outcomes("SBG", found["there"])
-        with np.errstate(invalid="ignore"):
-            refuse("SBG", "periods must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), frame)
-        left = 1.0 - there
-        weight = checked_weight("SBG", frame)
-        rows = pd.DataFrame({"time": n + left, "left": left, "weight": np.ones(len(n)) if weight is None else weight})
-        rows = rows[rows["time"] > 0]  # who has not come to the end of a first period tells nothing
-        if not (rows["time"] >= 2).any():
-            needed = "at least two periods in which somebody could leave"
-            raise ModelError.not_identifiable("SBG", needed, "one at most", "Take a longer history.")
-        if not rows["left"].any():
-            raise ModelError.not_identifiable("SBG", "customers who left", "nobody left", "Take a longer history.")
-        return super().fit(rows.groupby(["time", "left"], as_index=False)["weight"].sum())
+        return left[left["weight"] > 0].reset_index(drop=True)
 
     def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
         """Columns of a frame and its weights, checked."""
@@ -241,3 +227,22 @@ class SBG(BuyTillYouDie):
         if horizon is not None:
             frame["holdout_purchases"] = np.clip(renewed - age, 0, self.checked_horizon(horizon))
         return frame
+
+
+def _rows_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Customers one by one, who came at different times, as rows of those who left, or are there still, after so many periods."""
+    found = checked("SBG", frame, ["periods", "there"])
+    n, there = found["periods"], checked_outcomes("SBG", found["there"])
+    with np.errstate(invalid="ignore"):
+        refuse("SBG", "periods must be a whole number of at least 0", ~((n >= 0) & (n == np.floor(n))), frame)
+    left = 1.0 - there
+    weight = checked_weight("SBG", frame)
+    rows = pd.DataFrame({"time": n + left, "left": left, "weight": np.ones(len(n)) if weight is None else weight})
+    rows = rows[rows["time"] > 0]  # who has not come to the end of a first period tells nothing
+    if not (rows["time"] >= 2).any():
+        needed = "at least two periods in which somebody could leave"
+        raise ModelError.not_identifiable("SBG", needed, "one at most", "Take a longer history.")
+    if not rows["left"].any():
+        raise ModelError.not_identifiable("SBG", "customers who left", "nobody left", "Take a longer history.")
+    found_rows: pd.DataFrame = rows.groupby(["time", "left"], as_index=False)["weight"].sum()
+    return found_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -97,6 +98,13 @@ class States:
             np.empty(0, dtype=np.int64),
             None if self.standing is None else self.standing.taken(which),
         )
+
+    def digest(self) -> str:
+        """A hash of the states and their weights, by which the same customers are recognised, in whatever order they come."""
+        found = hashlib.sha256()
+        for part in (*self.columns, self.weight):
+            found.update(np.asarray(part, dtype="<f8").tobytes())
+        return found.hexdigest()
 
     def without_rows(self) -> States:
         """The same states, without the rows of which they are."""

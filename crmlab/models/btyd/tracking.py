@@ -105,7 +105,7 @@ def track(
 
     with np.errstate(all="ignore"):
         point = both(model.parameters())
-        if hasattr(model, "states_"):
+        if model.has_posterior:
             mean, spread, skew = model.log_cumulants(both)
         else:
             mean, spread, skew = np.log(np.maximum(point, 1e-300)), np.zeros(len(point)), np.zeros(len(point))

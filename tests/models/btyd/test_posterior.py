@@ -150,7 +150,7 @@ def test_intervals_of_many_states_use_the_normal_posterior():
     assert fitted.n_states_ > 20_000
     some = data.iloc[:200]
     found = fitted.expected_purchases(some, 50, level=0.9)
-    assert fitted._posterior_.normal
+    assert fitted.kept_.normal
     draws = fitted.sample_posterior(300, 1).to_dict("records")
     full = np.array([BGNBD.from_params(**row).expected_purchases(some, 50).to_numpy() for row in draws])
     low, high = np.quantile(full, [0.05, 0.95], axis=0)
