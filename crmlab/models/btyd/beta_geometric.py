@@ -6,7 +6,7 @@ has thus come through x (BG/NBD) or x + 1 (MBG/NBD) chances to drop out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
@@ -26,6 +26,12 @@ class BetaGeometric(BuyTillYouDie):
     """Base of BG/NBD and MBG/NBD."""
 
     parameter_names = ("r", "alpha", "a", "b")
+    meanings: ClassVar[Mapping[str, str]] = {
+        "r": "purchase rates: shape",
+        "alpha": "purchase rates: scale, a length of time",
+        "a": "chance to drop out: a of its Beta distribution",
+        "b": "chance to drop out: b of its Beta distribution",
+    }
     takes_clock = True
     _extra: ClassVar[int]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,13 @@ class BGBB(BuyTillYouDie):
     """
 
     parameter_names = ("alpha", "beta", "gamma", "delta")
+    meanings: ClassVar[Mapping[str, str]] = {
+        "alpha": "chance to buy in a period: alpha of its Beta distribution",
+        "beta": "chance to buy in a period: beta of its Beta distribution",
+        "gamma": "chance to drop out: gamma of its Beta distribution",
+        "delta": "chance to drop out: delta of its Beta distribution",
+    }
+    needs = "frequency, recency and periods"
     _age = "periods"
     whole_periods = True
 

@@ -20,7 +20,7 @@ from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress, framed
+from crmlab.models.btyd.states import States, framed
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["BuyTillYouDie"]
@@ -30,7 +30,7 @@ class BuyTillYouDie(Future):
     """Base of the models with (frequency, recency, age) as a customer's state: what may be asked of them."""
 
     def probability_alive(
-        self, summary: Any, *, level: float | None = None, interval: str = "mean"
+        self, summary: Any, *, level: float | None = None, interval: str = "mean", since: npt.ArrayLike | None = None
     ) -> pd.Series | pd.DataFrame:
         """Probability that each customer has not dropped out.
 
@@ -42,13 +42,15 @@ class BuyTillYouDie(Future):
             Adds columns low and high at this level.
         interval : {"mean", "outcome"}
             Of the probability (what is not known of the parameters), or of whether the customer is alive: 0 or 1.
+        since : array of shape (n_customers,), optional
+            When each row of ``summary`` stood so, as in :meth:`next_purchase`; default: at the end of the history.
 
         Returns
         -------
         Series, or DataFrame with columns probability_alive, low, high
             Indexed like ``summary``; where that has no index of its own, by its customer_id.
         """
-        return self._chance("probability_alive", summary, self.chance_alive, level, interval)
+        return self._chance("probability_alive", summary, self.chance_alive, level, interval, since=since)
 
     def probability_of_purchase(
         self, summary: Any, horizon: float, *, level: float | None = None, interval: str = "mean"
@@ -304,27 +306,6 @@ class BuyTillYouDie(Future):
             half = normal_quantile(share) * np.sqrt(self.clock_spread(begun + point, begun))
             bounds = _further(point, bounds[0], half, -1.0), _further(point, bounds[1], half, 1.0)
         return joined("next_purchase", summary.index, states.inverse, point, bounds)
-
-    def _states_at(self, clock: Clock, summary: Any, since: npt.ArrayLike) -> States:
-        """Distinct states of customers as they stood at times from the end of the history, in operational time; last these times."""
-        self.parameters()
-        columns, _ = self.checked_columns(summary)
-        then = np.asarray(since, dtype=float)
-        if then.shape != columns[0].shape or not np.isfinite(then).all():
-            expected = f"{len(columns[0]):,} finite numbers, one of each row"
-            raise ModelError.expected(type(self).__name__, "since", expected, f"an array of shape {then.shape}")
-        least = then.min(initial=0.0)
-        states = compress([*columns, then - least])
-        frequency, recency, age, begun = states.columns
-        begun = begun + least
-        first, now = clock.at(begun - age), clock.at(begun)
-        last = clock.at(begun - age + recency)
-        return States(
-            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), begun],
-            states.weight,
-            states.inverse,
-            self._standing(recency, age, begun),
-        )
 
     def expected_total(self, summary: Any, horizon: float, *, level: float = LEVEL, interval: str = "mean") -> pd.Series:
         """Expected purchases of all customers together within ``horizon``, with an interval.

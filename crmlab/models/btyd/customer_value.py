@@ -22,6 +22,7 @@ from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.named import NAMED, made_again
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.saving import described, of_class, read, whole, write
+from crmlab.models.btyd.showing import as_html, part_html
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, compress, framed
 from crmlab.models.intervals import LEVEL
@@ -240,6 +241,39 @@ class CustomerValue(BaseEstimator):
             worth = Portfolio(self, summary, year, year=year).at(None, None)
         found = {"if_loyal": worth.if_loyal, "value_today": worth.value_today, "at_risk": worth.at_risk}
         return pd.DataFrame(found, index=summary.index)
+
+    def summary(self, level: float = LEVEL) -> pd.DataFrame:
+        """Parameters of both models with their intervals, and what they were learnt from.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            As of the models' own ``summary``, indexed by model (purchases, spend) and parameter.
+
+        Raises
+        ------
+        NotFittedError
+            A model has no parameters.
+        """
+        found = [model.summary(level) for model in self.fitted_models()]
+        return pd.concat(found, keys=["purchases", "spend"], names=["model", "parameter"])
+
+    def _html_repr(self) -> str:
+        """What notebooks show; scikit-learn asks for it."""
+        purchases: Any = getattr(self, "purchases_", self.purchases)
+        spend: Any = getattr(self, "spend_", self.spend)
+        both = ("Purchases", purchases or MBGNBD()), ("Spend", spend or GammaGamma())
+        parts = [
+            f'<div style="margin-top:.7em;font-weight:500">{title}: {type(model).__name__}</div>{part_html(model, model.needs)}'
+            for title, model in both
+        ]
+        head = f"margin={self.margin!r}, rate={self.rate!r} a year, time in {self.unit}s"
+        return as_html("CustomerValue", f'<div style="opacity:.7">{head}</div>', *parts)
 
     # Files.
 

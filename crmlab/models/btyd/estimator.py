@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,9 +17,11 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd.fitting import Coordinates, Optimum, Part, maximise
 from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
 from crmlab.models.btyd.saving import described, of_class, read, restored, whole, write
+from crmlab.models.btyd.showing import as_html, parameter_frame, part_html
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, compress
 from crmlab.models.checked import checked_level
+from crmlab.models.intervals import LEVEL
 
 __all__ = ["Function", "WeightedModel", "joined", "positive"]
 
@@ -64,6 +66,8 @@ class WeightedModel(BaseEstimator, ABC):
     """
 
     parameter_names: ClassVar[tuple[str, ...]]
+    meanings: ClassVar[Mapping[str, str]] = {}  # of the parameters, in a few words
+    needs: ClassVar[str] = "frequency, recency and T"  # columns that a fit goes by
     also_saved: ClassVar[tuple[str, ...]] = ()  # further numbers that a fit tells, each an attribute that ends in an underscore
 
     def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0) -> None:
@@ -295,6 +299,31 @@ class WeightedModel(BaseEstimator, ABC):
             return value, (gradient * params) @ slopes
 
         return objective
+
+    def summary(self, level: float = LEVEL) -> pd.DataFrame:
+        """Parameters with their intervals, and what they were learnt from.
+
+        Parameters
+        ----------
+        level : float
+            Of the intervals, which are over the posterior.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by parameter: estimate, low, high. The last rows, of fitted models alone, are customers and log_likelihood, in the
+            column estimate. Ends are missing where parameters were given, or where the posterior sample is not usable.
+
+        Raises
+        ------
+        NotFittedError
+            There are no parameters.
+        """
+        return parameter_frame(self, level)
+
+    def _html_repr(self) -> str:
+        """What notebooks show; scikit-learn asks for it."""
+        return as_html(type(self).__name__, part_html(self, self.needs))
 
     # Uncertainty.
 

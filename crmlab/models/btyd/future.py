@@ -20,7 +20,7 @@ from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.posterior import certain
 from crmlab.models.btyd.searching import first_period, first_time, smallest
 from crmlab.models.btyd.special import Array, discounting
-from crmlab.models.btyd.states import States, checked_history, checked_weight, framed, refuse, typical
+from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, framed, refuse, typical
 
 __all__ = [
     "DROPOUT_MEAN",
@@ -181,6 +181,32 @@ class Future(WeightedModel):
         # Those of the fit, whose clock was since set to run otherwise in the time to come.
         recency, age = states.columns[1], states.columns[2]
         return replace(states, standing=known.on(clock) if known else Standing(clock, recency, age, np.zeros(len(age))))
+
+    def _states_at(self, clock: Clock, summary: Any, since: npt.ArrayLike) -> States:
+        """Distinct states of customers as they stood at times from the end of the history, in operational time; last these times."""
+        self.parameters()
+        columns, _ = self.checked_columns(summary)
+        then = np.asarray(since, dtype=float)
+        if then.shape != columns[0].shape or not np.isfinite(then).all():
+            expected = f"{len(columns[0]):,} finite numbers, one of each row"
+            raise ModelError.expected(type(self).__name__, "since", expected, f"an array of shape {then.shape}")
+        least = then.min(initial=0.0)
+        states = compress([*columns, then - least])
+        frequency, recency, age, begun = states.columns
+        begun = begun + least
+        first, now = clock.at(begun - age), clock.at(begun)
+        last = clock.at(begun - age + recency)
+        return States(
+            [frequency, np.maximum(last - first, 0.0), np.maximum(now - first, 0.0), begun],
+            states.weight,
+            states.inverse,
+            self._standing(recency, age, begun),
+        )
+
+    @property
+    def age_column(self) -> str:
+        """Name of the column that holds a customer's age."""
+        return self._age
 
     @property
     def _running(self) -> Clock | None:
@@ -367,13 +393,21 @@ class Future(WeightedModel):
         return float(np.expm1(-delta * horizon) / np.expm1(-delta) * np.exp(-delta))
 
     def _chance(
-        self, name: str, summary: Any, chance: Any, level: float | None, interval: str, horizon: float | None = None
+        self,
+        name: str,
+        summary: Any,
+        chance: Any,
+        level: float | None,
+        interval: str,
+        horizon: float | None = None,
+        since: npt.ArrayLike | None = None,
     ) -> pd.Series | pd.DataFrame:
         """A chance of each customer; with a horizon, one of what comes within it: of parameters, states and operational time."""
         variance = 0.0 if horizon is None else self.clock_variance(horizon)
         reach = () if horizon is None else (self.elapsed(horizon),)
         summary = framed(type(self).__name__, summary)
-        states = self.states_of(summary)
+        clock = self._running
+        states = self.states_of(summary) if since is None or clock is None else self._states_at(clock, summary, since)
         share = self.checked_level(level, interval)
         bounds = None
         with np.errstate(all="ignore"):
@@ -392,6 +426,23 @@ class Future(WeightedModel):
                 ]
                 bounds = certain(np.mean(each, axis=0), share)
         return joined(name, summary.index, states.inverse, point, bounds, interval == "mean")
+
+    def mass_since(self, params: Array, age: float, n: Array) -> Array:
+        """Probability of exactly n repeat purchases by today of a customer who came some time ago.
+
+        Parameters
+        ----------
+        params : array
+        age : float
+            Of the calendar, above 0.
+        n : array of shape (m,)
+            Whole numbers.
+        """
+        states, clock = self.new_customers(np.array([-age])), self._running
+        reach = age if clock is None else -float(clock.at(-age))
+        alive = self.chance_alive(params, states)[0]
+        some = self._mass(params, np.maximum(n, 1), states.taken(np.zeros(len(n), dtype=np.int64)), reach)
+        return np.where(n > 0, alive * some, 1 - alive * self._any(params, states, reach)[0])
 
     def count_mass(self, params: Array, states: States, which: Any, n: Array, horizon: float) -> Array:
         """Probability of n purchases of the states chosen."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,12 @@ class GammaGamma(WeightedModel):
     """
 
     parameter_names = ("p", "q", "v")
+    meanings: ClassVar[Mapping[str, str]] = {
+        "p": "single purchases of a customer: shape",
+        "q": "customers’ means: shape",
+        "v": "customers’ means: scale, an amount",
+    }
+    needs = "frequency and monetary_value"
     also_saved = ("constant", "correlation")
 
     @classmethod

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,12 @@ class ParetoNBD(BuyTillYouDie):
     """
 
     parameter_names = ("r", "alpha", "s", "beta")
+    meanings: ClassVar[Mapping[str, str]] = {
+        "r": "purchase rates: shape",
+        "alpha": "purchase rates: scale, a length of time",
+        "s": "rates of dropping out: shape",
+        "beta": "rates of dropping out: scale, a length of time",
+    }
     takes_clock = True
     leaves_by_calendar = True
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,11 @@ class SBG(BuyTillYouDie):
     """
 
     parameter_names = ("alpha", "beta")
+    meanings: ClassVar[Mapping[str, str]] = {
+        "alpha": "chance to leave: alpha of its Beta distribution",
+        "beta": "chance to leave: beta of its Beta distribution",
+    }
+    needs = "the numbers of customers still there, or periods and there"
     _age = "periods"
     whole_periods = True
 
