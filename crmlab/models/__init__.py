@@ -25,12 +25,27 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
+    from crmlab.models.btyd.diagnostics import (
+        calibration_frame,
+        frequency_frame,
+        history_alive_frame,
+        matrix_frame,
+        track_frame,
+    )
     from crmlab.models.btyd.forecasting import coverage, forecast
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.loading import load_model
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
+    from crmlab.models.btyd.plots import (
+        plot_calibration,
+        plot_frequency,
+        plot_history_alive,
+        plot_matrix,
+        plot_posterior,
+        plot_track,
+    )
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare_models
@@ -147,6 +162,7 @@ __all__ = [
     "brier_skill",
     "budget_curve",
     "by_cohort",
+    "calibration_frame",
     "calibration_line",
     "compare",
     "compare_cells",
@@ -174,9 +190,11 @@ __all__ = [
     "fade",
     "fit_clock",
     "forecast",
+    "frequency_frame",
     "from_mlxtend",
     "given_waited",
     "growth",
+    "history_alive_frame",
     "hits_of",
     "holm",
     "interval_score",
@@ -186,11 +204,18 @@ __all__ = [
     "list_measures",
     "load_model",
     "markov_value",
+    "matrix_frame",
     "mean_absolute_error",
     "median_interval",
     "median_time",
     "normal_quantile",
     "planned_profit",
+    "plot_calibration",
+    "plot_frequency",
+    "plot_history_alive",
+    "plot_matrix",
+    "plot_posterior",
+    "plot_track",
     "policy_difference",
     "policy_value",
     "pool",
@@ -217,6 +242,7 @@ __all__ = [
     "top_lift",
     "total_ratio",
     "track",
+    "track_frame",
     "transition_probabilities",
     "wilson",
     "winners",

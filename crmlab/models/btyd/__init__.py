@@ -13,12 +13,27 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
     from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
+    from crmlab.models.btyd.diagnostics import (
+        calibration_frame,
+        frequency_frame,
+        history_alive_frame,
+        matrix_frame,
+        track_frame,
+    )
     from crmlab.models.btyd.forecasting import coverage, forecast
     from crmlab.models.btyd.gamma_gamma import GammaGamma
     from crmlab.models.btyd.lifetimes_bridge import cross_check, to_lifetimes
     from crmlab.models.btyd.loading import load_model
     from crmlab.models.btyd.mbg_nbd import MBGNBD
     from crmlab.models.btyd.pareto_nbd import ParetoNBD
+    from crmlab.models.btyd.plots import (
+        plot_calibration,
+        plot_frequency,
+        plot_history_alive,
+        plot_matrix,
+        plot_posterior,
+        plot_track,
+    )
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare_models
@@ -36,14 +51,25 @@ __all__ = [
     "ParetoNBD",
     "Portfolio",
     "by_cohort",
+    "calibration_frame",
     "compare_models",
     "coverage",
     "cross_check",
     "fit_clock",
     "forecast",
+    "frequency_frame",
+    "history_alive_frame",
     "load_model",
+    "matrix_frame",
+    "plot_calibration",
+    "plot_frequency",
+    "plot_history_alive",
+    "plot_matrix",
+    "plot_posterior",
+    "plot_track",
     "portfolio",
     "to_lifetimes",
     "track",
+    "track_frame",
 ]
 __getattr__, __dir__ = lazy_names(__name__)
