@@ -20,7 +20,7 @@ from crmlab.models.btyd.estimator import joined, positive
 from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, framed
+from crmlab.models.btyd.states import States, checked, framed
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["BuyTillYouDie"]
@@ -110,6 +110,37 @@ class BuyTillYouDie(Future):
             elif share is not None:
                 bounds = self._count_interval(states, h, share)
         return joined("expected_purchases", summary.index, states.inverse, point, bounds)
+
+    def predict(self, summary: Any, horizon: float | None = None) -> pd.Series:
+        """Expected purchases of each customer, as scikit-learn asks for them: in a pipeline, or where predictions are scored.
+
+        Parameters
+        ----------
+        summary : table
+        horizon : float, optional
+            Default: that of the column ``horizon`` of ``summary``, one for all, as ``holdout_summary`` makes it.
+
+        Returns
+        -------
+        Series
+            As of :meth:`expected_purchases`.
+
+        Raises
+        ------
+        ModelError
+            There is no horizon, or customers have different ones.
+        """
+        name = type(self).__name__
+        frame = framed(name, summary)
+        if horizon is None:
+            if "horizon" not in frame.columns:
+                raise ModelError.needs(f"{name}: predict", "a horizon, or a column of that name", "neither")
+            values = checked(name, frame, ["horizon"])["horizon"]
+            if not (values == values[0]).all():
+                raise ModelError.needs(f"{name}: predict", "one horizon for all", f"{len(np.unique(values)):,} horizons")
+            horizon = float(values[0])
+        found: pd.Series = self.expected_purchases(frame, horizon)
+        return found
 
     def expected_purchases_new(
         self, t: npt.ArrayLike, *, level: float | None = None, interval: str = "mean"

@@ -199,6 +199,11 @@ class CustomerValue(BaseEstimator):
                 bounds = self._outcome(summary, money, place, h, share)
         return joined("residual_value", summary.index, slice(None), point, bounds)
 
+    def predict(self, summary: Any) -> pd.Series:
+        """Residual value of each customer without end, as scikit-learn asks for it; see :meth:`residual_value`."""
+        found: pd.Series = self.residual_value(summary)
+        return found
+
     def total(self, summary: Any, horizon: float = np.inf, *, level: float = LEVEL, interval: str = "mean") -> pd.Series:
         """Residual value of all customers together, with an interval.
 

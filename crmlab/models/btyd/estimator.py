@@ -202,6 +202,32 @@ class WeightedModel(BaseEstimator, ABC):
         columns, weight = self.checked_columns(self._training(summary), fitting=True)
         return getattr(self, "summary_hash_", None) == compress(columns, weight).digest()
 
+    def score(self, summary: Any, y: None = None) -> float:  # noqa: ARG002
+        """Log-likelihood per customer, at the parameters of the fit: of customers held out, how well the model tells what they did.
+
+        With it scikit-learn's ``cross_val_score`` and ``GridSearchCV`` work over customers.
+
+        Parameters
+        ----------
+        summary : table
+            As in :meth:`fit`; a ``weight`` counts.
+        y : None
+            Not used; there for scikit-learn.
+
+        Returns
+        -------
+        float
+            In the time unit (or, of spend, the currency) of the data: higher is better. Only scores of the same customers compare.
+        """
+        params = self.parameters()
+        states = self.timed(compress(*self._held_out(summary)))
+        with np.errstate(all="ignore"):
+            return float(self._log_likelihood(params, states, False)[0] / states.n)
+
+    def _held_out(self, summary: Any) -> tuple[list[Array], Array | None]:
+        """Columns and weights of customers whose likelihood is asked for."""
+        return self.checked_columns(self._training(summary), fitting=True)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the model as a JSON file: options, parameters, the posterior, the clock where there is one, and versions; no customers.
 

@@ -161,6 +161,11 @@ class Future(WeightedModel):
             )
         return columns, weight
 
+    def _held_out(self, summary: Any) -> tuple[list[Array], Array | None]:
+        name = type(self).__name__
+        frame = framed(name, summary)
+        return self.checked_columns(frame)[0], checked_weight(name, frame)
+
     def _unit(self, states: States) -> float:
         return typical(states.columns[2], states.weight)
 

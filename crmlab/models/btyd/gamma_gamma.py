@@ -263,6 +263,11 @@ class GammaGamma(WeightedModel):
                 bounds = self._next_spend(states, (1 - share) / 2), self._next_spend(states, (1 + share) / 2)
         return joined("expected_spend", summary.index, states.inverse, point, bounds)
 
+    def predict(self, summary: Any) -> pd.Series:
+        """Expected spend per purchase of each customer, as scikit-learn asks for it; see :meth:`expected_spend`."""
+        found: pd.Series = self.expected_spend(summary)
+        return found
+
     def mean_spend(self, params: Array, states: States) -> Array:
         """Expected spend per purchase of each state, at given parameters."""
         constant = self._constant()

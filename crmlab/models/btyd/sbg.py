@@ -112,6 +112,9 @@ class SBG(BuyTillYouDie):
         left = pd.DataFrame({"time": [*times, times[-1]], "left": [*np.ones(len(lost)), 0.0], "weight": [*lost, there[-1]]})
         return left[left["weight"] > 0].reset_index(drop=True)
 
+    def _held_out(self, summary: Any) -> tuple[list[Array], Array | None]:
+        return self.checked_columns(self._training(summary), fitting=True)
+
     def checked_columns(self, frame: Any, fitting: bool = False) -> tuple[list[Array], Array | None]:
         """Columns of a frame and its weights, checked."""
         if fitting:
