@@ -37,7 +37,7 @@ class BGBB(BuyTillYouDie):
 
     Parameters
     ----------
-    max_iter, draws, seed : int
+    max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
 
     References

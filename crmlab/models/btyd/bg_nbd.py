@@ -15,7 +15,7 @@ class BGNBD(BetaGeometric):
 
     Parameters
     ----------
-    max_iter, draws, seed : int
+    max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
 
     References

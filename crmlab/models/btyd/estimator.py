@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd.fitting import Coordinates, Optimum, Part, maximise
+from crmlab.models.btyd.fitting import Coordinates, Objective, Optimum, Part, maximise, with_prior
 from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
 from crmlab.models.btyd.saving import described, of_class, read, restored, whole, write
 from crmlab.models.btyd.showing import as_html, parameter_frame, part_html
@@ -44,13 +44,16 @@ class WeightedModel(BaseEstimator, ABC):
         Posterior draws behind the intervals.
     seed : int
         Of these draws.
+    priors : bool
+        Whether estimates are the mode of the posterior under the weakly informative priors that intervals have in any case, instead of
+        the maximum of the likelihood: for few customers, or a short history, whose likelihood alone may be highest on a boundary.
 
     Attributes
     ----------
     params_ : dict
         Estimates by name.
     log_likelihood_ : float
-        Of the whole sample, in the time unit of the data.
+        Of the whole sample, in the time unit of the data; without the priors, where they are used.
     covariance_ : DataFrame
         Of the estimates, by the observed information; NaN on the boundary.
     standard_errors_ : Series
@@ -70,10 +73,11 @@ class WeightedModel(BaseEstimator, ABC):
     needs: ClassVar[str] = "frequency, recency and T"  # columns that a fit goes by
     also_saved: ClassVar[tuple[str, ...]] = ()  # further numbers that a fit tells, each an attribute that ends in an underscore
 
-    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0) -> None:
+    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0, priors: bool = False) -> None:
         self.max_iter = max_iter
         self.draws = draws
         self.seed = seed
+        self.priors = priors
 
     # What a model must say of itself.
 
@@ -104,7 +108,7 @@ class WeightedModel(BaseEstimator, ABC):
     # The fit.
 
     def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
-        """Fit by maximum likelihood to the distinct states of the customers.
+        """Fit to the distinct states of the customers: by maximum likelihood, or with ``priors`` to the mode of the posterior.
 
         Parameters
         ----------
@@ -144,8 +148,8 @@ class WeightedModel(BaseEstimator, ABC):
         with np.errstate(all="ignore"):
             found = self._unlimited(states, where) or maximise(
                 name,
-                self.objective(states, where),
-                self.objective(thin, where),
+                self._sought(states, where, 1.0),
+                self._sought(thin, where, share),
                 share,
                 where,
                 [np.array(start, dtype=float) for start in self._starts()],
@@ -153,7 +157,7 @@ class WeightedModel(BaseEstimator, ABC):
             )
         params, slopes = where.params(found.eta)
         self.params_ = dict(zip(self.parameter_names, params.tolist(), strict=True))
-        self.log_likelihood_ = float(found.value)
+        self.log_likelihood_ = float(found.value if not self.priors else self._log_likelihood(params, states, False)[0])
         self.n_customers_ = round(states.n)
         self.n_states_ = len(states.weight)
         self.boundary_ = found.boundary
@@ -179,12 +183,17 @@ class WeightedModel(BaseEstimator, ABC):
         self.aic_ = 2 * d - 2 * self.log_likelihood_
         self.bic_ = d * float(np.log(states.n)) - 2 * self.log_likelihood_
         self.states_, self.coordinates_, self._eta = states, where, found.eta
-        self._information = None if found.boundary else found.hessian
+        self._information = None if found.boundary else found.hessian - (where.prior_information if self.priors else 0.0)
         # Asked of the same customers, as is usual, the model need not compress them again; see __getstate__.
         self._rows = columns if weight is None else None
         self.kept_: Posterior | None = None
         self.unusable_: str | None = None
         return self
+
+    def _sought(self, states: States, where: Coordinates, share: float) -> Objective:
+        """What is to be highest: the log-likelihood, or with it so much of the priors as the states have of the customers."""
+        found = self.objective(states, where)
+        return with_prior(found, where, share) if self.priors else found
 
     def _training(self, summary: Any) -> Any:
         """The rows that a fit goes by."""
@@ -307,6 +316,8 @@ class WeightedModel(BaseEstimator, ABC):
             value = getattr(self, option)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
                 raise ModelError.expected(name, option, f"a whole number of at least {least}", value)
+        if not isinstance(self.priors, bool | np.bool_):
+            raise ModelError.expected(name, "priors", "True or False", self.priors)
 
     def coordinates(self, states: States) -> Coordinates:
         """The coordinates in which the parameters are sought, on the scale of some states."""

@@ -32,6 +32,7 @@ __all__ = [
     "hessian",
     "maximise",
     "newton",
+    "with_prior",
 ]
 
 
@@ -182,6 +183,25 @@ class Coordinates:
         """About the curvature of the prior, of shape (d, d)."""
         shear = self.shear
         return shear.T @ np.diag([1 / (axis.deviation or 1.8) ** 2 for axis in self.axes]) @ shear
+
+
+def with_prior(f: Objective, where: Coordinates, share: float = 1.0) -> Objective:
+    """A log-likelihood plus a share of the log density of the priors, with its gradient.
+
+    Parameters
+    ----------
+    f : callable
+    where : Coordinates
+    share : float
+        As much of the prior as ``f`` has of the customers.
+    """
+
+    def total(eta: Array) -> tuple[float, Array]:
+        value, gradient = f(eta)
+        prior, slope = where.log_prior(eta)
+        return value + share * prior, gradient + share * slope
+
+    return total
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Future(WeightedModel):
 
     Parameters
     ----------
-    max_iter, draws, seed
+    max_iter, draws, seed, priors
         As of :class:`~crmlab.models.btyd.estimator.WeightedModel`.
     clock : Clock, optional
         Operational time, for models of purchases at any time: all times that are given and told are of the calendar, while customers buy
@@ -63,8 +63,16 @@ class Future(WeightedModel):
     takes_clock: ClassVar[bool] = False
     leaves_by_calendar: ClassVar[bool] = False
 
-    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0, clock: Clock | None = None) -> None:
-        super().__init__(max_iter=max_iter, draws=draws, seed=seed)
+    def __init__(
+        self,
+        *,
+        max_iter: int = 500,
+        draws: int = 1000,
+        seed: int = 0,
+        priors: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(max_iter=max_iter, draws=draws, seed=seed, priors=priors)
         self.clock = clock
 
     # What a model must say of a customer.

@@ -48,7 +48,7 @@ class GammaGamma(WeightedModel):
 
     Parameters
     ----------
-    max_iter, draws, seed : int
+    max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
 
     Attributes

@@ -35,7 +35,7 @@ class ParetoNBD(BuyTillYouDie):
 
     Parameters
     ----------
-    max_iter, draws, seed : int
+    max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
 
     References

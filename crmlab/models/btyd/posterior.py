@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton
+from crmlab.models.btyd.fitting import Coordinates, Objective, hessian, newton, with_prior
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import normal_quantile
 
@@ -213,15 +213,6 @@ def _triangular(gap: Array, weight: Array) -> Array:
     return scale[:, None] * root
 
 
-def _total(f: Objective, where: Coordinates) -> Objective:
-    def total(eta: Array) -> tuple[float, Array]:
-        value, gradient = f(eta)
-        prior, slope = where.log_prior(eta)
-        return value + prior, gradient + slope
-
-    return total
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Surface:
     """A log-likelihood: with its gradient, alone, and the coordinates in which both are told."""
@@ -258,7 +249,7 @@ def sample(
         The effective sample size is under 10%.
     """
     value, where = surface.value, surface.where
-    total = _total(surface.objective, where)
+    total = with_prior(surface.objective, where)
     guess = None if information is None else information + where.prior_information
     mode, _, _ = newton(total, start, np.ones(len(start), dtype=bool), guess)
     # What the posterior moves beyond all bounds is as good as known: it is held there.

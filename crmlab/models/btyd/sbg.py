@@ -31,7 +31,7 @@ class SBG(BuyTillYouDie):
 
     Parameters
     ----------
-    max_iter, draws, seed : int
+    max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
 
     References
