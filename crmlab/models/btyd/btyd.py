@@ -27,7 +27,13 @@ __all__ = ["BuyTillYouDie"]
 
 
 class BuyTillYouDie(Future):
-    """Base of the models with (frequency, recency, age) as a customer's state: what may be asked of them."""
+    """Base of the models with (frequency, recency, age) as a customer's state: what may be asked of them.
+
+    Notes
+    -----
+    Answers are indexed like the table that is asked about; where that has a column customer_id and no index but 0, 1, 2, …, by
+    customer_id. To put an answer into such a pandas frame as a column, give the frame that index first: ``frame.set_index("customer_id")``.
+    """
 
     def probability_alive(
         self, summary: Any, *, level: float | None = None, interval: str = "mean", since: npt.ArrayLike | None = None
