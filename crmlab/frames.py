@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crmlab.collecting import collect
+from crmlab.collecting import collect, collect_arrow
 from crmlab.errors import shown
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-__all__ = ["KINDS", "as_pandas", "is_table"]
+__all__ = ["KINDS", "as_arrow", "as_pandas", "is_table"]
 
 KINDS = "a table: a frame of pandas, Polars or PyArrow, or an Ibis table"
 
@@ -74,6 +75,86 @@ def as_pandas(given: Any, what: str, error: type[Exception], key: str = "custome
         raise error(f"{what}: expected {KINDS}. Got {shown(type(given).__name__)} instead.")
     frame: pd.DataFrame = found.to_pandas()
     return frame.reset_index(drop=True)
+
+
+def as_arrow(given: Any, what: str, error: type[Exception]) -> pa.Table:
+    """Return a table as an Arrow table: every column under its name as text, and of a pandas frame the named levels of its index too.
+
+    Values of one column that have no common Arrow type, such as numbers and texts, become texts.
+
+    Parameters
+    ----------
+    given : table
+        As for :func:`as_pandas`; it is not changed. Rows of an Ibis table come ordered by all of its columns.
+    what : str
+        What the message calls it, such as ``"orders"``.
+    error : type of exception
+        Raised where it is no table, or two columns have the same name.
+
+    Raises
+    ------
+    error
+        It is no table, or two of its columns have the same name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"total": [1.5]}, index=pd.Index([7], name="customer"))
+    >>> as_arrow(frame, "orders", ValueError).to_pylist()
+    [{'customer': 7, 'total': 1.5}]
+    """
+    import narwhals as nw
+    import pandas as pd
+
+    if isinstance(given, pd.DataFrame):
+        return _arrow_of_pandas(given, what, error)
+    if _is_ibis(given):
+        return collect_arrow(given, list(given.columns))
+    found = nw.from_native(given, pass_through=True)
+    if isinstance(found, nw.LazyFrame):
+        found = found.collect()
+    if not isinstance(found, nw.DataFrame):
+        raise error(f"{what}: expected {KINDS}. Got {shown(type(given).__name__)} instead.")
+    table: pa.Table = found.to_arrow()
+    _distinct(table.column_names, what, error)
+    return table
+
+
+def _arrow_of_pandas(frame: pd.DataFrame, what: str, error: type[Exception]) -> pa.Table:
+    import pyarrow as pa
+
+    taken = set(map(str, frame.columns))
+    levels = {
+        str(name): frame.index.get_level_values(place)
+        for place, name in enumerate(frame.index.names)
+        if name is not None and str(name) not in taken
+    }
+    names = [*levels, *map(str, frame.columns)]
+    _distinct(names, what, error)
+    columns = [*levels.values(), *(frame.iloc[:, place] for place in range(frame.shape[1]))]
+    return pa.table([_arrow_of_values(values) for values in columns], names=names)
+
+
+def _arrow_of_values(values: pd.Series | pd.Index) -> pa.Array | pa.ChunkedArray:
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        made = pa.array(values, from_pandas=True)
+        if not isinstance(made.type, pa.BaseExtensionType):
+            return made
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        pass
+    return pa.array(
+        [None if missing else str(value) for value, missing in zip(values, pd.isna(values), strict=True)], pa.string()
+    )
+
+
+def _distinct(names: list[str], what: str, error: type[Exception]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        count = names.count(twice)
+        raise error(f"{what}: {count} columns of your frame are named {shown(twice)}. Expected one. Drop or rename the others.")
 
 
 def _is_ibis(given: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from crmlab.data.descriptor import Descriptor, TableSection, parse
 from crmlab.data.naming import checked_name, fault_of
 from crmlab.data.project import home, private_data
 from crmlab.data.sections import Section
-from crmlab.errors import DescriptorError
+from crmlab.errors import DescriptorError, NotInProjectError
 
 __all__ = ["dataset_names", "find", "load", "locate", "matches"]
 
@@ -114,7 +115,9 @@ def locate(section: TableSection, folder: Path) -> tuple[Path | None, list[Path]
         spec = find_spec(section.package)
         roots = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
     else:
-        roots = [folder, private_data()]
+        roots = [folder]
+        with contextlib.suppress(NotInProjectError):  # a frame needs no project
+            roots.append(private_data())
     for name in section.file:
         for root in roots:
             path = root / _expanded(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from crmlab.data.brought import WHERE, Brought, bring, is_brought
 from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.ledger import Breach, LedgerRow
@@ -20,6 +21,7 @@ from crmlab.data.reading.cleaning import clean
 from crmlab.data.reading.ledgers import ledger, problems
 from crmlab.data.reading.raw import Raw, literal
 from crmlab.data.scratch import process_scratch
+from crmlab.data.showing import dropped_rows, overview
 from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, MissingTableError, ParameterError, listing
 
@@ -55,6 +57,8 @@ class Dataset:
         The campaigns launched from it that the campaign memory knows: their cells, contacts and responses are in the tables.
     worked_out : dict
         For :meth:`crmlab.history.past.History.once`.
+    notes : tuple of str
+        Of a data set made of frames or files that somebody gave: which column was taken for which, what is not sure, what was dropped.
     until : datetime.date or None
         The last day that is known, where a history was cut off there: nobody need have ordered on it.
 
@@ -75,11 +79,18 @@ class Dataset:
     fingerprint: str | None = None
     until: dt.date | None = None
     remembered: Remembered | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
     # What histories of this very data set have worked out and is worth keeping; a changed data set is another one, and begins anew.
     worked_out: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        return f"Dataset({self.name!r}, tables: {', '.join(self.tables)})"
+        return "\n  ".join([f"Dataset({self.name!r}, tables: {', '.join(self.tables)})", *self.notes])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        # The notes of frames and files say already what was dropped.
+        said = self.notes or dropped_rows(self.ledger)
+        return overview(self.descriptor, {name: self.table(name) for name in self.tables}, said)
 
     @property
     def name(self) -> str:
@@ -117,6 +128,11 @@ class Dataset:
         if name not in self._tables:
             if name not in TABLES:
                 raise MissingTableError.no_such("canonical table", name, TABLES)
+            if self.descriptor.where == WHERE:
+                raise MissingTableError(
+                    f"The data set '{self.name}' has no table '{name}'. Found: {listing(self.tables)}. "
+                    f'Give it to open_dataset with the others: {{"orders": …, "{name}": …}}.'
+                )
             raise MissingTableError(
                 f"The data set '{self.name}' has no table '{name}'. Found: {listing(self.tables)}. "
                 f"Add a section [{name}] to {self.descriptor.where}."
@@ -160,33 +176,57 @@ class Dataset:
 
 
 def open_dataset(
-    name_or_toml_path: str | os.PathLike[str], engine: Any = None, memory: CampaignReader | None = None
+    source: Any,
+    engine: Any = None,
+    memory: CampaignReader | None = None,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    title: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Open a data set as canonical Ibis tables.
+    """Open a data set as canonical Ibis tables: one that has a name or a TOML file, or frames and files as they are.
 
-    Files are read, cleaned and kept as Parquet in the cache the first time; after that they open at once. Tables of a
-    database stay where they are. Cells, contacts and responses of campaigns that were launched from the data set are read from
+    **A name or a TOML file.** Files are read, cleaned and kept as Parquet in the cache the first time; after that they open at once.
+    Tables of a database stay where they are. Cells, contacts and responses of campaigns that were launched from the data set are read from
     the campaign memory, unless its file says ``memory = false`` under ``[campaigns]``.
+
+    **A frame or a file.** Which column is which is guessed as ``crmlab new`` guesses it, and told in ``notes``; what cannot be told for
+    sure is asked for in an error. Amounts are exact, returns, doubles and rows that cannot be used are treated and counted as in any data
+    set. Nothing of it is kept in the cache: what was read stands in a folder of temporary files, for this user only, until the process
+    ends, and each call reads anew. A frame is not changed, and later changes of it do not reach the data set.
 
     Parameters
     ----------
-    name_or_toml_path : str or path
-        A name in ``data/`` (``"shop"``), or the path of a TOML file.
+    source : str, path, table or dict
+        A name in ``data/`` (``"shop"``), or the path of a TOML file. Or a table: a frame of pandas, Polars or PyArrow, an Ibis table; the
+        path of a csv, Parquet, JSON or workbook file, or of a folder of them. Or a dict with a table or path for each of ``"orders"``,
+        ``"order_lines"``, ``"products"``, ``"customers"``, ``"cells"``, ``"contacts"`` and ``"responses"``, of which it needs those that
+        you have.
     engine : None, "duckdb", "spark" or a SparkSession
         Where reductions run. Default: DuckDB in this process; for a data set in a database, that database.
     memory : CampaignReader, optional
-        The campaign memory. Default: that of the project.
+        The campaign memory. Default: that of the project; for frames and files none.
+    columns : dict, optional
+        For frames and files: canonical column → yours, such as ``{"customer_id": "Kunde"}``, where it would not be recognised. It holds for
+        every table that has the column; a dict for a table, such as ``{"products": {"name": "Artikel"}}``, for that one. ``{"amount":
+        None}`` says that there is none.
+    title : str, optional
+        For frames and files: what pages call the data set. Default: made from the file's name.
+    settings : dict, optional
+        For frames and files: what else a TOML file of the data set would say, at its top (``{"currency": "EUR", "margin": 0.4}``) or of a
+        table (``{"orders": {"date_format": "%d.%m.%Y"}}``).
 
     Returns
     -------
     Dataset
+        The last day of its history is that of the last plausible order; analyses take an earlier one as ``as_of``.
 
     Raises
     ------
     DescriptorError, SourceError, DataError
         The TOML file, the source or the records cannot be used; the message says what to do.
     ParameterError
-        The engine is unknown or cannot hold this data set.
+        The engine is unknown or cannot hold this data set; what is given is neither a name nor a table, or is not known.
     CampaignError
         The campaign memory cannot be read, or knows a campaign by other cells than the data set.
 
@@ -194,11 +234,31 @@ def open_dataset(
     --------
     >>> open_dataset("cdnow").orders.count().execute()
     69659
+
+    >>> import pandas as pd
+    >>> sales = pd.DataFrame({
+    ...     "Kunde": ["K1", "K2", "K1"], "Datum": ["2024-01-31", "2024-02-01", "2024-02-14"], "Betrag": [12.5, 7.0, 30.0],
+    ... })
+    >>> data = open_dataset(sales, title="My shop")
+    >>> data.title, data.orders.count().execute()
+    ('My shop', 3)
+    >>> print(data.notes[0])
+    orders: customer_id is 'Kunde', ordered_at is 'Datum', amount is 'Betrag'.
     """
-    descriptor = load(name_or_toml_path)
     spark_wanted = engine == "spark" or type(engine).__name__ == "SparkSession"
     if engine not in (None, "duckdb") and not spark_wanted:
         raise ParameterError.expected("open_dataset", "engine", "None, 'duckdb', 'spark' or a SparkSession", engine)
+    if is_brought(source):
+        if memory is not None:
+            settings = {"campaigns": {"memory": True}, **(settings or {})}
+        return _open_brought(bring(source, columns, title, settings), engine if spark_wanted else None, memory)
+    for name, given in (("columns", columns), ("title", title), ("settings", settings)):
+        if given is not None:
+            raise ParameterError.expected("open_dataset", name, "left out for a data set that has a name or a TOML file", given)
+    if not isinstance(source, str | os.PathLike):
+        expected = "the name of a data set, a TOML file, a table, a file, or a dict of tables and files"
+        raise ParameterError.expected("open_dataset", "source", expected, type(source).__name__)
+    descriptor = load(source)
     if descriptor.kind == "spark":
         if not spark_wanted:
             raise ParameterError.expected("open_dataset", "engine", "'spark' for a data set in Spark", engine)
@@ -208,14 +268,25 @@ def open_dataset(
             raise ParameterError.expected("open_dataset", "engine", "None for a data set in Postgres", engine)
         return _with_launched(_open_database(descriptor, None), memory)
     kept = building.materialise(descriptor)
-    con = engines.spark(engine) if spark_wanted else engines.scratch_duckdb()
-    tables = {}
-    for name in (name for name in TABLES if name in kept.tables):
-        path = kept.tables[name]
-        tables[name] = con.read_parquet(
-            _spark_literal(path) if spark_wanted else literal(path), table_name=_view(kept.key, name)
-        )
+    con, tables = _placed(kept.tables, kept.key, engine if spark_wanted else None)
     opened = Dataset(descriptor, con, tables, kept.manifest.ledger, kept.manifest.breaches, kept.key)
+    return _with_launched(opened, memory)
+
+
+def _placed(paths: Mapping[str, Path], key: str, spark: Any) -> tuple[BaseBackend, dict[str, ibis.Table]]:
+    """The engine, and canonical Parquet as tables of it; ``spark`` is None for DuckDB."""
+    con = engines.spark(spark) if spark is not None else engines.scratch_duckdb()
+    form = _spark_literal if spark is not None else literal
+    return con, {name: con.read_parquet(form(paths[name]), table_name=_view(key, name)) for name in TABLES if name in paths}
+
+
+def _open_brought(brought: Brought, spark: Any, memory: CampaignReader | None) -> Dataset:
+    """A data set of frames and files; with a memory only where somebody gives one."""
+    paths = {name: brought.folder / f"{name}.parquet" for name in brought.tables}
+    con, tables = _placed(paths, brought.fingerprint, spark)
+    opened = Dataset(
+        brought.descriptor, con, tables, brought.ledger, brought.breaches, brought.fingerprint, notes=brought.notes
+    )
     return _with_launched(opened, memory)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from crmlab.data.catalog import matches
+from crmlab.data.guess.named import own_names, with_names
 from crmlab.data.guess.questions import Answer, Question
-from crmlab.data.guess.sniff import Sample, find, samples
+from crmlab.data.guess.sniff import Sample, find, sample, samples
 from crmlab.data.guess.suggest import Guess, dataset_name, guesses, valid
 from crmlab.data.guess.text import ROWS, TABLE
 from crmlab.data.naming import fault_of
@@ -18,7 +19,10 @@ from crmlab.data.reading.source import ENDINGS
 from crmlab.data.tables import TABLES
 from crmlab.errors import SourceError
 
-__all__ = ["answered", "survey"]
+__all__ = ["Columns", "answered", "survey", "survey_tables"]
+
+# Canonical column → the source's.
+Columns = Mapping[str, str]
 
 # Orders and what they are made of first: the settings of the data set come from them.
 _RANK = ("orders", "order_lines", "products", "customers", "cells", "contacts", "responses")
@@ -26,13 +30,15 @@ _RANK = ("orders", "order_lines", "products", "customers", "cells", "contacts", 
 _WHOLE = ("guests", "duplicates", "rates", "negative_price", "first_day", "last_day", "missing_customer")
 
 
-def survey(paths: Iterable[str | os.PathLike[str]]) -> list[Guess]:
+def survey(paths: Iterable[str | os.PathLike[str]], columns: Columns | None = None) -> list[Guess]:
     """Look at files and guess which tables of a data set they are.
 
     Parameters
     ----------
     paths : iterable of path
         Files; of a folder all files in it, of a workbook all sheets that hold records. Files with the same columns are one table.
+    columns : mapping, optional
+        Canonical column → the file's, where somebody has said so: in every file that has it.
 
     Returns
     -------
@@ -53,10 +59,52 @@ def survey(paths: Iterable[str | os.PathLike[str]]) -> list[Guess]:
         else:
             seen += samples(path)
     if len(seen) == 1:
-        found = guesses(seen[0])
+        found = _guessed(seen[0], columns or {}, alone=True)
     else:
-        found = _chosen([guess for group in _groups(seen, doubts) for guess in guesses(group, alone=False)], doubts)
+        groups = _groups(seen, doubts)
+        found = _chosen([guess for group in groups for guess in _guessed(group, columns or {}, alone=False)], doubts)
     name = dataset_name(given[0].resolve() if given[0].is_dir() else given[0])
+    return _whole(found, name, doubts)
+
+
+def survey_tables(
+    paths: Mapping[str, str | os.PathLike[str]], columns: Mapping[str, Columns], name: str = "orders"
+) -> list[Guess]:
+    """Look at files of which somebody has said what they are, and guess how they are to be read.
+
+    Parameters
+    ----------
+    paths : mapping of str to path
+        The file of each canonical table; of a workbook its first sheet that can hold records.
+    columns : mapping of str to mapping
+        For each table: canonical column → the file's, where somebody has said so.
+    name : str
+        The name of the data set.
+
+    Returns
+    -------
+    list of Guess
+        One for each table, that of the orders first.
+
+    Raises
+    ------
+    SourceError
+        A file cannot be read.
+    """
+    found: list[Guess] = []
+    for table in (table for table in _RANK if table in paths):
+        source = replace(sample(valid(find(Path(paths[table])))), table=table)
+        found += _guessed(source, columns.get(table, {}), alone=len(paths) == 1)
+    return _whole(found, name, [])
+
+
+def _guessed(source: Sample, columns: Columns, *, alone: bool) -> list[Guess]:
+    """The guesses of a file some of whose columns somebody has named."""
+    return [own_names(guess, source, columns) for guess in guesses(with_names(source, columns), alone=alone)]
+
+
+def _whole(found: Sequence[Guess], name: str, doubts: Sequence[tuple[str, str]]) -> list[Guess]:
+    """The guesses of a data set: what holds for all of it stands in the first."""
     first = replace(found[0], name=name, unsure=(*found[0].unsure, *doubts))
     return _with_margin(_settled([first, *(replace(guess, name=name) for guess in found[1:])]))
 

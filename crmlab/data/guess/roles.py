@@ -211,10 +211,10 @@ def assign(sample: Sample) -> tuple[Roles, list[Profile]]:
     _bare_names(roles, profiles)
     mapped = [item.name for item in roles.columns.values()]
     roles.personal = tuple(item for item in profiles if item.personal and item.name not in mapped)
-    roles.table = _table(roles)
+    roles.table = sample.table or _table(roles)
     if roles.table in ("orders", "order_lines"):
         _by_values(roles, profiles, sample.header)
-        roles.table = _table(roles)
+        roles.table = sample.table or _table(roles)
     return roles, profiles
 
 

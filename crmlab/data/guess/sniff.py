@@ -36,7 +36,8 @@ class Sample:
     ``columns[i]`` holds the values of the column ``names[i]``; None where there is none. ``header_sure`` is False where
     the first row might as well be data. ``sheet`` is None where a workbook has one only; ``others`` are its other sheets, of any kind.
     ``skip_rows``, ``header_row``, ``footer_rows`` and ``escape`` are as in :class:`~crmlab.data.descriptor.TableSection`; ``remarks``
-    pairs the name of such an option with what was found there, and ``doubts`` with a sentence about what is not sure.
+    pairs the name of such an option with what was found there, and ``doubts`` with a sentence about what is not sure. ``table`` is the
+    canonical table that somebody says it is; None where that is to be found out.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Sample:
     escape: str | None = None
     remarks: tuple[tuple[str, str], ...] = ()
     doubts: tuple[tuple[str, str], ...] = ()
+    table: str | None = None
 
     @property
     def rows(self) -> int:

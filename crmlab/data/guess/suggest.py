@@ -182,6 +182,8 @@ def guesses(source: Sample, *, alone: bool = True) -> list[Guess]:
     """
     export = recognised(source.names) if source.header else None
     made = apply_export(export, source) if export is not None else []
+    if source.table is not None:
+        made = [item for item in made if item.part.table == source.table]
     if export is not None and made:
         for item in made:
             item.roles.zero_is_guest = export.zero_is_guest
@@ -220,7 +222,7 @@ def _guessed(source: Sample, *, alone: bool) -> Guess:
     """The guess of a file that no known export explains."""
     profiles = [profile(n, v, source.header) for n, v in zip(source.names, source.columns, strict=True)]
     campaign = campaign_table(profiles, decimal_sign(profiles)[0]) if source.header else None
-    if campaign is not None:
+    if campaign is not None and source.table in (None, campaign.table):
         if alone:
             campaign.doubt(
                 campaign.table,
