@@ -8,10 +8,11 @@ from crmlab.collecting import collect, collect_arrow
 from crmlab.errors import shown
 
 if TYPE_CHECKING:
+    import ibis
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["KINDS", "as_arrow", "as_pandas", "is_table"]
+__all__ = ["KINDS", "as_arrow", "as_ibis", "as_pandas", "is_ibis", "is_table"]
 
 KINDS = "a table: a frame of pandas, Polars or PyArrow, or an Ibis table"
 
@@ -28,7 +29,7 @@ def is_table(given: Any) -> bool:
     import narwhals as nw
     import pandas as pd
 
-    if isinstance(given, pd.DataFrame) or _is_ibis(given):
+    if isinstance(given, pd.DataFrame) or is_ibis(given):
         return True
     return isinstance(nw.from_native(given, pass_through=True), nw.DataFrame | nw.LazyFrame)
 
@@ -66,7 +67,7 @@ def as_pandas(given: Any, what: str, error: type[Exception], key: str = "custome
 
     if isinstance(given, pd.DataFrame):
         return given
-    if _is_ibis(given):
+    if is_ibis(given):
         return collect(given, key if key in given.columns else given.columns[0])
     found = nw.from_native(given, pass_through=True)
     if isinstance(found, nw.LazyFrame):
@@ -108,7 +109,7 @@ def as_arrow(given: Any, what: str, error: type[Exception]) -> pa.Table:
 
     if isinstance(given, pd.DataFrame):
         return _arrow_of_pandas(given, what, error)
-    if _is_ibis(given):
+    if is_ibis(given):
         return collect_arrow(given, list(given.columns))
     found = nw.from_native(given, pass_through=True)
     if isinstance(found, nw.LazyFrame):
@@ -118,6 +119,25 @@ def as_arrow(given: Any, what: str, error: type[Exception]) -> pa.Table:
     table: pa.Table = found.to_arrow()
     _distinct(table.column_names, what, error)
     return table
+
+
+def as_ibis(given: Any, what: str, error: type[Exception]) -> ibis.Table:
+    """Return a table as an Ibis table: one of Ibis as it is, any other as :func:`as_arrow` takes it.
+
+    Raises
+    ------
+    error
+        It is no table, or two of its columns have the same name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> as_ibis(pd.DataFrame({"customer_id": ["a"]}), "customers", ValueError).columns
+    ('customer_id',)
+    """
+    import ibis
+
+    return given if is_ibis(given) else ibis.memtable(as_arrow(given, what, error))
 
 
 def _arrow_of_pandas(frame: pd.DataFrame, what: str, error: type[Exception]) -> pa.Table:
@@ -157,8 +177,15 @@ def _distinct(names: list[str], what: str, error: type[Exception]) -> None:
         raise error(f"{what}: {count} columns of your frame are named {shown(twice)}. Expected one. Drop or rename the others.")
 
 
-def _is_ibis(given: Any) -> bool:
-    """Whether it is an Ibis table; where Ibis was never imported, nothing is."""
+def is_ibis(given: Any) -> bool:
+    """Whether something is an Ibis table; where Ibis was never imported, nothing is.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> is_ibis(ibis.memtable({"a": [1]})), is_ibis({"a": [1]})
+    (True, False)
+    """
     import sys
 
     ibis = sys.modules.get("ibis")

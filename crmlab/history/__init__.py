@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from crmlab.history.context import form_of, gross_margin, margin_known
     from crmlab.history.cubes import ALL, cube
     from crmlab.history.customers import customer_summary, distinct_states, gaps, holdout_summary, occasion_days
-    from crmlab.history.orders import as_orders, between, history
+    from crmlab.history.orders import as_lines, as_orders, between, daily, history
     from crmlab.history.past import History
 
 __all__ = [
     "ALL",
     "MEASURES",
     "History",
+    "as_lines",
     "as_orders",
     "between",
     "cube",
     "customer_summary",
+    "daily",
     "dimensions",
     "distinct_states",
     "form_of",

@@ -14,7 +14,6 @@ from crmlab.history.orders import between
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
     from crmlab.data.dataset import Dataset
 
@@ -38,13 +37,13 @@ OF_LINES = ("lines", "quantity", "margin")
 _NO_GROUPS = ("customer_id", "household_id", "acquisition_cost", "referred_by", "follow_up_at")
 
 
-def dimensions(data: Dataset, customers: ibis.Table | pd.DataFrame | None = None) -> dict[str, str]:
+def dimensions(data: Dataset, customers: Any = None) -> dict[str, str]:
     """Say by what a data set can be sliced.
 
     Parameters
     ----------
     data : Dataset
-    customers : ibis.Table or DataFrame, optional
+    customers : table, optional
         Further attributes by customer_id: a value tier, a state.
 
     Returns

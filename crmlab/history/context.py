@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crmlab.collecting import collect_row
-from crmlab.history.orders import between, chosen, reach
+from crmlab.errors import DataError
+from crmlab.frames import as_ibis
+from crmlab.history.orders import as_lines, between, chosen, reach
 from crmlab.history.plausible import Reach
 from crmlab.page.format import Format
 
 if TYPE_CHECKING:
-    import ibis
-
     from crmlab.data.dataset import Dataset
 
 __all__ = ["EXACT", "Margin", "form_of", "gross_margin", "margin_known", "masked", "reach_of", "span"]
@@ -165,13 +165,13 @@ def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:
     return Margin(1.0, "revenue", 0.0)
 
 
-def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date | None = None) -> tuple[float, float] | None:
+def gross_margin(order_lines: Any, products: Any, as_of: dt.date | None = None) -> tuple[float, float] | None:
     """Gross margin of all that was sold, from the unit costs of products.
 
     Parameters
     ----------
-    order_lines, products : ibis.Table
-        Canonical tables.
+    order_lines, products : table
+        Canonical tables; order lines as :func:`~crmlab.history.orders.as_lines` takes them, with amount.
     as_of : datetime.date, optional
         Last day of history.
 
@@ -180,10 +180,19 @@ def gross_margin(order_lines: ibis.Table, products: ibis.Table, as_of: dt.date |
     (margin, covered) or None
         Share of revenue that is left after the cost of goods, returns taken off both; and the share of revenue whose products'
         costs are known, on which it rests. None where no cost is known, or revenue is not positive.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lines = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-01-02"], "product_id": ["tea", "cup"],
+    ...                       "quantity": [2, 1], "amount": [10.0, 10.0]})
+    >>> gross_margin(lines, pd.DataFrame({"product_id": ["tea"], "unit_cost": [3.0]}))
+    (0.4, 0.5)
     """
+    products = as_ibis(products, "products", DataError)
     if "unit_cost" not in products.columns:
         return None
-    lines = between(order_lines, None, as_of)
+    lines = between(as_lines(order_lines), None, as_of)
     costs = products.select("product_id", "unit_cost")
     joined = lines.left_join(costs, "product_id")
     known = joined["unit_cost"].notnull()

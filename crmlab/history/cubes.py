@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.frames import as_ibis
 from crmlab.history.breakdowns import MEASURES, TIMES, dimensions, facts
 from crmlab.history.orders import chosen, extent, to_date
 from crmlab.history.plausible import Reach
@@ -50,7 +51,7 @@ def cube(
     as_of: str | dt.date | None = None,
     start: str | dt.date | None = None,
     sets: str | Sequence[Sequence[str]] = "cube",
-    customers: ibis.Table | pd.DataFrame | None = None,
+    customers: Any = None,
     min_group: int = 5,
 ) -> pd.DataFrame:
     """Slice an order history by several dimensions, with the totals of every level.
@@ -68,7 +69,7 @@ def cube(
         Last and first day looked at, inclusive; default: all.
     sets : "cube", "rollup" or a list of lists of dimensions
         All combinations of the dimensions; each with all before it; or those listed. An empty list is the grand total.
-    customers : ibis.Table or DataFrame, optional
+    customers : table, optional
         Further attributes by customer_id, one row per customer: a value tier, a state.
     min_group : int
         Groups of fewer customers are taken together as ``"(other)"`` within their level, so that totals hold; 1 keeps all.
@@ -124,7 +125,7 @@ def cube_table(
     as_of: str | dt.date | None = None,
     start: str | dt.date | None = None,
     sets: str | Sequence[Sequence[str]] = "cube",
-    customers: ibis.Table | pd.DataFrame | None = None,
+    customers: Any = None,
 ) -> ibis.Table:
     """The query behind :func:`cube`, where the data live.
 
@@ -139,10 +140,7 @@ def cube_table(
         d0, d1, … (dimensions; null where not known, and where the row is a total over it), t0, t1, … (1 where it is such a total),
         the sums and counts asked for as exact decimals and whole numbers, and _rows; in no particular order.
     """
-    import ibis
-    import pandas as pd
-
-    given = ibis.memtable(customers) if isinstance(customers, pd.DataFrame) else customers
+    given = None if customers is None else as_ibis(customers, "customers", DataError)
     _checked(by, measures, dimensions(data, given))
     if given is not None:
         _one_row_each(given)

@@ -10,11 +10,11 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import DataError, ParameterError
+from crmlab.frames import as_ibis
 from crmlab.history.orders import as_orders, between, chosen, known_until, reach, to_date
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
 __all__ = [
     "UNIT_DAYS",
@@ -35,7 +35,7 @@ UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
 
 
 def customer_summary(
-    orders: ibis.Table | pd.DataFrame,
+    orders: Any,
     as_of: str | dt.date | None = None,
     start: str | dt.date | None = None,
     unit: str = "day",
@@ -44,7 +44,7 @@ def customer_summary(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : table
         Canonical orders: customer_id, ordered_at, amount, and return_amount where orders hold return lines; see
         :func:`crmlab.history.orders.as_orders`.
     as_of : date or ISO date, optional
@@ -149,12 +149,12 @@ def summary_until(orders: ibis.Table, end: dt.date, start: dt.date | None = None
     )
 
 
-def distinct_states(summary: ibis.Table | pd.DataFrame) -> ibis.Table:
+def distinct_states(summary: Any) -> ibis.Table:
     """Count customers by distinct (frequency, recency, T): all that a buy-till-you-die model needs to know.
 
     Parameters
     ----------
-    summary : ibis.Table or DataFrame
+    summary : table
         With columns frequency, recency, T; as of :func:`customer_summary`.
 
     Returns
@@ -171,10 +171,7 @@ def distinct_states(summary: ibis.Table | pd.DataFrame) -> ibis.Table:
     0          0      0.0  5.0       2
     1          1      2.0  5.0       1
     """
-    import ibis
-    import pandas as pd
-
-    table = ibis.memtable(summary) if isinstance(summary, pd.DataFrame) else summary
+    table = as_ibis(summary, "summary", DataError)
     keys = ("frequency", "recency", "T")
     for column in keys:
         if column not in table.columns:
@@ -183,7 +180,7 @@ def distinct_states(summary: ibis.Table | pd.DataFrame) -> ibis.Table:
 
 
 def holdout_summary(
-    orders: ibis.Table | pd.DataFrame,
+    orders: Any,
     as_of: str | dt.date,
     until: str | dt.date | None = None,
     unit: str = "day",
@@ -192,8 +189,8 @@ def holdout_summary(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     as_of : date or ISO date
         Last day of the calibration period, inclusive.
     until : date or ISO date, optional
@@ -245,13 +242,13 @@ def holdout_summary(
     )
 
 
-def occasion_days(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+def occasion_days(orders: Any) -> ibis.Table:
     """Reduce orders to customer-days, and say which of them are purchase occasions.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
 
     Returns
     -------
@@ -334,13 +331,13 @@ def _unit_days(unit: str) -> float:
     return UNIT_DAYS[unit]
 
 
-def gaps(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> ibis.Table:
+def gaps(orders: Any, as_of: str | dt.date | None = None) -> ibis.Table:
     """Say after each purchase occasion how long the next one took, or has not come yet.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     as_of : date or ISO date, optional
         Last day of history; default: the day of the last order.
 

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_row
 from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.frames import KINDS, as_arrow, as_ibis, as_pandas, is_ibis, is_table
 from crmlab.history.plausible import LONG, Reach, judged
+from crmlab.history.values import CENSUS, no_amount, no_date, read_columns
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
-    import pyarrow as pa
 
 __all__ = [
+    "LINES",
     "MONEY",
     "REQUIRED",
+    "as_lines",
     "as_orders",
     "between",
     "chosen",
@@ -35,17 +37,17 @@ __all__ = [
 
 REQUIRED = ("customer_id", "ordered_at", "amount")
 MONEY = "decimal(18, 4)"
-LARGEST_AMOUNT = 1e14  # DECIMAL(18, 4) holds 14 digits before the point
-_CENSUS = "Correct or drop these rows first."
+LINES = ("customer_id", "ordered_at", "product_id", "quantity")
 
 
-def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+def as_orders(orders: Any) -> ibis.Table:
     """Return orders with the columns and types that the reductions need.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        customer_id, ordered_at (a date or a local time without a zone; ISO text is read), amount, and return_amount
+    orders : table
+        An Ibis table, or a frame of pandas, Polars or PyArrow, which is not changed; of pandas named levels of the index count as
+        columns. customer_id, ordered_at (a date or a local time without a zone; ISO text is read), amount, and return_amount
         where orders hold return lines. Times of a frame that carry a zone are taken by the clock of that zone.
 
     Returns
@@ -66,14 +68,15 @@ def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     crmlab.errors.DataError: orders: missing column 'customer_id'. Found: customer, ordered_at, amount. Rename a column ...
     """
     import ibis
-    import pandas as pd
+    import pyarrow as pa
 
-    if not isinstance(orders, pd.DataFrame | ibis.Table):
-        kind = type(orders).__name__
-        raise DataError.must_be(
-            "orders", "a table: a DataFrame, or an Ibis table", kind, "Open a data set with crmlab.open_dataset."
-        )
-    table = _from_frame(orders) if isinstance(orders, pd.DataFrame) else orders
+    if not is_table(orders):
+        raise DataError.must_be("orders", KINDS, type(orders).__name__, "Open a data set with crmlab.open_dataset.")
+    if is_ibis(orders):
+        table: ibis.Table = orders
+    else:
+        frame = as_pandas(orders, "orders", DataError)
+        table = ibis.memtable(pa.table(read_columns(frame, "orders", REQUIRED, ("return_amount",))))
     for column in REQUIRED:
         if column not in table.columns:
             raise DataError.frame_lacks("orders", column, table.columns)
@@ -86,23 +89,61 @@ def as_orders(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
     if moment.is_string():
         changes["ordered_at"] = _moments(table)
     elif not (moment.is_timestamp() or moment.is_date()):
-        raise _no_date(f"type {moment}")
+        raise no_date("orders", "ordered_at", f"type {moment}")
     for column in ("amount", "return_amount"):
         if column in table.columns:
             kind = table[column].type()
             if not kind.is_numeric() or kind.is_boolean():
-                raise _no_amount(column, f"type {kind}")
+                raise no_amount("orders", column, f"type {kind}")
             if not kind.is_decimal():
                 changes[column] = table[column].cast(MONEY)
     return table.mutate(**changes) if changes else table
 
 
-def history(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> tuple[dt.date, dt.date]:
+def as_lines(order_lines: Any) -> ibis.Table:
+    """Return order lines with the columns and types that the reductions need: an Ibis table as it is, a frame checked value by value.
+
+    Parameters
+    ----------
+    order_lines : table
+        An Ibis table in canonical form, or a frame of pandas, Polars or PyArrow with customer_id, ordered_at, product_id, quantity, and
+        order_id, amount and what else there is.
+
+    Returns
+    -------
+    ibis.Table
+        The same rows.
+
+    Raises
+    ------
+    DataError
+        It is no table; a column is missing, there twice or of the wrong type; a value is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lines = pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "product_id": ["tea"], "quantity": [2], "shop": ["x"]})
+    >>> as_lines(lines).columns
+    ('customer_id', 'ordered_at', 'product_id', 'quantity', 'shop')
+    """
+    import ibis
+
+    if is_ibis(order_lines):
+        table: ibis.Table = order_lines
+        return table
+    frame = as_pandas(order_lines, "order_lines", DataError)
+    whole = as_arrow(order_lines, "order_lines", DataError)
+    for name, values in read_columns(frame, "order_lines", LINES, ("order_id", "amount")).items():
+        whole = whole.set_column(whole.column_names.index(name), name, values)
+    return ibis.memtable(whole)
+
+
+def history(orders: Any, as_of: str | dt.date | None = None) -> tuple[dt.date, dt.date]:
     """Return the first day of a history and its last: the last plausible day with an order, or ``as_of`` checked against it.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
+    orders : table
         As :func:`as_orders` takes them.
     as_of : date or ISO date, optional
         Last day of history, inclusive.
@@ -213,11 +254,20 @@ def known_until(orders: ibis.Table, as_of: str | dt.date | None = None) -> tuple
 
 
 def between(orders: ibis.Table, first: dt.date | None, last: dt.date | None) -> ibis.Table:
-    """Keep the orders from one day to another, both included; None leaves an end open.
+    """Keep the orders (or other rows that have ordered_at) from one day to another, both included; None leaves an end open.
 
     Bare comparisons with the column, not with its date: an engine can skip the parts of a file that lie outside.
+
+    Examples
+    --------
+    >>> import datetime as dt, pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-02-01"], "amount": [1.0, 2.0]})
+    >>> between(as_orders(orders), dt.date(2024, 1, 2), None)["customer_id"].execute().tolist()
+    ['b']
     """
     import ibis
+
+    orders = as_ibis(orders, "orders", DataError)
 
     moment = orders["ordered_at"]
     kind = "date" if moment.type().is_date() else "timestamp"
@@ -228,19 +278,27 @@ def between(orders: ibis.Table, first: dt.date | None, last: dt.date | None) -> 
     return orders
 
 
-def daily(orders: ibis.Table) -> ibis.Table:
+def daily(orders: Any) -> ibis.Table:
     """Count orders and add up amounts by day.
 
     Parameters
     ----------
-    orders : ibis.Table
-        Canonical orders.
+    orders : table
+        As :func:`as_orders` takes them.
 
     Returns
     -------
     ibis.Table
         day, orders, amount; only days with orders, in order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "b"], "ordered_at": ["2024-01-01", "2024-01-01"], "amount": [1.0, 2.0]})
+    >>> daily(orders).select("orders", "amount").to_pandas().values.tolist()
+    [[2.0, 3.0]]
     """
+    orders = as_orders(orders)
     days = orders.group_by(day=orders["ordered_at"].date())
     return days.agg(orders=lambda t: t.count(), amount=lambda t: t["amount"].sum().cast("float64")).order_by("day")
 
@@ -273,103 +331,6 @@ def _moments(table: ibis.Table) -> Any:
     found = collect_row(table.aggregate(rows=table.count(), wrong=table.count(where=wrong), example=text.min(where=wrong)))
     if found["wrong"]:
         raise DataError.unparsable(
-            "orders", (None, "ordered_at"), "date", found["wrong"], found["rows"], (None, found["example"]), _CENSUS
+            "orders", (None, "ordered_at"), "date", found["wrong"], found["rows"], (None, found["example"]), CENSUS
         )
     return moment
-
-
-def _from_frame(frame: pd.DataFrame) -> ibis.Table:
-    import ibis
-    import pyarrow as pa
-
-    names = [str(name) for name in frame.columns]
-    columns: dict[str, pa.Array] = {}
-    for column in (*REQUIRED, "return_amount"):
-        count = names.count(column)
-        if count > 1:
-            raise DataError(
-                f"orders: {count} columns of your frame are named '{column}'. Expected one. Drop or rename the others."
-            )
-        if count:
-            values = frame.iloc[:, names.index(column)]
-            columns[column] = _READERS.get(column, _amounts)(values, column)
-        elif column in REQUIRED:
-            raise DataError.frame_lacks("orders", column, names)
-    return ibis.memtable(pa.table(columns))
-
-
-def _customers(values: pd.Series, column: str) -> pa.Array:
-    import pyarrow as pa
-
-    _complete(values.isna(), values, column, "customer")
-    try:
-        ids = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        hint = "Convert it with frame.astype({'customer_id': str})."
-        raise DataError.must_hold("orders", column, "ids of one type", "values of several types", hint) from error
-    if pa.types.is_nested(ids.type):
-        raise DataError.must_hold("orders", column, "ids, one in each row", f"type {ids.type}", "Take one value out of each.")
-    return ids
-
-
-def _days(values: pd.Series, column: str) -> pa.Array:
-    import pandas as pd
-    import pyarrow as pa
-
-    kind = values.dtype
-    if isinstance(kind, pd.PeriodDtype) or pd.api.types.is_numeric_dtype(kind) or kind == "timedelta64[ns]":
-        raise _no_date(f"type {kind}")
-    if not pd.api.types.is_datetime64_any_dtype(kind):
-        try:
-            read = pd.to_datetime(values.astype(object), format="ISO8601", errors="coerce")
-        except (TypeError, ValueError) as error:  # several zones in one column have no common clock
-            raise _no_date("times in several zones" if "zone" in str(error).lower() else f"type {kind}") from error
-        _complete(read.isna(), values, column, "date")
-        values = read
-    _complete(values.isna(), values, column, "date")
-    moments = values.dt.tz_localize(None) if getattr(values.dtype, "tz", None) is not None else values
-    return pa.array(moments.astype("datetime64[us]"), pa.timestamp("us"))
-
-
-def _amounts(values: pd.Series, column: str) -> pa.Array:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        array = pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise _no_amount(column, "values of several types") from error
-    except pa.ArrowNotImplementedError as error:
-        raise _no_amount(column, f"type {values.dtype}") from error
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    kind = array.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
-        raise _no_amount(column, f"type {values.dtype}" if not pa.types.is_string(kind) else "text")
-    numbers = pc.fill_null(array.cast("float64"), float("inf")).to_numpy(zero_copy_only=False)
-    wrong = abs(numbers) >= LARGEST_AMOUNT
-    if column == "return_amount":
-        wrong &= ~values.isna().to_numpy()
-    _complete(wrong, values, column, "amount")
-    return pc.round(array, 4, "half_towards_infinity").cast(pa.decimal128(18, 4)) if pa.types.is_decimal(kind) else array
-
-
-_READERS: dict[str, Any] = {"customer_id": _customers, "ordered_at": _days}
-
-
-def _complete(wrong: Any, values: pd.Series, column: str, word: str) -> None:
-    """Raise where a flag is set; names the first row, counted from 1."""
-    if wrong.any():
-        place = int(wrong.argmax())
-        found = values.iloc[place]
-        shown = "an empty cell" if found is None or found != found or str(found) in ("<NA>", "NaT") else found
-        raise DataError.unparsable("orders", (None, column), word, int(wrong.sum()), len(values), (place + 1, shown), _CENSUS)
-
-
-def _no_date(found: str) -> DataError:
-    hint = "Convert it with pandas.to_datetime first."
-    return DataError.must_hold("orders", "ordered_at", "dates", found, hint)
-
-
-def _no_amount(column: str, found: str) -> DataError:
-    return DataError.must_hold("orders", column, "amounts", found, "Convert it with pandas.to_numeric first.")

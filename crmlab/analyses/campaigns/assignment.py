@@ -19,9 +19,9 @@ from crmlab.collecting import collect_arrow
 from crmlab.data.scratch import scratch_folder
 from crmlab.data.tables import labels
 from crmlab.errors import CampaignError, ParameterError
+from crmlab.frames import as_pandas, is_ibis
 
 if TYPE_CHECKING:
-    import ibis
     import pandas as pd
 
 __all__ = ["IntArray", "Take", "arm_of", "assign", "in_holdout", "quotas", "sample"]
@@ -47,7 +47,7 @@ class Take:
 
 
 def assign(
-    customers: pd.DataFrame | ibis.Table,
+    customers: Any,
     cells: Mapping[str, float],
     salt: str,
     *,
@@ -60,7 +60,8 @@ def assign(
 
     Parameters
     ----------
-    customers : DataFrame or ibis.Table
+    customers : table
+        Of pandas, Polars, PyArrow or Ibis:
         ``customer_id``, once each, and the columns named below. The order of rows plays no part.
     cells : mapping of str to float
         Share of each cell; they add up to 1.
@@ -224,18 +225,20 @@ def _shares(cells: Mapping[str, float]) -> tuple[list[str], NDArray[np.float64]]
     return names, shares
 
 
-def _list_of(customers: pd.DataFrame | ibis.Table, by: str, strata: str | None, score: str | None) -> pd.DataFrame:
+def _list_of(customers: Any, by: str, strata: str | None, score: str | None) -> pd.DataFrame:
     """The columns of the list that are needed; ids are there, and of one person each."""
-    import pandas as pd
-
+    if not is_ibis(customers):
+        customers = as_pandas(customers, "The list", CampaignError)
+        if "customer_id" not in customers.columns and "customer_id" in customers.index.names:
+            customers = customers.reset_index()
     for column in ("customer_id", *filter(None, (strata, score))):
         if column not in customers.columns:
             raise CampaignError.lacks("The list", column, customers.columns)
     wanted = [name for name in dict.fromkeys(("customer_id", by, strata, score)) if name and name in customers.columns]
-    if isinstance(customers, pd.DataFrame):
-        frame = customers[wanted].reset_index(drop=True)
+    if is_ibis(customers):
+        frame: pd.DataFrame = collect_arrow(customers.select(wanted), "customer_id").to_pandas()
     else:
-        frame = collect_arrow(customers.select(wanted), "customer_id").to_pandas()
+        frame = customers[wanted].reset_index(drop=True)
     if not len(frame):
         raise CampaignError.must_be("The list", "of at least one customer", "nobody")
     if frame["customer_id"].isna().any():

@@ -12,6 +12,7 @@ import pandas as pd
 from crmlab.data.codes import check_code, normalised, response_codes
 from crmlab.data.memory.rules import cell_problems, share_problems
 from crmlab.errors import CampaignError
+from crmlab.frames import as_pandas
 from crmlab.models.testing import factorials
 from crmlab.models.testing.power import control_share
 
@@ -186,8 +187,13 @@ def design_cells(
     return Design(cells=frame, aliases=found, warnings=_warned(frame, found, bool(control)))
 
 
-def check_cells(cells: pd.DataFrame) -> None:
+def check_cells(cells: Any) -> None:
     """Raise the first thing among cells that makes their results meaningless: see :mod:`crmlab.data.memory.rules`.
+
+    Parameters
+    ----------
+    cells : table
+        The canonical table ``cells``, of pandas, Polars, PyArrow or Ibis.
 
     Raises
     ------
@@ -195,7 +201,8 @@ def check_cells(cells: pd.DataFrame) -> None:
         A cell without control, a control that is its own cell, a code used twice, shares that do not add up to 1, a negative cost, a
         window that ends before it begins.
     """
-    for problem in (*cell_problems(cells), *share_problems(cells)):
+    frame = as_pandas(cells, "cells", CampaignError, key="cell_id")
+    for problem in (*cell_problems(frame), *share_problems(frame)):
         raise problem
 
 

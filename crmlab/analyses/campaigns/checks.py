@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
+from crmlab.errors import CampaignError
+from crmlab.frames import as_ibis
 from crmlab.history.sending import sent_of, silent
 from crmlab.page.texts import titled
 
@@ -60,13 +62,20 @@ def check_campaigns(data: Dataset) -> list[CampaignFinding]:
     return check_tables(data.cells, **tables)
 
 
-def check_tables(
-    cells: ibis.Table,
-    contacts: ibis.Table | None = None,
-    responses: ibis.Table | None = None,
-    customers: ibis.Table | None = None,
-) -> list[CampaignFinding]:
-    """Check canonical tables of campaigns; see :func:`check_campaigns`."""
+def check_tables(cells: Any, contacts: Any = None, responses: Any = None, customers: Any = None) -> list[CampaignFinding]:
+    """Check canonical tables of campaigns, each of pandas, Polars, PyArrow or Ibis; see :func:`check_campaigns`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> cells = pd.DataFrame({"campaign_id": ["spring"], "cell_id": ["gift"], "control_cell_id": [None]})
+    >>> [finding.check for finding in check_tables(cells)]
+    ['no_control']
+    """
+    cells = as_ibis(cells, "cells", CampaignError)
+    contacts = None if contacts is None else as_ibis(contacts, "contacts", CampaignError)
+    responses = None if responses is None else as_ibis(responses, "responses", CampaignError)
+    customers = None if customers is None else as_ibis(customers, "customers", CampaignError)
     known = collect_arrow(cells, ("campaign_id", "cell_id")).to_pandas()
     for problem in cell_problems(known):
         raise problem

@@ -13,13 +13,13 @@ import pandas as pd
 from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions, customer_outputs, holds, known_columns, label
 from crmlab.collecting import collect
 from crmlab.errors import CampaignError, ParameterError
+from crmlab.frames import as_pandas, is_table
 from crmlab.history.past import History
 from crmlab.history.sending import sent
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from crmlab.data.dataset import Dataset
 
 __all__ = [
     "COMPLAINTS",
@@ -138,13 +138,13 @@ class _Ledger:
 
 
 def pull_list(
-    customers: Dataset | pd.DataFrame,
+    customers: Any,
     where: Where = (),
     *,
     as_of: dt.date | str | None = None,
     rules: ListRules = ListRules(),
     columns: Sequence[str] = (),
-    contacts: pd.DataFrame | None = None,
+    contacts: Any = None,
 ) -> Pulled:
     """Pull a list.
 
@@ -153,9 +153,9 @@ def pull_list(
 
     Parameters
     ----------
-    customers : Dataset or DataFrame
-        A frame has ``customer_id`` and every column that is named; further ``contactable``, ``household_id``, ``person_id``,
-        ``days_since_last``, where known.
+    customers : Dataset or table
+        A table (of pandas, Polars, PyArrow or Ibis) has ``customer_id`` and every column that is named; further ``contactable``,
+        ``household_id``, ``person_id``, ``days_since_last``, where known.
     where : str or sequence
         Criteria, see :func:`~crmlab.analyses.customers.criteria.conditions`. Names: see
         :func:`~crmlab.analyses.customers.columns.known_columns`.
@@ -164,7 +164,7 @@ def pull_list(
     rules : ListRules
     columns : sequence of str
         Further columns for the list.
-    contacts : DataFrame, optional
+    contacts : table, optional
         Contacts beside those of the data set, such as those of launched campaigns, later ones too: ``customer_id``, ``contacted_at``.
 
     Returns
@@ -240,13 +240,16 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _everybody(customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, named: Sequence[str]) -> pd.DataFrame:
-    if not isinstance(customers, pd.DataFrame):
+def _everybody(customers: Any, as_of: dt.date | str | None, named: Sequence[str]) -> pd.DataFrame:
+    if not is_table(customers):
         known = known_columns(customers)
         for name in named:
             if name not in known and name != "customer_id":
                 raise CampaignError.unknown_column(name, known)
         return customer_outputs(customers, as_of, named)
+    customers = as_pandas(customers, "The customers", CampaignError)
+    if "customer_id" not in customers.columns and "customer_id" in customers.index.names:
+        customers = customers.reset_index()
     if "customer_id" not in customers.columns:
         raise CampaignError.lacks("The customers", "customer_id", customers.columns)
     if customers["customer_id"].isna().any():
@@ -261,10 +264,10 @@ def _everybody(customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, n
 
 def _suppress(
     ledger: _Ledger,
-    customers: Dataset | pd.DataFrame,
+    customers: Any,
     as_of: dt.date | str | None,
     rules: ListRules,
-    more: pd.DataFrame | None,
+    more: Any,
 ) -> set[str]:
     """Take off who must not be contacted; returns the seeds that there were."""
     within = rules.contacted_within
@@ -285,7 +288,7 @@ def _suppress(
     complained, lately, absent = suppressed(customers, as_of, within, more)
     ledger.absent += absent
     things = {thing for thing, _ in absent}
-    bare = isinstance(customers, pd.DataFrame)  # which says nothing of complaints, nor of contacts but those given beside
+    bare = is_table(customers)  # which says nothing of complaints, nor of contacts but those given beside
     ids = ledger.people["customer_id"]
     if bare or "responses" in things:
         ledger.unknown.add(COMPLAINTS)
@@ -333,7 +336,7 @@ def _dedupe(ledger: _Ledger, one_per_household: bool) -> None:
 
 
 def suppressed(
-    customers: Dataset | pd.DataFrame, as_of: dt.date | str | None, within: int | None, more: pd.DataFrame | None = None
+    customers: Any, as_of: dt.date | str | None, within: int | None, more: Any = None
 ) -> tuple[set[str], set[str], list[tuple[str, str]]]:
     """Who has complained by a date, and who was sent something in the days up to it.
 
@@ -354,7 +357,8 @@ def suppressed(
     complained: set[str] = set()
     lately: set[str] = set()
     absent: list[tuple[str, str]] = []
-    if isinstance(customers, pd.DataFrame):
+    more = None if more is None else as_pandas(more, "The contacts", CampaignError)
+    if is_table(customers):
         if more is not None and within is not None and len(more):
             end = dt.date.fromisoformat(str(as_of)) if as_of else pd.to_datetime(more["contacted_at"]).max().date()
             lately |= _recent(more, end, within)

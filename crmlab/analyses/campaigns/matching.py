@@ -9,6 +9,8 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow
+from crmlab.errors import CampaignError
+from crmlab.frames import as_ibis
 
 if TYPE_CHECKING:
     import ibis
@@ -22,22 +24,22 @@ _FIRST, _LAST = dt.date(1, 1, 1), dt.date(9999, 12, 31)  # of windows that the c
 
 
 def match_back(
-    responses: ibis.Table,
-    contacts: ibis.Table,
-    cells: ibis.Table,
+    responses: Any,
+    contacts: Any,
+    cells: Any,
     as_of: dt.date,
-    households: ibis.Table | None = None,
+    households: Any = None,
     kind: str = "order",
 ) -> ibis.Table:
     """Say of each response to which cell it goes, and how that is known.
 
     Parameters
     ----------
-    responses, contacts, cells : ibis.Table
-        Canonical tables.
+    responses, contacts, cells : table
+        Canonical tables, of pandas, Polars, PyArrow or Ibis.
     as_of : datetime.date
         Last day of history; later responses are left out.
-    households : ibis.Table, optional
+    households : table, optional
         customer_id and household_id, such as the customers table: a response of somebody who was not contacted goes to the contact of
         another one of the household.
     kind : str
@@ -52,6 +54,9 @@ def match_back(
     """
     import ibis
 
+    responses, contacts = as_ibis(responses, "responses", CampaignError), as_ibis(contacts, "contacts", CampaignError)
+    cells = as_ibis(cells, "cells", CampaignError)
+    households = None if households is None else as_ibis(households, "households", CampaignError)
     rows = _numbered(responses, as_of, kind)
     first = contacts.group_by(who="customer_id", sent="cell_id").agg(first=contacts["contacted_at"].min())
     said = rows.filter(rows["response_code"].notnull())
@@ -135,12 +140,12 @@ def _candidates(both: ibis.Table, place: int) -> ibis.Table:
 
 
 def match_counts(
-    responses: ibis.Table,
-    contacts: ibis.Table,
-    cells: ibis.Table,
+    responses: Any,
+    contacts: Any,
+    cells: Any,
     days: pd.DataFrame,
     as_of: dt.date,
-    households: ibis.Table | None = None,
+    households: Any = None,
 ) -> pd.DataFrame:
     """Count the orders among responses in a campaign's windows, by cell and by how they are known.
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from crmlab.analyses.campaigns.hashing import hash_column
 from crmlab.collecting import collect_arrow, collect_row
+from crmlab.errors import CampaignError
+from crmlab.frames import as_ibis
 from crmlab.models.testing.cells import CellStatistics
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _CUBE_REACH = 1e3  # a mean of so many standard deviations leaves no digits to t
 
 
 def cell_moments(
-    table: ibis.Table,
+    table: Any,
     metrics: Sequence[str],
     *,
     by: str = "cell_id",
@@ -45,8 +47,8 @@ def cell_moments(
 
     Parameters
     ----------
-    table : ibis.Table
-        One row per customer.
+    table : table
+        One row per customer, of pandas, Polars, PyArrow or Ibis.
     metrics, covariates : sequence of str
         Columns: exact decimals, or whole numbers. Products are those of each metric with each covariate, and among covariates.
     by : str
@@ -65,6 +67,7 @@ def cell_moments(
         ``p_<a>__<b>`` (sum of products); with
         ``household`` also clusters, ``size2`` (sum of squared sizes) and ``x_<metric>`` (sum of totals times sizes).
     """
+    table = as_ibis(table, "cell_moments", CampaignError)
     names = [*metrics, *covariates]
     pairs = _pairs(metrics, covariates)
     small = table.select(
@@ -146,7 +149,7 @@ def cell_cubes(table: ibis.Table, metrics: Sequence[str], *, by: str = "cell_id"
 
 
 def cell_statistics(
-    table: ibis.Table,
+    table: Any,
     metrics: Sequence[str],
     *,
     by: str = "cell_id",
@@ -158,8 +161,8 @@ def cell_statistics(
 
     Parameters
     ----------
-    table : ibis.Table
-        One row per customer.
+    table : table
+        One row per customer, of pandas, Polars, PyArrow or Ibis.
     metrics, covariates, by, household
         As in :func:`cell_moments`.
     rates : sequence of str
@@ -179,6 +182,7 @@ def cell_statistics(
     >>> [(name, cell.n, cell.mean("response")) for name, cell in found.items()]
     [('a', 2, 0.5), ('b', 2, 1.0)]
     """
+    table = as_ibis(table, "cell_statistics", CampaignError)
     wide = household is not None or _is_wide(table, [*metrics, *covariates])
     reduced = cell_moments(table, metrics, by=by, covariates=covariates, rates=rates, household=household, wide=wide)
     rows = collect_arrow(reduced, by).to_pylist()

@@ -10,8 +10,10 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from crmlab.errors import CampaignError
+from crmlab.frames import as_ibis
 from crmlab.history.customers import is_purchase
-from crmlab.history.orders import between
+from crmlab.history.orders import as_lines, as_orders, between
 from crmlab.history.words import YEAR
 
 if TYPE_CHECKING:
@@ -97,27 +99,27 @@ def windows(cells: pd.DataFrame, first_contact: dt.date, as_of: dt.date) -> pd.D
 
 
 def outcomes(
-    people: ibis.Table,
+    people: Any,
     days: pd.DataFrame,
-    orders: ibis.Table,
+    orders: Any,
     *,
     margin: float = 1.0,
-    order_lines: ibis.Table | None = None,
-    products: ibis.Table | None = None,
+    order_lines: Any = None,
+    products: Any = None,
 ) -> ibis.Table:
     """Add to everybody assigned what they did in the window, and what is known of them from before it.
 
     Parameters
     ----------
-    people : ibis.Table
+    people : table
         As :func:`assigned` gives it.
     days : DataFrame
         As :func:`windows` gives it; with ``discount`` (share of the price that a cell's offer takes off) where cells have one.
-    orders : ibis.Table
-        Canonical orders; amounts are what was paid.
+    orders : table
+        As :func:`crmlab.history.orders.as_orders` takes them; amounts are what was paid.
     margin : float
         Share of spend that is left after the cost of goods, at full price; of products without a known cost where there are order lines.
-    order_lines, products : ibis.Table, optional
+    order_lines, products : table, optional
         Canonical; with both, and unit costs among products, margin is spend less the cost of goods.
 
     Returns
@@ -131,6 +133,9 @@ def outcomes(
     import ibis
     import pyarrow as pa
 
+    orders, people = as_orders(orders), as_ibis(people, "people", CampaignError)
+    order_lines = None if order_lines is None else as_lines(order_lines)
+    products = None if products is None else as_ibis(products, "products", CampaignError)
     span = _spans(days, margin)
     who = people.inner_join(ibis.memtable(pa.Table.from_pandas(span, preserve_index=False)), "cell_id")
     who = who.select("customer_id", "cell_id", "unit", "opens", "last", "near", "since", "kept")

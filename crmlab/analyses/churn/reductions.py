@@ -52,7 +52,7 @@ IN_SEASON = "probability_of_purchase"  # in the window, told in the season that 
 
 
 def snapshots(
-    orders: ibis.Table | pd.DataFrame,
+    orders: Any,
     dates: Sequence[str | dt.date],
     window: int,
     active_within: int,
@@ -64,8 +64,8 @@ def snapshots(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     dates : sequence of dates or ISO dates
         Days of the snapshots, increasing.
     window : int

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from crmlab.collecting import collect, collect_arrow, collect_batches, collect_value
 from crmlab.errors import DataError, ParameterError, checks
+from crmlab.frames import as_ibis
+from crmlab.history.orders import as_lines
 from crmlab.models.baskets.basket_null import Totals
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ CHUNK = 1_000_000  # lines read at a time
 
 MAX_ITEMS = 100  # of a basket; one with more is cut down to so many
 EXACT = "decimal(18, 4)"
+_IDS = ("order_id", "customer_id", "product_id")
 KEY = "\x1f"  # between the parts of a basket's key: no identifier holds it
 
 
@@ -87,27 +90,28 @@ class Baskets:
 
 
 def basket_matrix(
-    order_lines: ibis.Table,
+    order_lines: Any,
     unit: str = "order",
     level: str = "product",
     min_count: int = 1,
     *,
-    products: ibis.Table | None = None,
+    products: Any = None,
     max_items: int = MAX_ITEMS,
 ) -> Baskets:
     """Make a sparse matrix of baskets and items.
 
     Parameters
     ----------
-    order_lines : ibis.Table
-        Canonical order lines, of the days in question: see :func:`crmlab.history.orders.between`.
+    order_lines : table
+        Order lines, as :func:`crmlab.history.orders.as_lines` takes them, of the days in question: see
+        :func:`crmlab.history.orders.between`.
     unit : {"order", "customer"}
         What a basket is: one receipt, or all that a customer bought.
     level : {"product", "category"}
         What an item is. Categories need ``products``; products without one are left out.
     min_count : int
         Items in fewer baskets have no column; their baskets stay.
-    products : ibis.Table, optional
+    products : table, optional
         Canonical products.
     max_items : int
         A basket with more of the items that have a column keeps so many, drawn by a hash of basket and item. Few such
@@ -259,12 +263,12 @@ def _drawn(basket: Any, item: Any, sizes: Any, keys: pa.Array, items: tuple[str,
 
 
 def pair_counts(
-    order_lines: ibis.Table,
+    order_lines: Any,
     unit: str = "order",
     level: str = "product",
     min_count: int = 1,
     *,
-    products: ibis.Table | None = None,
+    products: Any = None,
     max_items: int = MAX_ITEMS,
 ) -> ibis.Table:
     """Count pairs of items in the engine, where the lines do not fit into memory: the numbers of
@@ -294,12 +298,12 @@ def pair_counts(
 
 
 def counted_pairs(
-    order_lines: ibis.Table,
+    order_lines: Any,
     unit: str = "order",
     level: str = "product",
     min_count: int = 1,
     *,
-    products: ibis.Table | None = None,
+    products: Any = None,
     max_items: int = MAX_ITEMS,
 ) -> pd.DataFrame:
     """Count items and pairs in the engine, with all that rules need of them: only counts come into memory.
@@ -406,25 +410,32 @@ def check(min_count: int, max_items: int) -> None:
 
 
 def lines_of(
-    order_lines: ibis.Table,
+    order_lines: Any,
     unit: str,
     level: str,
-    products: ibis.Table | None,
+    products: Any,
 ) -> ibis.Table:
     """Lines: basket, product and, of categories, item, with exact pieces as whole numbers."""
     checks.choice("basket_matrix", "unit", unit, ("order", "customer"))
     checks.choice("basket_matrix", "level", level, ("product", "category"))
+    order_lines = as_lines(order_lines)
     for column in ("order_id", "customer_id", "product_id", "quantity"):
         if column not in order_lines.columns:
             raise DataError.frame_lacks("order_lines", column, order_lines.columns)
     lines = order_lines.filter(order_lines["product_id"].notnull())
+    # Ids of a frame may be numbers.
+    ids = {name: lines[name].cast("string") for name in _IDS if not lines[name].type().is_string()}
+    lines = lines.mutate(**ids) if ids else lines
     pieces = (lines["quantity"].cast(EXACT) * 10_000).cast("int64")
     lines = lines.select(basket=basket_key(lines, unit), product=lines["product_id"], pieces=pieces)
     if level == "product":
         return lines.mutate(item=lines["product"])
+    products = None if products is None else as_ibis(products, "products", DataError)
     if products is None or "category" not in products.columns:
         raise ParameterError.expected("basket_matrix", "level", "product, where no product has a category", level)
-    groups = products.filter(products["category"].notnull()).select(product=products["product_id"], item=products["category"])
+    groups = products.filter(products["category"].notnull()).select(
+        product=products["product_id"].cast("string"), item=products["category"]
+    )
     return lines.join(groups, "product").select("basket", "product", "pieces", item=groups["item"])
 
 

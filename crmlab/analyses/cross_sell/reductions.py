@@ -6,10 +6,10 @@ The only place that decides for offers what lies before a day and what after it.
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import ParameterError
-from crmlab.history.orders import between, to_date
+from crmlab.history.orders import as_lines, between, to_date
 
 if TYPE_CHECKING:
     import ibis
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["bought_within", "purchases", "repurchase_gaps", "sent_back", "spent_within", "takings"]
 
 
-def purchases(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
+def purchases(order_lines: Any, as_of: str | dt.date) -> ibis.Table:
     """Reduce order lines to one row per customer and product that the customer has, as of a day.
 
     A product is bought on a day on which more pieces are bought than returned. What was bought and wholly returned is not there.
 
     Parameters
     ----------
-    order_lines : ibis.Table
-        Canonical order lines.
+    order_lines : table
+        Canonical order lines, as :func:`crmlab.history.orders.as_lines` takes them.
     as_of : date or ISO date
         Last day of history, inclusive. Nothing after it is looked at.
 
@@ -85,7 +85,7 @@ def sent_back(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
 
 def _bought(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table:
     """Customer and product bought on a day at least, with the pieces left after returns."""
-    days = _days(between(order_lines, None, to_date(as_of, "as_of", "purchases")))
+    days = _days(between(as_lines(order_lines), None, to_date(as_of, "as_of", "purchases")))
     bought = days["pieces"] > 0
     found = days.group_by("customer_id", "product_id").agg(
         days=bought.sum().cast("int64"),
@@ -175,8 +175,8 @@ def repurchase_gaps(order_lines: ibis.Table, as_of: str | dt.date) -> ibis.Table
 
     Parameters
     ----------
-    order_lines : ibis.Table
-        Canonical order lines.
+    order_lines : table
+        Canonical order lines, as :func:`crmlab.history.orders.as_lines` takes them.
     as_of : date or ISO date
         Last day of history, inclusive. Nothing after it is looked at.
 

@@ -6,7 +6,7 @@ A *round* is a calendar year. It counts for a customer where it holds at least o
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.errors import ParameterError, TooLittleError
 from crmlab.history.customers import occasion_days
@@ -14,12 +14,11 @@ from crmlab.history.orders import as_orders, between, extent, history, to_date
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
 __all__ = ["arrivals", "last_round", "repeats", "round_repeats", "round_summary", "whole_year"]
 
 
-def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> int:
+def last_round(orders: Any, as_of: str | dt.date | None = None) -> int:
     """Return the last year that is whole.
 
     The year of ``as_of`` is whole where that is its 31 December, or is a day with an order and lies in December: more is
@@ -27,8 +26,8 @@ def last_round(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = 
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     as_of : date or ISO date, optional
         Last day of history; default: the day of the last order.
 
@@ -55,13 +54,13 @@ def whole_year(end: dt.date, last: dt.date) -> int:
     return end.year if whole else end.year - 1
 
 
-def round_summary(orders: ibis.Table | pd.DataFrame, last: int, until: int | None = None) -> ibis.Table:
+def round_summary(orders: Any, last: int, until: int | None = None) -> ibis.Table:
     """Reduce orders to one row per customer, in rounds of a year.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     last : int
         Last year of history; see :func:`last_round`.
     until : int, optional
@@ -151,13 +150,13 @@ def round_summary(orders: ibis.Table | pd.DataFrame, last: int, until: int | Non
     )
 
 
-def round_repeats(orders: ibis.Table | pd.DataFrame, known_by: int, until: int) -> ibis.Table:
+def round_repeats(orders: Any, known_by: int, until: int) -> ibis.Table:
     """Count repeat rounds by year, of the customers known by a year.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     known_by : int
         Customers whose first round came later are left out.
     until : int
@@ -190,13 +189,13 @@ def _rounds(orders: ibis.Table, until: int) -> ibis.Table:
     return bought.group_by("customer_id", year=bought["day"].year().cast("int64")).agg(spend=bought["spend"].sum())
 
 
-def arrivals(orders: ibis.Table | pd.DataFrame, known_by: str | dt.date) -> ibis.Table:
+def arrivals(orders: Any, known_by: str | dt.date) -> ibis.Table:
     """Count customers by the day of their first purchase occasion.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     known_by : date or ISO date
         Last day of arrival, inclusive.
 
@@ -217,13 +216,13 @@ def arrivals(orders: ibis.Table | pd.DataFrame, known_by: str | dt.date) -> ibis
     return firsts.group_by(day=firsts["first"]).agg(customers=firsts.count()).order_by("day")
 
 
-def repeats(orders: ibis.Table | pd.DataFrame, known_by: str | dt.date, as_of: str | dt.date | None = None) -> ibis.Table:
+def repeats(orders: Any, known_by: str | dt.date, as_of: str | dt.date | None = None) -> ibis.Table:
     """Count repeat purchase occasions by day, of the customers known by a date.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     known_by : date or ISO date
         Customers who came later are left out.
     as_of : date or ISO date, optional

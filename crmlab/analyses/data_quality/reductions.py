@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmlab.data.rules import RULES as OF_DATA
 from crmlab.data.rules import Rule
@@ -10,7 +10,6 @@ from crmlab.history.customers import occasion_days
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
 __all__ = ["NO_OCCASION", "RULES", "amounts", "largest_orders", "without_occasion"]
 
@@ -52,13 +51,13 @@ RULES = (
 )
 
 
-def amounts(orders: ibis.Table | pd.DataFrame) -> ibis.Table:
+def amounts(orders: Any) -> ibis.Table:
     """Add up orders by what they are to customer summaries: spend on occasions, returned, of customers without occasion.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
 
     Returns
     -------

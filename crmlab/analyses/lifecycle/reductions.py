@@ -22,16 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.lifecycle.pace import day_number
 from crmlab.analyses.lifecycle.rhythm import Thresholds, known, occasions, to_day
-from crmlab.errors import ParameterError
+from crmlab.errors import DataError, ParameterError
+from crmlab.frames import as_ibis
 from crmlab.history.orders import to_date
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import ibis
-    import pandas as pd
 
-    from crmlab.history.past import History
 
 __all__ = ["CURRENT", "GONE", "NONE", "STATES", "cohorts", "spells", "states", "transitions"]
 
@@ -43,21 +42,21 @@ NONE = "none"  # no occasion yet
 
 
 def states(
-    orders: ibis.Table | pd.DataFrame | History,
+    orders: Any,
     as_of: str | dt.date | None,
     thresholds: Thresholds,
-    customers: ibis.Table | None = None,
+    customers: Any = None,
 ) -> ibis.Table:
     """Say in which state each customer is at a date.
 
     Parameters
     ----------
-    orders : ibis.Table, DataFrame or History
+    orders : table or History
         Canonical orders.
     as_of : date or ISO date, optional
         The date, inclusive; default: the day of the last order. Nothing after it is looked at.
     thresholds : Thresholds
-    customers : ibis.Table, optional
+    customers : table, optional
         Canonical customers; those without an occasion, and acquired by then where that is known, are prospects.
 
     Returns
@@ -114,7 +113,9 @@ def states(
         lapsed_after=(rows["lapsed"] - rows["day"]).cast("int64"),
         lost_after=(rows["lost"] - rows["day"]).cast("int64"),
     )
-    return found if customers is None else ibis.union(found, _prospects(found, customers, end))
+    if customers is None:
+        return found
+    return ibis.union(found, _prospects(found, as_ibis(customers, "customers", DataError), end))
 
 
 def _prospects(found: ibis.Table, customers: ibis.Table, end: dt.date) -> ibis.Table:
@@ -134,7 +135,7 @@ def _prospects(found: ibis.Table, customers: ibis.Table, end: dt.date) -> ibis.T
 
 
 def transitions(
-    orders: ibis.Table | pd.DataFrame | History,
+    orders: Any,
     dates: Sequence[str | dt.date],
     thresholds: Thresholds,
     longest: int | None = None,
@@ -147,7 +148,7 @@ def transitions(
 
     Parameters
     ----------
-    orders : ibis.Table, DataFrame or History
+    orders : table or History
         Canonical orders.
     dates : sequence of dates or ISO dates
         At least two, increasing. Nothing after the last is looked at, and no state at a date depends on what came after it.
@@ -230,14 +231,14 @@ def transitions(
     )
 
 
-def spells(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | None, thresholds: Thresholds) -> ibis.Table:
+def spells(orders: Any, as_of: str | dt.date | None, thresholds: Thresholds) -> ibis.Table:
     """Count spells in a state by their length in days and the state that came next.
 
     A spell is an unbroken run of days on which a customer is in one state.
 
     Parameters
     ----------
-    orders : ibis.Table, DataFrame or History
+    orders : table or History
         Canonical orders.
     as_of : date or ISO date, optional
         Last day of history, inclusive. Spells that last then are censored.
@@ -297,12 +298,12 @@ def _spell(rows: ibis.Table, name: str, enter: str, until: str | None, fate: str
     return found.group_by("state", "next_state", "days").agg(count=found.count())
 
 
-def cohorts(orders: ibis.Table | pd.DataFrame | History, dates: Sequence[str | dt.date]) -> ibis.Table:
+def cohorts(orders: Any, dates: Sequence[str | dt.date]) -> ibis.Table:
     """Count customers by the period of their first occasion and the periods in which they bought.
 
     Parameters
     ----------
-    orders : ibis.Table, DataFrame or History
+    orders : table or History
         Canonical orders.
     dates : sequence of dates or ISO dates
         Last days of the periods, increasing, at least two; a period begins the day after the date before, the first with the

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     import ibis
     import numpy.typing as npt
-    import pandas as pd
 
 __all__ = ["QUANTILES", "Thresholds", "known", "occasions", "thresholds", "to_day"]
 
@@ -127,14 +126,14 @@ class Thresholds:
         return out
 
 
-def known(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | None) -> tuple[ibis.Table, dt.date]:
+def known(orders: Any, as_of: str | dt.date | None) -> tuple[ibis.Table, dt.date]:
     """Orders up to a day, and the day, checked.
 
     A history knows its days: the engine is not asked for them again, and its last day may be one without orders.
 
     Parameters
     ----------
-    orders : ibis.Table, DataFrame or History
+    orders : table or History
     as_of : date or ISO date, optional
         Last day, inclusive; default: the day of the last order, or that of the history.
 
@@ -154,7 +153,7 @@ def known(orders: ibis.Table | pd.DataFrame | History, as_of: str | dt.date | No
 
 
 def thresholds(
-    orders: ibis.Table | pd.DataFrame | History,
+    orders: Any,
     as_of: str | dt.date | None = None,
     quantiles: Sequence[float] = QUANTILES,
     own_from: int | None = OWN_FROM,
@@ -164,7 +163,7 @@ def thresholds(
 
     Parameters
     ----------
-    orders : ibis.Table, DataFrame or History
+    orders : table or History
         Canonical orders; see :func:`crmlab.history.orders.as_orders`.
     as_of : date or ISO date, optional
         Last day of history, inclusive; default: the day of the last order.

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.collecting import collect
 from crmlab.errors import DataError, checks
+from crmlab.frames import KINDS, as_pandas, is_table
 from crmlab.history.words import QUARTER, ROUNDS, YEAR
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:
-    import ibis
     import numpy as np
     import pandas as pd
 
@@ -76,7 +75,7 @@ _LARGEST = 9e14  # whose hundredths are whole numbers that a computer counts exa
 _MADE = "Make the table with customer_summary."
 
 
-def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
+def score(summary: Any, bins: int = 5) -> pd.DataFrame:
     """Score customers from 1 to ``bins`` on recency, frequency and money.
 
     For occasions and spend a score is one more than the number of whole ``bins``-ths of the base that do strictly worse; for
@@ -85,8 +84,9 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
 
     Parameters
     ----------
-    summary : ibis.Table or DataFrame
-        As of :func:`crmlab.history.customers.customer_summary`: customer_id, days_since_last, occasions, total_spend.
+    summary : table
+        An Ibis table, or a frame of pandas, Polars or PyArrow, as of :func:`crmlab.history.customers.customer_summary`: customer_id,
+        days_since_last, occasions, total_spend.
     bins : int
         Number of scores, 2 to 10.
 
@@ -128,16 +128,13 @@ def score(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     )
 
 
-def _frame(summary: ibis.Table | pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    if isinstance(summary, pd.DataFrame):
-        return summary
-    import ibis
-
-    if not isinstance(summary, ibis.Table):
-        raise DataError.must_be("rfm", "given a table: a DataFrame, or an Ibis table", type(summary).__name__, _MADE)
-    return collect(summary, "customer_id")
+def _frame(summary: Any) -> pd.DataFrame:
+    if not is_table(summary):
+        raise DataError.must_be("rfm", f"given {KINDS}", type(summary).__name__, _MADE)
+    frame = as_pandas(summary, "rfm", DataError)
+    if "customer_id" not in frame.columns and "customer_id" in frame.index.names:
+        return frame.reset_index()
+    return frame
 
 
 def _numbers(frame: pd.DataFrame, column: str) -> None:
@@ -198,12 +195,12 @@ def segment_of(r_score: int, f_score: int, bins: int = 5) -> Segment:
     return next(s for s in SEGMENTS if s.recency[0] <= r <= s.recency[1] and s.frequency[0] <= f <= s.frequency[1])
 
 
-def segmented(summary: ibis.Table | pd.DataFrame, bins: int = 5) -> pd.DataFrame:
+def segmented(summary: Any, bins: int = 5) -> pd.DataFrame:
     """Score customers and name their segments.
 
     Parameters
     ----------
-    summary : ibis.Table or DataFrame
+    summary : table
         As :func:`score` takes it.
     bins : int
         Number of scores, 2 to 10.

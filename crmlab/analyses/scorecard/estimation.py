@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from crmlab.analyses.scorecard.reductions import Period
 from crmlab.collecting import collect, collect_arrow
-from crmlab.errors import ParameterError, TooLittleError
+from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.frames import as_pandas, is_ibis
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import LEVEL, normal_quantile, share_of_total
 
@@ -58,9 +59,7 @@ _RATIOS = {
 _SUMS = ("occasions", "orders", "revenue", "returns", "cost")
 
 
-def estimates(
-    table: ibis.Table | pd.DataFrame, spans: Sequence[Period], *, level: float = LEVEL, rhythm: float | None = None
-) -> pd.DataFrame:
+def estimates(table: Any, spans: Sequence[Period], *, level: float = LEVEL, rhythm: float | None = None) -> pd.DataFrame:
     """Measures of each period, each with an interval.
 
     Parameters
@@ -93,7 +92,7 @@ def estimates(
 
     if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
         raise ParameterError.expected("periods", "level", "between 0 and 1, both excluded", level)
-    frame = table if isinstance(table, pd.DataFrame) else collect_arrow(table, "number").to_pandas()
+    frame = collect_arrow(table, "number").to_pandas() if is_ibis(table) else as_pandas(table, "periods", DataError)
     found = {int(row["number"]): row for row in frame.to_dict("records")}
     z, rows, earlier = normal_quantile(level), [], 0.0
     for number, span in enumerate(spans):

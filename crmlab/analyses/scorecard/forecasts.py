@@ -83,7 +83,7 @@ class Ahead:
 
 
 def quarters_ahead(
-    orders: ibis.Table | pd.DataFrame,
+    orders: Any,
     as_of: str | dt.date | None = None,
     *,
     purchases: Any = None,
@@ -95,8 +95,8 @@ def quarters_ahead(
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     as_of : date or ISO date, optional
         Last day of history; default: the day of the last order. Nothing after it is looked at.
     purchases : MBGNBD, ParetoNBD or BGNBD, or callable, optional

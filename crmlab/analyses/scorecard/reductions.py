@@ -9,14 +9,14 @@ from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect
-from crmlab.errors import ParameterError, TooLittleError
+from crmlab.errors import DataError, ParameterError, TooLittleError
+from crmlab.frames import as_ibis
 from crmlab.history.context import EXACT
 from crmlab.history.customers import came_back, gaps, occasion_days
-from crmlab.history.orders import as_orders, between
+from crmlab.history.orders import as_lines, as_orders, between
 
 if TYPE_CHECKING:
     import ibis
-    import pandas as pd
 
 __all__ = ["PRODUCT", "SUM", "Period", "calendar", "customer_periods", "periods", "rhythm", "two_periods"]
 
@@ -37,17 +37,17 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 def periods(
-    orders: ibis.Table | pd.DataFrame,
+    orders: Any,
     spans: Sequence[Period],
-    order_lines: ibis.Table | None = None,
-    products: ibis.Table | None = None,
+    order_lines: Any = None,
+    products: Any = None,
 ) -> ibis.Table:
     """Reduce orders to one row per period.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     spans : sequence of Period
         They may overlap; nothing after a period reaches its row.
     order_lines, products : ibis.Table, optional
@@ -88,6 +88,8 @@ def periods(
     import ibis
 
     table = as_orders(orders)
+    order_lines = None if order_lines is None else as_lines(order_lines)
+    products = None if products is None else as_ibis(products, "products", DataError)
     each = customer_periods(table, spans, order_lines, products)
     lined = order_lines is not None
     names = _SUMS + (tuple(name for name in _LINE_SUMS if name in each.columns) if lined else ())
@@ -127,7 +129,7 @@ def periods(
 
 
 def customer_periods(
-    orders: ibis.Table | pd.DataFrame,
+    orders: Any,
     spans: Sequence[Period],
     order_lines: ibis.Table | None = None,
     products: ibis.Table | None = None,
@@ -188,15 +190,13 @@ def customer_periods(
     return found.mutate(is_new=found["came"] == 1, bought_before=found["earlier"] == 1).drop("came", "earlier")
 
 
-def two_periods(
-    orders: ibis.Table | pd.DataFrame, before: Period, after: Period, order_lines: ibis.Table | None = None
-) -> ibis.Table:
+def two_periods(orders: Any, before: Period, after: Period, order_lines: Any = None) -> ibis.Table:
     """One row per customer with anything in either of two periods, both side by side.
 
     Parameters
     ----------
-    orders : ibis.Table or DataFrame
-        Canonical orders.
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
     before, after : Period
         The second begins after the first has ended.
     order_lines : ibis.Table, optional
@@ -228,6 +228,7 @@ def two_periods(
     if after.first <= before.last:
         raise ParameterError.dates_out_of_order("before", before.last, "after", after.first)
     table = as_orders(orders)
+    order_lines = None if order_lines is None else as_lines(order_lines)
     each = customer_periods(table, [before, after], order_lines)
     names = ["occasions", "spend", "returned", *(["pieces"] if order_lines is not None else [])]
     parts: dict[str, Any] = {}
@@ -386,7 +387,7 @@ def calendar(
     return found
 
 
-def rhythm(orders: ibis.Table | pd.DataFrame, as_of: str | dt.date | None = None) -> float | None:
+def rhythm(orders: Any, as_of: str | dt.date | None = None) -> float | None:
     """Median days between a customer's purchase occasions; None where nobody came twice.
 
     A period shorter than that counts customers who would not have come in it anyhow.

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crmlab.errors import ModelError, shown
+from crmlab.frames import as_pandas, is_table
 from crmlab.models.baskets.basket_null import Totals
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
 
     Parameters
     ----------
-    baskets : sparse matrix, array, DataFrame, or an object with ``matrix`` and ``items``
-        One row per basket, one column per item; anything above 0 counts as bought. Gaps are refused.
+    baskets : sparse matrix, array, table, or an object with ``matrix`` and ``items``
+        One row per basket, one column per item; anything above 0 counts as bought. Gaps are refused. A table is one of pandas, Polars,
+        PyArrow or Ibis.
     items : sequence, optional
         Names of the columns; default: those that ``baskets`` has, else numbers.
 
@@ -84,7 +86,8 @@ def as_matrix(baskets: Any, items: Sequence[Hashable] | None = None) -> tuple[sp
 
     if hasattr(baskets, "matrix"):
         baskets, items = baskets.matrix, list(baskets.items) if items is None else items
-    elif isinstance(baskets, pd.DataFrame):
+    elif is_table(baskets):
+        baskets = as_pandas(baskets, "itemsets", ModelError)
         items = list(baskets.columns) if items is None else items
         whole = (
             all(isinstance(kind, pd.SparseDtype) and kind.fill_value == 0 for kind in baskets.dtypes) and baskets.shape[1] > 0
