@@ -26,11 +26,34 @@ The subjects, each above those that it may ask::
     customer_value
     data_quality
 
-Three names are enough to begin::
+Names that everybody needs stand here, those of all models in :mod:`crmlab.models`, of all reductions in :mod:`crmlab.history`, and those
+of a subject in its face. Wherever a table is taken, it is one of pandas, Polars, PyArrow or Ibis. I have orders, and want …
 
-    data = crmlab.open_dataset("shop")          # a named data set, or the path of a TOML file
-    data.orders                                 # an Ibis table in canonical form
-    crmlab.run_notebook("rfm", data="shop")     # the Result that the notebook of that name shows
+=====================================  ==============================================================================
+a data set of my frames or files       ``open_dataset({"orders": frame, "customers": "customers.csv"})``
+one row per customer                   ``customer_summary(orders)``
+segments                               ``segmented(customer_summary(orders))``
+who is active, slowing or lost         ``states(orders, None, thresholds(orders))``
+who comes back, and what they bring    ``BGNBD``, ``GammaGamma``, ``CustomerValue``
+what is bought together                ``rules(itemsets(basket_matrix(order_lines), min_count=20))``
+what to offer whom                     ``next_best_offers(data)``
+all that is known of each customer     ``customer_table(data)``
+a list of customers to write to        ``pull_list(data, "days_since_last >= 90")``
+test cells, drawn                      ``assign(people, {"gift": 0.5, "control": 0.5}, salt="spring 2025")``
+how many customers a test needs        ``required_size(Rate(0.05), 0.01)``
+what the cells of a test brought       ``compare_cells(cell_statistics(outcomes, ["bought"], rates=["bought"]), …)``
+a finding with its evidence            ``analyses.rfm.run(data)``, and so for every subject
+the same as a notebook and a page      ``run_notebook("rfm", data="shop")``
+=====================================  ==============================================================================
+
+>>> import pandas as pd
+>>> import crmlab
+>>> orders = pd.DataFrame({"Kunde": ["a", "b", "a"], "Datum": ["2024-01-31", "2024-02-01", "2024-02-14"], "Betrag": [12.5, 7.0, 30.0]})
+>>> data = crmlab.open_dataset(orders)
+>>> crmlab.customer_summary(data.orders).order_by("customer_id").to_pandas()[["customer_id", "frequency", "total_spend"]]
+  customer_id  frequency  total_spend
+0           a          1         42.5
+1           b          0          7.0
 """
 
 from __future__ import annotations
@@ -40,9 +63,39 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.campaigns import assign, cell_statistics, pull_list
+    from crmlab.analyses.cross_sell import basket_matrix, next_best_offers
+    from crmlab.analyses.customers import customer_table
+    from crmlab.analyses.lifecycle import states, thresholds
+    from crmlab.analyses.rfm import segmented
     from crmlab.data.dataset import open_dataset
+    from crmlab.history import History, customer_summary
+    from crmlab.models import BGNBD, CustomerValue, GammaGamma, Rate, compare_cells, itemsets, required_size, rules
     from crmlab.report.notebook import run_notebook
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_dataset", "run_notebook"]
+__all__ = [
+    "BGNBD",
+    "CustomerValue",
+    "GammaGamma",
+    "History",
+    "Rate",
+    "__version__",
+    "assign",
+    "basket_matrix",
+    "cell_statistics",
+    "compare_cells",
+    "customer_summary",
+    "customer_table",
+    "itemsets",
+    "next_best_offers",
+    "open_dataset",
+    "pull_list",
+    "required_size",
+    "rules",
+    "run_notebook",
+    "segmented",
+    "states",
+    "thresholds",
+]
 __getattr__, __dir__ = lazy_names(__name__)

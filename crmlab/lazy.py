@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import Any
 
 __all__ = ["lazy_names"]
@@ -15,8 +16,9 @@ __all__ = ["lazy_names"]
 def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the ``__getattr__`` and ``__dir__`` of a package (PEP 562) whose imports stand under ``if TYPE_CHECKING:``.
 
-    Those imports are what type checkers and import-linter see, and the only place that says where a name lives: on first use
-    of a name they are read from the package's source, and the one module that has it is imported.
+    Those imports are what type checkers and import-linter see, and the only place that says where a name lives: on first use of a name they
+    are read from the package's source, and the one module that has it is imported. Packages within it are imported on first use as well:
+    after ``import crmlab``, ``crmlab.analyses.rfm`` is there.
 
     Parameters
     ----------
@@ -41,15 +43,24 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
     """
 
     def get(name: str) -> Any:
-        # Dunder names are asked for by tools (doctest, pickle, inspect): none of them is lazy.
-        if not name.startswith("__") and name in _homes(package):
-            return getattr(import_module(_homes(package)[name]), name)
+        # Names that begin so are asked for by tools (doctest, pickle, inspect, Jupyter): none of them is lazy.
+        if not name.startswith("_"):
+            if name in _homes(package):
+                return getattr(import_module(_homes(package)[name]), name)
+            if name in _subpackages(package):
+                return import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names() -> list[str]:
-        return sorted({*vars(import_module(package)), *_homes(package)})
+        return sorted({*vars(import_module(package)), *_homes(package), *_subpackages(package)})
 
     return get, names
+
+
+@cache
+def _subpackages(package: str) -> frozenset[str]:
+    """The folders of a package that are packages themselves."""
+    return frozenset(one.name for one in iter_modules(import_module(package).__path__) if one.ispkg)
 
 
 @cache

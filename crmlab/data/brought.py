@@ -350,7 +350,8 @@ def _fingerprint(descriptor: Descriptor) -> str:
 def _notes(guess: Guess, silent: set[str], settings: Mapping[str, Any]) -> list[str]:
     """What was taken for what, and what is not sure and nobody has settled."""
     mapped = {**guess.columns, **({"customer_id": guess.options["customer_hash"]} if "customer_hash" in guess.options else {})}
-    pairs = ", ".join(f"{name} is {shown(mapped[name])}" for name in _in_order(guess.table, mapped))
+    named = [name for name in _in_order(guess.table, mapped) if mapped[name] != name]
+    pairs = ", ".join(f"{name} is {shown(mapped[name])}" for name in named) or "every column is taken by its own name"
     private = f" Personal, and not kept: {listing(map(shown, guess.personal))}." if guess.personal else ""
     unread = "" if guess.table == "customers" or not guess.unread else f" Not read: {listing(map(shown, guess.unread))}."
     settled = {*silent, *settings, *settings.get(guess.table, {})}

@@ -22,7 +22,14 @@ EXACT = "decimal(18, 4)"
 
 
 def form_of(data: Dataset) -> Format:
-    """How numbers of this data set are written."""
+    """How numbers of this data set are written.
+
+    Examples
+    --------
+    >>> import crmlab
+    >>> form_of(crmlab.open_dataset("cdnow_sample")).money(1234.0)
+    '$1,234'
+    """
     return Format(data.currency, data.descriptor.report.language)
 
 
@@ -151,6 +158,12 @@ def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:
     """Gross margin of a data set: a parameter's, else the one that its file gives, else that of the unit costs, else none.
 
     Where people give, and no margin is given, all of a gift is kept.
+
+    Examples
+    --------
+    >>> import datetime as dt, crmlab
+    >>> margin_known(crmlab.open_dataset("cdnow_sample"), dt.date(1998, 6, 30), 0.4)
+    Margin(share=0.4, source='given', covered=1.0)
     """
     given = given if given is not None else data.descriptor.margin
     if given is not None:

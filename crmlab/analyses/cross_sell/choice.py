@@ -156,6 +156,16 @@ def next_best_offers(
         A parameter is out of range.
     TooLittleError
         Nobody had bought anything.
+
+    Examples
+    --------
+    >>> import crmlab
+    >>> lines = {"order_id": ["1", "1", "2", "3"], "customer_id": ["a", "a", "b", "c"], "product_id": ["tea", "cup", "tea", "jam"],
+    ...          "ordered_at": ["2024-01-15", "2024-01-15", "2024-02-01", "2024-02-20"], "quantity": [1, 1, 1, 2], "amount": [5.0] * 4}
+    >>> import pandas as pd
+    >>> offers = next_best_offers(crmlab.open_dataset({"order_lines": pd.DataFrame(lines)}), k=1)
+    >>> offers.frame[["customer_id", "product_id"]].values.tolist()
+    [['a', 'jam'], ['b', 'cup'], ['c', 'tea']]
     """
     checked(k, horizon)
     history = History.of(data, as_of)

@@ -47,6 +47,14 @@ def customer_table(data: Dataset, as_of: str | dt.date | None = None, *, level: 
     ------
     ParameterError
         ``as_of`` is outside the history.
+
+    Examples
+    --------
+    It asks every analysis, which takes tens of seconds:
+
+    >>> import crmlab
+    >>> table = customer_table(crmlab.open_dataset("shop"))  # doctest: +SKIP
+    >>> table[["customer_id", "tier", "state", "churn", "next_offers"]].head()  # doctest: +SKIP
     """
     import pandas as pd
 

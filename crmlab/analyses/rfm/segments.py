@@ -209,6 +209,14 @@ def segmented(summary: Any, bins: int = 5) -> pd.DataFrame:
     -------
     DataFrame
         As of :func:`score`, with the column segment.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary = pd.DataFrame({"customer_id": list("abcd"), "days_since_last": [1, 9, 9, 30],
+    ...                         "occasions": [4, 1, 1, 2], "total_spend": [90.0, 10.0, 12.0, 30.0]})
+    >>> segmented(summary)[["customer_id", "segment"]].values.tolist()
+    [['a', 'Champions'], ['b', 'Fresh'], ['c', 'Fresh'], ['d', 'Quiet regulars']]
     """
     scored = score(summary, bins)
     names = {(r, f): segment_of(r, f, bins).name for r in range(1, bins + 1) for f in range(1, bins + 1)}
