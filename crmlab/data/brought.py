@@ -35,7 +35,13 @@ __all__ = ["WHERE", "Brought", "bring", "is_brought"]
 
 WHERE = "open_dataset"  # what messages call the place where other data sets have their TOML file
 _KINDS = f"{KINDS}; a file of orders; or a dict with one of them for each table"
-_TOML = re.compile(r"TOML|\[\w+\]|at the top")
+# How messages name a line of the data set's file, and how it is given here.
+_LINES = (
+    (re.compile(r'set (\w+) = ("[^"]*") at the top of (?:the TOML file|open_dataset)'), r'give settings={"\1": \2}'),
+    (re.compile(r'in \[(\w+)\] of open_dataset, such as (\w+) = ("[^"]*")'), r'in settings={"\1": {"\2": \3}}'),
+    (re.compile(r'(\w+) = ("[^"]*") (?:under|in) \[(\w+)\](?: of open_dataset)?'), r'settings={"\3": {"\1": \2}}'),
+)
+_TOML = re.compile(r"TOML|(?<!\w)\[\w+\]|at the top")
 _SALES = ("orders", "order_lines")
 # Columns for which no other may be taken than the one that is meant.
 _MEANT = ("customer_id", "order_id", "ordered_at", "amount", "product_id", "quantity", "unit_price")
@@ -321,18 +327,20 @@ def _required(table: str, guesses: Sequence[Guess]) -> list[str]:
 
 def _is_known(name: str, guess: Guess, silent: set[str]) -> bool:
     """Whether it is told where a column comes from: it is mapped, worked out of others, or there is none."""
+    # The reader takes a column of this very name, and says what is wrong with it.
+    by_name = name in {own.lower() for own in (*guess.unread, *guess.personal)}
     worked_out = {"customer_id": "customer_hash" in guess.options, "amount": {"quantity", "unit_price"} <= set(guess.columns)}
-    return name in guess.columns or name in silent or (worked_out.get(name, False) and guess.table != "products")
+    return name in guess.columns or name in silent or by_name or (worked_out.get(name, False) and guess.table != "products")
 
 
 def _told(error: CrmlabError) -> CrmlabError:
-    """An error of reading; where it speaks of lines of a TOML file, it says where they are given here."""
+    """An error of reading; where it speaks of lines of a TOML file, it says how they are given here."""
     text = str(error)
-    if not _TOML.search(text):
-        return error
-    return type(error)(
-        f'{text} With open_dataset, lines of a TOML file are settings: settings={{"orders": {{"decimal": ","}}}}.'
-    )
+    for form, written in _LINES:
+        text = form.sub(written, text)
+    if _TOML.search(text):
+        text += ' With open_dataset, lines of a TOML file are settings, such as settings={"orders": {"decimal": ","}}.'
+    return type(error)(text)
 
 
 def _fingerprint(descriptor: Descriptor) -> str:

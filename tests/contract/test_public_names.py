@@ -34,10 +34,9 @@ RESULTS = {
     "crmlab.models": "Allocation BudgetCurve CellStatistics ComparisonOptions PolicyValue Portfolio SampleRatio Scored Spread Winners",
     "crmlab.models.forecasts": "Rival",
     "crmlab.analyses.actions": "Action ActionPlan Limits",
-    "crmlab.analyses.campaigns": "Codes Earned Holdout ListRules Measured Past Sending Take",
+    "crmlab.analyses.campaigns": "Codes Earned Holdout Measured Past Sending",
     "crmlab.analyses.churn": "Scores",
     "crmlab.analyses.customer_value": "Base Choice Scores Season",
-    "crmlab.analyses.customers": "Condition",
     "crmlab.analyses.lifecycle": "Life",
     "crmlab.analyses.scorecard": "Goal Speech",
     "crmlab.analyses.triggers": "Trigger",
@@ -46,15 +45,15 @@ RESULTS = {
 STEPS = {
     "crmlab.models": "fit_clock forecast",
     "crmlab.analyses.actions": "decisions parse_segment_goals plans_of",
-    "crmlab.analyses.campaigns": "campaign_data cell_moments check_all_ids check_cells check_ids drawn final_cells final_result holdout_for "
-    "known_cells launch_campaign match_back match_counts measure_campaign measured mismatched news_of outcomes past_of plan_checks ratio_of "
+    "crmlab.analyses.campaigns": "campaign_data cell_moments check_all_ids check_ids drawn final_cells final_result holdout_for "
+    "known_cells launch_campaign match_counts measure_campaign measured mismatched news_of outcomes past_of plan_checks ratio_of "
     "read_plan read_responses unchecked_columns verdicts_of",
     "crmlab.analyses.churn": "scores with_model",
     "crmlab.analyses.customer_value": "base_of chosen clock_followed fit_spend learnt measured money_of name_of season_ahead told total_said "
     "what_of",
     "crmlab.analyses.customers": "check_columns publish",
     "crmlab.analyses.data_quality": "verdict",
-    "crmlab.analyses.lifecycle": "growth life_of limits_of moves_between standing",
+    "crmlab.analyses.lifecycle": "life_of limits_of moves_between standing",
     "crmlab.analyses.scorecard": "estimates quarters_ahead speech_of",
     "crmlab.analyses.triggers": "actions present",
 }

@@ -256,6 +256,21 @@ def test_what_cannot_be_opened_is_refused_in_plain_words(tmp_path):
         crmlab.open_dataset(SALES).products  # noqa: B018
 
 
+def test_lines_of_a_toml_file_are_named_as_settings():
+    columns = {"amount": "Betrag"}
+    assert told(SALES.assign(Betrag=["x", "1", "2", "3"]), columns=columns) == (
+        DataError,
+        "orders: 1 of 4 rows has no valid amount in column 'Betrag' (amount), first in row 1. Found: 'x'. "
+        'Correct the file, or give settings={"bad_rows": "drop"} to drop and count such rows.',
+    )
+    dropped = crmlab.open_dataset(SALES.assign(Betrag=["x", "1", "2", "3"]), columns=columns, settings={"bad_rows": "drop"})
+    assert "orders: 1 of 4 rows was dropped: a value is missing or cannot be read (1)." in dropped.notes
+    named = SALES.set_axis(["customer_id", "ordered_at", "amount"], axis=1)
+    assert "none of 4 rows is left after cleaning. Dropped: 4 (no customer)" in told(named.assign(customer_id=None))[1]
+    # What has its canonical name already is not spelt out.
+    assert crmlab.open_dataset(named).notes[0] == "orders: every column is taken by its own name."
+
+
 def test_values_without_a_common_type_become_texts():
     frame = pd.DataFrame({"id": [1, "b", None], "when": pd.period_range("2024-01", periods=3, freq="M")})
     table = as_arrow(frame, "orders", ValueError)

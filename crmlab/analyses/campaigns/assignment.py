@@ -40,6 +40,13 @@ class Take:
         Customers; the last household is taken whole. None: all.
     score : str or None
         Column of the score, higher is better; ties go to the smaller hash. Missing scores come last.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> people = pd.DataFrame({"customer_id": ["a", "b", "c"], "value": [30.0, 10.0, 20.0]})
+    >>> assign(people, {"gift": 1.0}, "spring 2025", take=Take(n=2, score="value"))["customer_id"].tolist()
+    ['a', 'c']
     """
 
     n: int | None = None

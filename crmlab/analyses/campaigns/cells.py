@@ -200,6 +200,13 @@ def check_cells(cells: Any) -> None:
     CampaignError
         A cell without control, a control that is its own cell, a code used twice, shares that do not add up to 1, a negative cost, a
         window that ends before it begins.
+
+    Examples
+    --------
+    >>> check_cells(pd.DataFrame({"campaign_id": "spring", "cell_id": ["gift", "none"], "control_cell_id": ["none", None]}))
+    >>> check_cells(pd.DataFrame({"campaign_id": "spring", "cell_id": ["gift", "none"], "control_cell_id": ["gift", None]}))
+    Traceback (most recent call last):
+    crmlab.errors.campaigns.CampaignError: ...
     """
     frame = as_pandas(cells, "cells", CampaignError, key="cell_id")
     for problem in (*cell_problems(frame), *share_problems(frame)):

@@ -63,6 +63,12 @@ class ListRules:
     ------
     ParameterError
         A number is out of range.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"customer_id": ["a", "b", "c"], "orders": [3, 1, 4]})
+    >>> pull_list(people, rules=ListRules(qualify="orders >= 2", seeds=["c"])).frame["customer_id"].tolist()
+    ['a']
     """
 
     qualify: Where = QUALIFY

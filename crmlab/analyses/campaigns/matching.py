@@ -51,6 +51,16 @@ def match_back(
         One row per response: customer_id, responded_at, order_id, response_code, cell_id (missing for "unmatched"), how: "coded",
         "matched" (most recent contact of the customer), "matched by household" or "unmatched". A code counts whoever gives it, but not
         before its cell contacted that customer. Of two contacts at one moment that to the smaller name of a cell counts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> moment = pd.Timestamp("2024-03-01")
+    >>> contacts = pd.DataFrame({"customer_id": ["a", "b"], "cell_id": ["gift", "none"], "contacted_at": moment})
+    >>> orders = pd.DataFrame({"customer_id": ["a", "c"], "responded_at": moment + pd.Timedelta(days=2), "kind": "order"})
+    >>> found = match_back(orders, contacts, pd.DataFrame({"cell_id": ["gift", "none"]}), dt.date(2024, 3, 31))
+    >>> found.order_by("customer_id").to_pandas()[["customer_id", "how"]].values.tolist()
+    [['a', 'matched'], ['c', 'unmatched']]
     """
     import ibis
 

@@ -43,7 +43,13 @@ Where = str | Sequence["str | Condition | tuple[str, str, Any]"]
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition: a column, an operator of ``OPERATORS``, and the values that it is held against (texts as they were written)."""
+    """One condition: a column, an operator of ``OPERATORS``, and the values that it is held against (texts as they were written).
+
+    Examples
+    --------
+    >>> conditions("orders >= 2")
+    (Condition(column='orders', operator='>=', values=('2',)),)
+    """
 
     column: str
     operator: str

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES
+from crmlab.errors import DataError
+from crmlab.frames import as_pandas
 from crmlab.models.markov import transition_probabilities
 from crmlab.models.survival import cumulative_incidence, kaplan_meier, median_time
 from crmlab.page.estimate import Estimate
@@ -36,7 +38,7 @@ OTHER = "other"
 _BACK = ("active", "reactivated")  # states that one comes into by a purchase
 
 
-def growth(moves: pd.DataFrame, dates: Sequence[dt.date]) -> pd.DataFrame:
+def growth(moves: Any, dates: Sequence[dt.date]) -> pd.DataFrame:
     """Account for the change of current customers between neighbouring dates.
 
     Current customers are those in the states new, active, slowing and reactivated. Everything is counted as membership: *new* were
@@ -45,7 +47,7 @@ def growth(moves: pd.DataFrame, dates: Sequence[dt.date]) -> pd.DataFrame:
 
     Parameters
     ----------
-    moves : DataFrame
+    moves : table
         Of :func:`crmlab.analyses.lifecycle.reductions.transitions`.
     dates : sequence of datetime.date
 
@@ -59,7 +61,19 @@ def growth(moves: pd.DataFrame, dates: Sequence[dt.date]) -> pd.DataFrame:
     ------
     AssertionError
         current = new + repeat + reactivated or current = before + new + reactivated − lapsed do not hold: never.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> from crmlab.analyses.lifecycle import Thresholds, transitions
+    >>> orders = pd.DataFrame({"customer_id": ["a", "b", "b"], "ordered_at": ["2024-01-01", "2024-01-05", "2024-02-20"], "amount": 5.0})
+    >>> dates = [dt.date(2024, 1, 31), dt.date(2024, 2, 20)]
+    >>> found = growth(transitions(orders, [str(date) for date in dates], Thresholds(30, 45, 90)), dates)
+    >>> found[["before", "repeat", "lapsed", "current"]].values.tolist()
+    [[2, 1, 1, 1]]
     """
+    given = as_pandas(moves, "growth", DataError, key="date")
+    moves = given.assign(date=pd.to_datetime(given["date"]).dt.date)  # an engine's dates are times in pandas
     rows = []
     for date in dates[1:]:
         some = moves[moves["date"] == date]
