@@ -308,6 +308,13 @@ def _check(guess: Guess, guesses: Sequence[Guess], silent: Mapping[str, set[str]
                 f"{table}: the dates in {shown(column)} may be read as {forms[0]} or as {forms[1]}, day and month exchanged. "
                 f"Say which it is: {say}."
             )
+        guests = [answer.settings["guests"] for answer in question.answers if "guests" in answer.settings]
+        if [] in guests and "guests" not in settings:
+            zero = next(ids[0] for ids in guests if ids)
+            raise DataError(
+                f"{table}: the customer {shown(zero)} may stand for guests, or be a customer as others are. "
+                f'Say which it is: settings={{"guests": ["{zero}"]}} for guests, settings={{"guests": []}} for a customer.'
+            )
         rivals = list(dict.fromkeys(name for answer in question.answers if (name := answer.columns.get(question.key))))
         if question.key in _MEANT and len(rivals) > 1:
             which = " or ".join(map(shown, rivals))

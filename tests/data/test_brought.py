@@ -197,6 +197,18 @@ def test_what_is_not_sure_is_asked_for():
         assert not any("exchanged" in note for note in data.notes)
 
 
+def test_a_customer_0_is_asked_about():
+    counted = SALES.assign(Kunde=[0, 1, 2, 1])
+    assert told(counted) == (
+        DataError,
+        "orders: the customer '0' may stand for guests, or be a customer as others are. "
+        'Say which it is: settings={"guests": ["0"]} for guests, settings={"guests": []} for a customer.',
+    )
+    for guests, people in (([], 3), (["0"], 2)):
+        data = crmlab.open_dataset(counted, settings={"guests": guests})
+        assert len({row["customer_id"] for row in rows(data)}) == people
+
+
 def test_amounts_may_be_missing_where_somebody_says_so():
     bare = SALES.drop(columns="Betrag")
     assert told(bare)[1].endswith('Where there is none: columns={"amount": None}.')
