@@ -185,9 +185,11 @@ def _checked(columns: Mapping[str, Any], table: str | None) -> dict[str, Any]:
             raise ParameterError.no_such("canonical column", str(name), known, of)
         if own is None and name in ("amount", "customer_id"):
             continue
-        if not isinstance(own, str):
+        if isinstance(own, bool) or not isinstance(
+            own, str | int | tuple
+        ):  # columns of pandas may be numbered, or have several levels
             raise ParameterError.expected("open_dataset", f"columns[{name!r}]", "the name of a column", own)
-    return dict(columns)
+    return {name: None if own is None else str(own) for name, own in columns.items()}
 
 
 def _own(flat: Mapping[str, Any], table: str) -> dict[str, Any]:

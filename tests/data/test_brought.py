@@ -209,6 +209,23 @@ def test_a_customer_0_is_asked_about():
         assert len({row["customer_id"] for row in rows(data)}) == people
 
 
+def test_amounts_keep_every_digit():
+    exact = [Decimal("0.1"), Decimal("0.2"), Decimal("12345678901234.5678"), Decimal("-0.3")]
+    for given in (
+        SALES.assign(Betrag=exact),
+        pl.from_pandas(SALES).with_columns(pl.Series("Betrag", exact, pl.Decimal(18, 4))),
+    ):
+        found = rows(crmlab.open_dataset(given))
+        assert sorted(row["amount"] for row in found) == sorted(exact)
+        assert sum(row["amount"] for row in found) == Decimal("12345678901234.5678")
+
+
+def test_columns_may_be_numbered():
+    data = crmlab.open_dataset(SALES.set_axis([0, 1, 2], axis=1), columns={"customer_id": 0, "ordered_at": 1, "amount": 2})
+    assert rows(data) == rows(crmlab.open_dataset(SALES))
+    assert told(SALES, columns={"customer_id": 1.5})[1].endswith("must be the name of a column. Got 1.5 instead.")
+
+
 def test_amounts_may_be_missing_where_somebody_says_so():
     bare = SALES.drop(columns="Betrag")
     assert told(bare)[1].endswith('Where there is none: columns={"amount": None}.')
