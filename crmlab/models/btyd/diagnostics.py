@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError
+from crmlab.frames import is_table
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.sbg import SBG
@@ -254,10 +255,14 @@ def track_frame(
     Returns
     -------
     DataFrame
-        As of ``track``, with seen and seen_cumulative.
+        As of ``track``, with seen and seen_cumulative; ``attrs["today"]`` is the end of the history, None where it is not known.
     """
     _needs_recency("track_frame", model)
+    if is_table(starts):
+        starts = framed("track_frame", starts)
+        today = float(model.checked_columns(starts)[0][2].max()) if today is None else today
     frame = track(model, starts, None, ends, level=level, today=today)
+    frame.attrs["today"] = today
     edges = np.concatenate([[-np.inf], frame["end"].to_numpy(float)])
     if times is None:
         return frame.assign(seen=np.nan, seen_cumulative=np.nan)

@@ -195,7 +195,7 @@ def plot_track(
     Parameters
     ----------
     model, starts, ends, times, today
-        As of ``track_frame``. A dotted line stands at ``today``, where that is given: what is left of it was known to the fit.
+        As of ``track_frame``. A dotted line stands at the end of the history, ``today``, where that is known.
     cumulative : bool
         Running sums instead of each period.
     ax : Axes, optional
@@ -216,8 +216,8 @@ def plot_track(
     ax.plot(frame["end"], point, color=_EXPECTED, label=f"expected, {100 * LEVEL:g}% interval")
     if seen.notna().any():
         ax.plot(frame["end"], seen, color=_SEEN, linewidth=1.4, label="seen")
-    if today is not None:
-        ax.axvline(today, color="0.4", linestyle="dotted", linewidth=1.2, label="end of the history")
+    if frame.attrs["today"] is not None:
+        ax.axvline(frame.attrs["today"], color="0.4", linestyle="dotted", linewidth=1.2, label="end of the history")
     what = "repeat purchases since the beginning" if cumulative else "repeat purchases in the period"
     ax.set(xlabel="end of the period, in units of time", ylabel=what, title="Repeat purchases of all customers together")
     ax.set_ylim(bottom=0)

@@ -183,6 +183,9 @@ def test_a_track_holds_what_was_seen_against_what_was_expected(model, base, ax):
         said(ax)
     assert track_frame(model, base, ends)["seen"].isna().all()
     said(plot_track(model, 39.0 - base["T"], ends))
+    # A table says itself where its history ends.
+    assert track_frame(model, base, ends, times).equals(frame)
+    assert any(line.get_label() == "end of the history" for line in plot_track(model, pl.from_pandas(base), ends).lines)
 
 
 def test_a_history_is_what_was_known_at_each_time(model, ax):
