@@ -31,7 +31,7 @@ FACES = (
 FORM = {"Params", "readiness", "run"}
 # What functions return or take as a choice, and nobody makes from nothing: the example is that of the function.
 RESULTS = {
-    "crmlab.models": "Allocation BudgetCurve CellStatistics ComparisonOptions PolicyValue Portfolio SampleRatio Scored Spread Winners",
+    "crmlab.models": "Allocation BudgetCurve CellStatistics Comparison ComparisonOptions PolicyValue Portfolio SampleRatio Scored Spread Winners",
     "crmlab.models.forecasts": "Rival",
     "crmlab.analyses.actions": "Action ActionPlan Limits",
     "crmlab.analyses.campaigns": "Codes Earned Holdout Measured Past Sending",

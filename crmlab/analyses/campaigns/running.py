@@ -56,6 +56,13 @@ def waiting_cells(cells: pd.DataFrame, as_of: dt.date) -> pd.Series:
     -------
     Series of bool
         In the order of ``cells``.
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"cell_id": ["c", "1"], "control_cell_id": [None, "c"]})
+    >>> cells = cells.assign(campaign_id="spring", closes_on="2025-02-01")
+    >>> waiting_cells(cells, dt.date(2025, 1, 15)).tolist(), waiting_cells(cells, dt.date(2025, 2, 1)).tolist()
+    ([True, False], [False, False])
     """
     if not {"campaign_id", "closes_on"} <= set(cells.columns):
         return pd.Series(False, index=cells.index)

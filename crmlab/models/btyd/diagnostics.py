@@ -123,6 +123,14 @@ def calibration_frame(model: Future, summary: Any, *, groups: int = 8, level: fl
     ------
     ModelError
         A column is missing, or customers have different horizons.
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> customers = model.simulate([40.0] * 500, 40, seed=1).assign(horizon=40.0)
+    >>> calibration_frame(model, customers, groups=3)["label"].tolist()
+    ['0', '1', '2+']
     """
     _needs_recency("calibration_frame", model)
     if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 2:
@@ -179,6 +187,15 @@ def frequency_frame(model: Future, summary: Any, *, most: int = 8, level: float 
     References
     ----------
     Fader, Hardie and Lee (2005), "Counting your customers" the easy way, figure 1: actual against expected frequency of purchases.
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> customers = model.simulate([40.0] * 500, 40, seed=1).assign(horizon=40.0)
+    >>> fitted = BGNBD().fit(customers)
+    >>> frequency_frame(fitted, customers, most=3)["label"].tolist()
+    ['0', '1', '2', '3+']
     """
     _needs_recency("frequency_frame", model)
     if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
@@ -256,6 +273,14 @@ def track_frame(
     -------
     DataFrame
         As of ``track``, with seen and seen_cumulative; ``attrs["today"]`` is the end of the history, None where it is not known.
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> found = track_frame(model, [0.0, 1.0, 2.0], [10.0, 20.0], [3.0, 4.5, 12.0], today=20.0)
+    >>> found["seen"].tolist(), found["seen_cumulative"].tolist()
+    ([2.0, 1.0], [2.0, 3.0])
     """
     _needs_recency("track_frame", model)
     if is_table(starts):

@@ -81,6 +81,13 @@ def plot_matrix(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> plot_matrix(model, 10.0, age=40.0, most=5).get_xlabel()
+    'recency: time from the first to the last purchase'
     """
     if of not in ("expected_purchases", "probability_alive"):
         raise ModelError.expected("plot_matrix", "of", "'expected_purchases' or 'probability_alive'", of)
@@ -126,6 +133,14 @@ def plot_calibration(model: Future, summary: Any, *, groups: int = 8, level: flo
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> customers = model.simulate([40.0] * 500, 40, seed=1).assign(horizon=40.0)
+    >>> plot_calibration(model, customers).get_ylabel()
+    'purchases per customer in it'
     """
     frame = calibration_frame(model, summary, groups=groups, level=level)
     ax = _axes(ax, (7.2, 4.6))
@@ -159,6 +174,15 @@ def plot_frequency(model: Future, summary: Any, *, most: int = 8, level: float =
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> customers = model.simulate([40.0] * 500, 40, seed=1).assign(horizon=40.0)
+    >>> fitted = BGNBD().fit(customers)
+    >>> plot_frequency(fitted, customers).get_ylabel()
+    'customers'
     """
     frame = frequency_frame(model, summary, most=most, level=level)
     ax = _axes(ax, (7.2, 4.6))
@@ -203,6 +227,13 @@ def plot_track(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> plot_track(model, [0.0, 1.0, 2.0], [10.0, 20.0], [3.0, 4.5, 12.0]).get_ylabel()
+    'repeat purchases in the period'
     """
     frame = track_frame(model, starts, ends, times, today=today)
     ax = _axes(ax, (7.6, 4.4))
@@ -245,6 +276,13 @@ def plot_history_alive(
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> plot_history_alive(model, [3.0, 9.0], 30.0).get_ylabel()
+    'probability of being alive'
     """
     frame = history_alive_frame(model, times, age, level=level, today=today)
     ax = _axes(ax, (7.6, 3.6))
@@ -290,6 +328,15 @@ def plot_posterior(
     ------
     ModelError
         There is no such parameter, or parameters were given.
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.5, alpha=5.0, a=0.8, b=2.5)
+    >>> customers = model.simulate([40.0] * 500, 40, seed=1).assign(horizon=40.0)
+    >>> fitted = BGNBD().fit(customers)
+    >>> plot_posterior(fitted, "r").get_xlabel()
+    'r: purchase rates: shape'
     """
     names = list(model.parameter_names)
     known = model.summary(level)

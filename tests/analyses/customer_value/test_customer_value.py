@@ -299,7 +299,7 @@ def test_revenue_is_not_called_what_may_be_spent(data, result):
     assert result.findings[2].sentence().count("Spend no more than the margin on it.") == 1
     assert result.tables["invest"].columns["most_to_spend"].label == "Most revenue that can be saved per customer"
     assert "costs more than the margin on this" in result.charts["invest"].caption
-    assert any("margin = 0.4" in warning for warning in result.warnings)
+    assert any("Ask your analyst to give a margin" in warning for warning in result.warnings)
     known = analysis.run(data, analysis.Params(holdout=39, margin=0.3))
     # The data know no consent, so nothing is said of who may be contacted.
     assert "is the most it is worth spending, on average, to keep a tier A customer, even if" in known.findings[2].sentence()
