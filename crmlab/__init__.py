@@ -11,6 +11,7 @@ from those below it; a subject imports another only through its face, the ``__in
 ``crmlab.data``        where records come from: data sets, reading, the campaign memory, ``crmlab new``, simulated worlds
 ``crmlab.models``      mathematics, one model per file; knows nothing of CRM: ``btyd``, ``testing``, ``baskets`` and more
 ``crmlab.page``        what an analysis returns, and how it looks
+``crmlab.frames``      tables as people bring them; ``crmlab.collecting``: the only way out of an engine
 ``crmlab.errors``      every exception; ``crmlab.lazy``: public names that are imported on first use
 =====================  ===============================================================================================
 
@@ -18,6 +19,7 @@ The subjects, each above those that it may ask::
 
     customer_profile
     scorecard
+    actions
     campaigns (with campaigns.design and campaigns.results)
     customers
     churn
@@ -29,7 +31,7 @@ The subjects, each above those that it may ask::
 Names that everybody needs stand here, those of all models in :mod:`crmlab.models`, of all reductions in :mod:`crmlab.history`, and those
 of a subject in its face. Wherever a table is taken, it is one of pandas, Polars, PyArrow or Ibis. I have orders, and want …
 
-=====================================  ==============================================================================
+=====================================  ================================================================================================
 a data set of my frames or files       ``open_dataset({"orders": frame, "customers": "customers.csv"})``
 one row per customer                   ``customer_summary(orders)``
 segments                               ``segmented(customer_summary(orders))``
@@ -40,11 +42,12 @@ what to offer whom                     ``next_best_offers(data)``
 all that is known of each customer     ``customer_table(data)``
 a list of customers to write to        ``pull_list(data, "days_since_last >= 90")``
 test cells, drawn                      ``assign(people, {"gift": 0.5, "control": 0.5}, salt="spring 2025")``
-how many customers a test needs        ``required_size(Rate(0.05), 0.01)``
-what the cells of a test brought       ``compare_cells(cell_statistics(outcomes, ["bought"], rates=["bought"]), …)``
+how many customers a test needs        ``required_size(0.10, uplift=0.02)``
+what the cells of a test brought       ``compare(frame, cell="segment", control="none", metrics={"basket": ratio("spend", "orders")})``
+the same from sums                     ``compare_cells(cell_statistics(outcomes, ["bought"], rates=["bought"]), …)``
 a finding with its evidence            ``analyses.rfm.run(data)``, and so for every subject
 the same as a notebook and a page      ``run_notebook("rfm", data="shop")``
-=====================================  ==============================================================================
+=====================================  ================================================================================================
 
 >>> import pandas as pd
 >>> import crmlab
@@ -70,7 +73,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.rfm import segmented
     from crmlab.data.dataset import open_dataset
     from crmlab.history import History, customer_summary
-    from crmlab.models import BGNBD, CustomerValue, GammaGamma, Rate, compare_cells, itemsets, required_size, rules
+    from crmlab.models import BGNBD, CustomerValue, GammaGamma, compare, compare_cells, itemsets, ratio, required_size, rules
     from crmlab.report.notebook import run_notebook
 
 __version__ = "0.1.0"
@@ -79,11 +82,11 @@ __all__ = [
     "CustomerValue",
     "GammaGamma",
     "History",
-    "Rate",
     "__version__",
     "assign",
     "basket_matrix",
     "cell_statistics",
+    "compare",
     "compare_cells",
     "customer_summary",
     "customer_table",
@@ -91,6 +94,7 @@ __all__ = [
     "next_best_offers",
     "open_dataset",
     "pull_list",
+    "ratio",
     "required_size",
     "rules",
     "run_notebook",

@@ -9,6 +9,7 @@ from crmlab.errors import shown
 
 if TYPE_CHECKING:
     import ibis
+    import narwhals as nw
     import pandas as pd
     import pyarrow as pa
 
@@ -62,20 +63,14 @@ def as_pandas(given: Any, what: str, error: type[Exception], key: str = "custome
     Traceback (most recent call last):
     ValueError: orders: expected a table: a frame of pandas, Polars or PyArrow, or an Ibis table. Got 'list' instead.
     """
-    import narwhals as nw
     import pandas as pd
 
     if isinstance(given, pd.DataFrame):
         return given
     if is_ibis(given):
         return collect(given, key if key in given.columns else given.columns[0])
-    found = nw.from_native(given, pass_through=True)
-    if isinstance(found, nw.LazyFrame):
-        found = found.collect()
-    if not isinstance(found, nw.DataFrame):
-        raise error(f"{what}: expected {KINDS}. Got {shown(type(given).__name__)} instead.")
-    frame: pd.DataFrame = found.to_pandas()
-    return frame.reset_index(drop=True)
+    found: pd.DataFrame = _eager(given, what, error).to_pandas()
+    return found.reset_index(drop=True)
 
 
 def as_arrow(given: Any, what: str, error: type[Exception]) -> pa.Table:
@@ -104,19 +99,13 @@ def as_arrow(given: Any, what: str, error: type[Exception]) -> pa.Table:
     >>> as_arrow(frame, "orders", ValueError).to_pylist()
     [{'customer': 7, 'total': 1.5}]
     """
-    import narwhals as nw
     import pandas as pd
 
     if isinstance(given, pd.DataFrame):
         return _arrow_of_pandas(given, what, error)
     if is_ibis(given):
         return collect_arrow(given, list(given.columns))
-    found = nw.from_native(given, pass_through=True)
-    if isinstance(found, nw.LazyFrame):
-        found = found.collect()
-    if not isinstance(found, nw.DataFrame):
-        raise error(f"{what}: expected {KINDS}. Got {shown(type(given).__name__)} instead.")
-    table: pa.Table = found.to_arrow()
+    table: pa.Table = _eager(given, what, error).to_arrow()
     _distinct(table.column_names, what, error)
     return table
 
@@ -138,6 +127,18 @@ def as_ibis(given: Any, what: str, error: type[Exception]) -> ibis.Table:
     import ibis
 
     return given if is_ibis(given) else ibis.memtable(as_arrow(given, what, error))
+
+
+def _eager(given: Any, what: str, error: type[Exception]) -> nw.DataFrame[Any]:
+    """A frame of Polars or PyArrow; a lazy one is collected."""
+    import narwhals as nw
+
+    found = nw.from_native(given, pass_through=True)
+    if isinstance(found, nw.LazyFrame):
+        found = found.collect()
+    if not isinstance(found, nw.DataFrame):
+        raise error(f"{what}: expected {KINDS}. Got {shown(type(given).__name__)} instead.")
+    return found
 
 
 def _arrow_of_pandas(frame: pd.DataFrame, what: str, error: type[Exception]) -> pa.Table:

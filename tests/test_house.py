@@ -106,7 +106,7 @@ NO_ENGINE = {
     ("analyses/campaigns/assignment.py", "con.execute"): 1,
     ("analyses/campaigns/hashing.py", "con.execute"): 1,
     # An eager frame of Polars or PyArrow.
-    ("frames.py", "found.to_pandas"): 1,
+    ("frames.py", "_eager(given, what, error).to_pandas"): 1,
     # A notebook.
     ("report/execution.py", "client.execute"): 1,
 }
