@@ -157,7 +157,7 @@ def test_one_customer_is_one():
 def test_what_would_be_worth_it_is_not_yet_what_is_done():
     many, few = (words.findings(studied(listed(("A", 0.6, 9.0, count, 0), ("B", 0.6, -4.0, 60, 0)))) for count in (40, 6))
     for found in (many, few):
-        assert "stands on the page “What to do now”" in found[2].text
+        assert "is decided on the page “What to do now”" in found[2].text
         assert "customers who bought in the last 120 days" in found[0].text and found[0].value.startswith("About ")
     said = "an offer of €10 would not pay for itself with practically anybody"
     assert said in few[2].text and said not in many[2].text

@@ -23,7 +23,7 @@ from crmlab.models import (
     GammaGamma,
     ParetoNBD,
     by_cohort,
-    compare,
+    compare_models,
     cross_check,
     forecast,
     portfolio,
@@ -145,9 +145,11 @@ def test_value_and_spend_take_every_table(plain, kind):
 def test_functions_of_customers_take_every_table(plain, kind):
     given = kinds(plain)[kind]
     model = MBGNBD(draws=100).fit(plain)
-    ranked, ours = (compare([model, BGNBD()], rows).drop(columns="model") for rows in (given, plain))
+    ranked, ours = (compare_models([model, BGNBD()], rows).drop(columns="model") for rows in (given, plain))
     assert ranked.equals(ours)
-    assert compare([model], given, given)["holdout_log_likelihood"].equals(compare([model], plain)["holdout_log_likelihood"])
+    assert compare_models([model], given, given)["holdout_log_likelihood"].equals(
+        compare_models([model], plain)["holdout_log_likelihood"]
+    )
     assert (log_masses(model, given, given) == log_masses(model, plain, plain)).all()
     end = dt.date(2024, 6, 30)
     ends = [13.0, 26.0, 39.0]
