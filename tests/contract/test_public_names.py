@@ -34,7 +34,7 @@ RESULTS = {
     "crmlab.models": "Allocation BudgetCurve CellStatistics Comparison ComparisonOptions PolicyValue Portfolio SampleRatio Scored Spread Winners",
     "crmlab.models.forecasts": "Rival",
     "crmlab.analyses.actions": "Action ActionPlan Limits",
-    "crmlab.analyses.campaigns": "Codes Earned Holdout Measured Past Sending",
+    "crmlab.analyses.campaigns": "Brought Codes Earned Holdout Measured Past Sending",
     "crmlab.analyses.churn": "Scores",
     "crmlab.analyses.customer_value": "Base Choice Scores Season",
     "crmlab.analyses.lifecycle": "Life",

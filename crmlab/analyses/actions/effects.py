@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from crmlab.analyses.actions.declaring import AT_RISK, CAMPAIGN, MEMORY, Action, Assumed
-from crmlab.analyses.campaigns import GUESSED_RISE, Past, past_of
+from crmlab.analyses.campaigns import GUESSED_RISE, Brought, Past, past_of, shrunk_to_mean
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import DataError, listing, shown
 from crmlab.history.costs import costs_of
 from crmlab.history.follow_ups import tells_follow_ups
 from crmlab.history.words import QUARTER, ROUNDS
-from crmlab.models.intervals import TEST_LEVEL, normal_quantile
-from crmlab.models.testing.meta import pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,12 +191,12 @@ def _effect(action: Action, level: float, past: Past) -> Effect:
                 f"The action {shown(action.name)} takes its effect from past cells with {what}. None was measured. "
                 f"Measured offers: {listing(offers) if offers else 'none'}. Give it an assumed effect until a campaign has been measured."
             )
-        return _of_offer(past, action.offer, level)
+        return _of_offer(past, action.offer)
     name = given.removeprefix(CAMPAIGN)
     rows = past.groups[past.groups["component"] == _WHOLE].set_index("campaign")[["effect", "error"]].astype(float)
     if name not in rows.index:
         raise DataError.no_such("measured campaign", name, list(map(str, rows.index)), f"for the action {shown(action.name)}")
-    return _shrunk(rows["effect"], rows["error"], name, 0.0, f"campaign {name}", level)
+    return _effect_of(shrunk_to_mean(rows["effect"], rows["error"], name, 0.0, level), f"campaign {name}")
 
 
 def _offers(past: Past) -> list[str]:
@@ -208,34 +205,17 @@ def _offers(past: Past) -> list[str]:
     return sorted(of.loc[of["component"] == "offer", "value"].astype(str).unique()) if len(of) else []
 
 
-def _of_offer(past: Past, offer: str, level: float) -> Effect:
-    """What the next cell with an offer is expected to do: its campaigns are averaged by their precision."""
+def _of_offer(past: Past, offer: str) -> Effect:
+    """What the next cell with an offer is expected to do."""
     of = past.groups[past.groups["component"] == "offer"]
-    effects, errors = of["effect"].astype(float), of["error"].astype(float)
-    weight = errors**-2
-    sums = pd.DataFrame({"weight": weight, "weighted": weight * effects}).groupby(of["value"]).sum()
-    # Campaigns with one offer may differ as much as all of them do.
-    between = pool(effects.to_numpy(), errors.to_numpy(), level).tau if len(of) > 1 else 0.0
     count = int((of["value"] == offer).sum())
-    source = f"{count} past campaign{'s' if count != 1 else ''} with this offer"
-    return _shrunk(sums["weighted"] / sums["weight"], sums["weight"] ** -0.5, offer, between, source, level)
+    found = past.brought(offer)
+    assert found is not None  # an offer that was measured
+    return _effect_of(found, f"{count} past campaign{'s' if count != 1 else ''} with this offer")
 
 
-def _shrunk(effects: pd.Series, errors: pd.Series, name: str, between: float, source: str, level: float) -> Effect:
-    """One of several effects, pulled to their mean, since the best of several was lucky, too; the ends are those of the next like it.
-
-    It is shown where its own interval, at the level of tests, lies above 0.
-    """
-    rise, half = float(effects[name]), normal_quantile(level) * float(errors[name])
-    least = rise - normal_quantile(TEST_LEVEL) * float(errors[name])
-    if len(effects) > 1:
-        row, test = (
-            pool(effects.to_numpy(), errors.to_numpy(), at).effects.set_index(effects.index).loc[name]
-            for at in (level, TEST_LEVEL)
-        )
-        rise, half, least = float(row["shrunk"]), float(row["high"] - row["low"]) / 2, float(test["low"])
-    half = float(np.hypot(half, normal_quantile(level) * between))
-    return Effect(rise, rise - half, rise + half, MEASURED if least > 0 else UNSHOWN, source)
+def _effect_of(found: Brought, source: str) -> Effect:
+    return Effect(found.rise, found.low, found.high, MEASURED if found.shown else UNSHOWN, source)
 
 
 def _channels(history: History) -> dict[str, str]:

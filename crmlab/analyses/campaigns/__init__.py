@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.matching import match_back, match_counts
     from crmlab.analyses.campaigns.measurement import Measured, known_cells, measured, mismatched, offers_priced, ratio_of
     from crmlab.analyses.campaigns.moments import cell_moments, cell_statistics
-    from crmlab.analyses.campaigns.past import GUESSED_RISE, Past, past_of
+    from crmlab.analyses.campaigns.past import GUESSED_RISE, Brought, Past, past_of, shrunk_to_mean
     from crmlab.analyses.campaigns.plan import read_plan
     from crmlab.analyses.campaigns.planning import plan_checks, unchecked_columns
     from crmlab.analyses.campaigns.quantities import QUANTITIES
@@ -41,6 +41,7 @@ __all__ = [
     "GUESSED_RISE",
     "INPUTS",
     "QUANTITIES",
+    "Brought",
     "Codes",
     "Earned",
     "Holdout",
@@ -85,6 +86,7 @@ __all__ = [
     "read_plan",
     "read_responses",
     "sample",
+    "shrunk_to_mean",
     "stands_for",
     "unchecked_columns",
     "verdicts_of",

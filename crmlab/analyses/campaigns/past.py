@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from crmlab.data.memory.campaigns import CampaignMemory
     from crmlab.history.past import History
 
-__all__ = ["COLUMNS", "GROUPS", "GUESSED_RISE", "MOST", "Component", "Past", "past_of", "pooled_past"]
+__all__ = [
+    "COLUMNS",
+    "GROUPS",
+    "GUESSED_RISE",
+    "MOST",
+    "Brought",
+    "Component",
+    "Past",
+    "past_of",
+    "pooled_past",
+    "shrunk_to_mean",
+]
 
 
 GUESSED_RISE = (
@@ -44,6 +55,19 @@ COLUMNS = (
 WHOLE = "campaign"  # the component that stands for all cells of a campaign together
 GROUPS = ("component", "value", "campaign", "opens", "k", "n", "effect", "error", "base", "from")
 _MORE = ("share", "n_control", "days", "spend", "spend_low", "spend_high", *COSTS)
+
+
+class Brought(NamedTuple):
+    """What the next campaign like some of the past is expected to bring, in the share who buy.
+
+    ``low`` and ``high`` are the ends of its true effect; ``shown`` says whether past campaigns show it to be above 0 at the level of
+    tests.
+    """
+
+    rise: float
+    low: float
+    high: float
+    shown: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +83,8 @@ class Component:
         pieces of evidence. Columns of ``GROUPS``, and raw, raw_low, raw_high, shrunk, low, high of the difference in the share who
         bought.
     pooled : Pooled
+    mean : float
+        Effect that is expected of the next one: of an offer as :meth:`Past.brought` says, else the mean of past campaigns.
     fade : Fade or None
         None with fewer than three campaigns, or all at one time.
     expected : (float, float)
@@ -71,15 +97,15 @@ class Component:
     value: str
     campaigns: pd.DataFrame
     pooled: Pooled
+    mean: float
     fade: Fade | None
     expected: tuple[float, float]
     size: int | None
 
     @property
     def next(self) -> tuple[float, float, float]:
-        """What is expected of the next cell with this component: the mean of past campaigns, and the ends of the next true effect."""
-        mean = self.pooled.mean
-        return mean, min(self.expected[0], mean), max(self.expected[1], mean)
+        """What is expected of the next cell with this component, and the ends of the next true effect."""
+        return self.mean, min(self.expected[0], self.mean), max(self.expected[1], self.mean)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,8 +134,11 @@ class Past:
     left_out: tuple[str, ...]
     level: float
 
-    def brought(self, offer: str | None) -> tuple[float, float, float] | None:
-        """What past cells with an offer brought, in the share who bought.
+    def brought(self, offer: str | None) -> Brought | None:
+        """What the next cell with an offer is expected to bring, judging by past ones, in the share who buy.
+
+        Campaigns with one offer are averaged by their precision, and offers are pulled to their mean, since the best of several was lucky,
+        too. Whatever page speaks of the offer says this.
 
         Parameters
         ----------
@@ -118,21 +147,18 @@ class Past:
 
         Returns
         -------
-        (effect, low, high) or None
-            That of :attr:`Component.next`; of one campaign what it brought, with an interval that allows for campaigns to differ as all
-            of them do. None where there is no such campaign.
+        Brought or None
+            Its ends allow for campaigns to differ as all of them do. None where there is no such campaign.
         """
-        component, value = (WHOLE, "") if offer is None else ("offer", offer)
-        mine = self._groups(component, value)
-        if len(mine) > 1:
-            return _component(component, value, mine, self.level).next
-        if mine.empty:
-            return None
+        if offer is not None:
+            return _offers(self.groups, self.level).get(offer)
         every = self._groups(WHOLE, "")
-        tau = _pooled(every, self.level).tau if len(every) > 1 else 0.0
-        effect, error = float(mine["effect"].iloc[0]), float(mine["error"].iloc[0])
-        half = normal_quantile(self.level) * math.hypot(error, tau)
-        return effect, effect - half, effect + half
+        if len(every) > 1:
+            mean, low, high = _component(WHOLE, "", every, self.level).next
+            return Brought(mean, low, high, _pooled(every, TEST_LEVEL).low > 0)
+        if every.empty:
+            return None
+        return shrunk_to_mean(every["effect"], every["error"], every.index[0], 0.0, self.level)
 
     def without(self, campaign: str) -> Past:
         """The same had there not been one of the campaigns: what is to be judged on it must not have been learnt from it."""
@@ -351,7 +377,7 @@ def pooled_past(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], 
         A list or creative that is the same in every cell tells nothing and is not
         there.
     """
-    out = []
+    out, offers = [], _offers(groups, level)
     for component in COMPONENTS[:3]:
         mine = groups[groups["component"] == component]
         values = sorted(mine["value"].unique())
@@ -360,7 +386,9 @@ def pooled_past(cells: pd.DataFrame, groups: pd.DataFrame, left_out: list[str], 
         for value in values:
             some = mine[mine["value"] == value].reset_index(drop=True)
             if len(some) >= 2:
-                out.append(_component(component, str(value), some, level))
+                out.append(
+                    _component(component, str(value), some, level, offers.get(str(value)) if component == "offer" else None)
+                )
     return Past(cells=cells, groups=groups, components=tuple(out), left_out=tuple(left_out), level=level)
 
 
@@ -368,7 +396,53 @@ def _pooled(campaigns: pd.DataFrame, level: float) -> Pooled:
     return pool(campaigns["effect"].to_numpy(dtype=float), campaigns["error"].to_numpy(dtype=float), level)
 
 
-def _component(component: str, value: str, campaigns: pd.DataFrame, level: float) -> Component:
+def _offers(groups: pd.DataFrame, level: float) -> dict[str, Brought]:
+    """What the next campaign with each offer is expected to bring."""
+    of = groups[groups["component"] == "offer"]
+    if of.empty:
+        return {}
+    effects, errors = of["effect"].astype(float), of["error"].astype(float)
+    weight = errors**-2
+    sums = pd.DataFrame({"weight": weight, "weighted": weight * effects}).groupby(of["value"].astype(str)).sum()
+    means, spreads = sums["weighted"] / sums["weight"], sums["weight"] ** -0.5
+    # Campaigns with one offer may differ as much as all of them do.
+    between = pool(effects.to_numpy(), errors.to_numpy(), level).tau if len(of) > 1 else 0.0
+    return {str(name): shrunk_to_mean(means, spreads, name, between, level) for name in means.index}
+
+
+def shrunk_to_mean(effects: pd.Series, errors: pd.Series, name: Any, between: float, level: float) -> Brought:
+    """One of several effects, pulled to their mean, since the best of several was lucky, too; the ends are those of the next like it.
+
+    Parameters
+    ----------
+    effects, errors : Series
+        Each with its standard error, by name.
+    name : Hashable
+        The one that is asked for.
+    between : float
+        Standard deviation of true effects between campaigns that are alike.
+    level : float
+        Of the ends. It is shown where its own interval, at the level of tests, lies above 0.
+
+    Examples
+    --------
+    >>> found = shrunk_to_mean(pd.Series({"gift": 0.05, "10%": 0.01}), pd.Series({"gift": 0.01, "10%": 0.01}), "gift", 0.0, 0.9)
+    >>> round(found.rise, 4), found.shown
+    (0.0475, True)
+    """
+    rise, half = float(effects[name]), normal_quantile(level) * float(errors[name])
+    least = rise - normal_quantile(TEST_LEVEL) * float(errors[name])
+    if len(effects) > 1:
+        row, test = (
+            pool(effects.to_numpy(dtype=float), errors.to_numpy(dtype=float), at).effects.set_index(effects.index).loc[name]
+            for at in (level, TEST_LEVEL)
+        )
+        rise, half, least = float(row["shrunk"]), float(row["high"] - row["low"]) / 2, float(test["low"])
+    half = math.hypot(half, normal_quantile(level) * between)
+    return Brought(rise, rise - half, rise + half, least > 0)
+
+
+def _component(component: str, value: str, campaigns: pd.DataFrame, level: float, brought: Brought | None = None) -> Component:
     effects, errors = campaigns["effect"].to_numpy(dtype=float), campaigns["error"].to_numpy(dtype=float)
     pooled = _pooled(campaigns, level)
     times = pd.to_datetime(campaigns["opens"])
@@ -378,13 +452,12 @@ def _component(component: str, value: str, campaigns: pd.DataFrame, level: float
         fading = fade(effects, errors, years, level)
     bases = campaigns["base"].dropna().astype(float)
     base = float(bases.mean()) if len(bases) else 0.0
-    expected = (
-        (max(pooled.next_low, -base), min(pooled.next_high, 1 - base)) if base > 0 else (pooled.next_low, pooled.next_high)
-    )
+    mean, low, high = (pooled.mean, pooled.next_low, pooled.next_high) if brought is None else brought[:3]
+    expected = (max(low, -base), min(high, 1 - base)) if base > 0 else (low, high)
     size = None
-    if pooled.mean > 0 and base > 0:
+    if mean > 0 and base > 0:
         try:
-            size = required_size(Rate(base), min(pooled.mean, 1 - base - 1e-6)).per_cell
+            size = required_size(Rate(base), min(mean, 1 - base - 1e-6)).per_cell
         except ModelError:
             size = None
     return Component(
@@ -392,6 +465,7 @@ def _component(component: str, value: str, campaigns: pd.DataFrame, level: float
         value=value,
         campaigns=pd.concat([campaigns, pooled.effects], axis=1),
         pooled=pooled,
+        mean=mean,
         fade=fading,
         expected=expected,
         size=size,

@@ -17,6 +17,7 @@ from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, UNDECIDED
 from crmlab.analyses.actions.effects import MEASURED, Effect, default_actions, priced
 from crmlab.analyses.actions.people import gains_of
 from crmlab.analyses.actions.study import NO_MARGIN, slugs, study
+from crmlab.analyses.campaigns import shrunk_to_mean
 from crmlab.data.sections import Section
 from crmlab.data.shop import campaigns, make_shop
 from crmlab.errors import TooLittleError
@@ -280,7 +281,7 @@ def test_offers_without_effect_are_seldom_used():
     errors = pd.Series([0.012, 0.016, 0.014, 0.018], index=list("abcd"))
     for _ in range(20):
         found = pd.Series(rng.normal(0, errors), index=errors.index)
-        acts += any(effects._shrunk(found, errors, name, 0.0, "", 0.9).counted > 0 for name in found.index)
+        acts += any(effects._effect_of(shrunk_to_mean(found, errors, name, 0.0, 0.9), "").counted > 0 for name in found.index)
     assert acts <= 2
 
 

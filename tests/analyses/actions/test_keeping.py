@@ -13,6 +13,7 @@ from crmlab.analyses.actions import Params, effects
 from crmlab.analyses.actions.exhibits import kept_table
 from crmlab.analyses.actions.keeping import ALL_TOGETHER, kept_of
 from crmlab.analyses.actions.words import findings
+from crmlab.analyses.campaigns import shrunk_to_mean
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError
 from crmlab.history.past import History
@@ -142,7 +143,7 @@ def test_what_is_promised_is_kept_though_the_best_of_several_is_chosen():
     for _ in range(100):
         truth = pd.Series(rng.normal(0.04, 0.015, 4), index=errors.index)
         measured = truth + rng.normal(0, errors)
-        told = {name: effects._shrunk(measured, errors, name, 0.0, "", 0.9).counted for name in errors.index}
+        told = {name: effects._effect_of(shrunk_to_mean(measured, errors, name, 0.0, 0.9), "").counted for name in errors.index}
         best = max(told, key=lambda name: told[name])
         if told[best] > 0:
             promised, kept, raw = promised + told[best], kept + truth[best], raw + measured.max()

@@ -380,7 +380,7 @@ def next_table(study: Study) -> Table | Absent:
             trend = (
                 f"fades ({ends})" if fading.high < 0 else f"grows ({ends})" if fading.low > 0 else f"not shown to fade ({ends})"
             )
-        row = {"what": each.value, "component": each.component, "k": pooled.k, "next": 100 * pooled.mean, "trend": trend}
+        row = {"what": each.value, "component": each.component, "k": pooled.k, "next": 100 * each.mean, "trend": trend}
         row |= {"next_low": 100 * each.next[1], "next_high": 100 * each.next[2]}
         rows.append({**row, "size": "no gain to plan for" if each.size is None else each.size})
     columns = {
@@ -391,8 +391,9 @@ def next_table(study: Study) -> Table | Absent:
         "size": Column("Customers per cell needed to detect that", "count"),
     }
     caption = (
-        "For the next plan: the mean of past campaigns, the range in which the true effect of the next one is expected, and how many "
-        "customers a cell and its control each need to detect that mean in 80 of 100 campaigns at 95%. Small figures: "
+        "For the next plan: what is expected of the next campaign, judging by past ones (an offer is pulled to the mean of all "
+        "offers, since the best of several was lucky, too), the range in which its true effect is expected, and how many customers "
+        "a cell and its control each need to detect that in 80 of 100 campaigns at 95%. Small figures: "
         f"{form.share(params.level)} intervals."
     )
     return Table(caption, pd.DataFrame(rows), columns, form)

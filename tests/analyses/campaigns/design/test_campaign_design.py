@@ -414,16 +414,17 @@ def test_expected_effect_says_where_it_is_from():
         return pooled_past(pd.DataFrame(columns=["cell"]), groups.reindex(columns=list(GROUPS)), [], level)
 
     whole = known(GIVEN)
-    found = pool([0.02, 0.03], [0.01, 0.01], 0.9)
-    mine = expected_effect(whole, "a")
-    assert (mine.source, mine.value, mine.low, mine.high) == ("offers", found.mean, found.next_low, found.next_high)
-    # One campaign says what it brought, as surely as campaigns agree.
-    every = pool([0.02, 0.02], [0.01, 0.008], 0.9)
-    lone = expected_effect(whole, "b")
-    half = 1.6448536269514722 * np.hypot(0.01, every.tau)
-    assert (lone.source, lone.value) == ("offers", 0.01) and (lone.low, lone.high) == pytest.approx((0.01 - half, 0.01 + half))
+    # By offer, campaigns are averaged by precision; offers are pulled to their mean, and the next may differ as all campaigns do.
+    means, spreads = [0.025, 0.01], [0.01 / np.sqrt(2), 0.01]
+    every = pool(means, spreads, 0.9).effects
+    apart = pool([0.02, 0.03, 0.01], [0.01] * 3, 0.9).tau
+    for place, name in enumerate("ab"):
+        mine = expected_effect(whole, name)
+        half = np.hypot((every["high"] - every["low"])[place] / 2, 1.6448536269514722 * apart)
+        assert (mine.source, mine.value) == ("offers", pytest.approx(every["shrunk"][place]))
+        assert (mine.low, mine.high) == pytest.approx((mine.value - half, mine.value + half))
     other = expected_effect(whole, "z")
-    assert (other.source, other.value) == ("past", pytest.approx(every.mean))
+    assert (other.source, other.value) == ("past", pytest.approx(pool([0.02, 0.02], [0.01, 0.008], 0.9).mean))
     one = expected_effect(known(GIVEN.iloc[[0, 3]]), "z")
     assert (one.source, one.value, one.low) == ("past", 0.02, pytest.approx(0.02 - 1.6448536269514722 * 0.01))
     assert expected_effect(known(GIVEN.iloc[:0]), "a") == Expected(value=0.01, source="guess")
@@ -447,7 +448,7 @@ def test_design_and_results_say_the_same_of_past_cells(shop):
         for row in mine.design.treated.to_dict("records"):
             expected = mine.effects[row["cell_id"]]
             assert expected.source == "offers"
-            assert (expected.value, expected.low, expected.high) == found.past.brought(row["offer"])
+            assert (expected.value, expected.low, expected.high) == found.past.brought(row["offer"])[:3]
             if row["offer"] in several:
                 line = told.loc[row["offer"]]
                 assert (line["next"], line["next_low"], line["next_high"]) == pytest.approx(
@@ -476,8 +477,9 @@ def test_what_only_the_memory_knows_counts_in_the_design_too(shop, tmp_path, mon
     before = past(shop, END).brought(None)
     open_memory().record_results("old", rows, cells)
     whole = past(shop, END)
-    assert whole.brought("new")[0] == 0.05 and whole.brought(None) != before
-    assert study_of(shop, ["new"]).expected.value == pytest.approx(0.05)
+    # As measured, but for what it is pulled to the mean of all offers: a precise one hardly.
+    assert 0.048 < whole.brought("new").rise < 0.05 and whole.brought(None) != before
+    assert study_of(shop, ["new"]).expected.value == whole.brought("new").rise
 
 
 def test_baseline_is_what_the_same_list_did_a_window_earlier(shop):

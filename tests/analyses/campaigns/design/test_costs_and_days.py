@@ -85,8 +85,8 @@ def test_contacts_and_offers_are_told_together_and_each_contact_by_itself():
     assert "Contacts cost" in plan.text and plan.metric == "in_cells"
     # A chance that may be small is not told without saying so.
     low, high = found.plan.span()
-    assert low < 0.2 and high > 0.995 and chance.value == "99.9%"
-    assert chance.interval == "16% to over 99%, given the uncertainty about the rise, at 95%"
+    assert low < 0.2 and high > 0.995 and chance.value == "99%"
+    assert chance.interval == "0% to over 99%, given the uncertainty about the rise, at 95%"
     # The last open window closes on 13 January.
     assert found.design.cells["opens_on"].astype(str).unique().tolist() == ["2026-01-14"]
     assert any("14 January 2026" in one and "latest" in one for one in result.warnings)
