@@ -52,7 +52,7 @@ def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
 
 
 def _span(horizon: float) -> str:
-    return f"{horizon:g} {'unit' if horizon == 1 else 'units'} of time"
+    return f"{f'{horizon:,.1f}'.removesuffix('.0')} {'unit' if horizon == 1 else 'units'} of time"
 
 
 def plot_matrix(
