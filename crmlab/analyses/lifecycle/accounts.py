@@ -12,6 +12,7 @@ from crmlab.analyses.lifecycle.params import LEAST_PERIODS
 from crmlab.analyses.lifecycle.reductions import CURRENT, GONE, NONE, STATES
 from crmlab.errors import DataError
 from crmlab.frames import as_pandas
+from crmlab.history.orders import to_date
 from crmlab.models.markov import transition_probabilities
 from crmlab.models.survival import cumulative_incidence, kaplan_meier, median_time
 from crmlab.page.estimate import Estimate
@@ -38,7 +39,7 @@ OTHER = "other"
 _BACK = ("active", "reactivated")  # states that one comes into by a purchase
 
 
-def growth(moves: Any, dates: Sequence[dt.date]) -> pd.DataFrame:
+def growth(moves: Any, dates: Sequence[str | dt.date]) -> pd.DataFrame:
     """Account for the change of current customers between neighbouring dates.
 
     Current customers are those in the states new, active, slowing and reactivated. Everything is counted as membership: *new* were
@@ -49,7 +50,7 @@ def growth(moves: Any, dates: Sequence[dt.date]) -> pd.DataFrame:
     ----------
     moves : table
         Of :func:`crmlab.analyses.lifecycle.reductions.transitions`.
-    dates : sequence of datetime.date
+    dates : sequence of dates or ISO dates
 
     Returns
     -------
@@ -75,7 +76,7 @@ def growth(moves: Any, dates: Sequence[dt.date]) -> pd.DataFrame:
     given = as_pandas(moves, "growth", DataError, key="date")
     moves = given.assign(date=pd.to_datetime(given["date"]).dt.date)  # an engine's dates are times in pandas
     rows = []
-    for date in dates[1:]:
+    for date in [to_date(day, "dates", "growth") for day in dates][1:]:
         some = moves[moves["date"] == date]
         was, now = some["state_before"].isin(CURRENT), some["state"].isin(CURRENT)
         none, gone = some["state_before"] == NONE, some["state_before"].isin(GONE)

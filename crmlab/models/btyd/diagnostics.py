@@ -79,7 +79,7 @@ def matrix_frame(
     if most is None:
         most = 10 if known is None else max(int(np.quantile(np.repeat(*_counted(known)), 0.98)), 5)
     rows = np.unique(np.round(np.linspace(0, max(int(most), 1), min(int(most), _ROWS) + 1)))
-    steps = np.arange(span + 1) if model.whole_periods or span <= _COLUMNS else np.linspace(0, span, _COLUMNS + 1)
+    steps = np.arange(np.floor(span) + 1) if model.whole_periods or span <= _COLUMNS else np.linspace(0, span, _COLUMNS + 1)
     steps = steps if steps[-1] == span else np.append(steps, span)
     x, tx = (part.ravel() for part in np.meshgrid(rows, steps, indexing="ij"))
     can = np.where(x == 0, tx == 0, tx >= x if model.whole_periods else tx > 0)

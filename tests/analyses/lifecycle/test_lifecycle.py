@@ -458,3 +458,20 @@ def test_some_are_called_lapsed_only_where_some_are(own):
     none = analysis.run(data, analysis.Params(slowing_days=200, lapsed_days=400, lost_days=600, own_from=None))
     assert none.metrics["share_lapsed"].value == none.metrics["share_lost"].value == 0
     assert "value_today_total" not in none.metrics and not any("left for good" in warning for warning in none.warnings)
+
+
+@pytest.mark.parametrize("read", [pd.Timestamp, str, lambda day: np.datetime64(day)])
+def test_growth_reads_dates_in_any_form(read):
+    days = [dt.date(2024, 1, 31), dt.date(2024, 2, 29)]
+    moves = pd.DataFrame(
+        {
+            "date": [days[1]] * 2,
+            "state_before": ["none", "active"],
+            "state": ["new", "lapsed"],
+            "spend": [5.0, 0.0],
+            "customers": 1,
+        }
+    )
+    plain = sums.growth(moves, days)
+    assert plain["new"].tolist() == [1] and plain["lapsed"].tolist() == [1]
+    pd.testing.assert_frame_equal(sums.growth(moves, [read(day) for day in days]), plain)

@@ -88,6 +88,11 @@ def test_a_matrix_has_what_the_model_says_of_each_customer(model, ax):
     assert matrix_frame(model, 26.0)["age"].iloc[0] == model.states_.columns[2].max()
 
 
+def test_ages_that_are_no_whole_number_have_no_recency_beyond_them():
+    frame = matrix_frame(GIVEN[BGNBD], 39.0, age=38 + 6 / 7, most=4)
+    assert frame["recency"].max() == frame["age"].iloc[0] == 38 + 6 / 7 and (frame["expected_purchases"] > 0).all()
+
+
 def test_a_matrix_of_periods_has_one_purchase_a_period_at_most(ax):
     frame = matrix_frame(GIVEN[BGBB], 3, age=6, most=6)
     assert (frame["frequency"] <= frame["recency"]).all()
