@@ -132,7 +132,7 @@ def test_a_chance_that_rests_on_a_guess_is_no_headline():
         # The chance stands beside its condition, and beside what the test shows whatever the guess.
         told = page.findings[1]
         assert told.metric == "chance" and told.interval == "" and told.value == f"{100 * chance:.0f}%"
-        assert "if the offer brings 1.0 points more who buy" in told.text and "That is a guess" in told.text
+        assert "if the offer brings 1 point more who buy" in told.text and "That is a guess" in told.text
         assert f"{100 * seen:.1f}"[:3] in told.text and "The test has a chance of" in told.text
         # Neither does an interval that leaves out the guess stand beside a headline.
         assert (

@@ -19,9 +19,9 @@ from scipy import optimize, special
 
 from crmlab.errors import CrmlabError, ModelError, NotIdentifiableError
 from crmlab.models.btyd import BGBB, BGNBD, MBGNBD, SBG, CustomerValue, GammaGamma, ParetoNBD, compare_models, portfolio, track
-from crmlab.models.btyd.customer_value import Measure
 from crmlab.models.btyd.fitting import Axis, Chances, Coordinates, maximise
 from crmlab.models.btyd.gamma_gamma import CONSTANT
+from crmlab.models.btyd.portfolios import Measure
 
 ASK = pd.DataFrame({"frequency": [0, 1, 2], "monetary_value": [np.nan, 20.0, 20.0]})
 

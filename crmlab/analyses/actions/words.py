@@ -273,7 +273,7 @@ def method(study: Study) -> Method:
             f"The {form.share(params.level)} intervals of totals cover uncertainty about the effects, as if these were independent of each "
             f"other; for uncertainty about values, see the page on {words.one} value.",
             "Contacts before today count towards the limits, whichever member of the household received them; a contact with an action’s "
-            "offer counts as that action.",
+            "offer counts as that action. Until a test closes, its control counts as contacted, too.",
             f"Ties are broken by a salted hash of the {words.one}’s ID.",
             *_setting(study),
         ),

@@ -29,8 +29,6 @@ _FROM = {
     "guess": " (a guess: enter your own figure)",
 }  # where a cost is from
 TITLE = "Who is leaving, and who would be worth contacting"
-# Who would be worth contacting by their risk alone is not yet whom to contact.
-ELSEWHERE = "That page also weighs what people would do anyway."
 PATIENCE = 2 * YEAR  # days within which a test that is pooled over rounds must be over
 
 
@@ -113,7 +111,8 @@ def _worth(study: Study) -> list[Finding]:
         text = (
             f"{people} would be worth contacting by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "
             f"{hardly} {accept} of would-be leavers accept the offer (a guess), contacting {'this one' if count == 1 else 'them'} would bring {earned} "
-            f"after costs.{must}{unknown}{_test(study)} {words.decided} {ELSEWHERE}"
+            f"after costs.{must}{unknown}{_test(study)} {words.decided} "
+            "That page also weighs what people would do anyway."
         )
     else:
         text = (

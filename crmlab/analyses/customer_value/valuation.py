@@ -11,7 +11,8 @@ import pandas as pd
 from crmlab.analyses.customer_value.averaging import averaged
 from crmlab.analyses.customer_value.scoring import most_to_spend
 from crmlab.analyses.customer_value.tiers import TIER_WORDS, TIERS
-from crmlab.models.btyd.customer_value import CustomerValue, Measure, Worth, portfolio
+from crmlab.models.btyd.customer_value import CustomerValue
+from crmlab.models.btyd.portfolios import Measure, Worth, portfolio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -41,7 +41,7 @@ __all__ = [
 # What became of a target, or what is expected of it: even the far end of the interval meets it, the point does, only the near end, none.
 REACHED, MISSED, UNKNOWN = "reached", "missed", "not known yet"
 ON_TRACK, WILL_MISS = "on track", "will be missed"
-EVEN = "about as likely met as missed"  # the target lies within a tenth of the way from the point to an end
+EVEN = "could go either way"  # the target lies within a tenth of the way from the point to an end
 LIKELY, AT_RISK = "more likely met than missed", "more likely missed than met"
 STATUSES = (MISSED, WILL_MISS, AT_RISK, EVEN, UNKNOWN, LIKELY, ON_TRACK, REACHED)  # those that need care first
 GOOD = (ON_TRACK, REACHED)
@@ -152,7 +152,7 @@ def judged(goal: Goal, found: tuple[float, float, float], basis: str) -> tuple[s
     --------
     >>> goal = Goal("revenue", 100.0, "2026-06-30")
     >>> [judged(goal, (value, value - 20, value + 20), "forecast")[0] for value in (130, 110, 101, 90)]
-    ['on track', 'more likely met than missed', 'about as likely met as missed', 'more likely missed than met']
+    ['on track', 'more likely met than missed', 'could go either way', 'more likely missed than met']
     """
     sign = -1 if goal.aim.less else 1
     middle, *ends = (sign * value for value in found)

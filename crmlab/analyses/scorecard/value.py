@@ -13,7 +13,7 @@ from crmlab.analyses import customer_value
 from crmlab.analyses.customer_value import TIERS
 from crmlab.analyses.lifecycle import STATES
 from crmlab.history.words import ROUNDS, YEAR
-from crmlab.models.btyd.customer_value import Measure
+from crmlab.models.btyd.portfolios import Measure
 from crmlab.page.groups import OTHER, small_groups
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crmlab.analyses.customer_value import left_for_good, total_said, what_of
 from crmlab.analyses.lifecycle import GONE
 from crmlab.analyses.scorecard.board import length_of
-from crmlab.analyses.scorecard.goals import AT_RISK, GOOD, MISSED, ON_TRACK, REACHED, STATUSES, WILL_MISS
+from crmlab.analyses.scorecard.goals import AT_RISK, EVEN, GOOD, MISSED, ON_TRACK, REACHED, STATUSES, WILL_MISS
 from crmlab.analyses.scorecard.groups import NOT_YET, TOTAL
 from crmlab.analyses.scorecard.params import unit_of
 from crmlab.analyses.scorecard.quantities import UNITS
@@ -86,13 +86,13 @@ def _goals_finding(study: Study) -> list[Finding]:
             told += f", against a target of {aimed}"
         text += f". The goal “{worst['label']}” {late[worst['status']]}: {told}"
     elif whole == 1 and worst["status"] not in GOOD:
-        text += f": it is {worst['status']}"
+        text += f": it {_become(worst['status'], 1)}"
     return [Finding(f"{form.count(count)} of {form.count(whole)}", f"{text}.", metric="goals_on_track")]
 
 
 def _become(status: str, many: int) -> str:
     """What became, or will become, of goals of a status."""
-    if status == WILL_MISS:
+    if status in (EVEN, WILL_MISS):
         return status
     if status == MISSED:
         return f"{'was' if many == 1 else 'were'} {status}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
-    from crmlab.models.btyd.customer_value import CustomerValue, Portfolio, portfolio
+    from crmlab.models.btyd.customer_value import CustomerValue
     from crmlab.models.btyd.diagnostics import (
         calibration_frame,
         frequency_frame,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         plot_posterior,
         plot_track,
     )
+    from crmlab.models.btyd.portfolios import Portfolio, portfolio
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare_models

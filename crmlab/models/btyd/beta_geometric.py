@@ -16,7 +16,7 @@ from scipy import special
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.fitting import Chances, Part, Rates
 from crmlab.models.btyd.future import DROPOUT_MEAN, DROPOUT_STRENGTH, MEAN_RATE, SHAPE
-from crmlab.models.btyd.special import Array, beta_rule, discounting
+from crmlab.models.btyd.special import Array, beta_rule, discounting, nodes_of
 from crmlab.models.btyd.states import States
 
 __all__ = ["BetaGeometric"]
@@ -182,7 +182,7 @@ class BetaGeometric(BuyTillYouDie):
     def discounted_if_alive(self, params: Array, states: States, delta: float, horizon: float) -> Array:
         """Discounted expected purchases of a customer of each state who is alive."""
         reach = self.worth_counting(delta, horizon)
-        nodes, values = self.nodes(reach, float(params[1]))
+        nodes, values = nodes_of(reach, float(params[1]))
         found: Array = discounting(values, reach, float(params[1]), delta) @ self.purchases_by(params, states, nodes)
         return found
 

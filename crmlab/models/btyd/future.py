@@ -19,7 +19,7 @@ from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
 from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.posterior import certain
 from crmlab.models.btyd.searching import first_period, first_time, smallest
-from crmlab.models.btyd.special import Array, discounting
+from crmlab.models.btyd.special import Array, discounting, nodes_of
 from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, framed, refuse, typical
 
 __all__ = [
@@ -106,7 +106,7 @@ class Future(WeightedModel):
         times, matrix = ages, None
         if clock is not None and not clock.flat:
             # On the clock hardly two of them are the same: what is expected by some time is smooth, and worked out at few.
-            times, values = self.nodes(max(float(ages.max()), 1e-9), float(self.parameters()[1]))
+            times, values = nodes_of(max(float(ages.max()), 1e-9), float(self.parameters()[1]))
             matrix = values(ages)
         place = place.reshape(age.shape)
 
@@ -362,7 +362,7 @@ class Future(WeightedModel):
             )
         times, run, plain, worth = clock.steps(delta, horizon, money=money)
         reach, scale = self.worth_counting(delta, horizon), float(params[1])
-        nodes, values = self.nodes(max(float(run[-1]), float(times[-1]), reach), scale)
+        nodes, values = nodes_of(max(float(run[-1]), float(times[-1]), reach), scale)
         bought = self.purchases_by(params, states, nodes)
         closed = discounting(values, reach, scale, delta) @ bought
         even, moved = plain @ np.diff(values(times), axis=0), worth @ np.diff(values(run), axis=0)
@@ -375,27 +375,6 @@ class Future(WeightedModel):
     def worth_counting(delta: float, horizon: float) -> float:
         """How far ahead purchases count: to the horizon, or to where a discount leaves nothing of them."""
         return min(horizon, 45 / delta) if delta else horizon
-
-    @staticmethod
-    def nodes(reach: float, scale: float) -> tuple[Array, Callable[[Array], Array]]:
-        """Times up to ``reach`` at which a function that is 0 at 0 is worked out, and the matrix that takes it to other times."""
-        top = float(np.log1p(reach / scale))
-        count = int(np.ceil(32 / np.arcsinh(2 * np.pi / max(top, 1e-3)))) + 3
-        angle = (2 * np.arange(count) + 1) * np.pi / (2 * count)
-        nodes = top / 2 * (1 + np.cos(angle))
-        sign = (-1.0) ** np.arange(count) * np.sin(angle)
-
-        def values(times: Array) -> Array:
-            gap = np.log1p(times / scale)[:, None] - nodes
-            exact = gap == 0
-            part = sign / np.where(exact, 1.0, gap)
-            matrix = part / part.sum(axis=1, keepdims=True)
-            rows = exact.any(axis=1)
-            matrix[rows] = exact[rows]
-            matrix[times == 0] = 0.0
-            return matrix
-
-        return scale * np.expm1(nodes), values
 
     def most_purchases(self, horizon: float, delta: float = 0.0) -> float:
         """Most purchases, discounted at ``delta``, that can be made within the horizon: one a period, or any number."""

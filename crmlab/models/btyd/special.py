@@ -24,6 +24,7 @@ __all__ = [
     "discounting",
     "gauss",
     "log1p_rest",
+    "nodes_of",
     "power_integral",
     "shrinkage",
     "stirling_rest",
@@ -229,6 +230,27 @@ def discounted_power(q: Array, n: Array, limit: Array) -> Array:
                 total += (high - low) * (np.exp(-rate[:, None] * np.expm1(u) - (power - 1)[:, None] * u) @ weights)
         out[s] = total
     return out.reshape(shape)
+
+
+def nodes_of(reach: float, scale: float) -> tuple[Array, Callable[[Array], Array]]:
+    """Times up to ``reach`` at which a function that is 0 at 0 is worked out, and the matrix that takes it to other times."""
+    top = float(np.log1p(reach / scale))
+    count = int(np.ceil(32 / np.arcsinh(2 * np.pi / max(top, 1e-3)))) + 3
+    angle = (2 * np.arange(count) + 1) * np.pi / (2 * count)
+    nodes = top / 2 * (1 + np.cos(angle))
+    sign = (-1.0) ** np.arange(count) * np.sin(angle)
+
+    def values(times: Array) -> Array:
+        gap = np.log1p(times / scale)[:, None] - nodes
+        exact = gap == 0
+        part = sign / np.where(exact, 1.0, gap)
+        matrix = part / part.sum(axis=1, keepdims=True)
+        rows = exact.any(axis=1)
+        matrix[rows] = exact[rows]
+        matrix[times == 0] = 0.0
+        return matrix
+
+    return scale * np.expm1(nodes), values
 
 
 def discounting(values: Callable[[Array], Array], reach: float, scale: float, delta: float) -> Array:

@@ -11,26 +11,9 @@ from crmlab.analyses.campaigns.design.laying import laid_out
 from crmlab.data.memory.campaigns import open_memory
 from crmlab.errors import CampaignError, DescriptorError
 from crmlab.history.past import History
-from tests.commands import campaign
+from tests.commands import campaign, plan_of
 
 SALT = "held out from the first day"
-PLAN = """
-campaign = "spring"
-salt = "a spring of our own"
-criteria = ["orders >= 1"]
-channel = "email"
-opens_on = 2026-01-05
-closes_on = 2026-01-31
-{more}
-[[cell]]
-name = "none"
-share = 0.5
-[[cell]]
-name = "ten"
-control = "none"
-share = 0.5
-offer = "10% off"
-"""
 
 
 @pytest.fixture
@@ -71,7 +54,7 @@ def test_a_campaign_may_hold_out_more_but_not_others(shop):
 def test_a_plan_with_another_salt_is_refused_when_it_is_planned(shop, tmp_path):
     shop()
     path = tmp_path / "spring.toml"
-    path.write_text(PLAN.format(more='holdout = 0.1\nholdout_salt = "another salt of a plan"'))
+    path.write_text(plan_of(more='holdout = 0.1\nholdout_salt = "another salt of a plan"'))
     assert "holdout_salt must be that of" in campaign("plan", path, "--data", tmp_path / "own.toml", code=2)
     assert open_memory().campaigns().empty
 
@@ -79,7 +62,7 @@ def test_a_plan_with_another_salt_is_refused_when_it_is_planned(shop, tmp_path):
 def test_nobody_held_out_is_launched_to_though_the_plan_says_nothing_of_it(shop, tmp_path):
     data = shop()
     path = tmp_path / "spring.toml"
-    path.write_text(PLAN.format(more=""))
+    path.write_text(plan_of())
     assert read_plan(path).campaign == "spring"
     campaign("plan", path, "--data", tmp_path / "own.toml")
     done = campaign("launch", "spring", "--data", tmp_path / "own.toml", "--out", tmp_path / "lists")

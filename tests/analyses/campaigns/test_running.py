@@ -13,26 +13,10 @@ from crmlab.analyses import actions
 from crmlab.analyses.actions.deciding import CONTROL
 from crmlab.analyses.campaigns import stands_for, waiting_cells
 from crmlab.history.past import History
-from tests.commands import campaign
+from tests.commands import campaign, plan_of
 
 TOML = 'title = "Own"\ncurrency = "EUR"\n[source]\nkind = "shop"\ncustomers = 600\nseed = 1\n'
 ACTION = '[[action]]\nname = "note"\neffect = {rise = 0.05, low = 0.04, high = 0.06}\ncost_per_contact = 0.01\n'
-PLAN = """
-campaign = "spring"
-salt = "a spring of our own"
-criteria = ["orders >= 1"]
-channel = "email"
-opens_on = {opens}
-closes_on = {closes}
-[[cell]]
-name = "none"
-share = 0.5
-[[cell]]
-name = "ten"
-control = "none"
-share = 0.5
-offer = "10% off"
-"""
 CELLS = pd.DataFrame(
     [
         ("old", "o0", None, None, "2025-01-01", "2025-01-28"),
@@ -69,7 +53,7 @@ def test_the_control_of_a_launched_test_gets_nothing_else_while_the_others_wait(
     own, plan = tmp_path / "own.toml", tmp_path / "spring.toml"
     own.write_text(TOML + ACTION)
     last = History(crmlab.open_dataset(str(own))).as_of
-    plan.write_text(PLAN.format(opens=last + dt.timedelta(days=1), closes=last + dt.timedelta(days=20)))
+    plan.write_text(plan_of(last + dt.timedelta(days=1), last + dt.timedelta(days=20)))
     before = actions.run(crmlab.open_dataset(str(own))).outputs["decisions"].frame.set_index("customer_id")
     campaign("plan", plan, "--data", own)
     campaign("launch", "spring", "--data", own, "--out", tmp_path / "lists")

@@ -15,7 +15,7 @@ from crmlab.analyses.customer_value.params import MODELS
 from crmlab.analyses.customer_value.seasons import Season
 from crmlab.analyses.customer_value.valuation import value_customers
 from crmlab.errors import ModelError
-from crmlab.models.btyd.customer_value import Measure
+from crmlab.models.btyd.portfolios import Measure
 from crmlab.models.btyd.selection import compare_models
 from crmlab.models.intervals import LEVEL, mixture_interval
 from tests.worlds.model import model_world

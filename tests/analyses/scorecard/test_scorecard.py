@@ -171,7 +171,7 @@ def test_findings_and_page_are_of_numbers_with_intervals(page):
     assert [finding.metric for finding in page.findings] == ["goals_on_track", "revenue_change", "value_total"]
     assert (
         page.findings[0].value == "1 of 3"
-        and "goals is reached; 1 is about as likely met as missed and 1 will be missed." in page.findings[0].text
+        and "goals is reached; 1 could go either way and 1 will be missed." in page.findings[0].text
     )
     # €299k of the goal's own year, not the €464k of the calendar's.
     said = page.findings[0].text.replace("\u202f", " ")

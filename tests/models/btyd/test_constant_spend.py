@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crmlab.models import BGNBD, CustomerValue, GammaGamma, portfolio
-from crmlab.models.btyd.customer_value import Measure
+from crmlab.models.btyd.portfolios import Measure
 
 ASK = pd.DataFrame({"frequency": [0, 2, 40], "monetary_value": [np.nan, 55.0, 3.0]})
 

@@ -10,11 +10,12 @@ from crmlab.errors import ModelError
 from crmlab.models.btyd import customer_value as module
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
-from crmlab.models.btyd.customer_value import CustomerValue, Measure, portfolio
+from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.lifetimes_bridge import cross_check
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.pareto_nbd import ParetoNBD
+from crmlab.models.btyd.portfolios import Measure, portfolio
 from crmlab.models.btyd.selection import compare_models
 from crmlab.models.btyd.tracking import track
 from crmlab.models.classification import gini, mean_with_interval

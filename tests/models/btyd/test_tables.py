@@ -31,9 +31,9 @@ from crmlab.models import (
     track,
 )
 from crmlab.models.btyd.arrivals import Arrivals
-from crmlab.models.btyd.customer_value import Measure
 from crmlab.models.btyd.forecasting import Past
 from crmlab.models.btyd.paths import drawn_paths
+from crmlab.models.btyd.portfolios import Measure
 from crmlab.models.btyd.seasonality import fit_clock
 from crmlab.models.btyd.selection import log_masses
 

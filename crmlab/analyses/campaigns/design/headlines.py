@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, points_measured
+from crmlab.analyses.campaigns.design.tables import acts_of, guessed_rise, names_of, points, points_measured
 from crmlab.analyses.campaigns.lists import COMPLAINTS, NO_CONSENT
 from crmlab.page.result import Finding, Findings
 from crmlab.page.texts import joined
@@ -40,15 +40,15 @@ def _rise(study: Study) -> str:
     source = SOURCES[expected.source].format(offers="this offer" if len(study.plan.cells) == 1 else "these offers")
     ends = f" ({rise.interval}, at {form.share(study.params.level)})" if rise.interval else ""
     average = " on average" if len({one.value for one in study.effects.values()}) > 1 else ""
-    return f"{rise.value} more who {acts_of(study).act}{average}{ends}, {source}"
+    value = guessed_rise(study) if expected.source == "guess" else rise.value
+    return f"{value} more who {acts_of(study).act}{average}{ends}, {source}"
 
 
 def _effect(study: Study) -> str:
     """The effect that is expected, as the beginning of a sentence; that it is a guess comes first."""
     if study.expected.source != "guess":
         return f"the expected effect is {_rise(study)}"
-    rise = points(study.terms.possible(study.expected.value), study.context.form)
-    return f"the expected effect is a guess: {rise} more who {acts_of(study).act}"
+    return f"the expected effect, a guess, is {guessed_rise(study)} more who {acts_of(study).act}"
 
 
 def _plan(study: Study) -> Finding:
@@ -74,8 +74,7 @@ def _if_right(study: Study) -> str:
     many = len(study.plan.cells) > 1
     offer = "each offer" if many else "the offer"
     if study.guessed:
-        rise = points(study.terms.possible(study.expected.value), study.context.form)
-        return f"if {offer} brings {rise} more who {acts_of(study).act}"
+        return f"if {offer} brings {guessed_rise(study)} more who {acts_of(study).act}"
     return f"if {offer} brings what is expected of it: {_rise(study)}"
 
 
@@ -234,7 +233,9 @@ def _changed(study: Study) -> str:
             they = "is left out: it is" if len(some) == 1 else "are left out: each is"
             parts.append(f"{joined(some)} {they} expected {why}")
     more = "; ".join([*parts[:-1], f"and {parts[-1]}"] if len(parts) > 1 else parts)
-    return f" With the settings given, the test would have a chance of {form.share(asked.chance)}, so {more}."
+    return (
+        f" With the settings given, the test would have a chance of {form.share(asked.chance)} of showing anything, so {more}."
+    )
 
 
 def _not_now(study: Study) -> Finding:

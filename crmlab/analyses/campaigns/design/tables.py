@@ -25,6 +25,7 @@ __all__ = [
     "acts_of",
     "balance_table",
     "cells_table",
+    "guessed_rise",
     "ledger_table",
     "money_table",
     "names_of",
@@ -114,6 +115,13 @@ def points(value: float | None, form: Format, digits: int = 1) -> str:
         return "–"
     most = 2 if 0 < abs(value) < 0.001 else digits
     return f"{form.number(100 * value, most)} points"
+
+
+def guessed_rise(study: Study) -> str:
+    """The rise that is guessed, without digits that a guess has not."""
+    value, form = 100 * study.terms.possible(study.expected.value), study.context.form
+    whole = abs(value - round(value)) < 1e-9
+    return "1 point" if whole and round(value) == 1 else f"{form.number(value, 0 if whole else 1)} points"
 
 
 def points_measured(value: float, low: float | None, high: float | None, form: Format) -> Measured:

@@ -9,7 +9,7 @@ from crmlab.analyses.campaigns.design import headlines
 from crmlab.analyses.campaigns.design.headlines import SOURCES, days_said
 from crmlab.analyses.campaigns.design.money import detectable
 from crmlab.analyses.campaigns.design.search import MOST_ROUNDS
-from crmlab.analyses.campaigns.design.tables import acts_of, names_of, points, said
+from crmlab.analyses.campaigns.design.tables import acts_of, guessed_rise, names_of, points, said
 from crmlab.analyses.customers import conditions
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Method
@@ -83,9 +83,7 @@ def warnings(study: Study) -> tuple[str, ...]:
         else []
     )
     if study.expected.source == "guess":
-        guesses.append(
-            f"{'it' if guesses else 'the campaign'} brings {points(study.terms.possible(study.expected.value), form)} more who {acts_of(study).act}"
-        )
+        guesses.append(f"{'it' if guesses else 'the campaign'} brings {guessed_rise(study)} more who {acts_of(study).act}")
     if guesses:
         found.append(
             f"Assumed: {' and '.join(guesses)}. There is no past campaign to go by; if you know better, ask your analyst to set it."

@@ -627,7 +627,7 @@ def test_orders_only_work_and_say_what_is_not_known():
         "It is not known who may be contacted",
         "no responses, contacts or households",
         "The cost of goods is not known",
-        "brings 1.0 points more who buy",
+        "brings 1 point more who buy",
     ):
         assert words in said
     assert result.absent["past"].startswith("The data set has no past campaigns")
