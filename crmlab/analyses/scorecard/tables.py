@@ -101,8 +101,8 @@ def goals_table(study: Study) -> Table:
     caption = (
         "Goals. “So far” counts from the first day of the goal’s own year or quarter. Small figures are "
         f"{form.share(study.params.level)} intervals of the forecast or trend. On track: the whole interval meets the target. More likely "
-        "met than missed: the expected value meets it, the worse end does not. More likely missed than met: only the better end does. Could "
-        "go either way: the target lies in the middle of the interval."
+        "met than missed: the expected value meets it, the worse end does not. More likely missed than met: only the better end does. "
+        "Could go either way: the target lies in the middle of the interval."
     )
     return Table(caption, goals, columns, form, top=50)
 
