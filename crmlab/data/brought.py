@@ -103,12 +103,17 @@ def bring(
         raise ParameterError.expected("open_dataset", "settings", 'a dict such as {"currency": "EUR"}', settings)
     nested, flat = _split(columns)
     with scratch_folder() as raw:  # gone once it is read
-        guesses = _guessed(source, nested, flat, raw)
+        told = {**(settings or {}), **({} if title is None else {"title": title})}
         silent = _silent(nested, flat)
-        for guess in guesses:
-            _check(guess, guesses, silent, settings or {})
-        content = _content(guesses, silent, {**(settings or {}), **({} if title is None else {"title": title})})
-        descriptor = parse(content, name=guesses[0].name, where=WHERE, folder=raw)
+        guesses: list[Guess] = []
+        if isinstance(source, Mapping) and "test" in source:
+            content = _test_content(source, nested.get("test", flat), told, raw)
+        else:
+            guesses = _guessed(source, nested, flat, raw)
+            for guess in guesses:
+                _check(guess, guesses, silent, settings or {})
+            content = _content(guesses, silent, told)
+        descriptor = parse(content, name=guesses[0].name if guesses else "test", where=WHERE, folder=raw)
         try:
             folder = process_scratch()
             sizes, ledger, breaches = building.build(descriptor, folder)
@@ -155,6 +160,20 @@ def _guessed(source: Any, nested: Mapping[str, Mapping[str, Any]], flat: Mapping
                 f'Say which table it is, such as {{"{_table_of(name)}": …}}.'
             )
     return found
+
+
+def _test_content(
+    source: Mapping[Any, Any], columns: Mapping[str, Any], settings: Mapping[str, Any], raw: Path
+) -> dict[str, Any]:
+    """What a TOML file would say of a test in one file: nothing of it is guessed."""
+    if len(source) > 1:
+        others = listing(str(name) for name in source if name != "test")
+        raise ParameterError.expected("open_dataset", "source", 'a dict with "test" alone, where it holds a test', others)
+    given = settings.get("test", {})
+    if not isinstance(given, Mapping):
+        raise ParameterError.expected("open_dataset", "settings['test']", "a dict", given)
+    section = {"file": str(_placed(source["test"], "test", raw)), **columns, **given}
+    return {"campaigns": {"memory": False}, **settings, "test": section}
 
 
 def _named(columns: Mapping[str, Any]) -> dict[str, str]:

@@ -340,7 +340,7 @@ def _open_database(descriptor: Descriptor, engine: Any) -> Dataset:
         with engines.explain_errors(name, section.from_table or name):
             outside = engines.database_table(con, section, descriptor.kind)
             raw = Raw(outside, section.from_table or name, tuple(outside.columns), numbered=False)
-            cleaning = clean(TABLES[name], section, raw, descriptor)
+            cleaning = clean(section.spec, section, raw, descriptor)
             found: list[CrmlabError] = list(cleaning.errors)
             if not found:
                 counted = ledger(cleaning)

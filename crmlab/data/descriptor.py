@@ -10,7 +10,7 @@ import codecs
 import datetime as dt
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,12 +19,13 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from crmlab.data.outcome_section import TEST_KEYS, TestSection, parse_test
 from crmlab.data.season import Season, parse_season
 from crmlab.data.sections import SECTIONS, Section, header_lines
 from crmlab.data.source_section import is_section, parse_source
-from crmlab.data.tables import TABLES
+from crmlab.data.tables import TABLES, TableSpec
 from crmlab.data.toml import STRICT, checked, holds, must, names
-from crmlab.errors import DescriptorError
+from crmlab.errors import DescriptorError, listing
 from crmlab.errors.validation import Faults
 
 __all__ = [
@@ -196,6 +197,13 @@ class TableSection:
     first_day: _Day | None = None  # of a part of a table
     last_day: _Day | None = None
     further: tuple[TableSection, ...] = ()
+    test: TestSection | None = None  # of the table "test": its cells, outcomes and costs
+
+    @property
+    def spec(self) -> TableSpec:
+        """The canonical table, with the columns that a test adds to it."""
+        plain = TABLES[self.table]
+        return plain if self.test is None else replace(plain, columns=(*plain.columns, *self.test.columns))
 
     @property
     def parts(self) -> tuple[TableSection, ...]:
@@ -376,6 +384,10 @@ def parse(
             faults.add((key,), error)
     if not tables and kind not in (None, *SIMULATED) and not any(map(faults.mistyped, TABLES)):
         faults.add((next(iter(TABLES)),), DescriptorError.no_tables(where, TABLES))
+    others = [f"[{name}]" for name in TABLES if name in content and name != "test"]
+    if "test" in content and others:
+        expected = "the only table of its data set; a campaign with orders has the tables cells and contacts"
+        faults.expected(("test",), "", expected, listing(others))
     top = {key: content[key] for key in _TOP if key in content}
     if top.get("rates") and not top.get("currency"):
         faults.expected(("rates",), "", "used together with currency, in which the amounts are then", "no currency")
@@ -478,9 +490,16 @@ def _parse_table(
     options = [key for key in options if _takes_effect(key, columns)]
     mapping = {key: value for key, value in content.items() if key in columns}
     given = {key: value for key, value in content.items() if key in options and key not in columns}
-    faults.unknown(at, section, content, [*columns, *options])
-    made = checked(TableSection, given, faults, at, section, table=table, columns=mapping, further=tuple(further or ()))
-    _check_columns(at, section, given, mapping, faults)
+    faults.unknown(at, section, content, [*columns, *options, *(TEST_KEYS if table == "test" else ())])
+    test = parse_test(content, faults) if table == "test" else None
+    if test is not None:
+        columns, mapping = [*columns, *test.sources], {**mapping, **test.sources}
+        words = given.get("missing", {})
+        # "none" and "NA" are names of cells.
+        given["missing"] = {"cell": [], **words} if isinstance(words, dict) else words
+    more: dict[str, Any] = {"table": table, "columns": mapping, "further": tuple(further or ()), "test": test}
+    made = checked(TableSection, given, faults, at, section, **more)
+    _check_columns(at, section, given, mapping, columns, faults)
     listed = given.get("names")
     if isinstance(listed, list) and listed and given.get("header", True) is True:
         faults.expected((*at, "names"), section, "used together with header = false", listed)
@@ -500,11 +519,15 @@ def _named(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _check_columns(
-    at: tuple[str | int, ...], section: str, given: Mapping[str, Any], mapping: Mapping[str, Any], faults: Faults
+    at: tuple[str | int, ...],
+    section: str,
+    given: Mapping[str, Any],
+    mapping: Mapping[str, Any],
+    columns: Sequence[str],
+    faults: Faults,
 ) -> None:
     """Check options that name canonical columns, and that one id is given in one way."""
     table = str(at[0])
-    columns = [column.name for column in TABLES[table].columns]
     without = given.get("without")
     for column in without if isinstance(without, list) else ():
         if (isinstance(column, str) and column in mapping) or (column == "customer_id" and "customer_hash" in given):

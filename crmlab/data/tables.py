@@ -33,6 +33,7 @@ __all__ = [
     "RESPONSES",
     "RESPONSE_KINDS",
     "TABLES",
+    "TEST",
     "Column",
     "Kind",
     "TableSpec",
@@ -40,7 +41,7 @@ __all__ = [
     "schema",
 ]
 
-Kind = Literal["text", "time", "date", "money", "number", "flag"]
+Kind = Literal["text", "time", "date", "money", "number", "flag", "measure"]
 
 IBIS_TYPES: dict[Kind, str] = {
     "text": "string",
@@ -49,6 +50,7 @@ IBIS_TYPES: dict[Kind, str] = {
     "money": "decimal(18, 4)",
     "number": "decimal(18, 4)",
     "flag": "boolean",
+    "measure": "float64",
 }
 
 # What an error message calls a value of each kind.
@@ -59,6 +61,7 @@ KIND_WORDS: dict[Kind, str] = {
     "money": "amount",
     "number": "number",
     "flag": "yes or no",
+    "measure": "number",
 }
 
 
@@ -262,18 +265,28 @@ RESPONSES = TableSpec(
     ("customer_id", "responded_at", "kind"),
 )
 
+TEST = TableSpec(
+    "test",
+    "one row per customer of a test in one file, with what came of it; its outcomes and covariates are further columns",
+    (
+        _optional("unit", "text", "identifier of what was assigned, a customer as a rule; default: each row is one"),
+        Column("cell", "text", "the cell that it was assigned to"),
+    ),
+    ("unit", "cell"),
+)
+
 TABLES: dict[str, TableSpec] = {
-    spec.name: spec for spec in (ORDERS, ORDER_LINES, PRODUCTS, CUSTOMERS, CELLS, CONTACTS, RESPONSES)
+    spec.name: spec for spec in (ORDERS, ORDER_LINES, PRODUCTS, CUSTOMERS, CELLS, CONTACTS, RESPONSES, TEST)
 }
 
 
-def schema(table: str) -> DataFrameSchema:
+def schema(table: str | TableSpec) -> DataFrameSchema:
     """Return the pandera schema that a canonical table must fit.
 
     Parameters
     ----------
-    table : str
-        Name of a canonical table.
+    table : str or TableSpec
+        A canonical table, or its name.
 
     Returns
     -------
@@ -289,7 +302,8 @@ def schema(table: str) -> DataFrameSchema:
     import pandera.ibis as pa
 
     columns = {}
-    for column in TABLES[table].kept:
+    spec = TABLES[table] if isinstance(table, str) else table
+    for column in spec.kept:
         checks = []
         if column.at_least is not None:
             checks.append(pa.Check.ge(column.at_least))
@@ -302,7 +316,7 @@ def schema(table: str) -> DataFrameSchema:
             required=column.required,
             description=column.meaning,
         )
-    return pa.DataFrameSchema(columns, name=table, strict=False)
+    return pa.DataFrameSchema(columns, name=spec.name, strict=False)
 
 
 def labels(names: Sequence[str] | pd.Series[str], places: npt.NDArray[np.int64]) -> pd.Series[str]:

@@ -256,21 +256,35 @@ class Files:
 
 @dataclass(frozen=True)
 class Context:
-    """What a result is about: data set, history, number of customers; and ``told``, which puts a text about customers who purchase
-    into the words of the data set: those of donors who give, say.
+    """What a result is about: data set, last and first day of its history, number of customers; and ``told``, which puts a text about
+    customers who purchase into the words of the data set: those of donors who give, say. A test in one file has no days.
     """
 
     dataset: str
     title: str
-    as_of: dt.date
-    first_day: dt.date
+    until: dt.date | None
+    since: dt.date | None
     customers: int | None = None
     form: Format = Format()
     told: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
+    @property
+    def as_of(self) -> dt.date:
+        """The last day of the history; a data set without days has none."""
+        if self.until is None:
+            raise ValueError(f"The data set {self.dataset} has no days.")
+        return self.until
+
+    @property
+    def first_day(self) -> dt.date:
+        """The first day of the history; a data set without days has none."""
+        if self.since is None:
+            raise ValueError(f"The data set {self.dataset} has no days.")
+        return self.since
+
     def line(self) -> str:
         """The line at the top of a page."""
-        parts = [self.title, f"history to {self.form.day(self.as_of)}"]
+        parts = [self.title] if self.until is None else [self.title, f"history to {self.form.day(self.until)}"]
         if self.customers is not None:
             parts.append(self.told(f"{self.form.count(self.customers)} customers"))
         return " · ".join(parts)

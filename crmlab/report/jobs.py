@@ -14,7 +14,7 @@ from crmlab.data.project import home
 from crmlab.errors import ParameterError, PlanError
 from crmlab.page import params as parameters
 from crmlab.page.texts import joined, titled
-from crmlab.report.registry import analysis, annotating, report_names
+from crmlab.report.registry import analysis, annotating, report_names, suffices
 
 __all__ = ["Job", "Order", "lacking", "load_plan", "plan_jobs", "plan_names", "runs_unasked"]
 
@@ -55,6 +55,8 @@ def lacking(name: str, holds: Sequence[str]) -> str:
     holds : sequence of str
         The tables of the data set, and what its orders tell: as of :attr:`crmlab.data.dataset.Dataset.holds`.
     """
+    if suffices(name, holds):
+        return ""
     missing = [titled(one) for one in analysis(name).NEEDS if one not in holds]
     return f"It needs {joined(missing)}, which this data set lacks." if missing else ""
 

@@ -15,7 +15,7 @@ from crmlab.page.params import build
 from crmlab.page.result import Result
 from crmlab.report.annotations import ANNOTATIONS, annotated
 from crmlab.report.inputs import secrets_of
-from crmlab.report.registry import analysis
+from crmlab.report.registry import analysis, suffices
 from crmlab.report.saving import save, with_cuts_said
 
 __all__ = ["TARGET", "run_notebook"]
@@ -56,7 +56,7 @@ def run_notebook(name: str, *, data: str | Dataset = "shop", engine: Any = None,
     module = analysis(name)
     checked = build(name, module.Params, params)
     dataset = data if isinstance(data, Dataset) else open_dataset(data, engine)
-    for needed in module.NEEDS:
+    for needed in () if suffices(name, dataset.tables) else module.NEEDS:
         if needed not in TOLD:
             dataset.table(needed)
         elif needed not in dataset.descriptor.told:

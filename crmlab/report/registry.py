@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +32,7 @@ __all__ = [
     "readers",
     "readiness_of",
     "report_names",
+    "suffices",
 ]
 
 # Name of a report → the subject's face, imported when it is asked for; in the order of the questions that a manager asks.
@@ -64,9 +65,10 @@ class Analysis(Protocol):
     """The one form of an analysis."""
 
     NEEDS: tuple[str, ...]
-    # Most have none of these: SECTIONS: tuple[str, ...], sections of a subject in the data set's TOML file that it reads; INPUTS:
-    # tuple[Input, ...], what it reads beside the data set; ANNOTATES: Annotation, columns for the lists of all other reports;
-    # readiness(history, params) -> Readiness, whether the tables hold what it asks of them.
+    # Most have none of these: SUFFICES: str, a table that is enough by itself, whatever else it needs; SECTIONS: tuple[str, ...],
+    # sections of a subject in the data set's TOML file that it reads; INPUTS: tuple[Input, ...], what it reads beside the data set;
+    # ANNOTATES: Annotation, columns for the lists of all other reports; readiness(history, params) -> Readiness, whether the tables hold
+    # what it asks of them.
     Params: type[Any]
     QUANTITIES: Quantities
     __doc__: str | None
@@ -160,6 +162,17 @@ def inputs_of(name: str) -> tuple[Input, ...]:
     return getattr(analysis(name), "INPUTS", ())
 
 
+def suffices(name: str, holds: Collection[str]) -> bool:
+    """Say whether a data set holds a table that is enough for a report by itself, whatever else it needs.
+
+    Examples
+    --------
+    >>> suffices("campaign_results", ["test"]), suffices("rfm", ["test"])
+    (True, False)
+    """
+    return getattr(analysis(name), "SUFFICES", None) in holds
+
+
 def names_customers(name: str) -> bool:
     """Say whether a report declares that its page names customers.
 
@@ -194,6 +207,8 @@ def readiness_of(name: str, data: Any, params: Any = None) -> Readiness:
     ask = getattr(face, "readiness", None)
     chosen = face.Params() if params is None else params
     try:
+        if not isinstance(data, History) and suffices(name, data.tables):
+            return Readiness() if ask is None else ask(data, chosen)
         history = History.of(data, chosen.as_of)
         return Readiness() if ask is None else ask(history, chosen)
     except CrmlabError as error:

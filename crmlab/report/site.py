@@ -128,7 +128,7 @@ def index_page(
     told = words_for(descriptor.rounds).told
     made = [entry for entry in found if entry.summary]
     # The heading speaks of the freshest history that a report has seen.
-    freshest = max(made, key=lambda entry: entry.summary["as_of"] if entry.summary else "", default=None)
+    freshest = max(made, key=lambda entry: (entry.summary["as_of"] or "") if entry.summary else "", default=None)
     context = freshest.summary["context"] if freshest and freshest.summary else descriptor.title
     title = descriptor.report.title or descriptor.title
     ordered = sorted(found, key=lambda entry: (*_order(entry.place.split("--")[0]), entry.place))
@@ -203,9 +203,11 @@ def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Mark
         rows = freshest.shown.inputs.get("rows", {})
         told = words_for(descriptor.rounds).told
         parts = [told(f"{form.count(count)} {titled(name)}") for name, count in rows.items()]
-        first, last = (dt.date.fromisoformat(freshest.summary[key]) for key in ("first_day", "as_of"))
         run = dt.datetime.fromisoformat(freshest.shown.started)
-        span = f"History from {form.day(first)} to {form.day(last)}"
+        first, last = (freshest.summary[key] for key in ("first_day", "as_of"))
+        span = "Read"
+        if first is not None and last is not None:
+            span = f"History from {form.day(dt.date.fromisoformat(first))} to {form.day(dt.date.fromisoformat(last))}"
         lines.append(_said(f"{span}: {', '.join(parts)}. Last run on {form.day(run)}."))
     return markup("<details><summary>About the data</summary>{}</details>", Markup("").join(lines)) if lines else Markup("")
 

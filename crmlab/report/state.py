@@ -73,8 +73,8 @@ class Summary(TypedDict):
     dataset: str
     dataset_title: str
     context: str
-    first_day: _Day
-    as_of: _Day
+    first_day: _Day | None  # None, both: a data set without days
+    as_of: _Day | None
     customers: int | None  # None: the page is of one
     params: dict[str, Any]
     findings: list[_Finding]

@@ -138,7 +138,7 @@ def test_everything_that_is_saved_hides_addresses_and_alters_no_data(tmp_path, p
     notes = [password, f"moved to {address}", f"password={password}", None, "metadata of a customer"]
     frame = pd.DataFrame({"customer_id": list("abcde"), "note": notes, "value": [1.5, 2, 3, 4, 5]})
     day = pd.Timestamp("2024-01-31").date()
-    context = Context(dataset="shop", title="Shop", first_day=day, as_of=day, customers=5)
+    context = Context(dataset="shop", title="Shop", since=day, until=day, customers=5)
     result = SimpleNamespace(
         title="a metadata",
         context=context,

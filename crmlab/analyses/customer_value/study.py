@@ -123,7 +123,7 @@ def study(history: History, params: Params) -> Study:
     worth = scores(history, params)
     base, fit = worth.base, worth.fit
     tested, untested = _tested(base, fit.choice, params)
-    context = replace(history.context(len(fit.summary)), as_of=base.end, first_day=base.first)
+    context = replace(history.context(len(fit.summary)), until=base.end, since=base.first)
     found = value_customers(worth)
     top = worth.points.loc[worth.points["tier"] == "A", "customer_id"]
     return Study(

@@ -24,7 +24,7 @@ from crmlab.data.reading.parts import Part, cleared, days_left, summed, united
 from crmlab.data.reading.raw import Raw
 from crmlab.data.room import not_written
 from crmlab.data.scratch import scratch_folder
-from crmlab.data.tables import TABLES, schema
+from crmlab.data.tables import TABLES, TableSpec, schema
 from crmlab.errors import CrmlabError, SourceError, shown
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def build(descriptor: Descriptor, folder: Path) -> tuple[dict[str, int], list[Le
             sizes = {}
             for name, table in tables.items():
                 with engines.explain_errors(name, _source_name(descriptor, name)):
-                    sizes[name] = _write(con, name, canonical(name, table), folder / f"{name}.parquet")
+                    spec = section_of(descriptor, name).spec
+                    sizes[name] = _write(con, spec, canonical(name, table), folder / f"{name}.parquet")
         finally:
             con.disconnect()
     return sizes, rows, breaches
@@ -266,11 +267,11 @@ def canonical(name: str, table: ibis.Table) -> ibis.Table:
     return table.drop(*(column.name for column in TABLES[name].columns if column.input_only and column.name in table.columns))
 
 
-def _write(con: BaseBackend, name: str, table: ibis.Table, path: Path) -> int:
+def _write(con: BaseBackend, spec: TableSpec, table: ibis.Table, path: Path) -> int:
     """Check a canonical table against its schema and write it, ordered by key and then by everything else."""
-    made = con.create_table(f"made_{name}", obj=table, temp=True)
-    schema(name).validate(made)
-    first = [key for key in TABLES[name].order_by if key in made.columns]
+    made = con.create_table(f"made_{spec.name}", obj=table, temp=True)
+    schema(spec).validate(made)
+    first = [key for key in spec.order_by if key in made.columns]
     con.to_parquet(made.order_by([*first, *(column for column in made.columns if column not in first)]), path)
     size: int = collect_value(made.count())
     con.drop_table(made.op().name)
@@ -314,11 +315,11 @@ def _examined(
             if not seen.problems:
                 left.add(made := f"part_{number}_{name}")
                 rows = con.create_table(made, obj=seen.kept, temp=True)
-                numbered = "order_id" in columns_of(TABLES[name], section, raw.columns, descriptor.where)[0]
+                numbered = "order_id" in columns_of(section.spec, section, raw.columns, descriptor.where)[0]
                 parts.append(Part(called, rows, seen.ledger, seen.breaches, seen.left, numbered))
     if found:
         return _Examined(None, summed(row for part in parts for row in part.ledger), [], found)
-    rows, counted, breaches = united(TABLES[name], parts, drop=descriptor.duplicates == "drop", where=descriptor.where)
+    rows, counted, breaches = united(sections[0].spec, parts, drop=descriptor.duplicates == "drop", where=descriptor.where)
     return _Examined(rows, counted, breaches, [])
 
 
@@ -332,8 +333,8 @@ def _cleaned(descriptor: Descriptor, raw: Raw, section: TableSection, orders: ib
     """Clean one table, or a part of it."""
     name = section.table
     if name == "order_lines":
-        raw = with_orders(raw, columns_of(TABLES[name], section, raw.columns, descriptor.where)[0], orders)
-    cleaning = clean(TABLES[name], section, raw, descriptor)
+        raw = with_orders(raw, columns_of(section.spec, section, raw.columns, descriptor.where)[0], orders)
+    cleaning = clean(section.spec, section, raw, descriptor)
     if cleaning.errors:
         return _Examined(None, [], [], list(cleaning.errors))
     counted = ledger(cleaning)
@@ -359,7 +360,7 @@ def _file(descriptor: Descriptor, section: TableSection) -> Path:
 def _raw(descriptor: Descriptor, con: BaseBackend, section: TableSection, scratch: Path) -> Raw:
     """Load one table of a source, or a part of it, into a scratch DuckDB."""
     name = section.table
-    choose = partial(needed, TABLES[name], section, where=descriptor.where)
+    choose = partial(needed, section.spec, section, where=descriptor.where)
     if descriptor.kind in SIMULATED:
         return _simulated_table(descriptor, con, name, choose)
     if descriptor.kind == "duckdb":

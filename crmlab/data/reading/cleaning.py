@@ -257,7 +257,7 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
     mapping, attributes, errors = columns_of(spec, section, raw.columns, where)
     if con.name == "duckdb":
         check_date_format(con, section, where)
-    mark = _mark(attributes)
+    mark = _mark([*attributes, *mapping])
     parser = Parser(spec, section, descriptor, con.name)
     seen = watched(spec, section, mapping, raw.columns)
     table = _prepared(raw, mapping, attributes, seen, mark, parser)
@@ -276,6 +276,10 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
                 parsed[name] = hashed_ids(parsed[name], descriptor)
         except DataError as error:
             errors.append(error)
+    if section.test is not None and section.test.blanks == "zero":
+        for name in set(section.test.outcomes) & set(parsed):
+            blank_value = table[f"{mark}raw_{name}"].isnull()
+            parsed[name] = ibis.ifelse(blank_value, ibis.literal(0).cast(parsed[name].type()), parsed[name])
     given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}
     own = [name for name in table.columns if name.startswith(mark) and not name.startswith(f"{mark}raw_")]
     if spec is ORDERS and "order_id" not in mapping:

@@ -14,7 +14,7 @@ from crmlab.data.months import day_of, form_with_month, languages_of
 from crmlab.data.personal import HIDDEN, masked
 from crmlab.data.reading.cleaning import REASONS, Cleaning, blank
 from crmlab.data.reading.derived import free
-from crmlab.data.tables import KIND_WORDS, TABLES, Column
+from crmlab.data.tables import KIND_WORDS, Column, TableSpec
 from crmlab.data.written import amount, counted_as, tidy
 from crmlab.errors import CrmlabError, DataError, listing, shown
 
@@ -121,7 +121,7 @@ def problems(cleaning: Cleaning, descriptor: Descriptor, rows: list[LedgerRow]) 
                 f"{_undecided(cleaning) or 'Check the mapping and the options of the TOML file.'}"
             )
         ]
-    return [*result, *_broken_rules(spec.name, cleaning.kept())]
+    return [*result, *_broken_rules(spec, cleaning.kept())]
 
 
 def _undecided(cleaning: Cleaning) -> str:
@@ -281,10 +281,11 @@ def form_of(value: str) -> str:
     return sign.join((*order, "%Y" if len(year) == 4 else "%y")) + tail
 
 
-def _broken_rules(name: str, kept: ibis.Table) -> list[DataError]:
+def _broken_rules(spec: TableSpec, kept: ibis.Table) -> list[DataError]:
     """Rules of the canonical table that single values break."""
     result = []
-    for column in TABLES[name].kept:
+    name = spec.name
+    for column in spec.kept:
         if column.name not in kept.columns:
             continue
         if column.unique:

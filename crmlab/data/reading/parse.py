@@ -120,7 +120,11 @@ class Parser:
         if column.kind in ("time", "date"):
             own = None if zone is None else zone_name(zone)
             return self._time(column, value, own) if column.kind == "time" else self._date(column, value, own)
-        parser: dict[str, Callable[[Column, Any], ir.Value]] = {"text": self._text, "flag": self._flag}
+        parser: dict[str, Callable[[Column, Any], ir.Value]] = {
+            "text": self._text,
+            "flag": self._flag,
+            "measure": self._measure,
+        }
         return parser.get(column.kind, self._decimal)(column, value)
 
     def _zone(self, column: Column, value: Any) -> ir.Value:
@@ -212,6 +216,16 @@ class Parser:
             of_people(separated(tidied(value), sign)),  # only what cannot be read as it stands
             else_=ibis.null(target),
         )
+
+    def _measure(self, column: Column, value: Any) -> ir.Value:
+        """A number with all its digits, or yes or no as 1 or 0."""
+        kind = value.type()
+        if kind.is_boolean():
+            return value.cast("float64")
+        if kind.is_numeric():
+            number = value.cast("float64")
+            return _ifelse(~(number.isnan() | number.isinf()), number)
+        return self._number(column, value, "float64").fill_null(self._flag(column, value).cast("float64"))
 
     def product(self, quantity: Any, price: Any) -> Any:
         """Quantity × price as an exact amount; null where it is too large."""

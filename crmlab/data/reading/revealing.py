@@ -12,7 +12,6 @@ from crmlab.data.identity import existing_key
 from crmlab.data.reading import building
 from crmlab.data.reading.parse import Parser
 from crmlab.data.reading.raw import Raw
-from crmlab.data.tables import TABLES
 from crmlab.errors import DataError
 
 __all__ = ["Persons", "persons_of"]
@@ -76,7 +75,7 @@ def persons_of(descriptor: Descriptor, ids: Collection[str]) -> Persons:
 
 def _values(raw: Raw, section: TableSection, descriptor: Descriptor) -> Iterator[tuple[str, int]]:
     """Every value of a personal column as ids are made of it, and in how many rows it is."""
-    spec = TABLES[section.table]
+    spec = section.spec
     column = spec.column("customer_id")
     if section.customer_hash not in raw.columns or column is None:
         raise DataError.lacks(section.table, str(section.customer_hash), raw.columns, f"Correct it in {descriptor.where}.")

@@ -20,7 +20,7 @@ from crmlab.data.reading.raw import first_line, row_words
 from crmlab.data.reading.sheets import as_text, decoded
 from crmlab.data.reading.texts import Chooser, check_width, given_names, unique
 from crmlab.data.reading.times import cell_form
-from crmlab.data.tables import KIND_WORDS, TABLES
+from crmlab.data.tables import KIND_WORDS
 from crmlab.errors import DataError, SourceError
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ def _without_faults(section: TableSection, sheet: Sheet, file: str, *, tolerant:
 def _fault(section: TableSection, sheet: Sheet, file: str, fault: tuple[str, Mapping[int, str]]) -> DataError:
     name, rows = fault
     first = min(rows)
-    spec = TABLES[section.table]
+    spec = section.spec
     mapped = next((column for column, source in section.named(sheet.names).items() if source == name), name.lower())
     column = spec.column(mapped)
     hint = (

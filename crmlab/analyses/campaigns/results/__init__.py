@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.results.params import Params
     from crmlab.analyses.campaigns.results.quantities import QUANTITIES
     from crmlab.analyses.campaigns.results.ready import readiness
-    from crmlab.analyses.campaigns.results.report import NEEDS, run
+    from crmlab.analyses.campaigns.results.report import NEEDS, SUFFICES, run
     from crmlab.analyses.campaigns.results.study import measure
 
-__all__ = ["INPUTS", "NEEDS", "QUANTITIES", "Params", "measure", "readiness", "run"]
+__all__ = ["INPUTS", "NEEDS", "QUANTITIES", "SUFFICES", "Params", "measure", "readiness", "run"]
 __getattr__, __dir__ = lazy_names(__name__)

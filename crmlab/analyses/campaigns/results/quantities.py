@@ -44,6 +44,16 @@ QUANTITIES = Quantities(
         "what would not have been earned without the contact, after its cost and that of the offer: cell minus control",
         "currency",
     ),
+    Quantity("first_outcome", "the first outcome of a test in one file, in the clearest cell: cell minus control"),
+    Quantity(
+        "outcomes_better", "comparisons of a cell with its control that show it to be better", "comparisons", counted=True
+    ),
+    Quantity(
+        "test_profit",
+        "what the cell of a test in one file that earned most surely brought, after the cost of contacts",
+        "currency",
+    ),
+    Quantity("cost_per_outcome", "what one more customer with the first outcome of a test in one file cost", "currency"),
     Quantity("cells_that_earned", "cells that are shown to have earned more than they cost", "cells", counted=True),
     Quantity("sample_ratio", "how likely it is that cell sizes would be this far from the plan by chance", "p", counted=True),
     Quantity(

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.measurement import choose_campaign, known_cells, measured
+from crmlab.analyses.campaigns.results.one_file import one_file_study
+from crmlab.history.past import History
 from crmlab.page.declarations import Readiness
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns.results.params import Params
-    from crmlab.history.past import History
+    from crmlab.data.dataset import Dataset
 
 __all__ = ["readiness"]
 
 
-def readiness(history: History, params: Params) -> Readiness:
+def readiness(history: History | Dataset, params: Params) -> Readiness:
     """Say which campaigns have no control: what their cells caused cannot be told, and without any that have one nothing can.
 
     Parameters
     ----------
-    history : History
-        With the table ``cells``.
+    history : History or Dataset
+        With the table ``cells``; or a test in one file, which has no history.
     params : Params
 
     Raises
@@ -28,6 +30,9 @@ def readiness(history: History, params: Params) -> Readiness:
     CampaignError
         There is no campaign to be looked at, its cells make no test, or nobody was contacted.
     """
+    if not isinstance(history, History):
+        one_file_study(history, params)
+        return Readiness()
     cells = known_cells(history.data)
     by = cells.groupby("campaign_id")["control_cell_id"].agg(lambda controls: controls.notna().any())
     bare = [str(name) for name in by.index[~by.astype(bool)]]

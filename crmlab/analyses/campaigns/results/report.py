@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crmlab.analyses.campaigns.results import charts, tables, words
+from crmlab.analyses.campaigns.results import charts, one_file_words, tables, words
+from crmlab.analyses.campaigns.results.one_file import is_one_file, one_file_study
+from crmlab.analyses.campaigns.results.one_file_exhibits import ONE_FILE
 from crmlab.analyses.campaigns.results.params import Params
 from crmlab.analyses.campaigns.results.quantities import QUANTITIES
 from crmlab.analyses.campaigns.results.study import study
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.page.result import Result
 
-__all__ = ["EXHIBITS", "NEEDS", "run"]
+__all__ = ["EXHIBITS", "NEEDS", "SUFFICES", "run"]
 
 NEEDS = ("cells", "contacts", "orders", "amounts", "customer ids")
+SUFFICES = "test"  # a test in one file needs nothing else
 EXHIBITS = Exhibits(
     tables={
         "health": tables.health_table,
@@ -47,7 +50,9 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Parameters
     ----------
     data : Dataset
-        Needs cells, contacts and orders; codes come from responses, margins from order lines and unit costs where they are there.
+        Needs cells, contacts and orders; codes come from responses, margins from order lines and unit costs where they are there. Or a test
+        in one file, the table ``test``, whose page has the tables cells, money, health and balance, the chart forest, and the output
+        comparisons.
     params : Params
 
     Returns
@@ -65,4 +70,6 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     ParameterError
         ``as_of`` is outside the history.
     """
+    if is_one_file(data):
+        return page(one_file_study(data, params), ONE_FILE, one_file_words, QUANTITIES)
     return page(study(History(data, params.as_of), params), EXHIBITS, words, QUANTITIES)

@@ -30,6 +30,8 @@ __all__ = [
     "balance_table",
     "cells_table",
     "components_table",
+    "differs",
+    "fitting",
     "health_table",
     "history_table",
     "matched_table",
@@ -37,6 +39,7 @@ __all__ = [
     "next_table",
     "rounds_table",
     "segments_table",
+    "wilson",
 ]
 
 
@@ -64,7 +67,7 @@ def health_table(study: Study) -> Table:
         worst = health.ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
         units = "households" if found.clustered else "customers"
         words = (
-            f"{_fitting(health.ratio.p_value, form)}; largest deviation: “{found.name(str(worst['cell']))}”, with "
+            f"{fitting(health.ratio.p_value, form)}; largest deviation: “{found.name(str(worst['cell']))}”, with "
             f"{form.count(worst['n'])} {units} instead of {form.count(worst['expected'])}"
         )
         rows.append(("Sizes as planned", words, _STOP if health.blocked else _FINE))
@@ -108,7 +111,7 @@ def health_table(study: Study) -> Table:
     )
 
 
-def _fitting(p_value: float, form: Format) -> str:
+def fitting(p_value: float, form: Format) -> str:
     """How well the sizes of cells fit the plan, in words."""
     if p_value > 0.5:
         return "as good as planned"
@@ -128,7 +131,7 @@ def cells_table(study: Study) -> Table:
     by = study.frame.set_index(["metric", "cell"])
     rows = []
     for k, (cell, stats) in enumerate(found.stats.items()):
-        low, high = _wilson(stats.mean("response"), float(one.sizes[k]), z)
+        low, high = wilson(stats.mean("response"), float(one.sizes[k]), z)
         half = z * float(np.sqrt(stats.variance("spend") / stats.n))
         row: dict[str, Any] = {"name": found.name(cell), "cell": cell, "n": stats.n}
         row |= {"response": stats.mean("response"), "response_low": low, "response_high": high}
@@ -139,7 +142,7 @@ def cells_table(study: Study) -> Table:
             if ("response", cell) in by.index and not study.health.blocked:
                 its = by.loc[("response", cell)]
                 row |= {"points": 100 * its["estimate"], "points_low": 100 * its["low"], "points_high": 100 * its["high"]}
-                row["verdict"] = _differs(
+                row["verdict"] = differs(
                     its["low"], its["high"], "more bought", "fewer bought", points(its["detectable"], form) + " points"
                 )
         rows.append(row)
@@ -173,11 +176,12 @@ def _of_rows(study: Study, rows: str) -> str:
     return "each taken on its own" if study.params.correction == "none" else f"which hold for all {rows} at once"
 
 
-def _differs(low: float, high: float, more: str, less: str, seen: str) -> str:
+def differs(low: float, high: float, more: str, less: str, seen: str) -> str:
+    """Say which of two texts an interval bears out; where it holds 0, what could have been seen."""
     return more if low > 0 else less if high < 0 else f"not shown to differ ({seen} could have been detected)"
 
 
-def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
+def wilson(p: float, n: float, z: float) -> tuple[float, float]:
     """Wilson's interval for a number of customers that need not be whole: households know less than their people would."""
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * float(np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)))
@@ -229,7 +233,7 @@ def _money_verdict(study: Study, row: dict[str, Any]) -> str:
         more, less = "earned more than it cost", "cost more than it brought"
     else:
         more, less = "open: what the offer costs is not known", "cost more than it brought"
-    return _differs(row["profit_low"], row["profit_high"], more, less, study.context.form.money(row["n"] * row["detectable"]))
+    return differs(row["profit_low"], row["profit_high"], more, less, study.context.form.money(row["n"] * row["detectable"]))
 
 
 def components_table(study: Study) -> Table | Absent:
@@ -257,7 +261,7 @@ def components_table(study: Study) -> Table | Absent:
         for value in frame[f"{name}_detectable"]
     ]
     out["verdict"] = [
-        _differs(low, high, "more" if name == "response" else f"more {gain(study).word}", "less", each)
+        differs(low, high, "more" if name == "response" else f"more {gain(study).word}", "less", each)
         for low, high, each in zip(frame[f"{name}_low"], frame[f"{name}_high"], seen, strict=True)
     ]
     columns["verdict"] = Column("Verdict on who bought" if name == "response" else "Verdict")
@@ -288,7 +292,7 @@ def segments_table(study: Study) -> Table | Absent:
         }
     )
     frame["verdict"] = [
-        _differs(row["low"], row["high"], f"adds {kind}", f"takes {kind}", form.money(row["n"] * row["detectable"]))
+        differs(row["low"], row["high"], f"adds {kind}", f"takes {kind}", form.money(row["n"] * row["detectable"]))
         for row in frame.to_dict("records")
     ]
     columns = {

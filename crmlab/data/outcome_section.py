@@ -1,0 +1,204 @@
+"""A test in one file: what the section ``[test]`` says of its cells, outcomes and costs, beside where the file is.
+
+One row per customer (or whatever was assigned), with the cell and what came of it. Such a file needs no orders and no dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from crmlab.data.tables import TEST, Column, Kind
+from crmlab.data.toml import STRICT, checked, must, names
+from crmlab.errors.validation import Faults
+
+__all__ = ["TEST_KEYS", "OutcomeSection", "TestSection", "parse_test"]
+
+_Name = Annotated[str, Field(min_length=1)]
+# A cell may be written as a number: 0 and 1.
+_Cell = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value),
+]
+_Kind = Annotated[Literal["rate", "mean", "money", "ratio"], must('"rate", "mean", "money" or "ratio"')]
+_Way = Annotated[Literal["up", "down"], must('"up" where more is better, or "down"')]
+_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
+_Share = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@dataclass(frozen=True, config=STRICT)
+class OutcomeSection:
+    """One outcome of a test, ``[test.outcomes.NAME]``.
+
+    Attributes
+    ----------
+    kind : {"rate", "mean", "money", "ratio"}, optional
+        Yes or no; a number; an amount in the data set's currency; or ``of``, one column divided by another. Default: a rate where all are 0
+        or 1, else a mean.
+    direction : {"up", "down"}
+        Whether more is better, as of visits, or worse, as of complaints.
+    label : str
+        What pages call it; default: its name.
+    column : str
+        Of the file; default: its name.
+    of : tuple of two str
+        Columns of a ratio: sums of the first by sums of the second.
+    """
+
+    kind: _Kind | None = None
+    direction: _Way = "up"
+    label: _Name | None = None
+    column: Annotated[_Name, must("the name of a column")] | None = None
+    of: Annotated[
+        tuple[_Name, ...], Field(strict=False, min_length=2, max_length=2), must('two columns, such as ["spend", "orders"]')
+    ] = ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class TestSection:
+    """The section ``[test]``, without what it says of its file.
+
+    Attributes
+    ----------
+    control : str, or mapping of cell to its control
+        The cell that the others are compared with.
+    outcomes : mapping of name to OutcomeSection
+        In the file also a list of columns. The first is what pages open with.
+    covariates : tuple of str
+        Columns of numbers that were known beforehand, such as last year's spend.
+    cost : float, or mapping of cell to float
+        Of one contact; a single number is that of every cell but the control.
+    shares : mapping of cell to share
+        How large the cells were to be; default: alike.
+    blanks : {"error", "zero"}
+        What an empty outcome means: that something is missing, or that nothing happened.
+    """
+
+    __test__ = False  # its name is not that of a test to be collected
+
+    control: Annotated[_Cell | Mapping[_Name, _Cell], must('a cell, such as "none", or a control for each cell')]
+    outcomes: Annotated[Mapping[_Name, OutcomeSection], Field(min_length=1)]
+    covariates: Annotated[tuple[_Name, ...], Field(strict=False), must('a list of columns, such as ["history"]')] = ()
+    cost: Annotated[_Amount | Mapping[_Name, _Amount], must("an amount of at least 0, or one for each cell")] = 0.0
+    shares: Annotated[Mapping[_Name, _Share], must("a share above 0 for each cell")] = field(default_factory=dict)
+    blanks: Annotated[Literal["error", "zero"], must('"error" or "zero"')] = "error"
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Outcomes, parts of ratios and covariates → the column of the file that each is read from."""
+        own = {name: one.column or name for name, one in self.outcomes.items() if one.kind != "ratio"}
+        parts = [part for one in self.outcomes.values() for part in one.of]
+        return {**{name: name for name in (*parts, *self.covariates)}, **own}
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the canonical table that this test has beside its cells and units."""
+        found = []
+        for name in self.sources:
+            one = self.outcomes.get(name)
+            kind: Kind = "flag" if one is not None and one.kind == "rate" else "measure"
+            meaning = "an outcome" if name not in self.covariates else "what was known before the test"
+            empty = self.blanks == "zero" and name not in self.covariates
+            found.append(Column(name, kind, meaning, nullable=empty, by_name=False))
+        return tuple(found)
+
+    def label(self, outcome: str) -> str:
+        """What pages call an outcome.
+
+        Examples
+        --------
+        >>> TestSection("none", {"opted_out": OutcomeSection()}).label("opted_out")
+        'opted out'
+        """
+        return self.outcomes[outcome].label or outcome.replace("_", " ")
+
+    def cost_of(self, cell: str) -> float:
+        """What one contact of a cell costs.
+
+        Examples
+        --------
+        >>> test = TestSection("none", {"visit": OutcomeSection()}, cost=0.1)
+        >>> test.cost_of("letter"), test.cost_of("none")
+        (0.1, 0.0)
+        """
+        if isinstance(self.cost, Mapping):
+            return float(self.cost.get(cell, 0.0))
+        controls = self.control.values() if isinstance(self.control, Mapping) else (self.control,)
+        return 0.0 if cell in controls else float(self.cost)
+
+
+TEST_KEYS = names(TestSection)
+
+
+def parse_test(content: Mapping[str, Any], faults: Faults) -> TestSection | None:
+    """Check what ``[test]`` says of cells, outcomes and costs.
+
+    Parameters
+    ----------
+    content : mapping
+        The section, that of its file among it.
+    faults : Faults
+        Gets what is wrong.
+
+    Returns
+    -------
+    TestSection or None
+        None where something is wrong.
+    """
+    given = {key: value for key, value in content.items() if key in TEST_KEYS}
+    outcomes = _outcomes(given.get("outcomes"), faults)
+    absent = {
+        "control": '[test] lacks control, the cell that others are compared with, such as control = "none".',
+        "outcomes": '[test] lacks outcomes, the columns of what came of it, such as outcomes = ["visit", "spend"].',
+    }
+    if outcomes is None and "outcomes" in given:
+        return None
+    values = given if outcomes is None else {**given, "outcomes": outcomes}
+    made = checked(TestSection, values, faults, ("test",), "[test]", absent)
+    for name in () if made is None else made.sources:
+        if TEST.column(name.lower()) is not None:
+            expected = "names other than unit and cell: give the outcome another name, and its column by column = …"
+            faults.expected(("test", "outcomes"), "[test]", expected, name)
+            return None
+    return made
+
+
+def _outcomes(given: Any, faults: Faults) -> dict[str, OutcomeSection] | None:
+    """The outcomes of a test, written as a list of columns, as kinds by name, or as sections; None where they are not to be used."""
+    at = ("test", "outcomes")
+    if given is None:
+        return None
+    if isinstance(given, list) and given and all(isinstance(name, str) and name for name in given):
+        given = {name: {} for name in given}
+    if not isinstance(given, Mapping) or not given:
+        expected = 'a list of columns, such as ["visit", "spend"], or a section, such as [test.outcomes.visit]'
+        faults.expected(at, "[test]", expected, given)
+        return None
+    found: dict[str, OutcomeSection] = {}
+    for name, one in given.items():
+        section = f"[test.outcomes.{name}]"
+        values = {"kind": one} if isinstance(one, str) else one
+        if not isinstance(values, Mapping):
+            faults.expected((*at, name), "[test.outcomes]", 'a kind, such as "rate", or a section', one)
+            continue
+        made = checked(OutcomeSection, values, faults, (*at, name), section)
+        if made is None:
+            continue
+        if (made.kind == "ratio") != bool(made.of):
+            said = 'given for a ratio, and for nothing else, such as of = ["spend", "orders"]'
+            faults.expected((*at, name, "of"), section, said, list(made.of) if made.of else "nothing")
+            continue
+        if made.kind == "ratio" and made.column is not None:
+            faults.expected((*at, name, "column"), section, "left out for a ratio, whose columns are in of", made.column)
+            continue
+        found[name] = made
+    return found if len(found) == len(given) else None
