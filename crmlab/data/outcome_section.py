@@ -25,7 +25,9 @@ _Cell = Annotated[
     Field(min_length=1),
     BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value),
 ]
-_Kind = Annotated[Literal["rate", "mean", "money", "ratio"], must('"rate", "mean", "money" or "ratio"')]
+_KINDS = ("rate", "mean", "money", "ratio")
+_KIND_WORDS = '"rate", "mean", "money" or "ratio"'
+_Kind = Annotated[Literal["rate", "mean", "money", "ratio"], must(_KIND_WORDS)]
 _Way = Annotated[Literal["up", "down"], must('"up" where more is better, or "down"')]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
 _Share = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
@@ -187,8 +189,8 @@ def _outcomes(given: Any, faults: Faults) -> dict[str, OutcomeSection] | None:
     for name, one in given.items():
         section = f"[test.outcomes.{name}]"
         values = {"kind": one} if isinstance(one, str) else one
-        if not isinstance(values, Mapping):
-            faults.expected((*at, name), "[test.outcomes]", 'a kind, such as "rate", or a section', one)
+        if not isinstance(values, Mapping) or (isinstance(one, str) and one not in _KINDS):
+            faults.expected((*at, name), "[test.outcomes]", f"{_KIND_WORDS}, or a section", one)
             continue
         made = checked(OutcomeSection, values, faults, (*at, name), section)
         if made is None:

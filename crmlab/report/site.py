@@ -150,7 +150,7 @@ def index_page(
                 if entry.summary is not None
             ],
         ),
-        _listed("What is missing, and why", missing),
+        _listed("What is missing, and why", _gathered(missing)),
         _about(descriptor, freshest, form),
     ]
     return markup(
@@ -265,10 +265,23 @@ def _variant(entry: Entry) -> str:
     return f" ({variant.replace('--', ', ').replace('-', ' ', 1)})" if variant else ""
 
 
-def _missing(entry: Entry) -> Markup:
-    """A report that is not there, and why."""
+def _missing(entry: Entry) -> tuple[str, str, Markup]:
+    """A report that is not there: its place, its name, and why."""
     state = _said(f"Damaged: {entry.fault}", "state bad") if entry.fault else _state(entry)
-    return markup('<li id="{}"><h3>{}</h3>{}</li>', entry.place, label(entry.place.split("--")[0]) + _variant(entry), state)
+    return entry.place, label(entry.place.split("--")[0]) + _variant(entry), state
+
+
+def _gathered(missing: Sequence[tuple[str, str, Markup]]) -> list[Markup]:
+    """Reports that are not there; those that miss for one reason, as where there are no orders, stand together."""
+    by_reason: dict[Markup, list[tuple[str, str]]] = {}
+    for place, name, why in missing:
+        by_reason.setdefault(why, []).append((place, name))
+    items = []
+    for why, reports in by_reason.items():
+        names = Markup(", ").join(markup('<span id="{}">{}</span>', place, name) for place, name in reports)
+        said = why if len(reports) == 1 else Markup(str(why).replace("Not made. It ", "Not made. Each of them "))
+        items.append(markup("<li><h3>{}</h3>{}</li>", names, said))
+    return items
 
 
 def _changes(entry: Entry, form: Format) -> dict[str, str]:
@@ -314,7 +327,8 @@ def _state(entry: Entry) -> Markup:
     return _said(f"Not made: the run did not succeed. {record.reason}", "state bad")
 
 
-def _absent(name: str, holds: Sequence[str] | None, told: Callable[[str], str]) -> Markup:
+def _absent(name: str, holds: Sequence[str] | None, told: Callable[[str], str]) -> tuple[str, str, Markup]:
+    """A report that was not made here: its name as place and as people read it, and why."""
     if holds is not None and (lacks := lacking(name, holds)):
         reason = lacks
     elif not runs_unasked(name):
@@ -325,7 +339,7 @@ def _absent(name: str, holds: Sequence[str] | None, told: Callable[[str], str]) 
         title = question(name)
     except ReportError as error:
         title, reason = label(name), str(error)
-    return markup('<li id="{}"><h3>{}</h3>{}</li>', name, told(title), _said(f"Not made. {told(reason)}"))
+    return name, told(title), _said(f"Not made. {told(reason)}")
 
 
 def render_again(out: Path, names: Sequence[str] = (), say: Say = quiet) -> list[Path]:

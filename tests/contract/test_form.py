@@ -80,6 +80,7 @@ def test_params_are_declared(name):
 DECLARED = {
     "NEEDS",
     "SECTIONS",
+    "SUFFICES",
     "INPUTS",
     "ANNOTATES",
     "NAMES_CUSTOMERS",

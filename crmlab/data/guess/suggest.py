@@ -21,6 +21,7 @@ from crmlab.data.guess.exported import apply_export
 from crmlab.data.guess.flags import find_flags
 from crmlab.data.guess.number_columns import currencies, in_cents
 from crmlab.data.guess.oddities import ask_about_oddities
+from crmlab.data.guess.outcome_files import outcome_file
 from crmlab.data.guess.profiles import Profile, decimal_sign, profile
 from crmlab.data.guess.questions import Answer, Question
 from crmlab.data.guess.roles import TIMES, Roles, assign, complete
@@ -238,6 +239,14 @@ def _guessed(source: Sample, *, alone: bool) -> Guess:
         ):
             made["customer_hash"] = mail.name
         return _suggested(source, campaign, profiles, made, None)
+    tested = (
+        outcome_file(profiles, source.columns, decimal_sign(profiles)[0])
+        if source.header and source.table is None and alone
+        else None
+    )
+    if tested is not None:
+        _take_over(source, tested[0])
+        return _suggested(source, tested[0], profiles, {**_read(source, tested[0]), **tested[1]}, None)
     roles, profiles = assign(source)
     settle_money(roles, profiles)
     complete(roles, profiles)
@@ -310,6 +319,7 @@ def _suggested(
     mapped = {role: item.name for role, item in roles.columns.items()}
     personal = tuple(item.name for item in roles.personal if item.name != hashed)
     used = {*mapped.values(), *personal, hashed, options.get("only_where"), options.get("drop_where")}
+    used |= {*options.get("outcomes", ()), *options.get("covariates", ())}
     unread = [item.name for item in profiles if item.name not in used]
     return Guess(
         name=dataset_name(source.path),

@@ -41,8 +41,8 @@ def no_orders(roles: Roles, profiles: Sequence[Profile]) -> str:
         )
     if once and not dated and sum(_TESTED.search(name) is not None for name in names) >= 1:
         return (
-            "The file has one row per customer and no dates: it looks like the results of an experiment. crmlab needs the orders, one row "
-            "each, with their dates; the cell of each customer belongs in a table of contacts."
+            "The file has one row per customer and no dates: it looks like the results of an experiment, but no column with its cells was "
+            "found. crmlab needs such a column, in a section [test]; or the orders, one row each, with their dates."
         )
     summed = [name for name in names if _SUMMED.search(name)]
     order = roles.columns.get("order_id")

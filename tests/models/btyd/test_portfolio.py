@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd import customer_value as module
+from crmlab.models.btyd import portfolios as module
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.customer_value import CustomerValue

@@ -221,10 +221,11 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
     plain = [name for name, kind in kinds.items() if kind != "rate"]
     before = section.covariates if params.adjust else ()
     covariates = {name: list(before) for name in plain} if before else ()
+    planned = sum(share for cell, share in section.shares.items() if cell in names)
     options = ComparisonOptions(
         level=params.level,
         correction=params.correction,
-        shares={cell: share for cell, share in section.shares.items() if cell in names} or None,
+        shares={cell: share / planned for cell, share in section.shares.items() if cell in names} or None,
     )
     unit = "unit" if "unit" in table.columns else None
     control = section.control if isinstance(section.control, str) else {a: b for a, b in section.control.items() if a in names}
@@ -237,7 +238,7 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
         section=section,
         found=found,
         kinds=kinds,
-        assumed=assumed,
+        assumed=tuple(name for name in assumed if name in kinds),
         balance=_balance(table, found, section, control, unit),
         profit=None if money is None else _profit(found, section, money, margin, before, params),
         margin=margin,

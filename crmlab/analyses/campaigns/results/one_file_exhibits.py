@@ -39,7 +39,7 @@ def _health(study: OneFile) -> Table:
         rows.append(("Sizes as planned", "not checked", "the sizes of the cells cannot be compared"))
     else:
         worst = sizes.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
-        planned = "" if study.section.shares else "; no shares are given, so equal sizes are expected"
+        planned = "" if study.section.shares else "\nno shares are given, so equal sizes are expected"
         found = (
             f"{fitting(sizes.p_value, form)}; largest deviation: “{worst['cell']}”, with {form.count(worst['n'])} customers instead of "
             f"{form.count(worst['expected'])}{planned}"
@@ -233,7 +233,7 @@ def _forest(study: OneFile) -> Chart | Absent:
             unit = {"share": ", points", "amount": f", {form.currency}" if form.currency else ""}.get(unit_of(study, name), "")
             label = f"{shortened(study.section.label(name), 60)}: difference from the control{unit}"
             marks.axes(ax, form, lines="base", xlabel=label)
-            notes = ["  ".join(part for part in difference(study, row) if part) for row in rows[name]]
+            notes = ["{}  ({})".format(*difference(study, row)) for row in rows[name]]
             y = marks.forest(ax, [shortened(row["cell"], _LONGEST) for row in rows[name]], notes, low, high)
             marks.intervals(ax, y, (values[:, 0], values[:, 1], values[:, 2]), size=7)
 

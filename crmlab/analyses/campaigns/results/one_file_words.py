@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
-from crmlab.analyses.campaigns.results.words import TITLE, far_off, level_word
+from crmlab.analyses.campaigns.results import words
+from crmlab.analyses.campaigns.results.words import far_off, level_word
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Finding, Findings, Method
 from crmlab.page.texts import joined
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from crmlab.page.format import Measured
 
 __all__ = ["TITLE", "difference", "findings", "limits", "mean_of", "method", "metrics", "unit_of", "warnings"]
+
+TITLE = words.TITLE
 
 
 def unit_of(study: OneFile, outcome: str) -> str:
@@ -69,18 +72,17 @@ def _first(study: OneFile, row: dict[str, Any]) -> Finding:
     one, other = (mean_of(study, study.first, row[name], like=row["mean_control"]) for name in ("mean", "mean_control"))
     means = f"{one} against {other} in “{row['control']}”"
     many = len(study.rows(study.first))
-    cell = f"“{row['cell']}”" + (
-        ", the clearest of the cells" if many > 2 else ", the clearer of the cells" if many == 2 else ""
-    )
+    cell = f"“{row['cell']}”"
+    rank = ", and the clearest of all cells" if many > 2 else ", and the clearer of the two cells" if many == 2 else ""
     if study.way(row) == 0:
         least = study.context.form.write(row["detectable"], "points" if unit == "share" else unit)
         text = (
-            f"is the difference that {cell} made to “{what}” ({means}): it is not shown to differ from 0. A difference of {least} could "
+            f"is what {cell} changed in “{what}” ({means}): it is not shown to differ from 0. A difference of {least} could "
             "have been detected."
         )
     else:
         way = "better" if study.way(row) > 0 else "worse"
-        text = f"is the difference that {cell} made to “{what}”: {means}, which is {way}."
+        text = f"is what {cell} changed in “{what}”: {means}. That is {way}{rank}."
     sign = "+" if row["estimate"] > 0 else ""
     return Finding(f"{sign}{size}", text, f"{ends}, {_level(study)}", "first_outcome")
 
@@ -122,10 +124,8 @@ def _others(study: OneFile) -> Finding | None:
         return None
     better, worse = ([row for row in rows if study.way(row) == way] for way in (1, -1))
     text = f"comparisons of a cell with its control {'shows' if len(better) == 1 else 'show'} it to be better"
-    named = [f"“{study.section.label(row['metric'])}” of “{row['cell']}”" for row in worse]
-    text += (
-        f"; {'it is' if len(worse) == 1 else 'they are'} worse in {joined(named[:3])}" if worse else ", and none to be worse"
-    )
+    named = [f"“{row['cell']}” is worse in “{study.section.label(row['metric'])}”" for row in worse]
+    text += f"; {joined(named[:3])}" if worse else ", and none to be worse"
     return Finding(f"{len(better)} of {len(rows)}", f"{text}.", "", "outcomes_better")
 
 

@@ -31,8 +31,9 @@ def readiness(history: History | Dataset, params: Params) -> Readiness:
         There is no campaign to be looked at, its cells make no test, or nobody was contacted.
     """
     if not isinstance(history, History):
-        one_file_study(history, params)
-        return Readiness()
+        found = one_file_study(history, params)
+        blocked = "the sizes of the cells do not fit the plan, so no verdict will be given"
+        return Readiness(remarks=(*([blocked] if found.blocked else []), *(note.rstrip(".") for note in found.notes)))
     cells = known_cells(history.data)
     by = cells.groupby("campaign_id")["control_cell_id"].agg(lambda controls: controls.notna().any())
     bare = [str(name) for name in by.index[~by.astype(bool)]]

@@ -1,0 +1,179 @@
+"""The report after a campaign on a test in one file: outcomes of every kind, money or not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import crmlab
+from crmlab.analyses.campaigns import results
+from crmlab.errors import CampaignError, ParameterError
+from crmlab.page.result import Result
+
+
+def people(n=6000, seed=3):
+    draw = np.random.default_rng(seed)
+    cell = draw.choice(["mail", "phone", "none"], n)
+    before = np.round(draw.gamma(2, 50, n), 2)
+    visit = draw.random(n) < np.select([cell == "mail", cell == "phone"], [0.16, 0.22], 0.1)
+    spend = np.where(visit, np.round(draw.gamma(2, 20, n) + before / 10, 2), 0.0)
+    complained = draw.random(n) < np.where(cell == "phone", 0.04, 0.01)
+    return pd.DataFrame(
+        {"id": range(n), "arm": cell, "before": before, "visit": visit, "spend": spend, "complained": complained, "same": 1}
+    )
+
+
+def run(frame, params=None, currency="EUR", **told) -> Result:
+    section = {"unit": "id", "cell": "arm", "control": "none", "outcomes": ["visit", "spend"], **told}
+    data = crmlab.open_dataset({"test": frame}, title="Spring", settings={"test": section, "currency": currency})
+    return results.run(data, params or results.Params())
+
+
+OUTCOMES = {"visit": {}, "spend": {"kind": "money"}, "complained": {"kind": "rate", "direction": "down"}}
+
+
+def test_the_page_shows_what_compare_finds_in_the_frame():
+    frame = people()
+    found = run(frame, outcomes=OUTCOMES, covariates=["before"])
+    own = crmlab.compare(
+        frame,
+        cell="arm",
+        control="none",
+        metrics={"visit": "rate", "spend": "mean", "complained": "rate"},
+        covariates={"spend": ["before"]},
+        unit="id",
+    ).frame.set_index(["metric", "cell"])
+    shown = found.tables["cells"].frame.dropna(subset=["estimate"]).set_index(["outcome", "cell"])
+    assert set(shown.index) == set(own.index)
+    for column, theirs in (("estimate", "estimate"), ("estimate_low", "low"), ("estimate_high", "high")):
+        assert shown[column].astype(float).to_numpy() == pytest.approx(
+            own.loc[shown.index, theirs].astype(float).to_numpy(), rel=1e-12
+        )
+    means = frame.groupby("arm")[["visit", "spend"]].mean()
+    cells = found.tables["cells"].frame.set_index(["outcome", "cell"])
+    assert cells.loc[("visit", "mail"), "value"] == pytest.approx(means.loc["mail", "visit"], rel=1e-12)
+    assert cells.loc[("spend", "none"), "value"] == pytest.approx(means.loc["none", "spend"], rel=1e-12)
+
+
+def test_less_is_better_where_the_file_says_so():
+    found = run(people(), outcomes=OUTCOMES)
+    verdict = found.tables["cells"].frame.set_index(["outcome", "cell"])["verdict"]
+    assert verdict[("complained", "phone")] == "worse"
+    assert verdict[("visit", "phone")] == "better"
+    assert "“phone” is worse in “complained”" in found.findings[2].text
+
+
+def test_money_is_margin_less_the_cost_of_contacts():
+    frame = people()
+    found = run(frame, results.Params(margin=0.5, adjust=False), outcomes=OUTCOMES, cost={"mail": 0.5, "phone": 4.0})
+    means, sizes = frame.groupby("arm")["spend"].mean(), frame["arm"].value_counts()
+    money = found.tables["money"].frame.set_index("cell")
+    for cell, cost in (("mail", 0.5), ("phone", 4.0)):
+        each = 0.5 * (means[cell] - means["none"]) - cost
+        assert money.loc[cell, "total_estimate"] == pytest.approx(sizes[cell] * each, rel=1e-9)
+        assert money.loc[cell, "even_estimate"] == pytest.approx(each + cost, rel=1e-9)
+    assert "test_profit" in found.metrics
+    assert found.metrics["cost"].value == pytest.approx(0.5 * sizes["mail"] + 4.0 * sizes["phone"])
+
+
+def test_without_money_the_page_says_what_one_more_cost():
+    frame = people()
+    found = run(frame, outcomes=["visit"], cost=2.0)
+    rise = frame.groupby("arm")["visit"].mean()
+    best = found.metrics["cost_per_outcome"]
+    assert best.value == pytest.approx(2.0 / (rise["phone"] - rise["none"]), rel=1e-9)
+    assert best.low < best.value < best.high
+    assert found.findings[1].metric == "cost_per_outcome"
+    for text in (*(finding.sentence() for finding in found.findings), *found.warnings, *found.limits):
+        assert "profit" not in text
+        assert "revenue" not in text
+
+
+def test_without_costs_and_money_there_is_nothing_to_miss():
+    found = run(people(), outcomes=["visit"], currency="")
+    assert "money" not in found.tables
+    assert found.absent["money"] == ""
+    assert "€" not in str(found.tables["cells"].html())
+
+
+def test_a_ratio_is_compared_by_its_sums():
+    frame = people().assign(orders=lambda t: t["visit"].astype(int) + (t["spend"] > 60))
+    found = run(frame, outcomes={"basket": {"kind": "ratio", "of": ["spend", "orders"]}})
+    sums = frame.groupby("arm")[["spend", "orders"]].sum()
+    cells = found.tables["cells"].frame.set_index("cell")
+    assert cells.loc["mail", "value"] == pytest.approx(sums.loc["mail", "spend"] / sums.loc["mail", "orders"], rel=1e-9)
+
+
+def test_sizes_that_do_not_fit_give_no_verdict():
+    frame = people()
+    lost = frame[(frame["arm"] != "mail") | (frame["id"] % 3 > 0)]
+    found = run(lost)
+    assert found.findings[0].value == "No verdict"
+    assert set(found.tables["cells"].frame["verdict"]) == {"the control", "no verdict"}
+    assert {"money", "forest"} & {*found.tables, *found.charts} == set()
+    planned = {"mail": 2, "phone": 3, "none": 3}
+    assert run(lost, shares=planned).findings[0].value != "No verdict"
+
+
+def test_what_is_the_same_for_all_and_cells_that_are_too_small_are_left_out_and_said():
+    frame = people()
+    few = pd.concat([frame, frame.head(3).assign(id=[90001, 90002, 90003], arm="test")])
+    found = run(few, outcomes=["same", "visit"])
+    assert "The outcome “same” is the same for everybody and is left out." in found.warnings
+    assert "The cell “test” has fewer than 8 customers and is left out." in found.warnings
+    with pytest.raises(CampaignError, match="different for some of them"):
+        run(frame, outcomes=["same"])
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"control": "nobody"}, "no cell is called 'nobody'|no cell 'nobody'|nobody"),
+        ({"cost": {"maill": 1.0}}, "Did you mean 'mail'"),
+        ({"shares": {"mail": 0.5, "none": 0.5}}, "shares under \\[test\\] must be given for every cell"),
+        ({"control": {"mail": "none"}}, "none for phone"),
+    ],
+)
+def test_a_cell_that_is_not_there_is_said(told, said):
+    with pytest.raises(CampaignError, match=said):
+        run(people(), **told)
+
+
+@pytest.mark.parametrize("given", [{"campaign": "spring"}, {"as_of": "2024-01-31"}, {"looks": 3}])
+def test_parameters_that_need_dates_or_campaigns_are_refused(given):
+    with pytest.raises(ParameterError, match="left out for a test in one file"):
+        run(people(), results.Params(**given))
+
+
+def test_every_kind_of_correction_and_a_single_cell():
+    frame = people()
+    widths = {}
+    for correction in ("max-t", "holm", "none"):
+        cells = run(frame, results.Params(correction=correction)).tables["cells"].frame.dropna(subset=["estimate"])
+        widths[correction] = (cells["estimate_high"] - cells["estimate_low"]).astype(float).to_numpy()
+    assert (widths["none"] < widths["max-t"]).all()
+    assert (widths["max-t"] < widths["holm"]).all()
+    assert len(run(frame[frame["arm"] != "mail"]).findings) >= 1
+
+
+def test_several_rows_of_a_customer_count_once():
+    frame = people()
+    again = pd.concat([frame, frame.head(500).assign(visit=False, spend=1.0)])
+    found = run(again, outcomes=["visit"])
+    assert found.context.customers == len(frame)
+    assert found.tables["cells"].frame.set_index("cell").loc["none", "value"] == pytest.approx(
+        frame[frame["arm"] == "none"]["visit"].mean()
+    )
+
+
+def test_a_data_set_that_is_a_test_allows_this_report_alone(tmp_path):
+    from crmlab.report.jobs import Order, plan_jobs
+    from crmlab.report.registry import readiness_of
+
+    people(900).to_csv(tmp_path / "t.csv", index=False)
+    toml = '[test]\nfile = "t.csv"\nunit = "id"\ncell = "arm"\ncontrol = "none"\noutcomes = ["visit", "spend"]\n'
+    (tmp_path / "mine.toml").write_text(toml, encoding="utf-8")
+    data = crmlab.open_dataset(tmp_path / "mine.toml")
+    jobs = {job.name: job.skipped for job in plan_jobs(Order("mine"), data.holds)}
+    assert [name for name, why in jobs.items() if not why] == ["campaign_results"]
+    assert readiness_of("campaign_results", data).why_not == ""
+    assert crmlab.run_notebook("campaign_results", data=data).context.until is None
