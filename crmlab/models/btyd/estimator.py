@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from crmlab.errors import ModelError
 from crmlab.models.btyd.fitting import Coordinates, Objective, Optimum, Part, maximise, with_prior
 from crmlab.models.btyd.posterior import Posterior, Surface, quantiles, sample
+from crmlab.models.btyd.priors import Priors, Stated, checked_priors
 from crmlab.models.btyd.saving import described, of_class, read, restored, whole, write
 from crmlab.models.btyd.showing import as_html, parameter_frame, part_html
 from crmlab.models.btyd.special import Array
@@ -44,9 +45,14 @@ class WeightedModel(BaseEstimator, ABC):
         Posterior draws behind the intervals.
     seed : int
         Of these draws.
-    priors : bool
+    priors : bool or mapping of str to (float, float)
         Whether estimates are the mode of the posterior under the weakly informative priors that intervals have in any case, instead of
         the maximum of the likelihood: for few customers, or a short history, whose likelihood alone may be highest on a boundary.
+        A mapping is True with priors of your own, ``{parameter: (median, factor)}``: the log of the parameter is normal around
+        log(median) with the standard deviation log(factor), so that about two thirds of its prior lie between median / factor and
+        median × factor, in the unit of the parameter (see ``meanings``; lengths of time are in the unit of the data, on a clock of
+        operational time). Estimates are the mode by the logs of parameters, and intervals go by the same priors. Parameters that are not
+        named keep the weak ones; where one alone of a Beta distribution is named, it takes the place of that of the sum of the two.
 
     Attributes
     ----------
@@ -73,7 +79,7 @@ class WeightedModel(BaseEstimator, ABC):
     needs: ClassVar[str] = "frequency, recency and T"  # columns that a fit goes by
     also_saved: ClassVar[tuple[str, ...]] = ()  # further numbers that a fit tells, each an attribute that ends in an underscore
 
-    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0, priors: bool = False) -> None:
+    def __init__(self, *, max_iter: int = 500, draws: int = 1000, seed: int = 0, priors: Priors = False) -> None:
         self.max_iter = max_iter
         self.draws = draws
         self.seed = seed
@@ -152,7 +158,7 @@ class WeightedModel(BaseEstimator, ABC):
                 self._sought(thin, where, share),
                 share,
                 where,
-                [np.array(start, dtype=float) for start in self._starts()],
+                self._all_starts(where),
                 self.max_iter,
             )
         params, slopes = where.params(found.eta)
@@ -183,7 +189,9 @@ class WeightedModel(BaseEstimator, ABC):
         self.aic_ = 2 * d - 2 * self.log_likelihood_
         self.bic_ = d * float(np.log(states.n)) - 2 * self.log_likelihood_
         self.states_, self.coordinates_, self._eta = states, where, found.eta
-        self._information = None if found.boundary else found.hessian - (where.prior_information if self.priors else 0.0)
+        self._information = (
+            None if found.boundary else found.hessian - (where.prior_information(found.eta) if self.priors else 0.0)
+        )
         # Asked of the same customers, as is usual, the model need not compress them again; see __getstate__.
         self._rows = columns if weight is None else None
         self.kept_: Posterior | None = None
@@ -316,8 +324,7 @@ class WeightedModel(BaseEstimator, ABC):
             value = getattr(self, option)
             if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
                 raise ModelError.expected(name, option, f"a whole number of at least {least}", value)
-        if not isinstance(self.priors, bool | np.bool_):
-            raise ModelError.expected(name, "priors", "True or False", self.priors)
+        checked_priors(name, self.priors, self.parameter_names)
 
     def coordinates(self, states: States) -> Coordinates:
         """The coordinates in which the parameters are sought, on the scale of some states."""
@@ -325,7 +332,22 @@ class WeightedModel(BaseEstimator, ABC):
 
     def coordinates_of(self, unit: float) -> Coordinates:
         """The same for a typical size of what carries the unit."""
-        return Coordinates(self._parts(), unit)
+        return Coordinates(self._parts(), unit, self.stated)
+
+    @property
+    def stated(self) -> tuple[Stated, ...]:
+        """The priors that ``priors`` states of parameters; none where it is True or False."""
+        return checked_priors(type(self).__name__, self.priors, self.parameter_names)
+
+    def _all_starts(self, where: Coordinates) -> list[Array]:
+        """Coordinates to start from; where priors were stated, also with those parameters at their medians."""
+        starts = [np.array(start, dtype=float) for start in self._starts()]
+        for start in starts[: len(starts) if where.stated else 0]:
+            params = where.params(start)[0]
+            for one in where.stated:
+                params[one.place] = np.exp(one.centre)
+            starts.append(where.eta(params))
+        return starts
 
     def objective(self, states: States, where: Coordinates) -> Callable[[Array], tuple[float, Array]]:
         """The log-likelihood of states and its gradient, as a function of coordinates."""
@@ -348,8 +370,10 @@ class WeightedModel(BaseEstimator, ABC):
         Returns
         -------
         DataFrame
-            Indexed by parameter: estimate, low, high. The last rows, of fitted models alone, are customers and log_likelihood, in the
-            column estimate. Ends are missing where parameters were given, or where the posterior sample is not usable.
+            Indexed by parameter: estimate, low, high; with priors of your own also prior_low and prior_high, the interval of each
+            at the same level (missing where none was stated). The last rows, of fitted models alone, are customers and
+            log_likelihood, in the column estimate. Ends are missing where parameters were given, or where the posterior sample is
+            not usable.
 
         Raises
         ------
@@ -415,7 +439,7 @@ class WeightedModel(BaseEstimator, ABC):
         return found
 
     def sample_posterior(self, n: int = 1000, seed: int = 0) -> pd.DataFrame:
-        """Draw parameters from their posterior under weakly informative priors.
+        """Draw parameters from their posterior, under weakly informative priors or those that were stated.
 
         No MCMC: a multivariate t around the mode, weighted by the posterior and resampled. A loaded model resamples the draws that were
         saved.

@@ -152,7 +152,7 @@ class Exposure:
         expected = np.maximum(by_week(self.by_day(params, timed) * here), _FEW)
         # Parameters follow.
         slopes, rate_slopes, rate = self._slopes(params, timed, by_week, here)
-        follows = np.linalg.pinv(curvature + self._where.prior_information, hermitian=True) @ slopes.T
+        follows = np.linalg.pinv(curvature + self._where.prior_information(self._where.eta(params)), hermitian=True) @ slopes.T
         told = np.diag(expected) - missed - slopes @ follows
         own = np.bincount(first, weights=weight * (by_age + mixed), minlength=size)
         own -= np.bincount(last, weights=weight * mixed, minlength=size)

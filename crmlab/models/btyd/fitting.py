@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import linalg, optimize, special
 
 from crmlab.errors import ConvergenceError
+from crmlab.models.btyd.priors import Stated
 from crmlab.models.btyd.special import Array
 from crmlab.models.threads import one_thread
 
@@ -129,10 +130,15 @@ Part = Rates | Chances | Amounts
 
 @dataclass(frozen=True)
 class Coordinates:
-    """All coordinates of a model, for a typical length of history ``unit``."""
+    """All coordinates of a model, for a typical length of history ``unit``.
+
+    ``stated``: priors that a user states of parameters. Densities by the logs of a part's parameters are those by its coordinates, as the
+    determinant is 1 for each: a stated prior so takes the place of one axis' prior, see :attr:`weak`.
+    """
 
     parts: tuple[Part, ...]
     unit: float
+    stated: tuple[Stated, ...] = ()
 
     @property
     def axes(self) -> list[Axis]:
@@ -172,17 +178,46 @@ class Coordinates:
             place += part.size
         return np.concatenate(out)
 
+    @cached_property
+    def weak(self) -> npt.NDArray[np.bool_]:
+        """Axes that keep their own weak prior: all but those in whose place a parameter's prior was stated.
+
+        The axis of a parameter is the one at its place. Of a Beta distribution of which one parameter alone has a stated prior that is
+        the strength: its mean keeps its own.
+        """
+        kept, place = np.ones(sum(part.size for part in self.parts), dtype=bool), 0
+        for part in self.parts:
+            named = [one.place - place for one in self.stated if place <= one.place < place + part.size]
+            for k in [1] if isinstance(part, Chances) and len(named) == 1 else named:
+                kept[place + k] = False
+            place += part.size
+        return kept
+
     def log_prior(self, eta: Array) -> tuple[float, Array]:
         """Log density of the prior and its gradient."""
         shear = self.shear
         found = [axis.log_prior(float(value)) for axis, value in zip(self.axes, shear @ eta, strict=True)]
-        return sum(value for value, _ in found), np.array([slope for _, slope in found]) @ shear
+        weak = self.weak
+        total = sum(value for (value, _), kept in zip(found, weak, strict=True) if kept)
+        gradient = np.where(weak, [slope for _, slope in found], 0.0) @ shear
+        if self.stated:
+            params, slopes = self.params(eta)
+            for one in self.stated:
+                with np.errstate(divide="ignore"):
+                    value, slope = one.log_prior(float(np.log(params[one.place])))
+                total, gradient = total + value, gradient + slope * slopes[one.place]
+        return total, gradient
 
-    @property
-    def prior_information(self) -> Array:
-        """About the curvature of the prior, of shape (d, d)."""
+    def prior_information(self, eta: Array) -> Array:
+        """About the curvature of the prior at some coordinates, of shape (d, d)."""
         shear = self.shear
-        return shear.T @ np.diag([1 / (axis.deviation or 1.8) ** 2 for axis in self.axes]) @ shear
+        weights = [1 / (axis.deviation or 1.8) ** 2 if kept else 0.0 for axis, kept in zip(self.axes, self.weak, strict=True)]
+        found: Array = shear.T @ np.diag(weights) @ shear
+        if self.stated:
+            slopes = self.params(eta)[1]
+            for one in self.stated:
+                found = found + np.outer(slopes[one.place], slopes[one.place]) / one.deviation**2
+        return found
 
 
 def with_prior(f: Objective, where: Coordinates, share: float = 1.0) -> Objective:

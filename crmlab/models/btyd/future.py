@@ -18,6 +18,7 @@ from crmlab.models.btyd.estimator import WeightedModel, joined, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
 from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.posterior import certain
+from crmlab.models.btyd.priors import Priors
 from crmlab.models.btyd.searching import first_period, first_time, smallest
 from crmlab.models.btyd.special import Array, discounting, nodes_of
 from crmlab.models.btyd.states import States, checked_history, checked_weight, compress, framed, refuse, typical
@@ -69,7 +70,7 @@ class Future(WeightedModel):
         max_iter: int = 500,
         draws: int = 1000,
         seed: int = 0,
-        priors: bool = False,
+        priors: Priors = False,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(max_iter=max_iter, draws=draws, seed=seed, priors=priors)

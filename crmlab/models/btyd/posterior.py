@@ -250,7 +250,7 @@ def sample(
     """
     value, where = surface.value, surface.where
     total = with_prior(surface.objective, where)
-    guess = None if information is None else information + where.prior_information
+    guess = None if information is None else information + where.prior_information(start)
     mode, _, _ = newton(total, start, np.ones(len(start), dtype=bool), guess)
     # What the posterior moves beyond all bounds is as good as known: it is held there.
     free = (mode >= where.low) & (mode <= where.high)

@@ -13,7 +13,7 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from crmlab.errors import ModelError, shown
 from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.fitting import Coordinates
 from crmlab.models.btyd.posterior import Posterior
+from crmlab.models.btyd.priors import checked_priors
 from crmlab.models.btyd.special import Array
 
 __all__ = ["FORMAT", "VERSION", "described", "of_class", "read", "restored", "whole", "write"]
@@ -154,8 +155,10 @@ def _told(value: Any) -> Any:
     """An option, a number or a row of numbers as JSON has it; what is not finite is None, or the word for infinity."""
     if isinstance(value, Clock):
         return {field.name: _told(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _told(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [_told(part) for part in value]
     if isinstance(value, np.ndarray):
         return (
             [_told(part) for part in value] if value.ndim > 1 else [None if part != part else part for part in value.tolist()]
@@ -210,7 +213,10 @@ def restored(kind: type[Any], content: dict[str, Any]) -> Any:
     options = dict(content["options"])
     if options.get("clock") is not None:
         options["clock"] = _clock(options["clock"])
+    if isinstance(options.get("priors"), dict):
+        options["priors"] = {name: tuple(pair) for name, pair in options["priors"].items()}
     model = kind(**options)
+    checked_priors(kind.__name__, model.priors, kind.parameter_names)
     model.params_ = {name: float(content["params"][name]) for name in kind.parameter_names}
     if not all(0 < value < np.inf for value in model.params_.values()):
         raise ValueError("parameters that are not positive")

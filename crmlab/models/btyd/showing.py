@@ -11,6 +11,7 @@ import pandas as pd
 
 from crmlab.errors import ModelError
 from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.priors import prior_ends
 from crmlab.models.btyd.special import Array
 from crmlab.models.intervals import LEVEL
 
@@ -34,8 +35,9 @@ def parameter_frame(model: Any, level: float = LEVEL) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by parameter: estimate, low, high. Of parameters that were given, or whose posterior sample is not usable, the ends are
-        missing. The last rows, of fitted models alone, are customers and log_likelihood, in the column estimate.
+        Indexed by parameter: estimate, low, high; where priors were stated also prior_low and prior_high. Of parameters that were
+        given, or whose posterior sample is not usable, the ends are missing. The last rows, of fitted models alone, are customers and
+        log_likelihood, in the column estimate.
     """
     share = model.checked_level(level, "mean")
     point = model.parameters()
@@ -46,6 +48,9 @@ def parameter_frame(model: Any, level: float = LEVEL) -> pd.DataFrame:
         rows["customers"] = (float(model.n_customers_), nothing, nothing)
         rows["log_likelihood"] = (model.log_likelihood_, nothing, nothing)
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "low", "high"])
+    if model.stated:
+        for column, ends in zip(("prior_low", "prior_high"), prior_ends(model.stated, len(frame), share), strict=True):
+            frame[column] = ends
     return frame.rename_axis("parameter")
 
 
@@ -85,12 +90,14 @@ def part_html(model: Any, needs: str, level: float = LEVEL) -> str:
     known = frame.loc[list(model.parameter_names)]
     share = f"{100 * level:g}%"
     sure = bool(known["low"].notna().all())
-    heads = ["", "", "estimate", *([f"{share} interval"] if sure else [])]
+    stated = "prior_low" in known.columns
+    heads = ["", "", "estimate", *([f"{share} interval"] if sure else []), *([f"{share} of the prior"] if stated else [])]
     rows = "".join(
         f'<tr style="background:none"><td style="{_LEFT}"><code>{escape(name)}</code></td>'
         f'<td style="{_LEFT}{_FAINT}">{escape(meanings.get(name, ""))}</td>'
         f'<td style="{_CELL}">{_number(row["estimate"])}</td>'
         + (f'<td style="{_CELL}">{_number(row["low"])} to {_number(row["high"])}</td>' if sure else "")
+        + (f'<td style="{_CELL}">{_prior(row["prior_low"], row["prior_high"])}</td>' if stated else "")
         + "</tr>"
         for name, row in known.iterrows()
     )
@@ -100,6 +107,10 @@ def part_html(model: Any, needs: str, level: float = LEVEL) -> str:
         f'<thead><tr style="background:none">{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
     return f"{table}{_line(_learnt(model))}{_line(options)}"
+
+
+def _prior(low: float, high: float) -> str:
+    return "weak" if np.isnan(low) else f"{_number(low)} to {_number(high)}"
 
 
 def _learnt(model: Any) -> str:

@@ -71,7 +71,9 @@ def test_the_other_models_take_priors_too(tmp_path):
         assert load_model(tmp_path / "model.json").priors is True
     constant = GammaGamma(priors=True).fit(pd.DataFrame({"frequency": [1, 2, 3], "monetary_value": [5.0] * 3}))
     assert constant.constant_ == 5.0
-    with pytest.raises(ModelError, match="'priors' must be True or False. Got 'weak' instead"):
+    with pytest.raises(
+        ModelError, match=r"'priors' must be True, False, or a mapping of parameters to \(median, factor\). Got 'weak' instead"
+    ):
         BGNBD(priors="weak").fit(periods)
 
 
