@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Comparison", "difference_of", "is_shown", "level_of", "sentence_of"]
+
+
+_LABEL, _AXIS = 30, 56  # characters of a line of a plot: beside its rows, and below its axis
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +57,8 @@ class Comparison:
     def plot(self, metric: str | None = None, *, ax: Axes | None = None) -> Axes:
         """Draw differences and their intervals, one line each; hollow where no difference is shown.
 
+        Long names are broken into lines, and a new figure grows with them.
+
         Parameters
         ----------
         metric : str, optional
@@ -80,24 +87,32 @@ class Comparison:
         values = rows[columns].astype(float).to_numpy() * (100.0 if percent else 1.0)
         who = rows["cell"] if "cell" in rows else rows["effect"] + ": " + rows["levels"]
         labels = [str(name) if metric is not None else f"{of}: {name}" for of, name in zip(rows["metric"], who, strict=True)]
+        labels = [_broken(label, _LABEL) for label in labels]
+        unit = " (%)" if metric is None else " (percentage points)" if percent else ""
+        below = _broken(
+            f"{'Relative difference' if metric is None else f'Difference in {metric}'} from {self.against}{unit}", _AXIS
+        )
         if ax is None:
             import matplotlib.pyplot as plt
 
-            _, ax = plt.subplots(figsize=(7.0, 1.3 + 0.38 * len(rows)), layout="constrained")
+            each = max(0.38, 0.12 + 0.17 * max(1 + label.count("\n") for label in labels))
+            height = 1.3 + 0.17 * below.count("\n") + each * len(rows)
+            _, ax = plt.subplots(figsize=(7.0, height), layout="constrained")
         ax.axvline(0.0, color="0.6", linewidth=1.0, zorder=0)
         found = [is_shown(row) for row in rows.to_dict("records")]
         for k, (value, low, high) in enumerate(values):
             if np.isnan(value):
-                ax.annotate("no relative difference: the control is not clearly above 0", (0.0, k), xytext=(6, 0),
-                            textcoords="offset points", va="center", fontsize="small", color="0.4")  # fmt: skip
+                said = ax.text(0.02, k, "no relative difference:\nthe control is not clearly above 0", va="center", fontsize="small",
+                               color="0.4", transform=ax.get_yaxis_transform(),
+                               bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+                said.set_in_layout(False)  # it leaves the axes as wide as they are
                 continue
             ax.plot([low, high], [k, k], color="C0", linewidth=2.0, solid_capstyle="butt")
             ax.plot([value], [k], "o", color="C0", markerfacecolor="C0" if found[k] else "white", markersize=7)
-        ax.set_yticks(range(len(rows)), labels)
+        # A dollar sign in a name is one, and begins no formula.
+        ax.set_yticks(range(len(rows)), labels, parse_math=False)
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        unit = "%" if metric is None else "percentage points" if percent else "its own unit"
-        what = "Relative difference" if metric is None else f"Difference in {metric}"
-        ax.set_xlabel(f"{what} from {self.against}" + (f" ({unit})" if percent else ""))
+        ax.set_xlabel(below, parse_math=False)
         ax.set_title(
             f"{level_of(float(rows['level'].iloc[0]))} intervals; hollow where no difference is shown", fontsize="medium"
         )
@@ -108,6 +123,18 @@ class Comparison:
         kept = [name for name in self.frame if name not in ("method", "correction", "level", "detectable")]
         frame = self.frame[kept].apply(lambda one: pd.to_numeric(one) if str(one.name).startswith("lift") else one)
         return f"<div>{said}{frame.to_html(index=False, float_format=_short, na_rep='')}</div>"
+
+
+class _Lines(textwrap.TextWrapper):
+    """Lines that may also end after a sign within a name, as in spring_letter."""
+
+    def _split(self, text: str) -> list[str]:
+        return [part for part in re.split(r"(\s+)|(?<=[_/-])(?=\w)", text) if part]
+
+
+def _broken(text: str, width: int) -> str:
+    """A text in lines of at most so many characters; a word that is longer is broken too."""
+    return _Lines(width).fill(text) or text
 
 
 def _short(value: float) -> str:
