@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError, listing, shown
@@ -252,6 +253,7 @@ def units_of(
     metrics: Mapping[str, str | RatioOf | None],
     covariates: Sequence[str] = (),
     unit: str | None = None,
+    leave_out: bool = False,
 ) -> tuple[Units, pd.DataFrame]:
     """Read a frame: a row per unit, with the cell and the numbers of each.
 
@@ -270,6 +272,8 @@ def units_of(
     covariates : sequence of str
     unit : str, optional
         Column with the id of what was assigned.
+    leave_out : bool
+        Whether units in two cells are left out of all, and told of, instead of refused.
 
     Returns
     -------
@@ -320,8 +324,9 @@ def units_of(
             alone = {part: f"sum of {part}" if kinds.get(part) == "rate" else part for part in pair}
             values = values.assign(**{new: values[part] for part, new in alone.items()})
             ratios[name] = (alone[pair[0]], alone[pair[1]])
-        parts, values, said = _reduced(model, table[unit], parts, values, kinds, covariates)
-        notes += said
+        inside, out = _in_one_cell(model, table[unit], parts, leave_out)
+        parts, values, said = _reduced(table.loc[inside, unit], parts[inside], values[inside], kinds, covariates)
+        notes += out + said
     name = parts[cells[0]] if len(cells) == 1 else parts.agg(" / ".join, axis=1)
     return Units(cells=name, values=values, kinds=kinds, ratios=ratios, levels=levels, notes=tuple(notes)), parts
 
@@ -358,10 +363,8 @@ def _numbers(model: str, column: pd.Series, known_before: bool) -> Array:
     return found
 
 
-def _reduced(
-    model: str, ids: pd.Series, parts: pd.DataFrame, values: pd.DataFrame, kinds: Mapping[str, str], covariates: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """A row per unit, in the order in which they come first."""
+def _in_one_cell(model: str, ids: pd.Series, parts: pd.DataFrame, leave_out: bool) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Rows of units that are in one cell, and what is to be said of the others."""
     unit, missing = str(ids.name), ids.isna()
     if missing.any():
         raise ModelError.bad_rows(
@@ -369,16 +372,37 @@ def _reduced(
         )  # fmt: skip
     code, known = pd.factorize(ids)
     first = np.flatnonzero(~pd.Series(code).duplicated().to_numpy())
+    moved = np.unique(code[(parts.to_numpy() != parts.to_numpy()[first][code]).any(axis=1)])
+    inside = ~np.isin(code, moved)
+    if not len(moved):
+        return inside, []
+    count = f"{len(moved):,}"
+    emptied = [
+        name for name in parts.agg(" / ".join, axis=1).unique() if name not in set(parts[inside].agg(" / ".join, axis=1))
+    ]
+    if leave_out and not emptied:
+        rows = f"{int((~inside).sum()):,}"
+        were, their = ("was", "its") if len(moved) == 1 else ("were", "their")
+        said = f"{count} of {len(first):,} units ({unit}) {were} in more than one cell, and {were} left out of all of them"
+        return inside, [f"{said}, with {their} {rows} rows."]
+    hint = "" if emptied else ", or leave them out of all cells with ComparisonOptions(in_two_cells='leave out')"
+    raise ModelError.needs(
+        model,
+        f"each '{unit}' in one cell",
+        f"{count} in more than one, such as {shown(known[moved[0]])}{f', and no others in {listing(emptied)}' if leave_out else ''}",
+        f"Find out why before comparing{hint}.",
+    )
+
+
+def _reduced(
+    ids: pd.Series, parts: pd.DataFrame, values: pd.DataFrame, kinds: Mapping[str, str], covariates: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """A row per unit, in the order in which they come first."""
+    unit, code = str(ids.name), pd.factorize(ids)[0]
+    first = np.flatnonzero(~pd.Series(code).duplicated().to_numpy())
     if len(first) == len(ids):
         return parts, values, []
     own = parts.iloc[first].reset_index(drop=True)
-    moved = (parts.to_numpy() != own.to_numpy()[code]).any(axis=1)
-    if moved.any():
-        some = known[code[np.flatnonzero(moved)[0]]]
-        raise ModelError.needs(
-            model, f"each '{unit}' in one cell", f"{len(np.unique(code[moved])):,} in more than one, such as {shown(some)}",
-            "Find out why before comparing, or leave them out of all cells.",
-        )  # fmt: skip
     summed: dict[str, Array] = {}
     added, rates = [], []
     for name in values:

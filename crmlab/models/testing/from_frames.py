@@ -52,7 +52,7 @@ def compare(
         Column with the id of what was assigned, where it may have several rows: they are added up first, a rate becomes whether it
         happened in any of them.
     options : ComparisonOptions
-        Level, correction, planned shares, and looks at a test that still runs.
+        Level, correction, planned shares, units in two cells, and looks at a test that still runs.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def compare(
     told = _told("compare", metrics, options)
     names_of("compare", "cell", [cell])
     every, adjust = _covariates(covariates)
-    units, _ = units_of("compare", frame, [cell], told, every, unit)
+    units, _ = units_of("compare", frame, [cell], told, every, unit, options.in_two_cells == "leave out")
     against = {cell_name(a): cell_name(b) for a, b in control.items()} if isinstance(control, Mapping) else cell_name(control)
     names = units.levels[cell]
     cells = units.statistics([*(name for name in names if name == against), *(name for name in names if name != against)])
@@ -161,7 +161,7 @@ def factorial(
     if len(listed) < 2:
         raise ModelError.expected("factorial", "factors", "at least two columns; compare is for one", listing(listed))
     every = names_of("factorial", "covariates", covariates)
-    units, parts = units_of("factorial", frame, listed, told, every, unit)
+    units, parts = units_of("factorial", frame, listed, told, every, unit, options.in_two_cells == "leave out")
     known = {name: _base_first(name, units.levels[name], bases.get(name)) for name in listed}
     place = {name: {level: k for k, level in enumerate(levels)} for name, levels in known.items()}
     sent = parts.assign(name=units.cells).drop_duplicates("name")

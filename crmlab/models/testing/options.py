@@ -80,10 +80,13 @@ class ComparisonOptions:
     looks: int | Sequence[float] | None = None
     look: int = 1
     boundary: str = "lan-demets-obf"
+    in_two_cells: str = "error"
 
     def __post_init__(self) -> None:
         if self.family not in ("metric", "all"):
             raise ModelError.expected(_MODEL, "family", "'metric' or 'all'", self.family)
+        if self.in_two_cells not in ("error", "leave out"):
+            raise ModelError.expected(_MODEL, "in_two_cells", "'error' or 'leave out'", self.in_two_cells)
         object.__setattr__(self, "power", checked_number(_MODEL, "power", self.power, "between 0 and 1"))
         if not 0 < self.power < 1:
             raise ModelError.expected(_MODEL, "power", "between 0 and 1", self.power)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -439,6 +440,88 @@ def test_the_plot_shows_the_frame():
     with pytest.raises(ModelError, match="Unknown metric 'visits' in plot"):
         found.plot("visits")
     plt.close("all")
+
+
+LONG = [
+    "Voucher of $10 off the next order above $50 for lapsed buyers",
+    "photo_of_the_product_on_a_white_background_and_a_caption_too",
+    "none",
+]
+
+
+def _long_plots():
+    rng = np.random.default_rng(3)
+    people = pd.DataFrame({"cell": rng.choice(LONG, 3000), "visit": rng.integers(0, 2, 3000)})
+    people["change"] = rng.normal(0, 1, 3000)  # around 0: no relative difference can be told
+    yield compare(people, cell="cell", control="none", metrics=["visit", "change"]).plot
+    yield compare(people, cell="cell", control=LONG[0], metrics=["visit"]).plot
+    two = people[people["cell"] != "none"].assign(
+        **{"creative": lambda f: np.where(f["change"] > 0, "plain " + "x" * 54, "photo")}
+    )
+    yield factorial(two, factors=["cell", "creative"], metrics=["visit"]).plot
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_long_names_are_whole_within_the_figure_and_leave_the_axes_their_room(which):
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    assert all(len(name) >= 60 for name in LONG[:2])
+    ax = list(_long_plots())[which]()
+    figure = ax.figure
+    figure.canvas.draw()
+    labels = ax.get_yticklabels()
+    for text in [*labels, ax.xaxis.label, ax.title, *ax.texts]:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.y0)
+    assert all(upper.y0 >= lower.y1 for lower, upper in pairwise(boxes))
+    assert ax.bbox.width > 0.55 * figure.bbox.width and ax.bbox.height > 0.5 * figure.bbox.height
+    whole = "".join(label.get_text() for label in labels) + ax.get_xlabel()
+    for name in LONG[:2]:
+        assert "".join(name.split()) in "".join(whole.split())  # nothing is left out, and no formula is made of the dollars
+    plt.close("all")
+
+
+def test_units_in_two_cells_are_left_out_where_that_is_asked_for():
+    people = hillstrom().sample(6000, random_state=1).reset_index(drop=True)
+    people = people.assign(customer_id=np.arange(6000))
+    again = people.iloc[:40].assign(segment=np.where(people["segment"].iloc[:40] == "No E-Mail", "Mens E-Mail", "No E-Mail"))
+    both = pd.concat([people, again, people.iloc[50:60]])
+    given = {"cell": "segment", "control": "No E-Mail", "metrics": ["visit", "conversion"], "unit": "customer_id"}
+    leave = ComparisonOptions(in_two_cells="leave out")
+    found = compare(both, **given, options=leave)
+    # The same as without them from the beginning.
+    own = compare(pd.concat([people.iloc[40:], people.iloc[50:60]]), **given)
+    pd.testing.assert_frame_equal(found.frame, own.frame)
+    said = "40 of 6,000 units (customer_id) were in more than one cell, and were left out of all of them, with their 80 rows."
+    assert said in found.sentences and said not in own.sentences
+    assert [one for one in found.sentences if one != said] == list(own.sentences)
+    none = compare(people, **given, options=leave)
+    assert none.sentences == compare(people, **given).sentences
+    with pytest.raises(ModelError, match=r"Found: 40 in more than one, such as 0. Find out why .*in_two_cells='leave out'"):
+        compare(both, **given)
+    other = people.assign(segment=np.where(people["segment"] == "No E-Mail", "Mens E-Mail", "No E-Mail"))
+    with pytest.raises(
+        ModelError,
+        match="Found: 6,000 in more than one, such as 0, and no others in .*No E-Mail.* Find out why before comparing.$",
+    ):
+        compare(pd.concat([people, other]), **given, options=leave)
+    with pytest.raises(ModelError, match="'in_two_cells' must be 'error' or 'leave out'. Got 'drop' instead"):
+        ComparisonOptions(in_two_cells="drop")
+
+
+def test_a_factorial_leaves_out_who_was_in_two_cells_too():
+    rng = np.random.default_rng(5)
+    people = pd.DataFrame({"id": range(400), "offer": ["a", "b"] * 200, "photo": ["no"] * 200 + ["yes"] * 200})
+    people["bought"] = rng.integers(0, 2, 400)
+    both = pd.concat([people, people.iloc[:3].assign(photo="yes")])
+    given = {"factors": ["offer", "photo"], "metrics": ["bought"], "unit": "id"}
+    found = factorial(both, **given, options=ComparisonOptions(in_two_cells="leave out"))
+    pd.testing.assert_frame_equal(found.frame, factorial(people.iloc[3:], **given).frame)
+    assert any(one.startswith("3 of 400 units (id) were in more than one cell") for one in found.sentences)
 
 
 def test_a_notebook_shows_sentences_and_frame_and_runs_no_markup():
