@@ -145,12 +145,12 @@ def cell_names(model: str, column: pd.Series) -> pd.Series:
     """
     missing = column.isna()
     if missing.any():
-        hint = "Give these rows a cell, or leave them out: dropna(subset=[…])."
+        hint = "Fill these rows in, or leave them out: dropna(subset=[…])."
         if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
             hint += " If a file said 'NA' or 'None' there, read it with keep_default_na=False."
         raise ModelError.bad_rows(
             model,
-            f"each row must have a cell in '{column.name}'",
+            f"each row must have a name in '{column.name}'",
             int(missing.sum()),
             len(column),
             column.index[missing][0],
@@ -317,7 +317,8 @@ def units_of(
         repeated = int(table[hint_at].duplicated().sum())
         if repeated:
             found = f"ids in '{hint_at}' that repeat, in {repeated:,} of {len(table):,} rows"
-            hint = f"Add rows up by customer with unit='{hint_at}'; intervals would be too narrow without it."
+            how = "first, with groupby" if model == "segment_uplift" else f"with unit='{hint_at}'"
+            hint = f"Add rows up by customer {how}; intervals would be too narrow without it."
             raise ModelError.needs(model, "one row for each of the units that were assigned", found, hint)
     if unit is not None:
         for name, pair in ratios.items():  # what is a rate by itself is still added up as a part of a ratio

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from crmlab.errors import ModelError
+from crmlab.errors import ModelError, listing
+from crmlab.frames import is_table
 from crmlab.models.btyd.special import Array
 from crmlab.models.checked import checked_amounts, checked_level, checked_outcomes
 from crmlab.models.intervals import LEVEL, TEST_LEVEL, normal_quantile
 from crmlab.models.testing.cells import CellStatistics
+from crmlab.models.testing.columns import RatioOf, cell_name, kinds_of, units_of
 from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.max_t import critical_value
 from crmlab.models.testing.measures import measure
@@ -22,7 +25,7 @@ from crmlab.models.testing.measures import measure
 __all__ = ["Depth", "Segments", "depth_curve", "segment_uplift", "slices"]
 
 
-_MODEL = "depth_curve"
+_MODEL, _UPLIFT = "depth_curve", "segment_uplift"
 _ARMS = ("treated", "control")
 
 
@@ -221,9 +224,12 @@ class Segments:
 
 
 def segment_uplift(
-    segments: Mapping[str, tuple[CellStatistics, CellStatistics]],
-    metric: str,
+    segments: Any,
+    metric: str | Mapping[str, str],
     *,
+    segment: str | None = None,
+    cell: str | None = None,
+    control: Any = None,
     correction: str = "max-t",
     level: float = TEST_LEVEL,
 ) -> Segments:
@@ -231,15 +237,27 @@ def segment_uplift(
 
     Parameters
     ----------
-    segments : mapping of name to (contacted, control)
-        At least two, fixed before the outcome was seen.
-    metric : str
+    segments : table, or mapping of name to (contacted, control)
+        A row per customer, those who did nothing too: a frame of pandas, Polars or PyArrow, or an Ibis table. Or two
+        :class:`~crmlab.models.testing.cells.CellStatistics` of each segment. At least two segments, fixed before the outcome was seen.
+    metric : str, or mapping of it to {"rate", "mean"}
+        Of a table: its column. Named alone, a column of 0 and 1 (or False and True) is a rate, any other a mean.
+    segment, cell : str
+        Of a table: columns with the segment and the cell of each row.
+    control : str
+        Of a table: the cell that was not contacted; beside it there is one other.
     correction, level
         As in ``compare_cells``.
 
     Returns
     -------
     Segments
+        Those of a table in the order of its column: of categories theirs, else sorted.
+
+    Raises
+    ------
+    ModelError
+        There are fewer than two segments, one lacks contacted customers or a control, or of a table what ``compare`` refuses too.
 
     References
     ----------
@@ -247,25 +265,80 @@ def segment_uplift(
 
     Examples
     --------
-    >>> cell = lambda bought: CellStatistics.from_sums(1000, {"bought": bought})
-    >>> found = segment_uplift({"recent": (cell(60), cell(30)), "lapsed": (cell(12), cell(10))}, "bought")
-    >>> found.table["segment"].tolist(), found.df, round(found.p_value, 3)
-    (['recent', 'lapsed'], 1, 0.007)
+    >>> sent = [("recent", "letter", 60), ("recent", "none", 30), ("lapsed", "letter", 12), ("lapsed", "none", 10)]
+    >>> rows = [(who, what, int(k < buyers)) for who, what, buyers in sent for k in range(1000)]
+    >>> people = pd.DataFrame(rows, columns=["who", "sent", "bought"])
+    >>> found = segment_uplift(people, "bought", segment="who", cell="sent", control="none")
+    >>> found.table[["segment", "estimate"]].values.tolist(), found.df, round(found.p_value, 3)
+    ([['lapsed', 0.002], ['recent', 0.03]], 1, 0.007)
+    >>> statistics = lambda bought: CellStatistics.from_sums(1000, {"bought": bought})
+    >>> pairs = {"recent": (statistics(60), statistics(30)), "lapsed": (statistics(12), statistics(10))}
+    >>> round(segment_uplift(pairs, "bought").p_value, 3)
+    0.007
     """
-    if len(segments) < 2:
-        raise ModelError.expected("segment_uplift", "segments", "at least two", list(segments))
-    cells, control = {}, {}
-    for name, (contacted, its) in segments.items():
+    pairs: Mapping[str, tuple[CellStatistics, CellStatistics]]
+    if is_table(segments):
+        pairs, metric = _pairs(segments, metric, segment, cell, control)
+    elif not isinstance(segments, Mapping) or not isinstance(metric, str):
+        raise ModelError.expected(
+            _UPLIFT, "segments", "a table of a row per customer, or pairs of cells and the name of a metric", segments
+        )
+    elif not (segment is None and cell is None and control is None):
+        raise ModelError.expected(_UPLIFT, "segment, cell and control", "left out where pairs of cells are given", segment)
+    else:
+        pairs = segments
+    if len(pairs) < 2:
+        raise ModelError.expected(_UPLIFT, "segments", "at least two", list(pairs))
+    cells, against = {}, {}
+    for name, (contacted, its) in pairs.items():
         cells[f"{name} (contacted)"], cells[f"{name} (control)"] = contacted, its
-        control[f"{name} (contacted)"] = f"{name} (control)"
-    frame = compare_cells(cells, control=control, metrics=[metric], correction=correction, level=level)
+        against[f"{name} (contacted)"] = f"{name} (control)"
+    frame = compare_cells(cells, control=against, metrics=[metric], correction=correction, level=level)
     table = frame.drop(columns=["cell", "control", "metric"])
-    table.insert(0, "segment", list(segments))
-    scale = _standard_errors(segments, metric)
+    table.insert(0, "segment", list(pairs))
+    scale = _standard_errors(pairs, metric)
     weight = 1 / scale**2
     effect = table["estimate"].to_numpy()
     q = float(weight @ (effect - weight @ effect / weight.sum()) ** 2)
-    return Segments(table, q, len(segments) - 1, float(special.chdtrc(len(segments) - 1, q)))
+    return Segments(table, q, len(pairs) - 1, float(special.chdtrc(len(pairs) - 1, q)))
+
+
+def _pairs(
+    frame: Any, metric: str | Mapping[str, str], segment: str | None, cell: str | None, control: Any
+) -> tuple[dict[str, tuple[CellStatistics, CellStatistics]], str]:
+    """Contacted and control of each segment of a table, and the metric's name."""
+    for argument, given in (("segment", segment), ("cell", cell), ("control", control)):
+        if given is None or (argument != "control" and not isinstance(given, str)):
+            what = (
+                "the name of the cell that was not contacted" if argument == "control" else "the name of a column of the table"
+            )
+            raise ModelError.expected(_UPLIFT, argument, what, given)
+    told = kinds_of(_UPLIFT, metric)
+    if len(told) != 1 or any(isinstance(kind, RatioOf) for kind in told.values()):
+        raise ModelError.expected(_UPLIFT, "metric", "one column, a rate or a mean", listing(told))
+    assert segment is not None and cell is not None
+    if segment == cell:
+        raise ModelError.expected(_UPLIFT, "segment", "another column than that of the cell", segment)
+    units, parts = units_of(_UPLIFT, frame, [segment, cell], told)
+    known, against = units.levels[cell], cell_name(control)
+    if against not in known:
+        raise ModelError.no_such("control", against, known, f"in '{cell}'")
+    if len(known) != 2:
+        hint = "Keep the rows of one cell and of the control, one call for each cell."
+        raise ModelError.needs(_UPLIFT, f"two cells in '{cell}', {against} and the one contacted", listing(known), hint)
+    contacted = next(name for name in known if name != against)
+    rates = [name for name, kind in units.kinds.items() if kind == "rate"]
+    found = {}
+    for name in units.levels[segment]:
+        rows = [units.values[((parts[segment] == name) & (parts[cell] == which)).to_numpy()] for which in (contacted, against)]
+        for which, some in zip((contacted, against), rows, strict=True):
+            if not len(some):
+                hint = "Leave the segment out, or take it together with another."
+                raise ModelError.needs(
+                    _UPLIFT, f"customers of {contacted} and of {against} in each segment", f"none of {which} in {name}", hint
+                )
+        found[name] = (CellStatistics.from_values(rows[0], rates), CellStatistics.from_values(rows[1], rates))
+    return found, next(iter(told))
 
 
 def _standard_errors(segments: Mapping[str, tuple[CellStatistics, CellStatistics]], metric: str) -> Array:

@@ -556,7 +556,7 @@ SOME = pd.DataFrame({"cell": ["a", "b"] * 30, "bought": [0, 1, 1] * 20, "spend":
 @pytest.mark.parametrize(
     ("change", "given", "said"),
     [
-        (lambda f: f.assign(cell=[None, *f["cell"][1:]]), {}, "each row must have a cell in 'cell'. Found 1 row that is not so, of 60; the first at index 0.* keep_default_na=False"),
+        (lambda f: f.assign(cell=[None, *f["cell"][1:]]), {}, "each row must have a name in 'cell'. Found 1 row that is not so, of 60; the first at index 0.* keep_default_na=False"),
         (lambda f: f.assign(spend=[np.nan, *f["spend"][1:]]), {}, "each row must have a value in 'spend'. Found 1 row .* If nothing happened, write 0: fillna"),
         (lambda f: f.assign(before=[1.0, None] * 30), {"covariates": ["before"]}, "each row must have a value in 'before'. Found 30 rows"),
         (lambda f: f.assign(spend=[np.inf, *f["spend"][1:]]), {}, "'spend' must be finite numbers"),

@@ -193,3 +193,66 @@ def test_test_of_segments_agrees_with_statsmodels():
 def test_bad_input_is_refused(make, said):
     with pytest.raises(ModelError, match=said):
         make()
+
+
+def a_campaign(seed=12):
+    rng = np.random.default_rng(seed)
+    people = pd.DataFrame({"who": rng.choice(["new", "loyal", "lapsed"], 3000), "sent": rng.choice(["letter", "none"], 3000)})
+    chance = 0.1 + 0.1 * ((people["sent"] == "letter") & (people["who"] == "new"))
+    people["bought"] = rng.random(3000) < chance
+    return people.assign(spend=rng.gamma(2.0, 5.0, 3000))
+
+
+@pytest.mark.parametrize("metric", ["bought", "spend", {"bought": "mean"}])
+def test_uplift_of_a_frame_is_that_of_its_cells(metric):
+    people = a_campaign()
+    name = metric if isinstance(metric, str) else "bought"
+    rates = ["bought"] if metric == "bought" else []
+
+    def cell(who, sent):
+        some = people[(people["who"] == who) & (people["sent"] == sent)]
+        return CellStatistics.from_values({name: some[name].to_numpy(float)}, rates)
+
+    pairs = {who: (cell(who, "letter"), cell(who, "none")) for who in ("lapsed", "loyal", "new")}
+    own, found = segment_uplift(pairs, name), segment_uplift(people, metric, segment="who", cell="sent", control="none")
+    pd.testing.assert_frame_equal(found.table, own.table)
+    assert (found.q, found.df, found.p_value) == (own.q, own.df, own.p_value)
+
+
+def test_uplift_takes_every_kind_of_table_and_categories_in_their_order():
+    import ibis
+    import polars as pl
+    import pyarrow as pa
+
+    people = a_campaign()
+    given = {"segment": "who", "cell": "sent", "control": "none"}
+    found = segment_uplift(people, "bought", **given)
+    for kind in (pl.from_pandas, lambda f: pa.Table.from_pandas(f, preserve_index=False), ibis.memtable):
+        pd.testing.assert_frame_equal(segment_uplift(kind(people), "bought", **given).table, found.table)
+    ordered = people.assign(who=pd.Categorical(people["who"], ["new", "loyal", "lapsed"]))
+    assert segment_uplift(ordered, "bought", **given).table["segment"].tolist() == ["new", "loyal", "lapsed"]
+    treated = people.assign(sent=people["sent"] == "letter")
+    assert segment_uplift(treated, "bought", segment="who", cell="sent", control=False).q == found.q
+
+
+@pytest.mark.parametrize(
+    ("change", "given", "said"),
+    [
+        (lambda f: f, {"segment": None}, "segment_uplift: 'segment' must be the name of a column of the table. Got None instead"),
+        (lambda f: f, {"control": None}, "'control' must be the name of the cell that was not contacted"),
+        (lambda f: f, {"control": "nome"}, "There is no control 'nome' in 'sent'. Did you mean 'none'?"),
+        (lambda f: f, {"segment": "whom"}, "missing column 'whom'"),
+        (lambda f: f.assign(sent=f["sent"].where(f.index > 9, "mail")), {}, "two cells in 'sent', none and the one contacted. Found: letter, mail, none"),
+        (lambda f: f[(f["who"] != "new") | (f["sent"] == "none")], {}, "Found: none of letter in new. Leave the segment out"),
+        (lambda f: f[f["who"] == "new"], {}, "'segments' must be at least two. Got .*new"),
+        (lambda f: f.assign(who=f["who"].where(f.index > 1)), {}, "each row must have a name in 'who'. Found 2 rows"),
+        (lambda f: f.assign(customer_id=f.index // 2), {}, "Add rows up by customer first, with groupby"),
+        (lambda f: f, {"metric": ["bought", "spend"]}, "'metric' must be one column, a rate or a mean. Got 'bought, spend'"),
+        (lambda f: {"a": ()}, {}, "left out where pairs of cells are given"),
+        (lambda f: [1], {}, "'segments' must be a table of a row per customer, or pairs"),
+    ],
+)  # fmt: skip
+def test_what_has_no_uplift_is_refused(change, given, said):
+    asked = {"segment": "who", "cell": "sent", "control": "none", "metric": "bought"} | given
+    with pytest.raises(ModelError, match=said):
+        segment_uplift(change(a_campaign()), asked.pop("metric"), **asked)
