@@ -39,6 +39,8 @@ class BGBB(BuyTillYouDie):
     ----------
     max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+    unit
+        See :class:`~crmlab.models.btyd.future.Future`.
 
     References
     ----------

@@ -17,6 +17,8 @@ class BGNBD(BetaGeometric):
     ----------
     max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+    clock, unit
+        See :class:`~crmlab.models.btyd.future.Future`.
 
     References
     ----------

@@ -103,7 +103,7 @@ class CustomerValue(BaseEstimator):
         self
         """
         summary = framed("CustomerValue", summary)
-        self.purchases_ = (clone(self.purchases) if self.purchases is not None else MBGNBD()).fit(summary)
+        self.purchases_ = (clone(self.purchases) if self.purchases is not None else MBGNBD(unit=self.unit)).fit(summary)
         return self.fit_spend(summary)
 
     def fit_spend(self, summary: Any) -> Self:
@@ -341,6 +341,9 @@ class CustomerValue(BaseEstimator):
         positive("CustomerValue", "margin", self.margin)
         if self.unit not in UNITS_PER_YEAR:
             raise ModelError.expected("CustomerValue", "unit", "'day', 'week', 'month' or 'year'", self.unit)
+        theirs = getattr(getattr(self, "purchases_", self.purchases), "unit", None)
+        if theirs in UNITS_PER_YEAR and theirs != self.unit:
+            raise ModelError.expected("CustomerValue", "unit", f"'{theirs}', as that of its model of purchases", self.unit)
         return positive("CustomerValue", "rate", self.rate)
 
     def fitted_models(self) -> tuple[BuyTillYouDie, GammaGamma]:

@@ -51,6 +51,9 @@ class Future(WeightedModel):
         Operational time, for models of purchases at any time: all times that are given and told are of the calendar, while customers buy
         on the clock. They leave on it too, where they do so at purchases; or by the calendar (``leaves_by_calendar``). Summaries must end
         with the clock's last day.
+    unit : str, optional
+        What one unit of the data's time is, in the singular: "day", "week", "month", or of periods "year". Pictures name it; nothing is
+        worked out by it.
 
     Notes
     -----
@@ -72,9 +75,25 @@ class Future(WeightedModel):
         seed: int = 0,
         priors: Priors = False,
         clock: Clock | None = None,
+        unit: str | None = None,
     ) -> None:
         super().__init__(max_iter=max_iter, draws=draws, seed=seed, priors=priors)
         self.clock = clock
+        self.unit = unit
+
+    @property
+    def unit_names(self) -> tuple[str, str]:
+        """The unit of time, one and several: ("week", "weeks"), or ("unit of time", "units of time") where ``unit`` is None.
+
+        Raises
+        ------
+        ModelError
+            ``unit`` is no word.
+        """
+        unit = "unit of time" if self.unit is None else self.unit
+        if not isinstance(unit, str) or not unit.strip() or "\n" in unit:
+            raise ModelError.expected(type(self).__name__, "unit", "a word in the singular, such as 'week'", unit)
+        return unit, "units of time" if self.unit is None else f"{unit}s"
 
     # What a model must say of a customer.
 
@@ -271,6 +290,7 @@ class Future(WeightedModel):
 
     def _checked_options(self) -> None:
         super()._checked_options()
+        _ = self.unit_names  # checks it
         if self.clock is not None and not self.takes_clock and not self.clock.flat:
             expected = "none that runs otherwise than the calendar: this model counts whole periods"
             raise ModelError.expected(type(self).__name__, "clock", expected, "a clock with a season")

@@ -14,6 +14,8 @@ class MBGNBD(BetaGeometric):
     ----------
     max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+    clock, unit
+        See :class:`~crmlab.models.btyd.future.Future`.
 
     References
     ----------

@@ -37,6 +37,8 @@ class ParetoNBD(BuyTillYouDie):
     ----------
     max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+    clock, unit
+        See :class:`~crmlab.models.btyd.future.Future`.
 
     References
     ----------

@@ -1,7 +1,7 @@
 """Pictures of a model, each drawn into axes of matplotlib: what it says of customers, and how it stands beside what was seen.
 
 Each picture takes ``ax``, and returns the axes that it drew into; the numbers that it draws are those of the function that is named in
-its docstring. Time is in the model's unit.
+its docstring. Time is in the model's unit, which axes name where the model does: ``BGNBD(unit="week")``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from crmlab.models.btyd.diagnostics import (
     matrix_frame,
     track_frame,
 )
+from crmlab.models.btyd.drawing import EXPECTED, PALE, SEEN, axes_of, in_units, span_of
 from crmlab.models.btyd.posterior import quantiles
 from crmlab.models.intervals import LEVEL
 
@@ -38,21 +39,6 @@ __all__ = [
     "plot_posterior",
     "plot_track",
 ]
-
-_SEEN, _EXPECTED = "#c8553d", "#2a6f97"
-_PALE = 0.22  # of bands
-
-
-def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1]
-
-
-def _span(horizon: float) -> str:
-    return f"{f'{horizon:,.1f}'.removesuffix('.0')} {'unit' if horizon == 1 else 'units'} of time"
 
 
 def plot_matrix(
@@ -92,7 +78,7 @@ def plot_matrix(
     if of not in ("expected_purchases", "probability_alive"):
         raise ModelError.expected("plot_matrix", "of", "'expected_purchases' or 'probability_alive'", of)
     frame = matrix_frame(model, horizon, age=age, most=most, level=level)
-    ax = _axes(ax, (7.2, 4.6))
+    ax = axes_of(ax, (7.2, 4.6))
     x, y = (np.unique(frame[name].to_numpy(float)) for name in ("recency", "frequency"))
     place = np.searchsorted(y, frame["frequency"]), np.searchsorted(x, frame["recency"])
     table = {}
@@ -103,7 +89,7 @@ def plot_matrix(
     top = 1.0 if alive else float(np.nanmax(table[of]))
     drawn = ax.pcolormesh(x, y, np.ma.masked_invalid(table[of]), cmap="viridis", vmin=0, vmax=top, shading="nearest")
     ax.set_facecolor("0.93")
-    label = "probability of being alive" if alive else f"purchases expected in the next {_span(horizon)}"
+    label = "probability of being alive" if alive else f"purchases expected in the next {span_of(model, horizon)}"
     ax.figure.colorbar(drawn, ax=ax, label=label)
     line = 0.5 if alive else (1.0 if top > 1.3 else float(f"{top / 2:.1g}"))
     marked = False
@@ -114,9 +100,10 @@ def plot_matrix(
             marked = True
     ends = f"; dashed: {100 * level:g}% interval" if frame[f"{of}_low"].notna().any() else ""
     said = f"\nwhite line: {'P(alive)' if alive else 'expected'} = {line:g}{ends}" if marked else ""
-    recency = "number of the last period with a purchase" if model.whole_periods else "time from the first to the last purchase"
+    within = f"time from the first to the last purchase{in_units(model)}"
+    recency = f"number of the last {model.unit or 'period'} with a purchase" if model.whole_periods else within
     ax.set(xlabel=f"recency: {recency}", ylabel="frequency: repeat purchases")
-    ax.set_title(f"Customers who first bought {_span(float(frame['age'].iloc[0]))} ago{said}", fontsize=10.5)
+    ax.set_title(f"Customers who first bought {span_of(model, float(frame['age'].iloc[0]))} ago{said}", fontsize=10.5)
     ax.locator_params(axis="y", integer=True)
     return ax
 
@@ -143,13 +130,13 @@ def plot_calibration(model: Future, summary: Any, *, groups: int = 8, level: flo
     'purchases per customer in it'
     """
     frame = calibration_frame(model, summary, groups=groups, level=level)
-    ax = _axes(ax, (7.2, 4.6))
+    ax = axes_of(ax, (7.2, 4.6))
     place = np.arange(len(frame))
     ends = np.abs(frame[["low", "high"]].to_numpy().T - frame["expected"].to_numpy())
     ax.errorbar(
-        place, frame["expected"], yerr=ends, fmt="o", color=_EXPECTED, capsize=4, label=f"expected, {100 * level:g}% interval"
+        place, frame["expected"], yerr=ends, fmt="o", color=EXPECTED, capsize=4, label=f"expected, {100 * level:g}% interval"
     )
-    ax.plot(place, frame["seen"], "D-", color=_SEEN, linewidth=1, markersize=5, label="seen")
+    ax.plot(place, frame["seen"], "D-", color=SEEN, linewidth=1, markersize=5, label="seen")
     names = [f"{label}\n{count:,}" for label, count in zip(frame["label"], frame["customers"], strict=True)]
     ax.set_xticks(place, names)
     ax.set(
@@ -185,17 +172,17 @@ def plot_frequency(model: Future, summary: Any, *, most: int = 8, level: float =
     'customers'
     """
     frame = frequency_frame(model, summary, most=most, level=level)
-    ax = _axes(ax, (7.2, 4.6))
+    ax = axes_of(ax, (7.2, 4.6))
     place = np.arange(len(frame))
     ends = np.abs(frame[["low", "high"]].to_numpy().T - frame["expected"].to_numpy())
-    ax.bar(place - 0.2, frame["seen"], 0.38, color=_SEEN, label="seen")
+    ax.bar(place - 0.2, frame["seen"], 0.38, color=SEEN, label="seen")
     ax.bar(
         place + 0.2,
         frame["expected"],
         0.38,
         yerr=ends,
         capsize=3,
-        color=_EXPECTED,
+        color=EXPECTED,
         label=f"expected, {100 * level:g}% interval",
     )
     ax.set_xticks(place, frame["label"])
@@ -236,21 +223,23 @@ def plot_track(
     'repeat purchases in the period'
     """
     frame = track_frame(model, starts, ends, times, today=today)
-    ax = _axes(ax, (7.6, 4.4))
+    ax = axes_of(ax, (7.6, 4.4))
     names = (
         ("cumulative", "cumulative_low", "cumulative_high", "seen_cumulative")
         if cumulative
         else ("expected", "low", "high", "seen")
     )
     point, low, high, seen = (frame[name] for name in names)
-    ax.fill_between(frame["end"], low, high, color=_EXPECTED, alpha=_PALE, linewidth=0)
-    ax.plot(frame["end"], point, color=_EXPECTED, label=f"expected, {100 * LEVEL:g}% interval")
+    ax.fill_between(frame["end"], low, high, color=EXPECTED, alpha=PALE, linewidth=0)
+    ax.plot(frame["end"], point, color=EXPECTED, label=f"expected, {100 * LEVEL:g}% interval")
     if seen.notna().any():
-        ax.plot(frame["end"], seen, color=_SEEN, linewidth=1.4, label="seen")
+        ax.plot(frame["end"], seen, color=SEEN, linewidth=1.4, label="seen")
     if frame.attrs["today"] is not None:
         ax.axvline(frame.attrs["today"], color="0.4", linestyle="dotted", linewidth=1.2, label="end of the history")
     what = "repeat purchases since the beginning" if cumulative else "repeat purchases in the period"
-    ax.set(xlabel="end of the period, in units of time", ylabel=what, title="Repeat purchases of all customers together")
+    ax.set(
+        xlabel=f"end of the period, in {model.unit_names[1]}", ylabel=what, title="Repeat purchases of all customers together"
+    )
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False)
     return ax
@@ -285,16 +274,16 @@ def plot_history_alive(
     'probability of being alive'
     """
     frame = history_alive_frame(model, times, age, level=level, today=today)
-    ax = _axes(ax, (7.6, 3.6))
+    ax = axes_of(ax, (7.6, 3.6))
     label = "P(alive)"
     if frame["low"].notna().any():
-        ax.fill_between(frame["time"], frame["low"], frame["high"], color=_EXPECTED, alpha=_PALE, linewidth=0)
+        ax.fill_between(frame["time"], frame["low"], frame["high"], color=EXPECTED, alpha=PALE, linewidth=0)
         label = f"P(alive), {100 * level:g}% interval"
-    ax.plot(frame["time"], frame["probability_alive"], color=_EXPECTED, label=label)
+    ax.plot(frame["time"], frame["probability_alive"], color=EXPECTED, label=label)
     bought = np.append(0.0, np.asarray(times, dtype=float).ravel())
-    ax.plot(bought, np.full(len(bought), 0.02), "|", color=_SEEN, markersize=14, markeredgewidth=1.8, label="purchases")
+    ax.plot(bought, np.full(len(bought), 0.02), "|", color=SEEN, markersize=14, markeredgewidth=1.8, label="purchases")
     ax.set(
-        xlabel="time since the first purchase",
+        xlabel=f"time since the first purchase{in_units(model)}",
         ylabel="probability of being alive",
         title="One customer’s history",
         ylim=(0, 1.03),
@@ -343,16 +332,16 @@ def plot_posterior(
     if not model.has_posterior:
         raise ModelError.no_posterior(type(model).__name__)
     if parameter is None:
-        return _all_parameters(model, known.loc[names], level, _axes(ax, (7.2, 0.62 * len(names) + 1.5)))
+        return _all_parameters(model, known.loc[names], level, axes_of(ax, (7.2, 0.62 * len(names) + 1.5)))
     if parameter not in names:
         raise ModelError.no_such("parameter", parameter, names)
-    ax = _axes(ax, (7.2, 3.8))
+    ax = axes_of(ax, (7.2, 3.8))
     drawn = model.sample_posterior(n)[parameter]
     point, low, high = known.loc[parameter, ["estimate", "low", "high"]]
     # A few far draws must not squeeze the rest.
-    ax.hist(drawn, bins=60, range=tuple(np.quantile(drawn, [0.002, 0.998])), density=True, color=_EXPECTED, alpha=0.45)
-    ax.axvline(point, color=_SEEN, label=f"estimate {point:.4g}")
-    ax.axvspan(low, high, color=_EXPECTED, alpha=0.12, linewidth=0, label=f"{100 * level:g}% interval {low:.4g} to {high:.4g}")
+    ax.hist(drawn, bins=60, range=tuple(np.quantile(drawn, [0.002, 0.998])), density=True, color=EXPECTED, alpha=0.45)
+    ax.axvline(point, color=SEEN, label=f"estimate {point:.4g}")
+    ax.axvspan(low, high, color=EXPECTED, alpha=0.12, linewidth=0, label=f"{100 * level:g}% interval {low:.4g} to {high:.4g}")
     ax.set(
         xlabel=f"{parameter}: {model.meanings.get(parameter, 'parameter')}",
         ylabel="density of the posterior",
@@ -367,10 +356,10 @@ def _all_parameters(model: WeightedModel, known: pd.DataFrame, level: float, ax:
     inner = np.exp(np.array(quantiles(model.log_cumulants(lambda params: params), 0.5)))
     place = np.arange(len(known))[::-1]
     ax.hlines(
-        place, known["low"] / point, known["high"] / point, color=_EXPECTED, linewidth=1.6, label=f"{100 * level:g}% interval"
+        place, known["low"] / point, known["high"] / point, color=EXPECTED, linewidth=1.6, label=f"{100 * level:g}% interval"
     )
-    ax.hlines(place, inner[0] / point, inner[1] / point, color=_EXPECTED, linewidth=5, alpha=0.6, label="50% interval")
-    ax.plot(np.ones(len(place)), place, "o", color=_SEEN, markersize=5, label="estimate")
+    ax.hlines(place, inner[0] / point, inner[1] / point, color=EXPECTED, linewidth=5, alpha=0.6, label="50% interval")
+    ax.plot(np.ones(len(place)), place, "o", color=SEEN, markersize=5, label="estimate")
     names = [f"{name} = {row['estimate']:.4g}\n{row['low']:.4g} to {row['high']:.4g}" for name, row in known.iterrows()]
     ax.set_yticks(place, names)
     ax.set_xscale("log")

@@ -33,6 +33,8 @@ class SBG(BuyTillYouDie):
     ----------
     max_iter, draws, seed, priors
         See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+    unit
+        See :class:`~crmlab.models.btyd.future.Future`.
 
     References
     ----------

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError
@@ -18,11 +19,13 @@ from crmlab.models import (
     MBGNBD,
     SBG,
     Clock,
+    CustomerValue,
     GammaGamma,
     ParetoNBD,
     calibration_frame,
     frequency_frame,
     history_alive_frame,
+    load_model,
     matrix_frame,
     plot_calibration,
     plot_frequency,
@@ -239,6 +242,54 @@ def test_a_posterior_is_drawn_for_all_parameters_or_for_one(model, ax):
         plot_posterior(model, "c")
     with pytest.raises(ModelError, match="have no uncertainty"):
         plot_posterior(GIVEN[BGNBD])
+
+
+def test_axes_name_the_unit_that_the_model_names(model, base, ax):
+    def texts(ax):
+        colours = [axis.get_ylabel() for axis in ax.figure.axes if axis is not ax]
+        return " | ".join([ax.get_xlabel(), ax.get_ylabel(), ax.get_title(), *colours])
+
+    weeks = BGNBD.from_params(**GIVEN[BGNBD].params_).set_params(unit="week")
+    assert "the first to the last purchase, in weeks" in texts(plot_matrix(weeks, 1.0, age=30.0, most=4))
+    assert "purchases expected in the next 1 week" in texts(plot_matrix(weeks, 1.0, age=30.0, most=4))
+    found = texts(plot_matrix(weeks, 26.0, age=30.5, most=4))
+    assert "in the next 26 weeks" in found
+    assert "first bought 30.5 weeks ago" in found
+    assert texts(plot_track(weeks, [0.0, 1.0], [10.0, 20.0])).startswith("end of the period, in weeks")
+    assert texts(plot_history_alive(weeks, [3.0], 30.0)).startswith("time since the first purchase, in weeks")
+    years = BGBB.from_params(**GIVEN[BGBB].params_).set_params(unit="year")
+    assert "number of the last year with a purchase" in texts(plot_matrix(years, 3, age=6, most=6))
+    # Without one nothing is made up.
+    found = texts(plot_matrix(model, 26.0, age=30.0, most=4))
+    assert "in the next 26 units of time" in found
+    assert "the first to the last purchase |" in found
+    assert texts(plot_track(model, [0.0, 1.0], [10.0, 20.0])).startswith("end of the period, in units of time")
+
+
+def test_the_unit_is_an_option_like_others(base, tmp_path):
+    fitted = BGNBD(draws=100, unit="week").fit(base)
+    assert clone(fitted).unit == "week"
+    assert "unit='week'" in repr(fitted)
+    assert "unit=&#x27;week&#x27;" in fitted._repr_html_()
+    fitted.save(tmp_path / "model.json")
+    assert load_model(tmp_path / "model.json").unit == "week"
+    assert fitted.params_ == BGNBD(draws=100).fit(base).params_
+    for wrong in (7, "", "we\nek"):
+        with pytest.raises(ModelError, match="BGNBD: 'unit' must be a word in the singular, such as 'week'"):
+            BGNBD(unit=wrong).fit(base)
+
+
+def test_a_value_model_agrees_with_its_model_of_purchases_on_the_unit():
+    purchases, spend = GIVEN[BGNBD], GammaGamma.from_params(p=6.0, q=4.0, v=15.0)
+    customers = pd.DataFrame({"frequency": [2], "recency": [30.0], "T": [38.0], "monetary_value": [22.0]})
+    weeks = clone(purchases).set_params(unit="week")
+    weeks.params_, weeks.boundary_, weeks.lesser_optima_ = purchases.params_, None, ()
+    assert CustomerValue(weeks, spend).residual_value(customers).iloc[0] > 0
+    with pytest.raises(ModelError, match="'unit' must be 'week', as that of its model of purchases. Got 'month' instead"):
+        CustomerValue(weeks, spend, unit="month").residual_value(customers)
+    many = pd.concat([customers] * 30).assign(frequency=np.arange(30) % 4, recency=lambda f: 7.0 * f["frequency"])
+    many["monetary_value"] = np.where(many["frequency"] > 0, 10.0 + np.arange(30), np.nan)
+    assert CustomerValue(spend=spend, unit="month").fit(many).purchases_.unit == "month"
 
 
 def test_what_cannot_be_drawn_is_refused(model, base):
