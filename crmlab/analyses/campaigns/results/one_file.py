@@ -14,7 +14,7 @@ import pandas as pd
 from crmlab.analyses.campaigns.balance import balance_of, unbalanced
 from crmlab.analyses.campaigns.measurement import mismatched
 from crmlab.analyses.campaigns.results.params import Params
-from crmlab.collecting import collect_arrow, collect_row
+from crmlab.collecting import collect_arrow, collect_row, collect_value
 from crmlab.errors import CampaignError, ParameterError, listing
 from crmlab.history.context import Margin, form_of
 from crmlab.models.testing.columns import RatioOf, ratio
@@ -60,8 +60,8 @@ class OneFile:
         Profit of a contact against the control, as ``compare_cells`` gives it; revenue where no margin is known. None without an outcome in
         money.
     margin : Margin
-    has_ids : bool
-        Whether the file tells customers apart, so that one in two cells is seen.
+    twice : int or None
+        Customers in more than one cell, who are left out; None where the file does not tell customers apart.
     notes : tuple of str
         What was left out.
     """
@@ -75,7 +75,7 @@ class OneFile:
     balance: pd.DataFrame
     profit: pd.DataFrame | None
     margin: Margin
-    has_ids: bool
+    twice: int | None
     notes: tuple[str, ...]
 
     @property
@@ -225,6 +225,7 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
     options = ComparisonOptions(
         level=params.level,
         correction=params.correction,
+        in_two_cells="leave out",
         shares={cell: share / planned for cell, share in section.shares.items() if cell in names} or None,
     )
     unit = "unit" if "unit" in table.columns else None
@@ -242,7 +243,7 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
         balance=_balance(table, found, section, control, unit),
         profit=None if money is None else _profit(found, section, money, margin, before, params),
         margin=margin,
-        has_ids=unit is not None,
+        twice=_in_two_cells(table),
         notes=tuple(notes),
     )
 
@@ -276,6 +277,14 @@ def _large_enough(table: ibis.Table, section: TestSection, least: int) -> tuple[
     return table.filter(table["cell"].isin(kept)) if small else table, kept, notes
 
 
+def _in_two_cells(table: ibis.Table) -> int | None:
+    """How many customers are in more than one cell; None where the file does not tell them apart."""
+    if "unit" not in table.columns:
+        return None
+    cells = table.group_by("unit").agg(cells=table["cell"].nunique())
+    return int(collect_value(cells.filter(cells["cells"] > 1).count()))
+
+
 def _kinds(table: ibis.Table, section: TestSection) -> tuple[dict[str, str], tuple[str, ...]]:
     """What each outcome is; one of which nothing is said is a rate where all are 0 or 1, and else a mean."""
     open_ones = [name for name, one in section.outcomes.items() if one.kind is None]
@@ -302,7 +311,9 @@ def _balance(table: ibis.Table, found: Comparison, section: TestSection, control
     before = dict.fromkeys(varied, "mean")
     if not before:
         return balance_of(found.cells, {}, ())
-    cells = compare(table, cell="cell", control=control, metrics=before, unit=unit).cells
+    cells = compare(
+        table, cell="cell", control=control, metrics=before, unit=unit, options=ComparisonOptions(in_two_cells="leave out")
+    ).cells
     first = found.frame.drop_duplicates("cell")
     return balance_of(cells, dict(zip(first["cell"], first["control"], strict=True)), varied)
 

@@ -45,7 +45,7 @@ def _health(study: OneFile) -> Table:
             f"{form.count(worst['expected'])}{planned}"
         )
         rows.append(("Sizes as planned", "stop" if study.blocked else "OK", found))
-    rows.append(("Customers in two cells", "OK", "nobody") if study.has_ids else _no_ids())
+    rows.append(("Customers in two cells", *_in_two_cells(study)))
     if len(study.balance):
         far = study.balance.loc[study.balance["difference"].abs().idxmax()]
         said = f"largest difference: in “{far['covariate']}”, {form.number(abs(far['difference']))} times its spread among customers"
@@ -60,8 +60,14 @@ def _health(study: OneFile) -> Table:
     return Table(caption, pd.DataFrame(rows, columns=["check", "meaning", "found"]), columns, form)
 
 
-def _no_ids() -> tuple[str, str, str]:
-    return ("Customers in two cells", "not checked", "the file has no ids: each row counts as one customer")
+def _in_two_cells(study: OneFile) -> tuple[str, str]:
+    """What is known of customers in more than one cell, and what it means."""
+    if study.twice is None:
+        return "not checked", "the file has no ids: each row counts as one customer"
+    if not study.twice:
+        return "OK", "nobody"
+    many = "1 customer is" if study.twice == 1 else f"{study.context.form.count(study.twice)} customers are"
+    return "check", f"{many} in more than one cell and left out of all"
 
 
 def _level(study: OneFile) -> str:

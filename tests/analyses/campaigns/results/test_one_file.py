@@ -165,6 +165,17 @@ def test_several_rows_of_a_customer_count_once():
     )
 
 
+def test_customers_in_two_cells_are_left_out_and_counted():
+    frame = people()
+    moved = frame[frame["arm"] == "mail"].head(20).assign(arm="none", visit=True)
+    found = run(pd.concat([frame, moved]), outcomes=["visit"])
+    check = found.tables["health"].frame.set_index("check").loc["Customers in two cells"]
+    assert (check["meaning"], check["found"]) == ("check", "20 customers are in more than one cell and left out of all")
+    cells = found.tables["cells"].frame.set_index("cell")
+    assert cells.loc["none", "value"] == pytest.approx(frame[frame["arm"] == "none"]["visit"].mean())
+    assert cells.loc["mail", "n"] == (frame["arm"] == "mail").sum() - 20
+
+
 def test_a_data_set_that_is_a_test_allows_this_report_alone(tmp_path):
     from crmlab.report.jobs import Order, plan_jobs
     from crmlab.report.registry import readiness_of
