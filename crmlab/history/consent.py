@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPLAINED", "REFUSED", "Consent"]
 
-REFUSED, COMPLAINED = "has asked not to be contacted", "has complained"  # why somebody must not be contacted
+REFUSED, COMPLAINED = "has not consented", "has complained"  # why somebody must not be contacted
 
 
 class Consent(NamedTuple):

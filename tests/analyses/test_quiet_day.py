@@ -83,7 +83,7 @@ def test_history_knows_who_ordered_whatever_their_row_says_of_the_day(data, quie
     past = History(replace(data, _tables={**{name: data.table(name) for name in data.tables}, "customers": late}), quiet)
     assert past.customers.filter(past.customers["customer_id"] == one).count().execute() == 1
     assert past.contactable(pd.Series([one])) == ["no"]
-    assert past.refusals(pd.Series([one])) == ["has asked not to be contacted"]
+    assert past.refusals(pd.Series([one])) == ["has not consented"]
     # Who was won later and has not ordered by then is not known yet.
     won = pd.to_datetime(past.customers["acquired_at"].to_pandas())
     ordered = set(past.orders["customer_id"].to_pandas())

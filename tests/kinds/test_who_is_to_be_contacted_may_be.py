@@ -1,6 +1,6 @@
 """A page singles customers out, and does not say that some of them must not be contacted.
 
-What would go wrong: "these have gone quiet: they are in the list" of 397 customers of whom 65 have asked not to be contacted, and a list that
+What would go wrong: "these have gone quiet: they are in the list" of 397 customers of whom 65 have not consented, and a list that
 does not say which; a mailing goes to them.
 """
 
@@ -79,7 +79,7 @@ def rfm_quiet():
 
 @pytest.fixture
 def shop_of(tmp_path):
-    """Opens forty customers who came every month, of whom the first five have asked not to be contacted; and what is said of others."""
+    """Opens forty customers who came every month, of whom the first five have not consented; and what is said of others."""
 
     def opened(people="customer_id,contactable", rows=lambda k: f"c{k:02},{'no' if k < 5 else 'yes'}"):
         days = [pd.Timestamp("2024-01-01") + pd.Timedelta(days=30 * m) for m in range(12)]

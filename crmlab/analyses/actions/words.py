@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Why nothing is done → what is said of several.
 _MANY = {
-    REFUSED: "have asked not to be contacted",
+    REFUSED: "have not consented",
     COMPLAINED: "have complained",
     HOUSEHOLD: "share a household with someone who comes first",
     NO_ACTION: "are eligible for none of the actions",

@@ -16,6 +16,7 @@ from crmlab.history.words import WEEKS
 from crmlab.page.estimate import Estimate
 from crmlab.page.exhibits import Absent
 from crmlab.page.result import Finding, Findings, Method
+from crmlab.page.texts import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,19 @@ def _shown(study: Study) -> str:
     whom = "one customer" if people == 1 else f"{form.count(people)} customers"
     told = f" {listed.said(form)}" if people > 1 or not listed.told else ""
     left = f" It leaves out {form.count(refused)} who must not be contacted (no consent, or a complaint)." if refused else ""
-    return f"The list of offers therefore contains {method}, for {whom}.{told}{left}"
+    return f"The list of offers therefore contains {method}{_named(study)}, for {whom}.{told}{left}"
+
+
+def _named(study: Study) -> str:
+    """The products that a list holds most often, where it is a simple one: a reader is to see what would be offered."""
+    assert not isinstance(study.offers, Absent)
+    frame = study.offers.frame
+    if study.choice.method == PERSONAL or len(frame) == 0:
+        return ""
+    often = frame["product_id"].value_counts(sort=False).rename("n").reset_index()
+    often = often.sort_values(["n", "product_id"], ascending=[False, True]).head(study.params.k)
+    names = [study.names.get(str(product), str(product)) for product in often["product_id"]]
+    return f" ({'most often ' if frame['product_id'].nunique() > len(names) else ''}{joined(names)})"
 
 
 def _best_pair(study: Study) -> list[Finding]:

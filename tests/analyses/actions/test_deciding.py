@@ -88,7 +88,7 @@ def test_each_reason_is_told_of_whom_it_holds():
     some = ground(
         {"a": [9.0, 8.0, 7.0, 6.0, np.nan, -1.0, 5.0, 1.0, 4.0]},
         home=["h", "h", "x", "c3", "c4", "c5", "c6", "c7", "c8"],
-        refusal=["", "", "has asked not to be contacted", "has complained", "", "", "", "", ""],
+        refusal=["", "", "has not consented", "has complained", "", "", "", "", ""],
         contacts=[("c6", -3, "", "")],
         limits=Limits(contacts=(Days(most=1, days=14),)),
         budget=2.0,
@@ -97,7 +97,7 @@ def test_each_reason_is_told_of_whom_it_holds():
     assert got["action_reason"].to_dict() == {
         "c0": "brings in more than it costs (assumed)",
         "c1": deciding.HOUSEHOLD,
-        "c2": "has asked not to be contacted",
+        "c2": "has not consented",
         "c3": "has complained",
         "c4": deciding.NO_ACTION,
         "c5": deciding.COSTS_MORE,

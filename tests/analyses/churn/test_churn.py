@@ -66,7 +66,7 @@ def test_findings_and_list_hang_together(result):
     assert len(worth) == result.metrics["worth_contacting"].value
     assert (worth["keeping_pays"] == "yes").all()
     refused = listed.loc[listed["contactable"] == "no", "keeping_pays"]
-    assert set(refused) == {"no: has asked not to be contacted", "no: has complained"}
+    assert set(refused) == {"no: has not consented", "no: has complained"}
     assert listed["customer_id"].is_unique and listed["churn"].between(0, 1).all()
     assert listed["reason_1"].str.len().gt(0).mean() > 0.9
     matrix = result.tables["matrix"].frame  # a small cell, or few of a cell who are to be contacted, is not told
