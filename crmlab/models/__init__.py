@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
+    from crmlab.models.btyd.concentration import concentration_frame, plot_concentration
     from crmlab.models.btyd.customer_value import CustomerValue
     from crmlab.models.btyd.diagnostics import (
         calibration_frame,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         plot_track,
     )
     from crmlab.models.btyd.portfolios import Portfolio, portfolio
+    from crmlab.models.btyd.retention import plot_retention, retention_frame
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare_models
@@ -169,6 +171,7 @@ __all__ = [
     "compare_cells",
     "compare_models",
     "component_differences",
+    "concentration_frame",
     "control_share",
     "cost_of_rules",
     "coverage",
@@ -212,10 +215,12 @@ __all__ = [
     "normal_quantile",
     "planned_profit",
     "plot_calibration",
+    "plot_concentration",
     "plot_frequency",
     "plot_history_alive",
     "plot_matrix",
     "plot_posterior",
+    "plot_retention",
     "plot_track",
     "policy_difference",
     "policy_value",
@@ -229,6 +234,7 @@ __all__ = [
     "ratio",
     "redundant",
     "required_size",
+    "retention_frame",
     "rules",
     "sample_ratio",
     "scaled_to",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from crmlab.models.btyd.bg_nbd import BGNBD
     from crmlab.models.btyd.clock import Clock
     from crmlab.models.btyd.cohorts import by_cohort
+    from crmlab.models.btyd.concentration import concentration_frame, plot_concentration
     from crmlab.models.btyd.customer_value import CustomerValue
     from crmlab.models.btyd.diagnostics import (
         calibration_frame,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         plot_track,
     )
     from crmlab.models.btyd.portfolios import Portfolio, portfolio
+    from crmlab.models.btyd.retention import plot_retention, retention_frame
     from crmlab.models.btyd.sbg import SBG
     from crmlab.models.btyd.seasonality import fit_clock
     from crmlab.models.btyd.selection import compare_models
@@ -54,6 +56,7 @@ __all__ = [
     "by_cohort",
     "calibration_frame",
     "compare_models",
+    "concentration_frame",
     "coverage",
     "cross_check",
     "fit_clock",
@@ -63,12 +66,15 @@ __all__ = [
     "load_model",
     "matrix_frame",
     "plot_calibration",
+    "plot_concentration",
     "plot_frequency",
     "plot_history_alive",
     "plot_matrix",
     "plot_posterior",
+    "plot_retention",
     "plot_track",
     "portfolio",
+    "retention_frame",
     "to_lifetimes",
     "track",
     "track_frame",

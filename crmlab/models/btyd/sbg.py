@@ -19,7 +19,7 @@ from crmlab.models.btyd.special import Array, beta_rule
 from crmlab.models.btyd.states import States, checked, checked_weight, framed, refuse
 from crmlab.models.checked import checked_numbers, checked_outcomes
 
-__all__ = ["SBG"]
+__all__ = ["SBG", "lives_of"]
 
 
 class SBG(BuyTillYouDie):
@@ -88,31 +88,7 @@ class SBG(BuyTillYouDie):
         return super().fit(summary)
 
     def _training(self, summary: Any) -> pd.DataFrame:
-        if is_table(summary):
-            frame = framed("SBG", summary)
-            if {"periods", "there"} & set(frame.columns):
-                return _rows_of(frame)
-            if frame.shape[1] != 1:
-                raise ModelError.lacks(
-                    "SBG", "periods", frame.columns, "Give periods and there, one row per customer, or survivors alone."
-                )
-            summary = frame.iloc[:, 0]
-        there = checked_numbers("SBG", "summary", summary).ravel()
-        rows = pd.DataFrame({"survivors": there})
-        with np.errstate(invalid="ignore"):
-            refuse("SBG", "survivors must be numbers of at least 0", ~(np.isfinite(there) & (there >= 0)), rows)
-            rises = np.concatenate([[False], there[1:] > there[:-1]])
-        refuse("SBG", "survivors must never rise", rises, rows, "Follow one cohort from its start.")
-        periods = int((there[:-1] > 0).sum())
-        if periods < 2:
-            needed = "at least two periods in which somebody could leave"
-            raise ModelError.not_identifiable("SBG", needed, f"{periods}", "Give those there at times 0, 1, 2 and so on.")
-        if there[0] == there[-1]:
-            raise ModelError.not_identifiable("SBG", "customers who left", "nobody left", "Take a longer history.")
-        lost = there[:-1] - there[1:]
-        times = np.arange(1.0, len(there))
-        left = pd.DataFrame({"time": [*times, times[-1]], "left": [*np.ones(len(lost)), 0.0], "weight": [*lost, there[-1]]})
-        return left[left["weight"] > 0].reset_index(drop=True)
+        return lives_of(summary)
 
     def _held_out(self, summary: Any) -> tuple[list[Array], Array | None]:
         return self.checked_columns(self._training(summary), fitting=True)
@@ -237,6 +213,41 @@ class SBG(BuyTillYouDie):
         if horizon is not None:
             frame["holdout_purchases"] = np.clip(renewed - age, 0, self.checked_horizon(horizon))
         return frame
+
+
+def lives_of(summary: Any) -> pd.DataFrame:
+    """How long customers were there, of survivors or of a row per customer: time, left (1 where it ended then) and weight.
+
+    Raises
+    ------
+    ModelError
+        Survivors rise, nobody left, or there are fewer than two periods in which somebody could leave.
+    """
+    if is_table(summary):
+        frame = framed("SBG", summary)
+        if {"periods", "there"} & set(frame.columns):
+            return _rows_of(frame)
+        if frame.shape[1] != 1:
+            raise ModelError.lacks(
+                "SBG", "periods", frame.columns, "Give periods and there, one row per customer, or survivors alone."
+            )
+        summary = frame.iloc[:, 0]
+    there = checked_numbers("SBG", "summary", summary).ravel()
+    rows = pd.DataFrame({"survivors": there})
+    with np.errstate(invalid="ignore"):
+        refuse("SBG", "survivors must be numbers of at least 0", ~(np.isfinite(there) & (there >= 0)), rows)
+        rises = np.concatenate([[False], there[1:] > there[:-1]])
+    refuse("SBG", "survivors must never rise", rises, rows, "Follow one cohort from its start.")
+    periods = int((there[:-1] > 0).sum())
+    if periods < 2:
+        needed = "at least two periods in which somebody could leave"
+        raise ModelError.not_identifiable("SBG", needed, f"{periods}", "Give those there at times 0, 1, 2 and so on.")
+    if there[0] == there[-1]:
+        raise ModelError.not_identifiable("SBG", "customers who left", "nobody left", "Take a longer history.")
+    lost = there[:-1] - there[1:]
+    times = np.arange(1.0, len(there))
+    left = pd.DataFrame({"time": [*times, times[-1]], "left": [*np.ones(len(lost)), 0.0], "weight": [*lost, there[-1]]})
+    return left[left["weight"] > 0].reset_index(drop=True)
 
 
 def _rows_of(frame: pd.DataFrame) -> pd.DataFrame:
