@@ -34,8 +34,13 @@ class BGNBD(BetaGeometric):
     >>> model.expected_purchases(customers, 39).round(6)
     1516    1.226028
     Name: expected_purchases, dtype: float64
+    >>> model.scored(customers.rename_axis("customer_id").reset_index(), 39)[["customer_id", "expected_purchases"]].round(3)
+      customer_id  expected_purchases
+    0        1516               1.226
     >>> round(model.expected_purchases_new(39), 6)
     1.196723
+    >>> BGNBD(priors={"alpha": (6.0, 1.5)}, unit="week")  # alpha is about 6 weeks, give or take a factor of 1.5
+    BGNBD(priors={'alpha': (6.0, 1.5)}, unit='week')
     """
 
     _extra = 0

@@ -15,8 +15,9 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.frames import as_pandas
 from crmlab.models.btyd.clock import Clock
-from crmlab.models.btyd.estimator import joined, positive
+from crmlab.models.btyd.estimator import beside, joined, positive
 from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
@@ -32,8 +33,56 @@ class BuyTillYouDie(Future):
     Notes
     -----
     Answers are indexed like the table that is asked about; where that has a column customer_id and no index but 0, 1, 2, …, by
-    customer_id. To put an answer into such a pandas frame as a column, give the frame that index first: ``frame.set_index("customer_id")``.
+    customer_id. An answer assigned to such a pandas frame as a column is missing in all rows: :meth:`scored` gives the table itself with
+    what is expected of each customer as further columns, and any other answer is joined by ``frame.join(answer, on="customer_id")``.
+
+    Examples
+    --------
+    >>> from crmlab.models import BGNBD
+    >>> model = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> customers = pd.DataFrame({"customer_id": ["1516", "7"], "frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 38.86]})
+    >>> model.scored(customers, 39)[["customer_id", "frequency", "expected_purchases"]].round(3)
+      customer_id  frequency  expected_purchases
+    0        1516          2               1.226
+    1           7          0               0.195
+    >>> customers.join(model.next_purchase(customers, q=0.2).round(1), on="customer_id")["next_purchase"].tolist()
+    [6.7, 65.1]
     """
+
+    def scored(self, summary: Any, horizon: float, *, level: float | None = None, interval: str = "mean") -> pd.DataFrame:
+        """The customers' own table with what is expected of each as further columns, in the order and with the index that it has.
+
+        Parameters
+        ----------
+        summary : table
+            As of :meth:`probability_alive`, with whatever other columns; it is not changed.
+        horizon : float
+            Positive, in the time unit of ``summary``.
+        level : float, optional
+            Adds columns of intervals at this level.
+        interval : {"mean", "outcome"}
+            As of :meth:`expected_purchases`.
+
+        Returns
+        -------
+        DataFrame
+            The columns of ``summary`` and after them probability_alive, probability_of_purchase and expected_purchases within the horizon;
+            with ``level`` each is followed by its own of the same name with _low and _high.
+
+        Raises
+        ------
+        ModelError
+            The table has a column of such a name already, or cannot be used.
+        """
+        frame = as_pandas(summary, type(self).__name__, ModelError)
+        how: dict[str, Any] = {"level": level, "interval": interval}
+        return beside(
+            type(self).__name__,
+            frame,
+            self.probability_alive(frame, **how),
+            self.probability_of_purchase(frame, horizon, **how),
+            self.expected_purchases(frame, horizon, **how),
+        )
 
     def probability_alive(
         self, summary: Any, *, level: float | None = None, interval: str = "mean", since: npt.ArrayLike | None = None

@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError, listing
+from crmlab.frames import as_pandas
 from crmlab.models.btyd.btyd import BuyTillYouDie
-from crmlab.models.btyd.estimator import joined, positive
+from crmlab.models.btyd.estimator import beside, joined, positive
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.named import NAMED, made_again
@@ -71,6 +72,8 @@ class CustomerValue(BaseEstimator):
     >>> customers = pd.DataFrame({"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]})
     >>> value.residual_value(customers).round(2).tolist()
     [48.2]
+    >>> value.scored(customers.assign(customer_id=["1516"]))[["customer_id", "residual_value"]].round(2).values.tolist()
+    [['1516', 48.2]]
     """
 
     def __init__(
@@ -140,6 +143,40 @@ class CustomerValue(BaseEstimator):
         spend, summary = self.fitted_models()[1], framed("CustomerValue", summary)
         states, inverse = self.spend_states(summary)
         return pd.Series(spend.mean_spend(spend.parameters(), states)[inverse], index=summary.index, name="expected_spend")
+
+    def scored(
+        self, summary: Any, horizon: float = np.inf, *, level: float | None = None, interval: str = "mean"
+    ) -> pd.DataFrame:
+        """The customers' own table with what each is worth as further columns, in the order and with the index that it has.
+
+        Parameters
+        ----------
+        summary : table
+            As of :meth:`residual_value`, with whatever other columns; it is not changed.
+        horizon : float
+            In the time unit; infinite unless given.
+        level, interval
+            As of :meth:`residual_value`, to which they belong, and to probability_alive.
+
+        Returns
+        -------
+        DataFrame
+            The columns of ``summary`` and after them probability_alive, expected_spend (per purchase) and residual_value within the
+            horizon; with ``level`` the first and the last are each followed by columns of the same name with _low and _high.
+
+        Raises
+        ------
+        ModelError
+            The table has a column of such a name already, or cannot be used.
+        """
+        frame = as_pandas(summary, "CustomerValue", ModelError)
+        return beside(
+            "CustomerValue",
+            frame,
+            self.fitted_models()[0].probability_alive(frame, level=level, interval=interval),
+            self.expected_spend(frame),
+            self.residual_value(frame, horizon, level=level, interval=interval),
+        )
 
     def residual_value(
         self,

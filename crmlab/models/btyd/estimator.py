@@ -24,7 +24,7 @@ from crmlab.models.btyd.states import States, compress
 from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
-__all__ = ["Function", "WeightedModel", "joined", "positive"]
+__all__ = ["Function", "WeightedModel", "beside", "joined", "positive"]
 
 
 # Thinned to this many customers, a sample brings the optimiser near enough to the optimum.
@@ -534,3 +534,19 @@ def joined(
     if holds:
         low, high = np.minimum(low, point), np.maximum(high, point)
     return pd.DataFrame({name: point[inverse], "low": low[inverse], "high": high[inverse]}, index=index)
+
+
+def beside(model: str, frame: pd.DataFrame, *answers: pd.Series | pd.DataFrame) -> pd.DataFrame:
+    """Put answers on the rows of a frame into it, by their places; ends of an interval are named after what they are of."""
+    added: dict[str, Array] = {}
+    for answer in answers:
+        columns = answer.to_frame() if isinstance(answer, pd.Series) else answer
+        name = str(columns.columns[0])
+        for column in columns:
+            added[name if column == name else f"{name}_{column}"] = columns[column].to_numpy()
+    for name in added:
+        if name in frame.columns:
+            raise ModelError.must_be(
+                f"{model}: the table", f"without a column '{name}', which is added", name, "Drop it, or give it another name."
+            )
+    return frame.assign(**added)

@@ -272,3 +272,52 @@ def test_functions_that_go_by_another_functions_frame_take_every_table_too():
     assert (Problem.of(pl.from_pandas(candidates)).customers == Problem.of(candidates).customers).all()
     with pytest.raises(ModelError, match="median_time must be given a frame of kaplan_meier. Got 'list' instead"):
         median_time([1, 2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scored_customers_are_their_own_table_with_answers_beside(plain, kind):
+    model = BGNBD(draws=200).fit(plain)
+    extra = plain.assign(region=["north", "south"] * 75)
+    found = model.scored(kinds(extra)[kind], 13.0, level=0.9)
+    own = extra.reset_index()
+    assert found.index.tolist() == list(range(150))
+    pd.testing.assert_frame_equal(found[own.columns], own, check_dtype=False)
+    expected = model.expected_purchases(plain, 13.0, level=0.9)
+    names = ["expected_purchases", "expected_purchases_low", "expected_purchases_high"]
+    assert found[names].to_numpy() == pytest.approx(expected.to_numpy())
+    assert found["probability_alive"].to_numpy() == pytest.approx(model.probability_alive(plain).to_numpy())
+    bought = model.probability_of_purchase(plain, 13.0, level=0.9)
+    assert found["probability_of_purchase_high"].to_numpy() == pytest.approx(bought["high"].to_numpy())
+
+
+def test_scored_customers_in_any_order_keep_it_and_their_index(plain):
+    model = BGNBD.from_params(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    mixed = plain.reset_index().sample(frac=1, random_state=2)
+    found = model.scored(mixed, 13.0)
+    assert found.index.equals(mixed.index)
+    assert "expected_purchases" not in mixed
+    expected = model.expected_purchases(plain, 13.0)
+    assert found["expected_purchases"].to_numpy() == pytest.approx(expected.loc[found["customer_id"]].to_numpy())
+    assert model.scored(plain, 13.0).index.equals(plain.index)
+    # What the method is for: by assignment they would be missing, by a join they are there.
+    frame = plain.reset_index()
+    joined = frame.join(model.expected_purchases(frame, 13.0), on="customer_id")
+    assert joined["expected_purchases"].to_numpy() == pytest.approx(expected.to_numpy())
+    with pytest.raises(ModelError, match="the table must be without a column 'probability_alive', which is added"):
+        model.scored(found, 13.0)
+    with pytest.raises(ModelError, match="BGNBD: expected a table"):
+        model.scored([1], 13.0)
+
+
+def test_scored_customers_of_other_models(plain):
+    value = CustomerValue(BGNBD(draws=200), GammaGamma(draws=200), margin=0.3).fit(plain)
+    frame = plain.reset_index()
+    found = value.scored(pl.from_pandas(frame), 52.0, level=0.9)
+    assert found["residual_value"].to_numpy() == pytest.approx(value.residual_value(plain, 52.0).to_numpy())
+    assert found["residual_value_low"].to_numpy() == pytest.approx(
+        value.residual_value(plain, 52.0, level=0.9)["low"].to_numpy()
+    )
+    assert found["expected_spend"].to_numpy() == pytest.approx(value.expected_spend(plain).to_numpy())
+    assert found["customer_id"].tolist() == plain.index.tolist()
+    left = SBG.from_params(alpha=0.7, beta=3.8)
+    assert left.scored(pd.DataFrame({"customer_id": ["a", "b"], "periods": [0, 4]}), 3)["expected_purchases"].gt(0).all()
