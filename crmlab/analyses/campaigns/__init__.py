@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.campaigns.checks import check_campaigns, check_tables
     from crmlab.analyses.campaigns.commands import launch_campaign
     from crmlab.analyses.campaigns.drawing import drawn
+    from crmlab.analyses.campaigns.each_customer import campaign_outcomes
     from crmlab.analyses.campaigns.earnings import Earned, final_result
     from crmlab.analyses.campaigns.hashing import hash_keys
     from crmlab.analyses.campaigns.holdout import Holdout, holdout_for, parse_holdout
@@ -53,6 +54,7 @@ __all__ = [
     "arm_of",
     "assign",
     "campaign_data",
+    "campaign_outcomes",
     "cell_moments",
     "cell_statistics",
     "check_all_ids",
