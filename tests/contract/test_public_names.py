@@ -44,18 +44,18 @@ RESULTS = {
 # Steps that subjects hand each other: they take a history or what another subject worked out, and have no example of their own.
 STEPS = {
     "crmlab.models": "fit_clock forecast",
-    "crmlab.analyses.actions": "decisions parse_segment_goals plans_of",
+    "crmlab.analyses.actions": "decide decisions ground_of parse_segment_goals plans_of promised",
     "crmlab.analyses.campaigns": "campaign_data cell_moments check_all_ids check_ids drawn final_cells final_result holdout_for "
     "known_cells launch_campaign match_counts measure_campaign measured mismatched news_of outcomes past_of plan_checks ratio_of "
     "read_plan read_responses unchecked_columns verdicts_of",
-    "crmlab.analyses.churn": "scores with_model",
+    "crmlab.analyses.churn": "customer_list scores with_model",
     "crmlab.analyses.customer_value": "base_of chosen clock_followed fit_spend learnt measured money_of name_of season_ahead told total_said "
     "what_of",
     "crmlab.analyses.customers": "check_columns publish",
     "crmlab.analyses.data_quality": "verdict",
     "crmlab.analyses.lifecycle": "life_of limits_of moves_between standing",
-    "crmlab.analyses.scorecard": "estimates quarters_ahead speech_of",
-    "crmlab.analyses.triggers": "actions present",
+    "crmlab.analyses.scorecard": "board_of estimates quarters_ahead speech_of",
+    "crmlab.analyses.triggers": "actions judgement present",
 }
 # Names of a part of crmlab.models that stand in their own face alone.
 OF_PART = {"PRESSURE", "Rival", "pool_rounds"}

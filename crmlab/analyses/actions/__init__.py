@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.actions.comparing import promised
+    from crmlab.analyses.actions.deciding import decide
     from crmlab.analyses.actions.declaring import (
         Action,
         Limits,
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.actions.planning import ActionPlan, plans_of
     from crmlab.analyses.actions.quantities import QUANTITIES
     from crmlab.analyses.actions.report import NEEDS, run
-    from crmlab.analyses.actions.study import DECIDING, SECTIONS, decisions, readiness
+    from crmlab.analyses.actions.study import DECIDING, SECTIONS, decisions, ground_of, readiness
     from crmlab.analyses.campaigns import INPUTS
 
 __all__ = [
@@ -34,12 +36,15 @@ __all__ = [
     "ActionPlan",
     "Limits",
     "Params",
+    "decide",
     "decisions",
+    "ground_of",
     "parse_actions",
     "parse_limits",
     "parse_segment_goals",
     "parse_service",
     "plans_of",
+    "promised",
     "readiness",
     "run",
 ]

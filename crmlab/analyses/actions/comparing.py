@@ -51,13 +51,15 @@ def promised(ground: Ground, chosen: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     ground : Ground
+        As of :func:`~crmlab.analyses.actions.study.ground_of`.
     chosen : DataFrame
-        customer_id, planned, gain, cost.
+        customer_id, planned (the action), gain, cost: rows of ``today`` of :func:`~crmlab.analyses.actions.deciding.decide`.
 
     Returns
     -------
     DataFrame
-        As ``lines`` of :class:`Study`, in the order of the actions.
+        In the order of the actions: action, customers, worth, worth_low, worth_high (expected of them, net of cost), cost, basis, rise,
+        rise_low, rise_high, source.
     """
     place = pd.Index(ground.people.ids)
     rows = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from crmlab.analyses import customer_value
 from crmlab.analyses.actions.declaring import ALONE, HELD_OUT, NOTHING, UNDECIDED, Action, Goal, Limits
 from crmlab.analyses.actions.effects import Priced
 from crmlab.analyses.actions.people import Asked, People
@@ -31,6 +32,7 @@ __all__ = [
     "CONTROL",
     "COSTS_MORE",
     "NO_MARGIN",
+    "RATE",
     "Before",
     "Decided",
     "Ground",
@@ -42,6 +44,7 @@ __all__ = [
 
 BUDGET = "budget"
 WEEK = 7
+RATE = customer_value.Params().rate  # of discount
 _SALT = "crmlab actions: who comes first among those who are alike"
 
 # Why nothing is done with somebody, those that come first told first.
@@ -173,7 +176,7 @@ def eligible(ground: Ground) -> pd.DataFrame:
     return gains.where(pd.Series(gains.index.isin(first), index=gains.index), axis=0)
 
 
-def decide(ground: Ground, weeks: int, discount: float) -> Decided:
+def decide(ground: Ground, weeks: int, discount: float = RATE) -> Decided:
     """Decide for today, then for each week ahead as if nothing else became known.
 
     Each day takes what pays most by then within the limits, for which what was done before with anybody of a household counts. Who is
@@ -185,7 +188,12 @@ def decide(ground: Ground, weeks: int, discount: float) -> Decided:
     weeks : int
         Length of the calendar.
     discount : float
-        By how much a year's delay lowers what an action brings.
+        By how much a year's delay lowers what an action brings; default: the rate at which customers are valued.
+
+    Returns
+    -------
+    Decided
+        ``today``, ``calendar`` and more.
 
     Raises
     ------

@@ -73,7 +73,6 @@ __all__ = [
 DEFAULTS = Params()
 DECIDING = ("action", "segment_goal", "limits", "holdout")  # sections of the TOML file that decisions rest on
 SECTIONS = (*DECIDING, "service")
-_RATE = customer_value.Params().rate  # of discount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +267,7 @@ def readiness(history: History, params: Params) -> Readiness:
 
 def decisions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
     """The decision of every customer: customer_id, action, action_reason. Whoever shows what to do with somebody asks here."""
-    return _kept(history, params, lambda: decide(ground_of(history, params)[1], params.weeks, _RATE))
+    return _kept(history, params, lambda: decide(ground_of(history, params)[1], params.weeks))
 
 
 def _kept(history: History, params: Params, make: Callable[[], Decided]) -> pd.DataFrame:
@@ -279,6 +278,17 @@ def _kept(history: History, params: Params, make: Callable[[], Decided]) -> pd.D
 
 def ground_of(history: History, params: Params) -> tuple[Declared, Ground]:
     """Everything that a decision rests on: what is declared, and what each action would bring with each customer.
+
+    Parameters
+    ----------
+    history : History
+    params : Params
+
+    Returns
+    -------
+    (Declared, Ground)
+        What the data set's file says of actions; and what :func:`~crmlab.analyses.actions.deciding.decide` decides by: people, actions,
+        gains, limits and more.
 
     Raises
     ------
@@ -333,7 +343,7 @@ def study(history: History, params: Params) -> Study:
     """
     said, ground = ground_of(history, params)
     margin = history.margin(params.margin)
-    decided = decide(ground, params.weeks, _RATE)
+    decided = decide(ground, params.weeks)
     _kept(history, params, lambda: decided)
     lines = lines_told(ground, decided)
     return Study(

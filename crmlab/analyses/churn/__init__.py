@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from crmlab.analyses.churn.contacting import customer_list
     from crmlab.analyses.churn.params import Params
     from crmlab.analyses.churn.quantities import QUANTITIES
     from crmlab.analyses.churn.reductions import snapshots, with_model
@@ -18,5 +19,5 @@ if TYPE_CHECKING:
     from crmlab.analyses.churn.scored import Scores
     from crmlab.analyses.churn.study import readiness, scores
 
-__all__ = ["NEEDS", "QUANTITIES", "Params", "Scores", "readiness", "run", "scores", "snapshots", "with_model"]
+__all__ = ["NEEDS", "QUANTITIES", "Params", "Scores", "customer_list", "readiness", "run", "scores", "snapshots", "with_model"]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -60,6 +60,21 @@ def customer_list(history: History, found: Scores, params: Params) -> pd.DataFra
     profit of contacting a customer is accept × (min(p × at stake, most) − p × offer) − (1 − p) × offer − contact: of would-be leavers a
     share accepts and stays; all others take the offer too. ``most`` is what an effort that always works can be worth, as the
     report on customer value has it, so that no contact is said to bring more. Without a margin there is no profit.
+
+    Parameters
+    ----------
+    history : History
+    found : Scores
+        Of :func:`~crmlab.analyses.churn.study.scores`, of the same history.
+    params : Params
+        Of which ``accept`` is used; costs and margin are those of the scores.
+
+    Returns
+    -------
+    DataFrame
+        Ordered by customer_id: customer_id, churn (probability), if_loyal (expected of the next 365 days; last_year_spend where customers
+        are not valued), at_stake, expected_loss, tier, days_since_last, profit_of_contact, keeping_pays ("yes", or why not), reason_1 to
+        reason_3, contactable, refusal; money in the currency.
     """
     value, p = found.worth["value"].to_numpy(float), found.customers["churn"].to_numpy(float)
     stake = np.round(found.lost * value, 2)

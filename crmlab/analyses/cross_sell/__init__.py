@@ -13,8 +13,10 @@ from crmlab.lazy import lazy_names
 if TYPE_CHECKING:
     from crmlab.analyses.cross_sell.baskets import basket_matrix, counted_pairs, pair_counts
     from crmlab.analyses.cross_sell.choice import next_best_offers
+    from crmlab.analyses.cross_sell.pairs import sold_together
     from crmlab.analyses.cross_sell.params import Params
     from crmlab.analyses.cross_sell.quantities import QUANTITIES
+    from crmlab.analyses.cross_sell.reached import pairs_worth
     from crmlab.analyses.cross_sell.reductions import purchases
     from crmlab.analyses.cross_sell.report import NEEDS, run
 
@@ -26,7 +28,9 @@ __all__ = [
     "counted_pairs",
     "next_best_offers",
     "pair_counts",
+    "pairs_worth",
     "purchases",
     "run",
+    "sold_together",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crmlab.data.dataset import Dataset
     from crmlab.history.past import History
 
-__all__ = ["ALPHA", "FEWEST", "ONE_IN", "Found", "as_file", "bundles_of", "find", "halves", "learn_pairs"]
+__all__ = ["ALPHA", "FEWEST", "ONE_IN", "Found", "as_file", "bundles_of", "halves", "learn_pairs", "sold_together"]
 
 
 ALPHA = 0.05  # of the corrected tests
@@ -72,7 +72,7 @@ class Found:
         return flagged[explained].reset_index(drop=True)
 
 
-def find(
+def sold_together(
     past: History,
     *,
     unit: str = "order",
@@ -81,7 +81,7 @@ def find(
     max_items: int = MAX_ITEMS,
     interval: float = LEVEL,
 ) -> Found:
-    """Count baskets, make rules and test them.
+    """Count baskets, make rules and test them: what is sold together more often than by chance. The owner of pairs.
 
     Parameters
     ----------
@@ -97,6 +97,25 @@ def find(
     Returns
     -------
     Found
+        ``pairs``, ``longer`` (rules of three that no pair explains), ``removed`` (those that a pair explains), ``apart`` (sold together
+        less often than by chance) and ``rules`` are frames.
+
+    Raises
+    ------
+    MissingTableError
+        There are no order lines.
+    ParameterError
+        ``level`` is "category" where no product has one.
+
+    Examples
+    --------
+    >>> import crmlab
+    >>> lines = [(str(n), f"c{n % 40}", "2024-01-15", item, 1, 5.0)
+    ...          for n in range(80) for item in (("tea", "cup") if n < 40 else ("jam",))]
+    >>> names = ["order_id", "customer_id", "ordered_at", "product_id", "quantity", "amount"]
+    >>> history = crmlab.History(crmlab.open_dataset({"order_lines": pd.DataFrame(lines, columns=names)}))
+    >>> sold_together(history).pairs[["antecedent", "consequent", "n_both"]].values.tolist()
+    [['cup', 'tea', 40], ['tea', 'cup', 40]]
     """
     lines = past.data.order_lines
     baskets = basket_matrix(lines, unit, level, 1, products=past.products, max_items=max_items)

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from crmlab.analyses.cross_sell.backtesting import Backtest
-from crmlab.analyses.cross_sell.blend import Origins, outcome_of
+from crmlab.analyses.cross_sell.blend import Origins
 from crmlab.analyses.cross_sell.choice import Choice, choose, reason_of, sent_offers, tested
 from crmlab.analyses.cross_sell.cycles import Cycles, repurchase_cycles
 from crmlab.analyses.cross_sell.lists import NAMES
 from crmlab.analyses.cross_sell.offers import Offers
-from crmlab.analyses.cross_sell.pairs import Found, as_file, bundles_of, find, halves, learn_pairs
-from crmlab.analyses.cross_sell.state import earned_within, margins_of, names_of
-from crmlab.analyses.cross_sell.worth import Holdings, best_direction, promising, worth_of
+from crmlab.analyses.cross_sell.pairs import Found, as_file, bundles_of, halves, learn_pairs, sold_together
+from crmlab.analyses.cross_sell.reached import state_of, worth_by
+from crmlab.analyses.cross_sell.state import names_of
 from crmlab.collecting import collect
 from crmlab.errors import TooLittleError
 from crmlab.history.consent import Consent
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from crmlab.history.context import Margin
     from crmlab.history.past import History
 
-__all__ = ["Study", "holdings", "study"]
+__all__ = ["Study", "study"]
 
 SURE = 20  # pairs, of whose second product it is looked up whether it was sold a year ago
 
@@ -134,7 +133,7 @@ def study(history: History, params: Params) -> Study:
         ``level_of`` is "category" where no product has one.
     """
     origins = Origins(history, params.horizon, learn_pairs)
-    found = find(
+    found = sold_together(
         history,
         unit=params.unit,
         level=params.level_of,
@@ -143,7 +142,7 @@ def study(history: History, params: Params) -> Study:
         interval=params.level,
     )
     nobody = None if "customer ids" in history.data.descriptor.told else Absent("The data set does not say who bought.")
-    now = _state(origins, 0)
+    now = state_of(origins, 0)
     by_id: dict[str, str] = {}
     if now is not None and params.level_of == "product":
         by_id = dict(zip(now.products, map(str, names_of(history, now.products)), strict=True))
@@ -187,14 +186,6 @@ def _unsold(history: History, first: dt.date, pairs: pd.DataFrame, params: Param
     return frozenset(sure["consequent"]) - frozenset(sold)
 
 
-def _state(origins: Origins, back: int) -> State | None:
-    """Who had what on a day; None where nobody had bought anything."""
-    try:
-        return origins.state(back)
-    except TooLittleError:
-        return None
-
-
 def _consent(history: History, now: State | None, *, told: bool) -> Consent:
     """How many of the customers whom offers are made for may be contacted."""
     return history.consent(now.ids) if now is not None and told else Consent(0, 0, 0)
@@ -202,17 +193,10 @@ def _consent(history: History, now: State | None, *, told: bool) -> Consent:
 
 def _pairs(origins: Origins, found: Found, names: Mapping[str, str], params: Params, *, told: bool) -> pd.DataFrame:
     """The pairs that one can act on, with reach, worth, both halves of the history, and names; where nobody is told, they reach nobody."""
-    history, now = origins.past(0), _state(origins, 0)
-    pairs = found.pairs.head(0).assign(reach=[], extra=[], extra_low=[])
+    pairs, now = found.pairs.head(0).assign(reach=[], extra=[], extra_low=[]), state_of(origins, 0)
     if now is not None:
-        held, then = holdings(history, now, params, outcome=False), None
-        long_enough = told and (history.as_of - origins.first).days > params.horizon
-        if long_enough and (before := _state(origins, 1)) is not None:
-            then = holdings(origins.past(1), before, params, outcome=True)
-        pairs = promising(found.pairs, held)
-        pairs = pd.concat([pairs, worth_of(pairs, held, then, params.level, params.min_group)], axis=1)
-        pairs = best_direction(pairs if told else pairs.assign(reach=0))
-        pairs = pd.concat([pairs, halves(history, pairs, found.baskets, origins.first, params.level)], axis=1)
+        pairs = worth_by(origins, found.pairs, params, told=told)
+        pairs = pd.concat([pairs, halves(origins.past(0), pairs, found.baskets, origins.first, params.level)], axis=1)
     return pairs.assign(
         name_a=[names.get(item, item) for item in pairs["antecedent"]],
         name_b=[names.get(item, item) for item in pairs["consequent"]],
@@ -231,57 +215,3 @@ def _cycles(origins: Origins, params: Params) -> Cycles | Absent:
         return repurchase_cycles(origins.past(0), origins.state(0), level=params.level)
     except TooLittleError as error:
         return Absent(reason_of(error))
-
-
-def holdings(past: History, state: State, params: Params, *, outcome: bool) -> Holdings:
-    """Who has what at the end of a history, by item of the analysis: products, or their categories.
-
-    Parameters
-    ----------
-    past : History
-    state : State
-        Of its last day.
-    params : Params
-    outcome : bool
-        Whether the horizon after the day is over.
-
-    Returns
-    -------
-    Holdings
-    """
-    from scipy import sparse
-
-    item_of, items = _items(past, state, params.level_of)
-    shape = (state.shape[0], len(items))
-
-    def table(row: np.ndarray, col: np.ndarray, value: np.ndarray | None = None) -> sparse.csc_array:
-        some = col >= 0
-        column = item_of[col[some]]
-        known = column >= 0
-        data = np.ones(int(known.sum()), dtype=np.int32) if value is None else value[some][known]
-        return sparse.csc_array((data, (row[some][known], column[known])), shape=shape)
-
-    worth = margins_of(past, state, params.margin)
-    may = np.array(past.contactable(state.ids))
-    sold = np.bincount(state.col, state.days, len(state.products))
-    inside = item_of >= 0
-    weight = np.bincount(item_of[inside], sold[inside], len(items))
-    return Holdings(
-        items={item: k for k, item in enumerate(items)},
-        has=table(state.row, state.col),
-        later=table(*outcome_of(past, state, params.horizon)) if outcome else None,
-        earned=table(*earned_within(past, state, params.horizon, params.margin)) if outcome else None,
-        asked=may != "no",
-        told=may != "not known",
-        margin=np.bincount(item_of[inside], (sold * worth)[inside], len(items)) / np.maximum(weight, 1),
-        in_range=np.bincount(item_of[inside], state.in_range[inside], len(items)) > 0,
-    )
-
-
-def _items(past: History, state: State, level_of: str) -> tuple[np.ndarray, list[str]]:
-    """Item of each product (-1: none), and the items."""
-    if level_of == "product":
-        return np.arange(len(state.products)), [str(item) for item in state.products]
-    groups = collect(past.data.products.select("product_id", "category"), "product_id").drop_duplicates("product_id")
-    codes, items = pd.factorize(groups.set_index("product_id")["category"].reindex(state.products), sort=True)
-    return np.asarray(codes), [str(item) for item in items]

@@ -121,7 +121,20 @@ def breaches(history: History, today: dt.date | None = None) -> list[Breach]:
     Returns
     -------
     list of Breach
-        One for each rule whose tables are there, with ``broken`` 0 where it is kept.
+        One for each rule whose tables are there, with ``broken`` 0 where it is kept: rule, table, says, unit, grave, checked, broken,
+        share and more.
+
+    Raises
+    ------
+    DescriptorError
+        The data set accepts breaches of a rule that there is not.
+
+    Examples
+    --------
+    >>> import crmlab
+    >>> found = breaches(crmlab.History(crmlab.open_dataset("cdnow_sample")))
+    >>> [(one.rule, one.broken, one.checked) for one in found if one.broken]
+    [('Repeated orders', 21, 6919)]
     """
     rules = RULES if today is None else (*RULES, after(today))
     accepted, where = history.data.descriptor.accepted, history.data.descriptor.where

@@ -12,6 +12,7 @@ from crmlab.lazy import lazy_names
 
 if TYPE_CHECKING:
     from crmlab.analyses.campaigns import INPUTS
+    from crmlab.analyses.scorecard.board import board_of
     from crmlab.analyses.scorecard.estimation import concentration, estimates
     from crmlab.analyses.scorecard.forecasts import quarters_ahead
     from crmlab.analyses.scorecard.params import Params
@@ -30,6 +31,7 @@ __all__ = [
     "Goal",
     "Params",
     "Speech",
+    "board_of",
     "calendar",
     "concentration",
     "estimates",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.triggers.quantities import QUANTITIES
     from crmlab.analyses.triggers.report import NEEDS, run
     from crmlab.analyses.triggers.rules import TRIGGERS, Trigger
-    from crmlab.analyses.triggers.study import actions, present, readiness
+    from crmlab.analyses.triggers.study import actions, judgement, present, readiness
 
 __all__ = [
     "NEEDS",
@@ -29,6 +29,7 @@ __all__ = [
     "Params",
     "Trigger",
     "actions",
+    "judgement",
     "present",
     "readiness",
     "run",

@@ -12,7 +12,7 @@ import crmlab
 from crmlab.analyses import cross_sell as analysis
 from crmlab.analyses.cross_sell import words
 from crmlab.analyses.cross_sell.charts import components, layout, offers_chart
-from crmlab.analyses.cross_sell.pairs import find
+from crmlab.analyses.cross_sell.pairs import sold_together
 from crmlab.analyses.cross_sell.study import study
 from crmlab.analyses.cross_sell.tables import worth_table
 from crmlab.analyses.cross_sell.worth import Holdings, best_direction, worth_of
@@ -240,7 +240,7 @@ def test_independent_products_give_a_page_that_reports_nothing(tmp_path):
     data = write(tmp_path, random_rows(1500, 900))
     found = analysis.run(data, analysis.Params(min_count=1))
     pairs = found.tables.get("pairs")
-    raw = find(History(data, dt.date(2025, 2, 3)), min_count=1).rules["lift"].max()
+    raw = sold_together(History(data, dt.date(2025, 2, 3)), min_count=1).rules["lift"].max()
     assert raw > 200  # lifts that a page without a test would show
     for table in found.tables.values():
         for column in table.frame.columns:
