@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
+    "ANALYST",
     "LARGEST_PAGE",
     "TEMPLATES",
     "foot",
+    "for_readers",
     "head",
     "masthead",
     "page",
@@ -45,6 +47,7 @@ __all__ = [
 
 TEMPLATES = Path(__file__).parent / "templates"
 LARGEST_PAGE = 500_000  # bytes
+ANALYST = "take-it-from-here"  # tag of the cells of a notebook with which an analyst works on: they are not run, and no page shows them
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _CONTROL = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)])
 _LOGO_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -129,7 +132,7 @@ def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descri
             "foot": foot(descriptor),
         }
     }
-    body, _ = _exporter().from_notebook_node(worded(notebook, told), resources=resources)
+    body, _ = _exporter().from_notebook_node(worded(for_readers(notebook), told), resources=resources)
     before, main, after = re.split(r"(?<=<main>)|(?=</main>)", body, maxsplit=2)
     text = before + arranged(explain(main, told)) + after
     text = valid("\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n")
@@ -140,6 +143,12 @@ def page(name: str, notebook: NotebookNode, summary: Summary, descriptor: Descri
             "Rasterise heavy chart layers or shorten its tables."
         )
     return text
+
+
+def for_readers(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook without the cells for an analyst who works on in it: no page shows them."""
+    cells = [cell for cell in notebook.cells if ANALYST not in cell.metadata.get("tags", [])]
+    return type(notebook)({**notebook, "cells": cells})
 
 
 def worded(notebook: NotebookNode, told: Callable[[str], str]) -> NotebookNode:
@@ -192,8 +201,10 @@ def scrub(notebook: NotebookNode, root: str) -> NotebookNode:
     }
     for i, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{i}"
-        tags = cell.metadata.get("tags", [])
+        tags, hidden = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {}).get("source_hidden")
         cell.metadata = {"tags": tags} if tags else {}
+        if ANALYST in tags and hidden:
+            cell.metadata["jupyter"] = {"source_hidden": True}
         if cell.cell_type == "code":
             # Warnings of libraries name files of this machine, and no reader needs them.
             cell.outputs = [out for out in cell.outputs if not (out.output_type == "stream" and out.name == "stderr")]
