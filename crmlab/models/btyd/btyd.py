@@ -16,6 +16,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.frames import as_pandas
+from crmlab.models.btyd.answers import per_customer
 from crmlab.models.btyd.clock import Clock
 from crmlab.models.btyd.estimator import beside, joined, positive
 from crmlab.models.btyd.future import Future
@@ -84,6 +85,7 @@ class BuyTillYouDie(Future):
             self.expected_purchases(frame, horizon, **how),
         )
 
+    @per_customer("model.probability_alive(frame)")
     def probability_alive(
         self, summary: Any, *, level: float | None = None, interval: str = "mean", since: npt.ArrayLike | None = None
     ) -> pd.Series | pd.DataFrame:
@@ -107,6 +109,7 @@ class BuyTillYouDie(Future):
         """
         return self._chance("probability_alive", summary, self.chance_alive, level, interval, since=since)
 
+    @per_customer("model.probability_of_purchase(frame, 26)")
     def probability_of_purchase(
         self, summary: Any, horizon: float, *, level: float | None = None, interval: str = "mean"
     ) -> pd.Series | pd.DataFrame:
@@ -132,6 +135,7 @@ class BuyTillYouDie(Future):
 
         return self._chance("probability_of_purchase", summary, chance, level, interval, h)
 
+    @per_customer("model.expected_purchases(frame, 26)")
     def expected_purchases(
         self, summary: Any, horizon: float, *, level: float | None = None, interval: str = "mean"
     ) -> pd.Series | pd.DataFrame:
@@ -166,6 +170,7 @@ class BuyTillYouDie(Future):
                 bounds = self._count_interval(states, h, share)
         return joined("expected_purchases", summary.index, states.inverse, point, bounds)
 
+    @per_customer("model.predict(frame, 26)")
     def predict(self, summary: Any, horizon: float | None = None) -> pd.Series:
         """Expected purchases of each customer, as scikit-learn asks for them: in a pipeline, or where predictions are scored.
 
@@ -273,6 +278,7 @@ class BuyTillYouDie(Future):
         index = pd.Index(counts.astype(int), name="n")
         return joined("pmf", index, np.arange(len(counts)), point, bounds)
 
+    @per_customer("model.discounted_expected_purchases(frame, 0.002)")
     def discounted_expected_purchases(
         self,
         summary: Any,
@@ -316,6 +322,7 @@ class BuyTillYouDie(Future):
                 bounds = self.simulated_interval(states, rate, h, share, None)
         return joined("discounted_expected_purchases", summary.index, states.inverse, point, bounds)
 
+    @per_customer("model.next_purchase(frame)")
     def next_purchase(
         self,
         summary: Any,

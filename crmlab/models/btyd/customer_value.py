@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError, listing
 from crmlab.frames import as_pandas
+from crmlab.models.btyd.answers import per_customer
 from crmlab.models.btyd.btyd import BuyTillYouDie
 from crmlab.models.btyd.estimator import beside, joined, positive
 from crmlab.models.btyd.gamma_gamma import GammaGamma
@@ -138,6 +139,7 @@ class CustomerValue(BaseEstimator):
         """Continuous rate of discount per unit of time: ln(1 + rate) / units in a year."""
         return float(np.log1p(self._options()) / UNITS_PER_YEAR[self.unit])
 
+    @per_customer("model.expected_spend(frame)")
     def expected_spend(self, summary: Any) -> pd.Series:
         """Expected spend per purchase of each customer, those without usable repeat spend included."""
         spend, summary = self.fitted_models()[1], framed("CustomerValue", summary)
@@ -178,6 +180,7 @@ class CustomerValue(BaseEstimator):
             self.residual_value(frame, horizon, level=level, interval=interval),
         )
 
+    @per_customer("model.residual_value(frame)")
     def residual_value(
         self,
         summary: Any,
@@ -226,6 +229,7 @@ class CustomerValue(BaseEstimator):
                 bounds = self._outcome(summary, money, place, h, share)
         return joined("residual_value", summary.index, slice(None), point, bounds)
 
+    @per_customer("model.predict(frame)")
     def predict(self, summary: Any) -> pd.Series:
         """Residual value of each customer without end, as scikit-learn asks for it; see :meth:`residual_value`."""
         found: pd.Series = self.residual_value(summary)
@@ -252,6 +256,7 @@ class CustomerValue(BaseEstimator):
         )
         return found.loc["residual_value"].rename({"value": "residual_value"})
 
+    @per_customer("model.outlook(frame, 52)", several=True)
     def outlook(self, summary: Any, span: float) -> pd.DataFrame:
         """What each customer brings within a span of time if still one today, as things stand, and the difference, not discounted.
 

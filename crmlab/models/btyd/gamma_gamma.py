@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.answers import per_customer
 from crmlab.models.btyd.estimator import WeightedModel, joined
 from crmlab.models.btyd.fitting import Amounts, Axis, Coordinates, Optimum, Part
 from crmlab.models.btyd.posterior import Posterior
@@ -234,6 +235,7 @@ class GammaGamma(WeightedModel):
         by_v = w @ (x * gap / (v * whole))
         return float(value), np.array([by_p, float(by_q), by_v])
 
+    @per_customer("model.expected_spend(frame)")
     def expected_spend(self, summary: Any, *, level: float | None = None, interval: str = "mean") -> pd.Series | pd.DataFrame:
         """Expected spend per purchase of each customer.
 
@@ -263,6 +265,7 @@ class GammaGamma(WeightedModel):
                 bounds = self._next_spend(states, (1 - share) / 2), self._next_spend(states, (1 + share) / 2)
         return joined("expected_spend", summary.index, states.inverse, point, bounds)
 
+    @per_customer("model.predict(frame)")
     def predict(self, summary: Any) -> pd.Series:
         """Expected spend per purchase of each customer, as scikit-learn asks for it; see :meth:`expected_spend`."""
         found: pd.Series = self.expected_spend(summary)

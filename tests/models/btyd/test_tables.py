@@ -95,6 +95,49 @@ def test_models_of_purchases_take_every_table_and_answer_by_customer(plain, know
         assert told.equals(answers[name]), name
 
 
+ROWS = {
+    BGNBD: (
+        "probability_alive",
+        "probability_of_purchase",
+        "expected_purchases",
+        "predict",
+        "discounted_expected_purchases",
+        "next_purchase",
+    ),
+    GammaGamma: ("expected_spend", "predict"),
+    CustomerValue: ("residual_value", "predict", "expected_spend", "outlook"),
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in ROWS.items() for name in names])
+def test_the_lines_under_a_method_put_its_answers_into_the_right_rows(plain, kind, name):
+    """The code as help() shows it, run on rows in no order: each customer's row gets that customer's answer."""
+    model = kind().fit(plain)
+    shuffled = plain.reset_index().sample(frac=1, random_state=2).reset_index(drop=True)
+    lines = [line.strip() for line in getattr(kind, name).__doc__.splitlines() if line.strip().startswith("frame")]
+    assert len(lines) == 3
+    in_pandas, in_polars = ({"frame": rows, "model": model, "polars": pl} for rows in (shuffled, pl.from_pandas(shuffled)))
+    exec("\n".join(lines[:2]), in_pandas)
+    exec(lines[2], in_polars)
+    added = [column for column in in_pandas["frame"].columns if column not in shuffled.columns]
+    assert added == (["if_loyal", "value_today", "at_risk"] if name == "outlook" else [name])
+    for customer in ("c0003", "c0140"):
+        # Asked alone, a customer stands in one row.
+        alone = eval(lines[1].split("= ", 1)[1].removeprefix("frame.join"), {"frame": plain.loc[[customer]], "model": model})
+        told = np.asarray(alone, dtype=float).ravel()
+        row = in_polars["frame"].row(by_predicate=pl.col("customer_id") == customer, named=True)
+        assert in_pandas["frame"].loc[customer, added].to_numpy(float) == pytest.approx(told, rel=1e-9)
+        assert [row[column] for column in added] == pytest.approx(told.tolist(), rel=1e-9)
+
+
+def test_answers_stand_in_the_order_of_the_rows_given_and_of_an_engine_by_customer(plain):
+    model = BGNBD(draws=100).fit(plain)
+    shuffled = plain.reset_index().sample(frac=1, random_state=2).reset_index(drop=True)
+    for given in (shuffled, pl.from_pandas(shuffled), pl.from_pandas(shuffled).lazy(), pa.Table.from_pandas(shuffled)):
+        assert model.expected_purchases(given, 26.0).index.tolist() == shuffled["customer_id"].tolist()
+    assert model.expected_purchases(ibis.memtable(shuffled), 26.0).index.tolist() == sorted(shuffled["customer_id"])
+
+
 def test_an_index_of_ones_own_is_kept(plain):
     model = BGNBD().fit(plain)
     assert model.probability_alive(plain.reset_index().set_axis(range(7, 157))).index.tolist() == list(range(7, 157))
