@@ -36,13 +36,17 @@ a data set of my frames or files       ``open_dataset({"orders": frame, "custome
 one row per customer                   ``customer_summary(orders)``
 segments                               ``segmented(customer_summary(orders))``
 who is active, slowing or lost         ``states(orders, None, thresholds(orders))``
-who comes back, and what they bring    ``BGNBD``, ``GammaGamma``, ``CustomerValue``
+who comes back, and what they bring    ``BGNBD``, ``MBGNBD``, ``ParetoNBD``, ``GammaGamma``, ``CustomerValue``
+does a model hold                      ``models.plot_calibration(model, holdout_summary(orders, "2024-06-30"))``, ``models.plot_track``
+which of two models                    ``compare_models([BGNBD(), ParetoNBD()], holdout_summary(orders, "2024-06-30"))``
+pictures of a model                    ``models.plot_matrix(model, 26)``, ``models.plot_frequency``, ``models.plot_posterior``
 what is bought together                ``rules(itemsets(basket_matrix(order_lines), min_count=20))``
 what to offer whom                     ``next_best_offers(data)``
 all that is known of each customer     ``customer_table(data)``
 a list of customers to write to        ``pull_list(data, "days_since_last >= 90")``
 test cells, drawn                      ``assign(people, {"gift": 0.5, "control": 0.5}, salt="spring 2025")``
 how many customers a test needs        ``required_size(0.10, uplift=0.02)``
+how large a difference it would find   ``detectable_effect(0.10, n=8000)``
 what the cells of a test brought       ``compare(frame, cell="segment", control="none", metrics={"basket": ratio("spend", "orders")})``
 the same from sums                     ``compare_cells(cell_statistics(outcomes, ["bought"], rates=["bought"]), …)``
 a finding with its evidence            ``analyses.rfm.run(data)``, and so for every subject
@@ -72,24 +76,43 @@ if TYPE_CHECKING:
     from crmlab.analyses.lifecycle import states, thresholds
     from crmlab.analyses.rfm import segmented
     from crmlab.data.dataset import open_dataset
-    from crmlab.history import History, customer_summary
-    from crmlab.models import BGNBD, CustomerValue, GammaGamma, compare, compare_cells, itemsets, ratio, required_size, rules
+    from crmlab.history import History, customer_summary, holdout_summary
+    from crmlab.models import (
+        BGNBD,
+        MBGNBD,
+        CustomerValue,
+        GammaGamma,
+        ParetoNBD,
+        compare,
+        compare_cells,
+        compare_models,
+        detectable_effect,
+        itemsets,
+        ratio,
+        required_size,
+        rules,
+    )
     from crmlab.report.notebook import run_notebook
 
 __version__ = "0.1.0"
 __all__ = [
     "BGNBD",
+    "MBGNBD",
     "CustomerValue",
     "GammaGamma",
     "History",
+    "ParetoNBD",
     "__version__",
     "assign",
     "basket_matrix",
     "cell_statistics",
     "compare",
     "compare_cells",
+    "compare_models",
     "customer_summary",
     "customer_table",
+    "detectable_effect",
+    "holdout_summary",
     "itemsets",
     "next_best_offers",
     "open_dataset",

@@ -12,13 +12,16 @@ from typing import Any
 
 __all__ = ["lazy_names"]
 
+# What a package needs to be lazy, and nobody who looks for its names.
+_OWN = {"TYPE_CHECKING", "annotations", "lazy_names"}
+
 
 def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the ``__getattr__`` and ``__dir__`` of a package (PEP 562) whose imports stand under ``if TYPE_CHECKING:``.
 
     Those imports are what type checkers and import-linter see, and the only place that says where a name lives: on first use of a name they
     are read from the package's source, and the one module that has it is imported. Packages within it are imported on first use as well:
-    after ``import crmlab``, ``crmlab.analyses.rfm`` is there.
+    after ``import crmlab``, ``crmlab.analyses.rfm`` is there. Of a name that another package has, the error says which.
 
     Parameters
     ----------
@@ -40,6 +43,9 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
     >>> crmlab.models.BGMBD
     Traceback (most recent call last):
     AttributeError: module 'crmlab.models' has no attribute 'BGMBD'
+    >>> crmlab.models.customer_summary
+    Traceback (most recent call last):
+    AttributeError: module 'crmlab.models' has no attribute 'customer_summary'. It is in crmlab.
     """
 
     def get(name: str) -> Any:
@@ -49,12 +55,32 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
                 return getattr(import_module(_homes(package)[name]), name)
             if name in _subpackages(package):
                 return import_module(f"{package}.{name}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}{_elsewhere(package, name)}")
 
     def names() -> list[str]:
-        return sorted({*vars(import_module(package)), *_homes(package), *_subpackages(package)})
+        return sorted({*vars(import_module(package)), *_homes(package), *_subpackages(package)} - _OWN)
 
     return get, names
+
+
+def _elsewhere(package: str, name: str) -> str:
+    """Which package has a name that this one lacks, as a sentence; of its modules, which ``from … import`` asks for first, nothing."""
+    if name.startswith("_") or name in {one.name for one in iter_modules(import_module(package).__path__)}:
+        return ""
+    having = [
+        one
+        for one in _packages(package.partition(".")[0])
+        if name in getattr(import_module(one), "__all__", ()) or name in _subpackages(one)
+    ]
+    nearest = [one for one in having if one.count(".") == min(each.count(".") for each in having)]
+    # A name that many have, such as run, is nobody's in particular.
+    return f". It is in {' and '.join(nearest)}." if 0 < len(nearest) < 3 else ""
+
+
+@cache
+def _packages(root: str) -> tuple[str, ...]:
+    """A package and all those within it."""
+    return (root, *(found for name in sorted(_subpackages(root)) for found in _packages(f"{root}.{name}")))
 
 
 @cache

@@ -1,5 +1,31 @@
 """Mathematics, one model per file: arrays and frames in, no word of CRM; of crmlab it imports nothing but tables, errors and names.
 
+What is taken is a table of pandas, Polars, PyArrow or Ibis; ``help`` of each name says which columns it needs. I want …
+
+===================================  ====================================================================================================
+purchases to come, who is alive      ``BGNBD``, ``MBGNBD``, ``ParetoNBD``; in whole periods ``BGBB``; under contract ``SBG``
+spend per purchase                   ``GammaGamma``
+value of customers, one and all      ``CustomerValue``; ``portfolio``
+a season, and newcomers              ``fit_clock``, ``Clock``, ``Arrivals``; ``forecast``, ``by_cohort``
+to see what a model says             ``plot_matrix``, ``plot_history_alive``, ``plot_posterior``; ``model.summary()``
+to see whether it holds              ``plot_calibration``, ``plot_frequency``, ``plot_track``; ``coverage``; ``cross_check``
+the numbers behind these pictures    ``calibration_frame``, ``frequency_frame``, ``track_frame``, ``matrix_frame``, ``history_alive_frame``
+which of two models                  ``compare_models``; of many forecasts ``leaderboard``, ``winners``
+saved models, and lifetimes          ``load_model``; ``to_lifetimes``
+to plan a test                       ``required_size``, ``detectable_effect``, ``power_of``, ``planned_profit``
+what a test is planned for           ``Rate``, ``Money``, ``Ratio``
+to read a test                       ``compare``, ``factorial``; from sums ``compare_cells``, ``factorial_effects``; ``ComparisonOptions``
+several looks, several tests         ``boundaries``, ``error_of``; ``pool``, ``fade``
+who responds most                    ``segment_uplift``, ``slices``, ``depth_curve``; ``policy_value``, ``policy_difference``
+whom to treat within a budget        ``allocate``, ``budget_curve``, ``best_spend``, ``spread``
+what is bought together              ``rules``, ``itemsets``, ``substitutes``, ``BasketNull``; ``ItemSimilarity``, ``Blend``
+how long until something happens     ``kaplan_meier``, ``cumulative_incidence``, ``median_time``
+customers who move between states    ``transition_probabilities``, ``project``, ``markov_value``
+why revenue grew or fell             ``decompose``, ``growth``
+how good a score is                  ``auc``, ``brier``, ``calibration_line``, ``top_lift``, ``expected_maximum_profit``, ``bootstrap``
+an interval of a share               ``wilson``, ``proportion_intervals``, ``share_of_total``, ``median_interval``
+===================================  ====================================================================================================
+
 >>> from crmlab.models import BGNBD, GammaGamma, compare_cells, required_size
 >>> BGNBD()
 BGNBD()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import operator
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,11 @@ def test_what_everybody_needs_is_found_at_the_top():
     for name in (
         "open_dataset",
         "customer_summary",
+        "holdout_summary",
+        "MBGNBD",
+        "ParetoNBD",
+        "compare_models",
+        "detectable_effect",
         "segmented",
         "states",
         "next_best_offers",
@@ -131,6 +138,47 @@ def test_what_everybody_needs_is_found_at_the_top():
     listed = crmlab.__doc__ or ""
     for name in set(crmlab.__all__) - {"History", "__version__"}:
         assert name in listed, name
+
+
+def test_the_overviews_name_what_there_is():
+    """Every name in code of a table of jobs is one that is there."""
+    for module in (crmlab, crmlab.models):
+        table = [line for line in (module.__doc__ or "").partition("want …")[2].splitlines() if "``" in line]
+        called = {
+            name
+            for line in table
+            for code in re.findall("``(.*?)``", line)
+            for name in re.findall(r"\b(models\.\w+|[A-Za-z]\w*)\(", code)
+        }
+        alone = {code for line in table for code in re.findall(r"``([\w.]+)``", line) if not code.startswith("crmlab.")}
+        assert len(called | alone) > 20
+        for name in (called | alone) - {"model.summary", "summary", "run"}:
+            assert operator.attrgetter(name)(module), name
+    said = crmlab.models.__doc__ or ""
+    assert all(name in said for name in ("plot_track", "SBG", "Money", "kaplan_meier"))
+
+
+def test_a_name_of_another_package_is_pointed_to():
+    for module, name, where in (
+        (crmlab, "plot_matrix", "crmlab.models"),
+        (crmlab, "as_orders", "crmlab.history"),
+        (crmlab, "DataError", "crmlab.errors"),
+        (crmlab, "rfm", "crmlab.analyses"),
+        (crmlab, "segment_keys_of_nobody", ""),
+        (crmlab, "run", ""),  # many have one
+        (crmlab, "frames_of_nobody", ""),
+        (crmlab.models, "customer_summary", "crmlab"),
+        (crmlab.analyses.rfm, "states", "crmlab"),
+    ):
+        with pytest.raises(AttributeError) as told:
+            getattr(module, name)
+        known = f"module '{module.__name__}' has no attribute '{name}'"
+        assert str(told.value) == (f"{known}. It is in {where}." if where else known)
+
+
+def test_a_face_shows_its_names_and_not_what_makes_it_lazy():
+    for name in FACES:
+        assert not {"TYPE_CHECKING", "annotations", "lazy_names"} & set(dir(face(name))), name
 
 
 def test_packages_are_there_once_crmlab_is_imported():
