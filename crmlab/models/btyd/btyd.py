@@ -23,6 +23,7 @@ from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, checked, framed
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL, normal_quantile
 
 __all__ = ["BuyTillYouDie"]
@@ -416,8 +417,8 @@ class BuyTillYouDie(Future):
         Series with expected_purchases, low, high
         """
         states = self.states_of(summary)
-        h, share = self.checked_horizon(horizon), self.checked_level(level, interval)
-        assert share is not None
+        self.checked_level(level, interval)
+        h, share = self.checked_horizon(horizon), checked_level(type(self).__name__, level)
         with np.errstate(all="ignore"):
             point = float(states.weight @ self.mean_purchases(self.parameters(), states, h))
             cumulants = (

@@ -23,7 +23,7 @@ from crmlab.models.btyd.posterior import quantiles
 from crmlab.models.btyd.saving import described, of_class, read, whole, write
 from crmlab.models.btyd.showing import as_html, part_html
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, checked, compress, framed
+from crmlab.models.btyd.states import States, checked, compress, floats, framed
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["CustomerValue"]
@@ -43,11 +43,12 @@ class CustomerValue(BaseEstimator):
     spend : GammaGamma, optional
         What they spend.
     margin : float
-        Gross margin, the share of spend that is kept; above 0.
+        Gross margin, the share of spend that is kept: above 0 and at most 1.
     rate : float
         *Annual* rate of discount, above 0: 0.1 is ten percent a year.
     unit : {"day", "week", "month", "year"}
-        Unit of time of the summaries.
+        Unit of time of the summaries, which the discount goes by: that of ``customer_summary``, whose own default is days. A summary
+        that has days_since_last, as ``customer_summary`` makes it, is refused where it is in another one.
 
     Attributes
     ----------
@@ -106,7 +107,8 @@ class CustomerValue(BaseEstimator):
         -------
         self
         """
-        summary = framed("CustomerValue", summary)
+        self._options()
+        summary = self._in_unit(framed("CustomerValue", summary))
         self.purchases_ = (clone(self.purchases) if self.purchases is not None else MBGNBD(unit=self.unit)).fit(summary)
         return self.fit_spend(summary)
 
@@ -123,7 +125,7 @@ class CustomerValue(BaseEstimator):
         self
         """
         self._options()
-        summary = framed("CustomerValue", summary)
+        summary = self._in_unit(framed("CustomerValue", summary))
         spend = clone(self.spend) if self.spend is not None else GammaGamma()
         known = self._spend_known(summary)
         self.n_left_out_ = int(((summary["frequency"].to_numpy(float) > 0) & ~known).sum())
@@ -380,13 +382,35 @@ class CustomerValue(BaseEstimator):
     # How.
 
     def _options(self) -> float:
-        positive("CustomerValue", "margin", self.margin)
+        for name, kind, such in (("purchases", BuyTillYouDie, "BGNBD()"), ("spend", GammaGamma, "GammaGamma()")):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, kind):
+                hint = "Write CustomerValue(purchases=BGNBD(), spend=GammaGamma())."
+                raise ModelError.must_be(f"CustomerValue: '{name}'", f"a model of {name}, such as {such}", given, hint)
+        if positive("CustomerValue", "margin", self.margin) > 1:
+            expected = "above 0 and at most 1, the share of spend that is kept, such as 0.3"
+            raise ModelError.expected("CustomerValue", "margin", expected, self.margin)
         if self.unit not in UNITS_PER_YEAR:
             raise ModelError.expected("CustomerValue", "unit", "'day', 'week', 'month' or 'year'", self.unit)
         theirs = getattr(getattr(self, "purchases_", self.purchases), "unit", None)
         if theirs in UNITS_PER_YEAR and theirs != self.unit:
             raise ModelError.expected("CustomerValue", "unit", f"'{theirs}', as that of its model of purchases", self.unit)
         return positive("CustomerValue", "rate", self.rate)
+
+    def _in_unit(self, summary: pd.DataFrame) -> pd.DataFrame:
+        """A summary, refused where it shows that its time is in another unit: days_since_last is T - recency in days."""
+        if {"days_since_last", "recency", "T"} <= set(summary.columns):
+            days, gap = floats(summary["days_since_last"]), floats(summary["T"]) - floats(summary["recency"])
+            known = (days > 0) & (gap > 0)
+            length = float(np.median(days[known] / gap[known])) if known.any() else np.nan  # of a unit, in days
+            found = [name for name, count in UNITS_PER_YEAR.items() if abs(length * count / UNITS_PER_YEAR["day"] - 1) < 0.05]
+            if found and found != [self.unit]:
+                remade = (
+                    "" if self.unit == "year" else f", or make the summary with customer_summary(orders, unit='{self.unit}')"
+                )
+                expected = f"'{found[0]}', in which the summary's T and recency are, by its days_since_last"
+                raise ModelError.must_be("CustomerValue: 'unit'", expected, self.unit, f"Set unit='{found[0]}'{remade}.")
+        return summary
 
     def fitted_models(self) -> tuple[BuyTillYouDie, GammaGamma]:
         """The models of purchases and of spend; raises NotFittedError where they are not fitted."""
@@ -406,7 +430,7 @@ class CustomerValue(BaseEstimator):
 
     def spend_states(self, summary: Any) -> tuple[States, Any]:
         """Distinct states of the model of spend, and the place of each customer among them."""
-        summary = framed("CustomerValue", summary)
+        summary = self._in_unit(framed("CustomerValue", summary))
         known = self._spend_known(summary)
         x = np.where(known, summary["frequency"].to_numpy(float), 0.0)
         money = self.fitted_models()[1].amounts(x, summary["monetary_value"].to_numpy(float, na_value=np.nan))

@@ -16,6 +16,7 @@ from crmlab.models.btyd.customer_value import CustomerValue
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, compress, framed
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["AHEAD", "DAYS", "Past", "coverage", "forecast"]
@@ -115,8 +116,7 @@ def forecast(
     if clock is not None and clock.end != past.arrivals.end:
         expected = f"those after the last day of the model's clock, {clock.end}"
         raise ModelError.expected(_NAME, "arrivals", expected, f"those after {past.arrivals.end}")
-    share = model.fitted_models()[0].checked_level(level, "outcome")
-    assert share is not None
+    share = checked_level(_NAME, level)
     with np.errstate(all="ignore"):
         made = _Ahead(model, summary, past, seed)
         frames = [made.measure(name, share, float(widen)) for name in ("occasions", "spend")]

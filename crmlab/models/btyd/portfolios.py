@@ -16,6 +16,7 @@ from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.posterior import log_cumulants_of, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import States, framed
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
 __all__ = ["Measure", "Portfolio", "Valued", "Worth", "portfolio"]
@@ -237,8 +238,7 @@ def portfolio(
     >>> portfolio(model, customers, {"total": Measure(lambda worth: worth.value.sum())}).round(1).value.tolist()
     [53.3]
     """
-    share = model.fitted_models()[0].checked_level(level, "mean")
-    assert share is not None
+    share = checked_level("CustomerValue", level)
     base = Portfolio(model, summary, model.checked_horizon(horizon), ahead=ahead, year=year)
     wanted = list(measures.values())
 

@@ -7,8 +7,10 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from crmlab.errors import ModelError
+from crmlab.history import customer_summary
 from crmlab.models.btyd.bg_bb import BGBB
 from crmlab.models.btyd.bg_nbd import BGNBD
 from crmlab.models.btyd.clock import Clock
@@ -175,3 +177,63 @@ def test_what_one_purchase_brings_has_the_mean_square_of_simulated_ones():
         drawn = rng.gamma(6.25, (15.44 + x * m) / rng.gamma(6.25 * x + 5.74, 1.0, 1_000_000))
         found = model.square_spend(model.parameters(), states)[k]
         assert found == pytest.approx((drawn**2).mean(), rel=0.02)
+
+
+@pytest.fixture(scope="module")
+def bought():
+    """Orders of 300 customers over two years."""
+    rng = np.random.default_rng(5)
+    return pd.DataFrame(
+        {
+            "customer_id": rng.integers(0, 300, 1500).astype(str),
+            "ordered_at": pd.Timestamp("2023-01-02") + pd.to_timedelta(rng.integers(0, 730, 1500), unit="D"),
+            "amount": rng.gamma(3.0, 10.0, 1500).round(2),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "unit"), [("day", "week"), ("week", "day"), ("month", "week"), ("week", "month"), ("day", "year")]
+)
+def test_a_summary_in_another_unit_is_refused(bought, made, unit):
+    summary = customer_summary(bought, unit=made).to_pandas()
+    right = CustomerValue(BGNBD(draws=100), unit=made).fit(summary)
+    said = f"CustomerValue: 'unit' must be '{made}', in which the summary's T and recency are, by its days_since_last. Got '{unit}'"
+    wrong = clone(right).set_params(unit=unit)
+    with pytest.raises(ModelError, match=said):
+        wrong.fit(summary)
+    fitted = CustomerValue(right.purchases_, right.spend_, unit=unit)
+    asked = (fitted.residual_value, fitted.total, fitted.predict, lambda rows: fitted.outlook(rows, 52), fitted.fit_spend)
+    for ask in asked:
+        with pytest.raises(ModelError, match=said):
+            ask(summary)
+    # Where nothing tells the unit, it is as given.
+    assert np.isfinite(fitted.residual_value(summary.drop(columns="days_since_last"))).all()
+
+
+def test_a_total_is_the_same_in_every_unit(bought):
+    totals = [
+        CustomerValue(BGNBD(draws=100), unit=unit).fit(summary).total(summary)["residual_value"]
+        for unit in ("day", "week", "month")
+        for summary in [customer_summary(bought, unit=unit)]
+    ]
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-3)
+
+
+def test_options_that_cannot_be_are_refused_before_anything_is_fitted(bought):
+    summary = customer_summary(bought, unit="week").to_pandas()
+    with pytest.raises(
+        ModelError, match=r"'purchases' must be a model of purchases, such as BGNBD\(\). Got GammaGamma\(\) instead"
+    ):
+        CustomerValue(GammaGamma(), BGNBD()).fit(summary)
+    with pytest.raises(ModelError, match=r"'spend' must be a model of spend, such as GammaGamma\(\). Got BGNBD\(\) instead"):
+        CustomerValue(spend=BGNBD()).fit(summary)
+    with pytest.raises(
+        ModelError, match=r"'margin' must be above 0 and at most 1, the share of spend that is kept, such as 0.3. Got 30"
+    ):
+        CustomerValue(margin=30).fit(summary)
+    value = CustomerValue(BGNBD(draws=100), margin=1).fit(summary)
+    with pytest.raises(ModelError, match=r"'level' must be between 0 and 1, both excluded, such as 0.9. Got None instead"):
+        value.total(summary, 52, level=None)
+    with pytest.raises(ModelError, match=r"BGNBD: 'level' must be between 0 and 1.* Got None instead"):
+        value.purchases_.expected_total(summary, 52, level=None)
