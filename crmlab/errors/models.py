@@ -20,7 +20,8 @@ class ModelError(CrmlabError, ValueError):
     @classmethod
     def missing_column(cls, model: str, column: str, found: Iterable[Any]) -> ModelError:
         """``BGNBD: missing column 'recency'. Found: frequency, T. Make the frame with customer_summary.``"""
-        return cls.lacks(model, column, found, "Make the frame with customer_summary.")
+        maker = "holdout_summary" if column in ("holdout_purchases", "holdout_spend", "horizon") else "customer_summary"
+        return cls.lacks(model, column, found, f"Make the frame with {maker}.")
 
     @classmethod
     def empty(cls, model: str) -> ModelError:

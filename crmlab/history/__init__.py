@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from crmlab.history.breakdowns import MEASURES, dimensions
     from crmlab.history.context import form_of, gross_margin, margin_known
     from crmlab.history.cubes import ALL, cube
-    from crmlab.history.customers import customer_summary, distinct_states, gaps, holdout_summary, occasion_days
+    from crmlab.history.customers import customer_summary, distinct_states, gaps, holdout_summary, occasion_days, repeat_times
     from crmlab.history.orders import as_lines, as_orders, between, daily, history
     from crmlab.history.past import History
 
@@ -33,5 +33,6 @@ __all__ = [
     "holdout_summary",
     "margin_known",
     "occasion_days",
+    "repeat_times",
 ]
 __getattr__, __dir__ = lazy_names(__name__)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from crmlab.collecting import collect
 from crmlab.errors import DataError, ParameterError
 from crmlab.frames import as_ibis
 from crmlab.history.orders import as_orders, between, chosen, known_until, reach, to_date
 
 if TYPE_CHECKING:
     import ibis
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = [
     "UNIT_DAYS",
@@ -26,6 +29,7 @@ __all__ = [
     "holdout_summary",
     "is_purchase",
     "occasion_days",
+    "repeat_times",
     "summary_until",
 ]
 
@@ -58,7 +62,9 @@ def customer_summary(
     Returns
     -------
     ibis.Table
-        One row per customer with at least one occasion, in no particular order:
+        One row per customer with at least one occasion, in no particular order, as an expression that nothing has worked out yet:
+        models and pictures take it as it is, ``.to_pandas()``, ``.to_polars()`` and ``.to_pyarrow()`` make a frame of it, and
+        ``.order_by("customer_id")`` before them gives its rows an order. Its columns:
 
         - customer_id
         - frequency : repeat purchase occasions (occasions − 1)
@@ -201,8 +207,8 @@ def holdout_summary(
     Returns
     -------
     ibis.Table
-        :func:`customer_summary` as of ``as_of``, and holdout_purchases (occasions in (as_of, until]), holdout_spend
-        (what they add up to) and horizon (length of the holdout period in ``unit``).
+        :func:`customer_summary` as of ``as_of`` (rows in no order; ``.to_pandas()`` makes a frame), and holdout_purchases (occasions
+        in (as_of, until]), holdout_spend (what they add up to) and horizon (length of the holdout period in ``unit``).
 
     Raises
     ------
@@ -273,6 +279,51 @@ def occasion_days(orders: Any) -> ibis.Table:
     # A free day is an occasion only if nothing came back on it: an order and its return on one day also add up to 0.
     is_occasion = (days["spend"] > 0) | ((days["spend"] == 0) & (days["_lowest"] >= 0))
     return days.select("customer_id", "day", "spend", is_occasion=is_occasion)
+
+
+def repeat_times(orders: Any, as_of: str | dt.date | None = None, unit: str = "day") -> npt.NDArray[np.float64]:
+    """Times of all repeat purchases, counted from the first purchase of all: what ``plot_track`` holds a model's forecast against.
+
+    Parameters
+    ----------
+    orders : table
+        Canonical orders, as :func:`crmlab.history.orders.as_orders` takes them.
+    as_of : date or ISO date, optional
+        Only of customers who had bought by this day, their later purchases too: the customers of a summary as of it. Default: of all.
+    unit : {"day", "week", "month"}
+        Of the times: that of the summary to which the model was fitted.
+
+    Returns
+    -------
+    array of shape (n_repeat_purchases,)
+        In order. Several orders of a customer on one day are one purchase.
+
+    Raises
+    ------
+    ParameterError
+        ``as_of`` is before the first order or after the last, or ``unit`` is unknown.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> orders = pd.DataFrame({"customer_id": ["a", "b", "a", "b"], "amount": 10.0,
+    ...                        "ordered_at": ["2024-01-01", "2024-01-08", "2024-01-15", "2024-02-05"]})
+    >>> repeat_times(orders, unit="week").tolist()
+    [2.0, 5.0]
+    """
+    import ibis
+
+    scale = _unit_days(unit)
+    table = as_orders(orders)
+    days = occasion_days(table)
+    days = days.filter(days["is_occasion"])
+    window = ibis.window(group_by="customer_id")
+    seen = days.select("day", first=days["day"].min().over(window), start=days["day"].min().over(ibis.window()))
+    if as_of is not None:
+        seen = seen.filter(seen["first"] <= ibis.literal(chosen(reach(table), as_of)[1], type="date"))
+    repeat = seen.filter(seen["day"] > seen["first"])
+    since = repeat.select(since=repeat["day"].delta(repeat["start"], unit="day").cast("float64") / scale)
+    return collect(since, "since")["since"].to_numpy(float)
 
 
 def is_purchase(orders: ibis.Table) -> Any:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import crmlab
 from crmlab.analyses.data_quality.reductions import without_occasion
 from crmlab.errors import DataError, ParameterError
-from crmlab.history.customers import customer_summary, distinct_states, holdout_summary, occasion_days
+from crmlab.history.customers import customer_summary, distinct_states, holdout_summary, occasion_days, repeat_times
 from tests.frames import by_customer, orders
 
 RETAIL = Path(os.environ.get("CRMLAB_DATA", "data/private"))
@@ -27,6 +27,24 @@ needs_retail = pytest.mark.skipif(
     reason="The online_retail file is not here: put it into the folder that CRMLAB_DATA names.",
 )
 KEYS = ["frequency", "recency", "T"]
+
+
+def test_times_of_repeat_purchases_are_days_since_the_first_of_all():
+    rows = [
+        ("a", "2024-01-03", 5.0), ("a", "2024-01-10", 5.0), ("a", "2024-01-10", 7.0),  # two orders on one day
+        ("b", "2024-01-01", -3.0), ("b", "2024-01-05", 9.0), ("b", "2024-01-31", 9.0),  # a return is no purchase
+        ("c", "2024-01-20", 1.0), ("c", "2024-01-24", 1.0), ("d", "2024-01-04", 1.0),
+    ]  # fmt: skip
+    bought = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "amount"])
+    assert repeat_times(bought).tolist() == [7.0, 21.0, 28.0]
+    assert repeat_times(bought.sample(frac=1, random_state=1), unit="week").tolist() == [1.0, 3.0, 4.0]
+    # Later purchases of those who had come by then.
+    assert repeat_times(bought, as_of="2024-01-15").tolist() == [7.0, 28.0]
+    assert repeat_times(bought.iloc[:1]).tolist() == []
+    with pytest.raises(ParameterError, match="unit"):
+        repeat_times(bought, unit="year")
+    with pytest.raises(ParameterError, match="after the last order"):
+        repeat_times(bought, as_of="2025-01-15")
 
 
 # Published numbers
@@ -545,6 +563,14 @@ def test_engines_holdout_summary(both):
 @pytest.mark.spark
 def test_engines_occasion_days(both):
     _same(*both(occasion_days, orders=HISTORY))
+
+
+@pytest.mark.proof
+@pytest.mark.spark
+def test_engines_repeat_times(both):
+    one, other = both(lambda orders: ibis.memtable({"time": repeat_times(orders, unit="week")}), orders=HISTORY)
+    assert len(one) == 3
+    _same(one, other)
 
 
 @pytest.mark.spark

@@ -15,8 +15,8 @@ from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.sbg import SBG
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import checked, checked_weight, framed, refuse
-from crmlab.models.btyd.tracking import track
-from crmlab.models.checked import checked_row
+from crmlab.models.btyd.tracking import checked_times, track
+from crmlab.models.checked import checked_level, checked_row
 from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -200,8 +200,7 @@ def frequency_frame(model: Future, summary: Any, *, most: int = 8, level: float 
     _needs_recency("frequency_frame", model)
     if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 1:
         raise ModelError.expected("frequency_frame", "most", "a whole number of at least 1", most)
-    share = model.checked_level(level, "outcome")
-    assert share is not None
+    share = checked_level("frequency_frame", level)
     frame = framed("frequency_frame", summary)
     columns = model.checked_columns(frame)[0]
     weight = checked_weight("frequency_frame", frame)
@@ -263,8 +262,8 @@ def track_frame(
     ends : array of shape (n_periods,)
         Ends of the periods, increasing, on the same clock.
     times : array of shape (n_purchases,), optional
-        Times of all repeat purchases on the same clock. Periods that begin after the last of them, and after ``today``, are not seen yet;
-        without times nothing is.
+        Times of all repeat purchases on the same clock, as :func:`~crmlab.history.customers.repeat_times` gives them. Periods that begin
+        after the last of them, and after ``today``, are not seen yet; without times nothing is.
     level : float
     today : float, optional
         As of ``track``.
@@ -283,6 +282,8 @@ def track_frame(
     ([2.0, 1.0], [2.0, 3.0])
     """
     _needs_recency("track_frame", model)
+    starts, ends = checked_times("track_frame", "starts", starts), checked_times("track_frame", "ends", ends)
+    times = None if times is None else checked_times("track_frame", "times", times)
     if is_table(starts):
         starts = framed("track_frame", starts)
         today = float(model.checked_columns(starts)[0][2].max()) if today is None else today

@@ -21,6 +21,7 @@ from crmlab.models.btyd.diagnostics import (
 )
 from crmlab.models.btyd.drawing import EXPECTED, PALE, SEEN, axes_of, in_units, span_of
 from crmlab.models.btyd.posterior import quantiles
+from crmlab.models.btyd.tracking import checked_times
 from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
@@ -206,7 +207,9 @@ def plot_track(
     Parameters
     ----------
     model, starts, ends, times, today
-        As of ``track_frame``. A dotted line stands at the end of the history, ``today``, where that is known.
+        As of ``track_frame``: a table of customers serves as ``starts``, ``[13, 26, 39]`` as ``ends``, and
+        ``crmlab.history.repeat_times(orders, unit="week")`` gives the ``times``; dates are refused. A dotted
+        line stands at the end of the history, ``today``, where that is known.
     cumulative : bool
         Running sums instead of each period.
     ax : Axes, optional
@@ -222,6 +225,8 @@ def plot_track(
     >>> plot_track(model, [0.0, 1.0, 2.0], [10.0, 20.0], [3.0, 4.5, 12.0]).get_ylabel()
     'repeat purchases in the period'
     """
+    starts, ends = checked_times("plot_track", "starts", starts), checked_times("plot_track", "ends", ends)
+    times = None if times is None else checked_times("plot_track", "times", times)
     frame = track_frame(model, starts, ends, times, today=today)
     ax = axes_of(ax, (7.6, 4.4))
     names = (

@@ -13,13 +13,14 @@ from crmlab.frames import is_table
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array
 from crmlab.models.btyd.states import checked_weight, framed
+from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
 if TYPE_CHECKING:
     from crmlab.models.btyd.btyd import BuyTillYouDie
     from crmlab.models.btyd.clock import Clock
 
-__all__ = ["track"]
+__all__ = ["checked_times", "track"]
 
 
 _SIMULATED = 6000
@@ -62,7 +63,7 @@ def track(
     Raises
     ------
     ModelError
-        Lengths differ, or ``ends`` do not increase.
+        Lengths differ, ``ends`` do not increase, or times are given as dates.
 
     References
     ----------
@@ -81,14 +82,11 @@ def track(
     if is_table(starts):
         starts, weight, today = _begun(model, starts, weight, today)
     now = 0.0 if today is None else float(today)
-    came, until = np.asarray(starts, dtype=float), np.asarray(ends, dtype=float)
+    came, until = checked_times("track", "starts", starts), checked_times("track", "ends", ends)
     count = np.ones(came.shape) if weight is None else np.asarray(weight, dtype=float)
     if came.shape != count.shape or came.ndim != 1 or not len(came):
-        raise ModelError.needs("compare", "starts and weight of one length", f"{came.shape} and {count.shape}")
-    if until.ndim != 1 or not len(until) or not (np.diff(until) > 0).all():
-        raise ModelError.needs("compare", "ends that increase", "others")
-    share = model.checked_level(level, "outcome")
-    assert share is not None
+        raise ModelError.needs("track", "starts and weight of one length", f"{came.shape} and {count.shape}")
+    share = checked_level("track", level)
     asked, clock = until, model.clock
     if clock is not None:
         came, until = came - now, until - now
@@ -129,6 +127,46 @@ def track(
             "cumulative": point[k:], "cumulative_low": low[k:], "cumulative_high": high[k:],
         }
     )  # fmt: skip
+
+
+def checked_times(who: str, name: str, given: Any) -> Array:
+    """Times on the clock of a model as floats, or a table of customers as it is; dates are refused, whose numbers would be nanoseconds.
+
+    Parameters
+    ----------
+    who : str
+        Who asks, as the message says it.
+    name : {"starts", "ends", "times"}
+        Ends of periods must increase.
+    given : array of shape (n,), or table
+
+    Raises
+    ------
+    ModelError
+        They are dates or no numbers, or ends that do not increase.
+
+    Examples
+    --------
+    >>> checked_times("track", "ends", [13, 26])
+    array([13., 26.])
+    >>> checked_times("track", "ends", 26)
+    Traceback (most recent call last):
+    crmlab.errors.models.ModelError: track: 'ends' must be a row of numbers that increase, such as [13, 26, 39]. Got 26 instead.
+    """
+    if name == "starts" and is_table(given):
+        return given
+    values = np.asarray(given)
+    try:
+        found = None if values.dtype.kind in "mM" else values.astype(float)
+    except (TypeError, ValueError):
+        found = None
+    if found is None:
+        hint = "A table of customers serves as starts, and crmlab.history.repeat_times(orders, unit='week') gives the times."
+        expected = "numbers, in the model's unit of time since the first purchase of all, such as 26 for 26 weeks"
+        raise ModelError.must_be(f"{who}: '{name}'", expected, str(values.ravel()[0]) if values.size else given, hint)
+    if name == "ends" and not (found.ndim == 1 and len(found) and np.isfinite(found).all() and (np.diff(found) > 0).all()):
+        raise ModelError.expected(who, name, "a row of numbers that increase, such as [13, 26, 39]", given)
+    return found
 
 
 def _begun(
