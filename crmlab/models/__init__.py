@@ -13,7 +13,7 @@ the numbers behind these pictures    ``calibration_frame``, ``frequency_frame``,
 which of two models                  ``compare_models``; of many forecasts ``leaderboard``, ``winners``
 saved models, and lifetimes          ``load_model``; ``to_lifetimes``
 to plan a test                       ``required_size``, ``detectable_effect``, ``power_of``, ``planned_profit``
-what a test is planned for           ``Rate``, ``Money``, ``Ratio``
+what a test is planned for           ``Rate``, ``Mean``, ``Money``, ``Ratio``
 to read a test                       ``compare``, ``factorial``; from sums ``compare_cells``, ``factorial_effects``; ``ComparisonOptions``
 several looks, several tests         ``boundaries``, ``error_of``; ``pool``, ``fade``
 who responds most                    ``segment_uplift``, ``slices``, ``depth_curve``; ``policy_value``, ``policy_difference``
@@ -127,7 +127,7 @@ if TYPE_CHECKING:
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool
     from crmlab.models.testing.options import ComparisonOptions
-    from crmlab.models.testing.outcomes import Money, Rate, Ratio
+    from crmlab.models.testing.outcomes import Mean, Money, Rate, Ratio
     from crmlab.models.testing.power import (
         control_share,
         design_effect,
@@ -163,6 +163,7 @@ __all__ = [
     "ItemSimilarity",
     "Limit",
     "LinearZILN",
+    "Mean",
     "MeanRate",
     "Money",
     "ParetoNBD",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crmlab.models.testing.max_t import critical_value, holm
     from crmlab.models.testing.meta import fade, pool, pool_rounds
     from crmlab.models.testing.options import ComparisonOptions
-    from crmlab.models.testing.outcomes import Money, Rate, Ratio
+    from crmlab.models.testing.outcomes import Mean, Money, Rate, Ratio
     from crmlab.models.testing.power import (
         control_share,
         design_effect,
@@ -36,6 +36,7 @@ __all__ = [
     "CellStatistics",
     "Comparison",
     "ComparisonOptions",
+    "Mean",
     "Money",
     "Rate",
     "Ratio",

@@ -52,7 +52,9 @@ def compare(
         Column with the id of what was assigned, where it may have several rows: they are added up first, a rate becomes whether it
         happened in any of them.
     options : ComparisonOptions
-        Level, correction, planned shares, units in two cells, and looks at a test that still runs.
+        Level, correction, planned shares, units in two cells, and looks at a test that still runs:
+        ``options=ComparisonOptions(level=0.9)`` for intervals of 90% (alpha = 0.1), ``ComparisonOptions(correction="holm")`` for another
+        correction.
 
     Returns
     -------
@@ -82,6 +84,12 @@ def compare(
     is 80% higher (30% to 149%).
     Sizes of cells fit equal shares (p = 1.00).
     Each of the 1,000 rows was counted as one unit.
+
+    With intervals of 90%, and three cells by Holm's method:
+
+    >>> found = compare(people, cell="sent", control="none", metrics=["bought"], options=ComparisonOptions(level=0.9, correction="holm"))
+    >>> found.frame[["low", "high"]].round(3).values.tolist()
+    [[0.044, 0.116]]
     """
     told = _told("compare", metrics, options)
     names_of("compare", "cell", [cell])

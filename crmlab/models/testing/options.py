@@ -41,7 +41,7 @@ class ComparisonOptions:
     power : float
         Of the smallest difference that would be found.
     level : float
-        Of intervals, and 1 less the error of tests; of all looks together, where there are several.
+        Of intervals, and 1 less the error of tests (alpha): 0.9 for alpha = 0.1; of all looks together, where there are several.
     correction : {"max-t", "holm", "none"}
         For several cells.
     shares : mapping of cell to share, optional

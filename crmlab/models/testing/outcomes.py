@@ -1,4 +1,4 @@
-"""What a campaign test is planned for: a rate, money or a ratio as it is without the campaign, and how a change spreads it."""
+"""What a campaign test is planned for: a rate, a mean, money or a ratio as it is without the campaign, and how a change spreads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from crmlab.errors import ModelError
 from crmlab.models.checked import checked_amounts
 
-__all__ = ["Money", "Outcome", "Rate", "Ratio", "as_outcome"]
+__all__ = ["Mean", "Money", "Outcome", "Rate", "Ratio", "as_outcome"]
 
 
 class Outcome(Protocol):
@@ -49,8 +49,47 @@ class Rate:
         """Variance of one customer's value where the rate is ``effect`` above the base."""
         p = self.base + effect
         if not 0 < p < 1:
-            raise ModelError.expected("Rate", "effect", f"between {-self.base:.6g} and {1 - self.base:.6g}", effect)
+            between = f"between {-self.base:.6g} and {1 - self.base:.6g}"
+            raise ModelError.must_be(f"Rate: an uplift on {self.base:.6g}", between, effect)
         return p * (1 - p)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over customers with its standard deviation, which a change of the mean leaves as it is: minutes on the site, say.
+
+    Of spend that is 0 for most, :class:`Money` knows that the standard deviation moves with the mean.
+
+    Parameters
+    ----------
+    mean : float
+        Without the campaign.
+    sd : float
+        Standard deviation of one customer's value, above 0.
+
+    Examples
+    --------
+    >>> from crmlab.models import required_size
+    >>> required_size(Mean(40.0, 30.0), uplift=2.0).per_cell
+    3532
+    """
+
+    mean: float
+    sd: float
+
+    def __post_init__(self) -> None:
+        checked_amounts("Mean", "mean and sd", (self.mean, self.sd))
+        if not self.sd > 0:
+            raise ModelError.expected("Mean", "sd", "above 0", self.sd)
+
+    @property
+    def base(self) -> float:
+        """Mean without the campaign."""
+        return self.mean
+
+    def variance(self, effect: float = 0.0) -> float:  # noqa: ARG002
+        """Variance of one customer's value, wherever the mean is."""
+        return self.sd**2
 
 
 @dataclass(frozen=True)
@@ -86,14 +125,24 @@ class Money:
         """Mean over all customers, those with 0 too."""
         return self.share * self.mean
 
+    def out_of_reach(self, effect: float | None = None) -> ModelError:
+        """That the mean cannot move so far; without a number, that it cannot rise."""
+        if self.through == "share" and self.share == 1 and (effect is None or effect > 0):
+            return ModelError(
+                f"Money: the share who spend must be under 1, or no campaign can raise it. Got {self.share:g}"
+                f"{'' if effect is None else f' and an uplift of {effect:.6g}'} instead. Give through='amount', where each spends more, "
+                "or Mean(mean, sd)."
+            )
+        most = f"and {self.mean - self.base:.6g}" if self.through == "share" else "and any number"
+        return ModelError.must_be(f"Money: an uplift on {self.base:.6g}", f"between {-self.base:.6g} {most}", effect)
+
     def variance(self, effect: float = 0.0) -> float:
         """Variance of one customer's spend where the mean is ``effect`` above the base."""
         ratio = 1 + effect / self.base
         share = self.share * (ratio if self.through == "share" else 1.0)
         size = ratio if self.through == "amount" else 1.0
         if not (ratio > 0 and share <= 1):
-            most = self.mean - self.base if self.through == "share" else np.inf
-            raise ModelError.expected("Money", "effect", f"between {-self.base:.6g} and {most:.6g}", effect)
+            raise self.out_of_reach(effect)
         found = size**2 * (share * (self.sd**2 + self.mean**2) - (share * self.mean) ** 2)
         if found <= 0:
             raise ModelError.does_not_vary("spend", self.base)
@@ -176,9 +225,12 @@ def as_outcome(model: str, given: Outcome | float) -> Outcome:
         base = float(given)
         if not 0 < base < 1:
             raise ModelError.must_be(
-                f"{model}: a base rate", "between 0 and 1", given, "Write 10% as 0.10; for means there are Money and Ratio."
+                f"{model}: a base rate",
+                "between 0 and 1",
+                given,
+                "Write 10% as 0.10; for means there are Mean, Money and Ratio.",
             )
         return Rate(base)
-    if isinstance(given, Rate | Money | Ratio) or (hasattr(given, "variance") and hasattr(given, "base")):
+    if isinstance(given, Rate | Mean | Money | Ratio) or (hasattr(given, "variance") and hasattr(given, "base")):
         return cast(Outcome, given)
-    raise ModelError.expected(model, "outcome", "a base rate such as 0.10, or a Rate, Money or Ratio", given)
+    raise ModelError.expected(model, "outcome", "a base rate such as 0.10, or a Rate, Mean, Money or Ratio", given)

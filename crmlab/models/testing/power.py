@@ -122,14 +122,17 @@ def required_size(
 
     Parameters
     ----------
-    outcome : float, Rate, Money or Ratio
-        A number is the rate without the campaign: 0.10 is ``Rate(0.10)``.
+    outcome : float, Rate, Mean, Money or Ratio
+        A number is the rate without the campaign: 0.10 is ``Rate(0.10)``; a plain mean and its standard deviation are ``Mean(40, 30)``.
     uplift : float
         Smallest difference of a cell from the control that must be found, in the outcome's unit: 0.02 above a rate of 0.10 is 12%,
         not 10.2%.
     cells : int
         Cells that are contacted, all compared with one control.
-    level, power : float
+    level : float
+        Of the intervals that the test will have: 0.95 stands for an error (alpha) of 0.05, on both sides.
+    power : float
+        Chance to find a difference as large as ``uplift``, at least.
     correction : {"max-t", "holm", "none"}
         For several cells; holm: the size that its first step needs.
     share : float, "optimal" or "equal"
@@ -191,10 +194,20 @@ def detectable_effect(
 
     Parameters
     ----------
-    outcome : float, Rate, Money or Ratio
+    outcome : float, Rate, Mean, Money or Ratio
         As in ``required_size``.
     n : int
         Customers in all, those of the control too, not of one cell; divided by ``design_effect`` where whole households are assigned.
+    cells : int
+        Cells that are contacted, all compared with one control.
+    level : float
+        Of the intervals that the test will have: 0.95 stands for an error (alpha) of 0.05, on both sides.
+    power : float
+        Chance with which the difference would be found.
+    correction : {"max-t", "holm", "none"}
+        For several cells.
+    share : float, "optimal" or "equal"
+        Of the control, in all customers.
 
     Returns
     -------
@@ -236,7 +249,9 @@ def _largest(outcome: Outcome) -> float:
     if isinstance(outcome, Rate):
         return (1 - outcome.base) * (1 - 1e-9)
     if isinstance(outcome, Money) and outcome.through == "share":
-        return (outcome.mean - outcome.base) * (1 - 1e-9) if outcome.share < 1 else outcome.base * 1e-9
+        if outcome.share == 1:
+            raise outcome.out_of_reach()
+        return (outcome.mean - outcome.base) * (1 - 1e-9)
     return max(abs(outcome.base), float(np.sqrt(outcome.variance()))) * 1e6
 
 
@@ -258,6 +273,8 @@ def power_of(
         As in ``required_size``; here the uplift may be 0.
     n : int
         Customers in all, as in ``detectable_effect``.
+    cells, level, correction, share
+        As in ``detectable_effect``.
 
     Raises
     ------
@@ -306,7 +323,7 @@ def _planned(
     model: str, outcome: Outcome, effect: float, cells: int, level: float, correction: str, share: float | str
 ) -> tuple[float, float]:
     """Size of the control over that of a cell, and the critical value."""
-    checked_amounts(model, "effect", effect)
+    checked_amounts(model, "uplift", effect)
     _checked_cells(model, cells)
     its = control_share(cells, share)
     ratio = its / ((1 - its) / cells)
@@ -393,7 +410,7 @@ def planned_profit(
 
     Parameters
     ----------
-    outcome : float, Rate, Money or Ratio
+    outcome : float, Rate, Mean, Money or Ratio
         As in ``required_size``.
     effect : float
         Assumed difference from the control per customer, in the outcome's unit.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -12,7 +14,7 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.models.testing.max_t import critical_value
-from crmlab.models.testing.outcomes import Money, Rate, Ratio
+from crmlab.models.testing.outcomes import Mean, Money, Rate, Ratio
 from crmlab.models.testing.power import (
     control_share,
     design_effect,
@@ -171,7 +173,22 @@ def test_break_even_and_planned_profit():
     ("make", "said"),
     [
         (lambda: required_size(Rate(0.02), 0.0), "'uplift' must be different from 0"),
-        (lambda: required_size(Rate(0.02), 0.99), "'effect' must be between"),
+        (lambda: required_size(Rate(0.02), 0.99), "Rate: an uplift on 0.02 must be between -0.02 and 0.98. Got 0.99"),
+        (
+            lambda: required_size(Money(1, 40, 30), uplift=2),
+            r"the share who spend must be under 1, .* Got 1 and an uplift of 2 instead. Give through='amount'",
+        ),
+        (
+            lambda: detectable_effect(Money(1, 40, 30), 5000),
+            r"the share who spend must be under 1, .* Got 1 instead. .* or Mean\(mean, sd\)",
+        ),
+        (lambda: required_size(Money(0.5, 40, 30), uplift=21), "Money: an uplift on 20 must be between -20 and 20. Got 21"),
+        (
+            lambda: required_size(Money(0.5, 40, 30, "amount"), uplift=-21),
+            "Money: an uplift on 20 must be between -20 and any number. Got -21",
+        ),
+        (lambda: Mean(40, 0), "'sd' must be above 0"),
+        (lambda: Mean(float("nan"), 1), "Mean"),
         (lambda: required_size(Rate(0.02), 0.01, level=95), "'level'"),
         (lambda: required_size(Rate(0.02), 0.01, power=1.0), "'power'"),
         (lambda: required_size(Rate(0.02), 0.01, cells=0), "'cells'"),
@@ -189,7 +206,7 @@ def test_break_even_and_planned_profit():
         (lambda: required_size(10, 2), "required_size: a base rate must be between 0 and 1. Got 10 instead. Write 10% as 0.10"),
         (
             lambda: required_size("0.1", 0.02),
-            "'outcome' must be a base rate such as 0.10, or a Rate, Money or Ratio. Got '0.1'",
+            "'outcome' must be a base rate such as 0.10, or a Rate, Mean, Money or Ratio. Got '0.1'",
         ),
         (lambda: required_size(True, 0.02), "'outcome' must be a base rate"),
         (lambda: detectable_effect(float("nan"), n=1000), "a base rate must be between 0 and 1. Got nan"),
@@ -206,3 +223,26 @@ def test_break_even_and_planned_profit():
 def test_bad_input_is_refused(make, said):
     with pytest.raises(ModelError, match=said):
         make()
+
+
+def test_a_plain_mean_is_planned_by_the_textbooks_formula():
+    # Chow, Shao and Wang, Sample Size Calculations in Clinical Research, comparing two means: 2 (z + z)² σ² / ε², by the normal
+    # distribution; for half a standard deviation, 80% and 5% on both sides 62.8.
+    assert required_size(Mean(3.0, 1.0), uplift=0.5).per_cell == 63
+    assert required_size(Mean(-3.0, 10.0), uplift=-5.0).per_cell == 63
+    z = special.ndtri(0.995) + special.ndtri(0.9)
+    assert required_size(Mean(40, 30), 2, level=0.99, power=0.9).per_cell == int(np.ceil(2 * z**2 * 30**2 / 2**2))
+    # Everybody spends, and a little more: as good as a plain mean.
+    money = Money(share=1, mean=40, sd=30, through="amount")
+    assert required_size(money, 0.4).total == pytest.approx(required_size(Mean(40, 30), 0.4).total, rel=0.02)
+    for outcome in (Mean(40, 30), Mean(0, 30), Mean(-5, 0.1)):
+        found = detectable_effect(outcome, n=5000)
+        assert power_of(outcome, found, n=5000) == pytest.approx(0.8, abs=1e-9)
+
+
+def test_help_tells_of_every_parameter():
+    for function in (required_size, detectable_effect, power_of, planned_profit, smallest_paying):
+        told = function.__doc__.partition("Parameters")[2].partition("Returns")[0]
+        for name in inspect.signature(function).parameters:
+            assert re.search(rf"\b{name}\b", told), f"{function.__name__}: {name}"
+    assert all("alpha" in function.__doc__ for function in (required_size, detectable_effect))
