@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,3 +195,36 @@ def test_convergence_error_says_what_was_tried():
     error = ConvergenceError.not_reached("BGNBD", ["start 1: log-likelihood -5"])
     assert isinstance(error, CrmlabError)
     assert str(error).startswith("BGNBD: the fit did not converge. Expected a gradient of 0 at an optimum. Tried: start 1")
+
+
+def test_columns_one_by_one_as_lifetimes_takes_them_are_refused():
+    rows = frame(BGNBD)
+    said = (
+        r"BGNBD: fit takes one table with frequency, recency and T. Got 3 arguments instead. Put them into one frame, as customer_summary "
+        r"makes it: fit\(pandas.DataFrame\({'frequency': …, 'recency': …, 'T': …}\)\)"
+    )
+    with pytest.raises(ModelError, match=said):
+        BGNBD().fit(rows["frequency"], rows["recency"], rows["T"])
+    with pytest.raises(
+        ModelError, match=r"BGBB: fit takes one table with frequency, recency and periods. Got 4 arguments instead"
+    ):
+        BGBB().fit(rows["frequency"], rows["recency"], rows["T"], [1, 1, 1])
+    with pytest.raises(
+        ModelError, match=r"GammaGamma: fit takes one table with frequency and monetary_value. Got 2 arguments instead"
+    ):
+        GammaGamma().fit(rows["frequency"], rows["recency"])
+
+
+@pytest.mark.parametrize("model", HISTORY_MODELS)
+def test_help_of_a_model_says_what_fit_needs_and_what_it_leaves(model):
+    told = model.__doc__
+    assert all(
+        name in told for name in ("frequency", "recency", model._age, "weight", "priors=True", "penalizer_coef", "summary()")
+    )
+    made = model.from_params(**GIVEN[model]).simulate([40] * 300, seed=1)
+    fitted = model().fit(made)
+    listed = told.partition("Attributes")[2].partition("References")[0]
+    attributes = re.findall(r"\b[a-z_]+_\b", listed)
+    assert len(attributes) == 6
+    assert all(hasattr(fitted, name) for name in attributes)
+    assert all(name in listed for name in fitted.params_)

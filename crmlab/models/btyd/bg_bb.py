@@ -35,12 +35,23 @@ class BGBB(BuyTillYouDie):
     Beta(gamma, delta). ``recency`` is the number of the last period with a purchase, 0 where there was none; ``periods`` the
     number of periods since the first purchase. "Alive" means alive in the coming period.
 
+    ``fit`` takes one table with a row per customer: frequency (periods with a purchase since the first), recency and ``periods``, all
+    whole numbers. A column ``weight`` says how many customers a row stands for.
+
     Parameters
     ----------
     max_iter, draws, seed, priors
-        See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`. ``priors=True`` is what other packages have a penaliser for
+        (``penalizer_coef`` of lifetimes): few customers, or a short history.
     unit
         See :class:`~crmlab.models.btyd.future.Future`.
+
+    Attributes
+    ----------
+    params_ : dict
+        Estimates of alpha, beta, gamma and delta; ``summary()`` has them with intervals.
+    n_customers_, log_likelihood_, aic_, bic_, boundary_
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`, which has more.
 
     References
     ----------

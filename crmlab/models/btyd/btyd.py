@@ -30,7 +30,7 @@ __all__ = ["BuyTillYouDie"]
 
 
 class BuyTillYouDie(Future):
-    """Base of the models with (frequency, recency, age) as a customer's state: what may be asked of them.
+    """Base of the models with (frequency, recency, T) as a customer's state: what may be asked of them.
 
     Notes
     -----
@@ -95,7 +95,8 @@ class BuyTillYouDie(Future):
         Parameters
         ----------
         summary : table
-            frequency, recency and age, as in ``fit``: of pandas, Polars or PyArrow, or an Ibis table as ``customer_summary`` makes it.
+            frequency, recency and T (age; ``periods`` of BG/BB), as in ``fit``: of pandas, Polars or PyArrow, or an Ibis table as
+            ``customer_summary`` makes it.
         level : float, optional
             Adds columns low and high at this level.
         interval : {"mean", "outcome"}

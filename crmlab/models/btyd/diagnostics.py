@@ -42,7 +42,7 @@ def matrix_frame(
     horizon : float
         Over which purchases are expected, in the model's unit of time.
     age : float, optional
-        Of the customers; default: that of the oldest customer of the fit.
+        T of the customers, the time since their first purchase; default: that of the oldest customer of the fit.
     most : int, optional
         The highest frequency; default: of the fit's customers 98% have bought again no more often, but at least 5.
     level : float
@@ -72,7 +72,7 @@ def matrix_frame(
     known = getattr(model, "states_", None)
     if age is None:
         if known is None:
-            raise ModelError.needs("matrix_frame", "an age, where the model has no customers", "none")
+            raise ModelError.needs("matrix_frame", "an age (T), where the model has no customers", "none")
         reach = float(known.columns[2].max())
         age = reach if model.clock is None else -float(model.clock.back(-reach))
     span = model.checked_horizon(age, "age")
@@ -169,7 +169,7 @@ def frequency_frame(model: Future, summary: Any, *, most: int = 8, level: float 
     model : BGNBD, MBGNBD, ParetoNBD or BGBB
         Fitted to these customers, or with given parameters.
     summary : table
-        Frequency, recency and age, and an optional weight.
+        frequency, recency and T (age; ``periods`` of BG/BB), and an optional weight.
     most : int
         Counts from 0 to one below it stand alone; the last row has all from it on.
     level : float
@@ -311,7 +311,7 @@ def history_alive_frame(
     times : array of shape (n_repeat_purchases,)
         Times of repeat purchases since the first one, which is at 0.
     age : float
-        Time since the first purchase at which the curve ends; after the last purchase, or at it.
+        T of the customer, the time since the first purchase, at which the curve ends; after the last purchase, or at it.
     level : float
         Of the intervals, which need a fitted model.
     today : float, optional

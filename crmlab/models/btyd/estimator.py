@@ -20,7 +20,7 @@ from crmlab.models.btyd.priors import Priors, Stated, checked_priors
 from crmlab.models.btyd.saving import described, of_class, read, restored, whole, write
 from crmlab.models.btyd.showing import as_html, parameter_frame, part_html
 from crmlab.models.btyd.special import Array
-from crmlab.models.btyd.states import States, compress
+from crmlab.models.btyd.states import States, compress, one_table
 from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
@@ -113,7 +113,7 @@ class WeightedModel(BaseEstimator, ABC):
 
     # The fit.
 
-    def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
+    def fit(self, summary: Any, y: None = None, *more: Any) -> Self:
         """Fit to the distinct states of the customers: by maximum likelihood, or with ``priors`` to the mode of the posterior.
 
         Parameters
@@ -123,6 +123,8 @@ class WeightedModel(BaseEstimator, ABC):
             Polars or PyArrow, or an Ibis table, as :func:`~crmlab.history.customers.customer_summary` makes it.
         y : None
             Not used; there for scikit-learn.
+        *more
+            Nothing: the columns come in one table.
 
         Returns
         -------
@@ -137,6 +139,7 @@ class WeightedModel(BaseEstimator, ABC):
         """
         name = type(self).__name__
         self._checked_options()
+        one_table(name, self.needs, summary, (y, *more))
         columns, weight = self.checked_columns(self._training(summary), fitting=True)
         states = compress(columns, weight)
         self.summary_hash_ = states.digest()

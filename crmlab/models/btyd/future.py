@@ -41,7 +41,7 @@ DROPOUT_STRENGTH = Axis(-7.0, 9.0, "some drop out at once, the others never", "a
 
 
 class Future(WeightedModel):
-    """Base of the models with (frequency, recency, age) as a customer's state.
+    """Base of the models with (frequency, recency, T) as a customer's state.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ class Future(WeightedModel):
         Returns
         -------
         DataFrame
-            frequency, recency, age, and holdout_purchases where asked.
+            frequency, recency, T (``periods`` of BG/BB), and holdout_purchases where asked.
         """
         params, asked, clock = self.parameters(), np.asarray(T, dtype=float), self._running
         age = asked if clock is None else -clock.at(-asked)

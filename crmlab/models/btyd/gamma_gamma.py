@@ -50,10 +50,12 @@ class GammaGamma(WeightedModel):
     Parameters
     ----------
     max_iter, draws, seed, priors
-        See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`. ``priors=True`` is what other packages have a penaliser for.
 
     Attributes
     ----------
+    params_ : dict
+        Estimates of p, q and v; ``summary()`` has them with intervals.
     constant_ : float or None
         The amount of every purchase where all are of the same; None where amounts differ.
     correlation_ : float
@@ -100,7 +102,7 @@ class GammaGamma(WeightedModel):
             raise ModelError.infinite_mean("GammaGamma", q)
         return model
 
-    def fit(self, summary: Any, y: None = None) -> Self:  # noqa: ARG002
+    def fit(self, summary: Any, y: None = None, *more: Any) -> Self:
         """Fit to customers who bought again; those with frequency 0 carry no information and are passed over.
 
         Parameters
@@ -109,6 +111,8 @@ class GammaGamma(WeightedModel):
             frequency, monetary_value (mean spend per repeat purchase, positive) and an optional weight.
         y : None
             Not used.
+        *more
+            Nothing: the columns come in one table.
 
         Returns
         -------
@@ -120,7 +124,7 @@ class GammaGamma(WeightedModel):
             Among others where q is at most 1, so that mean spend would be infinite.
         """
         self.constant_ = None
-        super().fit(summary)
+        super().fit(summary, y, *more)
         if self.params_["q"] <= 1:
             q = self.params_["q"]
             del self.params_

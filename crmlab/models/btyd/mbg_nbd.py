@@ -10,12 +10,26 @@ __all__ = ["MBGNBD"]
 class MBGNBD(BetaGeometric):
     """The MBG/NBD model: BG/NBD in which customers may also drop out right after their first purchase.
 
+    ``fit`` takes one table with a row per customer, as ``customer_summary(orders, unit="week")`` makes it: frequency (repeat purchases),
+    recency (time from the first purchase to the last) and T (age: time from the first purchase to the end of the history), both in one
+    unit of time, in which horizons are given and times are told. A column ``weight`` says how many customers a row stands for.
+
     Parameters
     ----------
     max_iter, draws, seed, priors
-        See :class:`~crmlab.models.btyd.estimator.WeightedModel`.
-    clock, unit
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`. ``priors=True`` is what other packages have a penaliser for
+        (``penalizer_coef`` of lifetimes): few customers, or a short history.
+    clock : Clock, optional
+        A season, as :func:`~crmlab.models.btyd.seasonality.fit_clock` learns it; without it time runs evenly.
+    unit
         See :class:`~crmlab.models.btyd.future.Future`.
+
+    Attributes
+    ----------
+    params_ : dict
+        Estimates of r, alpha, a and b; ``summary()`` has them with intervals.
+    n_customers_, log_likelihood_, aic_, bic_, boundary_
+        See :class:`~crmlab.models.btyd.estimator.WeightedModel`, which has more.
 
     References
     ----------

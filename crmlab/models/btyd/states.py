@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmlab.errors import ModelError
-from crmlab.frames import as_pandas
+from crmlab.frames import as_pandas, is_table
 from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.special import Array
 
@@ -27,6 +27,7 @@ __all__ = [
     "compress",
     "floats",
     "framed",
+    "one_table",
     "refuse",
     "typical",
 ]
@@ -299,6 +300,38 @@ def framed(model: str, given: Any) -> pd.DataFrame:
     index = frame.index
     numbered = isinstance(index, pd.RangeIndex) and (index.start, index.step, index.name) == (0, 1, None)
     return frame.set_index("customer_id") if numbered and "customer_id" in frame.columns else frame
+
+
+def one_table(model: str, needs: str, given: Any, others: Sequence[Any]) -> None:
+    """Refuse columns that are given one by one, as lifetimes takes them, where one table is asked for.
+
+    Parameters
+    ----------
+    model : str
+        Who asks, for the message.
+    needs : str
+        The columns, such as ``"frequency, recency and T"``.
+    given : table
+    others : sequence
+        What was given after it: nothing, or y as scikit-learn gives it beside a table.
+
+    Raises
+    ------
+    ModelError
+        Columns were given one by one.
+
+    Examples
+    --------
+    >>> one_table("BGNBD", "frequency, recency and T", [1, 2], ([3.0, 4.0], [5.0, 6.0]))
+    Traceback (most recent call last):
+    crmlab.errors.models.ModelError: BGNBD: fit takes one table with frequency, recency and T. Got 3 arguments instead. Put them into ...
+    """
+    if len(others) > 1 or (others[0] is not None and not is_table(given)):
+        columns = ", ".join(f"'{name}': …" for name in needs.replace(" and ", ", ").split(", "))
+        raise ModelError(
+            f"{model}: fit takes one table with {needs}. Got {len(others) + 1} arguments instead. "
+            f"Put them into one frame, as customer_summary makes it: fit(pandas.DataFrame({{{columns}}}))."
+        )
 
 
 def checked(model: str, frame: Any, columns: Sequence[str]) -> dict[str, Array]:
