@@ -206,8 +206,12 @@ class DataError(CrmlabError, ValueError):
     def frame_lacks(cls, table: str, column: str, found: Iterable[Any]) -> DataError:
         names = [str(name) for name in found]
         close = get_close_matches(column, names, n=1, cutoff=0.6)
-        example = f"frame.rename(columns={{'{close[0] if close else 'old'}': '{column}'}})"
-        return cls.lacks(table, column, names, f"Rename a column of your frame: {example}.")
+        old = close[0] if close else "old"
+        hint = f"Rename a column of your frame: frame.rename(columns={{'{old}': '{column}'}})."
+        if table in ("orders", "order_lines"):
+            frame = "frame" if table == "orders" else f"{{'{table}': frame}}"
+            hint += f" Or open it as a data set: crmlab.open_dataset({frame}, columns={{'{column}': '{old}'}}).{table}"
+        return cls.lacks(table, column, names, hint)
 
     @classmethod
     def unparsable(

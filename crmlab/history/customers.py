@@ -57,7 +57,8 @@ def customer_summary(
         First day of history, inclusive; default: the day of the first order. What a customer did before it is not
         looked at, so that T counts from the first occasion after it.
     unit : {"day", "week", "month"}
-        Unit of recency and T. A week is 7 days, a month 30.4375.
+        Unit of recency and T. A week is 7 days, a month 30.4375. Models that are fitted to the summary take horizons and answer in it;
+        ``CustomerValue(unit=…)``, which discounts by the year, is told the same.
 
     Returns
     -------

@@ -71,7 +71,7 @@ def as_orders(orders: Any) -> ibis.Table:
     import pyarrow as pa
 
     if not is_table(orders):
-        raise DataError.must_be("orders", KINDS, type(orders).__name__, "Open a data set with crmlab.open_dataset.")
+        raise _no_table("orders", orders)
     if is_ibis(orders):
         table: ibis.Table = orders
     else:
@@ -98,6 +98,12 @@ def as_orders(orders: Any) -> ibis.Table:
             if not kind.is_decimal():
                 changes[column] = table[column].cast(MONEY)
     return table.mutate(**changes) if changes else table
+
+
+def _no_table(name: str, given: Any) -> DataError:
+    """That something is no table: a data set, and a history, has one."""
+    hint = f"Give its table: data.{name}." if hasattr(type(given), name) else "Open a data set with crmlab.open_dataset."
+    return DataError.must_be(name, KINDS, type(given).__name__, hint)
 
 
 def as_lines(order_lines: Any) -> ibis.Table:
@@ -131,6 +137,8 @@ def as_lines(order_lines: Any) -> ibis.Table:
     if is_ibis(order_lines):
         table: ibis.Table = order_lines
         return table
+    if not is_table(order_lines):
+        raise _no_table("order_lines", order_lines)
     frame = as_pandas(order_lines, "order_lines", DataError)
     whole = as_arrow(order_lines, "order_lines", DataError)
     for name, values in read_columns(frame, "order_lines", LINES, ("order_id", "amount")).items():

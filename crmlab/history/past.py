@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crmlab.collecting import collect
-from crmlab.errors import ParameterError
+from crmlab.errors import DataError, ParameterError, shown
 from crmlab.history.calendars import checked_end
 from crmlab.history.consent import COMPLAINED, REFUSED, Consent
 from crmlab.history.context import form_of, margin_known, reach_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from crmlab.history.context import Margin
     from crmlab.page.format import Format
 
-__all__ = ["DATED", "History"]
+__all__ = ["DATED", "History", "checked_data"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,31 @@ DATED = {
     "contacts": "contacted_at",
     "responses": "responded_at",
 }
+
+
+def checked_data(data: Any) -> Dataset:
+    """Return a data set as it is; refuse what is none, such as a frame or the name of one.
+
+    Raises
+    ------
+    DataError
+        It is no data set.
+
+    Examples
+    --------
+    >>> checked_data("shop")
+    Traceback (most recent call last):
+    crmlab.errors.datasets.DataError: The data must be a data set. Got 'str' instead. Open one first: crmlab.open_dataset('shop').
+    """
+    from crmlab.data.dataset import Dataset
+
+    if isinstance(data, Dataset):
+        return data
+    named = isinstance(data, str)
+    hint = f"Open one first: crmlab.open_dataset({shown(data) if named else 'frame'})."
+    if isinstance(data, History):
+        hint = "A history is already one as of a day: history.data is its data set, history.earlier(day) what was known before."
+    raise DataError.must_be("The data", "a data set", type(data).__name__, hint)
 
 
 class History:
@@ -68,7 +93,7 @@ class History:
     ParameterError
         ``as_of`` is before the first order or after the last, or so late that nothing could be forecast within the calendar.
     DataError
-        There are no orders.
+        There are no orders, or ``data`` is no data set.
 
     Examples
     --------
@@ -81,7 +106,7 @@ class History:
     """
 
     def __init__(self, data: Dataset, as_of: dt.date | str | None = None) -> None:
-        found = reach_of(data)
+        found = reach_of(checked_data(data))
         self._cut(data, found, checked_end(chosen(found, as_of, data.until)[1]))
 
     def _cut(self, data: Dataset, reach: Reach, as_of: dt.date) -> None:

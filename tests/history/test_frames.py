@@ -148,7 +148,7 @@ def test_lines_of_a_frame_are_checked_value_by_value():
         cross_sell.purchases(LINES.drop(columns="quantity"), "2024-06-30")
     with pytest.raises(DataError, match="order_lines: .*date.*'soon'"):
         cross_sell.purchases(LINES.assign(ordered_at=["soon", *["2024-01-01"] * (N - 1)]), "2024-06-30")
-    with pytest.raises(DataError, match="order_lines: expected a table: a frame of pandas"):
+    with pytest.raises(DataError, match="order_lines must be a table: a frame of pandas"):
         cross_sell.purchases([1], "2024-06-30")
     with pytest.raises(
         DataError, match=r"orders must be a table: a frame of pandas, Polars or PyArrow, or an Ibis table. Got 'list' instead"

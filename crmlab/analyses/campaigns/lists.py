@@ -14,7 +14,7 @@ from crmlab.analyses.customers import DOMAINS, Where, check_columns, conditions,
 from crmlab.collecting import collect
 from crmlab.errors import CampaignError, ParameterError
 from crmlab.frames import as_pandas, is_table
-from crmlab.history.past import History
+from crmlab.history.past import History, checked_data
 from crmlab.history.sending import sent
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def _capital(text: str) -> str:
 
 def _everybody(customers: Any, as_of: dt.date | str | None, named: Sequence[str]) -> pd.DataFrame:
     if not is_table(customers):
-        known = known_columns(customers)
+        known = known_columns(checked_data(customers))
         for name in named:
             if name not in known and name != "customer_id":
                 raise CampaignError.unknown_column(name, known)
