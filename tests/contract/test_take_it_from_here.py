@@ -343,6 +343,12 @@ def test_it_gives_what_is_told_of_one_customer(opened_once):
     [
         ("rfm", {"bins": 3, "as_of": "2025-06-30"}),
         ("campaign_results", {"campaign": "first_offers", "adjust": False, "level": 0.9, "correction": "holm", "margin": 0.4}),
+        pytest.param(
+            "cross_sell", {"level_of": "category", "horizon": 60, "margin": 0.4, "level": 0.8}, marks=pytest.mark.proof
+        ),
+        pytest.param(
+            "lifecycle", {"slowing_days": 20, "lapsed_days": 60, "lost_days": 200, "step": 3}, marks=pytest.mark.proof
+        ),
     ],
 )
 def test_it_follows_the_parameters(name, given, opened_once):
