@@ -168,7 +168,7 @@ def parse_test(content: Mapping[str, Any], faults: Faults) -> TestSection | None
     made = checked(TestSection, values, faults, ("test",), "[test]", absent)
     for name in () if made is None else made.sources:
         if TEST.column(name.lower()) is not None:
-            expected = "names other than unit and cell: give the outcome another name, and its column by column = …"
+            expected = "names other than unit, household and cell: give the outcome another name, and its column by column = …"
             faults.expected(("test", "outcomes"), "[test]", expected, name)
             return None
     return made

@@ -270,6 +270,7 @@ TEST = TableSpec(
     "one row per customer of a test in one file, with what came of it; its outcomes and covariates are further columns",
     (
         _optional("unit", "text", "identifier of what was assigned, a customer as a rule; default: each row is one"),
+        _optional("household", "text", "the household, where whole households were assigned"),
         Column("cell", "text", "the cell that it was assigned to"),
     ),
     ("unit", "cell"),

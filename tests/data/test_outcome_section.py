@@ -66,7 +66,7 @@ def test_an_empty_outcome_is_an_error_unless_it_means_nothing_happened(tmp_path)
         ('outcomes = {visit = {kind = "ratio"}}', "of must be given for a ratio"),
         ('outcomes = {visit = {direction = "sideways"}}', 'direction must be "up" where more is better, or "down"'),
         ('outcomes = ["visit"]\ncost = -1', "cost must be an amount of at least 0"),
-        ('outcomes = ["cell"]', "must be names other than unit and cell"),
+        ('outcomes = ["cell"]', "must be names other than unit, household and cell"),
         ('outcomes = ["visit"]\n[orders]\nfile = "t.csv"', "test must be the only table of its data set"),
     ],
 )

@@ -15,6 +15,7 @@ from crmlab.frames import as_pandas
 from crmlab.models.btyd.special import Array
 from crmlab.models.checked import checked_numbers, workable
 from crmlab.models.testing.cells import CellStatistics
+from crmlab.models.testing.options import DEFAULTS, ComparisonOptions
 
 __all__ = [
     "IDS",
@@ -86,6 +87,8 @@ class Units:
         Of each column that tells the cell: its values as texts, in their own order.
     notes : tuple of str
         What was done with the columns, in sentences.
+    households : Series or None
+        Of each unit, where whole households were assigned.
     """
 
     cells: pd.Series
@@ -94,11 +97,19 @@ class Units:
     ratios: Mapping[str, tuple[str, str]]
     levels: Mapping[str, list[str]]
     notes: tuple[str, ...]
+    households: pd.Series | None = None
 
     def statistics(self, order: Sequence[str]) -> dict[str, CellStatistics]:
         """Sums of each cell, in the order given."""
         rates = [name for name, kind in self.kinds.items() if kind == "rate"]
-        return {name: CellStatistics.from_values(self.values[(self.cells == name).to_numpy()], rates) for name in order}
+        found = {}
+        for name in order:
+            inside = (self.cells == name).to_numpy()
+            homes = None if self.households is None else self.households[inside]
+            lone = homes is None or homes.is_unique
+            values = self.values[inside]
+            found[name] = CellStatistics.from_values(values, rates) if lone else _of_households(values, homes, rates)
+        return found
 
 
 def table_of(model: str, frame: Any, columns: Iterable[str], key: str | None) -> pd.DataFrame:
@@ -253,7 +264,7 @@ def units_of(
     metrics: Mapping[str, str | RatioOf | None],
     covariates: Sequence[str] = (),
     unit: str | None = None,
-    leave_out: bool = False,
+    options: ComparisonOptions = DEFAULTS,
 ) -> tuple[Units, pd.DataFrame]:
     """Read a frame: a row per unit, with the cell and the numbers of each.
 
@@ -272,8 +283,9 @@ def units_of(
     covariates : sequence of str
     unit : str, optional
         Column with the id of what was assigned.
-    leave_out : bool
-        Whether units in two cells are left out of all, and told of, instead of refused.
+    options : ComparisonOptions
+        Of which ``in_two_cells`` says whether units in two cells are left out of all, and told of, or refused; and ``household`` names who
+        was assigned together.
 
     Returns
     -------
@@ -285,13 +297,14 @@ def units_of(
     ModelError
         A value is missing or no number, a rate is not of 0 and 1, a unit is in two cells, or ids repeat and no unit is named.
     """
+    home, leave_out = options.household, options.in_two_cells == "leave out"
     ratios = {name: (kind.numerator, kind.denominator) for name, kind in metrics.items() if isinstance(kind, RatioOf)}
     outcomes = [name for name in metrics if name not in ratios] + [part for pair in ratios.values() for part in pair]
     numeric = list(dict.fromkeys([*outcomes, *covariates]))
     hint_at = None if unit is not None else _ids_in(frame)
-    extra = [name for name in (unit, hint_at) if name is not None]
+    extra = [name for name in (unit, home, hint_at) if name is not None]
     if set(cells) & {*numeric, *extra}:
-        raise ModelError.expected(model, "cell", "a column that is no metric, covariate or unit", listing(cells))
+        raise ModelError.expected(model, "cell", "a column that is no metric, covariate, unit or household", listing(cells))
     table = table_of(model, frame, [*cells, *numeric, *extra], unit)
     parts = pd.DataFrame({name: cell_names(model, table[name]) for name in cells})
     levels = {name: _in_order(table[name]) for name in cells}
@@ -313,23 +326,46 @@ def units_of(
         if kind == "rate" and not of_0_and_1:
             wrong = float(values.loc[~values[name].isin((0.0, 1.0)), name].iloc[0])
             raise ModelError.expected(model, f"metrics[{name}]", "0 or 1 in every row to be a rate", wrong)
-    if hint_at is not None:
+    if hint_at is not None and hint_at != home:
         repeated = int(table[hint_at].duplicated().sum())
         if repeated:
             found = f"ids in '{hint_at}' that repeat, in {repeated:,} of {len(table):,} rows"
             how = "first, with groupby" if model == "segment_uplift" else f"with unit='{hint_at}'"
             hint = f"Add rows up by customer {how}; intervals would be too narrow without it."
             raise ModelError.needs(model, "one row for each of the units that were assigned", found, hint)
+    homes = None if home is None else table[home]
+    if homes is not None:
+        inside, out = _in_one_cell(model, homes, parts, leave_out)
+        table, parts, values, homes, notes = table[inside], parts[inside], values[inside], homes[inside], notes + out
+        people = len(homes) if unit is None else table[unit].nunique()
+        notes.append(f"The {people:,} people are of {homes.nunique():,} households ({home}), which is what was assigned.")
     if unit is not None:
         for name, pair in ratios.items():  # what is a rate by itself is still added up as a part of a ratio
             alone = {part: f"sum of {part}" if kinds.get(part) == "rate" else part for part in pair}
             values = values.assign(**{new: values[part] for part, new in alone.items()})
             ratios[name] = (alone[pair[0]], alone[pair[1]])
         inside, out = _in_one_cell(model, table[unit], parts, leave_out)
+        if homes is not None:
+            homes = homes[inside][~table.loc[inside, unit].duplicated()].reset_index(drop=True)
         parts, values, said = _reduced(table.loc[inside, unit], parts[inside], values[inside], kinds, covariates)
+        homes = homes if homes is None or len(homes) == len(parts) else None
         notes += out + said
     name = parts[cells[0]] if len(cells) == 1 else parts.agg(" / ".join, axis=1)
-    return Units(cells=name, values=values, kinds=kinds, ratios=ratios, levels=levels, notes=tuple(notes)), parts
+    return Units(
+        cells=name, values=values, kinds=kinds, ratios=ratios, levels=levels, notes=tuple(notes), households=homes
+    ), parts
+
+
+def _of_households(values: pd.DataFrame, homes: Any, rates: Sequence[str]) -> CellStatistics:
+    """Sums of a cell over households of their totals."""
+    code, known = pd.factorize(homes)
+    totals = {"size": np.bincount(code).astype(float)}
+    totals |= {str(name): np.bincount(code, weights=values[name].to_numpy()) for name in values}
+    names = [str(name) for name in values]
+    squares = {name: float(one @ one) for name, one in totals.items()}
+    products = {(a, b): float(totals[a] @ totals[b]) for a in names for b in ("size", *names) if a != b}
+    sums = {name: float(totals[name].sum()) for name in names}
+    return CellStatistics.from_clusters(len(values), len(known), sums, squares, products, rates)
 
 
 def _ids_in(frame: Any) -> str | None:

@@ -94,7 +94,7 @@ def compare(
     told = _told("compare", metrics, options)
     names_of("compare", "cell", [cell])
     every, adjust = _covariates(covariates)
-    units, _ = units_of("compare", frame, [cell], told, every, unit, options.in_two_cells == "leave out")
+    units, _ = units_of("compare", frame, [cell], told, every, unit, options)
     against = {cell_name(a): cell_name(b) for a, b in control.items()} if isinstance(control, Mapping) else cell_name(control)
     names = units.levels[cell]
     cells = units.statistics([*(name for name in names if name == against), *(name for name in names if name != against)])
@@ -102,7 +102,7 @@ def compare(
     found = compare_cells(
         cells, control=against, metrics=list(told), adjust=adjust, options=replace(options, ratios=dict(units.ratios))
     )
-    sizes = sample_ratio({name: one.n for name, one in cells.items()}, shares)
+    sizes = sample_ratio({name: one.units for name, one in cells.items()}, shares)
     said = [sentence_of(row, units.kinds[row["metric"]], options.power) for row in found.to_dict("records")]
     said += _of_look(found, options)
     said += _of_correction(found, options, "cells")
@@ -169,7 +169,7 @@ def factorial(
     if len(listed) < 2:
         raise ModelError.expected("factorial", "factors", "at least two columns; compare is for one", listing(listed))
     every = names_of("factorial", "covariates", covariates)
-    units, parts = units_of("factorial", frame, listed, told, every, unit, options.in_two_cells == "leave out")
+    units, parts = units_of("factorial", frame, listed, told, every, unit, options)
     known = {name: _base_first(name, units.levels[name], bases.get(name)) for name in listed}
     place = {name: {level: k for k, level in enumerate(levels)} for name, levels in known.items()}
     sent = parts.assign(name=units.cells).drop_duplicates("name")
@@ -188,7 +188,7 @@ def factorial(
         tables.append(effects)
     found = pd.concat(tables, ignore_index=True)
     shares = None if options.shares is None else {str(name): share for name, share in options.shares.items()}
-    sizes = sample_ratio({name: one.n for name, one in cells.items()}, shares)
+    sizes = sample_ratio({name: one.units for name, one in cells.items()}, shares)
     said = [_effect(row, units.kinds[row["metric"]]) for row in found.to_dict("records")]
     said += _of_look(found, options)
     said += _of_correction(found, options, "effects")
@@ -317,6 +317,8 @@ def _of_covariates(found: pd.DataFrame, covariates: Sequence[str]) -> list[str]:
 
 
 def _of_units(units: Units, unit: str | None) -> list[str]:
+    if units.households is not None:
+        return []
     if unit is None:
         return [f"Each of the {len(units.cells):,} rows was counted as one unit."]
     reduced = any(f"({unit})" in note for note in units.notes)

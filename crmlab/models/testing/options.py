@@ -53,6 +53,11 @@ class ComparisonOptions:
         Which of them this is, from 1.
     boundary : str
         One of those of ``boundaries``.
+    in_two_cells : {"error", "leave out"}
+        For ``compare`` and ``factorial``: what becomes of units in more than one cell.
+    household : str, optional
+        For ``compare`` and ``factorial``: column with the household, where whole households were assigned. Rates and means are still those
+        of people; intervals allow for people of one household being alike, and sizes are held against the plan in households.
 
     Notes
     -----
@@ -81,6 +86,7 @@ class ComparisonOptions:
     look: int = 1
     boundary: str = "lan-demets-obf"
     in_two_cells: str = "error"
+    household: str | None = None
 
     def __post_init__(self) -> None:
         if self.family not in ("metric", "all"):

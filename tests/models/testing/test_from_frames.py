@@ -607,3 +607,36 @@ def test_what_is_no_design_is_refused(given, said):
     frame = SOME.assign(half=np.arange(60) // 30, cell2=SOME["cell"].str.upper())
     with pytest.raises(ModelError, match=said):
         factorial(frame, metrics=["spend"], **given)
+
+
+def test_people_of_households_that_were_assigned_together_have_variances_by_household():
+    draw = np.random.default_rng(5)
+    size = draw.integers(1, 4, 900)
+    home = np.repeat(np.arange(900), size)
+    arm, alike = draw.choice(["letter", "none"], 900), draw.normal(size=900)
+    people = pd.DataFrame({"home": home, "arm": arm[home], "spend": alike[home] + draw.normal(size=len(home)) + 5.0})
+    people["bought"] = (people["spend"] > 5.5).astype(int)
+    options = ComparisonOptions(household="home")
+    found = compare(people, cell="arm", control="none", metrics={"spend": "mean", "bought": "rate"}, options=options)
+    for metric in ("spend", "bought"):
+        row = found.frame.set_index("metric").loc[metric]
+        error = 0.0
+        for _, mine in people.groupby("arm"):
+            # Cochran (1977), Sampling Techniques, (9A.3): residuals of a household added up.
+            parts = (mine[metric] - mine[metric].mean()).groupby(mine["home"]).sum()
+            error += len(parts) / (len(parts) - 1) * float((parts**2).sum()) / len(mine) ** 2
+        means = people.groupby("arm")[metric].mean()
+        assert row["estimate"] == pytest.approx(means["letter"] - means["none"], rel=1e-12)
+        # A rate's interval is by the score, which is close to Wald's here.
+        assert (row["high"] - row["low"]) / 2 == pytest.approx(1.96 * error**0.5, rel=0.01)
+    assert any("people are of 900 households (home)" in one for one in found.sentences)
+    assert int(found.sample_ratio.table["n"].sum()) == 900
+
+
+def test_a_household_in_two_cells_is_refused_or_left_out():
+    people = pd.DataFrame({"home": [1, 1, 2, 3, 4, 5], "arm": ["a", "b", "a", "a", "b", "b"], "spend": [1.0, 2, 3, 4, 6, 9]})
+    asked = {"cell": "arm", "control": "b", "metrics": ["spend"]}
+    with pytest.raises(ModelError, match="each 'home' in one cell"):
+        compare(people, **asked, options=ComparisonOptions(household="home"))
+    found = compare(people, **asked, options=ComparisonOptions(household="home", in_two_cells="leave out"))
+    assert sum(one.n for one in found.cells.values()) == 4

@@ -6,7 +6,7 @@ There are no orders and no dates: every outcome is a column, money or not, and c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -93,6 +93,11 @@ class OneFile:
     def uneven(self) -> bool:
         """Whether cells differed before the test by more than chance allows."""
         return unbalanced(self.balance)
+
+    @property
+    def homes(self) -> bool:
+        """Whether whole households were assigned, so that people in one are alike."""
+        return any(one.clusters is not None for one in self.found.cells.values())
 
     @property
     def first(self) -> str:
@@ -222,15 +227,17 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
     before = section.covariates if params.adjust else ()
     covariates = {name: list(before) for name in plain} if before else ()
     planned = sum(share for cell, share in section.shares.items() if cell in names)
-    options = ComparisonOptions(
+    unit, home = (name if name in table.columns else None for name in ("unit", "household"))
+    apart = ComparisonOptions(in_two_cells="leave out", household=home)
+    options = replace(
+        apart,
         level=params.level,
         correction=params.correction,
-        in_two_cells="leave out",
         shares={cell: share / planned for cell, share in section.shares.items() if cell in names} or None,
     )
-    unit = "unit" if "unit" in table.columns else None
     control = section.control if isinstance(section.control, str) else {a: b for a, b in section.control.items() if a in names}
-    found = compare(table, cell="cell", control=control, metrics=metrics, covariates=covariates, unit=unit, options=options)
+    asked: dict[str, Any] = {"cell": "cell", "control": control, "unit": unit}
+    found = compare(table, **asked, metrics=metrics, covariates=covariates, options=options)
     margin = _margin(data, params.margin)
     money = next((name for name, kind in kinds.items() if kind == "money" and section.outcomes[name].direction == "up"), None)
     return OneFile(
@@ -240,7 +247,7 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
         found=found,
         kinds=kinds,
         assumed=tuple(name for name in assumed if name in kinds),
-        balance=_balance(table, found, section, control, unit),
+        balance=_balance(table, found, section, {**asked, "options": apart}),
         profit=None if money is None else _profit(found, section, money, margin, before, params),
         margin=margin,
         twice=_in_two_cells(table),
@@ -278,10 +285,11 @@ def _large_enough(table: ibis.Table, section: TestSection, least: int) -> tuple[
 
 
 def _in_two_cells(table: ibis.Table) -> int | None:
-    """How many customers are in more than one cell; None where the file does not tell them apart."""
-    if "unit" not in table.columns:
+    """How many customers, or households, are in more than one cell; None where the file does not tell them apart."""
+    who = next((name for name in ("household", "unit") if name in table.columns), None)
+    if who is None:
         return None
-    cells = table.group_by("unit").agg(cells=table["cell"].nunique())
+    cells = table.group_by(who).agg(cells=table["cell"].nunique())
     return int(collect_value(cells.filter(cells["cells"] > 1).count()))
 
 
@@ -303,7 +311,7 @@ def _margin(data: Dataset, given: float | None) -> Margin:
     return Margin(1.0, "revenue", 0.0) if share is None else Margin(float(share), "given", 1.0)
 
 
-def _balance(table: ibis.Table, found: Comparison, section: TestSection, control: Any, unit: str | None) -> pd.DataFrame:
+def _balance(table: ibis.Table, found: Comparison, section: TestSection, asked: Mapping[str, Any]) -> pd.DataFrame:
     """What was known of customers before, cell against control."""
     if not section.covariates:
         return balance_of(found.cells, {}, ())
@@ -311,9 +319,7 @@ def _balance(table: ibis.Table, found: Comparison, section: TestSection, control
     before = dict.fromkeys(varied, "mean")
     if not before:
         return balance_of(found.cells, {}, ())
-    cells = compare(
-        table, cell="cell", control=control, metrics=before, unit=unit, options=ComparisonOptions(in_two_cells="leave out")
-    ).cells
+    cells = compare(table, **asked, metrics=before).cells
     first = found.frame.drop_duplicates("cell")
     return balance_of(cells, dict(zip(first["cell"], first["control"], strict=True)), varied)
 

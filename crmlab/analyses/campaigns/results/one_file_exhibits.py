@@ -13,6 +13,7 @@ from crmlab.analyses.campaigns.results.one_file_words import difference, mean_of
 from crmlab.analyses.campaigns.results.tables import BLOCKED, differs, fitting, wilson
 from crmlab.analyses.campaigns.results.words import level_word
 from crmlab.models.intervals import normal_quantile
+from crmlab.models.testing.measures import measure
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent, Exhibits
 from crmlab.page.result import Chart
@@ -38,10 +39,11 @@ def _health(study: OneFile) -> Table:
     if sizes is None:
         rows.append(("Sizes as planned", "not checked", "the sizes of the cells cannot be compared"))
     else:
+        who = "households" if study.homes else "customers"
         worst = sizes.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
         planned = "" if study.section.shares else "\nno shares are given, so equal sizes are expected"
         found = (
-            f"{fitting(sizes.p_value, form)}; largest deviation: “{worst['cell']}”, with {form.count(worst['n'])} customers instead of "
+            f"{fitting(sizes.p_value, form)}; largest deviation: “{worst['cell']}”, with {form.count(worst['n'])} {who} instead of "
             f"{form.count(worst['expected'])}{planned}"
         )
         rows.append(("Sizes as planned", "stop" if study.blocked else "OK", found))
@@ -66,7 +68,8 @@ def _in_two_cells(study: OneFile) -> tuple[str, str]:
         return "not checked", "the file has no ids: each row counts as one customer"
     if not study.twice:
         return "OK", "nobody"
-    many = "1 customer is" if study.twice == 1 else f"{study.context.form.count(study.twice)} customers are"
+    who = "household" if study.homes else "customer"
+    many = f"1 {who} is" if study.twice == 1 else f"{study.context.form.count(study.twice)} {who}s are"
     return "check", f"{many} in more than one cell and left out of all"
 
 
@@ -127,7 +130,11 @@ def _ends(study: OneFile, outcome: str, cell: str, z: float) -> tuple[float | No
     if study.section.outcomes[outcome].of:
         return None, None
     if study.kinds[outcome] == "rate":
-        return wilson(stats.mean(outcome), float(stats.n), z)
+        cells = study.found.cells
+        known = measure(list(cells.values()), outcome).sizes[
+            list(cells).index(cell)
+        ]  # of people who are alike, fewer than there are
+        return wilson(stats.mean(outcome), float(known), z)
     half = z * float(np.sqrt(stats.variance(outcome) / stats.n))
     return stats.mean(outcome) - half, stats.mean(outcome) + half
 

@@ -206,7 +206,8 @@ def method(study: OneFile) -> Method:
         "Sizes of cells are held against the planned shares."
         if study.section.shares
         else "Sizes of cells are held against equal shares.",
-        *[one for one in study.found.sentences if "rows are of" in one],
+        *[one for one in study.found.sentences if "rows are of" in one or "people are of" in one],
+        "Variances are calculated by household, because people of one are alike." if study.homes else "",
     ]
     terms = {"Could have been detected": "the smallest difference that cells of this size would detect in 80 of 100 tests"}
     return Method(

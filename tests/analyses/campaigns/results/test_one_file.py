@@ -165,6 +165,20 @@ def test_several_rows_of_a_customer_count_once():
     )
 
 
+def test_where_households_were_assigned_people_of_one_count_as_alike():
+    frame = people(3000)
+    together = pd.concat(
+        [frame, frame.assign(id=frame["id"] + 90_000), frame.assign(id=frame["id"] + 180_000)], ignore_index=True
+    )
+    together["home"] = together["id"] % 90_000
+    alone, homes = (run(together, outcomes=["visit"], **more).metrics["first_outcome"] for more in ({}, {"household": "home"}))
+    assert homes.value == pytest.approx(alone.value, rel=1e-12)
+    # Three who always do the same know what one knows.
+    assert (homes.high - homes.low) / (alone.high - alone.low) == pytest.approx(np.sqrt(3), rel=0.03)
+    found = run(together, outcomes=["visit"], household="home")
+    assert "3,000 households" in found.method.assumptions[-2]
+
+
 def test_customers_in_two_cells_are_left_out_and_counted():
     frame = people()
     moved = frame[frame["arm"] == "mail"].head(20).assign(arm="none", visit=True)
