@@ -61,8 +61,14 @@ def test_the_answer_comes_first_and_the_reports_in_the_order_of_questions():
         html.index("2 of 3") < html.index("ACTS") < html.index("ALONE") < html.index("FIVE") < html.index('<li id="actions">')
     )
     places = re.findall(r'<li id="(\w+)">', html)
-    assert places[:3] == ["actions", "scorecard", "rfm"]
-    assert places[3:] == [name for name in REPORTS if name not in ("actions", "scorecard", "rfm")]
+    assert places == ["actions", "scorecard", "rfm"]
+    # Those that are not there stand together by the reason, each reason in the order of its first question.
+    absent = [re.findall(r'<span id="(\w+)">', one) for one in re.findall(r"<li><h3>.*?</li>", html, flags=re.S)]
+    order = [name for name in REPORTS if name not in places]
+    assert sorted(name for names in absent for name in names) == sorted(order)
+    assert all(names == sorted(names, key=order.index) for names in absent)
+    assert [names[0] for names in absent] == sorted((names[0] for names in absent), key=order.index)
+    assert len({re.sub("<h3>.*</h3>", "", one) for one in re.findall(r"<li><h3>.*?</li>", html, flags=re.S)}) == len(absent)
     # What is told above is not told again as the first line of its report.
     assert re.search(r'<li id="actions">.*?<p><b>7</b> left alone</p>', html)
     assert "crmlab run" not in html
