@@ -203,7 +203,14 @@ class TableSection:
     def spec(self) -> TableSpec:
         """The canonical table, with the columns that a test adds to it."""
         plain = TABLES[self.table]
-        return plain if self.test is None else replace(plain, columns=(*plain.columns, *self.test.columns))
+        if self.test is None:
+            return plain
+        # Whoever maps an id says that each row has one.
+        known = [
+            replace(column, nullable=column.name not in self.columns) if not column.required else column
+            for column in plain.columns
+        ]
+        return replace(plain, columns=(*known, *self.test.columns))
 
     @property
     def parts(self) -> tuple[TableSection, ...]:

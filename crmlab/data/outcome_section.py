@@ -14,23 +14,30 @@ from pydantic.dataclasses import dataclass
 
 from crmlab.data.tables import TEST, Column, Kind
 from crmlab.data.toml import STRICT, checked, must, names
+from crmlab.errors import listing
 from crmlab.errors.validation import Faults
 
 __all__ = ["TEST_KEYS", "OutcomeSection", "TestSection", "parse_test"]
 
 _Name = Annotated[str, Field(min_length=1)]
 # A cell may be written as a number: 0 and 1.
-_Cell = Annotated[
-    str,
-    Field(min_length=1),
-    BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value),
-]
+_Cell = Annotated[str, Field(min_length=1), BeforeValidator(lambda value: _cell(value))]
 _KINDS = ("rate", "mean", "money", "ratio")
 _KIND_WORDS = '"rate", "mean", "money" or "ratio"'
 _Kind = Annotated[Literal["rate", "mean", "money", "ratio"], must(_KIND_WORDS)]
 _Way = Annotated[Literal["up", "down"], must('"up" where more is better, or "down"')]
+_Column = Annotated[_Name, must("the name of a column")]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
 _Share = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
+
+
+def _cell(value: Any) -> Any:
+    """The name of a cell, as the reader writes numbers, and yes and no."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(int(value)) if value == int(value) else str(value)
+    return value
 
 
 def _number(value: Any) -> Any:
@@ -59,7 +66,7 @@ class OutcomeSection:
     kind: _Kind | None = None
     direction: _Way = "up"
     label: _Name | None = None
-    column: Annotated[_Name, must("the name of a column")] | None = None
+    column: _Column | None = None
     of: Annotated[
         tuple[_Name, ...], Field(strict=False, min_length=2, max_length=2), must('two columns, such as ["spend", "orders"]')
     ] = ()
@@ -78,7 +85,7 @@ class TestSection:
     covariates : tuple of str
         Columns of numbers that were known beforehand, such as last year's spend.
     cost : float, or mapping of cell to float
-        Of one contact; a single number is that of every cell but the control.
+        Of one contact; a single number is that of every cell that has a control. Default: not known.
     shares : mapping of cell to share
         How large the cells were to be; default: alike.
     blanks : {"error", "zero"}
@@ -87,11 +94,11 @@ class TestSection:
 
     __test__ = False  # its name is not that of a test to be collected
 
-    control: Annotated[_Cell | Mapping[_Name, _Cell], must('a cell, such as "none", or a control for each cell')]
+    control: Annotated[_Cell | Mapping[_Cell, _Cell], must('a cell, such as "none", or a control for each cell')]
     outcomes: Annotated[Mapping[_Name, OutcomeSection], Field(min_length=1)]
     covariates: Annotated[tuple[_Name, ...], Field(strict=False), must('a list of columns, such as ["history"]')] = ()
-    cost: Annotated[_Amount | Mapping[_Name, _Amount], must("an amount of at least 0, or one for each cell")] = 0.0
-    shares: Annotated[Mapping[_Name, _Share], must("a share above 0 for each cell")] = field(default_factory=dict)
+    cost: Annotated[_Amount | Mapping[_Cell, _Amount], must("an amount of at least 0, or one for each cell")] | None = None
+    shares: Annotated[Mapping[_Cell, _Share], must("a share above 0 for each cell")] = field(default_factory=dict)
     blanks: Annotated[Literal["error", "zero"], must('"error" or "zero"')] = "error"
 
     @property
@@ -109,9 +116,14 @@ class TestSection:
             one = self.outcomes.get(name)
             kind: Kind = "flag" if one is not None and one.kind == "rate" else "measure"
             meaning = "an outcome" if name not in self.covariates else "what was known before the test"
-            empty = self.blanks == "zero" and name not in self.covariates
+            empty = name in self.filled
             found.append(Column(name, kind, meaning, nullable=empty, by_name=False))
         return tuple(found)
+
+    @property
+    def filled(self) -> frozenset[str]:
+        """Outcomes, and parts of ratios, of which an empty one stands for nothing."""
+        return frozenset(self.sources) - set(self.covariates) if self.blanks == "zero" else frozenset()
 
     def label(self, outcome: str) -> str:
         """What pages call an outcome.
@@ -134,8 +146,8 @@ class TestSection:
         """
         if isinstance(self.cost, Mapping):
             return float(self.cost.get(cell, 0.0))
-        controls = self.control.values() if isinstance(self.control, Mapping) else (self.control,)
-        return 0.0 if cell in controls else float(self.cost)
+        untouched = cell not in self.control if isinstance(self.control, Mapping) else cell == self.control
+        return 0.0 if untouched else float(self.cost or 0.0)
 
 
 TEST_KEYS = names(TestSection)
@@ -162,16 +174,38 @@ def parse_test(content: Mapping[str, Any], faults: Faults) -> TestSection | None
         "control": '[test] lacks control, the cell that others are compared with, such as control = "none".',
         "outcomes": '[test] lacks outcomes, the columns of what came of it, such as outcomes = ["visit", "spend"].',
     }
-    if outcomes is None and "outcomes" in given:
-        return None
+    spoilt = outcomes is None and "outcomes" in given
     values = given if outcomes is None else {**given, "outcomes": outcomes}
-    made = checked(TestSection, values, faults, ("test",), "[test]", absent)
-    for name in () if made is None else made.sources:
-        if TEST.column(name.lower()) is not None:
-            expected = "names other than unit, household and cell: give the outcome another name, and its column by column = …"
-            faults.expected(("test", "outcomes"), "[test]", expected, name)
-            return None
+    # The other keys are checked all the same.
+    made = checked(
+        TestSection, {**values, "outcomes": {"?": OutcomeSection()}} if spoilt else values, faults, ("test",), "[test]", absent
+    )
+    if made is None or spoilt or _clashing(made, faults):
+        return None
     return made
+
+
+def _clashing(made: TestSection, faults: Faults) -> bool:
+    """Whether names of outcomes, parts of ratios and covariates are not told apart, as columns of one table must be."""
+    taken = sorted(column.name for column in TEST.columns)
+    own = {name: one.column or name for name, one in made.outcomes.items() if one.kind != "ratio"}
+    lower = [name.lower() for name in made.sources]
+    parts = {part for one in made.outcomes.values() for part in one.of}
+    said = []
+    for name in made.sources:
+        if name.lower() in taken:
+            hint = ', and name its column by column = "…"' if name in own else ": rename the column"
+            said.append(f"'{name}' is what every test has ({listing(taken)}). Give it another name{hint}.")
+    if twice := [name for name in made.sources if lower.count(name.lower()) > 1]:
+        said.append(f"names must differ by more than capital letters. Got {listing(twice)}.")
+    for name, column in own.items():
+        if both := next((one for one in (name, column) if one in made.covariates), None):
+            said.append(f"'{both}' is an outcome and a covariate. Either it was known before the test, or it came of it.")
+        elif column != name and name in parts:
+            said.append(f"the outcome '{name}' has the name of a column that a ratio is made of. Give it another name.")
+    for one in said:
+        faults.add(("test", "outcomes"), faults.error(f"{faults.where}: [test] outcomes: {one}"))
+    return bool(said)
 
 
 def _outcomes(given: Any, faults: Faults) -> dict[str, OutcomeSection] | None:
@@ -195,9 +229,11 @@ def _outcomes(given: Any, faults: Faults) -> dict[str, OutcomeSection] | None:
         made = checked(OutcomeSection, values, faults, (*at, name), section)
         if made is None:
             continue
-        if (made.kind == "ratio") != bool(made.of):
-            said = 'given for a ratio, and for nothing else, such as of = ["spend", "orders"]'
-            faults.expected((*at, name, "of"), section, said, list(made.of) if made.of else "nothing")
+        if made.kind == "ratio" and not made.of:
+            faults.expected((*at, name, "of"), section, 'given for a ratio, such as of = ["spend", "orders"]', "nothing")
+            continue
+        if made.kind != "ratio" and made.of:
+            faults.expected((*at, name, "kind"), section, '"ratio" where of names two columns', made.kind or "nothing")
             continue
         if made.kind == "ratio" and made.column is not None:
             faults.expected((*at, name, "column"), section, "left out for a ratio, whose columns are in of", made.column)

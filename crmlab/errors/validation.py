@@ -115,12 +115,15 @@ def _place(content: Any, at: tuple[str | int, ...]) -> tuple[float, ...]:
     """Where a path stands in the file, to sort by: what is missing comes after the plain keys of its section."""
     place: list[float] = []
     for step in at:
+        if not isinstance(content, dict | list):  # the value is written in short
+            break
         if isinstance(content, list) and isinstance(step, int):
             place.append(step)
         elif step in content:
             place.append(list(content).index(step))
         else:
-            below = (k for k, value in enumerate(content.values()) if isinstance(value, dict | list))
+            held = content.values() if isinstance(content, dict) else content
+            below = (k for k, value in enumerate(held) if isinstance(value, dict | list))
             return (*place, min(below, default=len(content)) - 0.5)
         content = content[step]
     return tuple(place)

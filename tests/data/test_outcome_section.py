@@ -64,9 +64,19 @@ def test_an_empty_outcome_is_an_error_unless_it_means_nothing_happened(tmp_path)
             '[test.outcomes] visit must be "rate", "mean", "money" or "ratio", or a section. Got \'share\' instead.',
         ),
         ('outcomes = {visit = {kind = "ratio"}}', "of must be given for a ratio"),
+        ('outcomes = {visit = "ratio"}', "of must be given for a ratio"),
+        ('outcomes = {each = {of = ["spend", "visit"]}}', 'kind must be "ratio" where of names two columns'),
+        ('outcomes = ["Visit", "visit"]', "names must differ by more than capital letters. Got Visit, visit."),
+        ('outcomes = ["visit"]\ncovariates = ["visit"]', "'visit' is an outcome and a covariate"),
+        ('covariates = ["spend"]\n[test.outcomes.spend]\ncolumn = "visit"', "'spend' is an outcome and a covariate"),
+        (
+            'outcomes = {each = {kind = "ratio", of = ["spend", "visit"]}, visit = {column = "id"}}',
+            "a column that a ratio is made of",
+        ),
+        ('outcomes = {visit = "share"}\ncost = -1', "cost must be an amount of at least 0"),
         ('outcomes = {visit = {direction = "sideways"}}', 'direction must be "up" where more is better, or "down"'),
         ('outcomes = ["visit"]\ncost = -1', "cost must be an amount of at least 0"),
-        ('outcomes = ["cell"]', "must be names other than unit, household and cell"),
+        ('outcomes = ["cell"]', "'cell' is what every test has (cell, household, unit). Give it another name"),
         ('outcomes = ["visit"]\n[orders]\nfile = "t.csv"', "test must be the only table of its data set"),
     ],
 )
@@ -79,6 +89,27 @@ def test_what_is_wrong_is_said(tmp_path, more, said):
 def test_without_a_control_it_is_no_test(tmp_path):
     with pytest.raises(DescriptorError, match="lacks control, the cell that others are compared with"):
         load(written(tmp_path, '[test]\nfile = "t.csv"\ncell = "arm"\noutcomes = ["visit"]\n'))
+
+
+def test_a_rate_may_be_written_as_a_number_with_a_point_and_parts_of_ratios_may_be_blank(tmp_path):
+    csv = "id,arm,visit,spend\n1,none,1.0,\n2,NA,0.0,2\n3,NA,,3\n"
+    toml = f'{HEAD}unit = "id"\nblanks = "zero"\noutcomes = {{visit = "rate", each = {{kind = "ratio", of = ["spend", "visit"]}}}}\n'
+    found = rows(written(tmp_path, toml, csv))
+    assert found["visit"].tolist() == [True, False, False]
+    assert found["spend"].tolist() == [0.0, 2.0, 3.0]
+
+
+def test_an_id_that_is_mapped_must_be_there(tmp_path):
+    csv = "id,arm,visit\n1,none,1\n,NA,0\n"
+    with pytest.raises(CrmlabError, match="column 'unit'|column 'id'"):
+        rows(written(tmp_path, f'{HEAD}unit = "id"\noutcomes = ["visit"]\n', csv))
+
+
+def test_a_control_may_be_a_number_or_yes_and_no():
+    from crmlab.data.outcome_section import OutcomeSection, TestSection
+
+    for given, meant in ((0, "0"), (0.0, "0"), (False, "false"), ({1: 0}, {"1": "0"})):
+        assert TestSection(given, {"visit": OutcomeSection()}, cost={1: 0.5}).control == meant
 
 
 def test_a_frame_may_be_a_test():

@@ -34,6 +34,7 @@ _REMARKS = {
     "control": "the cell that the others are compared with",
     "outcomes": "what came of it, the most important first",
     "covariates": "numbers known before the test, which make the comparison sharper",
+    "blanks": "an empty outcome means that nothing happened",
     "customer_hash": "customer ids are a keyed hash of this column, which is not stored; crmlab reveal looks it up for a list",
     "without": "the file has no such column",
     "amounts_in": "amounts are whole cents",

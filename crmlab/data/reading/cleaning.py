@@ -276,8 +276,8 @@ def clean(spec: TableSpec, section: TableSection, raw: Raw, descriptor: Descript
                 parsed[name] = hashed_ids(parsed[name], descriptor)
         except DataError as error:
             errors.append(error)
-    if section.test is not None and section.test.blanks == "zero":
-        for name in set(section.test.outcomes) & set(parsed):
+    if section.test is not None:
+        for name in section.test.filled & set(parsed):
             blank_value = table[f"{mark}raw_{name}"].isnull()
             parsed[name] = ibis.ifelse(blank_value, ibis.literal(0).cast(parsed[name].type()), parsed[name])
     given = {f"{mark}given_{name}": table[f"{mark}raw_{name}"].notnull() for name in parsed}

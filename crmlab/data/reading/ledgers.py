@@ -194,7 +194,12 @@ def _value_at(cleaning: Cleaning, column: Column, row: int | None, flagged: Any)
 def _hint(column: Column, section: TableSection, where: str, value: Any, *, everything: bool) -> str:
     place = f"[{section.table}] of {where}"
     drop = f'Correct the file, or set bad_rows = "drop" at the top of {where} to drop and count such rows.'
-    if value is None and section.test is not None and column.name in section.test.outcomes:
+    if (
+        value is None
+        and column.kind in ("measure", "flag")
+        and section.test is not None
+        and column.name not in section.test.covariates
+    ):
         return f'If an empty one means that nothing happened, add blanks = "zero" to {place}. Else correct the file.'
     if value is None:
         return drop

@@ -260,7 +260,7 @@ class Parser:
             return ibis.cases((value == 1, True), (value == 0, False), else_=ibis.null("boolean"))
         if not kind.is_string():
             raise self._wrong(column, value)
-        text = value.lower()
+        text = value.lower().re_replace(r"^([01])[.,]0+$", r"\1")  # 1.0 was a number once
         return ibis.cases((text.isin(TRUE), True), (text.isin(FALSE), False), else_=ibis.null("boolean"))
 
 

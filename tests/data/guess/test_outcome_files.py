@@ -43,6 +43,40 @@ def test_cells_may_be_called_none_and_na(tmp_path):
     assert (found.table, found.options["control"], found.columns["unit"]) == ("test", "none", "voter")
 
 
+@pytest.mark.parametrize(
+    "control", ["témoin", "groupe témoin", "grupo de control", "Control_Group", "control_v1", "Kontrollgruppe", "kein Brief"]
+)
+def test_a_control_is_known_by_its_name(tmp_path, control):
+    found = guessed(
+        tmp_path, "user,variant,clicks", lambda k, draw: (k, draw.choice(["new", "new", control]), draw.randint(0, 9))
+    )
+    assert found.options["control"] == control
+
+
+def test_a_column_called_cell_age_blanks_and_whole_numbers_are_what_they_are(tmp_path):
+    found = guessed(
+        tmp_path,
+        "id,cell,age,gifts,bought,spend",
+        lambda k, draw: (
+            *(k, draw.choice(["x", "control"]), draw.randint(20, 80), draw.randint(0, 3)),
+            *(draw.choice(["yes", ""]), draw.choice(["", "9.50", "12.25"])),
+        ),
+    )
+    assert (found.table, found.columns["cell"], found.options["covariates"]) == ("test", "cell", ["age"])
+    assert found.options["outcomes"] == {"gifts": "mean", "bought": "rate", "spend": "money"}
+    assert found.options["blanks"] == "zero"
+    assert any("Some rows have nothing in 'bought', 'spend'" in doubt for doubt in found.doubts)
+
+
+def test_a_date_of_each_customer_makes_no_orders(tmp_path):
+    found = guessed(
+        tmp_path,
+        "user,signed_up,treated,converted",
+        lambda k, draw: (k, f"2023-0{k % 9 + 1}-11", draw.choice([0, 1]), draw.choice(["0.0", "1.0"])),
+    )
+    assert (found.table, found.options["control"], found.options["outcomes"]) == ("test", "0", {"converted": "rate"})
+
+
 def test_of_cells_none_of_which_reads_like_a_control_one_is_asked_for(tmp_path):
     found = guessed(
         tmp_path, "user,variant,clicks", lambda k, draw: (k, draw.choice(["red", "blue", "blue"]), draw.randint(0, 9))

@@ -17,7 +17,7 @@ from crmlab.analyses.campaigns.results.params import Params
 from crmlab.collecting import collect_arrow, collect_row, collect_value
 from crmlab.errors import CampaignError, ParameterError, listing
 from crmlab.history.context import Margin, form_of
-from crmlab.models.testing.columns import RatioOf, ratio
+from crmlab.models.testing.columns import RatioOf, ratio, units_of
 from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.from_frames import compare
 from crmlab.models.testing.measures import LEAST
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OneFile", "is_one_file", "one_file_study", "test_of"]
 
-PROFIT = "profit"  # of one contact: margin of the money outcome, less its cost
-_UNIT = ("unit", "cell")
+_PROFIT = "profit of a contact"  # margin of the money outcome, less the cost; no outcome is called so
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,14 +138,39 @@ class OneFile:
 
     @property
     def earner(self) -> tuple[dict[str, Any], Estimate] | None:
-        """The cell that earned most surely, and what all its contacts brought: profit, or revenue where no margin is known."""
+        """The cell that earned most surely, and what all its contacts brought: profit, or revenue where no margin is known.
+
+        Where no cell is shown to have earned, that which the page opens with.
+        """
         if self.profit is None:
             return None
-        row = max(self.profit.to_dict("records"), key=lambda one: (one["low"], one["cell"]))
+        rows = self.profit.to_dict("records")
+        row = max(rows, key=lambda one: (one["low"], one["cell"]))
+        if row["low"] <= 0:
+            row = next(one for one in rows if one["cell"] == self.clearest["cell"])
         value, low, high = (float(row["n"] * row[name]) for name in ("estimate", "low", "high"))
         return {str(key): one for key, one in row.items()}, Estimate(
             value, low, high, self.params.level, self.context.form.currency
         )
+
+    def adjusted(self, outcome: str) -> bool:
+        """Whether differences in an outcome are adjusted for what was known before: rates are not."""
+        return self.params.adjust and bool(self.section.covariates) and self.kinds[outcome] != "rate"
+
+    @property
+    def losers(self) -> list[str]:
+        """Cells that are shown to have lost money."""
+        if self.profit is None:
+            return []
+        return [str(cell) for cell, high in zip(self.profit["cell"], self.profit["high"], strict=True) if high < 0]
+
+    def mean(self, outcome: str, cell: str) -> float:
+        """The mean, rate or ratio of a cell, as it is compared: adjusted where the differences are."""
+        for row in self.rows(outcome):
+            for name, mean in ((row["cell"], row["mean"]), (row["control"], row["mean_control"])):
+                if name == cell:
+                    return float(mean)
+        raise KeyError(cell)
 
     @property
     def cost_each(self) -> Estimate | None:
@@ -214,21 +238,25 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
             expected = f"left out for a test in one file: {why}"
             raise ParameterError.expected("campaign_results", name, expected, getattr(params, name))
     section = test_of(data)
-    table = data.table("test")
-    table, names, notes = _large_enough(table, section, max(params.min_group, LEAST))
+    whole, twice = _in_one_cell(data.table("test"))
+    table, names, notes = _large_enough(whole, section, max(params.min_group, LEAST))
+    if twice:
+        who = "household" if "household" in whole.columns else "customer"
+        many = f"1 {who} is" if twice == 1 else f"{twice:,} {who}s are"
+        notes.insert(0, f"{many} in more than one cell and left out of all. If that is many, find out why before reading on.")
     kinds, assumed = _kinds(table, section)
-    same = [name for name, kind in kinds.items() if kind != "ratio" and not _varies(table, name)]
-    notes += [f"The outcome “{section.label(name)}” is the same for everybody and is left out." for name in same]
-    kinds = {name: kind for name, kind in kinds.items() if name not in same}
+    for name, why in _unusable(table, section, kinds).items():
+        notes.append(f"The outcome “{section.label(name)}” is left out: {why}.")
+        kinds.pop(name)
     if not kinds:
-        raise CampaignError.must_be("What customers of the test did", "different for some of them", "all the same")
+        raise CampaignError(f"The test has no outcome that can be compared. {' '.join(notes)}")
     metrics = {name: _asked(section, name, kind) for name, kind in kinds.items()}
     plain = [name for name, kind in kinds.items() if kind != "rate"]
     before = section.covariates if params.adjust else ()
     covariates = {name: list(before) for name in plain} if before else ()
     planned = sum(share for cell, share in section.shares.items() if cell in names)
     unit, home = (name if name in table.columns else None for name in ("unit", "household"))
-    apart = ComparisonOptions(in_two_cells="leave out", household=home)
+    apart = ComparisonOptions(household=home)
     options = replace(
         apart,
         level=params.level,
@@ -250,7 +278,7 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
         balance=_balance(table, found, section, {**asked, "options": apart}),
         profit=None if money is None else _profit(found, section, money, margin, before, params),
         margin=margin,
-        twice=_in_two_cells(table),
+        twice=twice,
         notes=tuple(notes),
     )
 
@@ -267,9 +295,13 @@ def _large_enough(table: ibis.Table, section: TestSection, least: int) -> tuple[
         if name not in sizes:
             raise CampaignError.no_such("cell", name, sizes, "in the test’s file")
     if not isinstance(control, str) and (lone := [cell for cell in sizes if cell not in control and cell not in controls]):
-        raise CampaignError.must_be("control under [test]", "given for every cell", f"none for {listing(lone)}")
+        raise CampaignError(f"[test] names no control for {listing(map(repr, lone))}. Add them to control.")
     if section.shares and (unplanned := [cell for cell in sizes if cell not in section.shares]):
-        raise CampaignError.must_be("shares under [test]", "given for every cell", f"none for {listing(unplanned)}")
+        raise CampaignError(f"[test] names no share for {listing(map(repr, unplanned))}. Add them to shares.")
+    if isinstance(section.cost, Mapping):
+        treated = [cell for cell in sizes if (cell != control if isinstance(control, str) else cell in control)]
+        if unpriced := [cell for cell in treated if cell not in section.cost]:
+            raise CampaignError(f"[test] names no cost for {listing(map(repr, unpriced))}. Add them to cost; 0 for none.")
     small = [cell for cell, n in sizes.items() if n < least]
     notes = [f"The cell “{cell}” has fewer than {least} customers and is left out." for cell in small]
     if not isinstance(control, str):
@@ -278,19 +310,39 @@ def _large_enough(table: ibis.Table, section: TestSection, least: int) -> tuple[
         small += lost
     kept = [cell for cell in sizes if cell not in small]
     if not [cell for cell in kept if cell not in controls] or not [cell for cell in kept if cell in controls]:
-        raise CampaignError.must_be(
-            "A cell of the test and its control", f"of at least {least} customers each", "none that are"
-        )
+        found = listing(f"{cell!r} with {n:,}" for cell, n in sizes.items())
+        raise CampaignError(f"The test needs a cell and its control with at least {least} customers each. Found: {found}.")
     return table.filter(table["cell"].isin(kept)) if small else table, kept, notes
 
 
-def _in_two_cells(table: ibis.Table) -> int | None:
-    """How many customers, or households, are in more than one cell; None where the file does not tell them apart."""
+def _in_one_cell(table: ibis.Table) -> tuple[ibis.Table, int | None]:
+    """Rows of customers, or households, who are in one cell; and how many are in several, None where the file does not tell them apart."""
     who = next((name for name in ("household", "unit") if name in table.columns), None)
     if who is None:
-        return None
+        return table, None
     cells = table.group_by(who).agg(cells=table["cell"].nunique())
-    return int(collect_value(cells.filter(cells["cells"] > 1).count()))
+    several = cells.filter(cells["cells"] > 1)
+    twice = int(collect_value(several.count()))
+    return (table.anti_join(several, who) if twice else table), twice
+
+
+def _unusable(table: ibis.Table, section: TestSection, kinds: Mapping[str, str]) -> dict[str, str]:
+    """Outcomes that cannot be compared, and why: they are the same for all, or nobody in a cell has what a ratio is over."""
+    found = {
+        name: "it is the same for everybody" for name, kind in kinds.items() if kind != "ratio" and not _varies(table, name)
+    }
+    for name in (name for name, kind in kinds.items() if kind == "ratio"):
+        over, under = section.outcomes[name].of
+        sums = table.group_by("cell").agg(over=table[over].cast("float64").sum(), under=table[under].cast("float64").sum())
+        rows = collect_arrow(sums, "cell").to_pylist()
+        if empty := [row["cell"] for row in rows if row["under"] == 0]:
+            found[name] = f"“{under}” is 0 in all of “{empty[0]}”"
+            continue
+        each = sum(row["over"] for row in rows) / sum(row["under"] for row in rows)
+        apart = (table[over].cast("float64") - each * table[under].cast("float64")).abs().max()
+        if collect_value(apart) <= 1e-9 * abs(each):
+            found[name] = "it is the same for everybody"
+    return found
 
 
 def _kinds(table: ibis.Table, section: TestSection) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -313,15 +365,12 @@ def _margin(data: Dataset, given: float | None) -> Margin:
 
 def _balance(table: ibis.Table, found: Comparison, section: TestSection, asked: Mapping[str, Any]) -> pd.DataFrame:
     """What was known of customers before, cell against control."""
-    if not section.covariates:
-        return balance_of(found.cells, {}, ())
     varied = [name for name in section.covariates if _varies(table, name)]
-    before = dict.fromkeys(varied, "mean")
-    if not before:
+    if not varied:
         return balance_of(found.cells, {}, ())
-    cells = compare(table, **asked, metrics=before).cells
+    units, _ = units_of("campaign_results", table, [asked["cell"]], {}, varied, asked["unit"], asked["options"])
     first = found.frame.drop_duplicates("cell")
-    return balance_of(cells, dict(zip(first["cell"], first["control"], strict=True)), varied)
+    return balance_of(units.statistics(list(found.cells)), dict(zip(first["cell"], first["control"], strict=True)), varied)
 
 
 def _varies(table: ibis.Table, name: str) -> bool:
@@ -336,7 +385,7 @@ def _profit(
     """Profit of one contact, cell against control: the share of the money that is kept, less what the contact cost."""
     known = margin.known
     cells = {
-        name: one.combine(PROFIT, {money: margin.share}, -section.cost_of(name) if known else 0.0)
+        name: one.combine(_PROFIT, {money: margin.share}, -section.cost_of(name) if known else 0.0)
         for name, one in found.cells.items()
     }
     if not any(one.variance(money) > 0 for one in found.cells.values()):
@@ -344,4 +393,4 @@ def _profit(
     first = found.frame.drop_duplicates("cell")
     control = dict(zip(first["cell"], first["control"], strict=True))
     options = ComparisonOptions(level=params.level, correction=params.correction)
-    return compare_cells(cells, control=control, metrics=[PROFIT], adjust=list(covariates) or None, options=options)
+    return compare_cells(cells, control=control, metrics=[_PROFIT], adjust=list(covariates) or None, options=options)

@@ -50,7 +50,7 @@ def _health(study: OneFile) -> Table:
     rows.append(("Customers in two cells", *_in_two_cells(study)))
     if len(study.balance):
         far = study.balance.loc[study.balance["difference"].abs().idxmax()]
-        said = f"largest difference: in “{far['covariate']}”, {form.number(abs(far['difference']))} times its spread among customers"
+        said = f"largest difference: in “{far['covariate']}”, {form.number(abs(far['difference']))} standard deviations"
         rows.append(("Alike beforehand", "check" if study.uneven else "OK", said))
     else:
         rows.append(("Alike beforehand", "not checked", "nothing is known from before"))
@@ -90,7 +90,7 @@ def _cells(study: OneFile) -> Table:
     for outcome in study.kinds:
         against = {row["cell"]: row for row in study.rows(outcome)}
         for cell, stats in study.found.cells.items():
-            row: dict[str, Any] = {"outcome": outcome, "cell": cell, "n": stats.n, "value": _value(study, outcome, cell)}
+            row: dict[str, Any] = {"outcome": outcome, "cell": cell, "n": stats.n, "value": study.mean(outcome, cell)}
             row["low"], row["high"] = _ends(study, outcome, cell, z)
             its = against.get(cell)
             row |= {"estimate": None, "estimate_low": None, "estimate_high": None, "difference": "—"}
@@ -112,16 +112,16 @@ def _cells(study: OneFile) -> Table:
     }
     down = [study.section.label(name) for name in study.kinds if study.section.outcomes[name].direction == "down"]
     better = f" Less is better of {', '.join(f'“{name}”' for name in down)}." if down else ""
+    adjusted = (
+        " Means and ratios are adjusted for what was known before the test, as their differences are."
+        if any(map(study.adjusted, study.kinds))
+        else ""
+    )
     caption = (
         f"Cells of “{study.context.title}”, outcome by outcome, controls first. Small figures: {_level(study)} intervals of the "
-        f"differences, which {_family(study)}.{better}"
+        f"differences, which {_family(study)}.{better}{adjusted}"
     )
     return Table(caption, frame, columns, form, top=60)
-
-
-def _value(study: OneFile, outcome: str, cell: str) -> float:
-    stats, parts = study.found.cells[cell], study.section.outcomes[outcome].of
-    return stats.mean(parts[0]) / stats.mean(parts[1]) if parts else stats.mean(outcome)
 
 
 def _ends(study: OneFile, outcome: str, cell: str, z: float) -> tuple[float | None, float | None]:
@@ -161,7 +161,10 @@ def _money(study: OneFile) -> Table | Absent:
     for end in ("estimate", "low", "high"):
         frame[f"total_{end}"] = frame["n"] * frame[end]
         frame[f"even_{end}"] = frame[end] + each
-    more = ("more revenue", "less revenue") if not known else ("earned more than it cost", "cost more than it brought")
+    more = ("more revenue", "less revenue")
+    if known:
+        priced = study.section.cost is not None
+        more = ("earned more than it cost", "cost more than it brought") if priced else ("earned more", "earned less")
     frame["verdict"] = [
         differs(row["low"], row["high"], *more, form.money(row["n"] * row["detectable"])) for row in frame.to_dict("records")
     ]
@@ -173,7 +176,7 @@ def _money(study: OneFile) -> Table | Absent:
         "even_estimate": Column("Break-even cost of a contact", "exact", "even_low", "even_high"),
         "verdict": Column("Verdict", lead=True),
     }
-    for name, drop in (("even_estimate", not known), ("cost", not study.section.cost)):
+    for name, drop in (("even_estimate", not known), ("cost", study.section.cost is None)):
         if drop:
             columns.pop(name)
     even = " A contact that costs more than the break-even cost loses money." if known else ""
@@ -228,6 +231,10 @@ def _balance(study: OneFile) -> Table | Absent:
     return Table(caption, study.balance, columns, form, top=40)
 
 
+def _many(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
+
+
 def _forest(study: OneFile) -> Chart | Absent:
     """Differences from the control, a panel for each outcome."""
     if study.blocked:
@@ -244,10 +251,10 @@ def _forest(study: OneFile) -> Chart | Absent:
             values = np.array([[scale * row[end] for end in ("estimate", "low", "high")] for row in rows[name]])
             low, high = float(min(values.min(), 0)), float(max(values.max(), 0))
             unit = {"share": ", points", "amount": f", {form.currency}" if form.currency else ""}.get(unit_of(study, name), "")
-            label = f"{shortened(study.section.label(name), 60)}: difference from the control{unit}"
+            label = f"{shortened(study.section.label(name), 60)}: difference from the control{unit}".replace("$", r"\$")
             marks.axes(ax, form, lines="base", xlabel=label)
             notes = ["{}  ({})".format(*difference(study, row)) for row in rows[name]]
-            y = marks.forest(ax, [shortened(row["cell"], _LONGEST) for row in rows[name]], notes, low, high)
+            y = marks.forest(ax, [shortened(row["cell"], _LONGEST).replace("$", r"\$") for row in rows[name]], notes, low, high)
             marks.intervals(ax, y, (values[:, 0], values[:, 1], values[:, 2]), size=7)
 
     row = study.clearest
@@ -256,7 +263,7 @@ def _forest(study: OneFile) -> Chart | Absent:
     return Chart(
         f"Differences from the control, outcome by outcome, with {_level(study)} intervals. If an interval includes 0, no difference has "
         f"been shown.{left}",
-        f"Dots with intervals for {many} cells and {len(drawn)} outcomes; {row['cell']} stands at {size} ({ends}) in "
+        f"Dots with intervals for {_many(many, 'cell')} and {_many(len(drawn), 'outcome')}; {row['cell']} stands at {size} ({ends}) in "
         f"{study.section.label(study.first)}.",
         draw,
         frame,

@@ -23,7 +23,11 @@ TITLE = words.TITLE
 def unit_of(study: OneFile, outcome: str) -> str:
     """How values of an outcome are written: a kind of :class:`~crmlab.page.format.Format`."""
     parts = study.section.outcomes[outcome].of
-    spent = study.kinds[outcome] == "money" or (bool(parts) and study.kinds.get(parts[0]) == "money")
+    paid = [
+        any(one.kind == "money" and (one.column or name) == part for name, one in study.section.outcomes.items())
+        for part in parts
+    ]
+    spent = study.kinds[outcome] == "money" or paid == [True, False]
     return "share" if study.kinds[outcome] == "rate" else "amount" if spent else "number"
 
 
@@ -70,10 +74,11 @@ def _first(study: OneFile, row: dict[str, Any]) -> Finding:
     what, unit = study.section.label(study.first), unit_of(study, study.first)
     size, ends = difference(study, row)
     one, other = (mean_of(study, study.first, row[name], like=row["mean_control"]) for name in ("mean", "mean_control"))
-    means = f"{one} against {other} in “{row['control']}”"
+    adjusted = ", adjusted for what was known before" if study.adjusted(study.first) else ""
+    means = f"{one} against {other} in “{row['control']}”{adjusted}"
     many = len(study.rows(study.first))
     cell = f"“{row['cell']}”"
-    rank = ", and the clearest of all cells" if many > 2 else ", and the clearer of the two cells" if many == 2 else ""
+    rank = f" Of the {study.context.form.count(many)} cells, it is the surest to be better." if many > 1 else ""
     if study.way(row) == 0:
         least = study.context.form.write(row["detectable"], "points" if unit == "share" else unit)
         text = (
@@ -82,7 +87,7 @@ def _first(study: OneFile, row: dict[str, Any]) -> Finding:
         )
     else:
         way = "better" if study.way(row) > 0 else "worse"
-        text = f"is what {cell} changed in “{what}”: {means}. That is {way}{rank}."
+        text = f"is what {cell} changed in “{what}”: {means}. That is {way}.{rank if study.way(row) > 0 else ''}"
     sign = "+" if row["estimate"] > 0 else ""
     return Finding(f"{sign}{size}", text, f"{ends}, {_level(study)}", "first_outcome")
 
@@ -92,7 +97,7 @@ def _earned(study: OneFile, row: dict[str, Any], whole: Estimate) -> Finding:
     form, known = study.context.form, study.margin.known
     total, ends = form.measured(whole.value, whole.low, whole.high, "money")
     kind = "profit after the cost of contacts" if known else "revenue"
-    if known and not study.section.cost:
+    if known and study.section.cost is None:
         kind = "profit before the cost of contacts, which is not given,"
     contacts = f"its {form.count(row['n'])} contacts"
     if row["low"] > 0:
@@ -111,8 +116,8 @@ def _each(study: OneFile, cost: Estimate) -> Finding:
     value, low, high = (row["n"] * row[name] for name in ("estimate", "low", "high"))
     extra, more = form.measured(value, low, high, "count")
     text = (
-        f"in contacts is what each further customer cost who “{study.section.label(study.first)}” and would not have without "
-        f"“{row['cell']}”: {extra} ({more}) of {form.count(row['n'])}."
+        f"per extra customer with “{study.section.label(study.first)}”: “{row['cell']}” brought {extra} more ({more}) among its "
+        f"{form.count(row['n'])}, at the cost of its contacts."
     )
     return Finding(each, text, f"{ends}, {_level(study)}", "cost_per_outcome")
 
@@ -125,14 +130,16 @@ def _others(study: OneFile) -> Finding | None:
     better, worse = ([row for row in rows if study.way(row) == way] for way in (1, -1))
     text = f"comparisons of a cell with its control {'shows' if len(better) == 1 else 'show'} it to be better"
     named = [f"“{row['cell']}” is worse in “{study.section.label(row['metric'])}”" for row in worse]
-    text += f"; {joined(named[:3])}" if worse else ", and none to be worse"
+    lost = [f"“{cell}” is shown to have {'lost money' if study.margin.known else 'lowered revenue'}" for cell in study.losers]
+    bad = [*lost, *named]
+    text += f"; {joined(bad[:3])}" if bad else ", and none to be worse"
     return Finding(f"{len(better)} of {len(rows)}", f"{text}.", "", "outcomes_better")
 
 
 def metrics(study: OneFile) -> dict[str, Estimate]:
     """What two runs are compared on; nothing is concluded where sizes do not fit."""
     out = {"contacts": Estimate(float(study.contacts), unit="contacts")}
-    if study.section.cost:
+    if study.section.cost is not None:
         out["cost"] = Estimate(study.cost, unit=study.context.form.currency)
     if study.found.sample_ratio is not None:
         out["sample_ratio"] = Estimate(study.found.sample_ratio.p_value, unit="p")
@@ -162,14 +169,22 @@ def warnings(study: OneFile) -> tuple[str, ...]:
     if sizes is not None and not study.section.shares and study.blocked:
         out.append("No shares are given for the cells, so they were taken to be planned of one size.")
     if study.uneven:
-        out.append("Before the test, cells differed by more than chance allows: see the table of balance.")
+        out.append("Before the test, cells differed by more than chance would explain: see “Alike beforehand” below.")
     if study.assumed:
         named = joined(f"“{study.section.label(name)}”" for name in study.assumed)
+        one = len(study.assumed) == 1
         out.append(
-            f"All values of {named} are 0 or 1, so {'it was' if len(study.assumed) == 1 else 'they were'} read as yes or no."
+            f"{named} {'holds' if one else 'hold'} nothing but two values, so {'it was' if one else 'they were'} read as yes or no."
         )
-    if study.profit is not None:
-        out += study.margin.wanted("to see what the test earned")
+    if study.profit is not None and not study.margin.known:
+        out.append(
+            "No margin is given, so sums of money are revenue. Write a margin (margin = 0.4, say) into the data set’s file to see what "
+            "the test earned."
+        )
+    if study.section.cost and not study.context.form.currency:
+        out.append(
+            'The data set names no currency, so costs have none: write it into the data set’s file (currency = "EUR", say).'
+        )
     return tuple(out)
 
 
@@ -182,6 +197,8 @@ def limits(study: OneFile) -> tuple[str, ...]:
     ]
     if not study.section.covariates:
         out.append("Nothing is known of the customers from before the test, so whether the cells were alike cannot be checked.")
+    if len(study.control) > 1:
+        out.append("The cell named first was chosen because it did best, so its estimate is likely to be somewhat too high.")
     if len(study.kinds) > 1:
         out.append(
             "Each outcome is judged by itself: the more of them there are, the likelier it is that one differs by chance alone."
@@ -199,9 +216,10 @@ def method(study: OneFile) -> Method:
     before = joined(study.section.covariates)
     adjusted = f"Differences in means and ratios are adjusted for what was known before ({before}), with one coefficient for all cells."
     texts = [
-        "Everybody in the file counts in the cell that it names, whatever came of it.",
-        corrections[study.params.correction],
-        adjusted if study.params.adjust and before else "Differences are not adjusted for anything known beforehand.",
+        "Everybody in the file counts in the cell that it names, whatever came of it"
+        + (", except those left out above." if study.notes else "."),
+        corrections[study.params.correction] if len(study.control) > 1 else "",
+        adjusted if any(map(study.adjusted, study.kinds)) else "Differences are not adjusted for anything known beforehand.",
         study.margin.told(study.context.form) if study.profit is not None else "",
         "Sizes of cells are held against the planned shares."
         if study.section.shares

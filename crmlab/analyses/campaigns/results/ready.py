@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmlab.analyses.campaigns.measurement import choose_campaign, known_cells, measured
 from crmlab.analyses.campaigns.results.one_file import one_file_study
+from crmlab.errors import CrmlabError
 from crmlab.history.past import History
 from crmlab.page.declarations import Readiness
 
@@ -31,7 +32,10 @@ def readiness(history: History | Dataset, params: Params) -> Readiness:
         There is no campaign to be looked at, its cells make no test, or nobody was contacted.
     """
     if not isinstance(history, History):
-        found = one_file_study(history, params)
+        try:
+            found = one_file_study(history, params)
+        except CrmlabError as error:
+            return Readiness(str(error), mend=True)
         blocked = "the sizes of the cells do not fit the plan, so no verdict will be given"
         return Readiness(remarks=(*([blocked] if found.blocked else []), *(note.rstrip(".") for note in found.notes)))
     cells = known_cells(history.data)

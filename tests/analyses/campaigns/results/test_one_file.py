@@ -48,10 +48,15 @@ def test_the_page_shows_what_compare_finds_in_the_frame():
         assert shown[column].astype(float).to_numpy() == pytest.approx(
             own.loc[shown.index, theirs].astype(float).to_numpy(), rel=1e-12
         )
-    means = frame.groupby("arm")[["visit", "spend"]].mean()
+    # Differences and the means beside them are of one kind, and the page says which.
     cells = found.tables["cells"].frame.set_index(["outcome", "cell"])
-    assert cells.loc[("visit", "mail"), "value"] == pytest.approx(means.loc["mail", "visit"], rel=1e-12)
-    assert cells.loc[("spend", "none"), "value"] == pytest.approx(means.loc["none", "spend"], rel=1e-12)
+    assert cells.loc[("visit", "mail"), "value"] == pytest.approx(frame.groupby("arm")["visit"].mean()["mail"], rel=1e-12)
+    apart = cells.loc[("spend", "mail"), "value"] - cells.loc[("spend", "none"), "value"]
+    assert apart == pytest.approx(own.loc[("spend", "mail"), "estimate"], rel=1e-9)
+    assert "adjusted for what was known before the test" in found.tables["cells"].caption
+    plain = run(frame, results.Params(adjust=False), outcomes=OUTCOMES, covariates=["before"])
+    value = plain.tables["cells"].frame.set_index(["outcome", "cell"]).loc[("spend", "none"), "value"]
+    assert value == pytest.approx(frame.groupby("arm")["spend"].mean()["none"], rel=1e-12)
 
 
 def test_less_is_better_where_the_file_says_so():
@@ -103,6 +108,82 @@ def test_a_ratio_is_compared_by_its_sums():
     assert cells.loc["mail", "value"] == pytest.approx(sums.loc["mail", "spend"] / sums.loc["mail", "orders"], rel=1e-9)
 
 
+def test_a_ratio_over_a_rate_adds_its_column_up_whatever_else_is_told_of_it():
+    frame = people()
+    two = pd.concat([frame, frame])
+    each = {"kind": "ratio", "of": ["spend", "visit"]}
+    alone, beside = (
+        run(two, outcomes={**more, "each": each}).tables["cells"].frame.set_index(["outcome", "cell"])
+        for more in ({}, {"visit": "rate"})
+    )
+    sums = frame.groupby("arm")[["spend", "visit"]].sum()
+    for found in (alone, beside):
+        assert found.loc[("each", "none"), "value"] == pytest.approx(
+            sums.loc["none", "spend"] / sums.loc["none", "visit"], rel=1e-9
+        )
+
+
+def test_a_ratio_that_cannot_be_is_left_out_and_said():
+    frame = people().assign(bag=lambda t: (t["visit"] & (t["arm"] != "none")).astype(int), twice=lambda t: 2.0 * t["spend"])
+    found = run(
+        frame,
+        outcomes={
+            "visit": "rate",
+            "each": {"kind": "ratio", "of": ["spend", "bag"]},
+            "always": {"kind": "ratio", "of": ["twice", "spend"]},
+        },
+    )
+    assert "The outcome “each” is left out: “bag” is 0 in all of “none”." in found.warnings
+    assert "The outcome “always” is left out: it is the same for everybody." in found.warnings
+    assert set(found.tables["cells"].frame["outcome"]) == {"visit"}
+
+
+def test_a_cell_that_loses_money_is_named_although_it_is_better_in_what_comes_first():
+    found = run(people(), results.Params(margin=0.1), outcomes=OUTCOMES, cost={"mail": 0.0, "phone": 9.0})
+    assert "“phone”" in found.findings[0].text
+    assert "“phone” is shown to have lost money" in found.findings[2].text
+    dear = run(people(), results.Params(margin=0.1), outcomes=OUTCOMES, cost=9.0)
+    assert "“phone” and its" in dear.findings[1].text
+    assert "a loss" in dear.findings[1].text
+
+
+def test_a_covariate_of_several_rows_is_that_of_the_customer():
+    frame = people()
+    again = pd.concat([frame, frame[frame["arm"] == "phone"], frame[frame["arm"] == "phone"]])
+    found = run(again, outcomes=["visit"], covariates=["before"])
+    balance = found.tables["balance"].frame.set_index("cell")
+    assert balance.loc["phone", "mean"] == pytest.approx(frame[frame["arm"] == "phone"]["before"].mean(), rel=1e-9)
+    assert not any("differed by more than chance" in one for one in found.warnings)
+
+
+def test_each_cell_with_a_control_of_its_own_costs_what_a_contact_costs():
+    found = run(people(), results.Params(margin=0.5), control={"mail": "none", "phone": "mail"}, cost=1.0, outcomes=OUTCOMES)
+    sizes = people()["arm"].value_counts()
+    assert found.tables["money"].frame.set_index("cell")["cost"].to_dict() == {"mail": sizes["mail"], "phone": sizes["phone"]}
+
+
+def test_money_is_said_to_be_before_costs_only_where_none_are_given():
+    free = run(people(), results.Params(margin=0.5), outcomes=OUTCOMES, cost=0)
+    unknown = run(people(), results.Params(margin=0.5), outcomes=OUTCOMES)
+    assert "which is not given" not in free.findings[1].text
+    assert "before the cost of contacts, which is not given" in unknown.findings[1].text
+    assert not set(unknown.tables["money"].frame["verdict"]) & {"earned more than it cost", "cost more than it brought"}
+
+
+def test_an_outcome_may_be_called_profit():
+    frame = people().rename(columns={"spend": "profit"})
+    assert "test_profit" in run(frame, results.Params(margin=1.0), outcomes={"profit": {"kind": "money"}}).metrics
+
+
+def test_what_is_wrong_with_the_only_report_is_a_question_of_check():
+    from crmlab.report.registry import readiness_of
+
+    told = {"test": {"cell": "arm", "control": "nobody", "outcomes": ["visit"]}}
+    ready = readiness_of("campaign_results", crmlab.open_dataset({"test": people(500)}, settings=told))
+    assert ready.mend
+    assert "nobody" in ready.why_not
+
+
 def test_sizes_that_do_not_fit_give_no_verdict():
     frame = people()
     lost = frame[(frame["arm"] != "mail") | (frame["id"] % 3 > 0)]
@@ -118,9 +199,9 @@ def test_what_is_the_same_for_all_and_cells_that_are_too_small_are_left_out_and_
     frame = people()
     few = pd.concat([frame, frame.head(3).assign(id=[90001, 90002, 90003], arm="test")])
     found = run(few, outcomes=["same", "visit"])
-    assert "The outcome “same” is the same for everybody and is left out." in found.warnings
+    assert "The outcome “same” is left out: it is the same for everybody." in found.warnings
     assert "The cell “test” has fewer than 8 customers and is left out." in found.warnings
-    with pytest.raises(CampaignError, match="different for some of them"):
+    with pytest.raises(CampaignError, match="The test has no outcome that can be compared. The outcome “same” is left out"):
         run(frame, outcomes=["same"])
 
 
@@ -129,8 +210,9 @@ def test_what_is_the_same_for_all_and_cells_that_are_too_small_are_left_out_and_
     [
         ({"control": "nobody"}, "no cell is called 'nobody'|no cell 'nobody'|nobody"),
         ({"cost": {"maill": 1.0}}, "Did you mean 'mail'"),
-        ({"shares": {"mail": 0.5, "none": 0.5}}, "shares under \\[test\\] must be given for every cell"),
-        ({"control": {"mail": "none"}}, "none for phone"),
+        ({"cost": {"mail": 1.0}}, "names no cost for 'phone'"),
+        ({"shares": {"mail": 0.5, "none": 0.5}}, "names no share for 'phone'. Add them to shares"),
+        ({"control": {"mail": "none"}}, "names no control for 'phone'. Add them to control"),
     ],
 )
 def test_a_cell_that_is_not_there_is_said(told, said):
