@@ -278,7 +278,11 @@ def _gathered(missing: Sequence[tuple[str, str, Markup]]) -> list[Markup]:
         by_reason.setdefault(why, []).append((place, name))
     items = []
     for why, reports in by_reason.items():
-        names = Markup(", ").join(markup('<span id="{}">{}</span>', place, name) for place, name in reports)
+        short = [label(place) if "--" not in place and len(reports) > 1 else name for place, name in reports]
+        places = [place for place, _ in reports]
+        names = Markup(", ").join(
+            markup('<span id="{}">{}</span>', place, name) for place, name in zip(places, short, strict=True)
+        )
         said = why if len(reports) == 1 else Markup(str(why).replace("Not made. It ", "Not made. Each of them "))
         items.append(markup("<li><h3>{}</h3>{}</li>", names, said))
     return items
