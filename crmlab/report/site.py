@@ -74,6 +74,7 @@ def write_index(
     return path
 
 
+_FRESH = 14  # days between the end of the data and the run, up to which “today” needs no word
 _WRITTEN = ("run.json", "result.json", "report.html", "notebook.ipynb")
 
 
@@ -140,6 +141,7 @@ def index_page(
     sentences = {entry.place: [one["text"] for one in entry.summary["findings"]] for entry in ordered if entry.summary}
     elsewhere = {place: {text for other, texts in sentences.items() if other != place for text in texts} for place in sentences}
     parts = [
+        _old(freshest, form),
         _lede(opening),
         *(section for entry in leading for section in _led(entry, form, said=entry is not opening)),
         _listed(
@@ -210,6 +212,17 @@ def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Mark
             span = f"History from {form.day(dt.date.fromisoformat(first))} to {form.day(dt.date.fromisoformat(last))}"
         lines.append(_said(f"{span}: {', '.join(parts)}. Last run on {form.day(run)}."))
     return markup("<details><summary>About the data</summary>{}</details>", Markup("").join(lines)) if lines else Markup("")
+
+
+def _old(freshest: Entry | None, form: Format) -> Markup:
+    """That the data end some time before the run, so that "today" on the pages is an earlier day; nothing where they are fresh."""
+    if freshest is None or freshest.summary is None or freshest.shown is None or freshest.summary["as_of"] is None:
+        return Markup("")
+    last, run = dt.date.fromisoformat(freshest.summary["as_of"]), dt.datetime.fromisoformat(freshest.shown.started).date()
+    if (run - last).days <= _FRESH:
+        return Markup("")
+    end = form.day(last)
+    return _said(f"The data end on {end}, and these pages were made on {form.day(run)}: on them, “today” is {end}.")
 
 
 def _said(text: str, kind: str = "state") -> Markup:
@@ -291,7 +304,9 @@ def _gathered(missing: Sequence[tuple[str, str, Markup]]) -> list[Markup]:
 def _changes(entry: Entry, form: Format) -> dict[str, str]:
     if entry.shown is None or entry.before is None:
         return {}
-    return {change.name: f"Since the last run: {change.words(form)}." for change in _compared(entry)}
+    return {
+        change.name: f"Since the last run: {change.words(form)}." for change in _compared(entry) if change.verdict != "same"
+    }
 
 
 def _compared(entry: Entry) -> list[Any]:
@@ -305,6 +320,8 @@ def _beyond(entry: Entry) -> Markup:
         return Markup("")
     changes = _compared(entry)
     moved = [change for change in changes if change.verdict == "beyond"]
+    if all(change.verdict == "same" for change in changes):
+        return _said("Nothing has changed since the last run.")
     if not moved:
         return _said("Since the last run, no measure moved beyond its interval.")
     known = quantities(entry.shown.report)

@@ -102,3 +102,22 @@ def test_what_is_missing_says_why_in_plain_words(holds):
     assert headings(html) == ["What is missing, and why"]
     assert ("It is about one customer and is made on request." in html) == (holds is None)
     assert ("It needs" in html) == (holds is not None)
+
+
+def test_data_that_end_some_time_before_the_run_are_said_to():
+    one = entry("rfm", ("33%", "of revenue"))
+    for started, said in (("2026-01-05T10:00:00+00:00", False), ("2026-11-30T10:00:00+00:00", True)):
+        shown = SimpleNamespace(started=started, notes=[], inputs={}, report="rfm", metrics={})
+        html = str(index_page([replace(one, shown=shown)], load("shop"), ["orders"]))
+        sentence = "The data end on 31 December 2025, and these pages were made on 30 November 2026: on them, “today” is 31 December 2025."
+        assert (sentence in html) == said
+
+
+def test_what_did_not_change_is_said_once(monkeypatch):
+    one = entry("rfm", ("33%", "of revenue"))
+    one.summary["findings"][0]["metric"] = "share"
+    metric = {"share": {"value": 1.0, "low": None, "high": None, "level": None, "unit": "share"}}
+    run = SimpleNamespace(started="2026-01-05T10:00:00+00:00", notes=[], inputs={}, report="rfm", metrics=metric)
+    html = str(index_page([replace(one, shown=run, before=run)], load("shop"), ["orders"]))
+    assert html.count("ince the last run") == 1
+    assert "Nothing has changed since the last run." in html

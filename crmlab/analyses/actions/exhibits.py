@@ -223,9 +223,11 @@ def _spared(study: Study) -> str:
     given = any(one.response > 0 or one.discount > 0 for one in study.ground.actions)
     if not (given and best.any() and costly[best].mean() > max(costly[~best].mean(), 0.1)):
         return ""
+    form = study.context.form
+    some, every = form.count(int(costly[best].sum())), form.count(int(best.sum()))
     return (
-        f" Many of the best {words.many} are left alone because they would {words.fill('{buy}')} anyway: the offer would cost more than "
-        "the contact adds."
+        f" {some} of the {every} {words.many} in tier A are left alone because they would {words.fill('{buy}')} anyway: the offer would "
+        "cost more than the contact adds."
     )
 
 

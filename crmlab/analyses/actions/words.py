@@ -269,7 +269,8 @@ def method(study: Study) -> Method:
             f"{words.one} per day.",
             "An offer costs its price for everyone who takes it: those it persuades, and those who, by the model of "
             f"{words.deeds}, would have {words.fill('{given}')} anyway during the days for which past cells were observed.",
-            "A measured effect counts only if its 95% interval, the level used for tests, lies above 0.",
+            "A measured effect counts where past tests together show one at 95%, the level used for tests. What it will be the next time is "
+            "less certain, because campaigns differ: that interval may reach below 0.",
             f"The {form.share(params.level)} intervals of totals cover uncertainty about the effects, as if these were independent of each "
             f"other; for uncertainty about values, see the page on {words.one} value.",
             "Contacts before today count towards the limits, whichever member of the household received them; a contact with an action’s "

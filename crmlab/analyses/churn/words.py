@@ -110,8 +110,8 @@ def _worth(study: Study) -> list[Finding]:
         hardly = f"{offer} would not pay for itself with practically anybody. If" if few else "if"
         text = (
             f"{people} would be worth contacting by risk and value alone, {form.share(count / len(study.listed))} of those eligible: "
-            f"{hardly} {accept} of would-be leavers accept the offer (a guess), contacting {'this one' if count == 1 else 'them'} would bring {earned} "
-            f"after costs.{must}{unknown}{_test(study)} {words.decided} "
+            f"{hardly} {accept} of would-be leavers accept the offer (a guess), contacting {'this one' if count == 1 else 'them'} would bring about "
+            f"{profit.value} after costs.{must}{unknown}{_test(study)} {words.decided} "
             "That page also weighs what people would do anyway."
         )
     else:

@@ -74,7 +74,7 @@ def _list_used(study: Study) -> list[Finding]:
     return [
         Finding(
             hit.value,
-            f"of customers who bought in the last {test.horizon} days bought at least one of the {test.k} products they would have been sent as "
+            f"of existing customers who bought in the last {test.horizon} days bought at least one of the {test.k} products they would have been sent as "
             f"{NAMES[choice.method]}{',' if choice.outcome == 'better' else ';'} {than}. {_shown(study)}",
             f"{hit.interval}, at {at}",
             "hit_rate",

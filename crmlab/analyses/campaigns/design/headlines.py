@@ -233,9 +233,7 @@ def _changed(study: Study) -> str:
             they = "is left out: it is" if len(some) == 1 else "are left out: each is"
             parts.append(f"{joined(some)} {they} expected {why}")
     more = "; ".join([*parts[:-1], f"and {parts[-1]}"] if len(parts) > 1 else parts)
-    return (
-        f" With the settings given, the test would have a chance of {form.share(asked.chance)} of showing anything, so {more}."
-    )
+    return f" With the settings given, the test would have a chance of {form.share(asked.chance)} of showing anything. To raise it, {more}."
 
 
 def _not_now(study: Study) -> Finding:
