@@ -57,7 +57,7 @@ STEPS = {
     "crmlab.analyses.data_quality": "verdict",
     "crmlab.analyses.lifecycle": "life_of limits_of moves_between standing",
     "crmlab.analyses.scorecard": "board_of estimates quarters_ahead speech_of",
-    "crmlab.analyses.triggers": "actions judgement present",
+    "crmlab.analyses.triggers": "moments judgement present",
 }
 # Names of a part of crmlab.models that stand in their own face alone.
 OF_PART = {"PRESSURE", "Rival", "pool_rounds"}

@@ -284,7 +284,7 @@ def triggers(found, result):
     numbers = [name for name in frame.columns if name not in ("label", "verdict", "predicts")]
     assert len(numbers) == 15
     alike(found, frame, *numbers)
-    listed = result.outputs["actions"].frame
+    listed = result.outputs["moments"].frame
     assert found["customers"].sum() == len(listed.drop_duplicates(["customer_id", "trigger"]))
 
 

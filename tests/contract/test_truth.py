@@ -112,10 +112,10 @@ def test_state_is_everywhere_that_of_the_list(written, published, outputs):
 
 
 def test_moments_are_everywhere_those_of_the_list(written, outputs):
-    listed = triggers.actions(written.history).groupby("customer_id")["trigger"].agg(lambda some: tuple(sorted(set(some))))
+    listed = triggers.moments(written.history).groupby("customer_id")["trigger"].agg(lambda some: tuple(sorted(set(some))))
     told = outputs["trigger"]
     assert told[told.map(len) > 0].to_dict() == listed.to_dict()
-    page = written.result_of("triggers", written.name).outputs["actions"].frame
+    page = written.result_of("triggers", written.name).outputs["moments"].frame
     assert page.groupby("customer_id")["trigger"].agg(lambda some: tuple(sorted(set(some)))).to_dict() == listed.to_dict()
 
 

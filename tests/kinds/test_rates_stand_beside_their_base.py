@@ -61,7 +61,7 @@ def test_what_is_counted_has_no_interval_and_all_else_has_one(page):
 
 
 def test_nobody_is_told_to_act_on_what_does_not_work(page):
-    table, listed = named(page), page.outputs["actions"].frame
+    table, listed = named(page), page.outputs["moments"].frame
     working, failing = (table.loc[table["verdict"].str.startswith(one), "label"] for one in ("works", "does not work here"))
     first = page.findings[0]
     acting = listed.loc[listed["works"] == triggers.YES, "customer_id"].nunique()
@@ -69,7 +69,7 @@ def test_nobody_is_told_to_act_on_what_does_not_work(page):
     if working.empty:
         assert first.value == f"None of the {len(failing)}" and "do not act on today’s moments" in first.text
         assert (
-            "today" not in page.charts and not page.absent["today"] and list(page.outputs)[-1] == "actions"
+            "today" not in page.charts and not page.absent["today"] and list(page.outputs)[-1] == "moments"
         )  # no picture of what nobody is to do
         assert all(f"“{label}”" not in finding.text for finding in page.findings for label in failing)
     else:
@@ -133,7 +133,7 @@ def test_the_horizon_fits_the_rhythm(result_of):
 @pytest.mark.nightly
 def test_other_pages_do_not_advise_what_does_not_work(result_of):
     history = History(crmlab.open_dataset("shop"))
-    listed = triggers.actions(history)
+    listed = triggers.moments(history)
     failing = listed[listed["works"] == triggers.NO]
     who = failing["customer_id"].iloc[0]
     found = customer_profile.run(history.data, customer_profile.Params(customer_id=who))

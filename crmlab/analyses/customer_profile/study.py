@@ -378,7 +378,7 @@ def _moments(history: History, customer: str, refusal: str) -> tuple[pd.DataFram
     if refusal:
         return pd.DataFrame(columns=columns), f"Nothing to act on: this {history.words.one} {refusal}."
     try:
-        found = triggers.actions(history)
+        found = triggers.moments(history)
     except UNFIT as error:
         return pd.DataFrame(columns=columns), str(error)
     known = {trigger.name: trigger.said(history.words) for trigger in triggers.TRIGGERS}

@@ -96,9 +96,9 @@ def _output(history: History, column: str, ids: pd.Series) -> pd.Series | None:
 
 def _without_failing(history: History) -> Callable[[object], object]:
     """Leave out the triggers that were shown not to work: what is published calls for action."""
-    from crmlab.analyses.triggers import NO, actions
+    from crmlab.analyses.triggers import NO, moments
 
-    found = actions(history)
+    found = moments(history)
     failing = set(found.loc[found["works"] == NO, "trigger"])
     return lambda names: tuple(name for name in names if name not in failing) if isinstance(names, tuple) else names
 

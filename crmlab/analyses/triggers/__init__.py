@@ -3,7 +3,7 @@
 Today's moments are listed, and each trigger is judged on past days whose outcome is known: does it work here or not?
 """
 
-# ``actions`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged.
+# ``moments`` gives every moment of today with the flag ``works``; ``present`` gives the same moments before anything is judged.
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.triggers.quantities import QUANTITIES
     from crmlab.analyses.triggers.report import NEEDS, run
     from crmlab.analyses.triggers.rules import TRIGGERS, Trigger
-    from crmlab.analyses.triggers.study import actions, judgement, present, readiness
+    from crmlab.analyses.triggers.study import judgement, moments, present, readiness
 
 __all__ = [
     "NEEDS",
@@ -28,8 +28,8 @@ __all__ = [
     "YES",
     "Params",
     "Trigger",
-    "actions",
     "judgement",
+    "moments",
     "present",
     "readiness",
     "run",

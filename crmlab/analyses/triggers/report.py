@@ -36,7 +36,7 @@ def run(data: Dataset, params: Params = Params()) -> Result:
     Returns
     -------
     Result
-        Tables: triggers, rules, bands. Charts: lifts, today (where a trigger works), days. Outputs: actions, silent_longest.
+        Tables: triggers, rules, bands. Charts: lifts, today (where a trigger works), days. Outputs: moments, silent_longest.
 
     Raises
     ------

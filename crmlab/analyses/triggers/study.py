@@ -29,8 +29,8 @@ __all__ = [
     "Judged",
     "Present",
     "Study",
-    "actions",
     "judgement",
+    "moments",
     "occasions_known",
     "present",
     "readiness",
@@ -106,8 +106,8 @@ class Study:
     judged : Judged
     table : DataFrame
         That of ``judged``, with label, rule, predicts, customers (who have a moment today).
-    actions : DataFrame
-        Today's moments, of :func:`actions`.
+    moments : DataFrame
+        Today's moments, of :func:`moments`.
     silent : DataFrame
         Of :func:`silent_longest`.
     acting, silent_consent : Consent
@@ -122,7 +122,7 @@ class Study:
     present: Present
     judged: Judged
     table: pd.DataFrame
-    actions: pd.DataFrame
+    moments: pd.DataFrame
     silent: pd.DataFrame
     acting: Consent
     silent_consent: Consent
@@ -132,9 +132,9 @@ class Study:
     def outputs(self) -> Mapping[str, Output]:
         """The list of customers and moments, and that of the simple rule."""
         out = {
-            "actions": Output(
+            "moments": Output(
                 f"List of {self.words.many} and moments, with the last day to act, and whether the trigger works here",
-                self.actions,
+                self.moments,
                 ("customer_id", "trigger", "product_id"),
             )
         }
@@ -179,7 +179,7 @@ def study(history: History, params: Params) -> Study:
     """
     readiness(history, params)
     now, found, words = present(history, params), judgement(history, params), history.words
-    listed, form = actions(history, params), history.form
+    listed, form = moments(history, params), history.form
     counts = listed.groupby("trigger")["customer_id"].nunique()
     shown = pd.DataFrame(
         {
@@ -201,7 +201,7 @@ def study(history: History, params: Params) -> Study:
         present=now,
         judged=found,
         table=shown.merge(found.table, on="name", validate="one_to_one"),
-        actions=listed,
+        moments=listed,
         silent=history.with_consent(silent),
         acting=history.consent(acting),
         silent_consent=history.consent(silent["customer_id"]),
@@ -267,7 +267,7 @@ def _counts(triggers: Sequence[Trigger], pools: tuple[Pool, Pool], days: Sequenc
     return pd.DataFrame(rows, columns=["trigger", "day", "moments"])
 
 
-def actions(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
+def moments(history: History, params: Params = DEFAULTS) -> pd.DataFrame:
     """Today's moments, one row per customer and trigger (and product): the owner of who has one, and of whether it works here.
 
     A trigger that was shown to fail is in it as well, with ``works`` saying no: who asks for a moment by its name may have another use

@@ -85,7 +85,7 @@ def _failing(study: Study) -> list[Finding]:
 
 def _none_works(study: Study, rules: list[dict[str, Any]]) -> Finding:
     """That no trigger works, and what does instead."""
-    failing = study.actions.loc[study.actions["works"] == NO, "customer_id"]
+    failing = study.moments.loc[study.moments["works"] == NO, "customer_id"]
     listed = _written(study, failing.nunique()).lower()
     judged, words = _judged(study), study.words
     by = {SILENT: "how long ago {who} last {did}", OFTEN: "how often {who} have {given}"}
@@ -152,7 +152,7 @@ def _acting(study: Study) -> int:
 
 
 def _with_moment(study: Study) -> int:
-    return int(study.actions["customer_id"].nunique())
+    return int(study.moments["customer_id"].nunique())
 
 
 def _judged(study: Study) -> int:

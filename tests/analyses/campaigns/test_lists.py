@@ -320,7 +320,7 @@ def test_outputs_are_those_of_the_reports(shop, result_of):
     assert len(found) == len(shop.customers.to_pyarrow())
     scored = result_of("rfm", "shop").outputs["customers"].frame.set_index("customer_id")["segment"]
     assert found["segment"].dropna().sort_index().equals(scored.sort_index().astype(found["segment"].dtype))
-    actions = result_of("triggers", "shop").outputs["actions"].frame
+    actions = result_of("triggers", "shop").outputs["moments"].frame
     assert {who: set(some) for who, some in found["trigger"].items() if some} == {
         who: set(some) for who, some in actions.groupby("customer_id")["trigger"]
     }

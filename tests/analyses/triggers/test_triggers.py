@@ -183,7 +183,7 @@ def result(result_of):
 
 
 def test_page_and_list_hang_together(result):
-    actions, table = result.outputs["actions"].frame, result.tables["triggers"].frame
+    actions, table = result.outputs["moments"].frame, result.tables["triggers"].frame
     assert {finding.metric for finding in result.findings} <= set(result.metrics)
     counted = actions.groupby("trigger")["customer_id"].nunique()
     for trigger in analysis.TRIGGERS:
@@ -261,14 +261,14 @@ def test_planted_moments_are_found(tmp_path):
     (tmp_path / "own.toml").write_text('title = "Own"\n[orders]\nfile = "own.csv"\n')
     own = crmlab.open_dataset(str(tmp_path / "own.toml"))
     found = analysis.run(own)
-    slow = found.outputs["actions"].frame.query("trigger == 'slowing'")
+    slow = found.outputs["moments"].frame.query("trigger == 'slowing'")
     assert slow["customer_id"].tolist() == [f"c{k:02}" for k in range(20)]
     assert (slow["fired"] == DAY0 + pd.Timedelta(days=259)).all()
     # The last day may be one without an order: five days after the last purchases that are known then, nobody slows down.
     quiet = (DAY0 + pd.Timedelta(days=255)).date()
     then = analysis.run(own, analysis.Params(as_of=quiet.isoformat()))
     assert (then.context.as_of, then.context.customers) == (quiet, 40)
-    assert "slowing" not in set(then.outputs["actions"].frame["trigger"])
+    assert "slowing" not in set(then.outputs["moments"].frame["trigger"])
 
 
 @pytest.mark.parametrize(
