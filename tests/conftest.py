@@ -21,11 +21,16 @@ from typing import Any
 import cloudpickle
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from crmlab.history.sharing import SHARED
 from crmlab.report.keys import installed_digest
 
 from .postgres import server
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Two workers on two cores: threads of numerical libraries would only get in each other's way, as they would in kernels.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
