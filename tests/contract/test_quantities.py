@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import crmlab
 from crmlab.analyses.campaigns.commands import FILE_COLUMNS
 from crmlab.analyses.customers import PUBLISHED
 from crmlab.analyses.customers.columns import GROUPS
@@ -63,15 +66,41 @@ def test_what_is_counted_has_no_interval_and_all_else_has_one(found, data, name)
     assert not [one.sentence() for one in result.findings if one.interval and one.metric and known[one.metric].counted]
 
 
+def of_one_file(**told):
+    """Results of a test in one file, which a data set of orders cannot have."""
+    draw = np.random.default_rng(2)
+    arm = draw.choice(["letter", "none"], 800)
+    bought = draw.random(800) < np.where(arm == "letter", 0.4, 0.2)
+    people = pd.DataFrame({"arm": arm, "bought": bought, "spend": bought * draw.gamma(2, 20, 800)})
+    section = {"cell": "arm", "control": "none", "cost": 2.0, **told}
+    data = crmlab.open_dataset({"test": people}, settings={"test": section, "currency": "EUR", "margin": 0.5})
+    return registry.analysis("campaign_results").run(data)
+
+
+@pytest.fixture(scope="module")
+def one_files():
+    return [of_one_file(outcomes=["bought"]), of_one_file(outcomes={"bought": "rate", "spend": "money"})]
+
+
+def test_a_test_in_one_file_keeps_to_the_dictionary(one_files):
+    known = registry.analysis("campaign_results").QUANTITIES
+    for result in one_files:
+        for metric, estimate in result.metrics.items():
+            assert estimate.unit == ("EUR" if known[metric].unit == "currency" else known[metric].unit), metric
+            assert (estimate.low is None) == known[metric].counted, metric
+        for output in result.outputs.values():
+            assert rounded(output.frame, known).dtypes.equals(output.frame.dtypes)
+
+
 @pytest.mark.proof
-def test_every_quantity_is_shown_by_somebody(found, result_of):
+def test_every_quantity_is_shown_by_somebody(found, result_of, one_files):
     shown = {*(column.name for column in PUBLISHED), *(name for group in GROUPS for name in group.columns), *FILE_COLUMNS}
     results = [found(name, "shop") for name in NAMES]
     # Some are shown only where it is not known what products, or offers, cost.
     campaigns = ("campaign_design", "campaign_results")
     results += [result_of(name, "shop without unit costs") for name in (*campaigns, "churn")]
     results += [result_of(name, "shop without costs of offers") for name in campaigns]
-    for result in results:
+    for result in [*results, *one_files]:
         shown |= {*result.metrics, *(column for output in result.outputs.values() for column in output.frame.columns)}
     dead = [one for one in registry.dictionary() if not any(name in Quantities(one) for name in shown)]
     # The goals of the shop are sums of money and numbers per customer; those of others may count customers, or be shares. Its customers

@@ -71,7 +71,7 @@ def amounts_table(study: Study) -> Table:
     }
     caption = (
         "The parts under each total, shown without cents, add up to it exactly: they are counts and sums, not estimates. "
-        f"{study.words.many.capitalize()} with orders but no {study.words.deed} occasion appear in no other report."
+        f"{study.words.many.capitalize()} who have no {study.words.deed} occasion appear in no other report."
     )
     return Table(caption, shown[list(columns)], columns, study.context.form)
 

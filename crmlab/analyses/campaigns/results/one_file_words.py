@@ -146,8 +146,8 @@ def metrics(study: OneFile) -> dict[str, Estimate]:
     if study.blocked:
         return out
     row, level = study.clearest, study.params.level
-    unit = {"share": "share", "amount": study.context.form.currency}.get(unit_of(study, study.first), "")
-    out["first_outcome"] = Estimate(row["estimate"], row["low"], row["high"], level, unit)
+    # Of a unit that differs from test to test.
+    out["first_outcome"] = Estimate(row["estimate"], row["low"], row["high"], level)
     rows = [row for name in study.kinds for row in study.rows(name)]
     out["outcomes_better"] = Estimate(float(sum(study.way(row) == 1 for row in rows)), unit="comparisons")
     if study.earner is not None:
