@@ -265,7 +265,7 @@ def test_in_a_world_of_habits_slowing_down_works():
     found = study(history, Params(window=28))
     row = found.table.set_index("name").loc["slowing"]
     assert row["works"] == judging.YES and row["lift_all_low"] > 1 and row["lift_rule_low"] > 1
-    assert (found.actions.loc[found.actions["trigger"] == "slowing", "works"] == judging.YES).all()
+    assert (found.moments.loc[found.moments["trigger"] == "slowing", "works"] == judging.YES).all()
 
 
 def test_each_time_the_rules_are_learnt_it_is_from_what_was_known_then(monkeypatch):
