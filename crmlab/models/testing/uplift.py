@@ -156,7 +156,7 @@ def depth_curve(parts: pd.DataFrame, *, cost: float = 0.0, level: float = LEVEL)
         covariance += spread
     covariance *= np.outer(share, share)
     value = share * (gain - cost)
-    error = np.sqrt(np.diag(covariance))
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))  # rounding may leave a variance of none a little under 0
     if not (error > 0).all():
         raise ModelError.does_not_vary("outcome", float(parts["sum_control"].sum() / max(parts["n_control"].sum(), 1)))
     z = normal_quantile(level)
