@@ -83,11 +83,14 @@ class Margin(NamedTuple):
         made of.
     covered : float
         Share of revenue on which it rests.
+    goods : bool
+        Whether there may be products, whose unit costs would tell it: a test in one file has none.
     """
 
     share: float
     source: str
     covered: float
+    goods: bool = True
 
     @property
     def known(self) -> bool:
@@ -118,7 +121,9 @@ class Margin(NamedTuple):
     def needed(self) -> str:
         """What to write so that a margin is known, as a clause without a full stop."""
         write = "write a margin (margin = 0.4, say) into the data set’s file"
-        return f"check the costs, or {write}" if self.source == "loss" else f"{write}, or the unit costs of products"
+        if self.source == "loss":
+            return f"check the costs, or {write}"
+        return f"{write}, or the unit costs of products" if self.goods else write
 
     @property
     def lacking(self) -> str:
@@ -154,7 +159,7 @@ class Margin(NamedTuple):
         return [] if self.known else [f"{self.lacking}. {self.needed[0].upper()}{self.needed[1:]}, {to_see}."]
 
 
-def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:
+def margin_known(data: Dataset, end: dt.date | None, given: float | None) -> Margin:
     """Gross margin of a data set: a parameter's, else the one that its file gives, else that of the unit costs, else none.
 
     Where people give, and no margin is given, all of a gift is kept.
@@ -162,8 +167,9 @@ def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:
     Examples
     --------
     >>> import datetime as dt, crmlab
-    >>> margin_known(crmlab.open_dataset("cdnow_sample"), dt.date(1998, 6, 30), 0.4)
-    Margin(share=0.4, source='given', covered=1.0)
+    >>> found = margin_known(crmlab.open_dataset("cdnow_sample"), dt.date(1998, 6, 30), 0.4)
+    >>> found.share, found.source
+    (0.4, 'given')
     """
     given = given if given is not None else data.descriptor.margin
     if given is not None:
@@ -175,7 +181,7 @@ def margin_known(data: Dataset, end: dt.date, given: float | None) -> Margin:
         if found is not None:
             covered = min(found[1], 1.0)
             return Margin(min(found[0], 1.0), "costs", covered) if found[0] > 0 else Margin(1.0, "loss", covered)
-    return Margin(1.0, "revenue", 0.0)
+    return Margin(1.0, "revenue", 0.0, goods="test" not in data.tables)
 
 
 def gross_margin(order_lines: Any, products: Any, as_of: dt.date | None = None) -> tuple[float, float] | None:

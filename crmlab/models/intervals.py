@@ -21,6 +21,7 @@ __all__ = [
     "proportion_intervals",
     "share_of_total",
     "wilson",
+    "wilson_of",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -99,21 +100,35 @@ def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     >>> round(low, 7), round(high, 7)
     (0.3484993, 0.6515007)
     """
-    from scipy import stats  # late: half a second that `crmlab run` does not need where nothing changed
-
     level = checked_level("wilson", level)
     if np.ndim(successes) or np.ndim(n):
         raise ModelError.expected("wilson", "successes and n", "one number each", (np.shape(successes), np.shape(n)))
     _checked_counts("wilson", successes, n)
     if n == 0:
         return 0.0, 1.0
-    z = float(stats.norm.isf((1 - level) / 2))
-    p = successes / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else max(0.0, float(middle - half))
-    high = 1.0 if successes == n else min(1.0, float(middle + half))
-    return low, high
+    low, high = wilson_of(successes / n, n, level)
+    return 0.0 if successes == 0 else low, 1.0 if successes == n else high
+
+
+def wilson_of(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's interval of a share, of a number that need not be whole: customers who come in households know less than so many would.
+
+    Parameters
+    ----------
+    share : float
+    n : float
+        Above 0.
+    level : float
+
+    Examples
+    --------
+    >>> [round(end, 7) for end in wilson_of(0.5, 38, 0.95)]
+    [0.3484993, 0.6515007]
+    """
+    z = normal_quantile(level)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:

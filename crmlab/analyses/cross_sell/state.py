@@ -303,9 +303,9 @@ def earned_within(past: History, state: State, horizon: int, margin: float | Non
 
 def _left(past: History, state: State, col: IntArray, amount: Array, quantity: Array, margin: float | None) -> Array:
     """What is left of amounts after the cost of goods, by product."""
-    share, source, _ = past.margin(margin)
-    left = share * amount
-    if source == "costs":
+    known = past.margin(margin)
+    left = known.share * amount
+    if known.source == "costs":
         products = past.data.products
         costs = collect(products.select("product_id", cost=products["unit_cost"].cast("float64")), "product_id")
         cost = (

@@ -42,6 +42,8 @@ class Comparison:
     kinds : mapping of metric to {"rate", "mean", "ratio"}
     against : str
         What differences are from, as the plot says it.
+    ratios : mapping of metric to (str, str)
+        Of ratios: the metrics of ``cells`` that they are made of.
     """
 
     frame: pd.DataFrame
@@ -50,6 +52,7 @@ class Comparison:
     sample_ratio: SampleRatio | None
     kinds: Mapping[str, str] = field(repr=False)
     against: str = field(repr=False)
+    ratios: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)

@@ -112,6 +112,7 @@ def compare(
         cells=cells,
         sample_ratio=sizes,
         kinds=units.kinds,
+        ratios=units.ratios,
         against=against if isinstance(against, str) else "each cell's control",
     )
 
@@ -199,6 +200,7 @@ def factorial(
         cells=cells,
         sample_ratio=sizes,
         kinds=units.kinds,
+        ratios=units.ratios,
         against="the base level",
     )
 

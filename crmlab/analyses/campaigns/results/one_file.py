@@ -9,18 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from crmlab.analyses.campaigns.balance import balance_of, unbalanced
-from crmlab.analyses.campaigns.measurement import mismatched
+from crmlab.analyses.campaigns.measurement import ends, mismatched
 from crmlab.analyses.campaigns.results.params import Params
 from crmlab.collecting import collect_arrow, collect_row, collect_value
 from crmlab.errors import CampaignError, ParameterError, listing
-from crmlab.history.context import Margin, form_of
+from crmlab.history.context import Margin, form_of, margin_known
+from crmlab.history.words import words_for
+from crmlab.models.intervals import wilson_of
 from crmlab.models.testing.columns import RatioOf, ratio, units_of
 from crmlab.models.testing.comparisons import compare_cells
 from crmlab.models.testing.from_frames import compare
-from crmlab.models.testing.measures import LEAST
+from crmlab.models.testing.measures import LEAST, measure
 from crmlab.models.testing.options import ComparisonOptions
 from crmlab.page.estimate import Estimate
 from crmlab.page.result import Context, Output
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from crmlab.data.outcome_section import TestSection
     from crmlab.models.testing.compared import Comparison
 
-__all__ = ["OneFile", "is_one_file", "one_file_study", "test_of"]
+__all__ = ["OneFile", "is_one_file", "one_file_study"]
 
 _PROFIT = "profit of a contact"  # margin of the money outcome, less the cost; no outcome is called so
 
@@ -61,6 +64,10 @@ class OneFile:
     margin : Margin
     twice : int or None
         Customers in more than one cell, who are left out; None where the file does not tell customers apart.
+    rows_read : int
+        Of the customers who are compared: more than there are of them where some have several.
+    left_out : bool
+        Whether anybody is not compared: customers in several cells, and cells that are too small.
     notes : tuple of str
         What was left out.
     """
@@ -75,6 +82,8 @@ class OneFile:
     profit: pd.DataFrame | None
     margin: Margin
     twice: int | None
+    rows_read: int
+    left_out: bool
     notes: tuple[str, ...]
 
     @property
@@ -94,9 +103,15 @@ class OneFile:
         return unbalanced(self.balance)
 
     @property
-    def homes(self) -> bool:
-        """Whether whole households were assigned, so that people in one are alike."""
-        return any(one.clusters is not None for one in self.found.cells.values())
+    def homes(self) -> int | None:
+        """How many households were assigned; None where nobody shares one."""
+        cells = self.found.cells.values()
+        return sum(one.units for one in cells) if any(one.clusters is not None for one in cells) else None
+
+    @property
+    def who(self) -> str:
+        """What was assigned."""
+        return "customers" if self.homes is None else "households"
 
     @property
     def first(self) -> str:
@@ -164,13 +179,24 @@ class OneFile:
             return []
         return [str(cell) for cell, high in zip(self.profit["cell"], self.profit["high"], strict=True) if high < 0]
 
-    def mean(self, outcome: str, cell: str) -> float:
-        """The mean, rate or ratio of a cell, as it is compared: adjusted where the differences are."""
-        for row in self.rows(outcome):
-            for name, mean in ((row["cell"], row["mean"]), (row["control"], row["mean_control"])):
-                if name == cell:
-                    return float(mean)
-        raise KeyError(cell)
+    def means(self, outcome: str) -> dict[str, tuple[float, float, float]]:
+        """The mean, rate or ratio of each cell and its interval, by itself; adjusted where the differences are.
+
+        Rates by Wilson, with the number of lone customers that would know as much where people come in households; others by t.
+        """
+        cells, before = list(self.found.cells.values()), self.section.covariates if self.adjusted(outcome) else ()
+        one = measure(cells, outcome, self.found.ratios.get(outcome), before)
+        level = self.params.level
+        if self.kinds[outcome] == "rate":
+            found = [wilson_of(float(value), float(size), level) for value, size in zip(one.values, one.sizes, strict=True)]
+        else:
+            covariance, freedom = one.spread(np.eye(len(cells)))
+            errors = np.sqrt(np.diag(covariance))
+            found = [
+                ends(float(value), float(error), float(free), level)[:2]
+                for value, error, free in zip(one.values, errors, freedom, strict=True)
+            ]
+        return {name: (float(one.values[k]), *found[k]) for k, name in enumerate(self.found.cells)}
 
     @property
     def cost_each(self) -> Estimate | None:
@@ -193,23 +219,6 @@ class OneFile:
 def is_one_file(data: Dataset) -> bool:
     """Whether a data set is a test in one file."""
     return "test" in data.tables
-
-
-def test_of(data: Dataset) -> TestSection:
-    """What the file of a data set says of its test.
-
-    Raises
-    ------
-    MissingTableError
-        It is no test in one file.
-    """
-    data.table("test")
-    section = data.descriptor.tables["test"].test
-    assert section is not None
-    return section
-
-
-test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def one_file_study(data: Dataset, params: Params) -> OneFile:
@@ -237,13 +246,15 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
         if getattr(params, name) is not None:
             expected = f"left out for a test in one file: {why}"
             raise ParameterError.expected("campaign_results", name, expected, getattr(params, name))
-    section = test_of(data)
+    section = data.descriptor.tables["test"].test
+    assert section is not None
     whole, twice = _in_one_cell(data.table("test"))
     table, names, notes = _large_enough(whole, section, max(params.min_group, LEAST))
     if twice:
         who = "household" if "household" in whole.columns else "customer"
         many = f"1 {who} is" if twice == 1 else f"{twice:,} {who}s are"
         notes.insert(0, f"{many} in more than one cell and left out of all. If that is many, find out why before reading on.")
+    left_out = len(notes)
     kinds, assumed = _kinds(table, section)
     for name, why in _unusable(table, section, kinds).items():
         notes.append(f"The outcome “{section.label(name)}” is left out: {why}.")
@@ -266,10 +277,10 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
     control = section.control if isinstance(section.control, str) else {a: b for a, b in section.control.items() if a in names}
     asked: dict[str, Any] = {"cell": "cell", "control": control, "unit": unit}
     found = compare(table, **asked, metrics=metrics, covariates=covariates, options=options)
-    margin = _margin(data, params.margin)
-    money = next((name for name, kind in kinds.items() if kind == "money" and section.outcomes[name].direction == "up"), None)
+    margin = margin_known(data, None, params.margin)
+    money, people = _money_of(section, kinds), sum(one.n for one in found.cells.values())
     return OneFile(
-        context=Context(data.name, data.title, None, None, sum(one.n for one in found.cells.values()), form_of(data)),
+        context=Context(data.name, data.title, None, None, people, form_of(data), words_for(data.descriptor.rounds).told),
         params=params,
         section=section,
         found=found,
@@ -279,6 +290,8 @@ def one_file_study(data: Dataset, params: Params) -> OneFile:
         profit=None if money is None else _profit(found, section, money, margin, before, params),
         margin=margin,
         twice=twice,
+        rows_read=int(collect_value(table.count())),
+        left_out=bool(left_out),
         notes=tuple(notes),
     )
 
@@ -353,14 +366,13 @@ def _kinds(table: ibis.Table, section: TestSection) -> tuple[dict[str, str], tup
     return kinds, tuple(name for name in open_ones if kinds[name] == "rate")
 
 
+def _money_of(section: TestSection, kinds: Mapping[str, str]) -> str | None:
+    """The outcome in money of which more is better; None where there is none."""
+    return next((name for name, kind in kinds.items() if kind == "money" and section.outcomes[name].direction == "up"), None)
+
+
 def _asked(section: TestSection, name: str, kind: str) -> str | RatioOf:
     return ratio(*section.outcomes[name].of) if kind == "ratio" else "rate" if kind == "rate" else "mean"
-
-
-def _margin(data: Dataset, given: float | None) -> Margin:
-    """The share of the money that is kept; nothing else than what is given can tell it."""
-    share = data.descriptor.margin if given is None else given
-    return Margin(1.0, "revenue", 0.0) if share is None else Margin(float(share), "given", 1.0)
 
 
 def _balance(table: ibis.Table, found: Comparison, section: TestSection, asked: Mapping[str, Any]) -> pd.DataFrame:

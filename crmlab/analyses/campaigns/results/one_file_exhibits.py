@@ -8,12 +8,9 @@ import numpy as np
 import pandas as pd
 
 from crmlab.analyses.campaigns.balance import BALANCE_ALPHA
-from crmlab.analyses.campaigns.measurement import RATIO_ALPHA
-from crmlab.analyses.campaigns.results.one_file_words import difference, mean_of, unit_of
-from crmlab.analyses.campaigns.results.tables import BLOCKED, differs, fitting, wilson
+from crmlab.analyses.campaigns.results.one_file_words import difference, unit_of
+from crmlab.analyses.campaigns.results.tables import BLOCKED, CHECKED, checks_table, differs, sizes_found
 from crmlab.analyses.campaigns.results.words import level_word
-from crmlab.models.intervals import normal_quantile
-from crmlab.models.testing.measures import measure
 from crmlab.page import marks
 from crmlab.page.exhibits import Absent, Exhibits
 from crmlab.page.result import Chart
@@ -35,31 +32,22 @@ _NOTHING_TO_MISS = Absent()
 def _health(study: OneFile) -> Table:
     """Whether the numbers mean anything, check by check."""
     form, sizes = study.context.form, study.found.sample_ratio
+    fine, look, stop, unknown = CHECKED
     rows: list[tuple[str, str, str]] = []
     if sizes is None:
-        rows.append(("Sizes as planned", "not checked", "the sizes of the cells cannot be compared"))
+        rows.append(("Sizes as planned", unknown, "the sizes of the cells cannot be compared"))
     else:
-        who = "households" if study.homes else "customers"
-        worst = sizes.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
         planned = "" if study.section.shares else "\nno shares are given, so equal sizes are expected"
-        found = (
-            f"{fitting(sizes.p_value, form)}; largest deviation: “{worst['cell']}”, with {form.count(worst['n'])} {who} instead of "
-            f"{form.count(worst['expected'])}{planned}"
-        )
-        rows.append(("Sizes as planned", "stop" if study.blocked else "OK", found))
-    rows.append(("Customers in two cells", *_in_two_cells(study)))
+        found = sizes_found(sizes, study.who, form, what="tests")
+        rows.append(("Sizes as planned", stop if study.blocked else fine, f"{found}{planned}"))
+    rows.append((f"{study.who.capitalize()} in two cells", *_in_two_cells(study)))
     if len(study.balance):
         far = study.balance.loc[study.balance["difference"].abs().idxmax()]
         said = f"largest difference: in “{far['covariate']}”, {form.number(abs(far['difference']))} standard deviations"
-        rows.append(("Alike beforehand", "check" if study.uneven else "OK", said))
+        rows.append(("Alike beforehand", look if study.uneven else fine, said))
     else:
-        rows.append(("Alike beforehand", "not checked", "nothing is known from before"))
-    columns = {"check": Column("Check"), "meaning": Column("Result"), "found": Column("What was found", "lines")}
-    caption = (
-        f"Can the figures for “{study.context.title}” be relied on? Where cell sizes differ from the plan by more than chance would allow "
-        f"once in {form.count(1 / RATIO_ALPHA)} tests, no verdict is given."
-    )
-    return Table(caption, pd.DataFrame(rows, columns=["check", "meaning", "found"]), columns, form)
+        rows.append(("Alike beforehand", unknown, "nothing is known from before"))
+    return checks_table(study.context.title, rows, form, "tests")
 
 
 def _in_two_cells(study: OneFile) -> tuple[str, str]:
@@ -68,8 +56,7 @@ def _in_two_cells(study: OneFile) -> tuple[str, str]:
         return "not checked", "the file has no ids: each row counts as one customer"
     if not study.twice:
         return "OK", "nobody"
-    who = "household" if study.homes else "customer"
-    many = f"1 {who} is" if study.twice == 1 else f"{study.context.form.count(study.twice)} {who}s are"
+    many = f"1 {study.who[:-1]} is" if study.twice == 1 else f"{study.context.form.count(study.twice)} {study.who} are"
     return "check", f"{many} in more than one cell and left out of all"
 
 
@@ -85,13 +72,13 @@ def _family(study: OneFile) -> str:
 
 def _cells(study: OneFile) -> Table:
     """Every outcome in every cell, controls first, and its difference from the control."""
-    z, form = normal_quantile(study.params.level), study.context.form
+    form = study.context.form
     rows: list[dict[str, Any]] = []
     for outcome in study.kinds:
-        against = {row["cell"]: row for row in study.rows(outcome)}
+        against, means = {row["cell"]: row for row in study.rows(outcome)}, study.means(outcome)
         for cell, stats in study.found.cells.items():
-            row: dict[str, Any] = {"outcome": outcome, "cell": cell, "n": stats.n, "value": study.mean(outcome, cell)}
-            row["low"], row["high"] = _ends(study, outcome, cell, z)
+            row: dict[str, Any] = {"outcome": outcome, "cell": cell, "n": stats.n}
+            row["value"], row["low"], row["high"] = means[cell]
             its = against.get(cell)
             row |= {"estimate": None, "estimate_low": None, "estimate_high": None, "difference": "—"}
             row["verdict"] = "the control" if its is None else "no verdict"
@@ -100,13 +87,13 @@ def _cells(study: OneFile) -> Table:
                 row |= {"estimate": its["estimate"], "estimate_low": its["low"], "estimate_high": its["high"]}
                 row |= {"difference": f"{'+' if its['estimate'] > 0 else ''}{size}\n{ends}", "verdict": _verdict(study, its)}
             row["name"] = f"{study.section.label(outcome)}\n{cell}"
-            row["mean"] = mean_of(study, outcome, row["value"])
+            row["mean"] = "\n".join(form.measured(row["value"], row["low"], row["high"], unit_of(study, outcome)))
             rows.append(row)
     frame = pd.DataFrame(rows)
     columns = {
         "name": Column("Outcome and cell", "lines"),
         "n": Column("Customers", "count"),
-        "mean": Column("Result"),
+        "mean": Column("Result", "lines"),
         "difference": Column("Against control", "lines"),
         "verdict": Column("Verdict", lead=True),
     }
@@ -118,25 +105,10 @@ def _cells(study: OneFile) -> Table:
         else ""
     )
     caption = (
-        f"Cells of “{study.context.title}”, outcome by outcome, controls first. Small figures: {_level(study)} intervals of the "
-        f"differences, which {_family(study)}.{better}{adjusted}"
+        f"Cells of “{study.context.title}”, outcome by outcome, controls first. Small figures: {_level(study)} intervals; those of "
+        f"differences {_family(study)}.{better}{adjusted}"
     )
     return Table(caption, frame, columns, form, top=60)
-
-
-def _ends(study: OneFile, outcome: str, cell: str, z: float) -> tuple[float | None, float | None]:
-    """The interval of a cell by itself; of a ratio none is given."""
-    stats = study.found.cells[cell]
-    if study.section.outcomes[outcome].of:
-        return None, None
-    if study.kinds[outcome] == "rate":
-        cells = study.found.cells
-        known = measure(list(cells.values()), outcome).sizes[
-            list(cells).index(cell)
-        ]  # of people who are alike, fewer than there are
-        return wilson(stats.mean(outcome), float(known), z)
-    half = z * float(np.sqrt(stats.variance(outcome) / stats.n))
-    return stats.mean(outcome) - half, stats.mean(outcome) + half
 
 
 def _verdict(study: OneFile, row: dict[str, Any]) -> str:

@@ -78,7 +78,8 @@ def _first(study: OneFile, row: dict[str, Any]) -> Finding:
     means = f"{one} against {other} in “{row['control']}”{adjusted}"
     many = len(study.rows(study.first))
     cell = f"“{row['cell']}”"
-    rank = f" Of the {study.context.form.count(many)} cells, it is the surest to be better." if many > 1 else ""
+    best = "surer" if many == 2 else "surest"
+    rank = f" Of the {study.context.form.count(many)} cells, it is the {best} to be better." if many > 1 else ""
     if study.way(row) == 0:
         least = study.context.form.write(row["detectable"], "points" if unit == "share" else unit)
         text = (
@@ -176,11 +177,8 @@ def warnings(study: OneFile) -> tuple[str, ...]:
         out.append(
             f"{named} {'holds' if one else 'hold'} nothing but two values, so {'it was' if one else 'they were'} read as yes or no."
         )
-    if study.profit is not None and not study.margin.known:
-        out.append(
-            "No margin is given, so sums of money are revenue. Write a margin (margin = 0.4, say) into the data set’s file to see what "
-            "the test earned."
-        )
+    if study.profit is not None:
+        out += study.margin.wanted("to see what the test earned")
     if study.section.cost and not study.context.form.currency:
         out.append(
             'The data set names no currency, so costs have none: write it into the data set’s file (currency = "EUR", say).'
@@ -213,19 +211,21 @@ def method(study: OneFile) -> Method:
         "holm": "With several cells, p-values are Holm’s and intervals Bonferroni’s, which are slightly wider.",
         "none": "Intervals hold for each cell on its own: of many cells, some exclude 0 by chance.",
     }
-    before = joined(study.section.covariates)
+    form, before = study.context.form, joined(study.section.covariates)
+    people = f"{form.count(study.context.customers)} customers"
     adjusted = f"Differences in means and ratios are adjusted for what was known before ({before}), with one coefficient for all cells."
     texts = [
-        "Everybody in the file counts in the cell that it names, whatever came of it"
-        + (", except those left out above." if study.notes else "."),
+        f"Everybody in the file{' but those left out' if study.left_out else ''} counts in the cell that it names, whatever came of it.",
         corrections[study.params.correction] if len(study.control) > 1 else "",
         adjusted if any(map(study.adjusted, study.kinds)) else "Differences are not adjusted for anything known beforehand.",
         study.margin.told(study.context.form) if study.profit is not None else "",
         "Sizes of cells are held against the planned shares."
         if study.section.shares
         else "Sizes of cells are held against equal shares.",
-        *[one for one in study.found.sentences if "rows are of" in one or "people are of" in one],
-        "Variances are calculated by household, because people of one are alike." if study.homes else "",
+        _rows_told(study),
+        f"The {people} are of {form.count(study.homes)} households, which were assigned as wholes: variances are calculated by household."
+        if study.homes
+        else "",
     ]
     terms = {"Could have been detected": "the smallest difference that cells of this size would detect in 80 of 100 tests"}
     return Method(
@@ -233,4 +233,15 @@ def method(study: OneFile) -> Method:
         "(Hall); ratios by the delta method (Deng, Knoblich and Lu 2018); sample ratio by chi-square (Fabijan et al. 2019).",
         tuple(text for text in texts if text),
         terms,
+    )
+
+
+def _rows_told(study: OneFile) -> str:
+    """What became of customers with several rows; empty where each has one."""
+    form, people = study.context.form, study.context.customers or 0
+    if study.rows_read == people:
+        return ""
+    return (
+        f"The {form.count(study.rows_read)} rows are of {form.count(people)} customers: numbers were added up for each, and a yes in any "
+        "row counts as yes; what was known before and is the same in all rows was kept."
     )

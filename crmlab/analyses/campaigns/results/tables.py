@@ -13,7 +13,7 @@ from crmlab.analyses.campaigns.results.by_cell import scale_of, scale_word
 from crmlab.analyses.campaigns.results.health_checks import BALANCE
 from crmlab.analyses.campaigns.results.words import at_level, gain, level_word, points
 from crmlab.history.context import masked
-from crmlab.models.intervals import normal_quantile
+from crmlab.models.intervals import normal_quantile, wilson_of
 from crmlab.models.testing.measures import measure
 from crmlab.page.exhibits import Absent
 from crmlab.page.format import Format
@@ -21,17 +21,21 @@ from crmlab.page.tables import Column, Table
 from crmlab.page.texts import titled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crmlab.analyses.campaigns.results.study import Study
+    from crmlab.models.testing.comparisons import SampleRatio
 
 __all__ = [
     "BLOCKED",
+    "CHECKED",
     "NO_MONEY",
     "NO_PAST",
     "balance_table",
     "cells_table",
+    "checks_table",
     "components_table",
     "differs",
-    "fitting",
     "health_table",
     "history_table",
     "matched_table",
@@ -39,7 +43,7 @@ __all__ = [
     "next_table",
     "rounds_table",
     "segments_table",
-    "wilson",
+    "sizes_found",
 ]
 
 
@@ -53,7 +57,7 @@ NO_PAST = Absent(
 )
 _NO_RESPONSES = Absent("The data set has no responses: codes cannot be counted. What cells earned does not depend on them.")
 _NOTHING_BEFORE = Absent("Nothing is known about these people from before the window opened.")
-_FINE, _LOOK, _STOP, _UNKNOWN = "OK", "check", "stop", "not checked"
+CHECKED = _FINE, _LOOK, _STOP, _UNKNOWN = "OK", "check", "stop", "not checked"  # results of a check
 
 
 def health_table(study: Study) -> Table:
@@ -64,12 +68,7 @@ def health_table(study: Study) -> Table:
     if health.ratio is None:
         rows.append(("Sizes as planned", "the plan gives no shares that add up to 1", _UNKNOWN))
     else:
-        worst = health.ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
-        units = "households" if found.clustered else "customers"
-        words = (
-            f"{fitting(health.ratio.p_value, form)}; largest deviation: “{found.name(str(worst['cell']))}”, with "
-            f"{form.count(worst['n'])} {units} instead of {form.count(worst['expected'])}"
-        )
+        words = sizes_found(health.ratio, "households" if found.clustered else "customers", form, name=found.name)
         rows.append(("Sizes as planned", words, _STOP if health.blocked else _FINE))
     twice = health.found("two_cells")
     rows.append(("Customers in two cells", _said(twice, "nobody"), _LOOK if twice else _FINE))
@@ -100,22 +99,37 @@ def health_table(study: Study) -> Table:
     )
     bar = "" if look.bar is None else f"; a difference must pass {form.number(look.bar, 2)} standard errors"
     rows.append(("Looks at the results", first + bar, _FINE if look.number == 1 and not found.is_open else _LOOK))
-    frame = pd.DataFrame(rows, columns=["check", "found", "meaning"])
+    return checks_table(titled(found.campaign), [(check, meaning, said) for check, said, meaning in rows], form)
+
+
+def checks_table(title: str, rows: list[tuple[str, str, str]], form: Format, what: str = "campaigns") -> Table:
+    """Whether the numbers of a test mean anything: rows of what was checked, the result (of ``CHECKED``), and what was found."""
+    frame = pd.DataFrame(rows, columns=["check", "meaning", "found"])
     columns = {"check": Column("Check"), "meaning": Column("Result"), "found": Column("What was found", "lines")}
     return Table(
-        f"Can the figures for “{titled(found.campaign)}” be relied on? Where cell sizes differ from the plan by more than chance would "
-        f"allow once in {form.count(1 / RATIO_ALPHA)} campaigns, no verdict is given.",
+        f"Can the figures for “{title}” be relied on? Where cell sizes differ from the plan by more than chance would allow once in "
+        f"{form.count(1 / RATIO_ALPHA)} {what}, no verdict is given.",
         frame,
         columns,
         form,
     )
 
 
-def fitting(p_value: float, form: Format) -> str:
-    """How well the sizes of cells fit the plan, in words."""
+def sizes_found(
+    ratio: SampleRatio, who: str, form: Format, *, name: Callable[[str], str] = str, what: str = "campaigns"
+) -> str:
+    """How well the sizes of cells fit the plan, and which is furthest off."""
+    worst = ratio.table.assign(gap=lambda t: (t["n"] - t["expected"]).abs()).sort_values(["gap", "cell"]).iloc[-1]
+    return (
+        f"{_fitting(ratio.p_value, form, what)}; largest deviation: “{name(str(worst['cell']))}”, with {form.count(worst['n'])} {who} "
+        f"instead of {form.count(worst['expected'])}"
+    )
+
+
+def _fitting(p_value: float, form: Format, what: str) -> str:
     if p_value > 0.5:
         return "as good as planned"
-    return f"chance alone puts cells as far off in {form.share(p_value)} of campaigns"
+    return f"chance alone puts cells as far off in {form.share(p_value)} of {what}"
 
 
 def _said(findings: list[Any], otherwise: str) -> str:
@@ -131,7 +145,7 @@ def cells_table(study: Study) -> Table:
     by = study.frame.set_index(["metric", "cell"])
     rows = []
     for k, (cell, stats) in enumerate(found.stats.items()):
-        low, high = wilson(stats.mean("response"), float(one.sizes[k]), z)
+        low, high = wilson_of(stats.mean("response"), float(one.sizes[k]), level)
         half = z * float(np.sqrt(stats.variance("spend") / stats.n))
         row: dict[str, Any] = {"name": found.name(cell), "cell": cell, "n": stats.n}
         row |= {"response": stats.mean("response"), "response_low": low, "response_high": high}
@@ -179,13 +193,6 @@ def _of_rows(study: Study, rows: str) -> str:
 def differs(low: float, high: float, more: str, less: str, seen: str) -> str:
     """Say which of two texts an interval bears out; where it holds 0, what could have been seen."""
     return more if low > 0 else less if high < 0 else f"not shown to differ ({seen} could have been detected)"
-
-
-def wilson(p: float, n: float, z: float) -> tuple[float, float]:
-    """Wilson's interval for a number of customers that need not be whole: households know less than their people would."""
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * float(np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _objects(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
