@@ -8,10 +8,11 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from crmlab.data.descriptor import Descriptor, TableSection, parse
+from crmlab.data.descriptor import Descriptor, parse
 from crmlab.data.naming import checked_name, fault_of
 from crmlab.data.project import home, private_data
 from crmlab.data.sections import Section
+from crmlab.data.table_section import TableSection
 from crmlab.errors import DescriptorError, NotInProjectError
 
 __all__ = ["dataset_names", "find", "load", "locate", "matches"]

@@ -32,11 +32,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.guests import NUMBERED_GUEST, guests_of
 from crmlab.data.personal import plain
 from crmlab.data.private import private_folder
 from crmlab.data.project import home
+from crmlab.data.table_section import TableSection
 from crmlab.errors import CustomerKeyError, NewKeyWarning
 
 if TYPE_CHECKING:

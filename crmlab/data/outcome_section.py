@@ -13,20 +13,19 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from crmlab.data.tables import TEST, Column, Kind
-from crmlab.data.toml import STRICT, checked, must, names
+from crmlab.data.toml import STRICT, Name, checked, must, names
 from crmlab.errors import listing
 from crmlab.errors.validation import Faults
 
 __all__ = ["TEST_KEYS", "OutcomeSection", "TestSection", "parse_test"]
 
-_Name = Annotated[str, Field(min_length=1)]
 # A cell may be written as a number: 0 and 1.
 _Cell = Annotated[str, Field(min_length=1), BeforeValidator(lambda value: _cell(value))]
 _KINDS = ("rate", "mean", "money", "ratio")
 _KIND_WORDS = '"rate", "mean", "money" or "ratio"'
 _Kind = Annotated[Literal["rate", "mean", "money", "ratio"], must(_KIND_WORDS)]
 _Way = Annotated[Literal["up", "down"], must('"up" where more is better, or "down"')]
-_Column = Annotated[_Name, must("the name of a column")]
+_Column = Annotated[Name, must("the name of a column")]
 _Amount = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
 _Share = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(lambda value: _number(value))]
 
@@ -65,10 +64,10 @@ class OutcomeSection:
 
     kind: _Kind | None = None
     direction: _Way = "up"
-    label: _Name | None = None
+    label: Name | None = None
     column: _Column | None = None
     of: Annotated[
-        tuple[_Name, ...], Field(strict=False, min_length=2, max_length=2), must('two columns, such as ["spend", "orders"]')
+        tuple[Name, ...], Field(strict=False, min_length=2, max_length=2), must('two columns, such as ["spend", "orders"]')
     ] = ()
 
 
@@ -95,8 +94,8 @@ class TestSection:
     __test__ = False  # its name is not that of a test to be collected
 
     control: Annotated[_Cell | Mapping[_Cell, _Cell], must('a cell, such as "none", or a control for each cell')]
-    outcomes: Annotated[Mapping[_Name, OutcomeSection], Field(min_length=1)]
-    covariates: Annotated[tuple[_Name, ...], Field(strict=False), must('a list of columns, such as ["history"]')] = ()
+    outcomes: Annotated[Mapping[Name, OutcomeSection], Field(min_length=1)]
+    covariates: Annotated[tuple[Name, ...], Field(strict=False), must('a list of columns, such as ["history"]')] = ()
     cost: Annotated[_Amount | Mapping[_Cell, _Amount], must("an amount of at least 0, or one for each cell")] | None = None
     shares: Annotated[Mapping[_Cell, _Share], must("a share above 0 for each cell")] = field(default_factory=dict)
     blanks: Annotated[Literal["error", "zero"], must('"error" or "zero"')] = "error"

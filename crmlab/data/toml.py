@@ -6,15 +6,24 @@ A model is a frozen dataclass of pydantic with the configuration ``STRICT``: "5"
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from crmlab.errors.validation import Faults
 
-__all__ = ["STRICT", "checked", "holds", "must", "names"]
+__all__ = ["STRICT", "Day", "Name", "Texts", "checked", "holds", "must", "names"]
 
 T = TypeVar("T")
 STRICT = ConfigDict(strict=True, extra="forbid")
@@ -95,3 +104,13 @@ def checked(
     except ValidationError as error:
         faults.declared(at, section, error.errors(include_url=False), absent or {})
         return None
+
+
+# Fields that several sections have.
+Name = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Name, ...], Field(strict=False), must('a list of texts, such as ["a", "b"]')]
+Day = Annotated[
+    dt.date,
+    BeforeValidator(lambda value: dt.date.fromisoformat(value) if isinstance(value, str) else value),
+    must("a day such as 2024-12-31"),
+]

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from crmlab.data import cache, catalog
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.sections import Section
 from crmlab.data.source_section import SOURCE_KINDS
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import TABLES
 from crmlab.errors import CrmlabError, DescriptorError
 from crmlab.report.registry import readers

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading import engines
 from crmlab.data.reading.parse import Parser
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import TABLES, Column
 
 

@@ -104,8 +104,8 @@ def test_new_says_what_it_saw(empty_project):
 
 
 def test_numbers_of_more_digits_than_a_workbook_keeps_are_told(empty_project, tmp_path):
-    from crmlab.data.descriptor import TableSection
     from crmlab.data.reading import engines, source
+    from crmlab.data.table_section import TableSection
 
     long = {f"B{i}": '<c r="{}"><v>491765000000000' + f"{i}</v></c>" for i in range(2, 7)}
     path = workbook(empty_project / "o.xlsx", sheet(**long), dimension="A1:F6")

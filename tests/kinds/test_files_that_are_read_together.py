@@ -17,8 +17,8 @@ import pytest
 import xlsxwriter
 
 from crmlab.data.dataset import open_dataset
-from crmlab.data.descriptor import TableSection
 from crmlab.data.reading import engines, source
+from crmlab.data.table_section import TableSection
 from crmlab.errors import CrmlabError
 
 ONE = [{"order_id": "1", "customer_id": "K1", "ordered_at": "2024-01-31", "amount": "10.50"}]

@@ -232,8 +232,8 @@ def test_each_table_of_a_workbook_is_seen(empty_project):
     ],
 )
 def test_a_total_that_the_file_of_the_data_set_does_not_name_is_told(empty_project, tmp_path, last, places):
-    from crmlab.data.descriptor import TableSection
     from crmlab.data.reading import engines, source
+    from crmlab.data.table_section import TableSection
 
     path = empty_project / "o.csv"
     path.write_text(text([HEADER, *RECORDS, last]))

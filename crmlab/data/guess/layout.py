@@ -32,7 +32,7 @@ class Found:
     Attributes
     ----------
     skip_rows, header_row, footer_rows
-        As in :class:`~crmlab.data.descriptor.TableSection`.
+        As in :class:`~crmlab.data.table_section.TableSection`.
     header, sure : bool
         Whether there are column names, and whether that is sure.
     names : list of str

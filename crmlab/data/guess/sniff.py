@@ -35,7 +35,7 @@ class Sample:
 
     ``columns[i]`` holds the values of the column ``names[i]``; None where there is none. ``header_sure`` is False where
     the first row might as well be data. ``sheet`` is None where a workbook has one only; ``others`` are its other sheets, of any kind.
-    ``skip_rows``, ``header_row``, ``footer_rows`` and ``escape`` are as in :class:`~crmlab.data.descriptor.TableSection`; ``remarks``
+    ``skip_rows``, ``header_row``, ``footer_rows`` and ``escape`` are as in :class:`~crmlab.data.table_section.TableSection`; ``remarks``
     pairs the name of such an option with what was found there, and ``doubts`` with a sentence about what is not sure. ``table`` is the
     canonical table that somebody says it is; None where that is to be found out.
     """

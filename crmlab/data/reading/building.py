@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_value
 from crmlab.data import cache
-from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor, TableSection
+from crmlab.data.descriptor import LEAST_CUSTOMERS, SIMULATED, Descriptor
 from crmlab.data.kept import Kept, key_of_run
 from crmlab.data.ledger import Breach, LedgerRow
 from crmlab.data.reading import engines, source, texts
@@ -24,6 +24,7 @@ from crmlab.data.reading.parts import Part, cleared, days_left, summed, united
 from crmlab.data.reading.raw import Raw
 from crmlab.data.room import not_written
 from crmlab.data.scratch import scratch_folder
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import TABLES, TableSpec, schema
 from crmlab.errors import CrmlabError, SourceError, shown
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.identity import hashed_ids, mapped_columns
 from crmlab.data.reading.derived import free
 from crmlab.data.reading.ids import folded, guest
@@ -21,6 +21,7 @@ from crmlab.data.reading.raw import Raw
 from crmlab.data.reading.sales import Sales, foreign, in_codes, net, not_a_sale, settle, sign_of
 from crmlab.data.reading.times import check_date_format
 from crmlab.data.statuses import WATCHED
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import ORDER_LINES, ORDERS, Column, TableSpec
 from crmlab.errors import DataError, listing
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_value
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading.raw import first_line
 from crmlab.data.room import no_room, not_written
 from crmlab.data.scratch import process_scratch
+from crmlab.data.table_section import TableSection
 from crmlab.errors import CrmlabError, DescriptorError, SourceError
 
 if TYPE_CHECKING:

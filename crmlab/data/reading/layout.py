@@ -73,7 +73,7 @@ def joined_names(rows: Sequence[Sequence[str]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the TOML file says of the rows of a file; see :class:`crmlab.data.descriptor.TableSection`."""
+    """What the TOML file says of the rows of a file; see :class:`crmlab.data.table_section.TableSection`."""
 
     skip_rows: int = 0
     header_row: tuple[int, ...] = (1,)

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import ORDERED, collect_arrow, collect_row, collect_value
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.ledger import LedgerRow
 from crmlab.data.months import day_of, form_with_month, languages_of
 from crmlab.data.personal import HIDDEN, masked
 from crmlab.data.reading.cleaning import REASONS, Cleaning, blank
 from crmlab.data.reading.derived import free
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import KIND_WORDS, Column, TableSpec
 from crmlab.data.written import amount, counted_as, tidy
 from crmlab.errors import CrmlabError, DataError, listing, shown

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading.ids import whole
 from crmlab.data.reading.signs import separated, tidied
 from crmlab.data.reading.times import Times, zone_name
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import KIND_WORDS, Column, TableSpec
 from crmlab.data.written import amount_forms
 from crmlab.errors import DataError

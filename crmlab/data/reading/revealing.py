@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from crmlab.collecting import collect_batches
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.identity import existing_key
 from crmlab.data.reading import building
 from crmlab.data.reading.parse import Parser
 from crmlab.data.reading.raw import Raw
+from crmlab.data.table_section import TableSection
 from crmlab.errors import DataError
 
 __all__ = ["Persons", "persons_of"]

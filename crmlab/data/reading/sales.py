@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from crmlab.collecting import collect, collect_value
 from crmlab.data.currencies import SIGN, code_of
-from crmlab.data.descriptor import DROPPED, Descriptor, Rate, TableSection
+from crmlab.data.descriptor import DROPPED, Descriptor, Rate
 from crmlab.data.reading.parse import UNIT_PRICE, Parser
 from crmlab.data.statuses import meaning, spelled
+from crmlab.data.table_section import TableSection
 from crmlab.errors import DataError, listing
 
 if TYPE_CHECKING:

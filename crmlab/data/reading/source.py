@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_value
 from crmlab.data.catalog import locate, matches
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading.layout import is_blank, total_word
 from crmlab.data.reading.raw import Raw, first_line, literal
 from crmlab.data.reading.texts import Chooser
 from crmlab.data.reading.times import cell_form
 from crmlab.data.room import no_room
+from crmlab.data.table_section import TableSection
 from crmlab.errors import DescriptorError, SourceError, listing
 
 if TYPE_CHECKING:

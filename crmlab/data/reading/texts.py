@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_value
-from crmlab.data.descriptor import TableSection
 from crmlab.data.reading.layout import LONGEST, WIDEST, Layout, joined_names
 from crmlab.data.reading.lines import (
     Head,
@@ -30,6 +29,7 @@ from crmlab.data.reading.lines import (
 )
 from crmlab.data.reading.raw import Raw, first_line, literal, row_words
 from crmlab.data.room import no_room
+from crmlab.data.table_section import TableSection
 from crmlab.errors import DescriptorError, SourceError, listing
 
 if TYPE_CHECKING:

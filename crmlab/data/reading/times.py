@@ -11,7 +11,7 @@ import re
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.months import (
     MARK,
     MARKED,
@@ -24,6 +24,7 @@ from crmlab.data.months import (
     without_language,
 )
 from crmlab.data.reading.signs import once, tidied
+from crmlab.data.table_section import TableSection
 from crmlab.data.written import tidy
 from crmlab.errors import DescriptorError
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crmlab.data.descriptor import TableSection
 from crmlab.data.reading.extents import NO_VALUE, NOT_AVAILABLE
 from crmlab.data.reading.layout import joined_names
 from crmlab.data.reading.raw import first_line, row_words
 from crmlab.data.reading.sheets import as_text, decoded
 from crmlab.data.reading.texts import Chooser, check_width, given_names, unique
 from crmlab.data.reading.times import cell_form
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import KIND_WORDS
 from crmlab.errors import DataError, SourceError
 

@@ -16,9 +16,9 @@ from scipy import special
 
 from crmlab.errors import ModelError
 from crmlab.frames import as_pandas
-from crmlab.models.btyd.answers import per_customer
+from crmlab.models.btyd.answers import beside, joined, per_customer
 from crmlab.models.btyd.clock import Clock
-from crmlab.models.btyd.estimator import beside, joined, positive
+from crmlab.models.btyd.estimator import positive
 from crmlab.models.btyd.future import Future
 from crmlab.models.btyd.posterior import FEW, of_few, quantiles
 from crmlab.models.btyd.special import Array

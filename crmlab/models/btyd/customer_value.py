@@ -12,9 +12,9 @@ from sklearn.exceptions import NotFittedError
 
 from crmlab.errors import ModelError, listing
 from crmlab.frames import as_pandas
-from crmlab.models.btyd.answers import per_customer
+from crmlab.models.btyd.answers import beside, joined, per_customer
 from crmlab.models.btyd.btyd import BuyTillYouDie
-from crmlab.models.btyd.estimator import beside, joined, positive
+from crmlab.models.btyd.estimator import positive
 from crmlab.models.btyd.gamma_gamma import GammaGamma
 from crmlab.models.btyd.mbg_nbd import MBGNBD
 from crmlab.models.btyd.named import NAMED, made_again

@@ -24,7 +24,7 @@ from crmlab.models.btyd.states import States, compress, one_table
 from crmlab.models.checked import checked_level
 from crmlab.models.intervals import LEVEL
 
-__all__ = ["Function", "WeightedModel", "beside", "joined", "positive"]
+__all__ = ["Function", "WeightedModel", "positive"]
 
 
 # Thinned to this many customers, a sample brings the optimiser near enough to the optimum.
@@ -520,36 +520,3 @@ def positive(model: str, name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
         raise ModelError.expected(model, name, "a positive number", value)
     return float(value)
-
-
-def joined(
-    name: str, index: pd.Index, inverse: Any, point: Array, bounds: tuple[Array, Array] | None, holds: bool = True
-) -> pd.Series | pd.DataFrame:
-    """Bring results on distinct states back to rows: a Series, or a frame of the point, low and high.
-
-    The interval holds its point: on the boundary the point is an edge of the posterior, and the mean of what may be seen lies beyond
-    its quantiles where it is skewed; an interval that leaves its point out would mislead. ``holds`` is false where the interval is of
-    something else than the point: of a yes or no, beside its probability.
-    """
-    if bounds is None:
-        return pd.Series(point[inverse], index=index, name=name)
-    low, high = bounds
-    if holds:
-        low, high = np.minimum(low, point), np.maximum(high, point)
-    return pd.DataFrame({name: point[inverse], "low": low[inverse], "high": high[inverse]}, index=index)
-
-
-def beside(model: str, frame: pd.DataFrame, *answers: pd.Series | pd.DataFrame) -> pd.DataFrame:
-    """Put answers on the rows of a frame into it, by their places; ends of an interval are named after what they are of."""
-    added: dict[str, Array] = {}
-    for answer in answers:
-        columns = answer.to_frame() if isinstance(answer, pd.Series) else answer
-        name = str(columns.columns[0])
-        for column in columns:
-            added[name if column == name else f"{name}_{column}"] = columns[column].to_numpy()
-    for name in added:
-        if name in frame.columns:
-            raise ModelError.must_be(
-                f"{model}: the table", f"without a column '{name}', which is added", name, "Drop it, or give it another name."
-            )
-    return frame.assign(**added)

@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
+from crmlab.models.btyd.answers import joined
 from crmlab.models.btyd.clock import Clock
-from crmlab.models.btyd.estimator import WeightedModel, joined, positive
+from crmlab.models.btyd.estimator import WeightedModel, positive
 from crmlab.models.btyd.fitting import NO_DROPOUT, Axis
 from crmlab.models.btyd.leaving import Standing
 from crmlab.models.btyd.posterior import certain

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy import special
 
 from crmlab.errors import ModelError
-from crmlab.models.btyd.answers import per_customer
-from crmlab.models.btyd.estimator import WeightedModel, joined
+from crmlab.models.btyd.answers import joined, per_customer
+from crmlab.models.btyd.estimator import WeightedModel
 from crmlab.models.btyd.fitting import Amounts, Axis, Coordinates, Optimum, Part
 from crmlab.models.btyd.posterior import Posterior
 from crmlab.models.btyd.special import Array, digamma_rest, log1p_rest, stirling_rest

@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmlab.data import catalog, guess
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.guess.date_columns import dates
 from crmlab.data.guess.number_columns import number, numbers
 from crmlab.data.guess.profiles import profile
 from crmlab.data.guess.roles import name_score
+from crmlab.data.table_section import TableSection
 from crmlab.errors import CrmlabError, DescriptorError, SourceError
 
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(days=11 * i) for i in range(30)]

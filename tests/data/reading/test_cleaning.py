@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmlab.data.descriptor import Descriptor, TableSection
+from crmlab.data.descriptor import Descriptor
 from crmlab.data.reading import engines
 from crmlab.data.reading import ledgers as ledger
 from crmlab.data.reading.parse import Parser
+from crmlab.data.table_section import TableSection
 from crmlab.data.tables import TABLES, Column
 
 NBSP, THIN = "\u00a0", "\u202f"

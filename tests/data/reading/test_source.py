@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crmlab.data.dataset import check_source, open_dataset
-from crmlab.data.descriptor import TableSection
 from crmlab.data.reading import engines, source
 from crmlab.data.reading.source import read_file
+from crmlab.data.table_section import TableSection
 from crmlab.errors import CrmlabError, SourceError
 
 
