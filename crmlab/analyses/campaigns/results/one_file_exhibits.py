@@ -72,29 +72,34 @@ def _family(study: OneFile) -> str:
 
 def _cells(study: OneFile) -> Table:
     """Every outcome in every cell, controls first, and its difference from the control."""
-    form = study.context.form
     rows: list[dict[str, Any]] = []
     for outcome in study.kinds:
         against, means = {row["cell"]: row for row in study.rows(outcome)}, study.means(outcome)
         for cell, stats in study.found.cells.items():
-            row: dict[str, Any] = {"outcome": outcome, "cell": cell, "n": stats.n}
+            kind = unit_of(study, outcome)
+            row: dict[str, Any] = {
+                "name": f"{study.section.label(outcome)}\n{cell}",
+                "outcome": outcome,
+                "cell": cell,
+                "n": stats.n,
+            }
+            row |= {"kind": kind, "difference_kind": "points" if kind == "share" else kind}
             row["value"], row["low"], row["high"] = means[cell]
             its = against.get(cell)
-            row |= {"estimate": None, "estimate_low": None, "estimate_high": None, "difference": "—"}
+            row |= {"estimate": None, "estimate_low": None, "estimate_high": None}
             row["verdict"] = "the control" if its is None else "no verdict"
             if its is not None and not study.blocked:
-                size, ends = difference(study, its)
                 row |= {"estimate": its["estimate"], "estimate_low": its["low"], "estimate_high": its["high"]}
-                row |= {"difference": f"{'+' if its['estimate'] > 0 else ''}{size}\n{ends}", "verdict": _verdict(study, its)}
-            row["name"] = f"{study.section.label(outcome)}\n{cell}"
-            row["mean"] = "\n".join(form.measured(row["value"], row["low"], row["high"], unit_of(study, outcome)))
+                row["verdict"] = _verdict(study, its)
             rows.append(row)
-    frame = pd.DataFrame(rows)
+    ends = ["estimate", "estimate_low", "estimate_high"]
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(ends, object))
+    frame[ends] = frame[ends].where(frame[ends].notna(), None)
     columns = {
         "name": Column("Outcome and cell", "lines"),
         "n": Column("Customers", "count"),
-        "mean": Column("Result", "lines"),
-        "difference": Column("Against control", "lines"),
+        "value": Column("Result", "row:kind", "low", "high"),
+        "estimate": Column("Against control", "row:difference_kind", "estimate_low", "estimate_high"),
         "verdict": Column("Verdict", lead=True),
     }
     down = [study.section.label(name) for name in study.kinds if study.section.outcomes[name].direction == "down"]
@@ -108,7 +113,7 @@ def _cells(study: OneFile) -> Table:
         f"Cells of “{study.context.title}”, outcome by outcome, controls first. Small figures: {_level(study)} intervals; those of "
         f"differences {_family(study)}.{better}{adjusted}"
     )
-    return Table(caption, frame, columns, form, top=60)
+    return Table(caption, frame, columns, study.context.form, top=60)
 
 
 def _verdict(study: OneFile, row: dict[str, Any]) -> str:
