@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmlab.collecting import collect_arrow, collect_value
 from crmlab.data.memory.rules import cell_problems, share_problems
+from crmlab.data.rules.campaigns import in_two_cells, unknown_codes
 from crmlab.errors import CampaignError
 from crmlab.frames import as_ibis
 from crmlab.history.sending import sent_of, silent
@@ -114,14 +115,11 @@ def _of_contacts(known: Any, cells: ibis.Table, contacts: ibis.Table, customers:
     strangers = sum(n for name, n in sizes.items() if name not in set(known["cell_id"]))
     words = f"{_many(strangers, 'contact')} of cells that are not in the table of cells: left out."
     found.append(CampaignFinding("unknown_cell", words, strangers))
-    joined = contacts.inner_join(cells.select("cell_id", "campaign_id"), "cell_id")
-    controls = silent(cells).select(control="cell_id")
-    joined = joined.left_join(controls, joined["cell_id"] == controls["control"])
-    twice = joined.group_by("campaign_id", "customer_id").agg(
-        cells=joined["cell_id"].nunique(), control=joined["control"].notnull().cast("int32").max()
-    )
-    twice = twice.filter(twice["cells"] > 1)
-    for row in _by_campaign(twice.group_by("campaign_id").agg(n=twice.count(), leaked=twice["control"].sum())):
+    twice, pair = in_two_cells(contacts, cells), ["campaign_id", "customer_id"]
+    controls = cells.semi_join(silent(cells), "cell_id").select("cell_id", "campaign_id")
+    among = contacts.inner_join(controls, "cell_id").select(*pair).distinct().mutate(control=1)
+    twice = twice.left_join(among, pair).select(*pair, "control")
+    for row in _by_campaign(twice.group_by("campaign_id").agg(n=twice.count(), leaked=twice["control"].sum().coalesce(0))):
         are, leaked = "is" if row["n"] == 1 else "are", row["leaked"]
         words = f"{_many(row['n'], 'customer')} {are} in two cells of “{titled(row['campaign_id'])}”"
         who = "is a control who was" if leaked == 1 else "are controls who were"
@@ -156,15 +154,14 @@ def _of_sending(cells: ibis.Table, contacts: ibis.Table, customers: ibis.Table |
 
 def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibis.Table) -> list[CampaignFinding]:
     found: list[CampaignFinding] = []
-    coded = "response_code" in responses.columns and "response_code" in cells.columns
-    if "response_code" in responses.columns and not coded:
+    unknown = unknown_codes(responses, cells)
+    if unknown is None and "response_code" in responses.columns:
         n = _count(responses.filter(responses["response_code"].notnull()))
         words = f"{_many(n, 'response')} {'carries' if n == 1 else 'carry'} a code, but no cell has one; {_by_contact(n)}"
         found.append(CampaignFinding("unknown_code", words, n))
-    if coded:
+    if unknown is not None:
         codes = cells.filter(cells["response_code"].notnull()).select("response_code", named="cell_id")
         given = responses.filter(responses["response_code"].notnull())
-        unknown = given.anti_join(codes, "response_code")
         n = _count(unknown)
         words = f"{_many(n, 'response')} {'carries' if n == 1 else 'carry'} a code that belongs to no cell; {_by_contact(n)}"
         found.append(CampaignFinding("unknown_code", words, n))
@@ -177,7 +174,7 @@ def _of_responses(cells: ibis.Table, contacts: ibis.Table | None, responses: ibi
         ever = contacts.group_by(who="customer_id").agg(first=contacts["contacted_at"].min())
         # An order or a request needs no contact; an open, a click or a complaint does.
         react = responses.filter(responses["kind"].notin(("order", "request")))
-        if coded:
+        if unknown is not None:
             react = react.filter(react["response_code"].isnull())
         before = react.inner_join(ever, react["customer_id"] == ever["who"])
         found += _early(before.filter(before["responded_at"] < before["first"]), "without a code")

@@ -10,7 +10,7 @@ import pandas as pd
 from crmlab.analyses.churn.contacting import FEW_WORTH, NO_TIERS, POWER, RISKS
 from crmlab.analyses.churn.drift import MOVED, MOVED_FAR, SCORE, TOO_FAR
 from crmlab.analyses.churn.model import CANDIDATES, NAMES, fact_of
-from crmlab.analyses.churn.origins import tenths_of, totals_of
+from crmlab.analyses.churn.origins import on_average, tenths_of, totals_of
 from crmlab.analyses.churn.study import GROUPS
 from crmlab.history.words import ROUNDS, YEAR
 from crmlab.models.intervals import TEST_LEVEL
@@ -394,9 +394,11 @@ def origins_table(study: Study) -> Table | Absent:
         "difference": Column("Churned minus forecast, in points", "points"),
         "season": Column("Season of the window"),
     }
+    days, told, came = on_average(past)
+    mean = f": on average {form.share(told)} were forecast to churn and {form.share(came)} did" if days > 1 else ""
+    left = " Days on which the season was not known yet are not in the average." if 1 < days < len(past) else ""
     caption = (
-        f"Forecasts of churn in the {study.scheme.window} days after each day, from what was known then: on average "
-        f"{form.share(frame['told'].mean())} were forecast to churn and {form.share(frame['came'].mean())} did. Small figures are "
+        f"Forecasts of churn in the {study.scheme.window} days after each day, from what was known then{mean}.{left} Small figures are "
         f"{form.share(study.params.level)} intervals that allow for chance only."
     )
     season = ["taken into account" if followed else "not known then" for followed in frame["in_season"]]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crmlab.analyses.churn.model import Plan
     from crmlab.analyses.churn.trials import Trial
 
-__all__ = ["MOST", "Told", "foretold", "off_by", "tenths_of", "totals_of"]
+__all__ = ["MOST", "Told", "alike", "foretold", "off_by", "on_average", "tenths_of", "totals_of"]
 
 MOST = 3  # past days that are looked at
 
@@ -95,10 +95,20 @@ def foretold(
     return tuple(out)
 
 
+def alike(found: Sequence[Told]) -> tuple[Told, ...]:
+    """The days that knew of the season what is known on the first: what was forecast before a season was known says little of today."""
+    return tuple(one for one in found if one.in_season == found[0].in_season)
+
+
+def on_average(found: Sequence[Told]) -> tuple[int, float, float]:
+    """On how many days of :func:`alike`, which share was forecast to churn, and which did: means over these days."""
+    days = alike(found)
+    return len(days), float(np.mean([one.told for one in days])), float(np.mean([one.came for one in days]))
+
+
 def off_by(found: Sequence[Told]) -> float:
-    """How far the log odds of all were off: the root mean square over the days that knew of the season what is known on the first."""
-    alike = [shift_of(one.rows) for one in found if one.in_season == found[0].in_season]
-    return float(np.sqrt(np.mean(np.square(alike))))
+    """How far the log odds of all were off: the root mean square over the days of :func:`alike`."""
+    return float(np.sqrt(np.mean(np.square([shift_of(one.rows) for one in alike(found)]))))
 
 
 def totals_of(found: Sequence[Told], level: float) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from crmlab.analyses.churn.contacting import FEW_WORTH
 from crmlab.analyses.churn.drift import SCORE, TOO_FAR
 from crmlab.analyses.churn.model import FARTHEST, FEWEST, NAMES
+from crmlab.analyses.churn.origins import on_average
 from crmlab.analyses.churn.quantities import QUANTITIES
 from crmlab.analyses.customer_value import NAMES as MODELS
 from crmlab.history.words import ROUNDS, YEAR
@@ -72,14 +73,10 @@ def findings(study: Study) -> Findings:
 
 def _past(study: Study) -> str:
     """What was forecast and what happened on the mean of the past days, where there are several; goes on with the latest of them."""
-    past, form = study.found.past, study.context.form
-    if len(past) < 2:
+    (days, told, came), form = on_average(study.found.past), study.context.form
+    if days < 2:
         return "On the test day, "
-    told, came = (sum(getattr(one, name) for one in past) / len(past) for name in ("told", "came"))
-    return (
-        f"On average over the last {len(past)} test days, {form.share(told)} were forecast to churn and {form.share(came)} did; on the "
-        "latest, "
-    )
+    return f"On average over {days} test days, {form.share(told)} were forecast to churn and {form.share(came)} did; on the latest, "
 
 
 def _who(study: Study) -> str:

@@ -14,7 +14,7 @@ import crmlab
 from crmlab.analyses.churn import model as churn_model
 from crmlab.analyses.churn import study as churn_study
 from crmlab.analyses.churn.model import Scorer, shift_to
-from crmlab.analyses.churn.origins import Told, foretold, off_by, tenths_of, totals_of
+from crmlab.analyses.churn.origins import Told, alike, foretold, off_by, on_average, tenths_of, totals_of
 from crmlab.analyses.churn.trials import shift_of, trial
 from crmlab.errors import ModelError
 from crmlab.history.past import History
@@ -56,6 +56,10 @@ def test_how_far_forecasts_were_off_is_of_days_that_knew_as_much():
     off = np.log(0.731 / 0.269)
     assert shift_of(known.rows) == pytest.approx(off) and off_by([known, later]) == pytest.approx(off)
     assert off_by([known, later, unknown]) == pytest.approx(off)
+    # The mean on the page is over the same days: one that knew of no season says nothing of today's number.
+    assert alike([known, unknown, later]) == (known, later)
+    days, told, happened = on_average([known, later, unknown])
+    assert (days, told) == (2, pytest.approx((known.told + later.told) / 2)) and happened == pytest.approx(0.5)
 
 
 class _Odds:

@@ -27,9 +27,9 @@ CLEAN = {
     ),
     "products": pd.DataFrame({"product_id": ["p", "q"], "name": ["Plate", "Cup"]}),
     "customers": pd.DataFrame({"customer_id": ["a", "b"], "acquired_at": [dt.date(2023, 12, 1), dt.date(2024, 1, 2)]}),
-    "cells": pd.DataFrame({"campaign_id": ["m", "m"], "cell_id": ["k", "0"], "control_cell_id": ["0", None]}),
+    "cells": pd.DataFrame({"campaign_id": ["m", "m"], "cell_id": ["k", "0"], "control_cell_id": ["0", None], "response_code": ["K", None]}),
     "contacts": pd.DataFrame({"customer_id": ["a", "b"], "cell_id": ["k", "0"], "contacted_at": ["2024-01-05", "2024-01-05"]}),
-    "responses": pd.DataFrame({"customer_id": ["a"], "responded_at": ["2024-01-06"], "kind": ["click"]}),
+    "responses": pd.DataFrame({"customer_id": ["a"], "responded_at": ["2024-01-06"], "kind": ["click"], "response_code": ["K"]}),
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ BROKEN = {
         with_lines(("1", "a", "2024-01-01 10:00", "p", 1, 10), ("1", "a", "2024-01-01 10:00", "q", 2, 8)), 1, 6, "1",
     ),
     "Contacts counted once": (with_rows("contacts", ("a", "k", "2024-01-05")), 1, 3, "a"),
-    "Responses counted once": (with_rows("responses", ("a", "2024-01-06", "click")), 1, 2, "a"),
+    "Responses counted once": (with_rows("responses", ("a", "2024-01-06", "click", "K")), 1, 2, "a"),
     "Whole order ids": (with_orders(("4.91765E+12", "a", "2024-02-05", 7)), 1, 7, "4.91765E+12"),
     "Whole customer ids": (with_orders(("7", "4,9e+15", "2024-02-05", 7)), 1, 7, "4,9e+15"),
     "Whole product ids": (with_lines(*[("7", "a", "2024-02-05", f"40063813339{n}0000", 1, n) for n in range(10, 16)]), 6, 13,
@@ -94,8 +94,10 @@ BROKEN = {
         with_orders(*[(f"z{n}", "z", pd.Timestamp("2024-03-01") + pd.Timedelta(days=n), 3) for n in range(100)]), 100, 106, "z0",
     ),
     "Contacted customers": (with_rows("contacts", ("z", "k", "2024-01-05"), ("z", "0", "2024-01-06")), 1, 3, "z"),
-    "Responding customers": (with_rows("responses", ("z", "2024-01-06", "visit")), 1, 2, "z"),
+    "Responding customers": (with_rows("responses", ("z", "2024-01-06", "visit", "K")), 1, 2, "z"),
     "Known cells": (with_rows("contacts", ("a", "x", "2024-01-05")), 1, 3, "x"),
+    "One cell per customer": (with_rows("contacts", ("a", "0", "2024-01-05"), ("a", "x", "2024-01-05")), 1, 2, "m"),
+    "Known codes": (with_rows("responses", ("b", "2024-01-06", "click", "k"), ("b", "2024-01-06", "click", None)), 1, 2, "k"),
     "Lines of known orders": (with_lines(("99", "a", "2024-02-05", "p", 1, 10)), 1, 7, "99"),
     "Contacts who order": ({"contacts": CLEAN["contacts"].assign(customer_id=["y", "z"])}, 2, 2, "y"),
 }  # fmt: skip

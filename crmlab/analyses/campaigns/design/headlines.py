@@ -25,12 +25,12 @@ SOURCES = {
 
 
 def findings(study: Study) -> Findings:
-    """At most three: the plan, the chance that it shows what is expected, and what it costs and may bring."""
+    """At most three: the plan, the smallest rise that it is likely to show, and what it costs and may bring."""
     if not study.advised:
         return Findings([_not_now(study), _listed(study)])
     if study.guessed:
-        return Findings([_plan(study), _chance(study), _spent(study)])
-    return Findings([_plan(study), _chance(study), _profit(study)])
+        return Findings([_plan(study), _least_shown(study), _spent(study)])
+    return Findings([_plan(study), _least_shown(study), _profit(study)])
 
 
 def _rise(study: Study) -> str:
@@ -69,29 +69,38 @@ def _plan(study: Study) -> Finding:
     )
 
 
-def _if_right(study: Study) -> str:
-    """On what the chance hangs, as a clause: the rise that is expected, and where that is from."""
+def _least_shown(study: Study) -> Finding:
+    """The smallest rise that the test is likely to show, which hangs on no guess; then the rise that is expected, and the chance of showing it."""
+    form, plan = study.context.form, study.plan
+    if plan.detectable is None:
+        return _chance(study)
+    low, high = plan.detectable_span() or (plan.detectable, plan.detectable)
+    rise = points_measured(plan.detectable, low, high, form)
+    ends = f"{rise.interval}, at {form.share(study.params.level)}" if low < high else ""
+    each = " of each offer" if len(plan.cells) > 1 else ""
+    words = (
+        f"is the smallest rise{each} in the share who {acts_of(study).act} that the test is likely to show: it would show one of that size "
+        f"within {days_said(study.window)} with a chance of {form.share(study.params.power)}, and a smaller one less often. {_expected_to_show(study)}"
+    )
+    return Finding(rise.value, words, ends, "detectable_effect")
+
+
+def _expected_to_show(study: Study) -> str:
+    """The rise that is expected, where that is from, and how likely the test is to show it."""
     many = len(study.plan.cells) > 1
-    offer = "each offer" if many else "the offer"
+    rest = f"the test would show {'the smaller ones of these, too,' if many else 'it'} with a chance of {_chance_in_words(study.plan.chance, study.context.form)}"
     if study.guessed:
-        return f"if {offer} brings {guessed_rise(study)} more who {acts_of(study).act}"
-    return f"if {offer} brings what is expected of it: {_rise(study)}"
+        guess = (
+            f"If {'each offer' if many else 'the offer'} brings {guessed_rise(study)} more who {acts_of(study).act}, {rest}."
+        )
+        return f"{guess} That is a guess: no past campaign shows what a contact achieves.{_too_low(study)}"
+    return f"What is expected is {_rise(study)}; if that is right, {rest}.{_too_low(study)}"
 
 
 def _chance(study: Study) -> Finding:
-    """The chance that the test shows something, with its condition, and what it can show at all."""
-    form, plan = study.context.form, study.plan
-    least = ", at the least," if len(plan.cells) > 1 else ""
-    words = f"is{least} the chance that the test shows something, {_if_right(study)}."
-    if study.guessed:
-        words += " That is a guess: no past campaign shows what a contact achieves."
-    if plan.detectable is not None:
-        words += (
-            f" The test has a chance of {form.share(study.params.power)} of showing a rise of {points(plan.detectable, form)} within "
-            f"{days_said(study.window)}; smaller rises may go undetected."
-        )
-    spread = "" if study.guessed else _spread(study)
-    return Finding(form.share(plan.chance), f"{words}{_too_low(study)}", spread, "chance")
+    """The chance that the test shows something, where there is no rise that it is likely to show."""
+    words = f"is the chance that the test shows anything. {_expected_to_show(study)}"
+    return Finding(study.context.form.share(study.plan.chance), words, "" if study.guessed else _spread(study), "chance")
 
 
 def _unsure(study: Study) -> str:

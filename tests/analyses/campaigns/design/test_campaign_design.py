@@ -523,7 +523,7 @@ def test_spark_gives_the_same_page(result, shop):
 
 @pytest.mark.proof
 def test_page_of_the_shop(result):
-    assert [finding.metric for finding in result.findings] == ["in_cells", "chance", "expected_profit"]
+    assert [finding.metric for finding in result.findings] == ["in_cells", "detectable_effect", "expected_profit"]
     assert (
         result.findings[0]
         .sentence()

@@ -76,17 +76,20 @@ def test_what_is_expected_to_lose_is_not_sent(sample):
 def test_contacts_and_offers_are_told_together_and_each_contact_by_itself():
     shop = crmlab.open_dataset("shop")
     result = design.run(shop)
-    plan, chance, profit = result.findings
+    plan, least, profit = result.findings
     assert re.search(r"Contacts cost €[\d.,]+ and the offer about €[\d.,]+, €[\d.,]+ in all\.", profit.text)
     found = study(History(shop), Params())
     assert found.given_away == pytest.approx(
         2.5 * found.cells["customers"].iloc[0] * (found.terms.base.value + found.expected.value), rel=1e-6
     )
     assert "Contacts cost" in plan.text and plan.metric == "in_cells"
-    # A chance that may be small is not told without saying so.
+    # A chance that may be small is no headline, and not told without the interval of the rise on which it hangs.
     low, high = found.plan.span()
-    assert low < 0.2 and high > 0.995 and chance.value == "99%"
-    assert chance.interval == "0% to over 99%, given the uncertainty about the rise, at 95%"
+    assert low < 0.2 and high > 0.995 and least.value == "4.6 points" and least.metric == "detectable_effect"
+    assert re.search(
+        r"expected is 7\.5 points more who buy \(−0\.1 to 15\.0, at 95%\).*; if that is right, .* a chance of over 99%",
+        least.text,
+    )
     # The last open window closes on 13 January.
     assert found.design.cells["opens_on"].astype(str).unique().tolist() == ["2026-01-14"]
     assert any("14 January 2026" in one and "latest" in one for one in result.warnings)
