@@ -55,11 +55,17 @@ class Annotation:
     always : bool
         Whether the analysis is also run where only others are asked for. One that takes long is not: its last result of the same day is
         taken where it would be made the same again, and else the lists say that its columns are left out.
+    counted : str
+        One of the columns: beside each list the page says how many of its customers have which value of it. None by default.
+    heading : str
+        What these counts are, as the beginning of a line.
     """
 
     output: str
     columns: tuple[str, ...]
     always: bool = True
+    counted: str = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True)

@@ -205,11 +205,15 @@ class Method:
 
 @dataclass(frozen=True)
 class Output:
-    """A list for files, one row per customer, say: saved as Parquet and CSV, ordered by key, never shown in a page."""
+    """A list for files, one row per customer, say: saved as Parquet and CSV, ordered by key, never shown in a page.
+
+    ``note`` is a line that stands below it on the page; empty for none.
+    """
 
     caption: str
     frame: pd.DataFrame | ibis.Table
     key: tuple[str, ...]
+    note: str = ""
 
 
 _COLUMNS = (
@@ -243,6 +247,8 @@ class Files:
             links = Markup(" · ").join(markup('<a href="outputs/{0}.{1}">{0}.{1}</a>', name, end) for end in self.saved)
             where = links if self.saved else markup("<code>result.outputs[&quot;{}&quot;].frame</code>", name)
             lines.append(markup('<p class="files">{}: {}</p>', output.caption, where))
+            if output.note:
+                lines.append(markup('<p class="files counted">{}</p>', output.note))
             rows = NOTHING.join(self._row(self.quantities.of(str(column))) for column in output.frame.columns)
             lines.append(markup(_COLUMNS, output.caption, output.caption, rows))
         return NOTHING.join(lines)

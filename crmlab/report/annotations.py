@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING
 from crmlab.data.cache import file_digest
 from crmlab.data.private import close_to_others, private_folder
 from crmlab.errors import ReportError
+from crmlab.history.context import masked
 from crmlab.page.declarations import Annotation
 from crmlab.page.quantities import Quantities
 from crmlab.report.registry import analysis, annotating
 from crmlab.report.saving import ordered
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from crmlab.page.format import Format
     from crmlab.page.result import Result
 
 __all__ = ["ANNOTATIONS", "KEY", "Annotations", "Source", "annotated", "gather"]
@@ -30,6 +34,7 @@ __all__ = ["ANNOTATIONS", "KEY", "Annotations", "Source", "annotated", "gather"]
 # Set by the runner for the kernel of one notebook: where the columns are that its lists get.
 ANNOTATIONS = "CRMLAB_ANNOTATIONS"
 KEY = "customer_id"
+_FEW = 5  # customers below which a count is not told
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,25 @@ def annotated(result: Result, path: Path) -> tuple[Result, list[str]]:
                     f"The list '{name}' has a column '{twice[0]}' of its own, which another report annotates lists by."
                 )
             more = columns.astype({KEY: frame[KEY].dtype})
-            outputs[name] = replace(outputs[name], frame=frame.merge(more, "left", KEY))
+            joined = frame.merge(more, "left", KEY)
+            outputs[name] = replace(outputs[name], frame=joined, note=_counted(joined, result.context.form))
     meant = (analysis(name).QUANTITIES.naming(found.columns) for name, found in annotating().items())
     quantities = Quantities(result.quantities, *meant)
     warnings = (*result.warnings, *content["sentences"])
     return replace(result, outputs=outputs, warnings=warnings, quantities=quantities), names
+
+
+def _counted(frame: pd.DataFrame, form: Format) -> str:
+    """How many customers of a list have which value of the columns that are counted, the most frequent first; few are not told apart."""
+    lines = []
+    for declared in annotating().values():
+        column = declared.counted
+        if not column or column not in frame.columns or not len(frame):
+            continue
+        each = frame.drop_duplicates(KEY)[column].fillna("no decision").value_counts().sort_index(kind="stable")
+        parts = []
+        for value, count in each.sort_values(ascending=False, kind="stable").items():
+            shown = masked(int(count), _FEW)
+            parts.append(f"{value} {shown if isinstance(shown, str) else form.count(shown)}")
+        lines.append(f"{declared.heading}: {' · '.join(parts)}")
+    return ". ".join(lines)

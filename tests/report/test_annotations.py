@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import types
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from crmlab.errors import ReportError
 from crmlab.page.declarations import Annotation, Input
 from crmlab.page.quantities import Quantities, Quantity
 from crmlab.page.result import Output, Result
-from crmlab.report import batches, notebook, registry
+from crmlab.report import annotations, batches, notebook, registry
 from crmlab.report.batches import Settings
 from crmlab.report.execution import Execution
 from crmlab.report.jobs import Order
@@ -184,6 +185,23 @@ def test_lists_of_other_reports_get_the_columns_in_every_form(world):
     assert list(own.columns) == ["customer_id", "deed", "rank", "sure"]
     assert not list(world.out.rglob(".aside-*"))
     assert "annotated" not in json.loads((world.out / DATA / "acts" / "result.json").read_text())
+
+
+def test_the_page_counts_below_each_list_what_is_decided_for_those_on_it(world, monkeypatch, tmp_path):
+    declared = Annotation("acts", ("deed",), counted="deed", heading="Decided today")
+    monkeypatch.setattr(annotations, "annotating", lambda: {"acts": declared})
+    made = segments()
+    ids = made.outputs["customers"].frame["customer_id"].head(1010)
+    deeds = pd.DataFrame({"customer_id": ids, "deed": ["wait"] * 1000 + ["write"] * 6 + ["call"] * 4})
+    deeds.to_parquet(tmp_path / "joined.parquet")
+    (tmp_path / "joined.json").write_text(json.dumps({"table": "joined.parquet", "sentences": []}))
+    # A customer who is twice on a list counts once; one without a decision counts as such.
+    frame = pd.DataFrame({"customer_id": [*ids, ids.iloc[0], *["none"] * 7], "n": range(1018)}).assign(kind="moment")
+    result = replace(made, outputs={"people": Output("People", frame, ("customer_id", "n"))})
+    result, names = annotations.annotated(result, tmp_path / "joined.json")
+    said = "Decided today: wait 1,000 · write 6 · call under 5 · no decision under 5"
+    assert names == ["people"] and result.outputs["people"].note == said
+    assert said in result.files.html()
 
 
 def test_keys_change_exactly_when_the_columns_change(world):

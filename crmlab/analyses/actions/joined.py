@@ -7,4 +7,10 @@ from crmlab.page.declarations import Annotation
 __all__ = ["ANNOTATES"]
 
 # Its models take most of a minute: who asks for one quick report does not wait for it.
-ANNOTATES = Annotation("decisions", ("action", "action_reason"), always=False)
+ANNOTATES = Annotation(
+    "decisions",
+    ("action", "action_reason"),
+    always=False,
+    counted="action",
+    heading="Decided today for those on this list",
+)
