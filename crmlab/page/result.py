@@ -179,11 +179,16 @@ class Note:
 
 @dataclass(frozen=True)
 class Method:
-    """Where the method comes from, what it assumes, and how terms are used."""
+    """Where the method comes from, what it assumes, and how terms are used.
+
+    ``counts`` says how many customers the page speaks of, by who is counted, in words. The index shows those of all pages side by side,
+    since they answer different questions.
+    """
 
     source: str
     assumptions: tuple[str, ...] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Method({self.source!r})"

@@ -134,6 +134,7 @@ def _summary(result: Result) -> dict[str, Any]:
             if names
         },
         "opens": result.opens,
+        "counts": dict(result.method.counts),
     }
 
 

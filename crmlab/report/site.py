@@ -17,7 +17,7 @@ from crmlab.data.catalog import load
 from crmlab.data.descriptor import Descriptor
 from crmlab.data.naming import checked_name
 from crmlab.errors import DescriptorError, ReportError
-from crmlab.history.words import words_for
+from crmlab.history.words import Words, words_for
 from crmlab.page.format import Format
 from crmlab.page.html import markup
 from crmlab.page.texts import titled
@@ -153,6 +153,7 @@ def index_page(
             ],
         ),
         _listed("What is missing, and why", _gathered(missing)),
+        _counted(ordered, words_for(descriptor.rounds), form),
         _about(descriptor, freshest, form),
     ]
     return markup(
@@ -212,6 +213,32 @@ def _about(descriptor: Descriptor, freshest: Entry | None, form: Format) -> Mark
             span = f"History from {form.day(dt.date.fromisoformat(first))} to {form.day(dt.date.fromisoformat(last))}"
         lines.append(_said(f"{span}: {', '.join(parts)}. Last run on {form.day(run)}."))
     return markup("<details><summary>About the data</summary>{}</details>", Markup("").join(lines)) if lines else Markup("")
+
+
+_WHO = '<tr><th scope="row">{}</th><td>{}</td><td class="text"><a href="{}/report.html">{}</a></td></tr>'
+_COUNTS = (
+    "<details><summary>How many {0} there are depends on the question</summary>"
+    '<div class="scroll" tabindex="0" role="region" aria-label="How {0} are counted"><table>'
+    '<caption>Each page counts those its question is about.</caption><thead><tr><th scope="col" class="text">Who is counted</th>'
+    '<th scope="col">{1}</th><th scope="col" class="text">Page</th></tr></thead><tbody>{2}</tbody></table></div></details>'
+)
+
+
+def _counted(found: Sequence[Entry], words: Words, form: Format) -> Markup:
+    """How many customers there are by what is asked, folded: those of all reports side by side, the most first; nothing where all agree."""
+    rows = [
+        (count, who, entry)
+        for entry in found
+        if entry.summary and "--" not in entry.place
+        for who, count in entry.summary.get("counts", {}).items()
+    ]
+    if len({form.count(count) for count, _, _ in rows}) < 2:
+        return Markup("")
+    lines = Markup("").join(
+        markup(_WHO, who[:1].upper() + who[1:], form.count(count), entry.place, label(entry.place))
+        for count, who, entry in sorted(rows, key=lambda row: -row[0])
+    )
+    return markup(_COUNTS, words.many, words.many.capitalize(), lines)
 
 
 def _old(freshest: Entry | None, form: Format) -> Markup:

@@ -83,6 +83,7 @@ class Summary(TypedDict):
     annotated: NotRequired[list[str]]
     lead: NotRequired[dict[str, list[str]]]  # tables that the index shows, as HTML, by heading
     opens: NotRequired[bool]  # whether the first finding opens the index
+    counts: NotRequired[dict[str, float]]  # who is counted, in words, and how many that are
 
 
 class _Cell(TypedDict):

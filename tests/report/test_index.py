@@ -121,3 +121,27 @@ def test_what_did_not_change_is_said_once(monkeypatch):
     html = str(index_page([replace(one, shown=run, before=run)], load("shop"), ["orders"]))
     assert html.count("ince the last run") == 1
     assert "Nothing has changed since the last run." in html
+
+
+def counting(place, counts):
+    made = entry(place, ("1", "of all"))
+    return replace(made, summary=made.summary | {"counts": counts})
+
+
+def test_different_counts_of_customers_stand_side_by_side():
+    found = [
+        counting("churn", {"bought in the last 238 days": 2720}),
+        counting("customer_value", {"ever bought": 4000, "expected to buy again at some time": 2824.1}),
+        counting("churn--window-30", {"bought in the last 60 days": 9999}),
+        entry("rfm", ("1", "of all")),
+    ]
+    html = str(index_page(found, load("shop"), ["orders"]))
+    table = html[html.index("How many customers there are depends on the question") :]
+    assert re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>.*?href="(.*?)/report', table) == [
+        ("Ever bought", "4,000", "customer_value"),
+        ("Expected to buy again at some time", "2,824", "customer_value"),
+        ("Bought in the last 238 days", "2,720", "churn"),
+    ]
+    # Where all pages speak of the same, there is nothing to explain.
+    alike = [counting("churn", {"ever bought": 4000}), counting("rfm", {"ever bought": 4000})]
+    assert "depends on the question" not in str(index_page(alike, load("shop"), ["orders"]))

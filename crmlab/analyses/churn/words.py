@@ -329,6 +329,7 @@ def method(study: Study) -> Method:
             **{term: words.told(meaning) for term, meaning in QUANTITIES.explained("at_stake", "expected_loss").items()},
             "Brier score": "mean squared difference between probability and outcome; smaller is better",
         },
+        {f"{words.did} in the last {form.count(scheme.active_within)} days, so that they can still be lost": len(study.listed)},
     )
 
 

@@ -305,6 +305,8 @@ def method(study: Study) -> Method:
             **_terms(study),
             f"Repeat {words.deeds}": f"{words.deeds} after the first; several {once} count as one",
         },
+        {f"ever {words.did}": len(study.found.customers)}
+        | ({f"expected to {words.fill('{buy}')} again at some time": float(study.found.alive["value"])} if fit.seen else {}),
     )
 
 

@@ -239,4 +239,7 @@ def method(study: Study) -> Method:
             f"{words.one.capitalize()}-day": f"a {words.one} and a day with at least one {study.order}",
             f"{words.deed.capitalize()} occasion": f"a {words.one}-day with a {words.deed} whose amount, net of {returned} booked that day, is positive",
         },
+        {f"{words.did} in the last {form.count(study.params.stale_after)} days": study.context.customers - study.stale}
+        if study.context.customers
+        else {},
     )

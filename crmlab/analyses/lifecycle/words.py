@@ -86,6 +86,10 @@ def _slowing_finding(study: Study, slow: Fate) -> Finding:
     )
 
 
+def _current(study: Study) -> int:
+    return int(study.life.sizes()[list(CURRENT)].sum())
+
+
 def _span_of_balance(life: Life) -> str:
     count = min(len(life.settled), LEAST_PERIODS if life.step == 12 else life.year)
     return life.words.span(count)
@@ -94,7 +98,7 @@ def _span_of_balance(life: Life) -> str:
 def metrics(study: Study) -> dict[str, Estimate]:
     """What two runs are compared on."""
     level, sizes = study.params.level, study.life.sizes()
-    total, current = int(sizes.sum()), int(sizes[list(CURRENT)].sum())
+    total, current = int(sizes.sum()), _current(study)
     found = {
         "customer_base": Estimate(float(total), unit="customers"),
         "current_share": Estimate(current / total, unit="share"),
@@ -225,4 +229,5 @@ def method(study: Study) -> Method:
             "Own rhythm": f"mean number of days between the {words.deeds} of one {words.one}",
             **{state.capitalize(): rule for state, rule in rules(limits.on(life.end), words, form).items()},
         },
+        {f"current: {words.did} recently enough, given how often they usually {words.fill('{buy}')}": _current(study)},
     )

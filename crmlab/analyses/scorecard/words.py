@@ -347,4 +347,5 @@ def method(study: Study) -> Method:
         speech("Measures of {one} programmes, each computed by the step of the analysis that it belongs to."),
         tuple(map(speech, assumptions)),
         {speech(term): speech(meaning) for term, meaning in terms.items()},
+        {speech(f"{{bought}} in {board.words()}"): now} if (now := study.line("customers").now) is not None else {},
     )

@@ -245,6 +245,11 @@ def method(study: Study) -> Method:
             f"{words.deeds} lasted (or three median gaps, if that is longer), {form.count(now.learnt.reach)} days today",
             "Lift": "how many times as often a prediction comes true as in the comparison group; 1 means no better",
         },
+        {
+            f"{words.did} in the last {form.count(now.learnt.reach)} days, within which nearly all who {words.fill('{buy}')} again do so": len(
+                now.eligible
+            )
+        },
     )
 
 
